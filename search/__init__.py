@@ -1,0 +1,1 @@
+"""The study: what to try, what to trust, what to keep."""

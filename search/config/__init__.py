@@ -1,0 +1,1 @@
+"""Layers of YAML to one resolved configuration with the provenance of every leaf."""

@@ -1,0 +1,1 @@
+"""The record: SQL tables, writes, reads, migrations."""

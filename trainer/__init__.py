@@ -1,0 +1,1 @@
+"""One trial: data in, guarded GRU, result out."""

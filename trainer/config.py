@@ -1,0 +1,234 @@
+"""The settings of one trial: the single definition of each setting, its type, unit and default.
+
+Limits written here are logical (a size is positive). Limits of prudence are the safe ranges, which are data
+(`configs/safe_ranges.yaml`) and belong to `search`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+TransformName = Literal[
+    "raw", "log_return", "abs_log_return", "log_parkinson", "rolling_mean", "rolling_std", "lag"
+]
+TargetKind = Literal["return", "volatility", "other"]
+InitName = Literal["gains", "torch"]
+
+RETURN_CLIP = 0.1
+"""Raw returns beyond ±10 % in a day are clipped by default (shared design, "Data")."""
+
+_WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "lag"})
+
+
+class Section(BaseModel):
+    """A frozen, strict group of settings: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Series(Section):
+    """A causal series made from columns of the table or from another feature.
+
+    `column` names a column, `of` another feature, `high`/`low` the two columns of a range estimator;
+    `window` is a number of rows and belongs to `rolling_*`, `lag` and (as a step, default 1) `*log_return`.
+    """
+
+    transform: TransformName = "raw"
+    column: str | None = None
+    of: str | None = None
+    high: str | None = None
+    low: str | None = None
+    window: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _inputs_match_transform(self) -> Self:
+        if self.transform == "log_parkinson":
+            if self.high is None or self.low is None or self.column or self.of or self.window:
+                raise ValueError("log_parkinson takes high and low, and nothing else")
+            return self
+        if self.high is not None or self.low is not None:
+            raise ValueError(f"high and low belong to log_parkinson, not to {self.transform}")
+        if (self.column is None) == (self.of is None):
+            raise ValueError(f"{self.transform} takes either column or of")
+        if self.transform in _WINDOWED and self.window is None:
+            raise ValueError(f"{self.transform} needs window, a number of rows")
+        if self.transform == "raw" and self.window is not None:
+            raise ValueError("raw takes no window")
+        if self.transform == "rolling_std" and self.window == 1:
+            raise ValueError("rolling_std needs a window of at least 2 rows")
+        return self
+
+
+class Feature(Series):
+    """One input of the model, known at the time of its row."""
+
+    name: str
+
+
+class Target(Series):
+    """What is forecast. A transformed target is shifted by `horizon`; a raw one stands on its row already."""
+
+    kind: TargetKind
+    horizon: Annotated[int, Field(ge=1)] = 1
+    clip: Annotated[float, Field(gt=0)] | None = None
+    """Bound of the unscaled target, in its own unit; returns get ±0.1 when nothing is said."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _returns_are_clipped(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("kind") == "return" and values.get("clip") is None:
+            return {**values, "clip": RETURN_CLIP}
+        return values
+
+
+class Fractions(Section):
+    """Shares of the usable rows, in time order; the rest is the test split."""
+
+    train: Annotated[float, Field(gt=0, lt=1)]
+    validation: Annotated[float, Field(gt=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _something_is_left_for_testing(self) -> Self:
+        if self.train + self.validation >= 1:
+            total = self.train + self.validation
+            raise ValueError(f"train + validation is {total:g}; it must stay below 1 to leave test rows")
+        return self
+
+
+class Split(Section):
+    """Train, validation and test by time: two dates, or two fractions; `embargo` in rows."""
+
+    train_until: str | None = None
+    validation_until: str | None = None
+    fractions: Fractions | None = None
+    embargo: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("train_until", "validation_until")
+    @classmethod
+    def _is_a_date(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                datetime.fromisoformat(value)
+            except ValueError:
+                raise ValueError(f"{value!r} is not a date; write it as 2010-12-31") from None
+        return value
+
+    @model_validator(mode="after")
+    def _dates_or_fractions(self) -> Self:
+        dates = (self.train_until, self.validation_until)
+        if self.fractions is not None:
+            if any(dates):
+                raise ValueError("give train_until and validation_until, or fractions, not both")
+        elif self.train_until is None or self.validation_until is None:
+            raise ValueError("give both train_until and validation_until, or fractions")
+        elif datetime.fromisoformat(self.train_until) >= datetime.fromisoformat(self.validation_until):
+            raise ValueError(
+                f"train_until {self.train_until} is not before validation_until {self.validation_until}"
+            )
+        return self
+
+
+def _expand_raw_columns(value: object) -> object:
+    """`[a, b]` is short for raw columns named a and b."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple({"name": v, "column": v} if isinstance(v, str) else v for v in value)
+
+
+class DataConfig(Section):
+    """Where the rows come from and what is made of them."""
+
+    source: str
+    """A CSV or Parquet file, or `sample:sp500|nasdaq|wti`."""
+    time: str
+    """The column of times."""
+    features: Annotated[tuple[Feature, ...], BeforeValidator(_expand_raw_columns), Field(min_length=1)]
+    target: Target
+    seq_len: Annotated[int, Field(ge=1)] = 22
+    """Rows that the GRU sees for one forecast."""
+    feature_clip: Annotated[float, Field(gt=0)] = 3.0
+    """Bound of the standardised features, in training standard deviations."""
+    split: Split
+
+    @model_validator(mode="after")
+    def _features_refer_backwards(self) -> Self:
+        seen: set[str] = set()
+        for feature in self.features:
+            if feature.name in seen:
+                raise ValueError(f"two features are called {feature.name!r}")
+            if feature.of is not None and feature.of not in seen:
+                raise ValueError(
+                    f"feature {feature.name!r} is of {feature.of!r}, which is not a feature above it"
+                )
+            seen.add(feature.name)
+        if self.target.of is not None and self.target.of not in seen:
+            raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
+        return self
+
+
+class GRUConfig(Section):
+    """Shape, initialisation and optimiser of the GRU."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    hidden_size: Annotated[int, Field(ge=1)] = 32
+    num_layers: Annotated[int, Field(ge=1)] = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Between the layers and on the last hidden state, so that it takes effect with one layer too."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled (AdamW)."""
+    init: InitName = "gains"
+    """`gains`: Xavier and orthogonal with the three gains below, biases zero; `torch`: PyTorch's own."""
+    input_gain: Annotated[float, Field(gt=0)] = 0.01
+    hidden_gain: Annotated[float, Field(gt=0)] = 0.01
+    head_gain: Annotated[float, Field(gt=0)] = 0.001
+
+
+class ModelsConfig(Section):
+    """The models that can be trained; today one."""
+
+    gru: GRUConfig = GRUConfig()
+
+
+class TrainingConfig(Section):
+    """How long and how carefully to train."""
+
+    epochs: Annotated[int, Field(ge=1)] = 15
+    patience: Annotated[int, Field(ge=1)] = 4
+    """Epochs without a better validation loss before training ends."""
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    """L2 norm of all gradients together, clipped to this."""
+    mixed_precision: Literal[False] = False
+    """There is one training path and it is float32; the safe ranges clamp anything else to false."""
+    device: str = "cpu"
+
+
+class GuardConfig(Section):
+    """Thresholds of the guard; their reasons stand in the design's table."""
+
+    max_bad_steps: Annotated[int, Field(ge=1)] = 3
+    """Bad steps in a row that end the trial."""
+    output_limit: Annotated[float, Field(gt=0)] = 10.0
+    """|output| in standardised target units above which the step is an explosion."""
+    loss_limit: Annotated[float, Field(gt=0)] = 100.0
+    lr_cut: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    lr_min: Annotated[float, Field(gt=0)] = 1e-8
+    frozen_lr_ratio: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    """Below this share of its start, the learning rate teaches nothing more."""
+    min_movement: Annotated[float, Field(ge=0)] = 1e-4
+    """Relative L2 distance from the initial weights below which a trained epoch has moved nothing."""
+    loss_floor: Annotated[float, Field(ge=0)] = 1e-8
+    max_skill: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Ceiling of believable skill; null: derived from the kind of target. Kind `other` must give it."""
+    target_max_floor: Annotated[float, Field(ge=0)] = 1e-3
+    target_std_floor: Annotated[float, Field(ge=0)] = 1e-4
+
+
+class TrialConfig(Section):
+    """Everything that determines one trial, but for its seed."""
+
+    data: DataConfig
+    models: ModelsConfig = ModelsConfig()
+    training: TrainingConfig = TrainingConfig()
+    guard: GuardConfig = GuardConfig()

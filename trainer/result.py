@@ -1,0 +1,121 @@
+"""What a trial hands back: signals per epoch, findings with their interventions, and the outcome."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Outcome(StrEnum):
+    """How training ended.
+
+    fit ──► FINISHED      all epochs, or patience ran out
+        ├─► STOPPED       on_epoch asked for it (the pruner)
+        ├─► UNSTABLE      the guard gave up, or nothing moved
+        ├─► SUSPICIOUS    too good to be true
+        └─► INTERRUPTED   should_stop asked for it (a signal)
+    """
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    UNSTABLE = "unstable"
+    SUSPICIOUS = "suspicious"
+    INTERRUPTED = "interrupted"
+
+
+class FindingKind(StrEnum):
+    """What the guard can detect; the value is the reason code that users see."""
+
+    NONFINITE_INPUT = "nonfinite_input"
+    NONFINITE_TARGET = "nonfinite_target"
+    NONFINITE_WEIGHT = "nonfinite_weight"
+    NONFINITE_OUTPUT = "nonfinite_output"
+    NONFINITE_LOSS = "nonfinite_loss"
+    NONFINITE_GRADIENT = "nonfinite_gradient"
+    OUTPUT_EXPLOSION = "output_explosion"
+    LOSS_EXPLOSION = "loss_explosion"
+    FROZEN = "frozen"
+    LOSS_TOO_LOW = "loss_too_low"
+    SKILL_TOO_HIGH = "skill_too_high"
+
+
+class Action(StrEnum):
+    """What the guard can do."""
+
+    SKIP_AND_CUT = "skip_and_cut"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What was done about a finding; learning rates before and after are equal where none was cut."""
+
+    action: Action
+    lr_before: float
+    lr_after: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One detection. `step` is the optimiser update (0-based), None for a finding of an epoch's end."""
+
+    kind: FindingKind
+    epoch: int
+    step: int | None
+    value: float
+    threshold: float | None
+    message: str
+    intervention: Intervention
+    parameter: str | None = None
+    rows: tuple[int, ...] = ()
+    """Rows of the table in the batch, given for the first bad step."""
+    cell: str | None = None
+    """The offending cell, as `column at time`."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """Signals of one epoch. Losses are mean squared errors in units of the standardised target."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    skill: float
+    learning_rate: float
+    grad_norm_mean: float
+    grad_norm_max: float
+    output_max: float
+    steps: int
+    skipped_steps: int
+    movement: float
+    """L2 distance from the initial weights, relative to their norm."""
+    prediction_std_ratio: float
+    """std(prediction) / std(target) on validation rows; near 0 says that a constant is predicted."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """Everything that a trial can say about itself.
+
+    `value` and `skill` are those of the best epoch and None where no epoch was honest; `effective` is the
+    read-back: the settings as found in the optimiser, the model and the tensors after training.
+    """
+
+    outcome: Outcome
+    value: float | None
+    skill: float | None
+    best_epoch: int | None
+    baseline: str
+    baseline_loss: float
+    skill_ceiling: float
+    epochs: tuple[EpochReport, ...]
+    findings: tuple[Finding, ...]
+    effective: Mapping[str, Any]
+    final_learning_rate: float
+    seed: int
+    seconds: float
+    weights: "Mapping[str, Tensor] | None" = field(default=None, repr=False)
