@@ -1,0 +1,46 @@
+"""Batches by indexing resident tensors: overlapping windows are a view, only a batch is ever copied."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainer.data.windows import Dataset
+
+_EVALUATION_ROWS = 1024
+"""Windows per forward pass of an evaluation: bounds memory and has no influence on training."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows x (seq_len, batch, features), targets y (batch,), their rows of the table (batch,)."""
+
+    x: Tensor
+    y: Tensor
+    rows: Tensor
+
+
+class Batches:
+    """The data of one trial on its device; rows are positions in the table, row t's window ends at t."""
+
+    def __init__(self, data: Dataset, device: torch.device) -> None:
+        features = torch.from_numpy(data.features).to(device)  # (T, features)
+        self._windows = features.unfold(0, data.seq_len, 1)  # (T - seq_len + 1, features, seq_len), a view
+        self._target = torch.from_numpy(data.target).to(device)  # (T,)
+        self._train = torch.from_numpy(data.train).to(device)
+        self._validation = torch.from_numpy(data.validation).to(device)
+        self._seq_len = data.seq_len
+
+    def shuffled(self, batch_size: int) -> Iterator[Batch]:
+        """One epoch of training rows in random order; the last batch may be short."""
+        order = torch.randperm(len(self._train)).to(self._train.device)
+        return map(self._gather, self._train[order].split(batch_size))
+
+    def validation(self) -> Iterator[Batch]:
+        """The validation rows in time order."""
+        return map(self._gather, self._validation.split(_EVALUATION_ROWS))
+
+    def _gather(self, rows: Tensor) -> Batch:
+        x = self._windows[rows - (self._seq_len - 1)]  # (batch, features, seq_len)
+        return Batch(x.permute(2, 0, 1).contiguous(), self._target[rows], rows)

@@ -1,0 +1,166 @@
+"""The guard: signals in, findings out. Pure decisions; the loop carries them out.
+
+    signal ──► detection ──► intervention ──► finding
+
+Every finite test stands before any comparison: NaN is never `> threshold`, so a test that compares first
+would let it pass. Thresholds and their sources are the design's table, "The guard".
+"""
+
+import math
+from dataclasses import dataclass
+
+from trainer.config import GuardConfig
+from trainer.result import Action, FindingKind, Intervention, Outcome
+
+SUSPICIOUS = frozenset({FindingKind.LOSS_TOO_LOW, FindingKind.SKILL_TOO_HIGH})
+_ROUNDING = 1 - 1e-9
+"""Three cuts by 0.1 are 1e-3 of the start but for float rounding; they must not count as below it."""
+
+
+@dataclass(frozen=True)
+class StepSignals:
+    """What one training step says: finite or not, these are the raw numbers."""
+
+    inputs: float
+    """Sum over the batch's inputs and targets: finite iff all of them are (they are bounded by clipping)."""
+    loss: float
+    output_max: float
+    grad_norm: float
+    """L2 norm of all gradients before clipping: finite iff all of them are, and their norm is a float."""
+
+
+@dataclass(frozen=True)
+class EpochSignals:
+    """What the validation pass and the weights say at the end of an epoch."""
+
+    inputs: float
+    loss: float
+    output_max: float
+    skill: float
+    movement: float
+    good_steps: int
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Something is wrong: what, how much, against which bound, in words."""
+
+    kind: FindingKind
+    value: float
+    threshold: float | None
+    message: str
+
+    @property
+    def outcome(self) -> Outcome:
+        """How a trial ends that is stopped for this."""
+        return Outcome.SUSPICIOUS if self.kind in SUSPICIOUS else Outcome.UNSTABLE
+
+
+def detect_step(signals: StepSignals, config: GuardConfig) -> Detection | None:
+    """The first thing wrong with a training step, None if nothing is."""
+    return _not_finite(signals.inputs, signals.output_max, signals.loss, signals.grad_norm) or _out_of_bounds(
+        signals.output_max, signals.loss, config
+    )
+
+
+def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> Detection | None:
+    """The first thing wrong with an epoch, None if its validation loss may be believed and reported."""
+    return (
+        _not_finite(signals.inputs, signals.output_max, signals.loss, None)
+        or _out_of_bounds(signals.output_max, signals.loss, config)
+        or _too_good(signals.skill, ceiling)
+        or _nothing_moved(signals, config)
+    )
+
+
+def intervene(detection: Detection, *, lr: float, bad_in_a_row: int, config: GuardConfig) -> Intervention:
+    """What to do about a bad training step: skip it and cut the learning rate, or end the trial.
+
+    `bad_in_a_row` counts this step; the trial ends when it reaches `guard.max_bad_steps`.
+    """
+    if detection.kind in SUSPICIOUS or bad_in_a_row >= config.max_bad_steps:
+        return stop(lr)
+    return Intervention(Action.SKIP_AND_CUT, lr, min(lr, max(config.lr_cut * lr, config.lr_min)))
+
+
+def stop(lr: float) -> Intervention:
+    """End the trial; the learning rate stays what it is."""
+    return Intervention(Action.STOP, lr, lr)
+
+
+def detect_freeze(intervention: Intervention, start_lr: float, config: GuardConfig) -> Detection | None:
+    """A learning rate that was cut so far, or that cannot be cut, teaches nothing more."""
+    bound = config.frozen_lr_ratio * start_lr
+    if intervention.lr_after >= bound * _ROUNDING and intervention.lr_after < intervention.lr_before:
+        return None
+    return Detection(
+        FindingKind.FROZEN,
+        intervention.lr_after,
+        bound,
+        f"the learning rate was cut to {intervention.lr_after:.3g} from {start_lr:.3g} at the start: "
+        "nothing more would be learnt",
+    )
+
+
+def _not_finite(inputs: float, output: float, loss: float, grad_norm: float | None) -> Detection | None:
+    signals = (
+        (FindingKind.NONFINITE_INPUT, inputs, "an input or a target"),
+        (FindingKind.NONFINITE_OUTPUT, output, "an output of the model"),
+        (FindingKind.NONFINITE_LOSS, loss, "the loss"),
+        (FindingKind.NONFINITE_GRADIENT, grad_norm, "the norm of the gradients"),
+    )
+    for kind, value, what in signals:
+        if value is not None and not math.isfinite(value):
+            return Detection(kind, value, None, f"{what} is {value}")
+    return None
+
+
+def _out_of_bounds(output: float, loss: float, config: GuardConfig) -> Detection | None:
+    if output > config.output_limit:
+        return Detection(
+            FindingKind.OUTPUT_EXPLOSION,
+            output,
+            config.output_limit,
+            f"|output| reached {output:.4g}, above guard.output_limit = {config.output_limit:g}",
+        )
+    if loss > config.loss_limit:
+        return Detection(
+            FindingKind.LOSS_EXPLOSION,
+            loss,
+            config.loss_limit,
+            f"the loss is {loss:.4g}, above guard.loss_limit = {config.loss_limit:g}",
+        )
+    if loss < config.loss_floor:
+        return Detection(
+            FindingKind.LOSS_TOO_LOW,
+            loss,
+            config.loss_floor,
+            f"the loss is {loss:.4g}, below guard.loss_floor = {config.loss_floor:g}: "
+            "a leak or a degenerate target",
+        )
+    return None
+
+
+def _too_good(skill: float, ceiling: float) -> Detection | None:
+    if not skill > ceiling:
+        return None
+    return Detection(
+        FindingKind.SKILL_TOO_HIGH,
+        skill,
+        ceiling,
+        f"the skill over the best naive forecast is {skill:.4g}, above the ceiling of {ceiling:.4g}: "
+        "look for a leak before believing it",
+    )
+
+
+def _nothing_moved(signals: EpochSignals, config: GuardConfig) -> Detection | None:
+    if signals.good_steps == 0:
+        message = "no step of the epoch could be used"
+    elif signals.movement < config.min_movement:
+        message = (
+            f"the weights moved by {signals.movement:.3g} of their norm, "
+            f"below guard.min_movement = {config.min_movement:g}: nothing is learnt"
+        )
+    else:
+        return None
+    return Detection(FindingKind.FROZEN, signals.movement, config.min_movement, message)

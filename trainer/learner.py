@@ -1,0 +1,121 @@
+"""Model and optimiser of one trial: computes a step, applies it or leaves everything as it was.
+
+There is one training path and it is plain float32. No step is applied here that the guard has not seen.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from trainer.batches import Batch
+from trainer.config import TrialConfig
+from trainer.guard import StepSignals
+from trainer.model import GRUForecaster, flat_copy, movement
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation pass: loss in units of the standardised target, and what the guard wants to know."""
+
+    inputs: float
+    loss: float
+    output_max: float
+    prediction_std_ratio: float
+
+
+class Learner:
+    """`backward` then `apply`, or `backward` then nothing: a step that is not applied changes no bit."""
+
+    def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
+        gru = config.models.gru
+        self.model = GRUForecaster(n_features, gru).to(device)
+        self._parameters = list(self.model.parameters())
+        self._optimizer = torch.optim.AdamW(
+            self._parameters, lr=gru.learning_rate, weight_decay=gru.weight_decay, fused=True
+        )
+        self._max_grad_norm = config.training.max_grad_norm
+        self._start = flat_copy(self.model)
+        self._norm = torch.zeros((), device=device)
+        self.start_lr = self.lr
+        self.effective: dict[str, Any] = {}
+
+    @property
+    def lr(self) -> float:
+        """The learning rate, as the optimiser has it."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._optimizer.param_groups[0]["lr"] = value
+
+    def backward(self, batch: Batch) -> StepSignals:
+        """Forward and backward pass; gradients stand, nothing is updated."""
+        self.model.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        out = self.model(batch.x)  # (batch,)
+        loss = mse_loss(out, batch.y)
+        if not self.effective:
+            self.effective = self._read_back(batch.x)
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        self._norm = torch.nn.utils.get_total_norm(gradients)
+        inputs = batch.x.sum() + batch.y.sum()
+        return StepSignals(*_to_host(inputs, loss, out.detach().abs().max(), self._norm))
+
+    def apply(self) -> None:
+        """Clip the gradients to training.max_grad_norm and update the weights."""
+        torch.nn.utils.clip_grads_with_norm_(self._parameters, self._max_grad_norm, self._norm)
+        self._optimizer.step()
+
+    @torch.no_grad()
+    def validate(self, batches: Iterable[Batch]) -> Validation:
+        """Mean squared error over all rows of `batches`, weights untouched."""
+        self.model.eval()
+        outs, targets, inputs = [], [], torch.zeros_like(self._norm)
+        for batch in batches:
+            outs.append(self.model(batch.x))
+            targets.append(batch.y)
+            inputs = inputs + batch.x.sum() + batch.y.sum()
+        out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
+        return Validation(*_to_host(inputs, mse_loss(out, y), out.abs().max(), out.std() / y.std()))
+
+    def movement(self) -> float:
+        """How far the weights are from their start, relative to its norm."""
+        return movement(self.model, self._start)
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the state dict on the CPU."""
+        return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+
+    def _read_back(self, x: Tensor) -> dict[str, Any]:
+        """Effective settings by key, read from optimiser, model and tensors, never from the request.
+
+        Called next to the forward pass of a full batch x (seq_len, batch, features), so that an autocast
+        region around it would be seen.
+        """
+        (group,) = self._optimizer.param_groups
+        model, dtypes = self.model, {p.dtype for p in self._parameters} | {x.dtype}
+        return {
+            "models.gru.learning_rate": group["lr"],
+            "models.gru.weight_decay": group["weight_decay"],
+            "models.gru.batch_size": x.shape[1],
+            "models.gru.hidden_size": model.gru.hidden_size,
+            "models.gru.num_layers": model.gru.num_layers,
+            "models.gru.dropout": model.dropout.p,
+            "models.gru.init": "gains" if model.gains else "torch",
+            **{f"models.gru.{name}": gain for name, gain in model.gains.items()},
+            "data.seq_len": x.shape[0],
+            "training.max_grad_norm": self._max_grad_norm,
+            "training.mixed_precision": torch.is_autocast_enabled(x.device.type) or dtypes != {torch.float32},
+            "training.device": str(x.device),
+        }
+
+
+def _to_host(*signals: Tensor) -> list[float]:
+    """Scalars as Python floats in one read, so that a GPU is waited for once."""
+    values: list[float] = torch.stack(signals).tolist()
+    return values

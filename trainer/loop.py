@@ -1,0 +1,245 @@
+"""One trial: fit a GRU under the guard and hand back everything that happened.
+
+epoch: batch ──► backward ──► guard ──► apply │ skip the step, cut the learning rate │ stop
+       validation ──► guard ──► on_epoch ──► best so far, patience
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from trainer.baselines import Baseline, skill
+from trainer.batches import Batch, Batches
+from trainer.config import GuardConfig, TrialConfig
+from trainer.data.windows import Dataset
+from trainer.evidence import NO_EVIDENCE, Evidence, explain
+from trainer.guard import (
+    Detection,
+    EpochSignals,
+    StepSignals,
+    detect_epoch,
+    detect_freeze,
+    detect_step,
+    intervene,
+    stop,
+)
+from trainer.learner import Learner
+from trainer.result import Action, EpochReport, Finding, Intervention, Outcome, TrialResult
+from trainer.runtime import find_device, reproducible
+
+
+class Watch(Protocol):
+    """Sees each epoch that the guard let pass; True ends the trial as `stopped`."""
+
+    def __call__(self, report: EpochReport, /) -> bool:
+        """Whether to stop."""
+
+
+def fit(
+    config: TrialConfig,
+    data: Dataset,
+    *,
+    baseline: Baseline,
+    ceiling: float,
+    seed: int,
+    on_epoch: Watch = lambda report: False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrialResult:
+    """Train on `data.train`, validate on `data.validation`, never touch `data.test`.
+
+    `ceiling` is the skill over `baseline` above which a trial is suspicious. The same arguments give the
+    same bits on the same machine. `on_epoch` is called after the guard has let an epoch pass;
+    `should_stop` is asked before every batch. Raises TrainerError for a device that is not there.
+    """
+    began = time.perf_counter()
+    device = find_device(config.training.device)
+    with reproducible(seed):
+        trial = _Trial(
+            Learner(data.features.shape[1], config, device),
+            Batches(data, device),
+            data,
+            config.guard,
+            ceiling,
+        )
+        outcome = _train(trial, config, baseline, on_epoch, should_stop)
+    best = trial.best.report
+    return TrialResult(
+        outcome=outcome,
+        value=None if best is None else best.validation_loss,
+        skill=None if best is None else best.skill,
+        best_epoch=None if best is None else best.epoch,
+        baseline=baseline.name,
+        baseline_loss=baseline.loss,
+        skill_ceiling=ceiling,
+        epochs=tuple(trial.epochs),
+        findings=tuple(trial.findings),
+        effective=trial.learner.effective,
+        final_learning_rate=trial.learner.lr,
+        seed=seed,
+        seconds=time.perf_counter() - began,
+        weights=trial.best.weights or None,
+    )
+
+
+class _Stop(Exception):  # noqa: N818 - it ends a trial, it reports no error
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+@dataclass
+class _Sums:
+    """Over the good steps of one epoch; a bad step never enters them."""
+
+    loss: float = 0.0
+    windows: int = 0
+    grad_norm: float = 0.0
+    grad_norm_max: float = 0.0
+    output_max: float = 0.0
+    steps: int = 0
+    skipped: int = 0
+
+    def add(self, signals: StepSignals, batch: int) -> None:
+        self.loss += signals.loss * batch
+        self.windows += batch
+        self.grad_norm += signals.grad_norm
+        self.grad_norm_max = max(self.grad_norm_max, signals.grad_norm)
+        self.output_max = max(self.output_max, signals.output_max)
+        self.steps += 1
+
+
+@dataclass
+class _Best:
+    report: EpochReport | None = None
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, report: EpochReport, learner: Learner) -> None:
+        if self.report is None or report.validation_loss < self.report.validation_loss:
+            self.report, self.weights = report, learner.weights()
+
+
+@dataclass
+class _Trial:
+    """What a trial works with, and what it has come to so far."""
+
+    learner: Learner
+    batches: Batches
+    data: Dataset
+    guard: GuardConfig
+    ceiling: float
+    epochs: list[EpochReport] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    best: _Best = field(default_factory=_Best)
+    step: int = 0
+    bad_in_a_row: int = 0
+
+    def find(
+        self, epoch: int, step: int | None, what: Detection, done: Intervention, where: Evidence = NO_EVIDENCE
+    ) -> None:
+        """Enter one finding in the diary."""
+        self.findings.append(
+            Finding(
+                kind=what.kind,
+                epoch=epoch,
+                step=step,
+                value=what.value,
+                threshold=what.threshold,
+                message=what.message,
+                intervention=done,
+                parameter=where.parameter,
+                rows=where.rows,
+                cell=where.cell,
+            )
+        )
+
+
+def _train(
+    trial: _Trial,
+    config: TrialConfig,
+    baseline: Baseline,
+    on_epoch: Watch,
+    should_stop: Callable[[], bool],
+) -> Outcome:
+    try:
+        for epoch in range(config.training.epochs):
+            report = _epoch(trial, epoch, config.models.gru.batch_size, baseline, should_stop)
+            trial.epochs.append(report)
+            trial.best.offer(report, trial.learner)
+            if on_epoch(report):
+                return Outcome.STOPPED
+            best = trial.best.report
+            if best is not None and epoch - best.epoch >= config.training.patience:
+                break
+    except _Stop as stopped:
+        return stopped.outcome
+    return Outcome.FINISHED
+
+
+def _epoch(
+    trial: _Trial, epoch: int, batch_size: int, baseline: Baseline, should_stop: Callable[[], bool]
+) -> EpochReport:
+    """Train and validate once. The report has passed the guard; what does not pass raises _Stop."""
+    began, sums, learner = time.perf_counter(), _Sums(), trial.learner
+    for batch in trial.batches.shuffled(batch_size):
+        if should_stop():
+            raise _Stop(Outcome.INTERRUPTED)
+        _train_step(trial, epoch, batch, sums)
+        trial.step += 1
+    validation = learner.validate(trial.batches.validation())
+    signals = EpochSignals(
+        inputs=validation.inputs,
+        loss=validation.loss,
+        output_max=validation.output_max,
+        skill=skill(validation.loss, baseline.loss),
+        movement=learner.movement(),
+        good_steps=sums.steps,
+    )
+    detection = detect_epoch(signals, trial.ceiling, trial.guard)
+    if detection is not None:
+        trial.find(epoch, None, detection, stop(learner.lr))
+        raise _Stop(detection.outcome)
+    return EpochReport(
+        epoch=epoch,
+        train_loss=sums.loss / sums.windows,
+        validation_loss=validation.loss,
+        skill=signals.skill,
+        learning_rate=learner.lr,
+        grad_norm_mean=sums.grad_norm / sums.steps,
+        grad_norm_max=sums.grad_norm_max,
+        output_max=max(sums.output_max, validation.output_max),
+        steps=sums.steps,
+        skipped_steps=sums.skipped,
+        movement=signals.movement,
+        prediction_std_ratio=validation.prediction_std_ratio,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _train_step(trial: _Trial, epoch: int, batch: Batch, sums: _Sums) -> None:
+    signals = trial.learner.backward(batch)
+    detection = detect_step(signals, trial.guard)
+    if detection is None:
+        trial.bad_in_a_row = 0
+        trial.learner.apply()
+        sums.add(signals, len(batch.rows))
+    else:
+        sums.skipped += 1
+        _respond(trial, epoch, batch, detection)
+
+
+def _respond(trial: _Trial, epoch: int, batch: Batch, detection: Detection) -> None:
+    """Leave weights and optimiser state as they are, and cut the learning rate or end the trial."""
+    learner = trial.learner
+    trial.bad_in_a_row += 1
+    done = intervene(detection, lr=learner.lr, bad_in_a_row=trial.bad_in_a_row, config=trial.guard)
+    detection, where = explain(detection, batch, learner.model, trial.data, replay=not trial.findings)
+    trial.find(epoch, trial.step, detection, done, where)
+    if done.action is Action.STOP:
+        raise _Stop(detection.outcome)
+    learner.lr = done.lr_after
+    frozen = detect_freeze(done, learner.start_lr, trial.guard)
+    if frozen is not None:
+        trial.find(epoch, trial.step, frozen, stop(learner.lr))
+        raise _Stop(frozen.outcome)
