@@ -109,9 +109,8 @@ def _har(data: Dataset, target: Floats, rows: npt.NDArray[np.int64]) -> Floats:
 
 def _har_terms(data: Dataset, target: Floats, rows: npt.NDArray[np.int64]) -> Floats:
     """Intercept and means of the targets known at each row, shape (len(rows), 4)."""
-    known = (
-        rows - data.horizon
-    )  # target[t] lies at t + horizon, so at t the last known one is target[t - horizon]
+    # target[t] lies at t + horizon, so the last one known at t is target[t - horizon].
+    known = rows - data.horizon
     means = [np.mean([target[known - back] for back in range(days)], axis=0) for days in HAR_DAYS]
     return np.column_stack([np.ones(len(rows)), *means])
 

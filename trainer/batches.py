@@ -35,11 +35,11 @@ class Batches:
     def shuffled(self, batch_size: int) -> Iterator[Batch]:
         """One epoch of training rows in random order; the last batch may be short."""
         order = torch.randperm(len(self._train)).to(self._train.device)
-        return map(self._gather, self._train[order].split(batch_size))
+        return map(self._gather, torch.split(self._train[order], batch_size))
 
     def validation(self) -> Iterator[Batch]:
         """The validation rows in time order."""
-        return map(self._gather, self._validation.split(_EVALUATION_ROWS))
+        return map(self._gather, torch.split(self._validation, _EVALUATION_ROWS))
 
     def _gather(self, rows: Tensor) -> Batch:
         x = self._windows[rows - (self._seq_len - 1)]  # (batch, features, seq_len)

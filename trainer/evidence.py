@@ -48,7 +48,7 @@ def explain(
     operation = _replay(batch, model) if replay else None
     if operation is not None:
         detection = replace(detection, message=f"{detection.message} ({operation})")
-    return detection, Evidence(_first_nonfinite(gradients), rows, None)
+    return detection, Evidence(_broken_gradient(detection, gradients), rows, None)
 
 
 def _sharpened(detection: Detection, kind: FindingKind, where: str) -> Detection:
@@ -71,6 +71,14 @@ def _offending_target(batch: Batch, data: Dataset) -> str | None:
 
 def _first_nonfinite(tensors: dict[str, Tensor]) -> str | None:
     return next((name for name, t in tensors.items() if not bool(torch.isfinite(t).all())), None)
+
+
+def _broken_gradient(detection: Detection, gradients: dict[str, Tensor]) -> str | None:
+    """The first that is not finite; where all are finite and only their norm overflows, the largest."""
+    broken = _first_nonfinite(gradients)
+    if broken is None and detection.kind is FindingKind.NONFINITE_GRADIENT:
+        return max(gradients, key=lambda name: float(gradients[name].abs().max()))
+    return broken
 
 
 def _replay(batch: Batch, model: nn.Module) -> str | None:

@@ -58,15 +58,21 @@ class Detection:
 
 def detect_step(signals: StepSignals, config: GuardConfig) -> Detection | None:
     """The first thing wrong with a training step, None if nothing is."""
-    return _not_finite(signals.inputs, signals.output_max, signals.loss, signals.grad_norm) or _out_of_bounds(
-        signals.output_max, signals.loss, config
-    )
+    return _not_finite(
+        signals.inputs, signals.output_max, signals.loss, grad_norm=signals.grad_norm
+    ) or _out_of_bounds(signals.output_max, signals.loss, config)
 
 
 def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> Detection | None:
     """The first thing wrong with an epoch, None if its validation loss may be believed and reported."""
     return (
-        _not_finite(signals.inputs, signals.output_max, signals.loss, None)
+        _not_finite(
+            signals.inputs,
+            signals.output_max,
+            signals.loss,
+            movement=signals.movement,
+            skill=signals.skill,
+        )
         or _out_of_bounds(signals.output_max, signals.loss, config)
         or _too_good(signals.skill, ceiling)
         or _nothing_moved(signals, config)
@@ -102,15 +108,26 @@ def detect_freeze(intervention: Intervention, start_lr: float, config: GuardConf
     )
 
 
-def _not_finite(inputs: float, output: float, loss: float, grad_norm: float | None) -> Detection | None:
+def _not_finite(
+    inputs: float,
+    output: float,
+    loss: float,
+    *,
+    grad_norm: float = 0.0,
+    movement: float = 0.0,
+    skill: float = 0.0,
+) -> Detection | None:
     signals = (
         (FindingKind.NONFINITE_INPUT, inputs, "an input or a target"),
         (FindingKind.NONFINITE_OUTPUT, output, "an output of the model"),
         (FindingKind.NONFINITE_LOSS, loss, "the loss"),
         (FindingKind.NONFINITE_GRADIENT, grad_norm, "the norm of the gradients"),
+        # A gate saturated by an infinite weight has a finite output: only the movement tells.
+        (FindingKind.NONFINITE_WEIGHT, movement, "the movement of the weights"),
+        (FindingKind.NONFINITE_LOSS, skill, "the skill"),
     )
     for kind, value, what in signals:
-        if value is not None and not math.isfinite(value):
+        if not math.isfinite(value):
             return Detection(kind, value, None, f"{what} is {value}")
     return None
 

@@ -81,7 +81,8 @@ class Learner:
             targets.append(batch.y)
             inputs = inputs + batch.x.sum() + batch.y.sum()
         out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
-        return Validation(*_to_host(inputs, mse_loss(out, y), out.abs().max(), out.std() / y.std()))
+        spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has none
+        return Validation(*_to_host(inputs, mse_loss(out, y), out.abs().max(), spread))
 
     def movement(self) -> float:
         """How far the weights are from their start, relative to its norm."""

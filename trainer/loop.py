@@ -84,7 +84,7 @@ def fit(
     )
 
 
-class _Stop(Exception):  # noqa: N818 - it ends a trial, it reports no error
+class _Stop(Exception):
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
 

@@ -13,6 +13,7 @@ from trainer.errors import TrainerError
 def reproducible(seed: int) -> Iterator[None]:
     """One thread (two were measured up to ten times slower on small GRUs) and a random state of our own."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     try:
@@ -20,7 +21,7 @@ def reproducible(seed: int) -> Iterator[None]:
             torch.manual_seed(seed)
             yield
     finally:
-        torch.use_deterministic_algorithms(deterministic)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.set_num_threads(threads)
 
 
@@ -36,3 +37,9 @@ def find_device(name: str) -> torch.device:
             f"training.device = {name!r} is not available on this machine; try --set training.device=cpu"
         ) from None
     return device
+
+
+def describe_devices() -> str:
+    """Where trials can run on this machine."""
+    cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return ", ".join(["cpu", *(f"cuda:{i} ({name})" for i, name in enumerate(cuda))])

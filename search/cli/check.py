@@ -1,0 +1,74 @@
+"""`ballast check`: audit the data and show the resolved configuration; train nothing."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from search.cli.options import AsJson, Policy, Sets, Strict, StudyPath, print_json
+
+if TYPE_CHECKING:
+    from search.config.resolved import ResolvedStudy
+    from trainer.data.findings import Audit
+
+_EPILOG = "Example: ballast check configs/studies/sp500-volatility.yaml"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="check", epilog=_EPILOG)(check)
+
+
+def check(
+    study: StudyPath,
+    sets: Sets = None,
+    policy: Policy = None,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Audit the data of a study, and show its settings and clamps; exit code 1 if it must not be run."""
+    from search.config.resolve import resolve
+    from search.data import inspect
+
+    resolved = resolve(study, sets or (), policy=policy)
+    found = inspect(resolved)
+    ok = found.ok(strict)
+    if as_json:
+        print_json(_as_json(resolved, found, ok))
+    else:
+        _print(study, resolved, found, ok)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _as_json(resolved: "ResolvedStudy", found: "Audit", ok: bool) -> dict[str, Any]:
+    return {
+        "ok": ok,
+        "findings": [
+            {
+                name: getattr(f, name)
+                for name in ("code", "severity", "where", "value", "threshold", "message")
+            }
+            for f in found.findings
+        ],
+        "clamps": [
+            {"key": c.key, "declared": c.declared, "effective": c.effective, "reason": c.reason}
+            for c in resolved.clamps
+        ],
+        "rows": found.rows,
+    }
+
+
+def _print(study: Path, resolved: "ResolvedStudy", found: "Audit", ok: bool) -> None:
+    from search.cli.show import clamp_table, console, finding_table, setting_table
+
+    screen = console()
+    screen.print(setting_table(resolved.settings.values()))
+    if resolved.clamps:
+        screen.print(clamp_table(resolved.clamps))
+    if found.findings:
+        screen.print(finding_table(found.findings))
+    rows = ", ".join(f"{n} {split}" for split, n in found.rows.items())
+    screen.print(f"rows: {rows}" if rows else "rows: none could be split", markup=False)
+    verdict = f"ready: ballast run {study}" if ok else "this must not be trained on; mend what is found above"
+    screen.print(verdict, markup=False)

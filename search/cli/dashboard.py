@@ -1,0 +1,25 @@
+"""`ballast dashboard`: optuna-dashboard on this store."""
+
+from typing import Annotated
+
+import typer
+
+from search.cli.options import StoreUrl, existing_store
+
+_EPILOG = "Example: ballast dashboard --port 8080"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="dashboard", epilog=_EPILOG)(dashboard)
+
+
+def dashboard(
+    store: StoreUrl = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
+) -> None:
+    """Serve optuna-dashboard on this store until Ctrl-C."""
+    from search.dashboard import serve
+
+    serve(existing_store(store), host, port)

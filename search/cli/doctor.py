@@ -1,0 +1,110 @@
+"""`ballast doctor`: is this installation what it seems, and what is missing for what."""
+
+import importlib
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from search.cli.options import AsJson, StoreUrl, print_json, store_url
+
+_EPILOG = "Example: ballast doctor"
+_PACKAGES = (
+    "torch",
+    "optuna",
+    "optuna-dashboard",
+    "sqlalchemy",
+    "alembic",
+    "pydantic",
+    "mlflow",
+    "pandas",
+    "numpy",
+)
+_OPTIONAL = {
+    "arch": 'sample data: pip install "ballast[samples]"',
+    "psycopg": 'pip install "ballast[postgres]"',
+}
+
+
+class Finding(NamedTuple):
+    """One thing looked at: fine (`ok`), or not (`problem`), or not there but not needed (`absent`)."""
+
+    what: str
+    state: str
+    detail: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="doctor", epilog=_EPILOG)(doctor)
+
+
+def doctor(store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Check the installation: packages, that search, trainer and storage are ours, configs, store, device."""
+    found = [*_ours(), *_packages(), _configs(), _store(store_url(store)), _device()]
+    ok = all(finding.state != "problem" for finding in found)
+    if as_json:
+        print_json({"ok": ok, "findings": [finding._asdict() for finding in found]})
+    else:
+        from search.cli.show import console, table
+
+        console().print(table(("what", "state", "detail"), found))
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _ours() -> list[Finding]:
+    """The import names are common words; another package of that name would be imported in our place."""
+    home = Path(__file__).resolve().parents[2]
+    found = []
+    for name in ("search", "trainer", "storage"):
+        place = Path(str(importlib.import_module(name).__file__)).resolve().parent
+        ours = place == home / name
+        detail = str(place) if ours else f"{place} is not ours; look for it on PYTHONPATH and in {sys.prefix}"
+        found.append(Finding(f"package {name}", "ok" if ours else "problem", detail))
+    return found
+
+
+def _packages() -> list[Finding]:
+    found = []
+    for name in ("ballast", *_PACKAGES, *_OPTIONAL):
+        try:
+            found.append(Finding(name, "ok", version(name)))
+        except PackageNotFoundError:
+            optional = name in _OPTIONAL
+            detail = _OPTIONAL[name] if optional else "pip install -c constraints.txt -e ."
+            found.append(Finding(name, "absent" if optional else "problem", detail))
+    return found
+
+
+def _configs() -> Finding:
+    from search.config.resolve import CONFIGS
+    from search.safety import read_policy
+
+    policy = read_policy(CONFIGS / "safe_ranges.yaml")
+    return Finding("safe ranges", "ok", f"{len(policy.ranges)} keys in {CONFIGS / 'safe_ranges.yaml'}")
+
+
+def _store(url: str) -> Finding:
+    from storage.engine import open_store
+    from storage.errors import StoreError, StoreMissing
+
+    try:
+        opened = open_store(url, create=False)
+    except StoreMissing as error:
+        return Finding("store", "absent", str(error))
+    except StoreError as error:
+        return Finding("store", "problem", str(error))
+    opened.close()
+    return Finding("store", "ok", opened.shown_url)
+
+
+def _device() -> Finding:
+    if find_spec("torch") is None:
+        return Finding("device", "problem", "torch is not installed")
+    from trainer.runtime import describe_devices
+
+    return Finding("device", "ok", describe_devices())

@@ -1,0 +1,51 @@
+"""`ballast export`: the best configuration as a file that reruns to the same bits."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+
+_EPILOG = "Example: ballast export sp500-volatility -o best.yaml"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="export", epilog=_EPILOG)(export)
+
+
+def export(
+    name: StudyName,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
+    top: Annotated[int, typer.Option(min=1, help="Write the K best, as FILE-1, FILE-2, …")] = 1,
+    trial: Annotated[int | None, typer.Option(min=0, help="This trial instead of the best.")] = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the best accepted trial as YAML, with the layer and origin of every setting."""
+    from search.export import accepted_trial, best_trials, write_export
+    from search.summary import summarise
+
+    if trial is not None and top != 1:
+        raise typer.BadParameter("--trial names one trial, --top asks for several; give one of them")
+    opened = existing_store(store)
+    chosen = best_trials(opened, name, top) if trial is None else [accepted_trial(opened, name, trial)]
+    paths = [output] if len(chosen) == 1 else [_numbered(output, n) for n in range(1, len(chosen) + 1)]
+    for row, path in zip(chosen, paths, strict=True):
+        write_export(opened, row, path)
+    if as_json:
+        print_json(
+            [
+                {"path": str(path), "trial": row.number, "value": row.value, "skill": row.skill}
+                for row, path in zip(chosen, paths, strict=True)
+            ]
+        )
+        return
+    for row, path in zip(chosen, paths, strict=True):
+        print(f"{path}: trial {row.number}, loss {row.value:.6f}; run it again: ballast train {path}")
+    print(summarise(opened, name).sentence())
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_stem(f"{path.stem}-{number}")

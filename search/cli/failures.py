@@ -1,0 +1,38 @@
+"""Errors to a sentence and an exit code; what is not foreseen here is a bug and keeps its traceback."""
+
+import errno
+import sys
+
+from search.errors import AnswerIsNo, BallastError
+from storage.errors import StoreError
+from trainer.errors import TrainerError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def explain_failure(error: Exception) -> tuple[str | None, int]:
+    """The sentence for people and the exit code; no sentence for an error that nobody foresaw."""
+    if isinstance(error, AnswerIsNo):
+        return str(error), 1
+    if isinstance(error, BallastError | StoreError | TrainerError):
+        return str(error), 2
+    if isinstance(error, OSError) and error.filename is not None:
+        hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
+        return f"{error.filename}: {error.strerror}; {hint}", 2
+    return _from_optuna(error), 2
+
+
+def _from_optuna(error: Exception) -> str | None:
+    """Optuna wraps the database's errors; ours say what to do about them."""
+    if "optuna" not in sys.modules:
+        return None
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from storage.failures import translate
+
+    if isinstance(error, StorageInternalError) and isinstance(error.__cause__, SQLAlchemyError):
+        return str(translate(error.__cause__, "Optuna's part of the store"))
+    if isinstance(error, SQLAlchemyError):
+        return str(translate(error, "Optuna's part of the store"))
+    return None

@@ -1,0 +1,48 @@
+"""`ballast`: one file per command, thin; this one joins them and turns errors into sentences and exit codes.
+
+Exit codes: 0 done; 1 the answer is no; 2 the request is wrong; 130 interrupted.
+"""
+
+import logging
+import os
+import sys
+from importlib import import_module
+
+import typer
+
+COMMANDS = ("run", "check", "status", "trials", "explain", "export", "train", "dashboard", "db", "doctor")
+
+app = typer.Typer(
+    name="ballast",
+    help="Search hyperparameters of GRU forecasters, and do not be fooled while doing so.",
+    epilog="Start with: ballast run configs/studies/sp500-volatility.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _name in COMMANDS:
+    import_module(f"search.cli.{_name}").register(app)
+
+
+def main() -> None:
+    """Run the command line; every error that is foreseen is one sentence on stderr, and no traceback."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except KeyboardInterrupt:
+        _leave("interrupted; run the same command again to go on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
+        sys.exit(141)
+    except Exception as error:
+        from search.cli.failures import explain_failure  # errors are known to modules that are slow to import
+
+        sentence, code = explain_failure(error)
+        if sentence is None:
+            raise
+        _leave(sentence, code)
+
+
+def _leave(sentence: str, code: int) -> None:
+    print(f"ballast: {sentence}", file=sys.stderr)
+    sys.exit(code)

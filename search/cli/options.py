@@ -1,0 +1,57 @@
+"""Options that several commands share, and where the store is found."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from storage.engine import Store
+
+DEFAULT_STORE = "sqlite:///ballast.db"
+
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
+StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of a study.", show_default=False)]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one key; VALUE is YAML. May be repeated."),
+]
+Policy = Annotated[
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="Safe ranges to use instead of the default ones."),
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="The store; else BALLAST_STORE, else sqlite:///ballast.db."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Let warnings of the data audit block as well.")]
+
+
+def store_url(option: str | None, study_file: str | None = None) -> str:
+    """The store: `--store`, else BALLAST_STORE, else the study file's, else the default."""
+    return option or os.environ.get("BALLAST_STORE") or study_file or DEFAULT_STORE
+
+
+def existing_store(option: str | None) -> "Store":
+    """The store to read from; StoreMissing if there is none."""
+    from storage.engine import open_store
+
+    return open_store(store_url(option), create=False)
+
+
+def print_json(value: Any) -> None:
+    """JSON on stdout; non-finite numbers, which JSON has not, become text."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

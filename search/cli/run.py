@@ -1,0 +1,133 @@
+"""`ballast run`: start a study, or go on with it."""
+
+import json
+import logging
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.cli.options import AsJson, Policy, Sets, StoreUrl, Strict, StudyPath, print_json, store_url
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from search.cli.signals import StopRequest
+    from search.config.resolved import ResolvedStudy
+    from search.runner import RunEnd
+    from search.study import OpenStudy
+    from storage.engine import Store
+
+_EPILOG = "Example: ballast run configs/studies/sp500-volatility.yaml --set training.epochs=10 --trials 40"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="run", epilog=_EPILOG)(run)
+
+
+def run(
+    study: StudyPath,
+    sets: Sets = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials of the whole study.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
+    ] = None,
+    store: StoreUrl = None,
+    name: Annotated[str | None, typer.Option(help="Another name for the study.")] = None,
+    policy: Policy = None,
+    strict: Strict = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every epoch.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a study or go on with it, until it has its trials; Ctrl-C loses nothing."""
+    from search.cli.signals import stop_request
+    from search.config.resolve import resolve
+    from search.summary import summarise
+    from storage.engine import open_store
+
+    resolved = resolve(study, _all_sets(sets, trials, timeout, name), policy=policy)
+    with stop_request() as stop:
+        opened_store = open_store(store_url(store, resolved.file.storage.url))
+        try:
+            opened = _open(resolved, opened_store, strict)
+            end = _run(opened, stop, verbose, quiet=as_json)
+            summary = summarise(opened_store, opened.name)
+            best = None if summary.best is None else summary.best.number
+            if as_json:
+                print_json(summary.to_json())
+            else:
+                _print_end(opened, end, best)
+        finally:
+            opened_store.close()
+    if stop.asked:
+        raise typer.Exit(130)
+
+
+def _all_sets(sets: list[str] | None, trials: int | None, timeout: str | None, name: str | None) -> list[str]:
+    """The short options are `--set` by another name, and are recorded as such."""
+    short = {"study.trials": trials, "study.timeout": timeout, "study.name": name}
+    return [
+        *(sets or []),
+        *(f"{key}={json.dumps(value)}" for key, value in short.items() if value is not None),
+    ]
+
+
+def _open(resolved: "ResolvedStudy", opened_store: "Store", strict: bool) -> "OpenStudy":
+    from search.data import load
+    from search.study import open_study
+
+    return open_study(resolved, load(resolved, strict=strict), opened_store)
+
+
+def _run(study: "OpenStudy", stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
+    from search.cli.live import Lines, LiveView
+    from search.cli.show import console
+    from search.progress import Silence
+    from search.runner import run as run_trials
+
+    logging.getLogger("ballast").setLevel(logging.DEBUG if verbose else logging.INFO)
+    if quiet:
+        return run_trials(study, Silence(), stop)
+    screen = console()
+    _print_start(study, screen)
+    if not screen.is_terminal:
+        return run_trials(study, Lines(), stop)
+    with LiveView(screen) as view:
+        return run_trials(study, view, stop)
+
+
+def _print_start(study: "OpenStudy", screen: "Console") -> None:
+    """What will be trained on, and what was cut, before anything is trained."""
+    from search.cli.show import clamp_table, finding_table
+
+    data, resolved = study.data, study.resolved
+    rows = data.audit.rows
+    screen.print(
+        f"study {study.name} in {study.store.shown_url}\n"
+        f"data {data.table.source}: {rows['train']} training, {rows['validation']} validation, "
+        f"{rows['test']} test rows; the best naive forecast is {data.baseline.name} "
+        f"(loss {data.baseline.loss:.6f})",
+        markup=False,
+    )
+    if resolved.clamps:
+        screen.print(clamp_table(resolved.clamps))
+    notable = [f for f in data.audit.findings if f.severity != "info"]
+    if notable:
+        screen.print(finding_table(notable))
+
+
+def _print_end(study: "OpenStudy", end: "RunEnd", best: int | None) -> None:
+    from search.cli.show import console, params_table, trial_table
+    from search.summary import summarise
+    from storage import query
+
+    screen = console()
+    screen.print(trial_table(query.trials(study.store, study.name)))
+    if best is not None:
+        screen.print(
+            params_table(f"best configuration: trial {best}", query.trial(study.store, study.name, best))
+        )
+    screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
+    screen.print(summarise(study.store, study.name).sentence(), markup=False)
+    if best is not None:
+        screen.print(f"take it away: ballast export {study.name} -o best.yaml", markup=False)

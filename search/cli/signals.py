@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM: the first asks the running trial to end, the second ends the process."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_ASKED = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Whether somebody asked for a stop; handed to the runner as a function."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self.asked
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        print(
+            "stopping: the running trial ends and will be tried again; once more to stop at once",
+            file=sys.stderr,
+        )
+
+
+@contextmanager
+def stop_request() -> Iterator[StopRequest]:
+    """Catch the signals while the block runs, and restore their handlers after it."""
+    request = StopRequest()
+    before: dict[signal.Signals, Any] = {number: signal.signal(number, request._handle) for number in _ASKED}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,77 @@
+"""`ballast status`: all studies, or one study's counts, best and skill."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.cli.options import AsJson, StoreUrl, existing_store, print_json
+
+if TYPE_CHECKING:
+    from search.summary import Summary
+
+_EPILOG = "Example: ballast status sp500-volatility"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="status", epilog=_EPILOG)(status)
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A study; all if left out.")] = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the studies of the store, or one study: counts by verdict, best, rate and skill."""
+    from search.cli.show import console
+    from search.summary import summarise
+    from storage import query
+
+    opened = existing_store(store)
+    names = [name] if name is not None else [study.name for study in query.studies(opened)]
+    summaries = [summarise(opened, each) for each in names]
+    if as_json:
+        shapes = [summary.to_json() for summary in summaries]
+        print_json(shapes[0] if name is not None else shapes)
+        return
+    if not summaries:
+        console().print("no study yet; start one: ballast run STUDY.yaml", markup=False)
+    elif name is None:
+        _print_all(summaries)
+    else:
+        _print_one(summaries[0])
+
+
+def _print_all(summaries: "list[Summary]") -> None:
+    from search.cli.show import console, table
+
+    rows = [
+        (
+            summary.study.name,
+            summary.trials,
+            summary.verdicts,
+            None if summary.best is None else summary.best.value,
+            None if summary.best is None else summary.best.skill,
+            "yes" if summary.skill_shown else "no",
+        )
+        for summary in summaries
+    ]
+    console().print(table(("study", "trials", "verdicts", "best loss", "skill", "skill shown"), rows))
+
+
+def _print_one(summary: "Summary") -> None:
+    from search.cli.show import console, duration, table
+
+    best = summary.best
+    facts = [
+        ("study", summary.study.name),
+        ("started", f"{summary.study.created_at:%Y-%m-%d %H:%M} UTC from {summary.study.study_file}"),
+        ("trials", summary.trials),
+        ("verdicts", summary.verdicts),
+        ("best", None if best is None else f"trial {best.number}, loss {best.value:.6f}"),
+        ("time per trial", duration(summary.seconds_per_trial)),
+        ("noise floor", summary.noise_floor),
+    ]
+    screen = console()
+    screen.print(table(("", ""), facts))
+    screen.print(summary.sentence(), markup=False)

@@ -1,0 +1,187 @@
+"""A study while it is being settled: merged layers become values that are valid, safe and accounted for."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from search.config.claims import Claim
+from search.config.effects import idle_claims
+from search.config.enqueue import clamp_enqueued
+from search.config.layers import Clamp, Layer, Override, Setting
+from search.config.leaves import leaf_values, nested
+from search.config.resolved import ResolvedStudy, clamp_act
+from search.config.schema import LEAVES, SPACE, TRIAL_LEAVES, StudyFile
+from search.config.sections import section_problems
+from search.errors import ConfigError, Place, Problem
+from search.safety import ALWAYS_FALSE, NothingLeft, Policy, clamp_dimension, clamp_value
+from search.space import Choices, Dimension, single
+
+_DEFAULT_ORIGIN = "trainer.config"
+_STUDY_ORIGIN = "search.config.schema"
+
+
+class Draft:
+    """The stacks of acts grow step by step; problems are collected, to be told at once."""
+
+    def __init__(self, claims: list[Claim], policy: Policy, problems: list[Problem]) -> None:
+        self.policy = policy
+        self.problems = problems
+        self.winners = {claim.key: claim for claim in claims}
+        self.stacks = _stacks(claims)
+        self.values = {key: self.stacks[key][-1].effective for key in LEAVES if key in self.stacks}
+        self.space: dict[str, Dimension] = {}
+        self.clamps = [
+            Clamp(claim.key, True, False, ALWAYS_FALSE.reason, claim.act.origin)
+            for claim in claims
+            if claim.key == ALWAYS_FALSE.key and claim.act.requested is True
+        ]
+        self.enqueued: tuple[Mapping[str, Any], ...] = ()
+
+    def settle(self, broken: set[str], study: Place, watched: frozenset[Layer]) -> None:
+        """Bring the draft to values that hold, or raise ConfigError with all that is wrong."""
+        self._validate(broken, study)
+        for key, claim in self._searched().items():
+            self._settle_dimension(key, claim)
+        for key in TRIAL_LEAVES:
+            self._clamp_value(key)
+        self._settle_enqueued()
+        wrong, idle = idle_claims(self.winners, self.values, self.space, watched)
+        self.problems += wrong
+        for key, act in idle.items():
+            self.stacks[key].append(act)
+        if self.problems:
+            raise ConfigError(self.problems)
+
+    def study(self, path: Path, provenance: Mapping[str, Any]) -> ResolvedStudy:
+        """Return the settled study."""
+        return ResolvedStudy(
+            file=StudyFile.model_validate(nested(self.values)),
+            settings={key: Setting(key, tuple(stack)) for key, stack in self.stacks.items()},
+            space=self.space,
+            clamps=tuple(self.clamps),
+            enqueued=self.enqueued,
+            policy=self.policy,
+            path=path,
+            provenance=provenance,
+        )
+
+    def _validate(self, broken: set[str], study: Place) -> None:
+        """Check what no leaf can check alone, and take over what a section fills in by itself."""
+        try:
+            file = StudyFile.model_validate(nested(self.values))
+        except ValidationError as error:
+            self.problems += section_problems(error, self.winners, broken, study)
+            return
+        for key, value in leaf_values(file, LEAVES).items():
+            last = self.stacks[key][-1]
+            if value != last.effective:
+                reason = "filled in by trainer.config from the other settings of its section"
+                self.stacks[key][-1] = replace(last, effective=value, reason=reason)
+                self.values[key] = value
+
+    def _searched(self) -> dict[str, Claim]:
+        """Return the dimensions that no `--set` of a fixed value takes out of the space."""
+        searched: dict[str, Claim] = {}
+        for name, claim in self.winners.items():
+            key = name.removeprefix(SPACE)
+            if not name.startswith(SPACE) or claim.dimension is None:
+                continue
+            fixed = self.winners.get(key)
+            if fixed is None or fixed.layer is not Layer.CLI:
+                searched[key] = claim
+            elif claim.layer is Layer.CLI:
+                message = f"{fixed.act.origin} fixes what this searches; keep one of the two"
+                self.problems.append(Problem(claim.node.place, message))
+            else:
+                reason = f"fixed by {fixed.act.origin}, so it is not searched"
+                act = Override(Layer.CLI, fixed.act.origin, claim.act.effective, None, reason)
+                self.stacks[name].append(act)
+        return searched
+
+    def _settle_dimension(self, key: str, claim: Claim) -> None:
+        """Clamp a dimension; one that has a single value left becomes a fixed setting."""
+        assert claim.dimension is not None
+        try:
+            dimension, clamp = self._clamped(key, claim.dimension)
+        except NothingLeft as error:
+            self.problems.append(Problem(claim.node.place, str(error)))
+            return
+        if clamp is not None:
+            self.clamps.append(clamp)
+            self.stacks[f"{SPACE}{key}"].append(clamp_act(clamp))
+        only = single(dimension)
+        if only is not None:
+            layer, origin = (Layer.CLAMP, clamp.origin) if clamp else (Layer.SAMPLED, str(claim.node.place))
+            reason = f"one value is left to search{': ' + clamp.reason if clamp else ''}; it is fixed"
+            self.values[key] = only
+            self._act(key, Override(layer, origin, claim.dimension.to_json(), only, reason))
+            return
+        if self.values.get("study.sampler") == "grid" and dimension.values() is None:
+            message = f"study.sampler is grid, and {key} is continuous; give it choices or a step"
+            self.problems.append(Problem(claim.node.place, message))
+        self.space[key] = dimension
+        reason = "searched: every trial samples its own value"
+        origin = str(claim.node.place)
+        self._act(key, Override(Layer.SAMPLED, origin, claim.act.effective, dimension.to_json(), reason))
+
+    def _clamped(self, key: str, dimension: Dimension) -> tuple[Dimension, Clamp | None]:
+        if key == ALWAYS_FALSE.key:
+            safe = Choices((False,))
+            declared, effective = dimension.to_json(), safe.to_json()
+            return safe, replace(ALWAYS_FALSE, declared=declared, effective=effective)
+        rule = self.policy.rule(key, self._fixed())
+        return (dimension, None) if rule is None else clamp_dimension(dimension, rule)
+
+    def _clamp_value(self, key: str) -> None:
+        """Clamp a fixed value; the value under a searched setting is cut too, but nothing uses it."""
+        if key not in self.values:
+            return
+        if key == ALWAYS_FALSE.key:
+            if self.stacks[key][-1].requested is True:
+                self._act(key, clamp_act(ALWAYS_FALSE))
+            return
+        rule = self.policy.rule(key, self._fixed())
+        if rule is None:
+            return
+        self.values[key], clamp = clamp_value(self.values[key], rule)
+        if clamp is not None and key not in self.space:
+            self.clamps.append(clamp)
+            self._act(key, clamp_act(clamp))
+
+    def _settle_enqueued(self) -> None:
+        claim = self.winners.get("study.enqueue")
+        if claim is None:
+            return
+        declared = frozenset(name.removeprefix(SPACE) for name in self.stacks if name.startswith(SPACE))
+        fixed = {key: self.stacks[key][-1] for key in self._fixed()}
+        done = clamp_enqueued(claim.node, self.space, self.policy, fixed, declared)
+        self.problems += done.problems
+        self.clamps += done.clamps
+        self.enqueued = done.configurations
+        effective = [dict(configuration) for configuration in self.enqueued]
+        if effective != claim.act.effective:
+            reason = "written with plain keys and moved into the safe ranges and the space"
+            act = Override(Layer.CLAMP, self.policy.path, claim.act.effective, effective, reason)
+            self._act("study.enqueue", act)
+            self.values["study.enqueue"] = effective
+
+    def _fixed(self) -> dict[str, Any]:
+        return {key: value for key, value in self.values.items() if key not in self.space}
+
+    def _act(self, key: str, act: Override) -> None:
+        self.stacks.setdefault(key, []).append(act)
+
+
+def _stacks(claims: list[Claim]) -> dict[str, list[Override]]:
+    """Return the acts on each key, lowest layer first."""
+    stacks: dict[str, list[Override]] = {}
+    for key, leaf in LEAVES.items():
+        if not leaf.required:
+            origin = _DEFAULT_ORIGIN if key in TRIAL_LEAVES else _STUDY_ORIGIN
+            stacks[key] = [Override(Layer.DEFAULT, origin, leaf.default, leaf.default)]
+    for claim in claims:
+        stacks.setdefault(claim.key, []).append(claim.act)
+    return stacks

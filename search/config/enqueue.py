@@ -1,0 +1,85 @@
+"""Configurations to try first: they come from outside, so each value is checked and moved into the space."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from search.config.claims import checked
+from search.config.layers import Clamp, Override
+from search.config.reader import Node
+from search.config.resolved import clamp_sampled
+from search.config.schema import ALIASES, TRIAL_LEAVES
+from search.config.tree import flatten
+from search.errors import Problem
+from search.safety import ALWAYS_FALSE, Policy
+from search.space import Dimension
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """The configurations that may run, with plain keys of the space; clamps name `study.enqueue[0].KEY`."""
+
+    configurations: tuple[Mapping[str, Any], ...]
+    clamps: list[Clamp]
+    problems: list[Problem]
+
+
+def clamp_enqueued(
+    node: Node,
+    space: Mapping[str, Dimension],
+    policy: Policy,
+    fixed: Mapping[str, Override],
+    declared: frozenset[str],
+) -> Enqueued:
+    """Clamp every configuration of `study.enqueue`.
+
+    `fixed` holds the last act on each setting that is not searched, `declared` the keys that some layer
+    wanted to search. A value of a setting that is not searched is a problem unless it is the one in force,
+    or the setting was to be searched and has been fixed since: then the fixed value is used, and recorded.
+    """
+    done = Enqueued((), [], [])
+    configurations = [
+        _clamp_one(f"study.enqueue[{number}]", item, space, policy, fixed, declared, done)
+        for number, item in enumerate(node.value)
+    ]
+    return replace(done, configurations=tuple(found for found in configurations if found))
+
+
+def _clamp_one(
+    label: str,
+    item: Node,
+    space: Mapping[str, Dimension],
+    policy: Policy,
+    fixed: Mapping[str, Override],
+    declared: frozenset[str],
+    done: Enqueued,
+) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    values = {key: act.effective for key, act in fixed.items()}
+    found, unknown = flatten(item, (*TRIAL_LEAVES, *ALIASES))
+    done.problems.extend(unknown)
+    for spelt, node in found:
+        key = ALIASES.get(spelt, spelt)
+        value, wrong = checked(key, node)
+        done.problems.extend(wrong)
+        if wrong:
+            continue
+        name = f"{label}.{key}"
+        if key == ALWAYS_FALSE.key and value is True:
+            done.clamps.append(replace(ALWAYS_FALSE, key=name))
+            continue
+        value, clamps = clamp_sampled(key, value, policy, values, space)
+        done.clamps.extend(replace(clamp, key=name) for clamp in clamps)
+        if key in space:
+            if key in params:
+                done.problems.append(
+                    Problem(node.place, f"{spelt} is another name of {key}; give one of them")
+                )
+            params[key] = value
+        elif key in declared and value != fixed[key].effective:
+            reason = "the setting is fixed and not searched"
+            done.clamps.append(Clamp(name, value, fixed[key].effective, reason, fixed[key].origin))
+        elif key not in fixed or value != fixed[key].effective:
+            message = f"{label} sets {spelt}, which is not searched; add space.{key}, or set {key} itself"
+            done.problems.append(Problem(node.place, message))
+    return params

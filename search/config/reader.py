@@ -1,0 +1,234 @@
+"""YAML text to plain values, each with the line it stands on; nothing but data can come out of it.
+
+Scalars follow the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), so that `1e-3` is
+a number and `no` is text. Refused: repeated keys, anchors, aliases, merge keys, tags, several documents.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search.errors import ConfigError, Place, Problem
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
+"""The schema is 5 deep; more is a mistake or an attack on the recursion below."""
+
+_NULL = re.compile(r"~|null|Null|NULL|")
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NONFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value and the place of its key, or of itself inside a list.
+
+    `value` is a scalar, a `list[Node]`, or a `dict[str, Node]` in the order of the file.
+    """
+
+    value: Any
+    place: Place
+
+
+def plain(node: Node) -> Any:
+    """Return the value without its places."""
+    if isinstance(node.value, dict):
+        return {key: plain(child) for key, child in node.value.items()}
+    if isinstance(node.value, list):
+        return [plain(child) for child in node.value]
+    return node.value
+
+
+def read_mapping(path: Path, shown: str) -> tuple[dict[str, Node], list[Problem]]:
+    """Read a file whose top level is a mapping; an empty file is an empty mapping.
+
+    `shown` is the path as it appears in places. Problems that leave the rest readable are returned;
+    a file that cannot be read at all raises ConfigError.
+    """
+    node, problems = parse(_read_text(path, shown), Place(shown, 1))
+    if node.value is None:
+        return {}, problems
+    if not isinstance(node.value, dict):
+        message = f"the file holds {_kind(node.value)} where sections such as `study:` are expected"
+        raise ConfigError([*problems, Problem(node.place, message)])
+    return node.value, problems
+
+
+def parse(text: str, start: Place) -> tuple[Node, list[Problem]]:
+    """Parse one YAML document; `start` is its place, and a line of 0 gives that place to every value in it.
+
+    Raises ConfigError for text that is not YAML.
+    """
+    builder = _Builder(start)
+    try:
+        return builder.document(text), builder.problems
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError([*builder.problems, _syntax_problem(error, start)]) from None
+    except yaml.reader.ReaderError as error:
+        place = builder.at(text.count("\n", 0, int(error.position)))
+        message = f"not YAML: the character #x{error.character:04x} is not allowed; remove it"
+        raise ConfigError([*builder.problems, Problem(place, message)]) from None
+    except (ValueError, OverflowError) as error:  # PyYAML lets chr() of an escape beyond Unicode through
+        message = f"not YAML: an escape sequence is not a character ({error}); remove it"
+        raise ConfigError([*builder.problems, Problem(start, message)]) from None
+
+
+def scalar(text: str) -> bool | int | float | str | None:
+    """Return the value of a plain scalar by the core schema.
+
+    >>> scalar("1e-3"), scalar("no"), scalar("0o17"), scalar("1:30"), scalar("2010-12-31")
+    (0.001, 'no', 15, '1:30', '2010-12-31')
+    """
+    if _NULL.fullmatch(text):
+        return None
+    if _BOOL.fullmatch(text):
+        return text[0] in "tT"
+    if _INT.fullmatch(text):
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return float(text.replace(".", "")) if _NONFINITE.fullmatch(text) else text
+
+
+def _read_text(path: Path, shown: str) -> str:
+    """Return the text of a file of bounded size in UTF-8, or raise ConfigError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise ConfigError([Problem(Place(shown), "this is a folder; name a YAML file in it")]) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError([Problem(Place(shown), f"there is no such file{_nearest_file(path)}")]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError([Problem(Place(shown), f"the file cannot be read: {reason}")]) from None
+    if len(content) > MAX_BYTES:
+        message = f"the file has more than {MAX_BYTES} bytes, which no study needs; is it the right file?"
+        raise ConfigError([Problem(Place(shown), message)])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = Place(shown, content.count(b"\n", 0, error.start) + 1)
+        message = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8 text"
+        raise ConfigError([Problem(place, message)]) from None
+
+
+def _nearest_file(path: Path) -> str:
+    """Return `; did you mean …?` for the file of the folder that is spelt most alike."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    except (OSError, ValueError):
+        return f"; the folder {path.parent} does not exist either"
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {path.parent / close[0]}?" if close else "; check the path"
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, start: Place) -> Problem:
+    """Turn PyYAML's two marks into one sentence with line and column."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column + 1) if mark else (0, 1)
+    context = f" {error.context}" if error.context else ""
+    hint = "; indent with spaces, not tabs" if "\\t" in str(error.problem) else ""
+    message = f"not YAML at column {column}:{context and context + ','} {error.problem}{hint}"
+    return Problem(Place(start.source, start.line + line if start.line else 0), message)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, list):
+        return "a list"
+    return f"the single value {value!r}"
+
+
+class _Builder:
+    """Builds nodes from PyYAML's events; events tell quotes, tags and anchors, which nodes do not."""
+
+    def __init__(self, start: Place) -> None:
+        self.start = start
+        self.problems: list[Problem] = []
+
+    def at(self, line: int) -> Place:
+        """Return the place of a 0-based line."""
+        return Place(self.start.source, self.start.line + line if self.start.line else 0)
+
+    def document(self, text: str) -> Node:
+        """Return the root of the only document in `text`."""
+        events: Iterator[Any] = iter(yaml.parse(text, Loader=yaml.SafeLoader))
+        root = Node(None, self.start)
+        documents = 0
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._refuse(event, "a second document starts here; keep one study in one file")
+                    return root
+                root = self._node(next(events), events, depth=0)
+        return root
+
+    def _refuse(self, event: Any, message: str) -> None:
+        self.problems.append(Problem(self.at(event.start_mark.line), message))
+
+    def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
+        place = self.at(event.start_mark.line)
+        if depth > MAX_DEPTH:
+            raise ConfigError([*self.problems, Problem(place, f"nested more than {MAX_DEPTH} levels deep")])
+        if isinstance(event, yaml.AliasEvent):
+            self._refuse(event, f"the alias *{event.anchor} is not followed; write the value out")
+            return Node(None, place)
+        self._refuse_decoration(event)
+        if isinstance(event, yaml.MappingStartEvent):
+            return Node(self._mapping(events, depth), place)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Node(self._sequence(events, depth), place)
+        return Node(self._scalar(event), place)
+
+    def _refuse_decoration(self, event: Any) -> None:
+        if getattr(event, "anchor", None) is not None:
+            self._refuse(
+                event, f"the anchor &{event.anchor} is not supported; write the value where it is used"
+            )
+        if getattr(event, "tag", None) is not None:
+            self._refuse(event, f"the tag {event.tag} is not supported; write the plain value")
+
+    def _sequence(self, events: Iterator[Any], depth: int) -> list[Node]:
+        items: list[Node] = []
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            items.append(self._node(event, events, depth + 1))
+        return items
+
+    def _mapping(self, events: Iterator[Any], depth: int) -> dict[str, Node]:
+        entries: dict[str, Node] = {}
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            key = self._node(event, events, depth + 1)
+            value = self._node(next(events), events, depth + 1)
+            if not isinstance(key.value, str):
+                shown = plain(key)
+                self._refuse(
+                    event, f"the key {shown!r} is not a name; keys are text such as models.gru.dropout"
+                )
+            elif key.value == "<<" and not getattr(event, "style", None):
+                self._refuse(event, "merge keys (<<) are not supported; write the settings out")
+            elif key.value in entries:
+                first = entries[key.value].place
+                self._refuse(event, f"the key {key.value} is given twice, first at {first}; remove one")
+            else:
+                entries[key.value] = Node(value.value, key.place)
+        return entries
+
+    def _scalar(self, event: Any) -> bool | int | float | str | None:
+        text: str = event.value
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            self._refuse(event, "half of a surrogate pair is not text; write the character itself")
+            return None
+        if not event.implicit[0]:
+            return text
+        if _INT.fullmatch(text) and len(text) > 18:
+            self._refuse(event, f"the number {text[:18]}… is too large; no setting takes it")
+            return None
+        return scalar(text)

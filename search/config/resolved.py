@@ -1,0 +1,151 @@
+"""A resolved study: its values, where each one came from, and how a sampled trial continues the story."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from search.config.layers import Clamp, Layer, Override, Setting
+from search.config.leaves import leaf_values, nested, sentences
+from search.config.schema import TRIAL_LEAVES, StudyFile
+from search.errors import RequestError
+from search.safety import Policy, clamp_value
+from search.space import Dimension, project
+from trainer.config import TrialConfig
+
+_SEARCH_KEYS = ("seed", "sampler", "pruner", "startup_trials", "pruner_warmup", "pruner_patience")
+
+
+@dataclass(frozen=True)
+class ResolvedTrial:
+    """The settings of one trial, and its clamps.
+
+    `settings` are the study's with the sampled ones in their place: `changed`, whose stacks continue those of
+    the study with what was sampled and what was clamped.
+    """
+
+    config: TrialConfig
+    settings: Mapping[str, Setting]
+    changed: Mapping[str, Setting]
+    clamps: tuple[Clamp, ...]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The value of every setting of the trial, by key."""
+        return leaf_values(self.config, TRIAL_LEAVES)
+
+
+@dataclass(frozen=True)
+class ResolvedStudy:
+    """A study whose every value is validated, clamped and accounted for.
+
+    `settings` holds every leaf of the schema, and `space.KEY` for every dimension that a layer declared. A
+    setting that is searched ends with an act of layer `sampled` whose value is the dimension in force.
+    """
+
+    file: StudyFile
+    settings: Mapping[str, Setting]
+    space: Mapping[str, Dimension]
+    clamps: tuple[Clamp, ...]
+    enqueued: tuple[Mapping[str, Any], ...]
+    policy: Policy
+    path: Path
+    provenance: Mapping[str, Any]
+    """What an exported file says about its past; it has no effect."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths of the study are relative to."""
+        return self.path.parent
+
+    @property
+    def trial_config(self) -> TrialConfig:
+        """The settings of a trial before anything is sampled."""
+        return self.file.trial_config
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return SHA-256 (hex) of what makes two studies the same: `space`, `policy`, `settings` and `data`.
+
+        Budget, timeout, retries, enqueued configurations and storage may change while a study goes on. `data`
+        covers the data section; the caller adds the content. Searched settings count in `space` alone.
+        """
+        fixed = {
+            key: value
+            for key, value in leaf_values(self.trial_config, TRIAL_LEAVES).items()
+            if key not in self.space
+        }
+        data = {key: value for key, value in fixed.items() if key.startswith("data.")}
+        study = {f"study.{name}": getattr(self.file.study, name) for name in _SEARCH_KEYS}
+        parts = {
+            "space": {key: dimension.to_json() for key, dimension in self.space.items()},
+            "policy": {key: safe.to_json() for key, safe in self.policy.ranges.items()},
+            "settings": {key: value for key, value in fixed.items() if key not in data} | study,
+            "data": data,
+        }
+        return {name: _sha256(part) for name, part in parts.items()}
+
+    def trial(self, sampled: Mapping[str, Any], *, queued: bool = False) -> ResolvedTrial:
+        """Return the trial with these sampled values, one per key of the space.
+
+        `queued` says that somebody asked for them instead of the sampler, which is recorded as the reason.
+        A value outside the safe range or the space is moved into it and recorded. Raises RequestError for a
+        key that is not in the space, a key that is missing, or a value of the wrong type.
+        """
+        self._check_keys(sampled)
+        values = leaf_values(self.trial_config, TRIAL_LEAVES)
+        fixed = {key: value for key, value in values.items() if key not in self.space}
+        changed: dict[str, Setting] = {}
+        reason = "asked for in the queue" if queued else ""
+        clamps: list[Clamp] = []
+        for key, value in sampled.items():
+            value = _checked(key, value)
+            moved, found = clamp_sampled(key, value, self.policy, fixed, self.space)
+            below = self.settings[key].overrides
+            act = Override(Layer.SAMPLED, below[-1].origin, value, value, reason)
+            changed[key] = Setting(key, (*below, act, *map(clamp_act, found)))
+            values[key] = moved
+            clamps += found
+        config = TrialConfig.model_validate(nested(values))
+        return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps))
+
+    def _check_keys(self, sampled: Mapping[str, Any]) -> None:
+        if unknown := [key for key in sampled if key not in self.space]:
+            raise RequestError(f"{unknown[0]} is not in the space of study {self.file.study.name}")
+        if missing := [key for key in self.space if key not in sampled]:
+            raise RequestError(f"the trial has no value for {missing[0]}, which is in the space")
+
+
+def clamp_sampled(
+    key: str, value: Any, policy: Policy, fixed: Mapping[str, Any], space: Mapping[str, Dimension]
+) -> tuple[Any, list[Clamp]]:
+    """Move a value into the safe range and then, if the key is searched, into its dimension."""
+    clamps: list[Clamp] = []
+    safe = policy.rule(key, fixed)
+    if safe is not None:
+        value, clamp = clamp_value(value, safe)
+        clamps += [clamp] if clamp else []
+    if key in space:
+        params, moved = project(space, {key: value})
+        value, clamps = params[key], clamps + moved
+    return value, clamps
+
+
+def clamp_act(clamp: Clamp) -> Override:
+    """Return a clamp as the act of its layer."""
+    return Override(Layer.CLAMP, clamp.origin, clamp.declared, clamp.effective, clamp.reason)
+
+
+def _checked(key: str, value: Any) -> Any:
+    try:
+        return TRIAL_LEAVES[key].check(value)
+    except ValidationError as error:
+        raise RequestError(sentences(key, value, error, TRIAL_LEAVES[key])[0][0]) from None
+
+
+def _sha256(part: Any) -> str:
+    text = json.dumps(part, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

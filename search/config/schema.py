@@ -1,0 +1,99 @@
+"""A study file, whole: the sections of a study beside those of a trial, and the table of all keys."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from search.config.leaves import Leaf, leaves_of
+from trainer.config import Section, TrialConfig
+
+SamplerName = Literal["tpe", "random", "gp", "cmaes", "grid", "qmc"]
+PrunerName = Literal["median", "hyperband", "patient", "none"]
+
+_DURATION = re.compile(r"(?=[0-9.])(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_MAX_NAME = 120
+
+
+def seconds(value: object) -> object:
+    """Return a duration such as `90s`, `30m` or `1h30m` in seconds; anything else comes back as it is.
+
+    Raises ValueError for text that is not a duration.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        raise ValueError("it must be a time: a number of seconds, or like 90s, 30m, 1h30m")
+    hours, minutes, rest = (float(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + rest
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class StudySection(Section):
+    """How to search: how much, with which sampler and pruner, from which seed."""
+
+    name: str
+    trials: Annotated[int, Field(ge=1)] = 20
+    """Trials of the whole study, those already done included."""
+    timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(seconds)] = None
+    """Seconds, or `30m`, `1h30m`; null: no limit."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    sampler: SamplerName = "tpe"
+    pruner: PrunerName = "median"
+    startup_trials: Annotated[int, Field(ge=1)] = 6
+    """Trials drawn at random before the sampler learns, and finished before the median is trusted."""
+    pruner_warmup: Annotated[int, Field(ge=0)] = 3
+    """Epochs of a trial before it may be pruned."""
+    pruner_patience: Annotated[int, Field(ge=1)] = 3
+    """Epochs without progress that the patient pruner waits."""
+    retries: Annotated[int, Field(ge=0)] = 2
+    """How often a trial that failed for reasons of infrastructure is tried again."""
+    enqueue: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_as_tuple)] = ()
+    """Configurations to try first, as `{key: value}` of keys in `space`."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not name.strip():
+            raise ValueError("a study needs a name that is not blank")
+        if len(name) > _MAX_NAME:
+            raise ValueError(f"it has {len(name)} characters; a name has at most {_MAX_NAME}")
+        if name != name.strip() or "/" in name or "\\" in name or not name.isprintable():
+            raise ValueError("it must be printable, without slashes, and not start or end with a blank")
+        return name
+
+
+class StorageSection(Section):
+    """Where the record is kept."""
+
+    url: Annotated[str, Field(min_length=1)] = "sqlite:///ballast.db"
+    """A SQLAlchemy URL; `--store` and BALLAST_STORE come before it."""
+
+
+class StudyFile(TrialConfig):
+    """All settings of a study. `space` is no section of it: dimensions are read by `search.space`."""
+
+    study: StudySection
+    storage: StorageSection = StorageSection()
+
+    @property
+    def trial_config(self) -> TrialConfig:
+        """The part that a trial is made of."""
+        return TrialConfig(data=self.data, models=self.models, training=self.training, guard=self.guard)
+
+
+TRIAL_LEAVES: dict[str, Leaf] = leaves_of(TrialConfig)
+"""Every setting of a trial, by key."""
+
+LEAVES: dict[str, Leaf] = leaves_of(StudyFile)
+"""Every setting of a study but for its space, by key."""
+
+ALIASES: dict[str, str] = {"models.gru.max_grad_norm": "training.max_grad_norm"}
+"""Keys that files in the field use for another key; the smaller of the two values is used."""
+
+SPACE = "space."
+"""The prefix of dimensions: `space.models.gru.dropout` is the dimension of `models.gru.dropout`."""

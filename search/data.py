@@ -1,0 +1,85 @@
+"""The data of a study: read and audited once per process, prepared once per data configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.config.resolved import ResolvedStudy
+from search.errors import AnswerIsNo
+from trainer.baselines import Baseline, baseline_losses, best_baseline, noise_floor, skill_ceiling
+from trainer.config import DataConfig
+from trainer.data.audit import audit
+from trainer.data.findings import Audit
+from trainer.data.source import Table, read_table
+from trainer.data.windows import Dataset, prepare
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """What all trials of a study share. Losses are in units of the standardised target."""
+
+    table: Table
+    audit: Audit
+    baselines: Mapping[str, float]
+    baseline: Baseline
+    ceiling: float
+    """Skill over the baseline above which a trial is suspicious."""
+    base: Dataset
+    _prepared: dict[str, Dataset] = field(default_factory=dict, repr=False)
+
+    def dataset(self, config: DataConfig) -> Dataset:
+        """The windows for this configuration; trials that search the data section differ in it."""
+        key = config.model_dump_json()
+        if key not in self._prepared:
+            self._prepared[key] = prepare(config, self.table)
+        return self._prepared[key]
+
+    def facts(self) -> dict[str, Any]:
+        """What the record keeps of it."""
+        base = self.base
+        return {
+            "kind": base.kind,
+            "horizon": base.horizon,
+            "rows": self.audit.rows,
+            "baselines": dict(self.baselines),
+            "baseline": {"name": self.baseline.name, "loss": self.baseline.loss},
+            "skill_ceiling": self.ceiling,
+            "feature_clipped": dict(base.feature_clipped),
+            "target_clipped": base.target_clipped,
+            "sha256": base.sha256,
+            "audit": [vars(finding) for finding in self.audit.findings],
+        }
+
+
+def inspect(resolved: ResolvedStudy) -> Audit:
+    """Read and audit. Raises DataError only for what keeps the table from being read at all."""
+    config = resolved.trial_config
+    return audit(config.data, config.guard, read_table(config.data, folder=resolved.folder))
+
+
+def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
+    """Read, audit and prepare; AnswerIsNo with all blocking findings if the audit fails."""
+    config = resolved.trial_config
+    table = read_table(config.data, folder=resolved.folder)
+    found = audit(config.data, config.guard, table)
+    if not found.ok(strict) or found.dataset is None:
+        raise AnswerIsNo(blocked(found, strict))
+    base, planned = found.dataset, resolved.file.study.trials
+    baselines = baseline_losses(base, base.validation)
+    floor = noise_floor(planned, len(base.validation), base.horizon)
+    return StudyData(
+        table=table,
+        audit=found,
+        baselines=baselines,
+        baseline=best_baseline(baselines),
+        ceiling=skill_ceiling(base.kind, floor, config.guard.max_skill),
+        base=base,
+        _prepared={config.data.model_dump_json(): base},
+    )
+
+
+def blocked(found: Audit, strict: bool) -> str:
+    """The sentences that keep a study from running, one a line, and what to do."""
+    severities = {"error", "warning"} if strict else {"error"}
+    sentences = [f"  {f.where}: {f.message}" for f in found.findings if f.severity in severities]
+    return "\n".join(["the data audit found what must not be trained on:", *sentences])

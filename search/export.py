@@ -1,0 +1,181 @@
+"""An accepted trial as a file that a person reads first and `ballast train` reruns to the same bits."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search.config.layers import Layer
+from search.errors import AnswerIsNo, RequestError
+from search.summary import Summary, summarise
+from storage import query, tables
+from storage.engine import Store
+from storage.verdicts import Verdict
+
+_SECTIONS = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
+"""What decides a trial's value; `study.trials` does, as the ceiling of believable skill depends on it."""
+
+
+def best_trials(store: Store, name: str, top: int) -> list[tables.Trial]:
+    """The `top` best accepted trials; AnswerIsNo if there are not so many."""
+    accepted = sorted(
+        query.trials(store, name, Verdict.ACCEPTED), key=lambda trial: (trial.value or 0.0, trial.number)
+    )
+    if len(accepted) < top:
+        raise AnswerIsNo(
+            f"study {name!r} has {len(accepted)} accepted trials, {top} cannot be exported; "
+            f"see why: ballast trials {name}"
+        )
+    return accepted[:top]
+
+
+def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
+    """One trial by number; AnswerIsNo if it is not accepted."""
+    trial = query.trial(store, name, number)
+    if trial.verdict is not Verdict.ACCEPTED:
+        reasons = f" ({', '.join(trial.reasons)})" if trial.reasons else ""
+        raise AnswerIsNo(
+            f"trial {number} of study {name!r} is {trial.verdict or 'still running'}{reasons}; "
+            f"only accepted trials are exported: ballast trials {name} --verdict accepted"
+        )
+    return trial
+
+
+def write_export(store: Store, trial: tables.Trial, target: Path) -> None:
+    """Write one accepted trial; the file is there whole or not at all."""
+    text = export_text(store, trial, target)
+    if not target.parent.is_dir():
+        raise RequestError(
+            f"cannot write {target}: there is no folder {target.parent}; make it: mkdir -p {target.parent}"
+        )
+    part = target.with_name(f"{target.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(target)
+
+
+def export_text(store: Store, trial: tables.Trial, target: Path) -> str:
+    """The YAML of one accepted trial, to be written to `target`: relative paths in it start there."""
+    summary = summarise(store, trial.study)
+    stacks = query.setting_stacks(store, trial.study, trial.number)
+    layers = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(_SECTIONS)}
+    values = {key: row.effective for key, row in layers.items()}
+    values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
+    comments = {key: _comment(row) for key, row in layers.items()}
+    body = "\n".join(_yaml_lines(_nested(values), comments))
+    provenance = yaml.safe_dump(
+        {"provenance": _provenance(store, summary, trial, stacks)}, sort_keys=False, width=100
+    )
+    return f"{_header(summary, trial, target)}\n{body}\n\n{provenance}"
+
+
+def _configured(stack: list[tables.Setting]) -> tables.Setting:
+    """The value that the trial was started with: what the guard does in training, it will do again."""
+    return [row for row in stack if row.layer != Layer.GUARD][-1]
+
+
+def _source_seen_from(source: str, study: tables.Study, target: Path) -> str:
+    if source.startswith("sample:"):
+        return source
+    absolute = Path(study.study_file).parent / source
+    return os.path.relpath(absolute, target.resolve().parent)
+
+
+def _comment(row: tables.Setting) -> str:
+    text = f"{row.layer} · {row.origin}"
+    if row.requested != row.effective:
+        text += f" · asked for {row.requested}: {row.reason}"
+    return "".join(c if c.isprintable() else " " for c in text)  # a line break would end the comment
+
+
+def _header(summary: Summary, trial: tables.Trial, target: Path) -> str:
+    lines = (
+        f"Study {summary.study.name}, trial {trial.number}: validation loss {trial.value:.6f}",
+        summary.sentence(),
+        f"Run it again:  ballast train {target.name}",
+        "Beside each setting: the layer that it comes from, and where that was written.",
+    )
+    return "\n".join(f"# {line}" for line in lines)
+
+
+def _provenance(
+    store: Store, summary: Summary, trial: tables.Trial, stacks: Mapping[str, list[tables.Setting]]
+) -> dict[str, Any]:
+    study, facts = summary.study, summary.study.facts
+    data = query.data(store, study.name)
+    return {
+        "study": study.name,
+        "trial": trial.number,
+        "seed": trial.seed,
+        "value": trial.value,
+        "skill": trial.skill,
+        "skill_shown": summary.skill_shown,
+        "best_epoch": trial.best_epoch,
+        "baseline": facts["baseline"],
+        "noise_floor": summary.noise_floor,
+        "skill_ceiling": facts["skill_ceiling"],
+        "data": {"source": data.source, "sha256": data.sha256, "rows": data.rows, "split": facts["rows"]},
+        "policy": {"file": study.policy_file, "fingerprint": study.fingerprints["policy"]},
+        "versions": study.versions,
+        "finished_at": None if trial.finished_at is None else trial.finished_at.isoformat(),
+        "clamps": [
+            {"key": c.key, "declared": c.declared, "effective": c.effective, "reason": c.reason}
+            for c in query.clamps(store, study.name)
+        ],
+        "interventions": [
+            {"kind": f.kind, "epoch": f.epoch, "step": f.step, "action": f.action, "message": f.message}
+            for f in query.findings(store, study.name, trial.number)
+        ],
+        "overrides": {
+            key: [_act(row) for row in stack] for key, stack in stacks.items() if _was_overridden(stack)
+        },
+    }
+
+
+def _act(row: tables.Setting) -> dict[str, Any]:
+    return {
+        "layer": row.layer,
+        "origin": row.origin,
+        "requested": row.requested,
+        "effective": row.effective,
+        "reason": row.reason,
+    }
+
+
+def _was_overridden(stack: list[tables.Setting]) -> bool:
+    return stack[-1].layer not in (Layer.DEFAULT, Layer.BASE)
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *parents, leaf = key.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = _Leaf(key, value)
+    return {name: tree[name] for name in ("study", "data", "models", "training", "guard") if name in tree}
+
+
+class _Leaf:
+    def __init__(self, key: str, value: Any) -> None:
+        self.key, self.value = key, value
+
+
+def _yaml_lines(tree: Mapping[str, Any], comments: Mapping[str, str], depth: int = 0) -> Iterator[str]:
+    indent = "  " * depth
+    for name, node in tree.items():
+        if not isinstance(node, _Leaf):
+            yield f"{'' if depth else chr(10)}{indent}{name}:"
+            yield from _yaml_lines(node, comments, depth + 1)
+        elif isinstance(node.value, list) and node.value:
+            yield f"{indent}{name}:  # {comments[node.key]}"
+            yield from (f"{indent}  - {_flow(item)}" for item in node.value)
+        else:
+            yield f"{indent}{name}: {_flow(node.value)}  # {comments[node.key]}"
+
+
+def _flow(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False)
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -1,0 +1,77 @@
+"""Optuna's samplers and pruners by the names that a study file uses."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    GridSampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from search.config.schema import StudySection
+from search.space import Dimension, grid_of
+from search.telling import quiet
+
+
+class Grid(GridSampler):
+    """A grid for ask-and-tell: Optuna's calls `study.stop`, which works inside `optimize` alone.
+
+    The runner asks `is_exhausted` instead.
+    """
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Do nothing."""
+
+
+def make_sampler(section: StudySection, space: Mapping[str, Dimension], trials_so_far: int) -> BaseSampler:
+    """The sampler of a study that has `trials_so_far` trials.
+
+    The count is part of the seed: a continued study that used the study's seed again would repeat its first
+    suggestions.
+    """
+    seed = int(np.random.SeedSequence([section.seed, trials_so_far]).generate_state(1)[0])
+    startup = section.startup_trials
+    with quiet():
+        match section.sampler:
+            case "tpe":
+                return TPESampler(seed=seed, n_startup_trials=startup)
+            case "random":
+                return RandomSampler(seed=seed)
+            case "gp":
+                return GPSampler(seed=seed, n_startup_trials=startup)
+            case "cmaes":
+                return CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
+            case "qmc":
+                # A Sobol sequence is one sequence: its seed must not change when the study goes on.
+                return QMCSampler(seed=section.seed, scramble=True, warn_independent_sampling=False)
+            case "grid":
+                return Grid(grid_of(space), seed=section.seed)
+
+
+def make_pruner(section: StudySection, epochs: int) -> BasePruner:
+    """The pruner of a study whose trials report once per epoch, for `epochs` epochs at most."""
+    median = MedianPruner(n_startup_trials=section.startup_trials, n_warmup_steps=section.pruner_warmup)
+    match section.pruner:
+        case "median":
+            return median
+        case "patient":
+            with quiet():
+                return PatientPruner(median, patience=section.pruner_patience)
+        case "hyperband":
+            return HyperbandPruner(min_resource=section.pruner_warmup or 1, max_resource=epochs)
+        case "none":
+            return NopPruner()

@@ -1,0 +1,56 @@
+"""Configurations that wait in Optuna's queue: clamped before they run, and suggested as they stand.
+
+Optuna itself only warns of a queued value out of range and runs it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from search.space import Dimension, project
+
+_FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
+_REQUESTED = "enqueued"
+
+
+def clamp_queue(
+    study: optuna.Study, storage: optuna.storages.BaseStorage, space: Mapping[str, Dimension]
+) -> None:
+    """Move every waiting configuration into the space, and keep what was asked for with the trial."""
+    for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        requested = waiting.system_attrs.get(_FIXED, {})
+        inside, clamps = project(space, requested)
+        if clamps:
+            storage.set_trial_user_attr(waiting._trial_id, _REQUESTED, dict(requested))
+            storage.set_trial_system_attr(waiting._trial_id, _FIXED, dict(inside))
+
+
+def requested_params(trial: optuna.Trial) -> dict[str, Any]:
+    """What was asked of this trial: its parameters, or where a queued configuration was clamped, those."""
+    return {**trial.params, **trial.user_attrs.get(_REQUESTED, {})}
+
+
+def was_queued(trial: optuna.Trial) -> bool:
+    """Whether somebody asked for these parameters, instead of the sampler."""
+    return _FIXED in trial._cached_frozen_trial.system_attrs
+
+
+def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    """Have Optuna choose the value of one dimension."""
+    match distribution:
+        case FloatDistribution(low=low, high=high, log=log, step=step):
+            trial.suggest_float(name, low, high, log=log, step=step)
+        case IntDistribution(low=low, high=high, log=log, step=step):
+            trial.suggest_int(name, low, high, log=log, step=step)
+        case CategoricalDistribution(choices=choices):
+            trial.suggest_categorical(name, choices)
+        case _:
+            raise TypeError(f"{name} has a distribution of an unknown kind, {distribution}")

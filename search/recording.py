@@ -1,0 +1,191 @@
+"""The only place that maps settings and trainer results to rows of the record."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from search.config.layers import Layer, Override, Setting
+from search.config.resolved import ResolvedStudy
+from search.data import StudyData
+from search.verdict import Judgement
+from storage import record, tables
+from storage.engine import Store
+from trainer.result import EpochReport, Finding, TrialResult
+
+LEARNING_RATE = "models.gru.learning_rate"
+_VERSIONED = ("ballast", "torch", "optuna", "numpy", "pandas")
+
+
+def now() -> datetime:
+    """The present, in UTC, as all timestamps of the record."""
+    return datetime.now(UTC)
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that decide a trial's value."""
+    return {name: version(name) for name in _VERSIONED}
+
+
+def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
+    """The study as it is started."""
+    return tables.Study(
+        name=resolved.file.study.name,
+        created_at=now(),
+        study_file=str(resolved.path),
+        policy_file=resolved.policy.path,
+        seed=resolved.file.study.seed,
+        fingerprints=fingerprints(resolved, data),
+        versions=versions(),
+        facts=data.facts(),
+    )
+
+
+def fingerprints(resolved: ResolvedStudy, data: StudyData) -> dict[str, str]:
+    """What must not change while a study goes on: the configuration's digests, and the data's own."""
+    return {**resolved.fingerprints(), "content": data.table.sha256}
+
+
+def data_row(study: str, data: StudyData) -> tables.DataFingerprint:
+    """The table that the study reads."""
+    index, table = data.table.frame.index, data.table
+    return tables.DataFingerprint(
+        study=study,
+        source=table.source,
+        sha256=table.sha256,
+        rows=len(index),
+        first_time=str(index.min()),
+        last_time=str(index.max()),
+        columns=[str(c) for c in table.frame.columns],
+    )
+
+
+def setting_rows(
+    study: str,
+    settings: Iterable[Setting],
+    trial: int | None = None,
+    *,
+    skip: Mapping[str, int] | None = None,
+) -> list[tables.Setting]:
+    """The stacks of layers, row by row; `skip` is how many layers of a key the study has recorded already."""
+    return [
+        tables.Setting(
+            study=study,
+            trial=trial,
+            key=setting.key,
+            position=position,
+            layer=str(override.layer),
+            origin=override.origin,
+            requested=override.requested,
+            effective=override.effective,
+            reason=override.reason,
+        )
+        for setting in settings
+        for position, override in enumerate(setting.overrides[(skip or {}).get(setting.key, 0) :])
+    ]
+
+
+def settings_from_rows(stacks: Mapping[str, Sequence[tables.Setting]]) -> list[Setting]:
+    """The settings as they were resolved, read back from the record."""
+    return [
+        Setting(
+            key,
+            tuple(
+                Override(Layer(row.layer), row.origin, row.requested, row.effective, row.reason)
+                for row in stack
+            ),
+        )
+        for key, stack in stacks.items()
+    ]
+
+
+def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.Clamp]:
+    """Every range and value of the study that was cut."""
+    return [
+        tables.Clamp(
+            study=study,
+            key=clamp.key,
+            declared=clamp.declared,
+            effective=clamp.effective,
+            reason=clamp.reason,
+            origin=clamp.origin,
+        )
+        for clamp in resolved.clamps
+    ]
+
+
+def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
+    """One epoch that passed the guard."""
+    return tables.Epoch(study=study, trial=trial, **asdict(report))
+
+
+def finding_rows(study: str, trial: int, findings: Sequence[Finding]) -> list[tables.Finding]:
+    """The guard's diary of one trial."""
+    return [
+        tables.Finding(
+            study=study,
+            trial=trial,
+            kind=str(f.kind),
+            epoch=f.epoch,
+            step=f.step,
+            value=f.value,
+            threshold=f.threshold,
+            message=f.message,
+            action=str(f.intervention.action),
+            lr_before=f.intervention.lr_before,
+            lr_after=f.intervention.lr_after,
+            parameter=f.parameter,
+            rows=list(f.rows),
+            cell=f.cell,
+        )
+        for f in findings
+    ]
+
+
+def guard_rows(study: str, trial: int, findings: Sequence[Finding], position: int) -> list[tables.Setting]:
+    """Learning rates that the guard cut, as the topmost layers of the trial's stack, from `position` on."""
+    cuts = [f for f in findings if f.intervention.lr_after != f.intervention.lr_before]
+    return [
+        tables.Setting(
+            study=study,
+            trial=trial,
+            key=LEARNING_RATE,
+            position=position + i,
+            layer=str(Layer.GUARD),
+            origin=f"guard: {f.kind} at epoch {f.epoch}, step {f.step}",
+            requested=f.intervention.lr_before,
+            effective=f.intervention.lr_after,
+            reason=f.message,
+        )
+        for i, f in enumerate(cuts)
+    ]
+
+
+def finish_trial(
+    store: Store,
+    trial: tables.Trial,
+    judgement: Judgement,
+    result: TrialResult | None = None,
+    *,
+    epochs: int = 0,
+    guard_position: int = 0,
+) -> None:
+    """Record the end of a trial, in one transaction; without a result only `epochs` is known of it."""
+    finished = now()
+    findings = () if result is None else result.findings
+    record.finish_trial(
+        store,
+        trial.study,
+        trial.number,
+        verdict=judgement.verdict,
+        reasons=judgement.reasons,
+        message=judgement.message,
+        value=None if result is None else result.value,
+        skill=None if result is None else result.skill,
+        best_epoch=None if result is None else result.best_epoch,
+        epochs=epochs if result is None else len(result.epochs),
+        finished_at=finished,
+        duration_s=(finished - trial.started_at).total_seconds(),
+        findings=finding_rows(trial.study, trial.number, findings),
+        settings=guard_rows(trial.study, trial.number, findings, guard_position),
+    )

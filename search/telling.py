@@ -1,0 +1,69 @@
+"""What Optuna is told of a verdict. The design's table, "What Optuna is told", as a pure function.
+
+Samplers that learn from COMPLETE trials alone never see a PRUNED one, so an unstable or suspicious trial is
+told to them as COMPLETE with a finite penalty that is worse than any honest value. To the others it is PRUNED
+with a violated constraint, which repels; FAIL repels nothing, so that untried ground would attract.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import TrialState
+
+from search.config.schema import SamplerName
+from storage.verdicts import Verdict
+
+CONSTRAINT = "ballast"
+_VIOLATED, _SATISFIED = 1.0, -1.0
+_PENALTY_FACTOR = 2.0
+
+LEARNS_FROM_COMPLETE: frozenset[SamplerName] = frozenset({"gp", "cmaes"})
+
+
+@dataclass(frozen=True)
+class Message:
+    """A final state, with a value for COMPLETE alone, and a constraint (≤ 0: satisfied; None: not set)."""
+
+    state: TrialState
+    value: float | None
+    constraint: float | None
+
+
+def message_for(
+    verdict: Verdict, value: float | None, *, sampler: SamplerName, worst_honest: float
+) -> Message:
+    """What to tell. `worst_honest` is the largest honest loss known; it must be finite and positive."""
+    if verdict is Verdict.ACCEPTED:
+        if value is None or not math.isfinite(value):
+            raise ValueError(f"an accepted trial must have a finite value, not {value}")
+        return Message(TrialState.COMPLETE, value, _SATISFIED)
+    if verdict is Verdict.UNPROMISING:
+        return Message(TrialState.PRUNED, None, _SATISFIED)
+    if verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS):
+        if sampler in LEARNS_FROM_COMPLETE:
+            return Message(TrialState.COMPLETE, _PENALTY_FACTOR * worst_honest, _VIOLATED)
+        return Message(TrialState.PRUNED, None, _VIOLATED)
+    return Message(TrialState.FAIL, None, None)
+
+
+def tell(study: optuna.Study, trial: optuna.Trial, message: Message) -> None:
+    """Set the constraint, which must stand before the end of the trial, and end it."""
+    with quiet():
+        if message.constraint is not None:
+            trial.set_constraint(CONSTRAINT, message.constraint)
+        study.tell(trial, message.value, message.state)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silences what Optuna says about choices that are made on purpose: experimental samplers and pruners,
+    and the constraint of a CMA-ES study, which is there for people, not for the sampler.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="Constraints have been set, but CmaEsSampler")
+        yield

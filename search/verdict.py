@@ -1,0 +1,69 @@
+"""TrialResult to verdict: what a trial was, with its reasons. Pure."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from storage.verdicts import Verdict
+from trainer.result import Outcome, TrialResult
+
+OVERRIDE_NOT_APPLIED = "override_not_applied"
+PRUNED = "pruned"
+SIGNAL = "signal"
+WORKER_DIED = "worker_died"
+CRASHED = "crashed"
+
+_VERDICTS = {
+    Outcome.FINISHED: Verdict.ACCEPTED,
+    Outcome.STOPPED: Verdict.UNPROMISING,
+    Outcome.UNSTABLE: Verdict.UNSTABLE,
+    Outcome.SUSPICIOUS: Verdict.SUSPICIOUS,
+    Outcome.INTERRUPTED: Verdict.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, its reason codes (empty for `accepted`), and one sentence for people."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    message: str
+
+
+def judge(result: TrialResult, requested: Mapping[str, Any]) -> Judgement:
+    """The verdict on a result. `requested` are the resolved settings by key.
+
+    The read-back comes first: a trial that did not use what was resolved says nothing about it, however
+    well it ended.
+    """
+    differing = not_applied(result.effective, requested)
+    if differing:
+        return Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), "; ".join(differing))
+    verdict = _VERDICTS[result.outcome]
+    if verdict is Verdict.ACCEPTED:
+        return Judgement(verdict, (), f"trained {len(result.epochs)} epochs, best was {result.best_epoch}")
+    if verdict is Verdict.UNPROMISING:
+        return Judgement(verdict, (PRUNED,), f"the pruner stopped it after {len(result.epochs)} epochs")
+    if verdict is Verdict.INTERRUPTED:
+        return Judgement(verdict, (SIGNAL,), "stopped by a signal; its parameters will be tried again")
+    reasons = tuple(dict.fromkeys(str(finding.kind) for finding in result.findings))
+    return Judgement(verdict, reasons, result.findings[-1].message)
+
+
+def not_applied(effective: Mapping[str, Any], requested: Mapping[str, Any]) -> list[str]:
+    """One sentence for each setting that the trainer read back differently from what was resolved."""
+    return [
+        f"{key} was to be {requested[key]!r}, the trainer used {value!r}"
+        for key, value in effective.items()
+        if key in requested and not _same(value, requested[key])
+    ]
+
+
+def _same(used: Any, wanted: Any) -> bool:
+    if isinstance(used, bool) or isinstance(wanted, bool):
+        return used is wanted
+    if isinstance(used, int | float) and isinstance(wanted, int | float):
+        return math.isclose(used, wanted, rel_tol=1e-12)
+    return bool(used == wanted)

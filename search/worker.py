@@ -1,0 +1,44 @@
+"""Who runs a trial: a name that no other process ever has, and whether its owner is still alive."""
+
+import os
+import socket
+from pathlib import Path
+
+WORKER = "worker"
+"""The user attribute that says who runs a trial."""
+
+
+def this_worker() -> str:
+    """`host:pid:start-token` of this process."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}:{pid}:{_start_token(pid)}"
+
+
+def is_dead(worker: str) -> bool:
+    """Whether `worker` ran on this machine and is gone; False for another machine: nothing is known of it."""
+    host, pid, token = worker.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    return _start_token(int(pid)) != token
+
+
+def _start_token(pid: int) -> str:
+    """What tells a process from a later one with the same id; empty for a process that is gone."""
+    try:
+        # Field 22 of proc(5) is the start time in ticks since boot; field 2 may hold blanks and brackets.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return "alive" if _runs(pid) else ""
+
+
+def _runs(pid: int) -> bool:
+    """For systems without /proc."""
+    if Path("/proc/self").exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,129 @@
+"""Opens a store: its URL, its engine, its schema, its transactions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from storage.errors import StoreTooNew, StoreUrlInvalid
+from storage.failures import translate
+from storage.schema import bring_to_head, head, objection, revision_of
+from storage.sqlite import tune_sqlite
+from storage.urls import is_sqlite, masked, read_url, require_sqlite_file
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store. `url` holds the password, if there is one: show `shown_url`."""
+
+    engine: Engine
+    url: str = field(repr=False)
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its password."""
+        return masked(self.url)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction that writes: committed at the end, rolled back on an error.
+
+        On SQLite it holds the write lock from its start, so that what it reads stays true until it writes.
+        Raises StoreError for whatever the driver raises.
+        """
+        with self._transaction(self.engine.execution_options(ballast_begin="BEGIN IMMEDIATE")) as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One transaction that only reads: a consistent view, and no lock. Raises as `session` does."""
+        with self._transaction(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Session]:
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except SQLAlchemyError as error:
+            raise translate(error, self.shown_url) from None
+
+    def close(self) -> None:
+        """Give back the connections; the store can be used again, and opens new ones."""
+        self.engine.dispose()
+
+
+def open_store(url: str, *, create: bool = True) -> Store:
+    """Open the store at `url`; with `create`, make it, or our tables in it, where they are missing.
+
+    Supported are `sqlite:///FILE` (relative to the working directory) and `postgresql://…` (psycopg 3).
+    Raises StoreUrlInvalid, StoreMissing, StoreTooOld, StoreTooNew and what the driver's errors become.
+    """
+    store = _connect(url, create=create)
+    try:
+        with store.reading() as session:
+            found = revision_of(session.connection())
+        if found is None and create:
+            with store.session() as session:
+                bring_to_head(session.connection())
+                found = revision_of(session.connection())
+        if (wrong := objection(found, store.shown_url)) is not None:
+            raise wrong
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def upgrade(url: str) -> tuple[str, str]:
+    """Bring the schema at `url` to what this Ballast needs; returns the revisions (from, to).
+
+    `from` is `none` where the database held no tables of ours. Raises StoreTooNew, and as `open_store` does.
+    """
+    store = _connect(url, create=False)
+    try:
+        with store.session() as session:
+            found = revision_of(session.connection())
+            wrong = objection(found, store.shown_url)
+            if isinstance(wrong, StoreTooNew):
+                raise wrong
+            bring_to_head(session.connection())
+    finally:
+        store.close()
+    return found or "none", head()
+
+
+def _connect(url: str, *, create: bool) -> Store:
+    address = read_url(url)
+    if is_sqlite(address):
+        require_sqlite_file(address, masked(url), create=create)
+    return Store(_make_engine(address, masked(url)), url)
+
+
+def _make_engine(address: URL, shown: str) -> Engine:
+    try:
+        engine = create_engine(address, pool_pre_ping=True)
+    except ImportError:
+        raise StoreUrlInvalid(
+            f'{shown} needs psycopg, which is not installed; run: pip install "ballast[postgres]"'
+        ) from None
+    if is_sqlite(address):
+        tune_sqlite(engine)
+        _begin_ourselves(engine)
+    return engine
+
+
+def _begin_ourselves(engine: Engine) -> None:
+    """Begin transactions where we say: Python's sqlite3 begins them late, and never for a read or DDL."""
+
+    @event.listens_for(engine, "connect")
+    def leave_it_to_us(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("ballast_begin", "BEGIN"))

@@ -1,0 +1,97 @@
+"""What can be wrong with a store, as a tree.
+
+    StoreError
+    ├── StoreUrlInvalid      the URL cannot be read, or names a database that is not supported
+    ├── StoreMissing         there is no store at the URL
+    ├── StoreUnreachable     the file cannot be opened, or the server does not let us in
+    ├── StoreLocked          another process held the lock for longer than the busy timeout
+    ├── StoreReadOnly        it can be read, but not written
+    ├── StoreFull            the disk is full
+    ├── StoreDamaged         the file is no database, or tables of it are missing or broken
+    ├── StoreTooOld          its schema is older than this Ballast; it can be upgraded
+    ├── StoreTooNew          its schema was written by a newer Ballast
+    └── RecordError          the store is well, what is asked of it is not
+        ├── StudyUnknown
+        ├── StudyExists
+        ├── TrialUnknown
+        ├── TrialExists
+        ├── TrialFinished    a verdict is never overwritten
+        ├── RecordConflict   a row contradicts what the store holds
+        └── ValueUnstorable  a value cannot be stored without loss
+
+A message carries the value, the place (its password masked) and the next command; people see it as it is.
+"""
+
+from sqlalchemy.exc import DontWrapMixin
+
+
+class StoreError(Exception):
+    """Root of everything that `storage` raises on purpose."""
+
+
+class StoreUrlInvalid(StoreError):
+    """The URL cannot be read, or names a database that is not supported."""
+
+
+class StoreMissing(StoreError):
+    """There is no store at the URL."""
+
+
+class StoreUnreachable(StoreError):
+    """The file cannot be opened, or the server does not let us in."""
+
+
+class StoreLocked(StoreError):
+    """Another process held the lock for longer than the busy timeout."""
+
+
+class StoreReadOnly(StoreError):
+    """The store can be read, but not written."""
+
+
+class StoreFull(StoreError):
+    """The disk is full."""
+
+
+class StoreDamaged(StoreError):
+    """The file is no database, or tables of it are missing or broken."""
+
+
+class StoreTooOld(StoreError):
+    """The schema is older than this Ballast; it can be upgraded."""
+
+
+class StoreTooNew(StoreError):
+    """The schema was written by a newer Ballast."""
+
+
+class RecordError(StoreError):
+    """The store is well, what is asked of it is not."""
+
+
+class StudyUnknown(RecordError):
+    """No study of that name is in the store."""
+
+
+class StudyExists(RecordError):
+    """A study of that name is in the store already."""
+
+
+class TrialUnknown(RecordError):
+    """The study has no trial of that number."""
+
+
+class TrialExists(RecordError):
+    """The study has a trial of that number already."""
+
+
+class TrialFinished(RecordError):
+    """The trial has its verdict; a verdict is never overwritten."""
+
+
+class RecordConflict(RecordError):
+    """A row contradicts what the store holds: it is there already, or refers to nothing."""
+
+
+class ValueUnstorable(RecordError, DontWrapMixin):
+    """A value cannot be stored without loss; raised while SQLAlchemy binds it, and not wrapped by it."""

@@ -1,0 +1,1 @@
+"""The revisions of the schema, numbered; each leads forward only."""

@@ -1,0 +1,158 @@
+"""Reads from the store; each function is one transaction, and what it returns needs no open store."""
+
+import math
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TypeVar
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from storage.engine import Store
+from storage.errors import StudyUnknown, TrialUnknown
+from storage.tables import Artifact, Clamp, DataFingerprint, Epoch, Finding, Row, Setting, Study, Trial
+from storage.verdicts import Verdict
+
+_AnyRow = TypeVar("_AnyRow", bound=Row)
+
+
+def studies(store: Store) -> list[Study]:
+    """All studies, oldest first."""
+    with store.reading() as session:
+        return _all(session, select(Study).order_by(Study.created_at, Study.name))
+
+
+def study(store: Store, name: str) -> Study:
+    """One study. Raises StudyUnknown, which names the nearest study there is."""
+    with store.reading() as session:
+        return require_study(session, store, name)
+
+
+def trials(store: Store, name: str, verdict: Verdict | None = None) -> list[Trial]:
+    """The trials of a study by number, of one verdict if given. Raises StudyUnknown."""
+    query = select(Trial).where(Trial.study == name).order_by(Trial.number)
+    return _of_study(store, name, query if verdict is None else query.where(Trial.verdict == verdict))
+
+
+def trial(store: Store, name: str, number: int) -> Trial:
+    """One trial. Raises StudyUnknown and TrialUnknown."""
+    with store.reading() as session:
+        return require_trial(session, store, name, number)
+
+
+def settings(store: Store, name: str, trial: int | None = None) -> list[Setting]:
+    """The settings of the study (`trial` None), or of the trial alone, by key and position."""
+    query = select(Setting).where(Setting.study == name, Setting.trial == trial)
+    return _of_trial(store, name, trial, query.order_by(Setting.key, Setting.position))
+
+
+def setting_stacks(store: Store, name: str, trial: int | None = None) -> dict[str, list[Setting]]:
+    """The layers of each key, lowest first: those of the study, then those of the trial, if one is given.
+
+    The `effective` of the last row of a key is the value in force. Keys are sorted.
+    """
+    query = select(Setting).where(Setting.study == name, Setting.trial.is_(None) | (Setting.trial == trial))
+    order = (Setting.key, Setting.trial.is_not(None), Setting.position)
+    stacks: dict[str, list[Setting]] = {}
+    for row in _of_trial(store, name, trial, query.order_by(*order)):
+        stacks.setdefault(row.key, []).append(row)
+    return stacks
+
+
+def clamps(store: Store, name: str) -> list[Clamp]:
+    """The clamps of a study, in the order in which they were recorded."""
+    return _of_study(store, name, select(Clamp).where(Clamp.study == name).order_by(Clamp.id))
+
+
+def epochs(store: Store, name: str, trial: int) -> list[Epoch]:
+    """The epochs of a trial, first to last."""
+    query = select(Epoch).where(Epoch.study == name, Epoch.trial == trial).order_by(Epoch.epoch)
+    return _of_trial(store, name, trial, query)
+
+
+def findings(store: Store, name: str, trial: int | None = None) -> list[Finding]:
+    """What the guard found in a trial, or in all trials, in the order in which it was found."""
+    query = select(Finding).where(Finding.study == name).order_by(Finding.trial, Finding.id)
+    return _of_trial(store, name, trial, query if trial is None else query.where(Finding.trial == trial))
+
+
+def data(store: Store, name: str) -> DataFingerprint:
+    """The fingerprint of the data that a study was started on."""
+    return _of_study(store, name, select(DataFingerprint).where(DataFingerprint.study == name))[0]
+
+
+def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifact]:
+    """The files of a trial, or all of the study and its trials, oldest first."""
+    query = select(Artifact).where(Artifact.study == name).order_by(Artifact.id)
+    return _of_trial(store, name, trial, query if trial is None else query.where(Artifact.trial == trial))
+
+
+def verdict_counts(store: Store, name: str) -> dict[Verdict | None, int]:
+    """How many trials have each verdict; those still running are under None. Absent means zero."""
+    query = select(Trial.verdict, func.count()).where(Trial.study == name).group_by(Trial.verdict)
+    with store.reading() as session:
+        require_study(session, store, name)
+        return dict(session.execute(query).all())
+
+
+def mean_duration(store: Store, name: str) -> float | None:
+    """Mean seconds of the trials that ended; None if none has."""
+    with store.reading() as session:
+        require_study(session, store, name)
+        return session.scalar(select(func.avg(Trial.duration_s)).where(Trial.study == name))
+
+
+def best_trial(store: Store, name: str) -> Trial | None:
+    """The accepted trial of the lowest finite value, the earlier of two equal ones; None if there is none."""
+    query = (
+        select(Trial)
+        .where(Trial.study == name, Trial.verdict == Verdict.ACCEPTED)
+        .where(Trial.value > -math.inf, Trial.value < math.inf)
+        .order_by(Trial.value, Trial.number)
+        .limit(1)
+    )
+    return next(iter(_of_study(store, name, query)), None)
+
+
+def require_study(session: Session, store: Store, name: str) -> Study:
+    """One study, inside a transaction that is open. Raises StudyUnknown."""
+    found = session.get(Study, name)
+    if found is None:
+        raise StudyUnknown(_unknown_study(name, session.scalars(select(Study.name)).all(), store.shown_url))
+    return found
+
+
+def require_trial(session: Session, store: Store, name: str, number: int) -> Trial:
+    """One trial, inside a transaction that is open. Raises StudyUnknown and TrialUnknown."""
+    found = session.get(Trial, (name, number))
+    if found is None:
+        require_study(session, store, name)
+        raise TrialUnknown(
+            f"study {name!r} in {store.shown_url} has no trial {number}; "
+            f"list its trials with: ballast trials {name} --store {store.shown_url}"
+        )
+    return found
+
+
+def _unknown_study(name: str, known: Sequence[str], shown: str) -> str:
+    nearest = get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]!r}? List" if nearest else "list"
+    return f"no study {name!r} in {shown}; {hint} them with: ballast status --store {shown}"
+
+
+def _of_study(store: Store, name: str, query: Select[_AnyRow]) -> list[_AnyRow]:
+    with store.reading() as session:
+        require_study(session, store, name)
+        return _all(session, query)
+
+
+def _of_trial(store: Store, name: str, trial: int | None, query: Select[_AnyRow]) -> list[_AnyRow]:
+    if trial is None:
+        return _of_study(store, name, query)
+    with store.reading() as session:
+        require_trial(session, store, name, trial)
+        return _all(session, query)
+
+
+def _all(session: Session, query: Select[_AnyRow]) -> list[_AnyRow]:
+    return list(session.scalars(query))

@@ -1,0 +1,94 @@
+"""The schema's version: what a database has, what this Ballast needs, and the way from one to the other.
+
+Alembic keeps our version in a table of its own, beside Optuna's `alembic_version`.
+"""
+
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from storage.errors import StoreError, StoreMissing, StoreTooNew, StoreTooOld
+from storage.tables import Row
+
+SCRIPTS = "storage:migrations"
+VERSION_TABLE = "ballast_alembic_version"
+_CREATION_LOCK = 0x0BA11A57
+"""Any number will do, as long as every Ballast takes the same."""
+
+
+def ours(name: str | None, kind: str, _parents: Any) -> bool:
+    """Alembic's `include_name`: of the tables that a database holds, only ours exist for us."""
+    return kind != "table" or (name or "").startswith("ballast_")
+
+
+OPTIONS: dict[str, Any] = {
+    "target_metadata": Row.metadata,
+    "version_table": VERSION_TABLE,
+    "include_name": ours,
+    "compare_type": True,
+}
+"""How Alembic looks at a database of ours, wherever it does."""
+
+
+def head() -> str:
+    """The revision that this Ballast needs."""
+    revision = _scripts().get_current_head()
+    assert revision is not None, "the migrations have no head"
+    return revision
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision that a database has; None where our tables are not in it."""
+    return migration_context(connection).get_current_revision()
+
+
+def migration_context(connection: Connection) -> MigrationContext:
+    """Alembic's view of a database, with our options."""
+    return MigrationContext.configure(connection, opts=OPTIONS)
+
+
+def objection(found: str | None, shown: str) -> StoreError | None:
+    """Why a database of revision `found` cannot be used, if so; `shown` is its masked URL."""
+    needed = head()
+    if found == needed:
+        return None
+    if found is None:
+        return StoreMissing(
+            f"{shown} holds no tables of Ballast; make them with: ballast run STUDY.yaml --store {shown}"
+        )
+    if found in {script.revision for script in _scripts().walk_revisions()}:
+        return StoreTooOld(
+            f"{shown} is at schema {found}, this Ballast needs {needed}; "
+            f"run: ballast db upgrade --store {shown}"
+        )
+    return StoreTooNew(
+        f"{shown} was written by a newer Ballast: it is at schema {found}, this one knows up to {needed}; "
+        "run: pip install -U ballast"
+    )
+
+
+def bring_to_head(connection: Connection) -> None:
+    """Create our tables or migrate them, inside the connection's transaction.
+
+    Processes that do this at the same moment wait for each other: SQLite's BEGIN IMMEDIATE sees to it there,
+    an advisory lock on PostgreSQL. Whoever comes second finds nothing left to do.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", SCRIPTS)
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())

@@ -1,0 +1,240 @@
+"""The tables of the record; their rows are the data classes that callers build and read.
+
+Optuna's tables live in the same database. Nothing here refers to them: a trial is keyed by the name of its
+study and its number, which are Optuna's too.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Text,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+from storage.types import JsonText, LosslessFloat, UtcDateTime
+from storage.verdicts import Verdict
+
+_NAMES = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+class Row(MappedAsDataclass, DeclarativeBase):
+    """What all rows have in common: how Python types are stored, and how constraints are named."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map = {  # noqa: RUF012 - declared so by SQLAlchemy
+        str: Text,
+        float: LosslessFloat,
+        datetime: UtcDateTime,
+        dict[str, Any]: JsonText,
+        dict[str, str]: JsonText,
+        list[Any]: JsonText,
+        list[str]: JsonText,
+        list[int]: JsonText,
+    }
+
+
+def _of_study() -> Any:
+    return ForeignKey("ballast_studies.name")
+
+
+def _of_trial(column: str = "trial") -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["study", column], ["ballast_trials.study", "ballast_trials.number"])
+
+
+class Study(Row, kw_only=True):
+    """A study as it was started. Its value is always minimised."""
+
+    __tablename__ = "ballast_studies"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    study_file: Mapped[str]
+    policy_file: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    fingerprints: Mapped[dict[str, str]]
+    """Hex digests by what they are of: `space`, `data`, `policy`, `settings`."""
+    versions: Mapped[dict[str, str]]
+    """Versions by package: `ballast`, `torch`, …"""
+    facts: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    """What the study knows of its data: baseline, skill ceiling, rows per split, clipped shares, findings."""
+
+
+class Setting(Row, kw_only=True):
+    """One layer's say on one setting.
+
+    The rows of one key, by `position` (0-based within study, trial and key), are the layers that set it; the
+    `effective` of the last is the value in force. `trial` is None for what holds for the whole study; the
+    rows of a trial stand on top of those.
+    """
+
+    __tablename__ = "ballast_settings"
+    __table_args__ = (
+        _of_trial(),
+        Index(None, "study", "trial", "key", "position", unique=True),
+        # SQL holds NULL to differ from NULL, so the index above says nothing of rows without a trial.
+        Index(
+            "ix_ballast_settings_of_study",
+            *("study", "key", "position"),
+            unique=True,
+            sqlite_where=text("trial IS NULL"),
+            postgresql_where=text("trial IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(init=False, repr=False, compare=False, primary_key=True)
+    study: Mapped[str] = mapped_column(_of_study())
+    trial: Mapped[int | None] = mapped_column(default=None)
+    key: Mapped[str]
+    position: Mapped[int]
+    layer: Mapped[str]
+    origin: Mapped[str]
+    requested: Mapped[Any] = mapped_column(JsonText)
+    effective: Mapped[Any] = mapped_column(JsonText)
+    reason: Mapped[str]
+
+
+class Clamp(Row, kw_only=True):
+    """A range or a value of the study that was cut to its safe range."""
+
+    __tablename__ = "ballast_clamps"
+
+    id: Mapped[int] = mapped_column(init=False, repr=False, compare=False, primary_key=True)
+    study: Mapped[str] = mapped_column(_of_study(), index=True)
+    key: Mapped[str]
+    declared: Mapped[Any] = mapped_column(JsonText)
+    effective: Mapped[Any] = mapped_column(JsonText)
+    reason: Mapped[str]
+    origin: Mapped[str]
+
+
+class DataFingerprint(Row, kw_only=True):
+    """The table that a study was started on, as it was then."""
+
+    __tablename__ = "ballast_data"
+
+    study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
+    source: Mapped[str]
+    sha256: Mapped[str]
+    rows: Mapped[int]
+    first_time: Mapped[str]
+    last_time: Mapped[str]
+    columns: Mapped[list[str]]
+
+
+class Trial(Row, kw_only=True):
+    """One trial. `verdict` and `finished_at` are None together, while it runs."""
+
+    __tablename__ = "ballast_trials"
+    __table_args__ = (
+        ForeignKeyConstraint(["study", "retry_of"], ["ballast_trials.study", "ballast_trials.number"]),
+        CheckConstraint("(verdict IS NULL) = (finished_at IS NULL)", name="finished_with_a_verdict"),
+        Index(None, "study", "verdict", "value"),
+    )
+
+    study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    params: Mapped[dict[str, Any]]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[datetime]
+    worker: Mapped[str]
+    """`host:pid:start-token`, which no other process ever has."""
+    retry_of: Mapped[int | None] = mapped_column(default=None)
+    """The trial whose parameters this one takes up again."""
+    verdict: Mapped[Verdict | None] = mapped_column(
+        Enum(
+            Verdict,
+            name="verdict",
+            native_enum=False,
+            create_constraint=True,
+            length=16,
+            values_callable=lambda verdicts: [verdict.value for verdict in verdicts],
+        ),
+        default=None,
+    )
+    reasons: Mapped[list[str]] = mapped_column(default_factory=list)
+    message: Mapped[str | None] = mapped_column(default=None)
+    """One sentence: why it ended."""
+    value: Mapped[float | None] = mapped_column(default=None)
+    """Validation loss of the best epoch: mean squared error in units of the standardised target."""
+    skill: Mapped[float | None] = mapped_column(default=None)
+    best_epoch: Mapped[int | None] = mapped_column(default=None)
+    epochs: Mapped[int] = mapped_column(default=0)
+    """How many epochs were trained."""
+    finished_at: Mapped[datetime | None] = mapped_column(default=None)
+    duration_s: Mapped[float | None] = mapped_column(default=None)
+
+
+class Epoch(Row, kw_only=True):
+    """The signals of one epoch, as the trainer reports them."""
+
+    __tablename__ = "ballast_epochs"
+    __table_args__ = (_of_trial(),)
+
+    study: Mapped[str] = mapped_column(primary_key=True)
+    trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    train_loss: Mapped[float]
+    validation_loss: Mapped[float]
+    skill: Mapped[float]
+    learning_rate: Mapped[float]
+    grad_norm_mean: Mapped[float]
+    grad_norm_max: Mapped[float]
+    output_max: Mapped[float]
+    steps: Mapped[int]
+    skipped_steps: Mapped[int]
+    movement: Mapped[float]
+    prediction_std_ratio: Mapped[float]
+    seconds: Mapped[float]
+
+
+class Finding(Row, kw_only=True):
+    """What the guard detected in a trial, and what it did about it; equal learning rates: none was cut."""
+
+    __tablename__ = "ballast_findings"
+    __table_args__ = (_of_trial(), Index(None, "study", "trial"))
+
+    id: Mapped[int] = mapped_column(init=False, repr=False, compare=False, primary_key=True)
+    study: Mapped[str]
+    trial: Mapped[int]
+    kind: Mapped[str]
+    epoch: Mapped[int]
+    step: Mapped[int | None] = mapped_column(default=None)
+    """Optimiser update, 0-based; None for a finding of an epoch's end."""
+    value: Mapped[float]
+    threshold: Mapped[float | None] = mapped_column(default=None)
+    message: Mapped[str]
+    action: Mapped[str]
+    lr_before: Mapped[float]
+    lr_after: Mapped[float]
+    parameter: Mapped[str | None] = mapped_column(default=None)
+    rows: Mapped[list[int]] = mapped_column(default_factory=list)
+    cell: Mapped[str | None] = mapped_column(default=None)
+
+
+class Artifact(Row, kw_only=True):
+    """A file that belongs to a study, or to one trial of it."""
+
+    __tablename__ = "ballast_artifacts"
+    __table_args__ = (_of_trial(), Index(None, "study", "trial"))
+
+    id: Mapped[int] = mapped_column(init=False, repr=False, compare=False, primary_key=True)
+    study: Mapped[str] = mapped_column(_of_study())
+    trial: Mapped[int | None] = mapped_column(default=None)
+    kind: Mapped[str]
+    path: Mapped[str]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]

@@ -1,0 +1,106 @@
+"""Column types that give back exactly what was put in: floats, JSON and moments in time."""
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Double, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
+
+from storage.errors import ValueUnstorable
+
+
+class _SqliteFloat(UserDefinedType[Any]):
+    """A float without SQLite's REAL affinity, which would turn -0.0 into 0.0 on its way to the file."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "BLOB"
+
+
+class LosslessFloat(TypeDecorator[float]):
+    """A float that comes back to the bit: NaN, ±inf and -0.0 as well.
+
+    SQLite turns NaN into NULL, so there it is the text 'NaN', which SQLite sorts after every number, as
+    PostgreSQL sorts its own NaN: `value < inf` is true of the same rows in both.
+    """
+
+    impl = Double
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type of one database."""
+        return dialect.type_descriptor(_SqliteFloat() if dialect.name == "sqlite" else Double())
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> Any:
+        """Turn a float into what the driver stores."""
+        if value is None:
+            return None
+        return "NaN" if dialect.name == "sqlite" and math.isnan(value) else float(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> float | None:
+        """Turn what the driver read into a float."""
+        return None if value is None else float(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON as text: NaN and ±inf are allowed, floats come back to the bit, tuples come back as lists.
+
+    None is JSON's null. Raises ValueUnstorable for what JSON has no word for, and for keys that are not text.
+    """
+
+    impl = Text
+    cache_ok = True
+    should_evaluate_none = True  # Else the ORM leaves a None out, and it becomes NULL instead of null.
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """Turn a value into JSON."""
+        _refuse_keys_that_json_would_rename(value)
+        try:
+            return json.dumps(value, ensure_ascii=False)
+        except (TypeError, ValueError) as error:
+            raise ValueUnstorable(
+                f"{value!r} cannot be recorded as JSON ({error}); give text, numbers, lists or dicts"
+            ) from None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Turn JSON into a value."""
+        return None if value is None else json.loads(value)
+
+
+def _refuse_keys_that_json_would_rename(value: Any) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ValueUnstorable(
+                    f"the key {key!r} of {value!r} is not text, and JSON would make it so; write {str(key)!r}"
+                )
+            _refuse_keys_that_json_would_rename(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _refuse_keys_that_json_would_rename(inner)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, stored and given back in UTC, to the microsecond. Raises ValueUnstorable without a zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn a moment into UTC; SQLite stores it without saying so."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueUnstorable(
+                f"{value.isoformat()} has no time zone; take moments from datetime.now(UTC)"
+            )
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Say that it is UTC, or make it so: PostgreSQL answers in the zone of the session."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

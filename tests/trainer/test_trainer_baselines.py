@@ -1,0 +1,155 @@
+"""Naive forecasts against independent computations, and the numbers of believable skill."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from trainer.baselines import (
+    Baseline,
+    baseline_losses,
+    best_baseline,
+    noise_floor,
+    skill,
+    skill_ceiling,
+)
+from trainer.config import DataConfig
+from trainer.data.source import read_table
+from trainer.data.windows import Dataset, prepare
+from trainer.errors import DataError
+
+VOLATILITY = {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility"}
+RETURN = {"transform": "log_return", "column": "Close", "kind": "return"}
+
+
+def _sp500(target: dict[str, Any], seq_len: int = 22) -> Dataset:
+    config = DataConfig.model_validate(
+        {
+            "source": "sample:sp500",
+            "time": "Date",
+            "features": ({"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"},),
+            "target": target,
+            "seq_len": seq_len,
+            "split": {"train_until": "2010-12-31", "validation_until": "2014-12-31"},
+        }
+    )
+    return prepare(config, read_table(config, folder=Path()))
+
+
+def _log_volatility() -> "pd.Series[float]":
+    from arch.data import sp500
+
+    frame = sp500.load()
+    values = 0.5 * np.log(np.log(frame["High"] / frame["Low"]) ** 2 / (4 * np.log(2)))
+    return pd.Series(values, index=frame.index)
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_har_agrees_with_a_regression_by_pandas_and_numpy(horizon: int) -> None:
+    data = _sp500({**VOLATILITY, "horizon": horizon})
+    known = _log_volatility()
+    ahead = known.shift(-horizon)
+    days = known.index
+    reach = pd.Series(days, index=days).shift(-horizon)
+    terms = pd.DataFrame(
+        {"one": 1.0, "d": known, "w": known.rolling(5).mean(), "m": known.rolling(22).mean()}
+    )
+    fit = (reach <= "2010-12-31") & terms["m"].notna()
+    # The first h targets have no row in the prepared array, so months that reach back to them are left out.
+    fit &= np.arange(len(days)) >= 21 + horizon
+    weights, *_ = np.linalg.lstsq(terms[fit], ahead[fit], rcond=None)
+    rows = (days > "2010-12-31") & (reach <= "2014-12-31")
+    train = ahead[reach <= "2010-12-31"]
+    errors = {
+        "har": ahead - terms @ weights,
+        "persistence": ahead - known,
+        "train_mean": ahead - train.mean(),
+        "zero": ahead,
+    }
+    losses = baseline_losses(data, data.validation)
+    for name, error in errors.items():
+        assert losses[name] == pytest.approx(float(np.mean(error[rows] ** 2) / train.var(ddof=0)), rel=1e-5)
+
+
+def test_har_explains_of_the_sp500_test_years_what_the_design_says() -> None:
+    data = _sp500(VOLATILITY)
+    test_years = data.target[data.test].astype(np.float64)
+    assert 1 - baseline_losses(data, data.test)["har"] / test_years.var() == pytest.approx(0.465, abs=0.001)
+    validation = baseline_losses(data, data.validation)
+    assert validation["har"] == pytest.approx(0.5515, abs=0.002)
+    assert best_baseline(validation) == Baseline("har", validation["har"])
+
+
+def test_returns_have_no_har_and_zero_is_what_the_design_measured() -> None:
+    data = _sp500(RETURN)
+    losses = baseline_losses(data, np.concatenate([data.fitting, data.validation, data.test])[1:])
+    assert set(losses) == {"zero", "train_mean", "persistence"}
+    assert losses["zero"] * data.scaler.target_std**2 == pytest.approx(1.44e-4, rel=0.01)
+
+
+def test_baselines_judge_the_clipped_target() -> None:
+    clipped, whole = _sp500({**RETURN, "clip": 0.01}), _sp500({**RETURN, "clip": 10.0})
+    loss = baseline_losses(clipped, clipped.validation)["zero"] * clipped.scaler.target_std**2
+    raw = whole.target[whole.validation] * whole.scaler.target_std + whole.scaler.target_mean
+    assert loss == pytest.approx(float(np.mean(np.clip(raw, -0.01, 0.01) ** 2)), rel=1e-4)
+
+
+def test_baselines_do_not_depend_on_the_window() -> None:
+    short, long = _sp500(VOLATILITY, seq_len=1), _sp500(VOLATILITY, seq_len=250)
+    assert baseline_losses(short, short.validation) == baseline_losses(long, long.validation)
+
+
+@pytest.mark.parametrize(("first", "enough"), [(21, False), (22, True)])
+def test_har_needs_a_month_of_known_targets(first: int, enough: bool) -> None:
+    data = _sp500(VOLATILITY)
+    rows = np.arange(first, 200)
+    if enough:
+        assert baseline_losses(data, rows)["har"] > 0
+    else:
+        with pytest.raises(
+            DataError, match=r"row 21 to forecast, but a naive forecast needs rows from 22 on"
+        ):
+            baseline_losses(data, rows)
+
+
+def test_no_rows_are_refused() -> None:
+    with pytest.raises(DataError, match=r"no rows to forecast"):
+        baseline_losses(_sp500(RETURN), np.array([], dtype=np.int64))
+
+
+def test_skill_is_the_share_of_the_baseline_loss_that_is_gone() -> None:
+    assert [skill(loss, 0.5) for loss in (0.0, 0.25, 0.5, 1.0)] == [1.0, 0.5, 0.0, -1.0]
+
+
+def test_a_perfect_baseline_is_refused() -> None:
+    with pytest.raises(DataError, match=r"naive forecast 'persistence' has loss 0, so skill has no meaning"):
+        best_baseline({"zero": 1.0, "persistence": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("trials", "z", "rows", "horizon"),
+    [(1, 1.6449, 1000, 1), (20, 2.7991, 1000, 1), (100, 3.2834, 1005, 1), (20, 2.7991, 1000, 5)],
+)
+def test_the_noise_floor_is_that_of_the_best_of_all_trials(
+    trials: int, z: float, rows: int, horizon: int
+) -> None:
+    assert noise_floor(trials, rows, horizon) == pytest.approx(z**2 / (rows / horizon), rel=1e-4)
+    quantile = float(stats.norm.ppf(0.95 ** (1 / trials)))
+    assert noise_floor(trials, rows, horizon) == pytest.approx(quantile**2 * horizon / rows, rel=1e-9)
+
+
+def test_the_ceiling_follows_the_kind_of_target_unless_it_is_given() -> None:
+    assert skill_ceiling("return", 0.001, None) == 0.05
+    assert skill_ceiling("return", 0.02, None) == pytest.approx(0.06)
+    assert skill_ceiling("volatility", 0.2, None) == 0.3
+    assert skill_ceiling("other", 0.0, 0.4) == skill_ceiling("return", 0.5, 0.4) == 0.4
+
+
+def test_a_target_of_another_kind_must_say_what_is_believable() -> None:
+    with pytest.raises(
+        DataError, match=r"guard\.max_skill is null, and a target of kind 'other'.*--set guard\.max_skill"
+    ):
+        skill_ceiling("other", 0.0, None)

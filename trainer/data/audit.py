@@ -1,0 +1,78 @@
+"""The audit: everything that is wrong with the data of a study, told at once, before anything is trained."""
+
+import numpy as np
+
+from trainer.baselines import baseline_losses, best_baseline, skill_ceiling
+from trainer.config import DataConfig, GuardConfig
+from trainer.data.check_series import (
+    ahead_findings,
+    constant_findings,
+    made_findings,
+    range_findings,
+    target_findings,
+)
+from trainer.data.check_split import count_findings, overlap_findings
+from trainer.data.check_table import table_findings
+from trainer.data.features import BuiltSeries, build_series
+from trainer.data.findings import Audit, AuditFinding
+from trainer.data.source import Table
+from trainer.data.split import SplitRows, cut_rows
+from trainer.data.windows import Dataset, prepare
+from trainer.errors import DataError
+
+
+def audit(config: DataConfig, guard: GuardConfig, table: Table) -> Audit:
+    """Check the table, the series made from it, the split and the baselines; never raises for bad data.
+
+    Where times are not in order, rows are counted as if they were, so that a short table is told as well.
+    """
+    built = build_series(config, table)
+    split = cut_rows(config, table.times.sort_values(), built)
+    findings = [
+        *table_findings(config, table),
+        *made_findings(config, table, built),
+        *ahead_findings(config, table, built),
+        *_split_findings(config, guard, table, built, split),
+    ]
+    dataset, problem = _prepared(config, table)
+    if dataset is not None:
+        findings += range_findings(built, dataset)
+        findings += _baseline_findings(guard, dataset)
+    elif problem is not None and not any(finding.severity == "error" for finding in findings):
+        findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
+    return Audit(tuple(findings), split.counts, dataset)
+
+
+def _split_findings(
+    config: DataConfig, guard: GuardConfig, table: Table, built: BuiltSeries, split: SplitRows
+) -> list[AuditFinding]:
+    """Findings on the split and on the series within it; a split without rows leaves the latter out."""
+    found = count_findings(config, split, built.first)
+    found += overlap_findings(split, table.times.sort_values(), config.target.horizon)
+    if len(split.train):
+        end = int(split.train[-1]) + 1
+        found += constant_findings(table, built, slice(built.first, end))
+        seen = np.concatenate([np.arange(built.first, end), split.validation])
+        found += target_findings(config, guard, built, seen)
+    return found
+
+
+def _prepared(config: DataConfig, table: Table) -> tuple[Dataset | None, str | None]:
+    try:
+        return prepare(config, table), None
+    except DataError as error:
+        return None, str(error)
+
+
+def _baseline_findings(guard: GuardConfig, data: Dataset) -> list[AuditFinding]:
+    """Whether skill can be measured on the validation rows and its ceiling is known."""
+    found: list[AuditFinding] = []
+    try:
+        best_baseline(baseline_losses(data, data.validation))
+    except DataError as error:
+        found.append(AuditFinding("no_baseline", "error", "validation", None, None, str(error)))
+    try:
+        skill_ceiling(data.kind, 0.0, guard.max_skill)
+    except DataError as error:
+        found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
+    return found

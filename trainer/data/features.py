@@ -1,0 +1,178 @@
+"""Causal transforms of columns, and the features and target that a configuration makes of them.
+
+A transform maps float64 arrays of shape (T,) to one of shape (T,); its value at t uses rows at or before t
+alone. Rows without enough history are NaN. Nothing is repaired: what a logarithm cannot take becomes NaN or
+infinite, and the audit names it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from trainer.config import DataConfig, Series, Target, TransformName
+from trainer.data.source import Table, columns_of
+
+Floats = npt.NDArray[np.float64]
+
+
+def raw(values: Floats) -> Floats:
+    """The values as they are."""
+    return values.copy()
+
+
+def lag(values: Floats, window: int) -> Floats:
+    """The value `window` rows before."""
+    return np.concatenate([np.full(min(window, len(values)), np.nan), values[:-window]])
+
+
+def log_return(values: Floats, window: int = 1) -> Floats:
+    """log(x[t] / x[t-window]); NaN or infinite where a price is not positive."""
+    with np.errstate(all="ignore"):
+        logs = np.log(values)
+        return logs - lag(logs, window)
+
+
+def abs_log_return(values: Floats, window: int = 1) -> Floats:
+    """|log(x[t] / x[t-window])|."""
+    return np.abs(log_return(values, window))
+
+
+def log_parkinson(high: Floats, low: Floats) -> Floats:
+    """Logarithm of the volatility of one row, from its range: 0.5 · log(log(high/low)² / (4 log 2)).
+
+    Parkinson (1980), "The extreme value method for estimating the variance of the rate of return". Minus
+    infinity where high equals low; NaN where high is below low or a price is not positive.
+    """
+    with np.errstate(all="ignore"):
+        ratio = np.where((low > 0) & (high >= low), high / low, np.nan)
+        variance: Floats = np.log(ratio) ** 2 / (4 * np.log(2))
+        return 0.5 * np.log(variance)
+
+
+def rolling_mean(values: Floats, window: int) -> Floats:
+    """Mean of the last `window` rows, row t among them."""
+    # Summed lag by lag, not by a running total: one bad cell must not stay in all later rows.
+    with np.errstate(all="ignore"):
+        total: Floats = sum((lag(values, back) for back in _earlier(values, window)), start=values.copy())
+        return total / window
+
+
+def _earlier(values: Floats, window: int) -> range:
+    """The lags of a window but 0; a window longer than the series needs but one lag that empties it."""
+    return range(1, min(window, len(values) + 1))
+
+
+def rolling_std(values: Floats, window: int) -> Floats:
+    """Sample standard deviation (n - 1) of the last `window` ≥ 2 rows, row t among them."""
+    with np.errstate(all="ignore"):
+        mean = rolling_mean(values, window)
+        squares = ((lag(values, back) - mean) ** 2 for back in _earlier(values, window))
+        return np.sqrt(sum(squares, start=(values - mean) ** 2) / (window - 1))
+
+
+TRANSFORMS: dict[TransformName, Callable[..., Floats]] = {
+    "raw": raw,
+    "log_return": log_return,
+    "abs_log_return": abs_log_return,
+    "log_parkinson": log_parkinson,
+    "rolling_mean": rolling_mean,
+    "rolling_std": rolling_std,
+    "lag": lag,
+}
+
+
+@dataclass(frozen=True)
+class BuiltSeries:
+    """Features and target of every row of the table, and the rows that the data can fill.
+
+    `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
+    Rows `first <= t < stop` lie behind the warm-up and before the end that has no target yet; every cell in
+    them is finite in good data. `inputs` are the arrays that each feature was made from; the last entry is
+    the target's.
+    """
+
+    features: pd.DataFrame
+    target: pd.Series
+    first: int
+    stop: int
+    inputs: tuple[tuple[Floats, ...], ...]
+    unshifted: Floats
+    """The target at its own time: what is known at t."""
+
+
+def shift_of(target: Target) -> int:
+    """Rows by which the target is moved up: its horizon; 0 for a raw column, which stands on its row."""
+    return 0 if target.transform == "raw" and target.column is not None else target.horizon
+
+
+def lookback(series: Series) -> Sequence[int]:
+    """Which rows back from t (0 is t itself) a transform reads, ascending."""
+    window = series.window or 1
+    match series.transform:
+        case "raw" | "log_parkinson":
+            return (0,)
+        case "log_return" | "abs_log_return":
+            return (0, window)
+        case "rolling_mean" | "rolling_std":
+            return range(window)
+        case "lag":
+            return (window,)
+
+
+def build_series(config: DataConfig, table: Table) -> BuiltSeries:
+    """Make the features and the target; never raises for bad cells, which stay non-finite."""
+    columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
+    features: dict[str, Floats] = {}
+    heads: dict[str, int] = {}
+    inputs: list[tuple[Floats, ...]] = []
+    for feature in config.features:
+        inputs.append(_inputs(feature, columns, features))
+        heads[feature.name] = _head(feature, columns, heads)
+        features[feature.name] = _transform(feature, inputs[-1])
+    inputs.append(_inputs(config.target, columns, features))
+    unshifted = _transform(config.target, inputs[-1])
+    shift = shift_of(config.target)
+    target = np.concatenate([unshifted[shift:], np.full(min(shift, len(unshifted)), np.nan)])
+    first = max([*heads.values(), _head(config.target, columns, heads) - shift])
+    return BuiltSeries(
+        features=pd.DataFrame(features, index=table.frame.index),
+        target=pd.Series(target, index=table.frame.index, name="target"),
+        first=min(max(first, 0), len(target)),
+        stop=len(target) - _tail(config.target, target),
+        inputs=tuple(inputs),
+        unshifted=unshifted,
+    )
+
+
+def _inputs(
+    series: Series, columns: Mapping[str, Floats], features: Mapping[str, Floats]
+) -> tuple[Floats, ...]:
+    if series.of is not None:
+        return (features[series.of],)
+    return tuple(columns[name] for name in columns_of(series))
+
+
+def _transform(series: Series, inputs: tuple[Floats, ...]) -> Floats:
+    window = {} if series.window is None else {"window": series.window}
+    return TRANSFORMS[series.transform](*inputs, **window)
+
+
+def _head(series: Series, columns: Mapping[str, Floats], heads: Mapping[str, int]) -> int:
+    """Rows at the head without a value: empty cells of the columns, then the transform's own warm-up."""
+    if series.of is not None:
+        return heads[series.of] + lookback(series)[-1]
+    return max(empty_head(columns[name]) for name in columns_of(series)) + lookback(series)[-1]
+
+
+def empty_head(values: Floats) -> int:
+    """Number of NaN before the first other value."""
+    held = ~np.isnan(values)
+    return int(np.argmax(held)) if held.any() else len(values)
+
+
+def _tail(target: Target, values: Floats) -> int:
+    """Rows at the end whose target lies beyond the table; at most the horizon."""
+    return min(empty_head(values[::-1]), target.horizon)

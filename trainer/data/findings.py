@@ -1,0 +1,39 @@
+"""What an audit says: findings with their severity, and whether the data may be trained on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trainer.data.windows import Dataset
+
+Severity = Literal["error", "warning", "info"]
+"""`error` blocks training; `warning` blocks it under --strict alone; `info` never does."""
+
+
+@dataclass(frozen=True)
+class AuditFinding:
+    """One thing that was noticed. `where` is a column, feature, split or `target`; `message` is for people.
+
+    `value` was measured (a count where cells are counted) and `threshold` is the bound it passed; None where
+    there is no such number.
+    """
+
+    code: str
+    severity: Severity
+    where: str
+    value: float | None
+    threshold: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All findings, the rows of each split (0 where it cannot be cut), and the data if it can be prepared."""
+
+    findings: tuple[AuditFinding, ...]
+    rows: dict[str, int]
+    dataset: Dataset | None
+
+    def ok(self, strict: bool) -> bool:
+        """Whether nothing blocks: no error, and under `strict` no warning either."""
+        blocking = ("error", "warning") if strict else ("error",)
+        return not any(finding.severity in blocking for finding in self.findings)

@@ -1,0 +1,284 @@
+"""Reads the table of a study: CSV, Parquet, or one of the real daily series that the `arch` package ships.
+
+What cannot be read as times and numbers is an error here, all problems of the columns at once. What can be
+read but is wrong (NaN, infinities, disorder, repetitions) is kept: the audit reports it.
+"""
+
+import csv
+import difflib
+import gzip
+import hashlib
+import importlib
+import importlib.util
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from trainer.config import DataConfig, Series
+from trainer.data.times import UnreadableTime, read_times
+from trainer.errors import ColumnError, SourceError
+
+SAMPLES = ("sp500", "nasdaq", "wti")
+_EMPTY = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "."})
+"""Spellings of a missing number, in lower case; the point is that of the Federal Reserve's files."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns that a configuration uses, as read.
+
+    `frame` holds float64 columns indexed by a DatetimeIndex (naive UTC); `positions` says for each row on
+    which line of the file (1-based, the header included) or in which Parquet row (1-based) it stands;
+    `sha256` is that of the bytes of the file, `rows` the number of rows read.
+    """
+
+    frame: pd.DataFrame
+    source: str
+    sha256: str
+    rows: int
+    positions: npt.NDArray[np.int64]
+    counted_in: Literal["line", "row"]
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """Time of each row."""
+        return pd.DatetimeIndex(self.frame.index)
+
+    def place(self, row: int) -> str:
+        """Where a row (0-based) stands in the source, for messages: `prices.csv, line 17`."""
+        return f"{self.source}, {self.counted_in} {self.positions[row]}"
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """A table before its cells are understood: the header and the needed columns, cell by cell."""
+
+    header: list[str]
+    columns: dict[str, Sequence[object]]
+    positions: npt.NDArray[np.int64]
+    counted_in: Literal["line", "row"]
+
+
+def read_table(config: DataConfig, *, folder: Path) -> Table:
+    """Read `config.source`; a relative path is relative to `folder`.
+
+    Raises `SourceError` where the source is missing, empty or not a table, `ColumnError` where columns are
+    missing or hold something else than times and numbers; cells are named by the line of the file.
+    """
+    if config.source.startswith("sample:"):
+        content = _sample(config.source)
+        table = _understand(config, _csv_cells(config.source, content, needed(config)), content)
+        # Holidays stand in these files as rows without numbers; they are no observations.
+        held = table.frame.notna().any(axis=1).to_numpy()
+        return Table(table.frame[held], table.source, table.sha256, table.rows, table.positions[held], "line")
+    path = folder / config.source
+    content = _file(path, config.source)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _understand(config, _parquet_cells(config, content), content)
+    return _understand(config, _csv_cells(config.source, content, needed(config)), content)
+
+
+def columns_of(series: Series) -> tuple[str, ...]:
+    """Names of the table's columns that a feature or target reads itself."""
+    return tuple(name for name in (series.column, series.high, series.low) if name is not None)
+
+
+def needed(config: DataConfig) -> tuple[str, ...]:
+    """The time column and every column of numbers that the features and the target read, in order, once."""
+    named = [name for series in (*config.features, config.target) for name in columns_of(series)]
+    return tuple(dict.fromkeys([config.time, *named]))
+
+
+def _sample(source: str) -> bytes:
+    """The CSV text of a sample, read as a file: importing all of `arch` takes longer than an epoch."""
+    name = source.removeprefix("sample:")
+    if name not in SAMPLES:
+        raise SourceError(f"data.source {source!r} is not a sample; there are {', '.join(SAMPLES)}")
+    spec = importlib.util.find_spec("arch")
+    if spec is None:
+        raise SourceError(f'{source} ships with the arch package; install it: pip install "ballast[samples]"')
+    for root in spec.submodule_search_locations or ():
+        path = Path(root) / "data" / name / f"{name}.csv.gz"
+        if path.is_file():
+            return gzip.decompress(path.read_bytes())
+    frame: pd.DataFrame = importlib.import_module(f"arch.data.{name}").load()
+    return frame.to_csv().encode()
+
+
+def _file(path: Path, shown: str) -> bytes:
+    if path.is_dir():
+        raise SourceError(f"data.source {shown!r} is a folder; name a CSV or Parquet file in it")
+    if not path.exists():
+        raise SourceError(f"data.source {shown!r} does not exist in {path.parent}{_nearest(path)}")
+    if path.suffix.lower() not in (".csv", ".parquet", ".pq"):
+        raise SourceError(
+            f"data.source {shown!r} ends in {path.suffix!r}; save the table as .csv or .parquet"
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"data.source {shown!r} cannot be read: {error.strerror}; check its rights"
+        ) from None
+    if not content.strip():
+        raise SourceError(f"data.source {shown!r} is empty; it needs a header and rows")
+    return content
+
+
+def _nearest(path: Path) -> str:
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    return _hint(path.name, beside) or "; check the path, which is relative to the study file"
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    by_fold = {entry.strip().casefold(): entry for entry in known}
+    close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
+    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
+
+
+def _csv_cells(source: str, content: bytes, names: tuple[str, ...]) -> _Cells:
+    """Split a CSV file into cells; the csv module, unlike pandas, tells the line of each."""
+    reader = csv.reader(io.StringIO(_text(source, content), newline=""), strict=True)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        header = next(reader)
+        start = reader.line_num + 1
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(start)
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise SourceError(
+            f"{source}, line {reader.line_num}: not CSV, {error}; save the table as CSV again"
+        ) from None
+    header = [name.strip() for name in header]
+    _check_shape(source, header, rows, lines)
+    columns: dict[str, Sequence[object]] = {
+        name: [row[header.index(name)] for row in rows] for name in names if name in header
+    }
+    return _Cells(header, columns, np.array(lines, dtype=np.int64), "line")
+
+
+def _text(source: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SourceError(
+            f"{source}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the table as UTF-8 "
+            "CSV"
+        ) from None
+
+
+def _check_shape(source: str, header: list[str], rows: list[list[str]], lines: list[int]) -> None:
+    if len(header) == 1:
+        separator = next((mark for mark in (";", "\t", "|") if mark in header[0]), None)
+        if separator is not None:
+            raise SourceError(
+                f"{source}, line 1: only one column found, {header[0]!r}; it seems separated by "
+                f"{separator!r}, save it with commas"
+            )
+    if not rows:
+        raise SourceError(f"{source} holds no rows below its header; it needs some")
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != len(header):
+            raise SourceError(
+                f"{source}, line {line}: {len(row)} cells where the header has {len(header)}; quote numbers "
+                "that hold a comma, complete or remove the row"
+            )
+
+
+def _parquet_cells(config: DataConfig, content: bytes) -> _Cells:
+    try:
+        frame = pd.read_parquet(io.BytesIO(content))
+    except ImportError:
+        raise SourceError(
+            f"{config.source}: Parquet needs pyarrow; install it: pip install pyarrow"
+        ) from None
+    except Exception as error:  # pyarrow raises a type of its own for every way in which bytes are no Parquet
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceError(f"{config.source} is not a Parquet file ({reason}); save the table again") from None
+    if config.time not in frame.columns and config.time in frame.index.names:
+        frame = frame.reset_index()
+    if frame.empty:
+        raise SourceError(f"{config.source} holds no rows; it needs some")
+    header = [str(name) for name in frame.columns]
+    frame.columns = pd.Index(header)
+    columns: dict[str, Sequence[object]] = {
+        name: frame[name].astype(object).where(frame[name].notna(), "").tolist()
+        for name in needed(config)
+        if header.count(name) == 1
+    }
+    return _Cells(header, columns, np.arange(1, len(frame) + 1, dtype=np.int64), "row")
+
+
+def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
+    """Turn cells into times and numbers, or raise one ColumnError with everything that is wrong."""
+    place = f"{config.source}, {cells.counted_in}"
+    names = needed(config)
+    problems = [problem for name in names if (problem := _unusable(name, cells.header)) is not None]
+    times: pd.DatetimeIndex | None = None
+    numbers: dict[str, npt.NDArray[np.float64]] = {}
+    for name in (name for name in names if cells.header.count(name) == 1):
+        column = cells.columns[name]
+        if name == config.time:
+            read = read_times([str(cell) for cell in column])
+            if isinstance(read, UnreadableTime):
+                cell = column[read.row]
+                problems.append(
+                    f"{place} {cells.positions[read.row]}: time {str(cell)!r} in {name} {read.reason}"
+                )
+            else:
+                times = read
+            continue
+        numbers[name], texts = _numbers(column)
+        if texts:
+            more = f" ({len(texts)} such cells)" if len(texts) > 1 else ""
+            problems.append(
+                f"{place} {cells.positions[texts[0]]}: column {name} holds {column[texts[0]]!r}, which is "
+                f"not a number{more}; write it as 1234.5"
+            )
+    if times is None or problems:
+        raise ColumnError("; ".join(problems))
+    frame = pd.DataFrame(numbers, index=times)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Table(frame, config.source, sha256, len(frame), cells.positions, cells.counted_in)
+
+
+def _unusable(name: str, header: list[str]) -> str | None:
+    if name not in header:
+        return f"column {name!r} is missing{_hint(name, header) or f'; there are {header}'}"
+    if header.count(name) > 1:
+        return f"column {name!r} occurs {header.count(name)} times in the header; rename all but one"
+    return None
+
+
+def _numbers(cells: Sequence[object]) -> tuple[npt.NDArray[np.float64], list[int]]:
+    """The numbers of a column, NaN for empty cells, and the rows (0-based) that hold something else."""
+    values = np.full(len(cells), np.nan)
+    texts: list[int] = []
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = _number(cell)
+        except (ValueError, TypeError, OverflowError):
+            texts.append(row)
+    return values, texts
+
+
+def _number(cell: object) -> float:
+    if not isinstance(cell, str):
+        return float(cell)  # type: ignore[arg-type]  # a Parquet cell of any type; the caller handles TypeError
+    text = cell.strip()
+    if text.lower() in _EMPTY:
+        return np.nan
+    if "_" in text:  # Python reads 1_000 as a number; no table means that
+        raise ValueError(text)
+    return float(text)

@@ -1,0 +1,179 @@
+"""Prepares what a trial trains on: scaled features and target, and the rows of each split.
+
+Windows are gathered by the trainer: the window of row t is `features[t - seq_len + 1 : t + 1]`. They
+overlap, so they are never copied out here.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.config import DataConfig, TargetKind
+from trainer.data.features import BuiltSeries, Floats, build_series
+from trainer.data.source import Table
+from trainer.data.split import Rows, SplitRows, check_counts, cut_rows
+from trainer.errors import ColumnError, DataError
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Moments of the training rows, by which features and target are scaled, and the bounds of clipping.
+
+    The standard deviations are the population's (n). `feature_clip` is in training standard deviations,
+    `target_clip` in the target's own unit, None where it is not clipped.
+    """
+
+    feature_mean: Floats
+    feature_std: Floats
+    target_mean: float
+    target_std: float
+    feature_clip: float
+    target_clip: float | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Arrays of one trial, all finite: T rows from the end of the warm-up to the last target, F features.
+
+    `features` (T, F) float32 is standardised and clipped; `target` (T,) float32 is clipped in its own unit,
+    then standardised; `times` (T,) datetime64[ns]. `train`, `validation` and `test` are positions in these
+    arrays.
+    """
+
+    features: npt.NDArray[np.float32]
+    target: npt.NDArray[np.float32]
+    times: npt.NDArray[np.datetime64]
+    feature_names: tuple[str, ...]
+    seq_len: int
+    horizon: int
+    kind: TargetKind
+    train: Rows
+    validation: Rows
+    test: Rows
+    scaler: Scaler
+    feature_clipped: Mapping[str, float]
+    """Share of the training and validation values that was clipped, by feature; 0 to 1."""
+    target_clipped: float
+    """Share of the training and validation targets that was clipped; 0 to 1."""
+    sha256: str
+    """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
+
+    @property
+    def fitting(self) -> Rows:
+        """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
+        return np.arange(self.train[-1] + 1, dtype=np.int64)
+
+
+def prepare(config: DataConfig, table: Table) -> Dataset:
+    """Build, cut, scale and clip.
+
+    Raises `DataError` where times do not ascend or a cell is not finite (clipping would keep a NaN, so it is
+    tested before), `SplitError` where a split is too short, `ColumnError` where a series is constant in the
+    training rows.
+    """
+    require_ascending(table)
+    built = build_series(config, table)
+    split = cut_rows(config, table.times, built)
+    check_counts(config, split, built.first)
+    _require_finite(config, table, built)
+    rows = slice(built.first, built.stop)
+    features = built.features.to_numpy(np.float64)[rows]  # (T, F)
+    target = built.target.to_numpy(np.float64)[rows]  # (T,)
+    train, validation, test = (part - built.first for part in (split.train, split.validation, split.test))
+    fitting = np.arange(train[-1] + 1)
+    bound = config.target.clip
+    clipped_target = target if bound is None else np.clip(target, -bound, bound)
+    names = tuple(feature.name for feature in config.features)
+    feature_mean, feature_std = _moments(features[fitting], names)
+    target_mean, target_std = _moments(clipped_target[fitting, None], ("the target",))
+    scaler = Scaler(
+        feature_mean, feature_std, float(target_mean[0]), float(target_std[0]), config.feature_clip, bound
+    )
+    scaled = (features - feature_mean) / feature_std
+    seen = np.concatenate([fitting, validation])
+    shares = (np.abs(scaled[seen]) > config.feature_clip).mean(axis=0)
+    return Dataset(
+        features=np.clip(scaled, -config.feature_clip, config.feature_clip).astype(np.float32),
+        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, built.first),
+        times=table.times.to_numpy()[rows],
+        feature_names=names,
+        seq_len=config.seq_len,
+        horizon=config.target.horizon,
+        kind=config.target.kind,
+        train=train,
+        validation=validation,
+        test=test,
+        scaler=scaler,
+        feature_clipped=dict(zip(names, shares.tolist(), strict=True)),
+        target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
+        sha256=_fingerprint(table, split),
+    )
+
+
+def require_ascending(table: Table) -> None:
+    """Raise DataError at the first time that is not later than the one before."""
+    late = np.flatnonzero(np.diff(table.times.asi8) <= 0)
+    if len(late):
+        row = int(late[0]) + 1
+        raise DataError(
+            f"{table.place(row)}: time {table.times[row]} is not later than {table.times[row - 1]} before "
+            "it; sort the rows by time and remove repetitions"
+        )
+
+
+def _require_finite(config: DataConfig, table: Table, built: BuiltSeries) -> None:
+    """Raise DataError at the first cell between warm-up and last target that is not a finite number."""
+    named = [(f"feature {feature.name}", built.features[feature.name]) for feature in config.features]
+    for name, values in [*named, ("the target", built.target)]:
+        cells = values.to_numpy(np.float64)[built.first : built.stop]
+        bad = np.flatnonzero(~np.isfinite(cells))
+        if len(bad):
+            row = built.first + int(bad[0])
+            raise DataError(
+                f"{table.place(row)}: {name} is {cells[bad[0]]} at {table.times[row]} ({len(bad)} such "
+                "rows); see the audit with ballast check, then correct or remove these rows"
+            )
+
+
+def _moments(values: Floats, names: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column; ColumnError where a column cannot be standardised."""
+    with np.errstate(all="ignore"):
+        mean, std = values.mean(axis=0), values.std(axis=0)
+    for name, column, spread in zip(names, values.T, std, strict=True):
+        if column.min() == column.max() or spread == 0:
+            raise ColumnError(
+                f"{name} is {column[0]:g} in all {len(column)} training rows; a constant teaches nothing, "
+                "choose another column, transform or clip"
+            )
+        if not np.isfinite(spread):
+            raise ColumnError(
+                f"{name} reaches {np.abs(column).max():g} in the training rows, too large to standardise; "
+                "correct the values or change the unit"
+            )
+    return mean, std
+
+
+def _to_float32(target: Floats, table: Table, first: int) -> npt.NDArray[np.float32]:
+    too_large = np.flatnonzero(np.abs(target) > np.finfo(np.float32).max)
+    if len(too_large):
+        row = first + int(too_large[0])
+        raise DataError(
+            f"{table.place(row)}: the target at {table.times[row]} is {target[too_large[0]]:.3g} training "
+            "standard deviations from its mean; correct the value or set data.target.clip"
+        )
+    return target.astype(np.float32)
+
+
+def _fingerprint(table: Table, split: SplitRows) -> str:
+    """Of what was read and held out; computed arrays differ in the last bit between machines."""
+    digest = hashlib.sha256(table.sha256.encode())
+    digest.update(table.times.asi8.astype("<i8").tobytes())
+    for name, values in table.frame.items():
+        digest.update(str(name).encode() + b"\0")
+        digest.update(values.to_numpy(np.float64).astype("<f8").tobytes())
+    for rows in (split.validation, split.test):
+        digest.update(len(rows).to_bytes(8, "little") + rows.astype("<i8").tobytes())
+    return digest.hexdigest()
