@@ -46,7 +46,8 @@ def _of_study(store: Store, storage: RDBStorage, study: tables.Study) -> Iterato
         row = rows.pop(trial.number, None)
         if row is None:
             yield (
-                f"trial {trial.number} of {study.name!r} is {trial.state.name} in Optuna, not on record; {hint}"
+                f"trial {trial.number} of {study.name!r} is {trial.state.name} in Optuna, "
+                f"not on record; {hint}"
             )
         elif trial.state not in _STATES[row.verdict]:
             yield (

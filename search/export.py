@@ -18,6 +18,9 @@ _SECTIONS = ("study.name", "study.trials", "study.seed", "data.", "models.", "tr
 """What decides a trial's value; `study.trials` does, as the ceiling of believable skill depends on it."""
 
 
+_FROM_FILES = (Layer.DEFAULT, Layer.BASE, Layer.STUDY)
+
+
 def best_trials(store: Store, name: str, top: int) -> list[tables.Trial]:
     """The `top` best accepted trials; AnswerIsNo if there are not so many."""
     accepted = sorted(
@@ -60,7 +63,7 @@ def export_text(store: Store, trial: tables.Trial, target: Path) -> str:
     summary = summarise(store, trial.study)
     stacks = query.setting_stacks(store, trial.study, trial.number)
     layers = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(_SECTIONS)}
-    values = {key: row.effective for key, row in layers.items()}
+    values = {key: row.effective for key, row in layers.items() if row.effective is not None}
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
     comments = {key: _comment(row) for key, row in layers.items()}
     body = "\n".join(_yaml_lines(_nested(values), comments))
@@ -127,24 +130,23 @@ def _provenance(
             {"kind": f.kind, "epoch": f.epoch, "step": f.step, "action": f.action, "message": f.message}
             for f in query.findings(store, study.name, trial.number)
         ],
-        "overrides": {
-            key: [_act(row) for row in stack] for key, stack in stacks.items() if _was_overridden(stack)
-        },
+        "overrides": {key: acts for key, stack in stacks.items() if (acts := _notable_acts(stack))},
     }
 
 
-def _act(row: tables.Setting) -> dict[str, Any]:
-    return {
-        "layer": row.layer,
-        "origin": row.origin,
-        "requested": row.requested,
-        "effective": row.effective,
-        "reason": row.reason,
-    }
-
-
-def _was_overridden(stack: list[tables.Setting]) -> bool:
-    return stack[-1].layer not in (Layer.DEFAULT, Layer.BASE)
+def _notable_acts(stack: list[tables.Setting]) -> list[dict[str, Any]]:
+    """What a file beside the export could not tell: command line, sampler, clamps, guard, and any change."""
+    return [
+        {
+            "layer": row.layer,
+            "origin": row.origin,
+            "requested": row.requested,
+            "effective": row.effective,
+            "reason": row.reason,
+        }
+        for row in stack
+        if row.layer not in _FROM_FILES or row.requested != row.effective
+    ]
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,9 +173,13 @@ def _yaml_lines(tree: Mapping[str, Any], comments: Mapping[str, str], depth: int
             yield from _yaml_lines(node, comments, depth + 1)
         elif isinstance(node.value, list) and node.value:
             yield f"{indent}{name}:  # {comments[node.key]}"
-            yield from (f"{indent}  - {_flow(item)}" for item in node.value)
+            yield from (f"{indent}  - {_flow(_name_first(item))}" for item in node.value)
         else:
             yield f"{indent}{name}: {_flow(node.value)}  # {comments[node.key]}"
+
+
+def _name_first(item: Any) -> Any:
+    return dict(sorted(item.items(), key=lambda pair: pair[0] != "name")) if isinstance(item, dict) else item
 
 
 def _flow(value: Any) -> str:

@@ -32,7 +32,7 @@ def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
     return tables.Study(
         name=resolved.file.study.name,
         created_at=now(),
-        study_file=str(resolved.path),
+        study_file=str(resolved.path.resolve()),
         policy_file=resolved.policy.path,
         seed=resolved.file.study.seed,
         fingerprints=fingerprints(resolved, data),

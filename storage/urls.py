@@ -37,7 +37,7 @@ def read_url(url: str) -> URL:
 
 
 def _parse(url: str) -> URL | None:
-    """None where it cannot be read. SQLAlchemy's error repeats the password: it must not stay as a context."""
+    """None where it cannot be read. SQLAlchemy's error repeats the password: it may not become a context."""
     try:
         return make_url(url)
     except (ArgumentError, ValueError):

@@ -31,7 +31,7 @@ def find_device(name: str) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.ones(1, device=device).item()  # "meta" can be named, but holds no numbers
     except (RuntimeError, AssertionError):
         raise TrainerError(
             f"training.device = {name!r} is not available on this machine; try --set training.device=cpu"

@@ -57,9 +57,10 @@ class Draft:
 
     def study(self, path: Path, provenance: Mapping[str, Any]) -> ResolvedStudy:
         """Return the settled study."""
+        dimensions = [key for key in self.stacks if key.startswith(SPACE)]
         return ResolvedStudy(
             file=StudyFile.model_validate(nested(self.values)),
-            settings={key: Setting(key, tuple(stack)) for key, stack in self.stacks.items()},
+            settings={key: Setting(key, tuple(self.stacks[key])) for key in (*LEAVES, *dimensions)},
             space=self.space,
             clamps=tuple(self.clamps),
             enqueued=self.enqueued,

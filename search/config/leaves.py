@@ -105,10 +105,10 @@ def sections_of(keys: Iterable[str]) -> frozenset[str]:
 
 
 def did_you_mean(key: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence about an unknown key: the one that is spelt most alike, or all of its level.
+    """Return the end of a sentence about an unknown key: the one that is spelt most alike, or all beside it.
 
-    A key of the same section whose last name is alike comes first, then the same name in another section, then
-    a key that is alike as a whole.
+    A key of the same section whose last name is alike comes first, then the same name in another section,
+    then, where the section is unknown too, a key that is alike as a whole.
     """
     section, _, name = key.rpartition(".")
     by_section: dict[str, list[str]] = {}
@@ -119,7 +119,7 @@ def did_you_mean(key: str, known: Iterable[str]) -> str:
     close = (
         _closest(name, {other.rpartition(".")[2]: other for other in siblings}, 0.6)
         or _closest(name, {other.rpartition(".")[2]: other for other in reversed(others)}, 0.85)
-        or _closest(key, {other: other for other in others}, 0.75)
+        or _closest(key, {} if siblings else {other: other for other in others}, 0.75)
     )
     return f"did you mean {close}?" if close else f"known here: {', '.join(siblings or by_section[''])}"
 

@@ -89,8 +89,10 @@ class StudyFile(TrialConfig):
 TRIAL_LEAVES: dict[str, Leaf] = leaves_of(TrialConfig)
 """Every setting of a trial, by key."""
 
-LEAVES: dict[str, Leaf] = leaves_of(StudyFile)
-"""Every setting of a study but for its space, by key."""
+LEAVES: dict[str, Leaf] = (
+    leaves_of(StudySection, "study.") | TRIAL_LEAVES | leaves_of(StorageSection, "storage.")
+)
+"""Every setting of a study but for its space, by key, in the order of a study file."""
 
 ALIASES: dict[str, str] = {"models.gru.max_grad_norm": "training.max_grad_norm"}
 """Keys that files in the field use for another key; the smaller of the two values is used."""

@@ -5,7 +5,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from sqlalchemy import text
@@ -202,7 +204,18 @@ def test_a_store_locked_by_another_process_is_given_up_after_the_timeout(
     store.close()
 
 
-def test_a_new_store_that_another_process_is_making_is_waited_for(
+def test_a_new_store_that_another_process_is_making_is_waited_for(file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as maker:
+        maker.execute("BEGIN IMMEDIATE")
+        release = Timer(0.3, maker.execute, ["COMMIT"])
+        release.start()
+        store = open_store(f"sqlite:///{file}")
+        release.join()
+    assert query.studies(store) == []
+    store.close()
+
+
+def test_a_new_store_that_another_process_never_finishes_is_given_up_after_the_timeout(
     file: Path, hold_lock: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BALLAST_SQLITE_TIMEOUT", "0.1")

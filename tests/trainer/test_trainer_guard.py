@@ -111,7 +111,9 @@ def test_skill_at_the_ceiling_passes_and_above_it_is_suspicious() -> None:
     assert "look for a leak" in detection.message
 
 
-@pytest.mark.parametrize(("movement", "kind"), [(1e-4, None), (9.9e-5, FindingKind.FROZEN), (0.0, FindingKind.FROZEN)])
+@pytest.mark.parametrize(
+    ("movement", "kind"), [(1e-4, None), (9.9e-5, FindingKind.FROZEN), (0.0, FindingKind.FROZEN)]
+)
 def test_weights_that_moved_less_than_the_minimum_are_frozen(
     movement: float, kind: FindingKind | None
 ) -> None:

@@ -137,14 +137,28 @@ def test_the_evidence_names_the_parameter(
     assert finding.cell is None
 
 
-def test_the_first_bad_step_is_replayed_to_name_the_operation(
+def test_the_first_bad_step_alone_is_replayed_to_name_the_operation(
+    settings_of: MakeConfig, run_fit: Fit, lab: Lab
+) -> None:
+    @contextmanager
+    def root_of_zero(learner: Learner, batch: Batch) -> Iterator[None]:
+        learner.model.head.register_forward_hook(lambda module, args, out: out + torch.sqrt(0 * out.abs()))
+        yield
+
+    lab.faults = {0: root_of_zero}
+    first, *others = run_fit(settings_of()).findings
+    assert first.kind is FindingKind.NONFINITE_GRADIENT
+    assert "Function 'MulBackward0' returned nan values" in first.message
+    assert [finding.message for finding in others] == ["the norm of the gradients is nan"] * 2
+
+
+def test_a_target_whose_square_is_no_float_gives_a_loss_that_is_found(
     settings_of: MakeConfig, run_fit: Fit, market: Dataset
 ) -> None:
-    overflowing = market.train[0]
-    market.target[overflowing] = 3e38
-    finding = run_fit(settings_of()).findings[0]
-    assert finding.kind in (FindingKind.NONFINITE_LOSS, FindingKind.NONFINITE_GRADIENT)
-    assert overflowing in finding.rows
+    market.target[market.train[0]] = 1e30
+    result = run_fit(settings_of())
+    assert kinds(result) == [FindingKind.NONFINITE_LOSS] * 2
+    assert market.train[0] in result.findings[0].rows
 
 
 def test_three_bad_steps_in_a_row_end_the_trial_as_unstable(
@@ -291,7 +305,9 @@ def test_a_leak_is_suspicious_and_neither_that_epoch_nor_a_later_one_is_ever_giv
     settings_of: MakeConfig, run_fit: Fit, market: Dataset
 ) -> None:
     leaky = replace(market, features=np.column_stack([market.features[:, :2], market.target]))
-    eager = settings_of(gru={"learning_rate": 1e-2, "batch_size": 16}, training={"epochs": 40, "patience": 40})
+    eager = settings_of(
+        gru={"learning_rate": 1e-2, "batch_size": 16}, training={"epochs": 40, "patience": 40}
+    )
     seen: list[EpochReport] = []
     result = run_fit(eager, leaky, ceiling=0.3, on_epoch=lambda report: bool(seen.append(report)))
     assert result.outcome is Outcome.SUSPICIOUS
