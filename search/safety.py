@@ -176,7 +176,9 @@ def _problems_of(key: str, node: Node) -> list[Problem]:
     for name in ("why", "source"):
         if name not in fields or not isinstance(fields[name].value, str) or not fields[name].value.strip():
             found.append(Problem(node.place, f"the safe range of {key} needs {name}, a sentence of text"))
-    return found + _problems_of_bounds(key, node) + _problems_of_condition(key, fields.get("when"))
+    if set(fields) <= set(_FIELDS):  # a misspelt bound is told once, and not as missing too
+        found += _problems_of_bounds(key, node)
+    return found + _problems_of_condition(key, fields.get("when"))
 
 
 def _problems_of_bounds(key: str, node: Node) -> list[Problem]:

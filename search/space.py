@@ -94,6 +94,10 @@ class IntRange(Range):
     log: bool = False
     step: int | None = None
 
+    def contains(self, value: Any) -> bool:
+        """Whether a value is a whole number of the range."""
+        return isinstance(value, int) and super().contains(value)
+
     def nearest(self, value: Any) -> Any:
         """Return the whole number of the range that is closest to a number."""
         return round(super().nearest(value))
@@ -212,8 +216,8 @@ def project(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> tuple[
                 Clamp(key, value, None, "no value of its kind; left to the sampler", f"space.{key}")
             )
         else:
-            moved[key] = space[key].nearest(value)
-            if not space[key].contains(value):
+            moved[key] = value if space[key].contains(value) else space[key].nearest(value)
+            if moved[key] != value:
                 reason = f"outside the space {space[key].to_json()}; moved to the nearest value in it"
                 clamps.append(Clamp(key, value, moved[key], reason, f"space.{key}"))
     return moved, clamps

@@ -25,8 +25,10 @@ def is_dead(worker: str) -> bool:
 def _start_token(pid: int) -> str:
     """What tells a process from a later one with the same id; empty for a process that is gone."""
     try:
-        # Field 22 of proc(5) is the start time in ticks since boot; field 2 may hold blanks and brackets.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        # Fields 3 and 22 of proc(5): state, and start in ticks since boot; field 2 may hold blanks and brackets.
+        state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # A zombie (Z) is a process that has ended and that its parent has not asked after yet.
+        return "" if state in "ZX" else others[18]
     except OSError:
         return "alive" if _runs(pid) else ""
 

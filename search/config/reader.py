@@ -190,9 +190,7 @@ class _Builder:
 
     def _refuse_decoration(self, event: Any) -> None:
         if getattr(event, "anchor", None) is not None:
-            self._refuse(
-                event, f"the anchor &{event.anchor} is not supported; write the value where it is used"
-            )
+            self._refuse(event, f"the anchor &{event.anchor} is not supported; write the value out")
         if getattr(event, "tag", None) is not None:
             self._refuse(event, f"the tag {event.tag} is not supported; write the plain value")
 

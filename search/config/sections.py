@@ -22,7 +22,7 @@ def section_problems(
         place = _place_of(key, winners, study)
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "missing":
-            told = f"{_missing(key)} is missing; add it"
+            told = f"{key} is missing; add it"
         elif key in LEAVES:
             told = f"{key} is {show(detail['input'])}: {message}"
         else:
@@ -41,13 +41,6 @@ def _key_of(location: Sequence[int | str]) -> str:
             break
         key = longer
     return key
-
-
-def _missing(key: str) -> str:
-    if key in LEAVES:
-        return key
-    needed = [leaf.key for leaf in LEAVES.values() if leaf.required and _within(leaf.key, key)]
-    return f"the section {key} (with {', '.join(needed)})"
 
 
 def _related(key: str, other: str) -> bool:

@@ -160,8 +160,9 @@ def test_data_validation(whole_market: Dataset, prices: Table, settings_of: Make
     assert target.std() > 0.5
     assert all(0 < share < 0.05 for share in whole_market.feature_clipped.values())
 
-    broken = replace(prices, frame=prices.frame.copy())
-    broken.frame.iloc[1000, broken.frame.columns.get_loc("High")] = cell
+    highs = prices.frame["High"].to_numpy(copy=True)
+    highs[1000] = cell
+    broken = replace(prices, frame=prices.frame.assign(High=highs))
     place = f"line {prices.positions[1000]}: feature vol is (nan|inf) at {prices.times[1000]}"
     with pytest.raises(DataError, match=place):
         prepare(config, broken)
@@ -205,4 +206,4 @@ def test_gradient_stability(
     for report in result.epochs:
         assert 0 < report.grad_norm_mean <= report.grad_norm_max < 100
         assert report.skipped_steps == 0
-        assert report.movement > 0.1
+        assert report.movement > 0.01

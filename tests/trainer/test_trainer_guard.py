@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -39,14 +40,22 @@ EPOCH_KINDS = {
 }
 
 
+def step_with(**signals: float) -> StepSignals:
+    return replace(GOOD_STEP, **signals)
+
+
+def epoch_with(**signals: Any) -> EpochSignals:
+    return replace(GOOD_EPOCH, **signals)
+
+
 def found_in_step(signals: StepSignals) -> FindingKind | None:
     detection = detect_step(signals, GUARD)
-    return detection and detection.kind
+    return None if detection is None else detection.kind
 
 
 def found_in_epoch(signals: EpochSignals, ceiling: float = CEILING) -> FindingKind | None:
     detection = detect_epoch(signals, ceiling, GUARD)
-    return detection and detection.kind
+    return None if detection is None else detection.kind
 
 
 def a_detection(kind: FindingKind) -> Detection:
@@ -61,20 +70,20 @@ def test_good_signals_pass() -> None:
 @pytest.mark.parametrize("value", NOT_FINITE)
 @pytest.mark.parametrize("signal", STEP_KINDS)
 def test_a_step_with_a_signal_that_is_not_finite_is_found(signal: str, value: float) -> None:
-    assert found_in_step(replace(GOOD_STEP, **{signal: value})) is STEP_KINDS[signal]
+    assert found_in_step(step_with(**{signal: value})) is STEP_KINDS[signal]
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
 @pytest.mark.parametrize("signal", EPOCH_KINDS)
 def test_an_epoch_with_a_signal_that_is_not_finite_is_found(signal: str, value: float) -> None:
-    assert found_in_epoch(replace(GOOD_EPOCH, **{signal: value})) is EPOCH_KINDS[signal]
+    assert found_in_epoch(epoch_with(**{signal: value})) is EPOCH_KINDS[signal]
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
 def test_the_finite_test_of_a_late_signal_comes_before_the_comparison_of_an_early_one(value: float) -> None:
-    exploded = replace(GOOD_STEP, output_max=1e6, loss=1e6, grad_norm=value)
+    exploded = step_with(output_max=1e6, loss=1e6, grad_norm=value)
     assert found_in_step(exploded) is FindingKind.NONFINITE_GRADIENT
-    too_good = replace(GOOD_EPOCH, output_max=1e6, loss=1e6, skill=1.0, movement=value)
+    too_good = epoch_with(output_max=1e6, loss=1e6, skill=1.0, movement=value)
     assert found_in_epoch(too_good) is FindingKind.NONFINITE_WEIGHT
 
 
@@ -90,22 +99,22 @@ def test_the_finite_test_of_a_late_signal_comes_before_the_comparison_of_an_earl
 def test_a_threshold_is_the_last_good_value_of_steps_and_epochs(
     signal: str, at: float, beyond: float, kind: FindingKind
 ) -> None:
-    assert found_in_step(replace(GOOD_STEP, **{signal: at})) is None
-    assert found_in_step(replace(GOOD_STEP, **{signal: beyond})) is kind
-    assert found_in_epoch(replace(GOOD_EPOCH, **{signal: at})) is None
-    assert found_in_epoch(replace(GOOD_EPOCH, **{signal: beyond})) is kind
+    assert found_in_step(step_with(**{signal: at})) is None
+    assert found_in_step(step_with(**{signal: beyond})) is kind
+    assert found_in_epoch(epoch_with(**{signal: at})) is None
+    assert found_in_epoch(epoch_with(**{signal: beyond})) is kind
 
 
 @pytest.mark.parametrize("norm", [0.0, 1e3, 3e38])
 def test_a_large_gradient_that_is_finite_is_for_clipping_and_no_finding(norm: float) -> None:
-    assert found_in_step(replace(GOOD_STEP, grad_norm=norm)) is None
+    assert found_in_step(step_with(grad_norm=norm)) is None
 
 
 def test_skill_at_the_ceiling_passes_and_above_it_is_suspicious() -> None:
-    assert found_in_epoch(replace(GOOD_EPOCH, skill=CEILING)) is None
-    above = replace(GOOD_EPOCH, skill=math.nextafter(CEILING, 1.0))
+    assert found_in_epoch(epoch_with(skill=CEILING)) is None
+    above = epoch_with(skill=math.nextafter(CEILING, 1.0))
     assert found_in_epoch(above) is FindingKind.SKILL_TOO_HIGH
-    detection = detect_epoch(replace(GOOD_EPOCH, skill=0.945), CEILING, GUARD)
+    detection = detect_epoch(epoch_with(skill=0.945), CEILING, GUARD)
     assert detection is not None
     assert "0.945" in detection.message
     assert "look for a leak" in detection.message
@@ -117,15 +126,15 @@ def test_skill_at_the_ceiling_passes_and_above_it_is_suspicious() -> None:
 def test_weights_that_moved_less_than_the_minimum_are_frozen(
     movement: float, kind: FindingKind | None
 ) -> None:
-    assert found_in_epoch(replace(GOOD_EPOCH, movement=movement)) is kind
+    assert found_in_epoch(epoch_with(movement=movement)) is kind
 
 
 def test_an_epoch_without_a_good_step_is_frozen_however_far_the_weights_moved_before() -> None:
-    assert found_in_epoch(replace(GOOD_EPOCH, good_steps=0)) is FindingKind.FROZEN
+    assert found_in_epoch(epoch_with(good_steps=0)) is FindingKind.FROZEN
 
 
 def test_suspicion_comes_before_the_freeze_so_that_a_leak_is_called_a_leak() -> None:
-    assert found_in_epoch(replace(GOOD_EPOCH, skill=0.9, movement=0.0)) is FindingKind.SKILL_TOO_HIGH
+    assert found_in_epoch(epoch_with(skill=0.9, movement=0.0)) is FindingKind.SKILL_TOO_HIGH
 
 
 @pytest.mark.parametrize("kind", FindingKind)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from trainer.batches import Batch
 from trainer.data.windows import Dataset
@@ -23,14 +24,21 @@ if TYPE_CHECKING:
 HEAD = "head.bias"
 
 
+@contextmanager
+def hooked(learner: Learner, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Changes the gradient of the head's bias on its way back."""
+    hook = learner.model.head.bias.register_hook(change)  # type: ignore[no-untyped-call]
+    yield
+    hook.remove()
+
+
 def gradients_times(factor: float) -> Fault:
     """The gradient of the head's bias alone, multiplied."""
 
     @contextmanager
     def tamper(learner: Learner, batch: Batch) -> Iterator[None]:
-        hook = learner.model.head.bias.register_hook(lambda gradient: gradient * factor)
-        yield
-        hook.remove()
+        with hooked(learner, lambda gradient: gradient * factor):
+            yield
 
     return tamper
 
@@ -38,9 +46,8 @@ def gradients_times(factor: float) -> Fault:
 @contextmanager
 def huge_gradients(learner: Learner, batch: Batch) -> Iterator[None]:
     """Each gradient is a float, their norm is not."""
-    hook = learner.model.head.bias.register_hook(lambda gradient: torch.full_like(gradient, 1e38))
-    yield
-    hook.remove()
+    with hooked(learner, lambda gradient: torch.full_like(gradient, 1e38)):
+        yield
 
 
 def weight_set_to(value: float, *, for_good: bool, name: str = HEAD) -> Fault:
@@ -60,6 +67,17 @@ def weight_set_to(value: float, *, for_good: bool, name: str = HEAD) -> Fault:
 
 def kinds(result: TrialResult) -> list[FindingKind]:
     return [finding.kind for finding in result.findings]
+
+
+def witness() -> tuple[list[EpochReport], Callable[[EpochReport], bool]]:
+    """A list, and an `on_epoch` that fills it and never stops the trial."""
+    seen: list[EpochReport] = []
+
+    def on_epoch(report: EpochReport) -> bool:
+        seen.append(report)
+        return False
+
+    return seen, on_epoch
 
 
 def test_a_clean_run_finds_nothing_and_every_step_moves_the_weights(
@@ -293,8 +311,8 @@ def test_nan_in_validation_rows_alone_is_never_reported_as_an_epoch(
     array: str, settings_of: MakeConfig, run_fit: Fit, market: Dataset
 ) -> None:
     getattr(market, array)[market.validation[40]] = math.nan
-    seen: list[EpochReport] = []
-    result = run_fit(settings_of(), on_epoch=lambda report: bool(seen.append(report)))
+    seen, on_epoch = witness()
+    result = run_fit(settings_of(), on_epoch=on_epoch)
     assert result.outcome is Outcome.UNSTABLE
     assert kinds(result) == [FindingKind.NONFINITE_INPUT]
     assert result.findings[0].step is None
@@ -308,8 +326,8 @@ def test_a_leak_is_suspicious_and_neither_that_epoch_nor_a_later_one_is_ever_giv
     eager = settings_of(
         gru={"learning_rate": 1e-2, "batch_size": 16}, training={"epochs": 40, "patience": 40}
     )
-    seen: list[EpochReport] = []
-    result = run_fit(eager, leaky, ceiling=0.3, on_epoch=lambda report: bool(seen.append(report)))
+    seen, on_epoch = witness()
+    result = run_fit(eager, leaky, ceiling=0.3, on_epoch=on_epoch)
     assert result.outcome is Outcome.SUSPICIOUS
     assert kinds(result) == [FindingKind.SKILL_TOO_HIGH]
     assert result.findings[0].epoch == len(seen)

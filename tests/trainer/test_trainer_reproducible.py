@@ -1,4 +1,4 @@
-"""The same trial gives the same bits, leaves PyTorch as it was, stops when told, and never reads test rows."""
+"""The same trial gives the same bits, leaves PyTorch as it was, stops when told, reads no test rows."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_an_unknown_device_is_named_with_the_way_out(
 
 
 def test_a_device_that_cannot_compute_is_refused(settings_of: MakeConfig, run_fit: Fit) -> None:
-    with pytest.raises(TrainerError, match="training.device = 'meta' is not available"):
+    with pytest.raises(TrainerError, match=r"training\.device = 'meta' is not available"):
         run_fit(settings_of(training={"device": "meta"}))
 
 

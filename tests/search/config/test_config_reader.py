@@ -1,6 +1,7 @@
 """YAML in: YAML 1.2 scalars, places, and everything that is refused."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,7 @@ def test_a_duplicate_key_is_told_with_both_lines() -> None:
     ],
 )
 def test_what_is_not_plain_data_is_refused_with_its_line(text: str, message: str) -> None:
-    told = problems_of(text)
-    with pytest.raises(AssertionError, match=message):
-        assert not told, told[0]
+    assert re.search(message, problems_of(text)[0])
 
 
 def test_an_alias_bomb_is_refused_without_being_followed() -> None:
@@ -161,7 +160,7 @@ def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_and_a_folder_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="the folder .*nowhere does not exist either"):
+    with pytest.raises(ConfigError, match=r"the folder .*nowhere does not exist either"):
         read_mapping(tmp_path / "nowhere" / "a.yaml", "a.yaml")
     with pytest.raises(ConfigError, match="this is a folder; name a YAML file in it"):
         read_mapping(tmp_path, "folder")

@@ -85,7 +85,8 @@ def test_a_wrong_set_is_told_with_its_text(refuse: Refuse, text: str, message: s
 
 def test_two_sets_of_one_key_are_an_error_because_one_would_be_lost(refuse: Refuse) -> None:
     assert refuse("", "training.epochs=3", "training={epochs: 4}") == [
-        "--set training={epochs: 4}: training.epochs is already set by --set training.epochs=3; keep one of them"
+        "--set training={epochs: 4}: training.epochs is already set by --set training.epochs=3; "
+        "keep one of them"
     ]
 
 
@@ -128,7 +129,8 @@ def test_cli_override_beats_the_sampler(make: Resolve) -> None:
 def test_setting_and_searching_a_key_on_one_command_line_is_a_contradiction(refuse: Refuse) -> None:
     told = refuse("", f"{LR}=1e-3", f"space.{LR}={{choices: [1e-3, 1e-4]}}")
     assert told == [
-        f"--set space.{LR}={{choices: [1e-3, 1e-4]}}: --set {LR}=1e-3 fixes what this searches; keep one of the two"
+        f"--set space.{LR}={{choices: [1e-3, 1e-4]}}: --set {LR}=1e-3 fixes what this searches; "
+        "keep one of the two"
     ]
 
 
@@ -160,7 +162,8 @@ def test_max_grad_norm_in_both_places_is_the_smaller_one(
         ("study", "study.yaml:8 (models.gru.max_grad_norm)", in_gru, used),
     ]
     assert setting.reason == (
-        f"models.gru.max_grad_norm is {in_gru} and training.max_grad_norm is {in_training}; the smaller is used"
+        f"models.gru.max_grad_norm is {in_gru} and training.max_grad_norm is {in_training}; "
+        "the smaller is used"
     )
 
 
@@ -181,8 +184,8 @@ def test_an_alias_in_space_is_renamed_and_both_spellings_are_refused(make: Resol
     assert list(resolved.space) == ["training.max_grad_norm"]
     assert "another name" in resolved.settings["space.training.max_grad_norm"].reason
     assert refuse(alias + "space.training.max_grad_norm: {low: 0.1, high: 1.0}\n") == [
-        "study.yaml:8: space.models.gru.max_grad_norm and space.training.max_grad_norm are the same dimension; "
-        "remove one"
+        "study.yaml:8: space.models.gru.max_grad_norm and space.training.max_grad_norm are the same "
+        "dimension; remove one"
     ]
 
 
@@ -271,11 +274,11 @@ def test_missing_settings_and_an_empty_safe_range_are_told_together(refuse: Refu
         study="study: {name: x}\ndata: {source: a.csv, features: [Close]}\n",
     )
     assert told == [
+        "study.yaml: data.split: give both train_until and validation_until, or fractions",
+        "study.yaml: data.target.kind is missing; add it",
         "study.yaml: data.time is missing; add it",
-        "study.yaml: the section data.split (with ) is missing; add it",
-        "study.yaml: the section data.target (with data.target.kind) is missing; add it",
-        "study.yaml:3: the dimension {'low': 1, 'high': 8} of models.gru.batch_size has nothing in common with its "
-        "safe range, at least 16 (configs/safe_ranges.yaml:14); change space.models.gru.batch_size, or name "
+        "study.yaml:3: the dimension {'low': 1, 'high': 8} of models.gru.batch_size has nothing in common "
+        "with its safe range, at least 16 (configs/safe_ranges.yaml:14); change space.models.gru.batch_size, or name "
         "another policy with --policy",
     ]
 
@@ -329,7 +332,7 @@ def test_a_contradiction_between_settings_is_told_at_the_section(refuse: Refuse)
 def test_an_empty_study_file_says_what_is_missing(refuse: Refuse) -> None:
     told = refuse(study="")
     assert "study.yaml: study.name is missing; add it" in told
-    assert any("the section data (with data.source, data.time, data.features" in problem for problem in told)
+    assert "study.yaml: data.source is missing; add it" in told
 
 
 def test_an_empty_section_sets_nothing(make: Resolve) -> None:
@@ -414,7 +417,8 @@ def test_a_fixed_value_is_moved_to_the_nearest_bound(make: Resolve) -> None:
 
 def test_a_range_is_cut_and_choices_outside_are_dropped(make: Resolve) -> None:
     resolved = make(
-        f"space:\n  {LR}: {{low: 1e-5, high: 1e-1, log: true}}\n  models.gru.hidden_size: {{choices: [16, 256]}}\n"
+        f"space:\n  {LR}: {{low: 1e-5, high: 1e-1, log: true}}\n"
+        "  models.gru.hidden_size: {choices: [16, 256]}\n"
         "  models.gru.num_layers: {low: 1, high: 5}\n"
     )
     assert resolved.space[LR] == FloatRange(1e-5, 1e-2, log=True)
@@ -427,7 +431,8 @@ def test_a_range_is_cut_and_choices_outside_are_dropped(make: Resolve) -> None:
 def test_enqueued_configurations_are_clamped_to_the_policy_and_to_the_space(make: Resolve) -> None:
     resolved = make(
         f"space: {{{LR}: {{low: 1e-5, high: 1e-3}}, models.gru.hidden_size: {{choices: [16, 64]}}}}\n"
-        f"study.enqueue:\n  - {{{LR}: 3, models.gru.hidden_size: 60}}\n  - models: {{gru: {{hidden_size: 16}}}}\n"
+        f"study.enqueue:\n  - {{{LR}: 3, models.gru.hidden_size: 60}}\n"
+        "  - models: {gru: {hidden_size: 16}}\n"
     )
     assert resolved.enqueued == ({LR: 1e-3, "models.gru.hidden_size": 64}, {"models.gru.hidden_size": 16})
     assert [(c.key, c.declared, c.effective, c.origin) for c in resolved.clamps] == [
@@ -515,9 +520,9 @@ def test_a_trial_continues_the_story_of_the_study(make: Resolve) -> None:
 
 def test_a_trial_needs_a_value_of_the_right_type_for_every_dimension(make: Resolve) -> None:
     resolved = make(f"space: {{{LR}: {{low: 1e-5, high: 1e-2}}}}\n")
-    with pytest.raises(RequestError, match="the trial has no value for models.gru.learning_rate"):
+    with pytest.raises(RequestError, match="the trial has no value for models"):
         resolved.trial({})
-    with pytest.raises(RequestError, match="models.gru.learning_rate is the text 'x': it must be a number"):
+    with pytest.raises(RequestError, match="learning_rate is the text 'x': it must be a number"):
         resolved.trial({LR: "x"})
 
 

@@ -1,0 +1,68 @@
+"""The files that ship: complete, equal to the defaults, and resolvable."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.config.leaves import leaf_values
+from search.config.reader import Node, plain, read_mapping
+from search.config.resolve import CONFIGS, resolve
+from search.config.schema import LEAVES, TRIAL_LEAVES
+from search.config.tree import flatten
+from search.errors import Place
+from search.safety import read_policy
+
+STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))
+
+
+def test_base_sets_every_setting_that_is_not_a_studys_own_to_its_default() -> None:
+    entries, problems = read_mapping(CONFIGS / "base.yaml", "base.yaml")
+    found, unknown = flatten(Node(entries, Place("base.yaml")), LEAVES)
+    assert problems + unknown == []
+    expected = {
+        key: leaf.default
+        for key, leaf in LEAVES.items()
+        if key != "study.name" and not key.startswith("data.")
+    }
+    assert {key: LEAVES[key].check(plain(node)) for key, node in found} == expected
+
+
+def test_base_comments_every_setting() -> None:
+    lines = (CONFIGS / "base.yaml").read_text().splitlines()
+    entries, _ = read_mapping(CONFIGS / "base.yaml", "base.yaml")
+    found, _ = flatten(Node(entries, Place("base.yaml")), LEAVES)
+    assert [key for key, node in found if " # " not in lines[node.place.line - 1]] == []
+
+
+def test_the_defaults_are_safe() -> None:
+    policy = read_policy(CONFIGS / "safe_ranges.yaml")
+    resolved = resolve(CONFIGS / "studies" / "sp500-return.yaml")
+    defaults = {key: leaf.default for key, leaf in TRIAL_LEAVES.items() if not leaf.required}
+    assert set(policy.ranges) <= set(defaults)
+    assert resolved.clamps == ()
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("policy", ["safe_ranges.yaml", "safe_ranges.conservative.yaml"])
+def test_a_bundled_study_resolves_under_both_policies(path: Path, policy: str) -> None:
+    resolved = resolve(path, policy=CONFIGS / policy)
+    assert resolved.file.study.name == path.stem
+    assert resolved.space
+    assert set(leaf_values(resolved.trial_config, TRIAL_LEAVES)) <= set(resolved.settings)
+
+
+def test_the_volatility_study_shows_its_two_clamps() -> None:
+    resolved = resolve(CONFIGS / "studies" / "sp500-volatility.yaml")
+    assert [(clamp.key, clamp.effective) for clamp in resolved.clamps] == [
+        ("models.gru.learning_rate", {"low": 1e-5, "high": 1e-2, "log": True}),
+        ("models.gru.hidden_size", {"choices": [16, 32, 64]}),
+    ]
+
+
+def test_resolving_imports_neither_torch_nor_optuna_nor_pandas() -> None:
+    heavy = "{'torch', 'optuna', 'mlflow', 'pandas', 'numpy', 'sqlalchemy'}"
+    code = f"import sys, search.config.resolve; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

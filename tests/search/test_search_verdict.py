@@ -1,0 +1,153 @@
+"""From what a trial hands back to what is thought of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from search.verdict import OVERRIDE_NOT_APPLIED, judge, not_applied
+from storage.verdicts import Verdict
+from trainer.result import (
+    Action,
+    EpochReport,
+    Finding,
+    FindingKind,
+    Intervention,
+    Outcome,
+    TrialResult,
+)
+
+EPOCH = EpochReport(
+    epoch=0,
+    train_loss=0.9,
+    validation_loss=0.8,
+    skill=0.1,
+    learning_rate=1e-3,
+    grad_norm_mean=0.5,
+    grad_norm_max=0.9,
+    output_max=1.0,
+    steps=5,
+    skipped_steps=0,
+    movement=0.3,
+    prediction_std_ratio=0.4,
+    seconds=0.1,
+)
+REQUESTED: dict[str, Any] = {
+    "models.gru.learning_rate": 1e-3,
+    "models.gru.hidden_size": 32,
+    "models.gru.init": "gains",
+    "training.mixed_precision": False,
+    "training.epochs": 15,
+}
+RESULT = TrialResult(
+    outcome=Outcome.FINISHED,
+    value=0.8,
+    skill=0.1,
+    best_epoch=0,
+    baseline="har",
+    baseline_loss=0.9,
+    skill_ceiling=0.3,
+    epochs=(EPOCH,),
+    findings=(),
+    effective={key: value for key, value in REQUESTED.items() if key != "training.epochs"},
+    final_learning_rate=1e-3,
+    seed=0,
+    seconds=0.1,
+)
+
+
+def found(kind: FindingKind, message: str = "made up") -> Finding:
+    return Finding(kind, 0, 0, 1.0, None, message, Intervention(Action.SKIP_AND_CUT, 1e-3, 1e-4))
+
+
+def read_back(**changes: Any) -> TrialResult:
+    return replace(RESULT, effective={**RESULT.effective, **changes})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kinds", "verdict", "reasons"),
+    [
+        (Outcome.FINISHED, [], Verdict.ACCEPTED, ()),
+        (Outcome.FINISHED, [FindingKind.NONFINITE_GRADIENT], Verdict.ACCEPTED, ()),
+        (Outcome.STOPPED, [], Verdict.UNPROMISING, ("pruned",)),
+        (Outcome.INTERRUPTED, [], Verdict.INTERRUPTED, ("signal",)),
+        (
+            Outcome.UNSTABLE,
+            [FindingKind.NONFINITE_LOSS, FindingKind.NONFINITE_LOSS, FindingKind.FROZEN],
+            Verdict.UNSTABLE,
+            ("nonfinite_loss", "frozen"),
+        ),
+        (Outcome.SUSPICIOUS, [FindingKind.SKILL_TOO_HIGH], Verdict.SUSPICIOUS, ("skill_too_high",)),
+    ],
+    ids=["finished", "finished_after_a_skip", "stopped", "interrupted", "unstable", "suspicious"],
+)
+def test_each_outcome_has_its_verdict_and_reasons(
+    outcome: Outcome, kinds: list[FindingKind], verdict: Verdict, reasons: tuple[str, ...]
+) -> None:
+    judgement = judge(replace(RESULT, outcome=outcome, findings=tuple(map(found, kinds))), REQUESTED)
+    assert (judgement.verdict, judgement.reasons) == (verdict, reasons)
+    assert judgement.message
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_no_outcome_is_without_a_verdict(outcome: Outcome) -> None:
+    result = replace(RESULT, outcome=outcome, findings=(found(FindingKind.FROZEN),))
+    assert judge(result, REQUESTED).verdict in Verdict
+
+
+def test_the_message_of_a_stopped_trial_is_that_of_its_last_finding() -> None:
+    findings = (found(FindingKind.NONFINITE_LOSS, "the loss is nan"), found(FindingKind.FROZEN, "too slow"))
+    result = replace(RESULT, outcome=Outcome.UNSTABLE, findings=findings)
+    assert judge(result, REQUESTED).message == "too slow"
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_an_override_that_was_not_applied_fails_a_trial_however_it_ended(outcome: Outcome) -> None:
+    result = replace(
+        read_back(**{"training.mixed_precision": True}),
+        outcome=outcome,
+        findings=(found(FindingKind.FROZEN),),
+    )
+    judgement = judge(result, REQUESTED)
+    assert (judgement.verdict, judgement.reasons) == (Verdict.FAILED, (OVERRIDE_NOT_APPLIED,))
+    assert judgement.message == "training.mixed_precision was to be False, the trainer used True"
+
+
+@pytest.mark.parametrize(
+    ("key", "used"),
+    [
+        ("models.gru.learning_rate", 1.001e-3),
+        ("models.gru.learning_rate", float("nan")),
+        ("models.gru.hidden_size", 64),
+        ("models.gru.hidden_size", True),
+        ("models.gru.init", "torch"),
+        ("training.mixed_precision", 0),
+        ("training.mixed_precision", None),
+    ],
+)
+def test_a_different_value_or_kind_of_value_is_not_the_same(key: str, used: object) -> None:
+    assert not_applied(read_back(**{key: used}).effective, REQUESTED) == [
+        f"{key} was to be {REQUESTED[key]!r}, the trainer used {used!r}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "used"),
+    [("models.gru.learning_rate", 1e-3 * (1 + 1e-15)), ("models.gru.hidden_size", 32.0)],
+)
+def test_rounding_and_whole_floats_are_the_same(key: str, used: object) -> None:
+    assert not_applied(read_back(**{key: used}).effective, REQUESTED) == []
+
+
+def test_all_differences_are_told_at_once() -> None:
+    result = read_back(**{"models.gru.init": "torch", "models.gru.hidden_size": 64})
+    assert judge(result, REQUESTED).message == (
+        "models.gru.hidden_size was to be 32, the trainer used 64; "
+        "models.gru.init was to be 'gains', the trainer used 'torch'"
+    )
+
+
+def test_settings_that_cannot_be_read_back_are_no_difference() -> None:
+    assert "training.epochs" not in RESULT.effective
+    assert not_applied({"training.device": "cpu"}, REQUESTED) == []
+    assert judge(replace(RESULT, effective={}, outcome=Outcome.INTERRUPTED), REQUESTED).reasons == ("signal",)
