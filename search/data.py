@@ -64,9 +64,9 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     found = audit(config.data, config.guard, table)
     if not found.ok(strict) or found.dataset is None:
         raise AnswerIsNo(blocked(found, strict))
-    base, planned = found.dataset, resolved.file.study.trials
+    base, looks = found.dataset, resolved.file.study.trials * config.training.epochs
     baselines = baseline_losses(base, base.validation)
-    floor = noise_floor(planned, len(base.validation), base.horizon)
+    floor = noise_floor(looks, len(base.validation), base.horizon)
     return StudyData(
         table=table,
         audit=found,

@@ -18,7 +18,7 @@ class Summary:
     """Counts by verdict, and of those still `running`."""
     best: tables.Trial | None
     noise_floor: float
-    """Skill that the luckiest of as many skill-less trials would show."""
+    """Skill that the luckiest of as many useless epochs would show."""
     seconds_per_trial: float | None
     """Mean time of the trials that ended."""
 
@@ -71,6 +71,6 @@ def summarise(store: Store, name: str) -> Summary:
     study = query.study(store, name)
     counts = query.verdict_counts(store, name)
     verdicts = {"running" if verdict is None else str(verdict): n for verdict, n in counts.items()}
-    tried = max(1, sum(counts.get(verdict, 0) for verdict in CONCLUSIVE))
-    floor = noise_floor(tried, study.facts["rows"]["validation"], study.facts["horizon"])
+    looks = max(1, query.epoch_count(store, name))
+    floor = noise_floor(looks, study.facts["rows"]["validation"], study.facts["horizon"])
     return Summary(study, verdicts, query.best_trial(store, name), floor, query.mean_duration(store, name))

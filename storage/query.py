@@ -102,6 +102,13 @@ def mean_duration(store: Store, name: str) -> float | None:
         return session.scalar(select(func.avg(Trial.duration_s)).where(Trial.study == name))
 
 
+def epoch_count(store: Store, name: str) -> int:
+    """How many epochs the trials of a study have trained, all together."""
+    with store.reading() as session:
+        require_study(session, store, name)
+        return session.scalar(select(func.sum(Trial.epochs)).where(Trial.study == name)) or 0
+
+
 def best_trial(store: Store, name: str) -> Trial | None:
     """The accepted trial of the lowest finite value, the earlier of two equal ones; None if there is none."""
     query = (

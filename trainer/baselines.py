@@ -68,13 +68,15 @@ def skill(loss: float, baseline_loss: float) -> float:
     return 1 - loss / baseline_loss
 
 
-def noise_floor(trials: int, rows: int, horizon: int) -> float:
-    """Skill that the best of `trials` ≥ 1 useless models shows by chance: Φ⁻¹(0.95^(1/K))² / (n/h).
+def noise_floor(looks: int, rows: int, horizon: int) -> float:
+    """Skill that the best of `looks` ≥ 1 useless forecasts shows by chance: Φ⁻¹(0.95^(1/K))² / (n/h).
 
     The 95 % quantile of the largest of K standard normal z, squared as a share of variance over the n/h
-    independent rows (shared design, "Suspicious skill").
+    independent rows. K counts every validation loss that the best was picked from: a trial's value is the
+    best of its epochs, so that each epoch is a look at the validation rows. Šidák's bound; looks of one trial
+    resemble each other, so the floor is on the safe side.
     """
-    z = NormalDist().inv_cdf(math.pow(0.95, 1 / trials))
+    z = NormalDist().inv_cdf(math.pow(0.95, 1 / looks))
     return z**2 / (rows / horizon)
 
 

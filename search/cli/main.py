@@ -26,7 +26,7 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Run the command line; every error that is foreseen is one sentence on stderr, and no traceback."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     try:
         app()
     except KeyboardInterrupt:

@@ -29,11 +29,13 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> Table:
-    """A plain table; what is not text already is shown as `cell` does."""
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, whole: Sequence[str] = ()
+) -> Table:
+    """A plain table. Columns named in `whole` keep their text on one line, the others fold it to fit."""
     drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for name in columns:
-        drawn.add_column(name, overflow="fold")
+        drawn.add_column(name, overflow="fold", no_wrap=name in whole)
     for row in rows:
         drawn.add_row(*(item if isinstance(item, Text) else escape(cell(item)) for item in row))
     return drawn
@@ -43,18 +45,25 @@ def cell(value: Any) -> str:
     """A value in few characters; unprintable characters, which could move the cursor, are escaped."""
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {cell(item)}" for key, item in value.items())
+        return "{" + ", ".join(f"{cell(key)}: {cell(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return ", ".join(cell(item) for item in value)
+        return "[" + ", ".join(cell(item) for item in value) + "]"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
 def verdict_cell(verdict: Verdict | None) -> Text:
     """A verdict in its colour."""
     return Text("running") if verdict is None else Text(str(verdict), style=VERDICT_STYLE[verdict])
+
+
+def place(origin: str) -> str:
+    """An origin without its folders; `--json` has it whole."""
+    return origin if origin.startswith("--set") else cell(origin.rpartition("/")[2])
 
 
 def duration(seconds: float | None) -> str:
@@ -70,36 +79,48 @@ def duration(seconds: float | None) -> str:
 
 def clamp_table(clamps: Iterable[Any]) -> Table:
     """Ranges and values that were cut: of a configuration, or of the record."""
-    rows = ((clamp.key, clamp.declared, clamp.effective, clamp.reason) for clamp in clamps)
-    return table(("clamped", "asked for", "used", "why"), rows)
+    rows = (
+        (clamp.key, f"{cell(clamp.declared)} was asked for, {cell(clamp.effective)} is used: {clamp.reason}")
+        for clamp in clamps
+    )
+    return table(("clamped", ""), rows, whole=("clamped",))
 
 
 def finding_table(findings: Iterable[Any]) -> Table:
     """Findings of the data audit."""
-    rows = (
-        (Text(f.severity, style=SEVERITY_STYLE[f.severity]), f.code, f.where, f.message) for f in findings
-    )
-    return table(("severity", "code", "where", "finding"), rows)
+    rows = ((Text(f.severity, style=SEVERITY_STYLE[f.severity]), f.code, f.message) for f in findings)
+    return table(("severity", "code", "finding"), rows, whole=("severity", "code"))
 
 
 def trial_table(trials: Sequence[tables.Trial]) -> Table:
     """A row per trial, with its parameters under their last names."""
     keys = sorted({key for trial in trials for key in trial.params})
-    short = [key.rpartition(".")[2] for key in keys]
+    told = any(_needs_telling(trial) for trial in trials)
     rows = (
         (
             trial.number,
             verdict_cell(trial.verdict),
-            trial.reasons or None,
-            trial.value,
+            *((", ".join(trial.reasons),) if told else ()),
+            None if trial.value is None else f"{trial.value:.4f}",
             None if trial.skill is None else f"{trial.skill:+.4f}",
             trial.epochs,
             duration(trial.duration_s),
-            *(trial.params.get(key) for key in keys),
+            *(_short(trial.params.get(key)) for key in keys),
         )
         for trial in trials
     )
-    return table(("#", "verdict", "reasons", "loss", "skill", "epochs", "time", *short), rows)
+    names = (key.rpartition(".")[2] for key in keys)
+    columns = ("#", "verdict", *(("reasons",) if told else ()), "loss", "skill", "ep", "time", *names)
+    return table(columns, rows, whole=("#", "verdict", "loss", "skill", "time"))
+
+
+def _needs_telling(trial: tables.Trial) -> bool:
+    """That an unpromising trial was pruned goes without saying."""
+    return bool(trial.reasons) and trial.verdict is not Verdict.UNPROMISING
+
+
+def _short(value: Any) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else cell(value)
 
 
 def params_table(title: str, trial: tables.Trial) -> Table:
@@ -112,14 +133,18 @@ def setting_table(settings: Iterable[Setting]) -> Table:
     rows = (
         (
             setting.key,
-            setting.value,
             Text(setting.layer, style=LAYER_STYLE.get(setting.layer, "")),
-            setting.origin,
-            f"asked for {cell(setting.requested)}: {setting.reason}" if _differs(setting) else setting.reason,
+            _value_and_why(setting),
+            place(setting.origin),
         )
         for setting in settings
     )
-    return table(("key", "value", "layer", "origin", "why"), rows)
+    return table(("key", "layer", "value", "origin"), rows, whole=("key", "layer"))
+
+
+def _value_and_why(setting: Setting) -> str:
+    asked = "" if setting.requested == setting.value else f"asked for {cell(setting.requested)}"
+    return "; ".join(part for part in (cell(setting.value), asked, setting.reason) if part)
 
 
 def stack_table(setting: Setting) -> Table:
@@ -131,13 +156,9 @@ def stack_table(setting: Setting) -> Table:
             Text(act.layer, style=LAYER_STYLE.get(act.layer, "")),
             act.requested,
             act.effective,
-            act.origin,
+            place(act.origin),
             act.reason,
         )
         for i, act in enumerate(setting.overrides)
     )
     return table(("", "layer", "asked for", "used", "origin", "why"), rows, title=setting.key)
-
-
-def _differs(setting: Setting) -> bool:
-    return bool(setting.requested != setting.value)

@@ -49,7 +49,7 @@ def _print_all(summaries: "list[Summary]") -> None:
         (
             summary.study.name,
             summary.trials,
-            summary.verdicts,
+            _counts(summary),
             None if summary.best is None else summary.best.value,
             None if summary.best is None else summary.best.skill,
             "yes" if summary.skill_shown else "no",
@@ -57,6 +57,10 @@ def _print_all(summaries: "list[Summary]") -> None:
         for summary in summaries
     ]
     console().print(table(("study", "trials", "verdicts", "best loss", "skill", "skill shown"), rows))
+
+
+def _counts(summary: "Summary") -> str:
+    return ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
 
 
 def _print_one(summary: "Summary") -> None:
@@ -67,7 +71,7 @@ def _print_one(summary: "Summary") -> None:
         ("study", summary.study.name),
         ("started", f"{summary.study.created_at:%Y-%m-%d %H:%M} UTC from {summary.study.study_file}"),
         ("trials", summary.trials),
-        ("verdicts", summary.verdicts),
+        ("verdicts", _counts(summary)),
         ("best", None if best is None else f"trial {best.number}, loss {best.value:.6f}"),
         ("time per trial", duration(summary.seconds_per_trial)),
         ("noise floor", summary.noise_floor),
