@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.config.dimensions import parse_dimension
 from search.config.layers import Layer, Override
 from search.config.leaves import sentences
 from search.config.reader import Node, parse, plain
@@ -13,7 +14,7 @@ from search.config.schema import ALIASES, LEAVES, SPACE, TRIAL_LEAVES
 from search.config.tree import flatten
 from search.errors import ConfigError, Place, Problem
 from search.safety import ALWAYS_FALSE
-from search.space import Dimension, parse_dimension
+from search.space import Dimension
 
 _SETTINGS = (*LEAVES, *ALIASES)
 _DIMENSIONS = tuple(f"{SPACE}{key}" for key in (*TRIAL_LEAVES, *ALIASES))

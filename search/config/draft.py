@@ -52,6 +52,8 @@ class Draft:
         self.problems += wrong
         for key, act in idle.items():
             self.stacks[key].append(act)
+        if not self.problems:
+            self._validate(broken, study)  # A policy may have moved values into each other's way.
         if self.problems:
             raise ConfigError(self.problems)
 
@@ -77,10 +79,9 @@ class Draft:
             self.problems += section_problems(error, self.winners, broken, study)
             return
         for key, value in leaf_values(file, LEAVES).items():
-            last = self.stacks[key][-1]
-            if value != last.effective:
+            if value != self.values[key]:
                 reason = "filled in by trainer.config from the other settings of its section"
-                self.stacks[key][-1] = replace(last, effective=value, reason=reason)
+                self.stacks[key][-1] = replace(self.stacks[key][-1], effective=value, reason=reason)
                 self.values[key] = value
 
     def _searched(self) -> dict[str, Claim]:
@@ -121,7 +122,7 @@ class Draft:
             self._act(key, Override(layer, origin, claim.dimension.to_json(), only, reason))
             return
         if self.values.get("study.sampler") == "grid" and dimension.values() is None:
-            message = f"study.sampler is grid, and {key} is continuous; give it choices or a step"
+            message = f"study.sampler is grid, and {key} has no short grid; give it choices or a step"
             self.problems.append(Problem(claim.node.place, message))
         self.space[key] = dimension
         reason = "searched: every trial samples its own value"

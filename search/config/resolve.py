@@ -10,11 +10,9 @@ from search.config.draft import Draft
 from search.config.layers import Layer
 from search.config.leaves import show
 from search.config.reader import Node, plain, read_mapping
-from search.config.resolved import ResolvedStudy, ResolvedTrial
+from search.config.resolved import ResolvedStudy
 from search.errors import ConfigError, Place, Problem
 from search.safety import Policy, read_policy
-
-__all__ = ["ResolvedStudy", "ResolvedTrial", "resolve"]
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 """The bundled files, beside the packages in a checkout and in an installation."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from search.config.dimensions import parse_dimension
 from search.config.schema import TRIAL_LEAVES
 from search.errors import RequestError
 from search.space import (
@@ -17,7 +18,6 @@ from search.space import (
     FloatRange,
     IntRange,
     grid_of,
-    parse_dimension,
     project,
     single,
     to_distributions,
@@ -170,6 +170,13 @@ def test_a_grid_lists_every_value_or_names_what_has_none() -> None:
     }
     with pytest.raises(RequestError, match="needs choices or a step for b, c"):
         grid_of({"a": Choices((1, 2)), "b": FloatRange(0.0, 1.0), "c": IntRange(1, 8, log=True)})
+
+
+def test_a_grid_that_no_memory_holds_is_refused() -> None:
+    with pytest.raises(RequestError, match="needs choices or a step for a, b"):
+        grid_of({"a": IntRange(1, 10**17), "b": FloatRange(0.0, 0.5, step=1e-12)})
+    with pytest.raises(RequestError, match="the grid has 1000000 configurations, more than 10000"):
+        grid_of({"a": IntRange(1, 1000), "b": IntRange(1, 1000)})
 
 
 def test_a_configuration_from_outside_is_moved_into_the_space() -> None:

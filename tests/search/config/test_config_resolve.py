@@ -278,8 +278,8 @@ def test_missing_settings_and_an_empty_safe_range_are_told_together(refuse: Refu
         "study.yaml: data.target.kind is missing; add it",
         "study.yaml: data.time is missing; add it",
         "study.yaml:3: the dimension {'low': 1, 'high': 8} of models.gru.batch_size has nothing in common "
-        "with its safe range, at least 16 (configs/safe_ranges.yaml:14); change space.models.gru.batch_size, or name "
-        "another policy with --policy",
+        "with its safe range, at least 16 (configs/safe_ranges.yaml:14); change space.models.gru.batch_size, "
+        "or name another policy with --policy",
     ]
 
 
@@ -475,9 +475,16 @@ def test_an_enqueued_value_of_a_key_fixed_by_set_gives_way_and_is_recorded(make:
 def test_a_grid_needs_choices_or_steps(make: Resolve, refuse: Refuse) -> None:
     more = f"study.sampler: grid\nspace: {{{LR}: {{low: 1e-5, high: 1e-3}}}}\n"
     assert refuse(more) == [
-        f"study.yaml:9: study.sampler is grid, and {LR} is continuous; give it choices or a step"
+        f"study.yaml:9: study.sampler is grid, and {LR} has no short grid; give it choices or a step"
     ]
     assert make(more, f"space.{LR}={{choices: [1e-4, 1e-3]}}").file.study.sampler == "grid"
+
+
+def test_values_that_a_policy_moves_into_each_others_way_are_refused(refuse: Refuse) -> None:
+    policy = "data.split.train_until: {only: 2016-01-01, why: w, source: s}\n"
+    assert refuse(policy=policy) == [
+        "study.yaml:7: data.split: train_until 2016-01-01 is not before validation_until 2014-12-31"
+    ]
 
 
 def test_one_setting_from_every_layer_can_be_traced(make: Resolve) -> None:
