@@ -24,7 +24,7 @@ ALWAYS_FALSE = Clamp(
     "there is one training path and it is float32, under every policy",
     "code: mixed_precision is always false",
 )
-"""The one rule that no policy can change (shared design, "Safe ranges")."""
+"""The one rule that no policy can change."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ HAR_DAYS = (1, 5, 22)
 """A day, a week and a month of trading days; Corsi (2009)."""
 RETURN_CEILING = 0.05
 VOLATILITY_CEILING = 0.3
-"""Ceilings of believable skill, over the best baseline (shared design, "Suspicious skill")."""
+"""Ceilings of believable skill, over the best baseline; docs/architecture.md says why."""
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,7 +16,7 @@ TargetKind = Literal["return", "volatility", "other"]
 InitName = Literal["gains", "torch"]
 
 RETURN_CLIP = 0.1
-"""Raw returns beyond ±10 % in a day are clipped by default (shared design, "Data")."""
+"""Raw returns beyond ±10 % in a day are clipped by default."""
 
 _WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "lag"})
 

@@ -1,0 +1,160 @@
+"""Checks for leaks: features that know the future, and rows that stand on both sides of the split.
+
+Each compares what is forecast with what can be: a finding blocks only above the ceiling of believable skill, so
+that an honest strong feature is left alone.
+"""
+
+import math
+from dataclasses import replace
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.data.findings import AuditFinding
+from trainer.data.probe import Probe, culprits
+from trainer.data.windows import Dataset
+
+Floats = npt.NDArray[np.float64]
+
+_LAGS = 10
+"""Rows before and after that the lead-lag scan looks at."""
+_MEMORY = 5
+"""Own lags that are taken out of each series first, so that persistence is not mistaken for a lead."""
+_FALSE_ALARMS = 0.01
+"""Chance that the lead-lag scan of a study without leaks passes its bar anywhere (Bonferroni)."""
+_COPIES = 0.01
+"""Share of held-out rows that may equal a training row: prices repeat by chance, rows do not."""
+
+_REFITS = 9
+"""Targets moved in time that `check --deep` refits; their median skill is judged."""
+
+
+def leak_findings(data: Dataset, ceiling: float, *, deep: bool = False) -> list[AuditFinding]:
+    """All leak checks on prepared data; `ceiling` is the skill that nobody believes.
+
+    `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
+    """
+    probe = Probe.of(data)
+    found = [*_lead_findings(data, ceiling), *_probe_findings(probe, ceiling), *_copy_findings(data)]
+    return [*found, *_shifted_findings(probe, ceiling)] if deep else found
+
+
+def _probe_findings(probe: Probe, ceiling: float) -> list[AuditFinding]:
+    names = probe.data.feature_names
+    reached = probe.skill(range(len(names)))
+    if reached <= ceiling:
+        return []
+    leaking = [names[i] for i in culprits(probe, ceiling)]
+    if leaking:
+        where = ", ".join(leaking)
+        advice = f"without {where} it does not; look at how {where} was made, or leave it out"
+    else:
+        where = "target"
+        advice = "the target's own history alone does; look at its horizon and at values that were filled or repeated"
+    return [
+        AuditFinding(
+            "leak_probe",
+            "error",
+            where,
+            reached,
+            ceiling,
+            f"{where}: a ridge regression reaches skill {reached:.3f} over the best naive forecast, which nobody "
+            f"does honestly (ceiling {ceiling:.3f}); {advice}",
+        )
+    ]
+
+
+def _lead_findings(data: Dataset, ceiling: float) -> list[AuditFinding]:
+    """Features whose surprises come before the target's, by more than chance and more than is believable."""
+    known = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
+    surprises = _surprises(known)
+    tests = len(data.feature_names) * (2 * _LAGS + 1)
+    bar = NormalDist().inv_cdf(1 - _FALSE_ALARMS / (2 * tests)) / math.sqrt(len(surprises))
+    found = []
+    for name, column in zip(data.feature_names, data.features.T, strict=True):
+        correlations = _cross_correlations(_surprises(column[: len(known)].astype(np.float64)), surprises)
+        lead = int(np.argmax(np.abs(correlations))) - _LAGS
+        peak = float(correlations[lead + _LAGS])
+        # Row t of the target holds what becomes known at t + horizon: lag −horizon is today's value.
+        if lead > -data.horizon and abs(peak) > bar and peak**2 > ceiling:
+            found.append(
+                AuditFinding(
+                    "leads_target",
+                    "error",
+                    name,
+                    peak,
+                    math.sqrt(ceiling),
+                    f"{name}: its surprises correlate by {peak:+.2f} with those of the target {lead + data.horizon} "
+                    f"rows later, more than with any known ones (believable: ±{math.sqrt(ceiling):.2f}); it knows "
+                    "the future: look at how it was made, or leave it out",
+                )
+            )
+    return found
+
+
+def _surprises(series: Floats) -> Floats:
+    """Residuals (n − _MEMORY,) of a series (n,) on its own last values, standardised; zeros for a constant."""
+    lags = np.column_stack([series[_MEMORY - k : len(series) - k] for k in range(1, _MEMORY + 1)])
+    x = np.column_stack([np.ones(len(lags)), lags])
+    y = series[_MEMORY:]
+    coefficients, *_ = np.linalg.lstsq(x, y, rcond=None)
+    residuals: Floats = y - x @ coefficients
+    spread = residuals.std()
+    return np.zeros_like(residuals) if spread < 1e-9 else residuals / spread
+
+
+def _cross_correlations(feature: Floats, target: Floats) -> Floats:
+    """Correlation of feature_t with target_{t+k} for k = −_LAGS … _LAGS, (2 · _LAGS + 1,)."""
+    n = len(feature)
+    return np.array(
+        [
+            float(np.mean(feature[max(0, -k) : n - max(0, k)] * target[max(0, k) : n - max(0, -k)]))
+            for k in range(-_LAGS, _LAGS + 1)
+        ]
+    )
+
+
+def _copy_findings(data: Dataset) -> list[AuditFinding]:
+    """Held-out rows that equal a training row in every feature and in the target."""
+    rows = np.column_stack([data.features, data.target])  # (T, features + 1)
+    distinct = len(np.unique(rows, axis=0)) / len(rows)
+    known = {row.tobytes() for row in rows[data.fitting]}
+    found = []
+    for name, held in (("validation", data.validation), ("test", data.test)):
+        copies = sum(rows[row].tobytes() in known for row in held)
+        if copies > _COPIES * len(held) and distinct > 0.5:
+            found.append(
+                AuditFinding(
+                    "copied_rows",
+                    "error",
+                    name,
+                    copies / len(held),
+                    _COPIES,
+                    f"{name}: {copies} of {len(held)} rows equal a training row in all features and the target; "
+                    "remove the repetitions, or split before rows are repeated",
+                )
+            )
+    return found
+
+
+def _shifted_findings(probe: Probe, ceiling: float) -> list[AuditFinding]:
+    """Refits on targets moved round in time: what still forecasts those measures wrongly or leaks."""
+    data, length = probe.data, len(probe.data.target)
+    shifts = np.random.default_rng(0).integers(length // 4, 3 * length // 4, size=_REFITS)
+    moved = [Probe.of(replace(data, target=np.roll(data.target, int(shift)))) for shift in shifts]
+    reached = float(np.median([refit.skill(range(len(data.feature_names))) for refit in moved]))
+    if reached <= ceiling:
+        return []
+    return [
+        AuditFinding(
+            "skill_on_shifted_target",
+            "error",
+            "target",
+            reached,
+            ceiling,
+            f"target: a ridge regression reaches skill {reached:.3f} even on targets that were moved in time "
+            f"(ceiling {ceiling:.3f}), so that skill here measures something else than forecasting; look for "
+            "repeated rows and for a target that hardly varies",
+        )
+    ]
