@@ -19,6 +19,8 @@ class Batch:
     x: Tensor
     y: Tensor
     rows: Tensor
+    known_finite: bool
+    """Whether all data of the trial was found finite before its first step, so that no step looks again."""
 
 
 class Batches:
@@ -28,6 +30,8 @@ class Batches:
         features = torch.from_numpy(data.features).to(device)  # (T, features)
         self._windows = features.unfold(0, data.seq_len, 1)  # (T - seq_len + 1, features, seq_len), a view
         self._target = torch.from_numpy(data.target).to(device)  # (T,)
+        # Twice as dear as all other signals of a step if every batch is asked; the data never changes.
+        self._finite = bool(torch.isfinite(features).all() & torch.isfinite(self._target).all())
         self._train = torch.from_numpy(data.train).to(device)
         self._validation = torch.from_numpy(data.validation).to(device)
         self._seq_len = data.seq_len
@@ -43,4 +47,4 @@ class Batches:
 
     def _gather(self, rows: Tensor) -> Batch:
         x = self._windows[rows - (self._seq_len - 1)]  # (batch, features, seq_len)
-        return Batch(x.permute(2, 0, 1).contiguous(), self._target[rows], rows)
+        return Batch(x.permute(2, 0, 1).contiguous(), self._target[rows], rows, self._finite)

@@ -216,8 +216,8 @@ class GuardConfig(Section):
     lr_min: Annotated[float, Field(gt=0)] = 1e-8
     frozen_lr_ratio: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     """Below this share of its start, the learning rate teaches nothing more."""
-    min_movement: Annotated[float, Field(ge=0)] = 1e-4
-    """Relative L2 distance from the initial weights below which a trained epoch has moved nothing."""
+    min_movement: Annotated[float, Field(ge=0)] = 1e-3
+    """Relative L2 distance from the initial weights, over all epochs, below which nothing has been learnt."""
     loss_floor: Annotated[float, Field(ge=0)] = 1e-8
     max_skill: Annotated[float, Field(gt=0, le=1)] | None = None
     """Ceiling of believable skill; null: derived from the kind of target. Kind `other` must give it."""

@@ -1,6 +1,8 @@
 """Explains a bad step: which cell, which parameter, which operation."""
 
+import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,7 +27,7 @@ class Evidence:
 NO_EVIDENCE = Evidence()
 
 
-def explain(
+def explain_step(
     detection: Detection, batch: Batch, model: nn.Module, data: Dataset, *, replay: bool
 ) -> tuple[Detection, Evidence]:
     """The detection, sharpened to its earliest cause, and the evidence.
@@ -35,24 +37,51 @@ def explain(
     the operation. Parameters are only read.
     """
     rows = tuple(int(r) for r in batch.rows)
-    cell = _offending_input(batch, data)
-    if cell is not None:
-        return _sharpened(detection, FindingKind.NONFINITE_INPUT, cell), Evidence(None, rows, cell)
-    cell = _offending_target(batch, data)
-    if cell is not None:
-        return _sharpened(detection, FindingKind.NONFINITE_TARGET, cell), Evidence(None, rows, cell)
-    weight = _first_nonfinite({n: p.detach() for n, p in model.named_parameters()})
-    if weight is not None:
-        return _sharpened(detection, FindingKind.NONFINITE_WEIGHT, weight), Evidence(weight, rows, None)
+    cause = _cause(batch, model, data)
+    if cause is not None:
+        return _sharpened(detection, cause), replace(cause.evidence, rows=rows)
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
     operation = _replay(batch, model) if replay else None
     if operation is not None:
         detection = replace(detection, message=f"{detection.message} ({operation})")
-    return detection, Evidence(_broken_gradient(detection, gradients), rows, None)
+    return detection, Evidence(_broken_gradient(detection, gradients), rows)
 
 
-def _sharpened(detection: Detection, kind: FindingKind, where: str) -> Detection:
-    return replace(detection, kind=kind, message=f"{detection.message}: {where} is not finite")
+def explain_epoch(
+    detection: Detection, batches: Iterable[Batch], model: nn.Module, data: Dataset
+) -> tuple[Detection, Evidence]:
+    """The same for a validation pass over `batches`; what is finite has nothing to explain."""
+    if not math.isfinite(detection.value):
+        for batch in batches:
+            cause = _cause(batch, model, data)
+            if cause is not None:
+                return _sharpened(detection, cause), cause.evidence
+    return detection, NO_EVIDENCE
+
+
+@dataclass(frozen=True)
+class _Cause:
+    kind: FindingKind
+    where: str
+    evidence: Evidence
+
+
+def _cause(batch: Batch, model: nn.Module, data: Dataset) -> _Cause | None:
+    """The first input, target or weight that is not finite."""
+    cell = _offending_input(batch, data)
+    if cell is not None:
+        return _Cause(FindingKind.NONFINITE_INPUT, cell, Evidence(cell=cell))
+    cell = _offending_target(batch, data)
+    if cell is not None:
+        return _Cause(FindingKind.NONFINITE_TARGET, cell, Evidence(cell=cell))
+    weight = _first_nonfinite({n: p.detach() for n, p in model.named_parameters()})
+    if weight is not None:
+        return _Cause(FindingKind.NONFINITE_WEIGHT, weight, Evidence(parameter=weight))
+    return None
+
+
+def _sharpened(detection: Detection, cause: _Cause) -> Detection:
+    return replace(detection, kind=cause.kind, message=f"{detection.message}: {cause.where} is not finite")
 
 
 def _offending_input(batch: Batch, data: Dataset) -> str | None:

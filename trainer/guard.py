@@ -16,13 +16,34 @@ SUSPICIOUS = frozenset({FindingKind.LOSS_TOO_LOW, FindingKind.SKILL_TOO_HIGH})
 _ROUNDING = 1 - 1e-9
 """Three cuts by 0.1 are 1e-3 of the start but for float rounding; they must not count as below it."""
 
+_Row = tuple[str, FindingKind, str]
+_FORWARD_SIGNALS: tuple[_Row, ...] = (
+    ("inputs", FindingKind.NONFINITE_INPUT, "an input or a target"),
+    ("output_max", FindingKind.NONFINITE_OUTPUT, "an output of the model"),
+    ("loss", FindingKind.NONFINITE_LOSS, "the loss"),
+)
+"""In the order of causes: the first that is not finite is what the finding is called after."""
+_STEP_SIGNALS = (
+    *_FORWARD_SIGNALS,
+    ("grad_norm", FindingKind.NONFINITE_GRADIENT, "the norm of the gradients"),
+)
+_EPOCH_SIGNALS = (
+    *_FORWARD_SIGNALS,
+    # A gate saturated by an infinite weight has a finite output: only the movement tells.
+    ("movement", FindingKind.NONFINITE_WEIGHT, "the movement of the weights"),
+    ("skill", FindingKind.NONFINITE_LOSS, "the skill"),
+)
+
 
 @dataclass(frozen=True)
 class StepSignals:
     """What one training step says: finite or not, these are the raw numbers."""
 
     inputs: float
-    """Sum over the batch's inputs and targets: finite iff all of them are (they are bounded by clipping)."""
+    """Sum over the batch's inputs and targets: finite iff all of them are (clipping bounds them).
+
+    0 where all data of the trial is known to be finite.
+    """
     loss: float
     output_max: float
     grad_norm: float
@@ -39,6 +60,8 @@ class EpochSignals:
     skill: float
     movement: float
     good_steps: int
+    share: float
+    """Epochs that were trained, of all that the trial may train: above 0, at most 1."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +81,13 @@ class Detection:
 
 def detect_step(signals: StepSignals, config: GuardConfig) -> Detection | None:
     """The first thing wrong with a training step, None if nothing is."""
-    return _not_finite(
-        signals.inputs, signals.output_max, signals.loss, grad_norm=signals.grad_norm
-    ) or _out_of_bounds(signals.output_max, signals.loss, config)
+    return _not_finite(signals, _STEP_SIGNALS) or _out_of_bounds(signals.output_max, signals.loss, config)
 
 
 def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> Detection | None:
     """The first thing wrong with an epoch, None if its validation loss may be believed and reported."""
     return (
-        _not_finite(
-            signals.inputs,
-            signals.output_max,
-            signals.loss,
-            movement=signals.movement,
-            skill=signals.skill,
-        )
+        _not_finite(signals, _EPOCH_SIGNALS)
         or _out_of_bounds(signals.output_max, signals.loss, config)
         or _too_good(signals.skill, ceiling)
         or _nothing_moved(signals, config)
@@ -108,25 +123,9 @@ def detect_freeze(intervention: Intervention, start_lr: float, config: GuardConf
     )
 
 
-def _not_finite(
-    inputs: float,
-    output: float,
-    loss: float,
-    *,
-    grad_norm: float = 0.0,
-    movement: float = 0.0,
-    skill: float = 0.0,
-) -> Detection | None:
-    signals = (
-        (FindingKind.NONFINITE_INPUT, inputs, "an input or a target"),
-        (FindingKind.NONFINITE_OUTPUT, output, "an output of the model"),
-        (FindingKind.NONFINITE_LOSS, loss, "the loss"),
-        (FindingKind.NONFINITE_GRADIENT, grad_norm, "the norm of the gradients"),
-        # A gate saturated by an infinite weight has a finite output: only the movement tells.
-        (FindingKind.NONFINITE_WEIGHT, movement, "the movement of the weights"),
-        (FindingKind.NONFINITE_LOSS, skill, "the skill"),
-    )
-    for kind, value, what in signals:
+def _not_finite(signals: StepSignals | EpochSignals, table: tuple[_Row, ...]) -> Detection | None:
+    for name, kind, what in table:
+        value = getattr(signals, name)
         if not math.isfinite(value):
             return Detection(kind, value, None, f"{what} is {value}")
     return None
@@ -173,11 +172,11 @@ def _too_good(skill: float, ceiling: float) -> Detection | None:
 def _nothing_moved(signals: EpochSignals, config: GuardConfig) -> Detection | None:
     if signals.good_steps == 0:
         message = "no step of the epoch could be used"
-    elif signals.movement < config.min_movement:
+    elif signals.movement < config.min_movement * signals.share:
         message = (
-            f"the weights moved by {signals.movement:.3g} of their norm, "
-            f"below guard.min_movement = {config.min_movement:g}: nothing is learnt"
+            f"the weights moved by {signals.movement:.3g} of their ordinary size in {signals.share:.0%} of "
+            f"the epochs, below the pace of guard.min_movement = {config.min_movement:g}: nothing is learnt"
         )
     else:
         return None
-    return Detection(FindingKind.FROZEN, signals.movement, config.min_movement, message)
+    return Detection(FindingKind.FROZEN, signals.movement, config.min_movement * signals.share, message)

@@ -37,6 +37,7 @@ class Learner:
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=gru.learning_rate, weight_decay=gru.weight_decay, fused=True
         )
+        self._device_name = config.training.device
         self._max_grad_norm = config.training.max_grad_norm
         self._start = flat_copy(self.model)
         self._norm = torch.zeros((), device=device)
@@ -63,8 +64,10 @@ class Learner:
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         self._norm = torch.nn.utils.get_total_norm(gradients)
-        inputs = batch.x.sum() + batch.y.sum()
-        return StepSignals(*_to_host(inputs, loss, out.detach().abs().max(), self._norm))
+        inputs = 0.0 if batch.known_finite else float(batch.x.sum() + batch.y.sum())
+        # Detached, for stacking would else build a graph; abs and max would be two operations.
+        output_max = torch.linalg.vector_norm(out.detach(), torch.inf)
+        return StepSignals(inputs, *_to_host(loss.detach(), output_max, self._norm))
 
     def apply(self) -> None:
         """Clip the gradients to training.max_grad_norm and update the weights."""
@@ -112,8 +115,14 @@ class Learner:
             "data.seq_len": x.shape[0],
             "training.max_grad_norm": self._max_grad_norm,
             "training.mixed_precision": torch.is_autocast_enabled(x.device.type) or dtypes != {torch.float32},
-            "training.device": str(x.device),
+            "training.device": self._device_name if _is_named(x.device, self._device_name) else str(x.device),
         }
+
+
+def _is_named(device: torch.device, name: str) -> bool:
+    """Whether a tensor's device is what `name` asks for; `cuda` asks for any of its cards."""
+    wanted = torch.device(name)
+    return device.type == wanted.type and wanted.index in (None, device.index)
 
 
 def _to_host(*signals: Tensor) -> list[float]:

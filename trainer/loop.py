@@ -13,9 +13,9 @@ from torch import Tensor
 
 from trainer.baselines import Baseline, skill
 from trainer.batches import Batch, Batches
-from trainer.config import GuardConfig, TrialConfig
+from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
-from trainer.evidence import NO_EVIDENCE, Evidence, explain
+from trainer.evidence import NO_EVIDENCE, Evidence, explain_epoch, explain_step
 from trainer.guard import (
     Detection,
     EpochSignals,
@@ -57,14 +57,9 @@ def fit(
     began = time.perf_counter()
     device = find_device(config.training.device)
     with reproducible(seed):
-        trial = _Trial(
-            Learner(data.features.shape[1], config, device),
-            Batches(data, device),
-            data,
-            config.guard,
-            ceiling,
-        )
-        outcome = _train(trial, config, baseline, on_epoch, should_stop)
+        learner = Learner(data.features.shape[1], config, device)
+        trial = _Trial(config, data, baseline, ceiling, learner, Batches(data, device))
+        outcome = _train(trial, on_epoch, should_stop)
     best = trial.best.report
     return TrialResult(
         outcome=outcome,
@@ -124,11 +119,12 @@ class _Best:
 class _Trial:
     """What a trial works with, and what it has come to so far."""
 
+    config: TrialConfig
+    data: Dataset
+    baseline: Baseline
+    ceiling: float
     learner: Learner
     batches: Batches
-    data: Dataset
-    guard: GuardConfig
-    ceiling: float
     epochs: list[EpochReport] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     best: _Best = field(default_factory=_Best)
@@ -155,34 +151,27 @@ class _Trial:
         )
 
 
-def _train(
-    trial: _Trial,
-    config: TrialConfig,
-    baseline: Baseline,
-    on_epoch: Watch,
-    should_stop: Callable[[], bool],
-) -> Outcome:
+def _train(trial: _Trial, on_epoch: Watch, should_stop: Callable[[], bool]) -> Outcome:
+    training = trial.config.training
     try:
-        for epoch in range(config.training.epochs):
-            report = _epoch(trial, epoch, config.models.gru.batch_size, baseline, should_stop)
+        for epoch in range(training.epochs):
+            report = _epoch(trial, epoch, should_stop)
             trial.epochs.append(report)
             trial.best.offer(report, trial.learner)
             if on_epoch(report):
                 return Outcome.STOPPED
             best = trial.best.report
-            if best is not None and epoch - best.epoch >= config.training.patience:
+            if best is not None and epoch - best.epoch >= training.patience:
                 break
     except _Stop as stopped:
         return stopped.outcome
     return Outcome.FINISHED
 
 
-def _epoch(
-    trial: _Trial, epoch: int, batch_size: int, baseline: Baseline, should_stop: Callable[[], bool]
-) -> EpochReport:
+def _epoch(trial: _Trial, epoch: int, should_stop: Callable[[], bool]) -> EpochReport:
     """Train and validate once. The report has passed the guard; what does not pass raises _Stop."""
     began, sums, learner = time.perf_counter(), _Sums(), trial.learner
-    for batch in trial.batches.shuffled(batch_size):
+    for batch in trial.batches.shuffled(trial.config.models.gru.batch_size):
         if should_stop():
             raise _Stop(Outcome.INTERRUPTED)
         _train_step(trial, epoch, batch, sums)
@@ -192,13 +181,15 @@ def _epoch(
         inputs=validation.inputs,
         loss=validation.loss,
         output_max=validation.output_max,
-        skill=skill(validation.loss, baseline.loss),
+        skill=skill(validation.loss, trial.baseline.loss),
         movement=learner.movement(),
         good_steps=sums.steps,
+        share=(epoch + 1) / trial.config.training.epochs,
     )
-    detection = detect_epoch(signals, trial.ceiling, trial.guard)
+    detection = detect_epoch(signals, trial.ceiling, trial.config.guard)
     if detection is not None:
-        trial.find(epoch, None, detection, stop(learner.lr))
+        detection, where = explain_epoch(detection, trial.batches.validation(), learner.model, trial.data)
+        trial.find(epoch, None, detection, stop(learner.lr), where)
         raise _Stop(detection.outcome)
     return EpochReport(
         epoch=epoch,
@@ -219,7 +210,7 @@ def _epoch(
 
 def _train_step(trial: _Trial, epoch: int, batch: Batch, sums: _Sums) -> None:
     signals = trial.learner.backward(batch)
-    detection = detect_step(signals, trial.guard)
+    detection = detect_step(signals, trial.config.guard)
     if detection is None:
         trial.bad_in_a_row = 0
         trial.learner.apply()
@@ -233,13 +224,13 @@ def _respond(trial: _Trial, epoch: int, batch: Batch, detection: Detection) -> N
     """Leave weights and optimiser state as they are, and cut the learning rate or end the trial."""
     learner = trial.learner
     trial.bad_in_a_row += 1
-    done = intervene(detection, lr=learner.lr, bad_in_a_row=trial.bad_in_a_row, config=trial.guard)
-    detection, where = explain(detection, batch, learner.model, trial.data, replay=not trial.findings)
+    done = intervene(detection, lr=learner.lr, bad_in_a_row=trial.bad_in_a_row, config=trial.config.guard)
+    detection, where = explain_step(detection, batch, learner.model, trial.data, replay=not trial.findings)
     trial.find(epoch, trial.step, detection, done, where)
     if done.action is Action.STOP:
         raise _Stop(detection.outcome)
     learner.lr = done.lr_after
-    frozen = detect_freeze(done, learner.start_lr, trial.guard)
+    frozen = detect_freeze(done, learner.start_lr, trial.config.guard)
     if frozen is not None:
         trial.find(epoch, trial.step, frozen, stop(learner.lr))
         raise _Stop(frozen.outcome)

@@ -63,7 +63,11 @@ def flat_copy(model: nn.Module) -> Tensor:
     return torch.cat([p.detach().reshape(-1) for p in model.parameters()]).clone()
 
 
-def movement(model: nn.Module, start: Tensor) -> float:
-    """L2 distance of the parameters from `start`, relative to its norm; finite and ≥ 0 for finite weights."""
-    moved = float(torch.linalg.vector_norm(flat_copy(model) - start))
-    return moved / max(float(torch.linalg.vector_norm(start)), math.ulp(1.0))
+def movement(model: GRUForecaster, start: Tensor) -> float:
+    """L2 distance of the parameters from `start`, relative to the norm of weights of ordinary size.
+
+    Ordinary is PyTorch's own initialisation, uniform within ±1/√hidden_size. The norm of `start` would not
+    do: with gains of 0.01 it is so small that even a learning rate that teaches nothing moves far beyond it.
+    """
+    ordinary = math.sqrt(start.numel() / (3 * model.gru.hidden_size))
+    return float(torch.linalg.vector_norm(flat_copy(model) - start)) / ordinary

@@ -71,7 +71,7 @@ class Finding:
     intervention: Intervention
     parameter: str | None = None
     rows: tuple[int, ...] = ()
-    """Rows of the table in the batch, given for the first bad step."""
+    """Rows of the prepared data that the batch ends at."""
     cell: str | None = None
     """The offending cell, as `column at time`."""
 
@@ -91,7 +91,7 @@ class EpochReport:
     steps: int
     skipped_steps: int
     movement: float
-    """L2 distance from the initial weights, relative to their norm."""
+    """L2 distance from the initial weights, relative to the norm of weights of ordinary size."""
     prediction_std_ratio: float
     """std(prediction) / std(target) on validation rows; near 0 says that a constant is predicted."""
     seconds: float

@@ -14,14 +14,18 @@ def reproducible(seed: int) -> Iterator[None]:
     """One thread (two were measured up to ten times slower on small GRUs) and a random state of our own."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    gru_precision = torch.backends.cudnn.rnn.fp32_precision  # type: ignore[attr-defined]
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    # Or cuDNN rounds the inputs of a GRU to the 10 bits of TF32, which is another training path.
+    torch.backends.cudnn.rnn.fp32_precision = "ieee"  # type: ignore[attr-defined]
     try:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             yield
     finally:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.rnn.fp32_precision = gru_precision  # type: ignore[attr-defined]
         torch.set_num_threads(threads)
 
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from search import worker
 from search.worker import is_dead, this_worker
 
 SAY_WHO = "from search.worker import this_worker; print(this_worker(), flush=True); input()"
@@ -18,7 +20,11 @@ SAY_WHO = "from search.worker import this_worker; print(this_worker(), flush=Tru
 def child() -> Iterator[subprocess.Popen[str]]:
     """Another process, which says its worker name on its first line and then waits."""
     with subprocess.Popen(
-        [sys.executable, "-c", SAY_WHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SAY_WHO],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(worker.__file__).parents[1],
     ) as process:
         yield process
         if process.poll() is None:
@@ -36,20 +42,20 @@ def test_this_process_is_alive_and_keeps_its_name() -> None:
 
 
 def test_a_running_child_is_alive_and_a_finished_one_is_dead(child: subprocess.Popen[str]) -> None:
-    worker = name_of(child)
-    assert worker != this_worker()
-    assert not is_dead(worker)
+    name = name_of(child)
+    assert name != this_worker()
+    assert not is_dead(name)
     child.communicate("\n")
     assert child.returncode == 0
-    assert is_dead(worker)
+    assert is_dead(name)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
 def test_a_killed_child_is_dead_although_nobody_has_waited_for_it(child: subprocess.Popen[str]) -> None:
-    worker = name_of(child)
+    name = name_of(child)
     os.kill(child.pid, signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert is_dead(worker)
+    assert is_dead(name)
 
 
 def test_a_later_process_with_the_same_id_does_not_keep_the_dead_one_alive() -> None:

