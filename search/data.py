@@ -6,6 +6,7 @@ from typing import Any
 
 from search.config.resolved import ResolvedStudy
 from search.errors import AnswerIsNo
+from search.space import Choices
 from trainer.baselines import Baseline, baseline_losses, best_baseline, noise_floor, skill_ceiling
 from trainer.config import DataConfig
 from trainer.data.audit import audit
@@ -53,18 +54,18 @@ class StudyData:
 
 def inspect(resolved: ResolvedStudy) -> Audit:
     """Read and audit. Raises DataError only for what keeps the table from being read at all."""
-    config = resolved.trial_config
-    return audit(config.data, config.guard, read_table(config.data, folder=resolved.folder))
+    config = _most_demanding(resolved)
+    return audit(config, resolved.trial_config.guard, read_table(config, folder=resolved.folder))
 
 
 def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     """Read, audit and prepare; AnswerIsNo with all blocking findings if the audit fails."""
-    config = resolved.trial_config
-    table = read_table(config.data, folder=resolved.folder)
-    found = audit(config.data, config.guard, table)
+    config, guard = _most_demanding(resolved), resolved.trial_config.guard
+    table = read_table(config, folder=resolved.folder)
+    found = audit(config, guard, table)
     if not found.ok(strict) or found.dataset is None:
         raise AnswerIsNo(blocked(found, strict))
-    base, looks = found.dataset, resolved.file.study.trials * config.training.epochs
+    base, looks = found.dataset, resolved.file.study.trials * resolved.trial_config.training.epochs
     baselines = baseline_losses(base, base.validation)
     floor = noise_floor(looks, len(base.validation), base.horizon)
     return StudyData(
@@ -72,10 +73,19 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
         audit=found,
         baselines=baselines,
         baseline=best_baseline(baselines),
-        ceiling=skill_ceiling(base.kind, floor, config.guard.max_skill),
+        ceiling=skill_ceiling(base.kind, floor, guard.max_skill),
         base=base,
-        _prepared={config.data.model_dump_json(): base},
+        _prepared={config.model_dump_json(): base},
     )
+
+
+def _most_demanding(resolved: ResolvedStudy) -> DataConfig:
+    """The data section of the trial that needs most rows: with the longest window that is searched."""
+    config, dimension = resolved.trial_config.data, resolved.space.get("data.seq_len")
+    if dimension is None:
+        return config
+    longest = max(dimension.choices) if isinstance(dimension, Choices) else dimension.high
+    return config.model_copy(update={"seq_len": longest})
 
 
 def blocked(found: Audit, strict: bool) -> str:

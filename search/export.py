@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from search.config.layers import Layer
+from search.config.reader import scalar
 from search.errors import AnswerIsNo, RequestError
+from search.recording import clamp_to_json
 from search.summary import Summary, summarise
 from storage import query, tables
 from storage.engine import Store
@@ -49,13 +52,20 @@ def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
 def write_export(store: Store, trial: tables.Trial, target: Path) -> None:
     """Write one accepted trial; the file is there whole or not at all."""
     text = export_text(store, trial, target)
+    if target.is_dir():
+        raise RequestError(f"cannot write {target}: it is a folder; name a file: -o {target / 'best.yaml'}")
     if not target.parent.is_dir():
         raise RequestError(
             f"cannot write {target}: there is no folder {target.parent}; make it: mkdir -p {target.parent}"
         )
     part = target.with_name(f"{target.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(target)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise RequestError(f"cannot write {target}: {error.strerror}; choose another place with -o") from None
 
 
 def export_text(store: Store, trial: tables.Trial, target: Path) -> str:
@@ -67,9 +77,7 @@ def export_text(store: Store, trial: tables.Trial, target: Path) -> str:
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
     comments = {key: _comment(row) for key, row in layers.items()}
     body = "\n".join(_yaml_lines(_nested(values), comments))
-    provenance = yaml.safe_dump(
-        {"provenance": _provenance(store, summary, trial, stacks)}, sort_keys=False, width=100
-    )
+    provenance = _dump({"provenance": _provenance(store, summary, trial, stacks)}, width=100)
     return f"{_header(summary, trial, target)}\n{body}\n\n{provenance}"
 
 
@@ -79,10 +87,9 @@ def _configured(stack: list[tables.Setting]) -> tables.Setting:
 
 
 def _source_seen_from(source: str, study: tables.Study, target: Path) -> str:
-    if source.startswith("sample:"):
+    if source.startswith("sample:") or Path(source).is_absolute():
         return source
-    absolute = Path(study.study_file).parent / source
-    return os.path.relpath(absolute, target.resolve().parent)
+    return os.path.relpath(Path(study.study_file).parent / source, target.parent.resolve())
 
 
 def _comment(row: tables.Setting) -> str:
@@ -122,10 +129,7 @@ def _provenance(
         "policy": {"file": study.policy_file, "fingerprint": study.fingerprints["policy"]},
         "versions": study.versions,
         "finished_at": None if trial.finished_at is None else trial.finished_at.isoformat(),
-        "clamps": [
-            {"key": c.key, "declared": c.declared, "effective": c.effective, "reason": c.reason}
-            for c in query.clamps(store, study.name)
-        ],
+        "clamps": [clamp_to_json(clamp) for clamp in query.clamps(store, study.name)],
         "interventions": [
             {"kind": f.kind, "epoch": f.epoch, "step": f.step, "action": f.action, "message": f.message}
             for f in query.findings(store, study.name, trial.number)
@@ -183,5 +187,22 @@ def _name_first(item: Any) -> Any:
 
 
 def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), sort_keys=False)
+    text = _dump(value, default_flow_style=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that our reader, which follows YAML 1.2, would take for something else: `1e3`."""
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    is_plain = text.isprintable() and scalar(text) == text
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _dump(value: Any, **how: Any) -> str:
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, **how)
+    return text

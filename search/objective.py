@@ -4,7 +4,7 @@ suggest ──► resolve (clamp) ──► record start ──► fit ──►
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,13 @@ from optuna.trial import TrialState
 
 from search import recording
 from search.config.resolved import ResolvedTrial
+from search.errors import RequestError
 from search.progress import Progress, TrialEnd
 from search.queue import requested_params, was_queued
 from search.retry import deserves_retry, origin_of, queue_again
 from search.study import OpenStudy
 from search.telling import message_for, tell
-from search.verdict import CRASHED, Judgement, judge
+from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED, Judgement, judge
 from storage import record, tables
 from storage.errors import StoreError
 from storage.verdicts import Verdict
@@ -48,20 +49,34 @@ def run_trial(bench: Bench, trial: optuna.Trial) -> Judgement:
     A StoreError, or one of Optuna's storage, is raised: the trial stays running, for the next run to reap.
     """
     study = bench.study
-    resolved = study.resolved.trial(requested_params(trial), queued=was_queued(trial))
+    requested = requested_params(trial)
+    try:
+        resolved = study.resolved.trial(requested, queued=was_queued(trial))
+    except RequestError as error:
+        why = f"{error}; it was enqueued as {requested}, enqueue it again with keys of the space alone"
+        row = start(study, bench.worker, trial)
+        return _end(bench, trial, row, Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
     known = {key: len(setting.overrides) for key, setting in study.resolved.settings.items()}
-    row = _start(bench, trial, resolved, known)
+    settings = recording.setting_rows(study.name, resolved.changed.values(), trial.number, skip=known)
+    row = start(study, bench.worker, trial, settings)
     bench.progress.trial_began(trial.number, resolved.config.training.epochs)
     judgement, result = _judged(bench, trial, resolved, row.seed)
-    recording.finish_trial(
-        study.store,
-        row,
-        judgement,
-        result,
-        guard_position=_own_layers(resolved, known, recording.LEARNING_RATE),
-    )
+    position = _own_layers(resolved, known, recording.LEARNING_RATE)
+    return _end(bench, trial, row, judgement, result, guard_position=position)
+
+
+def _end(
+    bench: Bench,
+    trial: optuna.Trial,
+    row: tables.Trial,
+    judgement: Judgement,
+    result: TrialResult | None = None,
+    *,
+    guard_position: int = 0,
+) -> Judgement:
+    recording.finish_trial(bench.study.store, row, judgement, result, guard_position=guard_position)
     value, skill = (None, None) if result is None else (result.value, result.skill)
-    conclude(study, trial, judgement, value)
+    conclude(bench.study, trial, judgement, value)
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
     return judgement
 
@@ -85,20 +100,20 @@ def conclude(study: OpenStudy, trial: optuna.Trial, judgement: Judgement, value:
     tell(study.optuna, trial, message)
 
 
-def _start(
-    bench: Bench, trial: optuna.Trial, resolved: ResolvedTrial, known: Mapping[str, int]
+def start(
+    study: OpenStudy, worker: str, trial: optuna.Trial, settings: Sequence[tables.Setting] = ()
 ) -> tables.Trial:
-    study, origin = bench.study, origin_of(trial)
+    """Record that `worker` runs this trial; `settings` are those that are the trial's own."""
+    origin = origin_of(trial)
     row = tables.Trial(
         study=study.name,
         number=trial.number,
         params=dict(trial.params),
         seed=trial_seed(study.resolved.file.study.seed, origin.first),
         started_at=recording.now(),
-        worker=bench.worker,
+        worker=worker,
         retry_of=origin.retry_of,
     )
-    settings = recording.setting_rows(study.name, resolved.changed.values(), trial.number, skip=known)
     record.start_trial(study.store, row, settings)
     return row
 

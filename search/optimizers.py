@@ -56,8 +56,14 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], trials_s
             case "cmaes":
                 return CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
             case "qmc":
-                # A Sobol sequence is one sequence: its seed must not change when the study goes on.
-                return QMCSampler(seed=section.seed, scramble=True, warn_independent_sampling=False)
+                # A Sobol sequence is one sequence: its seed must not change when the study goes on. That of
+                # the random draws before its first trial ends must.
+                return QMCSampler(
+                    seed=section.seed,
+                    scramble=True,
+                    independent_sampler=RandomSampler(seed=seed),
+                    warn_independent_sampling=False,
+                )
             case "grid":
                 return Grid(grid_of(space), seed=section.seed)
 

@@ -18,7 +18,8 @@ from optuna.trial import TrialState
 from search.space import Dimension, project
 
 _FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
-_REQUESTED = "enqueued"
+REQUESTED = "enqueued"
+"""The user attribute that keeps what was asked for, where that was moved into the space."""
 
 
 def clamp_queue(
@@ -29,13 +30,13 @@ def clamp_queue(
         requested = waiting.system_attrs.get(_FIXED, {})
         inside, clamps = project(space, requested)
         if clamps:
-            storage.set_trial_user_attr(waiting._trial_id, _REQUESTED, dict(requested))
+            storage.set_trial_user_attr(waiting._trial_id, REQUESTED, dict(requested))
             storage.set_trial_system_attr(waiting._trial_id, _FIXED, dict(inside))
 
 
 def requested_params(trial: optuna.Trial) -> dict[str, Any]:
     """What was asked of this trial: its parameters, or where a queued configuration was clamped, those."""
-    return {**trial.params, **trial.user_attrs.get(_REQUESTED, {})}
+    return {**trial.params, **trial.user_attrs.get(REQUESTED, {})}
 
 
 def was_queued(trial: optuna.Trial) -> bool:

@@ -1,16 +1,18 @@
 """The only place that maps settings and trainer results to rows of the record."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
-from search.config.layers import Layer, Override, Setting
+from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData
 from search.verdict import Judgement
 from storage import record, tables
 from storage.engine import Store
+from storage.urls import masked
 from trainer.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"
@@ -32,7 +34,7 @@ def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
     return tables.Study(
         name=resolved.file.study.name,
         created_at=now(),
-        study_file=str(resolved.path.resolve()),
+        study_file=str(resolved.folder.resolve() / resolved.path.name),
         policy_file=resolved.policy.path,
         seed=resolved.file.study.seed,
         fingerprints=fingerprints(resolved, data),
@@ -80,9 +82,25 @@ def setting_rows(
             effective=override.effective,
             reason=override.reason,
         )
-        for setting in settings
+        for setting in map(without_password, settings)
         for position, override in enumerate(setting.overrides[(skip or {}).get(setting.key, 0) :])
     ]
+
+
+def without_password(setting: Setting) -> Setting:
+    """The setting as it may be shown and recorded: the URL of a store can hold a password."""
+    if setting.key != "storage.url":
+        return setting
+    acts = (
+        replace(
+            act,
+            origin=masked(act.origin),
+            requested=masked(act.requested),
+            effective=masked(act.effective),
+        )
+        for act in setting.overrides
+    )
+    return Setting(setting.key, tuple(acts))
 
 
 def settings_from_rows(stacks: Mapping[str, Sequence[tables.Setting]]) -> list[Setting]:
@@ -112,6 +130,16 @@ def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.Clamp]:
         )
         for clamp in resolved.clamps
     ]
+
+
+def clamp_to_json(clamp: Clamp | tables.Clamp) -> dict[str, Any]:
+    """The shape that `check --json` promises, of a clamp that was just made or of one on record."""
+    return {
+        "key": clamp.key,
+        "declared": clamp.declared,
+        "effective": clamp.effective,
+        "reason": clamp.reason,
+    }
 
 
 def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
@@ -167,11 +195,17 @@ def finish_trial(
     judgement: Judgement,
     result: TrialResult | None = None,
     *,
-    epochs: int = 0,
+    epochs: Sequence[tables.Epoch] | None = None,
     guard_position: int = 0,
 ) -> None:
-    """Record the end of a trial, in one transaction; without a result only `epochs` is known of it."""
+    """Record the end of a trial, in one transaction.
+
+    `epochs` are those on record of a trial whose worker is gone: nobody knows for how long it has been.
+    """
     finished = now()
+    seconds = (
+        (finished - trial.started_at).total_seconds() if epochs is None else sum(e.seconds for e in epochs)
+    )
     findings = () if result is None else result.findings
     record.finish_trial(
         store,
@@ -183,9 +217,9 @@ def finish_trial(
         value=None if result is None else result.value,
         skill=None if result is None else result.skill,
         best_epoch=None if result is None else result.best_epoch,
-        epochs=epochs if result is None else len(result.epochs),
+        epochs=len(epochs or ()) if result is None else len(result.epochs),
         finished_at=finished,
-        duration_s=(finished - trial.started_at).total_seconds(),
+        duration_s=seconds,
         findings=finding_rows(trial.study, trial.number, findings),
         settings=guard_rows(trial.study, trial.number, findings, guard_position),
     )

@@ -4,7 +4,7 @@ A trial's end is two commits, ours and then Optuna's. Whatever moment a worker d
 
     our record          Optuna      what is done
     ──────────────────────────────────────────────────────────────────────────────
-    no row              RUNNING     told FAIL, the parameters are queued again
+    no row              RUNNING     recorded as interrupted, told FAIL, queued again
     running, dead       RUNNING     recorded as interrupted, told FAIL, queued again
     has a verdict       RUNNING     Optuna is told the verdict on record
 """
@@ -16,10 +16,10 @@ import optuna
 from optuna.trial import TrialState
 
 from search import recording
-from search.objective import conclude
+from search.objective import conclude, start
 from search.study import OpenStudy
 from search.verdict import WORKER_DIED, Judgement
-from search.worker import WORKER, is_dead
+from search.worker import WORKER, is_dead, this_worker
 from storage import query, tables
 from storage.errors import TrialUnknown
 from storage.verdicts import Verdict
@@ -44,14 +44,15 @@ def _recover(study: OpenStudy, frozen: optuna.trial.FrozenTrial) -> bool:
     row = _row(study, frozen.number)
     if not _is_orphan(row, frozen):
         return False
-    judgement, value = _DIED, None
-    if row is not None and row.verdict is not None:
+    trial, judgement = optuna.Trial(study.optuna, frozen._trial_id), _DIED
+    if row is None:
+        row = start(study, frozen.user_attrs.get(WORKER, this_worker()), trial)
+    if row.verdict is not None:
         judgement = Judgement(row.verdict, tuple(row.reasons), row.message or "")
-        value = row.value
-    elif row is not None:
-        epochs = len(query.epochs(study.store, study.name, row.number))
+    else:
+        epochs = query.epochs(study.store, study.name, row.number)
         recording.finish_trial(study.store, row, _DIED, epochs=epochs)
-    conclude(study, optuna.Trial(study.optuna, frozen._trial_id), judgement, value)
+    conclude(study, trial, judgement, row.value)
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)
     return True
 

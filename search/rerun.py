@@ -3,13 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from search.config.layers import Clamp
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
 from search.data import load
 from search.errors import RequestError
 from search.objective import trial_seed
+from search.recording import clamp_to_json, versions
 from search.verdict import Judgement, judge
 from storage.verdicts import Verdict
 from trainer.result import EpochReport, TrialResult
@@ -24,6 +28,8 @@ class Rerun:
     expected: float | None
     differences: tuple[str, ...]
     """What is not as it was when the file was exported."""
+    clamps: tuple[Clamp, ...]
+    """What was asked for and cut, which nobody should have to find out."""
 
     @property
     def reproduced(self) -> bool | None:
@@ -52,6 +58,7 @@ class Rerun:
             "seed": result.seed,
             "seconds": result.seconds,
             "differences": list(self.differences),
+            "clamps": [clamp_to_json(clamp) for clamp in self.clamps],
         }
 
 
@@ -70,42 +77,69 @@ def rerun(
             f"{path} searches {', '.join(resolved.space)}; train takes one configuration. Search with: "
             f"ballast run {path}, or fix each with --set"
         )
+    exported = _exported(resolved)
     data, trial = load(resolved), resolved.trial({})
     from trainer.loop import fit  # torch is imported where it trains, and nowhere before
 
-    provenance = resolved.provenance
     result = fit(
         trial.config,
         data.dataset(trial.config.data),
         baseline=data.baseline,
         ceiling=data.ceiling,
-        seed=provenance.get("seed", trial_seed(resolved.file.study.seed, 0)),
+        seed=trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed,
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
     return Rerun(
         result=result,
         judgement=judge(result, trial.values),
-        expected=provenance.get("value"),
-        differences=tuple(_differences(resolved, data.table.sha256, sets)),
+        expected=None if exported is None else exported.value,
+        differences=() if exported is None else _differences(exported, resolved, data.table.sha256, sets),
+        clamps=resolved.clamps,
     )
 
 
-def _differences(resolved: ResolvedStudy, sha256: str, sets: Sequence[str]) -> list[str]:
-    """What could explain another value, in the order of likelihood."""
-    from search.recording import versions
+class _ExportedData(BaseModel):
+    sha256: str
 
-    provenance = resolved.provenance
-    if not provenance:
-        return []
+
+class _Exported(BaseModel):
+    """What a rerun needs of the section that an export writes."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    value: float
+    data: _ExportedData
+    versions: dict[str, str]
+
+
+def _exported(resolved: ResolvedStudy) -> _Exported | None:
+    """The provenance of an exported file, None for any other; RequestError if somebody edited it."""
+    if not resolved.provenance:
+        return None
+    try:
+        return _Exported.model_validate(resolved.provenance)
+    except ValidationError as error:
+        wrong = ", ".join(".".join(str(part) for part in detail["loc"]) for detail in error.errors())
+        raise RequestError(
+            f"{resolved.path}: {wrong} in its section provenance is not as an export writes it; "
+            "export the trial again, or remove the section to train without comparison"
+        ) from None
+
+
+def _differences(
+    exported: _Exported, resolved: ResolvedStudy, sha256: str, sets: Sequence[str]
+) -> tuple[str, ...]:
+    """What could explain another value, in the order of likelihood."""
     differences = [f"--set {text} changes the exported configuration" for text in sets]
     differences += [f"{c.key} was clamped from {c.declared} to {c.effective}" for c in resolved.clamps]
-    if provenance["data"]["sha256"] != sha256:
+    if exported.data.sha256 != sha256:
         differences.append(f"the data of {resolved.file.data.source} changed since the export")
-    exported, present = provenance["versions"], versions()
+    present = versions()
     differences += [
         f"{name} is {present.get(name)}, was {was}"
-        for name, was in exported.items()
+        for name, was in exported.versions.items()
         if present.get(name) != was
     ]
-    return differences
+    return tuple(differences)

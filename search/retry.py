@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import optuna
 
+from search.queue import REQUESTED
 from search.verdict import CRASHED, SIGNAL, WORKER_DIED, Judgement
 
 _RETRY_OF, _ROOT, _ATTEMPT = "retry_of", "retry_root", "retry_attempt"
@@ -52,7 +53,9 @@ def queue_again(study: optuna.Study, trial: optuna.Trial) -> None:
         return
     origin = origin_of(trial)
     waiting_for_it = trials[trial.number].system_attrs.get("fixed_params", {})
+    ancestry = {_RETRY_OF: trial.number, _ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
+    asked_for = {key: value for key, value in trial.user_attrs.items() if key == REQUESTED}
     study.enqueue_trial(
         {**waiting_for_it, **trial.params},  # a worker that died early may not have drawn all of them
-        user_attrs={_RETRY_OF: trial.number, _ROOT: origin.first, _ATTEMPT: origin.attempt + 1},
+        user_attrs={**ancestry, **asked_for},
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import optuna
+from optuna.trial import TrialState
 
 from search.errors import AnswerIsNo
 from search.objective import Bench, run_trial
@@ -77,9 +78,14 @@ def _reason_to_end(study: OpenStudy, deadline: float | None, should_stop: Callab
     if deadline is not None and time.monotonic() >= deadline:
         return "the time is up"
     sampler = study.optuna.sampler
-    if isinstance(sampler, Grid) and sampler.is_exhausted(study.optuna):
+    # An interrupted point counts as tried for Optuna, though it waits in the queue.
+    if isinstance(sampler, Grid) and sampler.is_exhausted(study.optuna) and not _waiting(study):
         return "every point of the grid has been tried"
     return None
+
+
+def _waiting(study: OpenStudy) -> bool:
+    return bool(study.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
 def _ask(bench: Bench, distributions: dict[str, optuna.distributions.BaseDistribution]) -> optuna.Trial:

@@ -1,16 +1,18 @@
 """Creates a study or takes it up again: Optuna's part and the record, in one database."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
 from search import recording
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData
-from search.errors import StudyChanged
+from search.errors import RequestError, StudyChanged
 from search.optimizers import make_pruner, make_sampler
 from storage import query, record, tables
 from storage.engine import Store
@@ -60,16 +62,23 @@ def upgrade_optuna(store: Store) -> None:
 
 
 def open_study(resolved: ResolvedStudy, data: StudyData, store: Store) -> OpenStudy:
-    """Create the study, or continue it if it is the same; StudyChanged says what is not."""
+    """Create the study, or continue it if it is the same; StudyChanged says what is not.
+
+    TrainerError if this machine has not the device: before a study is made that only another could run.
+    """
+    from trainer.runtime import find_device  # torch, which nothing else here needs
+
+    find_device(resolved.trial_config.training.device)
     name = resolved.file.study.name
-    try:
-        check_unchanged(resolved, data, store, query.study(store, name))
-        is_new = False
-    except StudyUnknown:
-        is_new = True
+    recorded = _recorded(store, name)
+    if recorded is not None:
+        check_unchanged(resolved, data, store, recorded)
+        # One ceiling for all trials of a study, though another number of trials would give another.
+        data = replace(data, ceiling=recorded.facts["skill_ceiling"])
     storage = optuna_storage(store)
     study = optuna.create_study(study_name=name, storage=storage, direction="minimize", load_if_exists=True)
-    if is_new:
+    if recorded is None:
+        _require_ours(study, store)
         record.create_study(
             store,
             recording.study_row(resolved, data),
@@ -77,12 +86,29 @@ def open_study(resolved: ResolvedStudy, data: StudyData, store: Store) -> OpenSt
             recording.clamp_rows(name, resolved),
             recording.data_row(name, data),
         )
-        for params in resolved.enqueued:
-            study.enqueue_trial(dict(params))
+    for params in resolved.enqueued:
+        study.enqueue_trial(dict(params), skip_if_exists=True)
     section = resolved.file.study
     study.sampler = make_sampler(section, resolved.space, len(study.get_trials(deepcopy=False)))
     study.pruner = make_pruner(section, resolved.trial_config.training.epochs)
     return OpenStudy(resolved, data, store, study, storage)
+
+
+def _recorded(store: Store, name: str) -> tables.Study | None:
+    try:
+        return query.study(store, name)
+    except StudyUnknown:
+        return None
+
+
+def _require_ours(study: optuna.Study, store: Store) -> None:
+    """Refuse a study that somebody else began in Optuna: a creation of ours that broke off has no trials."""
+    begun = any(trial.state is not TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    if begun or study.direction is not StudyDirection.MINIMIZE:
+        raise RequestError(
+            f"{store.shown_url} holds a study {study.study_name!r} that Optuna knows and Ballast did not "
+            f"start; start another one: --name {study.study_name}-2"
+        )
 
 
 def check_unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded: tables.Study) -> None:

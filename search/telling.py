@@ -36,7 +36,11 @@ class Message:
 def message_for(
     verdict: Verdict, value: float | None, *, sampler: SamplerName, worst_honest: float
 ) -> Message:
-    """What to tell. `worst_honest` is the largest honest loss known; it must be finite and positive."""
+    """What to tell. `worst_honest` is the largest honest loss known.
+
+    Raises ValueError where an accepted `value` is not finite, and where a penalty is due and `worst_honest`
+    is not finite and positive.
+    """
     if verdict is Verdict.ACCEPTED:
         if value is None or not math.isfinite(value):
             raise ValueError(f"an accepted trial must have a finite value, not {value}")
@@ -45,9 +49,18 @@ def message_for(
         return Message(TrialState.PRUNED, None, _SATISFIED)
     if verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS):
         if sampler in LEARNS_FROM_COMPLETE:
-            return Message(TrialState.COMPLETE, _PENALTY_FACTOR * worst_honest, _VIOLATED)
+            return Message(TrialState.COMPLETE, _penalty(worst_honest), _VIOLATED)
         return Message(TrialState.PRUNED, None, _VIOLATED)
     return Message(TrialState.FAIL, None, None)
+
+
+def _penalty(worst_honest: float) -> float:
+    penalty = _PENALTY_FACTOR * worst_honest
+    if not worst_honest < penalty < math.inf:
+        raise ValueError(
+            f"the worst honest loss must be finite and positive to make a penalty of it, not {worst_honest}"
+        )
+    return penalty
 
 
 def tell(study: optuna.Study, trial: optuna.Trial, message: Message) -> None:

@@ -66,4 +66,5 @@ def _same(used: Any, wanted: Any) -> bool:
         return used is wanted
     if isinstance(used, int | float) and isinstance(wanted, int | float):
         return math.isclose(used, wanted, rel_tol=1e-12)
-    return bool(used == wanted)
+    # `cuda` asks for any GPU, and the tensors say which one: `cuda:0`.
+    return bool(used == wanted) or (isinstance(used, str) and used.partition(":")[0] == wanted)

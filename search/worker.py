@@ -25,7 +25,7 @@ def is_dead(worker: str) -> bool:
 def _start_token(pid: int) -> str:
     """What tells a process from a later one with the same id; empty for a process that is gone."""
     try:
-        # Fields 3 and 22 of proc(5): state, and start in ticks since boot; field 2 may hold blanks and brackets.
+        # proc(5): state is field 3, the start in ticks since boot 22; field 2 may hold blanks and brackets.
         state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         # A zombie (Z) is a process that has ended and that its parent has not asked after yet.
         return "" if state in "ZX" else others[18]

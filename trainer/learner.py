@@ -65,9 +65,9 @@ class Learner:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         self._norm = torch.nn.utils.get_total_norm(gradients)
         inputs = 0.0 if batch.known_finite else float(batch.x.sum() + batch.y.sum())
-        # Detached, for stacking would else build a graph; abs and max would be two operations.
-        output_max = torch.linalg.vector_norm(out.detach(), torch.inf)
-        return StepSignals(inputs, *_to_host(loss.detach(), output_max, self._norm))
+        low, high = torch.aminmax(out.detach())  # one operation; abs and max would be two
+        loss_value, low_value, high_value, norm = _to_host(loss.detach(), low, high, self._norm)
+        return StepSignals(inputs, loss_value, max(-low_value, high_value), norm)
 
     def apply(self) -> None:
         """Clip the gradients to training.max_grad_norm and update the weights."""
@@ -126,6 +126,8 @@ def _is_named(device: torch.device, name: str) -> bool:
 
 
 def _to_host(*signals: Tensor) -> list[float]:
-    """Scalars as Python floats in one read, so that a GPU is waited for once."""
-    values: list[float] = torch.stack(signals).tolist()
-    return values
+    """Scalars as Python floats. A GPU is waited for once; on a CPU, stacking costs more than it saves."""
+    if signals[0].is_cuda:
+        values: list[float] = torch.stack(signals).tolist()
+        return values
+    return [float(signal) for signal in signals]

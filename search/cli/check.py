@@ -42,6 +42,8 @@ def check(
 
 
 def _as_json(resolved: "ResolvedStudy", found: "Audit", ok: bool) -> dict[str, Any]:
+    from search.recording import clamp_to_json
+
     return {
         "ok": ok,
         "findings": [
@@ -51,19 +53,17 @@ def _as_json(resolved: "ResolvedStudy", found: "Audit", ok: bool) -> dict[str, A
             }
             for f in found.findings
         ],
-        "clamps": [
-            {"key": c.key, "declared": c.declared, "effective": c.effective, "reason": c.reason}
-            for c in resolved.clamps
-        ],
+        "clamps": [clamp_to_json(clamp) for clamp in resolved.clamps],
         "rows": found.rows,
     }
 
 
 def _print(study: Path, resolved: "ResolvedStudy", found: "Audit", ok: bool) -> None:
     from search.cli.show import clamp_table, console, finding_table, setting_table
+    from search.recording import without_password
 
     screen = console()
-    screen.print(setting_table(resolved.settings.values()))
+    screen.print(setting_table(map(without_password, resolved.settings.values())))
     if resolved.clamps:
         screen.print(clamp_table(resolved.clamps))
     if found.findings:

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 def dashboard(
     store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8080,
 ) -> None:
     """Serve optuna-dashboard on this store until Ctrl-C."""
     from search.dashboard import serve

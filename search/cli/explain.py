@@ -49,4 +49,4 @@ def _one(settings: "list[Setting]", key: str) -> "Setting":
         if setting.key == key:
             return setting
     hint = did_you_mean(key, [setting.key for setting in settings])
-    raise RequestError(f"the study has no setting {key!r}{hint}; leave --key out to see all")
+    raise RequestError(f"the study has no setting {key!r}; {hint} Leave --key out to see all")

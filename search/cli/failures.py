@@ -5,6 +5,7 @@ import sys
 
 from search.errors import AnswerIsNo, BallastError
 from storage.errors import StoreError
+from storage.urls import masked
 from trainer.errors import TrainerError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -12,13 +13,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def explain_failure(error: Exception) -> tuple[str | None, int]:
     """The sentence for people and the exit code; no sentence for an error that nobody foresaw."""
-    if isinstance(error, AnswerIsNo):
-        return str(error), 1
     if isinstance(error, BallastError | StoreError | TrainerError):
-        return str(error), 2
-    if isinstance(error, OSError) and error.filename is not None:
+        # The place of a problem may be a `--set storage.url=…` with its password.
+        return masked(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
-        return f"{error.filename}: {error.strerror}; {hint}", 2
+        return f"{error.filename or 'the output'}: {error.strerror}; {hint}", 2
     return _from_optuna(error), 2
 
 

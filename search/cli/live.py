@@ -3,7 +3,6 @@
 import logging
 import time
 from collections import Counter
-from datetime import UTC, datetime
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -141,8 +140,3 @@ class LiveView:
         each = tally.seconds_per_trial
         rate = "" if each is None else f"{3600 / each:.0f} trials an hour, {tally.time_left()} left"
         return Group(self._bar, counts, best, Text(rate, style="dim"), self._running)
-
-
-def seconds_since(moment: datetime) -> float:
-    """How long ago an aware moment was."""
-    return (datetime.now(UTC) - moment).total_seconds()

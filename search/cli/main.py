@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import typer
 
@@ -26,23 +27,32 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Run the command line; every error that is foreseen is one sentence on stderr, and no traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names and dashes on a terminal that is not UTF-8
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     try:
-        app()
-    except KeyboardInterrupt:
-        _leave("interrupted; run the same command again to go on", 130)
+        try:
+            app(prog_name="ballast")  # typer turns a KeyboardInterrupt into exit code 130
+        finally:
+            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
-        sys.exit(141)
+        _let_go_of_stdout()
+        sys.exit(1)
     except Exception as error:
         from search.cli.failures import explain_failure  # errors are known to modules that are slow to import
 
         sentence, code = explain_failure(error)
         if sentence is None:
             raise
-        _leave(sentence, code)
+        print(f"ballast: {sentence}", file=sys.stderr)
+        _let_go_of_stdout()
+        sys.exit(code)
 
 
-def _leave(sentence: str, code: int) -> None:
-    print(f"ballast: {sentence}", file=sys.stderr)
-    sys.exit(code)
+def _let_go_of_stdout() -> None:
+    """What could not be written cannot be at exit either, where the interpreter would complain of it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

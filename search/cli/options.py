@@ -32,7 +32,9 @@ Strict = Annotated[bool, typer.Option("--strict", help="Let warnings of the data
 
 def store_url(option: str | None, study_file: str | None = None) -> str:
     """The store: `--store`, else BALLAST_STORE, else the study file's, else the default."""
-    return option or os.environ.get("BALLAST_STORE") or study_file or DEFAULT_STORE
+    if option is not None:
+        return option  # even an empty one: what was asked for takes effect or is an error
+    return os.environ.get("BALLAST_STORE") or study_file or DEFAULT_STORE
 
 
 def existing_store(option: str | None) -> "Store":

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def run(
     study: StudyPath,
     sets: Sets = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials of the whole study.")] = None,
+    trials: Annotated[str | None, typer.Option(metavar="N", help="Trials of the whole study.")] = None,
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
     ] = None,
@@ -63,13 +63,11 @@ def run(
         raise typer.Exit(130)
 
 
-def _all_sets(sets: list[str] | None, trials: int | None, timeout: str | None, name: str | None) -> list[str]:
-    """The short options are `--set` by another name, and are recorded as such."""
-    short = {"study.trials": trials, "study.timeout": timeout, "study.name": name}
-    return [
-        *(sets or []),
-        *(f"{key}={json.dumps(value)}" for key, value in short.items() if value is not None),
-    ]
+def _all_sets(sets: list[str] | None, trials: str | None, timeout: str | None, name: str | None) -> list[str]:
+    """The short options are `--set` by another name, and are recorded as such; a name is always text."""
+    text = None if name is None else json.dumps(name, ensure_ascii=False)
+    short = {"study.trials": trials, "study.timeout": timeout, "study.name": text}
+    return [*(sets or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
 
 def _open(resolved: "ResolvedStudy", opened_store: "Store", strict: bool) -> "OpenStudy":

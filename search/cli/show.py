@@ -1,5 +1,6 @@
 """How results look on a terminal and in a pipe: the same tables, coloured by meaning where wanted."""
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,11 +23,16 @@ VERDICT_STYLE = {
 }
 LAYER_STYLE = {Layer.CLAMP: "yellow", Layer.GUARD: "magenta", Layer.SAMPLED: "cyan", Layer.CLI: "bold"}
 SEVERITY_STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
+_PIPE_WIDTH = 240
+"""Wide enough that no key is folded: what goes through a pipe is searched line by line."""
 
 
 def console() -> Console:
     """The console of this process; rich itself obeys NO_COLOR and a pipe."""
-    return Console(highlight=False, soft_wrap=False)
+    screen = Console(highlight=False)
+    if not screen.is_terminal and "COLUMNS" not in os.environ:
+        screen.width = _PIPE_WIDTH
+    return screen
 
 
 def table(

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: the first asks the running trial to end, the second ends the process."""
 
+import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,10 +24,8 @@ class StopRequest:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        print(
-            "stopping: the running trial ends and will be tried again; once more to stop at once",
-            file=sys.stderr,
-        )
+        # Not print: a signal may come in the middle of one, and buffered streams cannot be entered twice.
+        os.write(2, b"stopping: the running trial ends and will be tried again; once more to stop at once\n")
 
 
 @contextmanager

@@ -46,6 +46,8 @@ def train(config: StudyPath, sets: Sets = None, policy: Policy = None, as_json: 
 
 def _print(outcome: "Rerun") -> None:
     result, judgement = outcome.result, outcome.judgement
+    for clamp in outcome.clamps:
+        print(f"{clamp.key} was asked to be {clamp.declared}, {clamp.effective} was used: {clamp.reason}")
     print(f"{judgement.verdict}: {judgement.message}")
     if result.value is not None:
         print(f"value {result.value!r}, skill {result.skill:+.4f} over {result.baseline}")
@@ -53,4 +55,5 @@ def _print(outcome: "Rerun") -> None:
         print("reproduced: the exported value, to the last bit")
     elif outcome.reproduced is False:
         print(f"not reproduced: the exported value is {outcome.expected!r}")
-        print("\n".join(f"  {line}" for line in outcome.differences or ("nothing else differs: a bug",)))
+        unexplained = ("neither data nor versions changed: was the file edited, or is this another machine?",)
+        print("\n".join(f"  {line}" for line in outcome.differences or unexplained))

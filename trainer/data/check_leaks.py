@@ -11,7 +11,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.findings import AuditFinding
+from trainer.data.check_telltales import telltales
+from trainer.data.findings import AuditFinding, Severity
 from trainer.data.probe import Probe, culprits
 from trainer.data.windows import Dataset
 
@@ -25,6 +26,8 @@ _FALSE_ALARMS = 0.01
 """Chance that the lead-lag scan of a study without leaks passes its bar anywhere (Bonferroni)."""
 _COPIES = 0.01
 """Share of held-out rows that may equal a training row: prices repeat by chance, rows do not."""
+_DIGITS = 3
+"""Decimals of standardised cells that must agree: a copy that went through a rounded file is one too."""
 
 _REFITS = 9
 """Targets moved in time that `check --deep` refits; their median skill is judged."""
@@ -35,18 +38,24 @@ def leak_findings(data: Dataset, ceiling: float, *, deep: bool = False) -> list[
 
     `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
     """
-    probe = Probe.of(data)
-    found = [*_lead_findings(data, ceiling), *_probe_findings(probe, ceiling), *_copy_findings(data)]
+    probe, told = Probe.of(data), telltales(data)
+    found = [*told.findings, *_probe_findings(probe, ceiling, told.overlap), *_copy_findings(data)]
+    if told.overlap is None:
+        # What drops out of an overlapping target is known, and would look like a lead of whatever it was.
+        found += _lead_findings(data, ceiling)
     return [*found, *_shifted_findings(probe, ceiling)] if deep else found
 
 
-def _probe_findings(probe: Probe, ceiling: float) -> list[AuditFinding]:
+def _probe_findings(probe: Probe, ceiling: float, overlap: int | None) -> list[AuditFinding]:
     names = probe.data.feature_names
     reached = probe.skill(range(len(names)))
     if reached <= ceiling:
         return []
-    leaking = [names[i] for i in culprits(probe, ceiling)]
-    if leaking:
+    leaking = [] if overlap is not None else [names[i] for i in culprits(probe, ceiling)]
+    if overlap is not None:
+        where = "target"
+        advice = f"it extends over {overlap} rows, more than its horizon says: set data.target.horizon to {overlap}"
+    elif leaking:
         where = ", ".join(leaking)
         advice = f"without {where} it does not; look at how {where} was made, or leave it out"
     else:
@@ -66,7 +75,11 @@ def _probe_findings(probe: Probe, ceiling: float) -> list[AuditFinding]:
 
 
 def _lead_findings(data: Dataset, ceiling: float) -> list[AuditFinding]:
-    """Features whose surprises come before the target's, by more than chance and more than is believable."""
+    """Features whose surprises come before the target's, by more than chance.
+
+    Beyond what is believable this blocks. Below, it warns for returns alone: of these nobody is known to foresee
+    much, whereas volatility is led honestly by falling prices (Black 1976).
+    """
     known = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
     surprises = _surprises(known)
     tests = len(data.feature_names) * (2 * _LAGS + 1)
@@ -77,20 +90,22 @@ def _lead_findings(data: Dataset, ceiling: float) -> list[AuditFinding]:
         lead = int(np.argmax(np.abs(correlations))) - _LAGS
         peak = float(correlations[lead + _LAGS])
         # Row t of the target holds what becomes known at t + horizon: lag −horizon is today's value.
-        if lead > -data.horizon and abs(peak) > bar and peak**2 > ceiling:
-            found.append(
-                AuditFinding(
-                    "leads_target",
-                    "error",
-                    name,
-                    peak,
-                    math.sqrt(ceiling),
-                    f"{name}: its surprises correlate by {peak:+.2f} with those of the target {lead + data.horizon} "
-                    f"rows later, more than with any known ones (believable: ±{math.sqrt(ceiling):.2f}); it knows "
-                    "the future: look at how it was made, or leave it out",
-                )
-            )
+        if lead <= -data.horizon or abs(peak) <= bar:
+            continue
+        if peak**2 > ceiling:
+            found.append(_lead_finding("error", name, peak, math.sqrt(ceiling), lead + data.horizon))
+        elif data.kind == "return":
+            found.append(_lead_finding("warning", name, peak, bar, lead + data.horizon))
     return found
+
+
+def _lead_finding(severity: Severity, name: str, peak: float, bound: float, rows: int) -> AuditFinding:
+    told = "it knows the future" if severity == "error" else "it may know the future, in part"
+    message = (
+        f"{name}: its surprises correlate by {peak:+.2f} with those of the target {rows} rows later, more than with "
+        f"any known ones (usual: within ±{bound:.2f}); {told}: look at how it was made, or leave it out"
+    )
+    return AuditFinding("leads_target", severity, name, peak, bound, message)
 
 
 def _surprises(series: Floats) -> Floats:
@@ -101,7 +116,8 @@ def _surprises(series: Floats) -> Floats:
     coefficients, *_ = np.linalg.lstsq(x, y, rcond=None)
     residuals: Floats = y - x @ coefficients
     spread = residuals.std()
-    return np.zeros_like(residuals) if spread < 1e-9 else residuals / spread
+    # What is left of a season, forecast exactly but for the rounding of float32, is no surprise.
+    return np.zeros_like(residuals) if spread <= 1e-5 * y.std() else residuals / spread
 
 
 def _cross_correlations(feature: Floats, target: Floats) -> Floats:
@@ -117,7 +133,8 @@ def _cross_correlations(feature: Floats, target: Floats) -> Floats:
 
 def _copy_findings(data: Dataset) -> list[AuditFinding]:
     """Held-out rows that equal a training row in every feature and in the target."""
-    rows = np.column_stack([data.features, data.target])  # (T, features + 1)
+    # A cell of −0.0 has other bytes than one of 0.0, and rounding makes them.
+    rows = np.column_stack([data.features, data.target]).round(_DIGITS) + np.float32(0)  # (T, features + 1)
     distinct = len(np.unique(rows, axis=0)) / len(rows)
     known = {row.tobytes() for row in rows[data.fitting]}
     found = []

@@ -21,6 +21,8 @@ HISTORY = 22
 """Known values of the target that every probe is given: what a honest forecast may live on."""
 _PENALTIES = np.logspace(-4, 6, 21)
 """Ridge penalties per standardised regressor; the best is chosen on training rows by cross-validation."""
+_MOST_PAIRED = 20
+"""Most features of which products are formed: 190 of them, as many regressors as a few windows give."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,20 @@ class Probe:
         return skill(float(np.mean((y[self.data.validation] - forecast) ** 2)), self.baseline_loss)
 
     def _regressors(self, features: Sequence[int], y: Floats, rows: Rows) -> Floats:
-        """(rows, seq_len · features + features + HISTORY): windows, magnitudes of the last row, history."""
+        """Windows, magnitudes and products of the last row, history: (rows, seq_len · F + F + pairs + HISTORY).
+
+        Products see what no column tells alone: a value hidden by the sign in another, or one whose weight
+        depends on the volatility.
+        """
         length = self.data.seq_len
-        chosen = self.data.features[:, list(features)].astype(np.float64)  # (T, features)
-        windows = sliding_window_view(chosen, length, axis=0)[rows - length + 1]  # (rows, features, seq_len)
+        chosen = self.data.features[:, list(features)].astype(np.float64)  # (T, F)
+        windows = sliding_window_view(chosen, length, axis=0)[rows - length + 1]  # (rows, F, seq_len)
+        last = chosen[rows]  # (rows, F)
+        one, other = np.triu_indices(len(features) if len(features) <= _MOST_PAIRED else 0, 1)  # (pairs,)
         lags = rows[:, None] - self.data.horizon - np.arange(HISTORY)  # (rows, HISTORY)
-        return np.hstack([windows.reshape(len(rows), -1), np.abs(chosen[rows]), y[lags]])
+        return np.hstack(
+            [windows.reshape(len(rows), -1), np.abs(last), last[:, one] * last[:, other], y[lags]]
+        )
 
 
 def _ridge(x: Floats, y: Floats, x_held: Floats) -> Floats:
@@ -85,14 +95,24 @@ def _ridge(x: Floats, y: Floats, x_held: Floats) -> Floats:
 def culprits(probe: Probe, ceiling: float) -> list[int]:
     """The features without which the probe's skill falls to the ceiling; empty where history alone exceeds it.
 
-    Leaves out the feature that forecasts best on its own, then the next, until nothing is left to explain:
-    of two copies of a leak, leaving out one would change nothing.
+    Leaves out the feature that forecasts best on its own, then the next, until nothing is left to explain: of
+    two copies of a leak, leaving out one would change nothing. Those that were left out in vain are put back.
     """
     everything = list(range(len(probe.data.feature_names)))
+    if probe.skill([]) > ceiling:
+        return []
     alone = {feature: probe.skill([feature]) for feature in everything}
     named: list[int] = []
     for feature in sorted(everything, key=lambda f: -alone[f]):
-        if probe.skill([f for f in everything if f not in named]) <= ceiling:
-            return named
+        if probe.skill(_without(everything, named)) <= ceiling:
+            break
         named.append(feature)
-    return named if probe.skill([]) <= ceiling else []
+    for feature in tuple(named):
+        fewer = _without(named, [feature])
+        if probe.skill(_without(everything, fewer)) <= ceiling:
+            named = fewer
+    return named
+
+
+def _without(features: Sequence[int], left_out: Sequence[int]) -> list[int]:
+    return [feature for feature in features if feature not in left_out]

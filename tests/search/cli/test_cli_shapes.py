@@ -1,0 +1,125 @@
+"""What other programs rely on: JSON of the promised shapes, in pipes without escape codes."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from search.cli.options import print_json
+
+if TYPE_CHECKING:
+    from tests.search.conftest import Ballast, WriteStudy
+
+
+def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Ballast") -> None:
+    path = write_study().name
+    ran = ballast("run", path, "--json", "--trials", 2, "--name", "a: b")
+    assert ran.code == 0, ran.err
+    status = ballast("status", "a: b", "--json").json
+    assert ran.json == status
+    assert list(status) == ["study", "trials", "verdicts", "best", "skill_shown"]
+    assert status["study"] == "a: b"
+    assert status["verdicts"] == {"accepted": 2}
+    assert list(status["best"]) == ["number", "value", "skill"]
+    assert [shape["study"] for shape in ballast("status", "--json").json] == ["a: b"]
+    rows = ballast("trials", "a: b", "--json").json
+    assert [list(row) for row in rows] == [
+        ["number", "verdict", "reasons", "value", "skill", "params", "epochs", "duration_s", "seed"]
+    ] * 2
+    assert ballast("trials", "a: b", "--verdict", "failed", "--json").json == []
+    exported = ballast("export", "a: b", "-o", "best.yaml", "--json").json
+    assert exported[0]["path"] == "best.yaml"
+    trained = ballast("train", "best.yaml", "--json")
+    assert trained.code == 0
+    assert trained.json["reproduced"] is True
+    assert trained.json["value"] == status["best"]["value"] == exported[0]["value"]
+
+
+def test_the_shape_of_check(write_study: "WriteStudy", ballast: "Ballast") -> None:
+    path = write_study(models={"gru": {"dropout": 0.9}}).name
+    checked = ballast("check", path, "--json")
+    assert checked.code == 0
+    assert list(checked.json) == ["ok", "findings", "clamps", "rows"]
+    assert checked.json["ok"] is True
+    assert list(checked.json["rows"]) == ["train", "validation", "test"]
+    (clamp,) = checked.json["clamps"]
+    assert list(clamp) == ["key", "declared", "effective", "reason"]
+    assert (clamp["key"], clamp["declared"], clamp["effective"]) == ("models.gru.dropout", 0.9, 0.5)
+    assert not Path("ballast.db").exists()
+
+
+def test_a_failed_check_is_no_and_names_its_findings(write_study: "WriteStudy", ballast: "Ballast") -> None:
+    path = write_study(rows=60)
+    checked = ballast("check", path.name, "--json")
+    assert checked.code == 1
+    assert checked.json["ok"] is False
+    assert {"code", "severity", "where", "value", "threshold", "message"} == set(checked.json["findings"][0])
+    refused = ballast("run", path.name)
+    assert refused.code == 1
+    assert refused.told[0] == "ballast: the data audit found what must not be trained on:"
+    assert not any("Traceback" in line for line in refused.told)
+
+
+def test_numbers_that_json_has_not_become_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"value": float("nan"), "list": [float("-inf"), 1.5, None], "é": True})
+    assert capsys.readouterr().out == (
+        '{\n  "value": "nan",\n  "list": [\n    "-inf",\n    1.5,\n    null\n  ],\n  "é": true\n}\n'
+    )
+
+
+def test_a_pipe_gets_no_escape_codes_and_no_folded_keys(
+    write_study: "WriteStudy", ballast: "Ballast"
+) -> None:
+    path = write_study(models={"gru": {"dropout": 0.9}}).name
+    shown = ballast("run", path)
+    assert "\x1b" not in shown.out + shown.err
+    assert "models.gru.dropout" in shown.out
+    assert "best configuration: trial" in shown.out
+    assert "take it away: ballast export small -o best.yaml" in shown.out
+    for command in (
+        ("trials", "small"),
+        ("status",),
+        ("status", "small"),
+        ("explain", "small"),
+        ("check", path),
+    ):
+        told = ballast(*command)
+        assert told.code == 0
+        assert "\x1b" not in told.out
+    assert "space.models.gru.learning_rate" in ballast("explain", "small").out
+
+
+def test_a_terminal_gets_a_live_view_and_no_colour_where_none_is_wanted(
+    write_study: "WriteStudy", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    live = ballast("run", write_study().name)
+    assert live.code == 0, live.err
+    assert "2/2" in live.out
+    assert "2 accepted" in live.out
+    assert "trials an hour" in live.out
+    assert re.search(r"best: trial \d, loss \d", live.out)
+    assert "\x1b[32maccepted" in live.out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in ballast("trials", "small").out
+
+
+def test_a_password_is_never_shown(
+    write_study: "WriteStudy", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, url = write_study().name, "postgresql://ada:hunter2@127.0.0.1:1/ballast"
+    told = [
+        ballast("check", path, "--set", f"storage.url={url}"),
+        ballast("check", path, "--set", f"storage.url={url}", "--set", f"storage.url={url}"),
+        ballast("run", path, "--store", url),
+        ballast("status", "--store", f"{url}?password=hunter2"),
+        ballast("doctor", "--store", url),
+    ]
+    monkeypatch.setenv("BALLAST_STORE", url)
+    told.append(ballast("trials", "small"))
+    assert [result.code for result in told] == [0, 2, 2, 2, 1, 2]
+    assert "hunter2" not in "".join(result.out + result.err for result in told)
+    assert "ada:***@127.0.0.1" in told[0].out

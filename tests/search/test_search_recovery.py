@@ -1,0 +1,176 @@
+"""Whatever moment a worker dies in, the next run loses nothing, doubles nothing, leaves nothing running."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from optuna.trial import TrialState
+
+from search import objective, recovery, runner
+from search.agreement import disagreements
+from search.study import optuna_storage
+from storage import query, record
+from storage.check import check
+from storage.engine import open_store
+from storage.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from tests.search.conftest import Launch, WriteStudy
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing on the way up handles it."""
+
+
+def _die(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
+def _then_die(genuine: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> None:
+        genuine(*arguments, **named)
+        raise Killed
+
+    return call
+
+
+POINTS: dict[str, tuple[Any, str, Callable[..., Any], list[Verdict]]] = {
+    "before anything is suggested": (runner, "suggest", _die, [Verdict.INTERRUPTED]),
+    "before the trial is on record": (objective, "start", _die, [Verdict.INTERRUPTED]),
+    "before the first step": (objective, "_judged", _die, [Verdict.INTERRUPTED]),
+    "after an epoch is recorded": (
+        record,
+        "record_epoch",
+        _then_die(record.record_epoch),
+        [Verdict.INTERRUPTED],
+    ),
+    "before the verdict is recorded": (record, "finish_trial", _die, [Verdict.INTERRUPTED]),
+    "between record and Optuna": (objective, "conclude", _die, [Verdict.ACCEPTED]),
+    "before the last word to Optuna": (objective, "tell", _die, [Verdict.ACCEPTED]),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    path = write_study()
+    module, name, dies, left_behind = POINTS[point]
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, dies)
+        with pytest.raises(Killed):
+            launch(path)
+    monkeypatch.setattr(recovery, "is_dead", lambda worker: True)
+    done = launch(path)
+    verdicts = [row.verdict for row in done.trials]
+    assert verdicts == [*left_behind, *[Verdict.ACCEPTED] * (2 - left_behind.count(Verdict.ACCEPTED))]
+    assert {trial.state for trial in done.study.optuna.trials} <= {TrialState.COMPLETE, TrialState.FAIL}
+    values = [row.value for row in done.trials if row.verdict is Verdict.ACCEPTED]
+    assert values == [trial.value for trial in done.study.optuna.trials if trial.value is not None]
+    assert disagreements(done.store) == []
+    assert check(done.store) == []
+
+
+def test_a_death_between_queue_and_optuna_does_not_queue_twice(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(study={"trials": 1})
+
+    def crash(*_: Any) -> None:
+        raise RuntimeError("no device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(objective, "_fit", crash)
+        patched.setattr(objective, "tell", _die)
+        with pytest.raises(Killed):
+            launch(path)
+    monkeypatch.setattr(recovery, "is_dead", lambda worker: True)
+    done = launch(path, "study.trials=2")
+    assert [row.verdict for row in done.trials] == [Verdict.FAILED, Verdict.ACCEPTED, Verdict.ACCEPTED]
+    assert [row.retry_of for row in done.trials] == [None, 0, None]
+
+
+def test_the_parameters_of_a_dead_worker_are_given_up_after_the_retries(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(study={"trials": 1, "retries": 1})
+    monkeypatch.setattr(recovery, "is_dead", lambda worker: True)
+    with monkeypatch.context() as patched:
+        patched.setattr(objective, "_judged", _die)
+        for _ in range(2):
+            with pytest.raises(Killed):
+                launch(path)
+    done = launch(path)
+    first, again, new = done.trials
+    assert again.params == first.params
+    assert new.params != first.params
+    assert [row.retry_of for row in done.trials] == [None, 0, None]
+
+
+def test_a_trial_that_another_process_runs_is_left_alone(write_study: "WriteStudy", launch: "Launch") -> None:
+    path = write_study(study={"trials": 1})
+    first = launch(path)
+    foreign = first.study.optuna.ask()
+    foreign.set_user_attr("worker", "another-host:1:1")
+    done = launch(path, "study.trials=2")
+    assert done.study.optuna.trials[1].state is TrialState.RUNNING
+    assert [row.number for row in done.trials] == [0, 2]
+    assert any(
+        "trial 1 of 'small' is RUNNING in Optuna, not on record" in told for told in disagreements(done.store)
+    )
+
+
+def test_a_trial_without_an_owner_is_reaped_once_it_has_had_time_to_get_one(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(study={"trials": 1})
+    launch(path).study.optuna.ask()
+    assert launch(path).study.optuna.trials[1].state is TrialState.RUNNING
+    monkeypatch.setattr(recovery, "_OWNERLESS", timedelta(0))
+    assert launch(path).study.optuna.trials[1].state is TrialState.FAIL
+
+
+def test_kill_9_in_the_middle_of_training_is_survived(write_study: "WriteStudy", launch: "Launch") -> None:
+    path = write_study(training={"epochs": 5000, "patience": 5000})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "search.cli", "run", str(path), "--store", "sqlite:///ballast.db"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        number = _wait_for_an_epoch(process)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert number == 0
+    done = launch(path, should_stop=lambda: True)
+    assert [(row.verdict, row.reasons) for row in done.trials] == [(Verdict.INTERRUPTED, ["worker_died"])]
+    assert done.trials[0].epochs >= 1
+    states = [trial.state for trial in done.study.optuna.trials]
+    assert states == [TrialState.FAIL, TrialState.WAITING]
+    assert disagreements(done.store) == []
+    assert optuna_storage(done.store).get_n_trials(done.study.optuna._study_id) == 2
+
+
+def _wait_for_an_epoch(process: "subprocess.Popen[bytes]") -> int:
+    """The number of the trial that has an epoch on record; fails if the process ends before."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if Path("ballast.db").exists():
+            store = open_store("sqlite:///ballast.db")
+            try:
+                for row in query.trials(store, "small") if query.studies(store) else []:
+                    if query.epochs(store, "small", row.number):
+                        return row.number
+            finally:
+                store.close()
+        time.sleep(0.05)
+    raise AssertionError(f"no epoch was recorded; the command ended with {process.poll()}")

@@ -1,0 +1,112 @@
+"""Training one configuration: reproduced, not reproduced and why, or nothing to compare with."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from search.errors import ConfigError, RequestError
+from search.export import best_trials, write_export
+from search.rerun import rerun
+
+if TYPE_CHECKING:
+    from tests.search.conftest import Ballast, Launch, WriteStudy
+
+
+@pytest.fixture
+def exported(write_study: "WriteStudy", launch: "Launch", tmp_path: Path) -> Path:
+    """A trial of a CSV file, exported into another folder."""
+    done = launch(write_study(), "study.trials=1", "training.epochs=1")
+    target = tmp_path / "taken" / "away" / "best.yaml"
+    target.parent.mkdir(parents=True)
+    write_export(done.store, best_trials(done.store, "small", 1)[0], target)
+    return target
+
+
+def test_an_export_in_another_folder_reruns_from_any_folder(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert yaml.safe_load(exported.read_text())["data"]["source"] == "../../prices.csv"
+    monkeypatch.chdir("/")
+    assert rerun(exported).reproduced is True
+
+
+def test_an_absolute_source_stays_absolute(
+    write_study: "WriteStudy", launch: "Launch", tmp_path: Path
+) -> None:
+    source = str(tmp_path / "prices.csv")
+    done = launch(write_study(data={"source": source}), "study.trials=1", "training.epochs=1")
+    write_export(done.store, best_trials(done.store, "small", 1)[0], tmp_path / "best.yaml")
+    assert yaml.safe_load((tmp_path / "best.yaml").read_text())["data"]["source"] == source
+
+
+def test_changed_data_are_not_reproduced_and_said_to_be_the_reason(exported: Path) -> None:
+    table = pd.read_csv("prices.csv")
+    table["High"] *= 1.001
+    table.to_csv("prices.csv", index=False)
+    again = rerun(exported)
+    assert again.reproduced is False
+    assert again.differences == ("the data of ../../prices.csv changed since the export",)
+
+
+def test_what_a_rerun_clamps_is_said(exported: Path, ballast: "Ballast") -> None:
+    told = ballast("train", exported, "--set", "training.mixed_precision=true")
+    assert "training.mixed_precision was asked to be True, False was used: " in told.out
+    assert told.out.endswith("reproduced: the exported value, to the last bit\n")
+    shape = ballast("train", exported, "--set", "training.mixed_precision=true", "--json").json
+    assert [clamp["key"] for clamp in shape["clamps"]] == ["training.mixed_precision"]
+    assert not rerun(exported).clamps
+
+
+def test_a_set_that_changes_an_export_is_said(exported: Path) -> None:
+    again = rerun(exported, ["models.gru.learning_rate=0.002"])
+    assert again.reproduced is False
+    assert again.differences == ("--set models.gru.learning_rate=0.002 changes the exported configuration",)
+
+
+def test_a_study_that_searches_is_no_single_configuration(write_study: "WriteStudy") -> None:
+    with pytest.raises(
+        RequestError, match=r"searches models\.gru\.learning_rate; train takes one configuration"
+    ):
+        rerun(write_study())
+
+
+def test_a_file_that_was_not_exported_has_nothing_to_compare_with(write_study: "WriteStudy") -> None:
+    alone = rerun(write_study(space=None), ["training.epochs=1", "models.gru.learning_rate=0.005"])
+    assert alone.reproduced is None
+    assert alone.trustworthy
+    assert set(alone.to_json()) >= {"value", "skill", "reproduced"}
+
+
+def test_the_judgement_of_a_rerun_is_that_of_a_trial(write_study: "WriteStudy") -> None:
+    fooled = rerun(write_study(leak=True, space=None), ["models.gru.learning_rate=0.01"])
+    assert not fooled.trustworthy
+    assert fooled.judgement.reasons == ("skill_too_high",)
+
+
+EDITS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"seed": "x"}, "seed"),
+    ({"seed": -1}, "seed"),
+    ({"value": None}, "value"),
+    ({"data": {}}, r"data\.sha256"),
+    ({"versions": {"torch": 2}}, r"versions\.torch"),
+)
+
+
+def test_an_edited_provenance_is_one_sentence(exported: Path) -> None:
+    content = yaml.safe_load(exported.read_text())
+    for change, named in EDITS:
+        edited = {**content, "provenance": {**content["provenance"], **change}}
+        exported.write_text(yaml.safe_dump(edited))
+        with pytest.raises(
+            RequestError, match=rf"{named} in its section provenance is not as an export writes"
+        ):
+            rerun(exported)
+
+
+def test_a_provenance_that_is_no_section_is_one_sentence(exported: Path) -> None:
+    exported.write_text(exported.read_text().split("provenance:")[0] + "provenance: [1]\n")
+    with pytest.raises(ConfigError, match="it is a section that export writes"):
+        rerun(exported)

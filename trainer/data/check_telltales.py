@@ -1,0 +1,114 @@
+"""Telltales of a target whose rows are not what they say: filled values, overlaps, rows out of their order.
+
+They warn and do not block: each has an honest cause too, and whether anything is gained by it is told by the
+probe. They read train and validation targets alone.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.baselines import RETURN_CEILING
+from trainer.data.findings import AuditFinding
+from trainer.data.windows import Dataset
+
+Floats = npt.NDArray[np.float64]
+
+MAX_REPEATED = RETURN_CEILING
+"""Share of targets that may equal the one before: carrying the last value over earns about that much skill."""
+_CONTINUOUS = 0.01
+"""Chance that two targets taken at random are equal; above it values are classes, and repeat honestly."""
+
+MIN_SPIKE = 0.1
+"""Autocorrelation of the differences below minus which a single spike says overlap: −0.5 for overlapping means
+of independent values, −(1 − ρ)/2 where these correlate by ρ, so that ρ up to 0.8 is seen."""
+_LONGEST = 66
+"""Longest overlap that is looked for: a quarter of trading days."""
+
+_CLUSTER_LAGS = 10
+_CLUSTER_BAR = 3.0
+"""Standard errors by which sizes must resemble their predecessors. Daily market series reach 20 and more; rows in
+random order pass once in 700."""
+_CLUSTER_ROWS = 250
+"""A year of days: with fewer, honest series come near the bar."""
+
+
+@dataclass(frozen=True)
+class Telltales:
+    """The warnings, and the rows over which the target was found to extend (None: not beyond its horizon)."""
+
+    findings: tuple[AuditFinding, ...]
+    overlap: int | None
+
+
+def telltales(data: Dataset) -> Telltales:
+    """All telltales of the target."""
+    target = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
+    overlap = overlap_beyond(target, data.horizon)
+    found = [*_repeated_findings(target), *_order_findings(data, target)]
+    if overlap is not None:
+        found.append(_overlap_finding(overlap, data.horizon))
+    return Telltales(tuple(found), overlap)
+
+
+def _repeated_findings(target: Floats) -> list[AuditFinding]:
+    """A continuous target that often equals the one before it was filled."""
+    counts = np.unique(target, return_counts=True)[1]
+    repeated = float((np.diff(target) == 0).mean())
+    if repeated <= MAX_REPEATED or float(((counts / len(target)) ** 2).sum()) > _CONTINUOUS:
+        return []
+    message = (
+        f"target: {repeated:.1%} of its values equal the one before (usual: at most {MAX_REPEATED:.0%}), as if gaps "
+        "had been filled forward; a forecast that carries the last value over is right there, so leave such rows out"
+    )
+    return [AuditFinding("repeated_target", "warning", "target", repeated, MAX_REPEATED, message)]
+
+
+def overlap_beyond(target: Floats, horizon: int) -> int | None:
+    """Rows k > horizon over which a target (n,) extends, None where it shows no such overlap.
+
+    The differences of a mean over k rows are (x[t+k] − x[t]) / k: their autocorrelation has one spike, at k, and
+    it is negative. In an honest series the lowest is at lag 1 (noise), or comes back (seasons).
+    """
+    lags = min(4 * _LONGEST, len(target) // 4)
+    correlations = np.array([_autocorrelation(np.diff(target), lag) for lag in range(1, lags + 1)])
+    k = int(np.argmin(correlations)) + 1
+    if k <= max(horizon, 1) or k > _LONGEST or correlations[k - 1] > -MIN_SPIKE:
+        return None
+    others = np.delete(correlations[: 4 * k], k - 1)
+    return k if others.min() >= correlations[k - 1] / 2 else None
+
+
+def _overlap_finding(overlap: int, horizon: int) -> AuditFinding:
+    message = (
+        f"target: it looks like a mean or sum over {overlap} rows, but its horizon is {horizon}: neighbouring targets "
+        "share rows, the last training targets reach into the validation rows, and part of each target is known "
+        f"before; set data.target.horizon to {overlap}"
+    )
+    return AuditFinding("target_overlaps", "warning", "target", float(overlap), float(horizon), message)
+
+
+def _order_findings(data: Dataset, target: Floats) -> list[AuditFinding]:
+    """The sizes of market moves cluster (Mandelbrot 1963; Cont 2001): where they do not, rows were shuffled."""
+    if data.kind == "other" or len(target) < _CLUSTER_ROWS:
+        return []
+    sizes = np.abs(target - np.median(target)) if data.kind == "return" else target
+    mean = float(np.mean([_autocorrelation(sizes, lag) for lag in range(1, _CLUSTER_LAGS + 1)]))
+    errors = mean * math.sqrt(_CLUSTER_LAGS * len(target))
+    if errors >= _CLUSTER_BAR:
+        return []
+    message = (
+        f"target: large and small values follow each other as if by chance ({errors:.1f} standard errors, market "
+        f"series show more than {_CLUSTER_BAR:g}); make sure that the rows are in the order of time and were "
+        "not shuffled"
+    )
+    return [AuditFinding("no_clustering", "warning", "target", errors, _CLUSTER_BAR, message)]
+
+
+def _autocorrelation(series: Floats, lag: int) -> float:
+    """Of a series (n,), n > lag; 0 for a constant."""
+    centred = series - series.mean()
+    power = float(centred @ centred)
+    return float(centred[lag:] @ centred[:-lag]) / power if power > 0 else 0.0
