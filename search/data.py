@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.config.resolved import ResolvedStudy
-from search.errors import AnswerIsNo
-from search.space import Choices
+from search.errors import AnswerIsNo, RequestError
+from search.space import Choices, Dimension
 from trainer.baselines import Baseline, baseline_losses, best_baseline, noise_floor, skill_ceiling
 from trainer.config import DataConfig
 from trainer.data.audit import audit
@@ -65,6 +65,7 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     found = audit(config, guard, table)
     if not found.ok(strict) or found.dataset is None:
         raise AnswerIsNo(blocked(found, strict))
+    _require_a_full_batch(resolved, found.dataset)
     base, looks = found.dataset, resolved.file.study.trials * resolved.trial_config.training.epochs
     baselines = baseline_losses(base, base.validation)
     floor = noise_floor(looks, len(base.validation), base.horizon)
@@ -79,13 +80,28 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     )
 
 
+def _require_a_full_batch(resolved: ResolvedStudy, data: Dataset) -> None:
+    """Raise RequestError for a batch that the training rows cannot fill: the size would not take effect."""
+    key, rows = "models.gru.batch_size", len(data.train)
+    largest = _largest(resolved.space.get(key), resolved.trial_config.models.gru.batch_size)
+    if largest > rows:
+        origin = resolved.settings[key].origin
+        raise RequestError(
+            f"{origin}: {key} goes up to {largest}, and there are {rows} training rows; "
+            f"make it {rows} or less"
+        )
+
+
+def _largest(dimension: Dimension | None, fixed: int) -> int:
+    if dimension is None:
+        return fixed
+    return int(max(dimension.choices) if isinstance(dimension, Choices) else dimension.high)
+
+
 def _most_demanding(resolved: ResolvedStudy) -> DataConfig:
     """The data section of the trial that needs most rows: with the longest window that is searched."""
-    config, dimension = resolved.trial_config.data, resolved.space.get("data.seq_len")
-    if dimension is None:
-        return config
-    longest = max(dimension.choices) if isinstance(dimension, Choices) else dimension.high
-    return config.model_copy(update={"seq_len": longest})
+    config = resolved.trial_config.data
+    return config.model_copy(update={"seq_len": _largest(resolved.space.get("data.seq_len"), config.seq_len)})
 
 
 def blocked(found: Audit, strict: bool) -> str:

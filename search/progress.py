@@ -1,10 +1,13 @@
 """What a run tells whoever watches it; the command line draws it, tests count it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from search.verdict import Judgement
+from storage import tables
+from storage.verdicts import Verdict
 from trainer.result import EpochReport
 
 
@@ -22,8 +25,8 @@ class TrialEnd:
 class Progress(Protocol):
     """Called in the order of events, in the process that runs the trials."""
 
-    def began(self, done: int, wanted: int) -> None:
-        """The run starts with `done` of `wanted` trials."""
+    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
+        """The run starts where the study stands: trials by verdict, the best, and how many are wanted."""
 
     def trial_began(self, number: int, epochs: int) -> None:
         """A trial starts, of `epochs` epochs at most."""
@@ -38,7 +41,7 @@ class Progress(Protocol):
 class Silence:
     """Progress that nobody watches."""
 
-    def began(self, done: int, wanted: int) -> None:
+    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Say nothing."""
 
     def trial_began(self, number: int, epochs: int) -> None:

@@ -50,7 +50,9 @@ def run(study: OpenStudy, progress: Progress, should_stop: Callable[[], bool]) -
     bench = Bench(study, this_worker(), progress, should_stop)
     distributions = to_distributions(study.resolved.space)
     deadline = None if section.timeout is None else time.monotonic() + section.timeout
-    progress.began(conclusive(study), section.trials)
+    counts = query.verdict_counts(study.store, study.name)
+    ended = {verdict: n for verdict, n in counts.items() if verdict is not None}
+    progress.began(ended, query.best_trial(study.store, study.name), section.trials)
     failures = 0
     while (done := conclusive(study)) < section.trials:
         reason = _reason_to_end(study, deadline, should_stop)

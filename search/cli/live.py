@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,6 +13,7 @@ from rich.text import Text
 from search.cli.show import VERDICT_STYLE, duration
 from search.progress import TrialEnd
 from search.runner import CONCLUSIVE
+from storage import tables
 from storage.verdicts import Verdict
 from trainer.result import EpochReport
 
@@ -19,22 +21,25 @@ log = logging.getLogger("ballast.run")
 
 
 class _Tally:
-    """Counts of this run, and of the study where it began."""
+    """Where the study stands: what it had when the run began, and what the run added."""
 
-    def __init__(self) -> None:
-        self.done, self.wanted, self.here = 0, 0, 0
-        self.verdicts: Counter[Verdict] = Counter()
-        self.best: TrialEnd | None = None
+    def __init__(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
+        self.verdicts = Counter(verdicts)
+        self.best: tables.Trial | TrialEnd | None = best
+        self.wanted, self.here = wanted, 0
         self.started = time.monotonic()
 
     def add(self, end: TrialEnd) -> None:
         self.here += 1
         self.verdicts[end.judgement.verdict] += 1
-        self.done += end.judgement.verdict in CONCLUSIVE
         if end.judgement.verdict is Verdict.ACCEPTED and (
             self.best is None or (end.value or 0) < (self.best.value or 0)
         ):
             self.best = end
+
+    @property
+    def done(self) -> int:
+        return sum(self.verdicts[verdict] for verdict in CONCLUSIVE)
 
     @property
     def seconds_per_trial(self) -> float | None:
@@ -48,13 +53,10 @@ class _Tally:
 class Lines:
     """One log line per trial, for pipes and log files."""
 
-    def __init__(self) -> None:
-        self._tally = _Tally()
-
-    def began(self, done: int, wanted: int) -> None:
+    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Say how far the study is."""
-        self._tally.done, self._tally.wanted = done, wanted
-        log.info("%d of %d trials are done", done, wanted)
+        self._tally = _Tally(verdicts, best, wanted)
+        log.info("%d of %d trials are done", self._tally.done, wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:
         """Say nothing: the end will."""
@@ -90,7 +92,7 @@ class LiveView:
     """Trials done, verdicts, best, rate, time left, and the running trial's epoch, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
-        self._tally = _Tally()
+        self._tally = _Tally({}, None, 0)
         self._running = Text("")
         self._bar = Progress(
             TextColumn("trials"), BarColumn(), MofNCompleteColumn(), console=console, auto_refresh=False
@@ -106,10 +108,10 @@ class LiveView:
         self._running = Text("")
         self._live.stop()
 
-    def began(self, done: int, wanted: int) -> None:
+    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Start where the study stands."""
-        self._tally.done, self._tally.wanted = done, wanted
-        self._bar.update(self._task, completed=done, total=wanted)
+        self._tally = _Tally(verdicts, best, wanted)
+        self._bar.update(self._task, completed=self._tally.done, total=wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:
         """Show the trial."""
