@@ -13,7 +13,7 @@ from storage.verdicts import Verdict
 _STATES = {
     None: {TrialState.RUNNING},
     Verdict.ACCEPTED: {TrialState.COMPLETE},
-    Verdict.UNPROMISING: {TrialState.PRUNED},
+    Verdict.UNPROMISING: {TrialState.PRUNED, TrialState.COMPLETE},
     Verdict.UNSTABLE: {TrialState.PRUNED, TrialState.COMPLETE},
     Verdict.SUSPICIOUS: {TrialState.PRUNED, TrialState.COMPLETE},
     Verdict.INTERRUPTED: {TrialState.FAIL},

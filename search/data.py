@@ -52,10 +52,14 @@ class StudyData:
         }
 
 
-def inspect(resolved: ResolvedStudy) -> Audit:
-    """Read and audit. Raises DataError only for what keeps the table from being read at all."""
+def inspect(resolved: ResolvedStudy, *, deep: bool = False) -> Audit:
+    """Read and audit, `deep` with the refits that take longer.
+
+    Raises DataError only for what keeps the table from being read at all.
+    """
     config = _most_demanding(resolved)
-    return audit(config, resolved.trial_config.guard, read_table(config, folder=resolved.folder))
+    table = read_table(config, folder=resolved.folder)
+    return audit(config, resolved.trial_config.guard, table, deep=deep)
 
 
 def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:

@@ -208,7 +208,9 @@ class GuardConfig(Section):
     """Thresholds of the guard; their reasons stand in the design's table."""
 
     max_bad_steps: Annotated[int, Field(ge=1)] = 3
-    """Bad steps in a row that end the trial."""
+    """Bad steps in a row that end the trial, or rewind it."""
+    rewinds: Annotated[int, Field(ge=0)] = 1
+    """Returns to the last good epoch, with half its learning rate, before bad steps end the trial."""
     output_limit: Annotated[float, Field(gt=0)] = 10.0
     """|output| in standardised target units above which the step is an explosion."""
     loss_limit: Annotated[float, Field(gt=0)] = 100.0

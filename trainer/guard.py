@@ -16,6 +16,8 @@ SUSPICIOUS = frozenset({FindingKind.LOSS_TOO_LOW, FindingKind.SKILL_TOO_HIGH})
 _ROUNDING = 1 - 1e-9
 """Three cuts by 0.1 are 1e-3 of the start but for float rounding; they must not count as below it."""
 
+_HALF = 0.5
+
 _Row = tuple[str, FindingKind, str]
 _FORWARD_SIGNALS: tuple[_Row, ...] = (
     ("inputs", FindingKind.NONFINITE_INPUT, "an input or a target"),
@@ -94,13 +96,19 @@ def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> 
     )
 
 
-def intervene(detection: Detection, *, lr: float, bad_in_a_row: int, config: GuardConfig) -> Intervention:
-    """What to do about a bad training step: skip it and cut the learning rate, or end the trial.
+def intervene(
+    detection: Detection, *, lr: float, good_lr: float, bad_in_a_row: int, rewinds: int, config: GuardConfig
+) -> Intervention:
+    """What to do about a bad training step: skip it and cut the learning rate, rewind, or end the trial.
 
-    `bad_in_a_row` counts this step; the trial ends when it reaches `guard.max_bad_steps`.
+    `bad_in_a_row` counts this step. When it reaches `guard.max_bad_steps`, the trial returns to its last good
+    snapshot with half of the learning rate `good_lr` that it had there; after `guard.rewinds` such returns
+    (`rewinds` counts those made) it ends.
     """
-    if detection.kind in SUSPICIOUS or bad_in_a_row >= config.max_bad_steps:
+    if detection.kind in SUSPICIOUS:
         return stop(lr)
+    if bad_in_a_row >= config.max_bad_steps:
+        return stop(lr) if rewinds >= config.rewinds else Intervention(Action.REWIND, lr, _HALF * good_lr)
     return Intervention(Action.SKIP_AND_CUT, lr, min(lr, max(config.lr_cut * lr, config.lr_min)))
 
 

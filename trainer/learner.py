@@ -4,6 +4,7 @@ There is one training path and it is plain float32. No step is applied here that
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,20 @@ class Validation:
     loss: float
     output_max: float
     prediction_std_ratio: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights and optimiser state at the end of a good epoch, and the learning rate there."""
+
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    lr: float
+
+    def is_finite(self) -> bool:
+        """Whether it is worth returning to."""
+        moments = (v for state in self.optimizer["state"].values() for v in state.values())
+        return all(bool(torch.isfinite(t).all()) for t in (*self.weights.values(), *moments))
 
 
 class Learner:
@@ -86,6 +101,16 @@ class Learner:
         out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
         spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has none
         return Validation(*_to_host(inputs, mse_loss(out, y), out.abs().max(), spread))
+
+    def snapshot(self) -> "Snapshot":
+        """A copy of all that a step changes."""
+        return Snapshot(self.weights(), deepcopy(self._optimizer.state_dict()), self.lr)
+
+    def restore(self, snapshot: "Snapshot", lr: float) -> None:
+        """Be again as at `snapshot`, but for the learning rate."""
+        self.model.load_state_dict(snapshot.weights)
+        self._optimizer.load_state_dict(deepcopy(snapshot.optimizer))
+        self.lr = lr
 
     def movement(self) -> float:
         """How far the weights are from their start, relative to its norm."""

@@ -26,7 +26,7 @@ from trainer.guard import (
     intervene,
     stop,
 )
-from trainer.learner import Learner
+from trainer.learner import Learner, Snapshot
 from trainer.result import Action, EpochReport, Finding, Intervention, Outcome, TrialResult
 from trainer.runtime import find_device, reproducible
 
@@ -130,6 +130,17 @@ class _Trial:
     best: _Best = field(default_factory=_Best)
     step: int = 0
     bad_in_a_row: int = 0
+    rewinds: int = 0
+    good: Snapshot = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.good = self.learner.snapshot()
+
+    def keep(self) -> None:
+        """Take the present state as the last good one, unless the optimiser has something hidden in it."""
+        snapshot = self.learner.snapshot()
+        if snapshot.is_finite():
+            self.good = snapshot
 
     def find(
         self, epoch: int, step: int | None, what: Detection, done: Intervention, where: Evidence = NO_EVIDENCE
@@ -157,6 +168,7 @@ def _train(trial: _Trial, on_epoch: Watch, should_stop: Callable[[], bool]) -> O
         for epoch in range(training.epochs):
             report = _epoch(trial, epoch, should_stop)
             trial.epochs.append(report)
+            trial.keep()
             trial.best.offer(report, trial.learner)
             if on_epoch(report):
                 return Outcome.STOPPED
@@ -221,16 +233,28 @@ def _train_step(trial: _Trial, epoch: int, batch: Batch, sums: _Sums) -> None:
 
 
 def _respond(trial: _Trial, epoch: int, batch: Batch, detection: Detection) -> None:
-    """Leave weights and optimiser state as they are, and cut the learning rate or end the trial."""
-    learner = trial.learner
+    """Leave weights and optimiser as they are and cut the learning rate, or rewind, or end the trial."""
+    learner, guard = trial.learner, trial.config.guard
     trial.bad_in_a_row += 1
-    done = intervene(detection, lr=learner.lr, bad_in_a_row=trial.bad_in_a_row, config=trial.config.guard)
+    done = intervene(
+        detection,
+        lr=learner.lr,
+        good_lr=trial.good.lr,
+        bad_in_a_row=trial.bad_in_a_row,
+        rewinds=trial.rewinds,
+        config=guard,
+    )
     detection, where = explain_step(detection, batch, learner.model, trial.data, replay=not trial.findings)
     trial.find(epoch, trial.step, detection, done, where)
-    if done.action is Action.STOP:
-        raise _Stop(detection.outcome)
-    learner.lr = done.lr_after
-    frozen = detect_freeze(done, learner.start_lr, trial.config.guard)
-    if frozen is not None:
-        trial.find(epoch, trial.step, frozen, stop(learner.lr))
-        raise _Stop(frozen.outcome)
+    match done.action:
+        case Action.STOP:
+            raise _Stop(detection.outcome)
+        case Action.REWIND:
+            learner.restore(trial.good, done.lr_after)
+            trial.rewinds, trial.bad_in_a_row = trial.rewinds + 1, 0
+        case Action.SKIP_AND_CUT:
+            learner.lr = done.lr_after
+            frozen = detect_freeze(done, learner.start_lr, guard)
+            if frozen is not None:
+                trial.find(epoch, trial.step, frozen, stop(learner.lr))
+                raise _Stop(frozen.outcome)

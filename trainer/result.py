@@ -46,6 +46,7 @@ class Action(StrEnum):
     """What the guard can do."""
 
     SKIP_AND_CUT = "skip_and_cut"
+    REWIND = "rewind"
     STOP = "stop"
 
 

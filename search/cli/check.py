@@ -1,7 +1,7 @@
 """`ballast check`: audit the data and show the resolved configuration; train nothing."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,7 @@ def check(
     sets: Sets = None,
     policy: Policy = None,
     strict: Strict = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also refit on targets moved in time.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Audit the data of a study, and show its settings and clamps; exit code 1 if it must not be run."""
@@ -31,7 +32,7 @@ def check(
     from search.data import inspect
 
     resolved = resolve(study, sets or (), policy=policy)
-    found = inspect(resolved)
+    found = inspect(resolved, deep=deep)
     ok = found.ok(strict)
     if as_json:
         print_json(_as_json(resolved, found, ok))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -128,4 +129,6 @@ def _print_end(study: "OpenStudy", end: "RunEnd", best: int | None) -> None:
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
     screen.print(summarise(study.store, study.name).sentence(), markup=False)
     if best is not None:
-        screen.print(f"take it away: ballast export {study.name} -o best.yaml", markup=False)
+        where = "" if study.store.url == store_url(None) else f" --store {study.store.shown_url}"
+        command = f"ballast export {shlex.quote(study.name)}{where} -o best.yaml"
+        screen.print(f"take it away: {command}", markup=False, soft_wrap=True)

@@ -45,7 +45,14 @@ class WriteStudy(Protocol):
     """Write a study file, with its data beside it."""
 
     def __call__(
-        self, file: str = "study.yaml", *, leak: bool = False, seed: int = 0, rows: int = ROWS, **changes: Any
+        self,
+        file: str = "study.yaml",
+        *,
+        leak: bool = False,
+        audited: bool = False,
+        seed: int = 0,
+        rows: int = ROWS,
+        **changes: Any,
     ) -> Path:
         """Keyword arguments change sections of the small study, or with `leak` of the one that is fooled."""
 
@@ -147,12 +154,23 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def write_study(tmp_path: Path) -> WriteStudy:
-    """Write a study file, with its data beside it."""
+def write_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteStudy:
+    """Write a study file, with its data beside it.
+
+    For a leak the audit's probes are blindfolded unless `audited`: what is tested is the line behind them.
+    """
 
     def write(
-        file: str = "study.yaml", *, leak: bool = False, seed: int = 0, rows: int = ROWS, **changes: Any
+        file: str = "study.yaml",
+        *,
+        leak: bool = False,
+        audited: bool = False,
+        seed: int = 0,
+        rows: int = ROWS,
+        **changes: Any,
     ) -> Path:
+        if leak and not audited:
+            monkeypatch.setattr("trainer.data.audit.leak_findings", lambda *args, **kwargs: [])
         path = tmp_path / file
         table = leaky(rows) if leak else prices(rows, seed)
         table.to_csv(path.parent / ("leaky.csv" if leak else "prices.csv"), index=False)

@@ -92,14 +92,21 @@ def test_a_trial_that_keeps_failing_its_steps_is_unstable_and_repels(
     Poison(monkeypatch, *range(100))
     done = launch(write_study(), "study.trials=1")
     (row,), (told,) = done.trials, done.study.optuna.trials
-    assert (row.verdict, row.reasons) == (Verdict.UNSTABLE, ["nonfinite_loss"])
+    assert (row.verdict, row.reasons) == (Verdict.UNSTABLE, ["nonfinite_loss", "frozen"])
     assert row.value is None
     assert told.state is TrialState.PRUNED
     assert told.intermediate_values == {}
     assert max(told.constraints.values()) > 0
     findings = query.findings(done.store, "small", 0)
-    assert [finding.action for finding in findings] == ["skip_and_cut", "skip_and_cut", "stop"]
+    actions = [finding.action for finding in findings]
+    assert actions[:3] == ["skip_and_cut", "skip_and_cut", "rewind"]
+    assert actions[-1] == "stop"
     assert math.isnan(findings[0].value)
+
+
+def test_a_leak_that_the_audit_sees_is_never_trained_on(write_study: "WriteStudy", launch: "Launch") -> None:
+    with pytest.raises(AnswerIsNo, match=r"peek: a ridge regression reaches skill 0\.99"):
+        launch(write_study(leak=True, audited=True))
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])

@@ -39,9 +39,12 @@ def told(verdict: Verdict, sampler: SamplerName, value: float | None = 0.8) -> M
 def test_the_table_row_by_row(sampler: SamplerName) -> None:
     penalised = Message(COMPLETE, 2 * WORST, VIOLATED)
     repelled = penalised if sampler in ("gp", "cmaes") else Message(PRUNED, None, VIOLATED)
+    heard = (
+        Message(COMPLETE, 0.8, SATISFIED) if sampler in ("gp", "cmaes") else Message(PRUNED, None, SATISFIED)
+    )
     assert {verdict: told(verdict, sampler) for verdict in Verdict} == {
         Verdict.ACCEPTED: Message(COMPLETE, 0.8, SATISFIED),
-        Verdict.UNPROMISING: Message(PRUNED, None, SATISFIED),
+        Verdict.UNPROMISING: heard,
         Verdict.UNSTABLE: repelled,
         Verdict.SUSPICIOUS: repelled,
         Verdict.FAILED: Message(FAIL, None, None),
@@ -50,12 +53,20 @@ def test_the_table_row_by_row(sampler: SamplerName) -> None:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("verdict", [v for v in Verdict if v is not Verdict.ACCEPTED])
+@pytest.mark.parametrize("verdict", [v for v in Verdict if v not in (Verdict.ACCEPTED, Verdict.UNPROMISING)])
 @pytest.mark.parametrize("value", [None, 1e-12, math.nan, math.inf, -math.inf])
-def test_the_value_of_a_trial_that_was_not_accepted_is_never_told(
+def test_the_value_of_a_trial_that_is_not_believed_is_never_told(
     verdict: Verdict, sampler: SamplerName, value: float | None
 ) -> None:
     assert told(verdict, sampler, value) == told(verdict, sampler, 0.8)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
+def test_a_pruned_trial_without_a_finite_value_is_told_as_pruned(
+    sampler: SamplerName, value: float | None
+) -> None:
+    assert told(Verdict.UNPROMISING, sampler, value) == Message(PRUNED, None, SATISFIED)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

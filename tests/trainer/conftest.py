@@ -129,7 +129,7 @@ def naive(whole_market: Dataset) -> Baseline:
 
 @pytest.fixture
 def settings_of() -> MakeConfig:
-    """A quick trial: 8 units, 2 epochs, learning rate 1e-3; keyword arguments replace keys of a section."""
+    """A quick trial: 8 units, 2 epochs, learning rate 1e-3, no rewind; keyword arguments replace keys."""
 
     def make(
         *,
@@ -142,7 +142,7 @@ def settings_of() -> MakeConfig:
                 "data": DATA,
                 "models": {"gru": {"hidden_size": 8, "learning_rate": 1e-3, **(gru or {})}},
                 "training": {"epochs": 2, **(training or {})},
-                "guard": guard or {},
+                "guard": {"rewinds": 0, **(guard or {})},
             }
         )
 

@@ -22,7 +22,9 @@ from trainer.result import Action, FindingKind, Intervention, Outcome
 GUARD = GuardConfig()
 CEILING = 0.3
 GOOD_STEP = StepSignals(inputs=3.0, loss=0.5, output_max=2.0, grad_norm=0.7)
-GOOD_EPOCH = EpochSignals(inputs=3.0, loss=0.5, output_max=2.0, skill=0.1, movement=0.2, good_steps=5, share=1.0)
+GOOD_EPOCH = EpochSignals(
+    inputs=3.0, loss=0.5, output_max=2.0, skill=0.1, movement=0.2, good_steps=5, share=1.0
+)
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 
 STEP_KINDS = {
@@ -144,6 +146,30 @@ def test_only_the_two_findings_that_are_too_good_make_a_trial_suspicious(kind: F
     assert a_detection(kind).outcome is expected
 
 
+def after(
+    detection: Detection,
+    *,
+    lr: float,
+    good_lr: float = 1e-2,
+    bad_in_a_row: int = 1,
+    rewinds: int = 0,
+    config: GuardConfig = GUARD,
+) -> Intervention:
+    return intervene(
+        detection, lr=lr, good_lr=good_lr, bad_in_a_row=bad_in_a_row, rewinds=rewinds, config=config
+    )
+
+
+@pytest.mark.parametrize(("rewinds", "action"), [(0, Action.REWIND), (1, Action.REWIND), (2, Action.STOP)])
+def test_too_many_bad_steps_rewind_to_half_the_good_rate_as_often_as_is_allowed(
+    rewinds: int, action: Action
+) -> None:
+    gradient = a_detection(FindingKind.NONFINITE_GRADIENT)
+    done = after(gradient, lr=1e-5, bad_in_a_row=3, rewinds=rewinds, config=GuardConfig(rewinds=2))
+    assert done.action is action
+    assert done.lr_after == (0.5e-2 if action is Action.REWIND else 1e-5)
+
+
 @pytest.mark.parametrize(
     ("lr", "bad_in_a_row", "expected"),
     [
@@ -161,25 +187,25 @@ def test_a_bad_step_is_skipped_and_the_rate_cut_until_there_are_too_many_in_a_ro
     lr: float, bad_in_a_row: int, expected: Intervention
 ) -> None:
     gradient = a_detection(FindingKind.NONFINITE_GRADIENT)
-    assert intervene(gradient, lr=lr, bad_in_a_row=bad_in_a_row, config=GUARD) == expected
+    assert after(gradient, lr=lr, bad_in_a_row=bad_in_a_row, rewinds=1) == expected
 
 
 def test_max_bad_steps_of_one_ends_the_trial_at_the_first_bad_step() -> None:
     strict = GuardConfig(max_bad_steps=1)
     gradient = a_detection(FindingKind.NONFINITE_GRADIENT)
-    assert intervene(gradient, lr=1e-3, bad_in_a_row=1, config=strict).action is Action.STOP
+    assert after(gradient, lr=1e-3, rewinds=1, config=strict).action is Action.STOP
 
 
 @pytest.mark.parametrize("kind", [FindingKind.LOSS_TOO_LOW, FindingKind.SKILL_TOO_HIGH])
 def test_suspicion_ends_the_trial_at_once(kind: FindingKind) -> None:
-    assert intervene(a_detection(kind), lr=1e-3, bad_in_a_row=1, config=GUARD) == stop(1e-3)
+    assert after(a_detection(kind), lr=1e-3) == stop(1e-3)
 
 
 @pytest.mark.parametrize("start", [1e-2, 1e-3, 1e-4, 3e-4, 7e-3, 0.0123])
 def test_three_cuts_are_no_freeze_and_the_fourth_is(start: float) -> None:
     config, lr, frozen = GuardConfig(lr_min=1e-12), start, []
     for _ in range(4):
-        cut = intervene(a_detection(FindingKind.NONFINITE_LOSS), lr=lr, bad_in_a_row=1, config=config)
+        cut = after(a_detection(FindingKind.NONFINITE_LOSS), lr=lr, config=config)
         frozen.append(detect_freeze(cut, start, config))
         lr = cut.lr_after
     assert frozen[:3] == [None, None, None]

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from trainer.baselines import baseline_losses, best_baseline, skill_ceiling
+from trainer.baselines import baseline_losses, best_baseline, noise_floor, skill_ceiling
 from trainer.config import DataConfig, GuardConfig
+from trainer.data.check_leaks import leak_findings
 from trainer.data.check_series import (
     ahead_findings,
     constant_findings,
@@ -21,8 +22,10 @@ from trainer.data.windows import Dataset, prepare
 from trainer.errors import DataError
 
 
-def audit(config: DataConfig, guard: GuardConfig, table: Table) -> Audit:
-    """Check the table, the series made from it, the split and the baselines; never raises for bad data.
+def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = False) -> Audit:
+    """Check the table, the series made from it, the split, the baselines, leaks; never raises for bad data.
+
+    `deep` adds the refits on targets that were moved in time.
 
     Where times are not in order, rows are counted as if they were, so that a short table is told as well.
     """
@@ -37,7 +40,7 @@ def audit(config: DataConfig, guard: GuardConfig, table: Table) -> Audit:
     dataset, problem = _prepared(config, table)
     if dataset is not None:
         findings += range_findings(built, dataset)
-        findings += _baseline_findings(guard, dataset)
+        findings += _skill_findings(guard, dataset, deep)
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
     return Audit(tuple(findings), split.counts, dataset)
@@ -64,15 +67,16 @@ def _prepared(config: DataConfig, table: Table) -> tuple[Dataset | None, str | N
         return None, str(error)
 
 
-def _baseline_findings(guard: GuardConfig, data: Dataset) -> list[AuditFinding]:
-    """Whether skill can be measured on the validation rows and its ceiling is known."""
+def _skill_findings(guard: GuardConfig, data: Dataset, deep: bool) -> list[AuditFinding]:
+    """Whether skill can be measured, and if so, whether more of it can be had than is believable."""
     found: list[AuditFinding] = []
     try:
         best_baseline(baseline_losses(data, data.validation))
     except DataError as error:
         found.append(AuditFinding("no_baseline", "error", "validation", None, None, str(error)))
     try:
-        skill_ceiling(data.kind, 0.0, guard.max_skill)
+        floor = noise_floor(1, len(data.validation), data.horizon)  # a probe looks once
+        ceiling = skill_ceiling(data.kind, floor, guard.max_skill)
     except DataError as error:
         found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
-    return found
+    return found or leak_findings(data, ceiling, deep=deep)

@@ -1,17 +1,18 @@
 """A ridge regression on what the model will see: the cheapest forecaster that a leak cannot hide from.
 
-It is given the windowed features and the known history of the target. Whatever it forecasts better than anybody
-can, the GRU will too; it takes milliseconds and says which column it was.
+It is given the windowed features and the known history of the target. Whatever it forecasts better than
+anybody can, the GRU will too; it takes milliseconds and says which column it was.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from trainer.baselines import baseline_losses, best_baseline, skill
+from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 
 Floats = npt.NDArray[np.float64]
@@ -37,14 +38,20 @@ class Probe:
     baseline_loss: float
 
     @classmethod
-    def of(cls, data: Dataset) -> "Probe":
-        """Raises DataError where no baseline exists."""
-        first = data.horizon + HISTORY - 1 + data.seq_len
-        return cls(
-            data,
-            data.train[data.train >= first],
-            best_baseline(baseline_losses(data, data.validation)).loss,
-        )
+    def of(cls, data: Dataset) -> "Probe | None":
+        """None where fewer than `MIN_TRAIN` rows can be trained on; DataError where no baseline exists."""
+        rows = cls.usable(data)
+        return cls(data, rows, _baseline_loss(data)) if len(rows) >= MIN_TRAIN else None
+
+    @staticmethod
+    def usable(data: Dataset) -> Rows:
+        """Training rows whose window and whose `HISTORY` known targets lie in the data."""
+        return data.train[data.train >= max(data.horizon + HISTORY, data.seq_len) - 1]
+
+    def on(self, target: npt.NDArray[np.float32]) -> "Probe":
+        """The probe of the same features on another target (T,); DataError where it has no baseline."""
+        data = replace(self.data, target=target)
+        return Probe(data, self.train, _baseline_loss(data))
 
     def skill(self, features: Sequence[int]) -> float:
         """Skill of a ridge regression on these features' windows and the target's history."""
@@ -56,8 +63,9 @@ class Probe:
         return skill(float(np.mean((y[self.data.validation] - forecast) ** 2)), self.baseline_loss)
 
     def _regressors(self, features: Sequence[int], y: Floats, rows: Rows) -> Floats:
-        """Windows, magnitudes and products of the last row, history: (rows, seq_len · F + F + pairs + HISTORY).
+        """Windows, magnitudes and products of the last row, history.
 
+        Shape (rows, seq_len · F + F + pairs + HISTORY).
         Products see what no column tells alone: a value hidden by the sign in another, or one whose weight
         depends on the volatility.
         """
@@ -70,6 +78,10 @@ class Probe:
         return np.hstack(
             [windows.reshape(len(rows), -1), np.abs(last), last[:, one] * last[:, other], y[lags]]
         )
+
+
+def _baseline_loss(data: Dataset) -> float:
+    return best_baseline(baseline_losses(data, data.validation)).loss
 
 
 def _ridge(x: Floats, y: Floats, x_held: Floats) -> Floats:
@@ -89,11 +101,12 @@ def _ridge(x: Floats, y: Floats, x_held: Floats) -> Floats:
         score = float(residual @ residual) / (1 - min(freedom / len(y), 0.999)) ** 2
         if score < best:
             best, coefficients = score, shrunk
-    return mean + (x_held @ vectors) @ coefficients
+    forecast: Floats = mean + (x_held @ vectors) @ coefficients
+    return forecast
 
 
 def culprits(probe: Probe, ceiling: float) -> list[int]:
-    """The features without which the probe's skill falls to the ceiling; empty where history alone exceeds it.
+    """The features without which the probe's skill falls to the ceiling; empty if history alone exceeds it.
 
     Leaves out the feature that forecasts best on its own, then the next, until nothing is left to explain: of
     two copies of a leak, leaving out one would change nothing. Those that were left out in vain are put back.

@@ -189,9 +189,9 @@ def test_the_open_end_of_a_raw_target_is_no_finding_beyond_its_horizon_it_is(
     settings: Settings, read: Read, lines: Lines
 ) -> None:
     config = settings(features=("High",), target={"column": "Close", "kind": "volatility", "horizon": 2})
-    for row, expected in ((-2, {}), (-3, {"nan_cells": "error"})):
+    for row, expected in ((-2, False), (-3, True)):
         lines[row][3] = lines[-1][3] = ""
-        assert _codes(audit(config, GUARD, read(config, lines)), "error") == expected
+        assert ("nan_cells" in _codes(audit(config, GUARD, read(config, lines)), "error")) is expected
 
 
 def test_a_constant_feature_is_an_error_with_its_value(settings: Settings, read: Read, lines: Lines) -> None:
@@ -269,7 +269,7 @@ def test_a_target_of_zeros_and_few_values_is_a_warning(settings: Settings, sp500
         target={"column": "Close", "kind": "volatility"},
     )
     result = audit(config, GUARD, replace(sp500, frame=frame))
-    assert _codes(result) == {"target_zeros": "warning", "target_few_values": "warning"}
+    assert {"target_zeros": "warning", "target_few_values": "warning"}.items() <= _codes(result).items()
     assert "its share of zeros is 0.667" in _only(result, "target_zeros").message
     assert _only(result, "target_few_values").value == 2
 
