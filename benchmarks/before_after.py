@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -23,6 +22,7 @@ import torch
 from optuna.samplers import RandomSampler
 from torch.nn.functional import mse_loss
 
+from benchmarks.market import RETURN, SP500, VOLATILITY
 from search.config.leaves import leaf_values, nested
 from search.config.schema import TRIAL_LEAVES
 from search.safety import clamp_dimension, read_policy
@@ -71,25 +71,7 @@ WIDE: dict[str, Dimension] = {
 BANDS = ((0.0, 1e-6), (1e-6, 1e-5), (1e-5, 1e-4), (1e-4, 1e-3), (1e-3, 1.0))
 """Learning rates from and below."""
 
-RETURN: dict[str, Any] = {"column": "Close", "transform": "log_return", "kind": "return"}
-VOLATILITY: dict[str, Any] = {
-    "transform": "log_parkinson",
-    "high": "High",
-    "low": "Low",
-    "kind": "volatility",
-}
-DATA: dict[str, Any] = {
-    "source": "sample:sp500",
-    "time": "Date",
-    "features": (
-        {"name": "ret", "column": "Close", "transform": "log_return"},
-        {"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"},
-        {"name": "vol5", "of": "vol", "transform": "rolling_mean", "window": 5},
-    ),
-    "target": RETURN,
-    "seq_len": 10,
-    "split": {"train_until": "2010-12-31", "validation_until": "2014-12-31"},
-}
+DATA = {**SP500, "target": RETURN, "seq_len": 10}
 
 
 @dataclass(frozen=True)

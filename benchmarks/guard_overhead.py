@@ -17,6 +17,7 @@ from typing import TypeVar
 import torch
 from torch.nn.functional import mse_loss
 
+from benchmarks.market import SP500
 from trainer.batches import Batch, Batches
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import read_table
@@ -32,20 +33,7 @@ UNITS = (16, 32, 64)
 ROUNDS = 20
 WARM_UP = 2
 
-DATA = DataConfig.model_validate(
-    {
-        "source": "sample:sp500",
-        "time": "Date",
-        "features": (
-            {"name": "ret", "column": "Close", "transform": "log_return"},
-            {"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"},
-            {"name": "vol5", "of": "vol", "transform": "rolling_mean", "window": 5},
-        ),
-        "target": {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility"},
-        "seq_len": 22,
-        "split": {"train_until": "2010-12-31", "validation_until": "2014-12-31"},
-    }
-)
+DATA = DataConfig.model_validate(SP500)
 
 AnyLearner = TypeVar("AnyLearner", bound=Learner)
 Step = Callable[[Batch], None]

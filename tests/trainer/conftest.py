@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.market import SP500
 from trainer.baselines import Baseline, baseline_losses, best_baseline
 from trainer.batches import Batch
 from trainer.config import DataConfig, TrialConfig
@@ -24,20 +25,7 @@ from trainer.result import EpochReport, TrialResult
 CEILING = 0.9
 """Above any skill that a few epochs on honest rows could show, so that it is met on purpose alone."""
 
-DATA = DataConfig.model_validate(
-    {
-        "source": "sample:sp500",
-        "time": "Date",
-        "features": (
-            {"name": "ret", "column": "Close", "transform": "log_return"},
-            {"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"},
-            {"name": "vol5", "of": "vol", "transform": "rolling_mean", "window": 5},
-        ),
-        "target": {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility"},
-        "seq_len": 8,
-        "split": {"train_until": "2010-12-31", "validation_until": "2014-12-31"},
-    }
-)
+DATA = DataConfig.model_validate({**SP500, "seq_len": 8})
 
 Fault = Callable[[Learner, Batch], AbstractContextManager[None]]
 """Tampers with a learner for one step; what it does stays unless leaving the context undoes it."""
