@@ -99,7 +99,7 @@ class ResolvedStudy:
         values = leaf_values(self.trial_config, TRIAL_LEAVES)
         fixed = {key: value for key, value in values.items() if key not in self.space}
         changed: dict[str, Setting] = {}
-        reason = "asked for in the queue" if queued else ""
+        reason = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
         clamps: list[Clamp] = []
         for key, value in sampled.items():
             value = _checked(key, value)
