@@ -70,7 +70,7 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     if not found.ok(strict) or found.dataset is None:
         raise AnswerIsNo(blocked(found, strict))
     _require_a_full_batch(resolved, found.dataset)
-    base, looks = found.dataset, resolved.file.study.trials * resolved.trial_config.training.epochs
+    base, looks = found.dataset, resolved.file.study.trials * most_epochs(resolved)
     baselines = baseline_losses(base, base.validation)
     floor = noise_floor(looks, len(base.validation), base.horizon)
     return StudyData(
@@ -82,6 +82,11 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
         base=base,
         _prepared={config.model_dump_json(): base},
     )
+
+
+def most_epochs(resolved: ResolvedStudy) -> int:
+    """Epochs of the longest trial that the study can have."""
+    return _largest(resolved.space.get("training.epochs"), resolved.trial_config.training.epochs)
 
 
 def _require_a_full_batch(resolved: ResolvedStudy, data: Dataset) -> None:
@@ -110,6 +115,7 @@ def _most_demanding(resolved: ResolvedStudy) -> DataConfig:
 
 def blocked(found: Audit, strict: bool) -> str:
     """The sentences that keep a study from running, one a line, and what to do."""
-    severities = {"error", "warning"} if strict else {"error"}
-    sentences = [f"  {f.where}: {f.message}" for f in found.findings if f.severity in severities]
-    return "\n".join(["the data audit found what must not be trained on:", *sentences])
+    blocking = {"error", "warning"} if strict else {"error"}
+    sentences = [f"  {f.severity}: {f.message}" for f in found.findings if f.severity in blocking]
+    others = [f"  {f.severity}: {f.message}" for f in found.findings if f.severity not in {*blocking, "info"}]
+    return "\n".join(["the data audit found what must not be trained on:", *sentences, *others])

@@ -1,6 +1,7 @@
 """An accepted trial as a file that a person reads first and `ballast train` reruns to the same bits."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -52,16 +53,19 @@ def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
 def write_export(store: Store, trial: tables.Trial, target: Path) -> None:
     """Write one accepted trial; the file is there whole or not at all."""
     text = export_text(store, trial, target)
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise RequestError(f"cannot write {target}: it is a device; name a file: -o best.yaml")
     if target.is_dir():
         raise RequestError(f"cannot write {target}: it is a folder; name a file: -o {target / 'best.yaml'}")
     if not target.parent.is_dir():
         raise RequestError(
             f"cannot write {target}: there is no folder {target.parent}; make it: mkdir -p {target.parent}"
         )
-    part = target.with_name(f"{target.name}.part")
+    place = target.resolve()  # a link keeps pointing where it does
+    part = place.with_name(f"{place.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
-        part.replace(target)
+        part.replace(place)
     except OSError as error:
         with suppress(OSError):
             part.unlink()
@@ -103,7 +107,7 @@ def _header(summary: Summary, trial: tables.Trial, target: Path) -> str:
     lines = (
         f"Study {summary.study.name}, trial {trial.number}: validation loss {trial.value:.6f}",
         summary.sentence(),
-        f"Run it again:  ballast train {target.name}",
+        f"Run it again:  ballast train {shlex.quote(target.name)}",
         "Beside each setting: the layer that it comes from, and where that was written.",
     )
     return "\n".join(f"# {line}" for line in lines)

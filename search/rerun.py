@@ -103,6 +103,11 @@ class _ExportedData(BaseModel):
     sha256: str
 
 
+class _ExportedPolicy(BaseModel):
+    file: str
+    fingerprint: str
+
+
 class _Exported(BaseModel):
     """What a rerun needs of the section that an export writes."""
 
@@ -111,6 +116,7 @@ class _Exported(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     value: float
     data: _ExportedData
+    policy: _ExportedPolicy
     versions: dict[str, str]
 
 
@@ -134,6 +140,8 @@ def _differences(
     """What could explain another value, in the order of likelihood."""
     differences = [f"--set {text} changes the exported configuration" for text in sets]
     differences += [f"{c.key} was clamped from {c.declared} to {c.effective}" for c in resolved.clamps]
+    if exported.policy.fingerprint != resolved.fingerprints()["policy"]:
+        differences.append(f"the safe ranges differ; the study had those of --policy {exported.policy.file}")
     if exported.data.sha256 != sha256:
         differences.append(f"the data of {resolved.file.data.source} changed since the export")
     present = versions()

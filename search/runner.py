@@ -65,7 +65,8 @@ def run(study: OpenStudy, progress: Progress, should_stop: Callable[[], bool]) -
                 f"{failures} trials failed in a row, the last with: {judgement.message}. "
                 f"Look at them: ballast trials {study.name} --verdict failed"
             )
-    return RunEnd(done, section.trials, f"{done} trials are done")
+    waiting = " (what waits in the queue stays there)" if _waiting(study) else ""
+    return RunEnd(done, section.trials, f"nothing is left to do{waiting}")
 
 
 def conclusive(study: OpenStudy) -> int:

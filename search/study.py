@@ -11,9 +11,10 @@ from optuna.trial import TrialState
 
 from search import recording
 from search.config.resolved import ResolvedStudy
-from search.data import StudyData
+from search.data import StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
 from search.optimizers import make_pruner, make_sampler
+from search.queue import REQUESTED
 from storage import query, record, tables
 from storage.engine import Store
 from storage.errors import StudyUnknown
@@ -86,11 +87,12 @@ def open_study(resolved: ResolvedStudy, data: StudyData, store: Store) -> OpenSt
             recording.clamp_rows(name, resolved),
             recording.data_row(name, data),
         )
-    for params in resolved.enqueued:
-        study.enqueue_trial(dict(params), skip_if_exists=True)
+    for params, asked in zip(resolved.enqueued, resolved.requested, strict=True):
+        kept = {REQUESTED: dict(asked)} if asked != params else None
+        study.enqueue_trial(dict(params), user_attrs=kept, skip_if_exists=True)
     section = resolved.file.study
     study.sampler = make_sampler(section, resolved.space, len(study.get_trials(deepcopy=False)))
-    study.pruner = make_pruner(section, resolved.trial_config.training.epochs)
+    study.pruner = make_pruner(section, most_epochs(resolved))
     return OpenStudy(resolved, data, store, study, storage)
 
 

@@ -1,4 +1,4 @@
-"""What Optuna is told of a verdict. The design's table, "What Optuna is told", as a pure function.
+"""What Optuna is told of a verdict, as a pure function; docs/architecture.md has it as a table.
 
 FAIL repels nothing, so that untried ground would attract: an unstable or suspicious trial is told as PRUNED
 with a violated constraint, which repels. Samplers that learn from COMPLETE trials alone never see a PRUNED

@@ -38,7 +38,7 @@ def judge(result: TrialResult, requested: Mapping[str, Any]) -> Judgement:
     The read-back comes first: a trial that did not use what was resolved says nothing about it, however
     well it ended.
     """
-    differing = not_applied(result.effective, requested)
+    differing = [*not_applied(result.effective, requested), *_rate_changed(result)]
     if differing:
         return Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), "; ".join(differing))
     verdict = _VERDICTS[result.outcome]
@@ -58,6 +58,20 @@ def not_applied(effective: Mapping[str, Any], requested: Mapping[str, Any]) -> l
         f"{key} was to be {requested[key]!r}, the trainer used {value!r}"
         for key, value in effective.items()
         if key in requested and not _same(value, requested[key])
+    ]
+
+
+def _rate_changed(result: TrialResult) -> list[str]:
+    """A sentence for each change of the learning rate after the read-back that is not the guard's."""
+    if not result.effective:
+        return []  # stopped before its first step
+    acts = [finding.intervention for finding in result.findings]
+    left = [result.effective["models.gru.learning_rate"], *(act.lr_after for act in acts)]
+    met = [*(act.lr_before for act in acts), result.final_learning_rate]
+    return [
+        f"models.gru.learning_rate was left at {before!r}, and later found to be {after!r}"
+        for before, after in zip(left, met, strict=True)
+        if before != after
     ]
 
 

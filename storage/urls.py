@@ -14,9 +14,9 @@ _FORMS = "use sqlite:///FILE.db or postgresql://USER@HOST/DATABASE"
 
 
 def masked(url: str) -> str:
-    """The URL without its passwords. It need not be a valid one, so it is not parsed."""
-    without = re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
-    return re.sub(r"(password=)[^&]*", r"\1***", without)
+    """A URL, or a sentence with one, without its passwords. It need not be valid, so it is not parsed."""
+    without = re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", url)
+    return re.sub(r"(password=)[^&\s]*", r"\1***", without)
 
 
 def read_url(url: str) -> URL:

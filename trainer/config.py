@@ -205,7 +205,7 @@ class TrainingConfig(Section):
 
 
 class GuardConfig(Section):
-    """Thresholds of the guard; their reasons stand in the design's table."""
+    """Thresholds of the guard; docs/guard.md gives their reasons."""
 
     max_bad_steps: Annotated[int, Field(ge=1)] = 3
     """Bad steps in a row that end the trial, or rewind it."""

@@ -33,6 +33,8 @@ _EPOCH_SIGNALS = (
     *_FORWARD_SIGNALS,
     # A gate saturated by an infinite weight has a finite output: only the movement tells.
     ("movement", FindingKind.NONFINITE_WEIGHT, "the movement of the weights"),
+    # An infinite average stills its weight for good, and every other signal stays finite.
+    ("averages", FindingKind.NONFINITE_AVERAGE, "a moving average of the optimiser"),
     ("skill", FindingKind.NONFINITE_LOSS, "the skill"),
 )
 
@@ -61,6 +63,7 @@ class EpochSignals:
     output_max: float
     skill: float
     movement: float
+    averages: float
     good_steps: int
     share: float
     """Epochs that were trained, of all that the trial may train: above 0, at most 1."""

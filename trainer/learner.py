@@ -36,11 +36,6 @@ class Snapshot:
     optimizer: dict[str, Any]
     lr: float
 
-    def is_finite(self) -> bool:
-        """Whether it is worth returning to."""
-        moments = (v for state in self.optimizer["state"].values() for v in state.values())
-        return all(bool(torch.isfinite(t).all()) for t in (*self.weights.values(), *moments))
-
 
 class Learner:
     """`backward` then `apply`, or `backward` then nothing: a step that is not applied changes no bit."""
@@ -112,8 +107,24 @@ class Learner:
         self._optimizer.load_state_dict(deepcopy(snapshot.optimizer))
         self.lr = lr
 
+    def averages(self) -> float:
+        """Sum over the optimiser's moving averages, in float64: finite iff all of them are."""
+        states = self._optimizer.state.values()
+        return sum(float(value.double().sum()) for state in states for value in state.values())
+
+    def broken_average(self) -> str | None:
+        """The first parameter of whose moving averages one is not finite."""
+        return next(
+            (
+                name
+                for name, parameter in self.model.named_parameters()
+                if any(not bool(v.isfinite().all()) for v in self._optimizer.state[parameter].values())
+            ),
+            None,
+        )
+
     def movement(self) -> float:
-        """How far the weights are from their start, relative to its norm."""
+        """How far the weights are from their start, relative to weights of ordinary size."""
         return movement(self.model, self._start)
 
     def weights(self) -> dict[str, Tensor]:
@@ -121,7 +132,10 @@ class Learner:
         return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
 
     def _read_back(self, x: Tensor) -> dict[str, Any]:
-        """Effective settings by key, read from optimiser, model and tensors, never from the request.
+        """Effective settings by key, read from the optimiser, the model and the tensors.
+
+        The gains and the bound of the gradient norm leave no trace there: they are what the initialisation
+        and the clipping were given.
 
         Called next to the forward pass of a full batch x (seq_len, batch, features), so that an autocast
         region around it would be seen.

@@ -27,7 +27,7 @@ from trainer.guard import (
     stop,
 )
 from trainer.learner import Learner, Snapshot
-from trainer.result import Action, EpochReport, Finding, Intervention, Outcome, TrialResult
+from trainer.result import Action, EpochReport, Finding, FindingKind, Intervention, Outcome, TrialResult
 from trainer.runtime import find_device, reproducible
 
 
@@ -136,12 +136,6 @@ class _Trial:
     def __post_init__(self) -> None:
         self.good = self.learner.snapshot()
 
-    def keep(self) -> None:
-        """Take the present state as the last good one, unless the optimiser has something hidden in it."""
-        snapshot = self.learner.snapshot()
-        if snapshot.is_finite():
-            self.good = snapshot
-
     def find(
         self, epoch: int, step: int | None, what: Detection, done: Intervention, where: Evidence = NO_EVIDENCE
     ) -> None:
@@ -168,7 +162,7 @@ def _train(trial: _Trial, on_epoch: Watch, should_stop: Callable[[], bool]) -> O
         for epoch in range(training.epochs):
             report = _epoch(trial, epoch, should_stop)
             trial.epochs.append(report)
-            trial.keep()
+            trial.good = trial.learner.snapshot()
             trial.best.offer(report, trial.learner)
             if on_epoch(report):
                 return Outcome.STOPPED
@@ -195,12 +189,15 @@ def _epoch(trial: _Trial, epoch: int, should_stop: Callable[[], bool]) -> EpochR
         output_max=validation.output_max,
         skill=skill(validation.loss, trial.baseline.loss),
         movement=learner.movement(),
+        averages=learner.averages(),
         good_steps=sums.steps,
         share=(epoch + 1) / trial.config.training.epochs,
     )
     detection = detect_epoch(signals, trial.ceiling, trial.config.guard)
     if detection is not None:
         detection, where = explain_epoch(detection, trial.batches.validation(), learner.model, trial.data)
+        if detection.kind is FindingKind.NONFINITE_AVERAGE:
+            where = Evidence(parameter=learner.broken_average())
         trial.find(epoch, None, detection, stop(learner.lr), where)
         raise _Stop(detection.outcome)
     return EpochReport(

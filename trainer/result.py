@@ -32,6 +32,7 @@ class FindingKind(StrEnum):
     NONFINITE_INPUT = "nonfinite_input"
     NONFINITE_TARGET = "nonfinite_target"
     NONFINITE_WEIGHT = "nonfinite_weight"
+    NONFINITE_AVERAGE = "nonfinite_average"
     NONFINITE_OUTPUT = "nonfinite_output"
     NONFINITE_LOSS = "nonfinite_loss"
     NONFINITE_GRADIENT = "nonfinite_gradient"

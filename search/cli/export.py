@@ -1,5 +1,6 @@
 """`ballast export`: the best configuration as a file that reruns to the same bits."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,10 @@ def export(
         )
         return
     for row, path in zip(chosen, paths, strict=True):
-        print(f"{path}: trial {row.number}, loss {row.value:.6f}; run it again: ballast train {path}")
+        print(
+            f"{path}: trial {row.number}, loss {row.value:.6f}; run it again: "
+            f"ballast train {shlex.quote(str(path))}"
+        )
     print(summarise(opened, name).sentence())
 
 

@@ -24,7 +24,11 @@ Policy = Annotated[
 ]
 StoreUrl = Annotated[
     str | None,
-    typer.Option("--store", metavar="URL", help="The store; else BALLAST_STORE, else sqlite:///ballast.db."),
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="The store; else BALLAST_STORE, the study's storage.url, sqlite:///ballast.db.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Let warnings of the data audit block as well.")]

@@ -47,8 +47,11 @@ def run(
     from storage.engine import open_store
 
     resolved = resolve(study, _all_sets(sets, trials, timeout, name), policy=policy)
+    url = store_url(store, resolved.file.storage.url)
+    if url != resolved.file.storage.url:
+        resolved = resolved.stored_at(url, "BALLAST_STORE" if store is None else "--store")
     with stop_request() as stop:
-        opened_store = open_store(store_url(store, resolved.file.storage.url))
+        opened_store = open_store(url)
         try:
             opened = _open(resolved, opened_store, strict)
             end = _run(opened, stop, verbose, quiet=as_json)

@@ -39,6 +39,7 @@ class Draft:
             if claim.key == ALWAYS_FALSE.key and claim.act.requested is True
         ]
         self.enqueued: tuple[Mapping[str, Any], ...] = ()
+        self.requested: tuple[Mapping[str, Any], ...] = ()
 
     def settle(self, broken: set[str], study: Place, watched: frozenset[Layer]) -> None:
         """Bring the draft to values that hold, or raise ConfigError with all that is wrong."""
@@ -66,6 +67,7 @@ class Draft:
             space=self.space,
             clamps=tuple(self.clamps),
             enqueued=self.enqueued,
+            requested=self.requested,
             policy=self.policy,
             path=path,
             provenance=provenance,
@@ -162,7 +164,7 @@ class Draft:
         done = clamp_enqueued(claim.node, self.space, self.policy, fixed, declared)
         self.problems += done.problems
         self.clamps += done.clamps
-        self.enqueued = done.configurations
+        self.enqueued, self.requested = done.configurations, tuple(done.requested)
         effective = [dict(configuration) for configuration in self.enqueued]
         if effective != claim.act.effective:
             reason = "written with plain keys and moved into the safe ranges and the space"

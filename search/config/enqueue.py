@@ -20,6 +20,8 @@ class Enqueued:
     """The configurations that may run, with plain keys of the space; clamps name `study.enqueue[0].KEY`."""
 
     configurations: tuple[Mapping[str, Any], ...]
+    requested: list[Mapping[str, Any]]
+    """What was asked for, configuration by configuration."""
     clamps: list[Clamp]
     problems: list[Problem]
 
@@ -37,7 +39,7 @@ def clamp_enqueued(
     wanted to search. A value of a setting that is not searched is a problem unless it is the one in force,
     or the setting was to be searched and has been fixed since: then the fixed value is used, and recorded.
     """
-    done = Enqueued((), [], [])
+    done = Enqueued((), [], [], [])
     configurations = [
         _clamp_one(f"study.enqueue[{number}]", item, space, policy, fixed, declared, done)
         for number, item in enumerate(node.value)
@@ -55,6 +57,7 @@ def _clamp_one(
     done: Enqueued,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
+    requested: dict[str, Any] = {}
     values = {key: act.effective for key, act in fixed.items()}
     found, unknown = flatten(item, (*TRIAL_LEAVES, *ALIASES))
     done.problems.extend(unknown)
@@ -68,6 +71,7 @@ def _clamp_one(
         if key == ALWAYS_FALSE.key and value is True:
             done.clamps.append(replace(ALWAYS_FALSE, key=name))
             continue
+        asked = value
         value, clamps = clamp_sampled(key, value, policy, values, space)
         done.clamps.extend(replace(clamp, key=name) for clamp in clamps)
         if key in space:
@@ -75,11 +79,13 @@ def _clamp_one(
                 done.problems.append(
                     Problem(node.place, f"{spelt} is another name of {key}; give one of them")
                 )
-            params[key] = value
+            params[key], requested[key] = value, asked
         elif key in declared and value != fixed[key].effective:
             reason = "the setting is fixed and not searched"
             done.clamps.append(Clamp(name, value, fixed[key].effective, reason, fixed[key].origin))
         elif key not in fixed or value != fixed[key].effective:
             message = f"{label} sets {spelt}, which is not searched; add space.{key}, or set {key} itself"
             done.problems.append(Problem(node.place, message))
+    if params:
+        done.requested.append(requested)
     return params

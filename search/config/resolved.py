@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class ResolvedStudy:
     space: Mapping[str, Dimension]
     clamps: tuple[Clamp, ...]
     enqueued: tuple[Mapping[str, Any], ...]
+    requested: tuple[Mapping[str, Any], ...]
+    """What `enqueued` was before it was clamped, one by one."""
     policy: Policy
     path: Path
     provenance: Mapping[str, Any]
@@ -66,6 +68,18 @@ class ResolvedStudy:
     def trial_config(self) -> TrialConfig:
         """The settings of a trial before anything is sampled."""
         return self.file.trial_config
+
+    def stored_at(self, url: str, origin: str) -> "ResolvedStudy":
+        """The study with its store where `origin`, which comes before the study file, puts it.
+
+        Raises RequestError where a `--set` puts it elsewhere.
+        """
+        setting = self.settings["storage.url"]
+        if setting.layer is Layer.CLI:
+            raise RequestError(f"{setting.origin} and {origin} name two stores; keep one of them")
+        act = Override(Layer.CLI, origin, url, url, f"{origin} comes before the study file")
+        stored = Setting(setting.key, (*setting.overrides, act))
+        return replace(self, settings={**self.settings, setting.key: stored})
 
     def fingerprints(self) -> dict[str, str]:
         """Return SHA-256 (hex) of what makes two studies the same: `space`, `policy`, `settings` and `data`.

@@ -57,7 +57,7 @@ RESULT = TrialResult(
 
 
 def found(kind: FindingKind, message: str = "made up") -> Finding:
-    return Finding(kind, 0, 0, 1.0, None, message, Intervention(Action.SKIP_AND_CUT, 1e-3, 1e-4))
+    return Finding(kind, 0, 0, 1.0, None, message, Intervention(Action.STOP, 1e-3, 1e-3))
 
 
 def read_back(**changes: Any) -> TrialResult:
@@ -151,3 +151,16 @@ def test_settings_that_cannot_be_read_back_are_no_difference() -> None:
     assert "training.epochs" not in RESULT.effective
     assert not_applied({"training.device": "cpu"}, REQUESTED) == []
     assert judge(replace(RESULT, effective={}, outcome=Outcome.INTERRUPTED), REQUESTED).reasons == ("signal",)
+
+
+def test_a_learning_rate_that_nobody_on_record_has_changed_fails_the_trial() -> None:
+    judgement = judge(replace(RESULT, final_learning_rate=1.0), REQUESTED)
+    assert (judgement.verdict, judgement.reasons) == (Verdict.FAILED, (OVERRIDE_NOT_APPLIED,))
+    assert judgement.message == "models.gru.learning_rate was left at 0.001, and later found to be 1.0"
+
+
+def test_a_learning_rate_that_the_guard_has_cut_and_set_again_is_as_it_should_be() -> None:
+    acts = (Intervention(Action.SKIP_AND_CUT, 1e-3, 1e-4), Intervention(Action.REWIND, 1e-4, 5e-4))
+    findings = tuple(replace(found(FindingKind.NONFINITE_LOSS), intervention=act) for act in acts)
+    judgement = judge(replace(RESULT, findings=findings, final_learning_rate=5e-4), REQUESTED)
+    assert judgement.verdict is Verdict.ACCEPTED

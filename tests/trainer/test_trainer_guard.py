@@ -23,7 +23,7 @@ GUARD = GuardConfig()
 CEILING = 0.3
 GOOD_STEP = StepSignals(inputs=3.0, loss=0.5, output_max=2.0, grad_norm=0.7)
 GOOD_EPOCH = EpochSignals(
-    inputs=3.0, loss=0.5, output_max=2.0, skill=0.1, movement=0.2, good_steps=5, share=1.0
+    inputs=3.0, loss=0.5, output_max=2.0, skill=0.1, movement=0.2, averages=0.4, good_steps=5, share=1.0
 )
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 
@@ -39,6 +39,7 @@ EPOCH_KINDS = {
     "output_max": FindingKind.NONFINITE_OUTPUT,
     "skill": FindingKind.NONFINITE_LOSS,
     "movement": FindingKind.NONFINITE_WEIGHT,
+    "averages": FindingKind.NONFINITE_AVERAGE,
 }
 
 

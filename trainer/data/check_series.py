@@ -128,7 +128,9 @@ def _clip_finding(code: str, where: str, share: float, bound: str) -> list[Audit
     if share == 0:
         return []
     usual = share <= MAX_CLIPPED
-    severity: Severity = "info" if usual else "warning"
+    severity: Severity = (
+        "info" if usual else "error" if where == "target" and share > MOSTLY_CLIPPED else "warning"
+    )
     advice = "nothing to do" if usual else "check the bound and the unit"
     message = (
         f"{where}: {share:.2%} of the training and validation values lie beyond {bound} and are clipped "
@@ -167,3 +169,7 @@ def _poor_target(code: str, what: str, value: float, bound: float) -> AuditFindi
         "a loss on such a target says little, check its column, unit and transform"
     )
     return AuditFinding(code, "warning", "target", float(value), float(bound), message)
+
+
+MOSTLY_CLIPPED = 0.5
+"""A target that is clipped more often than not has another unit than its bound."""

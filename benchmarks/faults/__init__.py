@@ -1,0 +1,1 @@
+"""Planted faults: what is broken, when, and what must come of it."""
