@@ -169,4 +169,4 @@ def _to_host(*signals: Tensor) -> list[float]:
     if signals[0].is_cuda:
         values: list[float] = torch.stack(signals).tolist()
         return values
-    return [float(signal) for signal in signals]
+    return [signal.item() for signal in signals]
