@@ -3,7 +3,7 @@
     signal ──► detection ──► intervention ──► finding
 
 Every finite test stands before any comparison: NaN is never `> threshold`, so a test that compares first
-would let it pass. Thresholds and their sources are the design's table, "The guard".
+would let it pass. Thresholds and their sources: docs/guard.md.
 """
 
 import math
