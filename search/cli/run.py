@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from search.config.resolved import ResolvedStudy
     from search.runner import RunEnd
     from search.study import OpenStudy
+    from search.summary import Summary
     from storage.engine import Store
 
 _EPILOG = "Example: ballast run configs/studies/sp500-volatility.yaml --set training.epochs=10 --trials 40"
@@ -56,11 +57,10 @@ def run(
             opened = _open(resolved, opened_store, strict)
             end = _run(opened, stop, verbose, quiet=as_json)
             summary = summarise(opened_store, opened.name)
-            best = None if summary.best is None else summary.best.number
             if as_json:
                 print_json(summary.to_json())
             else:
-                _print_end(opened, end, best)
+                _print_end(opened, end, summary)
         finally:
             opened_store.close()
     if stop.asked:
@@ -118,19 +118,16 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
         screen.print(finding_table(notable))
 
 
-def _print_end(study: "OpenStudy", end: "RunEnd", best: int | None) -> None:
+def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
     from search.cli.show import console, params_table, trial_table
-    from search.summary import summarise
     from storage import query
 
-    screen = console()
+    screen, best = console(), summary.best
     screen.print(trial_table(query.trials(study.store, study.name)))
     if best is not None:
-        screen.print(
-            params_table(f"best configuration: trial {best}", query.trial(study.store, study.name, best))
-        )
+        screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
-    screen.print(summarise(study.store, study.name).sentence(), markup=False)
+    screen.print(summary.sentence(), markup=False)
     if best is not None:
         where = "" if study.store.url == store_url(None) else f" --store {study.store.shown_url}"
         command = f"ballast export {shlex.quote(study.name)}{where} -o best.yaml"
