@@ -1,9 +1,10 @@
-# make demo: a study on real data, from nothing to an exported file.  make test: all that CI checks.
+# make demo: a study on real data, from nothing to an exported file.  make test: all that needs no cluster.
+# make test-ray: what needs one; it installs Ray.  CI checks both.
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_STORE := sqlite:///demo/ballast.db
 
-.PHONY: setup demo test lint types unit clean
+.PHONY: setup demo test test-ray lint types unit clean
 
 setup: .venv/installed
 
@@ -30,6 +31,13 @@ types: setup
 
 unit: setup
 	$(BIN)/pytest -n 2
+
+test-ray: .venv/installed-ray
+	$(BIN)/pytest tests/ray
+
+.venv/installed-ray: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[samples,test,ray]"
+	touch $@
 
 clean:
 	rm -rf .venv demo build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -4,7 +4,7 @@ Run it with `python -m benchmarks.sampler_safety` (about eight minutes on one co
 It exits with 1 where a goal is missed. `--rules` compares what GP and CMA-ES could be told instead.
 
 A synthetic trial stands for the GRU, so that one costs milliseconds. What decides is Ballast's own: verdicts
-are told by `search.objective.conclude`, samplers and pruners are those of a study file, an offending value
+are told by `search.books.conclude`, samplers and pruners are those of a study file, an offending value
 is not reported. The space is [0, 1]³ with an unstable region (30 %), where the loss turns to NaN after an
 epoch or a few, and a leaking one (15 %), where it turns too good. Two landscapes: behind a `wall` in one
 setting, and beyond an `edge` that two settings make together and that the honest optimum lies close to, as
@@ -19,20 +19,20 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from search.books import Books, Rules, conclude
 from search.config.schema import PrunerName, SamplerName, StudySection
-from search.objective import conclude, trial_seed
 from search.optimizers import make_pruner, make_sampler
+from search.seeds import trial_seed
 from search.space import Dimension, FloatRange
-from search.study import OpenStudy
 from search.telling import Message, quiet, tell
 from search.verdict import Judgement
+from storage.engine import Store
 from storage.verdicts import Verdict
 from trainer.baselines import VOLATILITY_CEILING, skill
 
@@ -183,7 +183,7 @@ def train(trial: optuna.Trial, curve: Iterator[float], way: Way) -> tuple[Verdic
     return Verdict.ACCEPTED, best
 
 
-def end(study: OpenStudy, trial: optuna.Trial, verdict: Verdict, value: float, plan: Plan) -> None:
+def end(study: Books, trial: optuna.Trial, verdict: Verdict, value: float, plan: Plan) -> None:
     """Tell Optuna in the way of the plan."""
     found_out = verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS)
     if found_out and plan.way is not Way.BALLAST:
@@ -196,27 +196,28 @@ def end(study: OpenStudy, trial: optuna.Trial, verdict: Verdict, value: float, p
         conclude(study, trial, Judgement(verdict, (), str(verdict)), None if found_out else value)
 
 
-def worst(study: OpenStudy) -> float:
+def worst(study: Books) -> float:
     """The largest honest loss told, and at least that of the training mean."""
     told = study.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     honest = [t.value for t in told if t.value is not None and not any(c > 0 for c in t.constraints.values())]
     return max([TRAIN_MEAN, *honest])
 
 
-def open_study(plan: Plan, seed: int) -> OpenStudy:
+def open_study(plan: Plan, seed: int) -> Books:
     """A study in memory with what `conclude` asks of one: there is no file, no table and no record."""
     section = StudySection(name="safety", sampler=plan.sampler, pruner=plan.pruner, seed=seed)
-    study = optuna.create_study(sampler=make_sampler(section, SPACE, 0), pruner=make_pruner(section, EPOCHS))
-    resolved = SimpleNamespace(file=SimpleNamespace(study=section))
-    data = SimpleNamespace(baselines={"train_mean": TRAIN_MEAN})
-    return cast(OpenStudy, SimpleNamespace(optuna=study, resolved=resolved, data=data))
+    study = optuna.create_study(pruner=make_pruner(section, EPOCHS))
+    rules = Rules(plan.sampler, section.retries, seed, TRAIN_MEAN)
+    return Books(cast(Store, None), study, rules)
 
 
 def run_study(plan: Plan, seed: int, trials: int) -> list[Trial]:
     """One study, trial by trial."""
     study, done = open_study(plan, seed), []
+    section = StudySection(name="safety", sampler=plan.sampler, seed=seed)
     for number in range(trials):
         with quiet():
+            study.optuna.sampler = make_sampler(section, SPACE, number)
             trial = study.optuna.ask()
             point = tuple(trial.suggest_float(name, 0.0, 1.0) for name in SPACE)
         region = plan.landscape.region(point)

@@ -1,11 +1,15 @@
-"""Whether our record and Optuna's agree on every trial; a run puts in order what this finds."""
+"""Whether our record and Optuna's agree on every trial, and what brings them to agree again."""
 
 from collections.abc import Iterator
 
-from optuna.storages import RDBStorage
+import optuna
+from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from search.study import has_optuna_tables, optuna_storage
+from search.books import open_books
+from search.optuna_storage import has_optuna_tables, optuna_storage
+from search.recovery import recover
+from search.worker import is_dead, this_worker
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
@@ -21,6 +25,23 @@ _STATES = {
 }
 
 
+def reconcile(store: Store) -> list[str]:
+    """Bring the trials of this machine's dead workers to an end, as a run does; one sentence for each.
+
+    Of a worker on another machine nothing is known without watching it, which is what runs and workers do.
+    """
+    if not has_optuna_tables(store):
+        return []
+    storage = optuna_storage(store)
+    known = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    return [
+        f"trial {number} of {study.name!r}: its worker is gone; it has been brought to an end"
+        for study in query.studies(store)
+        if study.name in known
+        for number in recover(open_books(store, storage, study.name), this_worker(), is_dead)
+    ]
+
+
 def disagreements(store: Store) -> list[str]:
     """One sentence for each trial that the two parts tell differently; nothing is written."""
     studies = query.studies(store)
@@ -32,7 +53,7 @@ def disagreements(store: Store) -> list[str]:
     return [sentence for study in studies for sentence in _of_study(store, storage, study)]
 
 
-def _of_study(store: Store, storage: RDBStorage, study: tables.Study) -> Iterator[str]:
+def _of_study(store: Store, storage: BaseStorage, study: tables.Study) -> Iterator[str]:
     try:
         known = storage.get_study_id_from_name(study.name)
     except KeyError:

@@ -1,14 +1,20 @@
 """Serves optuna-dashboard on our store, as a WSGI application over a storage object."""
 
 import sys
+from collections.abc import Iterable
 from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna_dashboard import wsgi
 
 from search.errors import RequestError
-from search.study import optuna_storage
+from search.optuna_storage import optuna_storage
 from storage.engine import Store
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -29,9 +35,35 @@ def warning(host: str) -> str | None:
     return f"warning: optuna-dashboard has no log-in; whoever reaches {host} can delete studies"
 
 
+def for_this_machine(application: "WSGIApplication") -> "WSGIApplication":
+    """Answer only requests that name this machine.
+
+    A page from elsewhere may point its own domain to 127.0.0.1 (DNS rebinding), and would then be let in by
+    the browser as if it were ours.
+    """
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if _hostname(environ.get("HTTP_HOST", "")) in _LOCAL:
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"this address is not this machine's; open the one that `ballast dashboard` printed\n"]
+
+    return answer
+
+
+def _hostname(header: str) -> str | None:
+    try:
+        return urlsplit(f"//{header}").hostname
+    except ValueError:  # a bracket that is not closed
+        return None
+
+
 def serve(store: Store, host: str, port: int) -> None:
     """Serve until Ctrl-C; RequestError if the address cannot be had."""
     application = wsgi(optuna_storage(store))  # a storage object: with a URL each page is 20 times slower
+    danger = warning(host)
+    if danger is None:
+        application = for_this_machine(application)
     try:
         server = make_server(host, port, application, server_class=_Server, handler_class=_Quiet)
     except (OSError, OverflowError) as error:
@@ -39,7 +71,7 @@ def serve(store: Store, host: str, port: int) -> None:
         raise RequestError(
             f"cannot listen on {host}:{port}: {reason}; take another: ballast dashboard --port 0"
         ) from None
-    if (danger := warning(host)) is not None:
+    if danger is not None:
         print(danger, file=sys.stderr)
     print(f"http://{host}:{server.server_port}/  (store {store.shown_url}; Ctrl-C ends)", flush=True)
     with server:

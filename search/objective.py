@@ -1,31 +1,36 @@
 """One trial, start to end: sampled parameters in, verdict recorded and told.
 
 suggest ──► resolve (clamp) ──► record start ──► fit ──► judge ──► record end ──► tell
+                                      └► tried before: copy its result ──┘
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-import numpy as np
 import optuna
-from optuna.trial import TrialState
 
-from search import recording
+from search import books, recording
 from search.config.resolved import ResolvedTrial
+from search.duplicates import epochs_of, find_twin, finish_copy
 from search.errors import RequestError
+from search.files import logged_to
 from search.progress import Progress, TrialEnd
 from search.queue import requested_params, was_queued
-from search.retry import deserves_retry, origin_of, queue_again
+from search.retry import origin_of
 from search.study import OpenStudy
-from search.telling import message_for, tell
-from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED, Judgement, judge
+from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED, TAKEN_OVER, Judgement, judge
 from storage import record, tables
-from storage.errors import StoreError
-from storage.verdicts import Verdict
+from storage.errors import StoreError, TrialFinished, TrialTaken
+from storage.verdicts import CONCLUSIVE, Verdict
+from trainer import sealed
 from trainer.result import EpochReport, TrialResult
 
 log = logging.getLogger("ballast.trial")
+
+_FLUSH_S = 2.0
+"""Quick epochs are recorded together, at most this many seconds after they have passed."""
 
 
 @dataclass(frozen=True)
@@ -36,48 +41,92 @@ class Bench:
     worker: str
     progress: Progress
     should_stop: Callable[[], bool]
-
-
-def trial_seed(study_seed: int, number: int) -> int:
-    """The seed of a trial: a function of the study's seed and the trial's number alone."""
-    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0])
+    device: str | None = None
+    """The worker's own device, which comes before training.device."""
 
 
 def run_trial(bench: Bench, trial: optuna.Trial) -> Judgement:
     """Run one trial to its verdict; record it, then tell Optuna.
 
-    A StoreError, or one of Optuna's storage, is raised: the trial stays running, for the next run to reap.
+    A StoreError, or one of Optuna's storage, is raised: the trial stays running, for others to take over. One
+    that others have taken over, because this worker was held for dead, is left to them.
     """
+    try:
+        return _run(bench, trial)
+    except (TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
+        log.warning("trial %d was given to another worker while this one was away: %s", trial.number, error)
+        return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")
+
+
+def _run(bench: Bench, trial: optuna.Trial) -> Judgement:
     study = bench.study
     requested = requested_params(trial)
     try:
-        resolved = study.resolved.trial(requested, queued=was_queued(trial))
+        resolved = study.resolved.trial(requested, queued=was_queued(trial), device=bench.device)
     except RequestError as error:
         why = f"{error}; it was enqueued as {requested}, enqueue it again with keys of the space alone"
-        row = start(study, bench.worker, trial)
-        return _end(bench, trial, row, Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
+        row = books.start(study.books, bench.worker, trial)
+        return _end(bench, trial, _Course(row), Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
     known = {key: len(setting.overrides) for key, setting in study.resolved.settings.items()}
     settings = recording.setting_rows(study.name, resolved.changed.values(), trial.number, skip=known)
-    row = start(study, bench.worker, trial, settings)
+    twin = find_twin(study, resolved.digest)
+    row = books.start(study.books, bench.worker, trial, settings, configuration=resolved.digest, twin=twin)
     bench.progress.trial_began(trial.number, resolved.config.training.epochs)
-    judgement, result = _judged(bench, trial, resolved, row.seed)
-    position = _own_layers(resolved, known, recording.LEARNING_RATE)
-    return _end(bench, trial, row, judgement, result, guard_position=position)
+    course = _Course(row, guard_position=_own_layers(resolved, known, recording.LEARNING_RATE))
+    if twin is not None:
+        return _copy(bench, trial, course, twin)
+    path = study.files.log_of(trial.number)
+    with logged_to(path):
+        judgement = _judged(bench, trial, course, resolved)
+        log.info("trial %d is %s: %s", trial.number, judgement.verdict, judgement.message)
+    course.log = recording.log_row(study.name, trial.number, path)
+    return _end(bench, trial, course, judgement)
 
 
-def _end(
-    bench: Bench,
-    trial: optuna.Trial,
-    row: tables.Trial,
-    judgement: Judgement,
-    result: TrialResult | None = None,
-    *,
-    guard_position: int = 0,
-) -> Judgement:
-    recording.finish_trial(bench.study.store, row, judgement, result, guard_position=guard_position)
+@dataclass
+class _Course:
+    """What has become of a trial so far, and what of it is not on record yet."""
+
+    row: tables.Trial
+    guard_position: int = 0
+    result: TrialResult | None = None
+    log: tables.Artifact | None = None
+    waiting: list[tables.Epoch] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+    flushed: float = field(default_factory=time.monotonic)
+
+
+def _end(bench: Bench, trial: optuna.Trial, course: _Course, judgement: Judgement) -> Judgement:
+    study, row, result = bench.study, course.row, course.result
+    recording.finish_trial(
+        study.store,
+        row,
+        judgement,
+        result,
+        worker=bench.worker,
+        duration_s=time.monotonic() - course.began,
+        remaining=course.waiting,
+        artifacts=[] if course.log is None else [course.log],
+        guard_position=course.guard_position,
+    )
     value, skill = (None, None) if result is None else (result.value, result.skill)
-    conclude(bench.study, trial, judgement, value)
+    books.conclude(study.books, trial, judgement, value)
+    if judgement.verdict in CONCLUSIVE:
+        sealed.forget(study.files.checkpoint_of(origin_of(trial).first))
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
+    return judgement
+
+
+def _copy(bench: Bench, trial: optuna.Trial, course: _Course, twin: tables.Trial) -> Judgement:
+    """Give the trial the result of its twin, epoch by epoch, as if it had been trained."""
+    study, row = bench.study, course.row
+    epochs = epochs_of(study.store, twin, trial.number)
+    for epoch in epochs:
+        trial.report(epoch.validation_loss, epoch.epoch)
+    seconds = time.monotonic() - course.began
+    judgement = finish_copy(study.store, row, twin, epochs, worker=bench.worker, duration_s=seconds)
+    books.conclude(study.books, trial, judgement, twin.value)
+    bench.progress.trial_ended(TrialEnd(trial.number, judgement, twin.value, twin.skill, row.started_at))
     return judgement
 
 
@@ -87,57 +136,24 @@ def _own_layers(resolved: ResolvedTrial, known: Mapping[str, int], key: str) -> 
     return 0 if setting is None else len(setting.overrides) - known[key]
 
 
-def conclude(study: OpenStudy, trial: optuna.Trial, judgement: Judgement, value: float | None) -> None:
-    """Tell Optuna what the record holds, and queue the parameters again where the verdict asks for it."""
-    section = study.resolved.file.study
-    trial.set_user_attr("verdict", str(judgement.verdict))
-    trial.set_user_attr("reasons", ", ".join(judgement.reasons))
-    if deserves_retry(judgement, origin_of(trial).attempt, section.retries):
-        queue_again(study.optuna, trial)
-    message = message_for(
-        judgement.verdict, value, sampler=section.sampler, worst_honest=_worst_honest(study)
-    )
-    tell(study.optuna, trial, message)
-
-
-def start(
-    study: OpenStudy, worker: str, trial: optuna.Trial, settings: Sequence[tables.Setting] = ()
-) -> tables.Trial:
-    """Record that `worker` runs this trial; `settings` are those that are the trial's own."""
-    origin = origin_of(trial)
-    row = tables.Trial(
-        study=study.name,
-        number=trial.number,
-        params=dict(trial.params),
-        seed=trial_seed(study.resolved.file.study.seed, origin.first),
-        started_at=recording.now(),
-        worker=worker,
-        retry_of=origin.retry_of,
-    )
-    record.start_trial(study.store, row, settings)
-    return row
-
-
-def _judged(
-    bench: Bench, trial: optuna.Trial, resolved: ResolvedTrial, seed: int
-) -> tuple[Judgement, TrialResult | None]:
+def _judged(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedTrial) -> Judgement:
     try:
-        result = _fit(bench, trial, resolved, seed)
+        course.result = _fit(bench, trial, course, resolved)
     except (StoreError, optuna.exceptions.OptunaError):
         raise
     except Exception as error:  # whatever a trial dies of becomes its verdict, and its traceback the log's
         log.exception("trial %d died", trial.number)
-        return Judgement(Verdict.FAILED, (CRASHED,), f"{type(error).__name__}: {error}"), None
-    return judge(result, resolved.values), result
+        return Judgement(Verdict.FAILED, (CRASHED,), f"{type(error).__name__}: {error}")
+    return judge(course.result, resolved.values)
 
 
-def _fit(bench: Bench, trial: optuna.Trial, resolved: ResolvedTrial, seed: int) -> TrialResult:
+def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedTrial) -> TrialResult:
     from trainer.loop import fit  # torch is imported where a trial is run, and nowhere before
 
     study = bench.study
 
     def on_epoch(report: EpochReport) -> bool:
-        record.record_epoch(study.store, recording.epoch_row(study.name, trial.number, report))
+        _record(study, course, report, bench.worker)
         trial.report(report.validation_loss, report.epoch)
         bench.progress.epoch_passed(trial.number, report)
         return trial.should_prune()
@@ -147,17 +163,16 @@ def _fit(bench: Bench, trial: optuna.Trial, resolved: ResolvedTrial, seed: int) 
         study.data.dataset(resolved.config.data),
         baseline=study.data.baseline,
         ceiling=study.data.ceiling,
-        seed=seed,
+        seed=course.row.seed,
         on_epoch=on_epoch,
         should_stop=bench.should_stop,
+        checkpoint=study.files.checkpoint_of(origin_of(trial).first),
     )
 
 
-def _worst_honest(study: OpenStudy) -> float:
-    """The largest loss told of an honest trial, and at least that of forecasting the training mean."""
-    honest = [
-        trial.value
-        for trial in study.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        if trial.value is not None and not any(c > 0 for c in trial.constraints.values())
-    ]
-    return max([study.data.baselines["train_mean"], *honest])
+def _record(study: OpenStudy, course: _Course, report: EpochReport, worker: str) -> None:
+    course.waiting.append(recording.epoch_row(study.name, course.row.number, report))
+    if time.monotonic() - course.flushed >= _FLUSH_S:
+        record.record_epochs(study.store, study.name, course.row.number, course.waiting, worker)
+        course.waiting.clear()
+        course.flushed = time.monotonic()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
 from optuna.samplers import (
@@ -17,6 +16,7 @@ from optuna.samplers import (
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.schema import StudySection
+from search.seeds import sampler_seed
 from search.space import Dimension, grid_of
 from search.telling import quiet
 
@@ -37,13 +37,13 @@ class Grid(GridSampler):
         """Do nothing."""
 
 
-def make_sampler(section: StudySection, space: Mapping[str, Dimension], trials_so_far: int) -> BaseSampler:
-    """The sampler of a study that has `trials_so_far` trials.
+def make_sampler(section: StudySection, space: Mapping[str, Dimension], number: int) -> BaseSampler:
+    """The sampler that draws the parameters of trial `number`: all that it has learnt is in the storage.
 
-    The count is part of the seed: a continued study that used the study's seed again would repeat its first
-    suggestions.
+    Its seed is the trial's own. With the study's seed, a run that is continued and every further worker would
+    repeat the first suggestions.
     """
-    seed = int(np.random.SeedSequence([section.seed, trials_so_far]).generate_state(1)[0])
+    seed = sampler_seed(section.seed, number)
     startup = section.startup_trials
     with quiet():
         match section.sampler:

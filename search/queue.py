@@ -13,7 +13,8 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import TrialState
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
 
 from search.space import Dimension, project
 
@@ -22,16 +23,18 @@ REQUESTED = "enqueued"
 """The user attribute that keeps what was asked for, where that was moved into the space."""
 
 
-def clamp_queue(
-    study: optuna.Study, storage: optuna.storages.BaseStorage, space: Mapping[str, Dimension]
-) -> None:
-    """Move every waiting configuration into the space, and keep what was asked for with the trial."""
-    for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        requested = waiting.system_attrs.get(_FIXED, {})
-        inside, clamps = project(space, requested)
-        if clamps:
-            storage.set_trial_user_attr(waiting._trial_id, REQUESTED, dict(requested))
-            storage.set_trial_system_attr(waiting._trial_id, _FIXED, dict(inside))
+def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that wait, first come, first."""
+    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str, Dimension]) -> None:
+    """Move a waiting configuration into the space, and keep what was asked for with the trial."""
+    requested = waiting.system_attrs.get(_FIXED, {})
+    inside, clamps = project(space, requested)
+    if clamps:
+        storage.set_trial_user_attr(waiting._trial_id, REQUESTED, dict(requested))
+        storage.set_trial_system_attr(waiting._trial_id, _FIXED, dict(inside))
 
 
 def requested_params(trial: optuna.Trial) -> dict[str, Any]:

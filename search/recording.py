@@ -1,18 +1,20 @@
 """The only place that maps settings and trainer results to rows of the record."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from search.config.layers import Clamp, Layer, Override, Setting
+from search.config.passwords import masked_url
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData
 from search.verdict import Judgement
 from storage import record, tables
 from storage.engine import Store
-from storage.urls import masked
 from trainer.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"
@@ -40,6 +42,8 @@ def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
         fingerprints=fingerprints(resolved, data),
         versions=versions(),
         facts=data.facts(),
+        wanted=resolved.file.study.trials,
+        sources=dict(resolved.sources),
     )
 
 
@@ -92,12 +96,7 @@ def without_password(setting: Setting) -> Setting:
     if setting.key != "storage.url":
         return setting
     acts = (
-        replace(
-            act,
-            origin=masked(act.origin),
-            requested=masked(act.requested),
-            effective=masked(act.effective),
-        )
+        replace(act, requested=masked_url(act.requested), effective=masked_url(act.effective))
         for act in setting.overrides
     )
     return Setting(setting.key, tuple(acts))
@@ -145,6 +144,36 @@ def clamp_to_json(clamp: Clamp | tables.Clamp) -> dict[str, Any]:
 def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
     """One epoch that passed the guard."""
     return tables.Epoch(study=study, trial=trial, **asdict(report))
+
+
+def _storable(message: str) -> str:
+    """The text without what a database refuses: the message of an exception can hold anything."""
+    return message.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def epoch_of_copy(epoch: tables.Epoch, study: str, trial: int) -> tables.Epoch:
+    """The same epoch, as that of another trial."""
+    return tables.Epoch(study=study, trial=trial, **_signals(epoch))
+
+
+def report_of(epoch: tables.Epoch) -> EpochReport:
+    """The epoch as the trainer reported it."""
+    return EpochReport(**_signals(epoch))
+
+
+def _signals(epoch: tables.Epoch) -> dict[str, Any]:
+    return {field.name: getattr(epoch, field.name) for field in fields(EpochReport)}
+
+
+def log_row(study: str, trial: int, path: Path) -> tables.Artifact | None:
+    """The log of a trial that has ended; None if there is none, because it could not be written."""
+    try:
+        digest = sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+    return tables.Artifact(
+        study=study, trial=trial, kind="log", path=str(path), sha256=digest, created_at=now()
+    )
 
 
 def finding_rows(study: str, trial: int, findings: Sequence[Finding]) -> list[tables.Finding]:
@@ -195,31 +224,35 @@ def finish_trial(
     judgement: Judgement,
     result: TrialResult | None = None,
     *,
-    epochs: Sequence[tables.Epoch] | None = None,
+    worker: str,
+    duration_s: float,
+    epochs: int = 0,
+    remaining: Sequence[tables.Epoch] = (),
+    artifacts: Sequence[tables.Artifact] = (),
     guard_position: int = 0,
 ) -> None:
     """Record the end of a trial, in one transaction.
 
-    `epochs` are those on record of a trial whose worker is gone: nobody knows for how long it has been.
+    `worker` is who ends it, `remaining` are epochs that are not on record yet, and `epochs` counts those of a
+    trial that has no result. Raises TrialTaken if the trial is another worker's.
     """
-    finished = now()
-    seconds = (
-        (finished - trial.started_at).total_seconds() if epochs is None else sum(e.seconds for e in epochs)
-    )
     findings = () if result is None else result.findings
     record.finish_trial(
         store,
         trial.study,
         trial.number,
+        worker=worker,
         verdict=judgement.verdict,
         reasons=judgement.reasons,
-        message=judgement.message,
+        message=_storable(judgement.message),
         value=None if result is None else result.value,
         skill=None if result is None else result.skill,
         best_epoch=None if result is None else result.best_epoch,
-        epochs=len(epochs or ()) if result is None else len(result.epochs),
-        finished_at=finished,
-        duration_s=seconds,
+        epochs=epochs if result is None else len(result.epochs),
+        finished_at=now(),
+        duration_s=duration_s,
+        remaining=remaining,
+        artifacts=artifacts,
         findings=finding_rows(trial.study, trial.number, findings),
         settings=guard_rows(trial.study, trial.number, findings, guard_position),
     )

@@ -12,10 +12,11 @@ from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
 from search.data import load
 from search.errors import RequestError
-from search.objective import trial_seed
 from search.recording import clamp_to_json, versions
+from search.seeds import trial_seed
 from search.verdict import Judgement, judge
 from storage.verdicts import Verdict
+from trainer.config import TrialConfig
 from trainer.result import EpochReport, TrialResult
 
 
@@ -79,11 +80,12 @@ def rerun(
         )
     exported = _exported(resolved)
     data, trial = load(resolved), resolved.trial({})
+    config = trial.config if exported is None else _unhurried(trial.config)
     from trainer.loop import fit  # torch is imported where it trains, and nowhere before
 
     result = fit(
-        trial.config,
-        data.dataset(trial.config.data),
+        config,
+        data.dataset(config.data),
         baseline=data.baseline,
         ceiling=data.ceiling,
         seed=trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed,
@@ -106,6 +108,11 @@ class _ExportedData(BaseModel):
 class _ExportedPolicy(BaseModel):
     file: str
     fingerprint: str
+
+
+def _unhurried(config: TrialConfig) -> TrialConfig:
+    """Without the time limit, which an exported trial kept on its machine: this one may be slower."""
+    return config.model_copy(update={"training": config.training.model_copy(update={"max_seconds": None})})
 
 
 class _Exported(BaseModel):

@@ -1,32 +1,34 @@
-"""The worker: asks, runs and tells trials until the study has as many as were wanted, or time is up."""
+"""The worker: claims, asks, runs and tells trials until the study has as many as wanted, or time is up."""
 
 import logging
+import math
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import optuna
-from optuna.trial import TrialState
-
+from search.asking import ask
+from search.attendance import Attendance
 from search.errors import AnswerIsNo
 from search.objective import Bench, run_trial
 from search.optimizers import Grid
 from search.progress import Progress
-from search.queue import clamp_queue, suggest
+from search.queue import waiting_trials
 from search.recovery import recover
-from search.space import to_distributions
+from search.space import grid_of
+from search.stopping import no_better
 from search.study import OpenStudy
-from search.telling import quiet
-from search.worker import WORKER, this_worker
-from storage import query
+from search.verdict import Judgement
+from search.worker import this_worker
+from storage import query, workers
 from storage.verdicts import Verdict
 
 log = logging.getLogger("ballast.run")
 
-CONCLUSIVE = (Verdict.ACCEPTED, Verdict.UNPROMISING, Verdict.UNSTABLE, Verdict.SUSPICIOUS)
-"""Verdicts that count towards the trials asked for; the others are taken up again, or say nothing."""
-
 _FAILURES_IN_A_ROW = 3
+_LOOK_AGAIN_S = 0.5
+_RECOVER_S = 10.0
+"""How often a busy worker looks for trials that others left; one without a trial looks all the time."""
 
 
 @dataclass(frozen=True)
@@ -38,66 +40,88 @@ class RunEnd:
     reason: str
 
 
-def run(study: OpenStudy, progress: Progress, should_stop: Callable[[], bool]) -> RunEnd:
-    """Run trials until `study.trials` are conclusive, `study.timeout` is over or a stop is asked for.
+def run(
+    study: OpenStudy, progress: Progress, should_stop: Callable[[], bool], *, device: str | None = None
+) -> RunEnd:
+    """Run trials until the study has as many conclusive ones as are wanted, or a reason to end before.
 
-    The study's trials are counted, not this run's: a run that is taken up again goes on to the same number.
-    Past the timeout no new trial starts; the running one is finished. AnswerIsNo when trials fail three
-    times in a row, because the fourth would too.
+    The study's trials are counted, not this worker's: a run that is taken up again, or has company, goes on
+    to the same number. Past `study.timeout` no new trial starts; the running one is finished. AnswerIsNo when
+    trials fail three times in a row, because the fourth would too.
     """
-    section = study.resolved.file.study
-    recover(study)
-    bench = Bench(study, this_worker(), progress, should_stop)
-    distributions = to_distributions(study.resolved.space)
-    deadline = None if section.timeout is None else time.monotonic() + section.timeout
+    begin(study, progress)
+    with Attendance(study.store, study.name, this_worker(), device) as attendance:
+        bench = Bench(study, attendance.worker, progress, should_stop, device)
+        return _Shift(bench, attendance).work()
+
+
+def begin(study: OpenStudy, progress: Progress) -> None:
+    """Tell a progress where the study stands."""
     counts = query.verdict_counts(study.store, study.name)
     ended = {verdict: n for verdict, n in counts.items() if verdict is not None}
-    progress.began(ended, query.best_trial(study.store, study.name), section.trials)
-    failures = 0
-    while (done := conclusive(study)) < section.trials:
-        reason = _reason_to_end(study, deadline, should_stop)
-        if reason is not None:
-            return RunEnd(done, section.trials, reason)
-        judgement = run_trial(bench, _ask(bench, distributions))
-        failures = failures + 1 if judgement.verdict is Verdict.FAILED else 0
-        if failures == _FAILURES_IN_A_ROW:
+    wanted = query.study(study.store, study.name).wanted
+    progress.began(ended, query.best_trial(study.store, study.name), wanted)
+
+
+class _Shift:
+    """One worker's time at a study."""
+
+    def __init__(self, bench: Bench, attendance: Attendance) -> None:
+        timeout = bench.study.resolved.file.study.timeout
+        self._bench, self._study, self._attendance = bench, bench.study, attendance
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._recovered = -math.inf
+        self._failures = 0
+
+    def work(self) -> RunEnd:
+        """Run one trial after the other; while others have the last ones, wait: they may die over them."""
+        study, me = self._study, self._bench.worker
+        while True:
+            self._recover(_RECOVER_S)
+            given_out = self._grid_is_given_out()
+            claim = workers.claim(study.store, study.name, me, take=not given_out)
+            reason = self._reason_to_end(claim, given_out)
+            if reason is not None:
+                return RunEnd(claim.done, claim.wanted, reason)
+            if claim.granted:
+                section, space = study.resolved.file.study, study.resolved.space
+                self._count(run_trial(self._bench, ask(study.optuna, section, space, me)))
+            else:
+                time.sleep(_LOOK_AGAIN_S)
+                self._recover(_LOOK_AGAIN_S)
+
+    def _recover(self, every: float) -> None:
+        if time.monotonic() - self._recovered >= every:
+            recover(self._study.books, self._bench.worker, self._attendance.is_gone)
+            self._recovered = time.monotonic()
+
+    def _reason_to_end(self, claim: workers.Claim, given_out: bool) -> str | None:
+        if claim.done >= claim.wanted:
+            waiting = " (what waits in the queue stays there)" if waiting_trials(self._study.optuna) else ""
+            return f"nothing is left to do{waiting}"
+        if self._bench.should_stop():
+            return "it was interrupted"
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return "the time is up"
+        if given_out and claim.busy == 0:
+            return "every point of the grid has been tried"
+        stop = self._study.resolved.file.study.stop
+        if stop.no_better_for is None:
+            return None
+        store, name = self._study.store, self._study.name
+        return no_better(query.values(store, name), stop, query.values(store, name, inherited=True))
+
+    def _grid_is_given_out(self) -> bool:
+        """Whether a grid has no point left. An interrupted one counts as tried in Optuna, though it waits."""
+        study, section = self._study.optuna, self._study.resolved.file.study
+        if section.sampler != "grid" or waiting_trials(study):
+            return False
+        return Grid(grid_of(self._study.resolved.space), seed=section.seed).is_exhausted(study)
+
+    def _count(self, judgement: Judgement) -> None:
+        self._failures = self._failures + 1 if judgement.verdict is Verdict.FAILED else 0
+        if self._failures == _FAILURES_IN_A_ROW:
             raise AnswerIsNo(
-                f"{failures} trials failed in a row, the last with: {judgement.message}. "
-                f"Look at them: ballast trials {study.name} --verdict failed"
+                f"{self._failures} trials failed in a row, the last with: {judgement.message}. "
+                f"Look at them: ballast trials {shlex.quote(self._study.name)} --verdict failed"
             )
-    waiting = " (what waits in the queue stays there)" if _waiting(study) else ""
-    return RunEnd(done, section.trials, f"nothing is left to do{waiting}")
-
-
-def conclusive(study: OpenStudy) -> int:
-    """How many trials of the study count towards the number asked for."""
-    counts = query.verdict_counts(study.store, study.name)
-    return sum(counts.get(verdict, 0) for verdict in CONCLUSIVE)
-
-
-def _reason_to_end(study: OpenStudy, deadline: float | None, should_stop: Callable[[], bool]) -> str | None:
-    if should_stop():
-        return "it was interrupted"
-    if deadline is not None and time.monotonic() >= deadline:
-        return "the time is up"
-    sampler = study.optuna.sampler
-    # An interrupted point counts as tried for Optuna, though it waits in the queue.
-    if isinstance(sampler, Grid) and sampler.is_exhausted(study.optuna) and not _waiting(study):
-        return "every point of the grid has been tried"
-    return None
-
-
-def _waiting(study: OpenStudy) -> bool:
-    return bool(study.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
-
-
-def _ask(bench: Bench, distributions: dict[str, optuna.distributions.BaseDistribution]) -> optuna.Trial:
-    """The next trial, owned by this worker before anything is suggested for it."""
-    study = bench.study
-    clamp_queue(study.optuna, study.storage, study.resolved.space)
-    with quiet():
-        trial = study.optuna.ask()
-        trial.set_user_attr(WORKER, bench.worker)
-        for name, distribution in distributions.items():
-            suggest(trial, name, distribution)
-    return trial

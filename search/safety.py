@@ -1,6 +1,6 @@
 """The safe ranges: a policy read from YAML, and the pure functions that cut values and dimensions to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from search.config.layers import Clamp
 from search.config.leaves import did_you_mean, sentences, show
-from search.config.reader import Node, plain, read_mapping
+from search.config.reader import Node, Source, mapping, plain, read_source
 from search.config.schema import TRIAL_LEAVES
 from search.config.tree import flatten
 from search.errors import ConfigError, Place, Problem
@@ -108,11 +108,37 @@ def clamp_dimension(dimension: Dimension, safe: SafeRange) -> tuple[Dimension, C
 
 def read_policy(path: Path, shown: str | None = None) -> Policy:
     """Read a policy; `shown` is the path as it appears in places. Raises ConfigError with every problem."""
-    shown = shown or str(path)
-    ranges, problems = _read_ranges(path, shown, ())
+    return policy_from(policy_sources(path, shown or str(path)))
+
+
+def policy_sources(path: Path, shown: str) -> tuple[Source, ...]:
+    """Read a policy and those that it extends, outermost first, up to one that was read already.
+
+    Raises ConfigError for a file that cannot be read.
+    """
+    sources: dict[Path, Source] = {}
+    while True:
+        source = read_source(path, shown)
+        if path.resolve() in sources:
+            return tuple(sources.values())
+        sources[path.resolve()] = source
+        extends = mapping(source)[0].get("extends")
+        if extends is None or not isinstance(extends.value, str):
+            return tuple(sources.values())
+        path, shown = path.parent / extends.value, str(Path(shown).parent / extends.value)
+
+
+def policy_from(sources: Sequence[Source]) -> Policy:
+    """Build the policy that `policy_sources` has read. Raises ConfigError with every problem."""
+    ranges: dict[str, SafeRange] = {}
+    problems: list[Problem] = []
+    for source in reversed(sources):
+        found, wrong = _read_ranges(source, is_innermost=source is sources[-1])
+        ranges |= found
+        problems += wrong
     if problems:
         raise ConfigError(problems)
-    return Policy(shown, ranges)
+    return Policy(sources[0].shown, ranges)
 
 
 def _clamp(safe: SafeRange, declared: Any, effective: Any) -> Clamp:
@@ -129,35 +155,24 @@ def _safe_part(dimension: Dimension, safe: SafeRange) -> Dimension | None:
     return dimension.within(safe.low, safe.high)
 
 
-def _read_ranges(
-    path: Path, shown: str, above: tuple[Path, ...]
-) -> tuple[dict[str, SafeRange], list[Problem]]:
-    """Read one file of the chain of `extends`; the keys of the outer file replace those of the inner one."""
-    entries, problems = read_mapping(path, shown)
-    ranges: dict[str, SafeRange] = {}
+def _read_ranges(source: Source, is_innermost: bool) -> tuple[dict[str, SafeRange], list[Problem]]:
+    """Return the safe ranges of one file; those of an outer one replace those that it extends."""
+    entries, problems = mapping(source)
     extends = entries.pop("extends", None)
-    if extends is not None:
-        ranges, found = _read_extended(extends, path, shown, (*above, path.resolve()))
-        problems += found
-    found_leaves, unknown = flatten(Node(entries, Place(shown)), TRIAL_LEAVES)
+    if extends is not None and not isinstance(extends.value, str):
+        message = f"extends is {show(plain(extends))}; name one policy file"
+        problems.append(Problem(extends.place, message))
+    elif extends is not None and is_innermost:
+        message = f"extends {extends.value} comes back to this file; break the circle"
+        problems.append(Problem(extends.place, message))
+    ranges: dict[str, SafeRange] = {}
+    found_leaves, unknown = flatten(Node(entries, Place(source.shown)), TRIAL_LEAVES)
     problems += unknown
     for key, node in found_leaves:
         problems += (wrong := _problems_of(key, node))
         if not wrong:
             ranges[key] = _safe_range(key, node)
     return ranges, problems
-
-
-def _read_extended(
-    extends: Node, path: Path, shown: str, above: tuple[Path, ...]
-) -> tuple[dict[str, SafeRange], list[Problem]]:
-    name = extends.value
-    if not isinstance(name, str):
-        return {}, [Problem(extends.place, f"extends is {show(plain(extends))}; name one policy file")]
-    inner = path.parent / name
-    if inner.resolve() in above:
-        return {}, [Problem(extends.place, f"extends {name} comes back to this file; break the circle")]
-    return _read_ranges(inner, str(Path(shown).parent / name), above)
 
 
 def _problems_of(key: str, node: Node) -> list[Problem]:

@@ -1,27 +1,28 @@
-"""Creates a study or takes it up again: Optuna's part and the record, in one database."""
+"""Creates a study, takes it up again, or joins it: Optuna's part and the record, in one database."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import optuna
-import sqlalchemy
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from search import recording
+from search import continuation, inheritance, recording
+from search.books import Books, Rules
+from search.config.resolve import resolve_recorded
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
-from search.optimizers import make_pruner, make_sampler
+from search.files import StudyFiles, study_files
+from search.optimizers import make_pruner
+from search.optuna_storage import optuna_storage
 from search.queue import REQUESTED
 from storage import query, record, tables
 from storage.engine import Store
-from storage.errors import StudyUnknown
-from storage.sqlite import sqlite_connect_args, tune_sqlite
-
-MAY_CHANGE = ("study.trials", "study.timeout", "study.retries", "study.enqueue", "storage.")
-"""Keys, and beginnings of keys, in which a continued study may differ from the one that was started."""
+from storage.errors import StudyExists, StudyUnknown
 
 
 @dataclass(frozen=True)
@@ -30,70 +31,144 @@ class OpenStudy:
 
     resolved: ResolvedStudy
     data: StudyData
-    store: Store
-    optuna: optuna.Study
-    storage: RDBStorage
+    books: Books
+    files: StudyFiles
 
     @property
     def name(self) -> str:
         """The name, which is the key of both parts."""
-        return self.resolved.file.study.name
+        return self.books.name
+
+    @property
+    def store(self) -> Store:
+        """Where both parts are."""
+        return self.books.store
+
+    @property
+    def optuna(self) -> optuna.Study:
+        """Optuna's part."""
+        return self.books.optuna
 
 
-def optuna_storage(store: Store) -> RDBStorage:
-    """Optuna's storage in the same database, with the same patience for locks."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    is_sqlite = store.engine.dialect.name == "sqlite"
-    arguments = {"connect_args": sqlite_connect_args()} if is_sqlite else {"pool_pre_ping": True}
-    storage = RDBStorage(store.url, engine_kwargs=arguments)
-    if is_sqlite:
-        tune_sqlite(storage.engine)
-    return storage
-
-
-def has_optuna_tables(store: Store) -> bool:
-    """Whether Optuna has ever used this database."""
-    return bool(sqlalchemy.inspect(store.engine).has_table("studies"))
-
-
-def upgrade_optuna(store: Store) -> None:
-    """Bring Optuna's tables to the schema of the installed Optuna, if there are any."""
-    if has_optuna_tables(store):
-        RDBStorage(store.url, skip_compatibility_check=True).upgrade()
-
-
-def open_study(resolved: ResolvedStudy, data: StudyData, store: Store) -> OpenStudy:
+def open_study(
+    resolved: ResolvedStudy,
+    data: StudyData,
+    store: Store,
+    *,
+    devices: Sequence[str | None] = (None,),
+    proxy: str | None = None,
+    continue_from: str | None = None,
+) -> OpenStudy:
     """Create the study, or continue it if it is the same; StudyChanged says what is not.
 
-    TrainerError if this machine has not the device: before a study is made that only another could run.
+    `devices` are those of its workers, None the study's own.
+    `continue_from` names a study of this store whose trials are taken over, as far as they lie in the space;
+    `proxy` is the address of Optuna's gRPC proxy. TrainerError if this machine has not the device: before a
+    study is made that only another could run.
     """
+    _require_devices(resolved, devices)
+    recorded = _recorded(store, resolved.file.study.name)
+    if recorded is not None:
+        data = _unchanged(resolved, data, store, recorded)
+    elif continue_from is not None:
+        data = inheritance.comparable(resolved, data, store, continue_from)
+    opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
+    if recorded is None:
+        recorded = _create(opened)
+    if recorded is not None:
+        opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
+        _go_on(opened, recorded)
+    # A take-over that broke off is completed by whoever goes on with the study.
+    source = continue_from or query.study(store, opened.name).facts.get(inheritance.CONTINUED_FROM)
+    if source is not None:
+        inheritance.take_over(opened.books, opened.resolved, opened.data, source)
+    _enqueue(opened)
+    return opened
+
+
+def join_study(
+    resolved: ResolvedStudy,
+    data: StudyData,
+    store: Store,
+    *,
+    device: str | None = None,
+    proxy: str | None = None,
+) -> OpenStudy:
+    """The study as it stands in the store, for one more worker; raises as `open_study` does."""
+    _require_devices(resolved, [device])
+    data = _unchanged(resolved, data, store, query.study(store, resolved.file.study.name))
+    return _assemble(resolved, data, store, optuna_storage(store, proxy))
+
+
+def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> ResolvedStudy:
+    """The study's settings as its record has them; `folder` is where relative paths of data begin.
+
+    RequestError for a study whose record has no sources.
+    """
+    sources = query.study(store, name).sources
+    if sources is None:
+        raise RequestError(
+            f"study {name!r} in {store.shown_url} was started by a Ballast that did not keep its file; "
+            "go on with it once from the file, and workers can join: "
+            f"ballast run STUDY.yaml --name {shlex.quote(name)}"
+        )
+    return resolve_recorded(sources, folder=folder)
+
+
+def _require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
     from trainer.runtime import find_device  # torch, which nothing else here needs
 
-    find_device(resolved.trial_config.training.device)
-    name = resolved.file.study.name
-    recorded = _recorded(store, name)
-    if recorded is not None:
-        check_unchanged(resolved, data, store, recorded)
-        # One ceiling for all trials of a study, though another number of trials would give another.
-        data = replace(data, ceiling=recorded.facts["skill_ceiling"])
-    storage = optuna_storage(store)
-    study = optuna.create_study(study_name=name, storage=storage, direction="minimize", load_if_exists=True)
-    if recorded is None:
-        _require_ours(study, store)
+    for device in devices:
+        find_device(device or resolved.trial_config.training.device)
+
+
+def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: BaseStorage) -> OpenStudy:
+    section = resolved.file.study
+    study = optuna.create_study(
+        study_name=section.name, storage=storage, direction="minimize", load_if_exists=True
+    )
+    study.pruner = make_pruner(section, most_epochs(resolved))
+    rules = Rules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
+    files = study_files(store.url, resolved.file.storage.files, section.name)
+    return OpenStudy(resolved, data, Books(store, study, rules), files)
+
+
+def _create(opened: OpenStudy) -> tables.Study | None:
+    """Put a new study on record. The row of another process that did the same meanwhile, if one did."""
+    resolved, name, store = opened.resolved, opened.name, opened.store
+    _require_ours(opened.optuna, store)
+    try:
         record.create_study(
             store,
-            recording.study_row(resolved, data),
+            recording.study_row(resolved, opened.data),
             recording.setting_rows(name, resolved.settings.values()),
             recording.clamp_rows(name, resolved),
-            recording.data_row(name, data),
+            recording.data_row(name, opened.data),
         )
+    except StudyExists:
+        return query.study(store, name)
+    return None
+
+
+def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:
+    """Put on record what has changed of what may change: above all, how many trials are wanted."""
+    stacks = query.setting_stacks(opened.store, opened.name)
+    rows = continuation.continuation_rows(opened.resolved, stacks)
+    if rows or recorded.sources != opened.resolved.sources:
+        record.continue_study(
+            opened.store,
+            opened.name,
+            wanted=opened.resolved.file.study.trials,
+            sources=opened.resolved.sources,
+            settings=rows,
+        )
+
+
+def _enqueue(opened: OpenStudy) -> None:
+    resolved = opened.resolved
     for params, asked in zip(resolved.enqueued, resolved.requested, strict=True):
         kept = {REQUESTED: dict(asked)} if asked != params else None
-        study.enqueue_trial(dict(params), user_attrs=kept, skip_if_exists=True)
-    section = resolved.file.study
-    study.sampler = make_sampler(section, resolved.space, len(study.get_trials(deepcopy=False)))
-    study.pruner = make_pruner(section, most_epochs(resolved))
-    return OpenStudy(resolved, data, store, study, storage)
+        opened.optuna.enqueue_trial(dict(params), user_attrs=kept, skip_if_exists=True)
 
 
 def _recorded(store: Store, name: str) -> tables.Study | None:
@@ -113,31 +188,17 @@ def _require_ours(study: optuna.Study, store: Store) -> None:
         )
 
 
-def check_unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded: tables.Study) -> None:
-    """Raise StudyChanged if what decides a trial's value differs from the study on record."""
-    present = recording.fingerprints(resolved, data)
-    parts = [part for part, digest in recorded.fingerprints.items() if present.get(part) != digest]
-    if not parts:
-        return
-    changes = _changed_keys(resolved, query.setting_stacks(store, recorded.name, None))
-    if "content" in parts:
-        changes.append(f"the rows of {resolved.trial_config.data.source}")
-    if "policy" in parts:
-        changes.append(f"the safe ranges ({resolved.policy.path})")
-    raise StudyChanged(
-        f"study {recorded.name!r} in {store.shown_url} was started with other settings: "
-        f"{'; '.join(changes) or ', '.join(parts)}. "
-        f"Go on with the settings it was started with, or start another study: --name {recorded.name}-2"
-    )
+def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded: tables.Study) -> StudyData:
+    """The data with the study's own ceiling; StudyChanged if what decides a trial's value has changed.
 
-
-def _changed_keys(resolved: ResolvedStudy, stacks: Mapping[str, list[tables.Setting]]) -> list[str]:
-    recorded = {key: stack[-1].effective for key, stack in stacks.items()}
-    present = {key: setting.value for key, setting in resolved.settings.items()}
-    changes = []
-    for key in sorted(recorded.keys() | present.keys()):
-        before, after = recorded.get(key), present.get(key)
-        if before != after and not key.startswith(MAY_CHANGE):
-            origin = resolved.settings[key].origin if key in resolved.settings else "left out"
-            changes.append(f"{key} was {before!r}, is {after!r} ({origin})")
-    return changes
+    One ceiling holds for all trials of a study, though another number of trials would give another.
+    """
+    stacks = query.setting_stacks(store, recorded.name)
+    changes = continuation.changes(resolved, recorded.fingerprints, stacks, data.table.sha256)
+    if changes:
+        raise StudyChanged(
+            f"study {recorded.name!r} in {store.shown_url} was started with other settings: "
+            f"{'; '.join(changes)}. Go on with the settings it was started with, or start another study: "
+            f"--name {shlex.quote(recorded.name + '-2')}"
+        )
+    return replace(data, ceiling=recorded.facts["skill_ceiling"])

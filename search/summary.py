@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from search.runner import CONCLUSIVE
 from storage import query, tables
 from storage.engine import Store
+from storage.verdicts import CONCLUSIVE
 from trainer.baselines import noise_floor
 
 

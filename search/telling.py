@@ -9,12 +9,12 @@ ended worse than random search: benchmarks/sampler_safety.py.)
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search.config.schema import SamplerName
 from storage.verdicts import Verdict
@@ -36,12 +36,11 @@ class Message:
 
 
 def message_for(
-    verdict: Verdict, value: float | None, *, sampler: SamplerName, worst_honest: float
+    verdict: Verdict, value: float | None, *, sampler: SamplerName, worst_honest: Callable[[], float]
 ) -> Message:
-    """What to tell. `worst_honest` is the largest honest loss known.
+    """What to tell. `worst_honest` finds the largest honest loss known; it is asked where a penalty is due.
 
-    Raises ValueError where an accepted `value` is not finite, and where a penalty is due and `worst_honest`
-    is not finite and positive.
+    Raises ValueError where an accepted `value` is not finite, or the worst loss not finite and positive.
     """
     if verdict is Verdict.ACCEPTED:
         if value is None or not math.isfinite(value):
@@ -53,7 +52,7 @@ def message_for(
         return Message(TrialState.PRUNED, None, _SATISFIED)
     if verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS):
         if sampler in LEARNS_FROM_COMPLETE:
-            return Message(TrialState.COMPLETE, _penalty(worst_honest), _VIOLATED)
+            return Message(TrialState.COMPLETE, _penalty(worst_honest()), _VIOLATED)
         return Message(TrialState.PRUNED, None, _VIOLATED)
     return Message(TrialState.FAIL, None, None)
 
@@ -68,11 +67,18 @@ def _penalty(worst_honest: float) -> float:
 
 
 def tell(study: optuna.Study, trial: optuna.Trial, message: Message) -> None:
-    """Set the constraint, which must stand before the end of the trial, and end it."""
+    """Set the constraint, which must stand before the end of the trial, and end it.
+
+    What a worker did of this before it died is left as it is.
+    """
     with quiet():
-        if message.constraint is not None:
+        if message.constraint is not None and CONSTRAINT not in _told(study, trial).constraints:
             trial.set_constraint(CONSTRAINT, message.constraint)
-        study.tell(trial, message.value, message.state)
+        study.tell(trial, message.value, message.state, skip_if_finished=True)
+
+
+def _told(study: optuna.Study, trial: optuna.Trial) -> FrozenTrial:
+    return study._storage.get_trial(trial._trial_id)
 
 
 @contextmanager

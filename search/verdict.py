@@ -10,13 +10,17 @@ from trainer.result import Outcome, TrialResult
 
 OVERRIDE_NOT_APPLIED = "override_not_applied"
 PRUNED = "pruned"
+MAX_SECONDS = "max_seconds"
 SIGNAL = "signal"
 WORKER_DIED = "worker_died"
 CRASHED = "crashed"
+TAKEN_OVER = "taken_over"
+DUPLICATE = "duplicate"
 
 _VERDICTS = {
     Outcome.FINISHED: Verdict.ACCEPTED,
     Outcome.STOPPED: Verdict.UNPROMISING,
+    Outcome.TIMED_OUT: Verdict.UNPROMISING,
     Outcome.UNSTABLE: Verdict.UNSTABLE,
     Outcome.SUSPICIOUS: Verdict.SUSPICIOUS,
     Outcome.INTERRUPTED: Verdict.INTERRUPTED,
@@ -44,12 +48,22 @@ def judge(result: TrialResult, requested: Mapping[str, Any]) -> Judgement:
     verdict = _VERDICTS[result.outcome]
     if verdict is Verdict.ACCEPTED:
         return Judgement(verdict, (), f"trained {len(result.epochs)} epochs, best was {result.best_epoch}")
+    if result.outcome is Outcome.TIMED_OUT:
+        return Judgement(verdict, (MAX_SECONDS,), _timed_out(result, requested["training.max_seconds"]))
     if verdict is Verdict.UNPROMISING:
         return Judgement(verdict, (PRUNED,), f"the pruner stopped it after {len(result.epochs)} epochs")
     if verdict is Verdict.INTERRUPTED:
         return Judgement(verdict, (SIGNAL,), "stopped by a signal; its parameters will be tried again")
     reasons = tuple(dict.fromkeys(str(finding.kind) for finding in result.findings))
     return Judgement(verdict, reasons, result.findings[-1].message)
+
+
+def _timed_out(result: TrialResult, limit: float) -> str:
+    best = "" if result.best_epoch is None else f", best was {result.best_epoch}"
+    return (
+        f"stopped after {result.seconds:.1f} s by training.max_seconds = {limit:g}; "
+        f"complete epochs: {len(result.epochs)}{best}"
+    )
 
 
 def not_applied(effective: Mapping[str, Any], requested: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
-"""Who runs a trial: a name that no other process ever has, and whether its owner is still alive."""
+"""Who runs a trial: a name that no other process ever has, and whether that process still runs here."""
 
 import os
 import socket
+from hashlib import sha256
 from pathlib import Path
 
 WORKER = "worker"
@@ -9,17 +10,29 @@ WORKER = "worker"
 
 
 def this_worker() -> str:
-    """`host:pid:start-token` of this process."""
+    """`machine:pid:start-token` of this process."""
     pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_start_token(pid)}"
+    return f"{this_machine()}:{pid}:{_start_token(pid)}"
+
+
+def this_machine() -> str:
+    """The host's name with what tells it from others of that name, and from other containers: process ids
+    mean something only within one running kernel and one namespace.
+    """
+    boot = _text(Path("/proc/sys/kernel/random/boot_id"))
+    namespace = os.stat("/proc/self/ns/pid").st_ino if boot else 0
+    return f"{socket.gethostname()}-{sha256(f'{boot}{namespace}'.encode()).hexdigest()[:8]}"
+
+
+def is_local(worker: str) -> bool:
+    """Whether `worker` ran on this machine, where the process itself can be looked at."""
+    return worker.rsplit(":", 2)[0] == this_machine()
 
 
 def is_dead(worker: str) -> bool:
     """Whether `worker` ran on this machine and is gone; False for another machine: nothing is known of it."""
-    host, pid, token = worker.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    return _start_token(int(pid)) != token
+    _, pid, token = worker.rsplit(":", 2)
+    return is_local(worker) and _start_token(int(pid)) != token
 
 
 def _start_token(pid: int) -> str:
@@ -31,6 +44,13 @@ def _start_token(pid: int) -> str:
         return "" if state in "ZX" else others[18]
     except OSError:
         return "alive" if _runs(pid) else ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _runs(pid: int) -> bool:

@@ -19,15 +19,19 @@ def check(store: Store) -> list[str]:
     Writes nothing. A trial that runs is reported too: only people know whether its worker still lives. Rows
     are looked at only where file and schema are well.
     """
+    structure = check_structure(store)
+    if structure:
+        return structure
+    with store.reading() as session:
+        return [*_setting_problems(session), *_study_problems(session), *_trial_problems(session)]
+
+
+def check_structure(store: Store) -> list[str]:
+    """Every problem of file, schema and references; where there is one, rows cannot be trusted."""
     with store.reading() as session:
         connection = session.connection()
         file_problems = _file_problems(connection) if connection.dialect.name == "sqlite" else ()
-        problems = [*file_problems, *_schema_problems(connection)]
-        return problems or [
-            *_setting_problems(session),
-            *_study_problems(session),
-            *_trial_problems(session),
-        ]
+        return [*file_problems, *_schema_problems(connection)]
 
 
 def _file_problems(connection: Connection) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Opens a store: its URL, its engine, its schema, its transactions."""
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +21,10 @@ from storage.urls import is_sqlite, masked, read_url, require_sqlite_file
 class Store:
     """An open store. `url` holds the password, if there is one: show `shown_url`."""
 
-    engine: Engine
+    engine: Engine = field(repr=False)
     url: str = field(repr=False)
+    patience: float = 0.0
+    """Seconds for which a read or a write is tried again while the store is away; see `storage.patience`."""
 
     @property
     def shown_url(self) -> str:
@@ -57,13 +60,14 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str, *, create: bool = True) -> Store:
+def open_store(url: str, *, create: bool = True, patience: float = 0.0) -> Store:
     """Open the store at `url`; with `create`, make it, or our tables in it, where they are missing.
 
     Supported are `sqlite:///FILE` (relative to the working directory) and `postgresql://…` (psycopg 3).
+    `patience` is for what is asked of the open store: an address that is wrong is told at once.
     Raises StoreUrlInvalid, StoreMissing, StoreTooOld, StoreTooNew and what the driver's errors become.
     """
-    store = _connect(url, create=create)
+    store = _connect(url, create=create, patience=patience)
     try:
         with store.reading() as session:
             found = revision_of(session.connection())
@@ -79,12 +83,12 @@ def open_store(url: str, *, create: bool = True) -> Store:
     return store
 
 
-def upgrade(url: str) -> tuple[str, str]:
+def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:
     """Bring the schema at `url` to what this Ballast needs; returns the revisions (from, to).
 
-    `from` is `none` where the database held no tables of ours. Raises StoreTooNew, and as `open_store` does.
+    With `create` a missing file is made; `from` is `none` where the database held no tables of ours. Raises StoreTooNew, and as `open_store` does.
     """
-    store = _connect(url, create=False)
+    store = _connect(url, create=create)
     try:
         with store.session() as session:
             found = revision_of(session.connection())
@@ -97,11 +101,13 @@ def upgrade(url: str) -> tuple[str, str]:
     return found or "none", head()
 
 
-def _connect(url: str, *, create: bool) -> Store:
+def _connect(url: str, *, create: bool, patience: float = 0.0) -> Store:
     address = read_url(url)
     if is_sqlite(address):
         require_sqlite_file(address, masked(url), create=create)
-    return Store(_make_engine(address, masked(url)), url)
+    store = Store(_make_engine(address, masked(url)), url, patience)
+    weakref.finalize(store, store.engine.dispose)  # for those who let it go unclosed
+    return store
 
 
 def _make_engine(address: URL, shown: str) -> Engine:

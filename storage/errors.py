@@ -16,6 +16,7 @@
         ├── TrialUnknown
         ├── TrialExists
         ├── TrialFinished    a verdict is never overwritten
+        ├── TrialTaken       another worker has taken it over
         ├── RecordConflict   a row contradicts what the store holds
         └── ValueUnstorable  a value cannot be stored without loss
 
@@ -87,6 +88,10 @@ class TrialExists(RecordError):
 
 class TrialFinished(RecordError):
     """The trial has its verdict; a verdict is never overwritten."""
+
+
+class TrialTaken(RecordError):
+    """Another worker has taken the trial over, from one that it held for dead."""
 
 
 class RecordConflict(RecordError):

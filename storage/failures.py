@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from storage.errors import (
     RecordConflict,
@@ -56,11 +56,20 @@ _OF_POSTGRESQL: dict[str, _Sentence] = {
     "25006": _READ_ONLY,  # read_only_sql_transaction
     "42501": _READ_ONLY,  # insufficient_privilege
     "53100": _FULL,  # disk_full
+    "40001": _LOCKED,  # serialization_failure
     "40P01": _LOCKED,  # deadlock_detected
     "55P03": _LOCKED,  # lock_not_available
     "42P01": _DAMAGED,  # undefined_table
+    "42703": _DAMAGED,  # undefined_column
+    "53300": _UNREACHABLE,  # too_many_connections
+    "57P01": _UNREACHABLE,  # admin_shutdown
+    "57P02": _UNREACHABLE,  # crash_shutdown
+    "57P03": _UNREACHABLE,  # cannot_connect_now
+    "57P04": _UNREACHABLE,  # database_dropped
 }
 """By SQLSTATE: PostgreSQL's manual, appendix A."""
+_CONNECTION_EXCEPTION = "08"
+"""The first two characters, its class, of each SQLSTATE of a connection that broke."""
 
 
 def translate(error: SQLAlchemyError, shown: str) -> StoreError:
@@ -84,10 +93,14 @@ def _sentence(error: SQLAlchemyError) -> _Sentence:
         code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         missing = "no such table" in str(driver) or "no such column" in str(driver)
         return _DAMAGED if missing else _OF_SQLITE.get(code, _UNEXPECTED)
-    state = getattr(driver, "sqlstate", None)
-    if state is None and type(driver).__name__ in {"OperationalError", "ConnectionTimeout"}:
+    state = getattr(driver, "sqlstate", None) or ""
+    if state in _OF_POSTGRESQL:
+        return _OF_POSTGRESQL[state]
+    cut = isinstance(error, DBAPIError) and error.connection_invalidated
+    nameless = not state and type(driver).__name__ in {"OperationalError", "ConnectionTimeout"}
+    if cut or nameless or state.startswith(_CONNECTION_EXCEPTION):
         return _UNREACHABLE
-    return _OF_POSTGRESQL.get(state or "", _UNEXPECTED)
+    return _UNEXPECTED
 
 
 def _first_line(error: SQLAlchemyError) -> str:

@@ -5,47 +5,62 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
+from storage.patience import patient
 from storage.tables import Artifact, Clamp, DataFingerprint, Epoch, Finding, Row, Setting, Study, Trial
-from storage.verdicts import Verdict
+from storage.verdicts import CONCLUSIVE, Verdict
 
 _AnyRow = TypeVar("_AnyRow", bound=Row)
 
 
+@patient
 def studies(store: Store) -> list[Study]:
     """All studies, oldest first."""
     with store.reading() as session:
         return _all(session, select(Study).order_by(Study.created_at, Study.name))
 
 
+@patient
 def study(store: Store, name: str) -> Study:
     """One study. Raises StudyUnknown, which names the nearest study there is."""
     with store.reading() as session:
         return require_study(session, store, name)
 
 
+@patient
 def trials(store: Store, name: str, verdict: Verdict | None = None) -> list[Trial]:
     """The trials of a study by number, of one verdict if given. Raises StudyUnknown."""
     query = select(Trial).where(Trial.study == name).order_by(Trial.number)
     return _of_study(store, name, query if verdict is None else query.where(Trial.verdict == verdict))
 
 
+@patient
+def trials_from(store: Store, name: str, first: int) -> list[Trial]:
+    """The trials of a study from number `first` on. Raises StudyUnknown."""
+    return _of_study(
+        store, name, select(Trial).where(Trial.study == name, Trial.number >= first).order_by(Trial.number)
+    )
+
+
+@patient
 def trial(store: Store, name: str, number: int) -> Trial:
     """One trial. Raises StudyUnknown and TrialUnknown."""
     with store.reading() as session:
         return require_trial(session, store, name, number)
 
 
+@patient
 def settings(store: Store, name: str, trial: int | None = None) -> list[Setting]:
     """The settings of the study (`trial` None), or of the trial alone, by key and position."""
     query = select(Setting).where(Setting.study == name, Setting.trial == trial)
     return _of_trial(store, name, trial, query.order_by(Setting.key, Setting.position))
 
 
+@patient
 def setting_stacks(store: Store, name: str, trial: int | None = None) -> dict[str, list[Setting]]:
     """The layers of each key, lowest first: those of the study, then those of the trial, if one is given.
 
@@ -59,34 +74,40 @@ def setting_stacks(store: Store, name: str, trial: int | None = None) -> dict[st
     return stacks
 
 
+@patient
 def clamps(store: Store, name: str) -> list[Clamp]:
     """The clamps of a study, in the order in which they were recorded."""
     return _of_study(store, name, select(Clamp).where(Clamp.study == name).order_by(Clamp.id))
 
 
+@patient
 def epochs(store: Store, name: str, trial: int) -> list[Epoch]:
     """The epochs of a trial, first to last."""
     query = select(Epoch).where(Epoch.study == name, Epoch.trial == trial).order_by(Epoch.epoch)
     return _of_trial(store, name, trial, query)
 
 
+@patient
 def findings(store: Store, name: str, trial: int | None = None) -> list[Finding]:
     """What the guard found in a trial, or in all trials, in the order in which it was found."""
     query = select(Finding).where(Finding.study == name).order_by(Finding.trial, Finding.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Finding.trial == trial))
 
 
+@patient
 def data(store: Store, name: str) -> DataFingerprint:
     """The fingerprint of the data that a study was started on."""
     return _of_study(store, name, select(DataFingerprint).where(DataFingerprint.study == name))[0]
 
 
+@patient
 def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifact]:
     """The files of a trial, or all of the study and its trials, oldest first."""
     query = select(Artifact).where(Artifact.study == name).order_by(Artifact.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Artifact.trial == trial))
 
 
+@patient
 def verdict_counts(store: Store, name: str) -> dict[Verdict | None, int]:
     """How many trials have each verdict; those still running are under None. Absent means zero."""
     query = select(Trial.verdict, func.count()).where(Trial.study == name).group_by(Trial.verdict)
@@ -95,6 +116,7 @@ def verdict_counts(store: Store, name: str) -> dict[Verdict | None, int]:
         return dict(session.execute(query).all())
 
 
+@patient
 def mean_duration(store: Store, name: str) -> float | None:
     """Mean seconds of the trials that ended; None if none has."""
     with store.reading() as session:
@@ -102,6 +124,7 @@ def mean_duration(store: Store, name: str) -> float | None:
         return session.scalar(select(func.avg(Trial.duration_s)).where(Trial.study == name))
 
 
+@patient
 def epoch_count(store: Store, name: str) -> int:
     """How many epochs the trials of a study have trained, all together."""
     with store.reading() as session:
@@ -109,6 +132,7 @@ def epoch_count(store: Store, name: str) -> int:
         return session.scalar(select(func.sum(Trial.epochs)).where(Trial.study == name)) or 0
 
 
+@patient
 def best_trial(store: Store, name: str) -> Trial | None:
     """The accepted trial of the lowest finite value, the earlier of two equal ones; None if there is none."""
     query = (
@@ -119,6 +143,42 @@ def best_trial(store: Store, name: str) -> Trial | None:
         .limit(1)
     )
     return next(iter(_of_study(store, name, query)), None)
+
+
+@patient
+def find_configuration(store: Store, name: str, configuration: str) -> Trial | None:
+    """The first trial that tried a configuration and came to a conclusion; None if none did."""
+    query = (
+        select(Trial)
+        .where(Trial.study == name, Trial.configuration == configuration, Trial.verdict.in_(CONCLUSIVE))
+        .order_by(Trial.number)
+        .limit(1)
+    )
+    return next(iter(_of_study(store, name, query)), None)
+
+
+@patient
+def values(store: Store, name: str, *, inherited: bool = False) -> list[tuple[int, Verdict, float | None]]:
+    """Number, verdict and value of the study's own conclusive trials, or the inherited ones, by number."""
+    which = _conclusive(name) & (_is_inherited(name) if inherited else ~_is_inherited(name))
+    query = select(Trial.number, Trial.verdict, Trial.value).where(which)
+    with store.reading() as session:
+        require_study(session, store, name)
+        rows = session.execute(query.order_by(Trial.number))
+        return [(number, verdict, value) for number, verdict, value in rows if verdict is not None]
+
+
+@patient
+def count_conclusive(store: Store, name: str) -> int:
+    """How many trials of its own the study has brought to a conclusion."""
+    with store.reading() as session:
+        require_study(session, store, name)
+        return conclusive_in(session, name)
+
+
+def conclusive_in(session: Session, name: str) -> int:
+    """The same, inside a transaction that is open."""
+    return session.scalar(select(func.count()).select_from(Trial).where(_conclusive(name) & ~_is_inherited(name))) or 0
 
 
 def require_study(session: Session, store: Store, name: str) -> Study:
@@ -145,6 +205,15 @@ def _unknown_study(name: str, known: Sequence[str], shown: str) -> str:
     nearest = get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}? List" if nearest else "list"
     return f"no study {name!r} in {shown}; {hint} them with: ballast status --store {shown}"
+
+
+def _conclusive(name: str) -> ColumnElement[bool]:
+    return (Trial.study == name) & Trial.verdict.in_(CONCLUSIVE)
+
+
+def _is_inherited(name: str) -> ColumnElement[bool]:
+    """Trials taken over from another study do not count: the budget is for new ones."""
+    return Trial.source_study.is_not(None) & (Trial.source_study != name)
 
 
 def _of_study(store: Store, name: str, query: Select[_AnyRow]) -> list[_AnyRow]:

@@ -1,71 +1,127 @@
 """Writes to the store: one function is one transaction, which is there as a whole or not at all.
 
 Rows are copied into the store: those that a caller holds stay plain data classes. Nothing is overwritten but
-the facts of a study and a trial that is still running.
+what a study works towards, its facts, and a trial that is still running.
+
+A write whose acknowledgement was lost is done again by `patient`, and finds what it did the first time: the
+same moment, to the microsecond, by the same worker. It then leaves everything as it is.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import insert, inspect, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.engine import Store
-from storage.errors import StudyExists, TrialExists, TrialFinished
+from storage.errors import StudyExists, TrialExists, TrialFinished, TrialTaken
+from storage.patience import patient
 from storage.query import require_study, require_trial
 from storage.tables import Artifact, Clamp, DataFingerprint, Epoch, Finding, Row, Setting, Study, Trial
 from storage.verdicts import Verdict
 
 
+@patient
 def create_study(
     store: Store, study: Study, settings: Sequence[Setting], clamps: Sequence[Clamp], data: DataFingerprint
 ) -> None:
     """Record a new study with its settings, clamps and data. Raises StudyExists."""
     with store.session() as session:
-        if session.get(Study, study.name) is not None:
+        if _insert_new(session, study):
+            for rows in (settings, clamps, [data]):
+                _add(session, rows)
+        elif require_study(session, store, study.name).created_at != study.created_at:
             raise StudyExists(
                 f"study {study.name!r} is in {store.shown_url} already; "
                 "go on with it by running the same file, or choose another name with --name"
             )
-        for rows in ([study], settings, clamps, [data]):
-            _add(session, rows)
 
 
+@patient
+def continue_study(
+    store: Store,
+    study: str,
+    *,
+    wanted: int,
+    sources: Mapping[str, Any] | None,
+    settings: Sequence[Setting],
+) -> None:
+    """Set what a study works towards from now on, and add the settings that changed with it.
+
+    `wanted` is a number of conclusive trials; `sources` of None leaves those on record. Raises StudyUnknown.
+    """
+    with store.session() as session:
+        row = _lock_study(session, store, study)
+        row.wanted = wanted
+        if sources is not None:
+            row.sources = dict(sources)
+        of_study = select(Setting).where(Setting.study == study, Setting.trial.is_(None))
+        recorded = list(session.scalars(of_study))
+        _add(session, [setting for setting in settings if setting not in recorded])
+
+
+@patient
 def set_study_facts(store: Store, study: str, facts: Mapping[str, Any]) -> None:
     """Set some facts of a study and keep its others. Raises StudyUnknown."""
     with store.session() as session:
-        # On PostgreSQL the row is locked, lest two workers each write over what the other has just set.
-        row = session.scalar(select(Study).where(Study.name == study).with_for_update())
-        row = row or require_study(session, store, study)
+        row = _lock_study(session, store, study)
         row.facts = {**row.facts, **facts}
 
 
+@patient
 def start_trial(store: Store, trial: Trial, settings: Sequence[Setting]) -> None:
-    """Record a trial that starts, with the settings that are its own. Raises StudyUnknown and TrialExists."""
+    """Record a trial that starts, with the settings that are its own. Raises StudyUnknown and TrialExists.
+
+    Nothing happens where the same worker has started it with the same parameters already.
+    """
     with store.session() as session:
         require_study(session, store, trial.study)
-        if session.get(Trial, (trial.study, trial.number)) is not None:
+        if _insert_new(session, trial):
+            _add(session, settings)
+            return
+        found = require_trial(session, store, trial.study, trial.number)
+        # As text, since NaN differs from itself.
+        if (found.worker, repr(found.params)) != (trial.worker, repr(trial.params)):
             raise TrialExists(
                 f"study {trial.study!r} in {store.shown_url} has a trial {trial.number} already; "
                 f"look at it with: ballast explain {trial.study} --trial {trial.number}"
             )
-        _add(session, [trial])
-        _add(session, settings)
 
 
-def record_epoch(store: Store, epoch: Epoch) -> None:
-    """Record an epoch of a running trial. Raises StudyUnknown, TrialUnknown and TrialFinished."""
+@patient
+def take_over(store: Store, study: str, number: int, from_worker: str, to_worker: str) -> bool:
+    """Make a trial of one worker, ended or not, another's; whether it is now.
+
+    Of several that try it at the same moment one succeeds. Raises StudyUnknown and TrialUnknown.
+    """
     with store.session() as session:
-        _require_running(session, store, epoch.study, epoch.trial)
-        _add(session, [epoch])
+        theirs = (Trial.study == study) & (Trial.number == number) & (Trial.worker == from_worker)
+        session.execute(update(Trial).where(theirs).values(worker=to_worker))
+        return require_trial(session, store, study, number).worker == to_worker
 
 
+@patient
+def record_epochs(store: Store, study: str, trial: int, epochs: Sequence[Epoch], worker: str) -> None:
+    """Record epochs of a running trial, all at once; those on record already are left as they are.
+
+    Raises StudyUnknown, TrialUnknown, TrialFinished and, where it is no longer `worker`'s, TrialTaken.
+    """
+    with store.session() as session:
+        row = _lock_trial(session, store, study, trial)
+        _require_running(row, store)
+        _require_worker(row, store, worker)
+        _add_epochs(session, row, epochs)
+
+
+@patient
 def finish_trial(
     store: Store,
     study: str,
     number: int,
     *,
+    worker: str,
     verdict: Verdict,
     reasons: Sequence[str],
     message: str | None,
@@ -77,45 +133,95 @@ def finish_trial(
     duration_s: float,
     findings: Sequence[Finding] = (),
     settings: Sequence[Setting] = (),
+    remaining: Sequence[Epoch] = (),
+    artifacts: Sequence[Artifact] = (),
 ) -> None:
-    """Record how a running trial ended, what the guard found, and the settings that the guard changed.
+    """Record how a running trial ended, with what is not on record yet: epochs, files, what the guard found
+    and the settings that it changed.
 
-    Raises StudyUnknown, TrialUnknown and, as a verdict is never overwritten, TrialFinished.
+    Raises StudyUnknown, TrialUnknown, TrialTaken where it is no longer `worker`'s and, as a verdict is never
+    overwritten, TrialFinished; but not where this very ending is on record.
     """
     with store.session() as session:
-        trial = _require_running(session, store, study, number)
+        trial = _lock_trial(session, store, study, number)
+        ending = (worker, verdict, finished_at)
+        if (trial.worker, trial.verdict, trial.finished_at) == ending:
+            return
+        _require_running(trial, store)
+        _require_worker(trial, store, worker)
         trial.verdict, trial.reasons, trial.message = verdict, list(reasons), message
         trial.value, trial.skill, trial.best_epoch, trial.epochs = value, skill, best_epoch, epochs
         trial.finished_at, trial.duration_s = finished_at, duration_s
-        _add(session, findings)
-        _add(session, settings)
+        _add_epochs(session, trial, remaining)
+        for rows in (findings, settings, artifacts):
+            _add(session, rows)
 
 
+@patient
 def add_artifact(store: Store, artifact: Artifact) -> None:
-    """Record a file of a study or of a trial, running or not. Raises StudyUnknown and TrialUnknown."""
+    """Record a file of a study or of a trial, running or not, once. Raises StudyUnknown and TrialUnknown."""
     with store.session() as session:
         if artifact.trial is None:
             require_study(session, store, artifact.study)
         else:
             require_trial(session, store, artifact.study, artifact.trial)
-        _add(session, [artifact])
+        same = select(Artifact).where(Artifact.study == artifact.study, Artifact.path == artifact.path)
+        if artifact not in session.scalars(same).all():
+            _add(session, [artifact])
 
 
-def _require_running(session: Session, store: Store, study: str, number: int) -> Trial:
+def _lock_study(session: Session, store: Store, study: str) -> Study:
+    """The study, locked, lest two workers each write over what the other has just set."""
+    query = select(Study).where(Study.name == study).with_for_update(key_share=True)
+    return session.scalar(query) or require_study(session, store, study)
+
+
+def _lock_trial(session: Session, store: Store, study: str, number: int) -> Trial:
     """The trial, locked: of two who finish it at the same moment, one finds it finished."""
-    query = select(Trial).where(Trial.study == study, Trial.number == number).with_for_update()
-    trial = session.scalar(query) or require_trial(session, store, study, number)
+    query = select(Trial).where(Trial.study == study, Trial.number == number)
+    return session.scalar(query.with_for_update(key_share=True)) or require_trial(
+        session, store, study, number
+    )
+
+
+def _require_running(trial: Trial, store: Store) -> None:
     if trial.verdict is not None:
         raise TrialFinished(
-            f"trial {number} of study {study!r} in {store.shown_url} has ended as {trial.verdict} already; "
-            f"look at it with: ballast explain {study} --trial {number}"
+            f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has ended as "
+            f"{trial.verdict} already; look at it with: ballast explain {trial.study} --trial {trial.number}"
         )
-    return trial
+
+
+def _require_worker(trial: Trial, store: Store, worker: str) -> None:
+    if trial.worker != worker:
+        raise TrialTaken(
+            f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has been taken over by "
+            f"{trial.worker} from {worker}, which was held for dead; "
+            f"look at it with: ballast explain {trial.study} --trial {trial.number}"
+        )
+
+
+def _add_epochs(session: Session, trial: Trial, epochs: Sequence[Epoch]) -> None:
+    """Insert epochs of a trial that is locked, but those that are there."""
+    of_trial = (Epoch.study == trial.study) & (Epoch.trial == trial.number)
+    recorded = set(session.scalars(select(Epoch.epoch).where(of_trial)))
+    _add(session, [epoch for epoch in epochs if epoch.epoch not in recorded])
+
+
+def _insert_new(session: Session, row: Row) -> bool:
+    """Insert a row unless one with its key is there; whether it was. Waits for who is just inserting it."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(type(row)).values(_given(row)).on_conflict_do_nothing()
+    return session.connection().scalar(statement.returning(literal(True))) is not None
 
 
 def _add(session: Session, rows: Sequence[Row]) -> None:
-    """Insert rows of one table, all but the keys that the database gives them."""
+    """Insert rows of one table."""
     if rows:
-        mapper = inspect(type(rows[0]))
-        given = [attribute.key for attribute in mapper.column_attrs if attribute.key != "id"]
-        session.execute(insert(type(rows[0])), [{key: getattr(row, key) for key in given} for row in rows])
+        session.execute(insert(type(rows[0])), [_given(row) for row in rows])
+
+
+def _given(row: Row) -> dict[str, Any]:
+    """All but the keys that the database gives."""
+    keys = [attribute.key for attribute in inspect(type(row)).column_attrs]
+    return {key: getattr(row, key) for key in keys if key != "id"}

@@ -74,14 +74,21 @@ def objection(found: str | None, shown: str) -> StoreError | None:
 def bring_to_head(connection: Connection) -> None:
     """Create our tables or migrate them, inside the connection's transaction.
 
-    Processes that do this at the same moment wait for each other: SQLite's BEGIN IMMEDIATE sees to it there,
-    an advisory lock on PostgreSQL. Whoever comes second finds nothing left to do.
+    Whoever comes second finds nothing left to do.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})
+    lock_creation(connection)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def lock_creation(connection: Connection) -> None:
+    """Let processes that make tables at the same moment wait for each other, until the transaction ends.
+
+    On SQLite the BEGIN IMMEDIATE of `Store.session` sees to it already.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})
 
 
 def _config() -> Config:

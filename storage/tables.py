@@ -15,12 +15,11 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     MetaData,
-    Text,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
-from storage.types import JsonText, LosslessFloat, UtcDateTime
+from storage.types import JsonText, LosslessFloat, PlainText, UtcDateTime
 from storage.verdicts import Verdict
 
 _NAMES = {
@@ -36,10 +35,11 @@ class Row(MappedAsDataclass, DeclarativeBase):
 
     metadata = MetaData(naming_convention=_NAMES)
     type_annotation_map = {  # noqa: RUF012 - declared so by SQLAlchemy
-        str: Text,
+        str: PlainText,
         float: LosslessFloat,
         datetime: UtcDateTime,
         dict[str, Any]: JsonText,
+        dict[str, Any] | None: JsonText,
         dict[str, str]: JsonText,
         list[Any]: JsonText,
         list[str]: JsonText,
@@ -71,6 +71,11 @@ class Study(Row, kw_only=True):
     """Versions by package: `ballast`, `torch`, …"""
     facts: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     """What the study knows of its data: baseline, skill ceiling, rows per split, clipped shares, findings."""
+    wanted: Mapped[int] = mapped_column(default=1, server_default="1")
+    """How many conclusive trials all workers together are to reach."""
+    sources: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """The texts that the study was resolved from, so that a worker on another machine needs no file; None for
+    a study that was started before they were kept."""
 
 
 class Setting(Row, kw_only=True):
@@ -143,6 +148,7 @@ class Trial(Row, kw_only=True):
         ForeignKeyConstraint(["study", "retry_of"], ["ballast_trials.study", "ballast_trials.number"]),
         CheckConstraint("(verdict IS NULL) = (finished_at IS NULL)", name="finished_with_a_verdict"),
         Index(None, "study", "verdict", "value"),
+        Index(None, "study", "configuration"),
     )
 
     study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
@@ -151,9 +157,14 @@ class Trial(Row, kw_only=True):
     seed: Mapped[int] = mapped_column(BigInteger)
     started_at: Mapped[datetime]
     worker: Mapped[str]
-    """`host:pid:start-token`, which no other process ever has."""
+    """Who runs it, or has taken it over from a worker that is gone; see Worker."""
     retry_of: Mapped[int | None] = mapped_column(default=None)
     """The trial whose parameters this one takes up again."""
+    configuration: Mapped[str | None] = mapped_column(default=None)
+    """SHA-256 (hex) of every effective setting; equal ones are the same configuration."""
+    source_study: Mapped[str | None] = mapped_column(default=None)
+    source_trial: Mapped[int | None] = mapped_column(default=None)
+    """The trial whose result this one is a copy of, in this study or another; None where it was trained."""
     verdict: Mapped[Verdict | None] = mapped_column(
         Enum(
             Verdict,
@@ -176,6 +187,22 @@ class Trial(Row, kw_only=True):
     """How many epochs were trained."""
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
     duration_s: Mapped[float | None] = mapped_column(default=None)
+
+
+class Worker(Row, kw_only=True):
+    """A process that works on a study. The row goes when the worker does, or when others find it dead."""
+
+    __tablename__ = "ballast_workers"
+
+    study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    """`host:pid:start-token`, which no other process ever has."""
+    started_at: Mapped[datetime]
+    beats: Mapped[int] = mapped_column(default=0)
+    """Grows while the worker lives. It is a count and no time: the clocks of two machines never agree."""
+    busy: Mapped[bool] = mapped_column(default=False)
+    """Whether it has a trial: with the conclusive ones, these make up the number wanted."""
+    device: Mapped[str | None] = mapped_column(default=None)
 
 
 class Epoch(Row, kw_only=True):

@@ -1,4 +1,4 @@
-"""Column types that give back exactly what was put in: floats, JSON and moments in time."""
+"""Column types that give back exactly what was put in: floats, text, JSON and moments in time."""
 
 import json
 import math
@@ -45,6 +45,31 @@ class LosslessFloat(TypeDecorator[float]):
         return None if value is None else float(value)
 
 
+class PlainText(TypeDecorator[str]):
+    """Text that every database can hold. Raises ValueUnstorable for NUL, which PostgreSQL refuses, and for
+    half a character (a lone surrogate), which has no UTF-8."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Let through what can be stored."""
+        if value is not None and ("\0" in value or not _is_unicode(value)):
+            raise ValueUnstorable(
+                f"{value!r} cannot be recorded: it holds a NUL or half a character; leave that out"
+            )
+        return value
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it has a UTF-8: half a character has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class JsonText(TypeDecorator[Any]):
     """JSON as text: NaN and ±inf are allowed, floats come back to the bit, tuples come back as lists.
 
@@ -59,7 +84,8 @@ class JsonText(TypeDecorator[Any]):
         """Turn a value into JSON."""
         _refuse_keys_that_json_would_rename(value)
         try:
-            return json.dumps(value, ensure_ascii=False)
+            written = json.dumps(value, ensure_ascii=False)
+            return written if _is_unicode(written) else json.dumps(value)
         except (TypeError, ValueError) as error:
             raise ValueUnstorable(
                 f"{value!r} cannot be recorded as JSON ({error}); give text, numbers, lists or dicts"

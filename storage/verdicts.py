@@ -22,3 +22,7 @@ class Verdict(StrEnum):
     SUSPICIOUS = "suspicious"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
+
+
+CONCLUSIVE = (Verdict.ACCEPTED, Verdict.UNPROMISING, Verdict.UNSTABLE, Verdict.SUSPICIOUS)
+"""Verdicts on the settings of a trial; the others are about what happened to it, and it is tried again."""

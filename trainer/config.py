@@ -199,6 +199,8 @@ class TrainingConfig(Section):
     """Epochs without a better validation loss before training ends."""
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """L2 norm of all gradients together, clipped to this."""
+    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Time limit of one trial; null: none. What was trained before a resumption counts."""
     mixed_precision: Literal[False] = False
     """There is one training path and it is float32; the safe ranges clamp anything else to false."""
     device: str = "cpu"

@@ -1,6 +1,7 @@
-"""What can be wrong with the data of a trial, as a tree.
+"""What can be wrong with a trial's data or its checkpoint, as a tree.
 
     TrainerError
+    ├── CheckpointError      a checkpoint is damaged or another trial's; `fit` goes without it
     └── DataError            the table, its columns or its splits cannot be used
         ├── SourceError      the file is missing, unreadable or not a table
         ├── ColumnError      a column is missing or is not made of numbers
@@ -12,6 +13,10 @@ A message carries the offending value, the place and what to do next; it is show
 
 class TrainerError(Exception):
     """Root of everything that `trainer` raises on purpose."""
+
+
+class CheckpointError(TrainerError):
+    """A checkpoint cannot be used, and why."""
 
 
 class DataError(TrainerError):

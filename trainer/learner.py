@@ -42,6 +42,7 @@ class Learner:
 
     def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
         gru = config.models.gru
+        self.device = device
         self.model = GRUForecaster(n_features, gru).to(device)
         self._parameters = list(self.model.parameters())
         self._optimizer = torch.optim.AdamW(

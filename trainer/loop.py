@@ -1,21 +1,21 @@
 """One trial: fit a GRU under the guard and hand back everything that happened.
 
 epoch: batch ──► backward ──► guard ──► apply │ skip the step, cut the learning rate │ stop
-       validation ──► guard ──► on_epoch ──► best so far, patience
+       validation ──► guard ──► best so far, checkpoint ──► on_epoch, patience
 """
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
 from typing import Protocol
-
-from torch import Tensor
 
 from trainer.baselines import Baseline, skill
 from trainer.batches import Batch, Batches
+from trainer.checkpoint import CheckpointFile, identity
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
-from trainer.evidence import NO_EVIDENCE, Evidence, explain_epoch, explain_step
+from trainer.evidence import Evidence, explain_epoch, explain_step
 from trainer.guard import (
     Detection,
     EpochSignals,
@@ -26,9 +26,10 @@ from trainer.guard import (
     intervene,
     stop,
 )
-from trainer.learner import Learner, Snapshot
-from trainer.result import Action, EpochReport, Finding, FindingKind, Intervention, Outcome, TrialResult
+from trainer.learner import Learner
+from trainer.result import Action, EpochReport, FindingKind, Outcome, TrialResult
 from trainer.runtime import find_device, reproducible
+from trainer.trial import Trial
 
 
 class Watch(Protocol):
@@ -47,19 +48,31 @@ def fit(
     seed: int,
     on_epoch: Watch = lambda report: False,
     should_stop: Callable[[], bool] = lambda: False,
+    checkpoint: Path | None = None,
 ) -> TrialResult:
     """Train on `data.train`, validate on `data.validation`, never touch `data.test`.
 
     `ceiling` is the skill over `baseline` above which a trial is suspicious. The same arguments give the
     same bits on the same machine. `on_epoch` is called after the guard has let an epoch pass;
     `should_stop` is asked before every batch. Raises TrainerError for a device that is not there.
+
+    `checkpoint` is a file, in a folder that is there, written after each epoch and left for the caller to
+    remove (`trainer.sealed.forget`). Where it is there already and this trial's, training goes on from it, to
+    the same bits as if it had never stopped, and `on_epoch` is called for its epochs first. One that is
+    damaged or another trial's is ignored.
     """
-    began = time.perf_counter()
     device = find_device(config.training.device)
+    file = None
+    if checkpoint is not None:
+        same = identity(config, data, baseline=baseline, ceiling=ceiling, seed=seed)
+        file = CheckpointFile(checkpoint, same)
     with reproducible(seed):
         learner = Learner(data.features.shape[1], config, device)
-        trial = _Trial(config, data, baseline, ceiling, learner, Batches(data, device))
-        outcome = _train(trial, on_epoch, should_stop)
+        trial = Trial(config, data, baseline, ceiling, learner, Batches(data, device))
+        saved = None if file is None else file.load()
+        if saved is not None:
+            trial.resume(saved)
+        outcome = _train(trial, file, on_epoch, should_stop)
     best = trial.best.report
     return TrialResult(
         outcome=outcome,
@@ -74,7 +87,8 @@ def fit(
         effective=trial.learner.effective,
         final_learning_rate=trial.learner.lr,
         seed=seed,
-        seconds=time.perf_counter() - began,
+        seconds=trial.seconds,
+        resumed_from=None if saved is None else saved.epochs[-1].epoch,
         weights=trial.best.weights or None,
     )
 
@@ -105,81 +119,43 @@ class _Sums:
         self.steps += 1
 
 
-@dataclass
-class _Best:
-    report: EpochReport | None = None
-    weights: dict[str, Tensor] = field(default_factory=dict)
-
-    def offer(self, report: EpochReport, learner: Learner) -> None:
-        if self.report is None or report.validation_loss < self.report.validation_loss:
-            self.report, self.weights = report, learner.weights()
-
-
-@dataclass
-class _Trial:
-    """What a trial works with, and what it has come to so far."""
-
-    config: TrialConfig
-    data: Dataset
-    baseline: Baseline
-    ceiling: float
-    learner: Learner
-    batches: Batches
-    epochs: list[EpochReport] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    best: _Best = field(default_factory=_Best)
-    step: int = 0
-    bad_in_a_row: int = 0
-    rewinds: int = 0
-    good: Snapshot = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.good = self.learner.snapshot()
-
-    def find(
-        self, epoch: int, step: int | None, what: Detection, done: Intervention, where: Evidence = NO_EVIDENCE
-    ) -> None:
-        """Enter one finding in the diary."""
-        self.findings.append(
-            Finding(
-                kind=what.kind,
-                epoch=epoch,
-                step=step,
-                value=what.value,
-                threshold=what.threshold,
-                message=what.message,
-                intervention=done,
-                parameter=where.parameter,
-                rows=where.rows,
-                cell=where.cell,
-            )
-        )
-
-
-def _train(trial: _Trial, on_epoch: Watch, should_stop: Callable[[], bool]) -> Outcome:
-    training = trial.config.training
+def _train(
+    trial: Trial, file: CheckpointFile | None, on_epoch: Watch, should_stop: Callable[[], bool]
+) -> Outcome:
+    # What is restored has been trained, so all of it is told before an answer is heeded.
+    answers = [on_epoch(report) for report in trial.epochs]
+    if any(answers):
+        return Outcome.STOPPED
     try:
-        for epoch in range(training.epochs):
-            report = _epoch(trial, epoch, should_stop)
-            trial.epochs.append(report)
-            trial.good = trial.learner.snapshot()
-            trial.best.offer(report, trial.learner)
+        while not trial.over:
+            report = _timed_epoch(trial, should_stop)
+            trial.passed(report)
+            # Before on_epoch, which may wait long for a store, or raise: the epoch is not to be lost with it.
+            if file is not None:
+                file.save(trial.checkpoint())
             if on_epoch(report):
                 return Outcome.STOPPED
-            best = trial.best.report
-            if best is not None and epoch - best.epoch >= training.patience:
-                break
     except _Stop as stopped:
         return stopped.outcome
     return Outcome.FINISHED
 
 
-def _epoch(trial: _Trial, epoch: int, should_stop: Callable[[], bool]) -> EpochReport:
+def _timed_epoch(trial: Trial, should_stop: Callable[[], bool]) -> EpochReport:
+    began = perf_counter()
+    try:
+        return _epoch(trial, len(trial.epochs), began, should_stop)
+    finally:
+        trial.seconds += perf_counter() - began
+
+
+def _epoch(trial: Trial, epoch: int, began: float, should_stop: Callable[[], bool]) -> EpochReport:
     """Train and validate once. The report has passed the guard; what does not pass raises _Stop."""
-    began, sums, learner = time.perf_counter(), _Sums(), trial.learner
+    deadline, sums, learner = began + trial.seconds_left, _Sums(), trial.learner
     for batch in trial.batches.shuffled(trial.config.models.gru.batch_size):
         if should_stop():
             raise _Stop(Outcome.INTERRUPTED)
+        if perf_counter() > deadline:
+            raise _Stop(Outcome.TIMED_OUT)
         _train_step(trial, epoch, batch, sums)
         trial.step += 1
     validation = learner.validate(trial.batches.validation())
@@ -213,11 +189,11 @@ def _epoch(trial: _Trial, epoch: int, should_stop: Callable[[], bool]) -> EpochR
         skipped_steps=sums.skipped,
         movement=signals.movement,
         prediction_std_ratio=validation.prediction_std_ratio,
-        seconds=time.perf_counter() - began,
+        seconds=perf_counter() - began,
     )
 
 
-def _train_step(trial: _Trial, epoch: int, batch: Batch, sums: _Sums) -> None:
+def _train_step(trial: Trial, epoch: int, batch: Batch, sums: _Sums) -> None:
     signals = trial.learner.backward(batch)
     detection = detect_step(signals, trial.config.guard)
     if detection is None:
@@ -229,7 +205,7 @@ def _train_step(trial: _Trial, epoch: int, batch: Batch, sums: _Sums) -> None:
         _respond(trial, epoch, batch, detection)
 
 
-def _respond(trial: _Trial, epoch: int, batch: Batch, detection: Detection) -> None:
+def _respond(trial: Trial, epoch: int, batch: Batch, detection: Detection) -> None:
     """Leave weights and optimiser as they are and cut the learning rate, or rewind, or end the trial."""
     learner, guard = trial.learner, trial.config.guard
     trial.bad_in_a_row += 1

@@ -16,6 +16,7 @@ class Outcome(StrEnum):
         ├─► STOPPED       on_epoch asked for it (the pruner)
         ├─► UNSTABLE      the guard gave up, or nothing moved
         ├─► SUSPICIOUS    too good to be true
+        ├─► TIMED_OUT     training.max_seconds were over
         └─► INTERRUPTED   should_stop asked for it (a signal)
     """
 
@@ -23,6 +24,7 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     UNSTABLE = "unstable"
     SUSPICIOUS = "suspicious"
+    TIMED_OUT = "timed_out"
     INTERRUPTED = "interrupted"
 
 
@@ -104,7 +106,9 @@ class TrialResult:
     """Everything that a trial can say about itself.
 
     `value` and `skill` are those of the best epoch and None where no epoch was honest; `effective` is the
-    read-back: the settings as found in the optimiser, the model and the tensors after training.
+    read-back: the settings as found in the optimiser, the model and the tensors after training. `seconds`
+    were spent in training and validation: restored epochs and one that was cut short count, what `on_epoch`
+    took does not. `resumed_from` is the last epoch (0-based) that came from a checkpoint, None without one.
     """
 
     outcome: Outcome
@@ -120,4 +124,5 @@ class TrialResult:
     final_learning_rate: float
     seed: int
     seconds: float
+    resumed_from: int | None = None
     weights: "Mapping[str, Tensor] | None" = field(default=None, repr=False)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from trainer.errors import TrainerError
 
@@ -27,6 +28,19 @@ def reproducible(seed: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cudnn.rnn.fp32_precision = gru_precision  # type: ignore[attr-defined]
         torch.set_num_threads(threads)
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Of the generators that a trial on `device` draws from: initialisation, order of batches, dropout."""
+    state = {"cpu": torch.get_rng_state()}
+    return {**state, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
+
+
+def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    """Draw on as from where `random_state` was taken on the same kind of device."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
 
 
 def find_device(name: str) -> torch.device:

@@ -1,4 +1,7 @@
-"""`ballast db check|upgrade`: is the store well, and bring it to this Ballast's schema."""
+"""`ballast db check|upgrade|copy`: is the store well, bring it to this Ballast's schema, move studies."""
+
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -12,32 +15,68 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="db", help="Look after the store.", no_args_is_help=True, epilog=_EPILOG)
     group.command(name="check", epilog=_EPILOG)(check)
     group.command(name="upgrade", epilog="Example: ballast db upgrade --store sqlite:///ballast.db")(upgrade)
+    group.command(
+        name="copy", epilog="Example: ballast db copy sqlite:///ballast.db postgresql://ballast@host/ballast"
+    )(copy)
     app.add_typer(group)
 
 
-def check(store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """Look the store over: file, schema, rows, and whether our part and Optuna's agree; writes nothing."""
-    from search.agreement import disagreements
+def check(
+    store: StoreUrl = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing: settle no dead trial.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring trials of dead workers to an end, then look the store over: file, schema, rows, and both parts."""
+    from search.agreement import disagreements, reconcile
     from storage.check import check as check_store
+    from storage.check import check_structure
 
     opened = existing_store(store)
+    settled = [] if dry_run or check_structure(opened) else reconcile(opened)
     problems = [*check_store(opened), *disagreements(opened)]
     if as_json:
-        print_json({"ok": not problems, "problems": problems})
+        print_json({"ok": not problems, "settled": settled, "problems": problems})
     else:
-        print("\n".join(problems) or f"{opened.shown_url} is well")
+        print("\n".join([*settled, *(problems or [f"{opened.shown_url} is well"])]))
     if problems:
         raise typer.Exit(1)
 
 
-def upgrade(store: StoreUrl = None) -> None:
+def upgrade(
+    store: StoreUrl = None,
+    create: Annotated[bool, typer.Option("--create", help="Make the tables where they are missing.")] = False,
+) -> None:
     """Bring our tables and Optuna's to the schemas that the installed versions need."""
-    from search.study import upgrade_optuna
+    from search.optuna_storage import make_optuna_tables, upgrade_optuna
     from storage.engine import open_store
     from storage.engine import upgrade as upgrade_ours
 
     url = store_url(store)
-    before, after = upgrade_ours(url)
+    before, after = upgrade_ours(url, create=create)
     opened = open_store(url, create=False)
+    if create:
+        make_optuna_tables(opened)
     upgrade_optuna(opened)
     print(f"{opened.shown_url}: schema {after}" + ("" if before == after else f", was {before}"))
+
+
+def copy(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="The store to copy from.", show_default=False)],
+    target: Annotated[str, typer.Argument(metavar="DST", help="The store to copy to.", show_default=False)],
+    study: Annotated[
+        str | None, typer.Option("--study", metavar="NAME", help="Copy one study instead of all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy studies, Optuna's part and ours, and check every row; DST is made where it is missing."""
+    from search.copy import copy_studies
+    from storage.engine import open_store
+
+    old, new = open_store(source, create=False), open_store(target)
+    copied = copy_studies(old, new, study)
+    if as_json:
+        print_json([asdict(one) for one in copied])
+        return
+    for one in copied:
+        print(f"{one.study!r}: {sum(one.rows.values())} rows, {one.rows['ballast_trials']} of them trials")
+    print(f"{len(copied)} studies copied to {new.shown_url}, and every row checked")

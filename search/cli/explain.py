@@ -8,6 +8,7 @@ from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, prin
 
 if TYPE_CHECKING:
     from search.config.layers import Setting
+    from storage.engine import Store
 
 _EPILOG = "Example: ballast explain sp500-volatility --trial 3"
 
@@ -30,7 +31,8 @@ def explain(
     from search.recording import settings_from_rows
     from storage import query
 
-    settings = settings_from_rows(query.setting_stacks(existing_store(store), name, trial))
+    opened = existing_store(store)
+    settings = settings_from_rows(query.setting_stacks(opened, name, trial))
     if key is not None:
         settings = [_one(settings, key)]
     if as_json:
@@ -38,7 +40,21 @@ def explain(
     elif key is not None:
         console().print(stack_table(settings[0]))
     else:
+        if trial is not None:
+            _print_ending(opened, name, trial)
         console().print(setting_table(settings))
+
+
+def _print_ending(store: "Store", name: str, number: int) -> None:
+    """Why the trial ended, and where its log is."""
+    from search.cli.show import console
+    from storage import query
+
+    row, screen = query.trial(store, name, number), console()
+    ending = "is running" if row.verdict is None else f"is {row.verdict}: {row.message}"
+    screen.print(f"trial {number} {ending}", markup=False, soft_wrap=True)
+    for artifact in query.artifacts(store, name, number):
+        screen.print(f"{artifact.kind} {artifact.path}", markup=False, soft_wrap=True)
 
 
 def _one(settings: "list[Setting]", key: str) -> "Setting":

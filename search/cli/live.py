@@ -12,9 +12,8 @@ from rich.text import Text
 
 from search.cli.show import VERDICT_STYLE, duration
 from search.progress import TrialEnd
-from search.runner import CONCLUSIVE
 from storage import tables
-from storage.verdicts import Verdict
+from storage.verdicts import CONCLUSIVE, Verdict
 from trainer.result import EpochReport
 
 log = logging.getLogger("ballast.run")
@@ -48,6 +47,13 @@ class _Tally:
     def time_left(self) -> str:
         each = self.seconds_per_trial
         return "–" if each is None else duration(each * max(0, self.wanted - self.done))
+
+
+def log_lines(verbose: bool) -> None:
+    """Show what a run logs; every epoch only if `verbose`, though the log of a trial has them all."""
+    logging.getLogger("ballast").setLevel(logging.DEBUG)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 class Lines:
@@ -89,11 +95,11 @@ class Lines:
 
 
 class LiveView:
-    """Trials done, verdicts, best, rate, time left, and the running trial's epoch, redrawn in place."""
+    """Trials done, verdicts, best, rate, time left, and the running trials' epochs, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._tally = _Tally({}, None, 0)
-        self._running = Text("")
+        self._running: dict[int, Text] = {}
         self._bar = Progress(
             TextColumn("trials"), BarColumn(), MofNCompleteColumn(), console=console, auto_refresh=False
         )
@@ -105,7 +111,7 @@ class LiveView:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._running = Text("")
+        self._running.clear()
         self._live.stop()
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
@@ -116,11 +122,11 @@ class LiveView:
     def trial_began(self, number: int, epochs: int) -> None:
         """Show the trial."""
         self._epochs = epochs
-        self._running = Text(f"trial {number}: epoch 0 of {epochs}")
+        self._running[number] = Text(f"trial {number}: epoch 0 of {epochs}")
 
     def epoch_passed(self, number: int, report: EpochReport) -> None:
         """Show its epoch."""
-        self._running = Text(
+        self._running[number] = Text(
             f"trial {number}: epoch {report.epoch + 1} of {self._epochs}, "
             f"loss {report.validation_loss:.4f}, skill {report.skill:+.4f}"
         )
@@ -129,7 +135,7 @@ class LiveView:
         """Count it."""
         self._tally.add(end)
         self._bar.update(self._task, completed=self._tally.done)
-        self._running = Text("")
+        self._running.pop(end.number, None)
 
     def _draw(self) -> Group:
         tally, counts = self._tally, Text()
@@ -141,4 +147,4 @@ class LiveView:
             best = Text(f"best: trial {end.number}, loss {end.value:.6f}, skill {end.skill:+.4f}")
         each = tally.seconds_per_trial
         rate = "" if each is None else f"{3600 / each:.0f} trials an hour, {tally.time_left()} left"
-        return Group(self._bar, counts, best, Text(rate, style="dim"), self._running)
+        return Group(self._bar, counts, best, Text(rate, style="dim"), *self._running.values())

@@ -11,7 +11,10 @@ from io import TextIOWrapper
 
 import typer
 
-COMMANDS = ("run", "check", "status", "trials", "explain", "export", "train", "dashboard", "db", "doctor")
+COMMANDS = (
+    *("run", "worker", "check", "status", "trials", "explain", "export", "train"),
+    *("dashboard", "proxy", "db", "doctor"),
+)
 
 app = typer.Typer(
     name="ballast",

@@ -30,6 +30,11 @@ StoreUrl = Annotated[
         help="The store; else BALLAST_STORE, the study's storage.url, sqlite:///ballast.db.",
     ),
 ]
+Proxy = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Reach Optuna's part through its gRPC proxy (ballast proxy)."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every epoch.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Let warnings of the data audit block as well.")]
 

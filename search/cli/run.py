@@ -1,23 +1,32 @@
 """`ballast run`: start a study, or go on with it."""
 
 import json
-import logging
 import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, Policy, Sets, StoreUrl, Strict, StudyPath, print_json, store_url
+from search.cli.means import Engine, Means, Wishes, means_for
+from search.cli.options import (
+    AsJson,
+    Policy,
+    Proxy,
+    Sets,
+    StoreUrl,
+    Strict,
+    StudyPath,
+    Verbose,
+    print_json,
+    store_url,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from search.cli.signals import StopRequest
-    from search.config.resolved import ResolvedStudy
     from search.runner import RunEnd
     from search.study import OpenStudy
     from search.summary import Summary
-    from storage.engine import Store
 
 _EPILOG = "Example: ballast run configs/studies/sp500-volatility.yaml --set training.epochs=10 --trials 40"
 
@@ -34,28 +43,64 @@ def run(
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes that share the trials; 1 if not given.")
+    ] = None,
+    devices: Annotated[
+        str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where workers run: on this machine, or where Ray places them.")
+    ] = "processes",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The Ray cluster; else RAY_ADDRESS, else one of its own."),
+    ] = None,
+    cpus: Annotated[
+        float | None, typer.Option(min=0, metavar="X", help="CPUs of a worker on Ray; 1 if not given.")
+    ] = None,
+    gpus: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="X", help="Its part of a GPU, such as 0.5.")
+    ] = None,
     store: StoreUrl = None,
     name: Annotated[str | None, typer.Option(help="Another name for the study.")] = None,
+    continue_from: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Take over the trials of this study that lie in the space."),
+    ] = None,
     policy: Policy = None,
+    proxy: Proxy = None,
     strict: Strict = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for every epoch.")] = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a study or go on with it, until it has its trials; Ctrl-C loses nothing."""
     from search.cli.signals import stop_request
     from search.config.resolve import resolve
+    from search.data import load
+    from search.study import open_study
     from search.summary import summarise
     from storage.engine import open_store
 
+    means = means_for(Wishes(engine, workers, devices, address, cpus, gpus, proxy))
     resolved = resolve(study, _all_sets(sets, trials, timeout, name), policy=policy)
     url = store_url(store, resolved.file.storage.url)
     if url != resolved.file.storage.url:
         resolved = resolved.stored_at(url, "BALLAST_STORE" if store is None else "--store")
     with stop_request() as stop:
-        opened_store = open_store(url)
+        opened_store = open_store(url, patience=resolved.file.storage.patience)
         try:
-            opened = _open(resolved, opened_store, strict)
-            end = _run(opened, stop, verbose, quiet=as_json)
+            data = load(resolved, strict=strict)
+            with means.ready(url):
+                opened = open_study(
+                    resolved,
+                    data,
+                    opened_store,
+                    devices=means.devices,
+                    proxy=proxy,
+                    continue_from=continue_from,
+                )
+                end = _run(opened, means, stop, verbose, quiet=as_json)
             summary = summarise(opened_store, opened.name)
             if as_json:
                 print_json(summary.to_json())
@@ -74,28 +119,20 @@ def _all_sets(sets: list[str] | None, trials: str | None, timeout: str | None, n
     return [*(sets or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
 
-def _open(resolved: "ResolvedStudy", opened_store: "Store", strict: bool) -> "OpenStudy":
-    from search.data import load
-    from search.study import open_study
-
-    return open_study(resolved, load(resolved, strict=strict), opened_store)
-
-
-def _run(study: "OpenStudy", stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
-    from search.cli.live import Lines, LiveView
+def _run(study: "OpenStudy", means: Means, stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
+    from search.cli.live import Lines, LiveView, log_lines
     from search.cli.show import console
     from search.progress import Silence
-    from search.runner import run as run_trials
 
-    logging.getLogger("ballast").setLevel(logging.DEBUG if verbose else logging.INFO)
+    log_lines(verbose)
     if quiet:
-        return run_trials(study, Silence(), stop)
+        return means.run(study, Silence(), stop)
     screen = console()
     _print_start(study, screen)
     if not screen.is_terminal:
-        return run_trials(study, Lines(), stop)
+        return means.run(study, Lines(), stop)
     with LiveView(screen) as view:
-        return run_trials(study, view, stop)
+        return means.run(study, view, stop)
 
 
 def _print_start(study: "OpenStudy", screen: "Console") -> None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from search.config.dimensions import parse_dimension
 from search.config.layers import Layer, Override
 from search.config.leaves import sentences
+from search.config.passwords import masked_set
 from search.config.reader import Node, parse, plain
 from search.config.schema import ALIASES, LEAVES, SPACE, TRIAL_LEAVES
 from search.config.tree import flatten
@@ -87,7 +88,7 @@ def checked(key: str, node: Node) -> tuple[Any, list[Problem]]:
 
 
 def _leaves_of_set(text: str) -> tuple[list[tuple[str, Node]], list[Problem]]:
-    place = Place(f"--set {text}")
+    place = Place(f"--set {masked_set(text)}")
     key, equals, value = text.partition("=")
     if not equals:
         return [], [Problem(place, "there is no = in it; write it like --set models.gru.dropout=0.1")]

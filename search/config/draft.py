@@ -58,7 +58,9 @@ class Draft:
         if self.problems:
             raise ConfigError(self.problems)
 
-    def study(self, path: Path, provenance: Mapping[str, Any]) -> ResolvedStudy:
+    def study(
+        self, path: Path, folder: Path, provenance: Mapping[str, Any], sources: Mapping[str, Any]
+    ) -> ResolvedStudy:
         """Return the settled study."""
         dimensions = [key for key in self.stacks if key.startswith(SPACE)]
         return ResolvedStudy(
@@ -70,7 +72,9 @@ class Draft:
             requested=self.requested,
             policy=self.policy,
             path=path,
+            folder=folder,
             provenance=provenance,
+            sources=sources,
         )
 
     def _validate(self, broken: set[str], study: Place) -> None:

@@ -7,7 +7,8 @@ a number and `no` is text. Refused: repeated keys, anchors, aliases, merge keys,
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,29 @@ _NONFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 @dataclass(frozen=True)
+class Source:
+    """A file as it was read: its path as it appears in places, and its text."""
+
+    shown: str
+    text: str
+
+    @cached_property
+    def document(self) -> tuple["Node", list[Problem]]:
+        """What `parse` makes of it."""
+        return parse(self.text, Place(self.shown, 1))
+
+
+@dataclass(frozen=True)
 class Node:
     """A value and the place of its key, or of itself inside a list.
 
-    `value` is a scalar, a `list[Node]`, or a `dict[str, Node]` in the order of the file.
+    `value` is a scalar, a `list[Node]`, or a `dict[str, Node]` in the order of the file. `span` is where a
+    scalar stands in the text, from its first character to behind its last.
     """
 
     value: Any
     place: Place
+    span: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 def plain(node: Node) -> Any:
@@ -46,19 +62,41 @@ def plain(node: Node) -> Any:
     return node.value
 
 
-def read_mapping(path: Path, shown: str) -> tuple[dict[str, Node], list[Problem]]:
-    """Read a file whose top level is a mapping; an empty file is an empty mapping.
+def read_source(path: Path, shown: str) -> Source:
+    """Read a file of bounded size in UTF-8, or raise ConfigError; `shown` is its path in places."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise ConfigError([Problem(Place(shown), "this is a folder; name a YAML file in it")]) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError([Problem(Place(shown), f"there is no such file{_nearest_file(path)}")]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError([Problem(Place(shown), f"the file cannot be read: {reason}")]) from None
+    if len(content) > MAX_BYTES:
+        message = f"the file has more than {MAX_BYTES} bytes, which no study needs; is it the right file?"
+        raise ConfigError([Problem(Place(shown), message)])
+    try:
+        return Source(shown, content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        place = Place(shown, content.count(b"\n", 0, error.start) + 1)
+        message = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8 text"
+        raise ConfigError([Problem(place, message)]) from None
 
-    `shown` is the path as it appears in places. Problems that leave the rest readable are returned;
-    a file that cannot be read at all raises ConfigError.
+
+def mapping(source: Source) -> tuple[dict[str, Node], list[Problem]]:
+    """Parse a text whose top level is a mapping; an empty one is an empty mapping.
+
+    Problems that leave the rest readable are returned; text that is not YAML raises ConfigError.
     """
-    node, problems = parse(_read_text(path, shown), Place(shown, 1))
+    node, problems = source.document
     if node.value is None:
-        return {}, problems
+        return {}, list(problems)
     if not isinstance(node.value, dict):
         message = f"the file holds {_kind(node.value)} where sections such as `study:` are expected"
         raise ConfigError([*problems, Problem(node.place, message)])
-    return node.value, problems
+    return dict(node.value), list(problems)
 
 
 def parse(text: str, start: Place) -> tuple[Node, list[Problem]]:
@@ -95,29 +133,6 @@ def scalar(text: str) -> bool | int | float | str | None:
     if _FLOAT.fullmatch(text):
         return float(text)
     return float(text.replace(".", "")) if _NONFINITE.fullmatch(text) else text
-
-
-def _read_text(path: Path, shown: str) -> str:
-    """Return the text of a file of bounded size in UTF-8, or raise ConfigError."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except IsADirectoryError:
-        raise ConfigError([Problem(Place(shown), "this is a folder; name a YAML file in it")]) from None
-    except (FileNotFoundError, NotADirectoryError):
-        raise ConfigError([Problem(Place(shown), f"there is no such file{_nearest_file(path)}")]) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError([Problem(Place(shown), f"the file cannot be read: {reason}")]) from None
-    if len(content) > MAX_BYTES:
-        message = f"the file has more than {MAX_BYTES} bytes, which no study needs; is it the right file?"
-        raise ConfigError([Problem(Place(shown), message)])
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = Place(shown, content.count(b"\n", 0, error.start) + 1)
-        message = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8 text"
-        raise ConfigError([Problem(place, message)]) from None
 
 
 def _nearest_file(path: Path) -> str:
@@ -186,7 +201,7 @@ class _Builder:
             return Node(self._mapping(events, depth), place)
         if isinstance(event, yaml.SequenceStartEvent):
             return Node(self._sequence(events, depth), place)
-        return Node(self._scalar(event), place)
+        return Node(self._scalar(event), place, (event.start_mark.index, event.end_mark.index))
 
     def _refuse_decoration(self, event: Any) -> None:
         if getattr(event, "anchor", None) is not None:
@@ -216,7 +231,7 @@ class _Builder:
                 first = entries[key.value].place
                 self._refuse(event, f"the key {key.value} is given twice, first at {first}; remove one")
             else:
-                entries[key.value] = Node(value.value, key.place)
+                entries[key.value] = Node(value.value, key.place, value.span)
         return entries
 
     def _scalar(self, event: Any) -> bool | int | float | str | None:

@@ -1,23 +1,36 @@
 """From layers of YAML to one resolved study: read, merge, clamp, validate, and account for every value."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from search.config.claims import Reading, claims_of_file, claims_of_sets
 from search.config.draft import Draft
 from search.config.layers import Layer
 from search.config.leaves import show
-from search.config.reader import Node, plain, read_mapping
+from search.config.passwords import masked_set, masked_yaml
+from search.config.reader import Node, Source, mapping, plain, read_source
 from search.config.resolved import ResolvedStudy
 from search.errors import ConfigError, Place, Problem
-from search.safety import Policy, read_policy
+from search.safety import policy_from, policy_sources
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 """The bundled files, beside the packages in a checkout and in an installation."""
 
 _WATCHED = frozenset({Layer.STUDY, Layer.CLI})
+_Read = TypeVar("_Read")
+_From = ParamSpec("_From")
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """What a study is resolved from; None for what could not be read, which is a problem told already."""
+
+    study: Source | None
+    base: Source | None
+    policy: tuple[Source, ...] | None
+    sets: tuple[str, ...]
 
 
 def resolve(
@@ -29,50 +42,98 @@ def resolve(
     Raises ConfigError with every problem of every file and `--set`.
     """
     problems: list[Problem] = []
-    safe = _read_policy(policy, problems)
-    shown = str(path)
-    base_reading = _read_base(base)
-    entries, study_problems = _read_study(path, shown)
-    provenance, wrong = _provenance(entries.pop("provenance", None) if entries is not None else None)
-    reading = base_reading + Reading([], study_problems + wrong, set())
-    if entries is not None:
-        reading += claims_of_file(Layer.STUDY, entries, shown)
-    reading += claims_of_sets(sets)
+    texts = _Texts(
+        study=_or_told(problems, read_source, path, str(path)),
+        base=_or_told(problems, read_source, *_file(base, "base.yaml")),
+        policy=_or_told(problems, policy_sources, *_file(policy, "safe_ranges.yaml")),
+        sets=tuple(sets),
+    )
+    return _resolved(texts, path.parent, problems)
+
+
+def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) -> ResolvedStudy:
+    """Resolve `ResolvedStudy.sources` again, on any machine: no file is read.
+
+    The study is as it was, but for passwords in `storage.url`, which are not in the sources. `folder` is
+    where its relative paths start on this machine; None: where they did. Raises ConfigError where this
+    version of Ballast does not take the texts.
+    """
+    texts = _Texts(
+        study=Source(**sources["study"]),
+        base=Source(**sources["base"]),
+        policy=tuple(Source(**source) for source in sources["policy"]),
+        sets=tuple(sources["sets"]),
+    )
+    resolved = _resolved(texts, Path(sources["folder"]) if folder is None else folder, [])
+    stored = sources["stored_at"]
+    return resolved if stored is None else resolved.stored_at(stored["url"], stored["origin"])
+
+
+def _resolved(texts: _Texts, folder: Path, problems: list[Problem]) -> ResolvedStudy:
+    """Resolve texts; `problems` are those that reading them met."""
+    safe = None if texts.policy is None else _or_told(problems, policy_from, texts.policy)
+    entries = _entries(texts.study, problems)
+    provenance = _provenance(entries.pop("provenance", None) if entries else None, problems)
+    reading = _claims(Layer.BASE, texts.base, _entries(texts.base, problems))
+    reading += _claims(Layer.STUDY, texts.study, entries)
+    reading += claims_of_sets(texts.sets)
     problems += reading.problems
-    if entries is None or safe is None:
+    if texts.study is None or texts.base is None or texts.policy is None or entries is None or safe is None:
         raise ConfigError(problems)
     draft = Draft(reading.claims, safe, problems)
-    draft.settle(reading.broken, Place(shown), frozenset({Layer.CLI}) if provenance else _WATCHED)
-    return draft.study(path, provenance)
+    watched = frozenset({Layer.CLI}) if provenance else _WATCHED
+    draft.settle(reading.broken, Place(texts.study.shown), watched)
+    sources = {
+        "folder": str(folder.resolve()),
+        "study": _kept(texts.study),
+        "base": _kept(texts.base),
+        "policy": [_kept(source) for source in texts.policy],
+        "sets": [masked_set(text) for text in texts.sets],
+        "stored_at": None,
+    }
+    return draft.study(Path(texts.study.shown), folder, provenance, sources)
 
 
-def _read_policy(policy: Path | None, problems: list[Problem]) -> Policy | None:
+def _file(given: Path | None, bundled: str) -> tuple[Path, str]:
+    """Return a path and how it is shown."""
+    return (CONFIGS / bundled, f"configs/{bundled}") if given is None else (given, str(given))
+
+
+def _kept(source: Source) -> dict[str, str]:
+    return {"shown": source.shown, "text": masked_yaml(source.text)}
+
+
+def _or_told(
+    problems: list[Problem], read: Callable[_From, _Read], *arguments: _From.args, **named: _From.kwargs
+) -> _Read | None:
+    """Return what is read; where that is refused, add its problems and return None."""
     try:
-        if policy is None:
-            return read_policy(CONFIGS / "safe_ranges.yaml", "configs/safe_ranges.yaml")
-        return read_policy(policy)
+        return read(*arguments, **named)
     except ConfigError as error:
         problems += error.problems
         return None
 
 
-def _read_base(base: Path | None) -> Reading:
-    path, shown = (CONFIGS / "base.yaml", "configs/base.yaml") if base is None else (base, str(base))
-    entries, problems = _read_study(path, shown)
-    reading = claims_of_file(Layer.BASE, entries or {}, shown)
-    return replace(reading, problems=problems + reading.problems)
+def _entries(source: Source | None, problems: list[Problem]) -> dict[str, Node] | None:
+    found = None if source is None else _or_told(problems, mapping, source)
+    if found is None:
+        return None
+    entries, wrong = found
+    problems += wrong
+    return entries
 
 
-def _read_study(path: Path, shown: str) -> tuple[dict[str, Node] | None, list[Problem]]:
-    try:
-        return read_mapping(path, shown)
-    except ConfigError as error:
-        return None, error.problems
+def _claims(layer: Layer, source: Source | None, entries: dict[str, Node] | None) -> Reading:
+    if source is None or entries is None:
+        return Reading([], [], set())
+    return claims_of_file(layer, entries, source.shown)
 
 
-def _provenance(node: Node | None) -> tuple[dict[str, Any], list[Problem]]:
+def _provenance(node: Node | None, problems: list[Problem]) -> dict[str, Any]:
     value = {} if node is None or node.value is None else plain(node)
     if isinstance(value, dict):
-        return value, []
+        return value
     assert node is not None
-    return {}, [Problem(node.place, f"provenance is {show(value)}; it is a section that export writes")]
+    message = f"provenance is {show(value)}; it is a section that export writes"
+    problems.append(Problem(node.place, message))
+    return {}

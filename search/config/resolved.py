@@ -11,11 +11,20 @@ from pydantic import ValidationError
 
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, nested, sentences
+from search.config.passwords import masked_url
 from search.config.schema import TRIAL_LEAVES, StudyFile
 from search.errors import RequestError
 from search.safety import Policy, clamp_value
 from search.space import Dimension, project
 from trainer.config import TrialConfig
+
+_DEVICE = "training.device"
+DECIDES_NO_VALUE = frozenset({_DEVICE, "training.max_seconds"})
+"""Settings of a trial that no loss depends on: where it runs, and for how long it may.
+
+A trial that its time limit ends is unpromising; an accepted one has the value that it had without the limit.
+Two devices differ in the last bits alone.
+"""
 
 _SEARCH_KEYS = ("seed", "sampler", "pruner", "startup_trials", "pruner_warmup", "pruner_patience")
 
@@ -38,6 +47,11 @@ class ResolvedTrial:
         """The value of every setting of the trial, by key."""
         return leaf_values(self.config, TRIAL_LEAVES)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of every setting that decides the trial's value: equal ones are tried once."""
+        return _sha256({key: value for key, value in self.values.items() if key not in DECIDES_NO_VALUE})
+
 
 @dataclass(frozen=True)
 class ResolvedStudy:
@@ -56,13 +70,12 @@ class ResolvedStudy:
     """What `enqueued` was before it was clamped, one by one."""
     policy: Policy
     path: Path
+    folder: Path
+    """The folder that relative paths of the study are relative to."""
     provenance: Mapping[str, Any]
     """What an exported file says about its past; it has no effect."""
-
-    @property
-    def folder(self) -> Path:
-        """The folder that relative paths of the study are relative to."""
-        return self.path.parent
+    sources: Mapping[str, Any]
+    """The texts that it was resolved from, as JSON values without passwords, for `resolve_recorded`."""
 
     @property
     def trial_config(self) -> TrialConfig:
@@ -79,18 +92,19 @@ class ResolvedStudy:
             raise RequestError(f"{setting.origin} and {origin} name two stores; keep one of them")
         act = Override(Layer.CLI, origin, url, url, f"{origin} comes before the study file")
         stored = Setting(setting.key, (*setting.overrides, act))
-        return replace(self, settings={**self.settings, setting.key: stored})
+        sources = {**self.sources, "stored_at": {"url": masked_url(url), "origin": origin}}
+        return replace(self, settings={**self.settings, setting.key: stored}, sources=sources)
 
     def fingerprints(self) -> dict[str, str]:
         """Return SHA-256 (hex) of what makes two studies the same: `space`, `policy`, `settings` and `data`.
 
-        Budget, timeout, retries, enqueued configurations and storage may change while a study goes on. `data`
-        covers the data section; the caller adds the content. Searched settings count in `space` alone.
+        What may change while a study goes on is left out (search/continuation.py). `data` covers the data
+        section; the caller adds the content. Searched settings count in `space` alone.
         """
         fixed = {
             key: value
             for key, value in leaf_values(self.trial_config, TRIAL_LEAVES).items()
-            if key not in self.space
+            if key not in self.space and key != "training.max_seconds"
         }
         data = {key: value for key, value in fixed.items() if key.startswith("data.")}
         study = {f"study.{name}": getattr(self.file.study, name) for name in _SEARCH_KEYS}
@@ -102,26 +116,38 @@ class ResolvedStudy:
         }
         return {name: _sha256(part) for name, part in parts.items()}
 
-    def trial(self, sampled: Mapping[str, Any], *, queued: bool = False) -> ResolvedTrial:
+    def trial(
+        self,
+        sampled: Mapping[str, Any],
+        *,
+        queued: bool = False,
+        device: str | None = None,
+        source: str | None = None,
+    ) -> ResolvedTrial:
         """Return the trial with these sampled values, one per key of the space.
 
-        `queued` says that somebody asked for them instead of the sampler, which is recorded as the reason.
+        `queued` says that somebody asked for them instead of the sampler, `source` that they are those of
+        another trial, named there; either is recorded as the reason. `device` is the worker's own.
         A value outside the safe range or the space is moved into it and recorded. Raises RequestError for a
         key that is not in the space, a key that is missing, or a value of the wrong type.
         """
         self._check_keys(sampled)
+        drawn = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
+        reason = f"taken over from {source}" if source else drawn
+        acts = {
+            key: (Layer.SAMPLED, self.settings[key].origin, value, reason) for key, value in sampled.items()
+        }
+        if device is not None:
+            acts[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
         values = leaf_values(self.trial_config, TRIAL_LEAVES)
         fixed = {key: value for key, value in values.items() if key not in self.space}
         changed: dict[str, Setting] = {}
-        reason = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
         clamps: list[Clamp] = []
-        for key, value in sampled.items():
-            value = _checked(key, value)
-            moved, found = clamp_sampled(key, value, self.policy, fixed, self.space)
-            below = self.settings[key].overrides
-            act = Override(Layer.SAMPLED, below[-1].origin, value, value, reason)
-            changed[key] = Setting(key, (*below, act, *map(clamp_act, found)))
-            values[key] = moved
+        for key, (layer, origin, asked, why) in acts.items():
+            value = _checked(key, asked)
+            values[key], found = clamp_sampled(key, value, self.policy, fixed, self.space)
+            act = Override(layer, origin, value, value, why)
+            changed[key] = Setting(key, (*self.settings[key].overrides, act, *map(clamp_act, found)))
             clamps += found
         config = TrialConfig.model_validate(nested(values))
         return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps))

@@ -33,6 +33,15 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+class StopSection(Section):
+    """When a search ends before it has all its trials."""
+
+    no_better_for: Annotated[int, Field(ge=1)] | None = None
+    """Conclusive trials in a row without a better best; null: never."""
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    """How much lower a loss must be to count as better, in units of the standardised target squared."""
+
+
 class StudySection(Section):
     """How to search: how much, with which sampler and pruner, from which seed."""
 
@@ -52,6 +61,9 @@ class StudySection(Section):
     """Epochs without progress that the patient pruner waits."""
     retries: Annotated[int, Field(ge=0)] = 2
     """How often a trial that failed for reasons of infrastructure is tried again."""
+    stop: StopSection = StopSection()
+    duplicates: Literal["reuse", "rerun"] = "reuse"
+    """Whether a configuration tried before gets its result again, or is trained with another seed."""
     enqueue: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_as_tuple)] = ()
     """Configurations to try first, as `{key: value}` of keys in `space`."""
 
@@ -72,6 +84,10 @@ class StorageSection(Section):
 
     url: Annotated[str, Field(min_length=1)] = "sqlite:///ballast.db"
     """A SQLAlchemy URL; `--store` and BALLAST_STORE come before it."""
+    files: str | None = None
+    """The folder of checkpoints and trial logs; null: beside a SQLite file, else ./ballast-files."""
+    patience: Annotated[float, Field(ge=0), BeforeValidator(seconds)] = 300.0
+    """How long a worker waits for a store that is away before it gives up: seconds, or `5m`."""
 
 
 class StudyFile(TrialConfig):

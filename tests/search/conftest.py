@@ -34,6 +34,7 @@ _STUDY: dict[str, Any] = {
     },
     "models": {"gru": {"batch_size": 64, "hidden_size": 4}},
     "training": {"epochs": 2, "patience": 2},
+    "storage": {"patience": 0},
     "space": {"models.gru.learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}},
 }
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from optuna.trial import TrialState
 
-from search import objective, recovery, runner
+from search import asking, attendance, books, objective, recovery
 from search.agreement import disagreements
-from search.study import optuna_storage
-from storage import query, record
+from search.optuna_storage import optuna_storage
+from storage import query, record, workers
 from storage.check import check
 from storage.engine import open_store
 from storage.verdicts import Verdict
@@ -42,18 +42,18 @@ def _then_die(genuine: Callable[..., Any]) -> Callable[..., Any]:
 
 
 POINTS: dict[str, tuple[Any, str, Callable[..., Any], list[Verdict]]] = {
-    "before anything is suggested": (runner, "suggest", _die, [Verdict.INTERRUPTED]),
-    "before the trial is on record": (objective, "start", _die, [Verdict.INTERRUPTED]),
+    "before anything is suggested": (asking, "suggest", _die, [Verdict.INTERRUPTED]),
+    "before the trial is on record": (books, "start", _die, [Verdict.INTERRUPTED]),
     "before the first step": (objective, "_judged", _die, [Verdict.INTERRUPTED]),
     "after an epoch is recorded": (
         record,
-        "record_epoch",
-        _then_die(record.record_epoch),
+        "record_epochs",
+        _then_die(record.record_epochs),
         [Verdict.INTERRUPTED],
     ),
     "before the verdict is recorded": (record, "finish_trial", _die, [Verdict.INTERRUPTED]),
-    "between record and Optuna": (objective, "conclude", _die, [Verdict.ACCEPTED]),
-    "before the last word to Optuna": (objective, "tell", _die, [Verdict.ACCEPTED]),
+    "between record and Optuna": (books, "conclude", _die, [Verdict.ACCEPTED]),
+    "before the last word to Optuna": (books, "tell", _die, [Verdict.ACCEPTED]),
 }
 
 
@@ -62,12 +62,13 @@ def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     path = write_study()
+    monkeypatch.setattr(objective, "_FLUSH_S", 0.0)  # these epochs are too quick to be recorded one by one
     module, name, dies, left_behind = POINTS[point]
     with monkeypatch.context() as patched:
         patched.setattr(module, name, dies)
         with pytest.raises(Killed):
             launch(path)
-    monkeypatch.setattr(recovery, "is_dead", lambda worker: True)
+    monkeypatch.setattr(attendance, "is_dead", lambda worker: True)
     done = launch(path)
     verdicts = [row.verdict for row in done.trials]
     assert verdicts == [*left_behind, *[Verdict.ACCEPTED] * (2 - left_behind.count(Verdict.ACCEPTED))]
@@ -88,10 +89,10 @@ def test_a_death_between_queue_and_optuna_does_not_queue_twice(
 
     with monkeypatch.context() as patched:
         patched.setattr(objective, "_fit", crash)
-        patched.setattr(objective, "tell", _die)
+        patched.setattr(books, "tell", _die)
         with pytest.raises(Killed):
             launch(path)
-    monkeypatch.setattr(recovery, "is_dead", lambda worker: True)
+    monkeypatch.setattr(attendance, "is_dead", lambda worker: True)
     done = launch(path, "study.trials=2")
     assert [row.verdict for row in done.trials] == [Verdict.FAILED, Verdict.ACCEPTED, Verdict.ACCEPTED]
     assert [row.retry_of for row in done.trials] == [None, 0, None]
@@ -101,7 +102,7 @@ def test_the_parameters_of_a_dead_worker_are_given_up_after_the_retries(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(study={"trials": 1, "retries": 1})
-    monkeypatch.setattr(recovery, "is_dead", lambda worker: True)
+    monkeypatch.setattr(attendance, "is_dead", lambda worker: True)
     with monkeypatch.context() as patched:
         patched.setattr(objective, "_judged", _die)
         for _ in range(2):
@@ -174,3 +175,24 @@ def _wait_for_an_epoch(process: "subprocess.Popen[bytes]") -> int:
                 store.close()
         time.sleep(0.05)
     raise AssertionError(f"no epoch was recorded; the command ended with {process.poll()}")
+
+
+def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = launch(write_study(), should_stop=lambda: True).study
+    dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
+    workers.claim(study.store, study.name, dead)
+    books.start(study.books, dead, asking.ask(study.optuna, section, space, dead))
+    genuine, seen = recovery.conclude, []
+
+    def conclude(*arguments: Any) -> None:
+        """Meanwhile another one looks."""
+        recovery.recover(study.books, "quicker:1:1", lambda worker: worker == dead)
+        seen.append([worker.busy for worker in workers.present(study.store, study.name)])
+        genuine(*arguments)
+
+    monkeypatch.setattr(recovery, "conclude", conclude)
+    recovery.recover(study.books, "slower:1:1", lambda worker: worker == dead)
+    assert seen == [[True]]
+    assert workers.present(study.store, study.name) == []

@@ -267,3 +267,37 @@ def test_the_guard_cuts_the_learning_rate_and_the_cut_is_the_topmost_layer(
     assert [act.layer for act in setting.overrides] == ["default", "base", "sampled", "sampled", "guard"]
     assert (setting.requested, setting.value) == (sampled, pytest.approx(sampled / 10))
     assert setting.origin == "guard: nonfinite_loss at epoch 0, step 1"
+
+
+def test_a_trial_that_takes_too_long_is_unpromising_and_says_why(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    done = launch(write_study(study={"trials": 1}, training={"max_seconds": 1e-9}))
+    (row,), (told,) = done.trials, done.study.optuna.trials
+    assert (row.verdict, row.reasons) == (Verdict.UNPROMISING, ["max_seconds"])
+    assert row.message is not None
+    assert "by training.max_seconds = 1e-09" in row.message
+    assert told.state is TrialState.PRUNED
+
+
+def test_the_time_of_a_study_is_up_between_two_trials(write_study: "WriteStudy", launch: "Launch") -> None:
+    done = launch(write_study(study={"trials": 50, "timeout": 1e-9}))
+    assert (done.end.done, done.end.reason) == (0, "the time is up")
+
+
+def test_a_search_that_gets_no_better_ends(write_study: "WriteStudy", launch: "Launch") -> None:
+    stop = {"no_better_for": 2, "min_delta": 100.0}
+    done = launch(write_study(study={"trials": 50, "stop": stop}))
+    assert done.end.done == 3
+    assert done.end.reason.startswith("no loss better by 100 in the last 2 trials: ")
+    assert done.end.reason.endswith("of trial 0 stands")
+
+
+def test_random_trials_are_the_same_however_often_the_run_is_broken_off(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    path = write_study(study={"trials": 4, "sampler": "random", "startup_trials": None})
+    whole = launch(path).trials
+    for trials in (1, 2, 4):
+        parts = launch(path, "study.name=parts", f"study.trials={trials}").trials
+    assert [(row.params, row.value) for row in parts] == [(row.params, row.value) for row in whole]

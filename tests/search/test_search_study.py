@@ -11,7 +11,8 @@ from search.agreement import disagreements
 from search.config.resolve import resolve
 from search.data import load
 from search.errors import AnswerIsNo, RequestError, StudyChanged
-from search.study import open_study, optuna_storage
+from search.optuna_storage import optuna_storage
+from search.study import open_study
 from storage import query
 from storage.check import check
 from storage.engine import open_store
@@ -127,7 +128,7 @@ def test_a_creation_that_broke_off_between_the_two_parts_is_taken_up(
 
 def test_a_study_that_optuna_has_lost_is_a_disagreement(write_study: "WriteStudy", launch: "Launch") -> None:
     done = launch(write_study(), "study.trials=1")
-    optuna.delete_study(study_name="small", storage=done.study.storage)
+    optuna.delete_study(study_name="small", storage=optuna_storage(done.store))
     assert disagreements(done.store) == ["study 'small' is on record, but Optuna does not know it"]
 
 

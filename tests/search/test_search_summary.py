@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.runner import CONCLUSIVE
 from search.summary import summarise
 from storage.errors import StudyUnknown
+from storage.verdicts import CONCLUSIVE
 
 if TYPE_CHECKING:
     from tests.search.conftest import Launch, WriteStudy

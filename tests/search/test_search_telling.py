@@ -32,7 +32,7 @@ def quiet_log() -> Iterator[None]:
 
 
 def told(verdict: Verdict, sampler: SamplerName, value: float | None = 0.8) -> Message:
-    return message_for(verdict, value, sampler=sampler, worst_honest=WORST)
+    return message_for(verdict, value, sampler=sampler, worst_honest=lambda: WORST)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -84,7 +84,7 @@ def test_an_accepted_trial_without_a_finite_value_is_an_error(
 def test_a_penalty_is_finite_and_worse_than_any_honest_value(
     verdict: Verdict, sampler: SamplerName, worst: float
 ) -> None:
-    message = message_for(verdict, None, sampler=sampler, worst_honest=worst)
+    message = message_for(verdict, None, sampler=sampler, worst_honest=lambda: worst)
     assert message.value is not None
     assert worst < message.value < math.inf
 
@@ -92,7 +92,7 @@ def test_a_penalty_is_finite_and_worse_than_any_honest_value(
 @pytest.mark.parametrize("worst", [math.nan, math.inf, 1.7e308, 0.0, -1.0])
 def test_no_penalty_can_be_made_of_a_worst_value_that_is_not_finite_and_positive(worst: float) -> None:
     with pytest.raises(ValueError, match="the worst honest loss must be finite and positive"):
-        message_for(Verdict.UNSTABLE, None, sampler="gp", worst_honest=worst)
+        message_for(Verdict.UNSTABLE, None, sampler="gp", worst_honest=lambda: worst)
 
 
 def section(sampler: SamplerName, pruner: PrunerName = "median", seed: int = 0) -> StudySection:
@@ -176,7 +176,7 @@ def suggestions(study: optuna.Study, sampler: SamplerName, count: int) -> list[t
     for _ in range(count):
         trial = ask(study, sampler)
         found.append(tuple(trial.params.values()))
-        tell(study, trial, message_for(Verdict.ACCEPTED, 0.8, sampler=sampler, worst_honest=WORST))
+        tell(study, trial, message_for(Verdict.ACCEPTED, 0.8, sampler=sampler, worst_honest=lambda: WORST))
     return found
 
 

@@ -38,6 +38,7 @@ REQUESTED: dict[str, Any] = {
     "models.gru.init": "gains",
     "training.mixed_precision": False,
     "training.epochs": 15,
+    "training.max_seconds": 60.0,
 }
 RESULT = TrialResult(
     outcome=Outcome.FINISHED,
@@ -49,7 +50,7 @@ RESULT = TrialResult(
     skill_ceiling=0.3,
     epochs=(EPOCH,),
     findings=(),
-    effective={key: value for key, value in REQUESTED.items() if key != "training.epochs"},
+    effective={k: v for k, v in REQUESTED.items() if k not in ("training.epochs", "training.max_seconds")},
     final_learning_rate=1e-3,
     seed=0,
     seconds=0.1,
@@ -70,6 +71,8 @@ def read_back(**changes: Any) -> TrialResult:
         (Outcome.FINISHED, [], Verdict.ACCEPTED, ()),
         (Outcome.FINISHED, [FindingKind.NONFINITE_GRADIENT], Verdict.ACCEPTED, ()),
         (Outcome.STOPPED, [], Verdict.UNPROMISING, ("pruned",)),
+        (Outcome.TIMED_OUT, [], Verdict.UNPROMISING, ("max_seconds",)),
+        (Outcome.TIMED_OUT, [FindingKind.NONFINITE_LOSS], Verdict.UNPROMISING, ("max_seconds",)),
         (Outcome.INTERRUPTED, [], Verdict.INTERRUPTED, ("signal",)),
         (
             Outcome.UNSTABLE,
@@ -79,7 +82,16 @@ def read_back(**changes: Any) -> TrialResult:
         ),
         (Outcome.SUSPICIOUS, [FindingKind.SKILL_TOO_HIGH], Verdict.SUSPICIOUS, ("skill_too_high",)),
     ],
-    ids=["finished", "finished_after_a_skip", "stopped", "interrupted", "unstable", "suspicious"],
+    ids=[
+        "finished",
+        "finished_after_a_skip",
+        "stopped",
+        "timed_out",
+        "timed_out_after_a_skip",
+        "interrupted",
+        "unstable",
+        "suspicious",
+    ],
 )
 def test_each_outcome_has_its_verdict_and_reasons(
     outcome: Outcome, kinds: list[FindingKind], verdict: Verdict, reasons: tuple[str, ...]
@@ -164,3 +176,14 @@ def test_a_learning_rate_that_the_guard_has_cut_and_set_again_is_as_it_should_be
     findings = tuple(replace(found(FindingKind.NONFINITE_LOSS), intervention=act) for act in acts)
     judgement = judge(replace(RESULT, findings=findings, final_learning_rate=5e-4), REQUESTED)
     assert judgement.verdict is Verdict.ACCEPTED
+
+
+def test_the_message_of_a_timed_out_trial_tells_the_figures() -> None:
+    stopped = replace(RESULT, outcome=Outcome.TIMED_OUT, seconds=61.04)
+    assert judge(stopped, REQUESTED).message == (
+        "stopped after 61.0 s by training.max_seconds = 60; complete epochs: 1, best was 0"
+    )
+    barely_begun = replace(stopped, epochs=(), value=None, skill=None, best_epoch=None)
+    assert judge(barely_begun, REQUESTED).message == (
+        "stopped after 61.0 s by training.max_seconds = 60; complete epochs: 0"
+    )

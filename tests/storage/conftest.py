@@ -1,8 +1,7 @@
-"""A fresh store on each backend, and rows to put into it."""
+"""Rows to put into a store."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,6 @@ from storage.record import create_study
 from storage.tables import Clamp, DataFingerprint, Epoch, Finding, Setting, Study, Trial
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 123456, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return {"sqlite": f"sqlite:///{tmp_path / 'ballast.db'}"}[request.param]
 
 
 @pytest.fixture

@@ -14,17 +14,21 @@ def open_with_the_others(url: str, barrier: Barrier, name: str) -> None:
     store = open_store(url)
     with store.session() as session:
         session.execute(
-            text("INSERT INTO ballast_studies VALUES (:n, '2024-01-01', '', '', 0, '{}', '{}', '{}')"),
+            text(
+                "INSERT INTO ballast_studies (name, created_at, study_file, policy_file, seed, fingerprints, "
+                "versions, facts) VALUES (:n, '2024-01-01', '', '', 0, '{}', '{}', '{}')"
+            ),
             {"n": name},
         )
     store.close()
 
 
 def test_processes_that_make_one_new_store_at_the_same_moment_all_succeed(store_url: str) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    barrier = spawn.Barrier(8)
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["storage.engine"])
+    barrier = server.Barrier(8)
     workers = [
-        spawn.Process(target=open_with_the_others, args=(store_url, barrier, f"s{n}")) for n in range(8)
+        server.Process(target=open_with_the_others, args=(store_url, barrier, f"s{n}")) for n in range(8)
     ]
     for worker in workers:
         worker.start()

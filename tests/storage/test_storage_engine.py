@@ -12,6 +12,7 @@ from threading import Timer
 import pytest
 from sqlalchemy import text
 
+from benchmarks.postgres import PostgresServer
 from storage import query
 from storage.engine import Store, open_store, upgrade
 from storage.errors import (
@@ -24,8 +25,8 @@ from storage.errors import (
     StoreUnreachable,
     StoreUrlInvalid,
 )
-from storage.record import set_study_facts, start_trial
-from storage.tables import Trial
+from storage.record import create_study, set_study_facts, start_trial
+from storage.tables import DataFingerprint, Study, Trial
 
 
 @pytest.fixture
@@ -169,6 +170,15 @@ def test_a_server_that_does_not_answer_is_unreachable() -> None:
         open_store("postgresql://me:hunter2@127.0.0.1:1/db")
 
 
+def test_a_server_is_reached_by_its_unix_socket(postgres_server: PostgresServer) -> None:
+    postgres_server.create("db")
+    store = open_store(postgres_server.socket_url("db"))
+    assert query.studies(store) == []
+    assert store.shown_url.startswith("postgresql:///db?host=/")
+    assert "planted-password" not in f"{store.shown_url} {store!r}"
+    store.close()
+
+
 def test_a_store_shows_no_password(file: Path) -> None:
     store = Store(open_store(f"sqlite:///{file}").engine, "postgresql://me:hunter2@host/db")
     assert store.shown_url == "postgresql://me:***@host/db"
@@ -237,17 +247,22 @@ def test_a_timeout_that_is_no_number_of_seconds_is_refused(
 
 
 @pytest.mark.parametrize("journal", ["wal", "delete"])
-def test_a_store_that_can_only_be_read_is_read(
-    file: Path, store: Store, volatility: str, journal: str
+def test_a_file_that_can_only_be_read_is_read(
+    file: Path,
+    journal: str,
+    new_study: Callable[[str], Study],
+    new_data: Callable[[str], DataFingerprint],
 ) -> None:
+    store = open_store(f"sqlite:///{file}")
+    create_study(store, new_study("volatility"), [], [], new_data("volatility"))
     store.close()
     with sqlite3.connect(file) as connection:
         connection.execute(f"PRAGMA journal_mode={journal}")
     connection.close()
     reader = open_store(f"sqlite:///file:{file}?mode=ro&uri=true", create=False)
-    assert [study.name for study in query.studies(reader)] == [volatility]
+    assert [study.name for study in query.studies(reader)] == ["volatility"]
     with pytest.raises(StoreReadOnly, match=r"it can only be read; make the file and its folder writable"):
-        set_study_facts(reader, volatility, {"baseline": "zero"})
+        set_study_facts(reader, "volatility", {"baseline": "zero"})
     reader.close()
 
 
@@ -262,6 +277,7 @@ def test_a_folder_in_place_of_the_file_is_unreachable(tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path}")
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_a_full_disk_is_said_and_what_was_there_stays(
     store: Store, volatility: str, new_trial: Callable[[str, int], Trial]
 ) -> None:

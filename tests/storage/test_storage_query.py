@@ -55,6 +55,44 @@ def test_the_best_trial_is_the_lowest_finite_one_of_the_accepted(
     assert best.number == 5
 
 
+def test_conclusive_trials_count_unless_another_study_trained_them(
+    store: Store, volatility: str, new_trial: Callable[[str, int], Trial]
+) -> None:
+    endings: list[tuple[Verdict | None, str | None]] = [
+        (Verdict.ACCEPTED, "older"),
+        *((verdict, None) for verdict in Verdict),
+        (Verdict.ACCEPTED, volatility),
+        (None, None),
+    ]
+    for number, (verdict, source) in enumerate(endings):
+        trial = new_trial(volatility, number)
+        trial.verdict, trial.source_study, trial.value = verdict, source, float(number)
+        trial.finished_at = trial.started_at if verdict else None
+        start_trial(store, trial, [])
+    assert query.values(store, volatility) == [
+        (1, Verdict.ACCEPTED, 1.0),
+        (2, Verdict.UNPROMISING, 2.0),
+        (3, Verdict.UNSTABLE, 3.0),
+        (4, Verdict.SUSPICIOUS, 4.0),
+        (7, Verdict.ACCEPTED, 7.0),
+    ]
+    assert query.count_conclusive(store, volatility) == 5
+
+
+def test_a_configuration_is_found_where_it_first_came_to_a_conclusion(
+    store: Store, volatility: str, new_trial: Callable[[str, int], Trial]
+) -> None:
+    for number, verdict in enumerate([None, Verdict.FAILED, Verdict.UNSTABLE, Verdict.ACCEPTED]):
+        trial = new_trial(volatility, number)
+        trial.verdict, trial.configuration = verdict, "ab"
+        trial.finished_at = trial.started_at if verdict else None
+        start_trial(store, trial, [])
+    found = query.find_configuration(store, volatility, "ab")
+    assert found is not None
+    assert found.number == 2
+    assert query.find_configuration(store, volatility, "cd") is None
+
+
 def test_there_is_no_best_trial_where_none_is_accepted(
     store: Store, volatility: str, record_trials: Callable[[list[Ending]], None]
 ) -> None:
@@ -109,6 +147,7 @@ def test_findings_of_all_trials_come_in_the_order_of_the_trials(
         found[1].step = 232
         finish_trial(
             *(store, volatility, number),
+            worker=trial.worker,
             verdict=Verdict.UNSTABLE,
             reasons=["nonfinite_gradient"],
             message=None,
@@ -159,6 +198,9 @@ def test_an_unknown_study_is_answered_with_the_nearest_and_a_command(store: Stor
         query.artifacts,
         query.verdict_counts,
         query.best_trial,
+        query.values,
+        query.count_conclusive,
+        lambda store, name: query.find_configuration(store, name, "ab"),
     ],
 )
 def test_no_question_about_an_unknown_study_is_answered_with_nothing(

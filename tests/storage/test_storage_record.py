@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,26 @@ from storage.errors import (
     StudyUnknown,
     TrialExists,
     TrialFinished,
+    TrialTaken,
     TrialUnknown,
     ValueUnstorable,
 )
 from storage.record import (
     add_artifact,
+    continue_study,
     create_study,
     finish_trial,
-    record_epoch,
+    record_epochs,
     set_study_facts,
     start_trial,
+    take_over,
 )
 from storage.tables import Artifact, Clamp, DataFingerprint, Epoch, Finding, Setting, Study, Trial
 from storage.verdicts import Verdict
 
 NOON = datetime(2024, 5, 17, 12, 0, tzinfo=UTC)
+LATER = NOON + timedelta(seconds=1)
+WORKER, OTHER = "host:4711:8f3a", "host:4712:9b1c"
 ODD_FLOATS = [math.nan, math.inf, -math.inf, -0.0, 0.0, 5e-324, 0.1 + 0.2, 1.7976931348623157e308, 3.0]
 
 
@@ -42,6 +48,7 @@ def bits(value: float) -> bytes:
 
 def finish(store: Store, study: str, number: int, **changes: Any) -> None:
     ending: dict[str, Any] = {
+        "worker": WORKER,
         "verdict": Verdict.ACCEPTED,
         "reasons": ["finished"],
         "message": "patience ran out",
@@ -87,7 +94,7 @@ def test_a_trial_comes_back_with_its_epochs_findings_and_artifacts(
     cut = new_setting(volatility, "models.gru.learning_rate", 1, 1e-4, trial=0)
     start_trial(store, new_trial(volatility, 0), [sampled])
     for number in range(2):
-        record_epoch(store, new_epoch(volatility, 0, number))
+        record_epochs(store, volatility, 0, [new_epoch(volatility, 0, number)], WORKER)
     finish(store, volatility, 0, findings=[new_finding(volatility, 0)], settings=[cut])
     weights = Artifact(
         study=volatility, trial=0, kind="weights", path="model.pt", sha256="1" * 64, created_at=NOON
@@ -198,6 +205,17 @@ def test_what_json_cannot_hold_without_loss_is_refused(
     assert query.trials(store, volatility) == []
 
 
+@pytest.mark.parametrize("text", ["a\0b", "half \ud83d"])
+def test_text_that_not_every_database_can_hold_is_refused_by_all(
+    store: Store, volatility: str, new_trial: Callable[[str, int], Trial], text: str
+) -> None:
+    start_trial(store, new_trial(volatility, 0), [])
+    with pytest.raises(ValueUnstorable, match="cannot be recorded: it holds a NUL or half a character"):
+        finish(store, volatility, 0, message=text)
+    finish(store, volatility, 0, message="😀 it's \x07 fine\n", reasons=[text])
+    assert query.trial(store, volatility, 0).message == "😀 it's \x07 fine\n"
+
+
 def test_a_study_whose_data_cannot_be_written_leaves_nothing_behind(
     store: Store,
     new_study: Callable[[str], Study],
@@ -256,7 +274,7 @@ def test_a_verdict_is_never_overwritten(
     with pytest.raises(TrialFinished, match=ended):
         finish(store, volatility, 0, verdict=Verdict.ACCEPTED)
     with pytest.raises(TrialFinished, match=ended):
-        record_epoch(store, new_epoch(volatility, 0, 0))
+        record_epochs(store, volatility, 0, [new_epoch(volatility, 0, 0)], WORKER)
     assert query.trial(store, volatility, 0).verdict is Verdict.SUSPICIOUS
 
 
@@ -277,15 +295,24 @@ def test_nothing_is_recorded_twice(
     new_trial: Callable[[str, int], Trial],
     new_epoch: Callable[[str, int, int], Epoch],
 ) -> None:
-    trial, epoch = new_trial(volatility, 0), new_epoch(volatility, 0, 0)
-    start_trial(store, trial, [])
-    record_epoch(store, epoch)
+    start_trial(store, new_trial(volatility, 0), [])
+    record_epochs(store, volatility, 0, [new_epoch(volatility, 0, 0)], WORKER)
+    study = new_study(volatility)
+    study.created_at = LATER
     with pytest.raises(StudyExists, match=r"study 'volatility' is in .* already; .*--name"):
-        create_study(store, new_study(volatility), [], [], new_data(volatility))
-    with pytest.raises(TrialExists, match=r"has a trial 0 already; .*ballast explain volatility --trial 0"):
-        start_trial(store, trial, [])
-    with pytest.raises(RecordConflict):
-        record_epoch(store, epoch)
+        create_study(store, study, [], [], new_data(volatility))
+    changes: list[dict[str, Any]] = [{"worker": OTHER}, {"params": {}}]
+    for change in changes:
+        trial = new_trial(volatility, 0)
+        vars(trial).update(change)
+        with pytest.raises(
+            TrialExists, match=r"has a trial 0 already; .*ballast explain volatility --trial 0"
+        ):
+            start_trial(store, trial, [])
+    again = new_epoch(volatility, 0, 0)
+    again.train_loss = 99.0
+    record_epochs(store, volatility, 0, [again, new_epoch(volatility, 0, 1)], WORKER)
+    assert query.epochs(store, volatility, 0) == [new_epoch(volatility, 0, n) for n in range(2)]
 
 
 def test_what_belongs_to_nothing_is_refused_by_name(
@@ -299,7 +326,7 @@ def test_what_belongs_to_nothing_is_refused_by_name(
     with pytest.raises(
         TrialUnknown, match=r"study 'volatility' in .* has no trial 7; .*ballast trials volatility"
     ):
-        record_epoch(store, new_epoch(volatility, 7, 0))
+        record_epochs(store, volatility, 7, [new_epoch(volatility, 7, 0)], WORKER)
     with pytest.raises(TrialUnknown, match="has no trial 7"):
         finish(store, volatility, 7)
     with pytest.raises(StudyUnknown, match="no study 'x'"):
@@ -308,6 +335,127 @@ def test_what_belongs_to_nothing_is_refused_by_name(
     orphan.retry_of = 0
     with pytest.raises(RecordConflict):
         start_trial(store, orphan, [])
+
+
+def test_what_is_written_again_after_a_lost_acknowledgement_is_there_once(
+    store: Store,
+    volatility: str,
+    new_study: Callable[[str], Study],
+    new_data: Callable[[str], DataFingerprint],
+    new_setting: Callable[..., Setting],
+    new_trial: Callable[[str, int], Trial],
+    new_epoch: Callable[[str, int, int], Epoch],
+    new_finding: Callable[[str, int], Finding],
+) -> None:
+    sampled, cut = (new_setting("s", "lr", n, n, trial=0) for n in range(2))
+    continued = new_setting("s", "study.trials", 0, 30)
+    plot = Artifact(study="s", kind="plot", path="p.html", sha256="2" * 64, created_at=NOON)
+    weights = Artifact(study="s", trial=0, kind="weights", path="m.pt", sha256="1" * 64, created_at=NOON)
+
+    def write_all() -> None:
+        create_study(store, new_study("s"), [new_setting("s", "k", 0, 1)], [], new_data("s"))
+        continue_study(store, "s", wanted=30, sources={"study": "a: 1"}, settings=[continued])
+        start_trial(store, new_trial("s", 0), [sampled])
+        add_artifact(store, plot)
+
+    for _ in range(2):
+        write_all()
+    for _ in range(2):
+        record_epochs(store, "s", 0, [new_epoch("s", 0, 0)], WORKER)
+    last, found = new_epoch("s", 0, 1), new_finding("s", 0)
+    for _ in range(2):
+        finish(store, "s", 0, remaining=[last], findings=[found], settings=[cut], artifacts=[weights])
+    write_all()
+
+    assert len(query.settings(store, "s")) == 2
+    assert query.settings(store, "s", 0) == [sampled, cut]
+    assert [epoch.epoch for epoch in query.epochs(store, "s", 0)] == [0, 1]
+    assert len(query.findings(store, "s")) == 1
+    assert query.artifacts(store, "s") == [plot, weights]
+
+
+def test_another_end_at_another_moment_is_no_lost_acknowledgement(
+    store: Store, volatility: str, new_trial: Callable[[str, int], Trial]
+) -> None:
+    start_trial(store, new_trial(volatility, 0), [])
+    finish(store, volatility, 0)
+    changes: list[dict[str, Any]] = [
+        {"finished_at": LATER},
+        {"verdict": Verdict.UNSTABLE},
+        {"worker": OTHER},
+    ]
+    for change in changes:
+        with pytest.raises(TrialFinished, match="has ended as accepted already"):
+            finish(store, volatility, 0, **change)
+
+
+def test_a_worker_whose_trial_was_taken_over_can_write_no_more_of_it(
+    store: Store,
+    volatility: str,
+    new_trial: Callable[[str, int], Trial],
+    new_epoch: Callable[[str, int, int], Epoch],
+) -> None:
+    start_trial(store, new_trial(volatility, 0), [])
+    assert take_over(store, volatility, 0, WORKER, OTHER)
+    taken = f"trial 0 of study 'volatility' in .* has been taken over by {OTHER} from {WORKER}, which was"
+    with pytest.raises(TrialTaken, match=taken):
+        record_epochs(store, volatility, 0, [new_epoch(volatility, 0, 0)], WORKER)
+    with pytest.raises(TrialTaken, match=taken):
+        finish(store, volatility, 0)
+    assert query.epochs(store, volatility, 0) == []
+    finish(store, volatility, 0, worker=OTHER)
+    assert query.trial(store, volatility, 0).worker == OTHER
+
+
+def test_a_trial_is_taken_over_by_one_of_those_who_try(
+    store: Store, volatility: str, new_trial: Callable[[str, int], Trial]
+) -> None:
+    start_trial(store, new_trial(volatility, 0), [])
+    with ThreadPoolExecutor(8) as threads:
+        rivals = [f"rival:{number}" for number in range(8)]
+        won = list(threads.map(lambda rival: take_over(store, volatility, 0, WORKER, rival), rivals))
+    assert [rival for rival, has in zip(rivals, won, strict=True) if has] == [
+        query.trial(store, volatility, 0).worker
+    ]
+    (winner,) = (rival for rival, has in zip(rivals, won, strict=True) if has)
+    assert take_over(store, volatility, 0, WORKER, winner), "asked again, as its answer might be lost"
+    with pytest.raises(TrialUnknown, match="has no trial 7"):
+        take_over(store, volatility, 7, WORKER, OTHER)
+
+
+def test_of_many_who_start_one_trial_at_the_same_moment_one_succeeds(
+    store: Store, volatility: str, new_trial: Callable[[str, int], Trial]
+) -> None:
+    def start(rival: int) -> bool:
+        trial = new_trial(volatility, 0)
+        trial.worker = f"rival:{rival}"
+        try:
+            start_trial(store, trial, [])
+        except TrialExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(start, range(8))) == 1
+
+
+def test_a_study_is_continued_with_another_budget_and_the_settings_that_changed(
+    store: Store,
+    new_study: Callable[[str], Study],
+    new_data: Callable[[str], DataFingerprint],
+    new_setting: Callable[..., Setting],
+) -> None:
+    first, then = new_setting("s", "study.trials", 0, 20), new_setting("s", "study.trials", 1, 30)
+    create_study(store, new_study("s"), [first], [], new_data("s"))
+    continue_study(store, "s", wanted=30, sources={"text": "ö"}, settings=[then])
+    continue_study(store, "s", wanted=40, sources=None, settings=[])
+    assert (query.study(store, "s").wanted, query.study(store, "s").sources) == (40, {"text": "ö"})
+    assert query.settings(store, "s") == [first, then]
+    with pytest.raises(RecordConflict):
+        continue_study(store, "s", wanted=50, sources=None, settings=[new_setting("s", "study.trials", 1, 9)])
+    assert query.study(store, "s").wanted == 40
+    with pytest.raises(StudyUnknown, match="no study 'x'"):
+        continue_study(store, "x", wanted=1, sources=None, settings=[])
 
 
 def test_facts_are_set_beside_those_that_are_there(store: Store, volatility: str) -> None:

@@ -199,24 +199,24 @@ def _check_shape(source: str, header: list[str], rows: list[list[str]], lines: l
 def _parquet_cells(config: DataConfig, content: bytes) -> _Cells:
     try:
         frame = pd.read_parquet(io.BytesIO(content))
+        if config.time not in frame.columns and config.time in frame.index.names:
+            frame = frame.reset_index()
+        header = [str(name) for name in frame.columns]
+        frame.columns = pd.Index(header)
+        columns: dict[str, Sequence[object]] = {
+            name: frame[name].astype(object).where(frame[name].notna(), "").tolist()
+            for name in needed(config)
+            if header.count(name) == 1
+        }
     except ImportError:
         raise SourceError(
             f"{config.source}: Parquet needs pyarrow; install it: pip install pyarrow"
         ) from None
-    except Exception as error:  # pyarrow raises a type of its own for every way in which bytes are no Parquet
+    except Exception as error:  # pyarrow has a type for every way in which bytes, or cells, are no Parquet
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(f"{config.source} is not a Parquet file ({reason}); save the table again") from None
-    if config.time not in frame.columns and config.time in frame.index.names:
-        frame = frame.reset_index()
     if frame.empty:
         raise SourceError(f"{config.source} holds no rows; it needs some")
-    header = [str(name) for name in frame.columns]
-    frame.columns = pd.Index(header)
-    columns: dict[str, Sequence[object]] = {
-        name: frame[name].astype(object).where(frame[name].notna(), "").tolist()
-        for name in needed(config)
-        if header.count(name) == 1
-    }
     return _Cells(header, columns, np.arange(1, len(frame) + 1, dtype=np.int64), "row")
 
 

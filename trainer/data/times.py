@@ -12,6 +12,7 @@ _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 _OFFSET = re.compile(r":\d\d[\d.]*\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$")
 _EPOCH_DIGITS = (("s", 10), ("ms", 13), ("us", 16), ("ns", 19))
 """Most digits of an epoch time in each unit before the year 2286; a plain date such as 20101231 has eight."""
+_FAR = "lies outside the years 1678 to 2261"
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ def _epochs(texts: list[str]) -> pd.DatetimeIndex | UnreadableTime:
         return UnreadableTime(
             [len(text) for text in texts].index(longest), "has too many digits for an epoch time"
         )
-    counts = np.array([int(text) for text in texts], dtype=np.int64)
-    return _nanoseconds(pd.DatetimeIndex(counts.astype(f"datetime64[{unit}]")))
+    counts = [int(text) for text in texts]
+    if max(counts) > np.iinfo(np.int64).max:
+        return UnreadableTime(counts.index(max(counts)), _FAR)
+    return _nanoseconds(pd.DatetimeIndex(np.array(counts, dtype=np.int64).astype(f"datetime64[{unit}]")))
 
 
 def _written(texts: list[str]) -> pd.DatetimeIndex | UnreadableTime:
@@ -88,5 +91,5 @@ def _nanoseconds(times: pd.DatetimeIndex) -> pd.DatetimeIndex | UnreadableTime:
     years = times.year
     far = (years < 1678) | (years > 2261)
     if far.any():
-        return UnreadableTime(int(np.argmax(far)), "lies outside the years 1678 to 2261")
+        return UnreadableTime(int(np.argmax(far)), _FAR)
     return times.as_unit("ns")

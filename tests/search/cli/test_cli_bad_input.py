@@ -3,14 +3,13 @@
 import socket
 import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
-from search import recovery
+from search import attendance
 from search.cli.failures import explain_failure
 from storage import query
 from storage.engine import open_store
@@ -195,8 +194,7 @@ def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(
         patched.setattr("sqlite3.dbapi2.connect", connect)
         _says(ballast("run", small, "--trials", 60), 2, "the disk is full", "free some space")
     done = _trials()
-    monkeypatch.setattr(recovery, "is_dead", lambda worker: True)  # in life another process goes on
-    monkeypatch.setattr(recovery, "_OWNERLESS", timedelta(0))  # its name may not have found room
+    monkeypatch.setattr(attendance, "is_dead", lambda worker: True)  # in life another process goes on
     again = ballast("run", small, "--trials", done + 1)
     assert again.code == 0, again.err
     assert _trials() > done

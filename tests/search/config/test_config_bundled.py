@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.config.leaves import leaf_values
-from search.config.reader import Node, plain, read_mapping
+from search.config.reader import Node, mapping, plain, read_source
 from search.config.resolve import CONFIGS, resolve
 from search.config.schema import LEAVES, TRIAL_LEAVES
 from search.config.tree import flatten
@@ -18,7 +18,7 @@ STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))
 
 
 def test_base_sets_every_setting_that_is_not_a_studys_own_to_its_default() -> None:
-    entries, problems = read_mapping(CONFIGS / "base.yaml", "base.yaml")
+    entries, problems = mapping(read_source(CONFIGS / "base.yaml", "base.yaml"))
     found, unknown = flatten(Node(entries, Place("base.yaml")), LEAVES)
     assert problems + unknown == []
     expected = {
@@ -31,7 +31,7 @@ def test_base_sets_every_setting_that_is_not_a_studys_own_to_its_default() -> No
 
 def test_base_comments_every_setting() -> None:
     lines = (CONFIGS / "base.yaml").read_text().splitlines()
-    entries, _ = read_mapping(CONFIGS / "base.yaml", "base.yaml")
+    entries, _ = mapping(read_source(CONFIGS / "base.yaml", "base.yaml"))
     found, _ = flatten(Node(entries, Place("base.yaml")), LEAVES)
     assert [key for key, node in found if " # " not in lines[node.place.line - 1]] == []
 

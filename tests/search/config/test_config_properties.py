@@ -1,5 +1,8 @@
 """What holds for every combination of layers and for every text."""
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from search.config.layers import Layer
-from search.config.resolve import resolve
+from search.config.resolve import resolve, resolve_recorded
 from search.config.resolved import ResolvedStudy
 from search.config.schema import LEAVES
 from search.errors import ConfigError
+from search.recording import without_password
 
 STUDY = """\
 study: {name: demo}
@@ -141,3 +145,51 @@ def test_any_values_of_known_keys_resolve_or_are_a_config_error(
         assert set(resolved.fingerprints()) == {"space", "policy", "settings", "data"}
         assert all(setting.value == setting.overrides[-1].effective for setting in resolved.settings.values())
         assert resolved.file.training.mixed_precision is False
+
+
+fitting = st.sampled_from(
+    [
+        "study.trials=7",
+        "study.stop={no_better_for: 3, min_delta: 1e-3}",
+        "study.sampler=random",
+        "models.gru.dropout=0.9",
+        "models.gru.max_grad_norm=0.25",
+        "training.mixed_precision=true",
+        "training.max_seconds=60",
+        "space.models.gru.dropout={low: 0.0, high: 0.9}",
+        "space.models.gru.hidden_size={choices: [16, 256]}",
+        "space.training.epochs={low: 2, high: 8, step: 2}",
+        "space.models.gru.learning_rate=null",
+        "data.seq_len=5",
+        "storage.files='a folder'",
+    ]
+)
+passwords = st.text(st.characters(exclude_categories=["Cs"]), min_size=4).map("s3cr".__add__)
+
+
+@quickly
+@given(
+    st.lists(fitting, unique=True, max_size=6),
+    st.one_of(st.none(), passwords),
+    st.sampled_from([json.dumps, flow]),
+)
+def test_whatever_resolves_comes_back_equal_from_its_sources_without_a_password(
+    tmp_path: Path, sets: list[str], password: str | None, written: Callable[[str], str]
+) -> None:
+    path = tmp_path / "study.yaml"
+    text = f"{STUDY}space: {{models.gru.learning_rate: {{low: 1e-5, high: 1e-3}}}}\n"
+    path.write_text(text + "study.enqueue: [{models.gru.learning_rate: 0.1}]\n")
+    url = None if password is None else written(f"postgresql://ada:{password}@db/ballast")
+    try:
+        resolved = resolve(path, [*sets, *([] if url is None else [f"storage.url={url}"])])
+    except ConfigError:
+        return
+    kept = json.dumps(resolved.sources)
+    assert "s3cr" not in kept
+    found = resolve_recorded(json.loads(kept))
+    settings = {key: without_password(setting) for key, setting in resolved.settings.items()}
+    again = {key: without_password(setting) for key, setting in found.settings.items()}
+    assert again == settings
+    alike = replace(resolved, settings=found.settings, file=found.file, folder=found.folder)
+    assert found == alike
+    assert found.fingerprints() == resolved.fingerprints()

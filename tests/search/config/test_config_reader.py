@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.reader import MAX_BYTES, parse, plain, read_mapping, scalar
+from search.config.reader import MAX_BYTES, mapping, parse, plain, read_source, scalar
 from search.errors import ConfigError, Place
 
 
@@ -125,7 +125,7 @@ def test_a_cycle_is_refused() -> None:
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
     path = tmp_path / "empty.yaml"
     path.write_text("# only a comment\n")
-    assert read_mapping(path, "empty.yaml") == ({}, [])
+    assert mapping(read_source(path, "empty.yaml")) == ({}, [])
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_a_file_that_is_no_mapping_of_text_is_refused(tmp_path: Path, content: b
     path = tmp_path / "s.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
-        read_mapping(path, "s.yaml")
+        mapping(read_source(path, "s.yaml"))
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
-    entries, problems = read_mapping(path, "s.yaml")
+    entries, problems = mapping(read_source(path, "s.yaml"))
     assert {key: plain(node) for key, node in entries.items()} == {"a": 1, "b": 2}
     assert problems == []
     assert str(entries["b"].place) == "s.yaml:2"
@@ -156,11 +156,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
 def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:
     (tmp_path / "volatility.yaml").touch()
     with pytest.raises(ConfigError, match=r"there is no such file; did you mean .*volatility\.yaml\?"):
-        read_mapping(tmp_path / "volatilty.yaml", "volatilty.yaml")
+        mapping(read_source(tmp_path / "volatilty.yaml", "volatilty.yaml"))
 
 
 def test_a_missing_folder_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the folder .*nowhere does not exist either"):
-        read_mapping(tmp_path / "nowhere" / "a.yaml", "a.yaml")
+        mapping(read_source(tmp_path / "nowhere" / "a.yaml", "a.yaml"))
     with pytest.raises(ConfigError, match="this is a folder; name a YAML file in it"):
-        read_mapping(tmp_path, "folder")
+        mapping(read_source(tmp_path, "folder"))

@@ -1,0 +1,269 @@
+"""Faults that come from outside: signals, a store that is away, locked or full, a clock, a long sleep.
+
+Each strikes a study that is at work, and answers whether it did: a worker may have ended a moment before.
+"""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psycopg
+
+from benchmarks.chaos_faults.crew import Crew, Member, context, log_of
+from benchmarks.chaos_faults.study import Scene
+
+Blow = Callable[[Crew, np.random.Generator], bool]
+
+_POLL_S = 0.02
+_AWAY_S = 0.5
+LOCKED_S = 0.2
+"""The busy timeout of workers that are locked out for longer than that."""
+_LOCK_S, _LONG_LOCK_S = 1.0, 20.0
+_DISK = "8m"
+_PATIENCE_S = 10.0
+_FAKETIME = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
+
+
+def _at_work(crew: Crew, random: np.random.Generator) -> Member | None:
+    """Somebody who has had time to begin; a signal before would end a process that is no worker yet."""
+    begun = [member for member in crew.members if log_of_worker(crew.scene, member)]
+    return begun[random.integers(len(begun))] if begun else None
+
+
+def log_of_worker(scene: Scene, member: Member) -> bool:
+    """Whether a worker is entered in the study."""
+    return any(f":{member.process.pid}:" in name for name in entered(scene))
+
+
+def entered(scene: Scene) -> list[str]:
+    """The names of the study's workers, by a connection that is nobody else's."""
+    asked = "SELECT worker FROM ballast_workers"
+    if scene.on_sqlite:
+        with sqlite3.connect(scene.database) as file:
+            return [name for (name,) in file.execute(asked)]
+    with psycopg.connect(scene.url) as connection:
+        return [name for (name,) in connection.execute(asked).fetchall()]
+
+
+def kill(crew: Crew, random: np.random.Generator) -> bool:
+    """SIGKILL at whatever moment this is, that of starting included."""
+    return bool(crew.members) and _struck(crew.members[random.integers(len(crew.members))], signal.SIGKILL)
+
+
+def terminate(crew: Crew, random: np.random.Generator) -> bool:
+    """SIGTERM once."""
+    member = _at_work(crew, random)
+    return member is not None and _struck(member, signal.SIGTERM)
+
+
+def interrupt(crew: Crew, random: np.random.Generator) -> bool:
+    """SIGINT once."""
+    member = _at_work(crew, random)
+    return member is not None and _struck(member, signal.SIGINT)
+
+
+def interrupt_twice(crew: Crew, random: np.random.Generator) -> bool:
+    """SIGINT, and once more at once: the second does not wait for the end of anything."""
+    member = _at_work(crew, random)
+    if member is None or not member.strike(signal.SIGINT):
+        return False
+    time.sleep(float(random.uniform(0.0, 0.02)))
+    return _struck(member, signal.SIGINT)
+
+
+def _struck(member: Member, number: signal.Signals) -> bool:
+    """Whether a signal ended a worker, and not the study before it."""
+    if not member.strike(number):
+        return False
+    member.process.join()
+    return member.process.exitcode in (-number, 130)
+
+
+def stop_server(crew: Crew, random: np.random.Generator) -> bool:
+    """PostgreSQL is stopped (fast: whoever is in a transaction is cut) and started."""
+    return _without_server(crew, kill=False)
+
+
+def crash_server(crew: Crew, random: np.random.Generator) -> bool:
+    """PostgreSQL is killed, all its processes at once, and has to recover from its log."""
+    return _without_server(crew, kill=True)
+
+
+def _without_server(crew: Crew, *, kill: bool) -> bool:
+    server = crew.scene.server
+    assert server is not None, "there is a server"
+    server.stop(kill=kill)
+    time.sleep(_AWAY_S)
+    server.start()
+    return bool(crew.members)
+
+
+def cut(crew: Crew, random: np.random.Generator) -> bool:
+    """Every connection is cut."""
+    server = crew.scene.server
+    assert server is not None, "there is a server"
+    return server.cut(crew.scene.folder.name) > 0
+
+
+def deadlock(crew: Crew, random: np.random.Generator) -> bool:
+    """Hold a worker's row until it asks for it with the study's row in its hand, then ask for that one.
+
+    PostgreSQL ends the transaction that first looks for a dead-lock, after a second: the worker's.
+    """
+    names = entered(crew.scene)
+    if not names:
+        return False
+    with psycopg.connect(crew.scene.url) as ours, psycopg.connect(crew.scene.url, autocommit=True) as watch:
+        before = _deadlocks(watch)
+        ours.execute("SET deadlock_timeout = '1min'")
+        ours.execute("SET lock_timeout = '10s'")
+        held = "SELECT 1 FROM ballast_workers WHERE worker = %s FOR UPDATE"
+        ours.execute(held, [names[random.integers(len(names))]])
+        blocked = (
+            "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)) AND query LIKE '%%busy%%'"
+        )
+        if not _comes(lambda: bool(watch.execute(blocked, [ours.info.backend_pid]).fetchall())):
+            return False
+        ours.execute("SELECT 1 FROM ballast_studies FOR UPDATE")
+        ours.rollback()
+        return _comes(lambda: _deadlocks(watch) > before)
+
+
+def _deadlocks(connection: "psycopg.Connection[tuple[int, ...]]") -> int:
+    counted = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    row = connection.execute(counted).fetchone()
+    assert row is not None, "a database is in its own statistics"
+    return row[0]
+
+
+def lock(crew: Crew, random: np.random.Generator) -> bool:
+    """Another process holds SQLite's write lock for a second."""
+    return _locked(crew, _LOCK_S)
+
+
+def lock_for_long(crew: Crew, random: np.random.Generator) -> bool:
+    """Another process holds SQLite's write lock for 20 seconds."""
+    return _locked(crew, _LONG_LOCK_S)
+
+
+def _locked(crew: Crew, seconds: float) -> bool:
+    holder = context().Process(target=hold_lock, args=(crew.scene.database, seconds))
+    holder.start()
+    holder.join()
+    return holder.exitcode == 0 and bool(crew.members)
+
+
+def hold_lock(database: Path, seconds: float) -> None:
+    """To be run in a process of its own."""
+    file = sqlite3.connect(database, isolation_level=None, timeout=_PATIENCE_S)
+    file.execute("BEGIN EXCLUSIVE")
+    time.sleep(seconds)
+    file.execute("ROLLBACK")
+
+
+def fill_disk(crew: Crew, random: np.random.Generator) -> bool:
+    """The file system of store, checkpoints and logs is full until a write to the store has failed."""
+    said, ballast = log_of(crew.scene.folder), crew.scene.folder / "filling"
+    before = _refusals(said)
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                return _comes(lambda: _refusals(said) > before)
+    finally:
+        ballast.unlink()
+
+
+def _refusals(log: Path) -> int:
+    return log.read_text(errors="replace").count("the disk is full") if log.exists() else 0
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A folder on a file system of 8 MiB; OSError where none can be mounted."""
+    place = folder / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "ballast-chaos", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        raise OSError(mounted.stderr.strip())
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def faketime() -> Path | None:
+    """The library that gives a process another clock; None where it is not installed."""
+    return next((Path(path) for path in _FAKETIME if Path(path).exists()), None)
+
+
+def clock_of(folder: Path) -> dict[str, str]:
+    """The environment of workers whose clock is changed by a file of the folder."""
+    (folder / "clock").write_text("+0")
+    return {
+        "LD_PRELOAD": str(faketime()),
+        "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # no operating system lets that one jump
+    }
+
+
+def jump(crew: Crew, random: np.random.Generator) -> bool:
+    """The clock of all workers jumps by up to a day, forward or back."""
+    (crew.scene.folder / "clock").write_text(f"{random.integers(-86_400, 86_400):+d}")
+    return bool(entered(crew.scene))
+
+
+def pause(crew: Crew, random: np.random.Generator) -> bool:
+    """A worker stands still until others, who see nothing but its heartbeat, have taken its trial over."""
+    member = _at_work(crew, random)
+    if member is None or not member.strike(signal.SIGSTOP):
+        return False
+    mine = f":{member.process.pid}:"
+    gone = _comes(lambda: not any(mine in name for name in entered(crew.scene)))
+    member.strike(signal.SIGCONT)
+    return gone
+
+
+def kill_leader(crew: Crew, random: np.random.Generator) -> bool:
+    """The `run --workers` process is killed; whoever works for it has to end by itself."""
+    _comes(lambda: bool(entered(crew.scene)))
+    followers = [int(name.rsplit(":", 2)[1]) for name in entered(crew.scene)]
+    leader = crew.members[0]
+    time.sleep(float(random.uniform(0.0, 0.5)))
+    if not followers or not _struck(leader, signal.SIGKILL):
+        return False
+    if not _comes(lambda: not any(_runs(pid) for pid in followers)):
+        raise RuntimeError(f"the workers {followers} outlive the process that started them")
+    return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _comes(what: Callable[[], bool]) -> bool:
+    """Whether something becomes true within ten seconds."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True

@@ -1,0 +1,81 @@
+"""The exact moments at which a worker is killed, by what it was doing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.chaos_faults.victim import Moment
+
+ASK = (
+    Moment("before its trial is created", "search.runner:ask"),
+    Moment("a trial is created or taken, nothing is drawn", "search.asking:make_sampler"),
+    Moment("one of two parameters is drawn", "search.asking:suggest", "after"),
+    Moment("all is drawn, nothing is on record", "search.books:start"),
+    Moment("the trial is on record, nothing is trained", "search.books:start", "after"),
+    Moment("inside the transaction of a claim", "storage.workers:_row", "after", nth=2),
+)
+TAKING = (
+    Moment("between signing and taking", "search.optuna_storage:PatientStorage.set_trial_state_values",
+           state="RUNNING"),
+    Moment("taken, not signed again", "search.optuna_storage:PatientStorage.set_trial_state_values", "after",
+           state="RUNNING"),
+)  # fmt: skip
+TRAINING = (
+    Moment("in the middle of an epoch", "trainer.loop:_train_step", nth=30),
+    Moment("before a checkpoint is in its place", "trainer.sealed:os.replace", nth=8),
+    Moment("after a checkpoint", "trainer.checkpoint:CheckpointFile.save", "after", nth=10),
+    Moment("after epochs are on record", "storage.record:record_epochs", "after"),
+    Moment("after the last epoch", "search.objective:judge"),
+)
+ENDING = (
+    Moment("before the verdict is on record", "search.recording:finish_trial"),
+    Moment("inside the transaction of the verdict", "storage.record:_add_epochs"),
+    Moment("between record and Optuna", "search.books:conclude"),
+    Moment("between a constraint and the state", "optuna.study:Study.tell"),
+    Moment("Optuna is told, the claim is open", "search.books:tell", "after"),
+)
+QUEUEING = (
+    Moment("before it is queued again", "search.books:queue_again"),
+    Moment("queued again, not told", "search.books:queue_again", "after"),
+    Moment("told that it failed", "search.books:tell", "after", state="FAIL"),
+)
+RECOVERY = (
+    Moment("in recovery, before anything", "search.recovery:_recover"),
+    Moment("in recovery, taken over", "storage.record:take_over", "after"),
+    Moment("in recovery, its verdict is on record", "search.recovery:_finish", "after"),
+    Moment("in recovery, queued again", "search.books:queue_again", "after"),
+    Moment("in recovery, settled, not struck out", "search.recovery:conclude", "after"),
+)
+COPY = (
+    Moment("between a copy's record and Optuna", "search.objective:finish_copy", "after"),
+    Moment("in the middle of a copy", "search.objective:finish_copy"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A worker to be killed: at its moment, or before that at one that only leads up to another's."""
+
+    dies: Moment
+    asked: Moment | None = None
+    """When it gets a SIGTERM first."""
+    counts: bool = True
+
+
+def steps(moments: Sequence[Moment], random: np.random.Generator) -> Iterator[Step]:
+    """Each moment once, in random order, with what has to come before it.
+
+    In recovery and for a trial from the queue, that is another worker's death; for a trial that is queued
+    again by its own worker, a SIGTERM.
+    """
+    for place in random.permutation(len(moments)):
+        moment = _at_random(moments[place], random)
+        if moment in (*RECOVERY, *TAKING):
+            yield Step(TRAINING[0], counts=False)
+        yield Step(moment, asked=TRAINING[0] if moment in QUEUEING else None)
+
+
+def _at_random(moment: Moment, random: np.random.Generator) -> Moment:
+    """A moment in training comes at a random call up to the given one."""
+    return replace(moment, nth=int(random.integers(1, moment.nth + 1))) if moment in TRAINING else moment

@@ -1,0 +1,1 @@
+"""What the fuzzer feeds, and how it judges what comes of it."""

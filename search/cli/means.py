@@ -1,0 +1,115 @@
+"""Where the workers of `ballast run` run: in this process, in others of this machine, or on a Ray cluster."""
+
+import itertools
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from search.errors import RequestError
+
+if TYPE_CHECKING:
+    from search.cli.signals import StopRequest
+    from search.progress import Progress
+    from search.ray_cluster import Demand
+    from search.runner import RunEnd
+    from search.study import OpenStudy
+
+Engine = Literal["processes", "ray"]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asked for; None where it did not."""
+
+    engine: Engine
+    workers: int | None
+    devices: str | None
+    address: str | None
+    cpus: float | None
+    gpus: float | None
+    proxy: str | None
+
+
+class Means(Protocol):
+    """With what trials are run."""
+
+    @property
+    def devices(self) -> tuple[str | None, ...]:
+        """What this machine must have; None: the study's own device."""
+
+    def ready(self, url: str) -> AbstractContextManager[None]:
+        """While the block runs, workers of the store at `url` can be started."""
+
+    def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
+        """Run the study's trials to the end."""
+
+
+def means_for(wishes: Wishes) -> Means:
+    """RequestError for a wish that would have no effect on this engine."""
+    return _on_ray(wishes) if wishes.engine == "ray" else _here(wishes)
+
+
+@dataclass(frozen=True)
+class _Here:
+    """A worker for each device: one is this process; more are processes of their own."""
+
+    devices: tuple[str | None, ...]
+    proxy: str | None
+
+    def ready(self, url: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
+        from search.launcher import run_crew
+        from search.runner import run as run_trials
+
+        if len(self.devices) == 1:
+            return run_trials(study, progress, stop, device=self.devices[0])
+        return run_crew(study, self.devices, progress, stop, proxy=self.proxy)
+
+
+@dataclass(frozen=True)
+class _OnRay:
+    """Workers that Ray finds places for: what devices there are is found out there."""
+
+    demand: "Demand"
+    address: str | None
+    proxy: str | None
+    devices: tuple[str | None, ...] = ()
+
+    def ready(self, url: str) -> AbstractContextManager[None]:
+        from search.ray_cluster import ray_cluster
+
+        return ray_cluster(self.address, url, self.demand)
+
+    def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
+        from search.ray_engine import run_on_ray
+
+        return run_on_ray(study, self.demand, progress, stop, proxy=self.proxy)
+
+
+def _here(wishes: Wishes) -> _Here:
+    for option in ("address", "cpus", "gpus"):
+        value = getattr(wishes, option)
+        if value is not None:
+            raise RequestError(f"--{option} {value} is for workers on Ray; add --engine ray, or leave it out")
+    return _Here(_posts(wishes.workers, wishes.devices), wishes.proxy)
+
+
+def _posts(workers: int | None, devices: str | None) -> tuple[str | None, ...]:
+    """A device for each worker, in turn; as many workers as devices where no number is given."""
+    named: list[str | None] = [None] if devices is None else [part.strip() for part in devices.split(",")]
+    return tuple(itertools.islice(itertools.cycle(named), workers or len(named)))
+
+
+def _on_ray(wishes: Wishes) -> _OnRay:
+    from search.ray_cluster import Demand
+
+    if wishes.devices is not None:
+        raise RequestError(
+            f"--devices {wishes.devices} names devices of this machine; on Ray, ask for them with --gpus"
+        )
+    cpus = 1.0 if wishes.cpus is None else wishes.cpus
+    demand = Demand(wishes.workers or 1, cpus, wishes.gpus or 0.0)
+    return _OnRay(demand, wishes.address or os.environ.get("RAY_ADDRESS"), wishes.proxy)

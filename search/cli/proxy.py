@@ -1,0 +1,25 @@
+"""`ballast proxy`: Optuna's gRPC proxy before a store, for more workers than a database takes connections."""
+
+from typing import Annotated
+
+import typer
+
+from search.cli.options import StoreUrl, existing_store
+
+_EPILOG = "Example: ballast proxy --store postgresql://ballast@db/ballast --port 13000"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="proxy", epilog=_EPILOG)(proxy)
+
+
+def proxy(
+    store: StoreUrl = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port.")] = 13000,
+) -> None:
+    """Serve Optuna's part of the store to `ballast worker --proxy HOST:PORT`, until Ctrl-C."""
+    from search.optuna_storage import serve_proxy
+
+    serve_proxy(existing_store(store), host, port)

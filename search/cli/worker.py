@@ -1,0 +1,55 @@
+"""`ballast worker`: one more worker for a study, on any machine that reaches its store."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.cli.options import AsJson, Proxy, StoreUrl, StudyName, Verbose, print_json, store_url
+
+_EPILOG = "Example: ballast worker sp500-volatility --store postgresql://ballast@db/ballast"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="worker", epilog=_EPILOG)(worker)
+
+
+def worker(
+    name: StudyName,
+    store: StoreUrl = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="This worker's device, before training.device.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where relative paths of data begin, if elsewhere on this machine.")
+    ] = None,
+    proxy: Proxy = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a study that is not there yet.")] = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
+    attached: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Work on a study that was started elsewhere, until it has its trials; Ctrl-C loses nothing."""
+    from search.cli.live import Lines, log_lines
+    from search.cli.signals import stop_request
+    from search.joining import Place, work
+
+    log_lines(verbose)
+    place = Place(store_url(store), name, device, folder, proxy)
+    with stop_request() as stop:
+        end = work(place, Lines(), stop if attached is None else _stop_with(attached, stop), wait=wait)
+    if as_json:
+        print_json(asdict(end))
+    else:
+        print(f"{end.done} of {end.wanted} trials: {end.reason}.")
+    if stop.asked:
+        raise typer.Exit(130)
+
+
+def _stop_with(parent: int, stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Also stop when the process that started this one is gone: whoever watched, watches no more."""
+    return lambda: stop() or os.getppid() != parent

@@ -1,0 +1,89 @@
+"""Passwords of a store's URL, taken out of YAML texts before these are shown or kept."""
+
+import re
+from collections.abc import Iterator
+
+from search.config.reader import Node, parse
+from search.errors import ConfigError, Place
+
+_KEY = "storage.url"
+_SUSPECT = re.compile(r"@|password=|\\")
+"""No password without one of these: an escape may hide the others."""
+
+
+def masked_url(url: str) -> str:
+    """A text that is a URL and nothing else, without its passwords.
+
+    It may hold blanks, which a sentence with a URL in it (`storage.urls.masked`) cannot allow.
+    """
+    without = re.sub(r"(://[^:/]*:).*@", r"\1***@", url, flags=re.DOTALL)
+    return re.sub(r"(password=)[^&]*", r"\1***", without)
+
+
+def masked_yaml(text: str, key: str = "") -> str:
+    """The text with the passwords of its `storage.url` and of its comments masked, line for line.
+
+    `key` is what the text is the value of; "" for a whole file. What is masked already stays as it is. Text
+    that is not YAML is masked as a sentence.
+    """
+    if not _SUSPECT.search(text):
+        return text  # Parsing twice would be felt at the start of every command.
+    try:
+        root, _ = parse(text, Place(""))
+    except ConfigError:
+        return _masked_sentence(text)
+    urls = {node.span for node in _urls(root, key)}
+    done = ""
+    end = 0
+    for node in _scalars(root):
+        start, stop = node.span
+        written = text[start:stop]
+        safe = _masked_scalar(written, node.value) if node.span in urls else written
+        done += _masked_sentence(text[end:start]) + safe
+        end = stop
+    return done + _masked_sentence(text[end:])
+
+
+def masked_set(text: str) -> str:
+    """The text of a `--set`, `KEY=VALUE`, without the password of a store."""
+    key, equals, value = text.partition("=")
+    return f"{_masked_sentence(key)}{equals}{masked_yaml(value, key.strip())}"
+
+
+def _masked_sentence(text: str) -> str:
+    if not _SUSPECT.search(text):
+        return text
+    from storage.urls import masked  # and with it sqlalchemy, which settings do not need
+
+    return masked(text)
+
+
+def _urls(node: Node, key: str) -> Iterator[Node]:
+    if key == _KEY:
+        yield from _scalars(node)
+    elif isinstance(node.value, dict):
+        for name, child in node.value.items():
+            longer = f"{key}.{name}" if key else name
+            if f"{_KEY}.".startswith(f"{longer}."):
+                yield from _urls(child, longer)
+
+
+def _scalars(node: Node) -> Iterator[Node]:
+    """The scalar values in the order of the text."""
+    if isinstance(node.value, dict | list):
+        for child in node.value.values() if isinstance(node.value, dict) else node.value:
+            yield from _scalars(child)
+    elif node.span != (0, 0):  # else it is an alias, which is not followed
+        yield node
+
+
+def _masked_scalar(written: str, value: object) -> str:
+    """The masked scalar; what was not written plainly becomes double-quoted text of as many lines."""
+    if not isinstance(value, str) or (safe := masked_url(value)) == value:
+        return written
+    if written == value:
+        return safe
+    body = written.rstrip()
+    escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in safe)
+    folds = "\\\n " * body.count("\n")
+    return f'"{escaped}{folds}"{written[len(body) :]}'

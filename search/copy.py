@@ -1,0 +1,153 @@
+"""Copies studies between stores, Optuna's part and ours in one transaction, and compares them row by row.
+
+The keys that a database makes up, `id`, `study_id` and `trial_id`, are its own; rows are copied, ordered and
+compared by what they stand for: the study's name and the trial's number. Rows of workers stay behind, as do
+files: where artifacts lie is copied as it is written.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from optuna.storages._rdb import models
+from optuna.trial import TrialState
+from sqlalchemy import Select, Table, insert, select, text
+from sqlalchemy.orm import Session
+
+from search.errors import AnswerIsNo, RequestError
+from search.optuna_storage import optuna_storage
+from storage import query, tables
+from storage.engine import Store
+
+_STUDIES: Any = models.StudyModel.__table__
+_TRIALS: Any = models.TrialModel.__table__
+_NUMBER = "trial_number"
+"""How the rows of Optuna's trials name theirs."""
+
+_Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A study that was copied: how many rows of each table."""
+
+    study: str
+    rows: dict[str, int]
+
+
+def copy_studies(source: Store, target: Store, study: str | None = None) -> list[Copied]:
+    """Copy one study, or all, and compare each before it is committed; a study is copied whole or not at all.
+
+    Raises StudyUnknown; RequestError where a trial of the source runs or the target has a study of that name,
+    before anything is copied; AnswerIsNo where the target does not give back what was put in.
+    """
+    found = query.studies(source) if study is None else [query.study(source, study)]
+    names = [row.name for row in found]
+    for store in (source, target):
+        optuna_storage(store)  # makes Optuna's tables, or says that they are another version's
+    for name in names:
+        with source.reading() as old, target.reading() as new:
+            _refuse(source, old, target, new, name)
+    return [_copy(source, target, name) for name in names]
+
+
+def differences(old: Session, new: Session, name: str) -> Iterator[str]:
+    """For each table in which the study differs, how many rows do, and the first that does."""
+    for table, rows in _selects(name):
+        wrong = [
+            (place, mine, other)
+            for place, (mine, other) in enumerate(zip_longest(_rows(old, rows), _rows(new, rows)))
+            if repr(mine) != repr(other)  # as text: NaN differs from itself, -0.0 does not differ from 0.0
+        ]
+        if wrong:
+            place, mine, other = wrong[0]
+            yield f"{table.name}: {len(wrong)} rows differ, first row {place}: {mine} became {other}"
+
+
+def _copy(source: Store, target: Store, name: str) -> Copied:
+    with source.reading() as old, target.session() as new:
+        if source.engine.dialect.name == "postgresql":  # one view of all tables, as SQLite has it anyway
+            old.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        _refuse(source, old, target, new, name)
+        counts = {table.name: _insert(new, table, _rows(old, rows), name) for table, rows in _selects(name)}
+        wrong = list(differences(old, new, name))
+        if wrong:
+            raise AnswerIsNo(
+                f"study {name!r} was not copied: {target.shown_url} does not give back what was put in; "
+                f"{'; '.join(wrong)}"
+            )
+    return Copied(name, counts)
+
+
+def _refuse(source: Store, old: Session, target: Store, new: Session, name: str) -> None:
+    if new.get(tables.Study, name) or new.scalar(select(_STUDIES).where(_STUDIES.c.study_name == name)):
+        raise RequestError(
+            f"{target.shown_url} has a study {name!r} already; "
+            "copy the others one by one with --study NAME, or into another store"
+        )
+    running = _running(old, name)
+    if running is not None:
+        raise RequestError(
+            f"trial {running} of study {name!r} in {source.shown_url} is running; wait for it, or if its "
+            f"process is gone, run: ballast worker {shlex.quote(name)} --store {source.shown_url}"
+        )
+
+
+def _running(session: Session, name: str) -> int | None:
+    """The first trial that runs, in either part."""
+    ours = select(tables.Trial.number).where(tables.Trial.study == name, tables.Trial.verdict.is_(None))
+    theirs = select(_TRIALS.c.number).join(_STUDIES).where(_STUDIES.c.study_name == name)
+    numbers = [
+        *session.scalars(ours),
+        *session.scalars(theirs.where(_TRIALS.c.state == TrialState.RUNNING)),
+    ]
+    return min(numbers, default=None)
+
+
+def _selects(name: str) -> Iterator[tuple[Table, Select[Any]]]:
+    """Each table of both parts, those first that others refer to, and how to read the rows of a study."""
+    for table in models.BaseModel.metadata.sorted_tables:
+        if table is _STUDIES or "study_id" in table.c or "trial_id" in table.c:
+            yield table, _select_of_optuna(table, name)
+    for table in tables.Row.metadata.sorted_tables:
+        if table is not tables.Worker.__table__:
+            study = table.c.name if table is tables.Study.__table__ else table.c.study
+            columns = [column for column in table.c if column.name != "id"]
+            yield table, select(*columns).where(study == name).order_by(*table.primary_key)
+
+
+def _select_of_optuna(table: Table, name: str) -> Select[Any]:
+    of_trial = table is not _TRIALS and "trial_id" in table.c
+    own = [column for column in table.c if not column.primary_key and not column.foreign_keys]
+    rows = select(_TRIALS.c.number.label(_NUMBER), *own) if of_trial else select(*own)
+    rows = rows.select_from(table)
+    if of_trial:
+        rows = rows.join(_TRIALS)
+    if table is not _STUDIES:
+        rows = rows.join(_STUDIES, _STUDIES.c.study_id == (_TRIALS if of_trial else table).c.study_id)
+    return rows.where(_STUDIES.c.study_name == name).order_by(*table.primary_key)
+
+
+def _rows(session: Session, rows: Select[Any]) -> list[_Row]:
+    return [dict(row) for row in session.connection().execute(rows).mappings()]
+
+
+def _insert(session: Session, table: Table, rows: Sequence[_Row], name: str) -> int:
+    """Insert rows under the keys that the target has given to their study and trials; how many."""
+    if not rows:
+        return 0
+    connection = session.connection()
+    keyed: list[_Row] = [dict(row) for row in rows]
+    if table.metadata is models.BaseModel.metadata and table is not _STUDIES:
+        study = select(_STUDIES.c.study_id).where(_STUDIES.c.study_name == name).scalar_subquery()
+        if _NUMBER in rows[0]:
+            known = select(_TRIALS.c.number, _TRIALS.c.trial_id).where(_TRIALS.c.study_id == study)
+            ids = {row.number: row.trial_id for row in connection.execute(known)}
+            keyed = [{"trial_id": ids[row.pop(_NUMBER)], **row} for row in keyed]
+        else:
+            key = connection.scalar(select(study))
+            keyed = [{**row, "study_id": key} for row in keyed]
+    connection.execute(insert(table), keyed)
+    return len(keyed)

@@ -1,0 +1,65 @@
+"""Joins a study that was started elsewhere, knowing its name and its store alone."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from search.config.resolved import ResolvedStudy
+from search.continuation import require_data
+from search.data import load
+from search.progress import Progress
+from search.runner import RunEnd, run
+from search.study import join_study, resolve_from_store
+from storage.engine import Store, open_store
+from storage.errors import StoreMissing, StoreUnreachable, StudyUnknown
+
+log = logging.getLogger("ballast.workers")
+
+_LOOK_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the study is, and what of it is different for this worker."""
+
+    url: str
+    name: str
+    device: str | None = None
+    folder: Path | None = None
+    """Where relative paths of data begin; None: where they began when the study was started."""
+    proxy: str | None = None
+    """The address of Optuna's gRPC proxy."""
+
+
+def work(place: Place, progress: Progress, should_stop: Callable[[], bool], *, wait: bool = False) -> RunEnd:
+    """Be one of the study's workers until it ends; with `wait`, wait for a study that is not there yet.
+
+    Raises what `search.study.join_study`, `search.data.load` and `search.runner.run` raise, and without
+    `wait` StoreMissing, StoreUnreachable and StudyUnknown.
+    """
+    store, resolved = _find(place, should_stop, wait=wait)
+    try:
+        require_data(resolved)
+        study = join_study(resolved, load(resolved), store, device=place.device, proxy=place.proxy)
+        return run(study, progress, should_stop, device=place.device)
+    finally:
+        store.close()
+
+
+def _find(place: Place, should_stop: Callable[[], bool], *, wait: bool) -> tuple[Store, ResolvedStudy]:
+    told = False
+    while True:
+        try:
+            store = open_store(place.url, create=False)
+            resolved = resolve_from_store(store, place.name, place.folder)
+        except (StoreMissing, StoreUnreachable, StudyUnknown) as error:
+            if not wait or should_stop():
+                raise
+            if not told:
+                log.info("waiting for study %r: %s", place.name, error)
+            told = True
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return replace(store, patience=resolved.file.storage.patience), resolved

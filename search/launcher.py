@@ -1,0 +1,168 @@
+"""Starts several workers of one study on this machine, follows them, and lets none outlive it.
+
+Each is `ballast worker NAME`, a process with one training thread. The store's URL, which may hold a password,
+goes to it in the environment: a command line can be read by everybody.
+"""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from search.errors import AnswerIsNo
+from search.following import Follower
+from search.progress import Progress
+from search.recovery import recover
+from search.runner import RunEnd, begin
+from search.study import OpenStudy
+from search.worker import is_dead, this_worker
+
+log = logging.getLogger("ballast.workers")
+
+_LOOK_S = 0.5
+_QUICK_DEATH_S = 20.0
+_QUICK_DEATHS = 3
+
+
+def run_crew(
+    study: OpenStudy,
+    devices: Sequence[str | None],
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    *,
+    proxy: str | None = None,
+) -> RunEnd:
+    """Run one worker process for each of `devices` (None: the study's) until the study ends.
+
+    One that is killed is replaced. AnswerIsNo if every worker failed, with what the last one said.
+    """
+    begin(study, progress)
+    follower = Follower(study, progress)
+    posts = [_Post(study, index, device, proxy) for index, device in enumerate(devices)]
+    with _Crew(posts) as crew:
+        while crew.is_at_work():
+            if should_stop():
+                crew.stop()
+            time.sleep(_LOOK_S)
+            follower.look()
+    recover(study.books, this_worker(), is_dead)
+    follower.look()
+    return crew.end()
+
+
+@dataclass
+class _Post:
+    """One worker's place: whoever holds it now, and how the last one left it."""
+
+    study: OpenStudy
+    index: int
+    device: str | None
+    proxy: str | None
+    process: subprocess.Popen[str] | None = None
+    started: float = 0.0
+    quick_deaths: int = 0
+    end: RunEnd | None = None
+    failure: str | None = None
+
+    @property
+    def log_path(self) -> Path:
+        return self.study.files.worker_log(self.index)
+
+    def fill(self) -> None:
+        """Start a worker."""
+        command = [sys.executable, "-m", "search.cli", "worker", "--json", "--attached", str(os.getpid())]
+        command += [] if self.device is None else ["--device", self.device]
+        command += [] if self.proxy is None else ["--proxy", self.proxy]
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("a") as said:
+            self.process = subprocess.Popen(
+                [*command, "--", self.study.name],
+                env={**os.environ, "BALLAST_STORE": self.study.store.url},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for this process, which passes it on
+            )
+        self.started = time.monotonic()
+
+    def look(self, stopping: bool) -> bool:
+        """Whether somebody is at work here; a worker that was killed is replaced."""
+        if self.process is None or self.process.poll() is None:
+            return self.process is not None
+        code, out = self.process.returncode, self.process.communicate()[0]
+        self.process = None
+        if code < 0 and not stopping:
+            return self._replace(-code)
+        if code in (0, 130) and out.strip():
+            self.end = RunEnd(**json.loads(out))
+        elif code > 0:
+            self.failure = _last_words(self.log_path)
+            log.warning("worker %d gave up: %s", self.index, self.failure)
+        return False
+
+    def _replace(self, number: int) -> bool:
+        quick = time.monotonic() - self.started < _QUICK_DEATH_S
+        self.quick_deaths = self.quick_deaths + 1 if quick else 0
+        name = signal.Signals(number).name
+        if self.quick_deaths == _QUICK_DEATHS:
+            self.failure = f"{_QUICK_DEATHS} workers in a row were killed by {name} as soon as they had begun"
+            log.warning("worker %d: %s", self.index, self.failure)
+            return False
+        log.warning("worker %d was killed by %s; another takes its place", self.index, name)
+        self.fill()
+        return True
+
+
+@dataclass
+class _Crew:
+    """All posts; whatever way the block is left, nobody is at work after it."""
+
+    posts: Sequence[_Post]
+    stopping: bool = field(default=False, init=False)
+
+    def __enter__(self) -> "_Crew":
+        for post in self.posts:
+            post.fill()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for post in self.posts:
+            if post.process is not None:
+                post.process.kill()
+                post.process.communicate()
+
+    def is_at_work(self) -> bool:
+        """Whether anybody is; a worker that was killed is replaced."""
+        at_work = [post.look(self.stopping) for post in self.posts]  # every post, not up to the first
+        return any(at_work)
+
+    def stop(self) -> None:
+        """Ask every worker, once, to end its trial."""
+        if not self.stopping:
+            self.stopping = True
+            for post in self.posts:
+                if post.process is not None:
+                    post.process.terminate()
+
+    def end(self) -> RunEnd:
+        """How the study stands after the last of them."""
+        ends = [post.end for post in self.posts if post.end is not None]
+        if not ends:
+            last = next((post for post in reversed(self.posts) if post.failure), self.posts[-1])
+            raise AnswerIsNo(f"every worker failed, the last with: {last.failure}; see {last.log_path}")
+        return max(ends, key=lambda end: end.done)
+
+
+def _last_words(path: Path) -> str:
+    lines = [line.removeprefix("ballast: ") for line in path.read_text(errors="replace").splitlines()]
+    return next((line for line in reversed(lines) if line.strip()), "nothing")

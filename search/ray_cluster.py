@@ -1,0 +1,154 @@
+"""Connects to a Ray cluster, or starts one, and says beforehand what would not work on it."""
+
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from sqlalchemy import make_url
+
+from search.errors import RequestError
+from storage.urls import is_sqlite, masked
+
+log = logging.getLogger("ballast.workers")
+
+_REACH_S = 5.0
+_OBJECT_STORE = 80_000_000
+"""Bytes: hardly more than the least that Ray takes (75 MiB). Nothing is passed through it."""
+_PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+"""For a cluster of our own. The first is Ray's switch, whatever its name says, for listening on 127.0.0.1
+alone; the second keeps it from reporting home."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """How many workers, and what each needs: CPUs, and a GPU or a part of one (0 to 1)."""
+
+    workers: int
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    @property
+    def device(self) -> str | None:
+        """The worker's device; None for the study's. Ray shows a worker the one GPU that it may use."""
+        return "cuda" if self.gpus else None
+
+    def __str__(self) -> str:
+        return f"--cpus {self.cpus:g} --gpus {self.gpus:g}"
+
+
+@contextmanager
+def ray_cluster(address: str | None, url: str, demand: Demand) -> Iterator[None]:
+    """While the block runs, be connected to the cluster at `address`; None: one of this machine's own.
+
+    Raises RequestError if Ray is not installed, the cluster cannot be reached, none of its nodes is large
+    enough, or it would be shown a password or given a file that is not there.
+    """
+    if not has_ray():
+        raise RequestError('--engine ray needs Ray; run: pip install "ballast[ray]"')
+    require_hidden_passwords(sys.argv)
+    _connect(address)
+    import ray
+
+    try:
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        require_reach(url, [node["NodeManagerHostname"] for node in nodes])
+        _require_places([node["Resources"] for node in nodes], demand, may_grow=address is not None)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def has_ray() -> bool:
+    """Whether Ray is installed; a folder that happens to be called so is no Ray."""
+    found = find_spec("ray")
+    return found is not None and found.origin is not None
+
+
+def places(nodes: Sequence[Mapping[str, float]], demand: Demand) -> float:
+    """How many workers find a place on these nodes at the same time; a part of a GPU lies on one GPU."""
+    by_cpu = [_fits(node.get("CPU", 0), demand.cpus) for node in nodes]
+    by_gpu = [_fits(1, demand.gpus) * node.get("GPU", 0) if demand.gpus else math.inf for node in nodes]
+    return sum(min(pair) for pair in zip(by_cpu, by_gpu, strict=True))
+
+
+def _connect(address: str | None) -> None:
+    """Join the cluster at `address`, or start one. RequestError if it cannot be reached."""
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        os.environ.update({name: os.environ.get(name, value) for name, value in _PRIVATE.items()})
+        options = {"address": "local", "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+    else:
+        require_answer(address)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    import ray
+
+    try:
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError) as error:
+        raise RequestError(f"no Ray cluster at {address}: {masked(str(error))}") from None
+    finally:
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray takes it, and would end this process at once
+
+
+def require_answer(address: str) -> None:
+    """RequestError for an address that nobody answers at; Ray itself would try for two minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise RequestError(
+            f"{address!r} is no address of a Ray cluster; write HOST:PORT, as in 10.0.0.5:6379, or auto"
+        )
+    try:
+        socket.create_connection((host, int(port)), _REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise RequestError(
+            f"no Ray cluster answers at {address} ({error}); start one with: ray start --head"
+        ) from None
+
+
+def require_hidden_passwords(arguments: Sequence[str]) -> None:
+    """RequestError for a command line with a password in it."""
+    if any(masked(argument) != argument for argument in arguments):
+        raise RequestError(
+            "the command line holds a password, and Ray shows it in its list of jobs; "
+            "give the store's URL in BALLAST_STORE instead"
+        )
+
+
+def require_reach(url: str, machines: Sequence[str]) -> None:
+    """RequestError for a store that these machines, by their host names, do not all reach."""
+    others = sorted(set(machines) - {socket.gethostname()})
+    if is_sqlite(make_url(url)) and others:
+        raise RequestError(
+            f"{url} is a file of this machine, which other machines of the Ray cluster ({', '.join(others)}) "
+            "cannot share; use a store in PostgreSQL, or leave --address out"
+        )
+
+
+def _require_places(nodes: Sequence[Mapping[str, float]], demand: Demand, *, may_grow: bool) -> None:
+    """Say what Ray will make wait; RequestError where it would wait for ever."""
+    found = places(nodes, demand)
+    if found >= demand.workers:
+        return
+    if found:
+        log.info("%d of %d workers find a place on the Ray cluster; others wait", found, demand.workers)
+    elif may_grow:
+        log.warning("no worker with %s finds a place on the Ray cluster; they wait for a larger node", demand)
+    else:
+        raise RequestError(
+            f"no worker with {demand} finds a place on this machine; ask for less, "
+            "or name a larger Ray cluster with --address"
+        )
+
+
+def _fits(has: float, needs: float) -> float:
+    return math.floor(has / needs + 1e-9) if needs else math.inf

@@ -1,0 +1,284 @@
+"""`ballast db copy`: a study is the same in every row, wherever it is; or it is not there at all."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState, create_trial
+from sqlalchemy import text
+
+from search.copy import copy_studies, differences
+from search.errors import AnswerIsNo, RequestError
+from search.optuna_storage import optuna_storage
+from storage import query, record, tables
+from storage.engine import Store, open_store
+from storage.errors import StudyUnknown
+from storage.verdicts import Verdict
+
+NOON = datetime(2026, 5, 17, 12, 0, 0, 123456, tzinfo=UTC)
+NAN, INF = float("nan"), float("inf")
+Open = Callable[[str], Store]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    stores: list[Store] = []
+
+    def opened(url: str) -> Store:
+        stores.append(open_store(url))
+        return stores[-1]
+
+    yield opened
+    for store in stores:
+        store.close()
+
+
+def fill(store: Store, name: str) -> None:
+    """A small study with one of everything, and odd values, in both parts."""
+    fill_record(store, name)
+    study = optuna.create_study(study_name=name, storage=optuna_storage(store))
+    study.set_user_attr("ö", {"nested": [1, None]})
+    dimensions = {
+        "lr": FloatDistribution(1e-5, 1e-1, log=True),
+        "size": IntDistribution(1, 9),
+        "kind": CategoricalDistribution(["a", "b"]),
+    }
+    for number, state in enumerate([TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]):
+        study.add_trial(
+            create_trial(
+                state=state,
+                value=0.1 + 0.2 if state is TrialState.COMPLETE else None,
+                params={"lr": 1e-3 / 3, "size": 3, "kind": "b"},
+                distributions=dimensions,
+                user_attrs={"worker": "host:1:a", "number": number},
+                system_attrs={"constraints": [1.0]},
+                intermediate_values={0: 1.5, 1: NAN, 2: INF, 3: -INF},
+            )
+        )
+    study.enqueue_trial({"lr": 1e-2})
+
+
+def fill_record(store: Store, name: str) -> None:
+    study = tables.Study(
+        name=name,
+        created_at=NOON,
+        study_file="s.yaml",
+        policy_file="p.yaml",
+        seed=2**63 - 1,
+        fingerprints={"space": "ab"},
+        versions={"torch": "2"},
+        facts={"loss": INF, "odd": [NAN, -0.0]},
+        wanted=3,
+        sources={"study": "a: 'ö'\n"},
+    )
+    data = tables.DataFingerprint(
+        study=name, source="x", sha256="0", rows=1, first_time="a", last_time="b", columns=["Größe"]
+    )
+    clamp = tables.Clamp(study=name, key="k", declared={"high": INF}, effective=1, reason="r", origin="o")
+    record.create_study(store, study, [setting(name, None, 0)], [clamp], data)
+    for number in range(3):
+        trial = tables.Trial(
+            study=name,
+            number=number,
+            params={"lr": 1e-3 / 3},
+            seed=number,
+            started_at=NOON,
+            worker="host:1:a",
+            retry_of=number - 1 if number else None,
+            configuration="cd",
+        )
+        record.start_trial(store, trial, [setting(name, number, 0)])
+        end(store, name, number)
+
+
+def setting(study: str, trial: int | None, position: int) -> tables.Setting:
+    return tables.Setting(
+        study=study,
+        trial=trial,
+        key="k",
+        position=position,
+        layer="base",
+        origin="o",
+        requested=None,
+        effective=[1.0],
+        reason="",
+    )
+
+
+def end(store: Store, study: str, number: int) -> None:
+    epoch = tables.Epoch(
+        study=study,
+        trial=number,
+        epoch=0,
+        train_loss=NAN,
+        validation_loss=INF,
+        skill=-INF,
+        learning_rate=-0.0,
+        grad_norm_mean=5e-324,
+        grad_norm_max=0.1 + 0.2,
+        output_max=1.0,
+        steps=1,
+        skipped_steps=0,
+        movement=0.0,
+        prediction_std_ratio=1.0,
+        seconds=0.5,
+    )
+    finding = tables.Finding(
+        study=study,
+        trial=number,
+        kind="k",
+        epoch=0,
+        value=NAN,
+        message="m",
+        action="a",
+        lr_before=1,
+        lr_after=0.1,
+    )
+    artifact = tables.Artifact(study=study, trial=number, kind="log", path="a b", sha256="1", created_at=NOON)
+    record.finish_trial(
+        *(store, study, number),
+        worker="host:1:a",
+        verdict=Verdict.UNSTABLE,
+        reasons=["r"],
+        message="it's",
+        value=NAN,
+        skill=None,
+        best_epoch=None,
+        epochs=1,
+        finished_at=NOON + timedelta(seconds=1),
+        duration_s=1.0,
+        findings=[finding],
+        remaining=[epoch],
+        artifacts=[artifact],
+    )
+
+
+def differing(one: Store, other: Store, name: str) -> list[str]:
+    with one.reading() as old, other.reading() as new:
+        return list(differences(old, new, name))
+
+
+def test_a_study_comes_back_from_another_database_the_same_in_every_row(
+    opened: Open, tmp_path: Path, postgres_url: str
+) -> None:
+    here, away = opened(f"sqlite:///{tmp_path / 'a.db'}"), opened(postgres_url)
+    back = opened(f"sqlite:///{tmp_path / 'b.db'}")
+    for name in ("other", "s"):
+        fill(here, name)
+    (copied,) = copy_studies(here, away, "s")
+    assert copied.study == "s"
+    assert {table: copied.rows[table] for table in ("trials", "trial_params", "ballast_epochs")} == {
+        "trials": 4,
+        "trial_params": 9,
+        "ballast_epochs": 3,
+    }
+    empty = {table for table, rows in copied.rows.items() if not rows}
+    assert empty == {"trial_heartbeats", "study_system_attributes"}
+    assert copy_studies(away, back) == [copied]
+    assert differing(here, back, "s") == []
+    assert [study.name for study in query.studies(back)] == ["s"]
+
+
+def test_optuna_goes_on_with_the_copy(opened: Open, tmp_path: Path, postgres_url: str) -> None:
+    here, away = opened(f"sqlite:///{tmp_path / 'a.db'}"), opened(postgres_url)
+    fill(here, "first")
+    fill(here, "s")
+    copy_studies(here, away)
+    before = optuna.load_study(study_name="s", storage=optuna_storage(here)).trials
+    study = optuna.load_study(study_name="s", storage=optuna_storage(away))
+    assert repr([trial.params for trial in study.trials]) == repr([trial.params for trial in before])
+    assert [trial.datetime_start for trial in study.trials] == [trial.datetime_start for trial in before]
+    assert study.ask().number == 3, "the trial that waited"
+    assert study.ask().number == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            "UPDATE ballast_epochs SET output_max = 1.0000000000000002 WHERE trial = 1",
+            "ballast_epochs: 1 rows",
+        ),
+        (
+            "UPDATE trial_params SET param_value = param_value + 1e-9 WHERE param_id = 4",
+            "trial_params: 1 rows",
+        ),
+        ("DELETE FROM ballast_findings WHERE trial = 2", "ballast_findings: 1 rows differ, first row 2"),
+        ("UPDATE trials SET state = 'FAIL' WHERE number = 1", "trials: 1 rows differ, first row 1"),
+        ("UPDATE trials SET datetime_start = NULL WHERE number = 0", "trials: 1 rows differ, first row 0"),
+    ],
+)
+def test_a_difference_is_found_and_told(opened: Open, tmp_path: Path, change: str, told: str) -> None:
+    here, there = (opened(f"sqlite:///{tmp_path / file}.db") for file in "ab")
+    fill(here, "s")
+    copy_studies(here, there)
+    with there.session() as session:
+        session.execute(text(change))
+    (found,) = differing(here, there, "s")
+    assert found.startswith(told)
+
+
+def test_a_target_that_does_not_keep_what_it_is_given_is_left_without_the_study(
+    opened: Open, tmp_path: Path
+) -> None:
+    here, there = (opened(f"sqlite:///{tmp_path / file}.db") for file in "ab")
+    fill(here, "s")
+    optuna_storage(there)
+    with there.session() as session:
+        session.execute(
+            text(
+                "CREATE TRIGGER forgetful AFTER INSERT ON ballast_epochs BEGIN "
+                "UPDATE ballast_epochs SET steps = 0; END"
+            )
+        )
+    with pytest.raises(AnswerIsNo, match=r"study 's' was not copied: .*b\.db does not give back .*epochs: 3"):
+        copy_studies(here, there)
+    assert query.studies(there) == []
+    with there.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM trials")) == 0
+
+
+def test_a_study_with_a_running_trial_is_not_copied_nor_is_any_other(opened: Open, tmp_path: Path) -> None:
+    here, there = (opened(f"sqlite:///{tmp_path / file}.db") for file in "ab")
+    fill(here, "done")
+    fill(here, "it's on")
+    study = optuna.load_study(study_name="it's on", storage=optuna_storage(here))
+    number = study.ask().number
+    with pytest.raises(
+        RequestError,
+        match=rf"trial {number} of study \"it's on\" in .* is running; .*: ballast worker 'it'\"'\"'s on' --",
+    ):
+        copy_studies(here, there)
+    assert query.studies(there) == []
+
+
+def test_a_study_that_the_target_has_or_the_source_has_not_is_not_copied(
+    opened: Open, tmp_path: Path
+) -> None:
+    here, there = (opened(f"sqlite:///{tmp_path / file}.db") for file in "ab")
+    fill(here, "s")
+    optuna.create_study(study_name="s", storage=optuna_storage(there))
+    with pytest.raises(RequestError, match=r"b\.db has a study 's' already; copy the others one by one"):
+        copy_studies(here, there)
+    with pytest.raises(StudyUnknown, match="no study 'x'"):
+        copy_studies(here, there, "x")
+
+
+def test_the_command_says_what_it_copied_without_a_password(
+    opened: Open, tmp_path: Path, postgres_url: str, ballast: Callable[..., Any]
+) -> None:
+    fill(opened(f"sqlite:///{tmp_path / 'a.db'}"), "s")
+    told = ballast("db", "copy", f"sqlite:///{tmp_path / 'a.db'}", postgres_url)
+    assert told.code == 0, told.err
+    assert "'s': " in told.out
+    assert "1 studies copied to postgresql://ballast:***@" in told.out
+    again = ballast("db", "copy", postgres_url, f"sqlite:///{tmp_path / 'b.db'}", "--study", "s", "--json")
+    assert [one["study"] for one in again.json] == ["s"]
+    refused = ballast("db", "copy", f"sqlite:///{tmp_path / 'a.db'}", postgres_url)
+    assert refused.code == 2
+    assert "has a study 's' already" in refused.told[0]
+    assert "planted-password" not in told.out + refused.err

@@ -1,0 +1,171 @@
+"""A store that goes away and comes back: servers stopped and killed, connections cut, locks, dead-locks."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier, Timer
+
+import pytest
+from sqlalchemy import text
+
+from benchmarks.postgres import PostgresServer, execute
+from storage import query
+from storage.engine import Store, open_store
+from storage.errors import StoreError, StoreFull, StoreLocked, StoreReadOnly, StoreUnreachable
+from storage.patience import keep_trying, patient
+from storage.record import create_study, set_study_facts, start_trial
+from storage.tables import DataFingerprint, Study, Trial
+
+MakeStudy = Callable[[Store, str], None]
+
+
+@pytest.fixture
+def make_study(new_study: Callable[[str], Study], new_data: Callable[[str], DataFingerprint]) -> MakeStudy:
+    return lambda store, name: create_study(store, new_study(name), [], [], new_data(name))
+
+
+@pytest.fixture
+def remote(postgres_server: PostgresServer) -> Iterator[Store]:
+    """A patient store on a server of its own."""
+    store = open_store(postgres_server.create("remote"), patience=60)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_reads_and_writes_wait_for_a_server_that_comes_back(
+    remote: Store,
+    postgres_server: PostgresServer,
+    make_study: MakeStudy,
+    new_trial: Callable[[str, int], Trial],
+    kill: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    make_study(remote, "s")
+    postgres_server.stop(kill=kill)
+    back = Timer(0.3, postgres_server.start)
+    back.start()
+    with caplog.at_level(logging.INFO, "ballast.store"):
+        start_trial(remote, new_trial("s", 0), [])
+    assert [trial.number for trial in query.trials(remote, "s")] == [0]
+    back.join()
+    waited, over = [record for record in caplog.records if record.name == "ballast.store"]
+    assert waited.levelno == logging.WARNING
+    assert "it cannot be reached" in waited.message
+    assert waited.message.endswith("; trying again for up to 60 s")
+    assert over.message.startswith("postgresql://ballast:***@127.0.0.1")
+    assert "answers again, after" in over.message
+    assert "planted-password" not in caplog.text
+
+
+def test_patience_ends_with_what_was_wrong_last(
+    remote: Store, postgres_server: PostgresServer, make_study: MakeStudy
+) -> None:
+    hasty = Store(remote.engine, remote.url, patience=0.2)
+    make_study(hasty, "s")
+    postgres_server.stop()
+    with pytest.raises(StoreUnreachable, match=r"postgresql://ballast:\*\*\*@\S+: it cannot be reached"):
+        query.studies(hasty)
+
+
+def test_a_connection_that_is_cut_in_a_transaction_is_the_store_out_of_reach(
+    postgres: str, postgres_url: str, make_study: MakeStudy
+) -> None:
+    store = open_store(postgres_url, patience=60)
+    make_study(store, "s")
+    cuts: list[int | None] = []
+
+    @patient
+    def change_and_be_cut_once(store: Store) -> None:
+        with store.session() as session:
+            session.execute(text("UPDATE ballast_studies SET seed = seed - 1"))
+            if not cuts:
+                cuts.append(session.scalar(text("SELECT pg_backend_pid()")))
+                execute(postgres, f"SELECT pg_terminate_backend({cuts[0]})")
+
+    impatient = Store(store.engine, store.url)
+    with pytest.raises(StoreUnreachable, match="it cannot be reached"):
+        change_and_be_cut_once(impatient)
+    cuts.clear()
+    change_and_be_cut_once(store)
+    assert query.study(store, "s").seed == 2**63 - 2
+    store.close()
+
+
+def test_who_dead_locks_goes_on_when_the_other_is_done(postgres_url: str, make_study: MakeStudy) -> None:
+    store = open_store(postgres_url, patience=60)
+    for name in ("a", "b"):
+        make_study(store, name)
+    both_hold_one = Barrier(2)
+    tries: list[str] = []
+
+    @patient
+    def lock_both(store: Store, first: str, second: str) -> None:
+        tries.append(first)
+        change = text("UPDATE ballast_studies SET seed = seed - 1 WHERE name = :name")
+        with store.session() as session:
+            session.execute(change, {"name": first})
+            if len(tries) <= 2:
+                both_hold_one.wait(60)
+            session.execute(change, {"name": second})
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda names: lock_both(store, *names), [("a", "b"), ("b", "a")]))
+    assert len(tries) == 3, "one of the two was tried again"
+    assert {study.seed for study in query.studies(store)} == {2**63 - 3}
+    store.close()
+
+
+def test_a_lock_that_outlasts_the_busy_timeout_is_waited_for(
+    tmp_path: Path, make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BALLAST_SQLITE_TIMEOUT", "0.05")
+    store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}", patience=60)
+    make_study(store, "s")
+    holder = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", holder, str(tmp_path / "ballast.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(StoreLocked):
+            set_study_facts(Store(store.engine, store.url), "s", {})
+        Timer(0.3, process.stdin.close).start()
+        set_study_facts(store, "s", {"waited": True})
+    assert query.study(store, "s").facts["waited"] is True
+    store.close()
+
+
+@pytest.mark.parametrize("kind", [StoreUnreachable, StoreLocked, StoreFull])
+def test_what_may_pass_is_tried_until_it_has(kind: type[StoreError]) -> None:
+    answers: Iterator[StoreError | int] = iter([kind("away"), kind("away"), 7])
+
+    def ask() -> int:
+        answer = next(answers)
+        if isinstance(answer, StoreError):
+            raise answer
+        return answer
+
+    assert keep_trying(ask, 60, "a store") == 7
+
+
+def test_what_will_not_pass_is_told_at_once() -> None:
+    def ask() -> None:
+        tries.append(1)
+        raise StoreReadOnly("it can only be read")
+
+    tries: list[int] = []
+    with pytest.raises(StoreReadOnly):
+        keep_trying(ask, 60, "a store")
+    assert tries == [1]
+
+
+def test_opening_a_store_is_not_patient_so_that_a_wrong_address_is_told_at_once() -> None:
+    with pytest.raises(StoreUnreachable):
+        open_store("postgresql://127.0.0.1:1/db", patience=1e9)

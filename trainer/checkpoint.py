@@ -1,0 +1,137 @@
+"""What a trial needs to go on after an epoch exactly as if it had never stopped, in a file.
+
+In the file are tensors and plain containers alone, so that `torch.load(weights_only=True)` reads it: a file
+can hold wrong numbers, but no code. The initial weights are not in it: the seed gives them again.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import pickle
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from trainer import sealed
+from trainer.baselines import Baseline
+from trainer.config import TrialConfig
+from trainer.data.windows import Dataset
+from trainer.errors import CheckpointError
+from trainer.learner import Snapshot
+from trainer.result import EpochReport, Finding
+
+log = logging.getLogger("ballast.trainer")
+
+_NO_PART_OF_A_TRIAL = {"training": {"max_seconds"}, "data": {"source"}}
+"""A limit of time changes no bit of what is within it, and the table is known by its digest."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trial at the end of an epoch that passed the guard; `good` is the learner's state there."""
+
+    good: Snapshot
+    random: dict[str, Tensor]
+    effective: dict[str, Any]
+    epochs: tuple[EpochReport, ...]
+    findings: tuple[Finding, ...]
+    best_epoch: int
+    best_weights: dict[str, Tensor]
+    step: int
+    bad_in_a_row: int
+    rewinds: int
+
+
+_EPOCHS = TypeAdapter(tuple[EpochReport, ...])
+_FINDINGS = TypeAdapter(tuple[Finding, ...])
+
+
+def identity(config: TrialConfig, data: Dataset, *, baseline: Baseline, ceiling: float, seed: int) -> str:
+    """SHA-256 of what decides the course of a trial; a checkpoint of another identity is never used.
+
+    Six digits of what is computed from the table: the last ones differ between machines.
+    """
+    facts = {
+        "config": config.model_dump(mode="json", exclude=_NO_PART_OF_A_TRIAL),
+        "data": data.sha256,
+        "baseline": [baseline.name, f"{baseline.loss:.6g}"],
+        "ceiling": f"{ceiling:.6g}",
+        "seed": seed,
+        "torch": torch.__version__,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+class CheckpointFile:
+    """The one checkpoint of a trial, at `path`. Neither reading nor writing it ever raises: a trial does
+    without.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self._path = path
+        self._identity = identity
+        self._warned = False
+
+    def load(self) -> Checkpoint | None:
+        """The checkpoint; None where there is none or it cannot be used, which is logged with the reason."""
+        try:
+            return _decode(sealed.read(self._path, self._identity))
+        except FileNotFoundError:
+            return None
+        except (CheckpointError, OSError) as error:
+            log.warning("checkpoint %s is ignored: %s", self._path, error)
+            return None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Put the checkpoint in the place of the one before; a failure is logged once."""
+        try:
+            sealed.write(self._path, self._identity, _encode(checkpoint))
+        except OSError as error:
+            if not self._warned:
+                log.warning("no checkpoint at %s, the trial goes on without: %s", self._path, error)
+            self._warned = True
+
+
+def _encode(checkpoint: Checkpoint) -> bytes:
+    plain = {
+        **vars(checkpoint),
+        "good": vars(checkpoint.good),
+        "epochs": _plain(checkpoint.epochs),
+        "findings": _plain(checkpoint.findings),
+    }
+    buffer = io.BytesIO()
+    torch.save(plain, buffer)
+    return buffer.getvalue()
+
+
+def _plain(reports: Iterable[EpochReport | Finding]) -> list[dict[str, Any]]:
+    """Dataclasses as dicts, members of enums as strings; floats keep every bit."""
+    return [asdict(report, dict_factory=_without_enums) for report in reports]
+
+
+def _without_enums(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, StrEnum) else value for name, value in fields}
+
+
+def _decode(payload: bytes) -> Checkpoint:
+    try:
+        plain = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        return Checkpoint(
+            **{
+                **plain,
+                "good": Snapshot(**plain["good"]),
+                "epochs": _EPOCHS.validate_python(plain["epochs"]),
+                "findings": _FINDINGS.validate_python(plain["findings"]),
+            }
+        )
+    # The digest has held, so only a forged file comes to this; torch says so in any of these ways.
+    except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, EOFError) as error:
+        what = f"it does not hold the tensors and numbers of a trial ({type(error).__name__})"
+        raise CheckpointError(what) from None
