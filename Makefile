@@ -1,10 +1,11 @@
-# make demo: a study on real data, from nothing to an exported file.  make test: all that needs no cluster.
-# make test-ray: what needs one; it installs Ray.  CI checks both.
+# make demo: a study on real data, from nothing to an exported file.  make test: all that is quick.
+# make test-service: real servers, real kills.  make test-ray: a real cluster; installs Ray.  CI checks all three.
 PYTHON ?= python3
 BIN := .venv/bin
+SLOWER := tests/service tests/chaos tests/ray
 DEMO_STORE := sqlite:///demo/ballast.db
 
-.PHONY: setup demo test test-ray lint types unit clean
+.PHONY: setup demo test test-service test-ray lint types unit clean
 
 setup: .venv/installed
 
@@ -30,7 +31,10 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 $(SLOWER:%=--ignore=%)
+
+test-service: setup
+	$(BIN)/pytest -n 2 tests/service tests/chaos
 
 test-ray: .venv/installed-ray
 	$(BIN)/pytest tests/ray

@@ -97,5 +97,5 @@ def require_data(resolved: ResolvedStudy) -> None:
         name = shlex.quote(resolved.file.study.name)
         raise RequestError(
             f"the data of study {name} is not on this machine: there is no file {path}; "
-            f"name the folder that {source} starts in: ballast worker {name} --folder FOLDER"
+            f"name the folder that {source} starts in: ballast worker {shlex.quote(name)} --folder FOLDER"
         )

@@ -10,13 +10,12 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from optuna_dashboard import wsgi
 
 from search.errors import RequestError
+from search.exposure import LOCAL, is_local, warn_if_exposed
 from search.optuna_storage import optuna_storage
 from storage.engine import Store
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -28,13 +27,6 @@ class _Quiet(WSGIRequestHandler):
         """A line per request would bury the address."""
 
 
-def warning(host: str) -> str | None:
-    """What to say of an address that others can reach."""
-    if host in _LOCAL:
-        return None
-    return f"warning: optuna-dashboard has no log-in; whoever reaches {host} can delete studies"
-
-
 def for_this_machine(application: "WSGIApplication") -> "WSGIApplication":
     """Answer only requests that name this machine.
 
@@ -43,7 +35,7 @@ def for_this_machine(application: "WSGIApplication") -> "WSGIApplication":
     """
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if _hostname(environ.get("HTTP_HOST", "")) in _LOCAL:
+        if _hostname(environ.get("HTTP_HOST", "")) in LOCAL:
             return application(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
         return [b"this address is not this machine's; open the one that `ballast dashboard` printed\n"]
@@ -61,8 +53,7 @@ def _hostname(header: str) -> str | None:
 def serve(store: Store, host: str, port: int) -> None:
     """Serve until Ctrl-C; RequestError if the address cannot be had."""
     application = wsgi(optuna_storage(store))  # a storage object: with a URL each page is 20 times slower
-    danger = warning(host)
-    if danger is None:
+    if is_local(host):
         application = for_this_machine(application)
     try:
         server = make_server(host, port, application, server_class=_Server, handler_class=_Quiet)
@@ -71,8 +62,7 @@ def serve(store: Store, host: str, port: int) -> None:
         raise RequestError(
             f"cannot listen on {host}:{port}: {reason}; take another: ballast dashboard --port 0"
         ) from None
-    if danger is not None:
-        print(danger, file=sys.stderr)
+    warn_if_exposed(host, "optuna-dashboard")
     print(f"http://{host}:{server.server_port}/  (store {store.shown_url}; Ctrl-C ends)", flush=True)
     with server:
         try:

@@ -33,7 +33,7 @@ def best_trials(store: Store, name: str, top: int) -> list[tables.Trial]:
     if len(accepted) < top:
         raise AnswerIsNo(
             f"study {name!r} has {len(accepted)} accepted trials, {top} cannot be exported; "
-            f"see why: ballast trials {name}"
+            f"see why: ballast trials {shlex.quote(name)}"
         )
     return accepted[:top]
 
@@ -45,7 +45,7 @@ def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
         reasons = f" ({', '.join(trial.reasons)})" if trial.reasons else ""
         raise AnswerIsNo(
             f"trial {number} of study {name!r} is {trial.verdict or 'still running'}{reasons}; "
-            f"only accepted trials are exported: ballast trials {name} --verdict accepted"
+            f"only accepted trials are exported: ballast trials {shlex.quote(name)} --verdict accepted"
         )
     return trial
 

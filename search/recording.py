@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from search.config.layers import Clamp, Layer, Override, Setting
-from search.config.passwords import masked_url
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData
 from search.verdict import Judgement
 from storage import record, tables
 from storage.engine import Store
+from storage.masking import masked_url
 from trainer.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"

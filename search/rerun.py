@@ -1,5 +1,6 @@
 """Runs one configuration outside any study, and says whether an exported one gave its value again."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def rerun(
     if resolved.space:
         raise RequestError(
             f"{path} searches {', '.join(resolved.space)}; train takes one configuration. Search with: "
-            f"ballast run {path}, or fix each with --set"
+            f"ballast run {shlex.quote(str(path))}, or fix each with --set"
         )
     exported = _exported(resolved)
     data, trial = load(resolved), resolved.trial({})

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from storage.errors import StoreTooNew, StoreUrlInvalid
 from storage.failures import translate
+from storage.masking import masked_url
 from storage.schema import bring_to_head, head, objection, revision_of
 from storage.sqlite import tune_sqlite
-from storage.urls import is_sqlite, masked, read_url, require_sqlite_file
+from storage.urls import is_sqlite, read_url, require_sqlite_file
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Store:
     @property
     def shown_url(self) -> str:
         """The URL without its password."""
-        return masked(self.url)
+        return masked_url(self.url)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -86,7 +87,8 @@ def open_store(url: str, *, create: bool = True, patience: float = 0.0) -> Store
 def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:
     """Bring the schema at `url` to what this Ballast needs; returns the revisions (from, to).
 
-    With `create` a missing file is made; `from` is `none` where the database held no tables of ours. Raises StoreTooNew, and as `open_store` does.
+    With `create` a missing file is made; `from` is `none` where the database held no tables of ours. Raises
+    StoreTooNew, and as `open_store` does.
     """
     store = _connect(url, create=create)
     try:
@@ -104,8 +106,8 @@ def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:
 def _connect(url: str, *, create: bool, patience: float = 0.0) -> Store:
     address = read_url(url)
     if is_sqlite(address):
-        require_sqlite_file(address, masked(url), create=create)
-    store = Store(_make_engine(address, masked(url)), url, patience)
+        require_sqlite_file(address, masked_url(url), create=create)
+    store = Store(_make_engine(address, masked_url(url)), url, patience)
     weakref.finalize(store, store.engine.dispose)  # for those who let it go unclosed
     return store
 

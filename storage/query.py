@@ -1,6 +1,7 @@
 """Reads from the store; each function is one transaction, and what it returns needs no open store."""
 
 import math
+import shlex
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TypeVar
@@ -178,7 +179,12 @@ def count_conclusive(store: Store, name: str) -> int:
 
 def conclusive_in(session: Session, name: str) -> int:
     """The same, inside a transaction that is open."""
-    return session.scalar(select(func.count()).select_from(Trial).where(_conclusive(name) & ~_is_inherited(name))) or 0
+    return (
+        session.scalar(
+            select(func.count()).select_from(Trial).where(_conclusive(name) & ~_is_inherited(name))
+        )
+        or 0
+    )
 
 
 def require_study(session: Session, store: Store, name: str) -> Study:
@@ -196,7 +202,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
         require_study(session, store, name)
         raise TrialUnknown(
             f"study {name!r} in {store.shown_url} has no trial {number}; "
-            f"list its trials with: ballast trials {name} --store {store.shown_url}"
+            f"list its trials with: ballast trials {shlex.quote(name)} --store {shlex.quote(store.shown_url)}"
         )
     return found
 
@@ -204,7 +210,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
 def _unknown_study(name: str, known: Sequence[str], shown: str) -> str:
     nearest = get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}? List" if nearest else "list"
-    return f"no study {name!r} in {shown}; {hint} them with: ballast status --store {shown}"
+    return f"no study {name!r} in {shown}; {hint} them with: ballast status --store {shlex.quote(shown)}"
 
 
 def _conclusive(name: str) -> ColumnElement[bool]:

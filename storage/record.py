@@ -7,6 +7,7 @@ A write whose acknowledgement was lost is done again by `patient`, and finds wha
 same moment, to the microsecond, by the same worker. It then leaves everything as it is.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -86,7 +87,7 @@ def start_trial(store: Store, trial: Trial, settings: Sequence[Setting]) -> None
         if (found.worker, repr(found.params)) != (trial.worker, repr(trial.params)):
             raise TrialExists(
                 f"study {trial.study!r} in {store.shown_url} has a trial {trial.number} already; "
-                f"look at it with: ballast explain {trial.study} --trial {trial.number}"
+                f"look at it with: ballast explain {shlex.quote(trial.study)} --trial {trial.number}"
             )
 
 
@@ -188,7 +189,8 @@ def _require_running(trial: Trial, store: Store) -> None:
     if trial.verdict is not None:
         raise TrialFinished(
             f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has ended as "
-            f"{trial.verdict} already; look at it with: ballast explain {trial.study} --trial {trial.number}"
+            f"{trial.verdict} already; look at it with: "
+            f"ballast explain {shlex.quote(trial.study)} --trial {trial.number}"
         )
 
 
@@ -197,7 +199,7 @@ def _require_worker(trial: Trial, store: Store, worker: str) -> None:
         raise TrialTaken(
             f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has been taken over by "
             f"{trial.worker} from {worker}, which was held for dead; "
-            f"look at it with: ballast explain {trial.study} --trial {trial.number}"
+            f"look at it with: ballast explain {shlex.quote(trial.study)} --trial {trial.number}"
         )
 
 

@@ -8,27 +8,24 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from storage.errors import StoreMissing, StoreUrlInvalid
+from storage.masking import masked_url
 
 _SUPPORTED = frozenset({"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"})
 _FORMS = "use sqlite:///FILE.db or postgresql://USER@HOST/DATABASE"
 
 
-def masked(url: str) -> str:
-    """A URL, or a sentence with one, without its passwords. It need not be valid, so it is not parsed."""
-    without = re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", url)
-    return re.sub(r"(password=)[^&\s]*", r"\1***", without)
-
-
 def read_url(url: str) -> URL:
     """Parse a store URL. Raises StoreUrlInvalid, which says what is supported."""
-    shown = masked(url)
+    shown = masked_url(url)
     if "://" not in url:
         raise StoreUrlInvalid(f"{shown!r} is not a store URL; for a file write sqlite:///{shown}")
     address = _parse(url)
     if address is None:
         raise StoreUrlInvalid(f"{shown!r} cannot be read as a store URL; {_FORMS}")
-    if "@" in (address.host or ""):
+    if not is_sqlite(address) and url.count("@") > 1:
         raise StoreUrlInvalid(f"{shown}: a user name or password holds an @; write it as %40")
+    if not is_sqlite(address) and re.search(r"\s", url):
+        raise StoreUrlInvalid(f"{shown}: a user name or password holds a blank; write it as %20")
     if address.drivername not in _SUPPORTED:
         raise StoreUrlInvalid(f"{shown}: stores in {address.drivername!r} are not supported; {_FORMS}")
     if is_sqlite(address) and address.database in {None, "", ":memory:"}:

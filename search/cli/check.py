@@ -1,5 +1,6 @@
 """`ballast check`: audit the data and show the resolved configuration; train nothing."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,5 +72,9 @@ def _print(study: Path, resolved: "ResolvedStudy", found: "Audit", ok: bool) -> 
         screen.print(finding_table(found.findings))
     rows = ", ".join(f"{n} {split}" for split, n in found.rows.items())
     screen.print(f"rows: {rows}" if rows else "rows: none could be split", markup=False)
-    verdict = f"ready: ballast run {study}" if ok else "this must not be trained on; mend what is found above"
+    verdict = (
+        f"ready: ballast run {shlex.quote(str(study))}"
+        if ok
+        else "this must not be trained on; mend what is found above"
+    )
     screen.print(verdict, markup=False)

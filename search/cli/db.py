@@ -26,7 +26,7 @@ def check(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing: settle no dead trial.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring trials of dead workers to an end, then look the store over: file, schema, rows, and both parts."""
+    """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
     from search.agreement import disagreements, reconcile
     from storage.check import check as check_store
     from storage.check import check_structure

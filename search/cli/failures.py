@@ -3,22 +3,33 @@
 import errno
 import sys
 
+from search.cli.text import printable, shortened
 from search.errors import AnswerIsNo, BallastError
 from storage.errors import StoreError
-from storage.urls import masked
+from storage.masking import masked
 from trainer.errors import TrainerError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def explain_failure(error: Exception) -> tuple[str | None, int]:
-    """The sentence for people and the exit code; no sentence for an error that nobody foresaw."""
+    """The sentence for people, a line for each problem, and the exit code; None for what nobody foresaw."""
+    sentence, code = _explained(error)
+    if sentence is None:
+        return None, code
+    return "\n".join(shortened(printable(line)) for line in sentence.split("\n")), code
+
+
+def _explained(error: Exception) -> tuple[str | None, int]:
     if isinstance(error, BallastError | StoreError | TrainerError):
         # The place of a problem may be a `--set storage.url=…` with its password.
         return masked(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
     if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
         return f"{error.filename or 'the output'}: {error.strerror}; {hint}", 2
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        # Python keeps a byte of the command line that is no UTF-8 as half of a surrogate pair.
+        return f"{error.object!r} holds what is not text; write it in UTF-8", 2
     return _from_optuna(error), 2
 
 

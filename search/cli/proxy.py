@@ -20,6 +20,10 @@ def proxy(
     port: Annotated[int, typer.Option(help="The port.")] = 13000,
 ) -> None:
     """Serve Optuna's part of the store to `ballast worker --proxy HOST:PORT`, until Ctrl-C."""
+    from search.exposure import warn_if_exposed
     from search.optuna_storage import serve_proxy
 
-    serve_proxy(existing_store(store), host, port)
+    opened = existing_store(store)
+    warn_if_exposed(host, "Optuna's gRPC proxy")
+    print(f"{host}:{port}  (store {opened.shown_url}; Ctrl-C ends)", flush=True)
+    serve_proxy(opened, host, port)

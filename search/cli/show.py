@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from search.cli.text import printable
 from search.config.layers import Layer, Setting
 from storage import tables
 from storage.verdicts import Verdict
@@ -59,7 +60,7 @@ def cell(value: Any) -> str:
         return "{" + ", ".join(f"{cell(key)}: {cell(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(cell(item) for item in value) + "]"
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+    return printable(str(value))
 
 
 def verdict_cell(verdict: Verdict | None) -> Text:

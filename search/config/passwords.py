@@ -5,19 +5,11 @@ from collections.abc import Iterator
 
 from search.config.reader import Node, parse
 from search.errors import ConfigError, Place
+from storage.masking import masked, masked_url
 
 _KEY = "storage.url"
 _SUSPECT = re.compile(r"@|password=|\\")
 """No password without one of these: an escape may hide the others."""
-
-
-def masked_url(url: str) -> str:
-    """A text that is a URL and nothing else, without its passwords.
-
-    It may hold blanks, which a sentence with a URL in it (`storage.urls.masked`) cannot allow.
-    """
-    without = re.sub(r"(://[^:/]*:).*@", r"\1***@", url, flags=re.DOTALL)
-    return re.sub(r"(password=)[^&]*", r"\1***", without)
 
 
 def masked_yaml(text: str, key: str = "") -> str:
@@ -31,7 +23,7 @@ def masked_yaml(text: str, key: str = "") -> str:
     try:
         root, _ = parse(text, Place(""))
     except ConfigError:
-        return _masked_sentence(text)
+        return masked(text)
     urls = {node.span for node in _urls(root, key)}
     done = ""
     end = 0
@@ -39,23 +31,15 @@ def masked_yaml(text: str, key: str = "") -> str:
         start, stop = node.span
         written = text[start:stop]
         safe = _masked_scalar(written, node.value) if node.span in urls else written
-        done += _masked_sentence(text[end:start]) + safe
+        done += masked(text[end:start]) + safe
         end = stop
-    return done + _masked_sentence(text[end:])
+    return done + masked(text[end:])
 
 
 def masked_set(text: str) -> str:
     """The text of a `--set`, `KEY=VALUE`, without the password of a store."""
     key, equals, value = text.partition("=")
-    return f"{_masked_sentence(key)}{equals}{masked_yaml(value, key.strip())}"
-
-
-def _masked_sentence(text: str) -> str:
-    if not _SUSPECT.search(text):
-        return text
-    from storage.urls import masked  # and with it sqlalchemy, which settings do not need
-
-    return masked(text)
+    return f"{masked(key)}{equals}{masked_yaml(value, key.strip())}"
 
 
 def _urls(node: Node, key: str) -> Iterator[Node]:

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, nested, sentences
-from search.config.passwords import masked_url
 from search.config.schema import TRIAL_LEAVES, StudyFile
 from search.errors import RequestError
 from search.safety import Policy, clamp_value
 from search.space import Dimension, project
+from storage.masking import masked_url
 from trainer.config import TrialConfig
 
 _DEVICE = "training.device"

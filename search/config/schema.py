@@ -74,8 +74,10 @@ class StudySection(Section):
             raise ValueError("a study needs a name that is not blank")
         if len(name) > _MAX_NAME:
             raise ValueError(f"it has {len(name)} characters; a name has at most {_MAX_NAME}")
-        if name != name.strip() or "/" in name or "\\" in name or not name.isprintable():
-            raise ValueError("it must be printable, without slashes, and not start or end with a blank")
+        if name != name.strip() or name[0] == "-" or {"/", "\\"} & set(name) or not name.isprintable():
+            raise ValueError(
+                "it must be printable, without slashes, and begin with no dash and no blank, nor end with one"
+            )
         return name
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search.cli.main import COMMANDS
-from search.dashboard import warning
+from search.exposure import warn_if_exposed
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, WriteStudy
@@ -157,8 +157,8 @@ def test_the_dashboard_serves_the_studies_of_the_store_until_ctrl_c(
     assert process.returncode == 0  # Ctrl-C is how a dashboard is meant to end
 
 
-def test_an_address_that_others_reach_is_warned_of() -> None:
-    assert warning("127.0.0.1") is None
-    danger = warning("0.0.0.0")
-    assert danger is not None
-    assert "no log-in; whoever reaches 0.0.0.0 can delete studies" in danger
+def test_an_address_that_others_reach_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_if_exposed("127.0.0.1", "it")
+    assert capsys.readouterr().err == ""
+    warn_if_exposed("0.0.0.0", "it")
+    assert "it has no log-in; whoever reaches 0.0.0.0 can delete studies" in capsys.readouterr().err

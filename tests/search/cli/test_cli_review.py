@@ -10,7 +10,7 @@ import pytest
 
 from search.config.resolve import resolve
 from search.data import load, most_epochs
-from storage.urls import masked
+from storage.masking import masked
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.audit import audit
 from trainer.data.source import read_table
