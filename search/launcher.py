@@ -1,4 +1,4 @@
-"""Starts several workers of one study on this machine, follows them, and lets none outlive it.
+"""Starts several workers of one study on this machine, and lets none outlive it.
 
 Each is `ballast worker NAME`, a process with one training thread. The store's URL, which may hold a password,
 goes to it in the environment: a command line can be read by everybody.
@@ -16,17 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from search.crew import lead
 from search.errors import AnswerIsNo
-from search.following import Follower
 from search.progress import Progress
-from search.recovery import recover
-from search.runner import RunEnd, begin
+from search.runner import RunEnd
 from search.study import OpenStudy
-from search.worker import is_dead, this_worker
 
 log = logging.getLogger("ballast.workers")
 
-_LOOK_S = 0.5
 _QUICK_DEATH_S = 20.0
 _QUICK_DEATHS = 3
 
@@ -41,20 +38,10 @@ def run_crew(
 ) -> RunEnd:
     """Run one worker process for each of `devices` (None: the study's) until the study ends.
 
-    One that is killed is replaced. AnswerIsNo if every worker failed, with what the last one said.
+    AnswerIsNo if every worker failed, with what the last one said.
     """
-    begin(study, progress)
-    follower = Follower(study, progress)
     posts = [_Post(study, index, device, proxy) for index, device in enumerate(devices)]
-    with _Crew(posts) as crew:
-        while crew.is_at_work():
-            if should_stop():
-                crew.stop()
-            time.sleep(_LOOK_S)
-            follower.look()
-    recover(study.books, this_worker(), is_dead)
-    follower.look()
-    return crew.end()
+    return lead(study, _Crew(posts), progress, should_stop)
 
 
 @dataclass
@@ -123,7 +110,7 @@ class _Post:
 
 @dataclass
 class _Crew:
-    """All posts; whatever way the block is left, nobody is at work after it."""
+    """The crew of `search.crew.lead` whose workers are processes of this machine."""
 
     posts: Sequence[_Post]
     stopping: bool = field(default=False, init=False)
