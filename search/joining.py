@@ -62,4 +62,4 @@ def _find(place: Place, should_stop: Callable[[], bool], *, wait: bool) -> tuple
             told = True
             time.sleep(_LOOK_AGAIN_S)
         else:
-            return replace(store, patience=resolved.file.storage.patience), resolved
+            return replace(store, patience=resolved.file.storage.patience, give_up=should_stop), resolved

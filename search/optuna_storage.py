@@ -105,7 +105,7 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
             with self.store_errors():
                 return method(self, *args, **kwargs)
 
-        return keep_trying(act, self.store.patience, self.store.shown_url)
+        return keep_trying(act, self.store)
 
     return call
 
@@ -125,7 +125,7 @@ def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
                     raise
                 return True
 
-        return keep_trying(act, self.store.patience, self.store.shown_url)
+        return keep_trying(act, self.store)
 
     return end
 
@@ -187,7 +187,7 @@ def optuna_storage(store: Store, proxy: str | None = None) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if proxy is not None:
         return _proxy(store, proxy)
-    return keep_trying(lambda: _direct(store), store.patience, store.shown_url)
+    return keep_trying(lambda: _direct(store), store)
 
 
 def serve_proxy(store: Store, host: str, port: int) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import make_url
 
 from search.errors import RequestError
-from storage.urls import is_sqlite, masked
+from storage.masking import masked
+from storage.urls import is_sqlite
 
 log = logging.getLogger("ballast.workers")
 

@@ -23,7 +23,8 @@ from search.ray_cluster import Demand
 from search.runner import RunEnd
 from search.study import OpenStudy
 from storage import query
-from storage.urls import is_sqlite, masked, sqlite_file
+from storage.masking import masked
+from storage.urls import is_sqlite, sqlite_file
 
 log = logging.getLogger("ballast.workers")
 
@@ -134,7 +135,9 @@ class _RayCrew:
         except ray.exceptions.TaskCancelledError:
             return
         except ray.exceptions.RayError as error:
-            left = masked(f"{type(error).__name__}: {error}")
+            cause = getattr(error, "cause", None) or error
+            told = f"{type(cause).__name__}: {cause}".splitlines()[0]
+            left = f"{masked(told)}; Ray's logs have more"
         if isinstance(left, RunEnd):
             self._ends.append(left)
         else:

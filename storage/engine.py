@@ -1,9 +1,10 @@
 """Opens a store: its URL, its engine, its schema, its transactions."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -26,8 +27,10 @@ class Store:
     url: str = field(repr=False)
     patience: float = 0.0
     """Seconds for which a read or a write is tried again while the store is away; see `storage.patience`."""
+    give_up: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
+    """Asked while the store is waited for: True ends the waiting before its time."""
 
-    @property
+    @cached_property
     def shown_url(self) -> str:
         """The URL without its password."""
         return masked_url(self.url)

@@ -36,30 +36,31 @@ def patient(
 
     @wraps(act)
     def act_patiently(store: Store, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
-        return keep_trying(lambda: act(store, *args, **kwargs), store.patience, store.shown_url)
+        return keep_trying(lambda: act(store, *args, **kwargs), store)
 
     return act_patiently
 
 
-def keep_trying(act: Callable[[], _Answer], patience: float, shown: str) -> _Answer:
-    """What `act` answers, as soon as it does; `shown` is the masked URL of the store.
+def keep_trying(act: Callable[[], _Answer], store: Store) -> _Answer:
+    """What `act` answers, as soon as it does.
 
-    Raises what it raised last when `patience` seconds (of a clock that does not jump) have passed.
+    Raises what it raised last when `store.patience` seconds (of a clock that does not jump) have passed, or
+    `store.give_up` says so.
     """
     began, pause, waited = time.monotonic(), _FIRST_PAUSE_S, False
     while True:
         try:
             answer = act()
         except TRANSIENT as error:
-            left = began + patience - time.monotonic()
-            if left <= 0:
+            left = began + store.patience - time.monotonic()
+            if left <= 0 or store.give_up():
                 raise
             if not waited:
-                log.warning("%s; trying again for up to %g s", error, patience)
+                log.warning("%s; trying again for up to %g s", error, store.patience)
             waited = True
             time.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         else:
             if waited:
-                log.info("%s answers again, after %.1f s", shown, time.monotonic() - began)
+                log.info("%s answers again, after %.1f s", store.shown_url, time.monotonic() - began)
             return answer

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -88,7 +89,7 @@ def run(
     if url != resolved.file.storage.url:
         resolved = resolved.stored_at(url, "BALLAST_STORE" if store is None else "--store")
     with stop_request() as stop:
-        opened_store = open_store(url, patience=resolved.file.storage.patience)
+        opened_store = replace(open_store(url), patience=resolved.file.storage.patience, give_up=stop)
         try:
             data = load(resolved, strict=strict)
             with means.ready(url):

@@ -38,7 +38,7 @@ def proxy(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_workers_behind_a_proxy_share_the_trials_of_a_study(
     ballast: Ballast, write_study: WriteStudy, store: Store, proxy: str
 ) -> None:
-    study = write_study(study={"trials": 6})
+    study = write_study(study={"trials": 6}, storage={"patience": 60})  # the proxy is on its way up
     result = ballast("run", study, "--workers", "2", "--proxy", proxy, "--json")
     assert result.code == 0, result.err
     rows = query.trials(store, "small")

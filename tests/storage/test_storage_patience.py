@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Timer
 
@@ -143,7 +144,7 @@ def test_a_lock_that_outlasts_the_busy_timeout_is_waited_for(
 
 
 @pytest.mark.parametrize("kind", [StoreUnreachable, StoreLocked, StoreFull])
-def test_what_may_pass_is_tried_until_it_has(kind: type[StoreError]) -> None:
+def test_what_may_pass_is_tried_until_it_has(kind: type[StoreError], store: Store) -> None:
     answers: Iterator[StoreError | int] = iter([kind("away"), kind("away"), 7])
 
     def ask() -> int:
@@ -152,17 +153,29 @@ def test_what_may_pass_is_tried_until_it_has(kind: type[StoreError]) -> None:
             raise answer
         return answer
 
-    assert keep_trying(ask, 60, "a store") == 7
+    assert keep_trying(ask, replace(store, patience=60)) == 7
 
 
-def test_what_will_not_pass_is_told_at_once() -> None:
+def test_waiting_ends_as_soon_as_somebody_asks_for_it(store: Store) -> None:
+    def ask() -> None:
+        tries.append(1)
+        raise StoreUnreachable("away")
+
+    tries: list[int] = []
+    stops = iter([False, False, True])
+    with pytest.raises(StoreUnreachable):
+        keep_trying(ask, replace(store, patience=1e9, give_up=lambda: next(stops)))
+    assert len(tries) == 3
+
+
+def test_what_will_not_pass_is_told_at_once(store: Store) -> None:
     def ask() -> None:
         tries.append(1)
         raise StoreReadOnly("it can only be read")
 
     tries: list[int] = []
     with pytest.raises(StoreReadOnly):
-        keep_trying(ask, 60, "a store")
+        keep_trying(ask, replace(store, patience=60))
     assert tries == [1]
 
 
