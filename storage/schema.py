@@ -3,6 +3,7 @@
 Alembic keeps our version in a table of its own, beside Optuna's `alembic_version`.
 """
 
+import shlex
 from typing import Any
 
 from alembic import command
@@ -58,12 +59,13 @@ def objection(found: str | None, shown: str) -> StoreError | None:
         return None
     if found is None:
         return StoreMissing(
-            f"{shown} holds no tables of Ballast; make them with: ballast run STUDY.yaml --store {shown}"
+            f"{shown} holds no tables of Ballast; make them with: "
+            f"ballast db upgrade --create --store {shlex.quote(shown)}"
         )
     if found in {script.revision for script in _scripts().walk_revisions()}:
         return StoreTooOld(
             f"{shown} is at schema {found}, this Ballast needs {needed}; "
-            f"run: ballast db upgrade --store {shown}"
+            f"run: ballast db upgrade --store {shlex.quote(shown)}"
         )
     return StoreTooNew(
         f"{shown} was written by a newer Ballast: it is at schema {found}, this one knows up to {needed}; "

@@ -7,7 +7,10 @@ import typer
 from search.cli.options import AsJson, StoreUrl, existing_store, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from search.summary import Summary
+    from storage.tables import Worker
 
 _EPILOG = "Example: ballast status sp500-volatility"
 
@@ -25,7 +28,7 @@ def status(
     """Show the studies of the store, or one study: counts by verdict, best, rate and skill."""
     from search.cli.show import console
     from search.summary import summarise
-    from storage import query
+    from storage import query, workers
 
     opened = existing_store(store)
     names = [name] if name is not None else [study.name for study in query.studies(opened)]
@@ -39,7 +42,8 @@ def status(
     elif name is None:
         _print_all(summaries)
     else:
-        _print_one(summaries[0])
+        here = summaries[0].study.name
+        _print_one(summaries[0], query.count_conclusive(opened, here), workers.present(opened, here))
 
 
 def _print_all(summaries: "list[Summary]") -> None:
@@ -63,15 +67,16 @@ def _counts(summary: "Summary") -> str:
     return ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
 
 
-def _print_one(summary: "Summary") -> None:
+def _print_one(summary: "Summary", done: int, present: "Sequence[Worker]") -> None:
     from search.cli.show import console, duration, table
 
     best = summary.best
     facts = [
         ("study", summary.study.name),
         ("started", f"{summary.study.created_at:%Y-%m-%d %H:%M} UTC from {summary.study.study_file}"),
-        ("trials", summary.trials),
+        ("trials", f"{done} of {summary.study.wanted} done, {summary.trials} in all"),
         ("verdicts", _counts(summary)),
+        ("workers", ", ".join(sorted(worker.worker for worker in present)) or "none at work"),
         ("best", None if best is None else f"trial {best.number}, loss {best.value:.6f}"),
         ("time per trial", duration(summary.seconds_per_trial)),
         ("noise floor", summary.noise_floor),
