@@ -1,11 +1,12 @@
-# make demo: a study on real data, from nothing to an exported file.  make test: all that is quick.
+# make demo: a study on real data, from nothing to an exported file.  make demo-service: on PostgreSQL with three
+# workers, one of them killed.  make test: all that is quick.
 # make test-service: real servers, real kills.  make test-ray: a real cluster; installs Ray.  CI checks all three.
 PYTHON ?= python3
 BIN := .venv/bin
 SLOWER := tests/service tests/chaos tests/ray
 DEMO_STORE := sqlite:///demo/ballast.db
 
-.PHONY: setup demo test test-service test-ray lint types unit clean
+.PHONY: setup demo demo-service test test-service test-ray lint types unit clean
 
 setup: .venv/installed
 
@@ -20,6 +21,9 @@ demo: setup
 	mkdir -p demo
 	$(BIN)/ballast run configs/studies/sp500-volatility.yaml --store $(DEMO_STORE)
 	$(BIN)/ballast export sp500-volatility --store $(DEMO_STORE) -o demo/best.yaml
+
+demo-service: setup
+	$(BIN)/python -m benchmarks.demo_service
 
 test: lint types unit
 

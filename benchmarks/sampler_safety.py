@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -27,6 +28,7 @@ from optuna.trial import TrialState
 
 from search.books import Books, Rules, conclude
 from search.config.schema import PrunerName, SamplerName, StudySection
+from search.files import StudyFiles
 from search.optimizers import make_pruner, make_sampler
 from search.seeds import trial_seed
 from search.space import Dimension, FloatRange
@@ -208,7 +210,7 @@ def open_study(plan: Plan, seed: int) -> Books:
     section = StudySection(name="safety", sampler=plan.sampler, pruner=plan.pruner, seed=seed)
     study = optuna.create_study(pruner=make_pruner(section, EPOCHS))
     rules = Rules(plan.sampler, section.retries, seed, TRAIN_MEAN)
-    return Books(cast(Store, None), study, rules)
+    return Books(cast(Store, None), study, rules, StudyFiles(Path()))
 
 
 def run_study(plan: Plan, seed: int, trials: int) -> list[Trial]:

@@ -9,6 +9,8 @@ from optuna.trial import TrialState
 
 from search import recording
 from search.config.schema import SamplerName
+from search.continuation import recorded_value
+from search.files import StudyFiles, study_files
 from search.retry import deserves_retry, origin_of, queue_again
 from search.seeds import trial_seed
 from search.telling import message_for, tell
@@ -35,6 +37,7 @@ class Books:
     store: Store
     optuna: optuna.Study
     rules: Rules
+    files: StudyFiles
 
     @property
     def name(self) -> str:
@@ -49,12 +52,13 @@ def open_books(store: Store, storage: BaseStorage, name: str) -> Books:
     """
     row, stacks = query.study(store, name), query.setting_stacks(store, name)
     rules = Rules(
-        sampler=stacks["study.sampler"][-1].effective,
-        retries=stacks["study.retries"][-1].effective,
+        sampler=recorded_value("study.sampler", stacks),
+        retries=recorded_value("study.retries", stacks),
         seed=row.seed,
         naive_loss=row.facts["baselines"]["train_mean"],
     )
-    return Books(store, optuna.load_study(study_name=name, storage=storage), rules)
+    files = study_files(store.url, recorded_value("storage.files", stacks), name)
+    return Books(store, optuna.load_study(study_name=name, storage=storage), rules, files)
 
 
 def start(

@@ -94,7 +94,10 @@ def _connect(address: str | None) -> None:
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:
-        raise RequestError(f"no Ray cluster at {address}: {masked(str(error))}") from None
+        raise RequestError(
+            f"no Ray cluster at {address}: {masked(str(error))}; one that asks for a token, as those of "
+            "`ray start` do, needs the same RAY_AUTH_MODE and RAY_AUTH_TOKEN here"
+        ) from None
     finally:
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray takes it, and would end this process at once
 

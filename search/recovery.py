@@ -41,14 +41,17 @@ def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
     To be called by a worker, `me`, that runs no trial: one that is its own by name is one that its creation's
     lost answer left to nobody. Trials of living workers are left alone.
     """
+    entered = [row.worker for row in workers.present(books.store, books.name)]
+    dead = [worker for worker in entered if worker != me and is_gone(worker)]
+    # After that: whoever is dead by now starts no trial that is not among these.
     running = books.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     settled = [frozen.number for frozen in running if _recover(books, frozen, me, is_gone)]
-    # Who asked for a trial that another one is just settling stays busy: were it struck out before that
-    # trial is queued again, a new one would be started in its place.
+    # Whose trial another one is just settling stays entered, as busy: were it struck out before that trial is
+    # queued again, a new one would be started in its place.
     needed = {frozen.user_attrs.get(WORKER) for frozen in running if frozen.number not in settled}
-    for worker in workers.present(books.store, books.name):
-        if worker.worker not in {me, *needed} and is_gone(worker.worker):
-            workers.leave(books.store, books.name, worker.worker)
+    for worker in dead:
+        if worker not in needed:
+            workers.leave(books.store, books.name, worker)
     return settled
 
 
@@ -84,7 +87,16 @@ def _finish(books: Books, row: tables.Trial, me: str) -> None:
     """Nobody knows for how long it has been dead: its epochs tell how long it was at work."""
     epochs = query.epochs(books.store, books.name, row.number)
     seconds = sum(epoch.seconds for epoch in epochs)
-    recording.finish_trial(books.store, row, _DIED, worker=me, duration_s=seconds, epochs=len(epochs))
+    log_row = recording.log_row(books.name, row.number, books.files.log_of(row.number))
+    recording.finish_trial(
+        books.store,
+        row,
+        _DIED,
+        worker=me,
+        duration_s=seconds,
+        epochs=len(epochs),
+        artifacts=[] if log_row is None else [log_row],
+    )
 
 
 def _row(books: Books, number: int) -> tables.Trial | None:

@@ -59,6 +59,8 @@ def begin(study: OpenStudy, progress: Progress) -> None:
     """Tell a progress where the study stands."""
     counts = query.verdict_counts(study.store, study.name)
     ended = {verdict: n for verdict, n in counts.items() if verdict is not None}
+    for _, verdict, _ in query.values(study.store, study.name, inherited=True):
+        ended[verdict] -= 1  # it informs the search, and is none of the trials asked for
     wanted = query.study(study.store, study.name).wanted
     progress.began(ended, query.best_trial(study.store, study.name), wanted)
 

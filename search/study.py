@@ -32,7 +32,6 @@ class OpenStudy:
     resolved: ResolvedStudy
     data: StudyData
     books: Books
-    files: StudyFiles
 
     @property
     def name(self) -> str:
@@ -43,6 +42,11 @@ class OpenStudy:
     def store(self) -> Store:
         """Where both parts are."""
         return self.books.store
+
+    @property
+    def files(self) -> StudyFiles:
+        """Its logs and checkpoints."""
+        return self.books.files
 
     @property
     def optuna(self) -> optuna.Study:
@@ -130,7 +134,7 @@ def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: B
     study.pruner = make_pruner(section, most_epochs(resolved))
     rules = Rules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
     files = study_files(store.url, resolved.file.storage.files, section.name)
-    return OpenStudy(resolved, data, Books(store, study, rules), files)
+    return OpenStudy(resolved, data, Books(store, study, rules, files))
 
 
 def _create(opened: OpenStudy) -> tables.Study | None:

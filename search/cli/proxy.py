@@ -1,4 +1,4 @@
-"""`ballast proxy`: Optuna's gRPC proxy before a store, for more workers than a database takes connections."""
+"""`ballast proxy`: Optuna's gRPC proxy before a store, which reads and caches for many workers at once."""
 
 from typing import Annotated
 

@@ -17,6 +17,7 @@ from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData, load
 from search.errors import RequestError
+from search.files import study_files
 from search.inheritance import comparable, take_over, taken_over
 from search.progress import Silence
 from search.runner import run
@@ -109,7 +110,7 @@ class Desk:
             study_name=section.name, storage=storage, direction="minimize", load_if_exists=True
         )
         rules = Rules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
-        return Books(self.store, study, rules)
+        return Books(self.store, study, rules, study_files(self.store.url, None, section.name))
 
     def lying_in(self, resolved: ResolvedStudy, data: StudyData, old: str) -> dict[int, Mapping[str, Any]]:
         """The old trials that lie in a study, with their values of what it searches."""
