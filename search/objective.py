@@ -22,7 +22,7 @@ from search.retry import origin_of
 from search.study import OpenStudy
 from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED, TAKEN_OVER, Judgement, judge
 from storage import record, tables
-from storage.errors import StoreError, TrialFinished, TrialTaken
+from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken
 from storage.verdicts import CONCLUSIVE, Verdict
 from trainer import sealed
 from trainer.result import EpochReport, TrialResult
@@ -53,7 +53,7 @@ def run_trial(bench: Bench, trial: optuna.Trial) -> Judgement:
     """
     try:
         return _run(bench, trial)
-    except (TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
+    except (TrialExists, TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
         log.warning("trial %d was given to another worker while this one was away: %s", trial.number, error)
         return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")
 
@@ -69,8 +69,9 @@ def _run(bench: Bench, trial: optuna.Trial) -> Judgement:
         return _end(bench, trial, _Course(row), Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
     known = {key: len(setting.overrides) for key, setting in study.resolved.settings.items()}
     settings = recording.setting_rows(study.name, resolved.changed.values(), trial.number, skip=known)
-    twin = find_twin(study, resolved.digest)
-    row = books.start(study.books, bench.worker, trial, settings, configuration=resolved.digest, twin=twin)
+    digest = resolved.digest
+    twin = find_twin(study, digest)
+    row = books.start(study.books, bench.worker, trial, settings, configuration=digest, twin=twin)
     bench.progress.trial_began(trial.number, resolved.config.training.epochs)
     course = _Course(row, guard_position=_own_layers(resolved, known, recording.LEARNING_RATE))
     if twin is not None:
@@ -78,7 +79,7 @@ def _run(bench: Bench, trial: optuna.Trial) -> Judgement:
     path = study.files.log_of(trial.number)
     with logged_to(path):
         judgement = _judged(bench, trial, course, resolved)
-        log.info("trial %d is %s: %s", trial.number, judgement.verdict, judgement.message)
+        log.debug("trial %d is %s: %s", trial.number, judgement.verdict, judgement.message)
     course.log = recording.log_row(study.name, trial.number, path)
     return _end(bench, trial, course, judgement)
 
@@ -150,13 +151,14 @@ def _judged(bench: Bench, trial: optuna.Trial, course: _Course, resolved: Resolv
 def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedTrial) -> TrialResult:
     from trainer.loop import fit  # torch is imported where a trial is run, and nowhere before
 
-    study = bench.study
+    study, warmup = bench.study, bench.study.resolved.file.study.pruner_warmup
 
     def on_epoch(report: EpochReport) -> bool:
         _record(study, course, report, bench.worker)
         trial.report(report.validation_loss, report.epoch)
         bench.progress.epoch_passed(trial.number, report)
-        return trial.should_prune()
+        # Every pruner says no before, and reads all trials for it.
+        return report.epoch >= warmup and trial.should_prune()
 
     return fit(
         resolved.config,

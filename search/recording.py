@@ -1,7 +1,7 @@
 """The only place that maps settings and trainer results to rows of the record."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
@@ -143,7 +143,7 @@ def clamp_to_json(clamp: Clamp | tables.Clamp) -> dict[str, Any]:
 
 def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
     """One epoch that passed the guard."""
-    return tables.Epoch(study=study, trial=trial, **asdict(report))
+    return tables.Epoch(study=study, trial=trial, **vars(report))
 
 
 def _storable(message: str) -> str:

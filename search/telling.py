@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from search.config.schema import SamplerName
 from storage.verdicts import Verdict
@@ -72,21 +72,19 @@ def tell(study: optuna.Study, trial: optuna.Trial, message: Message) -> None:
     What a worker did of this before it died is left as it is.
     """
     with quiet():
-        if message.constraint is not None and CONSTRAINT not in _told(study, trial).constraints:
-            trial.set_constraint(CONSTRAINT, message.constraint)
+        if message.constraint is not None:
+            trial.set_constraint(CONSTRAINT, message.constraint)  # the first one stands, whoever set it
         study.tell(trial, message.value, message.state, skip_if_finished=True)
-
-
-def _told(study: optuna.Study, trial: optuna.Trial) -> FrozenTrial:
-    return study._storage.get_trial(trial._trial_id)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silences what Optuna says about choices that are made on purpose: experimental samplers and pruners,
-    and the constraint of a CMA-ES study, which is there for people, not for the sampler.
+    the constraint of a CMA-ES study, which is there for people, not for the sampler, and one that is set
+    already.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Constraints have been set, but CmaEsSampler")
+        warnings.filterwarnings("ignore", message="The constraint value is ignored")
         yield

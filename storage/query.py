@@ -113,7 +113,7 @@ def verdict_counts(store: Store, name: str) -> dict[Verdict | None, int]:
     """How many trials have each verdict; those still running are under None. Absent means zero."""
     query = select(Trial.verdict, func.count()).where(Trial.study == name).group_by(Trial.verdict)
     with store.reading() as session:
-        require_study(session, store, name)
+        require_known(session, store, name)
         return dict(session.execute(query).all())
 
 
@@ -121,7 +121,7 @@ def verdict_counts(store: Store, name: str) -> dict[Verdict | None, int]:
 def mean_duration(store: Store, name: str) -> float | None:
     """Mean seconds of the trials that ended; None if none has."""
     with store.reading() as session:
-        require_study(session, store, name)
+        require_known(session, store, name)
         return session.scalar(select(func.avg(Trial.duration_s)).where(Trial.study == name))
 
 
@@ -129,7 +129,7 @@ def mean_duration(store: Store, name: str) -> float | None:
 def epoch_count(store: Store, name: str) -> int:
     """How many epochs the trials of a study have trained, all together."""
     with store.reading() as session:
-        require_study(session, store, name)
+        require_known(session, store, name)
         return session.scalar(select(func.sum(Trial.epochs)).where(Trial.study == name)) or 0
 
 
@@ -164,7 +164,7 @@ def values(store: Store, name: str, *, inherited: bool = False) -> list[tuple[in
     which = _conclusive(name) & (_is_inherited(name) if inherited else ~_is_inherited(name))
     query = select(Trial.number, Trial.verdict, Trial.value).where(which)
     with store.reading() as session:
-        require_study(session, store, name)
+        require_known(session, store, name)
         rows = session.execute(query.order_by(Trial.number))
         return [(number, verdict, value) for number, verdict, value in rows if verdict is not None]
 
@@ -173,7 +173,7 @@ def values(store: Store, name: str, *, inherited: bool = False) -> list[tuple[in
 def count_conclusive(store: Store, name: str) -> int:
     """How many trials of its own the study has brought to a conclusion."""
     with store.reading() as session:
-        require_study(session, store, name)
+        require_known(session, store, name)
         return conclusive_in(session, name)
 
 
@@ -185,6 +185,12 @@ def conclusive_in(session: Session, name: str) -> int:
         )
         or 0
     )
+
+
+def require_known(session: Session, store: Store, name: str) -> None:
+    """Raise StudyUnknown unless there is such a study. To read it is dear: it holds the texts it is from."""
+    if session.scalar(select(Study.wanted).where(Study.name == name)) is None:
+        require_study(session, store, name)
 
 
 def require_study(session: Session, store: Store, name: str) -> Study:
@@ -224,7 +230,7 @@ def _is_inherited(name: str) -> ColumnElement[bool]:
 
 def _of_study(store: Store, name: str, query: Select[_AnyRow]) -> list[_AnyRow]:
     with store.reading() as session:
-        require_study(session, store, name)
+        require_known(session, store, name)
         return _all(session, query)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from storage.engine import Store
 from storage.errors import StudyExists, TrialExists, TrialFinished, TrialTaken
 from storage.patience import patient
-from storage.query import require_study, require_trial
+from storage.query import require_known, require_study, require_trial
 from storage.tables import Artifact, Clamp, DataFingerprint, Epoch, Finding, Row, Setting, Study, Trial
 from storage.verdicts import Verdict
 
@@ -78,7 +78,7 @@ def start_trial(store: Store, trial: Trial, settings: Sequence[Setting]) -> None
     Nothing happens where the same worker has started it with the same parameters already.
     """
     with store.session() as session:
-        require_study(session, store, trial.study)
+        require_known(session, store, trial.study)
         if _insert_new(session, trial):
             _add(session, settings)
             return
@@ -163,7 +163,7 @@ def add_artifact(store: Store, artifact: Artifact) -> None:
     """Record a file of a study or of a trial, running or not, once. Raises StudyUnknown and TrialUnknown."""
     with store.session() as session:
         if artifact.trial is None:
-            require_study(session, store, artifact.study)
+            require_known(session, store, artifact.study)
         else:
             require_trial(session, store, artifact.study, artifact.trial)
         same = select(Artifact).where(Artifact.study == artifact.study, Artifact.path == artifact.path)

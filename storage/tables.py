@@ -148,6 +148,7 @@ class Trial(Row, kw_only=True):
         ForeignKeyConstraint(["study", "retry_of"], ["ballast_trials.study", "ballast_trials.number"]),
         CheckConstraint("(verdict IS NULL) = (finished_at IS NULL)", name="finished_with_a_verdict"),
         Index(None, "study", "verdict", "value"),
+        Index(None, "study", "verdict", "source_study"),  # what each claim counts
         Index(None, "study", "configuration"),
     )
 

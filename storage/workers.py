@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from storage.engine import Store
 from storage.patience import patient
-from storage.query import conclusive_in, require_study
+from storage.query import conclusive_in, require_known, require_study
 from storage.tables import Study, Worker
 
 
@@ -26,7 +26,7 @@ class Claim:
 def join(store: Store, study: str, worker: str, device: str | None = None) -> None:
     """Enter a worker, once. Raises StudyUnknown."""
     with store.session() as session:
-        require_study(session, store, study)
+        require_known(session, store, study)
         _row(session, study, worker).device = device
 
 

@@ -4,13 +4,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import TargetKind
-from trainer.data.windows import Dataset
 from trainer.errors import DataError
+
+if TYPE_CHECKING:
+    from trainer.data.windows import Dataset  # which brings pandas; `ballast status` needs none
 
 HAR_DAYS = (1, 5, 22)
 """A day, a week and a month of trading days; Corsi (2009)."""
@@ -29,7 +32,7 @@ class Baseline:
     loss: float
 
 
-def baseline_losses(data: Dataset, rows: npt.NDArray[np.int64]) -> dict[str, float]:
+def baseline_losses(data: "Dataset", rows: npt.NDArray[np.int64]) -> dict[str, float]:
     """Mean squared error of each naive forecast on `rows`, in units of the standardised, clipped target.
 
     `zero` forecasts 0 in the target's own unit, `train_mean` the mean of the training rows, `persistence`
@@ -100,7 +103,7 @@ def skill_ceiling(kind: TargetKind, floor: float, max_skill: float | None) -> fl
             )
 
 
-def _har(data: Dataset, target: Floats, rows: npt.NDArray[np.int64]) -> Floats:
+def _har(data: "Dataset", target: Floats, rows: npt.NDArray[np.int64]) -> Floats:
     """Least-squares forecasts at `rows`, shape (len(rows),)."""
     _require_history(data, rows, max(HAR_DAYS))
     fitting = data.fitting[data.fitting >= data.horizon + max(HAR_DAYS) - 1]
@@ -109,7 +112,7 @@ def _har(data: Dataset, target: Floats, rows: npt.NDArray[np.int64]) -> Floats:
     return forecasts
 
 
-def _har_terms(data: Dataset, target: Floats, rows: npt.NDArray[np.int64]) -> Floats:
+def _har_terms(data: "Dataset", target: Floats, rows: npt.NDArray[np.int64]) -> Floats:
     """Intercept and means of the targets known at each row, shape (len(rows), 4)."""
     # target[t] lies at t + horizon, so the last one known at t is target[t - horizon].
     known = rows - data.horizon
@@ -117,7 +120,7 @@ def _har_terms(data: Dataset, target: Floats, rows: npt.NDArray[np.int64]) -> Fl
     return np.column_stack([np.ones(len(rows)), *means])
 
 
-def _require_history(data: Dataset, rows: npt.NDArray[np.int64], days: int) -> None:
+def _require_history(data: "Dataset", rows: npt.NDArray[np.int64], days: int) -> None:
     earliest = data.horizon + days - 1
     if len(rows) == 0 or rows.min() < earliest:
         found = "no rows" if len(rows) == 0 else f"row {rows.min()}"

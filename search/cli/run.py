@@ -157,11 +157,11 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
 
 
 def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
-    from search.cli.show import console, params_table, trial_table
+    from search.cli.show import console, params_table, print_trials
     from storage import query
 
     screen, best = console(), summary.best
-    screen.print(trial_table(query.trials(study.store, study.name)))
+    print_trials(screen, query.trials(study.store, study.name))
     if best is not None:
         screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -24,6 +25,8 @@ VERDICT_STYLE = {
 }
 LAYER_STYLE = {Layer.CLAMP: "yellow", Layer.GUARD: "magenta", Layer.SAMPLED: "cyan", Layer.CLI: "bold"}
 SEVERITY_STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
+_MANY = 500
+"""Rows above which a table is written line by line: rich takes up to a millisecond for each."""
 _PIPE_WIDTH = 240
 """Wide enough that no key is folded: what goes through a pipe is searched line by line."""
 
@@ -46,6 +49,21 @@ def table(
     for row in rows:
         drawn.add_row(*(item if isinstance(item, Text) else escape(cell(item)) for item in row))
     return drawn
+
+
+def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Text:
+    """A plain table whose rows are lines, never folded."""
+    head: list[Any] = [Text(name, style="bold") for name in columns]
+    cells: list[list[Any]] = [head, *([item if isinstance(item, Text) else cell(item) for item in row] for row in rows)]
+    widths = [max(cell_len(str(row[i])) for row in cells) for i in range(len(head))]
+    told = Text()
+    for row in cells:
+        for item, width in zip(row, widths, strict=True):
+            told.append(item)
+            told.append(" " * (width - cell_len(str(item)) + 2))
+        told.append("\n")
+    told.rstrip()
+    return told
 
 
 def cell(value: Any) -> str:
@@ -99,11 +117,11 @@ def finding_table(findings: Iterable[Any]) -> Table:
     return table(("severity", "code", "finding"), rows, whole=("severity", "code"))
 
 
-def trial_table(trials: Sequence[tables.Trial]) -> Table:
-    """A row per trial, with its parameters under their last names."""
+def print_trials(screen: Console, trials: Sequence[tables.Trial]) -> None:
+    """Print a row per trial, with its parameters under their last names."""
     keys = sorted({key for trial in trials for key in trial.params})
     told = any(_needs_telling(trial) for trial in trials)
-    rows = (
+    rows = [
         (
             trial.number,
             verdict_cell(trial.verdict),
@@ -115,10 +133,13 @@ def trial_table(trials: Sequence[tables.Trial]) -> Table:
             *(_short(trial.params.get(key)) for key in keys),
         )
         for trial in trials
-    )
+    ]
     names = (key.rpartition(".")[2] for key in keys)
     columns = ("#", "verdict", *(("reasons",) if told else ()), "loss", "skill", "ep", "time", *names)
-    return table(columns, rows, whole=("#", "verdict", "loss", "skill", "time"))
+    if len(rows) > _MANY:
+        screen.print(_lines(columns, rows), soft_wrap=True)
+    else:
+        screen.print(table(columns, rows, whole=("#", "verdict", "loss", "skill", "time")))
 
 
 def _needs_telling(trial: tables.Trial) -> bool:

@@ -25,14 +25,14 @@ def trials(
     as_json: AsJson = False,
 ) -> None:
     """List the trials of a study, with verdict, reasons, value, skill and parameters."""
-    from search.cli.show import console, trial_table
+    from search.cli.show import console, print_trials
     from storage import query
 
     rows = query.trials(existing_store(store), name, verdict)
     if as_json:
         print_json([_as_json(row) for row in rows])
     else:
-        console().print(trial_table(rows))
+        print_trials(console(), rows)
 
 
 def _as_json(row: "Trial") -> dict[str, Any]:

@@ -39,3 +39,8 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_ballast_trials_study_configuration"), "ballast_trials", ["study", "configuration"]
     )
+    op.create_index(
+        op.f("ix_ballast_trials_study_verdict_source_study"),
+        "ballast_trials",
+        ["study", "verdict", "source_study"],
+    )
