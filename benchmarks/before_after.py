@@ -27,7 +27,7 @@ from search.config.leaves import leaf_values, nested
 from search.config.schema import TRIAL_LEAVES
 from search.safety import clamp_dimension, read_policy
 from search.space import Dimension, FloatRange, IntRange, to_distributions
-from trainer.baselines import baseline_losses, best_baseline, noise_floor, skill, skill_ceiling
+from trainer.baselines import baseline_losses
 from trainer.batches import Batch
 from trainer.config import DataConfig, GuardConfig, TargetKind, TrialConfig
 from trainer.data.audit import audit
@@ -40,6 +40,7 @@ from trainer.loop import fit
 from trainer.model import GRUForecaster
 from trainer.result import FindingKind, Outcome, TrialResult
 from trainer.runtime import reproducible
+from trainer.skill import best_baseline, noise_floor, skill, skill_ceiling
 
 RUNS = 200
 QUICK_RUNS = 16

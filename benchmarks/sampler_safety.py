@@ -36,7 +36,7 @@ from search.telling import Message, quiet, tell
 from search.verdict import Judgement
 from storage.engine import Store
 from storage.verdicts import Verdict
-from trainer.baselines import VOLATILITY_CEILING, skill
+from trainer.skill import VOLATILITY_CEILING, skill
 
 MODEL_BASED: tuple[SamplerName, ...] = ("tpe", "cmaes", "gp")
 TRIALS: Mapping[SamplerName, int] = {"random": 200, "tpe": 200, "cmaes": 200, "gp": 60}

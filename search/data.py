@@ -7,12 +7,13 @@ from typing import Any
 from search.config.resolved import ResolvedStudy
 from search.errors import AnswerIsNo, RequestError
 from search.space import Choices, Dimension
-from trainer.baselines import Baseline, baseline_losses, best_baseline, noise_floor, skill_ceiling
+from trainer.baselines import baseline_losses
 from trainer.config import DataConfig
 from trainer.data.audit import audit
 from trainer.data.findings import Audit
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare
+from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
 
 
 @dataclass(frozen=True)

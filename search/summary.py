@@ -6,7 +6,7 @@ from typing import Any
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import CONCLUSIVE
-from trainer.baselines import noise_floor
+from trainer.skill import noise_floor
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,13 @@ def beat(store: Store, study: str, worker: str) -> dict[str, int]:
 
 
 @patient
+def is_entered(store: Store, study: str, worker: str) -> bool:
+    """Whether a worker has its place, because nobody has struck it out."""
+    with store.reading() as session:
+        return session.get(Worker, (study, worker)) is not None
+
+
+@patient
 def leave(store: Store, study: str, worker: str) -> None:
     """Strike a worker out: one that ends, or one that was found dead."""
     with store.session() as session:

@@ -20,12 +20,12 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from trainer import sealed
-from trainer.baselines import Baseline
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.errors import CheckpointError
 from trainer.learner import Snapshot
 from trainer.result import EpochReport, Finding
+from trainer.skill import Baseline
 
 log = logging.getLogger("ballast.trainer")
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
-from trainer.baselines import Baseline, skill
 from trainer.batches import Batch, Batches
 from trainer.checkpoint import CheckpointFile, identity
 from trainer.config import TrialConfig
@@ -29,6 +28,7 @@ from trainer.guard import (
 from trainer.learner import Learner
 from trainer.result import Action, EpochReport, FindingKind, Outcome, TrialResult
 from trainer.runtime import find_device, reproducible
+from trainer.skill import Baseline, skill
 from trainer.trial import Trial
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from trainer.baselines import Baseline
 from trainer.batches import Batches
 from trainer.checkpoint import Checkpoint
 from trainer.config import TrialConfig
@@ -16,6 +15,7 @@ from trainer.guard import Detection
 from trainer.learner import Learner, Snapshot
 from trainer.result import EpochReport, Finding, Intervention
 from trainer.runtime import random_state, set_random_state
+from trainer.skill import Baseline
 
 log = logging.getLogger("ballast.trainer")
 

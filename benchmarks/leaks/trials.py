@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.leaks.studies import Study
 from search.verdict import judge
 from storage.verdicts import Verdict
-from trainer.baselines import baseline_losses, best_baseline, noise_floor, skill_ceiling
+from trainer.baselines import baseline_losses
 from trainer.config import GuardConfig, TrialConfig
 from trainer.data.audit import audit
 from trainer.data.check_leaks import leak_findings
@@ -17,6 +17,7 @@ from trainer.data.findings import AuditFinding
 from trainer.data.windows import Dataset
 from trainer.loop import fit
 from trainer.result import FindingKind, TrialResult
+from trainer.skill import best_baseline, noise_floor, skill_ceiling
 
 EPOCHS = 6
 """Few, at learning rates near the top of the safe range: what leaks is learnt first."""

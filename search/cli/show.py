@@ -54,7 +54,8 @@ def table(
 def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Text:
     """A plain table whose rows are lines, never folded."""
     head: list[Any] = [Text(name, style="bold") for name in columns]
-    cells: list[list[Any]] = [head, *([item if isinstance(item, Text) else cell(item) for item in row] for row in rows)]
+    cells = [head]
+    cells += ([item if isinstance(item, Text) else cell(item) for item in row] for row in rows)
     widths = [max(cell_len(str(row[i])) for row in cells) for i in range(len(head))]
     told = Text()
     for row in cells:

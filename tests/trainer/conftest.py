@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.market import SP500
-from trainer.baselines import Baseline, baseline_losses, best_baseline
+from trainer.baselines import baseline_losses
 from trainer.batches import Batch
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
@@ -21,6 +21,7 @@ from trainer.guard import StepSignals
 from trainer.learner import Learner
 from trainer.loop import fit
 from trainer.result import EpochReport, TrialResult
+from trainer.skill import Baseline, best_baseline
 
 CEILING = 0.9
 """Above any skill that a few epochs on honest rows could show, so that it is met on purpose alone."""

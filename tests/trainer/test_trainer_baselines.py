@@ -8,18 +8,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from trainer.baselines import (
-    Baseline,
-    baseline_losses,
-    best_baseline,
-    noise_floor,
-    skill,
-    skill_ceiling,
-)
+from trainer.baselines import baseline_losses
 from trainer.config import DataConfig
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare
 from trainer.errors import DataError
+from trainer.skill import Baseline, best_baseline, noise_floor, skill, skill_ceiling
 
 VOLATILITY = {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility"}
 RETURN = {"transform": "log_return", "column": "Close", "kind": "return"}

@@ -20,7 +20,6 @@ import torch
 
 from benchmarks.market import SP500
 from trainer import sealed
-from trainer.baselines import Baseline
 from trainer.batches import Batch
 from trainer.checkpoint import CheckpointFile, identity
 from trainer.config import DataConfig, TrialConfig
@@ -30,6 +29,7 @@ from trainer.errors import CheckpointError
 from trainer.learner import Learner
 from trainer.loop import fit
 from trainer.result import Action, EpochReport, FindingKind, Outcome, TrialResult
+from trainer.skill import Baseline
 
 if TYPE_CHECKING:
     from tests.trainer.conftest import Lab

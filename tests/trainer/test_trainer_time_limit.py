@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from trainer.baselines import Baseline
 from trainer.data.windows import Dataset
 from trainer.loop import fit
 from trainer.result import EpochReport, Outcome
+from trainer.skill import Baseline
 
 if TYPE_CHECKING:
     from tests.trainer.conftest import Fit, MakeConfig

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainer.baselines import baseline_losses, best_baseline, noise_floor, skill_ceiling
+from trainer.baselines import baseline_losses
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.check_leaks import leak_findings
 from trainer.data.check_series import (
@@ -20,6 +20,7 @@ from trainer.data.source import Table
 from trainer.data.split import SplitRows, cut_rows
 from trainer.data.windows import Dataset, prepare
 from trainer.errors import DataError
+from trainer.skill import best_baseline, noise_floor, skill_ceiling
 
 
 def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = False) -> Audit:

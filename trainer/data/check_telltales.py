@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.baselines import RETURN_CEILING
 from trainer.data.findings import AuditFinding
 from trainer.data.windows import Dataset
+from trainer.skill import RETURN_CEILING
 
 Floats = npt.NDArray[np.float64]
 

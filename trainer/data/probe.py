@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from trainer.baselines import baseline_losses, best_baseline, skill
+from trainer.baselines import baseline_losses
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
+from trainer.skill import best_baseline, skill
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]

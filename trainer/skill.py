@@ -1,0 +1,72 @@
+"""The skill over the best naive forecast, and how much of it is believable. Pure, and quick to import."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from trainer.errors import DataError
+
+if TYPE_CHECKING:
+    from trainer.config import TargetKind
+
+RETURN_CEILING = 0.05
+VOLATILITY_CEILING = 0.3
+"""Ceilings of believable skill, over the best baseline; docs/architecture.md says why."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A naive forecast and its mean squared error in units of the standardised target."""
+
+    name: str
+    loss: float
+
+
+def best_baseline(losses: Mapping[str, float]) -> Baseline:
+    """The naive forecast with the lowest loss; DataError where it is perfect: no skill over it exists."""
+    name = min(losses, key=lambda name: losses[name])
+    if losses[name] <= 0:
+        raise DataError(
+            f"the naive forecast {name!r} has loss {losses[name]:g}, so skill has no meaning; choose a "
+            "target that varies in the validation rows"
+        )
+    return Baseline(name, losses[name])
+
+
+def skill(loss: float, baseline_loss: float) -> float:
+    """1 − loss / baseline_loss; 1 is perfect, 0 no better than the baseline. `baseline_loss` > 0."""
+    return 1 - loss / baseline_loss
+
+
+def noise_floor(looks: int, rows: int, horizon: int) -> float:
+    """Skill that the best of `looks` ≥ 1 useless forecasts shows by chance: Φ⁻¹(0.95^(1/K))² / (n/h).
+
+    The 95 % quantile of the largest of K standard normal z, squared as a share of variance over the n/h
+    independent rows. K counts every validation loss that the best was picked from: a trial's value is the
+    best of its epochs, so that each epoch is a look at the validation rows. Šidák's bound; looks of one trial
+    resemble each other, so the floor is on the safe side.
+    """
+    z = NormalDist().inv_cdf(math.pow(0.95, 1 / looks))
+    return z**2 / (rows / horizon)
+
+
+def skill_ceiling(kind: "TargetKind", floor: float, max_skill: float | None) -> float:
+    """Skill above which a trial is suspicious; `floor` is the noise floor. A given `max_skill` wins.
+
+    Returns: max(0.05, 3 × floor); volatility: 0.3 over HAR; any other kind has no default and raises
+    DataError.
+    """
+    if max_skill is not None:
+        return max_skill
+    match kind:
+        case "return":
+            return max(RETURN_CEILING, 3 * floor)
+        case "volatility":
+            return VOLATILITY_CEILING
+        case "other":
+            raise DataError(
+                "guard.max_skill is null, and a target of kind 'other' has no usual ceiling of skill; set "
+                "guard.max_skill, for example --set guard.max_skill=0.3"
+            )
