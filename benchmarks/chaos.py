@@ -8,6 +8,7 @@ not, to the bit, that of the same configuration and seed undisturbed.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--kinds", help="names, with commas between them; all if not given")
     asked = parser.parse_args(arguments)
     kinds = possible(KINDS if asked.kinds is None else chosen(asked.kinds), asked.store)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and so leave no worker and no server behind
     started = time.monotonic()
     with bench(asked.store, asked.seed) as place:
         print(_ROW.format("kind", "faults", "retried", "resumed", "unstable", *WRONGS, "seconds"))

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
+from search.errors import AnswerIsNo
 from search.following import Follower
 from search.progress import Progress
 from search.recovery import recover
 from search.runner import RunEnd, begin
 from search.study import OpenStudy
 from search.worker import is_dead, this_worker
+from storage import query
 
 _LOOK_S = 0.5
 
@@ -28,22 +30,35 @@ class Crew(Protocol):
         """Whether anybody is; one that was killed is replaced."""
 
     def stop(self) -> None:
-        """Ask every worker, once, to end its trial."""
+        """Ask every worker to end its trial; called once."""
 
-    def end(self) -> RunEnd:
-        """How the study stands after the last of them; AnswerIsNo if every one failed."""
+    def end(self) -> RunEnd | None:
+        """What the worker that saw the study last says of it; None if none came to say anything."""
+
+    def failure(self) -> str:
+        """What the last one that failed says of it."""
 
 
 def lead(study: OpenStudy, crew: Crew, progress: Progress, should_stop: Callable[[], bool]) -> RunEnd:
-    """Send the crew out, and follow it until the study ends."""
+    """Send the crew out, and follow it until the study ends; AnswerIsNo if every worker failed."""
     begin(study, progress)
-    follower = Follower(study, progress)
+    follower, stopped = Follower(study, progress), False
     with crew:
         while crew.is_at_work():
-            if should_stop():
+            if should_stop() and not stopped:
+                stopped = True
                 crew.stop()
             time.sleep(_LOOK_S)
             follower.look()
     recover(study.books, this_worker(), is_dead)
     follower.look()
-    return crew.end()
+    end = crew.end()
+    if end is None and not stopped:
+        raise AnswerIsNo(f"every worker failed, the last with: {crew.failure()}")
+    return end or _interrupted(study)
+
+
+def _interrupted(study: OpenStudy) -> RunEnd:
+    """The end of a study whose workers were stopped before they had begun."""
+    done = query.count_conclusive(study.store, study.name)
+    return RunEnd(done, query.study(study.store, study.name).wanted, "it was interrupted", interrupted=True)

@@ -13,9 +13,9 @@ def find_twin(study: OpenStudy, configuration: str) -> tables.Trial | None:
     """The first conclusive trial of the same configuration, where `study.duplicates` wants it reused."""
     if study.resolved.file.study.duplicates == "rerun":
         return None
-    found = query.find_configuration(study.store, study.name, configuration)
+    known = query.find_configuration(study.store, study.name, configuration)
     # What a time limit cut short might go on under the present one.
-    return None if found is None or MAX_SECONDS in found.reasons else found
+    return next((trial for trial in known if MAX_SECONDS not in trial.reasons), None)
 
 
 def judgement_of(twin: tables.Trial) -> Judgement:

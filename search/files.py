@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from storage.masking import masked_url
 from storage.urls import is_sqlite, sqlite_file
 
 _LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -49,7 +50,8 @@ def _root(url: str, configured: str | None) -> Path:
     if is_sqlite(address):
         path = sqlite_file(address)
         return path.with_name(f"{path.name}.files")
-    return Path("ballast-files")
+    server = sha256(masked_url(url).encode()).hexdigest()[:8]
+    return Path("ballast-files") / server  # two databases can hold studies of one name
 
 
 def folder_name(study: str) -> str:
@@ -71,7 +73,7 @@ def logged_to(path: Path) -> Iterator[None]:
     logger = logging.getLogger("ballast")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = _TrialLog(path, encoding="utf-8")
+        handler = _TrialLog(path, mode="w", encoding="utf-8")
     except OSError as error:
         logger.warning("no log of the trial: %s: %s", path, error.strerror)
         yield

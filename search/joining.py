@@ -31,6 +31,8 @@ class Place:
     """Where relative paths of data begin; None: where they began when the study was started."""
     proxy: str | None = None
     """The address of Optuna's gRPC proxy."""
+    time_left: float | None = None
+    """Seconds after which no trial starts; None: the study's timeout, from this worker's start."""
 
 
 def work(place: Place, progress: Progress, should_stop: Callable[[], bool], *, wait: bool = False) -> RunEnd:
@@ -43,7 +45,7 @@ def work(place: Place, progress: Progress, should_stop: Callable[[], bool], *, w
     try:
         require_data(resolved)
         study = join_study(resolved, load(resolved), store, device=place.device, proxy=place.proxy)
-        return run(study, progress, should_stop, device=place.device)
+        return run(study, progress, should_stop, device=place.device, time_left=place.time_left)
     finally:
         store.close()
 
@@ -55,8 +57,10 @@ def _find(place: Place, should_stop: Callable[[], bool], *, wait: bool) -> tuple
             store = open_store(place.url, create=False)
             resolved = resolve_from_store(store, place.name, place.folder)
         except (StoreMissing, StoreUnreachable, StudyUnknown) as error:
-            if not wait or should_stop():
+            if not wait:
                 raise
+            if should_stop():
+                raise KeyboardInterrupt from None
             if not told:
                 log.info("waiting for study %r: %s", place.name, error)
             told = True

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 
 from search.crew import lead
-from search.errors import AnswerIsNo
 from search.progress import Progress
 from search.runner import RunEnd
 from search.study import OpenStudy
@@ -40,7 +39,9 @@ def run_crew(
 
     AnswerIsNo if every worker failed, with what the last one said.
     """
-    posts = [_Post(study, index, device, proxy) for index, device in enumerate(devices)]
+    timeout = study.resolved.file.study.timeout
+    deadline = None if timeout is None else time.monotonic() + timeout
+    posts = [_Post(study, index, device, proxy, deadline) for index, device in enumerate(devices)]
     return lead(study, _Crew(posts), progress, should_stop)
 
 
@@ -52,6 +53,7 @@ class _Post:
     index: int
     device: str | None
     proxy: str | None
+    deadline: float | None
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
     quick_deaths: int = 0
@@ -65,8 +67,11 @@ class _Post:
     def fill(self) -> None:
         """Start a worker."""
         command = [sys.executable, "-m", "search.cli", "worker", "--json", "--attached", str(os.getpid())]
+        command += ["--wait"]  # for a store that is away: it was there, and this process waits for it too
         command += [] if self.device is None else ["--device", self.device]
         command += [] if self.proxy is None else ["--proxy", self.proxy]
+        if self.deadline is not None:
+            command += ["--time-left", str(max(0.0, self.deadline - time.monotonic()))]
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("a") as said:
             self.process = subprocess.Popen(
@@ -134,20 +139,21 @@ class _Crew:
         return any(at_work)
 
     def stop(self) -> None:
-        """Ask every worker, once, to end its trial."""
-        if not self.stopping:
-            self.stopping = True
-            for post in self.posts:
-                if post.process is not None:
-                    post.process.terminate()
+        """Ask every worker to end its trial."""
+        self.stopping = True
+        for post in self.posts:
+            if post.process is not None:
+                post.process.terminate()
 
-    def end(self) -> RunEnd:
-        """How the study stands after the last of them."""
+    def end(self) -> RunEnd | None:
+        """What the worker that saw the study last says of it."""
         ends = [post.end for post in self.posts if post.end is not None]
-        if not ends:
-            last = next((post for post in reversed(self.posts) if post.failure), self.posts[-1])
-            raise AnswerIsNo(f"every worker failed, the last with: {last.failure}; see {last.log_path}")
-        return max(ends, key=lambda end: end.done)
+        return max(ends, key=lambda end: end.done, default=None)
+
+    def failure(self) -> str:
+        """What the last one that failed says of it, and where it says more."""
+        failed = [post for post in self.posts if post.failure is not None]
+        return f"{failed[-1].failure}; see {failed[-1].log_path}" if failed else "nothing"
 
 
 def _last_words(path: Path) -> str:

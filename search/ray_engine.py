@@ -16,13 +16,11 @@ from typing import Any
 from sqlalchemy import make_url
 
 from search.crew import lead
-from search.errors import AnswerIsNo
 from search.joining import Place, work
 from search.progress import Progress
 from search.ray_cluster import Demand
 from search.runner import RunEnd
 from search.study import OpenStudy
-from storage import query
 from storage.masking import masked
 from storage.urls import is_sqlite, sqlite_file
 
@@ -56,7 +54,7 @@ def serve(place: Place) -> RunEnd | str:
     log_lines(verbose=False)
     try:
         with stop_request() as stop:
-            return work(place, Lines(), stop)
+            return work(place, Lines(), stop, wait=True)
     except Exception as error:
         sentence, _ = explain_failure(error)
         if sentence is None:
@@ -71,7 +69,6 @@ class _RayCrew:
     study: OpenStudy
     place: Place
     demand: Demand
-    stopping: bool = field(default=False, init=False)
     _tasks: list[Any] = field(default_factory=list, init=False)
     _ends: list[RunEnd] = field(default_factory=list, init=False)
     _failure: str = field(default="nothing", init=False)
@@ -111,21 +108,16 @@ class _RayCrew:
         """Ray hands a worker a Ctrl-C; one that waits for its place never begins."""
         import ray
 
-        if not self.stopping:
-            self.stopping = True
-            for task in self._tasks:
-                ray.cancel(task)
+        for task in self._tasks:
+            ray.cancel(task)
 
-    def end(self) -> RunEnd:
+    def end(self) -> RunEnd | None:
         """What the worker that saw the study last says of it."""
-        if self._ends:
-            return max(self._ends, key=lambda end: end.done)
-        if not self.stopping:
-            raise AnswerIsNo(f"every worker failed, the last with: {self._failure}")
-        name, store = self.study.name, self.study.store
-        return RunEnd(
-            query.count_conclusive(store, name), query.study(store, name).wanted, "it was interrupted"
-        )
+        return max(self._ends, key=lambda end: end.done, default=None)
+
+    def failure(self) -> str:
+        """What the last one that failed says of it."""
+        return self._failure
 
     def _take_note(self, task: Any) -> None:
         import ray

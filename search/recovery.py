@@ -7,6 +7,7 @@ A trial's end is two commits, ours and then Optuna's. Whatever moment a worker d
     no row                RUNNING     recorded as interrupted, told FAIL, queued again
     running, owner dead   RUNNING     recorded as interrupted, told FAIL, queued again
     has a verdict         RUNNING     Optuna is told the verdict on record
+    running, owner dead   finished    recorded as failed: somebody else, at the dashboard or in code, ended it
 
 A trial is taken over by writing one's own name over the dead owner's, which one worker alone can do. If that
 one dies over it, it is the dead owner, and the table holds again.
@@ -17,21 +18,35 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from search import recording
 from search.books import Books, conclude, start
-from search.verdict import WORKER_DIED, Judgement
+from search.queue import was_queued
+from search.retry import queue_again
+from search.verdict import ENDED_ELSEWHERE, TAKEN_OVER, WORKER_DIED, Judgement
 from search.worker import WORKER
 from storage import query, record, tables, workers
-from storage.errors import TrialExists, TrialFinished, TrialUnknown
+from storage.errors import TrialExists, TrialFinished, TrialTaken, TrialUnknown
 from storage.verdicts import Verdict
 
 log = logging.getLogger("ballast.recovery")
 
 _OWNERLESS = timedelta(minutes=2)
+_QUICKER = (TrialExists, TrialTaken, TrialFinished, UpdateFinishedTrialError)
+"""Another worker has settled the trial, or its own one has come back and ended it after all."""
+
 _DIED = Judgement(
     Verdict.INTERRUPTED, (WORKER_DIED,), "its worker is gone; its parameters will be tried again"
+)
+
+_LATE = Judgement(
+    Verdict.INTERRUPTED, (TAKEN_OVER,), "its worker was held for dead before it began; another has its place"
+)
+
+_ENDED = Judgement(
+    Verdict.FAILED, (ENDED_ELSEWHERE,), "somebody else has ended it in Optuna, at the dashboard or in code"
 )
 
 
@@ -46,6 +61,7 @@ def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
     # After that: whoever is dead by now starts no trial that is not among these.
     running = books.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     settled = [frozen.number for frozen in running if _recover(books, frozen, me, is_gone)]
+    settled += [row.number for row in _ended_elsewhere(books) if _settle(books, row, me, is_gone)]
     # Whose trial another one is just settling stays entered, as busy: were it struck out before that trial is
     # queued again, a new one would be started in its place.
     needed = {frozen.user_attrs.get(WORKER) for frozen in running if frozen.number not in settled}
@@ -53,6 +69,40 @@ def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
         if worker not in needed:
             workers.leave(books.store, books.name, worker)
     return settled
+
+
+def _ended_elsewhere(books: Books) -> list[tables.Trial]:
+    """The trials that run on our record alone."""
+    rows = query.running(books.store, books.name)
+    if not rows:
+        return []
+    trials = books.optuna.get_trials(deepcopy=False)
+    return [row for row in rows if trials[row.number].state.is_finished()]
+
+
+def _settle(books: Books, row: tables.Trial, me: str, is_gone: Callable[[str], bool]) -> bool:
+    try:
+        if row.worker != me and not (
+            is_gone(row.worker) and record.take_over(books.store, books.name, row.number, row.worker, me)
+        ):
+            return False
+        _finish(books, row, me, _ENDED)
+    except _QUICKER:
+        return False  # its owner was, and has told both by now
+    log.warning("trial %d: %s", row.number, _ENDED.message)
+    return True
+
+
+def give_back(books: Books, me: str, trial: optuna.Trial) -> None:
+    """End a trial of `me` that never began: its place is another's. What was queued waits again."""
+    try:
+        row = start(books, me, trial)
+        recording.finish_trial(books.store, row, _LATE, worker=me, duration_s=0.0)
+        if was_queued(trial):
+            queue_again(books.optuna, trial)
+        conclude(books, trial, _LATE, None)
+    except _QUICKER:
+        return  # another worker was
 
 
 def _recover(books: Books, frozen: FrozenTrial, me: str, is_gone: Callable[[str], bool]) -> bool:
@@ -69,21 +119,24 @@ def _recover(books: Books, frozen: FrozenTrial, me: str, is_gone: Callable[[str]
         if row.verdict is not None:
             judgement = Judgement(row.verdict, tuple(row.reasons), row.message or "")
         else:
-            _finish(books, row, me)
-    except (TrialExists, TrialFinished):
-        return False  # another worker was quicker
-    conclude(books, trial, judgement, row.value)
+            _finish(books, row, me, _DIED)
+        conclude(books, trial, judgement, row.value)
+    except _QUICKER:
+        return False  # another worker was, or its owner, who was just about to end
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)
     return True
 
 
 def _is_ownerless(frozen: FrozenTrial) -> bool:
-    """Whether a trial that was never signed, because somebody asked Optuna for it by hand, is given up."""
+    """Whether a trial that was never signed, because somebody asked Optuna for it by hand, is given up.
+
+    Optuna's clock is all that is known of it; no trial of a worker of ours is judged by one.
+    """
     started = frozen.datetime_start
     return started is not None and datetime.now() - started > _OWNERLESS
 
 
-def _finish(books: Books, row: tables.Trial, me: str) -> None:
+def _finish(books: Books, row: tables.Trial, me: str, judgement: Judgement) -> None:
     """Nobody knows for how long it has been dead: its epochs tell how long it was at work."""
     epochs = query.epochs(books.store, books.name, row.number)
     seconds = sum(epoch.seconds for epoch in epochs)
@@ -91,7 +144,7 @@ def _finish(books: Books, row: tables.Trial, me: str) -> None:
     recording.finish_trial(
         books.store,
         row,
-        _DIED,
+        judgement,
         worker=me,
         duration_s=seconds,
         epochs=len(epochs),

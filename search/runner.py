@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+
 from search.asking import ask
 from search.attendance import Attendance
 from search.errors import AnswerIsNo
@@ -14,7 +17,8 @@ from search.objective import Bench, run_trial
 from search.optimizers import Grid
 from search.progress import Progress
 from search.queue import waiting_trials
-from search.recovery import recover
+from search.recovery import give_back, recover
+from search.retry import origin_of
 from search.space import grid_of
 from search.stopping import no_better
 from search.study import OpenStudy
@@ -26,6 +30,7 @@ from storage.verdicts import Verdict
 log = logging.getLogger("ballast.run")
 
 _FAILURES_IN_A_ROW = 3
+_INTERRUPTED = "it was interrupted"
 _LOOK_AGAIN_S = 0.5
 _RECOVER_S = 10.0
 """How often a busy worker looks for trials that others left; one without a trial looks all the time."""
@@ -38,21 +43,29 @@ class RunEnd:
     done: int
     wanted: int
     reason: str
+    interrupted: bool = False
+    """Whether somebody asked for it to end."""
 
 
 def run(
-    study: OpenStudy, progress: Progress, should_stop: Callable[[], bool], *, device: str | None = None
+    study: OpenStudy,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    *,
+    device: str | None = None,
+    time_left: float | None = None,
 ) -> RunEnd:
     """Run trials until the study has as many conclusive ones as are wanted, or a reason to end before.
 
     The study's trials are counted, not this worker's: a run that is taken up again, or has company, goes on
-    to the same number. Past `study.timeout` no new trial starts; the running one is finished. AnswerIsNo when
-    trials fail three times in a row, because the fourth would too.
+    to the same number. Past `study.timeout`, or what a run of several workers has left of it (`time_left`, in
+    seconds), no new trial starts; the running one is finished. AnswerIsNo when three configurations in a row
+    fail, because the fourth would too.
     """
     begin(study, progress)
     with Attendance(study.store, study.name, this_worker(), device) as attendance:
         bench = Bench(study, attendance.worker, progress, should_stop, device)
-        return _Shift(bench, attendance).work()
+        return _Shift(bench, attendance, time_left).work()
 
 
 def begin(study: OpenStudy, progress: Progress) -> None:
@@ -68,12 +81,12 @@ def begin(study: OpenStudy, progress: Progress) -> None:
 class _Shift:
     """One worker's time at a study."""
 
-    def __init__(self, bench: Bench, attendance: Attendance) -> None:
-        timeout = bench.study.resolved.file.study.timeout
+    def __init__(self, bench: Bench, attendance: Attendance, time_left: float | None) -> None:
+        timeout = bench.study.resolved.file.study.timeout if time_left is None else time_left
         self._bench, self._study, self._attendance = bench, bench.study, attendance
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._recovered = -math.inf
-        self._failures = 0
+        self._failing: set[int] = set()
 
     def work(self) -> RunEnd:
         """Run one trial after the other; while others have the last ones, wait: they may die over them."""
@@ -84,13 +97,30 @@ class _Shift:
             claim = workers.claim(study.store, study.name, me, take=not given_out)
             reason = self._reason_to_end(claim, given_out)
             if reason is not None:
-                return RunEnd(claim.done, claim.wanted, reason)
+                return RunEnd(claim.done, claim.wanted, reason, interrupted=reason == _INTERRUPTED)
             if claim.granted:
-                section, space = study.resolved.file.study, study.resolved.space
-                self._count(run_trial(self._bench, ask(study.optuna, section, space, me)))
+                trial = self._ask()
+                if trial is not None:
+                    self._count(run_trial(self._bench, trial), origin_of(trial).first)
             else:
                 time.sleep(_LOOK_AGAIN_S)
                 self._recover(_LOOK_AGAIN_S)
+
+    def _ask(self) -> optuna.Trial | None:
+        """A trial; None where this worker was held for dead between its claim and its trial, as one whose
+        machine sleeps: then others have settled the trial, or one of them has claimed its place.
+        """
+        study, me = self._study, self._bench.worker
+        try:
+            trial = ask(study.optuna, study.resolved.file.study, study.resolved.space, me)
+        except UpdateFinishedTrialError as error:
+            log.warning("a trial was settled by another worker while this one was away: %s", error)
+            return None
+        store, name = study.store, study.name
+        if workers.is_entered(store, name, me) or workers.claim(store, name, me).granted:
+            return trial
+        give_back(study.books, me, trial)
+        return None
 
     def _recover(self, every: float) -> None:
         if time.monotonic() - self._recovered >= every:
@@ -102,10 +132,10 @@ class _Shift:
             waiting = " (what waits in the queue stays there)" if waiting_trials(self._study.optuna) else ""
             return f"nothing is left to do{waiting}"
         if self._bench.should_stop():
-            return "it was interrupted"
+            return _INTERRUPTED
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return "the time is up"
-        if given_out and claim.busy == 0:
+        if given_out and claim.busy == 0 and not waiting_trials(self._study.optuna):
             return "every point of the grid has been tried"
         stop = self._study.resolved.file.study.stop
         if stop.no_better_for is None:
@@ -120,10 +150,14 @@ class _Shift:
             return False
         return Grid(grid_of(self._study.resolved.space), seed=section.seed).is_exhausted(study)
 
-    def _count(self, judgement: Judgement) -> None:
-        self._failures = self._failures + 1 if judgement.verdict is Verdict.FAILED else 0
-        if self._failures == _FAILURES_IN_A_ROW:
+    def _count(self, judgement: Judgement, first: int) -> None:
+        """Tell configurations that fail apart from one that is tried again; `first` is its first trial."""
+        if judgement.verdict is not Verdict.FAILED:
+            self._failing.clear()
+            return
+        self._failing.add(first)
+        if len(self._failing) == _FAILURES_IN_A_ROW:
             raise AnswerIsNo(
-                f"{self._failures} trials failed in a row, the last with: {judgement.message}. "
+                f"{_FAILURES_IN_A_ROW} configurations failed in a row, the last with: {judgement.message}. "
                 f"Look at them: ballast trials {shlex.quote(self._study.name)} --verdict failed"
             )

@@ -82,10 +82,7 @@ def open_study(
     if recorded is not None:
         opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
         _go_on(opened, recorded)
-    # A take-over that broke off is completed by whoever goes on with the study.
-    source = continue_from or query.study(store, opened.name).facts.get(inheritance.CONTINUED_FROM)
-    if source is not None:
-        inheritance.take_over(opened.books, opened.resolved, opened.data, source)
+    _inherit(opened, continue_from)
     _enqueue(opened)
     return opened
 
@@ -123,7 +120,7 @@ def _require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> 
     from trainer.runtime import find_device  # torch, which nothing else here needs
 
     for device in devices:
-        find_device(device or resolved.trial_config.training.device)
+        find_device(resolved.trial_config.training.device if device is None else device)
 
 
 def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: BaseStorage) -> OpenStudy:
@@ -166,6 +163,14 @@ def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:
             sources=opened.resolved.sources,
             settings=rows,
         )
+
+
+def _inherit(opened: OpenStudy, asked: str | None) -> None:
+    """Take over the trials of the study that this one continues; complete a take-over that broke off."""
+    source = asked or query.study(opened.store, opened.name).facts.get(inheritance.CONTINUED_FROM)
+    if source is None or (asked is None and _recorded(opened.store, source) is None):
+        return  # a copy of this study can lie in a store without the one that it came from
+    inheritance.take_over(opened.books, opened.resolved, opened.data, source)
 
 
 def _enqueue(opened: OpenStudy) -> None:

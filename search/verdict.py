@@ -15,6 +15,7 @@ SIGNAL = "signal"
 WORKER_DIED = "worker_died"
 CRASHED = "crashed"
 TAKEN_OVER = "taken_over"
+ENDED_ELSEWHERE = "ended_elsewhere"
 DUPLICATE = "duplicate"
 
 _VERDICTS = {

@@ -24,26 +24,27 @@ def this_machine() -> str:
     return f"{socket.gethostname()}-{sha256(f'{boot}{namespace}'.encode()).hexdigest()[:8]}"
 
 
-def is_local(worker: str) -> bool:
-    """Whether `worker` ran on this machine, where the process itself can be looked at."""
-    return worker.rsplit(":", 2)[0] == this_machine()
-
-
 def is_dead(worker: str) -> bool:
     """Whether `worker` ran on this machine and is gone; False for another machine: nothing is known of it."""
-    _, pid, token = worker.rsplit(":", 2)
-    return is_local(worker) and _start_token(int(pid)) != token
+    machine, _, process = worker.partition(":")
+    pid, _, token = process.partition(":")
+    return machine == this_machine() and pid.isdecimal() and _start_token(int(pid)) not in (token, _HIDDEN)
+
+
+_HIDDEN = "hidden"
 
 
 def _start_token(pid: int) -> str:
-    """What tells a process from a later one with the same id; empty for a process that is gone."""
+    """What tells a process from a later one with the same id; empty for a process that is gone, and `hidden`
+    where the system does not tell, as one without /proc, or to other users.
+    """
     try:
         # proc(5): state is field 3, the start in ticks since boot 22; field 2 may hold blanks and brackets.
         state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         # A zombie (Z) is a process that has ended and that its parent has not asked after yet.
         return "" if state in "ZX" else others[18]
     except OSError:
-        return "alive" if _runs(pid) else ""
+        return _HIDDEN if _runs(pid) else ""
 
 
 def _text(path: Path) -> str:
@@ -54,12 +55,9 @@ def _text(path: Path) -> str:
 
 
 def _runs(pid: int) -> bool:
-    """For systems without /proc."""
-    if Path("/proc/self").exists():
-        return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -116,8 +116,10 @@ def _connect(url: str, *, create: bool, patience: float = 0.0) -> Store:
 
 
 def _make_engine(address: URL, shown: str) -> Engine:
+    # Claims count after they have got their lock, and must see what was committed while they waited.
+    level = {} if is_sqlite(address) else {"isolation_level": "READ COMMITTED"}
     try:
-        engine = create_engine(address, pool_pre_ping=True)
+        engine = create_engine(address, pool_pre_ping=True, **level)
     except ImportError:
         raise StoreUrlInvalid(
             f'{shown} needs psycopg, which is not installed; run: pip install "ballast[postgres]"'

@@ -40,6 +40,13 @@ def trials(store: Store, name: str, verdict: Verdict | None = None) -> list[Tria
 
 
 @patient
+def running(store: Store, name: str) -> list[Trial]:
+    """The trials without a verdict, by number. Raises StudyUnknown."""
+    query = select(Trial).where(Trial.study == name, Trial.verdict.is_(None)).order_by(Trial.number)
+    return _of_study(store, name, query)
+
+
+@patient
 def trials_from(store: Store, name: str, first: int) -> list[Trial]:
     """The trials of a study from number `first` on. Raises StudyUnknown."""
     return _of_study(
@@ -147,15 +154,10 @@ def best_trial(store: Store, name: str) -> Trial | None:
 
 
 @patient
-def find_configuration(store: Store, name: str, configuration: str) -> Trial | None:
-    """The first trial that tried a configuration and came to a conclusion; None if none did."""
-    query = (
-        select(Trial)
-        .where(Trial.study == name, Trial.configuration == configuration, Trial.verdict.in_(CONCLUSIVE))
-        .order_by(Trial.number)
-        .limit(1)
-    )
-    return next(iter(_of_study(store, name, query)), None)
+def find_configuration(store: Store, name: str, configuration: str) -> list[Trial]:
+    """The trials that tried a configuration and came to a conclusion, by number."""
+    query = select(Trial).where(Trial.study == name, Trial.configuration == configuration)
+    return _of_study(store, name, query.where(Trial.verdict.in_(CONCLUSIVE)).order_by(Trial.number))
 
 
 @patient

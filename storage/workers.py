@@ -40,9 +40,7 @@ def claim(store: Store, study: str, worker: str, *, take: bool = True) -> Claim:
     moment, which can make others wait and never makes them start too many. Raises StudyUnknown.
     """
     with store.session() as session:
-        # One claim at a time. FOR NO KEY UPDATE: rows that refer to the study can still be written.
-        locked = select(Study.wanted).where(Study.name == study).with_for_update(key_share=True)
-        wanted = session.scalar(locked) or require_study(session, store, study).wanted
+        wanted = _lock(session, study) or require_study(session, store, study).wanted
         done = conclusive_in(session, study)
         others = (Worker.study == study) & (Worker.worker != worker) & Worker.busy
         busy = session.scalar(select(func.count()).select_from(Worker).where(others)) or 0
@@ -75,6 +73,7 @@ def is_entered(store: Store, study: str, worker: str) -> bool:
 def leave(store: Store, study: str, worker: str) -> None:
     """Strike a worker out: one that ends, or one that was found dead."""
     with store.session() as session:
+        _lock(session, study)  # as a claim does, lest one of the two finds its row gone
         session.execute(delete(Worker).where(Worker.study == study, Worker.worker == worker))
 
 
@@ -84,6 +83,14 @@ def present(store: Store, study: str) -> list[Worker]:
     with store.reading() as session:
         query = select(Worker).where(Worker.study == study).order_by(Worker.started_at, Worker.worker)
         return list(session.scalars(query))
+
+
+def _lock(session: Session, study: str) -> int | None:
+    """How many trials the study wants, locked: one claim at a time.
+
+    FOR NO KEY UPDATE: rows that refer to the study can still be written.
+    """
+    return session.scalar(select(Study.wanted).where(Study.name == study).with_for_update(key_share=True))
 
 
 def _row(session: Session, study: str, worker: str) -> Worker:

@@ -22,28 +22,35 @@ Blow = Callable[[Crew, np.random.Generator], bool]
 
 _POLL_S = 0.02
 _AWAY_S = 0.5
+_TRIAL_S = 0.3
+_BEFORE_WORK = 1 / 8
 LOCKED_S = 0.2
 """The busy timeout of workers that are locked out for longer than that."""
 _LOCK_S, _LONG_LOCK_S = 1.0, 20.0
 _DISK = "8m"
 _PATIENCE_S = 10.0
+_TRIAL_BEGINS_S = _TRIAL_ENDS_S = 3.0
+_ORPHANS_S = 60.0
+"""A worker that has just begun imports PyTorch before it looks whether its starter lives."""
 _FAKETIME = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 
 
 def _at_work(crew: Crew, random: np.random.Generator) -> Member | None:
-    """Somebody who has had time to begin; a signal before would end a process that is no worker yet."""
-    begun = [member for member in crew.members if log_of_worker(crew.scene, member)]
-    return begun[random.integers(len(begun))] if begun else None
+    """Somebody who has a trial, at whatever moment of it this is; None if nobody gets one."""
+    _comes(lambda: bool(_busy(crew)), _TRIAL_BEGINS_S)
+    busy = _busy(crew)
+    time.sleep(float(random.uniform(0.0, _TRIAL_S)))
+    return busy[random.integers(len(busy))] if busy else None
 
 
-def log_of_worker(scene: Scene, member: Member) -> bool:
-    """Whether a worker is entered in the study."""
-    return any(f":{member.process.pid}:" in name for name in entered(scene))
+def _busy(crew: Crew) -> list[Member]:
+    names = entered(crew.scene, busy=True)
+    return [member for member in crew.members if any(f":{member.process.pid}:" in name for name in names)]
 
 
-def entered(scene: Scene) -> list[str]:
-    """The names of the study's workers, by a connection that is nobody else's."""
-    asked = "SELECT worker FROM ballast_workers"
+def entered(scene: Scene, *, busy: bool = False) -> list[str]:
+    """The names of the study's workers, or of those with a trial, by a connection that is nobody else's."""
+    asked = "SELECT worker FROM ballast_workers" + (" WHERE busy" if busy else "")
     if scene.on_sqlite:
         with sqlite3.connect(scene.database) as file:
             return [name for (name,) in file.execute(asked)]
@@ -52,8 +59,10 @@ def entered(scene: Scene) -> list[str]:
 
 
 def kill(crew: Crew, random: np.random.Generator) -> bool:
-    """SIGKILL at whatever moment this is, that of starting included."""
-    return bool(crew.members) and _struck(crew.members[random.integers(len(crew.members))], signal.SIGKILL)
+    """SIGKILL at whatever moment of its work this is; for one in eight before that, while it starts."""
+    anybody = crew.members[random.integers(len(crew.members))]
+    member = anybody if random.random() < _BEFORE_WORK else _at_work(crew, random)
+    return member is not None and _struck(member, signal.SIGKILL)
 
 
 def terminate(crew: Crew, random: np.random.Generator) -> bool:
@@ -112,25 +121,25 @@ def cut(crew: Crew, random: np.random.Generator) -> bool:
 
 
 def deadlock(crew: Crew, random: np.random.Generator) -> bool:
-    """Hold a worker's row until it asks for it with the study's row in its hand, then ask for that one.
+    """Hold the study's row until a worker asks for it, with its trial's row in its hand; then ask for that.
 
     PostgreSQL ends the transaction that first looks for a dead-lock, after a second: the worker's.
     """
-    names = entered(crew.scene)
-    if not names:
-        return False
     with psycopg.connect(crew.scene.url) as ours, psycopg.connect(crew.scene.url, autocommit=True) as watch:
+        if not watch.execute("SELECT 1 FROM ballast_trials WHERE verdict IS NULL").fetchall():
+            return False
         before = _deadlocks(watch)
         ours.execute("SET deadlock_timeout = '1min'")
-        ours.execute("SET lock_timeout = '10s'")
-        held = "SELECT 1 FROM ballast_workers WHERE worker = %s FOR UPDATE"
-        ours.execute(held, [names[random.integers(len(names))]])
-        blocked = (
-            "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)) AND query LIKE '%%busy%%'"
-        )
-        if not _comes(lambda: bool(watch.execute(blocked, [ours.info.backend_pid]).fetchall())):
-            return False
         ours.execute("SELECT 1 FROM ballast_studies FOR UPDATE")
+        blocked = (
+            "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)) "
+            "AND query LIKE 'INSERT INTO ballast_artifacts%%'"  # of the end of a trial
+        )
+        if not _comes(
+            lambda: bool(watch.execute(blocked, [ours.info.backend_pid]).fetchall()), _TRIAL_ENDS_S
+        ):
+            return False
+        ours.execute("SELECT 1 FROM ballast_trials WHERE verdict IS NULL FOR UPDATE")
         ours.rollback()
         return _comes(lambda: _deadlocks(watch) > before)
 
@@ -202,7 +211,8 @@ def small_disk(folder: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        # Lazily: connections of this process may wait for the garbage collector with the store in their hand.
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def faketime() -> Path | None:
@@ -246,7 +256,7 @@ def kill_leader(crew: Crew, random: np.random.Generator) -> bool:
     time.sleep(float(random.uniform(0.0, 0.5)))
     if not followers or not _struck(leader, signal.SIGKILL):
         return False
-    if not _comes(lambda: not any(_runs(pid) for pid in followers)):
+    if not _comes(lambda: not any(_runs(pid) for pid in followers), _ORPHANS_S):
         raise RuntimeError(f"the workers {followers} outlive the process that started them")
     return True
 
@@ -259,9 +269,9 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def _comes(what: Callable[[], bool]) -> bool:
-    """Whether something becomes true within ten seconds."""
-    deadline = time.monotonic() + _PATIENCE_S
+def _comes(what: Callable[[], bool], within: float = _PATIENCE_S) -> bool:
+    """Whether something becomes true in time."""
+    deadline = time.monotonic() + within
     while not what():
         if time.monotonic() > deadline:
             return False

@@ -110,7 +110,8 @@ class Crew:
         """Start one more worker."""
         self.hired += 1
         machine = f"machine-{self.hired}" if self.elsewhere else None
-        order = replace(self.order, dies=dies, asked=asked, machine=machine)
+        other_clock = self.environment is not None
+        order = replace(self.order, dies=dies, asked=asked, machine=machine, other_clock=other_clock)
         process = Forked(order) if self.environment is None else Spawned(order, self.environment)
         self.members.append(Member(process, dies))
         return self.members[-1]
@@ -137,13 +138,14 @@ class Crew:
 
 
 def crew_of(scene: Scene, *, locked_s: float | None = None, command: tuple[str, ...] = ()) -> Order:
-    """What each worker of a scene is started with."""
-    return Order(command or ("worker", scene.name), scene.url, log_of(scene.folder), locked_s=locked_s)
+    """What each worker of a scene is started with; one that starts while the store is away waits for it."""
+    waiting = ("worker", scene.name, "--wait")
+    return Order(command or waiting, scene.url, log_of(scene.folder), locked_s=locked_s)
 
 
 def log_of(folder: Path) -> Path:
-    """Where all workers of a scene say what they say."""
-    return folder / "workers.log"
+    """Where all workers of a scene say what they say: not on their disk, which may be full."""
+    return folder.with_name(f"{folder.name}.log")
 
 
 def require_end(member: Member, scene: Scene) -> int:

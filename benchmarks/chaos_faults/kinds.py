@@ -1,5 +1,6 @@
 """The kinds of faults: what strikes, how often of 200 times, and on which stores it can."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -124,7 +125,7 @@ class Bench:
         raise RuntimeError(f"{kind.name}: {outcome.faults} of {faults} faults in {_STUDIES_A_KIND} studies")
 
     def _place(self, kind: Kind) -> AbstractContextManager[Path]:
-        place = self.folder / f"chaos-{next(self._numbers)}"
+        place = self.folder / f"{self.folder.name}-{next(self._numbers)}"
         place.mkdir()
         return blows.small_disk(place) if kind.on_small_disk else nullcontext(place)
 
@@ -171,7 +172,7 @@ def doomed(crew: Crew, steps: Iterator[Step], most: int) -> int:
         for member in crew.ended():
             if require_end(member, crew.scene) == 0:
                 continue
-            struck += step.counts
+            struck += step.counts and member.process.exitcode == -signal.SIGKILL
             if struck == most:
                 crew.hire()
                 return struck

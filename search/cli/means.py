@@ -100,6 +100,8 @@ def _here(wishes: Wishes) -> _Here:
 def _posts(workers: int | None, devices: str | None) -> tuple[str | None, ...]:
     """A device for each worker, in turn; as many workers as devices where no number is given."""
     named: list[str | None] = [None] if devices is None else [part.strip() for part in devices.split(",")]
+    if "" in named:
+        raise RequestError(f"--devices {devices!r} names an empty device; write them as in --devices cpu,cpu")
     return tuple(itertools.islice(itertools.cycle(named), workers or len(named)))
 
 

@@ -109,7 +109,7 @@ def run(
                 _print_end(opened, end, summary)
         finally:
             opened_store.close()
-    if stop.asked:
+    if stop.asked or end.interrupted:
         raise typer.Exit(130)
 
 

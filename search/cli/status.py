@@ -69,6 +69,7 @@ def _counts(summary: "Summary") -> str:
 
 def _print_one(summary: "Summary", done: int, present: "Sequence[Worker]") -> None:
     from search.cli.show import console, duration, table
+    from search.worker import is_dead
 
     best = summary.best
     facts = [
@@ -76,7 +77,7 @@ def _print_one(summary: "Summary", done: int, present: "Sequence[Worker]") -> No
         ("started", f"{summary.study.created_at:%Y-%m-%d %H:%M} UTC from {summary.study.study_file}"),
         ("trials", f"{done} of {summary.study.wanted} done, {summary.trials} in all"),
         ("verdicts", _counts(summary)),
-        ("workers", ", ".join(sorted(worker.worker for worker in present)) or "none at work"),
+        ("workers", ", ".join(row.worker for row in present if not is_dead(row.worker)) or "none at work"),
         ("best", None if best is None else f"trial {best.number}, loss {best.value:.6f}"),
         ("time per trial", duration(summary.seconds_per_trial)),
         ("noise floor", summary.noise_floor),

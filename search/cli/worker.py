@@ -32,6 +32,7 @@ def worker(
     verbose: Verbose = False,
     as_json: AsJson = False,
     attached: Annotated[int | None, typer.Option(hidden=True)] = None,
+    time_left: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work on a study that was started elsewhere, until it has its trials; Ctrl-C loses nothing."""
     from search.cli.live import Lines, log_lines
@@ -39,14 +40,14 @@ def worker(
     from search.joining import Place, work
 
     log_lines(verbose)
-    place = Place(store_url(store), name, device, folder, proxy)
+    place = Place(store_url(store), name, device, folder, proxy, time_left)
     with stop_request() as stop:
         end = work(place, Lines(), stop if attached is None else _stop_with(attached, stop), wait=wait)
     if as_json:
         print_json(asdict(end))
     else:
         print(f"{end.done} of {end.wanted} trials: {end.reason}.")
-    if stop.asked:
+    if stop.asked or end.interrupted:
         raise typer.Exit(130)
 
 

@@ -1,4 +1,7 @@
-"""The fast part of `benchmarks/chaos.py`: each exact moment once, each blow once, on small studies."""
+"""The fast part of `benchmarks/chaos.py`: of each kind two exact moments, or one blow, on small studies.
+
+Every exact moment is in tests/search/test_search_recovery.py, without processes.
+"""
 
 import shutil
 import signal
@@ -19,8 +22,9 @@ from benchmarks.chaos_faults.victim import Moment, arm
 from benchmarks.postgres import PostgresServer
 
 BY_NAME = {kind.name: kind for kind in KINDS}
-SLOW = {"locked for 20 s", "run --workers killed", "the clock jumps", "the disk is full"}
-"""Left to the bench: they wait, start programs that take seconds to import PyTorch, or mount a disk."""
+SLOW = {"locked for 20 s", "run --workers killed", "the clock jumps", "the disk is full", "SIGINT once"}
+"""Left to the bench: they wait, start programs that take seconds to import PyTorch, mount a disk, or are one
+signal of two that are handled alike."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def _kinds(only_on: str | None) -> list[Kind]:
 
 @pytest.mark.parametrize("kind", [*_kinds(None), *_kinds("sqlite")], ids=lambda kind: kind.name)
 def test_a_fault_loses_nothing_and_doubles_nothing(on_sqlite: Bench, kind: Kind) -> None:
-    outcome = on_sqlite.inflict(kind, len(kind.moments) or 1)
+    outcome = on_sqlite.inflict(kind, 2 if kind.moments else 1)
     assert outcome.findings.wrong == {name: [] for name in outcome.findings.wrong}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search.attendance import Attendance, Pulse
+from search.errors import AnswerIsNo
 from search.worker import this_machine, this_worker
 from storage import workers
 from storage.engine import Store
@@ -49,6 +50,25 @@ def test_a_worker_that_has_left_is_gone() -> None:
     pulse = Pulse()
     pulse.look({ELSEWHERE: 1})
     pulse.look({})
+    assert not pulse.is_lost(ELSEWHERE)
+    pulse.look({})
+    assert pulse.is_lost(ELSEWHERE)
+
+
+def test_a_worker_that_joined_after_the_last_look_is_not_lost() -> None:
+    pulse = Pulse()
+    pulse.look({})
+    assert not pulse.is_lost(ELSEWHERE)
+    pulse.look({ELSEWHERE: 1})
+    assert not pulse.is_lost(ELSEWHERE)
+
+
+def test_a_worker_that_nobody_has_entered_is_lost_two_looks_later() -> None:
+    pulse = Pulse()
+    assert not pulse.is_lost(ELSEWHERE)
+    pulse.look({})
+    assert not pulse.is_lost(ELSEWHERE)
+    pulse.look({})
     assert pulse.is_lost(ELSEWHERE)
 
 
@@ -56,6 +76,18 @@ def test_a_worker_is_entered_while_it_works_and_no_longer(store: Store) -> None:
     with Attendance(store, "small", this_worker(), "cpu") as attendance:
         (entered,) = workers.present(store, "small")
         assert (entered.worker, entered.device) == (attendance.worker, "cpu")
+    assert workers.present(store, "small") == []
+
+
+def test_a_worker_that_leaves_its_trial_behind_counts_until_others_have_settled_it(store: Store) -> None:
+    with pytest.raises(KeyboardInterrupt), Attendance(store, "small", this_worker()):
+        raise KeyboardInterrupt
+    assert [worker.worker for worker in workers.present(store, "small")] == [this_worker()]
+
+
+def test_a_worker_that_gives_up_between_two_trials_leaves(store: Store) -> None:
+    with pytest.raises(AnswerIsNo), Attendance(store, "small", this_worker()):
+        raise AnswerIsNo("3 configurations failed in a row")
     assert workers.present(store, "small") == []
 
 

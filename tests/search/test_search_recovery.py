@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from optuna.trial import TrialState
 
-from search import asking, attendance, books, objective, recovery
+from search import asking, attendance, books, objective, queue, recovery, runner
 from search.agreement import disagreements
 from search.optuna_storage import optuna_storage
+from search.progress import Silence
+from search.worker import this_worker
 from storage import query, record, workers
 from storage.check import check
 from storage.engine import open_store
@@ -184,7 +186,7 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
     dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
     workers.claim(study.store, study.name, dead)
     books.start(study.books, dead, asking.ask(study.optuna, section, space, dead))
-    genuine, seen = recovery.conclude, []
+    genuine, seen = books.conclude, []
 
     def conclude(*arguments: Any) -> None:
         """Meanwhile another one looks."""
@@ -196,3 +198,97 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
     recovery.recover(study.books, "slower:1:1", lambda worker: worker == dead)
     assert seen == [[True]]
     assert workers.present(study.store, study.name) == []
+
+
+def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    study = launch(write_study(), should_stop=lambda: True).study
+    dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
+    workers.claim(study.store, study.name, dead)
+
+    def is_gone(worker: str) -> bool:
+        """It has asked for a trial a moment before."""
+        if not study.optuna.trials:
+            asking.ask(study.optuna, section, space, dead)
+        return worker == dead
+
+    assert recovery.recover(study.books, "alive:1:1", is_gone) == [0]
+    assert workers.present(study.store, study.name) == []
+    assert [trial.state for trial in study.optuna.trials] == [TrialState.FAIL, TrialState.WAITING]
+
+
+def test_a_trial_that_was_recorded_by_another_worker_is_left_to_it(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers sign a waiting trial; the one that did not get it is found dead, and its trial settled."""
+    study = launch(write_study(), should_stop=lambda: True).study
+    trial = asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "signed-last:1:1")
+    recovery.recover(study.books, "alive:1:1", lambda worker: worker == "signed-last:1:1")
+    bench = objective.Bench(study, "runs-it:1:1", Silence(), lambda: False)
+    judgement = objective.run_trial(bench, trial)
+    assert (judgement.verdict, judgement.reasons) == (Verdict.INTERRUPTED, ("taken_over",))
+
+
+def test_a_worker_whose_place_was_given_to_another_starts_no_trial(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood still between its claim and its trial, and was struck out."""
+    path = write_study(study={"trials": 1})
+    store, name, stopped = launch(path, should_stop=lambda: True).store, "small", []
+
+    def ask(*arguments: Any) -> Any:
+        workers.leave(store, name, this_worker())
+        assert workers.claim(store, name, "another:1:1").granted
+        stopped.append(True)
+        return asking.ask(*arguments)
+
+    monkeypatch.setattr(runner, "ask", ask)
+    done = launch(path, should_stop=lambda: bool(stopped))
+    assert [(row.verdict, row.reasons) for row in done.trials] == [(Verdict.INTERRUPTED, ["taken_over"])]
+    assert [trial.state for trial in done.study.optuna.trials] == [TrialState.FAIL]
+
+
+def test_a_configuration_that_waited_for_such_a_worker_waits_again(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    key = "models.gru.learning_rate"
+    study = launch(write_study(study={"enqueue": [{key: 2e-3}]}), should_stop=lambda: True).study
+    trial = asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "late:1:1")
+    recovery.give_back(study.books, "late:1:1", trial)
+    first, again = study.optuna.trials
+    assert (first.state, again.state) == (TrialState.FAIL, TrialState.WAITING)
+    assert again.system_attrs["fixed_params"] == {key: 2e-3}
+
+
+def test_a_worker_whose_trial_was_settled_while_it_drew_its_parameters_goes_on(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, genuine = write_study(study={"trials": 1}), queue.suggest
+    study = launch(path, should_stop=lambda: True).study
+
+    def suggest(*arguments: Any) -> None:
+        monkeypatch.setattr(asking, "suggest", genuine)
+        recovery.recover(study.books, "quicker:1:1", lambda worker: worker == this_worker())
+        genuine(*arguments)
+
+    monkeypatch.setattr(asking, "suggest", suggest)
+    verdicts = [row.verdict for row in launch(path).trials]
+    assert verdicts == [Verdict.INTERRUPTED, Verdict.ACCEPTED]
+
+
+def test_a_trial_that_its_worker_tells_after_all_is_left_at_that(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that stood still between record and Optuna goes on while another one closes its trial."""
+    study = launch(write_study(), should_stop=lambda: True).study
+    asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "asleep:1:1")
+    genuine = books.conclude
+
+    def conclude(*arguments: Any) -> None:
+        genuine(*arguments)
+        genuine(*arguments)
+
+    monkeypatch.setattr(recovery, "conclude", conclude)
+    assert recovery.recover(study.books, "quicker:1:1", lambda worker: worker == "asleep:1:1") == []
+    assert [trial.state for trial in study.optuna.trials] == [TrialState.FAIL, TrialState.WAITING]

@@ -148,7 +148,7 @@ def test_a_setting_that_does_not_take_effect_fails_the_trial(
 
     monkeypatch.setattr(Learner, "_read_back", lies)
     with pytest.raises(
-        AnswerIsNo, match=r"3 trials failed in a row, the last with: models\.gru\.dropout was to be"
+        AnswerIsNo, match=r"3 configurations failed in a row, the last with: models\.gru\.dropout was to be"
     ):
         launch(write_study(), "study.trials=9")
 
