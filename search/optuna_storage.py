@@ -10,7 +10,6 @@ What is tried again may have happened before: its answer was lost with the conne
     params, values, attributes are written over by themselves
 """
 
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
@@ -39,7 +38,6 @@ from storage.schema import lock_creation
 from storage.sqlite import sqlite_connect_args, tune_sqlite
 
 _MIGRATIONS = Path(models.__file__).parent / "alembic"
-_REACH_S = 5.0
 _PUBLIC = (
     "create_new_study",
     "delete_study",
@@ -269,12 +267,6 @@ def _proxy(store: Store, address: str) -> PatientProxy:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise RequestError(f"{address!r} is no address of a proxy; write HOST:PORT, as in 127.0.0.1:13000")
-    try:
-        socket.create_connection((host, int(port)), _REACH_S).close()
-    except (OSError, OverflowError) as error:
-        raise RequestError(
-            f"no proxy answers at {address} ({error}); start one with: ballast proxy --port {port}"
-        ) from None
     with quiet():
         return PatientProxy(store, host, int(port))
 

@@ -1,6 +1,7 @@
 """Small studies on a small series with real structure; both ways to run them: in process, by command."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -99,11 +100,15 @@ class Launched:
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test in its own folder, without settings of whoever runs the tests."""
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test in its own folder, without settings of whoever runs the tests or ran before."""
     monkeypatch.chdir(tmp_path)
     for variable in ("BALLAST_STORE", "BALLAST_SQLITE_TIMEOUT", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(variable, raising=False)
+    logger = logging.getLogger("ballast")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 def prices(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:

@@ -22,7 +22,9 @@ def test_files_lie_beside_a_sqlite_store(tmp_path: Path) -> None:
 def test_files_of_a_server_lie_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     files = study_files("postgresql://me:secret@host/db", None, "small")
-    assert files.folder.parent == tmp_path / "ballast-files"
+    assert files.folder.parent.parent == tmp_path / "ballast-files"
+    assert files == study_files("postgresql://me:another@host/db", None, "small")
+    assert files != study_files("postgresql://me:secret@host/db2", None, "small")
 
 
 def test_storage_files_says_where_they_lie(tmp_path: Path) -> None:

@@ -152,9 +152,3 @@ def test_status_names_no_worker_that_was_killed(
     told = ballast("status", "small").out
     assert ELSEWHERE in told
     assert f":{pid}:0" not in told
-
-
-def test_a_proxy_that_is_not_there_is_told_at_once(write_study: "WriteStudy", ballast: "Ballast") -> None:
-    refused = ballast("run", write_study(), "--proxy", "127.0.0.1:1", "--set", "storage.patience=60")
-    assert refused.code == 2
-    assert "no proxy answers at 127.0.0.1:1" in refused.told[-1]
