@@ -2,7 +2,13 @@
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    PendingRollbackError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from storage.errors import (
     RecordConflict,
@@ -87,6 +93,8 @@ def translate(error: SQLAlchemyError, shown: str) -> StoreError:
 
 
 def _sentence(error: SQLAlchemyError) -> _Sentence:
+    if isinstance(error, PendingRollbackError):
+        return _UNREACHABLE  # a connection was cut, and whoever met that went on with it: Optuna does
     driver = error.orig if isinstance(error, StatementError) else None
     if isinstance(driver, sqlite3.Error):
         # Errors that the sqlite3 module raises by itself carry no code.

@@ -11,6 +11,7 @@ from threading import Barrier, Timer
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from benchmarks.postgres import PostgresServer, execute
 from storage import query
@@ -182,3 +183,18 @@ def test_what_will_not_pass_is_told_at_once(store: Store) -> None:
 def test_opening_a_store_is_not_patient_so_that_a_wrong_address_is_told_at_once() -> None:
     with pytest.raises(StoreUnreachable):
         open_store("postgresql://127.0.0.1:1/db", patience=1e9)
+
+
+def test_a_cut_that_others_went_on_after_is_waited_for_too(
+    remote: Store, postgres_server: PostgresServer
+) -> None:
+    def go_on_after_a_cut() -> None:
+        with remote.session() as session:
+            session.execute(text("SELECT 1"))
+            postgres_server.cut("remote")
+            with pytest.raises(OperationalError):
+                session.execute(text("SELECT 1"))
+            session.execute(text("SELECT 1"))  # as Optuna does, which then tries a slower way to the same
+
+    with pytest.raises(StoreUnreachable):
+        go_on_after_a_cut()
