@@ -51,20 +51,19 @@ def table(
     return drawn
 
 
-def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Text:
-    """A plain table whose rows are lines, never folded."""
-    head: list[Any] = [Text(name, style="bold") for name in columns]
-    cells = [head]
-    cells += ([item if isinstance(item, Text) else cell(item) for item in row] for row in rows)
-    widths = [max(cell_len(str(row[i])) for row in cells) for i in range(len(head))]
-    told = Text()
-    for row in cells:
-        for item, width in zip(row, widths, strict=True):
-            told.append(item)
-            told.append(" " * (width - cell_len(str(item)) + 2))
-        told.append("\n")
-    told.rstrip()
-    return told
+def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A plain table whose rows are lines, never folded, and without colour."""
+    cells = [list(columns)]
+    cells += ([item.plain if isinstance(item, Text) else cell(item) for item in row] for row in rows)
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True))
+        for row in cells
+    )
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def cell(value: Any) -> str:
@@ -138,7 +137,7 @@ def print_trials(screen: Console, trials: Sequence[tables.Trial]) -> None:
     names = (key.rpartition(".")[2] for key in keys)
     columns = ("#", "verdict", *(("reasons",) if told else ()), "loss", "skill", "ep", "time", *names)
     if len(rows) > _MANY:
-        screen.print(_lines(columns, rows), soft_wrap=True)
+        screen.file.write(_lines(columns, rows) + "\n")
     else:
         screen.print(table(columns, rows, whole=("#", "verdict", "loss", "skill", "time")))
 
