@@ -19,6 +19,7 @@ MAY_CHANGE = (
     "study.stop.",
     "study.duplicates",
     "storage.",
+    "tracking.",
     "training.max_seconds",
 )
 """Keys, and beginnings of keys, in which a continued study may differ from the one that was started.

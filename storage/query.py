@@ -96,6 +96,16 @@ def epochs(store: Store, name: str, trial: int) -> list[Epoch]:
 
 
 @patient
+def epochs_of(store: Store, name: str, trials: Sequence[int]) -> dict[int, list[Epoch]]:
+    """The epochs of several trials of a study, first to last, by trial; those without any are left out."""
+    query = select(Epoch).where(Epoch.study == name, Epoch.trial.in_(trials))
+    found: dict[int, list[Epoch]] = {}
+    for epoch in _of_study(store, name, query.order_by(Epoch.trial, Epoch.epoch)):
+        found.setdefault(epoch.trial, []).append(epoch)
+    return found
+
+
+@patient
 def findings(store: Store, name: str, trial: int | None = None) -> list[Finding]:
     """What the guard found in a trial, or in all trials, in the order in which it was found."""
     query = select(Finding).where(Finding.study == name).order_by(Finding.trial, Finding.id)

@@ -3,8 +3,9 @@
 import errno
 import sys
 
-from search.cli.text import printable, shortened
+from search.cli.text import shortened
 from search.errors import AnswerIsNo, BallastError
+from search.words import printable
 from storage.errors import StoreError
 from storage.masking import masked
 from trainer.errors import TrainerError

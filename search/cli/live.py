@@ -10,8 +10,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from search.cli.show import VERDICT_STYLE, duration
+from search.cli.show import VERDICT_STYLE
 from search.progress import TrialEnd
+from search.words import duration
 from storage import tables
 from storage.verdicts import CONCLUSIVE, Verdict
 from trainer.result import EpochReport

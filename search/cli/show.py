@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from search.cli.text import printable
 from search.config.layers import Layer, Setting
+from search.words import cell, duration, place
 from storage import tables
 from storage.verdicts import Verdict
 
@@ -66,40 +66,9 @@ def _width(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
-def cell(value: Any) -> str:
-    """A value in few characters; unprintable characters, which could move the cursor, are escaped."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{cell(key)}: {cell(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(cell(item) for item in value) + "]"
-    return printable(str(value))
-
-
 def verdict_cell(verdict: Verdict | None) -> Text:
     """A verdict in its colour."""
     return Text("running") if verdict is None else Text(str(verdict), style=VERDICT_STYLE[verdict])
-
-
-def place(origin: str) -> str:
-    """An origin without its folders; `--json` has it whole."""
-    return origin if origin.startswith("--set") else cell(origin.rpartition("/")[2])
-
-
-def duration(seconds: float | None) -> str:
-    """`42 s`, `3 min 05 s`, `2 h 10 min`."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
 def clamp_table(clamps: Iterable[Any]) -> Table:

@@ -68,7 +68,8 @@ def _counts(summary: "Summary") -> str:
 
 
 def _print_one(summary: "Summary", done: int, present: "Sequence[Worker]") -> None:
-    from search.cli.show import console, duration, table
+    from search.cli.show import console, table
+    from search.words import duration
     from search.worker import is_dead
 
     best = summary.best

@@ -4,11 +4,6 @@ LONGEST = 1_000
 """Characters of a line: more is no sentence that a person reads."""
 
 
-def printable(text: str) -> str:
-    """The text with what is not printable, which could move the cursor or hide text, escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def shortened(line: str) -> str:
     """A line of bounded length: of a flood its beginning, which says where, and its end, with the way out."""
     return line if len(line) <= LONGEST else f"{line[:600]} … {line[-300:]}"

@@ -92,11 +92,27 @@ class StorageSection(Section):
     """How long a worker waits for a store that is away before it gives up: seconds, or `5m`."""
 
 
+class MlflowSection(Section):
+    """Where a study is sent to besides."""
+
+    uri: Annotated[str, Field(min_length=1)] | None = None
+    """The tracking server or its database; BALLAST_MLFLOW_URI comes before it; null: none."""
+
+
+class TrackingSection(Section):
+    """Who is told of a study while it runs."""
+
+    dashboard: bool = True
+    """Whether notes, plots and files are published for optuna-dashboard."""
+    mlflow: MlflowSection = MlflowSection()
+
+
 class StudyFile(TrialConfig):
     """All settings of a study. `space` is no section of it: dimensions are read by `search.space`."""
 
     study: StudySection
     storage: StorageSection = StorageSection()
+    tracking: TrackingSection = TrackingSection()
 
     @property
     def trial_config(self) -> TrialConfig:
@@ -108,7 +124,10 @@ TRIAL_LEAVES: dict[str, Leaf] = leaves_of(TrialConfig)
 """Every setting of a trial, by key."""
 
 LEAVES: dict[str, Leaf] = (
-    leaves_of(StudySection, "study.") | TRIAL_LEAVES | leaves_of(StorageSection, "storage.")
+    leaves_of(StudySection, "study.")
+    | TRIAL_LEAVES
+    | leaves_of(StorageSection, "storage.")
+    | leaves_of(TrackingSection, "tracking.")
 )
 """Every setting of a study but for its space, by key, in the order of a study file."""
 

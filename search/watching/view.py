@@ -1,0 +1,116 @@
+"""All that a study, or one of its trials, shows of itself: read from the record once, drawn by others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search.config.layers import Setting
+from search.config.resolved import ResolvedStudy
+from search.errors import RequestError
+from search.recording import settings_from_rows
+from search.safety import SafeRange
+from search.space import Dimension
+from search.study import resolve_from_store
+from search.summary import Summary, summarise
+from storage import query, tables
+from storage.engine import Store
+from storage.verdicts import Verdict
+
+MOST_CURVES = 300
+"""Trials whose epochs are drawn: more are no curves, they are a cloud."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One dimension: what was declared, what was left of it, and the safe range that cut it, if one did."""
+
+    key: str
+    declared: Mapping[str, object]
+    effective: Dimension
+    safe: SafeRange | None
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study. `epochs` has at most MOST_CURVES trials: see `drawn_trials`."""
+
+    summary: Summary
+    data: tables.DataFingerprint
+    settings: Sequence[Setting]
+    clamps: Sequence[tables.Clamp]
+    space: Sequence[Searched]
+    trials: Sequence[tables.Trial]
+    findings: Sequence[tables.Finding]
+    epochs: Mapping[int, Sequence[tables.Epoch]]
+
+    @property
+    def study(self) -> tables.Study:
+        """The study's row."""
+        return self.summary.study
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """A trial. `settings` are all that were in force, the study's and its own."""
+
+    study: tables.Study
+    trial: tables.Trial
+    settings: Sequence[Setting]
+    epochs: Sequence[tables.Epoch]
+    findings: Sequence[tables.Finding]
+    artifacts: Sequence[tables.Artifact]
+
+
+def study_view(store: Store, name: str) -> StudyView:
+    """Read a study. Raises StudyUnknown."""
+    summary = summarise(store, name)
+    trials, findings = query.trials(store, name), query.findings(store, name)
+    return StudyView(
+        summary=summary,
+        data=query.data(store, name),
+        settings=settings_from_rows(query.setting_stacks(store, name)),
+        clamps=query.clamps(store, name),
+        space=_searched(store, name),
+        trials=trials,
+        findings=findings,
+        epochs=query.epochs_of(store, name, drawn_trials(trials, summary.best, findings)),
+    )
+
+
+def trial_view(store: Store, name: str, number: int) -> TrialView:
+    """Read a trial. Raises StudyUnknown and TrialUnknown."""
+    return TrialView(
+        study=query.study(store, name),
+        trial=query.trial(store, name, number),
+        settings=settings_from_rows(query.setting_stacks(store, name, number)),
+        epochs=query.epochs(store, name, number),
+        findings=query.findings(store, name, number),
+        artifacts=query.artifacts(store, name, number),
+    )
+
+
+def drawn_trials(
+    trials: Sequence[tables.Trial], best: tables.Trial | None, findings: Sequence[tables.Finding]
+) -> list[int]:
+    """The trials whose curves are drawn, by number: all, or the best, those with findings, and every n-th."""
+    if len(trials) <= MOST_CURVES:
+        return [trial.number for trial in trials]
+    chosen = [] if best is None else [best.number]
+    chosen += [trial.number for trial in trials if trial.verdict is Verdict.SUSPICIOUS][: MOST_CURVES // 4]
+    chosen += list(dict.fromkeys(finding.trial for finding in findings))[: MOST_CURVES // 4]
+    left = MOST_CURVES - len(set(chosen))
+    chosen += [trials[i * len(trials) // left].number for i in range(left)]
+    return sorted(set(chosen))
+
+
+def _searched(store: Store, name: str) -> list[Searched]:
+    try:
+        resolved = resolve_from_store(store, name)
+    except RequestError:  # a study of an older Ballast, which did not keep its file
+        return []
+    return [_one_searched(resolved, key) for key in resolved.space]
+
+
+def _one_searched(resolved: ResolvedStudy, key: str) -> Searched:
+    fixed = {name: setting.value for name, setting in resolved.settings.items() if name not in resolved.space}
+    declared = resolved.settings[f"space.{key}"].overrides[0].requested
+    return Searched(key, declared, resolved.space[key], resolved.policy.rule(key, fixed))

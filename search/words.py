@@ -1,0 +1,53 @@
+"""Values in words: how a number, a setting or a place is written wherever people read it."""
+
+from typing import Any
+
+from storage.verdicts import Verdict
+
+COLOURS: dict[Verdict | None, str] = {
+    Verdict.ACCEPTED: "#009e73",
+    Verdict.UNPROMISING: "#8c8c8c",
+    Verdict.UNSTABLE: "#e69f00",
+    Verdict.SUSPICIOUS: "#cc79a7",
+    Verdict.INTERRUPTED: "#56b4e9",
+    Verdict.FAILED: "#d55e00",
+    None: "#0072b2",
+}
+"""The colour of each verdict, and of a running trial (None), in every picture: those of Okabe and Ito, which
+people with any colour vision tell apart."""
+
+
+def printable(text: str) -> str:
+    """The text with what is not printable, which could move the cursor or hide text, escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def cell(value: Any) -> str:
+    """A value in few characters; unprintable characters are escaped."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{cell(key)}: {cell(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(cell(item) for item in value) + "]"
+    return printable(str(value))
+
+
+def place(origin: str) -> str:
+    """An origin without its folders; `--json` has it whole."""
+    return printable(origin if origin.startswith("--set") else origin.rpartition("/")[2])
+
+
+def duration(seconds: float | None) -> str:
+    """`42 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
