@@ -1,12 +1,14 @@
 # make demo: a study on real data, from nothing to an exported file.  make demo-service: on PostgreSQL with three
 # workers, one of them killed.  make test: all that is quick.
-# make test-service: real servers, real kills.  make test-ray: a real cluster; installs Ray.  CI checks all three.
+# make test-service: real servers, real kills.  make test-ray: a real cluster; installs Ray.  make test-browser: the
+# pages in a real Chromium, skipped where there is none.  make pictures: the study that the README shows, and its
+# pictures.  CI checks all four tests.
 PYTHON ?= python3
 BIN := .venv/bin
-SLOWER := tests/service tests/chaos tests/ray
+SLOWER := tests/service tests/chaos tests/ray tests/browser
 DEMO_STORE := sqlite:///demo/ballast.db
 
-.PHONY: setup demo demo-service test test-service test-ray lint types unit clean
+.PHONY: setup demo demo-service test test-service test-ray test-browser lint types unit clean
 
 setup: .venv/installed
 
@@ -43,8 +45,11 @@ test-service: setup
 test-ray: .venv/installed-ray
 	$(BIN)/pytest tests/ray
 
-.venv/installed-ray: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[samples,test,ray]"
+test-browser: .venv/installed-browser
+	$(BIN)/pytest tests/browser
+
+.venv/installed-%: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[samples,test,$*]"
 	touch $@
 
 clean:

@@ -15,6 +15,7 @@ from search.retry import deserves_retry, origin_of, queue_again
 from search.seeds import trial_seed
 from search.telling import message_for, tell
 from search.verdict import Judgement
+from search.watching.publish import Press
 from storage import query, record, tables
 from storage.engine import Store
 
@@ -38,6 +39,8 @@ class Books:
     optuna: optuna.Study
     rules: Rules
     files: StudyFiles
+    press: Press | None = None
+    """Who shows ended trials in optuna-dashboard; None: nobody."""
 
     @property
     def name(self) -> str:
@@ -58,7 +61,8 @@ def open_books(store: Store, storage: BaseStorage, name: str) -> Books:
         naive_loss=row.facts["baselines"]["train_mean"],
     )
     files = study_files(store.url, recorded_value("storage.files", stacks), name)
-    return Books(store, optuna.load_study(study_name=name, storage=storage), rules, files)
+    press = Press(store, files) if recorded_value("tracking.dashboard", stacks) else None
+    return Books(store, optuna.load_study(study_name=name, storage=storage), rules, files, press)
 
 
 def start(
@@ -92,7 +96,13 @@ def start(
     return row
 
 
-def conclude(books: Books, trial: optuna.Trial, judgement: Judgement, value: float | None) -> None:
+def conclude(
+    books: Books,
+    trial: optuna.Trial,
+    judgement: Judgement,
+    value: float | None = None,
+    skill: float | None = None,
+) -> None:
     """Tell Optuna what the record holds, and queue the parameters again where the verdict asks for it.
 
     Whatever part of this was done before, by a worker that died over it, is not done twice.
@@ -101,6 +111,10 @@ def conclude(books: Books, trial: optuna.Trial, judgement: Judgement, value: flo
     trial.set_user_attr("verdict", str(judgement.verdict))
     if judgement.reasons:
         trial.set_user_attr("reasons", ", ".join(judgement.reasons))
+    if skill is not None:
+        trial.set_user_attr("skill", skill)
+    if books.press is not None:
+        books.press.publish(trial)
     if deserves_retry(judgement, origin_of(trial).attempt, rules.retries):
         queue_again(books.optuna, trial)
     message = message_for(

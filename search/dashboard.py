@@ -1,30 +1,31 @@
-"""Serves optuna-dashboard on our store, as a WSGI application over a storage object."""
+"""Serves optuna-dashboard on our store, with what Ballast knows put where the dashboard shows it."""
 
+import json
+import socket
 import sys
+import threading
 from collections.abc import Iterable
-from socketserver import ThreadingMixIn
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import waitress
 from optuna_dashboard import wsgi
 
+from search.artifacts import EveryFolder, folders_of
 from search.errors import RequestError
 from search.exposure import LOCAL, is_local, warn_if_exposed
-from search.optuna_storage import optuna_storage
+from search.watching.publisher import publishing
+from search.watching.showcase import NotesOfTrials, Showcase
+from storage import query
 from storage.engine import Store
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """A line per request would bury the address."""
+_THREADS = 8
+_LAST_PORT = 65535
+_READS = ("GET", "HEAD")
 
 
 def for_this_machine(application: "WSGIApplication") -> "WSGIApplication":
@@ -43,6 +44,19 @@ def for_this_machine(application: "WSGIApplication") -> "WSGIApplication":
     return answer
 
 
+def read_only(application: "WSGIApplication") -> "WSGIApplication":
+    """Answer only requests that change nothing: everything that the dashboard writes is no GET."""
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in _READS:
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/json")])
+        reason = "this dashboard is read-only; start one without --read-only to change the store"
+        return [json.dumps({"reason": reason}).encode()]
+
+    return answer
+
+
 def _hostname(header: str) -> str | None:
     try:
         return urlsplit(f"//{header}").hostname
@@ -50,22 +64,51 @@ def _hostname(header: str) -> str | None:
         return None
 
 
-def serve(store: Store, host: str, port: int) -> None:
-    """Serve until Ctrl-C; RequestError if the address cannot be had."""
-    application = wsgi(optuna_storage(store))  # a storage object: with a URL each page is 20 times slower
+def application(store: Store, showcase: Showcase) -> "WSGIApplication":
+    """The dashboard of a store: a storage object, since with a URL each page is 20 times slower."""
+    served = wsgi(showcase, artifact_store=EveryFolder(lambda: folders_of(store)))
+    served.install(NotesOfTrials(showcase))
+    return served  # type: ignore[no-any-return]
+
+
+def serve(store: Store, host: str, port: int, *, changeable: bool = True) -> None:
+    """Serve until Ctrl-C; RequestError if the address cannot be had.
+
+    Unless `changeable`, nothing is written, by the browser or by us.
+    """
+    showcase = Showcase(store)
+    served = application(store, showcase)
+    if not changeable:
+        served = read_only(served)
     if is_local(host):
-        application = for_this_machine(application)
-    try:
-        server = make_server(host, port, application, server_class=_Server, handler_class=_Quiet)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
-        raise RequestError(
-            f"cannot listen on {host}:{port}: {reason}; take another: ballast dashboard --port 0"
-        ) from None
+        served = for_this_machine(served)
+    listening = _listening(host, port)
+    server = waitress.create_server(served, sockets=[listening], threads=_THREADS, ident=None)
     warn_if_exposed(host, "optuna-dashboard")
-    print(f"http://{host}:{server.server_port}/  (store {store.shown_url}; Ctrl-C ends)", flush=True)
-    with server:
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
+    how = "" if changeable else "read-only; "
+    address = f"http://{host}:{listening.getsockname()[1]}/"
+    print(f"{address}  (store {store.shown_url}; {how}Ctrl-C ends)", flush=True)
+    threading.Thread(target=_warm_up, args=(showcase,), daemon=True).start()
+    names = lambda: [study.name for study in query.studies(store)]  # noqa: E731 - read where it is used
+    with publishing(store, showcase, names) if changeable else nullcontext():
+        server.run()  # until a KeyboardInterrupt, which it takes for the end
+        server.close()
+    print("stopped", file=sys.stderr)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        if not 0 <= port <= _LAST_PORT:
+            raise OSError(0, f"a port is a number from 0 to {_LAST_PORT}")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise RequestError(
+            f"cannot listen on {host}:{port}: {error.strerror}; take another: ballast dashboard --port 0"
+        ) from None
+
+
+def _warm_up(showcase: Showcase) -> None:
+    """Read the trials before somebody waits for them."""
+    for study in showcase.get_all_studies():
+        showcase.get_all_trials(study._study_id, deepcopy=False)

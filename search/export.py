@@ -3,22 +3,22 @@
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from search.config.layers import Layer
+from search.config.layers import Layer, Override
 from search.config.reader import scalar
-from search.errors import AnswerIsNo, RequestError
+from search.errors import AnswerIsNo
 from search.recording import clamp_to_json
 from search.summary import Summary, summarise
+from search.writing import write_whole
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 
-_SECTIONS = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
+DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
 """What decides a trial's value; `study.trials` does, as the ceiling of believable skill depends on it."""
 
 
@@ -52,37 +52,24 @@ def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
 
 def write_export(store: Store, trial: tables.Trial, target: Path) -> None:
     """Write one accepted trial; the file is there whole or not at all."""
-    text = export_text(store, trial, target)
-    if target.exists() and not (target.is_file() or target.is_dir()):
-        raise RequestError(f"cannot write {target}: it is a device; name a file: -o best.yaml")
-    if target.is_dir():
-        raise RequestError(f"cannot write {target}: it is a folder; name a file: -o {target / 'best.yaml'}")
-    if not target.parent.is_dir():
-        raise RequestError(
-            f"cannot write {target}: there is no folder {target.parent}; make it: mkdir -p {target.parent}"
-        )
-    place = target.resolve()  # a link keeps pointing where it does
-    part = place.with_name(f"{place.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(place)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise RequestError(f"cannot write {target}: {error.strerror}; choose another place with -o") from None
+    write_whole(export_text(store, trial, target), target, "best.yaml")
 
 
 def export_text(store: Store, trial: tables.Trial, target: Path) -> str:
     """The YAML of one accepted trial, to be written to `target`: relative paths in it start there."""
     summary = summarise(store, trial.study)
     stacks = query.setting_stacks(store, trial.study, trial.number)
-    layers = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(_SECTIONS)}
+    layers = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(DECISIVE)}
     values = {key: row.effective for key, row in layers.items() if row.effective is not None}
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
-    comments = {key: _comment(row) for key, row in layers.items()}
-    body = "\n".join(_yaml_lines(_nested(values), comments))
+    body = settings_yaml(values, layers)
     provenance = _dump({"provenance": _provenance(store, summary, trial, stacks)}, width=100)
     return f"{_header(summary, trial, target)}\n{body}\n\n{provenance}"
+
+
+def settings_yaml(values: Mapping[str, Any], acts: Mapping[str, tables.Setting | Override]) -> str:
+    """Settings by key as nested YAML; the act that set each is told beside it."""
+    return "\n".join(_yaml_lines(_nested(values), {key: _comment(act) for key, act in acts.items()}))
 
 
 def _configured(stack: list[tables.Setting]) -> tables.Setting:
@@ -96,7 +83,7 @@ def _source_seen_from(source: str, study: tables.Study, target: Path) -> str:
     return os.path.relpath(Path(study.study_file).parent / source, target.parent.resolve())
 
 
-def _comment(row: tables.Setting) -> str:
+def _comment(row: tables.Setting | Override) -> str:
     text = f"{row.layer} · {row.origin}"
     if row.requested != row.effective:
         text += f" · asked for {row.requested}: {row.reason}"

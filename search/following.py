@@ -15,15 +15,19 @@ class Follower:
         self._study, self._progress = study, progress
         self._most = most_epochs(study.resolved)
         self._open: dict[int, int] = {}
-        known = query.trials(study.store, study.name)
-        self._next = max((row.number for row in known), default=-1) + 1
+        known = {row.number for row in query.trials(study.store, study.name)}
+        self._next = max(known, default=-1) + 1
+        self._late = set(range(self._next)) - known
+        """Numbers below `_next` that are not on record: workers record their trials in any order."""
 
     def look(self) -> None:
         """Tell what has happened since the last look."""
-        first = min(self._open, default=self._next)
+        first = min({*self._open, *self._late}, default=self._next)
         for row in query.trials_from(self._study.store, self._study.name, first):
-            if row.number >= self._next:
-                self._next = row.number + 1
+            if row.number >= self._next or row.number in self._late:
+                self._late |= set(range(self._next, row.number))
+                self._late.discard(row.number)
+                self._next = max(self._next, row.number + 1)
                 self._open[row.number] = 0
                 self._progress.trial_began(row.number, self._most)
             if row.number in self._open:

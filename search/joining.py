@@ -11,7 +11,8 @@ from search.continuation import require_data
 from search.data import load
 from search.progress import Progress
 from search.runner import RunEnd, run
-from search.study import join_study, resolve_from_store
+from search.sources import resolve_from_store
+from search.study import join_study
 from storage.engine import Store, open_store
 from storage.errors import StoreMissing, StoreUnreachable, StudyUnknown
 

@@ -111,7 +111,7 @@ def _end(bench: Bench, trial: optuna.Trial, course: _Course, judgement: Judgemen
         guard_position=course.guard_position,
     )
     value, skill = (None, None) if result is None else (result.value, result.skill)
-    books.conclude(study.books, trial, judgement, value)
+    books.conclude(study.books, trial, judgement, value, skill)
     if judgement.verdict in CONCLUSIVE:
         sealed.forget(study.files.checkpoint_of(origin_of(trial).first))
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
@@ -126,7 +126,7 @@ def _copy(bench: Bench, trial: optuna.Trial, course: _Course, twin: tables.Trial
         trial.report(epoch.validation_loss, epoch.epoch)
     seconds = time.monotonic() - course.began
     judgement = finish_copy(study.store, row, twin, epochs, worker=bench.worker, duration_s=seconds)
-    books.conclude(study.books, trial, judgement, twin.value)
+    books.conclude(study.books, trial, judgement, twin.value, twin.skill)
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, twin.value, twin.skill, row.started_at))
     return judgement
 

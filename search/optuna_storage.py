@@ -184,9 +184,15 @@ def optuna_storage(store: Store, proxy: str | None = None) -> BaseStorage:
     StoreTooOld and StoreTooNew where the tables are those of another Optuna, and RequestError for a proxy
     that cannot be used.
     """
+    if proxy is None:
+        return direct_storage(store)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if proxy is not None:
-        return _proxy(store, proxy)
+    return _proxy(store, proxy)
+
+
+def direct_storage(store: Store) -> RDBStorage:
+    """The same without a proxy."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     return keep_trying(lambda: _direct(store), store)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search.config.layers import Clamp, Layer, Override, Setting
+from search.config.passwords import URLS
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData
 from search.verdict import Judgement
@@ -92,14 +93,18 @@ def setting_rows(
 
 
 def without_password(setting: Setting) -> Setting:
-    """The setting as it may be shown and recorded: the URL of a store can hold a password."""
-    if setting.key != "storage.url":
+    """The setting as it may be shown and recorded: a URL can hold a password."""
+    if setting.key not in URLS:
         return setting
     acts = (
-        replace(act, requested=masked_url(act.requested), effective=masked_url(act.effective))
+        replace(act, requested=_shown(act.requested), effective=_shown(act.effective))
         for act in setting.overrides
     )
     return Setting(setting.key, tuple(acts))
+
+
+def _shown(url: str | None) -> str | None:
+    return None if url is None else masked_url(url)
 
 
 def settings_from_rows(stacks: Mapping[str, Sequence[tables.Setting]]) -> list[Setting]:
@@ -168,11 +173,16 @@ def _signals(epoch: tables.Epoch) -> dict[str, Any]:
 def log_row(study: str, trial: int, path: Path) -> tables.Artifact | None:
     """The log of a trial that has ended; None if there is none, because it could not be written."""
     try:
-        digest = sha256(path.read_bytes()).hexdigest()
+        return file_row(study, trial, "log", path)
     except OSError:
         return None
+
+
+def file_row(study: str, trial: int, kind: str, path: Path) -> tables.Artifact:
+    """A file of a trial, as it lies there. Raises OSError."""
+    digest = sha256(path.read_bytes()).hexdigest()
     return tables.Artifact(
-        study=study, trial=trial, kind="log", path=str(path), sha256=digest, created_at=now()
+        study=study, trial=trial, kind=kind, path=str(path), sha256=digest, created_at=now()
     )
 
 

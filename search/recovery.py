@@ -100,7 +100,7 @@ def give_back(books: Books, me: str, trial: optuna.Trial) -> None:
         recording.finish_trial(books.store, row, _LATE, worker=me, duration_s=0.0)
         if was_queued(trial):
             queue_again(books.optuna, trial)
-        conclude(books, trial, _LATE, None)
+        conclude(books, trial, _LATE)
     except _QUICKER:
         return  # another worker was
 
@@ -120,7 +120,7 @@ def _recover(books: Books, frozen: FrozenTrial, me: str, is_gone: Callable[[str]
             judgement = Judgement(row.verdict, tuple(row.reasons), row.message or "")
         else:
             _finish(books, row, me, _DIED)
-        conclude(books, trial, judgement, row.value)
+        conclude(books, trial, judgement, row.value, row.skill)
     except _QUICKER:
         return False  # another worker was, or its owner, who was just about to end
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)

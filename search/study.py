@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage
@@ -12,7 +11,6 @@ from optuna.trial import TrialState
 
 from search import continuation, inheritance, recording
 from search.books import Books, Rules
-from search.config.resolve import resolve_recorded
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
@@ -20,6 +18,7 @@ from search.files import StudyFiles, study_files
 from search.optimizers import make_pruner
 from search.optuna_storage import optuna_storage
 from search.queue import REQUESTED
+from search.watching.publish import Press
 from storage import query, record, tables
 from storage.engine import Store
 from storage.errors import StudyExists, StudyUnknown
@@ -101,21 +100,6 @@ def join_study(
     return _assemble(resolved, data, store, optuna_storage(store, proxy))
 
 
-def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> ResolvedStudy:
-    """The study's settings as its record has them; `folder` is where relative paths of data begin.
-
-    RequestError for a study whose record has no sources.
-    """
-    sources = query.study(store, name).sources
-    if sources is None:
-        raise RequestError(
-            f"study {name!r} in {store.shown_url} was started by a Ballast that did not keep its file; "
-            "go on with it once from the file, and workers can join: "
-            f"ballast run STUDY.yaml --name {shlex.quote(name)}"
-        )
-    return resolve_recorded(sources, folder=folder)
-
-
 def _require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
     from trainer.runtime import find_device  # torch, which nothing else here needs
 
@@ -131,7 +115,8 @@ def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: B
     study.pruner = make_pruner(section, most_epochs(resolved))
     rules = Rules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
     files = study_files(store.url, resolved.file.storage.files, section.name)
-    return OpenStudy(resolved, data, Books(store, study, rules, files))
+    press = Press(store, files) if resolved.file.tracking.dashboard else None
+    return OpenStudy(resolved, data, Books(store, study, rules, files, press))
 
 
 def _create(opened: OpenStudy) -> tables.Study | None:

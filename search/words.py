@@ -19,7 +19,14 @@ people with any colour vision tell apart."""
 
 def printable(text: str) -> str:
     """The text with what is not printable, which could move the cursor or hide text, escaped."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def one_line(text: str) -> str:
+    """A text of several lines, such as the message of an exception, as one printable line."""
+    return printable(" ".join(text.split()))
 
 
 def cell(value: Any) -> str:
@@ -51,3 +58,26 @@ def duration(seconds: float | None) -> str:
         return f"{rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def reach(value: Any) -> str:
+    """The values of a dimension: `1e-05 to 0.01 (log)`, `one of 16, 32, 64`; any other value as it is."""
+    if not isinstance(value, dict):
+        return cell(value)
+    if set(value) == {"choices"} and isinstance(value["choices"], list):
+        return f"one of {', '.join(map(cell, value['choices']))}"
+    if not {"low", "high"} <= set(value) <= {"low", "high", "log", "step"}:
+        return cell(value)
+    step = f", in steps of {cell(value['step'])}" if value.get("step") is not None else ""
+    return f"{cell(value['low'])} to {cell(value['high'])}{step}{' (log)' if value.get('log') else ''}"
+
+
+def finite(value: Any) -> Any:
+    """The value with its non-finite numbers, which JSON has not, as text: `nan`, `inf`."""
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value

@@ -158,17 +158,9 @@ def finish_trial(
             _add(session, rows)
 
 
-@patient
-def add_artifact(store: Store, artifact: Artifact) -> None:
-    """Record a file of a study or of a trial, running or not, once. Raises StudyUnknown and TrialUnknown."""
-    with store.session() as session:
-        if artifact.trial is None:
-            require_known(session, store, artifact.study)
-        else:
-            require_trial(session, store, artifact.study, artifact.trial)
-        same = select(Artifact).where(Artifact.study == artifact.study, Artifact.path == artifact.path)
-        if artifact not in session.scalars(same).all():
-            _add(session, [artifact])
+def add_artifacts(session: Session, artifacts: Sequence[Artifact]) -> None:
+    """Record files of a trial, inside a transaction that is open: with whatever else is written of them."""
+    _add(session, artifacts)
 
 
 def _lock_study(session: Session, store: Store, study: str) -> Study:

@@ -33,6 +33,7 @@ _FILE: dict[str, Any] = {
     "study": {"name": NAME, "trials": 1_000_000},
     "data": SP500,
     "training": {"epochs": EPOCHS, "patience": EPOCHS},
+    "tracking": {"dashboard": False},  # the record alone; benchmarks/publishing.py measures the rest
     "space": {
         "models.gru.learning_rate": {"low": 1e-5, "high": 1e-2, "log": True},
         "models.gru.weight_decay": {"low": 1e-8, "high": 1e-3, "log": True},

@@ -18,8 +18,11 @@ def dashboard(
     store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8080,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Serve a store that the browser cannot change.")
+    ] = False,
 ) -> None:
     """Serve optuna-dashboard on this store until Ctrl-C."""
     from search.dashboard import serve
 
-    serve(existing_store(store), host, port)
+    serve(existing_store(store), host, port, changeable=not read_only)

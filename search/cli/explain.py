@@ -21,48 +21,50 @@ def register(app: typer.Typer) -> None:
 def explain(
     name: StudyName,
     trial: Annotated[int | None, typer.Option(min=0, help="A trial; else the study's settings.")] = None,
-    key: Annotated[str | None, typer.Option(help="One key, with all its layers.")] = None,
+    key: Annotated[str | None, typer.Option(help="One key, or the end of one, with all its layers.")] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Say for every setting which value was used, which layer set it, where, and why."""
-    from search.cli.show import console, setting_table, stack_table
+    from search.cli.show import console, setting_table
+    from search.cli.stack import find_setting
     from search.config.layers import setting_to_json
     from search.recording import settings_from_rows
     from storage import query
 
     opened = existing_store(store)
     settings = settings_from_rows(query.setting_stacks(opened, name, trial))
-    if key is not None:
-        settings = [_one(settings, key)]
+    chosen = settings if key is None else [find_setting(settings, key, name)]
     if as_json:
-        print_json([setting_to_json(setting) for setting in settings])
+        print_json([setting_to_json(setting) for setting in chosen])
     elif key is not None:
-        console().print(stack_table(settings[0]))
+        _print_stack(chosen[0], settings, trial)
     else:
         if trial is not None:
             _print_ending(opened, name, trial)
         console().print(setting_table(settings))
 
 
-def _print_ending(store: "Store", name: str, number: int) -> None:
-    """Why the trial ended, and where its log is."""
+def _print_stack(setting: "Setting", settings: "list[Setting]", trial: int | None) -> None:
+    """The answer first, then the layers that it comes from."""
     from search.cli.show import console
+    from search.cli.stack import answer, stack_table
+
+    space = next((other for other in settings if other.key == f"space.{setting.key}"), None)
+    screen = console()
+    screen.print(answer(setting, space, trial), markup=False)
+    screen.print()
+    screen.print(stack_table(setting))
+
+
+def _print_ending(store: "Store", name: str, number: int) -> None:
+    """Why the trial ended, and where its files are: whole, to be copied."""
+    from search.cli.show import console
+    from search.cli.styles import plain, verdict_cell
     from storage import query
 
     row, screen = query.trial(store, name, number), console()
-    ending = "is running" if row.verdict is None else f"is {row.verdict}: {row.message}"
-    screen.print(f"trial {number} {ending}", markup=False, soft_wrap=True)
+    reason = plain("" if row.verdict is None else f": {row.message}")
+    screen.print(plain(f"trial {number} is ") + verdict_cell(row.verdict) + reason)
     for artifact in query.artifacts(store, name, number):
-        screen.print(f"{artifact.kind} {artifact.path}", markup=False, soft_wrap=True)
-
-
-def _one(settings: "list[Setting]", key: str) -> "Setting":
-    from search.config.leaves import did_you_mean
-    from search.errors import RequestError
-
-    for setting in settings:
-        if setting.key == key:
-            return setting
-    hint = did_you_mean(key, [setting.key for setting in settings])
-    raise RequestError(f"the study has no setting {key!r}; {hint} Leave --key out to see all")
+        screen.print(plain(f"{artifact.kind} {artifact.path}"), soft_wrap=True)

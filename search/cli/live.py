@@ -1,53 +1,30 @@
 """What a run shows while it runs: a live view on a terminal, one plain line per trial elsewhere."""
 
 import logging
-import time
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from search.cli.show import VERDICT_STYLE
+from search.cli.grid import Cell, facts, grid
+from search.cli.screen import drawing
+from search.cli.standing import RUNNING, epoch_of, signals, told_best
+from search.cli.styles import count_cells, ending
+from search.cli.tally import Tally
 from search.progress import TrialEnd
-from search.words import duration
 from storage import tables
-from storage.verdicts import CONCLUSIVE, Verdict
+from storage.verdicts import Verdict
 from trainer.result import EpochReport
 
 log = logging.getLogger("ballast.run")
 
-
-class _Tally:
-    """Where the study stands: what it had when the run began, and what the run added."""
-
-    def __init__(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
-        self.verdicts = Counter(verdicts)
-        self.best: tables.Trial | TrialEnd | None = best
-        self.wanted, self.here = wanted, 0
-        self.started = time.monotonic()
-
-    def add(self, end: TrialEnd) -> None:
-        self.here += 1
-        self.verdicts[end.judgement.verdict] += 1
-        if end.judgement.verdict is Verdict.ACCEPTED and (
-            self.best is None or (end.value or 0) < (self.best.value or 0)
-        ):
-            self.best = end
-
-    @property
-    def done(self) -> int:
-        return sum(self.verdicts[verdict] for verdict in CONCLUSIVE)
-
-    @property
-    def seconds_per_trial(self) -> float | None:
-        return (time.monotonic() - self.started) / self.here if self.here else None
-
-    def time_left(self) -> str:
-        each = self.seconds_per_trial
-        return "–" if each is None else duration(each * max(0, self.wanted - self.done))
+_EVENTS = 4
+"""How many of the trials that ended last are told of."""
+_FRAME = 8 + _EVENTS
+"""Lines of the live view beside those of the running trials, roughly."""
 
 
 def log_lines(verbose: bool) -> None:
@@ -62,7 +39,7 @@ class Lines:
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Say how far the study is."""
-        self._tally = _Tally(verdicts, best, wanted)
+        self._tally = Tally(verdicts, best, wanted)
         log.info("%d of %d trials are done", self._tally.done, wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:
@@ -95,57 +72,114 @@ class Lines:
         )
 
 
-class LiveView:
-    """Trials done, verdicts, best, rate, time left, and the running trials' epochs, redrawn in place."""
+@dataclass(frozen=True)
+class _Running:
+    epochs: int
+    last: EpochReport | None = None
 
-    def __init__(self, console: Console) -> None:
-        self._tally = _Tally({}, None, 0)
-        self._running: dict[int, Text] = {}
+
+class LiveView:
+    """Trials done, verdicts, best, pace, running trials and what happened last, redrawn in place.
+
+    A thread draws while another tells what happens: what is looped over is replaced, never changed.
+    `floor` is the noise floor after so many epochs of this run.
+    """
+
+    def __init__(self, console: Console, floor: Callable[[int], float]) -> None:
+        self._console, self._floor = console, floor
+        self._tally = Tally({}, None, 0)
+        self._running: dict[int, _Running] = {}
+        self._events: tuple[Text, ...] = ()
+        self._stopping = False
         self._bar = Progress(
-            TextColumn("trials"), BarColumn(), MofNCompleteColumn(), console=console, auto_refresh=False
+            TextColumn("trials"),
+            BarColumn(style="dim", complete_style="none", finished_style="none"),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            console=console,
+            auto_refresh=False,
         )
-        self._task = self._bar.add_task("trials", total=None)
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw)
+        self._task = self._bar.add_task("trials", total=0)
+        self._open = ExitStack()
 
     def __enter__(self) -> "LiveView":
-        self._live.start()
+        self._open.enter_context(drawing(self._console, self._draw, per_second=4))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._running.clear()
-        self._live.stop()
+        self._running = {}
+        self._events = ()
+        self._stopping = False
+        self._open.close()
+
+    def stopping(self) -> None:
+        """Somebody asked for the end. Fit for a signal handler: it takes no lock and writes nothing."""
+        self._stopping = True
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Start where the study stands."""
-        self._tally = _Tally(verdicts, best, wanted)
+        self._tally = Tally(verdicts, best, wanted)
         self._bar.update(self._task, completed=self._tally.done, total=wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:
         """Show the trial."""
-        self._epochs = epochs
-        self._running[number] = Text(f"trial {number}: epoch 0 of {epochs}")
+        self._running = {**self._running, number: _Running(epochs)}
 
     def epoch_passed(self, number: int, report: EpochReport) -> None:
         """Show its epoch."""
-        self._running[number] = Text(
-            f"trial {number}: epoch {report.epoch + 1} of {self._epochs}, "
-            f"loss {report.validation_loss:.4f}, skill {report.skill:+.4f}"
-        )
+        self._tally.looks += 1
+        self._running = {**self._running, number: _Running(self._running[number].epochs, report)}
 
     def trial_ended(self, end: TrialEnd) -> None:
         """Count it."""
         self._tally.add(end)
         self._bar.update(self._task, completed=self._tally.done)
-        self._running.pop(end.number, None)
+        self._running = {number: row for number, row in self._running.items() if number != end.number}
+        judgement = end.judgement
+        told = ending(end.number, judgement.verdict, end.value, end.skill, judgement.message)
+        self._events = (*self._events, told)[-_EVENTS:]
 
-    def _draw(self) -> Group:
-        tally, counts = self._tally, Text()
-        for verdict, n in tally.verdicts.items():
-            counts.append(f"{n} {verdict}  ", style=VERDICT_STYLE[verdict])
-        best = Text("")
-        if tally.best is not None:
-            end = tally.best
-            best = Text(f"best: trial {end.number}, loss {end.value:.6f}, skill {end.skill:+.4f}")
-        each = tally.seconds_per_trial
-        rate = "" if each is None else f"{3600 / each:.0f} trials an hour, {tally.time_left()} left"
-        return Group(self._bar, counts, best, Text(rate, style="dim"), *self._running.values())
+    def _draw(self) -> RenderableType:
+        tally = self._tally
+        known: list[tuple[str, Cell]] = [
+            ("verdicts", count_cells(tally.verdicts)),
+            ("best", self._best()),
+            ("pace", tally.pace() or "–"),
+        ]
+        parts: list[RenderableType] = [self._bar, facts(known)]
+        running = self._running
+        shown = dict(list(running.items())[: max(1, self._console.height - _FRAME)])
+        if running:
+            parts += [Text(""), _table(shown)]
+        if len(running) > len(shown):
+            parts.append(Text(f"and {len(running) - len(shown)} more are running", style="dim"))
+        if events := self._events:
+            parts += [Text(""), *events]
+        if self._stopping:
+            parts.append(
+                Text("stopping: the running trials end and will be tried again; Ctrl-C to stop at once")
+            )
+        return Group(*parts)
+
+    def _best(self) -> str:
+        best = self._tally.best
+        if best is None:
+            return "none yet"
+        if best.skill is None:
+            return told_best(best)
+        floor = self._floor(self._tally.looks)
+        shown = "above" if best.skill > floor else "not above"
+        return f"{told_best(best)}, {shown} noise floor {floor:.4f}"
+
+
+def _table(running: Mapping[int, _Running]) -> RenderableType:
+    return grid(
+        RUNNING,
+        (
+            (
+                str(number),
+                epoch_of(0 if row.last is None else row.last.epoch + 1, row.epochs),
+                *signals(row.last),
+            )
+            for number, row in running.items()
+        ),
+    )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from search.words import finite
+
 if TYPE_CHECKING:
     from storage.engine import Store
 
@@ -53,16 +55,7 @@ def existing_store(option: str | None) -> "Store":
     return open_store(store_url(option), create=False)
 
 
-def print_json(value: Any) -> None:
-    """JSON on stdout; non-finite numbers, which JSON has not, become text."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and value - value != 0:
-        return str(value)
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+def print_json(value: Any, *, one_line: bool = False) -> None:
+    """JSON on stdout; non-finite numbers, which JSON has not, become text. One line goes out at once."""
+    text = json.dumps(finite(value), indent=None if one_line else 2, ensure_ascii=False, default=str)
+    print(text, flush=one_line)

@@ -22,6 +22,8 @@ from search.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from search.cli.signals import StopRequest
@@ -81,6 +83,9 @@ def run(
     from search.data import load
     from search.study import open_study
     from search.summary import summarise
+    from search.tracking.address import tracked_at
+    from search.tracking.companion import tracked
+    from search.watching.publisher import published
     from storage.engine import open_store
 
     means = means_for(Wishes(engine, workers, devices, address, cpus, gpus, proxy))
@@ -88,6 +93,7 @@ def run(
     url = store_url(store, resolved.file.storage.url)
     if url != resolved.file.storage.url:
         resolved = resolved.stored_at(url, "BALLAST_STORE" if store is None else "--store")
+    resolved, mlflow = tracked_at(resolved)
     with stop_request() as stop:
         opened_store = replace(open_store(url), patience=resolved.file.storage.patience, give_up=stop)
         try:
@@ -101,7 +107,8 @@ def run(
                     proxy=proxy,
                     continue_from=continue_from,
                 )
-                end = _run(opened, means, stop, verbose, quiet=as_json)
+                with published(opened), tracked(opened, mlflow, stop):
+                    end = _run(opened, means, stop, verbose, quiet=as_json)
             summary = summarise(opened_store, opened.name)
             if as_json:
                 print_json(summary.to_json())
@@ -122,7 +129,7 @@ def _all_sets(sets: list[str] | None, trials: str | None, timeout: str | None, n
 
 def _run(study: "OpenStudy", means: Means, stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
     from search.cli.live import Lines, LiveView, log_lines
-    from search.cli.show import console
+    from search.cli.show import console, redraws
     from search.progress import Silence
 
     log_lines(verbose)
@@ -130,10 +137,21 @@ def _run(study: "OpenStudy", means: Means, stop: "StopRequest", verbose: bool, q
         return means.run(study, Silence(), stop)
     screen = console()
     _print_start(study, screen)
-    if not screen.is_terminal:
+    if not redraws(screen):
         return means.run(study, Lines(), stop)
-    with LiveView(screen) as view:
+    with LiveView(screen, _noise_floor(study)) as view:
+        stop.tell = view.stopping  # what is written into a drawing would tear it
         return means.run(study, view, stop)
+
+
+def _noise_floor(study: "OpenStudy") -> "Callable[[int], float]":
+    """The noise floor after so many more epochs."""
+    from storage import query
+    from trainer.skill import noise_floor
+
+    facts = query.study(study.store, study.name).facts
+    before, rows = query.epoch_count(study.store, study.name), facts["rows"]["validation"]
+    return lambda looks: noise_floor(max(1, before + looks), rows, facts["horizon"])
 
 
 def _print_start(study: "OpenStudy", screen: "Console") -> None:

@@ -1,117 +1,104 @@
 """How results look on a terminal and in a pipe: the same tables, coloured by meaning where wanted."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from search.config.layers import Layer, Setting
-from search.words import cell, duration, place
-from storage import tables
+from search.cli.grid import ENDLESS, Cell, Column, Grid, Row, grid
+from search.cli.styles import SEVERITY_STYLE, layer_cell, plain, verdict_cell
+from search.config.layers import Setting
+from search.words import cell, duration, place, printable, reach
+from storage import query, tables
 from storage.verdicts import Verdict
-
-VERDICT_STYLE = {
-    Verdict.ACCEPTED: "green",
-    Verdict.UNPROMISING: "dim",
-    Verdict.UNSTABLE: "yellow",
-    Verdict.SUSPICIOUS: "magenta",
-    Verdict.INTERRUPTED: "cyan",
-    Verdict.FAILED: "red",
-}
-LAYER_STYLE = {Layer.CLAMP: "yellow", Layer.GUARD: "magenta", Layer.SAMPLED: "cyan", Layer.CLI: "bold"}
-SEVERITY_STYLE = {"error": "red", "warning": "yellow", "info": "dim"}
-_MANY = 500
-"""Rows above which a table is written line by line: rich takes up to a millisecond for each."""
-_PIPE_WIDTH = 240
-"""Wide enough that no key is folded: what goes through a pipe is searched line by line."""
 
 
 def console() -> Console:
-    """The console of this process; rich itself obeys NO_COLOR and a pipe."""
+    """The console of this process; rich itself obeys NO_COLOR, a pipe and COLUMNS."""
     screen = Console(highlight=False)
     if not screen.is_terminal and "COLUMNS" not in os.environ:
-        screen.width = _PIPE_WIDTH
+        screen.width = ENDLESS
     return screen
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, whole: Sequence[str] = ()
-) -> Table:
-    """A plain table. Columns named in `whole` keep their text on one line, the others fold it to fit."""
-    drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for name in columns:
-        drawn.add_column(name, overflow="fold", no_wrap=name in whole)
-    for row in rows:
-        drawn.add_row(*(item if isinstance(item, Text) else escape(cell(item)) for item in row))
-    return drawn
+def redraws(screen: Console) -> bool:
+    """Whether what is on the screen can be drawn over; a pipe and a dumb terminal only go on."""
+    return screen.is_terminal and not screen.is_dumb_terminal
 
 
-def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A plain table whose rows are lines, never folded, and without colour."""
-    cells = [list(columns)]
-    cells += ([item.plain if isinstance(item, Text) else cell(item) for item in row] for row in rows)
-    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True))
-        for row in cells
-    )
+def table(names: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> Grid:
+    """A table of plain values whose last column folds."""
+    columns = [Column(name, folds=name == names[-1]) for name in names]
+    return grid(columns, (tuple(map(_cell, row)) for row in rows), title)
 
 
-def _width(text: str) -> int:
-    return len(text) if text.isascii() else cell_len(text)
-
-
-def verdict_cell(verdict: Verdict | None) -> Text:
-    """A verdict in its colour."""
-    return Text("running") if verdict is None else Text(str(verdict), style=VERDICT_STYLE[verdict])
-
-
-def clamp_table(clamps: Iterable[Any]) -> Table:
+def clamp_table(clamps: Iterable[Any]) -> Grid:
     """Ranges and values that were cut: of a configuration, or of the record."""
-    rows = (
-        (clamp.key, f"{cell(clamp.declared)} was asked for, {cell(clamp.effective)} is used: {clamp.reason}")
+    columns = (Column("clamped"), Column("asked for → used", folds=True))
+    rows = [
+        Row((plain(clamp.key), f"{reach(clamp.declared)} → {reach(clamp.effective)}"), (cell(clamp.reason),))
         for clamp in clamps
-    )
-    return table(("clamped", ""), rows, whole=("clamped",))
+    ]
+    return Grid(columns, rows, elsewhere="see --json")
 
 
-def finding_table(findings: Iterable[Any]) -> Table:
+def finding_table(findings: Iterable[Any]) -> Grid:
     """Findings of the data audit."""
-    rows = ((Text(f.severity, style=SEVERITY_STYLE[f.severity]), f.code, f.message) for f in findings)
-    return table(("severity", "code", "finding"), rows, whole=("severity", "code"))
+    columns = (Column("severity"), Column("finding"))
+    rows = [
+        Row((Text(f.severity, style=SEVERITY_STYLE[f.severity]), plain(f.code)), (cell(f.message),))
+        for f in findings
+    ]
+    return Grid(columns, rows)
 
 
-def print_trials(screen: Console, trials: Sequence[tables.Trial]) -> None:
-    """Print a row per trial, with its parameters under their last names."""
+TrialLike = tables.Trial | query.TrialLine
+"""What a row of the list of trials is made from."""
+
+
+def print_trials(screen: Console, trials: Sequence[TrialLike]) -> None:
+    """Print a row per trial."""
+    drawn = trial_table(trials)
+    if screen.width < ENDLESS:
+        screen.print(drawn)
+    else:  # rich looks at every character of what it prints, and a list can be very long
+        screen.file.writelines(f"{line}\n" for line in drawn.whole_lines())
+
+
+def trial_table(trials: Sequence[TrialLike]) -> Grid:
+    """A row per trial, with its parameters under their last names."""
     keys = sorted({key for trial in trials for key in trial.params})
     told = any(_needs_telling(trial) for trial in trials)
-    rows = [
+    columns = [
+        Column("#", right=True),
+        Column("verdict"),
+        Column("loss", right=True),
+        Column("skill", right=True),
+        *((Column("reasons", folds=True),) if told else ()),
+        Column("ep", right=True),
+        Column("time", right=True),
+        *(Column(printable(key.rpartition(".")[2]), right=True) for key in keys),
+    ]
+    verdicts = {verdict: verdict_cell(verdict) for verdict in (*Verdict, None)}  # a list can be very long
+    rows = (
         (
-            trial.number,
-            verdict_cell(trial.verdict),
-            *((", ".join(trial.reasons),) if told else ()),
-            None if trial.value is None else f"{trial.value:.4f}",
-            None if trial.skill is None else f"{trial.skill:+.4f}",
-            trial.epochs,
+            str(trial.number),
+            verdicts[trial.verdict],
+            "–" if trial.value is None else f"{trial.value:.4f}",
+            "–" if trial.skill is None else f"{trial.skill:+.4f}",
+            *((tuple(map(plain, trial.reasons)),) if told else ()),
+            str(trial.epochs),
             duration(trial.duration_s),
             *(_short(trial.params.get(key)) for key in keys),
         )
         for trial in trials
-    ]
-    names = (key.rpartition(".")[2] for key in keys)
-    columns = ("#", "verdict", *(("reasons",) if told else ()), "loss", "skill", "ep", "time", *names)
-    if len(rows) > _MANY:
-        screen.file.write(_lines(columns, rows) + "\n")
-    else:
-        screen.print(table(columns, rows, whole=("#", "verdict", "loss", "skill", "time")))
+    )
+    return grid(columns, rows, elsewhere="see: ballast explain NAME --trial N, --json, or a wider terminal")
 
 
-def _needs_telling(trial: tables.Trial) -> bool:
+def _needs_telling(trial: TrialLike) -> bool:
     """That an unpromising trial was pruned goes without saying."""
     return bool(trial.reasons) and trial.verdict is not Verdict.UNPROMISING
 
@@ -120,42 +107,30 @@ def _short(value: Any) -> str:
     return f"{value:.2g}" if isinstance(value, float) else cell(value)
 
 
-def params_table(title: str, trial: tables.Trial) -> Table:
+def _cell(value: Any) -> Cell:
+    return value if isinstance(value, Text | tuple) else cell(value)
+
+
+def params_table(title: str, trial: tables.Trial) -> Grid:
     """The parameters of one trial."""
-    return table(("setting", "value"), sorted(trial.params.items()), title=title)
+    return table(("setting", "value"), sorted(trial.params.items()), title)
 
 
-def setting_table(settings: Iterable[Setting]) -> Table:
-    """A row per setting: what is used, who said so, and what was asked for instead."""
-    rows = (
-        (
-            setting.key,
-            Text(setting.layer, style=LAYER_STYLE.get(setting.layer, "")),
-            _value_and_why(setting),
-            place(setting.origin),
+def setting_table(settings: Iterable[Setting]) -> Grid:
+    """A row per setting: what is used, who said so and where, and below it what was asked for instead."""
+    columns = (Column("key"), Column("value", most=13), Column("layer"), Column("origin", most=24))
+    rows = [
+        Row(
+            (plain(setting.key), reach(setting.value), layer_cell(setting.layer), place(setting.origin)),
+            tuple(_why(setting)),
         )
         for setting in settings
-    )
-    return table(("key", "layer", "value", "origin"), rows, whole=("key", "layer"))
+    ]
+    return Grid(columns, rows, elsewhere="see: ballast explain NAME --key KEY, --json, or a wider terminal")
 
 
-def _value_and_why(setting: Setting) -> str:
-    asked = "" if setting.requested == setting.value else f"asked for {cell(setting.requested)}"
-    return "; ".join(part for part in (cell(setting.value), asked, setting.reason) if part)
-
-
-def stack_table(setting: Setting) -> Table:
-    """All layers of one setting, the lowest first; the last one is in force."""
-    last = len(setting.overrides) - 1
-    rows = (
-        (
-            "→" if i == last else "",
-            Text(act.layer, style=LAYER_STYLE.get(act.layer, "")),
-            act.requested,
-            act.effective,
-            place(act.origin),
-            act.reason,
-        )
-        for i, act in enumerate(setting.overrides)
-    )
-    return table(("", "layer", "asked for", "used", "origin", "why"), rows, title=setting.key)
+def _why(setting: Setting) -> Iterator[str]:
+    asked = "" if setting.requested == setting.value else f"asked for {reach(setting.requested)}"
+    told = "; ".join(part for part in (asked, cell(setting.reason)) if part)
+    if told:
+        yield told

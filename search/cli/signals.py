@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,6 +15,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.asked = False
+        self.tell: Callable[[], object] = _tell
+        """Told when somebody asks."""
 
     def __call__(self) -> bool:
         """Whether to stop."""
@@ -24,8 +26,12 @@ class StopRequest:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        # Not print: a signal may come in the middle of one, and buffered streams cannot be entered twice.
-        os.write(2, b"stopping: the running trial ends and will be tried again; once more to stop at once\n")
+        self.tell()
+
+
+def _tell() -> None:
+    # Not print: a signal may come in the middle of one, and buffered streams cannot be entered twice.
+    os.write(2, b"stopping: the running trial ends and will be tried again; once more to stop at once\n")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`ballast status`: all studies, or one study's counts, best and skill."""
+"""`ballast status`: all studies, or one study's counts, what runs, best and skill."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,10 +7,10 @@ import typer
 from search.cli.options import AsJson, StoreUrl, existing_store, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from rich.console import Console
 
     from search.summary import Summary
-    from storage.tables import Worker
+    from storage.engine import Store
 
 _EPILOG = "Example: ballast status sp500-volatility"
 
@@ -28,7 +28,7 @@ def status(
     """Show the studies of the store, or one study: counts by verdict, best, rate and skill."""
     from search.cli.show import console
     from search.summary import summarise
-    from storage import query, workers
+    from storage import query
 
     opened = existing_store(store)
     names = [name] if name is not None else [study.name for study in query.studies(opened)]
@@ -36,53 +36,50 @@ def status(
     if as_json:
         shapes = [summary.to_json() for summary in summaries]
         print_json(shapes[0] if name is not None else shapes)
-        return
-    if not summaries:
+    elif not summaries:
         console().print("no study yet; start one: ballast run STUDY.yaml", markup=False)
     elif name is None:
-        _print_all(summaries)
+        _print_all(console(), opened, summaries)
     else:
-        here = summaries[0].study.name
-        _print_one(summaries[0], query.count_conclusive(opened, here), workers.present(opened, here))
+        _print_one(console(), opened, summaries[0])
 
 
-def _print_all(summaries: "list[Summary]") -> None:
-    from search.cli.show import console, table
+def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
+    from search.cli.grid import Column, grid
+    from search.cli.standing import counts_of
+    from search.cli.styles import count_cells, plain
+    from storage import query
 
-    rows = [
+    columns = (
+        Column("study", folds=True),
+        Column("done", right=True),
+        Column("best loss", right=True),
+        Column("skill", right=True),
+        Column("skill shown"),
+        Column("verdicts", folds=True),
+    )
+    rows = (
         (
-            summary.study.name,
-            summary.trials,
-            _counts(summary),
-            None if summary.best is None else summary.best.value,
-            None if summary.best is None else summary.best.skill,
+            plain(summary.study.name),
+            f"{query.count_conclusive(store, summary.study.name)} of {summary.study.wanted}",
+            "–" if summary.best is None else f"{summary.best.value:.4f}",
+            "–" if summary.best is None or summary.best.skill is None else f"{summary.best.skill:+.4f}",
             "yes" if summary.skill_shown else "no",
+            count_cells(counts_of(summary)),
         )
         for summary in summaries
-    ]
-    console().print(table(("study", "trials", "verdicts", "best loss", "skill", "skill shown"), rows))
+    )
+    screen.print(grid(columns, rows, elsewhere="see: ballast status NAME, or a wider terminal"))
 
 
-def _counts(summary: "Summary") -> str:
-    return ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
+def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
+    from search.cli.grid import facts
+    from search.cli.standing import facts_of, running_table, standing
 
-
-def _print_one(summary: "Summary", done: int, present: "Sequence[Worker]") -> None:
-    from search.cli.show import console, table
-    from search.words import duration
-    from search.worker import is_dead
-
-    best = summary.best
-    facts = [
-        ("study", summary.study.name),
-        ("started", f"{summary.study.created_at:%Y-%m-%d %H:%M} UTC from {summary.study.study_file}"),
-        ("trials", f"{done} of {summary.study.wanted} done, {summary.trials} in all"),
-        ("verdicts", _counts(summary)),
-        ("workers", ", ".join(row.worker for row in present if not is_dead(row.worker)) or "none at work"),
-        ("best", None if best is None else f"trial {best.number}, loss {best.value:.6f}"),
-        ("time per trial", duration(summary.seconds_per_trial)),
-        ("noise floor", summary.noise_floor),
-    ]
-    screen = console()
-    screen.print(table(("", ""), facts))
+    now = standing(store, summary)
+    screen.print(facts(facts_of(now)))
+    if now.running:
+        screen.print()
+        screen.print(running_table(now.running))
+        screen.print()
     screen.print(summary.sentence(), markup=False)

@@ -1,4 +1,4 @@
-"""`ballast trials`: a row per trial, with verdict and reasons."""
+"""`ballast trials`: a row per trial, with verdict and reasons, once or as they end."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,9 +8,15 @@ from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, prin
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from search.cli.show import TrialLike
+    from storage.engine import Store
     from storage.tables import Trial
 
 _EPILOG = "Example: ballast trials sp500-volatility --verdict unstable"
+_PATIENCE_S = 300.0
+"""A store that is away ends no watch before that: what is watched waits as long."""
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +27,8 @@ def register(app: typer.Typer) -> None:
 def trials(
     name: StudyName,
     verdict: Annotated[Verdict | None, typer.Option(help="Only trials of this verdict.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until the study ends, or Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How often to look.")] = 1.0,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -28,14 +36,36 @@ def trials(
     from search.cli.show import console, print_trials
     from storage import query
 
-    rows = query.trials(existing_store(store), name, verdict)
+    opened = existing_store(store)
+    if watch:
+        _watch(opened, name, verdict, every, as_json)
+        return
+    rows = query.trial_lines(opened, name, verdict)
     if as_json:
         print_json([_as_json(row) for row in rows])
     else:
         print_trials(console(), rows)
 
 
-def _as_json(row: "Trial") -> dict[str, Any]:
+def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_json: bool) -> None:
+    """With `--json`, an object per line and trial."""
+    from dataclasses import replace
+
+    from search.cli.show import console
+    from search.cli.watch import Watched, watch, watch_on
+
+    def tell(ended: "Sequence[Trial]") -> None:
+        for row in ended:
+            print_json(_as_json(row), one_line=True)
+
+    watched = Watched(replace(store, patience=_PATIENCE_S), name, verdict)
+    if as_json:
+        watch(watched, every, tell)
+    else:
+        watch_on(console(), watched, every)
+
+
+def _as_json(row: "TrialLike") -> dict[str, Any]:
     return {
         "number": row.number,
         "verdict": row.verdict,

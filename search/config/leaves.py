@@ -121,7 +121,11 @@ def did_you_mean(key: str, known: Iterable[str]) -> str:
         or _closest(name, {other.rpartition(".")[2]: other for other in reversed(others)}, 0.85)
         or _closest(key, {} if siblings else {other: other for other in others}, 0.75)
     )
-    return f"did you mean {close}?" if close else f"known here: {', '.join(siblings or by_section[''])}"
+    return (
+        f"did you mean {close}?"
+        if close
+        else f"known here: {', '.join(siblings or by_section.get('', by_section))}"
+    )
 
 
 def _closest(name: str, spellings: Mapping[str, str], cutoff: float) -> str | None:

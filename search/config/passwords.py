@@ -1,4 +1,4 @@
-"""Passwords of a store's URL, taken out of YAML texts before these are shown or kept."""
+"""Passwords of the URLs of a study, taken out of YAML texts before these are shown or kept."""
 
 import re
 from collections.abc import Iterator
@@ -7,13 +7,15 @@ from search.config.reader import Node, parse
 from search.errors import ConfigError, Place
 from storage.masking import masked, masked_url
 
-_KEY = "storage.url"
+URLS = ("storage.url", "tracking.mlflow.uri")
+"""The settings that are URLs, and may hold a password."""
+
 _SUSPECT = re.compile(r"@|password=|\\")
 """No password without one of these: an escape may hide the others."""
 
 
 def masked_yaml(text: str, key: str = "") -> str:
-    """The text with the passwords of its `storage.url` and of its comments masked, line for line.
+    """The text with the passwords of its URLS and of its comments masked, line for line.
 
     `key` is what the text is the value of; "" for a whole file. What is masked already stays as it is. Text
     that is not YAML is masked as a sentence.
@@ -37,18 +39,18 @@ def masked_yaml(text: str, key: str = "") -> str:
 
 
 def masked_set(text: str) -> str:
-    """The text of a `--set`, `KEY=VALUE`, without the password of a store."""
+    """The text of a `--set`, `KEY=VALUE`, without the password of a URL."""
     key, equals, value = text.partition("=")
     return f"{masked(key)}{equals}{masked_yaml(value, key.strip())}"
 
 
 def _urls(node: Node, key: str) -> Iterator[Node]:
-    if key == _KEY:
+    if key in URLS:
         yield from _scalars(node)
     elif isinstance(node.value, dict):
         for name, child in node.value.items():
             longer = f"{key}.{name}" if key else name
-            if f"{_KEY}.".startswith(f"{longer}."):
+            if any(f"{url}.".startswith(f"{longer}.") for url in URLS):
                 yield from _urls(child, longer)
 
 

@@ -54,7 +54,7 @@ def resolve(
 def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) -> ResolvedStudy:
     """Resolve `ResolvedStudy.sources` again, on any machine: no file is read.
 
-    The study is as it was, but for passwords in `storage.url`, which are not in the sources. `folder` is
+    The study is as it was, but for passwords in URLs, which are not in the sources. `folder` is
     where its relative paths start on this machine; None: where they did. Raises ConfigError where this
     version of Ballast does not take the texts.
     """
@@ -65,8 +65,11 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
         sets=tuple(sources["sets"]),
     )
     resolved = _resolved(texts, Path(sources["folder"]) if folder is None else folder, [])
-    stored = sources["stored_at"]
-    return resolved if stored is None else resolved.stored_at(stored["url"], stored["origin"])
+    if (stored := sources["stored_at"]) is not None:
+        resolved = resolved.stored_at(stored["url"], stored["origin"])
+    if (tracked := sources.get("tracked_at")) is not None:  # which older records do not know
+        resolved = resolved.tracked_at(tracked["url"], tracked["origin"])
+    return resolved
 
 
 def _resolved(texts: _Texts, folder: Path, problems: list[Problem]) -> ResolvedStudy:
@@ -90,6 +93,7 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem]) -> ResolvedS
         "policy": [_kept(source) for source in texts.policy],
         "sets": [masked_set(text) for text in texts.sets],
         "stored_at": None,
+        "tracked_at": None,
     }
     return draft.study(Path(texts.study.shown), folder, provenance, sources)
 

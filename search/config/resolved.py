@@ -26,6 +26,8 @@ A trial that its time limit ends is unpromising; an accepted one has the value t
 Two devices differ in the last bits alone.
 """
 
+_PLACES = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLflow"}
+
 _SEARCH_KEYS = ("seed", "sampler", "pruner", "startup_trials", "pruner_warmup", "pruner_patience")
 
 
@@ -87,13 +89,20 @@ class ResolvedStudy:
 
         Raises RequestError where a `--set` puts it elsewhere.
         """
-        setting = self.settings["storage.url"]
+        return self._placed("storage.url", "stored_at", url, origin)
+
+    def tracked_at(self, uri: str, origin: str) -> "ResolvedStudy":
+        """The same for the MLflow that is told of the study."""
+        return self._placed("tracking.mlflow.uri", "tracked_at", uri, origin)
+
+    def _placed(self, key: str, source: str, url: str, origin: str) -> "ResolvedStudy":
+        setting = self.settings[key]
         if setting.layer is Layer.CLI:
-            raise RequestError(f"{setting.origin} and {origin} name two stores; keep one of them")
+            raise RequestError(f"{setting.origin} and {origin} name two {_PLACES[key]}; keep one of them")
         act = Override(Layer.CLI, origin, url, url, f"{origin} comes before the study file")
-        stored = Setting(setting.key, (*setting.overrides, act))
-        sources = {**self.sources, "stored_at": {"url": masked_url(url), "origin": origin}}
-        return replace(self, settings={**self.settings, setting.key: stored}, sources=sources)
+        placed = Setting(setting.key, (*setting.overrides, act))
+        sources = {**self.sources, source: {"url": masked_url(url), "origin": origin}}
+        return replace(self, settings={**self.settings, setting.key: placed}, sources=sources)
 
     def fingerprints(self) -> dict[str, str]:
         """Return SHA-256 (hex) of what makes two studies the same: `space`, `policy`, `settings` and `data`.

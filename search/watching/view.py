@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search.config.layers import Setting
+from search.config.layers import Layer, Setting
 from search.config.resolved import ResolvedStudy
 from search.errors import RequestError
 from search.recording import settings_from_rows
 from search.safety import SafeRange
+from search.sources import resolve_from_store
 from search.space import Dimension
-from search.study import resolve_from_store
 from search.summary import Summary, summarise
 from storage import query, tables
 from storage.engine import Store
@@ -96,7 +96,7 @@ def drawn_trials(
         return [trial.number for trial in trials]
     chosen = [] if best is None else [best.number]
     chosen += [trial.number for trial in trials if trial.verdict is Verdict.SUSPICIOUS][: MOST_CURVES // 4]
-    chosen += list(dict.fromkeys(finding.trial for finding in findings))[: MOST_CURVES // 4]
+    chosen += list(dict.fromkeys(finding.trial for finding in findings))[-(MOST_CURVES // 4) :]
     left = MOST_CURVES - len(set(chosen))
     chosen += [trials[i * len(trials) // left].number for i in range(left)]
     return sorted(set(chosen))
@@ -112,5 +112,6 @@ def _searched(store: Store, name: str) -> list[Searched]:
 
 def _one_searched(resolved: ResolvedStudy, key: str) -> Searched:
     fixed = {name: setting.value for name, setting in resolved.settings.items() if name not in resolved.space}
-    declared = resolved.settings[f"space.{key}"].overrides[0].requested
+    acts = resolved.settings[f"space.{key}"].overrides
+    declared = next(act.requested for act in reversed(acts) if act.layer is not Layer.CLAMP)
     return Searched(key, declared, resolved.space[key], resolved.policy.rule(key, fixed))

@@ -36,6 +36,7 @@ _STUDY: dict[str, Any] = {
     "models": {"gru": {"batch_size": 64, "hidden_size": 4}},
     "training": {"epochs": 2, "patience": 2},
     "storage": {"patience": 0},
+    "tracking": {"dashboard": False},  # half of the time of a trial as small as these; tests of it turn it on
     "space": {"models.gru.learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}},
 }
 

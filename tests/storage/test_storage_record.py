@@ -24,7 +24,7 @@ from storage.errors import (
     ValueUnstorable,
 )
 from storage.record import (
-    add_artifact,
+    add_artifacts,
     continue_study,
     create_study,
     finish_trial,
@@ -99,9 +99,8 @@ def test_a_trial_comes_back_with_its_epochs_findings_and_artifacts(
     weights = Artifact(
         study=volatility, trial=0, kind="weights", path="model.pt", sha256="1" * 64, created_at=NOON
     )
-    plot = Artifact(study=volatility, kind="plot", path="history.html", sha256="2" * 64, created_at=NOON)
-    add_artifact(store, weights)
-    add_artifact(store, plot)
+    with store.session() as session:
+        add_artifacts(session, [weights])
 
     trial = query.trial(store, volatility, 0)
     assert trial.params == {"models.gru.learning_rate": 0.30000000000000004, "models.gru.hidden_size": 32}
@@ -111,7 +110,7 @@ def test_a_trial_comes_back_with_its_epochs_findings_and_artifacts(
     assert query.epochs(store, volatility, 0) == [new_epoch(volatility, 0, n) for n in range(2)]
     assert query.settings(store, volatility, 0) == [sampled, cut]
     assert query.artifacts(store, volatility, 0) == [weights]
-    assert query.artifacts(store, volatility) == [weights, plot]
+    assert query.artifacts(store, volatility) == [weights]
     (finding,) = query.findings(store, volatility, 0)
     assert math.isnan(finding.value)
     assert (finding.step, finding.threshold, finding.rows, finding.cell) == (
@@ -349,14 +348,12 @@ def test_what_is_written_again_after_a_lost_acknowledgement_is_there_once(
 ) -> None:
     sampled, cut = (new_setting("s", "lr", n, n, trial=0) for n in range(2))
     continued = new_setting("s", "study.trials", 0, 30)
-    plot = Artifact(study="s", kind="plot", path="p.html", sha256="2" * 64, created_at=NOON)
     weights = Artifact(study="s", trial=0, kind="weights", path="m.pt", sha256="1" * 64, created_at=NOON)
 
     def write_all() -> None:
         create_study(store, new_study("s"), [new_setting("s", "k", 0, 1)], [], new_data("s"))
         continue_study(store, "s", wanted=30, sources={"study": "a: 1"}, settings=[continued])
         start_trial(store, new_trial("s", 0), [sampled])
-        add_artifact(store, plot)
 
     for _ in range(2):
         write_all()
@@ -371,7 +368,7 @@ def test_what_is_written_again_after_a_lost_acknowledgement_is_there_once(
     assert query.settings(store, "s", 0) == [sampled, cut]
     assert [epoch.epoch for epoch in query.epochs(store, "s", 0)] == [0, 1]
     assert len(query.findings(store, "s")) == 1
-    assert query.artifacts(store, "s") == [plot, weights]
+    assert query.artifacts(store, "s") == [weights]
 
 
 def test_another_end_at_another_moment_is_no_lost_acknowledgement(

@@ -1,12 +1,12 @@
-"""A list of very many trials says what a short one says."""
+"""A list of trials says the same in a pipe, where it is written line by line, as on a wide terminal."""
 
 import io
 from datetime import UTC, datetime
 
-import pytest
 from rich.console import Console
 
-from search.cli import show
+from search.cli.grid import ENDLESS
+from search.cli.show import print_trials
 from storage.tables import Trial
 from storage.verdicts import Verdict
 
@@ -33,14 +33,13 @@ def _trials(n: int) -> list[Trial]:
     ]
 
 
-def _words(trials: list[Trial]) -> list[list[str]]:
+def _words(trials: list[Trial], width: int) -> list[list[str]]:
     told = io.StringIO()
-    show.print_trials(Console(file=told, width=240), trials)
+    print_trials(Console(file=told, width=width), trials)
     return [line.split() for line in told.getvalue().splitlines()]
 
 
-def test_many_trials_are_told_with_the_same_words_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = _words(_trials(20))
-    monkeypatch.setattr(show, "_MANY", 10)
-    assert _words(_trials(20)) == drawn
+def test_a_pipe_is_told_the_same_words_as_a_wide_terminal() -> None:
+    drawn = _words(_trials(20), 240)
+    assert _words(_trials(20), ENDLESS) == drawn
     assert len(drawn) == 21

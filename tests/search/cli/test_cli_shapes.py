@@ -101,8 +101,8 @@ def test_a_terminal_gets_a_live_view_and_no_colour_where_none_is_wanted(
     assert "2/2" in live.out
     assert "2 accepted" in live.out
     assert "trials an hour" in live.out
-    assert re.search(r"best: trial \d, loss \d", live.out)
-    assert "\x1b[32maccepted" in live.out
+    assert re.search(r"best +trial \d, loss \d", live.out)
+    assert "\x1b[38;5;29maccepted" in live.out
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[3" not in ballast("trials", "small").out
 

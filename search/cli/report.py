@@ -1,0 +1,73 @@
+"""`ballast report`: a study on one page, to be mailed or kept."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from search.cli.options import DEFAULT_STORE, AsJson, StoreUrl, StudyName, existing_store, print_json
+
+if TYPE_CHECKING:
+    from storage.engine import Store
+
+Format = Literal["html", "md"]
+
+_EPILOG = "Example: ballast report sp500-volatility -o report.html"
+_SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="report", epilog=_EPILOG)(report)
+
+
+def report(
+    name: StudyName,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
+    format: Annotated[
+        Format | None, typer.Option(help="What to write; else as the file's name ends: .html or .md.")
+    ] = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write everything about a study into one file that opens offline."""
+    from search.writing import write_whole
+
+    chosen = format or _format_of(output)
+    text = _text(existing_store(store), name, chosen)
+    write_whole(text, output, f"report.{chosen}")
+    if as_json:
+        print_json({"path": str(output), "format": chosen, "bytes": len(text.encode())})
+        return
+    print(f"{output}: the report on {name!r}, {len(text.encode()) / 1e6:.1f} MB")
+    print(f"open it, offline too: {output.resolve().as_uri()}")
+
+
+def _format_of(output: Path) -> Format:
+    """The format that the name of the file asks for."""
+    from search.errors import RequestError
+
+    if (found := _SUFFIXES.get(output.suffix.lower())) is None:
+        raise RequestError(
+            f"{str(output)!r} does not say what to write; name a file that ends in .html or .md, "
+            "or add --format html"
+        )
+    return found
+
+
+def _text(store: "Store", name: str, format: Format) -> str:
+    from search.watching.figures import figures
+    from search.watching.html import to_html
+    from search.watching.markdown import to_markdown
+    from search.watching.report import report
+    from search.watching.view import study_view
+
+    view = study_view(store, name)
+    blocks = report(view, figures(view), _where(store))
+    return to_html(f"Study {name}", blocks) if format == "html" else to_markdown(blocks)
+
+
+def _where(store: "Store") -> str:
+    """The option that leads another reader to this store, whatever their BALLAST_STORE is."""
+    return "" if store.url == DEFAULT_STORE else f" --store {shlex.quote(store.shown_url)}"

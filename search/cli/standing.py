@@ -1,0 +1,163 @@
+"""Where a study stands: done of wanted, what runs and who runs it, the pace, and the time left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.cli.grid import Cell, Column, Grid, grid
+from search.cli.styles import count_cells, plain
+from search.summary import Summary
+from search.words import cell, duration
+from search.worker import is_dead
+from storage import query, tables, workers
+from storage.engine import Store
+from storage.verdicts import Verdict
+
+EPOCHS = "training.epochs"
+RUNNING = (
+    Column("running", right=True),
+    Column("epoch", right=True),
+    Column("loss", right=True),
+    Column("skill", right=True),
+    Column("lr", right=True),
+)
+"""The columns of trials that run; `epoch_of` and `signals` fill them."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A trial that has no verdict yet, and how far it is."""
+
+    trial: tables.Trial
+    epochs: int | None
+    """How many it may train."""
+    last: tables.Epoch | None
+    is_alone: bool
+    """Whether its worker is known to be gone."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study as it stands now. `at_work` are the workers that are not known to be gone."""
+
+    summary: Summary
+    done: int
+    at_work: Sequence[tables.Worker]
+    running: Sequence[Running]
+
+    @property
+    def hourly(self) -> float | None:
+        """Trials an hour, if all workers keep the pace of those that ended; None if nobody is at work."""
+        each = self.summary.seconds_per_trial
+        return 3600 * len(self.at_work) / each if each and self.at_work else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the study has its trials at that pace."""
+        return (
+            None
+            if self.hourly is None
+            else 3600 * max(0, self.summary.study.wanted - self.done) / self.hourly
+        )
+
+
+def standing(store: Store, summary: Summary) -> Standing:
+    """Read what a summary does not say."""
+    name = summary.study.name
+    present = [row for row in workers.present(store, name) if not is_dead(row.worker)]
+    return Standing(summary, query.count_conclusive(store, name), present, _running(store, name))
+
+
+def _running(store: Store, name: str) -> list[Running]:
+    trials = query.running(store, name)
+    if not trials:
+        return []
+    epochs = query.epochs_of(store, name, [trial.number for trial in trials])
+    stack = query.setting_stacks(store, name).get(EPOCHS)
+    fixed = stack[-1].effective if stack else None
+    return [
+        Running(
+            trial,
+            _whole(trial.params.get(EPOCHS, fixed)),
+            epochs[trial.number][-1] if trial.number in epochs else None,
+            is_dead(trial.worker),
+        )
+        for trial in trials
+    ]
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def counts_of(summary: Summary) -> dict[Verdict | None, int]:
+    """The counts of a summary by verdict, None for those that run."""
+    return {None if word == "running" else Verdict(word): n for word, n in summary.verdicts.items()}
+
+
+def facts_of(now: Standing) -> list[tuple[str, Cell]]:
+    """What `ballast status NAME` says first."""
+    summary, best = now.summary, now.summary.best
+    study = summary.study
+    return [
+        ("study", plain(study.name)),
+        ("started", plain(f"{study.created_at:%Y-%m-%d %H:%M} UTC from {study.study_file}")),
+        ("trials", f"{now.done} of {study.wanted} done, {summary.trials} in all"),
+        ("verdicts", count_cells(counts_of(summary))),
+        ("workers", _crew(now.at_work)),
+        ("best", "none yet" if best is None else told_best(best)),
+        ("pace", _pace(now)),
+        ("noise floor", f"{summary.noise_floor:.4f}"),
+    ]
+
+
+def told_best(best: Any) -> str:
+    """`trial 11, loss 0.461701, skill +0.1594`."""
+    skill = "" if best.skill is None else f", skill {best.skill:+.4f}"
+    return f"trial {best.number}, loss {best.value:.6f}{skill}"
+
+
+def _crew(present: Sequence[tables.Worker]) -> Cell:
+    if not present:
+        return "none at work"
+    return tuple(
+        plain(short_worker(row.worker) + (f" on {row.device}" if row.device else "")) for row in present
+    )
+
+
+def short_worker(worker: str) -> str:
+    """`machine:pid`, without what tells it from a later process of the same id."""
+    return worker.rpartition(":")[0] or worker
+
+
+def _pace(now: Standing) -> str:
+    told = f"{duration(now.summary.seconds_per_trial)} a trial"
+    if now.hourly is None:
+        return told
+    return f"{told}, {now.hourly:.0f} an hour, {duration(now.seconds_left)} left"
+
+
+def running_table(running: Sequence[Running]) -> Grid:
+    """A row per trial that runs."""
+    rows = (
+        (
+            str(one.trial.number),
+            epoch_of(0 if one.last is None else one.last.epoch + 1, one.epochs),
+            *signals(one.last),
+            plain(short_worker(one.trial.worker) + (" (gone)" if one.is_alone else "")),
+        )
+        for one in running
+    )
+    return grid((*RUNNING, Column("worker", folds=True)), rows, elsewhere="see a wider terminal")
+
+
+def epoch_of(passed: int, epochs: int | None) -> str:
+    """`3/15`."""
+    return f"{passed}/{'?' if epochs is None else epochs}"
+
+
+def signals(last: Any) -> tuple[str, str, str]:
+    """Loss, skill and learning rate of an epoch, by whoever reports it; dashes before the first."""
+    if last is None:
+        return "–", "–", "–"
+    return f"{last.validation_loss:.4f}", f"{last.skill:+.4f}", cell(float(f"{last.learning_rate:.3g}"))

@@ -1,0 +1,87 @@
+"""Attributes that optuna-dashboard reads, written all at once: nobody sees half of a note or of a plot.
+
+Optuna's own calls are one transaction for each attribute, and a note or a plot is many. Here its functions,
+and the dashboard's, write to a sheet, which is then put into the database in one transaction.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from optuna.storages import BaseStorage
+from optuna.storages._rdb import models
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.engine import Store
+
+
+@dataclass
+class Sheet:
+    """Optuna's storage to whoever writes attributes on it; they stay here until `put_down`.
+
+    `known` are the study's attributes as far as a writer may ask for them.
+    """
+
+    inner: BaseStorage
+    known: Mapping[str, Any] = field(default_factory=dict)
+    of_study: dict[str, Any] = field(default_factory=dict)
+    of_trial: dict[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def as_storage(self) -> BaseStorage:
+        """Itself, to functions that ask for a storage."""
+        return cast(BaseStorage, self)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """What is known, under what was written."""
+        return {**self.known, **self.of_study}
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Keep it."""
+        self.of_study[key] = value
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keep it."""
+        self.of_trial[key] = value
+
+
+def read_attributes(store: Store, study_id: int, prefix: str) -> dict[str, Any]:
+    """The attributes of a study whose keys begin so; `prefix` has no % and no backslash."""
+    table = models.StudySystemAttributeModel
+    wanted = (table.study_id == study_id) & table.key.startswith(prefix, autoescape=True)
+    with store.reading() as session:
+        rows = session.execute(select(table.key, table.value_json).where(wanted))
+        return {key: json.loads(value) for key, value in rows}
+
+
+def put_of_study(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
+    """Write system attributes of a study, over those that are there."""
+    _put(session.connection(), models.StudySystemAttributeModel, {"study_id": study_id}, attributes)
+
+
+def put_user_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
+    """Write user attributes of a study, over those that are there."""
+    _put(session.connection(), models.StudyUserAttributeModel, {"study_id": study_id}, attributes)
+
+
+def put_of_trial(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:
+    """Write system attributes of a trial, over those that are there."""
+    _put(session.connection(), models.TrialSystemAttributeModel, {"trial_id": trial_id}, attributes)
+
+
+def _put(connection: Connection, model: Any, owner: Mapping[str, int], attributes: Mapping[str, Any]) -> None:
+    if not attributes:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(model)
+    keys: Sequence[str] = [*owner, "key"]
+    statement = statement.on_conflict_do_update(
+        index_elements=keys, set_={"value_json": statement.excluded.value_json}
+    )
+    rows = [{**owner, "key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
+    connection.execute(statement, rows)

@@ -1,0 +1,25 @@
+"""The settings of a study as its record has them: no file is needed to go on with it or to explain it."""
+
+import shlex
+from pathlib import Path
+
+from search.config.resolve import resolve_recorded
+from search.config.resolved import ResolvedStudy
+from search.errors import RequestError
+from storage import query
+from storage.engine import Store
+
+
+def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> ResolvedStudy:
+    """The study's settings as its record has them; `folder` is where relative paths of data begin.
+
+    RequestError for a study whose record has no sources.
+    """
+    sources = query.study(store, name).sources
+    if sources is None:
+        raise RequestError(
+            f"study {name!r} in {store.shown_url} was started by a Ballast that did not keep its file; "
+            "go on with it once from the file, and workers can join: "
+            f"ballast run STUDY.yaml --name {shlex.quote(name)}"
+        )
+    return resolve_recorded(sources, folder=folder)

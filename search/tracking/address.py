@@ -1,0 +1,66 @@
+"""Where MLflow is: which setting says so, which addresses are understood. Imports nothing of MLflow."""
+
+import os
+import re
+import shlex
+from urllib.parse import urlsplit
+
+from search.config.resolved import ResolvedStudy
+from search.continuation import recorded_value
+from search.errors import RequestError
+from storage import query
+from storage.engine import Store
+from storage.masking import masked_url
+
+VARIABLE = "BALLAST_MLFLOW_URI"
+_KEY = "tracking.mlflow.uri"
+_SERVER = ("http", "https")
+_DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?")
+_FORMS = "name a server, http://127.0.0.1:5000, or its database, sqlite:///mlflow.db"
+
+
+def tracked_at(resolved: ResolvedStudy) -> tuple[ResolvedStudy, str | None]:
+    """The study and its MLflow (None: it has none): BALLAST_MLFLOW_URI, which is put on record, else its own.
+
+    Raises RequestError for an address that MLflow cannot be at, and where a `--set` names another than the
+    environment.
+    """
+    own, given = resolved.file.tracking.mlflow.uri, os.environ.get(VARIABLE)
+    if given and given != own:
+        resolved = resolved.tracked_at(given, VARIABLE)
+    uri = given or own
+    return resolved, None if uri is None else checked(uri)
+
+
+def of_study(store: Store, name: str, option: str | None) -> str:
+    """The MLflow of a study on record: the option, else BALLAST_MLFLOW_URI, else as recorded.
+
+    Raises StudyUnknown, and RequestError where there is none or its password is not on record.
+    """
+    recorded = recorded_value(_KEY, query.setting_stacks(store, name))
+    uri = option if option is not None else os.environ.get(VARIABLE) or recorded
+    command = f"ballast track {shlex.quote(name)} --mlflow http://127.0.0.1:5000"
+    if uri is None:
+        raise RequestError(
+            f"study {name!r} has no MLflow: neither {_KEY} nor {VARIABLE} is set; run {command}"
+        )
+    if ":***@" in uri or "password=***" in uri:
+        raise RequestError(f"the password of {uri} is not on record; give it once more, in {VARIABLE}")
+    return checked(uri)
+
+
+def checked(uri: str) -> str:
+    """The address as it is; RequestError if MLflow cannot be there."""
+    try:
+        address = urlsplit(uri)
+        is_server = address.scheme in _SERVER and bool(address.hostname) and address.port != 0
+    except ValueError:  # a port that is no number; its message may repeat a password
+        is_server = False
+    if not is_server and not _DATABASE.fullmatch(uri.partition("://")[0]):
+        raise RequestError(f"{masked_url(uri)!r} is no address of MLflow that Ballast can send to; {_FORMS}")
+    return uri
+
+
+def is_server(uri: str) -> bool:
+    """Whether it is a server; else it is a database."""
+    return uri.startswith(tuple(f"{scheme}://" for scheme in _SERVER))

@@ -1,0 +1,242 @@
+"""What MLflow is told of a study and of a trial, made of the record alone. Pure, and without MLflow.
+
+Everything is the same whenever it is made, so that what is sent twice is there once.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from search.config.layers import Layer, Setting
+from search.config.schema import TRIAL_LEAVES
+from search.summary import Summary
+from search.watching.settings_file import configured, trial_yaml
+from search.watching.view import TrialView
+from search.words import cell
+from storage import tables
+from storage.verdicts import Verdict
+from trainer.result import EpochReport
+
+STUDY = "ballast.study"
+CREATED_AT = "ballast.created_at"
+TRIAL = "ballast.trial"
+PARENT = "mlflow.parentRunId"
+
+_MAX_PARAM = 6000
+_MAX_TAG = 5000
+"""Characters. MLflow 3.17 takes 6000 and 8000; databases of older servers hold 5000 of a tag."""
+
+_SIGNALS = tuple(field.name for field in fields(EpochReport) if field.name != "epoch")
+_FILE_LAYERS = (Layer.DEFAULT, Layer.BASE, Layer.STUDY)
+
+_STATUS: Mapping[Verdict, str] = {
+    Verdict.ACCEPTED: "FINISHED",
+    Verdict.UNPROMISING: "KILLED",
+    Verdict.INTERRUPTED: "KILLED",
+    Verdict.UNSTABLE: "FAILED",
+    Verdict.SUSPICIOUS: "FAILED",
+    Verdict.FAILED: "FAILED",
+}
+
+
+class Point(NamedTuple):
+    """One value of a metric; `timestamp` in milliseconds since 1970."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+
+
+class Told(NamedTuple):
+    """What a run is told at once: a param is written once, a tag as often as one likes."""
+
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    points: Sequence[Point]
+
+
+def milliseconds(moment: datetime) -> int:
+    """As MLflow keeps time."""
+    return round(moment.timestamp() * 1000)
+
+
+def status(verdict: Verdict) -> str:
+    """MLflow's status for a verdict; the verdict itself is a tag."""
+    return _STATUS[verdict]
+
+
+def identity(study: tables.Study) -> dict[str, str]:
+    """What tells a study from one of the same name in another store."""
+    return {STUDY: study.name, CREATED_AT: study.created_at.isoformat()}
+
+
+def trial_begun(view: TrialView, parent: str) -> dict[str, str]:
+    """The tags that a trial has from its first moment; `parent` is the id of the study's run."""
+    trial = view.trial
+    tags = {
+        **identity(view.study),
+        TRIAL: str(trial.number),
+        PARENT: parent,
+        "ballast.verdict": "running",
+        "ballast.seed": str(trial.seed),
+        "ballast.worker": trial.worker,
+        **table_tag("overrides.json"),
+    }
+    if trial.retry_of is not None:
+        tags["ballast.retry_of"] = str(trial.retry_of)
+    if trial.source_trial is not None:
+        tags["ballast.copy_of"] = f"{trial.source_study}, trial {trial.source_trial}"
+    return _tags(tags)
+
+
+def trial_params(view: TrialView) -> dict[str, str]:
+    """Every setting of the trial that has a value, as it was started with it."""
+    return {
+        setting.key: _param(value)
+        for setting in view.settings
+        if setting.key in TRIAL_LEAVES and (value := configured(setting).effective) is not None
+    }
+
+
+def trial_epochs(trial: tables.Trial, epochs: Iterable[tables.Epoch]) -> list[Point]:
+    """The signals of epochs from the first on; what is not finite is left out, as SQL has no word for it.
+
+    The time of an epoch is what the trainer counted, which does not change when a trial is taken up again.
+    """
+    points, at = [], milliseconds(trial.started_at)
+    for epoch in epochs:
+        at += round(epoch.seconds * 1000) if math.isfinite(epoch.seconds) else 0
+        points += [
+            Point(name, float(value), at, epoch.epoch)
+            for name in _SIGNALS
+            if math.isfinite(value := getattr(epoch, name))
+        ]
+    return points
+
+
+def trial_ended(view: TrialView, finished_at: datetime) -> tuple[dict[str, str], list[Point]]:
+    """The tags and metrics of a trial's end: verdict, reasons, overrides that changed a value.
+
+    A result is among them only where it is to be believed: MLflow's tables are sorted by it.
+    """
+    trial = view.trial
+    changes = {
+        f"ballast.override.{row[0]}": f"{cell(row[3])} → {cell(row[4])}: {row[5]} ({row[1]}, {row[2]})"
+        for row in overrides(view.settings)
+        if row[3] != row[4]
+    }
+    tags = {
+        "ballast.verdict": str(trial.verdict),
+        "ballast.reasons": ", ".join(trial.reasons) or "none",
+        "ballast.message": trial.message or "",
+    }
+    believed = trial.verdict is Verdict.ACCEPTED
+    numbers = {
+        "best_loss": trial.value if believed else None,
+        "best_skill": trial.skill if believed else None,
+        "best_epoch": trial.best_epoch if believed else None,
+        "duration_s": trial.duration_s,
+    }
+    return _tags(tags | changes), _points(numbers, milliseconds(finished_at), trial.epochs)
+
+
+def trial_files(view: TrialView) -> dict[str, str]:
+    """The files of a trial that has ended, by name."""
+    return {"settings.yaml": trial_yaml(view), "overrides.json": table(OVERRIDES, overrides(view.settings))}
+
+
+OVERRIDES = ("setting", "layer", "origin", "asked for", "used", "why")
+
+
+def overrides(settings: Iterable[Setting]) -> list[list[Any]]:
+    """A row for each act of the command line, the sampler, a clamp or the guard, and for any that changed a
+    value; columns are OVERRIDES.
+    """
+    return [
+        [setting.key, str(act.layer), act.origin, act.requested, act.effective, act.reason]
+        for setting in settings
+        for act in setting.overrides
+        if act.layer not in _FILE_LAYERS or act.requested != act.effective
+    ]
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as `MlflowClient.log_table` writes it. That one adds its rows to those of an earlier time."""
+    return json.dumps({"columns": columns, "data": [[cell(value) for value in row] for row in rows]})
+
+
+def table_tag(*files: str) -> dict[str, str]:
+    """The tag that has MLflow's pages show these files as tables."""
+    return {"mlflow.loggedArtifacts": json.dumps([{"path": file, "type": "table"} for file in files])}
+
+
+def study_told(summary: Summary, data: tables.DataFingerprint, ended_at: datetime | None) -> Told:
+    """What is known of a study; `ended_at` is when the last of its trials ended, None while none has."""
+    study, facts, best = summary.study, summary.study.facts, summary.best
+    ended = summary.trials - summary.verdicts.get("running", 0)
+    params = {
+        "baseline": facts["baseline"]["name"],
+        "baseline_loss": facts["baseline"]["loss"],
+        "skill_ceiling": facts["skill_ceiling"],
+        "target_kind": facts["kind"],
+        "horizon": facts["horizon"],
+        "seed": study.seed,
+        "policy": study.policy_file,
+        "data": data.source,
+        "data_sha256": data.sha256,
+        **{f"rows.{split}": rows for split, rows in facts["rows"].items()},
+    }
+    tags = {
+        "ballast.best_trial": "none" if best is None else str(best.number),
+        "ballast.skill_shown": str(summary.skill_shown).lower(),
+        "mlflow.note.content": summary.sentence(),  # what MLflow shows as the description
+        **{f"ballast.version.{name}": version for name, version in study.versions.items()},
+    }
+    numbers = {
+        "noise_floor": summary.noise_floor,
+        "best_loss": None if best is None else best.value,
+        "best_skill": None if best is None else best.skill,
+        "trials_ended": ended,
+        **{f"trials_{verdict}": summary.verdicts.get(verdict, 0) for verdict in Verdict},
+    }
+    at = milliseconds(study.created_at if ended_at is None else ended_at)
+    return Told(
+        {key: _param(value) for key, value in params.items()}, _tags(tags), _points(numbers, at, ended)
+    )
+
+
+def study_files(
+    study: tables.Study, clamps: Iterable[tables.Clamp], settings: Iterable[Setting]
+) -> dict[str, str]:
+    """The files of a study, by name; its own file is as the record keeps it, without passwords."""
+    rows = [[c.key, c.declared, c.effective, c.reason, c.origin] for c in clamps]
+    files = {
+        "clamps.json": table(("setting", "asked for", "used", "why", "origin"), rows),
+        "overrides.json": table(OVERRIDES, overrides(settings)),
+    }
+    return files if study.sources is None else {"study.yaml": study.sources["study"]["text"], **files}
+
+
+def _points(numbers: Mapping[str, float | None], at: int, step: int) -> list[Point]:
+    return [
+        Point(key, float(value), at, step)
+        for key, value in numbers.items()
+        if value is not None and math.isfinite(value)
+    ]
+
+
+def _tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: _cut(value, _MAX_TAG) for key, value in tags.items()}
+
+
+def _param(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _cut(text, _MAX_PARAM)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

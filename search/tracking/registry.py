@@ -1,0 +1,162 @@
+"""Registers an exported configuration's model in MLflow: the weights of its best epoch, trained again."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.config.resolve import resolve
+from search.data import load
+from search.errors import AnswerIsNo
+from search.rerun import Rerun
+from search.tracking.connection import connect, surroundings, translated
+from search.tracking.sender import Sender
+from storage import tables
+from storage.engine import Store
+from trainer.config import TrialConfig
+from trainer.data.windows import Dataset
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_EXAMPLES = 8
+"""Windows that the model is traced with; more than one, so that the number of windows stays free."""
+
+_REQUIRED = ("torch", "numpy", "mlflow")
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """An exported configuration, the data it is for, and what came of training it again."""
+
+    path: Path
+    config: TrialConfig
+    data: Dataset
+    rerun: Rerun
+
+
+def register(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: str, name: str) -> str:
+    """Register the model of an exported trial under `name`; returns its version.
+
+    `again` is the export at `path`, trained once more. The model takes windows, float32 of shape (n, seq_len,
+    features) as in `Dataset.features`, and gives n standardised forecasts; the moments to undo that are
+    in its metadata. It is a traced graph: it loads without pickle and without Ballast. Raises AnswerIsNo if
+    the exported value was not reproduced or was not believed, and NotTaken.
+    """
+    if not again.reproduced or not again.trustworthy:
+        because = "; ".join(again.differences) or again.judgement.message
+        raise AnswerIsNo(
+            f"{path} was not reproduced and its model is not registered: it is {again.result.value!r}, "
+            f"was {again.expected!r} ({because}); see for yourself: ballast train {shlex.quote(str(path))}"
+        )
+    resolved = resolve(path)
+    config = resolved.trial({}).config
+    trained = _Trained(path, config, load(resolved).dataset(config.data), again)
+    with surroundings(uri) as address:
+        client = connect(address)
+        run_id = Sender(client, store, trial.study).run_of(trial.number)
+        with translated(address), _experiment(client.get_run(run_id).info.experiment_id):
+            client.log_artifact(run_id, str(path))
+            return _log(trained, run_id, name, _tags(trial))
+
+
+def windows(data: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The windows that end at `rows`: (n, seq_len, features)."""
+    return np.stack([data.features[row - data.seq_len + 1 : row + 1] for row in rows])
+
+
+def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str:
+    import mlflow
+    import torch
+    from mlflow.models import infer_signature
+
+    model, examples = _module(trained), windows(trained.data, trained.data.validation[:_EXAMPLES])
+    with torch.no_grad():
+        forecasts = model(torch.from_numpy(examples)).numpy()
+    logged = mlflow.pytorch.log_model(
+        model,
+        name="model",
+        run_id=run_id,
+        registered_model_name=name,
+        signature=infer_signature(examples, forecasts),
+        input_example=examples,
+        serialization_format="pt2",
+        pip_requirements=[f"{package}=={_release(package)}" for package in _REQUIRED],
+        metadata=_metadata(trained),
+        tags=tags,
+    )
+    return str(logged.registered_model_version)
+
+
+def _module(trained: _Trained) -> "nn.Module":
+    """The forecaster with windows first, as MLflow serves them; on the CPU, without dropout."""
+    from torch import Tensor, nn
+
+    from trainer.model import GRUForecaster
+
+    class WindowsFirst(nn.Module):
+        def __init__(self, forecaster: GRUForecaster) -> None:
+            super().__init__()
+            self.forecaster = forecaster
+
+        def forward(self, x: Tensor) -> Tensor:
+            forecasts: Tensor = self.forecaster(x.transpose(0, 1))  # (n, seq_len, features) → (n,)
+            return forecasts
+
+    weights = trained.rerun.result.weights
+    assert weights is not None
+    forecaster = GRUForecaster(len(trained.data.feature_names), trained.config.models.gru)
+    forecaster.load_state_dict({key: weight.cpu() for key, weight in weights.items()})
+    return WindowsFirst(forecaster).eval()
+
+
+def _metadata(trained: _Trained) -> dict[str, Any]:
+    """What a user must know to feed the model and to read its forecasts; values are JSON's."""
+    data, scaler = trained.data, trained.data.scaler
+    return {
+        "features": list(data.feature_names),
+        "feature_mean": scaler.feature_mean.tolist(),
+        "feature_std": scaler.feature_std.tolist(),
+        "feature_clip": scaler.feature_clip,
+        "target_kind": str(data.kind),
+        "target_mean": scaler.target_mean,
+        "target_std": scaler.target_std,
+        "target_clip": scaler.target_clip,
+        "seq_len": data.seq_len,
+        "horizon": data.horizon,
+        "data_sha256": data.sha256,
+    }
+
+
+def _tags(trial: tables.Trial) -> dict[str, str]:
+    return {
+        "ballast.study": trial.study,
+        "ballast.trial": str(trial.number),
+        "ballast.verdict": str(trial.verdict),
+        "ballast.skill": repr(trial.skill),
+        "ballast.value": repr(trial.value),
+    }
+
+
+def _release(package: str) -> str:
+    """The version without what a build adds to it (`+cpu`), which no index has."""
+    return version(package).partition("+")[0]
+
+
+@contextmanager
+def _experiment(number: str) -> Iterator[None]:
+    """`log_model` puts models where this variable says, not where their run is."""
+    name = "MLFLOW_EXPERIMENT_ID"
+    before = os.environ.get(name)
+    os.environ[name] = number
+    try:
+        yield
+    finally:
+        os.environ.pop(name) if before is None else os.environ.update({name: before})

@@ -1,0 +1,103 @@
+"""Learning rate and gradient norm over steps, with what the guard did about what it found."""
+
+from collections.abc import Sequence
+
+from search.watching.blocks import Plot
+from search.watching.plots.canvas import Json, axis, label, layout, line, log_axis, positive, word
+from search.watching.plots.course import Course, course
+from search.watching.view import StudyView
+from storage import tables
+
+_MOST = 8
+"""Trials with findings that are drawn, beside the best: more lines cannot be told apart."""
+_PALETTE = (
+    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"),
+    *("#aa3377", "#ee7733", "#999933", "#9a8fd0"),
+)
+"""One colour a trial, after Paul Tol's "bright" and "vibrant" schemes; verdicts have theirs elsewhere."""
+ACTIONS: dict[str, tuple[str, str]] = {
+    "skip_and_cut": ("triangle-down", "▼ step skipped, rate cut"),
+    "rewind": ("diamond", "◆ rewound"),
+    "stop": ("x", "✕ stopped"),
+}
+"""The symbol of each of the guard's actions, and what a reader is told of it."""
+_PANELS = ([0.56, 1.0], [0.0, 0.44])
+
+
+def interventions(view: StudyView) -> Plot:
+    """The best trial and the latest with findings: one legend entry each."""
+    of_trial = _findings(view)
+    traces: list[Json] = []
+    for trial, colour in zip(_chosen(view, of_trial), _PALETTE, strict=False):
+        done = course(view.epochs.get(trial.number, ()), of_trial.get(trial.number, ()))
+        traces += _trial(view, trial, done, colour)
+    title = "What the guard did"
+    return Plot(
+        id="interventions",
+        title=title,
+        about=(
+            "Learning rate and the largest gradient norm of each epoch, over optimiser steps, of the best "
+            f"trial and of the latest with findings, at most {_MOST}. The marks are the guard's "
+            "interventions; hovering tells the finding. A gradient norm that is zero or not finite is a gap."
+        ),
+        figure={
+            "data": traces,
+            "layout": layout(
+                title,
+                " · ".join(told for _, told in ACTIONS.values()),
+                xaxis=axis("", anchor="y", showticklabels=False, matches="x2", rangemode="tozero"),
+                xaxis2=axis("optimiser step", anchor="y2", rangemode="tozero"),
+                yaxis=log_axis("learning rate", _values(traces, "y"), domain=_PANELS[0]),
+                yaxis2=log_axis("gradient norm", _values(traces, "y2"), domain=_PANELS[1], anchor="x2"),
+            ),
+        },
+    )
+
+
+def _values(traces: Sequence[Json], panel: str) -> list[float | None]:
+    return [value for trace in traces if trace.get("yaxis", "y") == panel for value in trace["y"]]
+
+
+def _findings(view: StudyView) -> dict[int, list[tables.Finding]]:
+    found: dict[int, list[tables.Finding]] = {}
+    for finding in view.findings:
+        found.setdefault(finding.trial, []).append(finding)
+    return found
+
+
+def _chosen(view: StudyView, of_trial: dict[int, list[tables.Finding]]) -> list[tables.Trial]:
+    """The best, then the latest with findings, first those that have epochs to draw."""
+    best = view.summary.best
+    others = [t for t in view.trials if t.number in of_trial and (best is None or t.number != best.number)]
+    others.sort(key=lambda trial: (trial.number in view.epochs, trial.number), reverse=True)
+    return ([] if best is None else [best]) + others[:_MOST]
+
+
+def _trial(view: StudyView, trial: tables.Trial, done: Course, colour: str) -> list[Json]:
+    best = view.summary.best
+    told = "best" if best is not None and best.number == trial.number else word(trial.verdict)
+    name, group = f"#{trial.number} {told}", f"trial {trial.number}"
+    rates = line(name, [step for step, _ in done.rates], [positive(rate) for _, rate in done.rates], colour)
+    norms = [positive(epoch.grad_norm_max) for epoch in view.epochs.get(trial.number, ())]
+    hidden = {"legendgroup": group, "showlegend": False}
+    return [
+        rates | {"legendgroup": group},
+        line(name, done.ends, norms, colour)
+        | hidden
+        | {"mode": "lines+markers", "marker": {"size": 4}, "xaxis": "x2", "yaxis": "y2"},
+        _marks(name, done.marks, colour) | hidden,
+    ]
+
+
+def _marks(name: str, marks: Sequence[tuple[int, tables.Finding]], colour: str) -> Json:
+    symbols = [ACTIONS.get(finding.action, ("circle", ""))[0] for _, finding in marks]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [step for step, _ in marks],
+        "y": [positive(finding.lr_after) for _, finding in marks],
+        "text": [label(f"{f.kind}: {f.action}, epoch {f.epoch}") for _, f in marks],
+        "marker": {"color": colour, "symbol": symbols, "size": 10, "line": {"width": 1, "color": "#ffffff"}},
+        "hovertemplate": "step %{x}: %{text}",
+    }

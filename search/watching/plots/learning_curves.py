@@ -1,0 +1,86 @@
+"""Learning curves: validation loss by epoch, every trial in the colour of its verdict."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from search.watching.blocks import Plot
+from search.watching.plots.canvas import (
+    Json,
+    by_verdict,
+    count_axis,
+    fitting_axis,
+    label,
+    layout,
+    line,
+    number,
+    of_all,
+    word,
+)
+from search.watching.view import StudyView
+from search.words import COLOURS
+from storage import tables
+from storage.verdicts import Verdict
+
+_HOVER = "trial %{customdata}, epoch %{x}: %{y}"
+
+
+def learning_curves(view: StudyView) -> Plot:
+    """One trace per verdict, the best trial on top, the baseline across."""
+    drawn = [trial for trial in view.trials if view.epochs.get(trial.number)]
+    traces = [_curves(verdict, group, view) for verdict, group in by_verdict(drawn).items()]
+    best = view.summary.best
+    if best is not None and view.epochs.get(best.number):
+        traces.append(_best(best, view.epochs[best.number]))
+    baseline = view.study.facts["baseline"]
+    reach = max((epochs[-1].epoch for epochs in view.epochs.values() if epochs), default=0)
+    level = [number(baseline["loss"])] * 2
+    traces.append(line(f"baseline {label(baseline['name'])}", [0, max(reach, 1)], level, dash="dash"))
+    losses = [loss for trace in traces for loss in trace["y"]]
+    title = "Learning curves" + of_all(len(drawn), len(view.trials))
+    return Plot(
+        id="learning-curves",
+        title=title,
+        about=(
+            "Validation loss by epoch, coloured by verdict. Below the dashed line a trial beats the best "
+            "naive forecast. A trial that ended in its first epoch has no curve; an epoch whose loss is not "
+            "finite is a gap."
+        ),
+        figure={
+            "data": traces,
+            "layout": layout(
+                title,
+                xaxis=count_axis("epoch", reach),
+                yaxis=fitting_axis("validation loss (MSE, standardised target)", losses),
+            ),
+        },
+    )
+
+
+def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: StudyView) -> Json:
+    """All curves of a verdict as one line that is broken between trials."""
+    x: list[Any] = []
+    y: list[Any] = []
+    numbers: list[Any] = []
+    for trial in trials:
+        epochs = view.epochs[trial.number]
+        x += [epoch.epoch for epoch in epochs] + [None]
+        y += [number(epoch.validation_loss) for epoch in epochs] + [None]
+        numbers += [trial.number] * len(epochs) + [None]
+    return line(word(verdict), x, y, COLOURS[verdict], width=1.3) | {
+        "mode": "lines+markers",
+        "marker": {"size": 3},
+        "opacity": 0.6,
+        "customdata": numbers,
+        "hovertemplate": _HOVER,
+    }
+
+
+def _best(best: tables.Trial, epochs: Sequence[tables.Epoch]) -> Json:
+    y = [number(epoch.validation_loss) for epoch in epochs]
+    x = [epoch.epoch for epoch in epochs]
+    return line(f"best: trial {best.number}", x, y, COLOURS[Verdict.ACCEPTED], width=4) | {
+        "mode": "lines+markers",
+        "marker": {"size": 7},
+        "customdata": [best.number] * len(x),
+        "hovertemplate": _HOVER,
+    }

@@ -1,0 +1,182 @@
+"""Requested against safe ranges: for each key what was asked for, what is safe, and what is in force."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.space import Choices
+from search.watching.blocks import Plot
+from search.watching.plots.canvas import GREY, Json, is_number, label, layout, number
+from search.watching.plots.scales import told, values_of
+from search.watching.view import Searched, StudyView
+from storage import tables
+
+_BARS = {"asked for": "#a8b3c2", "safe": "#a9c46c", "in force": "#7b84d6"}
+"""What is told of each key, in this order; none of these colours means a verdict."""
+_LINE = 18
+"""Pixels of a line of text, with its bar under it, `_UNDER` of a line further down."""
+_UNDER = 0.42
+_FRAME = 68
+_ROOM = 0.08
+"""Share of the picture beyond the outermost end: open bounds run through it to the edge."""
+
+End = float | None
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """A range in words; an end that is None is open, and values without an order have no ends."""
+
+    text: str
+    ends: tuple[End, End] | None = None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One key: its bars in the order of `_BARS`."""
+
+    key: str
+    bars: Sequence[_Bar]
+    log: bool = False
+
+
+def safe_ranges(view: StudyView) -> Plot:
+    """A block of three bars per searched dimension and per setting that was clamped."""
+    rows = [_searched(searched) for searched in view.space] + _clamped(view)
+    title = "Requested and safe ranges"
+    note = "each key on a scale of its own" if rows else "nothing was searched or clamped"
+    look = layout(title, note, _FRAME + 8 + max(1, len(rows)) * (len(_BARS) + 1) * _LINE, showlegend=False)
+    look |= {
+        "margin": {"l": 12, "r": 12, "t": _FRAME, "b": 8},
+        "xaxis": {"range": [0, 1], "visible": False, "fixedrange": True},
+        "yaxis": {"range": [max(1, len(rows)) * 4 - 0.5, -0.5], "visible": False, "fixedrange": True},
+        "barmode": "overlay",
+        "annotations": [text for i, row in enumerate(rows) for text in _texts(row, 4 * i)],
+    }
+    return Plot(
+        id="safe-ranges",
+        title=title,
+        about=(
+            "For every searched setting, and every other one that was clamped: what was asked for, what is "
+            "safe, and what is in force, which is their common part. A bar that runs to the edge is open."
+        ),
+        figure={"data": [_bars(rows, i) for i in range(len(_BARS))], "layout": look},
+    )
+
+
+def _searched(searched: Searched) -> _Row:
+    declared, effective, safe = searched.declared, searched.effective, searched.safe
+    if "choices" in declared:
+        asked = _choices(_listed(declared["choices"]))
+    else:
+        low, high = declared.get("low"), declared.get("high")
+        asked = _Bar(told(low, high), (_end(low), _end(high)))
+    if safe is None:
+        allowed = _Bar("any", (None, None))
+    elif safe.choices is not None:
+        allowed = _choices(safe.choices)
+    else:
+        allowed = _Bar(told(safe.low, safe.high), (safe.low, safe.high))
+    ends = values_of(effective)
+    force = (
+        _choices(ends)
+        if isinstance(effective, Choices)
+        else _Bar(told(*ends), (_end(ends[0]), _end(ends[1])))
+    )
+    wide = isinstance(effective, Choices) and all(is_number(end) and end > 0 for end in ends)
+    return _Row(searched.key, (asked, allowed, force), log=bool(declared.get("log")) or wide)
+
+
+def _clamped(view: StudyView) -> list[_Row]:
+    searched = {one.key for one in view.space}
+    return [_one_clamped(clamp) for clamp in view.clamps if clamp.key not in searched]
+
+
+def _one_clamped(clamp: tables.Clamp) -> _Row:
+    """A fixed value was moved to the nearest bound, so the bound is what is in force."""
+    asked, bound = clamp.declared, clamp.effective
+    if bound is None:
+        return _Row(clamp.key, [_Bar(text) for text in (label(asked), "no value of its kind", "left out")])
+    if not (is_number(asked) and is_number(bound)):
+        texts = (label(asked), f"only {label(bound)}", label(bound))
+        return _Row(clamp.key, [_Bar(text) for text in texts])
+    safe = (None, bound) if asked > bound else (bound, None)
+    bars = (_Bar(label(asked), (asked, asked)), _Bar(told(*safe), safe), _Bar(label(bound), (bound, bound)))
+    return _Row(clamp.key, bars, log=asked > 0 and bound > 0)
+
+
+def _choices(values: Sequence[Any]) -> _Bar:
+    text = ", ".join(label(value) for value in values)
+    return _Bar(text, (min(values), max(values)) if values and all(map(is_number, values)) else None)
+
+
+def _listed(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _end(value: object) -> End:
+    return float(value) if isinstance(value, int | float) and is_number(value) else None
+
+
+def _bars(rows: Sequence[_Row], which: int) -> Json:
+    """One kind of bar for all keys. Each starts at its `base` and is as long as its `x`."""
+    name, colour = list(_BARS.items())[which]
+    drawn = [(4 * i + 1 + which, _stretch(row, row.bars[which]), row) for i, row in enumerate(rows)]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": [y + _UNDER for y, _, _ in drawn],
+        "base": [number(low) for _, (low, _), _ in drawn],
+        "x": [number(high - low) for _, (low, high), _ in drawn],
+        "text": [f"{label(row.key)}, {name}: {row.bars[which].text}" for _, _, row in drawn],
+        "textposition": "none",
+        "width": 0.26,
+        "marker": {"color": colour, "opacity": 0.85, "line": {"width": 0}},
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _stretch(row: _Row, bar: _Bar) -> tuple[float, float]:
+    """From where to where a bar is drawn, 0 … 1: on the row's own scale, an open end at the edge."""
+    if bar.ends is None:
+        return 0.0, 0.0
+    places = [_place(end, row.log) for one in row.bars for end in one.ends or ()]
+    known = [place for place in places if place is not None]
+    if not known:
+        return 0.0, 1.0
+    low, high = min(known), max(known)
+    span = (high - low) or 1.0
+
+    def share(end: End, edge: float) -> float:
+        place = _place(end, row.log)
+        return edge if place is None else _ROOM + (1 - 2 * _ROOM) * (place - low) / span
+
+    left, right = share(bar.ends[0], 0.0), share(bar.ends[1], 1.0)
+    return (left, right) if left < right else (left - 0.004, left + 0.004)
+
+
+def _place(end: End, log: bool) -> float | None:
+    """Where an end lies; nothing at or below 0 lies on a log scale: the bar is open there."""
+    if end is None or not log:
+        return end
+    return math.log10(end) if end > 0 else None
+
+
+def _texts(row: _Row, y: int) -> list[Json]:
+    lines = [f"<b>{label(row.key)}</b>"]
+    lines += [f"{name} {bar.text}" for name, bar in zip(_BARS, row.bars, strict=True)]
+    return [
+        {
+            "text": text,
+            "x": 0,
+            "xanchor": "left",
+            "xshift": 0 if i == 0 else 6,
+            "y": y + i - 0.1,
+            "yanchor": "middle",
+            "showarrow": False,
+            "font": {"size": 12, "color": GREY},
+        }
+        for i, text in enumerate(lines)
+    ]

@@ -1,0 +1,82 @@
+"""Dimensions as lines: where their values lie, and what was cut away of what was declared."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from search.space import Choices, Dimension
+from search.watching.plots.canvas import is_number, label
+from search.watching.view import Searched
+
+
+@dataclass(frozen=True)
+class Line:
+    """A part of the number line, as plotly places it: exponents of 10 where `log`, else the values.
+
+    `choices` are those of a categorical dimension, whose positions are 0, 1, 2 …
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    choices: tuple[Any, ...] | None = None
+
+    def at(self, value: Any) -> float | None:
+        """The position of a value; None for what has none: another type, a choice that was never declared."""
+        if self.choices is not None:
+            return float(self.choices.index(value)) if value in self.choices else None
+        if not is_number(value):
+            return None
+        if not self.log:
+            return float(value)
+        return math.log10(value) if value > 0 else None
+
+
+def line_of(searched: Searched) -> Line:
+    """The line that all of a dimension lies on: what was declared, and what is in force if that is more."""
+    declared, effective = searched.declared, searched.effective
+    listed = declared.get("choices")
+    if isinstance(listed, list | tuple):
+        added = [choice for choice in values_of(effective) if choice not in listed]
+        return Line(0, len(listed) + len(added) - 1, choices=(*listed, *added))
+    ends = [
+        end for end in (declared.get("low"), declared.get("high"), *values_of(effective)) if is_number(end)
+    ]
+    log = bool(declared.get("log")) and min(ends) > 0
+    places = [math.log10(end) if log else float(end) for end in ends]
+    return Line(min(places), max(places), log)
+
+
+def cut_away(searched: Searched) -> list[tuple[float, float]]:
+    """What was declared and is not in force, as stretches of its line; a choice is one wide."""
+    line = line_of(searched)
+    kept = [line.at(value) for value in values_of(searched.effective)]
+    if line.choices is not None:
+        return [(i - 0.5, i + 0.5) for i in range(len(line.choices)) if float(i) not in kept]
+    known = sorted(place for place in kept if place is not None)
+    if not isinstance(searched.effective, Choices):  # between the two ends of a range nothing is cut
+        return [cut for cut in ((line.low, known[0]), (known[-1], line.high)) if cut[0] < cut[1]]
+    edges = [line.low, *known, line.high]
+    return [(a, b) for a, b in pairwise(edges) if a < b]
+
+
+def values_of(dimension: Dimension) -> Sequence[Any]:
+    """The two ends of a range, or all choices."""
+    return dimension.choices if isinstance(dimension, Choices) else (dimension.low, dimension.high)
+
+
+def told(low: Any, high: Any) -> str:
+    """A range in words; None is an open end."""
+    if low is None and high is None:
+        return "any"
+    if low is None or high is None:
+        return f"at most {label(high)}" if low is None else f"at least {label(low)}"
+    return f"{label(low)} to {label(high)}"
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of each key, or the whole key where two have it in common."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return {key: label(name if last.count(name) == 1 else key) for key, name in zip(keys, last, strict=True)}

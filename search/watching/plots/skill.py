@@ -1,0 +1,131 @@
+"""Skill over trials, beside what luck alone reaches and what nobody should believe."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from statistics import quantiles
+
+from search.watching.blocks import Plot
+from search.watching.plots.canvas import (
+    Json,
+    axis,
+    by_verdict,
+    count_axis,
+    layout,
+    line,
+    number,
+    of_all,
+    points,
+    thinned,
+)
+from search.watching.view import StudyView
+from search.words import COLOURS
+from storage import tables
+from storage.verdicts import Verdict
+from trainer.skill import noise_floor
+
+_MOST_STEPS = 200
+"""Points of the noise floor's line: it grows slowly."""
+_ROOM = 1.15
+_HEADROOM = 3.0
+"""The axis ends at this many times the ceiling: a leak's skill of 0.9 would flatten all that is honest."""
+
+
+def skill(view: StudyView) -> Plot:
+    """Every trial's skill, the best so far, the noise floor as it grows, and the ceiling."""
+    drawn = thinned(view.trials)
+    refused = _refused(view.findings)
+    shown = {trial.number: _shown(trial, refused) for trial in drawn}
+    ceiling, floor = number(view.study.facts["skill_ceiling"]), _floor(view)
+    traces = [_trials(verdict, group, shown) for verdict, group in by_verdict(drawn).items()]
+    last = max((trial.number for trial in view.trials), default=1)
+    traces += [
+        _best_so_far(view.trials),
+        floor,
+        line("ceiling", [0, max(last, 1)], [ceiling] * 2, COLOURS[Verdict.SUSPICIOUS], dash="dot"),
+    ]
+    known = [value for value in shown.values() if value is not None]
+    low, high = _window(known, max(ceiling or 0.0, floor["y"][-1]))
+    title = "Skill" + of_all(len(drawn), len(view.trials))
+    return Plot(
+        id="skill",
+        title=title,
+        about=(
+            "Skill over the best naive forecast, by trial. Up to the noise floor, which grows with every "
+            "epoch looked at, luck alone explains a skill; above the ceiling it is suspicious, and what is "
+            "drawn is the skill that the guard refused. A trial without an honest epoch has no point."
+        ),
+        figure={
+            "data": traces,
+            "layout": layout(
+                title,
+                _note(known, low, high, without=len(drawn) - len(known)),
+                xaxis=count_axis("trial", last),
+                yaxis=axis("skill (1 − loss / baseline loss)", range=[number(low), number(high)]),
+            ),
+        },
+    )
+
+
+def _refused(findings: Sequence[tables.Finding]) -> dict[int, float]:
+    """The skills that the guard did not believe, by trial."""
+    return {finding.trial: finding.value for finding in findings if finding.kind == "skill_too_high"}
+
+
+def _shown(trial: tables.Trial, refused: dict[int, float]) -> float | None:
+    return number(refused.get(trial.number, trial.skill))
+
+
+def _trials(verdict: Verdict | None, trials: Sequence[tables.Trial], shown: dict[int, float | None]) -> Json:
+    numbers = [trial.number for trial in trials if shown[trial.number] is not None]
+    return points(verdict, numbers, [shown[n] for n in numbers], numbers)
+
+
+def _best_so_far(trials: Sequence[tables.Trial]) -> Json:
+    x: list[int] = []
+    y: list[float] = []
+    for trial in trials:
+        value = number(trial.skill) if trial.verdict is Verdict.ACCEPTED else None
+        if value is not None and (not y or value > y[-1]):
+            x.append(trial.number)
+            y.append(value)
+    if y:
+        x.append(trials[-1].number)
+        y.append(y[-1])
+    return line("best so far", x, y, COLOURS[Verdict.ACCEPTED], shape="hv", width=3)
+
+
+def _floor(view: StudyView) -> Json:
+    """The noise floor after each trial, or after every n-th where there are many."""
+    facts, trials = view.study.facts, view.trials
+    looks = list(accumulate(trial.epochs for trial in trials))
+    stride = max(1, -(-len(trials) // _MOST_STEPS))
+    chosen = sorted({*range(0, len(trials), stride), len(trials) - 1} - {-1})
+    floors = [
+        number(noise_floor(max(1, looks[i]), facts["rows"]["validation"], facts["horizon"])) for i in chosen
+    ]
+    x = [trials[i].number for i in chosen]
+    return line("noise floor", x or [0, 1], floors or [number(view.summary.noise_floor)] * 2, dash="dash")
+
+
+def _window(values: Sequence[float], mark: float) -> tuple[float, float]:
+    """What of the skill axis is looked at: at least the better quarter of the trials, and room around `mark`.
+
+    `mark` is the higher one of ceiling and noise floor.
+    """
+    best = max(values, default=mark)
+    high = _ROOM * max(mark, min(best, _HEADROOM * mark))
+    quarter = quantiles(values, n=4)[2] if len(values) > 1 else min(values, default=0.0)
+    low = max(min(values, default=0.0), min(quarter, -high))
+    return _ROOM * min(low, -0.1 * high), high
+
+
+def _note(values: Sequence[float], low: float, high: float, without: int) -> str:
+    """What the axis leaves out, in words."""
+    below, above = sum(value < low for value in values), sum(value > high for value in values)
+    parts = (
+        (below, f"{below:,} below the axis"),
+        (above, f"{above:,} above it" if below else f"{above:,} above the axis"),
+        (without, f"{without:,} without a skill"),
+    )
+    told = [text for count, text in parts if count]
+    return "trials: " + ", ".join(told) if told else ""

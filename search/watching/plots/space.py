@@ -1,0 +1,166 @@
+"""Where in the space trials went wrong: a strip per dimension, a row per verdict, the clamped part shaded."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search.watching.blocks import Plot
+from search.watching.plots.canvas import (
+    GREY,
+    Json,
+    axis,
+    by_verdict,
+    label,
+    layout,
+    log_axis,
+    number,
+    of_all,
+    points,
+    thinned,
+    word,
+)
+from search.watching.plots.scales import Line, cut_away, line_of, short_names
+from search.watching.view import Searched, StudyView
+from storage import tables
+from storage.verdicts import Verdict
+
+_ONE_COLUMN = 3
+"""Dimensions that are stacked; more stand in two columns, so that the picture fits a screen."""
+_STRIP = 126
+_GAP = 46
+"""Pixels of a strip, and of those the ones that its ticks and its name take."""
+_FRAME = 72
+_JITTER = 7
+"""Points of a row are spread over as many levels, so that they do not hide each other."""
+_SHADE = "rgba(213,94,0,0.16)"
+
+
+def space(view: StudyView) -> Plot:
+    """A strip per searched dimension, on its own scale."""
+    drawn = thinned(view.trials)
+    groups = by_verdict(drawn)
+    names = short_names([searched.key for searched in view.space])
+    columns = 1 if len(view.space) <= _ONE_COLUMN else 2
+    rows = max(1, -(-len(view.space) // columns))
+    height = _FRAME + max(3, rows) * _STRIP
+    title = "Search space" + of_all(len(drawn), len(view.trials))
+    note = "" if view.space else "nothing is searched, or an older Ballast did not keep the space"
+    look = layout(title, note, height, showlegend=False, shapes=[], annotations=[])
+    look["margin"] |= {"b": 8}
+    data: list[Json] = []
+    for i, searched in enumerate(view.space):
+        axes = f"{i + 1}" if i else ""
+        data += _points(searched, groups, axes)
+        place = _Place(i // columns, i % columns, rows, columns, height)
+        look[f"xaxis{axes}"] = _x_axis(searched, names[searched.key], axes) | {"domain": place.across}
+        look[f"yaxis{axes}"] = _y_axis(list(groups), axes, labelled=place.column == 0) | {"domain": place.up}
+        _shade(look, searched, axes)
+    return Plot(
+        id="space",
+        title=title,
+        about=(
+            "Every trial by the value it was given, one row per verdict. The shaded part was asked for and "
+            "clamped away: no trial can lie in it."
+        ),
+        figure={"data": data, "layout": look},
+    )
+
+
+class _Place:
+    """Where a strip lies, as shares of the picture; its ticks and its name hang below it."""
+
+    def __init__(self, row: int, column: int, rows: int, columns: int, height: int) -> None:
+        self.column = column
+        inner = height - _FRAME - 8
+        top = 1 - row / rows
+        self.up = [round(top - 1 / rows + _GAP / inner, 4), round(top - 0.01, 4)]
+        width = 1 / columns
+        self.across = [round(column * (width + 0.02), 4), round(column * (width + 0.02) + width - 0.02, 4)]
+
+
+def _points(
+    searched: Searched, groups: Mapping[Verdict | None, Sequence[tables.Trial]], axes: str
+) -> list[Json]:
+    line = line_of(searched)
+    traces = []
+    for row, (verdict, trials) in enumerate(groups.items()):
+        placed = [t for t in trials if line.at(t.params.get(searched.key)) is not None]
+        numbers = [trial.number for trial in placed]
+        x = [_shown(line, trial.params[searched.key], trial.number) for trial in placed]
+        y = [round(row + _spread(trial.number), 1) for trial in placed]
+        hover = "trial %{customdata}" + ("" if line.choices else ": %{x}")
+        trace = points(verdict, x, y, numbers)
+        trace["marker"]["size"] = min(5, trace["marker"]["size"])
+        traces.append(trace | {"xaxis": f"x{axes}", "yaxis": f"y{axes}", "hovertemplate": hover})
+    return traces
+
+
+def _shown(line: Line, value: Any, trial: int) -> float | None:
+    """The place on the axis; equal choices are spread sideways."""
+    return (
+        number(value)
+        if line.choices is None
+        else round(line.choices.index(value) + _spread(trial // _JITTER), 1)
+    )
+
+
+def _spread(trial: int) -> float:
+    """−0.3 … 0.3, the same for a trial every time."""
+    return (trial % _JITTER - _JITTER // 2) / 10
+
+
+def _x_axis(searched: Searched, name: str, axes: str) -> Json:
+    line = line_of(searched)
+    room = 0.5 if line.choices is not None else 0.04 * (line.high - line.low) or 0.5
+    more: Json = {"range": [number(line.low - room), number(line.high + room)], "anchor": f"y{axes}"}
+    if line.choices is not None:
+        more |= {"tickvals": list(range(len(line.choices))), "ticktext": [label(c) for c in line.choices]}
+    look = log_axis(name, [10**line.low, 10**line.high], most=3, **more) if line.log else axis(name, **more)
+    look["title"]["standoff"] = 4
+    return look | {"nticks": 5}
+
+
+def _y_axis(verdicts: Sequence[Verdict | None], axes: str, *, labelled: bool) -> Json:
+    return axis(
+        "",
+        range=[len(verdicts) - 0.5, -0.5],
+        tickvals=list(range(len(verdicts))),
+        ticktext=[word(verdict) for verdict in verdicts],
+        showticklabels=labelled,
+        anchor=f"x{axes}",
+        fixedrange=True,
+    )
+
+
+def _shade(look: Json, searched: Searched, axes: str) -> None:
+    """Shade and name what was cut away. On a log axis plotly wants values for shapes, exponents for text."""
+    line, cuts = line_of(searched), cut_away(searched)
+    for low, high in cuts:
+        ends = [number(10**end if line.log else end) for end in (low, high)]
+        look["shapes"].append(
+            {
+                "type": "rect",
+                "layer": "below",
+                "xref": f"x{axes}",
+                "yref": f"y{axes} domain",
+                "x0": ends[0],
+                "x1": ends[1],
+                "y0": 0,
+                "y1": 1,
+                "fillcolor": _SHADE,
+                "line": {"width": 0},
+            }
+        )
+        look["annotations"].append(_named(number((low + high) / 2), axes))
+
+
+def _named(x: float | None, axes: str) -> Json:
+    return {
+        "text": "clamped",
+        "xref": f"x{axes}",
+        "yref": f"y{axes} domain",
+        "x": x,
+        "y": 0.5,
+        "textangle": -90,
+        "showarrow": False,
+        "font": {"size": 11, "color": GREY},
+    }

@@ -1,0 +1,152 @@
+"""The report on a study: everything that a colleague who was not there wants to know, on one page. Pure."""
+
+from collections.abc import Sequence
+
+from search.watching import study_sections, trial_sections
+from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
+from search.watching.study_sections import command
+from search.watching.view import StudyView
+from search.words import duration
+from storage import tables
+from storage.verdicts import Verdict
+
+MOST_TRIALS = 200
+"""Trials of which every one is listed."""
+
+MOST_BEST = MOST_WATCHED = 50
+"""Of more trials: the best ones, and the unstable and suspicious ones, that are listed."""
+
+MOST_FINDINGS = 200
+"""Entries of the guard's diary that are listed."""
+
+
+def report(view: StudyView, plots: Sequence[Plot], where: str = "") -> list[Block]:
+    """The whole page; `where` is ` --store URL` for a store that is not the default, else empty."""
+    return [
+        Heading(f"Study {view.study.name}", 1),
+        Paragraph(_when(view)),
+        *study_sections.result(view),
+        Heading("Best configuration"),
+        *study_sections.best(view, where),
+        Heading("Skill"),
+        *study_sections.skill_told(view),
+        *(_figures(plots) if plots else []),
+        Heading("What was asked"),
+        *_asked(view),
+        Heading("Clamped"),
+        *study_sections.clamps(view),
+        Heading("Overridden"),
+        *_overridden(view),
+        Heading("Data"),
+        *study_sections.data(view),
+        Heading("Trials"),
+        *_trials(view, where),
+        Heading("The guard's diary"),
+        *_diary(view),
+        Heading("Look closer"),
+        *_commands(view, where),
+        Heading("Versions and fingerprints"),
+        *_identity(view),
+    ]
+
+
+def _when(view: StudyView) -> str:
+    ended = [trial.finished_at for trial in view.trials if trial.finished_at is not None]
+    last = f" The last trial ended {max(ended):%Y-%m-%d %H:%M} UTC." if ended else ""
+    each = view.summary.seconds_per_trial
+    mean = "" if each is None else f" A trial took {duration(each)} on average."
+    return f"Started {view.study.created_at:%Y-%m-%d %H:%M} UTC.{last}{mean}"
+
+
+def _figures(plots: Sequence[Plot]) -> list[Block]:
+    return [Heading("Figures"), *plots]
+
+
+def _asked(view: StudyView) -> list[Block]:
+    values = {setting.key: setting.value for setting in view.settings}
+    asked = [
+        ("study file", view.study.study_file.rpartition("/")[2]),
+        ("trials", view.study.wanted),
+        *((key, values[f"study.{key}"]) for key in ("sampler", "pruner") if f"study.{key}" in values),
+        ("seed", view.study.seed),
+        ("safe ranges", view.study.policy_file),
+    ]
+    return [Table(("asked for", ""), asked), *study_sections.space(view)]
+
+
+def _overridden(view: StudyView) -> list[Block]:
+    searched = {one.key for one in view.space}
+    fixed = [s for s in view.settings if s.key not in searched and not s.key.startswith("space.")]
+    return [
+        Paragraph("Every setting that a layer above the recommended ones set, or that was changed."),
+        trial_sections.overrides(fixed),
+    ]
+
+
+def _trials(view: StudyView, where: str) -> list[Block]:
+    if not view.trials:
+        return [Paragraph("No trial has been started yet.")]
+    shown = listed_trials(view.trials)
+    keys = sorted({key for trial in shown for key in trial.params})
+    rows = [
+        (
+            trial.number,
+            trial_sections.verdict(trial),
+            ", ".join(trial.reasons),
+            trial_sections.loss(trial.value),
+            trial_sections.skill(trial.skill),
+            trial.epochs,
+            duration(trial.duration_s),
+            *(_short(trial.params.get(key)) for key in keys),
+        )
+        for trial in shown
+    ]
+    names = (key.rpartition(".")[2] for key in keys)
+    table = Table(("trial", "verdict", "reasons", "loss", "skill", "epochs", "time", *names), rows)
+    if len(shown) == len(view.trials):
+        return [table]
+    left_out = (
+        f"Of {len(view.trials)} trials {len(shown)} are listed: the best {MOST_BEST}, and the first "
+        f"{MOST_WATCHED} that were unstable or suspicious. All of them: {command('trials', view, where)}"
+    )
+    return [Paragraph(left_out), table]
+
+
+def _short(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def listed_trials(trials: Sequence[tables.Trial]) -> list[tables.Trial]:
+    """The trials that are listed, by number: all of them, or the best and those that the guard stopped."""
+    if len(trials) <= MOST_TRIALS:
+        return list(trials)
+    accepted = [t for t in trials if t.verdict is Verdict.ACCEPTED and t.value is not None]
+    best = sorted(accepted, key=lambda trial: (trial.value, trial.number))[:MOST_BEST]
+    watched = [t for t in trials if t.verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS)][:MOST_WATCHED]
+    return sorted([*best, *watched], key=lambda trial: trial.number)
+
+
+def _diary(view: StudyView) -> list[Block]:
+    if not view.findings:
+        return [Paragraph("The guard found nothing.")]
+    table = trial_sections.diary_of_all(view.findings[:MOST_FINDINGS])
+    if len(view.findings) <= MOST_FINDINGS:
+        return [table]
+    return [Paragraph(f"The first {MOST_FINDINGS} of {len(view.findings)} findings."), table]
+
+
+def _commands(view: StudyView, where: str) -> list[Block]:
+    best = view.summary.best
+    lines = (
+        command("trials", view, where),
+        command("explain", view, where, "" if best is None else f"--trial {best.number}"),
+        f"ballast dashboard{where}",
+    )
+    return [Code("\n".join(lines))]
+
+
+def _identity(view: StudyView) -> list[Block]:
+    return [
+        Table(("package", "version"), sorted(view.study.versions.items())),
+        Table(("fingerprint of", "sha256"), sorted(view.study.fingerprints.items())),
+    ]

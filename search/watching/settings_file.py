@@ -1,0 +1,40 @@
+"""The settings of a trial of any verdict as a YAML file, for optuna-dashboard and MLflow to keep."""
+
+from pathlib import Path
+
+from search.config.layers import Layer, Override, Setting
+from search.export import DECISIVE, settings_yaml
+from search.watching.view import TrialView
+from search.words import printable
+
+
+def trial_yaml(view: TrialView) -> str:
+    """Every setting that decided the trial's value, with its origin beside it.
+
+    It is to be read, and no export: `ballast train` refuses it where a setting had no effect on the trial.
+    """
+    acts = {setting.key: configured(setting) for setting in view.settings if setting.key.startswith(DECISIVE)}
+    values = {key: act.effective for key, act in acts.items() if act.effective is not None}
+    values["data.source"] = _source(values["data.source"], view.study.study_file)
+    return f"{_header(view)}\n{settings_yaml(values, acts)}\n"
+
+
+def configured(setting: Setting) -> Override:
+    """The act that the trial was started with: what the guard did in training came after."""
+    return [act for act in setting.overrides if act.layer is not Layer.GUARD][-1]
+
+
+def _source(source: str, study_file: str) -> str:
+    """Where the data are, for a file that may lie anywhere."""
+    return source if source.startswith("sample:") else str(Path(study_file).parent / source)
+
+
+def _header(view: TrialView) -> str:
+    trial = view.trial
+    message = "" if trial.message is None else f": {trial.message}"
+    lines = (
+        f"Study {view.study.name}, trial {trial.number}, seed {trial.seed}",
+        f"{trial.verdict or 'still running'}{message}",
+        "Beside each setting: the layer that it comes from, and where that was written.",
+    )
+    return "\n".join(f"# {printable(line)}" for line in lines)

@@ -1,0 +1,136 @@
+"""What optuna-dashboard is given to serve: the store as it is, arranged so that the page is right and quick.
+
+The dashboard knows neither verdicts nor Optuna 5's constraints, and looks for each trial's note through all
+attributes of the study: at 2,000 trials that took seconds for each request.
+"""
+
+import copy
+from collections.abc import Callable, Container
+from typing import Any
+
+from bottle import Route
+from optuna.storages._cached_storage import _CachedStorage
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from search.optuna_storage import direct_storage
+from storage import query
+from storage.engine import Store
+from storage.errors import StudyUnknown
+
+_NOTE, _PLOT = "dashboard:", "dashboard:plot_data:"
+_NO_NOTE: dict[str, Any] = {"version": 0, "body": ""}
+
+
+class Showcase(_CachedStorage):
+    """Optuna's storage to the dashboard.
+
+    - The best trial is ours, chosen by verdict.
+    - Constraints are told in the form that the dashboard reads, so that it marks infeasible trials. A
+      penalty, which only samplers should take for a value, is not shown as one.
+    - Notes of trials are taken out of the study's attributes, and kept for `notes_of`.
+    """
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(direct_storage(store))
+        self._store = store
+        self._notes: dict[int, dict[int, dict[str, Any]]] = {}
+        self._arranged: dict[int, FrozenTrial] = {}
+
+    def notes_of(self, study_id: int) -> dict[int, dict[str, Any]]:
+        """The notes of a study's trials, by trial, as of the last time that studies were asked for."""
+        return self._notes.get(study_id, {})
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """All studies, oldest first, without the notes of their trials."""
+        studies = sorted(super().get_all_studies(), key=lambda study: study._study_id)
+        for study in studies:
+            study.system_attrs, self._notes[study._study_id] = _parted(study.system_attrs)
+        return studies
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The trials by number, as the dashboard should take them."""
+        trials = [self._arrange(trial) for trial in super().get_all_trials(study_id, deepcopy=False)]
+        chosen = [trial for trial in trials if states is None or trial.state in states]
+        return copy.deepcopy(chosen) if deepcopy else chosen
+
+    def get_best_trial(self, study_id: int) -> FrozenTrial:
+        """The best accepted trial; where none is accepted, the complete one of lowest value."""
+        trials = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.COMPLETE,))
+        try:
+            best = query.best_trial(self._store, self.get_study_name_from_id(study_id))
+        except StudyUnknown:  # Optuna's alone
+            best = None
+        ours = [trial for trial in trials if best is not None and trial.number == best.number]
+        return ours[0] if ours else min(trials, key=lambda trial: (trial.value or 0.0, trial.number))
+
+    def _arrange(self, trial: FrozenTrial) -> FrozenTrial:
+        if not trial.state.is_finished():
+            return trial
+        if trial._trial_id not in self._arranged:
+            self._arranged[trial._trial_id] = _arranged(trial)
+        return self._arranged[trial._trial_id]
+
+
+def _arranged(trial: FrozenTrial) -> FrozenTrial:
+    constraints = list(trial.constraints.values())
+    if not constraints:
+        return trial
+    told = copy.copy(trial)
+    told._system_attrs = {**trial._system_attrs, "constraints": constraints}
+    if trial.state is TrialState.COMPLETE and any(violation > 0 for violation in constraints):
+        told.state, told.values = TrialState.PRUNED, None
+    return told
+
+
+def _parted(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+    """The attributes without notes of trials and with whole plots, and the notes by trial."""
+    kept: dict[str, Any] = {}
+    pieces: dict[str, dict[int, str]] = {}
+    notes: dict[int, dict[str, Any]] = {}
+    for key, value in attributes.items():
+        name, _, last = key.rpartition(":")
+        parts = key.split(":")
+        if key.startswith(_PLOT) and last.isdecimal():
+            pieces.setdefault(f"{name}:", {})[int(last)] = value
+        elif key.startswith(_NOTE) and len(parts) > 2 and parts[1].isdecimal():
+            note = notes.setdefault(int(parts[1]), {"version": 0, "body": {}})
+            if parts[2] == "note_ver":
+                note["version"] = value
+            else:
+                note["body"][int(last)] = value
+        else:
+            kept[key] = value
+    whole = {f"{name}0": _joined(chunks) for name, chunks in pieces.items()}
+    told = {trial: {**note, "body": _joined(note["body"])} for trial, note in notes.items()}
+    return {**kept, **whole}, told
+
+
+def _joined(chunks: dict[int, str]) -> str:
+    return "".join(chunks[index] for index in sorted(chunks))
+
+
+class NotesOfTrials:
+    """A plugin of Bottle that puts the notes back where the page looks for them."""
+
+    name, api = "ballast-notes", 2
+
+    def __init__(self, showcase: Showcase) -> None:
+        self._showcase = showcase
+
+    def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
+        """Wrap the one answer that holds trials."""
+        if (route.method, route.rule) != ("GET", "/api/studies/<study_id:int>"):
+            return callback
+
+        def answer(study_id: int) -> Any:
+            told = callback(study_id=study_id)
+            if isinstance(told, dict):
+                notes = self._showcase.notes_of(study_id)
+                for trial in [*told.get("trials", ()), *told.get("best_trials", ())]:
+                    trial["note"] = notes.get(trial["trial_id"], _NO_NOTE)
+            return told
+
+        return answer

@@ -1,0 +1,126 @@
+"""What there is to say of a study, as blocks: one function per part, for its note and for its report."""
+
+import shlex
+
+from search.watching.blocks import Block, Code, Paragraph, Table
+from search.watching.trial_sections import loss, skill
+from search.watching.view import StudyView
+from search.words import cell
+from storage.verdicts import Verdict
+
+_FORECASTS = {
+    "zero": "always 0",
+    "train_mean": "the mean of the training rows",
+    "persistence": "the last known value",
+    "har": "a regression on the means of 1, 5 and 22 rows",
+}
+"""The naive forecasts in words; trainer/baselines.py has them in full."""
+
+
+def result(view: StudyView) -> list[Block]:
+    """The result in one sentence, and the counts by verdict."""
+    summary = view.summary
+    done = f"{summary.conclusive} of {view.study.wanted} trials are done."
+    if not summary.verdicts:
+        return [Paragraph(summary.sentence(), strong=True), Paragraph(done)]
+    counts = Table(
+        ("verdict", "trials"),
+        [(name if name == "running" else Verdict(name), n) for name, n in summary.verdicts.items()],
+    )
+    return [Paragraph(summary.sentence(), strong=True), Paragraph(done), counts]
+
+
+def skill_told(view: StudyView) -> list[Block]:
+    """The skill of the best trial beside what luck reaches and what is believed, and over each baseline."""
+    summary, facts = view.summary, view.study.facts
+    name, best = facts["baseline"]["name"], summary.best
+    marks = [
+        ("skill of the best trial", None if best is None else skill(best.skill)),
+        ("noise floor", skill(summary.noise_floor)),
+        ("ceiling", skill(facts["skill_ceiling"])),
+    ]
+    explained = (
+        f"Skill is the share of the loss of a naive forecast ({name}, the best of those below) that a trial "
+        "takes away: 0 is no better, 1 is perfect. Luck alone reaches the noise floor, so a skill below it "
+        "shows nothing. A skill above the ceiling is taken for a leak, and its trial is suspicious."
+    )
+    return [Paragraph(explained), Table(("", "skill"), marks), baselines(view)]
+
+
+def baselines(view: StudyView) -> Table:
+    """The loss of each naive forecast on the validation rows, and the skill of the best trial over it."""
+    best = view.summary.best
+    value = None if best is None else best.value
+    rows = [
+        (
+            name,
+            loss(naive),
+            None if value is None or not naive else skill(1 - value / naive),
+            _FORECASTS.get(name),
+        )
+        for name, naive in sorted(view.study.facts["baselines"].items(), key=lambda pair: pair[1])
+    ]
+    return Table(("naive forecast", "loss", "skill over it", "it is"), rows)
+
+
+def data(view: StudyView) -> list[Block]:
+    """Where the data is from, how it is split, and what the audit found."""
+    facts, table = view.study.facts, view.data
+    period = " to ".join(time.removesuffix(" 00:00:00") for time in (table.first_time, table.last_time))
+    rows = [
+        ("source", table.source),
+        ("period", period),
+        *((f"{split} rows", count) for split, count in facts["rows"].items()),
+        ("target", f"{facts['kind']}, {facts['horizon']} ahead"),
+        ("sha256", table.sha256[:12]),
+    ]
+    findings = [(found["severity"], found["code"], found["message"]) for found in facts["audit"]]
+    if not findings:
+        return [Table(("data", ""), rows), Paragraph("The audit of the data found nothing.")]
+    return [Table(("data", ""), rows), Table(("severity", "code", "what the audit found"), findings)]
+
+
+def space(view: StudyView) -> list[Block]:
+    """What was searched: declared → in force, and the safe range that it must lie in."""
+    if not view.space:
+        return [Paragraph("The record does not say what was searched.")]
+    rows = [
+        (
+            searched.key,
+            _declared_to_used(searched.declared, searched.effective.to_json()),
+            None if searched.safe is None else searched.safe.told(),
+        )
+        for searched in view.space
+    ]
+    return [Table(("searched", "declared → in force", "safe range"), rows)]
+
+
+def clamps(view: StudyView) -> list[Block]:
+    """Every range and value that was cut, and why."""
+    if not view.clamps:
+        return [Paragraph("Nothing was clamped: all that was asked for is safe.")]
+    rows = [(c.key, _declared_to_used(c.declared, c.effective), c.reason) for c in view.clamps]
+    return [Table(("clamped", "declared → in force", "why"), rows)]
+
+
+def best(view: StudyView, where: str) -> list[Block]:
+    """The best configuration and how to take it away; `where` is as for `command`."""
+    trial = view.summary.best
+    if trial is None:
+        return [Paragraph("There is no best configuration yet.")]
+    told = f"Trial {trial.number}: loss {loss(trial.value)}, skill {skill(trial.skill)}, seed {trial.seed}."
+    export = command("export", view, where, "-o best.yaml")
+    return [
+        Paragraph(told),
+        Table(("setting", "value"), sorted(trial.params.items())),
+        Code(f"{export}\nballast train best.yaml"),
+    ]
+
+
+def command(verb: str, view: StudyView, where: str, options: str = "") -> str:
+    """`ballast VERB NAME …`; `where` is ` --store URL` for a store that is not the default, else empty."""
+    return f"ballast {verb} {shlex.quote(view.study.name)}{where} {options}".rstrip()
+
+
+def _declared_to_used(declared: object, used: object) -> str:
+    return cell(used) if declared == used else f"{cell(declared)} → {cell(used)}"

@@ -1,0 +1,136 @@
+"""What there is to say of one trial, and of the layers that decided its settings, as blocks."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from search.config.layers import Layer, Override, Setting
+from search.watching.blocks import Paragraph, Table
+from search.words import cell, duration, one_line, place
+from storage import tables
+from storage.verdicts import Verdict
+
+OF_A_TRIAL = ("data.", "models.", "training.", "guard.")
+"""The sections of the configuration that a trial reads; the others are about the study."""
+
+_LONGEST_VALUE = 60
+"""Characters of a value in a table of overrides: a list of features is longer; the study file has it."""
+
+_LONGEST_MESSAGE = 600
+"""Characters of a trial's message: it may be that of any exception, and its log has it whole."""
+
+
+def ending(trial: tables.Trial) -> Paragraph:
+    """The verdict with its reasons, and why."""
+    if trial.verdict is None:
+        return Paragraph(f"running since {trial.started_at:%Y-%m-%d %H:%M:%S} UTC", strong=True)
+    reasons = f" ({', '.join(trial.reasons)})" if trial.reasons else ""
+    return Paragraph(
+        f"{trial.verdict}{reasons}: {_shortened(one_line(trial.message or '–'), _LONGEST_MESSAGE)}",
+        strong=True,
+    )
+
+
+def outcome(trial: tables.Trial) -> Table:
+    """What came of it, in one row."""
+    return Table(
+        ("loss", "skill", "best epoch", "epochs", "time", "seed"),
+        [
+            (
+                loss(trial.value),
+                skill(trial.skill),
+                trial.best_epoch,
+                trial.epochs,
+                duration(trial.duration_s),
+                trial.seed,
+            )
+        ],
+    )
+
+
+def ancestry(trial: tables.Trial) -> list[Paragraph]:
+    """Where its parameters or its result are from, if they are those of another trial."""
+    told = []
+    if trial.retry_of is not None:
+        told.append(f"Takes up the parameters of trial {trial.retry_of} again.")
+    if trial.source_study is not None:
+        elsewhere = "" if trial.source_study == trial.study else f" of study {trial.source_study}"
+        told.append(f"Its result is a copy of trial {trial.source_trial}{elsewhere}; it was not trained.")
+    return [Paragraph(text) for text in told]
+
+
+def diary(findings: Iterable[tables.Finding], told: str | None = None) -> Table:
+    """What the guard found in a trial, and what it did about it; `told` is a message already shown above."""
+    columns = ("epoch", "step", "finding", "value", "limit", "done", "learning rate", "what")
+    rows = [
+        (
+            *(f.epoch, f.step, f.kind, f.value, f.threshold, f.action),
+            change(f.lr_before, f.lr_after),
+            "see above" if f.message == told else f.message,
+        )
+        for f in findings
+    ]
+    return Table(columns, rows)
+
+
+def diary_of_all(findings: Sequence[tables.Finding]) -> Table:
+    """The same for many trials, with the number of each."""
+    table = diary(findings)
+    rows = [(found.trial, *row) for found, row in zip(findings, table.rows, strict=True)]
+    return Table(("trial", *table.columns), rows)
+
+
+def overrides(settings: Iterable[Setting]) -> Table:
+    """Every layer that changed a setting, the highest layers first; a key is named in its first row alone."""
+    changed = [(setting, acts) for setting in settings if (acts := _notable_acts(setting))]
+    changed.sort(key=lambda pair: (-pair[0].layer.rank, pair[0].key))
+    rows = [
+        (
+            setting.key if i == 0 else "",
+            change(act.requested, act.effective),
+            str(act.layer),
+            place(act.origin),
+            act.reason,
+        )
+        for setting, acts in changed
+        for i, act in enumerate(acts)
+    ]
+    return Table(("key", "asked → used", "layer", "where", "why"), rows)
+
+
+def change(before: Any, after: Any) -> str:
+    """`a → b`, or only `a` where nothing changed."""
+    old, new = (_shortened(cell(value), _LONGEST_VALUE) for value in (before, after))
+    return old if before == after else f"{old} → {new}"
+
+
+def loss(value: float | None) -> str:
+    """A loss, as precise as it is worth comparing."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def skill(value: float | None) -> str:
+    """A skill, always with its sign."""
+    return "–" if value is None else f"{value:+.4f}"
+
+
+def verdict(trial: tables.Trial) -> Verdict | str:
+    """The verdict for a table, or that the trial still runs."""
+    return trial.verdict or "running"
+
+
+def _notable_acts(setting: Setting) -> Sequence[Override]:
+    """The acts that the recommended settings do not explain; a whole dimension only where it was cut."""
+    return [
+        act
+        for act in setting.overrides
+        if act.requested != act.effective
+        or (act.layer.rank > Layer.BASE.rank and not (act.layer is Layer.SAMPLED and _is_dimension(act)))
+    ]
+
+
+def _is_dimension(act: Override) -> bool:
+    return isinstance(act.effective, dict)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,223 @@
+"""What a study leaves where optuna-dashboard looks: notes, plots, files and attributes, and at what price."""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import plotly.graph_objects as go
+import pytest
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
+from optuna.trial import TrialState
+from optuna_dashboard import get_note, save_note
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
+
+from search.artifacts import artifact_folder
+from search.cli.main import main
+from search.optuna_storage import optuna_storage
+from search.watching import publish
+from search.watching.publish import VALUE_NAME, YOURS, Press, publish_study
+from search.watching.publisher import published
+from storage import query
+from storage.engine import open_store
+from storage.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from tests.search.conftest import Launch, Launched, WriteStudy
+
+SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
+PLOTS = {"learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"}
+
+
+def attributes(run: "Launched") -> dict[str, Any]:
+    """What Optuna's tables hold of the study now, and not what a cache does."""
+    study = run.study.optuna
+    return study._storage.get_study_system_attrs(study._study_id)
+
+
+def test_a_trial_leaves_a_note_files_and_attributes(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study(**SHOWN))
+    for trial, row in zip(run.study.optuna.get_trials(), run.trials, strict=True):
+        assert trial.user_attrs["verdict"] == row.verdict
+        assert trial.user_attrs["skill"] == row.skill
+        note = get_note(optuna.Trial(run.study.optuna, trial._trial_id))
+        assert "accepted" in note
+        assert "learning" in note
+        found = get_all_artifact_meta(trial, storage=run.study.optuna._storage)
+        files = sorted(found, key=lambda file: file.filename, reverse=True)
+        assert [file.filename for file in files] == [
+            f"trial-{trial.number:05d}.{kind}" for kind in ("yaml", "png", "json")
+        ]
+        folder = FileSystemArtifactStore(artifact_folder(run.study.files))
+        contents = []
+        for file in files:
+            with folder.open_reader(file.artifact_id) as reader:
+                contents.append(reader.read())
+        assert b"learning_rate" in contents[0]
+        assert contents[1].startswith(b"\x89PNG")
+        assert json.loads(contents[2])["trial"] == trial.number
+
+
+def test_the_record_knows_the_files_and_they_are_what_it_says(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    rows = query.artifacts(run.store, "small", 0)
+    assert [row.kind for row in rows] == ["log", "settings", "curves", "picture"]
+    for row in rows:
+        assert Path(row.path).is_file()
+
+
+def test_a_study_that_is_not_to_be_shown_leaves_nothing(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study())
+    with published(run.study):
+        pass
+    assert attributes(run) == {}
+    assert not artifact_folder(run.study.files).exists()
+
+
+def test_the_page_of_a_study_has_its_note_plots_and_metric_name(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(**SHOWN))
+    with published(run.study):
+        pass
+    assert run.study.optuna.metric_names == [VALUE_NAME]
+    note = get_note(run.study.optuna)
+    assert "har" in note
+    assert YOURS in note
+    plots = get_plotly_graph_objects(attributes(run))
+    assert set(plots) == PLOTS
+    for figure in plots.values():
+        go.Figure(json.loads(figure))  # refuses what plotly does not know
+    told = run.study.optuna.user_attrs
+    assert told["best trial"] == query.best_trial(run.store, "small").number  # type: ignore[union-attr]
+    assert told["skill shown"] in (True, False)
+
+
+def test_what_people_add_to_a_note_stays_and_the_rest_is_written_anew(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    study, storage = run.study.optuna, run.study.optuna._storage
+    save_note(study, "mine, from before")
+    publish_study(run.store, storage, "small")
+    assert get_note(study).endswith(f"{YOURS}\n\nmine, from before")
+    save_note(study, get_note(study) + "\n\nand more")
+    again = launch(write_study(**SHOWN), "study.trials=2")
+    publish_study(again.store, storage, "small")
+    note = get_note(study)
+    assert note.endswith("mine, from before\n\nand more")
+    assert "2 of 2 trials" in note
+
+
+def test_an_unchanged_study_is_not_written_again(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launch(write_study(**SHOWN))
+    storage = run.study.optuna._storage
+    publish_study(run.store, storage, "small")
+    before = attributes(run)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("nothing has changed")
+
+    monkeypatch.setattr(publish, "put_of_study", refuse)
+    publish_study(run.store, storage, "small")
+    assert attributes(run) == before
+
+
+def test_a_note_that_becomes_shorter_leaves_no_old_end(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    study = run.study.optuna
+    publish_study(run.store, study._storage, "small")
+    whole = get_note(study)
+    save_note(study, whole + "x" * 5000)
+    ours, line, _ = get_note(study).partition(YOURS)
+    save_note(study, ours + line)
+    publish_study(run.store, study._storage, "small")
+    assert get_note(study) == whole
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> str:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(publish, "to_markdown", fail)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_note_that_fails_hurts_no_trial_and_is_told_once(
+    write_study: "WriteStudy", launch: "Launch", caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "ballast")
+    run = launch(write_study(**SHOWN))
+    with published(run.study):
+        pass
+    assert [trial.verdict for trial in run.trials] == [Verdict.ACCEPTED] * 2
+    assert [trial.state for trial in run.study.optuna.get_trials()] == [TrialState.COMPLETE] * 2
+    told = [record.getMessage() for record in caplog.records if record.name == "ballast.dashboard"]
+    assert told == [
+        "trial 0 is not shown in full in optuna-dashboard: no ink",
+        "optuna-dashboard does not show the present state of the study: no ink",
+    ]
+
+
+def test_a_full_disk_costs_the_files_of_a_trial_and_nothing_else(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("search.artifacts.ArtifactFolder.write", full)
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    assert run.trials[0].verdict is Verdict.ACCEPTED
+    assert run.study.optuna.get_trials()[0].state is TrialState.COMPLETE
+
+
+def test_a_trial_is_published_once_whoever_concludes_it_again(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    before = query.artifacts(run.store, "small", 0)
+    trial = optuna.Trial(run.study.optuna, run.study.optuna.get_trials()[0]._trial_id)
+    Press(run.store, run.study.files).publish(trial)
+    assert query.artifacts(run.store, "small", 0) == before
+
+
+def test_pictures_stop_where_they_would_take_more_than_their_share(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_PICTURE_CREDIT_S", 0.0)
+    monkeypatch.setattr(publish, "_PICTURE_SHARE", 0.0)
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    assert [row.kind for row in query.artifacts(run.store, "small", 0)] == ["log", "settings", "curves"]
+
+
+@pytest.fixture
+def told_suspicious(write_study: "WriteStudy", launch: "Launch") -> "Launched":
+    return launch(write_study(leak=True, **SHOWN), "study.trials=1")
+
+
+def test_a_suspicious_trial_says_so_in_its_note_and_its_attributes(told_suspicious: "Launched") -> None:
+    study = told_suspicious.study.optuna
+    trial = study.get_trials()[0]
+    assert trial.user_attrs["verdict"] == "suspicious"
+    note = get_note(optuna.Trial(study, trial._trial_id))
+    assert "suspicious" in note
+    assert "skill_too_high" in note.replace("\\", "")
+
+
+def test_both_backends_are_written_alike(
+    write_study: "WriteStudy", store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ballast", "run", str(write_study(**SHOWN)), "--store", store_url])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main()
+    store = open_store(store_url)
+    study = optuna.load_study(study_name="small", storage=optuna_storage(store))
+    assert set(get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))) == PLOTS
+    assert YOURS in get_note(study)
+    store.close()

@@ -1,0 +1,167 @@
+"""What the dashboard's server answers: notes in their place, our best, infeasible trials marked."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from benchmarks.throughput.study import NAME, Subject, fill_ballast
+from search.config.resolve import resolve
+from search.dashboard import application, read_only
+from search.data import load
+from search.optuna_attributes import put_of_study
+from search.optuna_storage import optuna_storage
+from search.watching.publish import publish_study
+from search.watching.showcase import Showcase
+from storage import query
+from storage.engine import Store, open_store
+
+if TYPE_CHECKING:
+    from tests.search.conftest import Launch, WriteStudy
+
+SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
+Ask = Callable[..., Any]
+
+
+def ask(served: Any, path: str, method: str = "GET", query_string: str = "") -> tuple[str, bytes]:
+    """A request to a WSGI application, as a server makes it."""
+    said: list[str] = []
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query_string,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+    }
+    body = b"".join(served(environ, lambda status, headers, *_: said.append(status)))
+    return said[0], body
+
+
+def detail(store: Store) -> dict[str, Any]:
+    status, body = ask(application(store, Showcase(store)), "/api/studies/1", query_string="after=0")
+    assert status == "200 OK"
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def test_each_trial_has_its_own_note_and_the_study_its_plots(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(**SHOWN))
+    publish_study(run.store, run.study.optuna._storage, "small")
+    told = detail(run.store)
+    notes = [trial["note"]["body"] for trial in told["trials"]]
+    assert len(set(notes)) == 2
+    assert all(f"{trial['user_attrs'][0]['value']}" for trial in told["trials"])
+    assert told["note"]["body"].startswith("**")
+    assert {plot["id"] for plot in told["plotly_graph_objects"]} >= {"skill", "space"}
+    for plot in told["plotly_graph_objects"]:
+        assert "data" in json.loads(plot["graph_object"])
+    assert told["objective_names"] == ["validation loss"]
+
+
+def test_a_trial_without_a_note_has_an_empty_one(write_study: "WriteStudy", launch: "Launch") -> None:
+    told = detail(launch(write_study()).store)
+    assert [trial["note"] for trial in told["trials"]] == [{"version": 0, "body": ""}] * 2
+
+
+def test_a_note_of_many_pieces_comes_back_whole(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study(), "study.trials=1")
+    trial = run.study.optuna.get_trials()[0]
+    pieces = {f"dashboard:{trial._trial_id}:note_str:{i}": f"<{i}>" for i in range(12)}
+    with run.store.session() as session:
+        put_of_study(session, 1, {f"dashboard:{trial._trial_id}:note_ver": 3, **pieces})
+    note = detail(run.store)["trials"][0]["note"]
+    assert note == {"version": 3, "body": "".join(f"<{i}>" for i in range(12))}
+
+
+def test_an_infeasible_trial_is_marked(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study(leak=True), "study.trials=1")
+    assert [trial["constraints"] for trial in detail(run.store)["trials"]] == [[1.0]]
+
+
+def test_a_feasible_trial_is_not(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study(), "study.trials=1")
+    assert [trial["constraints"] for trial in detail(run.store)["trials"]] == [[-1.0]]
+
+
+def test_a_penalty_is_shown_neither_as_a_value_nor_as_the_best(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(leak=True, study={"sampler": "gp"}), "study.trials=2")
+    assert [trial.state for trial in run.study.optuna.get_trials()] == [TrialState.COMPLETE] * 2
+    told = detail(run.store)
+    assert [trial["state"] for trial in told["trials"]] == ["Pruned"] * 2
+    assert all("values" not in trial for trial in told["trials"])
+    assert told["best_trials"] == []
+
+
+def test_the_best_is_ours_and_not_the_lowest_number(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study())
+    run.study.optuna.add_trial(optuna.create_trial(value=-1.0))  # somebody's leak, told by hand
+    best = query.best_trial(run.store, "small")
+    assert best is not None
+    assert [trial["number"] for trial in detail(run.store)["best_trials"]] == [best.number]
+
+
+def test_a_study_that_is_optunas_alone_is_shown_as_it_is(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study(), "study.trials=1")
+    bare = optuna.create_study(study_name="bare", storage=optuna_storage(run.store))
+    bare.add_trial(optuna.create_trial(value=2.0))
+    bare.add_trial(optuna.create_trial(value=1.0))
+    status, body = ask(application(run.store, Showcase(run.store)), "/api/studies/2")
+    assert status == "200 OK"
+    assert [trial["number"] for trial in json.loads(body)["best_trials"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/api/studies/1"),
+        ("POST", "/api/studies"),
+        ("PUT", "/api/studies/1/note"),
+        ("POST", "/api/trials/1/tell"),
+    ],
+)
+def test_a_read_only_dashboard_changes_nothing(
+    write_study: "WriteStudy", launch: "Launch", method: str, path: str
+) -> None:
+    run = launch(write_study(), "study.trials=1")
+    served = read_only(application(run.store, Showcase(run.store)))
+    status, body = ask(served, path, method)
+    assert status == "403 Forbidden"
+    assert "read-only" in json.loads(body)["reason"]
+    assert ask(served, "/api/studies/1")[0] == "200 OK"
+    assert query.study(run.store, "small").name == "small"
+
+
+def test_an_answer_does_not_look_through_the_study_for_each_trial(
+    write_study: "WriteStudy", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 2,000 trials that took eight seconds a request: benchmarks/publishing.py has the figures."""
+    path = write_study(study={"name": NAME, "trials": 1000}, training={"epochs": 20, "patience": 20})
+    resolved = resolve(path)
+    fill_ballast("sqlite:///many.db", Subject(resolved, load(resolved)), 50)
+    store = open_store("sqlite:///many.db")
+    with store.session() as session:
+        for trial in range(1, 51):
+            put_of_study(session, 1, {f"dashboard:{trial}:note_ver": 1, f"dashboard:{trial}:note_str:0": "x"})
+    sizes: list[int] = []
+
+    def count(attributes: dict[str, Any], *_: object) -> list[Any]:
+        sizes.append(len(attributes))
+        return []
+
+    monkeypatch.setattr("optuna_dashboard._serializer.list_trial_artifacts", count)
+    assert {trial["note"]["body"] for trial in detail(store)["trials"]} == {"x"}
+    assert set(sizes) == {0}
+    store.close()
