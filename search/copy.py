@@ -1,12 +1,14 @@
 """Copies studies between stores, Optuna's part and ours in one transaction, and compares them row by row.
 
 The keys that a database makes up, `id`, `study_id` and `trial_id`, are its own; rows are copied, ordered and
-compared by what they stand for: the study's name and the trial's number. Rows of workers stay behind, as do
-files: where artifacts lie is copied as it is written.
+compared by what they stand for: the study's name and the trial's number. That holds for the notes of trials as
+well, which optuna-dashboard keeps under the trial's id. Rows of workers stay behind, as do files: where
+artifacts lie is copied as it is written.
 """
 
+import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -23,8 +25,12 @@ from storage.engine import Store
 
 _STUDIES: Any = models.StudyModel.__table__
 _TRIALS: Any = models.TrialModel.__table__
+_ATTRIBUTES: Any = models.StudySystemAttributeModel.__table__
 _NUMBER = "trial_number"
 """How the rows of Optuna's trials name theirs."""
+
+_OF_TRIAL = re.compile(r"(dashboard:(?:artifacts:)?)(\d+)(:.*)")
+"""An attribute of a study that is about a trial, by its id."""
 
 _Row = dict[str, Any]
 
@@ -58,7 +64,9 @@ def differences(old: Session, new: Session, name: str) -> Iterator[str]:
     for table, rows in _selects(name):
         wrong = [
             (place, mine, other)
-            for place, (mine, other) in enumerate(zip_longest(_rows(old, rows), _rows(new, rows)))
+            for place, (mine, other) in enumerate(
+                zip_longest(_rows(old, table, rows, name), _rows(new, table, rows, name))
+            )
             if repr(mine) != repr(other)  # as text: NaN differs from itself, -0.0 does not differ from 0.0
         ]
         if wrong:
@@ -71,7 +79,10 @@ def _copy(source: Store, target: Store, name: str) -> Copied:
         if source.engine.dialect.name == "postgresql":  # one view of all tables, as SQLite has it anyway
             old.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         _refuse(source, old, target, new, name)
-        counts = {table.name: _insert(new, table, _rows(old, rows), name) for table, rows in _selects(name)}
+        counts = {
+            table.name: _insert(new, table, _rows(old, table, rows, name), name)
+            for table, rows in _selects(name)
+        }
         wrong = list(differences(old, new, name))
         if wrong:
             raise AnswerIsNo(
@@ -108,7 +119,7 @@ def _running(session: Session, name: str) -> int | None:
 
 def _selects(name: str) -> Iterator[tuple[Table, Select[Any]]]:
     """Each table of both parts, those first that others refer to, and how to read the rows of a study."""
-    for table in models.BaseModel.metadata.sorted_tables:
+    for table in sorted(models.BaseModel.metadata.sorted_tables, key=lambda table: table is _ATTRIBUTES):
         if table is _STUDIES or "study_id" in table.c or "trial_id" in table.c:
             yield table, _select_of_optuna(table, name)
     for table in tables.Row.metadata.sorted_tables:
@@ -130,8 +141,26 @@ def _select_of_optuna(table: Table, name: str) -> Select[Any]:
     return rows.where(_STUDIES.c.study_name == name).order_by(*table.primary_key)
 
 
-def _rows(session: Session, rows: Select[Any]) -> list[_Row]:
-    return [dict(row) for row in session.connection().execute(rows).mappings()]
+def _rows(session: Session, table: Table, rows: Select[Any], name: str) -> list[_Row]:
+    found = [dict(row) for row in session.connection().execute(rows).mappings()]
+    if table is _ATTRIBUTES:
+        numbers = {key: number for number, key in _ids(session, name).items()}
+        return [{**row, "key": _renamed(row["key"], numbers)} for row in found]
+    return found
+
+
+def _ids(session: Session, name: str) -> dict[int, int]:
+    """The ids of a study's trials, by number."""
+    rows = select(_TRIALS.c.number, _TRIALS.c.trial_id).join(_STUDIES).where(_STUDIES.c.study_name == name)
+    return {number: key for number, key in session.execute(rows)}
+
+
+def _renamed(key: str, trials: Mapping[int, int]) -> str:
+    """The key of an attribute, about the trial that stands for the one in it."""
+    match = _OF_TRIAL.fullmatch(key)
+    if match is None or int(match[2]) not in trials:
+        return key
+    return f"{match[1]}{trials[int(match[2])]}{match[3]}"
 
 
 def _insert(session: Session, table: Table, rows: Sequence[_Row], name: str) -> int:
@@ -142,12 +171,13 @@ def _insert(session: Session, table: Table, rows: Sequence[_Row], name: str) -> 
     keyed: list[_Row] = [dict(row) for row in rows]
     if table.metadata is models.BaseModel.metadata and table is not _STUDIES:
         study = select(_STUDIES.c.study_id).where(_STUDIES.c.study_name == name).scalar_subquery()
+        ids = _ids(session, name)
         if _NUMBER in rows[0]:
-            known = select(_TRIALS.c.number, _TRIALS.c.trial_id).where(_TRIALS.c.study_id == study)
-            ids = {row.number: row.trial_id for row in connection.execute(known)}
             keyed = [{"trial_id": ids[row.pop(_NUMBER)], **row} for row in keyed]
         else:
             key = connection.scalar(select(study))
             keyed = [{**row, "study_id": key} for row in keyed]
+        if table is _ATTRIBUTES:
+            keyed = [{**row, "key": _renamed(row["key"], ids)} for row in keyed]
     connection.execute(insert(table), keyed)
     return len(keyed)

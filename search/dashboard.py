@@ -15,9 +15,8 @@ from optuna_dashboard import wsgi
 from search.artifacts import EveryFolder, folders_of
 from search.errors import RequestError
 from search.exposure import LOCAL, is_local, warn_if_exposed
-from search.watching.publisher import publishing
-from search.watching.showcase import NotesOfTrials, Showcase
-from storage import query
+from search.watching.publisher import all_published
+from search.watching.showcase import FilesElsewhere, NotesOfTrials, Showcase
 from storage.engine import Store
 
 if TYPE_CHECKING:
@@ -68,6 +67,7 @@ def application(store: Store, showcase: Showcase) -> "WSGIApplication":
     """The dashboard of a store: a storage object, since with a URL each page is 20 times slower."""
     served = wsgi(showcase, artifact_store=EveryFolder(lambda: folders_of(store)))
     served.install(NotesOfTrials(showcase))
+    served.install(FilesElsewhere())
     return served  # type: ignore[no-any-return]
 
 
@@ -89,8 +89,7 @@ def serve(store: Store, host: str, port: int, *, changeable: bool = True) -> Non
     address = f"http://{host}:{listening.getsockname()[1]}/"
     print(f"{address}  (store {store.shown_url}; {how}Ctrl-C ends)", flush=True)
     threading.Thread(target=_warm_up, args=(showcase,), daemon=True).start()
-    names = lambda: [study.name for study in query.studies(store)]  # noqa: E731 - read where it is used
-    with publishing(store, showcase, names) if changeable else nullcontext():
+    with all_published(store, showcase) if changeable else nullcontext():
         server.run()  # until a KeyboardInterrupt, which it takes for the end
         server.close()
     print("stopped", file=sys.stderr)

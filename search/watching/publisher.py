@@ -16,8 +16,9 @@ from storage.engine import Store
 
 log = logging.getLogger("ballast.dashboard")
 
-SHARE = 0.005
-"""Pages take at most this share of the time: after a second of writing them follow 199 of rest."""
+_SHARE, _SHARE_OF_A_SERVER = 0.005, 0.1
+"""Pages take at most this share of the time: after a second of writing them follow 199 of rest, or 9 in a
+process that does nothing else."""
 _REST_S = 5.0
 """And no page is written anew sooner than this."""
 
@@ -28,14 +29,23 @@ def published(study: OpenStudy) -> Iterator[None]:
     if not study.resolved.file.tracking.dashboard:
         yield
         return
-    with publishing(study.store, study.optuna._storage, lambda: [study.name]):
+    with _publishing(_Printer(study.store, study.optuna._storage, lambda: [study.name], _SHARE)):
         yield
 
 
 @contextmanager
-def publishing(store: Store, storage: BaseStorage, names: Callable[[], Sequence[str]]) -> Iterator[None]:
-    """Publish the studies that `names` lists, while the block runs and when it ends."""
-    printer = _Printer(replace(store, patience=0.0), storage, names)
+def all_published(store: Store, storage: BaseStorage) -> Iterator[None]:
+    """Publish all studies of a store while the block runs, for a server: whoever runs them may not do so."""
+
+    def names() -> list[str]:
+        return [study.name for study in query.studies(store)]
+
+    with _publishing(_Printer(store, storage, names, _SHARE_OF_A_SERVER)):
+        yield
+
+
+@contextmanager
+def _publishing(printer: "_Printer") -> Iterator[None]:
     thread = threading.Thread(target=printer.work, name="publisher", daemon=True)
     thread.start()
     try:
@@ -48,9 +58,12 @@ def publishing(store: Store, storage: BaseStorage, names: Callable[[], Sequence[
 class _Printer:
     """Publishes what has changed since it looked last, then rests many times as long as that took."""
 
-    def __init__(self, store: Store, storage: BaseStorage, names: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, store: Store, storage: BaseStorage, names: Callable[[], Sequence[str]], share: float
+    ) -> None:
         self.stop = threading.Event()
-        self._store, self._storage, self._names = store, storage, names
+        self._store, self._storage = replace(store, patience=0.0), storage
+        self._names, self._share = names, share
         self._seen: dict[str, tuple[int, int]] = {}
         self._has_warned = False
 
@@ -62,16 +75,26 @@ class _Printer:
             if is_last:
                 return
             took = time.monotonic() - began
-            self.stop.wait(max(_REST_S, took * (1 / SHARE - 1)))
+            self.stop.wait(max(_REST_S, took * (1 / self._share - 1)))
 
     def _look(self) -> None:
         try:
-            for name in self._names():
+            names = self._names()
+        except Exception as error:  # nobody ends over a page
+            self._warn(error)
+            return
+        for name in names:
+            try:
                 self._publish(name)
-        except Exception as error:  # no study ends over its page
-            level = logging.DEBUG if self._has_warned else logging.WARNING
-            log.log(level, "optuna-dashboard does not show the present state of the study: %s", error)
-            self._has_warned = True
+            except KeyError:
+                continue  # deleted at the dashboard: Optuna does not know it any more
+            except Exception as error:
+                self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        level = logging.DEBUG if self._has_warned else logging.WARNING
+        log.log(level, "optuna-dashboard does not show the present state of the study: %s", error)
+        self._has_warned = True
 
     def _publish(self, name: str) -> None:
         counts = query.verdict_counts(self._store, name)

@@ -8,7 +8,8 @@ import copy
 from collections.abc import Callable, Container
 from typing import Any
 
-from bottle import Route
+from bottle import HTTPResponse, Route
+from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
@@ -132,5 +133,24 @@ class NotesOfTrials:
                 for trial in [*told.get("trials", ()), *told.get("best_trials", ())]:
                     trial["note"] = notes.get(trial["trial_id"], _NO_NOTE)
             return told
+
+        return answer
+
+
+class FilesElsewhere:
+    """A plugin of Bottle that answers in words where the file of an artifact is not on this machine."""
+
+    name, api = "ballast-files", 2
+
+    def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
+        """Wrap the answers that are files of trials."""
+        if not route.rule.startswith("/artifacts/"):
+            return callback
+
+        def answer(**where: Any) -> Any:
+            try:
+                return callback(**where)
+            except ArtifactNotFound as error:
+                return HTTPResponse(str(error), status=404, headers={"Content-Type": "text/plain"})
 
         return answer

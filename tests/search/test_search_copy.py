@@ -9,6 +9,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
+from optuna_dashboard import get_note, save_note
 from sqlalchemy import text
 
 from search.copy import copy_studies, differences
@@ -282,3 +283,23 @@ def test_the_command_says_what_it_copied_without_a_password(
     assert refused.code == 2
     assert "has a study 's' already" in refused.told[0]
     assert "planted-password" not in told.out + refused.err
+
+
+def test_notes_go_with_their_trials_whatever_these_are_numbered_in_the_database(
+    store_url: str, opened: Open, tmp_path: Path
+) -> None:
+    source, target = opened(f"sqlite:///{tmp_path / 'source.db'}"), opened(store_url)
+    fill(target, "before")  # so that trials get other ids
+    fill(source, "s")
+    notes = ["first\n" * 900, "second", "third"]
+    for store, write in ((source, True), (target, False)):
+        if not write:
+            copy_studies(source, target)
+        study = optuna.load_study(study_name="s", storage=optuna_storage(store))
+        trials = [optuna.Trial(study, trial._trial_id) for trial in study.get_trials()]
+        for trial, note in zip(trials[:3], notes, strict=True):
+            if write:
+                save_note(trial, note)
+            assert get_note(trial) == note
+    with source.reading() as old, target.reading() as new:
+        assert list(differences(old, new, "s")) == []

@@ -62,4 +62,3 @@ def test_a_queued_trial_keeps_its_number_and_is_told_when_it_comes(
     started(run, 1)
     follower.look()
     assert ears.heard == ["1 began"]
-

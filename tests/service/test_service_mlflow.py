@@ -33,10 +33,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 URL = "sqlite:///ballast.db"
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 _STUDY = {"trials": 3, "sampler": "random", "startup_trials": None}
 SOME: dict[str, Any] = {"study": _STUDY, "training": {"epochs": 3, "patience": 3}}
-LONG: dict[str, Any] = {"study": _STUDY, "training": {"epochs": 800, "patience": 800}}
+LONG: dict[str, Any] = {"study": _STUDY, "training": {"epochs": 200, "patience": 200}}
+_SERVER = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight more processes, for what is not used here
+}
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -70,7 +75,7 @@ class Server:
                     *("--backend-store-uri", f"sqlite:///{self._folder / 'mlflow.db'}"),
                     *("--artifacts-destination", str(self._folder / "artifacts")),
                 ],
-                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+                env={**os.environ, **_SERVER},
                 cwd=self._folder,
                 stdout=said,
                 stderr=said,

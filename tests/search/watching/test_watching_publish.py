@@ -18,7 +18,7 @@ from search.cli.main import main
 from search.optuna_storage import optuna_storage
 from search.watching import publish
 from search.watching.publish import VALUE_NAME, YOURS, Press, publish_study
-from search.watching.publisher import published
+from search.watching.publisher import all_published, published
 from storage import query
 from storage.engine import open_store
 from storage.verdicts import Verdict
@@ -221,3 +221,25 @@ def test_both_backends_are_written_alike(
     assert set(get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))) == PLOTS
     assert YOURS in get_note(study)
     store.close()
+
+
+def test_a_server_publishes_studies_that_nobody_else_does(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(**SHOWN), "study.trials=1")  # as a worker does: without a page of the study
+    assert get_note(run.study.optuna) == ""
+    with all_published(run.store, run.study.optuna._storage):
+        pass
+    assert YOURS in get_note(run.study.optuna)
+
+
+def test_a_study_deleted_at_the_dashboard_keeps_no_other_from_its_page(
+    write_study: "WriteStudy", launch: "Launch", caplog: pytest.LogCaptureFixture
+) -> None:
+    first = launch(write_study(study={"name": "a"}, **SHOWN), "study.trials=1")
+    second = launch(write_study(**SHOWN), "study.trials=1")
+    optuna.delete_study(study_name="a", storage=first.study.optuna._storage)
+    with all_published(second.store, second.study.optuna._storage):
+        pass
+    assert YOURS in get_note(second.study.optuna)
+    assert caplog.messages == []

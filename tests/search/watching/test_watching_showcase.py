@@ -11,6 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from benchmarks.throughput.study import NAME, Subject, fill_ballast
+from search.artifacts import artifact_folder
 from search.config.resolve import resolve
 from search.dashboard import application, read_only
 from search.data import load
@@ -42,7 +43,10 @@ def ask(served: Any, path: str, method: str = "GET", query_string: str = "") -> 
         "wsgi.input": io.BytesIO(),
         "wsgi.errors": sys.stderr,
     }
-    body = b"".join(served(environ, lambda status, headers, *_: said.append(status)))
+    answer = served(environ, lambda status, headers, *_: said.append(status))
+    body = b"".join(answer)
+    if hasattr(answer, "close"):
+        answer.close()
     return said[0], body
 
 
@@ -165,3 +169,17 @@ def test_an_answer_does_not_look_through_the_study_for_each_trial(
     assert {trial["note"]["body"] for trial in detail(store)["trials"]} == {"x"}
     assert set(sizes) == {0}
     store.close()
+
+
+def test_a_file_that_lies_on_another_machine_is_told_in_words(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    served = application(run.store, Showcase(run.store))
+    artifact = json.loads(ask(served, "/api/studies/1")[1])["trials"][0]["artifacts"][0]["artifact_id"]
+    path = f"/artifacts/1/1/{artifact}"
+    assert ask(served, path)[0] == "200 OK"
+    (artifact_folder(run.study.files) / artifact).unlink()
+    status, body = ask(served, path)
+    assert status == "404 Not Found"
+    assert b"no file of artifact" in body
