@@ -1,8 +1,8 @@
 """Copies studies between stores, Optuna's part and ours in one transaction, and compares them row by row.
 
 The keys that a database makes up, `id`, `study_id` and `trial_id`, are its own; rows are copied, ordered and
-compared by what they stand for: the study's name and the trial's number. That holds for the notes of trials as
-well, which optuna-dashboard keeps under the trial's id. Rows of workers stay behind, as do files: where
+compared by what they stand for: the study's name and the trial's number. That holds for the notes of trials
+as well, which optuna-dashboard keeps under the trial's id. Rows of workers stay behind, as do files: where
 artifacts lie is copied as it is written.
 """
 
@@ -152,7 +152,7 @@ def _rows(session: Session, table: Table, rows: Select[Any], name: str) -> list[
 def _ids(session: Session, name: str) -> dict[int, int]:
     """The ids of a study's trials, by number."""
     rows = select(_TRIALS.c.number, _TRIALS.c.trial_id).join(_STUDIES).where(_STUDIES.c.study_name == name)
-    return {number: key for number, key in session.execute(rows)}
+    return dict(session.execute(rows).all())
 
 
 def _renamed(key: str, trials: Mapping[int, int]) -> str:

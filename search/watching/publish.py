@@ -9,7 +9,7 @@ import logging
 import shlex
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ import optuna
 from optuna.artifacts import upload_artifact
 from optuna.storages import BaseStorage
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
+from optuna_dashboard._note import note_ver_key
 
 from search import recording
 from search.artifacts import ArtifactFolder, artifact_folder
@@ -50,6 +51,8 @@ YOURS = (
 
 _PICTURE_SHARE, _PICTURE_CREDIT_S = 0.01, 2.0
 """Pictures of trials take this share of a worker's time at most, beyond the first seconds of it."""
+
+_NOTES_AT_ONCE = 100
 
 _FACE = "dashboard:"
 _METRIC_NAMES = "study:metric_names"
@@ -132,10 +135,12 @@ _SETTINGS = "settings"
 _MIME = {".yaml": "text/plain", ".json": "application/json", ".png": "image/png"}
 
 
-def publish_study(store: Store, storage: BaseStorage, name: str) -> None:
+def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
     """Bring a study's note, plots and attributes up to date; writes nothing where nothing has changed.
 
-    Raises StoreError, and KeyError where Optuna does not know the study.
+    Ended trials without a note get one, _NOTES_AT_ONCE at most: those that were taken over from another
+    study, or ended while this could not be written. Whether all have one now. Raises StoreError, and KeyError
+    where Optuna does not know the study.
     """
     study_id = storage.get_study_id_from_name(name)
     view = study_view(store, name)
@@ -145,12 +150,28 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> None:
     _write_study_note(study, view, f" --store {shlex.quote(_address(store))}")
     for plot in figures(view):
         save_plotly_graph_object(study, _Drawn(plot), graph_object_id=plot.id)
+    missing = _without_note(storage, study_id, view, known)
+    for trial_id, number in missing[:_NOTES_AT_ONCE]:
+        write_note(sheet, study_id, trial_id, to_markdown(trial_note(trial_view(store, name, number))))
     changed = {key: value for key, value in sheet.of_study.items() if known.get(key) != value}
     attributes = _study_attributes(view)
     if changed or storage.get_study_user_attrs(study_id) != attributes:
         with store.session() as session:
             put_of_study(session, study_id, {**changed, _METRIC_NAMES: [VALUE_NAME]})
             put_user_attributes(session, study_id, attributes)
+    return len(missing) <= _NOTES_AT_ONCE
+
+
+def _without_note(
+    storage: BaseStorage, study_id: int, view: StudyView, known: Mapping[str, Any]
+) -> list[tuple[int, int]]:
+    """Id and number of each ended trial that has no note."""
+    ended = {trial.number for trial in view.trials if trial.verdict is not None}
+    return [
+        (trial._trial_id, trial.number)
+        for trial in storage.get_all_trials(study_id, deepcopy=False)
+        if trial.number in ended and note_ver_key(trial._trial_id) not in known
+    ]
 
 
 def _address(store: Store) -> str:

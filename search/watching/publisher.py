@@ -99,6 +99,7 @@ class _Printer:
     def _publish(self, name: str) -> None:
         counts = query.verdict_counts(self._store, name)
         stamp = sum(counts.values()), counts.get(None, 0)
-        if self._seen.get(name) != stamp and shows(self._store, name):
-            publish_study(self._store, self._storage, name)
-        self._seen[name] = stamp
+        if self._seen.get(name) == stamp:
+            return
+        if not shows(self._store, name) or publish_study(self._store, self._storage, name):
+            self._seen[name] = stamp

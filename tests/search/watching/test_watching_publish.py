@@ -243,3 +243,25 @@ def test_a_study_deleted_at_the_dashboard_keeps_no_other_from_its_page(
         pass
     assert YOURS in get_note(second.study.optuna)
     assert caplog.messages == []
+
+
+def test_trials_that_have_no_note_get_one_with_the_page_of_the_study(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study())  # as an older Ballast ran it
+    study = run.study.optuna
+    assert publish_study(run.store, study._storage, "small")
+    for trial in study.get_trials():
+        assert "accepted" in get_note(optuna.Trial(study, trial._trial_id))
+
+
+def test_many_missing_notes_are_written_little_by_little(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_NOTES_AT_ONCE", 1)
+    run = launch(write_study())
+    storage = run.study.optuna._storage
+    assert not publish_study(run.store, storage, "small")
+    assert publish_study(run.store, storage, "small")
+    notes = [get_note(optuna.Trial(run.study.optuna, t._trial_id)) for t in run.study.optuna.get_trials()]
+    assert all(notes)
