@@ -8,7 +8,7 @@ BIN := .venv/bin
 SLOWER := tests/service tests/chaos tests/ray tests/browser
 DEMO_STORE := sqlite:///demo/ballast.db
 
-.PHONY: setup demo demo-service test test-service test-ray test-browser lint types unit clean
+.PHONY: setup demo demo-service test test-service test-ray test-browser pictures lint types unit clean
 
 setup: .venv/installed
 
@@ -47,6 +47,9 @@ test-ray: .venv/installed-ray
 
 test-browser: .venv/installed-browser
 	$(BIN)/pytest tests/browser
+
+pictures: .venv/installed-browser
+	$(BIN)/python -m benchmarks.pictures
 
 .venv/installed-%: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[samples,test,$*]"

@@ -61,6 +61,11 @@ IDLE: tuple[Idle, ...] = (
 )
 
 
+def idle_keys(values: Mapping[str, Any]) -> set[str]:
+    """The settings that do nothing beside these values."""
+    return {key for rule in IDLE if rule.holds(lambda name: (values.get(name),)) for key in rule.keys}
+
+
 def idle_claims(
     winners: Mapping[str, Claim],
     values: Mapping[str, Any],

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from search.config.effects import idle_keys
 from search.config.layers import Layer, Override, Setting
 from search.export import DECISIVE, settings_yaml
 from search.watching.view import TrialView
@@ -9,12 +10,15 @@ from search.words import printable
 
 
 def trial_yaml(view: TrialView) -> str:
-    """Every setting that decided the trial's value, with its origin beside it.
+    """Every setting that had an effect on the trial's value, with its origin beside it.
 
-    It is to be read, and no export: `ballast train` refuses it where a setting had no effect on the trial.
+    `ballast train` runs it as a configuration like any other, with a seed of its own; only an export knows
+    which value must come out.
     """
     acts = {setting.key: configured(setting) for setting in view.settings if setting.key.startswith(DECISIVE)}
     values = {key: act.effective for key, act in acts.items() if act.effective is not None}
+    for key in idle_keys(values):
+        values.pop(key, None)
     values["data.source"] = _source(values["data.source"], view.study.study_file)
     return f"{_header(view)}\n{settings_yaml(values, acts)}\n"
 

@@ -15,10 +15,13 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
 from search.artifacts import artifact_folder
 from search.cli.main import main
+from search.config.resolve import resolve
 from search.optuna_storage import optuna_storage
 from search.watching import publish
 from search.watching.publish import VALUE_NAME, YOURS, Press, publish_study
 from search.watching.publisher import all_published, published
+from search.watching.settings_file import trial_yaml
+from search.watching.view import trial_view
 from storage import query
 from storage.engine import open_store
 from storage.verdicts import Verdict
@@ -265,3 +268,15 @@ def test_many_missing_notes_are_written_little_by_little(
     assert publish_study(run.store, storage, "small")
     notes = [get_note(optuna.Trial(run.study.optuna, t._trial_id)) for t in run.study.optuna.get_trials()]
     assert all(notes)
+
+
+def test_the_settings_file_of_a_trial_is_its_configuration(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(), "study.trials=1")
+    view = trial_view(run.store, "small", 0)
+    Path("trial.yaml").write_text(trial_yaml(view))
+    again = resolve(Path("trial.yaml")).trial({}).values
+    used = {setting.key: setting.value for setting in view.settings if setting.key in again}
+    assert again.pop("data.source").endswith(used.pop("data.source"))
+    assert {key: again[key] for key in used} == used
