@@ -184,6 +184,7 @@ class Stack:
         self.ports = {"8080": _free_port(), "5000": _free_port()}
         self._changes = {
             "@postgres/": f"@127.0.0.1:{postgres_port}/",
+            "//mlflow:": "//127.0.0.1:",
             "0.0.0.0": "127.0.0.1",
             "/work": str(folder),
             **{port: str(free) for port, free in self.ports.items()},
@@ -316,6 +317,8 @@ def test_the_services_run_by_their_commands_and_share_one_study(tmp_path: Path) 
                 _, body = _get(f"http://127.0.0.1:{stack.ports['8080']}/api/studies")
                 assert [study["study_name"] for study in json.loads(body)["study_summaries"]] == ["smoke"]
                 _eventually(lambda: stack.run("mlflow", stack.health("mlflow")).returncode == 0, stack)
+                sent = stack.run("ballast", stack.command("ballast", "track", "smoke"))
+                assert sent.returncode == 0, sent.stderr
                 _assert_mlflow_serves(stack)
                 _assert_no_password_in_command_lines(mlflow, dashboard)
     assert PASSWORD not in stack.told() + ran.stdout + ran.stderr + migrated.stdout
@@ -325,7 +328,8 @@ def _assert_mlflow_serves(stack: Stack) -> None:
     search = f"http://127.0.0.1:{stack.ports['5000']}/api/2.0/mlflow/experiments/search?max_results=5"
     code, body = _get(search)
     assert code == 200
-    assert json.loads(body)["experiments"][0]["artifact_location"].startswith("mlflow-artifacts:")
+    found = {each["name"]: each["artifact_location"] for each in json.loads(body)["experiments"]}
+    assert found["smoke"].startswith("mlflow-artifacts:")
     assert _get(search, host="mlflow:5000")[0] == 200
     assert _get(search, host="elsewhere.example")[0] == 403
 
