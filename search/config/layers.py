@@ -1,6 +1,7 @@
 """Who set what: the layers, one layer's act on a setting, and the record of a clamp."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -84,6 +85,31 @@ class Clamp:
     effective: Any
     reason: str
     origin: str
+
+
+def with_clamps(settings: Iterable[Setting], space: str) -> list[Setting]:
+    """The same settings; in the stack of one that is searched, the clamp that cut its dimension has a place.
+
+    That clamp is on record with the dimension, whose key begins with `space`; to a reader of the setting it is
+    a layer between what was declared and what was drawn from the rest.
+    """
+    given = list(settings)
+    cuts = {
+        setting.key.removeprefix(space): setting.overrides[-1]
+        for setting in given
+        if setting.key.startswith(space) and setting.layer is Layer.CLAMP
+    }
+    return [_with_clamp(setting, cuts[setting.key]) if setting.key in cuts else setting for setting in given]
+
+
+def _with_clamp(setting: Setting, cut: Override) -> Setting:
+    acts: list[Override] = []
+    for act in setting.overrides:
+        if act.layer is Layer.SAMPLED and act.requested != act.effective == cut.effective:
+            acts += [replace(act, effective=act.requested), replace(cut, requested=act.requested)]
+        else:
+            acts.append(act)
+    return Setting(setting.key, tuple(acts))
 
 
 def setting_to_json(setting: Setting) -> dict[str, Any]:

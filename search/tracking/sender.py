@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from search.config.layers import with_clamps
+from search.config.schema import SPACE
 from search.recording import settings_from_rows
 from search.summary import summarise
 from search.tracking import mapping
@@ -124,7 +126,7 @@ class Sender:
             self._client.set_terminated(run_id, status, mapping.milliseconds(ended_at))
 
     def _study_files(self) -> dict[str, str]:
-        settings = settings_from_rows(query.setting_stacks(self._store, self._name))
+        settings = with_clamps(settings_from_rows(query.setting_stacks(self._store, self._name)), SPACE)
         return mapping.study_files(self._study, query.clamps(self._store, self._name), settings)
 
     def _log(self, sent: Sent, told: Told) -> None:

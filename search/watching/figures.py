@@ -9,6 +9,8 @@ from search.watching.plots.skill import skill
 from search.watching.plots.space import space
 from search.watching.view import StudyView
 
+PLOTS = ("learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds")
+"""Their ids."""
 _DRAWN = (learning_curves, skill, space, safe_ranges, interventions, seconds)
 
 

@@ -5,7 +5,7 @@ attributes of the study: at 2,000 trials that took seconds for each request.
 """
 
 import copy
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from bottle import HTTPResponse, Route
@@ -15,6 +15,8 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from search.optuna_storage import direct_storage
+from search.watching.figures import PLOTS
+from search.watching.view import MOST_CURVES
 from storage import query
 from storage.engine import Store
 from storage.errors import StudyUnknown
@@ -104,7 +106,7 @@ def _parted(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[int, dict[
                 note["body"][int(last)] = value
         else:
             kept[key] = value
-    whole = {f"{name}0": _joined(chunks) for name, chunks in pieces.items()}
+    whole = {f"{name}0": _joined(pieces[name]) for name in pieces}
     told = {trial: {**note, "body": _joined(note["body"])} for trial, note in notes.items()}
     return {**kept, **whole}, told
 
@@ -113,10 +115,14 @@ def _joined(chunks: dict[int, str]) -> str:
     return "".join(chunks[index] for index in sorted(chunks))
 
 
-class NotesOfTrials:
-    """A plugin of Bottle that puts the notes back where the page looks for them."""
+class TrialsOfPages:
+    """A plugin of Bottle that arranges what a study's page is drawn from: plots in their order, and trials.
 
-    name, api = "ballast-notes", 2
+    Their notes are put back where the page looks for them. Of more than MOST_CURVES trials, every n-th keeps
+    its intermediate values: the page draws a line for each, and took ten seconds to draw 2,000.
+    """
+
+    name, api = "ballast-trials", 2
 
     def __init__(self, showcase: Showcase) -> None:
         self._showcase = showcase
@@ -128,13 +134,27 @@ class NotesOfTrials:
 
         def answer(study_id: int) -> Any:
             told = callback(study_id=study_id)
-            if isinstance(told, dict):
+            if isinstance(told, dict) and "trials" in told:
                 notes = self._showcase.notes_of(study_id)
-                for trial in [*told.get("trials", ()), *told.get("best_trials", ())]:
+                for trial in [*told["trials"], *told["best_trials"]]:
                     trial["note"] = notes.get(trial["trial_id"], _NO_NOTE)
+                _thin(told["trials"])
+                told["plotly_graph_objects"].sort(key=_place)  # they come in any order, another each time
             return told
 
         return answer
+
+
+def _place(plot: dict[str, Any]) -> tuple[int, str]:
+    """Ours in the order of the report, others after them."""
+    return (PLOTS.index(plot["id"]) if plot["id"] in PLOTS else len(PLOTS)), plot["id"]
+
+
+def _thin(trials: Sequence[dict[str, Any]]) -> None:
+    every = -(-max((trial["number"] + 1 for trial in trials), default=1) // MOST_CURVES)
+    for trial in trials:
+        if trial["number"] % every:
+            trial["intermediate_values"] = []
 
 
 class FilesElsewhere:

@@ -110,6 +110,8 @@ def best(view: StudyView, where: str) -> list[Block]:
         return [Paragraph("There is no best configuration yet.")]
     told = f"Trial {trial.number}: loss {loss(trial.value)}, skill {skill(trial.skill)}, seed {trial.seed}."
     export = command("export", view, where, "-o best.yaml")
+    if where:  # a line that a phone's width takes
+        export = " \\\n    ".join((command("export", view, ""), where.strip(), "-o best.yaml"))
     return [
         Paragraph(told),
         Table(("setting", "value"), sorted(trial.params.items())),

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search.config.layers import Layer, Setting
+from search.config.layers import Layer, Setting, with_clamps
 from search.config.resolved import ResolvedStudy
+from search.config.schema import SPACE
 from search.errors import RequestError
 from search.recording import settings_from_rows
 from search.safety import SafeRange
@@ -67,7 +68,7 @@ def study_view(store: Store, name: str) -> StudyView:
     return StudyView(
         summary=summary,
         data=query.data(store, name),
-        settings=settings_from_rows(query.setting_stacks(store, name)),
+        settings=_settings(store, name),
         clamps=query.clamps(store, name),
         space=_searched(store, name),
         trials=trials,
@@ -81,7 +82,7 @@ def trial_view(store: Store, name: str, number: int) -> TrialView:
     return TrialView(
         study=query.study(store, name),
         trial=query.trial(store, name, number),
-        settings=settings_from_rows(query.setting_stacks(store, name, number)),
+        settings=_settings(store, name, number),
         epochs=query.epochs(store, name, number),
         findings=query.findings(store, name, number),
         artifacts=query.artifacts(store, name, number),
@@ -100,6 +101,10 @@ def drawn_trials(
     left = MOST_CURVES - len(set(chosen))
     chosen += [trials[i * len(trials) // left].number for i in range(left)]
     return sorted(set(chosen))
+
+
+def _settings(store: Store, name: str, number: int | None = None) -> list[Setting]:
+    return with_clamps(settings_from_rows(query.setting_stacks(store, name, number)), SPACE)
 
 
 def _searched(store: Store, name: str) -> list[Searched]:

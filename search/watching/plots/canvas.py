@@ -164,7 +164,7 @@ def log_axis(title: str, values: Iterable[float | None], most: int = 5, **more: 
     return axis(title, "log", tickvals=ticks, ticktext=texts, **more)
 
 
-def layout(title: str, note: str = "", height: int = 460, **more: Any) -> Json:
+def layout(title: str, note: str = "", height: int = 450, **more: Any) -> Json:
     """The frame of a plot: its title, a smaller line under it, the legend below. `height` is in pixels."""
     under = f'<br><span style="font-size:12px">{note}</span>' if note else ""
     look: Json = {

@@ -17,6 +17,8 @@ from search.dashboard import application, read_only
 from search.data import load
 from search.optuna_attributes import put_of_study
 from search.optuna_storage import optuna_storage
+from search.watching import showcase
+from search.watching.figures import PLOTS
 from search.watching.publish import publish_study
 from search.watching.showcase import Showcase
 from storage import query
@@ -67,7 +69,7 @@ def test_each_trial_has_its_own_note_and_the_study_its_plots(
     assert len(set(notes)) == 2
     assert all(f"{trial['user_attrs'][0]['value']}" for trial in told["trials"])
     assert told["note"]["body"].startswith("**")
-    assert {plot["id"] for plot in told["plotly_graph_objects"]} >= {"skill", "space"}
+    assert [plot["id"] for plot in told["plotly_graph_objects"]] == list(PLOTS)
     for plot in told["plotly_graph_objects"]:
         assert "data" in json.loads(plot["graph_object"])
     assert told["objective_names"] == ["validation loss"]
@@ -183,3 +185,13 @@ def test_a_file_that_lies_on_another_machine_is_told_in_words(
     status, body = ask(served, path)
     assert status == "404 Not Found"
     assert b"no file of artifact" in body
+
+
+def test_of_many_trials_every_nth_keeps_its_intermediate_values(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launch(write_study(), "study.trials=3")
+    monkeypatch.setattr(showcase, "MOST_CURVES", 2)
+    assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 0, 2]
+    monkeypatch.setattr(showcase, "MOST_CURVES", 3)
+    assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 2, 2]

@@ -1,0 +1,1 @@
+"""The study that the README shows, and the pictures of its pages."""

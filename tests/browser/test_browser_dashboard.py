@@ -1,0 +1,155 @@
+"""The pages of optuna-dashboard, as a browser draws them from what we put there."""
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.pictures import pages
+from search.watching.figures import figures
+from search.watching.view import study_view
+from storage.engine import open_store
+from storage.verdicts import Verdict
+from tests.browser.conftest import STUDY
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator
+
+    from tests.browser.conftest import Served
+
+VERDICTS = (Verdict.ACCEPTED, Verdict.UNPROMISING, Verdict.UNSTABLE, Verdict.SUSPICIOUS)
+FILES = ("yaml", "json", "png")
+
+
+def cells(table: "Locator") -> list[list[str]]:
+    """The text of a table, row by row, with its head."""
+    rows: list[list[str]] = table.evaluate(
+        "table => [...table.rows].map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    return rows
+
+
+def skill_attribute(skill: float | None) -> str:
+    """As the dashboard shows it: a trial without a skill has no such attribute."""
+    return "" if skill is None else str(skill)
+
+
+def with_head(note: "Locator", head: str) -> list[list[str]]:
+    """The one table of a note whose first column is called so."""
+    return cells(note.locator("table", has=note.page.locator("th", has_text=re.compile(f"^{head}$"))))
+
+
+def test_the_page_of_a_study_draws_our_plots_and_marks_our_best_and_what_is_not_to_be_believed(
+    watched: pages.Watched, served: "Served"
+) -> None:
+    page, best = watched.page, served.best
+    pages.open_study(page, served.dashboard)  # waits for each of PLOTS
+    page.get_by_text(f"Best Trial (number={best.number})").wait_for()
+    assert page.get_by_text(str(best.value), exact=True).count() == 1
+    curves = page.locator("#graph-intermediate-values")
+    curves.get_by_text(f"trial #{served.first(Verdict.SUSPICIOUS)} (infeasible)").wait_for()
+    assert curves.get_by_text(re.compile(rf"^trial #{best.number}\s*$")).count() == 1
+
+
+def test_the_plots_are_those_of_the_study(served: "Served") -> None:
+    store = open_store(served.store)
+    assert [plot.id for plot in figures(study_view(store, STUDY))] == list(pages.PLOTS)
+    store.close()
+
+
+def test_the_note_of_a_study_is_read_as_tables(watched: pages.Watched, served: "Served") -> None:
+    note = pages.open_note(watched.page, served.dashboard)
+    counts = dict(with_head(note, "verdict"))
+    for verdict in VERDICTS:
+        assert int(counts[verdict]) == sum(trial.verdict is verdict for trial in served.trials)
+    clamped = {row[0]: row for row in with_head(note, "clamped")}
+    assert "0.1" in clamped["models.gru.learning_rate"][1]
+    assert "0.01" in clamped["models.gru.learning_rate"][1]
+    assert {len(row) for row in clamped.values()} == {3}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_the_page_of_a_trial_tells_why_it_ended_and_where_its_settings_are_from(
+    watched: pages.Watched, served: "Served", verdict: Verdict
+) -> None:
+    number = served.first(verdict)
+    note = pages.open_trial(watched.page, served.dashboard, number)
+    assert note.get_by_text(re.compile(f"^{verdict}")).count() == 1
+    overrides = with_head(note, "key")
+    width = len(overrides[0])
+    assert {len(row) for row in overrides} == {width}
+    rate = served.trials[number].params["models.gru.learning_rate"]
+    told = "".join("".join(row) for row in overrides)
+    assert "models.gru.learning_rate" in told
+    assert f"{rate:.6g}" in told
+
+
+def test_the_files_of_a_trial_are_on_its_page(watched: pages.Watched, served: "Served") -> None:
+    pages.open_trial(watched.page, served.dashboard, served.best.number)
+    name = f"trial-{served.best.number:05d}"
+    for kind in FILES:
+        watched.page.get_by_text(f"{name}.{kind}").first.wait_for()
+    picture = watched.page.locator(f'img[alt="{name}.png"]')
+    picture.wait_for()
+    watched.page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
+    assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [640, 480]
+
+
+def test_verdict_and_skill_are_columns_of_the_table_of_trials_which_is_sorted_by_skill(
+    watched: pages.Watched, served: "Served"
+) -> None:
+    table = pages.open_table(watched.page, served.dashboard)
+    head = [name.partition("\n")[0] for name in table.locator("th").all_inner_texts()]
+    verdict, skill = (head.index(f"UserAttribute {name}") for name in ("verdict", "skill"))
+    rows = cells(table)[1:]
+    assert [row[verdict] for row in rows] == [trial.verdict for trial in served.trials]
+    assert [row[skill] for row in rows] == [skill_attribute(trial.skill) for trial in served.trials]
+    for _ in range(2):  # the second click turns the order around
+        table.get_by_text("UserAttribute skill").click()
+    highest = max(trial.skill for trial in served.trials if trial.skill is not None)
+    table.locator("tbody tr").first.get_by_text(str(highest)).wait_for()
+
+
+@pytest.mark.parametrize("kind", ["study", "note", "trial"])
+def test_markup_in_names_and_messages_is_text(watched: pages.Watched, hostile: "Served", kind: str) -> None:
+    page = watched.page
+    if kind == "study":
+        pages.open_study(page, hostile.dashboard)
+    else:
+        note = (
+            pages.open_note(page, hostile.dashboard)
+            if kind == "note"
+            else pages.open_trial(page, hostile.dashboard, 0)
+        )
+        assert note.get_by_text("<img src=x onerror").count() > 0
+        assert note.locator("img, script, a[href^=javascript]").count() == 0
+        for table in note.locator("table").all():
+            assert len({len(row) for row in cells(table)}) == 1
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_read_only_dashboard_lets_no_browser_delete_a_study(
+    window: "BrowserContext", read_only: str
+) -> None:
+    with pages.page(window) as watched:
+        page = watched.page
+        page.goto(f"{read_only}dashboard/")
+        page.get_by_text(STUDY).first.wait_for()
+        told = page.evaluate(
+            """async () => {
+                const answer = await fetch("/api/studies/1", {
+                    method: "DELETE",
+                    headers: { "Content-Type": "application/json" },
+                    body: JSON.stringify({ remove_associated_artifacts: true }),
+                });
+                return [answer.status, await answer.json()];
+            }"""
+        )
+        assert told[0] == 403
+        assert "read-only" in told[1]["reason"]
+        assert any("403" in complaint for complaint in watched.complaints)
+        page.reload()
+        page.get_by_text(STUDY).first.wait_for()
+        studies = json.loads(page.request.get(f"{read_only}api/studies").text())
+        assert len(studies["study_summaries"]) == 1
