@@ -66,9 +66,9 @@ class EveryFolder:
 
 
 def folders_of(store: Store) -> list[Path]:
-    """The folders of artifacts of all studies in a store."""
+    """The folders of artifacts of all studies in a store; without a study, that of the first to come."""
     found = []
     for study in query.studies(store):
         configured = recorded_value("storage.files", query.setting_stacks(store, study.name))
         found.append(artifact_folder(study_files(store.url, configured, study.name)))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)) or [artifact_folder(study_files(store.url, None, "any"))]

@@ -4,8 +4,8 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -88,8 +88,7 @@ def serve(store: Store, host: str, port: int, *, changeable: bool = True) -> Non
     how = "" if changeable else "read-only; "
     address = f"http://{host}:{listening.getsockname()[1]}/"
     print(f"{address}  (store {store.shown_url}; {how}Ctrl-C ends)", flush=True)
-    threading.Thread(target=_warm_up, args=(showcase,), daemon=True).start()
-    with all_published(store, showcase) if changeable else nullcontext():
+    with all_published(store, showcase.warmed_up) if changeable else _warming_up(showcase):
         server.run()  # until a KeyboardInterrupt, which it takes for the end
         server.close()
     print("stopped", file=sys.stderr)
@@ -107,7 +106,7 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _warm_up(showcase: Showcase) -> None:
-    """Read the trials before somebody waits for them."""
-    for study in showcase.get_all_studies():
-        showcase.get_all_trials(study._study_id, deepcopy=False)
+@contextmanager
+def _warming_up(showcase: Showcase) -> Iterator[None]:
+    threading.Thread(target=showcase.warmed_up, daemon=True).start()
+    yield

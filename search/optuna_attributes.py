@@ -11,21 +11,19 @@ from typing import Any, cast
 
 from optuna.storages import BaseStorage
 from optuna.storages._rdb import models
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
-
-from storage.engine import Store
 
 
 @dataclass
 class Sheet:
-    """Optuna's storage to whoever writes attributes on it; they stay here until `put_down`.
+    """Optuna's storage to whoever writes attributes on it; they stay here until somebody takes them.
 
     `known` are the study's attributes as far as a writer may ask for them.
     """
 
-    inner: BaseStorage
+    inner: BaseStorage | None = None
     known: Mapping[str, Any] = field(default_factory=dict)
     of_study: dict[str, Any] = field(default_factory=dict)
     of_trial: dict[str, Any] = field(default_factory=dict)
@@ -50,13 +48,25 @@ class Sheet:
         self.of_trial[key] = value
 
 
-def read_attributes(store: Store, study_id: int, prefix: str) -> dict[str, Any]:
-    """The attributes of a study whose keys begin so; `prefix` has no % and no backslash."""
+def attributes_of(session: Session, study_id: int, *prefixes: str) -> dict[str, Any]:
+    """The attributes of a study whose keys begin with one of these."""
     table = models.StudySystemAttributeModel
-    wanted = (table.study_id == study_id) & table.key.startswith(prefix, autoescape=True)
-    with store.reading() as session:
-        rows = session.execute(select(table.key, table.value_json).where(wanted))
-        return {key: json.loads(value) for key, value in rows}
+    begins = or_(*(table.key.startswith(prefix, autoescape=True) for prefix in prefixes))
+    rows = session.execute(select(table.key, table.value_json).where(table.study_id == study_id, begins))
+    return {key: json.loads(value) for key, value in rows}
+
+
+def trials_with_notes(session: Session, study_id: int) -> set[int]:
+    """The ids of the trials that have a note."""
+    table = models.StudySystemAttributeModel
+    of_study = select(table.key).where(table.study_id == study_id, table.key.like("dashboard:%:note_ver"))
+    return {int(key.split(":")[1]) for key in session.scalars(of_study)}
+
+
+def lock_study(session: Session, study_id: int) -> None:
+    """Let nobody else who asks for this lock write until the transaction ends. SQLite has it so anyway."""
+    study = models.StudyModel
+    session.execute(select(study.study_id).where(study.study_id == study_id).with_for_update())
 
 
 def put_of_study(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:

@@ -90,8 +90,8 @@ class Clamp:
 def with_clamps(settings: Iterable[Setting], space: str) -> list[Setting]:
     """The same settings; in the stack of one that is searched, the clamp that cut its dimension has a place.
 
-    That clamp is on record with the dimension, whose key begins with `space`; to a reader of the setting it is
-    a layer between what was declared and what was drawn from the rest.
+    That clamp is on record with the dimension, whose key begins with `space`; to a reader of the setting it
+    is a layer between what was declared and what was drawn from the rest.
     """
     given = list(settings)
     cuts = {

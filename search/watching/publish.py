@@ -9,7 +9,7 @@ import logging
 import shlex
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ import optuna
 from optuna.artifacts import upload_artifact
 from optuna.storages import BaseStorage
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
-from optuna_dashboard._note import note_ver_key
+from optuna_dashboard._note import get_note_from_system_attrs
 
 from search import recording
 from search.artifacts import ArtifactFolder, artifact_folder
@@ -27,10 +27,12 @@ from search.continuation import recorded_value
 from search.files import StudyFiles
 from search.optuna_attributes import (
     Sheet,
+    attributes_of,
+    lock_study,
     put_of_study,
     put_of_trial,
     put_user_attributes,
-    read_attributes,
+    trials_with_notes,
 )
 from search.watching.blocks import Plot
 from search.watching.figures import figures
@@ -49,13 +51,15 @@ YOURS = (
 )
 """The line of a study's note that parts ours from what people add to it."""
 
-_PICTURE_SHARE, _PICTURE_CREDIT_S = 0.01, 2.0
-"""Pictures of trials take this share of a worker's time at most, beyond the first seconds of it."""
-
+_SHARE, _SHARE_OF_PICTURES, _CREDIT_S = 0.015, 0.01, 1.0
+"""Publishing trials takes this share of a worker's time at most, beyond the first second of it; pictures are
+left out before that."""
 _NOTES_AT_ONCE = 100
-
-_FACE = "dashboard:"
+_PAGE = ("dashboard:note_", "dashboard:plot_data:")
+"""How the attributes begin that make up the page of a study."""
 _METRIC_NAMES = "study:metric_names"
+_SETTINGS = "settings"
+_MIME = {".yaml": "text/plain", ".json": "application/json", ".png": "image/png"}
 
 
 @dataclass
@@ -65,13 +69,19 @@ class Press:
     store: Store
     files: StudyFiles
     _began: float = field(default_factory=time.monotonic)
-    _drawing: float = 0.0
+    _spent: float = 0.0
     _has_warned: bool = False
 
     def publish(self, trial: optuna.Trial) -> None:
         """Publish a trial that has its verdict on record and that Optuna holds for running: what belongs to
-        a trial cannot be written any more once it is told. Does nothing for one that has been published.
+        a trial cannot be written any more once it is told.
+
+        Does nothing for one that has been published, nor where trials are so short that this would take more
+        than its share of the time; then the trial's note comes with the page of the study.
         """
+        if not self._may_take(_SHARE):
+            return
+        began = time.monotonic()
         try:
             self._publish(trial)
         except Exception as error:  # a page about a trial is never worth the trial
@@ -82,19 +92,33 @@ class Press:
                 error,
             )
             self._has_warned = True
+        self._spent += time.monotonic() - began
+
+    def _may_take(self, share: float) -> bool:
+        return self._spent < _CREDIT_S + share * (time.monotonic() - self._began)
 
     def _publish(self, trial: optuna.Trial) -> None:
         store = replace(self.store, patience=0.0)  # a trial does not wait for its page
         view = trial_view(store, trial.study.study_name, trial.number)
         if any(artifact.kind == _SETTINGS for artifact in view.artifacts):
             return
-        sheet = Sheet(trial.storage)
-        write_note(sheet, trial.study._study_id, trial._trial_id, to_markdown(trial_note(view)))
-        rows = list(self._upload(sheet, trial, view))
-        with store.session() as session:
-            put_of_study(session, trial.study._study_id, sheet.of_study)
-            put_of_trial(session, trial._trial_id, sheet.of_trial)
-            record.add_artifacts(session, rows)
+        study_id, trial_id = trial.study._study_id, trial._trial_id
+        with store.reading() as session:
+            known = attributes_of(session, study_id, f"dashboard:{trial_id}:note_")
+        note = note_of_trial(trial_id, to_markdown(trial_note(view)), known)
+        files = Sheet()
+        rows = list(self._upload(files, trial, view))
+        try:
+            with store.session() as session:
+                lock_study(session, study_id)
+                if attributes_of(session, study_id, f"dashboard:{trial_id}:note_") == known:
+                    put_of_study(session, study_id, note)
+                put_of_trial(session, trial_id, files.of_trial)
+                record.add_artifacts(session, rows)
+        except BaseException:
+            for row in rows:
+                Path(row.path).unlink(missing_ok=True)
+            raise
 
     def _upload(self, sheet: Sheet, trial: optuna.Trial, view: TrialView) -> Iterator[tables.Artifact]:
         folder = ArtifactFolder(artifact_folder(self.files))
@@ -118,59 +142,59 @@ class Press:
 
         name = f"trial-{view.trial.number:05d}"
         yield _SETTINGS, f"{name}.yaml", trial_yaml(view).encode()
-        if not view.epochs and not view.findings:
-            return
-        yield "curves", f"{name}.json", curves_json(view).encode()
-        if self._may_draw():
-            began = time.thread_time()
-            picture = draw_curves(view)
-            self._drawing += time.thread_time() - began
-            yield "picture", f"{name}.png", picture
-
-    def _may_draw(self) -> bool:
-        return self._drawing < _PICTURE_CREDIT_S + _PICTURE_SHARE * (time.monotonic() - self._began)
-
-
-_SETTINGS = "settings"
-_MIME = {".yaml": "text/plain", ".json": "application/json", ".png": "image/png"}
+        if view.epochs or view.findings:
+            yield "curves", f"{name}.json", curves_json(view).encode()
+            if self._may_take(_SHARE_OF_PICTURES):
+                yield "picture", f"{name}.png", draw_curves(view)
 
 
 def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
     """Bring a study's note, plots and attributes up to date; writes nothing where nothing has changed.
 
-    Ended trials without a note get one, _NOTES_AT_ONCE at most: those that were taken over from another
-    study, or ended while this could not be written. Whether all have one now. Raises StoreError, and KeyError
-    where Optuna does not know the study.
+    Ended trials without a note get one, _NOTES_AT_ONCE at most. Whether everything is up to date now: not if
+    more notes are missing, nor if somebody has written on the page meanwhile, which is then left to the next
+    time. Raises StoreError, and KeyError where Optuna does not know the study.
     """
     study_id = storage.get_study_id_from_name(name)
     view = study_view(store, name)
-    known = read_attributes(store, study_id, _FACE)
-    sheet = Sheet(storage, known)
-    study = optuna.load_study(study_name=name, storage=sheet.as_storage())
+    with store.reading() as session:
+        known, noted = attributes_of(session, study_id, *_PAGE), trials_with_notes(session, study_id)
+    page = Sheet(storage, known)
+    study = optuna.load_study(study_name=name, storage=page.as_storage())
     _write_study_note(study, view, f" --store {shlex.quote(_address(store))}")
     for plot in figures(view):
         save_plotly_graph_object(study, _Drawn(plot), graph_object_id=plot.id)
-    missing = _without_note(storage, study_id, view, known)
-    for trial_id, number in missing[:_NOTES_AT_ONCE]:
-        write_note(sheet, study_id, trial_id, to_markdown(trial_note(trial_view(store, name, number))))
-    changed = {key: value for key, value in sheet.of_study.items() if known.get(key) != value}
+    missing = _without_note(storage, study_id, view, noted)
+    notes = {
+        trial_id: note_of_trial(trial_id, to_markdown(trial_note(trial_view(store, name, number))))
+        for trial_id, number in missing[:_NOTES_AT_ONCE]
+    }
+    changed = {key: value for key, value in page.of_study.items() if known.get(key) != value}
     attributes = _study_attributes(view)
-    if changed or storage.get_study_user_attrs(study_id) != attributes:
-        with store.session() as session:
-            put_of_study(session, study_id, {**changed, _METRIC_NAMES: [VALUE_NAME]})
-            put_user_attributes(session, study_id, attributes)
+    if not changed and not notes and storage.get_study_user_attrs(study_id) == attributes:
+        return True
+    with store.session() as session:
+        lock_study(session, study_id)
+        if attributes_of(session, study_id, *_PAGE) != known:
+            return False
+        put_of_study(session, study_id, {**changed, _METRIC_NAMES: [VALUE_NAME]})
+        put_user_attributes(session, study_id, attributes)
+        for trial_id in notes.keys() - trials_with_notes(session, study_id):
+            put_of_study(session, study_id, notes[trial_id])
     return len(missing) <= _NOTES_AT_ONCE
 
 
 def _without_note(
-    storage: BaseStorage, study_id: int, view: StudyView, known: Mapping[str, Any]
+    storage: BaseStorage, study_id: int, view: StudyView, noted: Set[int]
 ) -> list[tuple[int, int]]:
-    """Id and number of each ended trial that has no note."""
+    """Id and number of each ended trial that has no note: it was taken over from another study, was too
+    short, or ended while the store could not be written.
+    """
     ended = {trial.number for trial in view.trials if trial.verdict is not None}
     return [
         (trial._trial_id, trial.number)
         for trial in storage.get_all_trials(study_id, deepcopy=False)
-        if trial.number in ended and note_ver_key(trial._trial_id) not in known
+        if trial.number in ended and trial._trial_id not in noted
     ]
 
 
@@ -191,10 +215,13 @@ def _write_study_note(study: optuna.Study, view: StudyView, where: str) -> None:
         save_note(study, f"{new}{YOURS}\n\n{theirs.strip()}".rstrip())
 
 
-def write_note(sheet: Sheet, study_id: int, trial_id: int, body: str) -> None:
-    """Write the note of a trial, which has none yet."""
-    study = SimpleNamespace(_study_id=study_id)
-    save_note(cast(optuna.Trial, SimpleNamespace(storage=sheet, study=study, _trial_id=trial_id)), body)
+def note_of_trial(trial_id: int, body: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The attributes that make up the note of a trial; what people have written in it, as `known`, stays."""
+    sheet = Sheet(known=known or {})
+    old = get_note_from_system_attrs(dict(sheet.known), trial_id)["body"]
+    trial = SimpleNamespace(storage=sheet, study=SimpleNamespace(_study_id=0), _trial_id=trial_id)
+    save_note(cast(optuna.Trial, trial), body if old in ("", body) else f"{body}\n\n---\n\n{old}")
+    return sheet.of_study
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, get_storage
 
+from search.optuna_storage import direct_storage
 from search.study import OpenStudy
 from search.watching.publish import publish_study, shows
 from storage import query
@@ -23,69 +24,88 @@ _REST_S = 5.0
 """And no page is written anew sooner than this."""
 
 
+_LAST_WAIT_S = 30.0
+"""How long the end of a run waits for the last page at most."""
+
+
 @contextmanager
 def published(study: OpenStudy) -> Iterator[None]:
     """Publish the study while the block runs, and when it ends. Never raises anything of its own."""
     if not study.resolved.file.tracking.dashboard:
         yield
         return
-    with _publishing(_Printer(study.store, study.optuna._storage, lambda: [study.name], _SHARE)):
+    store = replace(study.store, patience=0.0)  # no study waits for its page
+    printer = _Printer(store, lambda: get_storage(direct_storage(store)), lambda: [study.name], _SHARE)
+    with _at_work(printer):
         yield
+        printer.once_more = True
 
 
 @contextmanager
-def all_published(store: Store, storage: BaseStorage) -> Iterator[None]:
-    """Publish all studies of a store while the block runs, for a server: whoever runs them may not do so."""
+def all_published(store: Store, ready: Callable[[], BaseStorage]) -> Iterator[None]:
+    """Publish all studies of a store while the block runs, for a server: whoever runs them may not do so.
+
+    `ready` gives Optuna's storage; it is called in the thread that publishes.
+    """
 
     def names() -> list[str]:
         return [study.name for study in query.studies(store)]
 
-    with _publishing(_Printer(store, storage, names, _SHARE_OF_A_SERVER)):
+    with _at_work(_Printer(store, ready, names, _SHARE_OF_A_SERVER)):
         yield
 
 
 @contextmanager
-def _publishing(printer: "_Printer") -> Iterator[None]:
+def _at_work(printer: "_Printer") -> Iterator[None]:
     thread = threading.Thread(target=printer.work, name="publisher", daemon=True)
     thread.start()
     try:
         yield
     finally:
         printer.stop.set()
-        thread.join()
+        thread.join(_LAST_WAIT_S)
 
 
 class _Printer:
     """Publishes what has changed since it looked last, then rests many times as long as that took."""
 
     def __init__(
-        self, store: Store, storage: BaseStorage, names: Callable[[], Sequence[str]], share: float
+        self,
+        store: Store,
+        ready: Callable[[], BaseStorage],
+        names: Callable[[], Sequence[str]],
+        share: float,
     ) -> None:
         self.stop = threading.Event()
-        self._store, self._storage = replace(store, patience=0.0), storage
-        self._names, self._share = names, share
+        self.once_more = False
+        """Whether to look a last time after the stop."""
+        self._store, self._ready, self._names, self._share = store, ready, names, share
+        self._storage: BaseStorage | None = None
         self._seen: dict[str, tuple[int, int]] = {}
         self._has_warned = False
 
     def work(self) -> None:
-        """Publish until it is told to stop, and then once more."""
-        while True:
-            is_last, began = self.stop.is_set(), time.monotonic()
-            self._look()
-            if is_last:
-                return
+        """Publish until it is told to stop."""
+        while not self.stop.is_set():
+            began = time.monotonic()
+            self._look(self.stop.is_set)
             took = time.monotonic() - began
             self.stop.wait(max(_REST_S, took * (1 / self._share - 1)))
+        if self.once_more:
+            self._look(lambda: False)
 
-    def _look(self) -> None:
+    def _look(self, is_over: Callable[[], bool]) -> None:
         try:
+            self._storage = self._storage or self._ready()
             names = self._names()
         except Exception as error:  # nobody ends over a page
             self._warn(error)
             return
         for name in names:
+            if is_over():
+                return
             try:
-                self._publish(name)
+                self._publish(self._storage, name)
             except KeyError:
                 continue  # deleted at the dashboard: Optuna does not know it any more
             except Exception as error:
@@ -96,10 +116,10 @@ class _Printer:
         log.log(level, "optuna-dashboard does not show the present state of the study: %s", error)
         self._has_warned = True
 
-    def _publish(self, name: str) -> None:
+    def _publish(self, storage: BaseStorage, name: str) -> None:
         counts = query.verdict_counts(self._store, name)
         stamp = sum(counts.values()), counts.get(None, 0)
         if self._seen.get(name) == stamp:
             return
-        if not shows(self._store, name) or publish_study(self._store, self._storage, name):
+        if not shows(self._store, name) or publish_study(self._store, storage, name):
             self._seen[name] = stamp

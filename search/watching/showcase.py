@@ -5,6 +5,7 @@ attributes of the study: at 2,000 trials that took seconds for each request.
 """
 
 import copy
+import re
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
@@ -21,7 +22,9 @@ from storage import query
 from storage.engine import Store
 from storage.errors import StudyUnknown
 
-_NOTE, _PLOT = "dashboard:", "dashboard:plot_data:"
+_PIECE_OF_PLOT = re.compile(r"(dashboard:plot_data:.*:)(\d+)")
+_VERSION_OF_NOTE = re.compile(r"dashboard:(\d+):note_ver")
+_PIECE_OF_NOTE = re.compile(r"dashboard:(\d+):note_str:(\d+)")
 _NO_NOTE: dict[str, Any] = {"version": 0, "body": ""}
 
 
@@ -38,7 +41,14 @@ class Showcase(_CachedStorage):
         super().__init__(direct_storage(store))
         self._store = store
         self._notes: dict[int, dict[int, dict[str, Any]]] = {}
-        self._arranged: dict[int, FrozenTrial] = {}
+        self._arranged: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
+        self._names: dict[int, str] = {}
+
+    def warmed_up(self) -> "Showcase":
+        """Itself, after it has read the trials of all studies, so that nobody waits for them."""
+        for study in self.get_all_studies():
+            self.get_all_trials(study._study_id, deepcopy=False)
+        return self
 
     def notes_of(self, study_id: int) -> dict[int, dict[str, Any]]:
         """The notes of a study's trials, by trial, as of the last time that studies were asked for."""
@@ -49,6 +59,10 @@ class Showcase(_CachedStorage):
         studies = sorted(super().get_all_studies(), key=lambda study: study._study_id)
         for study in studies:
             study.system_attrs, self._notes[study._study_id] = _parted(study.system_attrs)
+            if self._names.setdefault(study._study_id, study.study_name) != study.study_name:
+                # SQLite gives the ids of a study that was deleted to another.
+                self._names[study._study_id] = study.study_name
+                self._studies.pop(study._study_id, None)
         return studies
 
     def get_all_trials(
@@ -61,20 +75,22 @@ class Showcase(_CachedStorage):
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
         """The best accepted trial; where none is accepted, the complete one of lowest value."""
-        trials = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.COMPLETE,))
         try:
             best = query.best_trial(self._store, self.get_study_name_from_id(study_id))
         except StudyUnknown:  # Optuna's alone
-            best = None
+            return super().get_best_trial(study_id)
+        trials = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.COMPLETE,))
         ours = [trial for trial in trials if best is not None and trial.number == best.number]
         return ours[0] if ours else min(trials, key=lambda trial: (trial.value or 0.0, trial.number))
 
     def _arrange(self, trial: FrozenTrial) -> FrozenTrial:
         if not trial.state.is_finished():
             return trial
-        if trial._trial_id not in self._arranged:
-            self._arranged[trial._trial_id] = _arranged(trial)
-        return self._arranged[trial._trial_id]
+        source, arranged = self._arranged.get(trial._trial_id, (None, trial))
+        if source is not trial:  # a new one, or one that got the id of another that was deleted
+            arranged = _arranged(trial)
+            self._arranged[trial._trial_id] = trial, arranged
+        return arranged
 
 
 def _arranged(trial: FrozenTrial) -> FrozenTrial:
@@ -91,24 +107,24 @@ def _arranged(trial: FrozenTrial) -> FrozenTrial:
 def _parted(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
     """The attributes without notes of trials and with whole plots, and the notes by trial."""
     kept: dict[str, Any] = {}
-    pieces: dict[str, dict[int, str]] = {}
-    notes: dict[int, dict[str, Any]] = {}
+    plots: dict[str, dict[int, str]] = {}
+    versions: dict[int, int] = {}
+    bodies: dict[int, dict[int, str]] = {}
     for key, value in attributes.items():
-        name, _, last = key.rpartition(":")
-        parts = key.split(":")
-        if key.startswith(_PLOT) and last.isdecimal():
-            pieces.setdefault(f"{name}:", {})[int(last)] = value
-        elif key.startswith(_NOTE) and len(parts) > 2 and parts[1].isdecimal():
-            note = notes.setdefault(int(parts[1]), {"version": 0, "body": {}})
-            if parts[2] == "note_ver":
-                note["version"] = value
-            else:
-                note["body"][int(last)] = value
+        if match := _PIECE_OF_PLOT.fullmatch(key):
+            plots.setdefault(match[1], {})[int(match[2])] = value
+        elif match := _VERSION_OF_NOTE.fullmatch(key):
+            versions[int(match[1])] = value
+        elif match := _PIECE_OF_NOTE.fullmatch(key):
+            bodies.setdefault(int(match[1]), {})[int(match[2])] = value
         else:
             kept[key] = value
-    whole = {f"{name}0": _joined(pieces[name]) for name in pieces}
-    told = {trial: {**note, "body": _joined(note["body"])} for trial, note in notes.items()}
-    return {**kept, **whole}, told
+    whole = {f"{name}0": _joined(pieces) for name, pieces in plots.items()}
+    notes = {
+        trial: {"version": version, "body": _joined(bodies.get(trial, {}))}
+        for trial, version in versions.items()
+    }
+    return {**kept, **whole}, notes
 
 
 def _joined(chunks: dict[int, str]) -> str:

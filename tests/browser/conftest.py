@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.pictures import pages, servers
-from search.optuna_attributes import Sheet, put_of_study
+from search.optuna_attributes import put_of_study
 from search.optuna_storage import direct_storage
 from search.watching import publish
 from search.watching.markdown import to_markdown
@@ -168,10 +168,8 @@ def _hostile_message(url: str) -> None:
     view.trial.message = HOSTILE
     study_id = storage.get_study_id_from_name(HOSTILE_NAME)
     trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, 0)
-    sheet = Sheet(storage)
-    publish.write_note(sheet, study_id, trial_id, to_markdown(trial_note(view)))
     with store.session() as session:
-        put_of_study(session, study_id, sheet.of_study)
+        put_of_study(session, study_id, publish.note_of_trial(trial_id, to_markdown(trial_note(view))))
     store.close()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.pictures import pages
-from search.watching.figures import figures
+from search.watching.figures import PLOTS, figures
 from search.watching.view import study_view
 from storage.engine import open_store
 from storage.verdicts import Verdict
@@ -54,7 +54,7 @@ def test_the_page_of_a_study_draws_our_plots_and_marks_our_best_and_what_is_not_
 
 def test_the_plots_are_those_of_the_study(served: "Served") -> None:
     store = open_store(served.store)
-    assert [plot.id for plot in figures(study_view(store, STUDY))] == list(pages.PLOTS)
+    assert [plot.id for plot in figures(study_view(store, STUDY))] == list(PLOTS)
     store.close()
 
 

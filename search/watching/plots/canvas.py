@@ -64,10 +64,10 @@ def positive(value: Any) -> float | None:
     return found if found is not None and found > 1 / _HUGE else None
 
 
-def label(value: Any) -> str:
-    """A value in few characters, as text that plotly does not read as HTML."""
+def label(value: Any, most: int = _LONGEST) -> str:
+    """A value in at most so many characters, as text that plotly does not read as HTML."""
     text = cell(value)
-    short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    short = text if len(text) <= most else text[: most - 1] + "…"
     return html.escape(short, quote=False)
 
 
@@ -84,13 +84,17 @@ def by_verdict(trials: Iterable[tables.Trial]) -> dict[Verdict | None, list[tabl
     return {verdict: group for verdict, group in groups.items() if group}
 
 
-def thinned(trials: Sequence[tables.Trial], most: int = MOST_POINTS) -> list[tables.Trial]:
-    """At most so many trials, evenly chosen; what the guard stopped is thinned last."""
+def thinned(
+    trials: Sequence[tables.Trial], best: tables.Trial | None, most: int = MOST_POINTS
+) -> list[tables.Trial]:
+    """At most so many trials, evenly chosen; what the guard stopped is thinned last, the best one never."""
     if len(trials) <= most:
         return list(trials)
+    kept = [trial for trial in trials if best is not None and trial.number == best.number]
     stopped = [trial for trial in trials if trial.verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS)]
-    kept = _evenly(stopped, most // 2)
-    others = [trial for trial in trials if trial.verdict not in (Verdict.UNSTABLE, Verdict.SUSPICIOUS)]
+    kept += _evenly(stopped, most // 2)
+    taken = {trial.number for trial in (*kept, *stopped)}
+    others = [trial for trial in trials if trial.number not in taken]
     return sorted(kept + _evenly(others, most - len(kept)), key=lambda trial: trial.number)
 
 
@@ -176,7 +180,8 @@ def layout(title: str, note: str = "", height: int = 450, **more: Any) -> Json:
         "plot_bgcolor": _CLEAR,
         "font": {"color": GREY, "size": 12, "family": "system-ui, sans-serif"},
         "hovermode": "closest",
-        "legend": {"orientation": "h", "x": 0, "y": 0.01, "yref": "container", "yanchor": "bottom"},
+        "legend": {"orientation": "h", "x": 0, "y": 0.01, "yref": "container", "yanchor": "bottom"}
+        | {"tracegroupgap": 0},
         "modebar": {"bgcolor": _CLEAR, "color": GREY, "activecolor": GREY, "remove": list(_BUTTONS)},
     }
     look["title"] |= {"font": {"size": 16}, "pad": {"t": 18}}

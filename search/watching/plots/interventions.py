@@ -1,44 +1,49 @@
 """Learning rate and gradient norm over steps, with what the guard did about what it found."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from search.watching.blocks import Plot
-from search.watching.plots.canvas import Json, axis, label, layout, line, log_axis, positive, word
+from search.watching.plots.canvas import Json, axis, by_verdict, label, layout, line, log_axis, positive, word
 from search.watching.plots.course import Course, course
 from search.watching.view import StudyView
 from storage import tables
+from storage.verdicts import Verdict
 
-_MOST = 8
-"""Trials with findings that are drawn, beside the best: more lines cannot be told apart."""
 _PALETTE = (
-    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"),
-    *("#aa3377", "#ee7733", "#999933", "#9a8fd0"),
+    *("#4477aa", "#ee6677", "#228833", "#ccbb44"),
+    *("#66ccee", "#aa3377", "#ee7733", "#9a8fd0"),
 )
-"""One colour a trial, after Paul Tol's "bright" and "vibrant" schemes; verdicts have theirs elsewhere."""
+"""One colour a trial, after Paul Tol's "bright" and "vibrant" schemes; verdicts have theirs elsewhere. More
+lines than these cannot be told apart."""
 ACTIONS: dict[str, tuple[str, str]] = {
     "skip_and_cut": ("triangle-down", "▼ step skipped, rate cut"),
     "rewind": ("diamond", "◆ rewound"),
     "stop": ("x", "✕ stopped"),
 }
 """The symbol of each of the guard's actions, and what a reader is told of it."""
+_WIDEST, _BIGGEST = 8.0, 15
+"""Pixels of the lowest line and of its marks."""
 _PANELS = ([0.56, 1.0], [0.0, 0.44])
 
 
 def interventions(view: StudyView) -> Plot:
-    """The best trial and the latest with findings: one legend entry each."""
+    """The best trial and some of those with findings: one legend entry each."""
     of_trial = _findings(view)
     traces: list[Json] = []
-    for trial, colour in zip(_chosen(view, of_trial), _PALETTE, strict=False):
+    for above, (trial, colour) in enumerate(zip(_chosen(view, of_trial), _PALETTE, strict=False)):
         done = course(view.epochs.get(trial.number, ()), of_trial.get(trial.number, ()))
-        traces += _trial(view, trial, done, colour)
+        traces += _trial(view, trial, done, colour, above)
     title = "What the guard did"
     return Plot(
         id="interventions",
         title=title,
         about=(
             "Learning rate and the largest gradient norm of each epoch, over optimiser steps, of the best "
-            f"trial and of the latest with findings, at most {_MOST}. The marks are the guard's "
-            "interventions; hovering tells the finding. A gradient norm that is zero or not finite is a gap."
+            "trial and of the latest unstable and suspicious ones in turn, those with several findings first, "
+            f"{len(_PALETTE)} trials at most. The marks are the guard's interventions; hovering tells the "
+            "finding. A thin line may lie on a thick one: their learning rates are equal. A gradient norm "
+            "that is zero or not finite is a gap."
         ),
         figure={
             "data": traces,
@@ -66,18 +71,31 @@ def _findings(view: StudyView) -> dict[int, list[tables.Finding]]:
 
 
 def _chosen(view: StudyView, of_trial: dict[int, list[tables.Finding]]) -> list[tables.Trial]:
-    """The best, then the latest with findings, first those that have epochs to draw."""
+    """The best, then the unstable and the suspicious in turn, then others, as many as there are colours."""
     best = view.summary.best
     others = [t for t in view.trials if t.number in of_trial and (best is None or t.number != best.number)]
-    others.sort(key=lambda trial: (trial.number in view.epochs, trial.number), reverse=True)
-    return ([] if best is None else [best]) + others[:_MOST]
+    others.sort(key=lambda trial: _worth(trial, view, of_trial), reverse=True)
+    groups = by_verdict(others)
+    turns = zip_longest(groups.pop(Verdict.UNSTABLE, ()), groups.pop(Verdict.SUSPICIOUS, ()))
+    chosen = [trial for turn in turns for trial in turn if trial is not None]
+    chosen += [trial for trial in others if trial.verdict in groups]
+    return (chosen if best is None else [best, *chosen])[: len(_PALETTE)]
 
 
-def _trial(view: StudyView, trial: tables.Trial, done: Course, colour: str) -> list[Json]:
+def _worth(
+    trial: tables.Trial, view: StudyView, of_trial: dict[int, list[tables.Finding]]
+) -> tuple[bool, bool, int]:
+    """How much a trial has to show: curves, several interventions, news."""
+    return bool(view.epochs.get(trial.number)), len(of_trial[trial.number]) > 1, trial.number
+
+
+def _trial(view: StudyView, trial: tables.Trial, done: Course, colour: str, above: int) -> list[Json]:
+    """Its lines and marks; the more trials it lies `above`, the thinner: equal rates do not hide each other."""
     best = view.summary.best
     told = "best" if best is not None and best.number == trial.number else word(trial.verdict)
     name, group = f"#{trial.number} {told}", f"trial {trial.number}"
     rates = line(name, [step for step, _ in done.rates], [positive(rate) for _, rate in done.rates], colour)
+    rates["line"]["width"] = round(_WIDEST * (1 - above / len(_PALETTE)), 1)
     norms = [positive(epoch.grad_norm_max) for epoch in view.epochs.get(trial.number, ())]
     hidden = {"legendgroup": group, "showlegend": False}
     return [
@@ -85,11 +103,11 @@ def _trial(view: StudyView, trial: tables.Trial, done: Course, colour: str) -> l
         line(name, done.ends, norms, colour)
         | hidden
         | {"mode": "lines+markers", "marker": {"size": 4}, "xaxis": "x2", "yaxis": "y2"},
-        _marks(name, done.marks, colour) | hidden,
+        _marks(name, done.marks, colour, above) | hidden,
     ]
 
 
-def _marks(name: str, marks: Sequence[tuple[int, tables.Finding]], colour: str) -> Json:
+def _marks(name: str, marks: Sequence[tuple[int, tables.Finding]], colour: str, above: int) -> Json:
     symbols = [ACTIONS.get(finding.action, ("circle", ""))[0] for _, finding in marks]
     return {
         "type": "scatter",
@@ -98,6 +116,11 @@ def _marks(name: str, marks: Sequence[tuple[int, tables.Finding]], colour: str) 
         "x": [step for step, _ in marks],
         "y": [positive(finding.lr_after) for _, finding in marks],
         "text": [label(f"{f.kind}: {f.action}, epoch {f.epoch}") for _, f in marks],
-        "marker": {"color": colour, "symbol": symbols, "size": 10, "line": {"width": 1, "color": "#ffffff"}},
+        "marker": {
+            "color": colour,
+            "symbol": symbols,
+            "size": _BIGGEST - above,
+            "line": {"width": 1, "color": "#ffffff"},
+        },
         "hovertemplate": "step %{x}: %{text}",
     }

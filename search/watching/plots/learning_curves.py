@@ -21,20 +21,26 @@ from search.words import COLOURS
 from storage import tables
 from storage.verdicts import Verdict
 
+_BACK_TO_FRONT = (
+    *(Verdict.UNPROMISING, Verdict.INTERRUPTED, Verdict.FAILED, None),
+    *(Verdict.ACCEPTED, Verdict.UNSTABLE, Verdict.SUSPICIOUS),
+)
+"""Who hides whom: the few that the guard stopped lie over the many."""
 _HOVER = "trial %{customdata}, epoch %{x}: %{y}"
 
 
 def learning_curves(view: StudyView) -> Plot:
-    """One trace per verdict, the best trial on top, the baseline across."""
+    """One trace per verdict, the baseline across, the best trial on top."""
     drawn = [trial for trial in view.trials if view.epochs.get(trial.number)]
-    traces = [_curves(verdict, group, view) for verdict, group in by_verdict(drawn).items()]
-    best = view.summary.best
-    if best is not None and view.epochs.get(best.number):
-        traces.append(_best(best, view.epochs[best.number]))
+    groups = by_verdict(drawn)
+    traces = [_curves(verdict, groups[verdict], view) for verdict in _BACK_TO_FRONT if verdict in groups]
     baseline = view.study.facts["baseline"]
     reach = max((epochs[-1].epoch for epochs in view.epochs.values() if epochs), default=0)
     level = [number(baseline["loss"])] * 2
     traces.append(line(f"baseline {label(baseline['name'])}", [0, max(reach, 1)], level, dash="dash"))
+    best = view.summary.best
+    if best is not None and view.epochs.get(best.number):
+        traces.append(_best(best, view.epochs[best.number]))
     losses = [loss for trace in traces for loss in trace["y"]]
     title = "Learning curves" + of_all(len(drawn), len(view.trials))
     return Plot(
@@ -70,6 +76,7 @@ def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: Study
         "mode": "lines+markers",
         "marker": {"size": 3},
         "opacity": 0.6,
+        "legendrank": list(COLOURS).index(verdict),
         "customdata": numbers,
         "hovertemplate": _HOVER,
     }

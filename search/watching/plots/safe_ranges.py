@@ -1,5 +1,6 @@
 """Requested against safe ranges: for each key what was asked for, what is safe, and what is in force."""
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +11,18 @@ from search.watching.blocks import Plot
 from search.watching.plots.canvas import GREY, Json, is_number, label, layout, number
 from search.watching.plots.scales import told, values_of
 from search.watching.view import Searched, StudyView
+from search.words import cell
 from storage import tables
 
 _BARS = {"asked for": "#a8b3c2", "safe": "#a9c46c", "in force": "#7b84d6"}
 """What is told of each key, in this order; none of these colours means a verdict."""
-_LINE = 18
-"""Pixels of a line of text, with its bar under it, `_UNDER` of a line further down."""
-_UNDER = 0.42
-_FRAME = 68
+_TALLEST, _LOWEST = 24.0, 11.5
+"""Pixels of a line, its text at the left and its bar at the right: 8 keys fit in the dashboard's 450 pixels."""
+_HEIGHT, _FRAME, _FOOT = 450, 64, 8
+_LETTER = 0.58
+"""Width of a letter, as a share of its height."""
+_LONGEST = 24
+"""Characters of a range in words; hovering tells all of it."""
 _ROOM = 0.08
 """Share of the picture beyond the outermost end: open bounds run through it to the edge."""
 
@@ -26,7 +31,7 @@ End = float | None
 
 @dataclass(frozen=True)
 class _Bar:
-    """A range in words; an end that is None is open, and values without an order have no ends."""
+    """A range in words, not yet escaped; an end that is None is open, values without an order have no ends."""
 
     text: str
     ends: tuple[End, End] | None = None
@@ -46,13 +51,18 @@ def safe_ranges(view: StudyView) -> Plot:
     rows = [_searched(searched) for searched in view.space] + _clamped(view)
     title = "Requested and safe ranges"
     note = "each key on a scale of its own" if rows else "nothing was searched or clamped"
-    look = layout(title, note, _FRAME + 8 + max(1, len(rows)) * (len(_BARS) + 1) * _LINE, showlegend=False)
+    lines = max(1, len(rows)) * (len(_BARS) + 1)
+    line = min(_TALLEST, max(_LOWEST, (_HEIGHT - _FRAME - _FOOT) / lines))
+    size = round(min(12.0, line - 1.5), 1)
+    longest = max((len(_told(name, bar)) for row in rows for name, bar in _named(row)), default=0)
+    left = round(longest * size * _LETTER) + 24
+    look = layout(title, note, round(_FRAME + _FOOT + lines * line), showlegend=False)
     look |= {
-        "margin": {"l": 12, "r": 12, "t": _FRAME, "b": 8},
+        "margin": {"l": left, "r": 12, "t": _FRAME, "b": _FOOT},
         "xaxis": {"range": [0, 1], "visible": False, "fixedrange": True},
-        "yaxis": {"range": [max(1, len(rows)) * 4 - 0.5, -0.5], "visible": False, "fixedrange": True},
+        "yaxis": {"range": [lines - 0.5, -0.5], "visible": False, "fixedrange": True},
         "barmode": "overlay",
-        "annotations": [text for i, row in enumerate(rows) for text in _texts(row, 4 * i)],
+        "annotations": [text for i, row in enumerate(rows) for text in _texts(row, 4 * i, left, size)],
     }
     return Plot(
         id="safe-ranges",
@@ -97,17 +107,17 @@ def _one_clamped(clamp: tables.Clamp) -> _Row:
     """A fixed value was moved to the nearest bound, so the bound is what is in force."""
     asked, bound = clamp.declared, clamp.effective
     if bound is None:
-        return _Row(clamp.key, [_Bar(text) for text in (label(asked), "no value of its kind", "left out")])
+        return _Row(clamp.key, [_Bar(text) for text in (cell(asked), "no value of its kind", "left out")])
     if not (is_number(asked) and is_number(bound)):
-        texts = (label(asked), f"only {label(bound)}", label(bound))
+        texts = (cell(asked), f"only {cell(bound)}", cell(bound))
         return _Row(clamp.key, [_Bar(text) for text in texts])
     safe = (None, bound) if asked > bound else (bound, None)
-    bars = (_Bar(label(asked), (asked, asked)), _Bar(told(*safe), safe), _Bar(label(bound), (bound, bound)))
+    bars = (_Bar(cell(asked), (asked, asked)), _Bar(told(*safe), safe), _Bar(cell(bound), (bound, bound)))
     return _Row(clamp.key, bars, log=asked > 0 and bound > 0)
 
 
 def _choices(values: Sequence[Any]) -> _Bar:
-    text = ", ".join(label(value) for value in values)
+    text = ", ".join(map(cell, values))
     return _Bar(text, (min(values), max(values)) if values and all(map(is_number, values)) else None)
 
 
@@ -127,12 +137,14 @@ def _bars(rows: Sequence[_Row], which: int) -> Json:
         "type": "bar",
         "orientation": "h",
         "name": name,
-        "y": [y + _UNDER for y, _, _ in drawn],
+        "y": [y for y, _, _ in drawn],
         "base": [number(low) for _, (low, _), _ in drawn],
         "x": [number(high - low) for _, (low, high), _ in drawn],
-        "text": [f"{label(row.key)}, {name}: {row.bars[which].text}" for _, _, row in drawn],
+        "text": [
+            f"{label(row.key)}, {name}: {html.escape(row.bars[which].text, quote=False)}" for _, _, row in drawn
+        ],
         "textposition": "none",
-        "width": 0.26,
+        "width": 0.5,
         "marker": {"color": colour, "opacity": 0.85, "line": {"width": 0}},
         "hovertemplate": "%{text}<extra></extra>",
     }
@@ -164,19 +176,30 @@ def _place(end: End, log: bool) -> float | None:
     return math.log10(end) if end > 0 else None
 
 
-def _texts(row: _Row, y: int) -> list[Json]:
-    lines = [f"<b>{label(row.key)}</b>"]
-    lines += [f"{name} {bar.text}" for name, bar in zip(_BARS, row.bars, strict=True)]
+def _named(row: _Row) -> Sequence[tuple[str, _Bar]]:
+    return list(zip(_BARS, row.bars, strict=True))
+
+
+def _told(name: str, bar: _Bar) -> str:
+    """What a bar is and its range, of many choices the first two and the last."""
+    parts = bar.text.split(", ")
+    many = len(bar.text) > _LONGEST and len(parts) > 3
+    return f"{name} {label(f'{parts[0]}, {parts[1]} … {parts[-1]}' if many else bar.text, _LONGEST)}"
+
+
+def _texts(row: _Row, y: int, left: int, size: float) -> list[Json]:
+    """The key, and beside each of its bars what it is; `left` of the bars, in pixels."""
+    lines = [f"<b>{label(row.key)}</b>"] + [_told(name, bar) for name, bar in _named(row)]
     return [
         {
             "text": text,
             "x": 0,
             "xanchor": "left",
-            "xshift": 0 if i == 0 else 6,
-            "y": y + i - 0.1,
+            "xshift": (8 if i == 0 else 14) - left,
+            "y": y + i,
             "yanchor": "middle",
             "showarrow": False,
-            "font": {"size": 12, "color": GREY},
+            "font": {"size": size, "color": GREY},
         }
         for i, text in enumerate(lines)
     ]

@@ -28,7 +28,7 @@ _WINDOW = 25
 def seconds(view: StudyView) -> Plot:
     """Every ended trial's duration, and the running median."""
     ended = [trial for trial in view.trials if number(trial.duration_s) is not None]
-    drawn = thinned(ended)
+    drawn = thinned(ended, view.summary.best)
     traces = [_trials(verdict, group) for verdict, group in by_verdict(drawn).items()]
     medians = _running_median([trial.duration_s or 0.0 for trial in ended])
     at = {trial.number: number(value) for trial, value in zip(ended, medians, strict=True)}

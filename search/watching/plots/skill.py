@@ -25,14 +25,13 @@ from trainer.skill import noise_floor
 
 _MOST_STEPS = 200
 """Points of the noise floor's line: it grows slowly."""
-_ROOM = 1.15
-_HEADROOM = 3.0
-"""The axis ends at this many times the ceiling: a leak's skill of 0.9 would flatten all that is honest."""
+_ROOM = 0.1
+"""Share of the axis beyond its outermost mark."""
 
 
 def skill(view: StudyView) -> Plot:
     """Every trial's skill, the best so far, the noise floor as it grows, and the ceiling."""
-    drawn = thinned(view.trials)
+    drawn = thinned(view.trials, view.summary.best)
     refused = _refused(view.findings)
     shown = {trial.number: _shown(trial, refused) for trial in drawn}
     ceiling, floor = number(view.study.facts["skill_ceiling"]), _floor(view)
@@ -44,7 +43,8 @@ def skill(view: StudyView) -> Plot:
         line("ceiling", [0, max(last, 1)], [ceiling] * 2, COLOURS[Verdict.SUSPICIOUS], dash="dot"),
     ]
     known = [value for value in shown.values() if value is not None]
-    low, high = _window(known, max(ceiling or 0.0, floor["y"][-1]))
+    accepted = [skill for t in drawn if t.verdict is Verdict.ACCEPTED and (skill := shown[t.number]) is not None]
+    low, high = _window(accepted, max(ceiling or 0.0, floor["y"][-1]))
     title = "Skill" + of_all(len(drawn), len(view.trials))
     return Plot(
         id="skill",
@@ -107,16 +107,16 @@ def _floor(view: StudyView) -> Json:
     return line("noise floor", x or [0, 1], floors or [number(view.summary.noise_floor)] * 2, dash="dash")
 
 
-def _window(values: Sequence[float], mark: float) -> tuple[float, float]:
-    """What of the skill axis is looked at: at least the better quarter of the trials, and room around `mark`.
+def _window(accepted: Sequence[float], mark: float) -> tuple[float, float]:
+    """What of the skill axis is looked at: from 0, or the better quarter of the accepted if lower, to `mark`.
 
-    `mark` is the higher one of ceiling and noise floor.
+    `mark` is the higher one of ceiling and noise floor. The rest lies outside: one trial that learned nothing,
+    or one leak, would flatten all that matters.
     """
-    best = max(values, default=mark)
-    high = _ROOM * max(mark, min(best, _HEADROOM * mark))
-    quarter = quantiles(values, n=4)[2] if len(values) > 1 else min(values, default=0.0)
-    low = max(min(values, default=0.0), min(quarter, -high))
-    return _ROOM * min(low, -0.1 * high), high
+    quarter = quantiles(accepted, n=4)[2] if len(accepted) > 1 else min(accepted, default=0.0)
+    low = min(quarter, 0.0)
+    room = _ROOM * (mark - low)
+    return low - room, max(mark, quarter) + room
 
 
 def _note(values: Sequence[float], low: float, high: float, without: int) -> str:

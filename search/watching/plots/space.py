@@ -29,6 +29,8 @@ _STRIP = 126
 _GAP = 46
 """Pixels of a strip, and of those the ones that its ticks and its name take."""
 _FRAME = 72
+_BETWEEN = 0.12
+"""Share of the width between two columns: on a phone, where it is 35 pixels, two half tick labels fit in it."""
 _JITTER = 7
 """Points of a row are spread over as many levels, so that they do not hide each other."""
 _SHADE = "rgba(213,94,0,0.16)"
@@ -36,7 +38,7 @@ _SHADE = "rgba(213,94,0,0.16)"
 
 def space(view: StudyView) -> Plot:
     """A strip per searched dimension, on its own scale."""
-    drawn = thinned(view.trials)
+    drawn = thinned(view.trials, view.summary.best)
     groups = by_verdict(drawn)
     names = short_names([searched.key for searched in view.space])
     columns = 1 if len(view.space) <= _ONE_COLUMN else 2
@@ -73,8 +75,9 @@ class _Place:
         inner = height - _FRAME - 8
         top = 1 - row / rows
         self.up = [round(top - 1 / rows + _GAP / inner, 4), round(top - 0.01, 4)]
-        width = 1 / columns
-        self.across = [round(column * (width + 0.02), 4), round(column * (width + 0.02) + width - 0.02, 4)]
+        width = (1 - _BETWEEN * (columns - 1)) / columns
+        left = column * (width + _BETWEEN)
+        self.across = [round(left, 4), round(left + width, 4)]
 
 
 def _points(

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +20,12 @@ from search.cli.main import main
 from search.config.resolve import resolve
 from search.optuna_storage import optuna_storage
 from search.watching import publish
+from search.watching.blocks import Plot
+from search.watching.figures import figures
 from search.watching.publish import VALUE_NAME, YOURS, Press, publish_study
 from search.watching.publisher import all_published, published
 from search.watching.settings_file import trial_yaml
-from search.watching.view import trial_view
+from search.watching.view import StudyView, trial_view
 from storage import query
 from storage.engine import open_store
 from storage.verdicts import Verdict
@@ -193,8 +197,9 @@ def test_a_trial_is_published_once_whoever_concludes_it_again(
 def test_pictures_stop_where_they_would_take_more_than_their_share(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "_PICTURE_CREDIT_S", 0.0)
-    monkeypatch.setattr(publish, "_PICTURE_SHARE", 0.0)
+    monkeypatch.setattr(publish, "_CREDIT_S", 0.0)
+    monkeypatch.setattr(publish, "_SHARE", 1e9)
+    monkeypatch.setattr(publish, "_SHARE_OF_PICTURES", 0.0)
     run = launch(write_study(**SHOWN), "study.trials=1")
     assert [row.kind for row in query.artifacts(run.store, "small", 0)] == ["log", "settings", "curves"]
 
@@ -226,14 +231,21 @@ def test_both_backends_are_written_alike(
     store.close()
 
 
+def wait_for_note(study: optuna.Study) -> str:
+    until = time.monotonic() + 30
+    while not get_note(study) and time.monotonic() < until:
+        time.sleep(0.05)
+    return str(get_note(study))
+
+
 def test_a_server_publishes_studies_that_nobody_else_does(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     run = launch(write_study(**SHOWN), "study.trials=1")  # as a worker does: without a page of the study
-    assert get_note(run.study.optuna) == ""
-    with all_published(run.store, run.study.optuna._storage):
-        pass
-    assert YOURS in get_note(run.study.optuna)
+    study = run.study.optuna
+    assert get_note(study) == ""
+    with all_published(run.store, lambda: study._storage):
+        assert YOURS in wait_for_note(study)
 
 
 def test_a_study_deleted_at_the_dashboard_keeps_no_other_from_its_page(
@@ -241,11 +253,88 @@ def test_a_study_deleted_at_the_dashboard_keeps_no_other_from_its_page(
 ) -> None:
     first = launch(write_study(study={"name": "a"}, **SHOWN), "study.trials=1")
     second = launch(write_study(**SHOWN), "study.trials=1")
+    study = second.study.optuna
     optuna.delete_study(study_name="a", storage=first.study.optuna._storage)
-    with all_published(second.store, second.study.optuna._storage):
-        pass
-    assert YOURS in get_note(second.study.optuna)
+    with all_published(second.store, lambda: study._storage):
+        assert YOURS in wait_for_note(study)
     assert caplog.messages == []
+
+
+def interrupted_by(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let something happen once, between what a publisher reads and what it writes."""
+    acts = [act]
+
+    def interrupted(view: StudyView) -> list[Plot]:
+        if acts:
+            acts.pop()()
+        return figures(view)
+
+    monkeypatch.setattr(publish, "figures", interrupted)
+
+
+def test_what_people_save_while_a_page_is_made_is_not_written_over(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    study = run.study.optuna
+    mine = "from me\n" * 800
+    interrupted_by(monkeypatch, lambda: save_note(study, mine))
+    assert not publish_study(run.store, study._storage, "small")
+    assert get_note(study) == mine
+    assert publish_study(run.store, study._storage, "small")
+    assert get_note(study).endswith(f"{YOURS}\n\n{mine.strip()}")
+
+
+def test_two_publishers_at_once_leave_one_whole_page(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launch(write_study(**SHOWN))
+    study = run.study.optuna
+    interrupted_by(monkeypatch, lambda: publish_study(run.store, study._storage, "small"))
+    assert not publish_study(run.store, study._storage, "small")
+    assert get_note(study).count(YOURS) == 1
+    for figure in get_plotly_graph_objects(attributes(run)).values():
+        go.Figure(json.loads(figure))
+
+
+def test_what_people_write_about_a_running_trial_stays(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, mine = Press.publish, "from me\n" * 1500
+
+    def publish_late(press: Press, trial: optuna.Trial) -> None:
+        save_note(trial, mine)
+        genuine(press, trial)
+
+    monkeypatch.setattr(Press, "publish", publish_late)
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    note = get_note(optuna.Trial(run.study.optuna, run.study.optuna.get_trials()[0]._trial_id))
+    assert note.startswith("**accepted")
+    assert note.endswith(f"\n\n---\n\n{mine}")
+
+
+def test_trials_too_short_for_a_page_each_get_their_notes_with_that_of_the_study(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_CREDIT_S", 0.0)
+    monkeypatch.setattr(publish, "_SHARE", 0.0)
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    study = run.study.optuna
+    trial = optuna.Trial(study, study.get_trials()[0]._trial_id)
+    assert get_note(trial) == ""
+    publish_study(run.store, study._storage, "small")
+    assert "accepted" in get_note(trial)
+
+
+def test_files_are_taken_back_where_they_could_not_be_recorded(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(publish, "put_of_trial", fail)
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    assert list(artifact_folder(run.study.files).iterdir()) == []
 
 
 def test_trials_that_have_no_note_get_one_with_the_page_of_the_study(

@@ -195,3 +195,28 @@ def test_of_many_trials_every_nth_keeps_its_intermediate_values(
     assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 0, 2]
     monkeypatch.setattr(showcase, "MOST_CURVES", 3)
     assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 2, 2]
+
+
+def test_a_study_that_maximises_has_its_own_best(write_study: "WriteStudy", launch: "Launch") -> None:
+    run = launch(write_study(), "study.trials=1")
+    bare = optuna.create_study(study_name="bare", storage=optuna_storage(run.store), direction="maximize")
+    for value in (1.0, 3.0, 2.0):
+        bare.add_trial(optuna.create_trial(value=value))
+    body = ask(application(run.store, Showcase(run.store)), "/api/studies/2")[1]
+    assert [trial["number"] for trial in json.loads(body)["best_trials"]] == [1]
+
+
+def test_a_study_with_the_ids_of_a_deleted_one_shows_its_own_trials(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(), "study.trials=1")
+    old = optuna.create_study(study_name="old", storage=optuna_storage(run.store))
+    old.add_trial(optuna.create_trial(value=1.0))
+    showcase = Showcase(run.store)
+    assert [study.study_name for study in showcase.get_all_studies()] == ["small", "old"]
+    assert showcase.get_all_trials(2)[0].value == 1.0
+    optuna.delete_study(study_name="old", storage=optuna_storage(run.store))
+    new = optuna.create_study(study_name="new", storage=optuna_storage(run.store))
+    new.add_trial(optuna.create_trial(value=2.0))
+    assert [study.study_name for study in showcase.get_all_studies()] == ["small", "new"]
+    assert showcase.get_all_trials(2)[0].value == 2.0
