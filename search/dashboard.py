@@ -16,7 +16,7 @@ from search.artifacts import EveryFolder, folders_of
 from search.errors import RequestError
 from search.exposure import LOCAL, is_local, warn_if_exposed
 from search.watching.publisher import all_published
-from search.watching.showcase import FilesElsewhere, Showcase, TrialsOfPages
+from search.watching.showcase import FilesElsewhere, NamesStay, Showcase, TrialsOfPages
 from storage.engine import Store
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def application(store: Store, showcase: Showcase) -> "WSGIApplication":
     """The dashboard of a store: a storage object, since with a URL each page is 20 times slower."""
     served = wsgi(showcase, artifact_store=EveryFolder(lambda: folders_of(store)))
     served.install(TrialsOfPages(showcase))
+    served.install(NamesStay(showcase))
     served.install(FilesElsewhere())
     return served  # type: ignore[no-any-return]
 

@@ -1,8 +1,8 @@
-"""Whether a study has been left: it may have ended before it has its trials, and nothing on record says so."""
+"""Whether a study has been left: it can end before it has its trials, and nothing on record says so."""
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from search.attendance import INTERVAL_S, MISSES
 from search.config.layers import Layer
@@ -60,6 +60,5 @@ def told(store: Store, name: str) -> str:
 
 def _option(store: Store, name: str) -> str:
     """The name, where it is not that of the study file."""
-    stack: Sequence[object] = query.setting_stacks(store, name).get("study.name", ())
-    layers = [getattr(act, "layer", None) for act in stack]
-    return f" --name {shlex.quote(name)}" if Layer.CLI in layers else ""
+    acts = query.setting_stacks(store, name).get("study.name", ())
+    return f" --name {shlex.quote(name)}" if any(act.layer == Layer.CLI for act in acts) else ""

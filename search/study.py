@@ -78,6 +78,8 @@ def open_study(
     opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
     if recorded is None:
         recorded = _create(opened)
+    else:
+        _require_all_trials(opened)
     if recorded is not None:
         opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
         _go_on(opened, recorded)
@@ -97,7 +99,9 @@ def join_study(
     """The study as it stands in the store, for one more worker; raises as `open_study` does."""
     _require_devices(resolved, [device])
     data = _unchanged(resolved, data, store, query.study(store, resolved.file.study.name))
-    return _assemble(resolved, data, store, optuna_storage(store, proxy))
+    opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
+    _require_all_trials(opened)
+    return opened
 
 
 def _require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
@@ -179,6 +183,19 @@ def _require_ours(study: optuna.Study, store: Store) -> None:
         raise RequestError(
             f"{store.shown_url} holds a study {study.study_name!r} that Optuna knows and Ballast did not "
             f"start; start another one: --name {study.study_name}-2"
+        )
+
+
+def _require_all_trials(opened: OpenStudy) -> None:
+    """Refuse a study that somebody deleted at a dashboard: that deletes Optuna's part alone, and the trials
+    of a new one would get the numbers of those on record.
+    """
+    on_record = query.next_number(opened.store, opened.name)
+    if len(opened.optuna.get_trials(deepcopy=False)) < on_record:
+        raise RequestError(
+            f"study {opened.name!r} in {opened.store.shown_url} has trials on record that Optuna does not "
+            "know: it was deleted at a dashboard or in code. What is on record can still be read and exported; "
+            f"start another study: --name {shlex.quote(opened.name + '-2')}"
         )
 
 

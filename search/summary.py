@@ -29,7 +29,9 @@ class Summary:
 
     @property
     def conclusive(self) -> int:
-        """Trials that count towards the number asked for."""
+        """Trials that came to a conclusion, of which the best is one; those taken over from another study are
+        among them, and count towards no number asked for.
+        """
         return sum(self.verdicts.get(verdict, 0) for verdict in CONCLUSIVE)
 
     @property

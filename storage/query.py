@@ -168,6 +168,15 @@ def mean_duration(store: Store, name: str) -> float | None:
 
 
 @patient
+def next_number(store: Store, name: str) -> int:
+    """One more than the highest number of a trial on record; 0 without any."""
+    with store.reading() as session:
+        require_known(session, store, name)
+        highest = session.scalar(select(func.max(Trial.number)).where(Trial.study == name))
+        return 0 if highest is None else int(highest) + 1
+
+
+@patient
 def epoch_count(store: Store, name: str) -> int:
     """How many epochs the trials of a study have trained, all together."""
     with store.reading() as session:

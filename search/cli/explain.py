@@ -28,12 +28,13 @@ def explain(
     """Say for every setting which value was used, which layer set it, where, and why."""
     from search.cli.show import console, setting_table
     from search.cli.stack import find_setting
-    from search.config.layers import setting_to_json
+    from search.config.layers import setting_to_json, with_clamps
+    from search.config.schema import SPACE
     from search.recording import settings_from_rows
     from storage import query
 
     opened = existing_store(store)
-    settings = settings_from_rows(query.setting_stacks(opened, name, trial))
+    settings = with_clamps(settings_from_rows(query.setting_stacks(opened, name, trial)), SPACE)
     chosen = settings if key is None else [find_setting(settings, key, name)]
     if as_json:
         print_json([setting_to_json(setting) for setting in chosen])
@@ -59,12 +60,17 @@ def _print_stack(setting: "Setting", settings: "list[Setting]", trial: int | Non
 
 def _print_ending(store: "Store", name: str, number: int) -> None:
     """Why the trial ended, and where its files are: whole, to be copied."""
+    from rich.cells import cell_len
+
     from search.cli.show import console
     from search.cli.styles import plain, verdict_cell
+    from search.words import printable
     from storage import query
 
     row, screen = query.trial(store, name, number), console()
     reason = plain("" if row.verdict is None else f": {row.message}")
     screen.print(plain(f"trial {number} is ") + verdict_cell(row.verdict) + reason)
     for artifact in query.artifacts(store, name, number):
-        screen.print(plain(f"{artifact.kind} {artifact.path}"), soft_wrap=True)
+        room = screen.width - len(artifact.kind) - 1
+        gap = " " if cell_len(printable(artifact.path)) <= room else "\n"
+        screen.print(plain(artifact.kind) + gap + plain(artifact.path), soft_wrap=True)

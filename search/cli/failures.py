@@ -11,6 +11,8 @@ from storage.masking import masked
 from trainer.errors import TrainerError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_GONE = "Record does not exist."
+"""What Optuna's storage says of an id that is not in its tables."""
 
 
 def explain_failure(error: Exception) -> tuple[str | None, int]:
@@ -31,6 +33,11 @@ def _explained(error: Exception) -> tuple[str | None, int]:
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         # Python keeps a byte of the command line that is no UTF-8 as half of a surrogate pair.
         return f"{error.object!r} holds what is not text; write it in UTF-8", 2
+    if isinstance(error, KeyError) and error.args == (_GONE,):
+        return (
+            "Optuna does not know this study or a trial of it any more: somebody has deleted it, at a "
+            "dashboard or in code; start another one: --name NAME"
+        ), 2
     return _from_optuna(error), 2
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from search.cli.options import DEFAULT_STORE, AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
 
 if TYPE_CHECKING:
     from storage.engine import Store
@@ -69,5 +69,5 @@ def _text(store: "Store", name: str, format: Format) -> str:
 
 
 def _where(store: "Store") -> str:
-    """The option that leads another reader to this store, whatever their BALLAST_STORE is."""
-    return "" if store.url == DEFAULT_STORE else f" --store {shlex.quote(store.shown_url)}"
+    """The option that leads any reader to this store, be it the default: they may have a BALLAST_STORE."""
+    return f" --store {shlex.quote(store.shown_url)}"

@@ -74,7 +74,7 @@ def _last_words(setting: Setting, space: Setting | None) -> str:
         return f"the default, which nobody changed{reason}"
     asked = "" if act.requested == act.effective else f" asked for {reach(act.requested)} and it"
     did = "recommends it" if act.layer is Layer.BASE and not asked else "set it"
-    return f"{_origin(act)}{asked} {did}{reason}"
+    return f"{_origin(act)}{asked} {did}{reason.replace(_origin(act), 'that')}"
 
 
 def _out_of(space: Setting) -> str:

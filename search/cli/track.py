@@ -34,7 +34,8 @@ def track(
     ] = None,
     store: StoreUrl = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on until the study has its trials, whether MLflow is there.")
+        bool,
+        typer.Option("--follow", help="Go on until the study has its trials, or nobody is at work on it."),
     ] = False,
     attached: Annotated[int | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
@@ -50,7 +51,7 @@ def track(
     tell = _tell_json if as_json else _tell
     if follow:
         with _asked_to_end(attached) as should_end:
-            standing = following.follow(opened, name, uri, should_end, tell)
+            standing = following.follow(opened, name, uri, should_end, tell, attached=attached is not None)
     else:
         standing = following.send_once(opened, name, uri)
         tell(standing)
@@ -59,7 +60,8 @@ def track(
 
 
 def _tell(standing: "Standing") -> None:
-    print(f"{standing.sent} trials sent, {standing.left} left, {standing.there} in MLflow", flush=True)
+    trials = "1 trial" if standing.sent == 1 else f"{standing.sent} trials"
+    print(f"{trials} sent, {standing.left} left, {standing.there} in MLflow", flush=True)
 
 
 def _tell_json(standing: "Standing") -> None:

@@ -1,5 +1,6 @@
 """`ballast trials`: a row per trial, with verdict and reasons, once or as they end."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,7 +28,9 @@ def register(app: typer.Typer) -> None:
 def trials(
     name: StudyName,
     verdict: Annotated[Verdict | None, typer.Option(help="Only trials of this verdict.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until the study ends, or Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until it has its trials or nobody is at work.")
+    ] = False,
     every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How often to look.")] = 1.0,
     store: StoreUrl = None,
     as_json: AsJson = False,
@@ -63,6 +66,8 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
         watch(watched, every, tell)
     else:
         watch_on(console(), watched, every)
+    if (words := watched.last_words) is not None:
+        print(f"ballast: {words}", file=sys.stderr)
 
 
 def _as_json(row: "TrialLike") -> dict[str, Any]:

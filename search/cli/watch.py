@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from search import desertion
 from search.cli.grid import facts
 from search.cli.screen import drawing
 from search.cli.show import redraws, trial_table
@@ -25,20 +26,33 @@ class Watched:
     def __init__(self, store: Store, name: str, verdict: Verdict | None = None) -> None:
         self._store, self._name, self._verdict = store, name, verdict
         self._seen: dict[int, bool] = {}
+        self._vigil, self._is_left = desertion.Vigil(store, name), False
         self.ended: list[tables.Trial] = []
         """In the order in which they were seen to end."""
         self.now = standing(store, summarise(store, name))
 
     @property
     def is_over(self) -> bool:
-        """Whether the study has its trials, and nobody is at work on more."""
-        return self.now.done >= self.now.summary.study.wanted and not self.now.at_work
+        """Whether the study has its trials, and nobody is at work on more; or was left before it has them."""
+        return self._is_left or (self._has_its_trials and not self.now.at_work)
+
+    @property
+    def last_words(self) -> str | None:
+        """What is to be said of a study that was left before it had its trials."""
+        if self._has_its_trials or not self._is_left:
+            return None
+        return desertion.told(self._store, self._name)
+
+    @property
+    def _has_its_trials(self) -> bool:
+        return self.now.done >= self.now.summary.study.wanted
 
     def look(self) -> list[tables.Trial]:
         """The trials that have ended since the last look, by number. Raises StudyUnknown.
 
         How the study stands is read first: when that says that it is over, no trial is missing.
         """
+        self._is_left = self._vigil.look()
         self.now = standing(self._store, summarise(self._store, self._name))
         rows = self._changed()
         fresh = [row for row in rows if row.verdict is not None and not self._seen.get(row.number, False)]

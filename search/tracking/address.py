@@ -16,20 +16,23 @@ VARIABLE = "BALLAST_MLFLOW_URI"
 _KEY = "tracking.mlflow.uri"
 _SERVER = ("http", "https")
 _DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?")
+OWN_DATABASE = "MLflow wants a database of its own; name another, such as sqlite:///mlflow.db"
 _FORMS = "name a server, http://127.0.0.1:5000, or its database, sqlite:///mlflow.db"
 
 
 def tracked_at(resolved: ResolvedStudy) -> tuple[ResolvedStudy, str | None]:
     """The study and its MLflow (None: it has none): BALLAST_MLFLOW_URI, which is put on record, else its own.
 
-    Raises RequestError for an address that MLflow cannot be at, and where a `--set` names another than the
-    environment.
+    Raises RequestError for an address that MLflow cannot be at, as the database of the store is, and where a
+    `--set` names another than the environment.
     """
     own, given = resolved.file.tracking.mlflow.uri, os.environ.get(VARIABLE)
     if given and given != own:
         resolved = resolved.tracked_at(given, VARIABLE)
     uri = given or own
-    return resolved, None if uri is None else checked(uri)
+    if uri is not None and _database(checked(uri)) == _database(str(resolved.settings["storage.url"].value)):
+        raise RequestError(f"{masked_url(uri)} is the store of the study, and {OWN_DATABASE}")
+    return resolved, uri
 
 
 def of_study(store: Store, name: str, option: str | None) -> str:
@@ -59,6 +62,18 @@ def checked(uri: str) -> str:
     if not is_server and not _DATABASE.fullmatch(uri.partition("://")[0]):
         raise RequestError(f"{masked_url(uri)!r} is no address of MLflow that Ballast can send to; {_FORMS}")
     return uri
+
+
+def _database(url: str) -> tuple[str | None, ...]:
+    """What two addresses of one database have in common, which is neither the login nor the driver."""
+    kind, _, rest = url.partition("://")
+    if kind.startswith("sqlite"):
+        return "sqlite", os.path.realpath(rest.partition("?")[0].removeprefix("/"))
+    try:
+        address = urlsplit(url)
+        return kind.partition("+")[0], address.hostname, str(address.port or 5432), address.path
+    except ValueError:  # the store's own error tells of it
+        return (url,)
 
 
 def is_server(uri: str) -> bool:

@@ -6,6 +6,7 @@ goes to it in the environment: a command line can be read by everybody.
 
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -20,10 +21,12 @@ from search.tracking.address import VARIABLE
 from search.tracking.following import not_sent
 from storage import query
 from storage.errors import StoreError
+from storage.masking import masked_url
 
 log = logging.getLogger("ballast.mlflow")
 
 _LAST_WAIT_S = 20.0
+_SILENCE_S = 1.0
 _LOOK_S = 0.1
 _ATTEMPTS = 2
 
@@ -34,7 +37,8 @@ def tracked(
 ) -> Iterator[None]:
     """Send the study to MLflow while the block runs, and up to 20 s after it; None: do nothing.
 
-    A `should_stop` that turns true in these 20 s ends them. What is not sent then is told in one warning.
+    A `should_stop` that turns true in these 20 s ends them. After the first of them the log says what is
+    waited for; what is not sent in the end is told in one warning.
     Raises nothing of its own.
     """
     if uri is None:
@@ -59,6 +63,7 @@ class _Companion:
     def __init__(self, study: OpenStudy, uri: str, said: IO[str]) -> None:
         self._study, self._uri, self._said = study, uri, said
         self._process: subprocess.Popen[bytes] | None = None
+        self._shown, self._is_late = masked_url(uri), False
 
     def start(self, *options: str) -> None:
         command = [sys.executable, "-m", "search.cli", "track", "--json", "--attached", str(os.getpid())]
@@ -79,7 +84,8 @@ class _Companion:
 
     def finish(self, should_stop: Callable[[], bool]) -> None:
         """Let it send the rest. One that was killed, or was asked too early to know, is started again."""
-        deadline, asked_before = time.monotonic() + _LAST_WAIT_S, should_stop()
+        began, asked_before = time.monotonic(), should_stop()
+        deadline, silent_until = began + _LAST_WAIT_S, began + _SILENCE_S
         if self._process is not None:
             self._process.terminate()
         attempts = 1
@@ -92,7 +98,15 @@ class _Companion:
                     return
                 attempts += 1
                 self.start()
+            if time.monotonic() > silent_until:
+                silent_until = math.inf
+                log.info(
+                    "waiting up to %.0f s for MLflow at %s; Ctrl-C leaves it, and nothing is lost",
+                    _LAST_WAIT_S,
+                    self._shown,
+                )
             time.sleep(_LOOK_S)
+        self._is_late = time.monotonic() >= deadline
 
     def kill(self) -> None:
         """End it, if it has not ended."""
@@ -103,6 +117,8 @@ class _Companion:
     def report(self) -> None:
         """Warn of what is not there."""
         there, problem = self._standing()
+        if problem is None and self._is_late:
+            problem = f"MLflow at {self._shown} did not answer in time"
         try:
             counts = query.verdict_counts(self._study.store, self._study.name)
         except StoreError:

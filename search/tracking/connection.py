@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from search.errors import AnswerIsNo
-from search.tracking.address import is_server
+from search.tracking.address import OWN_DATABASE, is_server
 from storage.masking import masked, masked_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = logging.getLogger("ballast.mlflow")
+
+_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+_HURRIED_S = 5
+_SILENCE_S = 5.0
 
 _SURROUNDINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -22,7 +29,7 @@ _SURROUNDINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # Its own eight attempts take minutes, of which nobody is told; whoever calls looks again, and says so.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    _TIMEOUT: "30",
 }
 """What is set before MLflow is imported, unless the user has set it."""
 
@@ -89,6 +96,30 @@ def connect(uri: str) -> "MlflowClient":
         return MlflowClient(uri)
 
 
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Give each request a few seconds while the block runs, inside `surroundings`: somebody waits for it."""
+    before = os.environ[_TIMEOUT]
+    os.environ[_TIMEOUT] = str(_HURRIED_S)
+    try:
+        yield
+    finally:
+        os.environ[_TIMEOUT] = before
+
+
+@contextmanager
+def awaited(uri: str) -> Iterator[None]:
+    """Say that MLflow is waited for where the block, its first requests, takes longer than some seconds."""
+    told = "waiting for MLflow at %s, which has not answered yet"
+    timer = threading.Timer(_SILENCE_S, log.warning, (told, masked_url(uri)))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _require_own(uri: str) -> None:
     """Raise NotTaken for a database of Ballast: MLflow would make tables in it, and then refuse it."""
     from sqlalchemy import create_engine, inspect
@@ -99,10 +130,7 @@ def _require_own(uri: str) -> None:
     finally:
         engine.dispose()
     if is_ours:
-        raise NotTaken(
-            f"{masked_url(uri)} holds studies of Ballast, and MLflow wants a database of its own; "
-            "name another, such as sqlite:///mlflow.db"
-        )
+        raise NotTaken(f"{masked_url(uri)} holds studies of Ballast, and {OWN_DATABASE}")
 
 
 @contextmanager

@@ -1,15 +1,21 @@
 """Sends a study as far as it has come, or for as long as it runs, whether MLflow is there or not."""
 
+import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.tracking.connection import NotTaken, connect, surroundings
+from search import desertion
+from search.desertion import Vigil, at_work
+from search.tracking.connection import NotTaken, awaited, connect, hurried, surroundings
 from search.tracking.sender import Sender, complete, send_command
 from storage import query
 from storage.engine import Store
 from storage.errors import StoreError
+
+log = logging.getLogger("ballast.mlflow")
 
 _LOOK_S = 2.0
 _LONGEST_LOOK_S = 30.0
@@ -35,23 +41,32 @@ def send_once(store: Store, name: str, uri: str) -> Standing:
     """Send what is not there yet, and look whether it is."""
     with surroundings(uri) as address:
         standing = _Follower(store, name, address)
-        while standing.look(live=False) and standing.problem is None:
+        while standing.look(ending=True) and standing.problem is None:
             standing.sender = None  # a fresh look finds what another sender made twice
         return standing.standing()
 
 
 def follow(
-    store: Store, name: str, uri: str, should_end: Callable[[], bool], tell: Callable[[Standing], None]
+    store: Store,
+    name: str,
+    uri: str,
+    should_end: Callable[[], bool],
+    tell: Callable[[Standing], None],
+    *,
+    attached: bool = False,
 ) -> Standing:
     """Send what is new every two seconds, until the study has its trials or once more after `should_end`.
 
-    `tell` is called with every change. If MLflow is away it is asked again after twice the time, up to 30 s.
+    Unless it is `attached` to a run, which knows when the study ends, a study that nobody is at work on any
+    more (search/desertion.py) is at its end too; that is told on the log. `tell` is called with every change.
+    If MLflow is away it is asked again after twice the time, up to 30 s.
     """
     with surroundings(uri) as address:
-        follower, told, wait = _Follower(store, name, address), None, _LOOK_S
+        follower, told, wait = _Follower(store, name, address, watches=not attached), None, _LOOK_S
         while True:
             ending = should_end()
-            follower.look(live=not ending)
+            with hurried() if ending else nullcontext():
+                follower.look(ending=ending)
             if (standing := follower.standing()) != told:
                 told = standing
                 tell(standing)
@@ -64,7 +79,8 @@ def follow(
 class _Follower:
     """A sender that is made again after each failure, and what is known of it meanwhile."""
 
-    def __init__(self, store: Store, name: str, uri: str) -> None:
+    def __init__(self, store: Store, name: str, uri: str, *, watches: bool = False) -> None:
+        self._vigil = Vigil(store, name) if watches else None
         self._store, self._name, self._uri = store, name, uri
         self._sent = self._there = self._ended = 0
         self.sender: Sender | None = None
@@ -72,15 +88,19 @@ class _Follower:
         self.finished = False
         """Whether all is sent and nothing more will come."""
 
-    def look(self, *, live: bool) -> int:
-        """Send what is new; how many trials came to their end by it."""
+    def look(self, *, ending: bool) -> int:
+        """Send what is new; how many trials came to their end by it. `ending`: there may be no other look."""
         sent, self.problem = 0, None
         try:
             was_complete = complete(self._store, self._name)  # before the look: a trial may end during it
+            was_left = self._vigil is not None and self._vigil.look()
+            live = not was_left and (not ending or bool(at_work(self._store, self._name)))
             counts = query.verdict_counts(self._store, self._name)
             self._ended = sum(n for verdict, n in counts.items() if verdict is not None)
             if self.sender is None:
-                self.sender = Sender(connect(self._uri), self._store, self._name)
+                client = connect(self._uri)
+                with awaited(self._uri):
+                    self.sender = Sender(client, self._store, self._name)
             sender, before = self.sender, self.sender.there
             try:
                 sender.send(live=live)
@@ -88,7 +108,9 @@ class _Follower:
                 sent, self._there = sender.there - before, sender.there
                 self._sent += sent
             self.problem = next((str(refusal) for refusal in sender.refused.values()), None)
-            self.finished = was_complete and self.problem is None
+            self.finished = (was_complete or was_left) and self.problem is None
+            if self.finished and not was_complete:
+                log.warning("%s", desertion.told(self._store, self._name))
         except (NotTaken, StoreError) as failure:
             self.sender, self.problem = None, str(failure)
         return sent
@@ -100,12 +122,14 @@ class _Follower:
 
 
 def not_sent(store: Store, name: str, left: int, problem: str | None) -> str:
-    """What a study that is not in MLflow to its end is said of, in one sentence."""
+    """What is said of a study that is not in MLflow to its end, in one sentence."""
     why = "" if problem is None else f" ({problem})"
-    return (
-        f"{left} trials of study {name!r} are not in MLflow{why}; they are kept in the store, send them "
-        f"later: {send_command(store, name)}"
+    what, them = (
+        (f"{left} trials of study {name!r} are not in MLflow{why}; they are", "them")
+        if left > 1
+        else (f"{'1 trial' if left else 'the end'} of study {name!r} is not in MLflow{why}; it is", "it")
     )
+    return f"{what} kept in the store, send {them} later: {send_command(store, name)}"
 
 
 def _pause(seconds: float, should_end: Callable[[], bool]) -> None:

@@ -54,7 +54,7 @@ class Sender:
         return sum(sent.ended for sent in self._trials.values())
 
     def send(self, *, live: bool = False) -> None:
-        """Send what is new; `live`: the study goes on."""
+        """Send what is new; `live`: the study goes on, else its run ends here."""
         counts = query.verdict_counts(self._store, self._name)
         changed = counts != self._counts
         rows = query.trials(self._store, self._name) if changed else query.running(self._store, self._name)
@@ -118,11 +118,10 @@ class Sender:
         ends = [row.finished_at for row in query.trials(store, name) if row.finished_at is not None]
         ended_at = max(ends, default=self._study.created_at)
         self._log(self._parent, mapping.study_told(summarise(store, name), query.data(store, name), ended_at))
-        is_complete = complete(store, name)
-        if not is_complete and (live or query.running(store, name)):
+        if live and not complete(store, name):
             self._client.update_run(run_id, "RUNNING")
         else:
-            status = "FINISHED" if is_complete else "KILLED"
+            status = "FINISHED" if has_its_trials(store, name) else "KILLED"
             self._client.set_terminated(run_id, status, mapping.milliseconds(ended_at))
 
     def _study_files(self) -> dict[str, str]:
@@ -151,8 +150,12 @@ class Sender:
 
 def complete(store: Store, name: str) -> bool:
     """Whether the study has its trials, and none runs."""
-    wanted = query.study(store, name).wanted
-    return query.count_conclusive(store, name) >= wanted and not query.running(store, name)
+    return has_its_trials(store, name) and not query.running(store, name)
+
+
+def has_its_trials(store: Store, name: str) -> bool:
+    """Whether the study has as many conclusive trials of its own as are wanted."""
+    return query.count_conclusive(store, name) >= query.study(store, name).wanted
 
 
 def send_command(store: Store, name: str) -> str:

@@ -21,7 +21,7 @@ MOST_FINDINGS = 200
 
 
 def report(view: StudyView, plots: Sequence[Plot], where: str = "") -> list[Block]:
-    """The whole page; `where` is ` --store URL` for a store that is not the default, else empty."""
+    """The whole page; `where` is ` --store URL`, or empty."""
     return [
         Heading(f"Study {view.study.name}", 1),
         Paragraph(_when(view)),

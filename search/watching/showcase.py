@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
-from bottle import HTTPResponse, Route
+from bottle import HTTPResponse, Route, response
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.study._frozen import FrozenStudy
@@ -53,6 +53,14 @@ class Showcase(_CachedStorage):
     def notes_of(self, study_id: int) -> dict[int, dict[str, Any]]:
         """The notes of a study's trials, by trial, as of the last time that studies were asked for."""
         return self._notes.get(study_id, {})
+
+    def is_ours(self, study_id: int) -> bool:
+        """Whether there is a record of the study; KeyError if Optuna does not know it."""
+        try:
+            query.study(self._store, self.get_study_name_from_id(study_id))
+        except StudyUnknown:
+            return False
+        return True
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies, oldest first, without the notes of their trials."""
@@ -171,6 +179,28 @@ def _thin(trials: Sequence[dict[str, Any]]) -> None:
     for trial in trials:
         if trial["number"] % every:
             trial["intermediate_values"] = []
+
+
+class NamesStay:
+    """A plugin of Bottle that refuses to rename a study of ours: its record is kept under its name."""
+
+    name, api = "ballast-names", 2
+
+    def __init__(self, showcase: Showcase) -> None:
+        self._showcase = showcase
+
+    def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
+        """Wrap the one request that renames."""
+        if route.rule != "/api/studies/<study_id:int>/rename":
+            return callback
+
+        def answer(study_id: int) -> Any:
+            if not self._showcase.is_ours(study_id):
+                return callback(study_id=study_id)
+            response.status = 409
+            return {"reason": "the record of this study is kept under its name, which therefore stays"}
+
+        return answer
 
 
 class FilesElsewhere:

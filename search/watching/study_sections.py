@@ -20,7 +20,7 @@ _FORECASTS = {
 def result(view: StudyView) -> list[Block]:
     """The result in one sentence, and the counts by verdict."""
     summary = view.summary
-    done = f"{summary.conclusive} of {view.study.wanted} trials are done."
+    done = f"{view.done} of {view.study.wanted} trials are done."
     if not summary.verdicts:
         return [Paragraph(summary.sentence(), strong=True), Paragraph(done)]
     counts = Table(
@@ -120,7 +120,7 @@ def best(view: StudyView, where: str) -> list[Block]:
 
 
 def command(verb: str, view: StudyView, where: str, options: str = "") -> str:
-    """`ballast VERB NAME …`; `where` is ` --store URL` for a store that is not the default, else empty."""
+    """`ballast VERB NAME …`; `where` is ` --store URL`, or empty."""
     return f"ballast {verb} {shlex.quote(view.study.name)}{where} {options}".rstrip()
 
 

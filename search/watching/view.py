@@ -35,6 +35,8 @@ class StudyView:
     """A study. `epochs` has at most MOST_CURVES trials: see `drawn_trials`."""
 
     summary: Summary
+    done: int
+    """Conclusive trials of its own: those taken over from another study are not counted."""
     data: tables.DataFingerprint
     settings: Sequence[Setting]
     clamps: Sequence[tables.Clamp]
@@ -67,6 +69,7 @@ def study_view(store: Store, name: str) -> StudyView:
     trials, findings = query.trials(store, name), query.findings(store, name)
     return StudyView(
         summary=summary,
+        done=query.count_conclusive(store, name),
         data=query.data(store, name),
         settings=_settings(store, name),
         clamps=query.clamps(store, name),

@@ -389,4 +389,4 @@ def test_a_second_signal_ends_the_wait_for_mlflow(
         code, said = finish(process)
         assert sender is None or not sender.is_running()
     assert code == 130
-    assert "1 trials of study 'small' are not in MLflow; they are kept in the store" in said
+    assert "1 trial of study 'small' is not in MLflow; it is kept in the store" in said

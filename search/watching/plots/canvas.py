@@ -140,7 +140,7 @@ def fitting_axis(title: str, values: Sequence[float | None], **more: Any) -> Jso
 def axis(title: str, kind: str = "linear", **more: Any) -> Json:
     """An axis: `kind` is `linear` or `log`, `more` is plotly's."""
     look: Json = {
-        "title": {"text": title},
+        "title": {"text": title, "standoff": 8},
         "type": kind,
         "automargin": True,
         "gridcolor": _GRID,
@@ -184,7 +184,7 @@ def layout(title: str, note: str = "", height: int = 450, **more: Any) -> Json:
         | {"tracegroupgap": 0},
         "modebar": {"bgcolor": _CLEAR, "color": GREY, "activecolor": GREY, "remove": list(_BUTTONS)},
     }
-    look["title"] |= {"font": {"size": 16}, "pad": {"t": 18}}
+    look["title"] |= {"font": {"size": 16}, "pad": {"t": 26}}
     return look | more
 
 

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from search.watching.blocks import Plot
-from search.watching.plots.canvas import Json, axis, by_verdict, label, layout, line, log_axis, positive, word
+from search.watching.plots.canvas import (
+    Json,
+    axis,
+    by_verdict,
+    label,
+    layout,
+    line,
+    log_axis,
+    number,
+    positive,
+    word,
+)
 from search.watching.plots.course import Course, course
 from search.watching.view import StudyView
 from storage import tables
@@ -22,8 +33,10 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "stop": ("x", "✕ stopped"),
 }
 """The symbol of each of the guard's actions, and what a reader is told of it."""
-_WIDEST, _BIGGEST = 8.0, 15
+_WIDEST, _BIGGEST = 7.0, 18.0
 """Pixels of the lowest line and of its marks."""
+_ROOM = 0.03
+"""Share of the steps, before the first and after the last: a mark there is whole."""
 _PANELS = ([0.56, 1.0], [0.0, 0.44])
 
 
@@ -35,23 +48,25 @@ def interventions(view: StudyView) -> Plot:
         done = course(view.epochs.get(trial.number, ()), of_trial.get(trial.number, ()))
         traces += _trial(view, trial, done, colour, above)
     title = "What the guard did"
+    reach = max((step for trace in traces for step in trace["x"]), default=0) or 1
+    steps: Json = {"range": [number(-_ROOM * reach), number((1 + _ROOM) * reach)]}
     return Plot(
         id="interventions",
         title=title,
         about=(
             "Learning rate and the largest gradient norm of each epoch, over optimiser steps, of the best "
-            "trial and of the latest unstable and suspicious ones in turn, those with several findings first, "
-            f"{len(_PALETTE)} trials at most. The marks are the guard's interventions; hovering tells the "
-            "finding. A thin line may lie on a thick one: their learning rates are equal. A gradient norm "
-            "that is zero or not finite is a gap."
+            "trial and of the latest unstable and suspicious ones in turn, first those with several "
+            f"findings; {len(_PALETTE)} trials at most. The marks are the guard's interventions; hovering "
+            "tells the finding. A thin line on a thick one has nearly its learning rate. A gradient norm that "
+            "is zero or not finite is a gap."
         ),
         figure={
             "data": traces,
             "layout": layout(
                 title,
                 " · ".join(told for _, told in ACTIONS.values()),
-                xaxis=axis("", anchor="y", showticklabels=False, matches="x2", rangemode="tozero"),
-                xaxis2=axis("optimiser step", anchor="y2", rangemode="tozero"),
+                xaxis=axis("", anchor="y", showticklabels=False, matches="x2", **steps),
+                xaxis2=axis("optimiser step", anchor="y2", **steps),
                 yaxis=log_axis("learning rate", _values(traces, "y"), domain=_PANELS[0]),
                 yaxis2=log_axis("gradient norm", _values(traces, "y2"), domain=_PANELS[1], anchor="x2"),
             ),
@@ -84,18 +99,19 @@ def _chosen(view: StudyView, of_trial: dict[int, list[tables.Finding]]) -> list[
 
 def _worth(
     trial: tables.Trial, view: StudyView, of_trial: dict[int, list[tables.Finding]]
-) -> tuple[bool, bool, int]:
-    """How much a trial has to show: curves, several interventions, news."""
-    return bool(view.epochs.get(trial.number)), len(of_trial[trial.number]) > 1, trial.number
+) -> tuple[bool, bool, bool, int]:
+    """How much a trial has to show: all its epochs, several interventions, curves, news."""
+    curves = bool(view.epochs.get(trial.number))
+    return curves or trial.epochs == 0, len(of_trial[trial.number]) > 1, curves, trial.number
 
 
 def _trial(view: StudyView, trial: tables.Trial, done: Course, colour: str, above: int) -> list[Json]:
-    """Its lines and marks; the more trials it lies `above`, the thinner: equal rates do not hide each other."""
+    """Its lines and marks, thinner the more trials they lie `above`, so that equal rates are all seen."""
     best = view.summary.best
     told = "best" if best is not None and best.number == trial.number else word(trial.verdict)
     name, group = f"#{trial.number} {told}", f"trial {trial.number}"
     rates = line(name, [step for step, _ in done.rates], [positive(rate) for _, rate in done.rates], colour)
-    rates["line"]["width"] = round(_WIDEST * (1 - above / len(_PALETTE)), 1)
+    rates["line"]["width"] = _WIDEST - 0.75 * above
     norms = [positive(epoch.grad_norm_max) for epoch in view.epochs.get(trial.number, ())]
     hidden = {"legendgroup": group, "showlegend": False}
     return [
@@ -119,7 +135,7 @@ def _marks(name: str, marks: Sequence[tuple[int, tables.Finding]], colour: str, 
         "marker": {
             "color": colour,
             "symbol": symbols,
-            "size": _BIGGEST - above,
+            "size": _BIGGEST - 1.5 * above,
             "line": {"width": 1, "color": "#ffffff"},
         },
         "hovertemplate": "step %{x}: %{text}",

@@ -47,16 +47,16 @@ def learning_curves(view: StudyView) -> Plot:
         id="learning-curves",
         title=title,
         about=(
-            "Validation loss by epoch, coloured by verdict. Below the dashed line a trial beats the best "
-            "naive forecast. A trial that ended in its first epoch has no curve; an epoch whose loss is not "
-            "finite is a gap."
+            "Validation loss, the mean squared error of the standardised target, by epoch, coloured by "
+            "verdict. Below the dashed line a trial beats the best naive forecast. A trial that ended in its "
+            "first epoch has no curve; an epoch whose loss is not finite is a gap."
         ),
         figure={
             "data": traces,
             "layout": layout(
                 title,
                 xaxis=count_axis("epoch", reach),
-                yaxis=fitting_axis("validation loss (MSE, standardised target)", losses),
+                yaxis=fitting_axis("validation loss (MSE)", losses),
             ),
         },
     )
@@ -75,7 +75,7 @@ def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: Study
     return line(word(verdict), x, y, COLOURS[verdict], width=1.3) | {
         "mode": "lines+markers",
         "marker": {"size": 3},
-        "opacity": 0.6,
+        "opacity": 0.9 if verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS) else 0.6,
         "legendrank": list(COLOURS).index(verdict),
         "customdata": numbers,
         "hovertemplate": _HOVER,

@@ -17,12 +17,12 @@ from storage import tables
 _BARS = {"asked for": "#a8b3c2", "safe": "#a9c46c", "in force": "#7b84d6"}
 """What is told of each key, in this order; none of these colours means a verdict."""
 _TALLEST, _LOWEST = 24.0, 11.5
-"""Pixels of a line, its text at the left and its bar at the right: 8 keys fit in the dashboard's 450 pixels."""
-_HEIGHT, _FRAME, _FOOT = 450, 64, 8
+"""Pixels of a line, text at the left and bar at the right: 8 keys fit in the dashboard's 450 pixels."""
+_HEIGHT, _FRAME, _FOOT = 450, 58, 8
 _LETTER = 0.58
 """Width of a letter, as a share of its height."""
-_LONGEST = 24
-"""Characters of a range in words; hovering tells all of it."""
+_LONGEST = 34
+"""Characters of the text beside a bar; hovering tells all of it."""
 _ROOM = 0.08
 """Share of the picture beyond the outermost end: open bounds run through it to the edge."""
 
@@ -31,7 +31,7 @@ End = float | None
 
 @dataclass(frozen=True)
 class _Bar:
-    """A range in words, not yet escaped; an end that is None is open, values without an order have no ends."""
+    """A range in words, not escaped; an end that is None is open, values without an order have no ends."""
 
     text: str
     ends: tuple[End, End] | None = None
@@ -54,8 +54,8 @@ def safe_ranges(view: StudyView) -> Plot:
     lines = max(1, len(rows)) * (len(_BARS) + 1)
     line = min(_TALLEST, max(_LOWEST, (_HEIGHT - _FRAME - _FOOT) / lines))
     size = round(min(12.0, line - 1.5), 1)
-    longest = max((len(_told(name, bar)) for row in rows for name, bar in _named(row)), default=0)
-    left = round(longest * size * _LETTER) + 24
+    longest = max((len(text) for row in rows for text in _told(row)), default=0)
+    left = round(min(longest, _LONGEST) * size * _LETTER) + 22
     look = layout(title, note, round(_FRAME + _FOOT + lines * line), showlegend=False)
     look |= {
         "margin": {"l": left, "r": 12, "t": _FRAME, "b": _FOOT},
@@ -141,7 +141,8 @@ def _bars(rows: Sequence[_Row], which: int) -> Json:
         "base": [number(low) for _, (low, _), _ in drawn],
         "x": [number(high - low) for _, (low, high), _ in drawn],
         "text": [
-            f"{label(row.key)}, {name}: {html.escape(row.bars[which].text, quote=False)}" for _, _, row in drawn
+            f"{label(row.key)}, {name}: {html.escape(row.bars[which].text, quote=False)}"
+            for _, _, row in drawn
         ],
         "textposition": "none",
         "width": 0.5,
@@ -176,20 +177,19 @@ def _place(end: End, log: bool) -> float | None:
     return math.log10(end) if end > 0 else None
 
 
-def _named(row: _Row) -> Sequence[tuple[str, _Bar]]:
-    return list(zip(_BARS, row.bars, strict=True))
-
-
-def _told(name: str, bar: _Bar) -> str:
-    """What a bar is and its range, of many choices the first two and the last."""
-    parts = bar.text.split(", ")
-    many = len(bar.text) > _LONGEST and len(parts) > 3
-    return f"{name} {label(f'{parts[0]}, {parts[1]} … {parts[-1]}' if many else bar.text, _LONGEST)}"
+def _told(row: _Row) -> list[str]:
+    """What each bar is and its range; of many choices the first two and the last."""
+    found = []
+    for name, bar in zip(_BARS, row.bars, strict=True):
+        text, parts = f"{name} {bar.text}", bar.text.split(", ")
+        many = len(text) > _LONGEST and len(parts) > 3
+        found.append(f"{name} {parts[0]}, {parts[1]} … {parts[-1]}" if many else text)
+    return found
 
 
 def _texts(row: _Row, y: int, left: int, size: float) -> list[Json]:
     """The key, and beside each of its bars what it is; `left` of the bars, in pixels."""
-    lines = [f"<b>{label(row.key)}</b>"] + [_told(name, bar) for name, bar in _named(row)]
+    lines = [f"<b>{label(row.key)}</b>"] + [label(text, _LONGEST) for text in _told(row)]
     return [
         {
             "text": text,

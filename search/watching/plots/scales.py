@@ -77,6 +77,15 @@ def told(low: Any, high: Any) -> str:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last part of each key, or the whole key where two have it in common."""
-    last = [key.rpartition(".")[2] for key in keys]
-    return {key: label(name if last.count(name) == 1 else key) for key, name in zip(keys, last, strict=True)}
+    """The end of each key, by whole parts: as few of them as no other key ends with."""
+    return {key: label(next(end for end in _ends(key) if _is_own(end, key, keys))) for key in keys}
+
+
+def _ends(key: str) -> list[str]:
+    """The last part of a key, the last two … and all of it."""
+    parts = key.split(".")
+    return [".".join(parts[i:]) for i in range(len(parts) - 1, -1, -1)]
+
+
+def _is_own(end: str, key: str, keys: Sequence[str]) -> bool:
+    return end == key or not any(other != key and f".{other}".endswith(f".{end}") for other in keys)

@@ -43,8 +43,8 @@ def skill(view: StudyView) -> Plot:
         line("ceiling", [0, max(last, 1)], [ceiling] * 2, COLOURS[Verdict.SUSPICIOUS], dash="dot"),
     ]
     known = [value for value in shown.values() if value is not None]
-    accepted = [skill for t in drawn if t.verdict is Verdict.ACCEPTED and (skill := shown[t.number]) is not None]
-    low, high = _window(accepted, max(ceiling or 0.0, floor["y"][-1]))
+    accepted = [shown[trial.number] for trial in drawn if trial.verdict is Verdict.ACCEPTED]
+    low, high = _window([s for s in accepted if s is not None], max(ceiling or 0.0, floor["y"][-1]))
     title = "Skill" + of_all(len(drawn), len(view.trials))
     return Plot(
         id="skill",
@@ -110,8 +110,8 @@ def _floor(view: StudyView) -> Json:
 def _window(accepted: Sequence[float], mark: float) -> tuple[float, float]:
     """What of the skill axis is looked at: from 0, or the better quarter of the accepted if lower, to `mark`.
 
-    `mark` is the higher one of ceiling and noise floor. The rest lies outside: one trial that learned nothing,
-    or one leak, would flatten all that matters.
+    `mark` is the higher one of ceiling and noise floor. The rest lies outside: one trial that learned
+    nothing, or one leak, would flatten all that matters.
     """
     quarter = quantiles(accepted, n=4)[2] if len(accepted) > 1 else min(accepted, default=0.0)
     low = min(quarter, 0.0)
@@ -124,7 +124,7 @@ def _note(values: Sequence[float], low: float, high: float, without: int) -> str
     below, above = sum(value < low for value in values), sum(value > high for value in values)
     parts = (
         (below, f"{below:,} below the axis"),
-        (above, f"{above:,} above it" if below else f"{above:,} above the axis"),
+        (above, f"{above:,} above" if below else f"{above:,} above the axis"),
         (without, f"{without:,} without a skill"),
     )
     told = [text for count, text in parts if count]

@@ -25,12 +25,12 @@ from storage.verdicts import Verdict
 
 _ONE_COLUMN = 3
 """Dimensions that are stacked; more stand in two columns, so that the picture fits a screen."""
-_STRIP = 126
+_HEIGHT, _STRIP = 450, 94
 _GAP = 46
-"""Pixels of a strip, and of those the ones that its ticks and its name take."""
+"""Pixels of the picture, of a strip at least, and of those the ones that its ticks and its name take."""
 _FRAME = 72
 _BETWEEN = 0.12
-"""Share of the width between two columns: on a phone, where it is 35 pixels, two half tick labels fit in it."""
+"""Share of the width between two columns: on a phone it is 35 pixels, room for two half tick labels."""
 _JITTER = 7
 """Points of a row are spread over as many levels, so that they do not hide each other."""
 _SHADE = "rgba(213,94,0,0.16)"
@@ -43,7 +43,7 @@ def space(view: StudyView) -> Plot:
     names = short_names([searched.key for searched in view.space])
     columns = 1 if len(view.space) <= _ONE_COLUMN else 2
     rows = max(1, -(-len(view.space) // columns))
-    height = _FRAME + max(3, rows) * _STRIP
+    height = max(_HEIGHT, _FRAME + rows * _STRIP)
     title = "Search space" + of_all(len(drawn), len(view.trials))
     note = "" if view.space else "nothing is searched, or an older Ballast did not keep the space"
     look = layout(title, note, height, showlegend=False, shapes=[], annotations=[])
@@ -54,7 +54,7 @@ def space(view: StudyView) -> Plot:
         data += _points(searched, groups, axes)
         place = _Place(i // columns, i % columns, rows, columns, height)
         look[f"xaxis{axes}"] = _x_axis(searched, names[searched.key], axes) | {"domain": place.across}
-        look[f"yaxis{axes}"] = _y_axis(list(groups), axes, labelled=place.column == 0) | {"domain": place.up}
+        look[f"yaxis{axes}"] = _y_axis(list(groups), axes, place)
         _shade(look, searched, axes)
     return Plot(
         id="space",
@@ -73,6 +73,7 @@ class _Place:
     def __init__(self, row: int, column: int, rows: int, columns: int, height: int) -> None:
         self.column = column
         inner = height - _FRAME - 8
+        self.pixels = inner / rows - _GAP
         top = 1 - row / rows
         self.up = [round(top - 1 / rows + _GAP / inner, 4), round(top - 0.01, 4)]
         width = (1 - _BETWEEN * (columns - 1)) / columns
@@ -122,13 +123,16 @@ def _x_axis(searched: Searched, name: str, axes: str) -> Json:
     return look | {"nticks": 5}
 
 
-def _y_axis(verdicts: Sequence[Verdict | None], axes: str, *, labelled: bool) -> Json:
+def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _Place) -> Json:
+    row = place.pixels / max(1, len(verdicts))
     return axis(
         "",
         range=[len(verdicts) - 0.5, -0.5],
         tickvals=list(range(len(verdicts))),
         ticktext=[word(verdict) for verdict in verdicts],
-        showticklabels=labelled,
+        showticklabels=place.column == 0,
+        tickfont={"size": round(min(12.0, max(8.0, row - 1)), 1)},
+        domain=place.up,
         anchor=f"x{axes}",
         fixedrange=True,
     )

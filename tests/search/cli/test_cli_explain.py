@@ -52,7 +52,10 @@ LAYERS = {
     "study.trials": (["default", "base", "study", "cli"], "--set study.trials=1"),
     "models.gru.dropout": (["default", "base", "study", "clamp"], "configs/safe_ranges.yaml:"),
     f"space.{LR}": (["study", "clamp"], "configs/safe_ranges.yaml:"),
-    LR: (["default", "base", "sampled", "sampled", "guard"], "guard: nonfinite_loss at epoch 0, step 1"),
+    LR: (
+        ["default", "base", "sampled", "clamp", "sampled", "guard"],
+        "guard: nonfinite_loss at epoch 0, step 1",
+    ),
 }
 
 
@@ -84,3 +87,18 @@ def test_one_key_is_shown_with_all_its_layers_and_a_wrong_one_with_the_nearest(
         "Leave --key out to see all"
     ]
     assert Path("ballast.db").exists()
+
+
+def test_the_clamp_of_a_dimension_is_a_layer_of_what_is_searched(
+    settings: dict[str, dict[str, Any]], ballast: "Ballast"
+) -> None:
+    declared, left = ({"low": 1e-3, "high": high, "log": True} for high in (0.1, 0.01))
+    sampled, clamp = settings[LR]["overrides"][2:4]
+    assert (sampled["requested"], sampled["effective"]) == (declared, declared)
+    assert (clamp["requested"], clamp["effective"]) == (declared, left)
+    for of in ((), ("--trial", 0)):
+        told = ballast("explain", "small", "--key", LR, *of).out
+        (cut,) = [line for line in told.splitlines() if line.startswith(("│  clamp", "▶  clamp"))]
+        assert "0.001 to 0.1 (log) → 0.001 to 0.01 (log)" in cut
+        silent = next(line for line in told.splitlines() if "silent" in line)
+        assert "clamp" not in silent

@@ -34,7 +34,7 @@ from search.errors import RequestError
 from search.words import COLOURS
 from storage import query, record
 from storage.engine import Store, open_store
-from storage.tables import DataFingerprint, Study, Trial
+from storage.tables import Artifact, DataFingerprint, Study, Trial
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -333,6 +333,23 @@ def test_a_watch_shows_a_trial_as_it_ends_and_ends_with_the_study(store: Store) 
     assert seen.text.rindex("\x1b[?25h") > seen.text.rindex("\x1b[?25l")  # the cursor is seen again
 
 
+def test_a_watch_ends_with_a_study_that_nobody_is_at_work_on(
+    store: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.desertion.ALONE_S", 0.0)
+    add_study(store, wanted=3)
+    add_trial(store, 0)
+    add_trial(store, 1, None)  # of a worker that was killed, and has no place any more
+    for more in ((), ("--json",)):
+        told = ballast("trials", "small", "--watch", *more)
+        assert told.code == 0
+        assert len(told.out.splitlines()) == 1
+        assert told.told == [
+            "ballast: nobody is at work on study 'small', which has 1 of 3 trials; go on with: "
+            "ballast run studies/small.yaml --store sqlite:///ballast.db"
+        ]
+
+
 def test_ctrl_c_ends_a_watch_as_it_is_meant_to_end(store: Store) -> None:
     add_study(store, wanted=2)
     add_trial(store, 0)
@@ -544,6 +561,30 @@ def test_why_a_setting_has_its_value_is_one_sentence(
     setting: Setting, space: Setting | None, trial: int | None, told: str
 ) -> None:
     assert answer(setting, space, trial) == told
+
+
+def test_an_origin_that_its_own_reason_names_is_said_once() -> None:
+    act = (Layer.CLI, "BALLAST_X", "http://a", "http://a", "BALLAST_X comes before the study file")
+    assert answer(_setting(act), None, None) == (
+        f"{LR} is http://a: BALLAST_X set it; that comes before the study file"
+    )
+
+
+def test_the_path_of_a_file_that_has_no_room_stands_on_a_line_of_its_own(
+    small: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "/".join(["", *["folder"] * 12, "curves.png"])
+    with small.session() as session:
+        for kind, path in (("curves", long), ("log", "trial.log")):
+            row = Artifact(study="small", trial=0, kind=kind, path=path, sha256="0", created_at=NOW)
+            session.add(row)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert ballast("explain", "small", "--trial", 0).out.splitlines()[1:4] == [
+        "curves",
+        long,
+        "log trial.log",
+    ]
+    assert f"curves {long}\n" in in_pipe("explain", "small", "--trial", "0")
 
 
 def test_the_end_of_a_key_is_enough_if_it_is_the_end_of_one() -> None:

@@ -83,6 +83,38 @@ def test_anything_else_is_refused_before_a_trial_is_run(
         assert not Path("ballast.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("store", "uri"),
+    [
+        ("sqlite:///ballast.db", "sqlite:///./ballast.db"),
+        ("postgresql://ada:x@db/both", "postgresql+psycopg://bob:y@db:5432/both"),
+    ],
+)
+def test_the_database_of_the_store_is_refused_before_anything_is_trained(
+    write_study: "WriteStudy", store: str, uri: str
+) -> None:
+    resolved = resolve(write_study(), [f"storage.url={store}", f"{KEY}={uri}"])
+    with pytest.raises(RequestError, match=r"is the store of the study, and MLflow wants a database of its"):
+        tracked_at(resolved)
+    apart = resolve(write_study(), [f"storage.url={store}", f"{KEY}={uri}2"])
+    assert tracked_at(apart) == (apart, f"{uri}2")
+
+
+def test_a_run_says_so_in_one_sentence(
+    write_study: "WriteStudy", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "sqlite:///mine.db")
+    told = ballast("run", write_study(), "--store", "sqlite:///mine.db")
+    assert (told.code, told.told) == (
+        2,
+        [
+            "ballast: sqlite:///mine.db is the store of the study, and MLflow wants a database of its own; "
+            "name another, such as sqlite:///mlflow.db"
+        ],
+    )
+    assert not Path("mine.db").exists()
+
+
 def test_a_study_without_an_mlflow_says_how_to_name_one(store: Store) -> None:
     with pytest.raises(RequestError, match="run ballast track small --mlflow http"):
         of_study(store, "small", None)
@@ -121,9 +153,7 @@ def test_a_password_is_nowhere_to_be_found(
     files = (file for file in Path.cwd().rglob("*") if file.is_file())
     kept = "".join(file.read_bytes().decode(errors="replace") for file in files)
     assert "http://ada:***@127.0.0.1:9" in told[1].out
-    assert (
-        "1 trials of study 'small' are not in MLflow (MLflow at http://127.0.0.1:9 does not answer)" in seen
-    )
+    assert "1 trial of study 'small' is not in MLflow (MLflow at http://127.0.0.1:9 does not answer)" in seen
     assert "s3cr" not in seen
     assert "s3cr" not in kept
     monkeypatch.delenv(VARIABLE)

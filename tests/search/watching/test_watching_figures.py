@@ -20,7 +20,7 @@ from search.watching.blocks import Plot
 from search.watching.figures import figures
 from search.watching.plots.canvas import MOST_POINTS, thinned
 from search.watching.plots.course import course
-from search.watching.plots.scales import cut_away
+from search.watching.plots.scales import cut_away, short_names
 from search.watching.view import MOST_CURVES, Searched, StudyView, drawn_trials, study_view
 from search.words import COLOURS
 from storage import tables
@@ -112,6 +112,7 @@ def a_view(
     floor = noise_floor(max(1, sum(trial.epochs for trial in trials)), ROWS, 1)
     return StudyView(
         summary=Summary(study, {}, best, floor, None),
+        done=len(trials),
         data=data,
         settings=[],
         clamps=clamps,
@@ -227,10 +228,10 @@ def test_learning_curves_have_one_trace_a_verdict_and_the_best_on_top() -> None:
     epochs[2][1].validation_loss = math.inf
     found = plot(a_view(trials, epochs), "learning-curves")
     assert [t["name"] for t in found.figure["data"]] == [
-        "accepted",
         "unpromising",
-        "best: trial 1",
+        "accepted",
         "baseline har",
+        "best: trial 1",
     ]
     accepted = trace(found, "accepted")
     assert accepted["x"] == [0, 1, None, 0, 1, None]
@@ -241,6 +242,19 @@ def test_learning_curves_have_one_trace_a_verdict_and_the_best_on_top() -> None:
     assert trace(found, "unpromising")["y"] == [0.9, None, None]
     assert trace(found, "baseline har")["y"] == [0.6, 0.6]
     assert found.title == "Learning curves"
+
+
+def test_curves_that_the_guard_stopped_lie_over_the_others_and_the_legend_keeps_its_order() -> None:
+    trials = [a_trial(n, verdict) for n, verdict in enumerate(COLOURS)]
+    drawn = plot(a_view(trials), "learning-curves").figure["data"]
+    curves = [t for t in drawn if "legendrank" in t]
+    names = [t["name"] for t in curves]
+    assert len(names) == len(COLOURS)
+    assert names[0] == "unpromising"
+    assert names[-3:] == ["accepted", "unstable", "suspicious"]
+    assert [t["name"] for t in drawn][-1] == "best: trial 0"
+    in_legend = [t["name"] for t in sorted(curves, key=lambda t: t["legendrank"])]
+    assert in_legend == ["running" if verdict is None else verdict.value for verdict in COLOURS]
 
 
 def test_losses_that_are_far_apart_are_drawn_on_a_log_scale() -> None:
@@ -281,6 +295,24 @@ def test_a_very_low_skill_moves_the_axis_not_the_data() -> None:
     assert "1 below the axis" in found.figure["layout"]["title"]["text"]
 
 
+def test_the_skill_axis_is_chosen_from_the_accepted_trials_and_the_marks() -> None:
+    skills = [0.24, 0.25, 0.26, 0.27, 0.28, 0.29, -1.2]
+    trials = [a_trial(n, skill=skill) for n, skill in enumerate(skills)]
+    trials += [a_trial(n, Verdict.UNPROMISING, skill=-0.9) for n in range(7, 60)]
+    found = plot(a_view(trials), "skill")
+    low, high = found.figure["layout"]["yaxis"]["range"]
+    assert -0.04 < low < 0  # the ceiling of 0.3, the noise floor and 0 are in it
+    assert 0.3 < high < 0.34
+    assert "54 below the axis" in found.figure["layout"]["title"]["text"]
+
+
+def test_where_no_trial_beats_the_baseline_the_better_ones_are_on_the_skill_axis() -> None:
+    found = plot(a_view([a_trial(n, skill=-0.5 - 0.1 * n) for n in range(8)]), "skill")
+    low, high = found.figure["layout"]["yaxis"]["range"]
+    assert -1 < low < -0.6
+    assert high > 0.3
+
+
 def test_a_leak_does_not_flatten_the_honest_trials() -> None:
     trials = [a_trial(0, skill=0.02), a_trial(1, Verdict.SUSPICIOUS, skill=None)]
     leak = a_finding(1, kind="skill_too_high", value=30.0, step=None, action="stop")
@@ -305,6 +337,62 @@ def test_the_clamped_part_of_a_log_dimension_is_shaded_where_it_is() -> None:
     left, right = layout["xaxis"]["range"]
     assert left < -5
     assert right > -1
+
+
+def _same_ends(count: int) -> list[Searched]:
+    """Dimensions whose last parts are alike, two by two."""
+    keys = [f"models.{model}.size_{n}" for n in range(4) for model in ("gru", "lstm")]
+    return [searched(key, {"low": 1e-6, "high": 0.1, "log": True}, FloatRange(1e-6, 0.1)) for key in keys][
+        :count
+    ]
+
+
+def test_two_columns_of_strips_leave_room_for_the_ends_of_their_ticks_on_a_phone() -> None:
+    layout = plot(a_view(space=_same_ends(4)), "space").figure["layout"]
+    left, right = layout["xaxis"]["domain"], layout["xaxis2"]["domain"]
+    words = 90
+    phone = 390 - words - layout["margin"]["r"]
+    assert (right[0] - left[1]) * phone > 30  # half of `0.8` and half of `1e-6`
+    assert right[1] == pytest.approx(1, abs=1e-3)
+
+
+def test_strips_are_named_by_as_few_parts_of_their_keys_as_tell_them_apart() -> None:
+    keys = ["models.gru.dropout", "models.lstm.dropout", "training.epochs", "dropout", "a.b", "c.a.b"]
+    assert short_names(keys) == {
+        "models.gru.dropout": "gru.dropout",
+        "models.lstm.dropout": "lstm.dropout",
+        "training.epochs": "epochs",
+        "dropout": "dropout",
+        "a.b": "a.b",
+        "c.a.b": "c.a.b",
+    }
+
+
+@pytest.mark.parametrize("count", range(9))
+def test_up_to_eight_keys_fit_into_the_box_of_the_dashboard(count: int) -> None:
+    trials = [a_trial(n, verdict) for n, verdict in enumerate(COLOURS)]
+    view = a_view(trials, space=_same_ends(count), findings=[a_finding(n) for n in range(len(trials))])
+    for found in figures(view):
+        assert found.figure["layout"]["height"] <= 450
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_safe_ranges_have_each_bar_beside_its_text(count: int) -> None:
+    many = searched("data.x", {"choices": list(range(100, 130))}, Choices((100, 101)))
+    found = plot(a_view(space=[*_same_ends(count - 1), many]), "safe-ranges")
+    look = found.figure["layout"]
+    texts = [text for text in look["annotations"] if not text["text"].startswith("<b>")]
+    bars = sorted(y for t in found.figure["data"] for y in t["y"])
+    assert [text["y"] for text in texts] == bars
+    a_line = (look["height"] - look["margin"]["t"] - look["margin"]["b"]) / (4 * count)
+    assert a_line >= texts[0]["font"]["size"] + 1
+    assert texts[0]["font"]["size"] >= 10
+    assert texts[-3]["text"] == "asked for 100, 101 … 129"
+    assert ", 115, " in found.figure["data"][0]["text"][-1]  # hovering tells all
+    for text in texts:
+        ends = -text["xshift"] - 0.55 * text["font"]["size"] * len(text["text"])
+        assert 0 < ends < 390 / 2
+        assert look["margin"]["l"] < 390 * 0.6
 
 
 def test_a_dropped_choice_is_shaded_and_named() -> None:
@@ -420,12 +508,62 @@ def test_interventions_are_marked_by_action_and_named_by_kind() -> None:
     assert [t.get("showlegend", True) for t in (rate, norm, marks)] == [True, False, False]
 
 
-def test_interventions_show_the_best_and_the_latest_eight_with_findings() -> None:
-    trials = [a_trial(0)] + [a_trial(n, Verdict.UNSTABLE) for n in range(1, 14)]
-    findings = [a_finding(n) for n in range(1, 12)]
+def _intervened(verdicts: Sequence[Verdict], several: Sequence[int] = ()) -> list[str]:
+    """The legend where trial 0 is the best, the others have findings, `several` of them more than one."""
+    trials = [a_trial(0)] + [a_trial(n, verdict, value=0.6) for n, verdict in enumerate(verdicts, start=1)]
+    findings = [a_finding(n) for n in sorted([*range(1, len(trials)), *several])]
     found = plot(a_view(trials, findings=findings), "interventions")
-    names = [t["name"] for t in found.figure["data"] if t.get("showlegend", True)]
-    assert names == ["#0 best", *(f"#{n} unstable" for n in range(11, 3, -1))]
+    return [t["name"] for t in found.figure["data"] if t.get("showlegend", True)]
+
+
+def test_interventions_show_the_best_and_the_latest_with_findings_eight_in_all() -> None:
+    names = _intervened([Verdict.UNSTABLE] * 13)
+    assert names == ["#0 best", *(f"#{n} unstable" for n in range(13, 6, -1))]
+
+
+def test_interventions_take_unstable_and_suspicious_trials_in_turn_then_others() -> None:
+    names = _intervened([Verdict.ACCEPTED] * 4 + [Verdict.UNSTABLE] * 2 + [Verdict.SUSPICIOUS] * 3)
+    assert names[1:6] == [
+        "#6 unstable",
+        "#9 suspicious",
+        "#5 unstable",
+        "#8 suspicious",
+        "#7 suspicious",
+    ]
+    assert names[6:] == ["#4 accepted", "#3 accepted"]
+
+
+def test_interventions_prefer_trials_with_several() -> None:
+    names = _intervened([Verdict.UNSTABLE] * 20, several=[2, 4])
+    assert names[:4] == ["#0 best", "#4 unstable", "#2 unstable", "#20 unstable"]
+
+
+def test_interventions_of_trials_whose_epochs_are_not_at_hand_come_last() -> None:
+    trials = [a_trial(n, Verdict.UNSTABLE, epochs=0 if n == 1 else 2) for n in range(4)]
+    findings = [a_finding(n) for n in (0, 1, 1, 2, 3, 3)]
+    epochs = {n: [an_epoch(n, 0), an_epoch(n, 1)] for n in (0, 2)}
+    drawn = plot(a_view(trials, epochs, findings), "interventions").figure["data"]
+    names = [t["name"] for t in drawn if t.get("showlegend", True)]
+    assert names == [f"#{n} unstable" for n in (1, 2, 0, 3)]
+
+
+def test_equal_learning_rates_do_not_hide_each_other() -> None:
+    trials = [a_trial(n, Verdict.UNSTABLE) for n in range(12)]
+    found = plot(a_view(trials, findings=[a_finding(n) for n in range(12)]), "interventions")
+    rates = [t for t in found.figure["data"] if t.get("showlegend", True)]
+    marks = [t for t in found.figure["data"] if t["mode"] == "markers"]
+    widths, sizes = [t["line"]["width"] for t in rates], [t["marker"]["size"] for t in marks]
+    assert len({tuple(t["y"]) for t in rates}) == 1
+    assert widths == sorted(set(widths), reverse=True)
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert (widths[-1], sizes[-1]) >= (1, 7)
+
+
+def test_a_mark_at_the_first_or_the_last_step_is_not_cut_in_half() -> None:
+    findings = [a_finding(0, step=0), a_finding(0, step=None)]
+    layout = plot(a_view([a_trial(0)], findings=findings), "interventions").figure["layout"]
+    for name in ("xaxis", "xaxis2"):
+        assert layout[name]["range"] == [pytest.approx(-9), pytest.approx(309)]
 
 
 def test_the_running_median_looks_back_at_25_trials() -> None:
@@ -473,7 +611,7 @@ def test_two_thousand_trials_are_less_than_400_kilobytes() -> None:
 
 def test_beyond_two_thousand_trials_are_thinned_and_the_title_says_so() -> None:
     trials = [a_trial(n, Verdict.UNSTABLE if n % 50 == 0 else Verdict.ACCEPTED) for n in range(3000)]
-    kept = thinned(trials)
+    kept = thinned(trials, None)
     assert len(kept) == MOST_POINTS
     assert sum(trial.verdict is Verdict.UNSTABLE for trial in kept) == 60
     assert [trial.number for trial in kept] == sorted(trial.number for trial in kept)
@@ -482,3 +620,16 @@ def test_beyond_two_thousand_trials_are_thinned_and_the_title_says_so() -> None:
     assert trace(plot(view, "skill"), "noise floor")["y"][-1] == pytest.approx(
         view.summary.noise_floor, rel=1e-4
     )
+
+
+@pytest.mark.parametrize("best", [0, 1, 1501, 2999])
+def test_the_best_trial_is_drawn_however_many_there_are(best: int) -> None:
+    trials = [a_trial(n, Verdict.UNSTABLE if n % 50 == 7 else Verdict.ACCEPTED) for n in range(3000)]
+    kept = [trial.number for trial in thinned(trials, trials[best])]
+    assert best in kept
+    assert len(kept) == len(set(kept)) == MOST_POINTS
+    trials[best].value = 0.1
+    view = a_view(trials, {})
+    assert best in trace(plot(view, "skill"), "accepted")["x"]
+    assert best in trace(plot(view, "seconds"), "accepted")["x"]
+    assert best in plot(view, "space").figure["data"][0]["customdata"]

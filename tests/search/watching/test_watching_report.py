@@ -71,14 +71,16 @@ def test_a_report_tells_everything_that_a_colleague_asks(small: "Launched") -> N
     assert Paragraph("The guard found nothing.") in page
 
 
-def test_the_commands_name_a_store_that_is_not_the_default(small: "Launched", ballast: "Ballast") -> None:
+def test_the_commands_name_the_store_whatever_their_reader_has_set(
+    small: "Launched", ballast: "Ballast"
+) -> None:
     ballast("report", "small", "-o", "default.md")
     ballast("report", "small", "-o", "other.md", "--store", "sqlite:///./ballast.db")
 
-    assert "\nballast export small -o best.yaml\n" in Path("default.md").read_text()
-    assert (
-        "\nballast export small --store sqlite:///./ballast.db -o best.yaml\n" in Path("other.md").read_text()
-    )
+    for file, url in (("default.md", "sqlite:///ballast.db"), ("other.md", "sqlite:///./ballast.db")):
+        text = Path(file).read_text()
+        assert f"ballast dashboard --store {url}\n" in text
+        assert f"--store {url} \\\n    -o best.yaml\n" in text
 
 
 def test_the_format_is_that_of_the_name_unless_it_is_given(small: "Launched", ballast: "Ballast") -> None:

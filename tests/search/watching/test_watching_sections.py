@@ -15,6 +15,7 @@ from search.study import open_study
 from search.watching import study_sections, trial_sections
 from search.watching.blocks import Block, Code, Paragraph, Table
 from search.watching.markdown import to_markdown
+from search.watching.report import report
 from search.watching.sections import study_note, trial_note
 from search.watching.view import StudyView, TrialView, study_view, trial_view
 from storage import tables
@@ -22,7 +23,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search.conftest import Ballast, Launch, WriteStudy
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 CHUNK = 2045
@@ -54,6 +55,22 @@ def a_trial(**more: Any) -> tables.Trial:
     )
 
 
+def test_trials_taken_over_are_none_of_those_that_are_done(
+    launch: "Launch", write_study: "WriteStudy", ballast: "Ballast"
+) -> None:
+    path = write_study()
+    store = launch(path).store
+    assert ballast("run", path, "--name", "more", "--continue-from", "small").code == 0
+    view = study_view(store, "more")
+    assert len(view.trials) == 4
+    assert "2 of 2 trials are done." in words(study_note(view))
+    assert "2 of 2 trials are done." in words(report(view, []))
+    told = ballast("status", "more").out
+    assert "2 of 2 done, 4 in all" in told
+    assert view.summary.sentence() in told
+    assert "the best of 4 trials" in told  # the best may be one of those taken over
+
+
 @pytest.fixture
 def unrun(write_study: "WriteStudy", tmp_path: Path) -> StudyView:
     """A study that has been made, and has no trial."""
@@ -80,7 +97,8 @@ def test_a_study_note_says_the_result_first_and_how_to_take_it_away(
     best = view.summary.best
     assert best is not None
     assert table(note, "setting").rows == sorted(best.params.items())
-    assert Code("ballast export small --store sqlite:///x.db -o best.yaml\nballast train best.yaml") in note
+    export = "ballast export small \\\n    --store sqlite:///x.db \\\n    -o best.yaml"
+    assert Code(f"{export}\nballast train best.yaml") in note
     assert rows(table(note, "naive forecast")).keys() == {"zero", "train_mean", "persistence", "har"}
     assert rows(table(note, "data"))["train rows"] == (view.study.facts["rows"]["train"],)
     assert (

@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -15,6 +14,7 @@ from search.artifacts import artifact_folder
 from search.config.resolve import resolve
 from search.dashboard import application, read_only
 from search.data import load
+from search.errors import RequestError
 from search.optuna_attributes import put_of_study
 from search.optuna_storage import optuna_storage
 from search.watching import showcase
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from tests.search.conftest import Launch, WriteStudy
 
 SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
-Ask = Callable[..., Any]
 
 
-def ask(served: Any, path: str, method: str = "GET", query_string: str = "") -> tuple[str, bytes]:
+def ask(
+    served: Any, path: str, method: str = "GET", query_string: str = "", sent: Any = None
+) -> tuple[str, bytes]:
     """A request to a WSGI application, as a server makes it."""
     said: list[str] = []
+    body = b"" if sent is None else json.dumps(sent).encode()
     environ = {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
@@ -42,14 +44,16 @@ def ask(served: Any, path: str, method: str = "GET", query_string: str = "") -> 
         "SERVER_PORT": "80",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(),
+        "wsgi.input": io.BytesIO(body),
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
         "wsgi.errors": sys.stderr,
     }
     answer = served(environ, lambda status, headers, *_: said.append(status))
-    body = b"".join(answer)
+    told = b"".join(answer)
     if hasattr(answer, "close"):
         answer.close()
-    return said[0], body
+    return said[0], told
 
 
 def detail(store: Store) -> dict[str, Any]:
@@ -220,3 +224,24 @@ def test_a_study_with_the_ids_of_a_deleted_one_shows_its_own_trials(
     new.add_trial(optuna.create_trial(value=2.0))
     assert [study.study_name for study in showcase.get_all_studies()] == ["small", "new"]
     assert showcase.get_all_trials(2)[0].value == 2.0
+
+
+def test_a_study_on_record_keeps_its_name_and_another_does_not(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(), "study.trials=1")
+    optuna.create_study(study_name="bare", storage=optuna_storage(run.store))
+    served = application(run.store, Showcase(run.store))
+    status, body = ask(served, "/api/studies/1/rename", "POST", sent={"study_name": "other"})
+    assert status.startswith("409")
+    assert "kept under its name" in json.loads(body)["reason"]
+    assert ask(served, "/api/studies/2/rename", "POST", sent={"study_name": "other"})[0][:3] == "201"
+
+
+def test_a_study_deleted_at_the_dashboard_is_not_taken_up_under_its_old_numbers(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(), "study.trials=1")
+    assert ask(application(run.store, Showcase(run.store)), "/api/studies/1", "DELETE")[0][:3] == "204"
+    with pytest.raises(RequestError, match=r"deleted at a dashboard.*--name small-2"):
+        launch(write_study(), "study.trials=2")

@@ -1,0 +1,148 @@
+"""Nobody waits for MLflow without being told, nor for a study that nobody is at work on."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from search.tracking import companion, connection
+from search.tracking.companion import tracked
+from search.tracking.connection import hurried, surroundings
+from search.tracking.following import Standing, follow, not_sent, send_once
+from search.tracking.mapping import TRIAL
+from storage import workers
+from storage.engine import Store
+from storage.tables import Study
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import RunInfo
+
+    from tests.search.conftest import Ballast, Launch, WriteStudy
+
+TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that lets everybody in and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def ask_for_more(store: Store, wanted: int) -> None:
+    with store.session() as session:
+        session.get_one(Study, "small").wanted = wanted
+
+
+def study_of(client: "MlflowClient") -> "RunInfo":
+    """The run of the study."""
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    (study,) = [run for run in client.search_runs([experiment.experiment_id]) if TRIAL not in run.data.tags]
+    return study.info
+
+
+def test_a_run_says_at_its_end_what_it_waits_for_and_why_it_was_in_vain(
+    write_study: "WriteStudy", launch: "Launch", silent: str, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    study = launch(write_study()).study
+    monkeypatch.setattr(companion, "_LAST_WAIT_S", 3.0)
+    caplog.set_level(logging.INFO)
+    with tracked(study, silent):
+        assert caplog.messages == []
+    assert caplog.messages[0] == (
+        f"waiting up to 3 s for MLflow at {silent}; Ctrl-C leaves it, and nothing is lost"
+    )
+    assert caplog.messages[1].startswith(
+        f"2 trials of study 'small' are not in MLflow (MLflow at {silent} did not answer in time); they are"
+    )
+
+
+def test_who_sends_by_hand_is_told_that_mlflow_is_waited_for(
+    store: Store, silent: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(TIMEOUT, "1")
+    monkeypatch.setattr(connection, "_SILENCE_S", 0.1)
+    told = send_once(store, "small", silent)
+    assert told == Standing(sent=0, there=0, left=2, problem=f"MLflow at {silent} does not answer")
+    assert f"waiting for MLflow at {silent}, which has not answered yet" in caplog.messages
+
+
+def test_requests_are_short_while_somebody_waits_for_them() -> None:
+    with surroundings("sqlite:///mlflow.db"):
+        with hurried():
+            assert os.environ[TIMEOUT] == "5"
+        assert os.environ[TIMEOUT] == "30"
+
+
+def looking(times: int) -> Callable[[], bool]:
+    """Asks for an end after so many questions."""
+    asked = count(1)
+    return lambda: next(asked) > times
+
+
+def test_a_study_that_was_left_ends_what_follows_it_and_is_killed_there(
+    store: Store, uri: str, client: "MlflowClient", monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    ask_for_more(store, 5)
+    monkeypatch.setattr("search.desertion.ALONE_S", 0.0)
+    seen: list[str] = []
+    attached = follow(
+        store, "small", uri, looking(3), lambda _: seen.append(study_of(client).status), attached=True
+    )
+    assert (attached.there, seen, caplog.messages) == (2, ["RUNNING"], [])
+    assert study_of(client).status == "KILLED"  # its run has ended
+    client.update_run(study_of(client).run_id, "RUNNING")
+    assert follow(store, "small", uri, lambda: False, lambda _: None) == Standing(sent=0, there=2, left=0)
+    assert study_of(client).status == "KILLED"
+    (said,) = caplog.messages
+    assert said.startswith(
+        "nobody is at work on study 'small', which has 2 of 5 trials; go on with: ballast run "
+    )
+
+
+def test_a_study_that_somebody_is_at_work_on_goes_on_there(
+    store: Store, uri: str, client: "MlflowClient"
+) -> None:
+    ask_for_more(store, 5)
+    workers.join(store, "small", "another-host-00000000:7:7")
+    assert send_once(store, "small", uri).there == 2
+    assert study_of(client).status == "RUNNING"
+    workers.leave(store, "small", "another-host-00000000:7:7")
+    assert send_once(store, "small", uri).there == 2
+    assert study_of(client).status == "KILLED"
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (
+            0,
+            "the end of study 'small' is not in MLflow (away); it is kept in the store, send it later: ",
+        ),
+        (
+            1,
+            "1 trial of study 'small' is not in MLflow (away); it is kept in the store, send it later: ",
+        ),
+        (
+            2,
+            "2 trials of study 'small' are not in MLflow (away); they are kept in the store, send them later: ",
+        ),
+    ],
+)
+def test_what_is_not_there_is_told_in_good_english(store: Store, left: int, told: str) -> None:
+    assert not_sent(store, "small", left, "away").startswith(told)
+
+
+def test_one_trial_is_one_trial(
+    write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", uri: str
+) -> None:
+    launch(write_study(), "study.trials=1")
+    assert ballast("track", "small", "--mlflow", uri).out == "1 trial sent, 0 left, 1 in MLflow\n"
