@@ -57,8 +57,8 @@ def interventions(view: StudyView) -> Plot:
             "Learning rate and the largest gradient norm of each epoch, over optimiser steps, of the best "
             "trial and of the latest unstable and suspicious ones in turn, first those with several "
             f"findings; {len(_PALETTE)} trials at most. The marks are the guard's interventions; hovering "
-            "tells the finding. A thin line on a thick one has nearly its learning rate. A gradient norm that "
-            "is zero or not finite is a gap."
+            "tells the finding. A thin line on a thick one has nearly its learning rate. A gradient norm "
+            "that is zero or not finite is a gap."
         ),
         figure={
             "data": traces,
