@@ -194,8 +194,8 @@ def _require_all_trials(opened: OpenStudy) -> None:
     if len(opened.optuna.get_trials(deepcopy=False)) < on_record:
         raise RequestError(
             f"study {opened.name!r} in {opened.store.shown_url} has trials on record that Optuna does not "
-            "know: it was deleted at a dashboard or in code. What is on record can still be read and exported; "
-            f"start another study: --name {shlex.quote(opened.name + '-2')}"
+            "know: it was deleted at a dashboard or in code. What is on record can still be read and "
+            f"exported; start another study: --name {shlex.quote(opened.name + '-2')}"
         )
 
 

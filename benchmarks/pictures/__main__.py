@@ -58,6 +58,8 @@ class Served(NamedTuple):
     mlflow: str
     best: int
     suspicious: int
+    pictured: int
+    """A trial that was published with its picture."""
     terminal: str
 
 
@@ -91,9 +93,9 @@ def trial(page: "Page", served: Served) -> bytes:
 
 
 def artifacts(page: "Page", served: Served) -> bytes:
-    """The files of the best trial."""
-    pages.open_trial(page, served.dashboard, served.best)
-    name = f"trial-{served.best:05d}"
+    """The files of a trial that has all of them."""
+    pages.open_trial(page, served.dashboard, served.pictured)
+    name = f"trial-{served.pictured:05d}"
     page.locator(f'img[alt="{name}.png"]').wait_for()
     cards = page.locator(".MuiCard-root").filter(has_text=f"{name}.")
     cards.last.scroll_into_view_if_needed()
@@ -191,17 +193,19 @@ def serving(store: str, folder: Path) -> Iterator[Served]:
     """The study behind all its servers."""
     opened = open_store(store)
     trials, best = query.trials(opened, STUDY), query.best_trial(opened, STUDY)
+    with_picture = [file.trial for file in query.artifacts(opened, STUDY) if file.kind == "picture"]
     opened.close()
     if best is None:
         raise SystemExit("no trial was accepted: there is nothing to show")
     suspicious = next(trial.number for trial in trials if trial.verdict is Verdict.SUSPICIOUS)
+    pictured = next(number for number in with_picture if number is not None)
     path = folder / "report.html"
     servers.ballast(store, "report", STUDY, "-o", str(path))
     with servers.dashboard(store) as dashboard, servers.mlflow(folder) as mlflow:
         servers.ballast(store, "track", STUDY, "--mlflow", mlflow)
         rate = ("explain", STUDY, "--trial", str(best.number), "--key", "learning_rate")
-        drawn = as_page(store, ("trials", STUDY, "--verdict", "suspicious"), rate)
-        yield Served(dashboard, path.as_uri(), mlflow, best.number, suspicious, drawn)
+        terminal = as_page(store, ("trials", STUDY, "--verdict", "suspicious"), rate)
+        yield Served(dashboard, path.as_uri(), mlflow, best.number, suspicious, pictured, terminal)
 
 
 def take(browser: "Browser", served: Served) -> int:

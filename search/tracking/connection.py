@@ -20,7 +20,7 @@ log = logging.getLogger("ballast.mlflow")
 
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _HURRIED_S = 5
-_SILENCE_S = 5.0
+_SILENCE_S = 3.0
 
 _SURROUNDINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -584,6 +584,7 @@ def test_the_path_of_a_file_that_has_no_room_stands_on_a_line_of_its_own(
         long,
         "log trial.log",
     ]
+    monkeypatch.delenv("COLUMNS")
     assert f"curves {long}\n" in in_pipe("explain", "small", "--trial", "0")
 
 

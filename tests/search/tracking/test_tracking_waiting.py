@@ -133,7 +133,7 @@ def test_a_study_that_somebody_is_at_work_on_goes_on_there(
         ),
         (
             2,
-            "2 trials of study 'small' are not in MLflow (away); they are kept in the store, send them later: ",
+            "2 trials of study 'small' are not in MLflow (away); they are kept in the store, send them ",
         ),
     ],
 )
