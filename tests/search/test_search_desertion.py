@@ -53,7 +53,7 @@ def test_a_worker_that_was_killed_here_is_none(store: Store) -> None:
     assert len(list(looks(Vigil(store, "small", Clock())))) == round(ALONE_S / INTERVAL_S) + 1
 
 
-@pytest.mark.parametrize("worker", [ELSEWHERE, this_worker()])
+@pytest.mark.parametrize("worker", [ELSEWHERE, this_worker()], ids=["elsewhere", "here"])
 def test_a_worker_without_a_beat_is_lost_after_a_minute_and_not_before(store: Store, worker: str) -> None:
     workers.join(store, "small", worker)
     vigil = Vigil(store, "small", Clock())
