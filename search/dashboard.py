@@ -15,8 +15,9 @@ from optuna_dashboard import wsgi
 from search.artifacts import EveryFolder, folders_of
 from search.errors import RequestError
 from search.exposure import LOCAL, is_local, warn_if_exposed
+from search.watching.answers import FilesElsewhere, NamesStay, TrialsOfPages
 from search.watching.publisher import all_published
-from search.watching.showcase import FilesElsewhere, NamesStay, Showcase, TrialsOfPages
+from search.watching.showcase import Showcase
 from storage.engine import Store
 
 if TYPE_CHECKING:

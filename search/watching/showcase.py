@@ -6,18 +6,14 @@ attributes of the study: at 2,000 trials that took seconds for each request.
 
 import copy
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container
 from typing import Any
 
-from bottle import HTTPResponse, Route, response
-from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from search.optuna_storage import direct_storage
-from search.watching.figures import PLOTS
-from search.watching.view import MOST_CURVES
 from storage import query
 from storage.engine import Store
 from storage.errors import StudyUnknown
@@ -25,7 +21,6 @@ from storage.errors import StudyUnknown
 _PIECE_OF_PLOT = re.compile(r"(dashboard:plot_data:.*:)(\d+)")
 _VERSION_OF_NOTE = re.compile(r"dashboard:(\d+):note_ver")
 _PIECE_OF_NOTE = re.compile(r"dashboard:(\d+):note_str:(\d+)")
-_NO_NOTE: dict[str, Any] = {"version": 0, "body": ""}
 
 
 class Showcase(_CachedStorage):
@@ -137,86 +132,3 @@ def _parted(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[int, dict[
 
 def _joined(chunks: dict[int, str]) -> str:
     return "".join(chunks[index] for index in sorted(chunks))
-
-
-class TrialsOfPages:
-    """A plugin of Bottle that arranges what a study's page is drawn from: plots in their order, and trials.
-
-    Their notes are put back where the page looks for them. Of more than MOST_CURVES trials, every n-th keeps
-    its intermediate values: the page draws a line for each, and took ten seconds to draw 2,000.
-    """
-
-    name, api = "ballast-trials", 2
-
-    def __init__(self, showcase: Showcase) -> None:
-        self._showcase = showcase
-
-    def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
-        """Wrap the one answer that holds trials."""
-        if (route.method, route.rule) != ("GET", "/api/studies/<study_id:int>"):
-            return callback
-
-        def answer(study_id: int) -> Any:
-            told = callback(study_id=study_id)
-            if isinstance(told, dict) and "trials" in told:
-                notes = self._showcase.notes_of(study_id)
-                for trial in [*told["trials"], *told["best_trials"]]:
-                    trial["note"] = notes.get(trial["trial_id"], _NO_NOTE)
-                _thin(told["trials"])
-                told["plotly_graph_objects"].sort(key=_place)  # they come in any order, another each time
-            return told
-
-        return answer
-
-
-def _place(plot: dict[str, Any]) -> tuple[int, str]:
-    """Ours in the order of the report, others after them."""
-    return (PLOTS.index(plot["id"]) if plot["id"] in PLOTS else len(PLOTS)), plot["id"]
-
-
-def _thin(trials: Sequence[dict[str, Any]]) -> None:
-    every = -(-max((trial["number"] + 1 for trial in trials), default=1) // MOST_CURVES)
-    for trial in trials:
-        if trial["number"] % every:
-            trial["intermediate_values"] = []
-
-
-class NamesStay:
-    """A plugin of Bottle that refuses to rename a study of ours: its record is kept under its name."""
-
-    name, api = "ballast-names", 2
-
-    def __init__(self, showcase: Showcase) -> None:
-        self._showcase = showcase
-
-    def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
-        """Wrap the one request that renames."""
-        if route.rule != "/api/studies/<study_id:int>/rename":
-            return callback
-
-        def answer(study_id: int) -> Any:
-            if not self._showcase.is_ours(study_id):
-                return callback(study_id=study_id)
-            response.status = 409
-            return {"reason": "the record of this study is kept under its name, which therefore stays"}
-
-        return answer
-
-
-class FilesElsewhere:
-    """A plugin of Bottle that answers in words where the file of an artifact is not on this machine."""
-
-    name, api = "ballast-files", 2
-
-    def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
-        """Wrap the answers that are files of trials."""
-        if not route.rule.startswith("/artifacts/"):
-            return callback
-
-        def answer(**where: Any) -> Any:
-            try:
-                return callback(**where)
-            except ArtifactNotFound as error:
-                return HTTPResponse(str(error), status=404, headers={"Content-Type": "text/plain"})
-
-        return answer

@@ -17,7 +17,7 @@ from search.data import load
 from search.errors import RequestError
 from search.optuna_attributes import put_of_study
 from search.optuna_storage import optuna_storage
-from search.watching import showcase
+from search.watching import answers
 from search.watching.figures import PLOTS
 from search.watching.publish import publish_study
 from search.watching.showcase import Showcase
@@ -195,9 +195,9 @@ def test_of_many_trials_every_nth_keeps_its_intermediate_values(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = launch(write_study(), "study.trials=3")
-    monkeypatch.setattr(showcase, "MOST_CURVES", 2)
+    monkeypatch.setattr(answers, "MOST_CURVES", 2)
     assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 0, 2]
-    monkeypatch.setattr(showcase, "MOST_CURVES", 3)
+    monkeypatch.setattr(answers, "MOST_CURVES", 3)
     assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 2, 2]
 
 
