@@ -6,10 +6,11 @@ from typing import Any
 
 from search.cli.grid import Cell, Column, Grid, grid
 from search.cli.styles import count_cells, plain
+from search.desertion import at_work
 from search.summary import Summary
 from search.words import cell, duration
 from search.worker import is_dead
-from storage import query, tables, workers
+from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -64,8 +65,7 @@ class Standing:
 def standing(store: Store, summary: Summary) -> Standing:
     """Read what a summary does not say."""
     name = summary.study.name
-    present = [row for row in workers.present(store, name) if not is_dead(row.worker)]
-    return Standing(summary, query.count_conclusive(store, name), present, _running(store, name))
+    return Standing(summary, query.count_conclusive(store, name), at_work(store, name), _running(store, name))
 
 
 def _running(store: Store, name: str) -> list[Running]:

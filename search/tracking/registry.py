@@ -7,10 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from search.config.resolve import resolve
 from search.data import load
@@ -22,9 +19,6 @@ from storage import tables
 from storage.engine import Store
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
-
-if TYPE_CHECKING:
-    from torch import nn
 
 _EXAMPLES = 8
 """Windows that the model is traced with; more than one, so that the number of windows stays free."""
@@ -67,25 +61,22 @@ def register(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: s
             return _log(trained, run_id, name, _tags(trial))
 
 
-def windows(data: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The windows that end at `rows`: (n, seq_len, features)."""
-    return np.stack([data.features[row - data.seq_len + 1 : row + 1] for row in rows])
-
-
 def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str:
     import mlflow
-    import torch
     from mlflow.models import infer_signature
 
-    model, examples = _module(trained), windows(trained.data, trained.data.validation[:_EXAMPLES])
-    with torch.no_grad():
-        forecasts = model(torch.from_numpy(examples)).numpy()
+    from trainer.serving import forecast, served, windows  # torch comes with it, and nowhere before
+
+    data, weights = trained.data, trained.rerun.result.weights
+    assert weights is not None
+    model = served(trained.config.models.gru, len(data.feature_names), weights)
+    examples = windows(data, data.validation[:_EXAMPLES])
     logged = mlflow.pytorch.log_model(
         model,
         name="model",
         run_id=run_id,
         registered_model_name=name,
-        signature=infer_signature(examples, forecasts),
+        signature=infer_signature(examples, forecast(model, examples)),
         input_example=examples,
         serialization_format="pt2",
         pip_requirements=[f"{package}=={_release(package)}" for package in _REQUIRED],
@@ -93,28 +84,6 @@ def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str
         tags=tags,
     )
     return str(logged.registered_model_version)
-
-
-def _module(trained: _Trained) -> "nn.Module":
-    """The forecaster with windows first, as MLflow serves them; on the CPU, without dropout."""
-    from torch import Tensor, nn
-
-    from trainer.model import GRUForecaster
-
-    class WindowsFirst(nn.Module):
-        def __init__(self, forecaster: GRUForecaster) -> None:
-            super().__init__()
-            self.forecaster = forecaster
-
-        def forward(self, x: Tensor) -> Tensor:
-            forecasts: Tensor = self.forecaster(x.transpose(0, 1))  # (n, seq_len, features) → (n,)
-            return forecasts
-
-    weights = trained.rerun.result.weights
-    assert weights is not None
-    forecaster = GRUForecaster(len(trained.data.feature_names), trained.config.models.gru)
-    forecaster.load_state_dict({key: weight.cpu() for key, weight in weights.items()})
-    return WindowsFirst(forecaster).eval()
 
 
 def _metadata(trained: _Trained) -> dict[str, Any]:

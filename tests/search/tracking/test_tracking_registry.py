@@ -11,10 +11,10 @@ import torch
 from search.config.resolve import resolve
 from search.data import load
 from search.rerun import rerun
-from search.tracking.registry import windows
 from storage import query
 from storage.engine import Store
 from trainer.model import GRUForecaster
+from trainer.serving import windows
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
