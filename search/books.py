@@ -11,6 +11,7 @@ from search import recording
 from search.config.schema import SamplerName
 from search.continuation import recorded_value
 from search.files import StudyFiles, study_files
+from search.machine import this_machine
 from search.retry import deserves_retry, origin_of, queue_again
 from search.seeds import trial_seed
 from search.telling import message_for, tell
@@ -91,6 +92,7 @@ def start(
         configuration=configuration,
         source_study=None if twin is None else twin.study,
         source_trial=None if twin is None else twin.number,
+        machine=this_machine() if twin is None else twin.machine,
     )
     record.start_trial(books.store, row, settings)
     return row
@@ -102,8 +104,12 @@ def conclude(
     judgement: Judgement,
     value: float | None = None,
     skill: float | None = None,
+    *,
+    folds: Sequence[float] = (),
 ) -> None:
     """Tell Optuna what the record holds, and queue the parameters again where the verdict asks for it.
+
+    `folds` are the validation losses of each fold, of a trial that has several.
 
     Whatever part of this was done before, by a worker that died over it, is not done twice.
     """
@@ -113,6 +119,8 @@ def conclude(
         trial.set_user_attr("reasons", ", ".join(judgement.reasons))
     if skill is not None:
         trial.set_user_attr("skill", skill)
+    if folds:
+        trial.set_user_attr("folds", list(folds))
     if books.press is not None:
         books.press.publish(trial)
     if deserves_retry(judgement, origin_of(trial).attempt, rules.retries):

@@ -1,24 +1,24 @@
 """The data of a study: read and audited once per process, prepared once per data configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from search.config.resolved import ResolvedStudy
 from search.errors import AnswerIsNo, RequestError
 from search.space import Choices, Dimension
-from trainer.baselines import baseline_losses
+from trainer.baselines import mean_baseline_losses
 from trainer.config import DataConfig
 from trainer.data.audit import audit
 from trainer.data.findings import Audit
 from trainer.data.source import Table, read_table
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_folds
 from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
 
 
 @dataclass(frozen=True)
 class StudyData:
-    """What all trials of a study share. Losses are in units of the standardised target."""
+    """What all trials of a study share. Losses are in units of the standardised target, means over the folds."""
 
     table: Table
     audit: Audit
@@ -26,22 +26,24 @@ class StudyData:
     baseline: Baseline
     ceiling: float
     """Skill over the baseline above which a trial is suspicious."""
-    base: Dataset
-    _prepared: dict[str, Dataset] = field(default_factory=dict, repr=False)
+    base: tuple[Dataset, ...]
+    """The folds of the trial that needs most rows."""
+    _prepared: dict[str, tuple[Dataset, ...]] = field(default_factory=dict, repr=False)
 
-    def dataset(self, config: DataConfig) -> Dataset:
-        """The windows for this configuration; trials that search the data section differ in it."""
+    def folds(self, config: DataConfig) -> tuple[Dataset, ...]:
+        """The data of each fold for this configuration; trials that search the data section differ in it."""
         key = config.model_dump_json()
         if key not in self._prepared:
-            self._prepared[key] = prepare(config, self.table)
+            self._prepared[key] = prepare_folds(config, self.table)
         return self._prepared[key]
 
     def facts(self) -> dict[str, Any]:
         """What the record keeps of it."""
-        base = self.base
+        base = self.base[-1]
         return {
             "kind": base.kind,
             "horizon": base.horizon,
+            "folds": len(self.base),
             "rows": self.audit.rows,
             "baselines": dict(self.baselines),
             "baseline": {"name": self.baseline.name, "loss": self.baseline.loss},
@@ -56,8 +58,10 @@ class StudyData:
 def inspect(resolved: ResolvedStudy, *, deep: bool = False) -> Audit:
     """Read and audit, `deep` with the refits that take longer.
 
-    Raises DataError only for what keeps the table from being read at all.
+    Raises RequestError where trials would be judged by different rows, and DataError only for what keeps the
+    table from being read at all.
     """
+    _require_the_same_rows(resolved)
     config = _most_demanding(resolved)
     table = read_table(config, folder=resolved.folder)
     return audit(config, resolved.trial_config.guard, table, deep=deep)
@@ -65,23 +69,24 @@ def inspect(resolved: ResolvedStudy, *, deep: bool = False) -> Audit:
 
 def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     """Read, audit and prepare; AnswerIsNo with all blocking findings if the audit fails."""
+    _require_the_same_rows(resolved)
     config, guard = _most_demanding(resolved), resolved.trial_config.guard
     table = read_table(config, folder=resolved.folder)
     found = audit(config, guard, table)
-    if not found.ok(strict) or found.dataset is None:
+    if not found.ok(strict) or not found.folds:
         raise AnswerIsNo(blocked(found, strict))
-    _require_a_full_batch(resolved, found.dataset)
-    base, looks = found.dataset, resolved.file.study.trials * most_epochs(resolved)
-    baselines = baseline_losses(base, base.validation)
-    floor = noise_floor(looks, len(base.validation), base.horizon)
+    _require_a_full_batch(resolved, found.folds)
+    base, looks = found.folds[-1], resolved.file.study.trials * most_epochs(resolved)
+    baselines = mean_baseline_losses(found.folds)
+    floor = noise_floor(looks, found.rows["validation"], base.horizon)
     return StudyData(
         table=table,
         audit=found,
         baselines=baselines,
         baseline=best_baseline(baselines),
         ceiling=skill_ceiling(base.kind, floor, guard.max_skill),
-        base=base,
-        _prepared={config.model_dump_json(): base},
+        base=found.folds,
+        _prepared={config.model_dump_json(): found.folds},
     )
 
 
@@ -90,15 +95,25 @@ def most_epochs(resolved: ResolvedStudy) -> int:
     return _largest(resolved.space.get("training.epochs"), resolved.trial_config.training.epochs)
 
 
-def _require_a_full_batch(resolved: ResolvedStudy, data: Dataset) -> None:
+def _require_a_full_batch(resolved: ResolvedStudy, folds: Sequence[Dataset]) -> None:
     """Raise RequestError for a batch that the training rows cannot fill: the size would not take effect."""
-    key, rows = "models.gru.batch_size", len(data.train)
+    key, rows = "models.gru.batch_size", min(len(data.train) for data in folds)
     largest = _largest(resolved.space.get(key), resolved.trial_config.models.gru.batch_size)
     if largest > rows:
         origin = resolved.settings[key].origin
         raise RequestError(
             f"{origin}: {key} goes up to {largest}, and there are {rows} training rows; "
             f"make it {rows} or less"
+        )
+
+
+def _require_the_same_rows(resolved: ResolvedStudy) -> None:
+    """Raise RequestError where trials would be judged by different rows: losses could not be compared."""
+    key = "data.seq_len"
+    if key in resolved.space and resolved.trial_config.data.split.method == "cpcv":
+        raise RequestError(
+            f"{resolved.settings[key].origin}: {key} is searched, and under data.split.method = cpcv the first "
+            f"rows to be forecast depend on it; fix it with --set {key}=22, or use another method"
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from search import recording
+from search.rows import copied_forecasts
 from search.study import OpenStudy
 from search.verdict import DUPLICATE, MAX_SECONDS, Judgement
 from storage import query, record, tables
@@ -59,5 +60,6 @@ def finish_copy(
         finished_at=recording.now(),
         duration_s=duration_s,
         remaining=epochs,
+        forecasts=copied_forecasts(store, twin, row.study, row.number),
     )
     return judgement

@@ -17,6 +17,7 @@ from search.config.schema import SPACE, TRIAL_LEAVES
 from search.continuation import Stacks, recorded_value
 from search.data import StudyData
 from search.errors import RequestError
+from search.rows import copied_forecasts
 from search.space import to_distributions
 from search.telling import CONSTRAINT, message_for
 from search.verdict import MAX_SECONDS
@@ -226,6 +227,7 @@ def _put_on_record(books: Books, resolved: ResolvedStudy, found: Taken, number: 
         finished_at=old.finished_at,
         duration_s=old.duration_s or 0.0,
         remaining=[recording.epoch_of_copy(epoch, books.name, number) for epoch in epochs],
+        forecasts=copied_forecasts(store, old, books.name, number),
         findings=[replace(finding, study=books.name, trial=number) for finding in findings],
         settings=_guard_rows(books, old, number, own),
     )

@@ -111,7 +111,8 @@ def _end(bench: Bench, trial: optuna.Trial, course: _Course, judgement: Judgemen
         guard_position=course.guard_position,
     )
     value, skill = (None, None) if result is None else (result.value, result.skill)
-    books.conclude(study.books, trial, judgement, value, skill)
+    folds = () if result is None else recording.best_folds(result.epochs, result.best_epoch)
+    books.conclude(study.books, trial, judgement, value, skill, folds=folds)
     if judgement.verdict in CONCLUSIVE:
         sealed.forget(study.files.checkpoint_of(origin_of(trial).first))
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
@@ -126,7 +127,8 @@ def _copy(bench: Bench, trial: optuna.Trial, course: _Course, twin: tables.Trial
         trial.report(epoch.validation_loss, epoch.epoch)
     seconds = time.monotonic() - course.began
     judgement = finish_copy(study.store, row, twin, epochs, worker=bench.worker, duration_s=seconds)
-    books.conclude(study.books, trial, judgement, twin.value, twin.skill)
+    folds = recording.best_folds(epochs, twin.best_epoch)
+    books.conclude(study.books, trial, judgement, twin.value, twin.skill, folds=folds)
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, twin.value, twin.skill, row.started_at))
     return judgement
 
@@ -162,7 +164,7 @@ def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedT
 
     return fit(
         resolved.config,
-        study.data.dataset(resolved.config.data),
+        study.data.folds(resolved.config.data),
         baseline=study.data.baseline,
         ceiling=study.data.ceiling,
         seed=course.row.seed,

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from search import rows
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.passwords import URLS
 from search.config.resolved import ResolvedStudy
@@ -148,7 +149,17 @@ def clamp_to_json(clamp: Clamp | tables.Clamp) -> dict[str, Any]:
 
 def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
     """One epoch that passed the guard."""
-    return tables.Epoch(study=study, trial=trial, **vars(report))
+    signals = {**vars(report), "fold_losses": list(report.fold_losses)}
+    return tables.Epoch(study=study, trial=trial, **signals)
+
+
+def best_folds(epochs: Sequence[EpochReport | tables.Epoch], best: int | None) -> tuple[float, ...]:
+    """Validation loss of each fold in the epoch `best`; () where there is but one fold, or no such epoch.
+
+    `epochs` are all of a trial, from the first.
+    """
+    losses = () if best is None else tuple(epochs[best].fold_losses)
+    return losses if len(losses) > 1 else ()
 
 
 def _storable(message: str) -> str:
@@ -158,16 +169,13 @@ def _storable(message: str) -> str:
 
 def epoch_of_copy(epoch: tables.Epoch, study: str, trial: int) -> tables.Epoch:
     """The same epoch, as that of another trial."""
-    return tables.Epoch(study=study, trial=trial, **_signals(epoch))
+    return replace(epoch, study=study, trial=trial)
 
 
 def report_of(epoch: tables.Epoch) -> EpochReport:
     """The epoch as the trainer reported it."""
-    return EpochReport(**_signals(epoch))
-
-
-def _signals(epoch: tables.Epoch) -> dict[str, Any]:
-    return {field.name: getattr(epoch, field.name) for field in fields(EpochReport)}
+    told = {field.name: getattr(epoch, field.name) for field in fields(EpochReport)}
+    return EpochReport(**{**told, "fold_losses": tuple(epoch.fold_losses)})
 
 
 def log_row(study: str, trial: int, path: Path) -> tables.Artifact | None:
@@ -204,6 +212,7 @@ def finding_rows(study: str, trial: int, findings: Sequence[Finding]) -> list[ta
             parameter=f.parameter,
             rows=list(f.rows),
             cell=f.cell,
+            fold=f.fold,
         )
         for f in findings
     ]
@@ -264,5 +273,6 @@ def finish_trial(
         remaining=remaining,
         artifacts=artifacts,
         findings=finding_rows(trial.study, trial.number, findings),
+        forecasts=rows.forecast_rows(trial.study, trial.number, () if result is None else result.forecasts),
         settings=guard_rows(trial.study, trial.number, findings, guard_position),
     )

@@ -120,7 +120,8 @@ def _recover(books: Books, frozen: FrozenTrial, me: str, is_gone: Callable[[str]
             judgement = Judgement(row.verdict, tuple(row.reasons), row.message or "")
         else:
             _finish(books, row, me, _DIED)
-        conclude(books, trial, judgement, row.value, row.skill)
+        folds = recording.best_folds(query.epochs(books.store, books.name, row.number), row.best_epoch)
+        conclude(books, trial, judgement, row.value, row.skill, folds=folds)
     except _QUICKER:
         return False  # another worker was, or its owner, who was just about to end
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)

@@ -1,8 +1,9 @@
 """Runs one configuration outside any study, and says whether an exported one gave its value again."""
 
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +14,40 @@ from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
 from search.data import load
 from search.errors import RequestError
+from search.machine import this_machine
 from search.recording import clamp_to_json, versions
 from search.seeds import trial_seed
 from search.verdict import Judgement, judge
 from storage.verdicts import Verdict
 from trainer.config import TrialConfig
+from trainer.data.source import Table
+from trainer.data.windows import Dataset
 from trainer.result import EpochReport, TrialResult
+
+CLOSE = 1e-5
+"""How far the value may lie from the exported one, on another machine or with other versions."""
+
+
+class Reproduction(StrEnum):
+    """How near a rerun came to the exported value.
+
+    equal ──► BITS
+    not equal, within CLOSE, machine or versions differ or are not known ──► CLOSE
+    any other ──► NO
+    """
+
+    BITS = "bits"
+    CLOSE = "close"
+    NO = "no"
+
+
+def reproduction(value: float | None, expected: float, *, elsewhere: bool) -> Reproduction:
+    """Pure; `elsewhere` says that this machine, or a version, is not known to be that of the export."""
+    if value == expected:
+        return Reproduction.BITS
+    if elsewhere and value is not None and abs(value - expected) <= CLOSE:
+        return Reproduction.CLOSE
+    return Reproduction.NO
 
 
 @dataclass(frozen=True)
@@ -32,16 +61,30 @@ class Rerun:
     """What is not as it was when the file was exported."""
     clamps: tuple[Clamp, ...]
     """What was asked for and cut, which nobody should have to find out."""
+    reproduction: Reproduction | None
+    """None if there is nothing to compare with."""
+    study: str
+    trial: int | None
+    """The trial that was exported."""
+    config: TrialConfig = field(repr=False)
+    data: Dataset = field(repr=False)
+    """Of the last fold."""
+    table: Table = field(repr=False)
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether the value is the exported one to the last bit; None if there is nothing to compare with."""
-        return None if self.expected is None else self.result.value == self.expected
+        """Whether the exported value came again, to the bit or close; None with nothing to compare with."""
+        return None if self.reproduction is None else self.reproduction is not Reproduction.NO
 
     @property
     def trustworthy(self) -> bool:
         """Whether it ended as an exported trial must."""
         return self.judgement.verdict is Verdict.ACCEPTED
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether nothing speaks against it: trustworthy, and reproduced if it was exported."""
+        return self.trustworthy and self.reproduced is not False
 
     def to_json(self) -> dict[str, Any]:
         """The shape that `train --json` promises."""
@@ -50,6 +93,7 @@ class Rerun:
             "value": result.value,
             "skill": result.skill,
             "reproduced": self.reproduced,
+            "reproduction": self.reproduction,
             "expected": self.expected,
             "verdict": str(self.judgement.verdict),
             "reasons": list(self.judgement.reasons),
@@ -64,6 +108,17 @@ class Rerun:
         }
 
 
+def resolve_one(path: Path, sets: Sequence[str] = (), *, policy: Path | None = None) -> ResolvedStudy:
+    """The one configuration of `path`; RequestError if the file leaves something to be searched."""
+    resolved = resolve(path, sets, policy=policy)
+    if resolved.space:
+        raise RequestError(
+            f"{path} searches {', '.join(resolved.space)}, and one configuration is wanted. Search with: "
+            f"ballast run {shlex.quote(str(path))}, or fix each with --set"
+        )
+    return resolved
+
+
 def rerun(
     path: Path,
     sets: Sequence[str] = (),
@@ -73,33 +128,54 @@ def rerun(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Rerun:
     """Train the one configuration of `path`; RequestError if the file leaves something to be searched."""
-    resolved = resolve(path, sets, policy=policy)
-    if resolved.space:
-        raise RequestError(
-            f"{path} searches {', '.join(resolved.space)}; train takes one configuration. Search with: "
-            f"ballast run {shlex.quote(str(path))}, or fix each with --set"
-        )
-    exported = _exported(resolved)
+    resolved = resolve_one(path, sets, policy=policy)
+    exported = exported_from(resolved)
     data, trial = load(resolved), resolved.trial({})
     config = trial.config if exported is None else _unhurried(trial.config)
     from trainer.loop import fit  # torch is imported where it trains, and nowhere before
 
+    folds = data.folds(config.data)
     result = fit(
         config,
-        data.dataset(config.data),
+        folds,
         baseline=data.baseline,
         ceiling=data.ceiling,
         seed=trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed,
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
+    elsewhere = () if exported is None else _elsewhere(exported)
+    changes = () if exported is None else _changes(exported, resolved, data.table.sha256, sets)
     return Rerun(
         result=result,
         judgement=judge(result, trial.values),
         expected=None if exported is None else exported.value,
-        differences=() if exported is None else _differences(exported, resolved, data.table.sha256, sets),
+        differences=(*changes, *elsewhere),
         clamps=resolved.clamps,
+        reproduction=None
+        if exported is None
+        else reproduction(result.value, exported.value, elsewhere=bool(elsewhere)),
+        study=resolved.file.study.name,
+        trial=None if exported is None else exported.trial,
+        config=config,
+        data=folds[-1],
+        table=data.table,
     )
+
+
+def one_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
+    """The weights of the best epoch, by parameter.
+
+    RequestError where each fold has its own. `path` is that of the configuration.
+    """
+    weights = outcome.result.weights
+    if weights is None:
+        method = outcome.config.data.split.method
+        raise RequestError(
+            f"{path} has no one model to keep: under data.split.method {method!r} each fold has its own; "
+            f"train one: ballast train {shlex.quote(str(path))} --set data.split.method=holdout --save FOLDER"
+        )
+    return weights
 
 
 class _ExportedData(BaseModel):
@@ -116,24 +192,29 @@ def _unhurried(config: TrialConfig) -> TrialConfig:
     return config.model_copy(update={"training": config.training.model_copy(update={"max_seconds": None})})
 
 
-class _Exported(BaseModel):
+class Exported(BaseModel):
     """What a rerun needs of the section that an export writes."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
+    trial: Annotated[int, Field(ge=0)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     value: float
+    skill: float
+    best_epoch: Annotated[int, Field(ge=0)]
     data: _ExportedData
     policy: _ExportedPolicy
     versions: dict[str, str]
+    machine: dict[str, str] | None = None
+    """None in an export of a Ballast that did not keep it."""
 
 
-def _exported(resolved: ResolvedStudy) -> _Exported | None:
+def exported_from(resolved: ResolvedStudy) -> Exported | None:
     """The provenance of an exported file, None for any other; RequestError if somebody edited it."""
     if not resolved.provenance:
         return None
     try:
-        return _Exported.model_validate(resolved.provenance)
+        return Exported.model_validate(resolved.provenance)
     except ValidationError as error:
         wrong = ", ".join(".".join(str(part) for part in detail["loc"]) for detail in error.errors())
         raise RequestError(
@@ -142,20 +223,31 @@ def _exported(resolved: ResolvedStudy) -> _Exported | None:
         ) from None
 
 
-def _differences(
-    exported: _Exported, resolved: ResolvedStudy, sha256: str, sets: Sequence[str]
+def _changes(
+    exported: Exported, resolved: ResolvedStudy, sha256: str, sets: Sequence[str]
 ) -> tuple[str, ...]:
-    """What could explain another value, in the order of likelihood."""
+    """What was changed since the export, in the order of likelihood to explain another value."""
     differences = [f"--set {text} changes the exported configuration" for text in sets]
     differences += [f"{c.key} was clamped from {c.declared} to {c.effective}" for c in resolved.clamps]
     if exported.policy.fingerprint != resolved.fingerprints()["policy"]:
         differences.append(f"the safe ranges differ; the study had those of --policy {exported.policy.file}")
     if exported.data.sha256 != sha256:
         differences.append(f"the data of {resolved.file.data.source} changed since the export")
-    present = versions()
-    differences += [
+    return tuple(differences)
+
+
+def _elsewhere(exported: Exported) -> tuple[str, ...]:
+    """Why sums may be rounded otherwise here than where the exported value was computed."""
+    if exported.machine is None:
+        found = ["the export does not say on which machine its value was computed"]
+    else:
+        found = _not_as_before(this_machine(), exported.machine)
+    return (*found, *_not_as_before(versions(), exported.versions))
+
+
+def _not_as_before(present: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    return [
         f"{name} is {present.get(name)}, was {was}"
-        for name, was in exported.versions.items()
+        for name, was in before.items()
         if present.get(name) != was
     ]
-    return tuple(differences)

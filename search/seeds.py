@@ -14,3 +14,8 @@ def trial_seed(study_seed: int, number: int) -> int:
 def sampler_seed(study_seed: int, number: int) -> int:
     """The seed of the draws that choose a trial's parameters."""
     return int(np.random.SeedSequence([study_seed, number], spawn_key=(1,)).generate_state(1)[0])
+
+
+def fresh_seed(study_seed: int, number: int) -> int:
+    """The seed of a training that verifies: none of a trial's, and the same whoever verifies."""
+    return int(np.random.SeedSequence([study_seed, number], spawn_key=(2,)).generate_state(1)[0])

@@ -9,7 +9,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from search import continuation, inheritance, recording
+from search import continuation, inheritance, recording, rows
 from search.books import Books, Rules
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData, most_epochs
@@ -134,6 +134,7 @@ def _create(opened: OpenStudy) -> tables.Study | None:
             recording.setting_rows(name, resolved.settings.values()),
             recording.clamp_rows(name, resolved),
             recording.data_row(name, opened.data),
+            [rows.held_out_row(name, opened.data.base)],
         )
     except StudyExists:
         return query.study(store, name)
@@ -143,14 +144,14 @@ def _create(opened: OpenStudy) -> tables.Study | None:
 def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:
     """Put on record what has changed of what may change: above all, how many trials are wanted."""
     stacks = query.setting_stacks(opened.store, opened.name)
-    rows = continuation.continuation_rows(opened.resolved, stacks)
-    if rows or recorded.sources != opened.resolved.sources:
+    changed = continuation.continuation_rows(opened.resolved, stacks)
+    if changed or recorded.sources != opened.resolved.sources:
         record.continue_study(
             opened.store,
             opened.name,
             wanted=opened.resolved.file.study.trials,
             sources=opened.resolved.sources,
-            settings=rows,
+            settings=changed,
         )
 
 

@@ -77,17 +77,20 @@ def not_applied(effective: Mapping[str, Any], requested: Mapping[str, Any]) -> l
 
 
 def _rate_changed(result: TrialResult) -> list[str]:
-    """A sentence for each change of the learning rate after the read-back that is not the guard's."""
+    """A sentence for each change of a fold's learning rate after the read-back that is not the guard's."""
     if not result.effective:
         return []  # stopped before its first step
-    acts = [finding.intervention for finding in result.findings]
-    left = [result.effective["models.gru.learning_rate"], *(act.lr_after for act in acts)]
-    met = [*(act.lr_before for act in acts), result.final_learning_rate]
-    return [
-        f"models.gru.learning_rate was left at {before!r}, and later found to be {after!r}"
-        for before, after in zip(left, met, strict=True)
-        if before != after
-    ]
+    found = []
+    for fold, final in enumerate(result.final_learning_rates):
+        acts = [finding.intervention for finding in result.findings if finding.fold == fold]
+        left = [result.effective["models.gru.learning_rate"], *(act.lr_after for act in acts)]
+        met = [*(act.lr_before for act in acts), final]
+        found += [
+            f"models.gru.learning_rate was left at {before!r}, and later found to be {after!r}"
+            for before, after in zip(left, met, strict=True)
+            if before != after
+        ]
+    return found
 
 
 def _same(used: Any, wanted: Any) -> bool:

@@ -46,7 +46,7 @@ def cell(value: Any) -> str:
 
 def place(origin: str) -> str:
     """An origin without its folders; `--json` has it whole."""
-    return printable(origin if origin.startswith("--set") else origin.rpartition("/")[2])
+    return printable(origin if origin.startswith("--") else origin.rpartition("/")[2])
 
 
 def duration(seconds: float | None) -> str:

@@ -12,7 +12,20 @@ from sqlalchemy.orm import Session
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from storage.patience import patient
-from storage.tables import Artifact, Clamp, DataFingerprint, Epoch, Finding, Row, Setting, Study, Trial
+from storage.tables import (
+    Artifact,
+    Clamp,
+    DataFingerprint,
+    Epoch,
+    Finding,
+    Forecast,
+    HeldOut,
+    Look,
+    Row,
+    Setting,
+    Study,
+    Trial,
+)
 from storage.verdicts import CONCLUSIVE, Verdict
 
 _AnyRow = TypeVar("_AnyRow", bound=Row)
@@ -148,6 +161,39 @@ def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifac
     """The files of a trial, or all of the study and its trials, oldest first."""
     query = select(Artifact).where(Artifact.study == name).order_by(Artifact.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Artifact.trial == trial))
+
+
+@patient
+def held_out(store: Store, name: str) -> HeldOut | None:
+    """The validation rows of a study; None where it was started before they were kept."""
+    return next(iter(_of_study(store, name, select(HeldOut).where(HeldOut.study == name))), None)
+
+
+@patient
+def forecasts(store: Store, name: str) -> list[Forecast]:
+    """The forecasts of all trials of a study that have any, by number."""
+    return _of_study(store, name, select(Forecast).where(Forecast.study == name).order_by(Forecast.trial))
+
+
+@patient
+def forecast(store: Store, name: str, trial: int) -> Forecast | None:
+    """Those of one trial."""
+    query = select(Forecast).where(Forecast.study == name, Forecast.trial == trial)
+    return next(iter(_of_trial(store, name, trial, query)), None)
+
+
+@patient
+def looks(store: Store, source: str) -> list[Look]:
+    """All looks at test rows of a table, in the order in which they were taken."""
+    with store.reading() as session:
+        return _all(session, select(Look).where(Look.source == source).order_by(Look.id))
+
+
+@patient
+def looks_of(store: Store, study: str) -> list[Look]:
+    """All looks that configurations of a study had, in the order in which they were taken."""
+    with store.reading() as session:
+        return _all(session, select(Look).where(Look.study == study).order_by(Look.id))
 
 
 @patient

@@ -20,18 +20,36 @@ from storage.engine import Store
 from storage.errors import StudyExists, TrialExists, TrialFinished, TrialTaken
 from storage.patience import patient
 from storage.query import require_known, require_study, require_trial
-from storage.tables import Artifact, Clamp, DataFingerprint, Epoch, Finding, Row, Setting, Study, Trial
+from storage.tables import (
+    Artifact,
+    Clamp,
+    DataFingerprint,
+    Epoch,
+    Finding,
+    Forecast,
+    HeldOut,
+    Look,
+    Row,
+    Setting,
+    Study,
+    Trial,
+)
 from storage.verdicts import Verdict
 
 
 @patient
 def create_study(
-    store: Store, study: Study, settings: Sequence[Setting], clamps: Sequence[Clamp], data: DataFingerprint
+    store: Store,
+    study: Study,
+    settings: Sequence[Setting],
+    clamps: Sequence[Clamp],
+    data: DataFingerprint,
+    held_out: Sequence[HeldOut] = (),
 ) -> None:
-    """Record a new study with its settings, clamps and data. Raises StudyExists."""
+    """Record a new study with its settings, clamps, data and validation rows. Raises StudyExists."""
     with store.session() as session:
         if _insert_new(session, study):
-            for rows in (settings, clamps, [data]):
+            for rows in (settings, clamps, [data], held_out):
                 _add(session, rows)
         elif require_study(session, store, study.name).created_at != study.created_at:
             raise StudyExists(
@@ -136,9 +154,10 @@ def finish_trial(
     settings: Sequence[Setting] = (),
     remaining: Sequence[Epoch] = (),
     artifacts: Sequence[Artifact] = (),
+    forecasts: Sequence[Forecast] = (),
 ) -> None:
-    """Record how a running trial ended, with what is not on record yet: epochs, files, what the guard found
-    and the settings that it changed.
+    """Record how a running trial ended, with what is not on record yet: epochs, files, forecasts, what the
+    guard found and the settings that it changed.
 
     Raises StudyUnknown, TrialUnknown, TrialTaken where it is no longer `worker`'s and, as a verdict is never
     overwritten, TrialFinished; but not where this very ending is on record.
@@ -154,8 +173,22 @@ def finish_trial(
         trial.value, trial.skill, trial.best_epoch, trial.epochs = value, skill, best_epoch, epochs
         trial.finished_at, trial.duration_s = finished_at, duration_s
         _add_epochs(session, trial, remaining)
-        for rows in (findings, settings, artifacts):
+        for rows in (findings, settings, artifacts, forecasts):
             _add(session, rows)
+
+
+@patient
+def add_look(store: Store, look: Look) -> int:
+    """Record a look at test rows before it is taken; its id."""
+    with store.session() as session:
+        return int(session.execute(insert(Look).values(_given(look)).returning(Look.id)).scalar_one())
+
+
+@patient
+def conclude_look(store: Store, look: int, verdict: str, report: Mapping[str, Any]) -> None:
+    """Record what a look has shown."""
+    with store.session() as session:
+        session.execute(update(Look).where(Look.id == look).values(verdict=verdict, report=dict(report)))
 
 
 def add_artifacts(session: Session, artifacts: Sequence[Artifact]) -> None:

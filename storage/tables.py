@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    LargeBinary,
     MetaData,
     text,
 )
@@ -44,6 +45,8 @@ class Row(MappedAsDataclass, DeclarativeBase):
         list[Any]: JsonText,
         list[str]: JsonText,
         list[int]: JsonText,
+        list[float]: JsonText,
+        bytes: LargeBinary,
     }
 
 
@@ -166,6 +169,9 @@ class Trial(Row, kw_only=True):
     source_study: Mapped[str | None] = mapped_column(default=None)
     source_trial: Mapped[int | None] = mapped_column(default=None)
     """The trial whose result this one is a copy of, in this study or another; None where it was trained."""
+    machine: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """Where it was trained, as far as that decides how sums are rounded: `cpu`, `architecture`, `os`; None in a
+    record of before that was kept."""
     verdict: Mapped[Verdict | None] = mapped_column(
         Enum(
             Verdict,
@@ -227,6 +233,61 @@ class Epoch(Row, kw_only=True):
     movement: Mapped[float]
     prediction_std_ratio: Mapped[float]
     seconds: Mapped[float]
+    fold_losses: Mapped[list[float]] = mapped_column(default_factory=list, server_default="[]")
+    """Validation loss of each fold; empty in a record of before there were folds."""
+
+
+class HeldOut(Row, kw_only=True):
+    """The validation rows of a study, fold by fold: what every trial's forecasts are judged by."""
+
+    __tablename__ = "ballast_held_out"
+
+    study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
+    rows: Mapped[bytes]
+    """Targets, times and naive forecasts, packed by whoever writes them."""
+
+
+class Forecast(Row, kw_only=True):
+    """A trial's forecasts of the validation rows, of its best epoch."""
+
+    __tablename__ = "ballast_forecasts"
+    __table_args__ = (_of_trial(),)
+
+    study: Mapped[str] = mapped_column(primary_key=True)
+    trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    forecasts: Mapped[bytes]
+    """One for each row of HeldOut, packed by whoever writes them."""
+
+
+class Look(Row, kw_only=True):
+    """One look at test rows: who scored which configuration on them, when, and what came of it.
+
+    It is recorded before the rows are scored, so that a look that broke off counts. `study` names where the
+    configuration came from, which need not be in this store.
+    """
+
+    __tablename__ = "ballast_looks"
+
+    id: Mapped[int] = mapped_column(init=False, repr=False, compare=False, primary_key=True)
+    study: Mapped[str] = mapped_column(index=True)
+    trial: Mapped[int | None] = mapped_column(default=None)
+    configuration: Mapped[str]
+    """SHA-256 (hex) of the settings that decide what is trained."""
+    source: Mapped[str] = mapped_column(index=True)
+    """The table that the rows are from, as its study named it."""
+    target: Mapped[str]
+    """The columns that the target is made of."""
+    first_time: Mapped[datetime]
+    last_time: Mapped[datetime]
+    """Of the test rows."""
+    looked_at: Mapped[datetime]
+    looked_by: Mapped[str]
+    """`user@host`."""
+    seeds: Mapped[list[int]]
+    verdict: Mapped[str | None] = mapped_column(default=None)
+    """`holds`, `does not hold` or `cannot tell`; None where the look broke off."""
+    report: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """What was found, in the shape of `verify --json`."""
 
 
 class Finding(Row, kw_only=True):
@@ -251,6 +312,7 @@ class Finding(Row, kw_only=True):
     parameter: Mapped[str | None] = mapped_column(default=None)
     rows: Mapped[list[int]] = mapped_column(default_factory=list)
     cell: Mapped[str | None] = mapped_column(default=None)
+    fold: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class Artifact(Row, kw_only=True):

@@ -1,18 +1,22 @@
 """Naive forecasts, and their losses."""
 
+from collections.abc import Sequence
+from statistics import fmean
+
 import numpy as np
 import numpy.typing as npt
 
+from trainer.data.split import MEMORY
 from trainer.data.windows import Dataset
 from trainer.errors import DataError
 
-HAR_DAYS = (1, 5, 22)
+HAR_DAYS = (1, 5, MEMORY)
 """A day, a week and a month of trading days; Corsi (2009)."""
 Floats = npt.NDArray[np.float64]
 
 
-def baseline_losses(data: Dataset, rows: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Mean squared error of each naive forecast on `rows`, in units of the standardised, clipped target.
+def baseline_forecasts(data: Dataset, rows: npt.NDArray[np.int64]) -> dict[str, Floats]:
+    """Naive forecasts of `rows`, each of shape (len(rows),), in units of the standardised, clipped target.
 
     `zero` forecasts 0 in the target's own unit, `train_mean` the mean of the training rows, `persistence`
     the last target known at t, `har` (volatility alone) a linear regression on its means over 1, 5 and 22
@@ -24,14 +28,29 @@ def baseline_losses(data: Dataset, rows: npt.NDArray[np.int64]) -> dict[str, flo
     """
     _require_history(data, rows, 1)
     target = data.target.astype(np.float64)
-    forecasts: dict[str, Floats | float] = {
-        "zero": -data.scaler.target_mean / data.scaler.target_std,
-        "train_mean": float(target[data.fitting].mean()),
+    forecasts: dict[str, Floats] = {
+        "zero": np.full(len(rows), -data.scaler.target_mean / data.scaler.target_std),
+        "train_mean": np.full(len(rows), target[data.fitting].mean()),
         "persistence": target[rows - data.horizon],
     }
     if data.kind == "volatility":
         forecasts["har"] = _har(data, target, rows)
-    return {name: float(np.mean((target[rows] - forecast) ** 2)) for name, forecast in forecasts.items()}
+    return forecasts
+
+
+def baseline_losses(data: Dataset, rows: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Mean squared error of each naive forecast on `rows`; raises as `baseline_forecasts` does."""
+    target = data.target[rows].astype(np.float64)
+    return {
+        name: float(np.mean((target - forecast) ** 2))
+        for name, forecast in baseline_forecasts(data, rows).items()
+    }
+
+
+def mean_baseline_losses(folds: Sequence[Dataset]) -> dict[str, float]:
+    """The same on the validation rows of each fold, and of these the mean over folds."""
+    losses = [baseline_losses(data, data.validation) for data in folds]
+    return {name: fmean(each[name] for each in losses) for name in losses[0]}
 
 
 def _har(data: Dataset, target: Floats, rows: npt.NDArray[np.int64]) -> Floats:

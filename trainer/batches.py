@@ -1,5 +1,6 @@
 """Batches by indexing resident tensors: overlapping windows are a view, only a batch is ever copied."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class Batch:
 
 
 class Batches:
-    """The data of one trial on its device; rows are positions in the table, row t's window ends at t."""
+    """The data of one fold on its device; rows are positions in the table, row t's window ends at t."""
 
     def __init__(self, data: Dataset, device: torch.device) -> None:
         features = torch.from_numpy(data.features).to(device)  # (T, features)
@@ -34,7 +35,12 @@ class Batches:
         self._finite = bool(torch.isfinite(features).all() & torch.isfinite(self._target).all())
         self._train = torch.from_numpy(data.train).to(device)
         self._validation = torch.from_numpy(data.validation).to(device)
+        self._test = torch.from_numpy(data.test).to(device)
         self._seq_len = data.seq_len
+
+    def per_epoch(self, batch_size: int) -> int:
+        """How many batches `shuffled` gives."""
+        return math.ceil(len(self._train) / batch_size)
 
     def shuffled(self, batch_size: int) -> Iterator[Batch]:
         """One epoch of training rows in random order; the last batch may be short."""
@@ -44,6 +50,10 @@ class Batches:
     def validation(self) -> Iterator[Batch]:
         """The validation rows in time order."""
         return map(self._gather, torch.split(self._validation, _EVALUATION_ROWS))
+
+    def test(self) -> Iterator[Batch]:
+        """The test rows in time order."""
+        return map(self._gather, torch.split(self._test, _EVALUATION_ROWS))
 
     def _gather(self, rows: Tensor) -> Batch:
         x = self._windows[rows - (self._seq_len - 1)]  # (batch, features, seq_len)

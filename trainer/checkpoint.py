@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -34,33 +34,46 @@ _NO_PART_OF_A_TRIAL = {"training": {"max_seconds"}, "data": {"source"}}
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A trial at the end of an epoch that passed the guard; `good` is the learner's state there."""
+class FoldState:
+    """One fold at the end of an epoch: the learner's state there, and what the guard has counted.
+
+    `best_weights` and `best_forecasts` are those of the trial's best epoch.
+    """
 
     good: Snapshot
-    random: dict[str, Tensor]
     effective: dict[str, Any]
-    epochs: tuple[EpochReport, ...]
-    findings: tuple[Finding, ...]
-    best_epoch: int
     best_weights: dict[str, Tensor]
+    best_forecasts: Tensor
     step: int
     bad_in_a_row: int
     rewinds: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trial at the end of an epoch that passed the guard."""
+
+    folds: tuple[FoldState, ...]
+    random: dict[str, Tensor]
+    epochs: tuple[EpochReport, ...]
+    findings: tuple[Finding, ...]
+    best_epoch: int
 
 
 _EPOCHS = TypeAdapter(tuple[EpochReport, ...])
 _FINDINGS = TypeAdapter(tuple[Finding, ...])
 
 
-def identity(config: TrialConfig, data: Dataset, *, baseline: Baseline, ceiling: float, seed: int) -> str:
+def identity(
+    config: TrialConfig, folds: Sequence[Dataset], *, baseline: Baseline, ceiling: float, seed: int
+) -> str:
     """SHA-256 of what decides the course of a trial; a checkpoint of another identity is never used.
 
     Six digits of what is computed from the table: the last ones differ between machines.
     """
     facts = {
         "config": config.model_dump(mode="json", exclude=_NO_PART_OF_A_TRIAL),
-        "data": data.sha256,
+        "data": [data.sha256 for data in folds],
         "baseline": [baseline.name, f"{baseline.loss:.6g}"],
         "ceiling": f"{ceiling:.6g}",
         "seed": seed,
@@ -102,7 +115,7 @@ class CheckpointFile:
 def _encode(checkpoint: Checkpoint) -> bytes:
     plain = {
         **vars(checkpoint),
-        "good": vars(checkpoint.good),
+        "folds": [{**vars(fold), "good": vars(fold.good)} for fold in checkpoint.folds],
         "epochs": _plain(checkpoint.epochs),
         "findings": _plain(checkpoint.findings),
     }
@@ -126,7 +139,9 @@ def _decode(payload: bytes) -> Checkpoint:
         return Checkpoint(
             **{
                 **plain,
-                "good": Snapshot(**plain["good"]),
+                "folds": tuple(
+                    FoldState(**{**fold, "good": Snapshot(**fold["good"])}) for fold in plain["folds"]
+                ),
                 "epochs": _EPOCHS.validate_python(plain["epochs"]),
                 "findings": _FINDINGS.validate_python(plain["findings"]),
             }

@@ -5,6 +5,7 @@ Limits written here are logical (a size is positive). Limits of prudence are the
 """
 
 from datetime import datetime
+from math import comb
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -13,8 +14,12 @@ TransformName = Literal[
     "raw", "log_return", "abs_log_return", "log_parkinson", "rolling_mean", "rolling_std", "lag"
 ]
 TargetKind = Literal["return", "volatility", "other"]
+SplitMethod = Literal["holdout", "walk_forward", "cpcv"]
 InitName = Literal["gains", "torch"]
+ScheduleName = Literal["constant", "cosine"]
 
+MOST_FOLDS = 100
+"""Folds of a trial, each a model to train: 10 groups with 2 held out, of López de Prado (2018), make 45."""
 RETURN_CLIP = 0.1
 """Raw returns beyond ±10 % in a day are clipped by default."""
 
@@ -97,12 +102,29 @@ class Fractions(Section):
 
 
 class Split(Section):
-    """Train, validation and test by time: two dates, or two fractions; `embargo` in rows."""
+    """Train, validation and test by time: two dates, or two fractions; `embargo` in rows.
 
+    What lies behind `validation_until` is test, in every method. `holdout` trains up to `train_until` and
+    validates on the rest. `walk_forward` cuts that rest into `folds` blocks, each forecast by a model that
+    was trained on what lies before it: all of that (`expanding`), or as many rows as the first had
+    (`rolling`). `cpcv`, combinatorial purged cross-validation, cuts train and validation together into
+    `groups` blocks and holds out every choice of `held_out` of them: López de Prado (2018), "Advances in
+    Financial Machine Learning", chapter 12.
+    """
+
+    method: SplitMethod = "holdout"
     train_until: str | None = None
     validation_until: str | None = None
     fractions: Fractions | None = None
     embargo: Annotated[int, Field(ge=0)] = 0
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Blocks of the validation rows, under `walk_forward`."""
+    window: Literal["expanding", "rolling"] = "expanding"
+    """Rows that a fold of `walk_forward` trains on: all before it, or as many as the first fold."""
+    groups: Annotated[int, Field(ge=3)] = 6
+    """Blocks of the rows before the test, under `cpcv`."""
+    held_out: Annotated[int, Field(ge=1)] = 2
+    """Blocks that each fold of `cpcv` validates on."""
 
     @field_validator("train_until", "validation_until")
     @classmethod
@@ -116,15 +138,39 @@ class Split(Section):
 
     @model_validator(mode="after")
     def _dates_or_fractions(self) -> Self:
-        dates = (self.train_until, self.validation_until)
         if self.fractions is not None:
-            if any(dates):
+            if self.train_until is not None or self.validation_until is not None:
                 raise ValueError("give train_until and validation_until, or fractions, not both")
+        elif self.method == "cpcv":
+            self._require_one_date()
         elif self.train_until is None or self.validation_until is None:
             raise ValueError("give both train_until and validation_until, or fractions")
         elif datetime.fromisoformat(self.train_until) >= datetime.fromisoformat(self.validation_until):
             raise ValueError(
                 f"train_until {self.train_until} is not before validation_until {self.validation_until}"
+            )
+        return self
+
+    def _require_one_date(self) -> None:
+        if self.validation_until is None:
+            raise ValueError("cpcv needs validation_until, behind which the test rows lie, or fractions")
+        if self.train_until is not None:
+            raise ValueError(
+                "train_until has no effect under cpcv, which trains and validates on every block up to "
+                "validation_until; remove it"
+            )
+
+    @model_validator(mode="after")
+    def _blocks_are_left_to_train_on(self) -> Self:
+        if self.method == "cpcv" and self.held_out >= self.groups:
+            raise ValueError(
+                f"held_out is {self.held_out} of {self.groups} groups; it must be less, to leave blocks to "
+                "train on"
+            )
+        if self.method == "cpcv" and (folds := comb(self.groups, self.held_out)) > MOST_FOLDS:
+            raise ValueError(
+                f"{self.held_out} held out of {self.groups} groups makes {folds} folds, each a model that "
+                f"every trial trains; at most {MOST_FOLDS} are taken, lower groups or held_out"
             )
         return self
 
@@ -197,6 +243,8 @@ class TrainingConfig(Section):
     epochs: Annotated[int, Field(ge=1)] = 15
     patience: Annotated[int, Field(ge=1)] = 4
     """Epochs without a better validation loss before training ends."""
+    schedule: ScheduleName = "constant"
+    """The learning rate over `epochs`: as it is, or falling to 0 along half a cosine (trainer/schedule.py)."""
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """L2 norm of all gradients together, clipped to this."""
     max_seconds: Annotated[float, Field(gt=0)] | None = None

@@ -1,6 +1,8 @@
 """What can be wrong with a trial's data or its checkpoint, as a tree.
 
     TrainerError
+    ├── ModelFolderError     a folder is no model, is damaged or cannot be written; in model_folder.py
+    ├── OnnxError            the extra is missing, or the graph disagrees with the model; in onnx_file.py
     ├── CheckpointError      a checkpoint is damaged or another trial's; `fit` goes without it
     └── DataError            the table, its columns or its splits cannot be used
         ├── SourceError      the file is missing, unreadable or not a table

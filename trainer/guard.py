@@ -56,12 +56,13 @@ class StepSignals:
 
 @dataclass(frozen=True)
 class EpochSignals:
-    """What the validation pass and the weights say at the end of an epoch."""
+    """What the validation pass and the weights say at the end of an epoch of one fold."""
 
     inputs: float
     loss: float
     output_max: float
     skill: float
+    """Of the trial, over all its folds."""
     movement: float
     averages: float
     good_steps: int

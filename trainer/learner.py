@@ -20,12 +20,15 @@ from trainer.model import GRUForecaster, flat_copy, movement
 
 @dataclass(frozen=True)
 class Validation:
-    """The validation pass: loss in units of the standardised target, and what the guard wants to know."""
+    """The validation pass: loss in units of the standardised target, what the guard wants to know, and the
+    forecasts (rows,) on the CPU.
+    """
 
     inputs: float
     loss: float
     output_max: float
     prediction_std_ratio: float
+    forecasts: Tensor
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ class Learner:
         self._start = flat_copy(self.model)
         self._norm = torch.zeros((), device=device)
         self.start_lr = self.lr
+        self.pace = 1.0
+        """The share of `lr` that the next step uses; the guard's cuts are of `lr`, whatever the schedule."""
         self.effective: dict[str, Any] = {}
 
     @property
     def lr(self) -> float:
-        """The learning rate, as the optimiser has it."""
+        """The learning rate, as the optimiser has it between steps."""
         return float(self._optimizer.param_groups[0]["lr"])
 
     @lr.setter
@@ -83,7 +88,10 @@ class Learner:
     def apply(self) -> None:
         """Clip the gradients to training.max_grad_norm and update the weights."""
         torch.nn.utils.clip_grads_with_norm_(self._parameters, self._max_grad_norm, self._norm)
+        lr = self.lr
+        self.lr = self.pace * lr
         self._optimizer.step()
+        self.lr = lr
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> Validation:
@@ -96,7 +104,16 @@ class Learner:
             inputs = inputs + batch.x.sum() + batch.y.sum()
         out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
         spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has none
-        return Validation(*_to_host(inputs, mse_loss(out, y), out.abs().max(), spread))
+        seen, loss, largest, ratio = _to_host(inputs, mse_loss(out, y), out.abs().max(), spread)
+        return Validation(
+            seen, loss, largest, ratio, out.float().cpu()
+        )  # float32 but under a foreign autocast
+
+    @torch.no_grad()
+    def forecast(self, batches: Iterable[Batch]) -> Tensor:
+        """Forecasts of all rows of `batches`, shape (rows,), weights untouched; no target is read."""
+        self.model.eval()
+        return torch.cat([self.model(batch.x) for batch in batches])
 
     def snapshot(self) -> "Snapshot":
         """A copy of all that a step changes."""

@@ -1,14 +1,19 @@
 """One trial: fit a GRU under the guard and hand back everything that happened.
 
-epoch: batch ──► backward ──► guard ──► apply │ skip the step, cut the learning rate │ stop
-       validation ──► guard ──► best so far, checkpoint ──► on_epoch, patience
+epoch: of each fold: batch ──► backward ──► guard ──► apply │ skip the step, cut the learning rate │ stop
+       validation of each fold ──► guard ──► best so far, checkpoint ──► on_epoch, patience
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
-from typing import Protocol
+from typing import NoReturn, Protocol
+
+import torch
+from torch import Tensor
 
 from trainer.batches import Batch, Batches
 from trainer.checkpoint import CheckpointFile, identity
@@ -26,10 +31,11 @@ from trainer.guard import (
     stop,
 )
 from trainer.learner import Learner
-from trainer.result import Action, EpochReport, FindingKind, Outcome, TrialResult
+from trainer.result import Action, EpochReport, FindingKind, Outcome, Refit, TrialResult
 from trainer.runtime import find_device, reproducible
+from trainer.schedule import pace
 from trainer.skill import Baseline, skill
-from trainer.trial import Trial
+from trainer.trial import Fold, Trial
 
 
 class Watch(Protocol):
@@ -41,7 +47,7 @@ class Watch(Protocol):
 
 def fit(
     config: TrialConfig,
-    data: Dataset,
+    data: Dataset | Sequence[Dataset],
     *,
     baseline: Baseline,
     ceiling: float,
@@ -50,11 +56,16 @@ def fit(
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
 ) -> TrialResult:
-    """Train on `data.train`, validate on `data.validation`, never touch `data.test`.
+    """Train on the training rows of `data`, validate on its validation rows, never touch the test rows.
 
-    `ceiling` is the skill over `baseline` above which a trial is suspicious. The same arguments give the
-    same bits on the same machine. `on_epoch` is called after the guard has let an epoch pass;
-    `should_stop` is asked before every batch. Raises TrainerError for a device that is not there.
+    Several datasets are the folds of one trial. They are trained side by side, an epoch of each in turn, and
+    an epoch's validation loss is the mean over them: one epoch is the best for all, and what is reported at
+    it means the same in every trial, whatever a fold alone is like.
+
+    `ceiling` is the skill over `baseline`, the mean of whose losses over the folds it knows, above which a
+    trial is suspicious. The same arguments give the same bits on the same machine. `on_epoch` is called after
+    the guard has let an epoch pass; `should_stop` is asked before every batch. Raises TrainerError for a
+    device that is not there.
 
     `checkpoint` is a file, in a folder that is there, written after each epoch and left for the caller to
     remove (`trainer.sealed.forget`). Where it is there already and this trial's, training goes on from it, to
@@ -62,18 +73,19 @@ def fit(
     damaged or another trial's is ignored.
     """
     device = find_device(config.training.device)
+    datasets = (data,) if isinstance(data, Dataset) else tuple(data)
     file = None
     if checkpoint is not None:
-        same = identity(config, data, baseline=baseline, ceiling=ceiling, seed=seed)
+        same = identity(config, datasets, baseline=baseline, ceiling=ceiling, seed=seed)
         file = CheckpointFile(checkpoint, same)
     with reproducible(seed):
-        learner = Learner(data.features.shape[1], config, device)
-        trial = Trial(config, data, baseline, ceiling, learner, Batches(data, device))
+        folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
+        trial = Trial(config, folds, baseline, ceiling)
         saved = None if file is None else file.load()
         if saved is not None:
             trial.resume(saved)
         outcome = _train(trial, file, on_epoch, should_stop)
-    best = trial.best.report
+    best = trial.best
     return TrialResult(
         outcome=outcome,
         value=None if best is None else best.validation_loss,
@@ -84,13 +96,55 @@ def fit(
         skill_ceiling=ceiling,
         epochs=tuple(trial.epochs),
         findings=tuple(trial.findings),
-        effective=trial.learner.effective,
-        final_learning_rate=trial.learner.lr,
+        effective=trial.effective,
+        final_learning_rates=tuple(fold.learner.lr for fold in folds),
         seed=seed,
         seconds=trial.seconds,
         resumed_from=None if saved is None else saved.epochs[-1].epoch,
-        weights=trial.best.weights or None,
+        weights=None if best is None or len(folds) > 1 else folds[0].best_weights,
+        forecasts=() if best is None else tuple(fold.best_forecasts.numpy() for fold in folds),
     )
+
+
+def refit(
+    config: TrialConfig,
+    data: Dataset,
+    *,
+    epochs: int,
+    seed: int,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Refit:
+    """Train on the training rows of `data` for `epochs` epochs, then forecast its test rows, once.
+
+    For a configuration whose number of epochs is known: nothing is validated, nothing is chosen, and the
+    guard watches every step as it does in `fit`. A schedule runs over training.epochs here too, so that each
+    epoch learns at the rates that it had when `epochs` was found. Raises TrainerError for a device that is not there.
+    """
+    device = find_device(config.training.device)
+    with reproducible(seed):
+        fold = _fold(0, data, config, device)
+        trial = Trial(config, (fold,), baseline=Baseline("none", math.inf), ceiling=math.inf)
+        outcome, forecasts = Outcome.FINISHED, None
+        try:
+            for epoch in range(epochs):
+                _train_fold(trial, fold, epoch, math.inf, should_stop)
+                fold.good = fold.learner.snapshot()
+            forecasts = fold.learner.forecast(fold.batches.test())
+            _require_finite(trial, fold, epochs - 1, forecasts)
+        except _Stop as stopped:
+            outcome, forecasts = stopped.outcome, None
+    return Refit(
+        outcome=outcome,
+        findings=tuple(trial.findings),
+        effective=trial.effective,
+        seed=seed,
+        weights=None if forecasts is None else fold.learner.weights(),
+        forecasts=None if forecasts is None else forecasts.cpu().numpy(),
+    )
+
+
+def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device) -> Fold:
+    return Fold(number, data, Learner(data.features.shape[1], config, device), Batches(data, device))
 
 
 class _Stop(Exception):
@@ -128,8 +182,8 @@ def _train(
         return Outcome.STOPPED
     try:
         while not trial.over:
-            report = _timed_epoch(trial, should_stop)
-            trial.passed(report)
+            report, forecasts = _timed_epoch(trial, should_stop)
+            trial.passed(report, forecasts)
             # Before on_epoch, which may wait long for a store, or raise: the epoch is not to be lost with it.
             if file is not None:
                 file.save(trial.checkpoint())
@@ -140,7 +194,7 @@ def _train(
     return Outcome.FINISHED
 
 
-def _timed_epoch(trial: Trial, should_stop: Callable[[], bool]) -> EpochReport:
+def _timed_epoch(trial: Trial, should_stop: Callable[[], bool]) -> tuple[EpochReport, list[Tensor]]:
     began = perf_counter()
     try:
         return _epoch(trial, len(trial.epochs), began, should_stop)
@@ -148,86 +202,126 @@ def _timed_epoch(trial: Trial, should_stop: Callable[[], bool]) -> EpochReport:
         trial.seconds += perf_counter() - began
 
 
-def _epoch(trial: Trial, epoch: int, began: float, should_stop: Callable[[], bool]) -> EpochReport:
-    """Train and validate once. The report has passed the guard; what does not pass raises _Stop."""
-    deadline, sums, learner = began + trial.seconds_left, _Sums(), trial.learner
-    for batch in trial.batches.shuffled(trial.config.models.gru.batch_size):
+def _epoch(
+    trial: Trial, epoch: int, began: float, should_stop: Callable[[], bool]
+) -> tuple[EpochReport, list[Tensor]]:
+    """Train and validate every fold once. The report has passed the guard; what does not pass raises _Stop.
+
+    With it come the forecasts of each fold's validation rows.
+    """
+    deadline = began + trial.seconds_left
+    sums, validations = [], []
+    for fold in trial.folds:
+        sums.append(_train_fold(trial, fold, epoch, deadline, should_stop))
+        validations.append(fold.learner.validate(fold.batches.validation()))
+    losses = tuple(validation.loss for validation in validations)
+    reached = skill(fmean(losses), trial.baseline.loss)
+    movements = [fold.learner.movement() for fold in trial.folds]
+    told = zip(trial.folds, sums, validations, movements, strict=True)
+    # A fold that is broken comes first: the skill over all folds is broken with it, and is no other's fault.
+    for fold, done, validation, moved in sorted(told, key=lambda each: math.isfinite(each[2].loss)):
+        signals = EpochSignals(
+            inputs=validation.inputs,
+            loss=validation.loss,
+            output_max=validation.output_max,
+            skill=reached,
+            movement=moved,
+            averages=fold.learner.averages(),
+            good_steps=done.steps,
+            share=(epoch + 1) / trial.config.training.epochs,
+        )
+        detection = detect_epoch(signals, trial.ceiling, trial.config.guard)
+        if detection is not None:
+            _end(trial, fold, epoch, detection)
+    return EpochReport(
+        epoch=epoch,
+        train_loss=fmean(done.loss / done.windows for done in sums),
+        validation_loss=fmean(losses),
+        skill=reached,
+        learning_rate=min(fold.learner.pace * fold.learner.lr for fold in trial.folds),
+        grad_norm_mean=fmean(done.grad_norm / done.steps for done in sums),
+        grad_norm_max=max(done.grad_norm_max for done in sums),
+        output_max=max(*(done.output_max for done in sums), *(each.output_max for each in validations)),
+        steps=sum(done.steps for done in sums),
+        skipped_steps=sum(done.skipped for done in sums),
+        movement=fmean(movements),
+        prediction_std_ratio=fmean(validation.prediction_std_ratio for validation in validations),
+        seconds=perf_counter() - began,
+        fold_losses=losses,
+    ), [validation.forecasts for validation in validations]
+
+
+def _end(trial: Trial, fold: Fold, epoch: int, detection: Detection) -> NoReturn:
+    """End the trial for what an epoch's end has shown."""
+    learner = fold.learner
+    detection, where = explain_epoch(detection, fold.batches.validation(), learner.model, fold.data)
+    if detection.kind is FindingKind.NONFINITE_AVERAGE:
+        where = Evidence(parameter=learner.broken_average())
+    trial.find(fold, epoch, None, detection, stop(learner.lr), where)
+    raise _Stop(detection.outcome)
+
+
+def _require_finite(trial: Trial, fold: Fold, epoch: int, forecasts: Tensor) -> None:
+    """End a refit whose last step has left weights that forecast nothing."""
+    largest = float(forecasts.abs().max())
+    if not math.isfinite(largest):
+        what = Detection(FindingKind.NONFINITE_OUTPUT, largest, None, f"the largest forecast is {largest}")
+        trial.find(fold, epoch, None, what, stop(fold.learner.lr))
+        raise _Stop(what.outcome)
+
+
+def _train_fold(
+    trial: Trial, fold: Fold, epoch: int, deadline: float, should_stop: Callable[[], bool]
+) -> _Sums:
+    """Train one fold for one epoch."""
+    sums, batch_size, training = _Sums(), trial.config.models.gru.batch_size, trial.config.training
+    steps = training.epochs * fold.batches.per_epoch(batch_size)
+    for batch in fold.batches.shuffled(batch_size):
         if should_stop():
             raise _Stop(Outcome.INTERRUPTED)
         if perf_counter() > deadline:
             raise _Stop(Outcome.TIMED_OUT)
-        _train_step(trial, epoch, batch, sums)
-        trial.step += 1
-    validation = learner.validate(trial.batches.validation())
-    signals = EpochSignals(
-        inputs=validation.inputs,
-        loss=validation.loss,
-        output_max=validation.output_max,
-        skill=skill(validation.loss, trial.baseline.loss),
-        movement=learner.movement(),
-        averages=learner.averages(),
-        good_steps=sums.steps,
-        share=(epoch + 1) / trial.config.training.epochs,
-    )
-    detection = detect_epoch(signals, trial.ceiling, trial.config.guard)
-    if detection is not None:
-        detection, where = explain_epoch(detection, trial.batches.validation(), learner.model, trial.data)
-        if detection.kind is FindingKind.NONFINITE_AVERAGE:
-            where = Evidence(parameter=learner.broken_average())
-        trial.find(epoch, None, detection, stop(learner.lr), where)
-        raise _Stop(detection.outcome)
-    return EpochReport(
-        epoch=epoch,
-        train_loss=sums.loss / sums.windows,
-        validation_loss=validation.loss,
-        skill=signals.skill,
-        learning_rate=learner.lr,
-        grad_norm_mean=sums.grad_norm / sums.steps,
-        grad_norm_max=sums.grad_norm_max,
-        output_max=max(sums.output_max, validation.output_max),
-        steps=sums.steps,
-        skipped_steps=sums.skipped,
-        movement=signals.movement,
-        prediction_std_ratio=validation.prediction_std_ratio,
-        seconds=perf_counter() - began,
-    )
+        fold.learner.pace = pace(training.schedule, fold.step, steps)
+        _train_step(trial, fold, epoch, batch, sums)
+        fold.step += 1
+    return sums
 
 
-def _train_step(trial: Trial, epoch: int, batch: Batch, sums: _Sums) -> None:
-    signals = trial.learner.backward(batch)
+def _train_step(trial: Trial, fold: Fold, epoch: int, batch: Batch, sums: _Sums) -> None:
+    signals = fold.learner.backward(batch)
     detection = detect_step(signals, trial.config.guard)
     if detection is None:
-        trial.bad_in_a_row = 0
-        trial.learner.apply()
+        fold.bad_in_a_row = 0
+        fold.learner.apply()
         sums.add(signals, len(batch.rows))
     else:
         sums.skipped += 1
-        _respond(trial, epoch, batch, detection)
+        _respond(trial, fold, epoch, batch, detection)
 
 
-def _respond(trial: Trial, epoch: int, batch: Batch, detection: Detection) -> None:
+def _respond(trial: Trial, fold: Fold, epoch: int, batch: Batch, detection: Detection) -> None:
     """Leave weights and optimiser as they are and cut the learning rate, or rewind, or end the trial."""
-    learner, guard = trial.learner, trial.config.guard
-    trial.bad_in_a_row += 1
+    learner, guard = fold.learner, trial.config.guard
+    fold.bad_in_a_row += 1
     done = intervene(
         detection,
         lr=learner.lr,
-        good_lr=trial.good.lr,
-        bad_in_a_row=trial.bad_in_a_row,
-        rewinds=trial.rewinds,
+        good_lr=fold.good.lr,
+        bad_in_a_row=fold.bad_in_a_row,
+        rewinds=fold.rewinds,
         config=guard,
     )
-    detection, where = explain_step(detection, batch, learner.model, trial.data, replay=not trial.findings)
-    trial.find(epoch, trial.step, detection, done, where)
+    detection, where = explain_step(detection, batch, learner.model, fold.data, replay=not trial.findings)
+    trial.find(fold, epoch, fold.step, detection, done, where)
     match done.action:
         case Action.STOP:
             raise _Stop(detection.outcome)
         case Action.REWIND:
-            learner.restore(trial.good, done.lr_after)
-            trial.rewinds, trial.bad_in_a_row = trial.rewinds + 1, 0
+            learner.restore(fold.good, done.lr_after)
+            fold.rewinds, fold.bad_in_a_row = fold.rewinds + 1, 0
         case Action.SKIP_AND_CUT:
             learner.lr = done.lr_after
             frozen = detect_freeze(done, learner.start_lr, guard)
             if frozen is not None:
-                trial.find(epoch, trial.step, frozen, stop(learner.lr))
+                trial.find(fold, epoch, fold.step, frozen, stop(learner.lr))
                 raise _Stop(frozen.outcome)

@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from torch import Tensor
 
 
@@ -78,17 +80,23 @@ class Finding:
     """Rows of the prepared data that the batch ends at."""
     cell: str | None = None
     """The offending cell, as `column at time`."""
+    fold: int = 0
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """Signals of one epoch. Losses are mean squared errors in units of the standardised target."""
+    """Signals of one epoch. Losses are mean squared errors in units of the standardised target.
+
+    Of a trial with several folds these are the means over them, but for sums (`steps`, `skipped_steps`,
+    `seconds`), the largest of `grad_norm_max` and `output_max`, and the smallest learning rate.
+    """
 
     epoch: int
     train_loss: float
     validation_loss: float
     skill: float
     learning_rate: float
+    """Of the last step."""
     grad_norm_mean: float
     grad_norm_max: float
     output_max: float
@@ -99,6 +107,8 @@ class EpochReport:
     prediction_std_ratio: float
     """std(prediction) / std(target) on validation rows; near 0 says that a constant is predicted."""
     seconds: float
+    fold_losses: tuple[float, ...] = ()
+    """Validation loss of each fold."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,9 @@ class TrialResult:
     read-back: the settings as found in the optimiser, the model and the tensors after training. `seconds`
     were spent in training and validation: restored epochs and one that was cut short count, what `on_epoch`
     took does not. `resumed_from` is the last epoch (0-based) that came from a checkpoint, None without one.
+    `final_learning_rates` are those of each fold. `forecasts` are the best epoch's, of the validation rows of
+    each fold, standardised, shape (rows,) float32; empty without an honest epoch. `weights` are the best
+    epoch's; None without one, and where several folds have each their own.
     """
 
     outcome: Outcome
@@ -121,8 +134,25 @@ class TrialResult:
     epochs: tuple[EpochReport, ...]
     findings: tuple[Finding, ...]
     effective: Mapping[str, Any]
-    final_learning_rate: float
+    final_learning_rates: tuple[float, ...]
     seed: int
     seconds: float
     resumed_from: int | None = None
     weights: "Mapping[str, Tensor] | None" = field(default=None, repr=False)
+    forecasts: "tuple[npt.NDArray[np.float32], ...]" = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Refit:
+    """What came of training a configuration for a known number of epochs, without validation.
+
+    `forecasts` are of the test rows, standardised, shape (rows,) float32; they and `weights` are None unless
+    training FINISHED. The rest is as in TrialResult.
+    """
+
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    effective: Mapping[str, Any]
+    seed: int
+    weights: "Mapping[str, Tensor] | None" = field(repr=False)
+    forecasts: "npt.NDArray[np.float32] | None" = field(repr=False)

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from trainer.config import GRUConfig
 from trainer.data.windows import Dataset
 from trainer.model import GRUForecaster
+from trainer.runtime import reproducible
+
+_BATCH = 256
+"""Windows per forward pass; never fewer, as sums come out in another order for another number of rows."""
 
 
 class WindowsFirst(nn.Module):
@@ -42,3 +46,21 @@ def forecast(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArray[np.flo
     with torch.no_grad():
         told: npt.NDArray[np.float32] = model(torch.from_numpy(x)).numpy()
     return told
+
+
+def forecast_rows(
+    model: nn.Module, features: npt.NDArray[np.float32], seq_len: int
+) -> npt.NDArray[np.float32]:
+    """Forecasts for every row of `features`, (T, F), that a full window ends at: (T - seq_len + 1,).
+
+    Standardised. A forecast has the same bits whatever rows come after its own: the last batch is filled up.
+    """
+    held = np.lib.stride_tricks.sliding_window_view(features, seq_len, axis=0)  # (n, F, seq_len)
+    told = []
+    with reproducible(0):
+        for first in range(0, len(held), _BATCH):
+            batch = held[first : first + _BATCH].transpose(0, 2, 1)  # (n, seq_len, F)
+            full = np.zeros((_BATCH, *batch.shape[1:]), np.float32)
+            full[: len(batch)] = batch
+            told.append(forecast(model, full)[: len(batch)])
+    return np.concatenate(told)

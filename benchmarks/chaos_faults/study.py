@@ -15,7 +15,6 @@ from search.config.resolve import resolve
 from search.data import StudyData, load
 from search.study import OpenStudy, open_study
 from storage.engine import open_store
-from trainer.data.windows import Dataset
 from trainer.loop import fit
 from trainer.result import TrialResult
 
@@ -110,9 +109,9 @@ class Undisturbed:
         key = (resolved.digest, seed)
         if key not in self._known:
             data: StudyData = study.data
-            table: Dataset = data.dataset(resolved.config.data)
+            folds = data.folds(resolved.config.data)
             self._known[key] = fit(
-                resolved.config, table, baseline=data.baseline, ceiling=data.ceiling, seed=seed
+                resolved.config, folds, baseline=data.baseline, ceiling=data.ceiling, seed=seed
             )
         return self._known[key]
 

@@ -1,6 +1,6 @@
 """Puts a tampered learner and batches in the trainer's place, and watches every bit that must not move."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -151,9 +151,9 @@ def tampered(cases: list[Case]) -> Iterator[Rig]:
 
     untouched = loop.fit
 
-    def fit(config: TrialConfig, data: Dataset, **how: Any) -> TrialResult:
-        rig.begin(data)
-        rig.current.result = untouched(config, data, **how)
+    def fit(config: TrialConfig, folds: Sequence[Dataset], **how: Any) -> TrialResult:
+        rig.begin(folds[-1])
+        rig.current.result = untouched(config, folds, **how)
         learners[-1].settle()
         rig.current.sane_at_end = _is_finite(learners[-1].snapshot())
         return rig.current.result

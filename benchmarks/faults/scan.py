@@ -37,7 +37,7 @@ def in_result(result: TrialResult, where: str) -> Iterator[str]:
         yield from places(weight.flatten().tolist(), f"{where}.weights.{name}")
     for report in result.epochs:
         yield from places(vars(report), f"{where}.epoch {report.epoch}")
-    told = ("value", "skill", "baseline_loss", "skill_ceiling", "final_learning_rate", "effective")
+    told = ("value", "skill", "baseline_loss", "skill_ceiling", "final_learning_rates", "effective")
     yield from places({name: getattr(result, name) for name in told}, where)
 
 

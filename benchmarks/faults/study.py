@@ -115,7 +115,7 @@ def resolved_study(folder: Path, seed: int, *sets: str) -> ResolvedStudy:
 
 def steps_per_epoch(data: StudyData) -> int:
     """Updates of an epoch; ValueError unless the last batch is short, as a moment of the matrix needs."""
-    rows = len(data.base.train)
+    rows = len(data.base[-1].train)
     if rows % BATCH == 0:
         raise ValueError(f"{rows} training rows fill every batch of {BATCH}; take another split")
     return -(-rows // BATCH)
@@ -156,9 +156,7 @@ def unharmed(study: OpenStudy, trial: tables.Trial) -> TrialResult:
     """The same trial, to the bit, without a fault."""
     config = study.resolved.trial(trial.params, queued=False).config
     data = study.data
-    return fit(
-        config, data.dataset(config.data), baseline=data.baseline, ceiling=data.ceiling, seed=trial.seed
-    )
+    return fit(config, data.folds(config.data), baseline=data.baseline, ceiling=data.ceiling, seed=trial.seed)
 
 
 def _differs(result: TrialResult, other: TrialResult) -> bool:

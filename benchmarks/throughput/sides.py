@@ -119,7 +119,7 @@ def imitated(
         epochs=reports,
         findings=(),
         effective={"models.gru.learning_rate": rate},
-        final_learning_rate=rate,
+        final_learning_rates=(rate,),
         seed=seed,
         seconds=0.0,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.cli.options import AsJson, Policy, Sets, Strict, StudyPath, print_json
+from search.cli.options import AsJson, Policy, Sets, Strict, StudyPath, WarmStart, print_json
 
 if TYPE_CHECKING:
     from search.config.resolved import ResolvedStudy
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
 def check(
     study: StudyPath,
     sets: Sets = None,
+    warm_start: WarmStart = None,
     policy: Policy = None,
     strict: Strict = False,
     deep: Annotated[bool, typer.Option("--deep", help="Also refit on targets moved in time.")] = False,
@@ -32,7 +33,7 @@ def check(
     from search.config.resolve import resolve
     from search.data import inspect
 
-    resolved = resolve(study, sets or (), policy=policy)
+    resolved = resolve(study, sets or (), policy=policy, warm_starts=warm_start or ())
     found = inspect(resolved, deep=deep)
     ok = found.ok(strict)
     if as_json:
@@ -66,6 +67,8 @@ def _print(study: Path, resolved: "ResolvedStudy", found: "Audit", ok: bool) -> 
 
     screen = console()
     screen.print(setting_table(map(without_password, resolved.settings.values())))
+    for note in resolved.notes:
+        screen.print(note, markup=False, soft_wrap=True)
     if resolved.clamps:
         screen.print(clamp_table(resolved.clamps))
     if found.findings:

@@ -59,17 +59,20 @@ def _print_stack(setting: "Setting", settings: "list[Setting]", trial: int | Non
 
 
 def _print_ending(store: "Store", name: str, number: int) -> None:
-    """Why the trial ended, and where its files are: whole, to be copied."""
+    """Why the trial ended, how it did in each fold, and where its files are: whole, to be copied."""
     from rich.cells import cell_len
 
     from search.cli.show import console
     from search.cli.styles import plain, verdict_cell
+    from search.watching.trial_sections import by_fold
     from search.words import printable
     from storage import query
 
     row, screen = query.trial(store, name, number), console()
     reason = plain("" if row.verdict is None else f": {row.message}")
     screen.print(plain(f"trial {number} is ") + verdict_cell(row.verdict) + reason)
+    for paragraph in by_fold(row, query.epochs(store, name, number)):
+        screen.print(plain(paragraph.text), soft_wrap=True)
     for artifact in query.artifacts(store, name, number):
         room = screen.width - len(artifact.kind) - 1
         gap = " " if cell_len(printable(artifact.path)) <= room else "\n"

@@ -2,13 +2,18 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.verify import Seeds, verified
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from search.choice import Choice
+    from search.verification import Report, Scored
     from storage.engine import Store
     from storage.tables import Trial
 
@@ -22,7 +27,13 @@ def register(app: typer.Typer) -> None:
 
 def export(
     name: StudyName,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write: .yaml or .json.")
+    ],
+    by: Annotated[
+        Literal["robust", "value"] | None,
+        typer.Option(help="The highest lower bound of skill (robust, the default), or the lowest loss."),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Write the K best, as FILE-1, FILE-2, …")] = 1,
     trial: Annotated[int | None, typer.Option(min=0, help="This trial instead of the best.")] = None,
     register: Annotated[
@@ -32,14 +43,21 @@ def export(
     mlflow: Annotated[
         str | None, typer.Option(metavar="URI", help="The MLflow of --register; else as of ballast track.")
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Score what is exported on the test rows; see ballast verify.")
+    ] = False,
+    seeds: Seeds = 5,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the best accepted trial as YAML, with the layer and origin of every setting."""
-    from search.export import accepted_trial, best_trials, write_export
+    """Write the best accepted trial to a file, with the layer and origin of every setting."""
+    from search.choice import ASKED_FOR, Choice, accepted_trial, choose
+    from search.export import write_export
     from search.summary import summarise
     from search.tracking.address import of_study
 
+    if trial is not None and by is not None:
+        raise typer.BadParameter("--trial names one trial, --by chooses one; give one of them")
     if trial is not None and top != 1:
         raise typer.BadParameter("--trial names one trial, --top asks for several; give one of them")
     if register is not None and top != 1:
@@ -48,28 +66,68 @@ def export(
         raise typer.BadParameter("--mlflow is where --register puts the model; give both of them")
     opened = existing_store(store)
     uri = None if register is None else of_study(opened, name, mlflow)
-    chosen = best_trials(opened, name, top) if trial is None else [accepted_trial(opened, name, trial)]
+    chosen = (
+        choose(opened, name, top, by or "robust")
+        if trial is None
+        else [Choice(accepted_trial(opened, name, trial), ASKED_FOR)]
+    )
     paths = [output] if len(chosen) == 1 else [_numbered(output, n) for n in range(1, len(chosen) + 1)]
-    for row, path in zip(chosen, paths, strict=True):
-        write_export(opened, row, path)
-    version = None if register is None or uri is None else _register(opened, chosen[0], output, uri, register)
+
+    def write() -> None:
+        for choice, path in zip(chosen, paths, strict=True):
+            write_export(opened, choice.trial, path, choice.why)
+
+    write()
+    report = None
+    if verify:
+        report = verified(paths[0], seeds=seeds, top=top, store=store, policy=None, quiet=as_json)
+        write()  # with what the look has shown
+    first = chosen[0].trial
+    version = None if register is None or uri is None else _register(opened, first, output, uri, register)
     if as_json:
         model = {} if version is None else {"model": {"name": register, "version": version}}
-        print_json(
-            [
-                {"path": str(path), "trial": row.number, "value": row.value, "skill": row.skill, **model}
-                for row, path in zip(chosen, paths, strict=True)
-            ]
-        )
+        answers = {} if report is None else {each.candidate.number: each for each in report.scored}
+        print_json([_shape(*pair, answers) | model for pair in zip(chosen, paths, strict=True)])
+        _end(report)
         return
-    for row, path in zip(chosen, paths, strict=True):
-        print(
-            f"{path}: trial {row.number}, loss {row.value:.6f}; run it again: "
-            f"ballast train {shlex.quote(str(path))}"
-        )
+    for choice, path in zip(chosen, paths, strict=True):
+        _print(choice, path)
     print(summarise(opened, name).sentence())
     if version is not None:
         print(f"reproduced to the last bit, and registered as version {version} of {register}")
+    if report is not None:
+        from search.cli.trust import print_report
+
+        print_report(report)
+    _end(report)
+
+
+def _end(report: "Report | None") -> None:
+    """Exit code 1 where what was exported does not hold."""
+    if report is not None and not report.holds:
+        raise typer.Exit(1)
+
+
+def _shape(choice: "Choice", path: Path, answers: "Mapping[int | None, Scored]") -> dict[str, Any]:
+    trial, why = choice.trial, choice.why
+    answer = answers.get(trial.number)
+    return {
+        "path": str(path),
+        "trial": trial.number,
+        "value": trial.value,
+        "skill": trial.skill,
+        "chosen_by": why.by,
+        "lower_bound": None if why.bound is None else why.bound.low,
+        "verification": None if answer is None else answer.to_json(),
+    }
+
+
+def _print(choice: "Choice", path: Path) -> None:
+    trial, why = choice.trial, choice.why
+    command = f"ballast train {shlex.quote(str(path))}"
+    print(f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {command}")
+    if why.by != "trial":
+        print(f"chosen by {why.by}: {why.sentence}.")
 
 
 def _register(store: "Store", trial: "Trial", path: Path, uri: str, name: str) -> str:

@@ -12,8 +12,8 @@ from io import TextIOWrapper
 import typer
 
 COMMANDS = (
-    *("run", "worker", "check", "status", "trials", "explain", "export", "report", "train"),
-    *("track", "dashboard", "proxy", "db", "doctor"),
+    *("run", "worker", "check", "status", "trials", "explain", "export", "report"),
+    *("train", "verify", "predict", "track", "dashboard", "proxy", "db", "doctor"),
 )
 
 app = typer.Typer(

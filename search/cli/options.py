@@ -24,6 +24,12 @@ Policy = Annotated[
     Path | None,
     typer.Option("--policy", metavar="FILE", help="Safe ranges to use instead of the default ones."),
 ]
+WarmStart = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--warm-start", metavar="FILE", help="Try this exported configuration first. May be repeated."
+    ),
+]
 StoreUrl = Annotated[
     str | None,
     typer.Option(

@@ -18,6 +18,7 @@ from search.cli.options import (
     Strict,
     StudyPath,
     Verbose,
+    WarmStart,
     print_json,
     store_url,
 )
@@ -72,6 +73,7 @@ def run(
         str | None,
         typer.Option(metavar="NAME", help="Take over the trials of this study that lie in the space."),
     ] = None,
+    warm_start: WarmStart = None,
     policy: Policy = None,
     proxy: Proxy = None,
     strict: Strict = False,
@@ -90,7 +92,8 @@ def run(
     from storage.engine import open_store
 
     means = means_for(Wishes(engine, workers, devices, address, cpus, gpus, proxy))
-    resolved = resolve(study, _all_sets(sets, trials, timeout, name), policy=policy)
+    all_sets = _all_sets(sets, trials, timeout, name)
+    resolved = resolve(study, all_sets, policy=policy, warm_starts=warm_start or ())
     url = store_url(store, resolved.file.storage.url)
     if url != resolved.file.storage.url:
         resolved = resolved.stored_at(url, "BALLAST_STORE" if store is None else "--store")
@@ -173,6 +176,8 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
         f"(loss {data.baseline.loss:.6f})",
         markup=False,
     )
+    for note in resolved.notes:
+        screen.print(note, markup=False, soft_wrap=True)
     if resolved.clamps:
         screen.print(clamp_table(resolved.clamps))
     notable = [f for f in data.audit.findings if f.severity != "info"]

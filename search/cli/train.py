@@ -1,6 +1,8 @@
-"""`ballast train`: run one configuration; an exported one must give its value again, to the last bit."""
+"""`ballast train`: run one configuration; an exported one must give its value again, and can be kept."""
 
-from typing import TYPE_CHECKING
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
     from search.rerun import Rerun
     from trainer.result import EpochReport
 
-_EPILOG = "Example: ballast train best.yaml"
+_EPILOG = "Example: ballast train best.yaml --save model"
 
 
 def register(app: typer.Typer) -> None:
@@ -18,10 +20,26 @@ def register(app: typer.Typer) -> None:
     app.command(name="train", epilog=_EPILOG)(train)
 
 
-def train(config: StudyPath, sets: Sets = None, policy: Policy = None, as_json: AsJson = False) -> None:
+def train(
+    config: StudyPath,
+    sets: Sets = None,
+    policy: Policy = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the model, for ballast predict.")
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Put model.onnx into the folder of --save.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Train one configuration; of an exported file, say whether its value was reproduced."""
     from search.cli.signals import stop_request
     from search.rerun import rerun
+    from search.saving import require_confirmed, require_room
+    from search.saving import save as save_model
+
+    if onnx and save is None:
+        raise typer.BadParameter("--onnx puts a file into the folder of --save; give both of them")
+    if save is not None:
+        require_room(save, onnx=onnx)
 
     def show(report: "EpochReport") -> bool:
         if not as_json:
@@ -34,26 +52,48 @@ def train(config: StudyPath, sets: Sets = None, policy: Policy = None, as_json: 
 
     with stop_request() as stop:
         outcome = rerun(config, sets or (), policy=policy, on_epoch=show, should_stop=stop)
+    kept = save if outcome.confirmed and not stop.asked else None
+    if kept is not None:
+        save_model(outcome, config, kept, onnx=onnx)
     if as_json:
-        print_json(outcome.to_json())
+        print_json({**outcome.to_json(), "saved": kept})
     else:
-        _print(outcome)
+        _print(outcome, kept)
     if stop.asked:
         raise typer.Exit(130)
-    if outcome.reproduced is False or not outcome.trustworthy:
+    if save is not None:
+        require_confirmed(outcome, config, save)
+    if not outcome.confirmed:
         raise typer.Exit(1)
 
 
-def _print(outcome: "Rerun") -> None:
+def _print(outcome: "Rerun", kept: Path | None) -> None:
     result, judgement = outcome.result, outcome.judgement
     for clamp in outcome.clamps:
         print(f"{clamp.key} was asked to be {clamp.declared}, {clamp.effective} was used: {clamp.reason}")
     print(f"{judgement.verdict}: {judgement.message}")
     if result.value is not None:
         print(f"value {result.value!r}, skill {result.skill:+.4f} over {result.baseline}")
-    if outcome.reproduced:
-        print("reproduced: the exported value, to the last bit")
-    elif outcome.reproduced is False:
-        print(f"not reproduced: the exported value is {outcome.expected!r}")
-        unexplained = ("neither data nor versions changed: was the file edited, or is this another machine?",)
-        print("\n".join(f"  {line}" for line in outcome.differences or unexplained))
+    for line in _reproduction(outcome):
+        print(line)
+    if kept is not None:
+        forecast = f"ballast predict {shlex.quote(str(kept))} --data FILE -o predictions.csv"
+        print(f"saved; forecast with it: {forecast}")
+
+
+def _reproduction(outcome: "Rerun") -> list[str]:
+    """Whether the exported value came again, and what may explain a difference."""
+    from search.rerun import CLOSE, Reproduction
+
+    reasons = [f"  {line}" for line in outcome.differences]
+    match outcome.reproduction:
+        case None:
+            return []
+        case Reproduction.BITS:
+            return ["reproduced: the exported value, to the last bit"]
+        case Reproduction.CLOSE:
+            near = f"within {CLOSE:g} of the exported value {outcome.expected!r}"
+            return [f"reproduced: {near}, not to the last bit", *reasons]
+        case Reproduction.NO:
+            unexplained = ["  neither data, versions nor machine changed: was the file edited?"]
+            return [f"not reproduced: the exported value is {outcome.expected!r}", *(reasons or unexplained)]

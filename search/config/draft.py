@@ -1,6 +1,6 @@
 """A study while it is being settled: merged layers become values that are valid, safe and accounted for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from search.config.effects import idle_claims
 from search.config.enqueue import clamp_enqueued
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, nested
-from search.config.resolved import ResolvedStudy, clamp_act
+from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, clamp_act
 from search.config.schema import LEAVES, SPACE, TRIAL_LEAVES, StudyFile
 from search.config.sections import section_problems
+from search.config.warm_start import Offer, asked_by, overruled
 from search.errors import ConfigError, Place, Problem
 from search.safety import ALWAYS_FALSE, NothingLeft, Policy, clamp_dimension, clamp_value
 from search.space import Choices, Dimension, single
@@ -26,8 +27,11 @@ _STUDY_ORIGIN = "search.config.schema"
 class Draft:
     """The stacks of acts grow step by step; problems are collected, to be told at once."""
 
-    def __init__(self, claims: list[Claim], policy: Policy, problems: list[Problem]) -> None:
+    def __init__(
+        self, claims: list[Claim], policy: Policy, problems: list[Problem], offers: Sequence[Offer] = ()
+    ) -> None:
         self.policy = policy
+        self.offers = offers
         self.problems = problems
         self.winners = {claim.key: claim for claim in claims}
         self.stacks = _stacks(claims)
@@ -40,6 +44,7 @@ class Draft:
         ]
         self.enqueued: tuple[Mapping[str, Any], ...] = ()
         self.requested: tuple[Mapping[str, Any], ...] = ()
+        self.origins: tuple[str, ...] = ()
 
     def settle(self, broken: set[str], study: Place, watched: frozenset[Layer]) -> None:
         """Bring the draft to values that hold, or raise ConfigError with all that is wrong."""
@@ -48,6 +53,8 @@ class Draft:
             self._settle_dimension(key, claim)
         for key in TRIAL_LEAVES:
             self._clamp_value(key)
+        if not self.problems:
+            self._take_offers()  # whether a key is searched is known where nothing is wrong
         self._settle_enqueued()
         wrong, idle = idle_claims(self.winners, self.values, self.space, watched)
         self.problems += wrong
@@ -70,6 +77,8 @@ class Draft:
             clamps=tuple(self.clamps),
             enqueued=self.enqueued,
             requested=self.requested,
+            origins=self.origins,
+            notes=self._notes(),
             policy=self.policy,
             path=path,
             folder=folder,
@@ -159,6 +168,21 @@ class Draft:
             self.clamps.append(clamp)
             self._act(key, clamp_act(clamp))
 
+    def _take_offers(self) -> None:
+        """Ask for the configurations of other files, after those that the study asks for itself."""
+        for offer in self.offers:
+            found = asked_by(offer, self.space, self.winners.get("study.enqueue"))
+            if isinstance(found, Problem):
+                self.problems.append(found)
+            else:
+                self.winners["study.enqueue"] = found
+                self.values["study.enqueue"] = found.act.effective
+                self._act("study.enqueue", found.act)
+
+    def _notes(self) -> tuple[str, ...]:
+        fixed = {key: value for key, value in self._fixed().items() if key not in DECIDES_NO_VALUE}
+        return tuple(note for offer in self.offers if (note := overruled(offer, fixed)))
+
     def _settle_enqueued(self) -> None:
         claim = self.winners.get("study.enqueue")
         if claim is None:
@@ -169,6 +193,7 @@ class Draft:
         self.problems += done.problems
         self.clamps += done.clamps
         self.enqueued, self.requested = done.configurations, tuple(done.requested)
+        self.origins = tuple(done.origins)
         effective = [dict(configuration) for configuration in self.enqueued]
         if effective != claim.act.effective:
             reason = "written with plain keys and moved into the safe ranges and the space"

@@ -58,6 +58,18 @@ IDLE: tuple[Idle, ...] = (
         lambda could: could("data.target.kind") != ("return",),
         "data.target.kind is not return, and the floors are those of returns",
     ),
+    Idle(
+        ("data.split.folds", "data.split.window"),
+        ("data.split.method",),
+        lambda could: could("data.split.method") != ("walk_forward",),
+        "data.split.method is not walk_forward",
+    ),
+    Idle(
+        ("data.split.groups", "data.split.held_out"),
+        ("data.split.method",),
+        lambda could: could("data.split.method") != ("cpcv",),
+        "data.split.method is not cpcv",
+    ),
 )
 
 

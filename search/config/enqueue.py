@@ -22,6 +22,8 @@ class Enqueued:
     configurations: tuple[Mapping[str, Any], ...]
     requested: list[Mapping[str, Any]]
     """What was asked for, configuration by configuration."""
+    origins: list[str]
+    """Where each was asked for: `file:line`, or the option of the command line."""
     clamps: list[Clamp]
     problems: list[Problem]
 
@@ -39,7 +41,7 @@ def clamp_enqueued(
     wanted to search. A value of a setting that is not searched is a problem unless it is the one in force,
     or the setting was to be searched and has been fixed since: then the fixed value is used, and recorded.
     """
-    done = Enqueued((), [], [], [])
+    done = Enqueued((), [], [], [], [])
     configurations = [
         _clamp_one(f"study.enqueue[{number}]", item, space, policy, fixed, declared, done)
         for number, item in enumerate(node.value)
@@ -73,7 +75,9 @@ def _clamp_one(
             continue
         asked = value
         value, clamps = clamp_sampled(key, value, policy, values, space)
-        done.clamps.extend(replace(clamp, key=name) for clamp in clamps)
+        done.clamps.extend(
+            replace(clamp, key=name, reason=f"{clamp.reason} ({item.place})") for clamp in clamps
+        )
         if key in space:
             if key in params:
                 done.problems.append(
@@ -88,4 +92,5 @@ def _clamp_one(
             done.problems.append(Problem(node.place, message))
     if params:
         done.requested.append(requested)
+        done.origins.append(str(item.place))
     return params

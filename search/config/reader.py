@@ -5,6 +5,7 @@ a number and `no` is text. Refused: repeated keys, anchors, aliases, merge keys,
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -36,8 +37,10 @@ class Source:
 
     @cached_property
     def document(self) -> tuple["Node", list[Problem]]:
-        """What `parse` makes of it."""
-        return parse(self.text, Place(self.shown, 1))
+        """What `parse` makes of it; a file whose name ends in `.json` must be JSON."""
+        is_json = self.shown.endswith(".json")
+        text = _json_as_yaml(self.text, self.shown) if is_json else self.text
+        return parse(text, Place(self.shown, 1))
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,22 @@ def parse(text: str, start: Place) -> tuple[Node, list[Problem]]:
         raise ConfigError([*builder.problems, Problem(start, message)]) from None
 
 
+_UNLIKE_JSON = {ord("\t"): " ", **{code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}}
+"""YAML indents with no tabs, and breaks lines inside of text at three characters more than JSON."""
+
+
+def _json_as_yaml(text: str, shown: str) -> str:
+    """JSON as YAML that means the same, line for line: what is left of the differences is refused there."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        message = f"not JSON at column {error.colno}: {error.msg}"
+        raise ConfigError([Problem(Place(shown, error.lineno), message)]) from None
+    except (RecursionError, ValueError):
+        return text  # too deep, or a number too long: `parse` says so, and where
+    return text.translate(_UNLIKE_JSON)
+
+
 def scalar(text: str) -> bool | int | float | str | None:
     """Return the value of a plain scalar by the core schema.
 
@@ -159,6 +178,14 @@ def _kind(value: object) -> str:
     if isinstance(value, list):
         return "a list"
     return f"the single value {value!r}"
+
+
+def _joined(text: str) -> str | None:
+    """The text with `\\ud83d\\ude00`, as JSON writes a character beyond 16 bits, as that one character."""
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        return None
 
 
 class _Builder:
@@ -235,8 +262,8 @@ class _Builder:
         return entries
 
     def _scalar(self, event: Any) -> bool | int | float | str | None:
-        text: str = event.value
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        text = _joined(event.value)
+        if text is None:
             self._refuse(event, "half of a surrogate pair is not text; write the character itself")
             return None
         if not event.implicit[0]:

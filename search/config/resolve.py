@@ -12,6 +12,7 @@ from search.config.leaves import show
 from search.config.passwords import masked_set, masked_yaml
 from search.config.reader import Node, Source, mapping, plain, read_source
 from search.config.resolved import ResolvedStudy
+from search.config.warm_start import Offer, read_offer
 from search.errors import ConfigError, Place, Problem
 from search.safety import policy_from, policy_sources
 
@@ -31,14 +32,21 @@ class _Texts:
     base: Source | None
     policy: tuple[Source, ...] | None
     sets: tuple[str, ...]
+    warm_starts: tuple[Source, ...]
 
 
 def resolve(
-    path: Path, sets: Sequence[str] = (), *, policy: Path | None = None, base: Path | None = None
+    path: Path,
+    sets: Sequence[str] = (),
+    *,
+    policy: Path | None = None,
+    base: Path | None = None,
+    warm_starts: Sequence[Path] = (),
 ) -> ResolvedStudy:
     """Resolve a study file with the `--set KEY=VALUE` of a command line.
 
-    `base` and `policy` stand for the bundled `base.yaml` and `safe_ranges.yaml` where they are None.
+    `base` and `policy` stand for the bundled `base.yaml` and `safe_ranges.yaml` where they are None;
+    `warm_starts` are files of one configuration each, which are tried first.
     Raises ConfigError with every problem of every file and `--set`.
     """
     problems: list[Problem] = []
@@ -47,6 +55,9 @@ def resolve(
         base=_or_told(problems, read_source, *_file(base, "base.yaml")),
         policy=_or_told(problems, policy_sources, *_file(policy, "safe_ranges.yaml")),
         sets=tuple(sets),
+        warm_starts=tuple(
+            source for file in warm_starts if (source := _or_told(problems, read_source, file, str(file)))
+        ),
     )
     return _resolved(texts, path.parent, problems)
 
@@ -63,6 +74,7 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
         base=Source(**sources["base"]),
         policy=tuple(Source(**source) for source in sources["policy"]),
         sets=tuple(sources["sets"]),
+        warm_starts=tuple(Source(**source) for source in sources.get("warm_starts", ())),
     )
     resolved = _resolved(texts, Path(sources["folder"]) if folder is None else folder, [])
     if (stored := sources["stored_at"]) is not None:
@@ -83,7 +95,7 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem]) -> ResolvedS
     problems += reading.problems
     if texts.study is None or texts.base is None or texts.policy is None or entries is None or safe is None:
         raise ConfigError(problems)
-    draft = Draft(reading.claims, safe, problems)
+    draft = Draft(reading.claims, safe, problems, _offers(texts.warm_starts, problems))
     watched = frozenset({Layer.CLI}) if provenance else _WATCHED
     draft.settle(reading.broken, Place(texts.study.shown), watched)
     sources = {
@@ -92,6 +104,7 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem]) -> ResolvedS
         "base": _kept(texts.base),
         "policy": [_kept(source) for source in texts.policy],
         "sets": [masked_set(text) for text in texts.sets],
+        "warm_starts": [_kept(source) for source in texts.warm_starts],
         "stored_at": None,
         "tracked_at": None,
     }
@@ -131,6 +144,12 @@ def _claims(layer: Layer, source: Source | None, entries: dict[str, Node] | None
     if source is None or entries is None:
         return Reading([], [], set())
     return claims_of_file(layer, entries, source.shown)
+
+
+def _offers(sources: Sequence[Source], problems: list[Problem]) -> list[Offer]:
+    read = [found for source in sources if (found := _or_told(problems, read_offer, source))]
+    problems += [problem for _, wrong in read for problem in wrong]
+    return [offer for offer, _ in read]
 
 
 def _provenance(node: Node | None, problems: list[Problem]) -> dict[str, Any]:

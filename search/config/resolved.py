@@ -26,6 +26,10 @@ A trial that its time limit ends is unpromising; an accepted one has the value t
 Two devices differ in the last bits alone.
 """
 
+_KNOWN_LATER = frozenset(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out"))
+"""Settings that the first studies did not have: at their defaults they are left out of every digest, so that an
+older record's configurations are still recognised."""
+
 _PLACES = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLflow"}
 
 _SEARCH_KEYS = ("seed", "sampler", "pruner", "startup_trials", "pruner_warmup", "pruner_patience")
@@ -52,7 +56,8 @@ class ResolvedTrial:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of every setting that decides the trial's value: equal ones are tried once."""
-        return _sha256({key: value for key, value in self.values.items() if key not in DECIDES_NO_VALUE})
+        decisive = {key: value for key, value in self.values.items() if key not in DECIDES_NO_VALUE}
+        return _sha256(_without_later_defaults(decisive))
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,10 @@ class ResolvedStudy:
     enqueued: tuple[Mapping[str, Any], ...]
     requested: tuple[Mapping[str, Any], ...]
     """What `enqueued` was before it was clamped, one by one."""
+    origins: tuple[str, ...]
+    """Where each of `enqueued` was asked for: `file:line`, or the option of the command line."""
+    notes: tuple[str, ...]
+    """What whoever starts the study should be told once: a sentence each."""
     policy: Policy
     path: Path
     folder: Path
@@ -112,7 +121,7 @@ class ResolvedStudy:
         """
         fixed = {
             key: value
-            for key, value in leaf_values(self.trial_config, TRIAL_LEAVES).items()
+            for key, value in _without_later_defaults(leaf_values(self.trial_config, TRIAL_LEAVES)).items()
             if key not in self.space and key != "training.max_seconds"
         }
         data = {key: value for key, value in fixed.items() if key.startswith("data.")}
@@ -143,8 +152,10 @@ class ResolvedStudy:
         self._check_keys(sampled)
         drawn = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
         reason = f"taken over from {source}" if source else drawn
+        written = self._written(sampled) if queued else {}
         acts = {
-            key: (Layer.SAMPLED, self.settings[key].origin, value, reason) for key, value in sampled.items()
+            key: (Layer.SAMPLED, written.get(key, self.settings[key].origin), value, reason)
+            for key, value in sampled.items()
         }
         if device is not None:
             acts[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
@@ -160,6 +171,13 @@ class ResolvedStudy:
             clamps += found
         config = TrialConfig.model_validate(nested(values))
         return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps))
+
+    def _written(self, sampled: Mapping[str, Any]) -> dict[str, str]:
+        """Where the values of a queued configuration were asked for; none if not in the study's settings."""
+        for requested, origin in zip(self.requested, self.origins, strict=True):
+            if all(key in sampled and sampled[key] == value for key, value in requested.items()):
+                return dict.fromkeys(requested, origin)
+        return {}
 
     def _check_keys(self, sampled: Mapping[str, Any]) -> None:
         if unknown := [key for key in sampled if key not in self.space]:
@@ -193,6 +211,14 @@ def _checked(key: str, value: Any) -> Any:
         return TRIAL_LEAVES[key].check(value)
     except ValidationError as error:
         raise RequestError(sentences(key, value, error, TRIAL_LEAVES[key])[0][0]) from None
+
+
+def _without_later_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in _KNOWN_LATER or value != TRIAL_LEAVES[key].default
+    }
 
 
 def _sha256(part: Any) -> str:

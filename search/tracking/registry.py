@@ -12,7 +12,7 @@ from typing import Any
 from search.config.resolve import resolve
 from search.data import load
 from search.errors import AnswerIsNo
-from search.rerun import Rerun
+from search.rerun import Reproduction, Rerun, one_model
 from search.tracking.connection import connect, surroundings, translated
 from search.tracking.sender import Sender
 from storage import tables
@@ -42,9 +42,9 @@ def register(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: s
     `again` is the export at `path`, trained once more. The model takes windows, float32 of shape (n, seq_len,
     features) as in `Dataset.features`, and gives n standardised forecasts; the moments to undo that are
     in its metadata. It is a traced graph: it loads without pickle and without Ballast. Raises AnswerIsNo if
-    the exported value was not reproduced or was not believed, and NotTaken.
+    the exported value was not reproduced to the bit or was not believed, and NotTaken.
     """
-    if not again.reproduced or not again.trustworthy:
+    if again.reproduction is not Reproduction.BITS or not again.trustworthy:
         because = "; ".join(again.differences) or again.judgement.message
         raise AnswerIsNo(
             f"{path} was not reproduced and its model is not registered: it is {again.result.value!r}, "
@@ -52,7 +52,7 @@ def register(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: s
         )
     resolved = resolve(path)
     config = resolved.trial({}).config
-    trained = _Trained(path, config, load(resolved).dataset(config.data), again)
+    trained = _Trained(path, config, load(resolved).folds(config.data)[-1], again)
     with surroundings(uri) as address:
         client = connect(address)
         run_id = Sender(client, store, trial.study).run_of(trial.number)
@@ -67,8 +67,7 @@ def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str
 
     from trainer.serving import forecast, served, windows  # torch comes with it, and nowhere before
 
-    data, weights = trained.data, trained.rerun.result.weights
-    assert weights is not None
+    data, weights = trained.data, one_model(trained.rerun, trained.path)
     model = served(trained.config.models.gru, len(data.feature_names), weights)
     examples = windows(data, data.validation[:_EXAMPLES])
     logged = mlflow.pytorch.log_model(

@@ -26,6 +26,7 @@ def trial_note(view: TrialView) -> list[Block]:
     """Why a trial ended as it did, what the guard did to it, and where its settings come from."""
     trial = view.trial
     blocks: list[Block] = [trial_sections.ending(trial), trial_sections.outcome(trial)]
+    blocks += trial_sections.by_fold(trial, view.epochs)
     blocks += trial_sections.ancestry(trial)
     if view.findings:
         blocks += [Heading("The guard", 3), trial_sections.diary(view.findings, told=trial.message)]

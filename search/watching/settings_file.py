@@ -4,7 +4,8 @@ from pathlib import Path
 
 from search.config.effects import idle_keys
 from search.config.layers import Layer, Override, Setting
-from search.export import DECISIVE, settings_yaml
+from search.export import DECISIVE
+from search.settings_text import settings_yaml
 from search.watching.view import TrialView
 from search.words import printable
 

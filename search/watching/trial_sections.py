@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from search.config.layers import Layer, Override, Setting
+from search.recording import best_folds
 from search.watching.blocks import Paragraph, Table
 from search.words import cell, duration, one_line, place
 from storage import tables
@@ -45,6 +46,13 @@ def outcome(trial: tables.Trial) -> Table:
             )
         ],
     )
+
+
+def by_fold(trial: tables.Trial, epochs: Sequence[tables.Epoch]) -> list[Paragraph]:
+    """The losses that its own is the mean of, where it has several folds; `epochs` are all of the trial's."""
+    losses = best_folds(epochs, trial.best_epoch)
+    told = f"Loss of each fold in the best epoch: {', '.join(map(loss, losses))}."
+    return [Paragraph(told)] if losses else []
 
 
 def ancestry(trial: tables.Trial) -> list[Paragraph]:

@@ -35,7 +35,7 @@ def test_three_in_a_row_return_to_the_bits_of_the_snapshot_with_half_its_learnin
     assert case.rewound == [True]
     assert case.skipped == [True] * 3
     assert result_of(case).findings[-1].intervention.lr_after == START / 2
-    assert result_of(case).final_learning_rate == START / 2
+    assert result_of(case).final_learning_rates == (START / 2,)
 
 
 def test_training_goes_on_after_a_rewind_and_the_trial_is_honest(strike: Strike, steps: int) -> None:

@@ -9,9 +9,9 @@ from optuna.trial import TrialState
 
 from search import books, objective
 from search.agreement import disagreements, reconcile
+from search.choice import best_trials
 from search.config.resolve import resolve
 from search.data import load
-from search.export import best_trials
 from search.progress import Silence
 from search.runner import run
 from search.study import OpenStudy, open_study

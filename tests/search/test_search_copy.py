@@ -80,7 +80,21 @@ def fill_record(store: Store, name: str) -> None:
         study=name, source="x", sha256="0", rows=1, first_time="a", last_time="b", columns=["Größe"]
     )
     clamp = tables.Clamp(study=name, key="k", declared={"high": INF}, effective=1, reason="r", origin="o")
-    record.create_study(store, study, [setting(name, None, 0)], [clamp], data)
+    held_out = tables.HeldOut(study=name, rows=bytes(range(256)))
+    record.create_study(store, study, [setting(name, None, 0)], [clamp], data, [held_out])
+    look = tables.Look(
+        study=name,
+        trial=1,
+        configuration="cd",
+        source="x",
+        target="y",
+        first_time=NOON,
+        last_time=NOON,
+        looked_at=NOON,
+        looked_by="me@host",
+        seeds=[2**62],
+    )
+    record.conclude_look(store, record.add_look(store, look), "holds", {"skill": 0.1 + 0.2})
     for number in range(3):
         trial = tables.Trial(
             study=name,
@@ -127,6 +141,7 @@ def end(store: Store, study: str, number: int) -> None:
         movement=0.0,
         prediction_std_ratio=1.0,
         seconds=0.5,
+        fold_losses=[INF, -0.0],
     )
     finding = tables.Finding(
         study=study,
@@ -155,6 +170,7 @@ def end(store: Store, study: str, number: int) -> None:
         findings=[finding],
         remaining=[epoch],
         artifacts=[artifact],
+        forecasts=[tables.Forecast(study=study, trial=number, forecasts=bytes([0, 255, number]))],
     )
 
 

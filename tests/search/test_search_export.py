@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from search.choice import accepted_trial, best_trials
 from search.config.resolve import resolve
 from search.errors import AnswerIsNo, RequestError
-from search.export import accepted_trial, best_trials, write_export
+from search.export import write_export
 from search.rerun import rerun
 from storage import query
 from storage.errors import TrialUnknown

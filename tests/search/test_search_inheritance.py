@@ -120,7 +120,7 @@ class Desk:
 
 
 def _epoch(study: str, trial: int, epoch: int, loss: float) -> tables.Epoch:
-    signals = dict.fromkeys(
+    signals: dict[str, Any] = dict.fromkeys(
         ("train_loss", "skill", "learning_rate", "grad_norm_mean", "grad_norm_max", "output_max"), 0.25
     )
     return tables.Epoch(

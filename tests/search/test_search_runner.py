@@ -12,9 +12,9 @@ from optuna.trial import TrialState
 
 from search import objective
 from search.agreement import disagreements
+from search.choice import best_trials
 from search.cli.signals import StopRequest
 from search.errors import AnswerIsNo
-from search.export import best_trials
 from search.recording import settings_from_rows
 from search.summary import summarise
 from storage import query

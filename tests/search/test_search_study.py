@@ -154,7 +154,7 @@ def test_a_searched_window_is_audited_at_its_longest_and_prepared_once_per_lengt
 ) -> None:
     path = write_study(space={"data.seq_len": {"low": 2, "high": 5}}, data={"seq_len": None})
     done = launch(path, "models.gru.learning_rate=0.005")
-    assert done.study.data.base.seq_len == 5
+    assert done.study.data.base[-1].seq_len == 5
     assert {row.verdict for row in done.trials} == {"accepted"}
 
 

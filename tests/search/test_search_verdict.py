@@ -51,7 +51,7 @@ RESULT = TrialResult(
     epochs=(EPOCH,),
     findings=(),
     effective={k: v for k, v in REQUESTED.items() if k not in ("training.epochs", "training.max_seconds")},
-    final_learning_rate=1e-3,
+    final_learning_rates=(1e-3,),
     seed=0,
     seconds=0.1,
 )
@@ -166,7 +166,7 @@ def test_settings_that_cannot_be_read_back_are_no_difference() -> None:
 
 
 def test_a_learning_rate_that_nobody_on_record_has_changed_fails_the_trial() -> None:
-    judgement = judge(replace(RESULT, final_learning_rate=1.0), REQUESTED)
+    judgement = judge(replace(RESULT, final_learning_rates=(1.0,)), REQUESTED)
     assert (judgement.verdict, judgement.reasons) == (Verdict.FAILED, (OVERRIDE_NOT_APPLIED,))
     assert judgement.message == "models.gru.learning_rate was left at 0.001, and later found to be 1.0"
 
@@ -174,7 +174,7 @@ def test_a_learning_rate_that_nobody_on_record_has_changed_fails_the_trial() -> 
 def test_a_learning_rate_that_the_guard_has_cut_and_set_again_is_as_it_should_be() -> None:
     acts = (Intervention(Action.SKIP_AND_CUT, 1e-3, 1e-4), Intervention(Action.REWIND, 1e-4, 5e-4))
     findings = tuple(replace(found(FindingKind.NONFINITE_LOSS), intervention=act) for act in acts)
-    judgement = judge(replace(RESULT, findings=findings, final_learning_rate=5e-4), REQUESTED)
+    judgement = judge(replace(RESULT, findings=findings, final_learning_rates=(5e-4,)), REQUESTED)
     assert judgement.verdict is Verdict.ACCEPTED
 
 

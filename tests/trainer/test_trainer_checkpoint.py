@@ -317,7 +317,7 @@ def test_other_rows_another_torch_and_another_baseline_are_another_identity(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def of(config: TrialConfig, data: Dataset, baseline: Baseline = BASELINE) -> str:
-        return identity(config, data, baseline=baseline, ceiling=0.3, seed=0)
+        return identity(config, [data], baseline=baseline, ceiling=0.3, seed=0)
 
     mine = of(settings(), data)
     others = {
@@ -332,7 +332,7 @@ def test_other_rows_another_torch_and_another_baseline_are_another_identity(
 
 def test_a_time_limit_a_moved_file_and_the_last_digits_of_a_baseline_are_not(data: Dataset) -> None:
     def of(config: TrialConfig, baseline: Baseline = BASELINE) -> str:
-        return identity(config, data, baseline=baseline, ceiling=0.3, seed=0)
+        return identity(config, [data], baseline=baseline, ceiling=0.3, seed=0)
 
     moved = settings().model_copy(update={"data": settings().data.model_copy(update={"source": "x.csv"})})
     same = {
@@ -373,9 +373,9 @@ def replaced_by_a_folder(file: Path) -> None:
 DAMAGES: dict[Callable[[Path], None], str] = {
     cut_short: "it is damaged: its digest is not that of what it holds",
     cut_in_its_head: "it is damaged: it ends in its head",
-    emptied: "it does not begin with 'ballast checkpoint 1'",
+    emptied: "it does not begin with 'ballast checkpoint 2'",
     zeroed_in_the_middle: "it is damaged: its digest is not that of what it holds",
-    replaced_by_weights: "it does not begin with 'ballast checkpoint 1'",
+    replaced_by_weights: "it does not begin with 'ballast checkpoint 2'",
     replaced_by_a_folder: "Is a directory",
 }
 

@@ -123,7 +123,7 @@ def test_a_bad_step_is_skipped_to_the_bit_and_training_goes_on(
     assert (finding.epoch, finding.step) == (0, step)
     assert (finding.intervention.action, finding.intervention.lr_before) == (Action.SKIP_AND_CUT, 1e-3)
     assert finding.intervention.lr_after == pytest.approx(1e-4)
-    assert result.final_learning_rate == finding.intervention.lr_after
+    assert result.final_learning_rates == (finding.intervention.lr_after,)
     assert [(report.steps, report.skipped_steps) for report in result.epochs] == [(4, 1), (5, 0)]
     assert [report.learning_rate for report in result.epochs] == [finding.intervention.lr_after] * 2
     assert len(finding.rows) == 32
@@ -193,7 +193,7 @@ def test_three_bad_steps_in_a_row_end_the_trial_as_unstable(
         Action.STOP,
     ]
     assert all(lab.unchanged_by(step) for step in (1, 2, 3))
-    assert result.final_learning_rate == pytest.approx(1e-5)
+    assert result.final_learning_rates == pytest.approx([1e-5])
     assert (result.value, result.epochs, result.weights) == (None, (), None)
 
 
@@ -204,7 +204,7 @@ def test_a_good_step_between_bad_ones_starts_the_count_again(
     result = run_fit(settings_of(guard={"min_movement": 1e-6}))
     assert result.outcome is Outcome.FINISHED
     assert len(result.findings) == 3
-    assert result.final_learning_rate == pytest.approx(1e-6)
+    assert result.final_learning_rates == pytest.approx([1e-6])
 
 
 def test_the_count_of_bad_steps_goes_on_from_one_epoch_to_the_next(
@@ -223,7 +223,7 @@ def test_a_learning_rate_cut_four_times_is_frozen(settings_of: MakeConfig, run_f
     assert result.outcome is Outcome.UNSTABLE
     assert kinds(result) == [FindingKind.NONFINITE_GRADIENT] * 4 + [FindingKind.FROZEN]
     assert result.findings[-1].intervention.action is Action.STOP
-    assert result.final_learning_rate == pytest.approx(1e-6)
+    assert result.final_learning_rates == pytest.approx([1e-6])
 
 
 def test_an_epoch_without_a_good_step_is_frozen(settings_of: MakeConfig, run_fit: Fit, lab: Lab) -> None:

@@ -1,8 +1,10 @@
 """The audit: everything that is wrong with the data of a study, told at once, before anything is trained."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from trainer.baselines import baseline_losses
+from trainer.baselines import mean_baseline_losses
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.check_leaks import leak_findings
 from trainer.data.check_series import (
@@ -17,8 +19,8 @@ from trainer.data.check_table import table_findings
 from trainer.data.features import BuiltSeries, build_series
 from trainer.data.findings import Audit, AuditFinding
 from trainer.data.source import Table
-from trainer.data.split import SplitRows, cut_rows
-from trainer.data.windows import Dataset, prepare
+from trainer.data.split import SplitRows, cut_folds
+from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
 from trainer.skill import best_baseline, noise_floor, skill_ceiling
 
@@ -31,48 +33,55 @@ def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = 
     Where times are not in order, rows are counted as if they were, so that a short table is told as well.
     """
     built = build_series(config, table)
-    split = cut_rows(config, table.times.sort_values(), built)
+    splits = cut_folds(config, table.times.sort_values(), built)
     findings = [
         *table_findings(config, table),
         *made_findings(config, table, built),
         *ahead_findings(config, table, built),
-        *_split_findings(config, guard, table, built, split),
+        *_split_findings(config, guard, table, built, splits),
     ]
-    dataset, problem = _prepared(config, table)
-    if dataset is not None:
-        findings += range_findings(built, dataset)
-        findings += _skill_findings(guard, dataset, deep)
+    folds, problem = _prepared(config, table)
+    if folds:
+        findings += range_findings(built, folds[-1])
+        findings += _skill_findings(guard, folds, deep)
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
-    return Audit(tuple(findings), split.counts, dataset)
+    return Audit(tuple(findings), _counts(splits), folds)
+
+
+def _counts(splits: Sequence[SplitRows]) -> dict[str, int]:
+    """Rows by name of the split: training rows of the last fold, and each validation row once."""
+    validation = np.unique(np.concatenate([split.validation for split in splits]))
+    return {**splits[-1].counts, "validation": len(validation)}
 
 
 def _split_findings(
-    config: DataConfig, guard: GuardConfig, table: Table, built: BuiltSeries, split: SplitRows
+    config: DataConfig, guard: GuardConfig, table: Table, built: BuiltSeries, splits: Sequence[SplitRows]
 ) -> list[AuditFinding]:
-    """Findings on the split and on the series within it; a split without rows leaves the latter out."""
-    found = count_findings(config, split, built.first)
-    found += overlap_findings(split, table.times.sort_values(), config.target.horizon)
-    if len(split.train):
-        end = int(split.train[-1]) + 1
-        found += constant_findings(table, built, slice(built.first, end))
-        seen = np.concatenate([np.arange(built.first, end), split.validation])
-        found += target_findings(config, guard, built, seen)
+    """Findings on the folds and on the series within the last; one without rows leaves the latter out."""
+    found = count_findings(config, splits, built.first)
+    times = table.times.sort_values()
+    found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
+    fitting, validation = splits[-1].fitting, splits[-1].validation
+    if len(splits[-1].train):
+        found += constant_findings(table, built, slice(int(fitting[0]), int(fitting[-1]) + 1))
+        found += target_findings(config, guard, built, np.concatenate([fitting, validation]))
     return found
 
 
-def _prepared(config: DataConfig, table: Table) -> tuple[Dataset | None, str | None]:
+def _prepared(config: DataConfig, table: Table) -> tuple[tuple[Dataset, ...], str | None]:
     try:
-        return prepare(config, table), None
+        return prepare_folds(config, table), None
     except DataError as error:
-        return None, str(error)
+        return (), str(error)
 
 
-def _skill_findings(guard: GuardConfig, data: Dataset, deep: bool) -> list[AuditFinding]:
+def _skill_findings(guard: GuardConfig, folds: Sequence[Dataset], deep: bool) -> list[AuditFinding]:
     """Whether skill can be measured, and if so, whether more of it can be had than is believable."""
     found: list[AuditFinding] = []
+    data = folds[-1]
     try:
-        best_baseline(baseline_losses(data, data.validation))
+        best_baseline(mean_baseline_losses(folds))
     except DataError as error:
         found.append(AuditFinding("no_baseline", "error", "validation", None, None, str(error)))
     try:

@@ -1,50 +1,48 @@
 """Checks of the split as it was cut: rows enough, and no target that reaches into the next split."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 from trainer.config import DataConfig
 from trainer.data.findings import AuditFinding
-from trainer.data.split import SplitRows, check_counts, minimum_of
+from trainer.data.split import SplitRows, check_counts, minimum_of, short_splits
 from trainer.errors import SplitError
 
 
-def count_findings(config: DataConfig, split: SplitRows, warm_up: int) -> list[AuditFinding]:
-    """Splits that are too short; the message names all of them, the finding the first."""
+def count_findings(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -> list[AuditFinding]:
+    """Splits that are too short; the message names all of them in the first such fold, the finding one."""
     try:
-        check_counts(config, split, warm_up)
+        check_counts(config, folds, warm_up)
     except SplitError as error:
-        short = next(name for name, count in split.counts.items() if count < minimum_of(name))
-        return [
-            AuditFinding(
-                "too_few_rows",
-                "error",
-                short,
-                float(split.counts[short]),
-                float(minimum_of(short)),
-                str(error),
-            )
-        ]
+        split, name = next((split, short[0]) for split in folds if (short := short_splits(split)))
+        found, needed = float(split.counts[name]), float(minimum_of(name))
+        return [AuditFinding("too_few_rows", "error", name, found, needed, str(error))]
     return []
 
 
 def overlap_findings(split: SplitRows, times: pd.DatetimeIndex, horizon: int) -> list[AuditFinding]:
-    """Splits whose last target time does not lie before the first row of the next one.
+    """Splits of a fold with a target that reaches a row of the split that it is to be judged on.
 
-    Judges the rows alone, by their times, knowing nothing of how they were cut.
+    Judges the rows alone, by their times, knowing nothing of how they were cut. A row's target reaches
+    `horizon` rows ahead; so do those of the rows that are held out, which training must not begin within.
     """
     found: list[AuditFinding] = []
     for earlier, later, name, other in (
         (split.train, split.validation, "train", "validation"),
         (split.validation, split.test, "validation", "test"),
+        (split.train, split.test, "train", "test"),
     ):
-        if not len(earlier) or not len(later):
-            continue
-        reach = times[min(int(earlier.max()) + horizon, len(times) - 1)]
-        start = times[int(later.min())]
-        if reach >= start:
+        reached = np.zeros(len(times) + 2 * horizon + 1, dtype=bool)
+        for ahead in range(horizon + 1):
+            reached[later + ahead] = True
+        ends = [row for row in earlier.tolist() if reached[row : row + horizon + 1].any()]
+        if ends:
+            last = min(ends[0] + horizon, len(times) - 1)
             message = (
-                f"{name}: its last target lies at {reach}, and {other} starts at {start}, which must be "
-                "later; this is a fault of the split, not of the data: report it"
+                f"{name}: its row at {times[ends[0]]} has a target that lies at {times[last]}, within the "
+                f"rows and targets of {other}; this is a fault of the split, not of the data: report it"
             )
             found.append(AuditFinding("split_overlap", "error", name, None, None, message))
     return found

@@ -91,13 +91,14 @@ class BuiltSeries:
     `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
     Rows `first <= t < stop` lie behind the warm-up and before the end that has no target yet; every cell in
     them is finite in good data. `inputs` are the arrays that each feature was made from; the last entry is
-    the target's.
+    the target's. `reach` is how many rows before t the values of row t are made from, at most.
     """
 
     features: pd.DataFrame
     target: pd.Series
     first: int
     stop: int
+    reach: int
     inputs: tuple[tuple[Floats, ...], ...]
     unshifted: Floats
     """The target at its own time: what is known at t."""
@@ -126,22 +127,28 @@ def build_series(config: DataConfig, table: Table) -> BuiltSeries:
     """Make the features and the target; never raises for bad cells, which stay non-finite."""
     columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
     features: dict[str, Floats] = {}
-    heads: dict[str, int] = {}
+    empty: dict[str, int] = {}
+    reaches: dict[str, int] = {}
     inputs: list[tuple[Floats, ...]] = []
     for feature in config.features:
         inputs.append(_inputs(feature, columns, features))
-        heads[feature.name] = _head(feature, columns, heads)
+        empty[feature.name] = _empty(feature, columns, empty)
+        reaches[feature.name] = _reach(feature, reaches)
         features[feature.name] = _transform(feature, inputs[-1])
     inputs.append(_inputs(config.target, columns, features))
     unshifted = _transform(config.target, inputs[-1])
     shift = shift_of(config.target)
     target = np.concatenate([unshifted[shift:], np.full(min(shift, len(unshifted)), np.nan)])
-    first = max([*heads.values(), _head(config.target, columns, heads) - shift])
+    of_target = _reach(config.target, reaches) - shift
+    first = max(
+        [_empty(config.target, columns, empty) + of_target, *(empty[name] + reaches[name] for name in empty)]
+    )
     return BuiltSeries(
         features=pd.DataFrame(features, index=table.frame.index),
         target=pd.Series(target, index=table.frame.index, name="target"),
         first=min(max(first, 0), len(target)),
         stop=len(target) - _tail(config.target, target),
+        reach=max(of_target, *reaches.values()),
         inputs=tuple(inputs),
         unshifted=unshifted,
     )
@@ -160,11 +167,16 @@ def _transform(series: Series, inputs: tuple[Floats, ...]) -> Floats:
     return TRANSFORMS[series.transform](*inputs, **window)
 
 
-def _head(series: Series, columns: Mapping[str, Floats], heads: Mapping[str, int]) -> int:
-    """Rows at the head without a value: empty cells of the columns, then the transform's own warm-up."""
+def _empty(series: Series, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:
+    """Empty cells at the head of the columns that a series is made from."""
     if series.of is not None:
-        return heads[series.of] + lookback(series)[-1]
-    return max(empty_head(columns[name]) for name in columns_of(series)) + lookback(series)[-1]
+        return empty[series.of]
+    return max(empty_head(columns[name]) for name in columns_of(series))
+
+
+def _reach(series: Series, reaches: Mapping[str, int]) -> int:
+    """How many rows back a series reads the columns: its own look-back, behind that of what it is made of."""
+    return lookback(series)[-1] + (0 if series.of is None else reaches[series.of])
 
 
 def empty_head(values: Floats) -> int:

@@ -27,11 +27,18 @@ class AuditFinding:
 
 @dataclass(frozen=True)
 class Audit:
-    """All findings, the rows of each split (0 where it cannot be cut), and the data if it can be prepared."""
+    """All findings, the rows of each split (0 where it cannot be cut; a validation row that several folds hold
+    out counts once), and the data of each fold, () if it cannot be prepared.
+    """
 
     findings: tuple[AuditFinding, ...]
     rows: dict[str, int]
-    dataset: Dataset | None
+    folds: tuple[Dataset, ...]
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """The last fold, on which everything but the losses is measured."""
+        return self.folds[-1] if self.folds else None
 
     def ok(self, strict: bool) -> bool:
         """Whether nothing blocks: no error, and under `strict` no warning either."""

@@ -1,17 +1,20 @@
-"""Cuts the rows into train, validation and test by time, purged by the horizon and with an embargo.
+"""Cuts the rows into folds of train and validation, and test, by time, purged by the horizon and with an
+embargo.
 
 A row is its position t in the table: the last row that a window sees, and the one whose target is forecast.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from datetime import time as clock
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trainer.config import DataConfig
+from trainer.config import DataConfig, Split
 from trainer.data.features import BuiltSeries
 from trainer.errors import SplitError
 
@@ -20,6 +23,9 @@ Rows = npt.NDArray[np.int64]
 MIN_TRAIN = 50
 """Ten rows for each coefficient of the HAR baseline (four), and more than three of the smallest safe batch
 (16)."""
+MEMORY = 22
+"""Most known targets that a naive forecast looks back on: the month of HAR. `cpcv` leaves them in front of
+its first block."""
 MIN_HELD_OUT = 20
 """The standard error of a mean of n squared normal errors is sqrt(2/n) of it: 32 % at 20 rows."""
 
@@ -37,11 +43,13 @@ _FRACTION_ADVICE = {
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Row positions of each split, ascending."""
+    """Row positions of one fold, ascending; `test` is the same in all folds."""
 
     train: Rows
     validation: Rows
     test: Rows
+    fitting: Rows
+    """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -49,36 +57,105 @@ class SplitRows:
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
 
-def cut_rows(config: DataConfig, times: pd.DatetimeIndex, built: BuiltSeries) -> SplitRows:
-    """Rows of each split, however few; `times` must ascend.
+def cut_folds(config: DataConfig, times: pd.DatetimeIndex, built: BuiltSeries) -> tuple[SplitRows, ...]:
+    """Rows of each fold, however few; `times` must ascend.
 
     A split ends where the target of its row t, h rows ahead, would lie in the next one (purge); the next one
-    starts `embargo` rows late. Only the beginning of train gives way to `seq_len`, so that validation and
-    test are the same rows whatever the window.
+    starts `embargo` rows late. Behind a block that is held out, training goes on where that block's last
+    target has passed, with windows that begin there: `embargo` rows later, or more if a feature or the target
+    would still be made from the block. In `holdout` and `walk_forward`
+    only the beginning of train gives way to `seq_len`, so that validation and test are the same rows
+    whatever the window. The last fold has nothing to train on behind its validation rows, in every method.
     """
     first, stop, horizon = built.first, built.stop, config.target.horizon
-    embargo = config.split.embargo
+    split, seq_len = config.split, config.seq_len
     validation, test = (min(max(bound, first), stop) for bound in _bounds(config, times, first, stop))
+    test_rows = np.arange(test + split.embargo, stop, dtype=np.int64)
+    gap = horizon + split.embargo
+    if split.method == "cpcv":
+        begin = first + max(seq_len, horizon + MEMORY) - 1
+    else:
+        begin = validation + split.embargo
+    folds = []
+    for blocks in _held_out(split, np.arange(begin, test - horizon, dtype=np.int64)):
+        spans = _between(blocks, first, test - horizon, gap, horizon + max(split.embargo, built.reach))
+        if split.method != "cpcv":
+            spans = spans[:1]  # what lies behind the block is its future
+        if split.method == "walk_forward" and split.window == "rolling":
+            ((_, end),) = spans
+            spans = [(max(first, end - (validation - horizon - first)), end)]
+        folds.append(
+            SplitRows(
+                train=_rows((start + seq_len - 1, end) for start, end in spans),
+                validation=np.concatenate(blocks),
+                test=test_rows,
+                fitting=_rows(spans),
+            )
+        )
+    return tuple(folds)
+
+
+def cut_development(config: DataConfig, times: pd.DatetimeIndex, built: BuiltSeries) -> SplitRows:
+    """All rows before the test as training rows, none to validate on: for a model that is final."""
+    first, stop = built.first, built.stop
+    test = min(max(_bounds(config, times, first, stop)[1], first), stop)
+    end = test - config.target.horizon
     return SplitRows(
-        train=np.arange(first + config.seq_len - 1, validation - horizon, dtype=np.int64),
-        validation=np.arange(validation + embargo, test - horizon, dtype=np.int64),
-        test=np.arange(test + embargo, stop, dtype=np.int64),
+        train=_rows([(first + config.seq_len - 1, end)]),
+        validation=_rows([]),
+        test=np.arange(test + config.split.embargo, stop, dtype=np.int64),
+        fitting=_rows([(first, end)]),
     )
 
 
-def check_counts(config: DataConfig, split: SplitRows, warm_up: int) -> None:
-    """Raise SplitError unless every split has rows enough to learn from or to be judged by."""
+def _held_out(split: Split, rows: Rows) -> list[list[Rows]]:
+    """The blocks that each fold validates on, in time order; the last fold holds out the last of them."""
+    match split.method:
+        case "holdout":
+            return [[rows]]
+        case "walk_forward":
+            return [[block] for block in np.array_split(rows, split.folds)]
+        case "cpcv":
+            blocks = np.array_split(rows, split.groups)
+            return [list(chosen) for chosen in combinations(blocks, split.held_out)]
+
+
+def _between(
+    blocks: Sequence[Rows], first: int, stop: int, before: int, behind: int
+) -> list[tuple[int, int]]:
+    """Spans [start, end) of rows from `first` to `stop` that end `before` rows before each block and begin
+    `behind` rows behind it; some are empty.
+    """
+    starts = [first, *(int(block[-1]) + 1 + behind for block in blocks if len(block))]
+    ends = [*(int(block[0]) - before for block in blocks if len(block)), stop]
+    return list(zip(starts, ends, strict=True))
+
+
+def _rows(spans: Iterable[tuple[int, int]]) -> Rows:
+    return np.concatenate([np.empty(0, np.int64), *(np.arange(start, end) for start, end in spans)])
+
+
+def check_counts(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -> None:
+    """Raise SplitError unless every split of every fold has rows enough to learn from or to be judged by."""
     advice = _DATE_ADVICE if config.split.fractions is None else _FRACTION_ADVICE
-    short = [name for name, count in split.counts.items() if count < minimum_of(name)]
-    if short:
+    for number, split in enumerate(folds):
+        short = short_splits(split)
+        if not short:
+            continue
         told = "; ".join(
             f"{name} has {split.counts[name]} rows and needs {minimum_of(name)}: {advice[name]}"
             for name in short
         )
+        fold = f", fold {number} of {len(folds)}" if len(folds) > 1 else ""
         raise SplitError(
-            f"{config.source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}): "
-            f"{told}"
+            f"{config.source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}"
+            f"{fold}): {told}"
         )
+
+
+def short_splits(split: SplitRows) -> list[str]:
+    """The splits of a fold that have fewer rows than they need."""
+    return [name for name, count in split.counts.items() if count < minimum_of(name)]
 
 
 def minimum_of(split: str) -> int:
@@ -94,9 +171,9 @@ def _bounds(config: DataConfig, times: pd.DatetimeIndex, first: int, stop: int) 
         # Rounded before the floor: 0.6 + 0.2 falls short of 0.8 in binary.
         train, validation = split.fractions.train, split.fractions.train + split.fractions.validation
         return first + int(round(train * usable, 6)), first + int(round(validation * usable, 6))
-    assert split.train_until is not None  # the configuration gives both dates where it gives no fractions
-    assert split.validation_until is not None
-    ends = [last_moment(split.train_until), last_moment(split.validation_until)]
+    assert split.validation_until is not None  # the configuration gives it where it gives no fractions
+    train_until = split.train_until or split.validation_until  # cpcv has no use for it
+    ends = [last_moment(train_until), last_moment(split.validation_until)]
     # In microseconds, where every date from year 1 to 9999 has its place.
     train_end, validation_end = (
         times.as_unit("us").searchsorted(pd.DatetimeIndex(ends), side="right").tolist()

@@ -1,4 +1,4 @@
-"""Prepares what a trial trains on: scaled features and target, and the rows of each split.
+"""Prepares what a trial trains on: for each fold scaled features and target, and the rows of each split.
 
 Windows are gathered by the trainer: the window of row t is `features[t - seq_len + 1 : t + 1]`. They
 overlap, so they are never copied out here.
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from trainer.config import DataConfig, TargetKind
 from trainer.data.features import BuiltSeries, Floats, build_series
 from trainer.data.source import Table
-from trainer.data.split import Rows, SplitRows, check_counts, cut_rows
+from trainer.data.split import Rows, SplitRows, check_counts, cut_development, cut_folds
 from trainer.errors import ColumnError, DataError
 
 
@@ -53,6 +53,8 @@ class Dataset:
     train: Rows
     validation: Rows
     test: Rows
+    fitting: Rows
+    """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
     scaler: Scaler
     feature_clipped: Mapping[str, float]
     """Share of the training and validation values that was clipped, by feature; 0 to 1."""
@@ -61,29 +63,51 @@ class Dataset:
     sha256: str
     """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
 
-    @property
-    def fitting(self) -> Rows:
-        """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
-        return np.arange(self.train[-1] + 1, dtype=np.int64)
 
-
-def prepare(config: DataConfig, table: Table) -> Dataset:
-    """Build, cut, scale and clip.
+def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
+    """Build, cut, scale and clip: a dataset for each fold, scaled by its own training rows.
 
     Raises `DataError` where times do not ascend or a cell is not finite (clipping would keep a NaN, so it is
     tested before), `SplitError` where a split is too short, `ColumnError` where a series is constant in the
     training rows.
     """
+    built, folds = _usable(config, table)
+    return tuple(_scaled(config, table, built, split) for split in folds)
+
+
+def prepare(config: DataConfig, table: Table) -> Dataset:
+    """The last fold, which in every method trains on what lies before its validation rows; the only one of a
+    holdout. Raises as `prepare_folds` does.
+    """
+    return prepare_folds(config, table)[-1]
+
+
+def prepare_final(config: DataConfig, table: Table) -> Dataset:
+    """Every row before the test as training rows and none to validate on: for a model that is to be judged on
+    the test rows. Raises as `prepare_folds` does.
+    """
+    built, _ = _usable(config, table)
+    return _scaled(config, table, built, cut_development(config, table.times, built))
+
+
+def _usable(config: DataConfig, table: Table) -> tuple[BuiltSeries, tuple[SplitRows, ...]]:
+    """The series and the rows of each fold, once they have been found fit for use."""
     require_ascending(table)
     built = build_series(config, table)
-    split = cut_rows(config, table.times, built)
-    check_counts(config, split, built.first)
+    folds = cut_folds(config, table.times, built)
+    check_counts(config, folds, built.first)
     _require_finite(config, table, built)
+    return built, folds
+
+
+def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRows) -> Dataset:
+    """Standardised by the fold's own training rows, then clipped."""
     rows = slice(built.first, built.stop)
     features = built.features.to_numpy(np.float64)[rows]  # (T, F)
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
-    train, validation, test = (part - built.first for part in (split.train, split.validation, split.test))
-    fitting = np.arange(train[-1] + 1)
+    fitting, train, validation, test = (
+        part - built.first for part in (split.fitting, split.train, split.validation, split.test)
+    )
     bound = config.target.clip
     clipped_target = target if bound is None else np.clip(target, -bound, bound)
     names = tuple(feature.name for feature in config.features)
@@ -106,6 +130,7 @@ def prepare(config: DataConfig, table: Table) -> Dataset:
         train=train,
         validation=validation,
         test=test,
+        fitting=fitting,
         scaler=scaler,
         feature_clipped=dict(zip(names, shares.tolist(), strict=True)),
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),

@@ -46,7 +46,7 @@ def test_a_registered_model_forecasts_as_the_trial_did(
 
     resolved = resolve(Path("best.yaml"))
     config = resolved.trial({}).config
-    data = load(resolved).dataset(config.data)
+    data = load(resolved).folds(config.data)[-1]
     ours = GRUForecaster(len(data.feature_names), config.models.gru).eval()
     weights = rerun(Path("best.yaml")).result.weights
     assert weights is not None

@@ -314,7 +314,8 @@ def test_a_transform_that_looks_ahead_is_caught_by_truncation(
 
 def test_a_split_whose_targets_reach_into_the_next_one_is_an_error(sp500: Table) -> None:
     def overlap(train_end: int, validation_start: int, horizon: int) -> list[str]:
-        split = SplitRows(np.arange(train_end), np.arange(validation_start, 200), np.arange(300, 400))
+        train, test = np.arange(train_end), np.arange(300, 400)
+        split = SplitRows(train, np.arange(validation_start, 200), test, fitting=train)
         return [finding.where for finding in overlap_findings(split, sp500.times, horizon)]
 
     assert overlap(100, 105, 5) == []  # the last target lies at row 99 + 5

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from trainer.config import DataConfig
 from trainer.data.features import build_series
 from trainer.data.source import Table, read_table
-from trainer.data.split import check_counts, cut_rows, last_moment
+from trainer.data.split import check_counts, cut_folds, last_moment
 from trainer.errors import SplitError
 
 Settings = Callable[..., DataConfig]
@@ -42,7 +42,7 @@ def test_each_row_is_where_its_own_and_its_target_time_say(
     dates = {"train_until": "2010-12-31", "validation_until": "2014-12-31"}
     config = settings(target=_target(horizon), seq_len=seq_len, split={**dates, "embargo": embargo})
     built = build_series(config, sp500)
-    split = cut_rows(config, sp500.times, built)
+    (split,) = cut_folds(config, sp500.times, built)
     expected: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
     late = {"train": 0, "validation": 0, "test": 0}
     days = sp500.times.strftime("%Y-%m-%d").tolist()
@@ -73,7 +73,7 @@ def test_fractions_share_the_usable_rows_and_purge_alike(
 ) -> None:
     shares = {"fractions": {"train": train, "validation": validation}, "embargo": embargo}
     config = settings(target=_target(horizon), seq_len=1, split=shares)
-    split = cut_rows(config, sp500.times, build_series(config, sp500))
+    (split,) = cut_folds(config, sp500.times, build_series(config, sp500))
     usable = 5031 - 1 - horizon
     assert split.validation[0] - split.train[-1] == 1 + horizon + embargo
     assert split.test[0] - split.validation[-1] == 1 + horizon + embargo
@@ -85,13 +85,13 @@ def test_fractions_share_the_usable_rows_and_purge_alike(
 def test_fractions_are_not_cut_by_binary_rounding(settings: Settings, sp500: Table) -> None:
     config = settings(seq_len=1, split={"fractions": {"train": 0.6, "validation": 0.2}})
     built = replace(build_series(config, sp500), first=0, stop=100)
-    split = cut_rows(config, sp500.times, built)
+    (split,) = cut_folds(config, sp500.times, built)
     assert (split.validation[0], split.test[0]) == (60, 80)
 
 
 def test_validation_and_test_rows_do_not_depend_on_the_window(sp500_config: DataConfig, sp500: Table) -> None:
     short, long = (sp500_config.model_copy(update={"seq_len": n}) for n in (1, 250))
-    first, second = (cut_rows(config, sp500.times, build_series(config, sp500)) for config in (short, long))
+    first, second = (cut_folds(config, sp500.times, build_series(config, sp500))[0] for config in (short, long))
     np.testing.assert_array_equal(first.validation, second.validation)
     np.testing.assert_array_equal(first.test, second.test)
     np.testing.assert_array_equal(first.train[249:], second.train)
@@ -119,7 +119,7 @@ def test_a_day_includes_its_last_hour(settings: Settings, tmp_path: Path) -> Non
     )
     config = settings(split={"train_until": "2010-01-10", "validation_until": "2010-01-15T12:00"})
     table = read_table(config, folder=tmp_path)
-    split = cut_rows(config, table.times, build_series(config, table))
+    (split,) = cut_folds(config, table.times, build_series(config, table))
     assert str(table.times[split.train[-1]]) == "2010-01-10 22:00:00"
     assert str(table.times[split.validation[0]]) == "2010-01-11 00:00:00"
     assert str(table.times[split.validation[-1]]) == "2010-01-15 11:00:00"
@@ -132,7 +132,7 @@ def test_too_few_rows_name_every_short_split_its_count_and_the_way_out(
     table = read(config, lines[:50])
     built = build_series(config, table)
     with pytest.raises(SplitError) as raised:
-        check_counts(config, cut_rows(config, table.times, built), built.first)
+        check_counts(config, cut_folds(config, table.times, built), built.first)
     assert str(raised.value) == (
         "prices.csv gives too few rows after a warm-up of 1 (seq_len 5): "
         "train has 23 rows and needs 50: raise fractions.train, use a shorter seq_len or a longer series; "
@@ -148,4 +148,4 @@ def test_dates_outside_the_table_leave_no_rows(settings: Settings, sp500: Table)
     with pytest.raises(
         SplitError, match=r"train has 0 rows and needs 50: move train_until later.*test has 0 rows"
     ):
-        check_counts(config, cut_rows(config, sp500.times, built), built.first)
+        check_counts(config, cut_folds(config, sp500.times, built), built.first)

@@ -1,0 +1,76 @@
+"""`ballast predict`: forecasts on new rows from a saved model, which needs nothing else."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.cli.options import AsJson, print_json
+
+if TYPE_CHECKING:
+    from trainer.prediction import Forecasts
+
+_EPILOG = "Example: ballast predict model --data prices.csv -o predictions.csv"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="predict", epilog=_EPILOG)(predict)
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="FOLDER", help="What train --save wrote.")],
+    data: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="The new rows: CSV, Parquet, or sample:NAME.", show_default=False),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The CSV file to write.")
+    ] = None,
+    allow_range: Annotated[
+        bool, typer.Option("--allow-range", help="Go on with rows unlike those of the training.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast every row of a table that a full window ends at, the newest ones too."""
+    if output is None and not as_json:
+        raise typer.BadParameter("name the file to write with -o, or take the forecasts as --json")
+    if output is not None and output.suffix.lower() != ".csv":
+        raise typer.BadParameter(
+            f"-o {output}: forecasts are written as CSV; name it {output.with_suffix('.csv')}"
+        )
+    if output is not None and output.resolve() == Path(data).resolve():
+        raise typer.BadParameter(f"-o {output} would replace the table of --data; name another file")
+    from search.writing import write_whole
+    from trainer.prediction import predict as forecasts_of
+
+    found = forecasts_of(model, data, allow_range=allow_range)
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if output is not None:
+        write_whole(found.frame().to_csv(index=False), output, "predictions.csv")
+    if as_json:
+        print_json(_shape(found))
+    else:
+        rows = f"{len(found.times)} forecasts of {found.unit}"
+        print(
+            f"{output}: {rows}; {found.unseen} for rows after {found.seen_until}, the last that the model saw"
+        )
+
+
+def _shape(found: "Forecasts") -> dict[str, object]:
+    return {
+        "unit": found.unit,
+        "horizon": found.horizon,
+        "rows": len(found.times),
+        "unseen": found.unseen,
+        "seen_until": found.seen_until,
+        "warnings": list(found.warnings),
+        "forecasts": [
+            {"time": str(time), "forecast": value, "of": None if beyond else str(of)}
+            for time, value, of, beyond in zip(
+                found.times, found.values.tolist(), found.of, found.of.isna(), strict=True
+            )
+        ],
+    }

@@ -1,0 +1,75 @@
+"""`ballast verify`: score a configuration on rows that no search has seen, and say whether its skill holds."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.cli.options import AsJson, Policy, StoreUrl, print_json, store_url
+
+if TYPE_CHECKING:
+    from search.candidates import Candidate
+    from search.verification import Report
+    from trainer.result import Refit
+
+_EPILOG = "Example: ballast verify best.yaml --seeds 5"
+
+ConfigurationPath = Annotated[
+    Path, typer.Argument(metavar="BEST.yaml", help="An exported configuration.", show_default=False)
+]
+Seeds = Annotated[int, typer.Option(min=1, metavar="N", help="Trainings with fresh seeds.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="verify", epilog=_EPILOG)(verify)
+
+
+def verify(
+    config: ConfigurationPath,
+    seeds: Seeds = 5,
+    top: Annotated[
+        int, typer.Option(min=1, metavar="K", help="Compare the K best of its study with each other.")
+    ] = 1,
+    store: StoreUrl = None,
+    policy: Policy = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train with fresh seeds on all rows before the test rows, score those once, and say whether the skill
+    holds. The look at the test rows is put on record.
+    """
+    report = verified(config, seeds=seeds, top=top, store=store, policy=policy, quiet=as_json)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        from search.cli.trust import print_report
+
+        print_report(report)
+    if not report.holds:
+        raise typer.Exit(1)
+
+
+def verified(
+    config: Path, *, seeds: int, top: int, store: str | None, policy: Path | None, quiet: bool
+) -> "Report":
+    """The report; ends the command with 130 where it was interrupted, before any test row was looked at."""
+    from search.cli.signals import stop_request
+    from search.verification import Interrupted, Progress, verify
+    from storage.engine import open_store
+
+    def show(candidate: "Candidate", refit: "Refit", of: int) -> None:
+        if not quiet:
+            print(f"{candidate.name}, seed {refit.seed}: {refit.outcome}", flush=True)
+
+    opened = open_store(store_url(store))
+    try:
+        with stop_request() as stop:
+            return verify(
+                config, opened, seeds=seeds, top=top, policy=policy, progress=Progress(show, lambda: stop())
+            )
+    except Interrupted:
+        os.write(2, b"interrupted before the test rows were looked at: no look is on record\n")
+        raise typer.Exit(130) from None
+    finally:
+        opened.close()

@@ -1,0 +1,95 @@
+"""What the record of a whole study says of its best: how likely the search has fooled itself."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from search.rows import Floats, Forecasts, ValidationRows, forecasts, validation_rows
+from search.summary import summarise
+from search.trust.luck import measured_floor, superior_predictive_ability
+from search.trust.overfitting import Overfitting, probability_of_overfitting
+from search.trust.sharpe import DeflatedSharpe, deflated_sharpe, sharpe_ratio, sign_returns
+from storage import query, tables
+from storage.engine import Store
+from storage.verdicts import Verdict
+
+_CHOSEN_FROM = (Verdict.ACCEPTED, Verdict.UNPROMISING)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All on the validation rows, over the trials that the best was chosen from, pruned ones too."""
+
+    trials: int
+    rows: int
+    noise_floor: float
+    """Skill that luck reaches, by the formula."""
+    measured_floor: float
+    """The same, measured on these trials' forecasts."""
+    luck: float
+    """How well luck explains the best trial's skill: a p value."""
+    overfitting: Overfitting | None
+    """None where there are too few rows or trials to tell."""
+    sharpe: DeflatedSharpe | None
+    """Of a strategy that holds the sign of the forecast; for targets that are returns alone."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The part of `verify --json` that is about the study."""
+        return asdict(self)
+
+
+def study_evidence(store: Store, study: str, best: int) -> Evidence | str:
+    """The evidence on the choice of trial `best`, or the reason why there is none."""
+    rows = validation_rows(store, study)
+    if rows is None:
+        return f"study {study!r} was started before forecasts were kept"
+    told = forecasts(store, study)
+    chosen_from = [trial for trial in query.trials(store, study) if _was_a_choice(trial, study)]
+    numbers = [trial.number for trial in chosen_from if trial.number in told]
+    if best not in numbers:
+        return f"study {study!r} has no forecasts of trial {best} on record"
+    losses = rows.by_time(np.stack([rows.losses(told[number]) for number in numbers], axis=1))  # (m, K)
+    naive = rows.by_time(rows.baseline_losses)
+    try:
+        floor = measured_floor(losses, naive, horizon=rows.horizon)
+        luck = superior_predictive_ability(losses, naive, horizon=rows.horizon)
+    except ValueError as error:
+        return str(error)
+    return Evidence(
+        trials=len(numbers),
+        rows=len(naive),
+        noise_floor=summarise(store, study).noise_floor,
+        measured_floor=floor,
+        luck=luck,
+        overfitting=_overfitting(losses),
+        sharpe=_sharpe(rows, [told[number] for number in numbers], numbers.index(best)),
+    )
+
+
+def _was_a_choice(trial: tables.Trial, study: str) -> bool:
+    """Whether the best could have been this one; a copy of a trial beside it is no other choice."""
+    return trial.verdict in _CHOSEN_FROM and trial.source_study != study
+
+
+def _overfitting(losses: Floats) -> Overfitting | None:
+    try:
+        return probability_of_overfitting(losses)
+    except ValueError:
+        return None
+
+
+def _sharpe(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> DeflatedSharpe | None:
+    if rows.kind != "return":
+        return None
+
+    def in_its_unit(values: Floats) -> Floats:
+        return rows.by_time(values * rows.unit_std + rows.unit_mean)
+
+    target = in_its_unit(rows.target)
+    returns = [sign_returns(in_its_unit(each.astype(float)), target, rows.horizon) for each in told]
+    try:
+        return deflated_sharpe(returns[best], np.array([sharpe_ratio(each) for each in returns]))
+    except ValueError:
+        return None

@@ -1,0 +1,100 @@
+"""Looks at test rows: who has scored what on them before. A row that was looked at is no longer unseen."""
+
+import getpass
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from search.config.resolved import ResolvedStudy
+from search.recording import now
+from storage import query, tables
+from storage.engine import Store
+from trainer.config import DataConfig
+from trainer.data.windows import Dataset
+
+
+@dataclass(frozen=True)
+class UnseenRows:
+    """What makes test rows the same for two configurations: the table, the target's columns, and the times."""
+
+    source: str
+    target: str
+    first_time: datetime
+    last_time: datetime
+
+    def shares(self, look: tables.Look) -> bool:
+        """Whether a look at the same source saw any of these rows."""
+        return (
+            look.target == self.target
+            and look.first_time <= self.last_time
+            and look.last_time >= self.first_time
+        )
+
+
+def unseen_rows(resolved: ResolvedStudy, config: DataConfig, data: Dataset) -> UnseenRows:
+    """The test rows of a configuration."""
+    source = config.source
+    if not source.startswith("sample:"):
+        source = str((resolved.folder / source).resolve())
+    times = data.times[data.test[[0, -1]]].astype("datetime64[us]").tolist()
+    first, last = (time.replace(tzinfo=now().tzinfo) for time in times)
+    return UnseenRows(source, _columns(config), first, last)
+
+
+def _columns(config: DataConfig) -> str:
+    """The columns that the target is made of, whatever is made of them and however far ahead it looks."""
+    target, features = config.target, {feature.name: feature for feature in config.features}
+    series = target
+    while series.of is not None:
+        series = features[series.of]  # type: ignore[assignment]
+    return ", ".join(column for column in (series.column, series.high, series.low) if column is not None)
+
+
+def earlier_looks(store: Store, rows: UnseenRows) -> list[tables.Look]:
+    """Those that saw some of these rows, in the order in which they were taken."""
+    return [look for look in query.looks(store, rows.source) if rows.shares(look)]
+
+
+def number_of(configuration: str, earlier: Sequence[tables.Look]) -> int:
+    """The how-manieth configuration it is that is judged by the same rows; one that was judged keeps its place."""
+    seen = list(dict.fromkeys(look.configuration for look in earlier))
+    return seen.index(configuration) + 1 if configuration in seen else len(seen) + 1
+
+
+def new_look(
+    rows: UnseenRows, *, study: str, trial: int | None, configuration: str, seeds: Sequence[int]
+) -> tables.Look:
+    """The look that is about to be taken."""
+    return tables.Look(
+        study=study,
+        trial=trial,
+        configuration=configuration,
+        source=rows.source,
+        target=rows.target,
+        first_time=rows.first_time,
+        last_time=rows.last_time,
+        looked_at=now(),
+        looked_by=f"{getpass.getuser()}@{socket.gethostname()}",
+        seeds=list(seeds),
+    )
+
+
+def look_to_json(look: tables.Look) -> dict[str, Any]:
+    """One earlier look, as `verify --json` tells it."""
+    return {
+        "at": look.looked_at.isoformat(),
+        "by": look.looked_by,
+        "study": look.study,
+        "trial": look.trial,
+        "configuration": look.configuration,
+        "seeds": len(look.seeds),
+        "verdict": look.verdict,
+    }
+
+
+def source_shown(source: str) -> str:
+    """The table as a sentence names it."""
+    return source if source.startswith("sample:") else Path(source).name

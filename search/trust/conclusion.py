@@ -1,0 +1,111 @@
+"""Whether a configuration's skill holds on rows that nobody has seen: the answer, and its reason. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from search.trust.diebold_mariano import DieboldMariano
+from search.trust.interval import Interval
+
+CONFIDENCE = 0.95
+"""Of the interval, at the first look at the test rows."""
+
+
+class Answer(StrEnum):
+    """What verification says.
+
+    more than half of the seeds were stopped by the guard ──► DOES_NOT_HOLD
+    skill above the ceiling of what is believable ──► CANNOT_TELL
+    all of the interval above 0, and better than every naive forecast ──► HOLDS
+    all of the interval below 0, or below the skill that validation showed without being above 0 ──► DOES_NOT_HOLD
+    any other ──► CANNOT_TELL
+    """
+
+    HOLDS = "holds"
+    DOES_NOT_HOLD = "does not hold"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """An answer, and one sentence why."""
+
+    answer: Answer
+    reason: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is known of a configuration that was scored on test rows.
+
+    `skill` is that of the mean loss over the seeds, over the naive forecast `baseline` that is best on the
+    test rows, and `interval` is its own; None where no seed came to its end. `comparisons` are with every
+    naive forecast. `claimed` is the skill on the validation rows.
+    """
+
+    baseline: str
+    skill: float | None
+    interval: Interval | None
+    comparisons: Mapping[str, DieboldMariano]
+    claimed: float
+    ceiling: float
+    seeds: int
+    stopped: int
+    """How many of the seeds the guard stopped."""
+    rows: int
+
+
+def confidence(looks: int) -> float:
+    """The level of the interval at the `looks`-th configuration that is judged by the same test rows.
+
+    1 − 0.05 / looks: Bonferroni (1936), so that over all looks together not more than one claim in twenty is
+    luck. 0.95 at the first.
+    """
+    return 1 - (1 - CONFIDENCE) / looks
+
+
+def conclude(claim: Claim) -> Conclusion:
+    """The answer; see `Answer`."""
+    if 2 * claim.stopped > claim.seeds or claim.skill is None or claim.interval is None:
+        return Conclusion(
+            Answer.DOES_NOT_HOLD,
+            f"the guard stopped {claim.stopped} of {claim.seeds} trainings with fresh seeds: what it learnt "
+            "once it does not learn again",
+        )
+    low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
+    reached = f"the skill over {claim.baseline} on {claim.rows} test rows is {claim.skill:+.4f}"
+    between = f"with {level:.4g} confidence between {low:+.4f} and {high:+.4f}"
+    if claim.skill > claim.ceiling:
+        return Conclusion(
+            Answer.CANNOT_TELL,
+            f"{reached}, above the ceiling of {claim.ceiling:.4f} for what is believable: look for a leak "
+            "before believing it",
+        )
+    if low > 0:
+        return _better(claim, f"{reached}, {between}")
+    if high <= 0:
+        return Conclusion(
+            Answer.DOES_NOT_HOLD, f"{reached}, {between}: {claim.baseline} forecasts better than the model"
+        )
+    if claim.claimed <= 0:
+        why = f"validation showed no skill ({claim.claimed:+.4f}), and the test rows show none that is sure"
+        return Conclusion(Answer.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
+    if high < claim.claimed:
+        why = f"not the {claim.claimed:+.4f} that validation showed, and perhaps nothing"
+        return Conclusion(Answer.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
+    why = (
+        f"that holds no skill at all and the {claim.claimed:+.4f} of validation as well; more rows would tell"
+    )
+    return Conclusion(Answer.CANNOT_TELL, f"{reached}, {between}: {why}")
+
+
+def _better(claim: Claim, found: str) -> Conclusion:
+    """Above 0 over the best naive forecast; the others are asked as well."""
+    level = 1 - CONFIDENCE
+    doubtful = {name: test.p_better for name, test in claim.comparisons.items() if test.p_better > level}
+    if doubtful:
+        name = max(doubtful, key=lambda name: doubtful[name])
+        why = f"but that it beats {name} is not sure (Diebold–Mariano p = {doubtful[name]:.3f})"
+        return Conclusion(Answer.CANNOT_TELL, f"{found}, {why}")
+    stopped = f"; the guard stopped {claim.stopped} of {claim.seeds} seeds" if claim.stopped else ""
+    return Conclusion(Answer.HOLDS, f"{found}, and it beats every naive forecast{stopped}")

@@ -1,0 +1,58 @@
+"""`ballast export`: what it prints of what it has chosen, and what cannot be asked for together."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.search.conftest import Ballast, WriteStudy
+
+
+@pytest.fixture
+def study(write_study: "WriteStudy", ballast: "Ballast") -> str:
+    assert ballast("run", write_study().name, "--trials", 3, "--set", "training.epochs=1").code == 0
+    return "small"
+
+
+def test_the_terminal_says_what_the_trial_was_chosen_by(study: str, ballast: "Ballast") -> None:
+    first, second, third = ballast("export", study, "-o", "best.yaml").out.splitlines()
+    assert first.startswith("best.yaml: trial ")
+    assert second.startswith("chosen by robust: trial ")
+    assert "has the highest lower bound of skill, " in second
+    assert "skill" in third
+    by_value = ballast("export", study, "-o", "best.yaml", "--by", "value").out.splitlines()
+    assert by_value[1].startswith("chosen by value: trial ")
+    assert by_value[1].endswith(" has the lowest validation loss.")
+    assert "chosen" not in ballast("export", study, "-o", "best.yaml", "--trial", 0).out
+
+
+def test_programs_are_told_the_same(study: str, ballast: "Ballast") -> None:
+    (told,) = ballast("export", study, "-o", "best.json", "--json").json
+    assert list(told) == ["path", "trial", "value", "skill", "chosen_by", "lower_bound"]
+    provenance = json.loads(Path("best.json").read_text())["provenance"]
+    assert (told["chosen_by"], told["lower_bound"]) == ("robust", provenance["lower_bound"]["low"])
+    lowest = ballast("status", study, "--json").json["best"]
+    (by_value,) = ballast("export", study, "-o", "best.json", "--by", "value", "--json").json
+    assert (by_value["trial"], by_value["lower_bound"]) == (lowest["number"], None)
+
+
+def test_the_best_are_written_in_their_order(study: str, ballast: "Ballast") -> None:
+    told = ballast("export", study, "-o", "best.json", "--top", 3, "--json").json
+    assert [found["path"] for found in told] == ["best-1.json", "best-2.json", "best-3.json"]
+    bounds = [found["lower_bound"] for found in told]
+    assert bounds == sorted(bounds, reverse=True)
+    assert len({found["trial"] for found in told}) == 3
+
+
+def test_a_trial_by_number_is_chosen_by_nothing_else(study: str, ballast: "Ballast") -> None:
+    refused = ballast("export", study, "-o", "best.yaml", "--trial", 0, "--by", "robust")
+    assert refused.code == 2
+    assert "--trial names one trial, --by chooses one; give one of them" in " ".join(refused.err.split())
+
+
+def test_another_ending_is_refused(study: str, ballast: "Ballast") -> None:
+    refused = ballast("export", study, "-o", "best.txt")
+    assert (refused.code, len(refused.told)) == (2, 1)
+    assert "an export ends in .yaml, .yml or .json; name it like -o best.yaml" in refused.told[0]

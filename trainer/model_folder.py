@@ -1,0 +1,267 @@
+"""A trained forecaster as a folder that stands alone: its weights, and what one must know to use them.
+
+model.json             columns, transforms, moments, what the training rows looked like, provenance
+weights.safetensors    the best epoch's; no pickle
+model.onnx             where it was asked for
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
+from trainer.data.features import build_series
+from trainer.data.source import Table
+from trainer.data.windows import Dataset
+from trainer.errors import TrainerError
+from trainer.onnx_file import as_onnx, require_agreement
+from trainer.ranges import FeatureLook, look_at, spacing
+from trainer.serving import served, windows
+
+FORMAT: Final = 1
+MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "model.onnx"
+_CHECKED = 2048
+"""Windows that an ONNX graph is checked on: the newest that were trained or validated on."""
+
+
+class ModelFolderError(TrainerError):
+    """A folder is no model folder, is damaged, or cannot be written."""
+
+
+class TargetScale(Section):
+    """How a standardised forecast becomes one in the target's own unit: forecast · std + mean."""
+
+    mean: float
+    std: float
+    unit: str
+
+
+class SeenRows(Section):
+    """What the model has seen; times as ISO text, naive UTC. `spacing` is seconds from row to row."""
+
+    train_from: str
+    train_until: str
+    train: int
+    validation: int
+    until: str
+    """The last row, of training or validation, that had a part in making or choosing the model."""
+    spacing: float
+
+
+class Provenance(Section):
+    """Where the model comes from. `trial` is None, and so is `reproduced`, where none was exported."""
+
+    study: str
+    trial: int | None
+    seed: int
+    value: float | None
+    """Validation loss of the best epoch, in units of the standardised target; None without validation."""
+    skill: float | None
+    baseline: str | None
+    best_epoch: int | None
+    reproduced: str | None
+    data_sha256: str
+    """Of the bytes of the table that it was trained on."""
+    versions: Mapping[str, str]
+    machine: Mapping[str, str]
+
+
+class Model(Section):
+    """All that `model.json` holds."""
+
+    format: Literal[1]
+    provenance: Provenance
+    target: TargetScale
+    rows: SeenRows
+    features: tuple[FeatureLook, ...]
+    data: DataConfig
+    """The data section of the configuration; its source and split are those of the training."""
+    models: ModelsConfig
+    weights_sha256: str
+
+
+def save_model(
+    folder: Path,
+    config: TrialConfig,
+    data: Dataset,
+    table: Table,
+    weights: Mapping[str, Tensor],
+    provenance: Provenance,
+    *,
+    onnx: bool = False,
+) -> Model:
+    """Write a model folder, whole or not at all; one that is there is replaced.
+
+    `weights` are a state dict of GRUForecaster that was trained on `data`, which was prepared from `table`.
+    Raises ModelFolderError where nothing can be written, and OnnxError where `onnx` has no extra or the
+    graph disagrees with the model.
+    """
+    require_place(folder)
+    content = safetensors.torch.save(dict(weights))
+    model = _described(config, data, table, provenance, content)
+    text = json.dumps(model.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+    files = {WEIGHTS: content, MODEL: f"{text}\n".encode()}
+    if onnx:
+        files[ONNX] = _checked_onnx(config, data, weights)
+    _write_whole(folder, files)
+    return model
+
+
+def require_place(folder: Path) -> None:
+    """Raise ModelFolderError unless a model folder can be put there without losing anything else."""
+    if not folder.parent.is_dir():
+        raise ModelFolderError(
+            f"cannot write {folder}: there is no folder {folder.parent}; make it: mkdir -p {folder.parent}"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise ModelFolderError(f"cannot write {folder}: it is a file; name a folder: --save {folder}-model")
+    if folder.is_dir():
+        others = sorted({entry.name for entry in folder.iterdir()} - {MODEL, WEIGHTS, ONNX})
+        if others:
+            raise ModelFolderError(
+                f"cannot write {folder}: it holds {others[0]!r}, which is no part of a model; name another "
+                f"folder: --save {folder / 'model'}"
+            )
+
+
+def load_model(folder: Path) -> tuple[Model, nn.Module]:
+    """What `model.json` says, and the forecaster, which takes standardised windows (n, seq_len, features).
+
+    Raises ModelFolderError where the folder is no model folder, of a newer format or damaged.
+    """
+    model = _read_description(folder)
+    path = folder / WEIGHTS
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFolderError(f"{path}: {error.strerror}; save the model again with --save") from None
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != model.weights_sha256:
+        raise ModelFolderError(
+            f"{path} is damaged or another model's: its sha256 is {digest[:12]}…, {MODEL} says "
+            f"{model.weights_sha256[:12]}…; save the model again: ballast train best.yaml --save {folder}"
+        )
+    try:
+        return model, served(model.models.gru, len(model.features), safetensors.torch.load(content))
+    except RuntimeError as error:  # what load_state_dict says of weights of another shape or name
+        reason = " ".join(str(error).split())
+        raise ModelFolderError(
+            f"{path} does not hold the weights that {MODEL} describes ({reason}); save the model again"
+        ) from None
+
+
+def _read_description(folder: Path) -> Model:
+    path = folder / MODEL
+    if not path.is_file():
+        raise ModelFolderError(
+            f"{folder} is not a model folder: it has no {MODEL}; make one: ballast train best.yaml --save "
+            f"{folder}"
+        )
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{path} cannot be read as JSON ({error}); save the model again") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise ModelFolderError(
+            f"{path} has format {found}, and this Ballast knows {FORMAT}; use the Ballast that wrote it, or "
+            "a newer one: pip install --upgrade ballast"
+        )
+    try:
+        return Model.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, detail["loc"])) or "it" for detail in error.errors())
+        raise ModelFolderError(
+            f"{path}: {wrong} is not as it was written; save the model again: ballast train best.yaml --save "
+            f"{folder}"
+        ) from None
+
+
+def _described(
+    config: TrialConfig, data: Dataset, table: Table, provenance: Provenance, weights: bytes
+) -> Model:
+    built, scaler = build_series(config.data, table), data.scaler
+    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
+    moments = zip(scaler.feature_mean.tolist(), scaler.feature_std.tolist(), strict=True)
+    return Model(
+        format=FORMAT,
+        provenance=provenance,
+        target=TargetScale(mean=scaler.target_mean, std=scaler.target_std, unit=_told(config.data.target)),
+        rows=_seen(data),
+        features=tuple(
+            look_at(name, values, mean=mean, std=std)
+            for name, values, (mean, std) in zip(data.feature_names, rows.T, moments, strict=True)
+        ),
+        data=config.data,
+        models=config.models,
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+    )
+
+
+def _seen(data: Dataset) -> SeenRows:
+    times = data.times
+    return SeenRows(
+        train_from=_iso(times[data.fitting[0]]),
+        train_until=_iso(times[data.train[-1]]),
+        train=len(data.train),
+        validation=len(data.validation),
+        until=_iso(times[np.concatenate([data.train, data.validation]).max()]),
+        spacing=spacing(times[data.fitting]),
+    )
+
+
+def _iso(moment: np.datetime64) -> str:
+    """Without what is nought of the time of day: `2010-12-31`, `2010-12-31T15:30:00`."""
+    return str(np.datetime_as_string(moment, unit="s")).removesuffix("T00:00:00")
+
+
+def _told(target: Target) -> str:
+    """What a forecast is of, in words: `log_parkinson of High, Low, 1 row ahead`."""
+    inputs = ", ".join(name for name in (target.column, target.of, target.high, target.low) if name)
+    rows = "row" if target.horizon == 1 else "rows"
+    window = "" if target.window is None else f" over {target.window} rows"
+    return f"{target.transform} of {inputs}{window}, {target.horizon} {rows} ahead"
+
+
+def _checked_onnx(config: TrialConfig, data: Dataset, weights: Mapping[str, Tensor]) -> bytes:
+    content = as_onnx(config.models.gru, data.seq_len, weights)
+    model = served(config.models.gru, len(data.feature_names), weights)
+    require_agreement(content, model, windows(data, _newest(data)))
+    return content
+
+
+def _newest(data: Dataset) -> npt.NDArray[np.int64]:
+    return np.concatenate([data.train, data.validation])[-_CHECKED:]
+
+
+def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write beside the folder, then put it in its place; what a kill leaves is a `.part` folder at worst."""
+    place = folder.resolve()
+    part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    before = part.with_suffix(".before")
+    try:
+        part.mkdir()
+        for name, content in files.items():
+            (part / name).write_bytes(content)
+        if place.exists():
+            place.rename(before)
+        part.rename(place)
+        shutil.rmtree(before, ignore_errors=True)
+    except OSError as error:
+        with suppress(OSError):
+            shutil.rmtree(part, ignore_errors=True)
+            before.rename(place)
+        raise ModelFolderError(
+            f"cannot write {folder}: {error.strerror}; choose another place with --save"
+        ) from None

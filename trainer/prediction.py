@@ -1,0 +1,153 @@
+"""Forecasts on new rows from a model folder alone: no store, no study file, no training data.
+
+folder ──► what the model needs ──► new table ──► features ──► do they fit? ──► scaled windows ──► forecasts
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from trainer.config import DataConfig, Target
+from trainer.data.features import build_series
+from trainer.data.source import Table, read_table
+from trainer.data.windows import require_ascending
+from trainer.errors import ColumnError, DataError, SourceError
+from trainer.model_folder import Model, load_model
+from trainer.ranges import misfit, misfit_of_spacing, share_outside
+from trainer.serving import forecast_rows
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """One forecast for each row of the table that a full window ends at, n of them, in time order.
+
+    `times` (n,) are those of the rows, `values` (n,) float64 is in the target's own `unit`. `of` (n,) is the
+    time of the row `horizon` ahead that each forecast speaks of, NaT where the table ends before it. `unseen`
+    forecasts are for rows after `seen_until`, the last row that the model was trained or chosen on.
+    """
+
+    times: pd.DatetimeIndex
+    values: Floats
+    of: pd.DatetimeIndex
+    horizon: int
+    unit: str
+    unseen: int
+    seen_until: str
+    warnings: tuple[str, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """Columns time, forecast, of, horizon."""
+        return pd.DataFrame(
+            {"time": self.times, "forecast": self.values, "of": self.of, "horizon": self.horizon}
+        )
+
+
+def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecasts:
+    """Forecasts for the rows of `source`, a CSV or Parquet file or `sample:NAME`.
+
+    Raises ModelFolderError for the folder, and DataError where the table lacks a column, a row that a window
+    needs is not finite, times do not ascend, no window is full, or the rows are not like those of the
+    training. With `allow_range` the last of these becomes a warning.
+    """
+    model, forecaster = load_model(folder)
+    table = _read(model, folder, source)
+    require_ascending(table)
+    first, features = _features(model, table)
+    odd = _misfits(model, table, first, features)
+    if odd and not allow_range:
+        raise DataError(
+            f"{source} is not like what the model in {folder} was trained on: {'; '.join(odd)}; is a column "
+            "in another unit, or of another instrument? Correct it, train on rows like these, or go on: "
+            "--allow-range"
+        )
+    mean, std = _moments(model)
+    clip = model.data.feature_clip
+    scaled = np.clip((features - mean) / std, -clip, clip).astype(np.float32)  # (T, features)
+    standardised = forecast_rows(forecaster, scaled, model.data.seq_len).astype(np.float64)
+    rows = np.arange(first + model.data.seq_len - 1, len(table.frame))
+    return Forecasts(
+        times=table.times[rows],
+        values=standardised * model.target.std + model.target.mean,
+        of=_shifted(table.times, model.data.target.horizon)[rows],
+        horizon=model.data.target.horizon,
+        unit=model.target.unit,
+        unseen=int((table.times[rows] > pd.Timestamp(model.rows.until)).sum()),
+        seen_until=model.rows.until,
+        warnings=(*odd, *_few_outside(model, features)),
+    )
+
+
+def _read(model: Model, folder: Path, source: str) -> Table:
+    config = _inputs_alone(model.data, source)
+    if not source.startswith("sample:") and not Path(source).is_file():
+        raise SourceError(
+            f"--data {source}: there is no such file; name a CSV or Parquet file, or sample:sp500"
+        )
+    try:
+        return read_table(config, folder=Path())
+    except ColumnError as error:
+        raise ColumnError(f"{source} does not fit the model in {folder}: {error}") from None
+
+
+def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
+    """The data section without what makes the target: new rows may lack it, they are to be forecast."""
+    needs_no_column = Target(of=config.features[0].name, kind="other", horizon=config.target.horizon)
+    return config.model_copy(update={"source": source, "target": needs_no_column})
+
+
+def _features(model: Model, table: Table) -> tuple[int, Floats]:
+    """The first row behind the warm-up, and the features from there to the end, (T, features), finite."""
+    built = build_series(_inputs_alone(model.data, table.source), table)
+    seq_len, held = model.data.seq_len, len(table.frame) - built.first
+    if held < seq_len:
+        raise DataError(
+            f"{table.source} has {len(table.frame)} rows, {built.first} of them to warm up the features, and "
+            f"the model's window is {seq_len}; give at least {built.first + seq_len} rows"
+        )
+    features = built.features.to_numpy(np.float64)[built.first :]
+    bad = np.argwhere(~np.isfinite(features))
+    if len(bad):
+        row, column = bad[0]
+        raise DataError(
+            f"{table.place(built.first + row)}: feature {model.features[column].name} is "
+            f"{features[row, column]} at {table.times[built.first + row]} ({len(bad)} such cells), and "
+            "windows need it; correct or remove these rows"
+        )
+    return built.first, features
+
+
+def _misfits(model: Model, table: Table, first: int, features: Floats) -> list[str]:
+    """Why the rows are not of what the model was trained on, a clause each."""
+    found = [misfit(look, values) for look, values in zip(model.features, features.T, strict=True)]
+    found.append(misfit_of_spacing(model.rows.spacing, table.times.to_numpy()[first:]))
+    return [f"{odd.message} up to {table.place(first + odd.until)}" for odd in found if odd is not None]
+
+
+def _few_outside(model: Model, features: Floats) -> list[str]:
+    """Single rows beyond anything seen, which are news and no reason to refuse."""
+    shares = {
+        look.name: share_outside(look, values)
+        for look, values in zip(model.features, features.T, strict=True)
+    }
+    return [
+        f"{name} lies outside its range in training in {share:.2%} of the rows"
+        for name, share in shares.items()
+        if share > 0
+    ]
+
+
+def _moments(model: Model) -> tuple[Floats, Floats]:
+    return (
+        np.array([look.mean for look in model.features]),
+        np.array([look.std for look in model.features]),
+    )
+
+
+def _shifted(times: pd.DatetimeIndex, rows: int) -> pd.DatetimeIndex:
+    """The time that stands `rows` later in the table, NaT behind its end."""
+    return pd.DatetimeIndex(pd.Series(times).shift(-rows))
