@@ -18,7 +18,7 @@ from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
 
 @dataclass(frozen=True)
 class StudyData:
-    """What all trials of a study share. Losses are in units of the standardised target, means over the folds."""
+    """What all trials of a study share. Losses are in units of the standardised target, and means over folds."""
 
     table: Table
     audit: Audit
@@ -112,8 +112,8 @@ def _require_the_same_rows(resolved: ResolvedStudy) -> None:
     key = "data.seq_len"
     if key in resolved.space and resolved.trial_config.data.split.method == "cpcv":
         raise RequestError(
-            f"{resolved.settings[key].origin}: {key} is searched, and under data.split.method = cpcv the first "
-            f"rows to be forecast depend on it; fix it with --set {key}=22, or use another method"
+            f"{resolved.settings[key].origin}: {key} is searched, and under data.split.method = cpcv the "
+            f"first rows to be forecast depend on it; fix it with --set {key}=22, or use another method"
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search.choice import ASKED_FOR, Why
+from search.config.effects import idle_keys
 from search.config.layers import Layer
 from search.config.leaves import nested
 from search.errors import RequestError
@@ -18,7 +19,7 @@ from search.settings_text import SECTIONS, dump, settings_yaml
 from search.summary import Summary, summarise
 from search.words import finite
 from search.writing import write_whole
-from storage import query, tables
+from storage import looks, query, tables
 from storage.engine import Store
 
 DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
@@ -60,25 +61,27 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
     summary = summarise(store, trial.study)
     stacks = query.setting_stacks(store, trial.study, trial.number)
     acts = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(DECISIVE)}
+    idle = idle_keys({key: row.effective for key, row in acts.items()})
+    acts = {key: row for key, row in acts.items() if key not in idle}
     values = {key: row.effective for key, row in acts.items() if row.effective is not None}
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
-    looks = [look for look in query.looks_of(store, trial.study) if look.trial == trial.number]
+    looked = [look for look in looks.of_study(store, trial.study) if look.trial == trial.number]
     about = (
         f"Study {summary.study.name}, trial {trial.number}: validation loss {trial.value:.6f}",
         f"Chosen: {why.sentence}.",
         summary.sentence(),
-        _verified(looks, target),
+        _verified(looked, target),
         f"Run it again:  ballast train {shlex.quote(target.name)}",
     )
     provenance = _provenance(store, summary, trial, why, stacks)
-    return _Content(about, values, acts, {**provenance, "looks": [_look_to_json(look) for look in looks]})
+    return _Content(about, values, acts, {**provenance, "looks": [_look_to_json(look) for look in looked]})
 
 
-def _verified(looks: Sequence[tables.Look], target: Path) -> str:
+def _verified(looked: Sequence[tables.Look], target: Path) -> str:
     """What the last look at the test rows said."""
-    if not looks or looks[-1].report is None:
+    if not looked or looked[-1].report is None:
         return f"Not verified on unseen rows:  ballast verify {shlex.quote(target.name)}"
-    return f"On {looks[-1].looked_at:%Y-%m-%d}: {looks[-1].verdict}: {looks[-1].report['reason']}."
+    return f"On {looked[-1].looked_at:%Y-%m-%d}: {looked[-1].verdict}: {looked[-1].report['reason']}."
 
 
 def _look_to_json(look: tables.Look) -> dict[str, Any]:

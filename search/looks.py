@@ -10,7 +10,7 @@ from typing import Any
 
 from search.config.resolved import ResolvedStudy
 from search.recording import now
-from storage import query, tables
+from storage import looks, tables
 from storage.engine import Store
 from trainer.config import DataConfig
 from trainer.data.windows import Dataset
@@ -18,7 +18,7 @@ from trainer.data.windows import Dataset
 
 @dataclass(frozen=True)
 class UnseenRows:
-    """What makes test rows the same for two configurations: the table, the target's columns, and the times."""
+    """What makes test rows the same for two configurations: table, columns of the target, and times."""
 
     source: str
     target: str
@@ -55,11 +55,11 @@ def _columns(config: DataConfig) -> str:
 
 def earlier_looks(store: Store, rows: UnseenRows) -> list[tables.Look]:
     """Those that saw some of these rows, in the order in which they were taken."""
-    return [look for look in query.looks(store, rows.source) if rows.shares(look)]
+    return [look for look in looks.at_source(store, rows.source) if rows.shares(look)]
 
 
 def number_of(configuration: str, earlier: Sequence[tables.Look]) -> int:
-    """The how-manieth configuration it is that is judged by the same rows; one that was judged keeps its place."""
+    """The how-manieth configuration it is that the same rows judge; one that was judged keeps its place."""
     seen = list(dict.fromkeys(look.configuration for look in earlier))
     return seen.index(configuration) + 1 if configuration in seen else len(seen) + 1
 

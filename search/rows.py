@@ -72,7 +72,7 @@ class ValidationRows:
 
 
 def validation_rows(store: Store, study: str) -> ValidationRows | None:
-    """The validation rows of a study; None where it was started before they were kept. Raises StudyUnknown."""
+    """The validation rows of a study, None where it was started before they were kept; StudyUnknown."""
     kept, facts = query.held_out(store, study), query.study(store, study).facts
     if kept is None:
         return None
@@ -124,7 +124,7 @@ def copied_forecasts(store: Store, source: tables.Trial, study: str, trial: int)
 
 
 def _packed(values: Forecasts) -> bytes:
-    """Byte by byte of all numbers, as signs and exponents resemble each other: a fifth less than as they are."""
+    """All first bytes, then all second ones: signs and exponents resemble each other, and pack better."""
     return zlib.compress(values.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 

@@ -1,7 +1,7 @@
 """Verifies configurations on rows that no search has seen: fresh seeds, one look, and an answer in words.
 
-file ──► candidates ──► train with fresh seeds on train + validation ──► record the look ──► score the test rows
-                                                                                └──► conclude ──► record it
+file ──► candidates ──► train with fresh seeds on train + validation ──► record the look ──► score the test
+                                                                             rows ──► conclude ──► record it
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +19,12 @@ from search.evidence import Evidence, study_evidence
 from search.looks import UnseenRows, earlier_looks, look_to_json, new_look, number_of, unseen_rows
 from search.rows import Floats
 from search.seeds import fresh_seed
-from search.trust.conclusion import Answer, Claim, Conclusion, conclude, confidence
+from search.trust.conclusion import Answer, Claim, Conclusion, conclude, confidence, draws_for
 from search.trust.confidence_set import ConfidenceSet, confidence_set
 from search.trust.diebold_mariano import DieboldMariano, diebold_mariano
 from search.trust.interval import Interval, skill_interval
 from search.verdict import not_applied
-from storage import record, tables
+from storage import looks, tables
 from storage.engine import Store
 from trainer.baselines import baseline_forecasts
 from trainer.data.windows import Dataset, prepare_final
@@ -171,10 +171,10 @@ def verify(
     unseen = unseen_rows(chosen.resolved, chosen.trial.config.data, first.data)
     earlier, scored = tuple(earlier_looks(store, unseen)), []
     for each in trained:
-        look = record.add_look(store, _look(unseen, each))
+        look = looks.begin(store, _look(unseen, each))
         place = number_of(each.candidate.trial.digest, earlier_looks(store, unseen))
         found = _score(each, place)
-        record.conclude_look(store, look, str(found.conclusion.answer), found.to_json())
+        looks.conclude(store, look, str(found.conclusion.answer), found.to_json())
         scored.append(found)
     return Report(
         scored=tuple(scored),
@@ -236,7 +236,9 @@ def _score(trained: _Trained, look: int) -> Scored:
     interval, comparisons = None, {}
     if by_seed:
         level = confidence(look)
-        interval = skill_interval(losses, naive[baseline], level=level, horizon=data.horizon)
+        interval = skill_interval(
+            losses, naive[baseline], level=level, horizon=data.horizon, draws=draws_for(level)
+        )
         comparisons = {
             name: diebold_mariano(losses, each, horizon=data.horizon) for name, each in naive.items()
         }

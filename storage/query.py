@@ -20,7 +20,6 @@ from storage.tables import (
     Finding,
     Forecast,
     HeldOut,
-    Look,
     Row,
     Setting,
     Study,
@@ -180,20 +179,6 @@ def forecast(store: Store, name: str, trial: int) -> Forecast | None:
     """Those of one trial."""
     query = select(Forecast).where(Forecast.study == name, Forecast.trial == trial)
     return next(iter(_of_trial(store, name, trial, query)), None)
-
-
-@patient
-def looks(store: Store, source: str) -> list[Look]:
-    """All looks at test rows of a table, in the order in which they were taken."""
-    with store.reading() as session:
-        return _all(session, select(Look).where(Look.source == source).order_by(Look.id))
-
-
-@patient
-def looks_of(store: Store, study: str) -> list[Look]:
-    """All looks that configurations of a study had, in the order in which they were taken."""
-    with store.reading() as session:
-        return _all(session, select(Look).where(Look.study == study).order_by(Look.id))
 
 
 @patient

@@ -28,7 +28,6 @@ from storage.tables import (
     Finding,
     Forecast,
     HeldOut,
-    Look,
     Row,
     Setting,
     Study,
@@ -175,20 +174,6 @@ def finish_trial(
         _add_epochs(session, trial, remaining)
         for rows in (findings, settings, artifacts, forecasts):
             _add(session, rows)
-
-
-@patient
-def add_look(store: Store, look: Look) -> int:
-    """Record a look at test rows before it is taken; its id."""
-    with store.session() as session:
-        return int(session.execute(insert(Look).values(_given(look)).returning(Look.id)).scalar_one())
-
-
-@patient
-def conclude_look(store: Store, look: int, verdict: str, report: Mapping[str, Any]) -> None:
-    """Record what a look has shown."""
-    with store.session() as session:
-        session.execute(update(Look).where(Look.id == look).values(verdict=verdict, report=dict(report)))
 
 
 def add_artifacts(session: Session, artifacts: Sequence[Artifact]) -> None:

@@ -170,8 +170,8 @@ class Trial(Row, kw_only=True):
     source_trial: Mapped[int | None] = mapped_column(default=None)
     """The trial whose result this one is a copy of, in this study or another; None where it was trained."""
     machine: Mapped[dict[str, Any] | None] = mapped_column(default=None)
-    """Where it was trained, as far as that decides how sums are rounded: `cpu`, `architecture`, `os`; None in a
-    record of before that was kept."""
+    """Where it was trained, as far as that decides how sums are rounded: `cpu`, `architecture`, `os`; None in
+    a record of before that was kept."""
     verdict: Mapped[Verdict | None] = mapped_column(
         Enum(
             Verdict,

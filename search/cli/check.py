@@ -74,7 +74,8 @@ def _print(study: Path, resolved: "ResolvedStudy", found: "Audit", ok: bool) -> 
     if found.findings:
         screen.print(finding_table(found.findings))
     rows = ", ".join(f"{n} {split}" for split, n in found.rows.items())
-    screen.print(f"rows: {rows}" if rows else "rows: none could be split", markup=False)
+    folds = f"; folds: {len(found.folds)}, train is that of the last" if len(found.folds) > 1 else ""
+    screen.print(f"rows: {rows}{folds}" if rows else "rows: none could be split", markup=False)
     verdict = (
         f"ready: ballast run {shlex.quote(str(study))}"
         if ok

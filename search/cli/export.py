@@ -118,7 +118,7 @@ def _shape(choice: "Choice", path: Path, answers: "Mapping[int | None, Scored]")
         "skill": trial.skill,
         "chosen_by": why.by,
         "lower_bound": None if why.bound is None else why.bound.low,
-        "verification": None if answer is None else answer.to_json(),
+        **({} if answer is None else {"verification": answer.to_json()}),
     }
 
 

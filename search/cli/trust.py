@@ -94,9 +94,9 @@ def _look_sentence(report: "Report") -> str:
     whose = f"trial {last.trial} of {last.study}" if last.trial is not None else f"a file of {last.study}"
     return (
         f"{rows}: looked at {_times(len(report.earlier))} before, last on {last.looked_at:%Y-%m-%d} by "
-        f"{last.looked_by} ({whose}: {last.verdict or 'broken off'}). {scored.candidate.name} is configuration "
-        f"{scored.look} that they judge, hence a confidence of {_level(scored)}; rows that keep judging are "
-        "no longer unseen."
+        f"{last.looked_by} ({whose}: {last.verdict or 'broken off'}). {scored.candidate.name} is "
+        f"configuration {scored.look} that they judge, hence a confidence of {_level(scored)}; rows that "
+        "keep judging are no longer unseen."
     )
 
 
@@ -113,8 +113,8 @@ def _of_study(evidence: Evidence | str) -> Sequence[str]:
         return [f"Nothing is known of a whole study: {cell(evidence)}."]
     told = [
         f"The study: luck alone reaches a validation skill of {evidence.noise_floor:.4f} by the formula, of "
-        f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; how well "
-        f"luck explains the best of them: p {evidence.luck:.3f}."
+        f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; how "
+        f"well luck explains the best of them: p {evidence.luck:.3f}."
     ]
     if evidence.overfitting is not None:
         found = evidence.overfitting
@@ -125,8 +125,8 @@ def _of_study(evidence: Evidence | str) -> Sequence[str]:
     if evidence.sharpe is not None:
         ratio = evidence.sharpe
         told.append(
-            f"Holding the sign of its forecast: Sharpe ratio {ratio.sharpe:+.4f} per row, where the luckiest of "
-            f"{ratio.trials} trials without skill reaches {ratio.expected_maximum:+.4f}; deflated Sharpe ratio "
-            f"{ratio.probability:.3f}."
+            f"Holding the sign of its forecast: Sharpe ratio {ratio.sharpe:+.4f} per row, where the luckiest "
+            f"of {ratio.trials} trials without skill reaches {ratio.expected_maximum:+.4f}; deflated Sharpe "
+            f"ratio {ratio.probability:.3f}."
         )
     return told

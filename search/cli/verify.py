@@ -1,4 +1,4 @@
-"""`ballast verify`: score a configuration on rows that no search has seen, and say whether its skill holds."""
+"""`ballast verify`: score a configuration on rows that no search has seen: does its skill hold?"""
 
 import os
 from pathlib import Path

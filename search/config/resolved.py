@@ -27,8 +27,8 @@ Two devices differ in the last bits alone.
 """
 
 _KNOWN_LATER = frozenset(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out"))
-"""Settings that the first studies did not have: at their defaults they are left out of every digest, so that an
-older record's configurations are still recognised."""
+"""Settings that the first studies did not have: at their defaults they are left out of every digest, so that
+an older record's configurations are still recognised."""
 
 _PLACES = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLflow"}
 

@@ -17,7 +17,7 @@ class Answer(StrEnum):
     more than half of the seeds were stopped by the guard ──► DOES_NOT_HOLD
     skill above the ceiling of what is believable ──► CANNOT_TELL
     all of the interval above 0, and better than every naive forecast ──► HOLDS
-    all of the interval below 0, or below the skill that validation showed without being above 0 ──► DOES_NOT_HOLD
+    all of the interval below 0, or below what validation showed without being above 0 ──► DOES_NOT_HOLD
     any other ──► CANNOT_TELL
     """
 
@@ -55,13 +55,18 @@ class Claim:
     rows: int
 
 
-def confidence(looks: int) -> float:
-    """The level of the interval at the `looks`-th configuration that is judged by the same test rows.
+def confidence(look: int) -> float:
+    """The level of the interval for the `look`-th configuration that the same test rows judge, from 1.
 
-    1 − 0.05 / looks: Bonferroni (1936), so that over all looks together not more than one claim in twenty is
-    luck. 0.95 at the first.
+    1 − 0.05 / look²: what each look may err is less than what the one before might, so that over however
+    many looks the sum stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality). 0.95 at the first.
     """
-    return 1 - (1 - CONFIDENCE) / looks
+    return 1 - (1 - CONFIDENCE) / look**2
+
+
+def draws_for(level: float) -> int:
+    """Draws of the bootstrap that leave about 20 beyond the level, at least 2,000 and at most 100,000."""
+    return min(max(2000, round(20 / (1 - level))), 100_000)
 
 
 def conclude(claim: Claim) -> Conclusion:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from search.copy import copy_studies, differences
 from search.errors import AnswerIsNo, RequestError
 from search.optuna_storage import optuna_storage
-from storage import query, record, tables
+from storage import looks, query, record, tables
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
 from storage.verdicts import Verdict
@@ -94,7 +94,7 @@ def fill_record(store: Store, name: str) -> None:
         looked_by="me@host",
         seeds=[2**62],
     )
-    record.conclude_look(store, record.add_look(store, look), "holds", {"skill": 0.1 + 0.2})
+    looks.conclude(store, looks.begin(store, look), "holds", {"skill": 0.1 + 0.2})
     for number in range(3):
         trial = tables.Trial(
             study=name,

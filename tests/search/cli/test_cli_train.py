@@ -86,7 +86,8 @@ def test_of_several_folds_the_model_kept_is_trained_on_every_row_before_the_test
     assert (told.code, told.told) == (0, [])
     seen = json.loads(Path("model/model.json").read_text())["rows"]
     assert (seen["validation"], seen["train_until"]) == (0, seen["until"])
-    fewer = ballast("train", path, "--set", "models.gru.learning_rate=0.005", "--save", "other", "--set", "data.split.method=holdout")
+    fixed = ("--set", "models.gru.learning_rate=0.005", "--set", "data.split.method=holdout")
+    fewer = ballast("train", path, *fixed, "--save", "other")
     assert fewer.code == 0
     assert json.loads(Path("other/model.json").read_text())["rows"]["train"] < seen["train"]
 
