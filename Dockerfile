@@ -20,7 +20,7 @@ COPY configs configs
 COPY storage storage
 COPY trainer trainer
 COPY search search
-RUN uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} -c constraints.txt ".[samples,postgres]"
+RUN uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} -c constraints.txt ".[postgres]"
 
 FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="ballast" \

@@ -145,7 +145,7 @@ def rerun(
         should_stop=should_stop,
     )
     elsewhere = () if exported is None else _elsewhere(exported)
-    changes = () if exported is None else _changes(exported, resolved, data.table.sha256, sets)
+    changes = () if exported is None else changes_since(exported, resolved, data.table.sha256, sets)
     return Rerun(
         result=result,
         judgement=judge(result, trial.values),
@@ -223,8 +223,8 @@ def exported_from(resolved: ResolvedStudy) -> Exported | None:
         ) from None
 
 
-def _changes(
-    exported: Exported, resolved: ResolvedStudy, sha256: str, sets: Sequence[str]
+def changes_since(
+    exported: Exported, resolved: ResolvedStudy, sha256: str, sets: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """What was changed since the export, in the order of likelihood to explain another value."""
     differences = [f"--set {text} changes the exported configuration" for text in sets]

@@ -17,6 +17,7 @@ from search.data import StudyData, load
 from search.errors import AnswerIsNo
 from search.evidence import Evidence, study_evidence
 from search.looks import UnseenRows, earlier_looks, look_to_json, new_look, number_of, unseen_rows
+from search.rerun import changes_since, exported_from
 from search.rows import Floats
 from search.seeds import fresh_seed
 from search.trust.conclusion import Answer, Claim, Conclusion, conclude, confidence, draws_for
@@ -124,6 +125,8 @@ class Report:
     """Which of the candidates and naive forecasts may be the best; None unless several were compared."""
     evidence: Evidence | str
     """What the whole study says, or why nothing is known."""
+    changes: tuple[str, ...]
+    """What is not as it was when the configuration was exported."""
 
     @property
     def holds(self) -> bool:
@@ -145,6 +148,7 @@ class Report:
                 "earlier_looks": [look_to_json(look) for look in self.earlier],
             },
             "study": self.evidence if isinstance(self.evidence, str) else self.evidence.to_json(),
+            "changes": list(self.changes),
         }
 
 
@@ -182,6 +186,7 @@ def verify(
         earlier=earlier,
         best_set=_best_set(scored, first) if top > 1 else None,
         evidence=_evidence(store, chosen),
+        changes=_changes(chosen, study_data.table.sha256),
     )
 
 
@@ -286,6 +291,11 @@ def _evidence(store: Store, chosen: Candidate) -> Evidence | str:
             f"study {chosen.study!r} is not in {store.shown_url} as it was exported; name its store: --store"
         )
     return study_evidence(store, chosen.study, chosen.number)
+
+
+def _changes(chosen: Candidate, sha256: str) -> tuple[str, ...]:
+    exported = exported_from(chosen.resolved)
+    return () if exported is None else changes_since(exported, chosen.resolved, sha256)
 
 
 def _seed_to_json(refit: Refit, value: float | None, baseline_loss: float) -> dict[str, Any]:

@@ -244,7 +244,9 @@ class TrainingConfig(Section):
     patience: Annotated[int, Field(ge=1)] = 4
     """Epochs without a better validation loss before training ends."""
     schedule: ScheduleName = "constant"
-    """The learning rate over `epochs`: as it is, or falling to 0 along half a cosine (trainer/schedule.py)."""
+    """The learning rate over `epochs`: as it is, and the best epoch counts; or falling to 0 along half a
+    cosine, and the last one counts, whatever `patience`.
+    """
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """L2 norm of all gradients together, clipped to this."""
     max_seconds: Annotated[float, Field(gt=0)] | None = None

@@ -118,7 +118,8 @@ def refit(
 
     For a configuration whose number of epochs is known: nothing is validated, nothing is chosen, and the
     guard watches every step as it does in `fit`. A schedule runs over training.epochs here too, so that each
-    epoch learns at the rates that it had when `epochs` was found. Raises TrainerError for a device that is not there.
+    epoch learns at the rates that it had when `epochs` was found. Raises TrainerError for a device that is
+    not there.
     """
     device = find_device(config.training.device)
     with reproducible(seed):

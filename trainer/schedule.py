@@ -10,7 +10,7 @@ def pace(schedule: ScheduleName, step: int, steps: int) -> float:
 
     `constant`: 1. `cosine`: (1 + cos(π · step / steps)) / 2, from 1 at the first step to nearly 0 at the
     last: Loshchilov and Hutter (2017), "SGDR", without restarts. At a constant rate the last steps, a few
-    batches of noise, decide where the weights come to rest; docs/guard.md says by how much.
+    batches of noise, decide where the weights come to stand; docs/guard.md says by how much.
     """
     match schedule:
         case "constant":

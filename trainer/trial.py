@@ -76,7 +76,11 @@ class Trial:
     """Those that passed the guard, in order."""
     findings: list[Finding] = field(default_factory=list)
     best: EpochReport | None = None
-    """The epoch with the lowest validation loss."""
+    """The epoch with the lowest validation loss; under a schedule that falls, the last one.
+
+    There the last epoch is where the weights have come to rest, and to take it is no choice: an earlier one
+    that validated better was lucky in its last batches.
+    """
     seconds: float = 0.0
     """Spent in training and validation; restored epochs count."""
 
@@ -104,7 +108,8 @@ class Trial:
         """Enter an epoch that the guard let pass, with each fold's forecasts of its validation rows."""
         log.debug("epoch %d: validation loss %.6g", report.epoch, report.validation_loss)
         self.epochs.append(report)
-        is_best = self.best is None or report.validation_loss < self.best.validation_loss
+        falls = self.config.training.schedule != "constant"
+        is_best = falls or self.best is None or report.validation_loss < self.best.validation_loss
         if is_best:
             self.best = report
         for fold, told in zip(self.folds, forecasts, strict=True):

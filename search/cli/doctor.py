@@ -22,9 +22,11 @@ _PACKAGES = (
     "mlflow",
     "pandas",
     "numpy",
+    "arch",
+    "safetensors",
 )
 _OPTIONAL = {
-    "arch": 'sample data: pip install "ballast[samples]"',
+    "onnx": 'pip install "ballast[onnx]"',
     "psycopg": 'pip install "ballast[postgres]"',
 }
 

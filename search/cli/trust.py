@@ -31,6 +31,7 @@ def verdict_line(scored: "Scored") -> str:
 def _parts(report: "Report") -> Iterator[RenderableType]:
     first = report.scored[0]
     yield from map(verdict_line, report.scored)
+    yield from (f"Not as it was exported: {change}." for change in report.changes)
     yield _seed_table(first)
     if len(first.values) > 1:
         yield (

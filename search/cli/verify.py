@@ -65,11 +65,14 @@ def verified(
     opened = open_store(store_url(store))
     try:
         with stop_request() as stop:
-            return verify(
-                config, opened, seeds=seeds, top=top, policy=policy, progress=Progress(show, lambda: stop())
-            )
+            stop.tell = _stopping
+            return verify(config, opened, seeds=seeds, top=top, policy=policy, progress=Progress(show, stop))
     except Interrupted:
         os.write(2, b"interrupted before the test rows were looked at: no look is on record\n")
         raise typer.Exit(130) from None
     finally:
         opened.close()
+
+
+def _stopping() -> None:
+    os.write(2, b"stopping before the test rows are looked at; once more to stop at once\n")

@@ -32,6 +32,12 @@ IDLE: tuple[Idle, ...] = (
         "models.gru.init is torch, which has its own gains",
     ),
     Idle(
+        ("training.patience",),
+        ("training.schedule",),
+        lambda could: "constant" not in could("training.schedule"),
+        "training.schedule is cosine, and every trial goes on to where its learning rate has come to rest",
+    ),
+    Idle(
         ("study.pruner_warmup",),
         ("study.pruner",),
         lambda could: could("study.pruner") == ("none",),

@@ -30,6 +30,8 @@ def report(view: StudyView, plots: Sequence[Plot], where: str = "") -> list[Bloc
         *study_sections.best(view, where),
         Heading("Skill"),
         *study_sections.skill_told(view),
+        Heading("On unseen rows"),
+        *study_sections.verified(view, where),
         *(_figures(plots) if plots else []),
         Heading("What was asked"),
         *_asked(view),

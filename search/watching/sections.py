@@ -13,6 +13,8 @@ def study_note(view: StudyView, where: str = "") -> list[Block]:
         *study_sections.best(view, where),
         Heading("Skill", 3),
         *study_sections.skill_told(view),
+        Heading("On unseen rows", 3),
+        *study_sections.verified(view, where),
         Heading("Data", 3),
         *study_sections.data(view),
         Heading("Clamped", 3),

@@ -47,6 +47,26 @@ def skill_told(view: StudyView) -> list[Block]:
     return [Paragraph(explained), Table(("", "skill"), marks), baselines(view)]
 
 
+def verified(view: StudyView, where: str) -> list[Block]:
+    """What its configurations showed on rows that no search has seen, look by look."""
+    if not view.looks:
+        return [
+            Paragraph("No configuration of it was scored on the test rows yet. What a search finds is lucky:"),
+            Code(f"ballast export {shlex.quote(view.study.name)} -o best.yaml --verify{where}"),
+        ]
+    rows = [
+        (
+            f"{look.looked_at:%Y-%m-%d %H:%M}",
+            look.trial,
+            look.verdict or "broken off",
+            None if look.report is None else skill(look.report["skill"]),
+            None if look.report is None else look.report["reason"],
+        )
+        for look in view.looks
+    ]
+    return [Table(("looked at", "trial", "answer", "skill", "reason"), rows)]
+
+
 def baselines(view: StudyView) -> Table:
     """The loss of each naive forecast on the validation rows, and the skill of the best trial over it."""
     best = view.summary.best

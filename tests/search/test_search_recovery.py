@@ -188,11 +188,11 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
     books.start(study.books, dead, asking.ask(study.optuna, section, space, dead))
     genuine, seen = books.conclude, []
 
-    def conclude(*arguments: Any) -> None:
+    def conclude(*arguments: Any, **named: Any) -> None:
         """Meanwhile another one looks."""
         recovery.recover(study.books, "quicker:1:1", lambda worker: worker == dead)
         seen.append([worker.busy for worker in workers.present(study.store, study.name)])
-        genuine(*arguments)
+        genuine(*arguments, **named)
 
     monkeypatch.setattr(recovery, "conclude", conclude)
     recovery.recover(study.books, "slower:1:1", lambda worker: worker == dead)
@@ -285,9 +285,9 @@ def test_a_trial_that_its_worker_tells_after_all_is_left_at_that(
     asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "asleep:1:1")
     genuine = books.conclude
 
-    def conclude(*arguments: Any) -> None:
-        genuine(*arguments)
-        genuine(*arguments)
+    def conclude(*arguments: Any, **named: Any) -> None:
+        genuine(*arguments, **named)
+        genuine(*arguments, **named)
 
     monkeypatch.setattr(recovery, "conclude", conclude)
     assert recovery.recover(study.books, "quicker:1:1", lambda worker: worker == "asleep:1:1") == []

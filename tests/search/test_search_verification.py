@@ -18,6 +18,9 @@ from search.looks import earlier_looks
 from search.rows import forecasts, validation_rows
 from search.trust.conclusion import Answer
 from search.verification import Interrupted, Progress, Report, verify
+from search.watching.markdown import to_markdown
+from search.watching.sections import study_note
+from search.watching.view import study_view
 from storage import looks, query
 from storage.engine import Store, open_store
 from trainer import loop
@@ -255,6 +258,16 @@ def test_an_export_that_is_verified_says_what_came_of_it(exported: Exported, bal
     assert f": {answer['verdict']}: the skill over" in Path("best.yaml").read_text()
     plain = ballast("export", "small", "-o", "plain.json")
     assert plain.code == 0
+
+
+def test_the_pages_of_a_study_tell_every_look(exported: Exported) -> None:
+    path, store = exported
+    before = to_markdown(study_note(study_view(store, "small")))
+    assert "ballast export small -o best.yaml --verify" in before
+    report = verify(path, store, seeds=1)
+    after = to_markdown(study_note(study_view(store, "small")))
+    assert f"|{report.scored[0].candidate.number}|{report.scored[0].conclusion.answer}|" in after
+    assert "--verify" not in after
 
 
 @pytest.mark.parametrize(

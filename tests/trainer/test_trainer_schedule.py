@@ -77,6 +77,35 @@ def test_every_step_of_a_trial_uses_what_the_schedule_leaves(
     assert [epoch.learning_rate for epoch in result.epochs] == rates[STEPS - 1 :: STEPS]
 
 
+def test_the_last_epoch_counts_where_the_rate_falls_and_the_best_where_it_does_not(
+    settings_of: MakeConfig, market: Dataset, naive: Baseline
+) -> None:
+    training = {"epochs": 8, "patience": 8}
+    best, last = [
+        fit(
+            settings_of(gru={"learning_rate": 1e-2}, training={**training, "schedule": schedule}),
+            market,
+            baseline=naive,
+            ceiling=CEILING,
+            seed=1,
+        )
+        for schedule in ("constant", "cosine")
+    ]
+    losses = [epoch.validation_loss for epoch in best.epochs]
+    assert best.best_epoch == losses.index(min(losses)) != 7
+    assert (last.best_epoch, last.value) == (7, last.epochs[7].validation_loss)
+    assert last.value > min(epoch.validation_loss for epoch in last.epochs)
+
+
+def test_patience_ends_no_trial_whose_rate_falls(
+    settings_of: MakeConfig, market: Dataset, naive: Baseline
+) -> None:
+    config = settings_of(
+        gru={"learning_rate": 1e-2}, training={"epochs": 8, "patience": 1, "schedule": "cosine"}
+    )
+    assert len(fit(config, market, baseline=naive, ceiling=CEILING, seed=5).epochs) == 8
+
+
 def test_a_falling_rate_is_no_override_that_did_not_apply(
     cosine: TrialConfig, market: Dataset, naive: Baseline
 ) -> None:

@@ -27,8 +27,8 @@ class AuditFinding:
 
 @dataclass(frozen=True)
 class Audit:
-    """All findings, the rows of each split (0 where it cannot be cut; a validation row that several folds hold
-    out counts once), and the data of each fold, () if it cannot be prepared.
+    """All findings, the rows of each split (0 where it cannot be cut; a validation row that several folds
+    hold out counts once), and the data of each fold, () if it cannot be prepared.
     """
 
     findings: tuple[AuditFinding, ...]

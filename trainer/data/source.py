@@ -102,7 +102,7 @@ def _sample(source: str) -> bytes:
         raise SourceError(f"data.source {source!r} is not a sample; there are {', '.join(SAMPLES)}")
     spec = importlib.util.find_spec("arch")
     if spec is None:
-        raise SourceError(f'{source} ships with the arch package; install it: pip install "ballast[samples]"')
+        raise SourceError(f"{source} ships with the arch package, which is not here; run: pip install arch")
     for root in spec.submodule_search_locations or ():
         path = Path(root) / "data" / name / f"{name}.csv.gz"
         if path.is_file():

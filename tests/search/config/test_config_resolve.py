@@ -373,6 +373,10 @@ def test_a_name_that_cannot_be_shown_or_typed_is_refused(refuse: Refuse, name: s
         ),
         ("study: {pruner_patience: 2}\n", "study.pruner_patience has no effect: study.pruner is not patient"),
         (
+            "training: {schedule: cosine, patience: 2}\n",
+            "training.patience has no effect: training.schedule is cosine",
+        ),
+        (
             "study: {sampler: random, pruner: none, startup_trials: 3}\n",
             "study.startup_trials has no effect: neither this study.sampler",
         ),

@@ -55,7 +55,7 @@ def test_a_sample_without_arch_says_what_to_install(
     sp500_config: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(SourceError, match=re.escape('pip install "ballast[samples]"')):
+    with pytest.raises(SourceError, match="run: pip install arch"):
         read_table(sp500_config, folder=tmp_path)
 
 
