@@ -118,10 +118,11 @@ class TrialResult:
     `value` and `skill` are those of the best epoch (the last one, where the learning rate falls) and None
     where no epoch was honest; `effective` is the read-back: the settings as found in the optimiser, the model
     and the tensors after training. `seconds` were spent in training and validation: restored epochs and one
-    that was cut short count, what `on_epoch` took does not. `resumed_from` is the last epoch (0-based) that came from a checkpoint, None without one.
-    `final_learning_rates` are those of each fold. `forecasts` are the best epoch's, of the validation rows of
-    each fold, standardised, shape (rows,) float32; empty without an honest epoch. `weights` are the best
-    epoch's; None without one, and where several folds have each their own.
+    that was cut short count, what `on_epoch` took does not. `resumed_from` is the last epoch (0-based) that
+    came from a checkpoint, None without one. `final_learning_rates` are those of each fold, before a
+    schedule. `forecasts` are the best epoch's, of the validation rows of each fold, standardised, shape
+    (rows,) float32; empty without an honest epoch. `weights` are the best epoch's; None without one, and
+    where several folds have each their own.
     """
 
     outcome: Outcome

@@ -110,6 +110,43 @@ def test_from_the_second_look_on_it_says_so_and_another_configuration_must_be_su
     assert second.scored[0].interval.level == pytest.approx(0.9875)
 
 
+def test_another_draw_of_seeds_is_another_chance_to_be_lucky(exported: Exported) -> None:
+    path, store = exported
+    found = [verify(path, store, seeds=seeds).scored[0] for seeds in (1, 2, 1)]
+    assert [scored.look for scored in found] == [1, 2, 1]
+
+
+def test_where_the_table_lies_makes_no_other_configuration(
+    write_study: "WriteStudy", launch: "Launch", tmp_path: Path
+) -> None:
+    done = launch(write_study(), "study.trials=1", "training.epochs=2")
+    (tmp_path / "sub").mkdir()
+    for target in (tmp_path / "best.yaml", tmp_path / "sub" / "best.yaml"):
+        write_export(done.store, best_trials(done.store, "small", 1)[0], target)
+        last = verify(target, done.store, seeds=1)
+    assert (len(last.earlier), last.scored[0].look) == (1, 1)
+
+
+def test_an_export_that_was_edited_is_not_verified_as_its_trial(exported: Exported) -> None:
+    path, store = exported
+    content = yaml.safe_load(path.read_text())
+    content["models"]["gru"]["hidden_size"] = 7
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(RequestError, match=r"models\.gru\.hidden_size is 7, was \d+.*section provenance"):
+        verify(path, store, seeds=1)
+    assert looks.of_study(store, "small") == []
+
+
+def test_rows_too_few_for_the_horizon_are_told_before_anything_is_trained(
+    write_study: "WriteStudy", opened_elsewhere: Store
+) -> None:
+    target = {"column": "Close", "transform": "raw", "kind": "other", "horizon": 40}
+    path = write_study(space=None, data={"target": target}, guard={"max_skill": 0.9})
+    with pytest.raises(RequestError, match=r"test rows at a horizon of 40, and an interval needs 120"):
+        verify(path, opened_elsewhere, seeds=1)
+    assert looks.of_study(opened_elsewhere, "small") == []
+
+
 def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> None:
     path, store = exported
     verify(path, store, seeds=1)
@@ -141,6 +178,32 @@ def test_one_that_is_interrupted_before_it_scores_is_not(exported: Exported) -> 
     with pytest.raises(Interrupted):
         verify(path, store, seeds=1, progress=Progress(should_stop=lambda: True))
     assert looks.of_study(store, "small") == []
+
+
+def test_one_that_is_interrupted_while_its_epochs_are_sought_is_no_refusal(
+    write_study: "WriteStudy", opened_elsewhere: Store
+) -> None:
+    path = write_study(space=None)
+    with pytest.raises(Interrupted):
+        verify(path, opened_elsewhere, seeds=1, progress=Progress(should_stop=lambda: True))
+
+
+def test_the_look_is_recorded_where_the_study_file_says(
+    write_study: "WriteStudy", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("BALLAST_STORE", raising=False)
+    path = write_study(space=None, storage={"url": f"sqlite:///{tmp_path / 'named.db'}"})
+    ballast("verify", path, "--seeds", 1)
+    named = open_store(f"sqlite:///{tmp_path / 'named.db'}", create=False)
+    assert len(looks.of_study(named, "small")) == 1
+    named.close()
+
+
+def test_what_was_exported_by_value_is_what_is_compared(exported: Exported, ballast: "Ballast") -> None:
+    told = ballast(
+        *("export", "small", "-o", "v.yaml", "--by", "value", "--top", 2, "--verify", "--seeds", 1, "--json")
+    )
+    assert all("verification" in shape for shape in told.json)
 
 
 def test_the_best_are_compared_with_each_other_and_with_the_naive_forecasts(exported: Exported) -> None:

@@ -94,7 +94,7 @@ def test_the_last_epoch_counts_where_the_rate_falls_and_the_best_where_it_does_n
     losses = [epoch.validation_loss for epoch in best.epochs]
     assert best.best_epoch == losses.index(min(losses)) != 7
     assert (last.best_epoch, last.value) == (7, last.epochs[7].validation_loss)
-    assert last.value > min(epoch.validation_loss for epoch in last.epochs)
+    assert min(epoch.validation_loss for epoch in last.epochs) < last.epochs[7].validation_loss
 
 
 def test_patience_ends_no_trial_whose_rate_falls(

@@ -59,7 +59,16 @@ def test_a_report_tells_everything_that_a_colleague_asks(small: "Launched") -> N
 
     sections = [block.text for block in page if isinstance(block, Heading) and block.level == 2]
     assert sections == [
-        *("Best configuration", "Skill", "On unseen rows", "Figures", "What was asked", "Clamped", "Overridden", "Data"),
+        *(
+            "Best configuration",
+            "Skill",
+            "On unseen rows",
+            "Figures",
+            "What was asked",
+            "Clamped",
+            "Overridden",
+            "Data",
+        ),
         *("Trials", "The guard's diary", "Look closer", "Versions and fingerprints"),
     ]
     assert plot in page
