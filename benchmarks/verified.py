@@ -25,7 +25,8 @@ import pandas as pd
 from search.config.resolve import resolve
 from search.data import load
 from search.evidence import Evidence
-from search.verification import Report, verify
+from search.scored import Report
+from search.verification import verify
 from storage.engine import open_store
 from trainer.baselines import HAR_DAYS
 from trainer.data.features import log_return

@@ -1,18 +1,31 @@
 """Configurations that are to be verified: of a file, or the best of a study on record."""
 
+import hashlib
+import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from search.choice import choose
-from search.config.resolved import ResolvedStudy, ResolvedTrial
+from search.choice import By, choose
+from search.config.effects import idle_keys
+from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, ResolvedTrial
 from search.errors import AnswerIsNo, RequestError
 from search.rerun import exported_from, rerun, resolve_one
+from search.robust import LowerBound
 from search.sources import resolve_from_store
 from storage import query, tables
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
+from trainer.result import Outcome
+
+_DECIDES_NOTHING = DECIDES_NO_VALUE | {"data.source"}
+"""The path of the table is relative to the file that it stands in."""
+
+
+class Interrupted(Exception):
+    """Somebody asked for the end before the test rows were looked at."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +42,28 @@ class Candidate:
     study: str
     number: int | None
     """Its trial's; None for a configuration that no study chose."""
+    at_least: float | None = None
+    """The lower bound of `skill` on the validation rows; None where nobody computed one."""
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What decides the training that is verified, by key: but for seeds, and what does nothing here."""
+        values = self.trial.values
+        idle = _DECIDES_NOTHING | idle_keys(values)
+        kept = {key: value for key, value in values.items() if key not in idle}
+        return kept | {"best_epoch": self.epochs - 1}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of what is decisive: the same wherever the file of a configuration lies."""
+        return hashlib.sha256(json.dumps(self.decisive, sort_keys=True).encode()).hexdigest()
 
 
 def candidate_of(path: Path, policy: Path | None, should_stop: Callable[[], bool]) -> Candidate:
     """The configuration of a file. One that was not exported is trained once, to find its best epoch.
 
     RequestError where the file leaves something to be searched, AnswerIsNo where that training was not
-    accepted.
+    accepted, Interrupted where it was stopped.
     """
     resolved = resolve_one(path, policy=policy)
     exported = exported_from(resolved)
@@ -49,6 +77,8 @@ def candidate_of(path: Path, policy: Path | None, should_stop: Callable[[], bool
     else:
         found = rerun(path, policy=policy, should_stop=should_stop)
         result = found.result
+        if result.outcome is Outcome.INTERRUPTED:
+            raise Interrupted
         if not found.trustworthy or result.best_epoch is None or result.value is None or result.skill is None:
             raise AnswerIsNo(
                 f"{path} is {found.judgement.verdict}: {found.judgement.message}; only what trains can be "
@@ -57,10 +87,30 @@ def candidate_of(path: Path, policy: Path | None, should_stop: Callable[[], bool
         epochs, value, skill, number = result.best_epoch + 1, result.value, result.skill, None
     name = path.name if number is None else f"trial {number}"
     study = resolved.file.study.name
-    return Candidate(name, resolved, resolved.trial({}), epochs, value, skill, study, number)
+    bound = None if exported is None or exported.lower_bound is None else exported.lower_bound.low
+    return Candidate(name, resolved, resolved.trial({}), epochs, value, skill, study, number, bound)
 
 
-def rivals_of(store: Store, chosen: Candidate, top: int) -> list[Candidate]:
+def require_unedited(store: Store, chosen: Candidate, path: Path) -> None:
+    """Raise RequestError where the file at `path` has other settings than its trial has on record: epochs and
+    skill in its provenance are then another configuration's.
+    """
+    if not is_on_record(store, chosen) or query.study(store, chosen.study).sources is None:
+        return
+    assert chosen.number is not None, "it is on record"
+    row = query.trial(store, chosen.study, chosen.number)
+    was, now = _of_row(resolve_from_store(store, chosen.study), row).decisive, chosen.decisive
+    changed = [
+        f"{key} is {now.get(key)}, was {was.get(key)}" for key in was | now if now.get(key) != was.get(key)
+    ]
+    if changed:
+        raise RequestError(
+            f"{path} is not as trial {chosen.number} was exported: {'; '.join(changed)}; export it again, or "
+            "remove the section provenance to verify it as a configuration of its own"
+        )
+
+
+def rivals_of(store: Store, chosen: Candidate, top: int, by: By) -> list[Candidate]:
     """The `top` best of the study that a candidate is from, but for itself: as many as make `top` with it.
 
     RequestError where that study is not in the store, AnswerIsNo where it has not so many accepted trials.
@@ -71,9 +121,9 @@ def rivals_of(store: Store, chosen: Candidate, top: int) -> list[Candidate]:
             "it was exported; name the store that it is in with --store"
         )
     resolved = resolve_from_store(store, chosen.study)
-    rows = [choice.trial for choice in choose(store, chosen.study, top)]
-    others = [row for row in rows if row.number != chosen.number][: top - 1]
-    return [_of_row(resolved, row) for row in others]
+    choices = choose(store, chosen.study, top, by)
+    others = [choice for choice in choices if choice.trial.number != chosen.number][: top - 1]
+    return [_of_row(resolved, choice.trial, choice.why.bound) for choice in others]
 
 
 def is_on_record(store: Store, chosen: Candidate) -> bool:
@@ -86,7 +136,7 @@ def is_on_record(store: Store, chosen: Candidate) -> bool:
         return False
 
 
-def _of_row(resolved: ResolvedStudy, row: tables.Trial) -> Candidate:
+def _of_row(resolved: ResolvedStudy, row: tables.Trial, bound: LowerBound | None = None) -> Candidate:
     assert row.best_epoch is not None, "an accepted trial has a best epoch"
     assert row.value is not None, "and its loss"
     assert row.skill is not None, "and its skill"
@@ -99,4 +149,5 @@ def _of_row(resolved: ResolvedStudy, row: tables.Trial) -> Candidate:
         skill=row.skill,
         study=row.study,
         number=row.number,
+        at_least=None if bound is None else bound.low,
     )

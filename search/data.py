@@ -18,7 +18,7 @@ from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
 
 @dataclass(frozen=True)
 class StudyData:
-    """What all trials of a study share. Losses are in units of the standardised target, and means over folds."""
+    """What all trials of a study share. Losses are means over folds, of the standardised target."""
 
     table: Table
     audit: Audit

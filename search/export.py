@@ -70,17 +70,18 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
         f"Study {summary.study.name}, trial {trial.number}: validation loss {trial.value:.6f}",
         f"Chosen: {why.sentence}.",
         summary.sentence(),
-        _verified(looked, target),
+        _verified(looked, target, store),
         f"Run it again:  ballast train {shlex.quote(target.name)}",
     )
     provenance = _provenance(store, summary, trial, why, stacks)
     return _Content(about, values, acts, {**provenance, "looks": [_look_to_json(look) for look in looked]})
 
 
-def _verified(looked: Sequence[tables.Look], target: Path) -> str:
+def _verified(looked: Sequence[tables.Look], target: Path, store: Store) -> str:
     """What the last look at the test rows said."""
     if not looked or looked[-1].report is None:
-        return f"Not verified on unseen rows:  ballast verify {shlex.quote(target.name)}"
+        where = f"{shlex.quote(target.name)} --store {shlex.quote(store.shown_url)}"
+        return f"Not verified on unseen rows:  ballast verify {where}"
     return f"On {looked[-1].looked_at:%Y-%m-%d}: {looked[-1].verdict}: {looked[-1].report['reason']}."
 
 

@@ -1,10 +1,11 @@
 """Looks at test rows: who has scored what on them before. A row that was looked at is no longer unseen."""
 
 import getpass
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,19 @@ from search.recording import now
 from storage import looks, tables
 from storage.engine import Store
 from trainer.config import DataConfig
+from trainer.data.source import Table
 from trainer.data.windows import Dataset
 
 
 @dataclass(frozen=True)
 class UnseenRows:
-    """What makes test rows the same for two configurations: table, columns of the target, and times."""
+    """What makes test rows the same for two configurations: table, columns of the target, and times.
+
+    `last_time` is that of the last target, which lies `horizon` rows behind the last row.
+    """
 
     source: str
+    content: str
     target: str
     first_time: datetime
     last_time: datetime
@@ -34,14 +40,15 @@ class UnseenRows:
         )
 
 
-def unseen_rows(resolved: ResolvedStudy, config: DataConfig, data: Dataset) -> UnseenRows:
-    """The test rows of a configuration."""
+def unseen_rows(resolved: ResolvedStudy, config: DataConfig, data: Dataset, table: Table) -> UnseenRows:
+    """The test rows of a configuration, whose `data` were prepared from `table`."""
     source = config.source
     if not source.startswith("sample:"):
         source = str((resolved.folder / source).resolve())
-    times = data.times[data.test[[0, -1]]].astype("datetime64[us]").tolist()
-    first, last = (time.replace(tzinfo=now().tzinfo) for time in times)
-    return UnseenRows(source, _columns(config), first, last)
+    first, last = (int(row) for row in table.times.searchsorted(data.times[data.test[[0, -1]]]))
+    ends = (table.times[first], table.times[min(last + data.horizon, len(table.times) - 1)])
+    moments = [time.to_pydatetime(warn=False).replace(tzinfo=UTC) for time in ends]
+    return UnseenRows(source, table.sha256, _columns(config), *moments)
 
 
 def _columns(config: DataConfig) -> str:
@@ -55,13 +62,20 @@ def _columns(config: DataConfig) -> str:
 
 def earlier_looks(store: Store, rows: UnseenRows) -> list[tables.Look]:
     """Those that saw some of these rows, in the order in which they were taken."""
-    return [look for look in looks.at_source(store, rows.source) if rows.shares(look)]
+    return [look for look in looks.at_table(store, rows.source, rows.content) if rows.shares(look)]
 
 
-def number_of(configuration: str, earlier: Sequence[tables.Look]) -> int:
-    """The how-manieth configuration it is that the same rows judge; one that was judged keeps its place."""
-    seen = list(dict.fromkeys(look.configuration for look in earlier))
-    return seen.index(configuration) + 1 if configuration in seen else len(seen) + 1
+def number_of(look: tables.Look, taken: Sequence[tables.Look]) -> int:
+    """The how-manieth look it is of those `taken` at the same rows, itself among them.
+
+    The same configuration with the same seeds gives the same answer, and keeps its place. With other seeds it
+    is another chance to be lucky, and counts as another configuration does.
+    """
+    return list(dict.fromkeys(map(_judged, taken))).index(_judged(look)) + 1
+
+
+def _judged(look: tables.Look) -> tuple[str, tuple[int, ...]]:
+    return look.configuration, tuple(look.seeds)
 
 
 def new_look(
@@ -73,13 +87,21 @@ def new_look(
         trial=trial,
         configuration=configuration,
         source=rows.source,
+        content=rows.content,
         target=rows.target,
         first_time=rows.first_time,
         last_time=rows.last_time,
         looked_at=now(),
-        looked_by=f"{getpass.getuser()}@{socket.gethostname()}",
+        looked_by=f"{_user()}@{socket.gethostname()}",
         seeds=list(seeds),
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return str(os.getuid())
 
 
 def look_to_json(look: tables.Look) -> dict[str, Any]:

@@ -192,6 +192,10 @@ def _unhurried(config: TrialConfig) -> TrialConfig:
     return config.model_copy(update={"training": config.training.model_copy(update={"max_seconds": None})})
 
 
+class _ExportedBound(BaseModel):
+    low: float
+
+
 class Exported(BaseModel):
     """What a rerun needs of the section that an export writes."""
 
@@ -205,6 +209,8 @@ class Exported(BaseModel):
     data: _ExportedData
     policy: _ExportedPolicy
     versions: dict[str, str]
+    lower_bound: _ExportedBound | None = None
+    """Of the skill on the validation rows; None where it was not exported by it."""
     machine: dict[str, str] | None = None
     """None in an export of a Ballast that did not keep it."""
 

@@ -272,14 +272,16 @@ class Look(Row, kw_only=True):
     study: Mapped[str] = mapped_column(index=True)
     trial: Mapped[int | None] = mapped_column(default=None)
     configuration: Mapped[str]
-    """SHA-256 (hex) of the settings that decide what is trained."""
+    """SHA-256 (hex) of the settings that decide what is trained, and of the number of epochs."""
     source: Mapped[str] = mapped_column(index=True)
-    """The table that the rows are from, as its study named it."""
+    """The table that the rows are from: its whole path, or `sample:NAME`."""
+    content: Mapped[str] = mapped_column(index=True)
+    """SHA-256 (hex) of the table's bytes, by which a file that was moved is known."""
     target: Mapped[str]
     """The columns that the target is made of."""
     first_time: Mapped[datetime]
     last_time: Mapped[datetime]
-    """Of the test rows."""
+    """From the first test row to the last one's target."""
     looked_at: Mapped[datetime]
     looked_by: Mapped[str]
     """`user@host`."""

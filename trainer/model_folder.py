@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 from pydantic import ValidationError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
@@ -154,7 +155,8 @@ def load_model(folder: Path) -> tuple[Model, nn.Module]:
         )
     try:
         return model, served(model.models.gru, len(model.features), safetensors.torch.load(content))
-    except RuntimeError as error:  # what load_state_dict says of weights of another shape or name
+    # RuntimeError is what load_state_dict says of weights of another shape or name.
+    except (RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise ModelFolderError(
             f"{path} does not hold the weights that {MODEL} describes ({reason}); save the model again"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from search.choice import Choice
-    from search.verification import Report, Scored
+    from search.scored import Report, Scored
     from storage.engine import Store
     from storage.tables import Trial
 
@@ -80,7 +80,9 @@ def export(
     write()
     report = None
     if verify:
-        report = verified(paths[0], seeds=seeds, top=top, store=store, policy=None, quiet=as_json)
+        report = verified(
+            paths[0], seeds=seeds, top=top, by=by or "robust", store=store, policy=None, quiet=as_json
+        )
         write()  # with what the look has shown
     first = chosen[0].trial
     version = None if register is None or uri is None else _register(opened, first, output, uri, register)

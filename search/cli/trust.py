@@ -13,7 +13,7 @@ from search.looks import source_shown
 from search.words import cell
 
 if TYPE_CHECKING:
-    from search.verification import Report, Scored
+    from search.scored import Report, Scored
 
 
 def print_report(report: "Report") -> None:

@@ -1,6 +1,7 @@
 """`ballast verify`: score a configuration on rows that no search has seen: does its skill hold?"""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,9 @@ from search.cli.options import AsJson, Policy, StoreUrl, print_json, store_url
 
 if TYPE_CHECKING:
     from search.candidates import Candidate
-    from search.verification import Report
+    from search.choice import By
+    from search.scored import Report
+    from storage.engine import Store
     from trainer.result import Refit
 
 _EPILOG = "Example: ballast verify best.yaml --seeds 5"
@@ -51,27 +54,52 @@ def verify(
 
 
 def verified(
-    config: Path, *, seeds: int, top: int, store: str | None, policy: Path | None, quiet: bool
+    config: Path,
+    *,
+    seeds: int,
+    top: int,
+    store: str | None,
+    policy: Path | None,
+    quiet: bool,
+    by: "By" = "robust",
 ) -> "Report":
     """The report; ends the command with 130 where it was interrupted, before any test row was looked at."""
+    from search.candidates import Interrupted
     from search.cli.signals import stop_request
-    from search.verification import Interrupted, Progress, verify
-    from storage.engine import open_store
+    from search.rerun import resolve_one
+    from search.verification import Progress, verify
 
     def show(candidate: "Candidate", refit: "Refit", of: int) -> None:
         if not quiet:
             print(f"{candidate.name}, seed {refit.seed}: {refit.outcome}", flush=True)
 
-    opened = open_store(store_url(store))
+    resolved = resolve_one(config, policy=policy)
+    opened = _opened(store_url(store, resolved.file.storage.url))
     try:
         with stop_request() as stop:
             stop.tell = _stopping
-            return verify(config, opened, seeds=seeds, top=top, policy=policy, progress=Progress(show, stop))
+            progress = Progress(show, stop)
+            return verify(config, opened, seeds=seeds, top=top, by=by, policy=policy, progress=progress)
     except Interrupted:
         os.write(2, b"interrupted before the test rows were looked at: no look is on record\n")
         raise typer.Exit(130) from None
     finally:
         opened.close()
+
+
+def _opened(url: str) -> "Store":
+    """The store at `url`; one is made where there is none, which is told: it knows of no earlier look."""
+    from storage.engine import open_store
+    from storage.errors import StoreMissing
+
+    try:
+        return open_store(url, create=False)
+    except StoreMissing:
+        opened = open_store(url)
+        print(
+            f"{opened.shown_url} is new and knows of no earlier look; another store: --store", file=sys.stderr
+        )
+        return opened
 
 
 def _stopping() -> None:

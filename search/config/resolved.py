@@ -26,7 +26,12 @@ A trial that its time limit ends is unpromising; an accepted one has the value t
 Two devices differ in the last bits alone.
 """
 
-_KNOWN_LATER = frozenset(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out"))
+_KNOWN_LATER = frozenset(
+    {
+        *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
+        "training.schedule",
+    }
+)
 """Settings that the first studies did not have: at their defaults they are left out of every digest, so that
 an older record's configurations are still recognised."""
 

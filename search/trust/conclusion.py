@@ -10,14 +10,17 @@ from search.trust.interval import Interval
 CONFIDENCE = 0.95
 """Of the interval, at the first look at the test rows."""
 
+FEWEST_SEEDS = 3
+"""The interval knows how rows scatter, not seeds: one lucky training is no property of a configuration."""
+
 
 class Answer(StrEnum):
     """What verification says.
 
     more than half of the seeds were stopped by the guard ──► DOES_NOT_HOLD
     skill above the ceiling of what is believable ──► CANNOT_TELL
-    all of the interval above 0, and better than every naive forecast ──► HOLDS
-    all of the interval below 0, or below what validation showed without being above 0 ──► DOES_NOT_HOLD
+    all of the interval above 0, better than every naive forecast, of three seeds or more ──► HOLDS
+    all of the interval below 0, or not above 0 and below what validation was sure of ──► DOES_NOT_HOLD
     any other ──► CANNOT_TELL
     """
 
@@ -38,9 +41,11 @@ class Conclusion:
 class Claim:
     """What is known of a configuration that was scored on test rows.
 
+    `claimed` is the skill on the validation rows, and `claimed_at_least` its lower bound, where one is known:
+    what was the luckiest of many is not taken at its word.
     `skill` is that of the mean loss over the seeds, over the naive forecast `baseline` that is best on the
     test rows, and `interval` is its own; None where no seed came to its end. `comparisons` are with every
-    naive forecast. `claimed` is the skill on the validation rows.
+    naive forecast.
     """
 
     baseline: str
@@ -48,6 +53,7 @@ class Claim:
     interval: Interval | None
     comparisons: Mapping[str, DieboldMariano]
     claimed: float
+    claimed_at_least: float
     ceiling: float
     seeds: int
     stopped: int
@@ -79,7 +85,7 @@ def conclude(claim: Claim) -> Conclusion:
         )
     low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
     reached = f"the skill over {claim.baseline} on {claim.rows} test rows is {claim.skill:+.4f}"
-    between = f"with {level:.4g} confidence between {low:+.4f} and {high:+.4f}"
+    between = f"with {level:.6g} confidence between {low:+.4f} and {high:+.4f}"
     if claim.skill > claim.ceiling:
         return Conclusion(
             Answer.CANNOT_TELL,
@@ -95,12 +101,10 @@ def conclude(claim: Claim) -> Conclusion:
     if claim.claimed <= 0:
         why = f"validation showed no skill ({claim.claimed:+.4f}), and the test rows show none that is sure"
         return Conclusion(Answer.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
-    if high < claim.claimed:
-        why = f"not the {claim.claimed:+.4f} that validation showed, and perhaps nothing"
+    if high < claim.claimed_at_least:
+        why = f"less than the {claim.claimed_at_least:+.4f} that validation was sure of, and perhaps nothing"
         return Conclusion(Answer.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
-    why = (
-        f"that holds no skill at all and the {claim.claimed:+.4f} of validation as well; more rows would tell"
-    )
+    why = "that may be no skill at all, or as much as validation was sure of; more rows would tell"
     return Conclusion(Answer.CANNOT_TELL, f"{reached}, {between}: {why}")
 
 
@@ -111,6 +115,9 @@ def _better(claim: Claim, found: str) -> Conclusion:
     if doubtful:
         name = max(doubtful, key=lambda name: doubtful[name])
         why = f"but that it beats {name} is not sure (Diebold–Mariano p = {doubtful[name]:.3f})"
+        return Conclusion(Answer.CANNOT_TELL, f"{found}, {why}")
+    if claim.seeds - claim.stopped < FEWEST_SEEDS:
+        why = f"but it is that of {claim.seeds - claim.stopped} seeds alone; ask for more with --seeds"
         return Conclusion(Answer.CANNOT_TELL, f"{found}, {why}")
     stopped = f"; the guard stopped {claim.stopped} of {claim.seeds} seeds" if claim.stopped else ""
     return Conclusion(Answer.HOLDS, f"{found}, and it beats every naive forecast{stopped}")

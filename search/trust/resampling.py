@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 FEWEST_ROWS = 20
 """Rows below which Politis & White's rule has no autocorrelations to look at, and no interval means much."""
 
+_FEWEST_BLOCKS = 3
+
 _CELLS_AT_ONCE = 4_000_000
+
+
+def fewest_rows(horizon: int) -> int:
+    """How many rows the bootstrap needs at a horizon, in rows."""
+    return max(FEWEST_ROWS, _FEWEST_BLOCKS * horizon)
 
 
 def finite_rows(name: str, values: NDArray[np.floating], fewest: int = FEWEST_ROWS) -> NDArray[np.float64]:
@@ -62,9 +69,10 @@ def block_length(series: NDArray[np.float64], horizon: int) -> int:
     """
     from arch.bootstrap import optimal_block_length
 
-    if not 1 <= horizon <= len(series) / 3:
+    if not 1 <= horizon <= len(series) / _FEWEST_BLOCKS:
         raise ValueError(
-            f"horizon is {horizon} with {len(series)} rows; give 1 to {len(series) // 3}, a third of them"
+            f"horizon is {horizon} with {len(series)} rows; give 1 to {len(series) // _FEWEST_BLOCKS}, a "
+            "third of them"
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         rule = float(optimal_block_length(series)["stationary"].iloc[0])

@@ -35,7 +35,9 @@ def published(study: OpenStudy) -> Iterator[None]:
         yield
         return
     store = replace(study.store, patience=0.0)  # no study waits for its page
-    printer = _Printer(store, lambda: get_storage(direct_storage(store)), lambda: [study.name], _SHARE)
+    # Made here and not in the thread: it joins the pool of connections, which nobody may use meanwhile.
+    storage = get_storage(direct_storage(store))
+    printer = _Printer(store, lambda: storage, lambda: [study.name], _SHARE)
     with _at_work(printer):
         yield
         printer.once_more = True

@@ -51,7 +51,7 @@ def verified(view: StudyView, where: str) -> list[Block]:
     """What its configurations showed on rows that no search has seen, look by look."""
     if not view.looks:
         return [
-            Paragraph("No configuration of it was scored on the test rows yet. What a search finds is lucky:"),
+            Paragraph("Nothing of it was scored on the test rows yet, and what a search finds is lucky:"),
             Code(f"ballast export {shlex.quote(view.study.name)} -o best.yaml --verify{where}"),
         ]
     rows = [

@@ -1,6 +1,8 @@
 """`ballast db copy`: a study is the same in every row, wherever it is; or it is not there at all."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,7 @@ def fill_record(store: Store, name: str) -> None:
         trial=1,
         configuration="cd",
         source="x",
+        content="0",
         target="y",
         first_time=NOON,
         last_time=NOON,
@@ -198,6 +201,37 @@ def test_a_study_comes_back_from_another_database_the_same_in_every_row(
     assert copy_studies(away, back) == [copied]
     assert differing(here, back, "s") == []
     assert [study.name for study in query.studies(back)] == ["s"]
+
+
+def test_a_look_that_was_taken_with_the_target_stays_beside_those_that_come(
+    opened: Open, tmp_path: Path
+) -> None:
+    source, target = (opened(f"sqlite:///{tmp_path / name}.db") for name in ("source", "target"))
+    fill(source, "s")
+    looks.begin(target, replace(looks.of_study(source, "s")[0], configuration="other"))
+    copy_studies(source, target)
+    assert [look.configuration for look in looks.of_study(target, "s")] == ["other", "cd"]
+
+
+def test_a_look_is_recorded_once_however_often_it_is_tried(opened: Open, tmp_path: Path) -> None:
+    store = opened(f"sqlite:///{tmp_path / 'one.db'}")
+    fill_record(store, "s")
+    (look,) = looks.of_study(store, "s")
+    assert looks.begin(store, replace(look)) == look.id
+    assert len(looks.of_study(store, "s")) == 1
+
+
+def test_of_two_looks_at_the_same_moment_one_waits_to_see_the_other(opened: Open, postgres_url: str) -> None:
+    store = opened(postgres_url)
+    fill_record(store, "s")
+    look = replace(looks.of_study(store, "s")[0], configuration="second")
+    with store.session() as first, ThreadPoolExecutor(1) as others:
+        first.execute(text("LOCK TABLE ballast_looks IN SHARE ROW EXCLUSIVE MODE"))
+        second = others.submit(looks.begin, store, look)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.3)
+        first.commit()
+        assert second.result(timeout=30) == 2
 
 
 def test_optuna_goes_on_with_the_copy(opened: Open, tmp_path: Path, postgres_url: str) -> None:

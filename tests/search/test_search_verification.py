@@ -9,15 +9,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from search.candidates import candidate_of
+from search.candidates import Interrupted, candidate_of, rivals_of
 from search.choice import best_trials
 from search.errors import AnswerIsNo, RequestError
 from search.evidence import Evidence
 from search.export import write_export
 from search.looks import earlier_looks
 from search.rows import forecasts, validation_rows
+from search.scored import Report
 from search.trust.conclusion import Answer
-from search.verification import Interrupted, Progress, Report, verify
+from search.verification import Progress, verify
 from search.watching.markdown import to_markdown
 from search.watching.sections import study_note
 from search.watching.view import study_view
@@ -137,12 +138,17 @@ def test_an_export_that_was_edited_is_not_verified_as_its_trial(exported: Export
     assert looks.of_study(store, "small") == []
 
 
-def test_rows_too_few_for_the_horizon_are_told_before_anything_is_trained(
+def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
     write_study: "WriteStudy", opened_elsewhere: Store
 ) -> None:
-    target = {"column": "Close", "transform": "raw", "kind": "other", "horizon": 40}
-    path = write_study(space=None, data={"target": target}, guard={"max_skill": 0.9})
-    with pytest.raises(RequestError, match=r"test rows at a horizon of 40, and an interval needs 120"):
+    target = {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility", "horizon": 36}
+    path = write_study(
+        space=None,
+        data={"target": target},
+        models={"gru": {"learning_rate": 1e-2}},
+        guard={"min_movement": 0},
+    )
+    with pytest.raises(RequestError, match=r"\d+ test rows at a horizon of 36, and an interval needs 108"):
         verify(path, opened_elsewhere, seeds=1)
     assert looks.of_study(opened_elsewhere, "small") == []
 
@@ -204,6 +210,9 @@ def test_what_was_exported_by_value_is_what_is_compared(exported: Exported, ball
         *("export", "small", "-o", "v.yaml", "--by", "value", "--top", 2, "--verify", "--seeds", 1, "--json")
     )
     assert all("verification" in shape for shape in told.json)
+    path, store = exported
+    (rival,) = rivals_of(store, candidate_of(path, None, lambda: False), 2, "value")
+    assert rival.number == best_trials(store, "small", 2)[1].number
 
 
 def test_the_best_are_compared_with_each_other_and_with_the_naive_forecasts(exported: Exported) -> None:
@@ -370,7 +379,7 @@ def test_a_known_signal_holds_and_pure_noise_does_not(
         )
         done = launch(study)
         write_export(done.store, best_trials(done.store, f"s{strength}", 1)[0], path / "best.yaml")
-        return verify(path / "best.yaml", done.store, seeds=2)
+        return verify(path / "best.yaml", done.store, seeds=3)
 
     signal, noise = answer(1.0), answer(0.0)
     assert signal.scored[0].conclusion.answer is Answer.HOLDS

@@ -189,7 +189,12 @@ def numbers_of(result: TrialResult) -> list[float]:
     reports = [v for report in result.epochs for v in (*vars(report).values(), *report.fold_losses)]
     reports = [value for value in reports if not isinstance(value, tuple)]
     weights = [] if result.weights is None else [w.flatten().tolist() for w in result.weights.values()]
-    told = [result.value, result.skill, *result.final_learning_rates, *np.concatenate([[], *result.forecasts])]
+    told = [
+        result.value,
+        result.skill,
+        *result.final_learning_rates,
+        *np.concatenate([[], *result.forecasts]),
+    ]
     return [*reports, *np.concatenate([[], *weights]).tolist(), *(x for x in told if x is not None)]
 
 

@@ -1,5 +1,6 @@
 """A model folder: whole or not there, readable by people, and refused where it is not what it was."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +154,16 @@ def test_damaged_weights_are_noticed(save: Save, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(ModelFolderError, match=r"weights\.safetensors: No such file or directory; save the"):
         load_model(path.parent)
+
+
+def test_weights_that_are_no_safetensors_are_one_sentence(save: Save, tmp_path: Path) -> None:
+    folder = save(tmp_path / "model")
+    (folder / "weights.safetensors").write_bytes(b"garbage")
+    described = json.loads((folder / "model.json").read_text())
+    described["weights_sha256"] = hashlib.sha256(b"garbage").hexdigest()
+    (folder / "model.json").write_text(json.dumps(described))
+    with pytest.raises(ModelFolderError, match=r"does not hold the weights that model\.json describes"):
+        load_model(folder)
 
 
 EDITS: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (

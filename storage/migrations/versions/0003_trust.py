@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("trial", sa.Integer(), nullable=True),
         sa.Column("configuration", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
         sa.Column("target", sa.Text(), nullable=False),
         sa.Column("first_time", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_time", sa.DateTime(timezone=True), nullable=False),
@@ -53,3 +54,4 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_ballast_looks_study"), "ballast_looks", ["study"])
     op.create_index(op.f("ix_ballast_looks_source"), "ballast_looks", ["source"])
+    op.create_index(op.f("ix_ballast_looks_content"), "ballast_looks", ["content"])

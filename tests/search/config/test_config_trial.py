@@ -1,5 +1,7 @@
 """A trial's configuration: when two are the same, and a worker's own device in it."""
 
+import hashlib
+import json
 from collections.abc import Callable
 
 import pytest
@@ -34,6 +36,17 @@ def test_neither_the_device_nor_the_time_limit_makes_another_configuration(make:
     assert make(SPACE, "training.max_seconds=60").trial({RATE: 5e-4}).digest == usual.digest
     assert make(SPACE, "training.device=cuda").trial({RATE: 5e-4}).digest == usual.digest
     assert make(SPACE).trial({RATE: 5e-4}, device="cuda:1").digest == usual.digest
+
+
+def test_a_setting_that_older_records_lack_is_left_out_of_the_digest_at_its_default(make: "Resolve") -> None:
+    trial = make(SPACE).trial({RATE: 5e-4})
+    split = {f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")}
+    unknown = split | {"training.schedule", "training.device", "training.max_seconds"}
+    known = {key: value for key, value in trial.values.items() if key not in unknown}
+    text = json.dumps(known, sort_keys=True, separators=(",", ":"))
+    assert trial.digest == hashlib.sha256(text.encode()).hexdigest()
+    cosine = make(SPACE, "training.schedule=cosine").trial({RATE: 5e-4})
+    assert cosine.digest != trial.digest
 
 
 def test_the_device_of_a_worker_is_a_layer_of_its_trials(make: Resolve) -> None:

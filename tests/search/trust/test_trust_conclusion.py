@@ -19,6 +19,7 @@ CLAIM = Claim(
     interval=Interval(0.01, 0.09, 0.95, 3),
     comparisons={"har": better(0.01), "zero": better(0.0001)},
     claimed=0.07,
+    claimed_at_least=0.05,
     ceiling=0.3,
     seeds=5,
     stopped=0,
@@ -52,15 +53,27 @@ def test_an_interval_below_zero_does_not_hold() -> None:
 
 
 def test_skill_that_is_not_sure_and_below_what_validation_showed_does_not_hold() -> None:
-    told = conclude(replace(CLAIM, skill=0.01, interval=Interval(-0.02, 0.04, 0.95, 3), claimed=0.16))
+    told = conclude(replace(CLAIM, skill=0.01, interval=Interval(-0.02, 0.04, 0.95, 3)))
     assert told.answer is Answer.DOES_NOT_HOLD
-    assert told.reason.endswith("not the +0.1600 that validation showed, and perhaps nothing")
+    assert told.reason.endswith("less than the +0.0500 that validation was sure of, and perhaps nothing")
+
+
+def test_what_was_claimed_by_luck_is_not_held_against_a_configuration() -> None:
+    claim = replace(CLAIM, skill=0.01, interval=Interval(-0.02, 0.04, 0.95, 3), claimed_at_least=0.03)
+    assert answer_of(claim) is Answer.CANNOT_TELL
+
+
+@pytest.mark.parametrize(("seeds", "answer"), [(2, Answer.CANNOT_TELL), (3, Answer.HOLDS)])
+def test_fewer_than_three_seeds_are_no_property_of_a_configuration(seeds: int, answer: Answer) -> None:
+    told = conclude(replace(CLAIM, seeds=seeds))
+    assert told.answer is answer
+    assert ("ask for more with --seeds" in told.reason) is (answer is Answer.CANNOT_TELL)
 
 
 def test_a_wide_interval_with_both_nothing_and_the_claim_in_it_cannot_tell() -> None:
     told = conclude(replace(CLAIM, skill=0.01, interval=Interval(-0.1, 0.12, 0.95, 3)))
     assert told.answer is Answer.CANNOT_TELL
-    assert told.reason.endswith("no skill at all and the +0.0700 of validation as well; more rows would tell")
+    assert told.reason.endswith("or as much as validation was sure of; more rows would tell")
 
 
 def test_where_validation_showed_nothing_an_open_interval_does_not_hold() -> None:

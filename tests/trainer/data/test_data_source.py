@@ -2,7 +2,6 @@
 
 import gzip
 import importlib.util
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path

@@ -91,7 +91,9 @@ def test_fractions_are_not_cut_by_binary_rounding(settings: Settings, sp500: Tab
 
 def test_validation_and_test_rows_do_not_depend_on_the_window(sp500_config: DataConfig, sp500: Table) -> None:
     short, long = (sp500_config.model_copy(update={"seq_len": n}) for n in (1, 250))
-    first, second = (cut_folds(config, sp500.times, build_series(config, sp500))[0] for config in (short, long))
+    first, second = (
+        cut_folds(config, sp500.times, build_series(config, sp500))[0] for config in (short, long)
+    )
     np.testing.assert_array_equal(first.validation, second.validation)
     np.testing.assert_array_equal(first.test, second.test)
     np.testing.assert_array_equal(first.train[249:], second.train)
