@@ -1,6 +1,6 @@
 # make demo: a study on real data, from nothing to an exported file.  make demo-service: on PostgreSQL with three
 # workers, one of them killed.  make test: all that is quick.
-# make test-service: real servers, real kills.  make test-ray: a real cluster; installs Ray.  make test-browser: the
+# make test-service: real servers, real kills, and what is slow.  make test-ray: a real cluster; installs Ray.  make test-browser: the
 # pages in a real Chromium, skipped where there is none.  make pictures: the study that the README shows, and its
 # pictures.  CI checks all four tests.
 PYTHON ?= python3
@@ -37,10 +37,11 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	$(BIN)/pytest -n 2 $(SLOWER:%=--ignore=%)
+	$(BIN)/pytest -n 2 -m "not slow" $(SLOWER:%=--ignore=%)
 
 test-service: setup
 	$(BIN)/pytest -n 2 tests/service tests/chaos
+	$(BIN)/pytest -n 2 -m slow $(SLOWER:%=--ignore=%)
 
 test-ray: .venv/installed-ray
 	$(BIN)/pytest tests/ray

@@ -16,6 +16,8 @@ from trainer.data.check_leaks import leak_findings
 from trainer.data.check_telltales import overlap_beyond
 from trainer.data.windows import prepare
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.leaks.conftest import Plant
 

@@ -9,6 +9,8 @@ from benchmarks.leaks.studies import Kind, Study
 from benchmarks.leaks.trials import Checked
 from benchmarks.leaks.trials import check as check_deeply
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.leaks.conftest import Plant
 

@@ -10,6 +10,8 @@ from benchmarks.leaks.trials import check
 from trainer.data.probe import Probe
 from trainer.data.windows import Dataset, prepare
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.leaks.conftest import Plant
 

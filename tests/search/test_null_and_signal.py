@@ -133,6 +133,7 @@ def test_a_refused_study_is_told_and_claims_nothing() -> None:
     assert not any((found.ballast.holds, found.oracle.holds, found.value_claims, found.skill_shown))
 
 
+@pytest.mark.slow
 def test_one_data_set_goes_through_study_and_verification_in_a_process_of_its_own() -> None:
     (found,) = outcomes([("signal", 3)], seed=0, trials=2, workers=1)
     assert sum(found.verdicts.values()) == 2

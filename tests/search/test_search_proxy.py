@@ -35,6 +35,7 @@ def proxy(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     assert process.wait() == 130
 
 
+@pytest.mark.slow
 def test_workers_behind_a_proxy_share_the_trials_of_a_study(
     ballast: Ballast, write_study: WriteStudy, store: Store, proxy: str
 ) -> None:

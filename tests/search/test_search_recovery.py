@@ -140,6 +140,7 @@ def test_a_trial_without_an_owner_is_reaped_once_it_has_had_time_to_get_one(
     assert launch(path).study.optuna.trials[1].state is TrialState.FAIL
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_training_is_survived(write_study: "WriteStudy", launch: "Launch") -> None:
     path = write_study(training={"epochs": 5000, "patience": 5000})
     process = subprocess.Popen(

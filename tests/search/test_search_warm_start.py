@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from search.recording import settings_from_rows
 from storage import query
 from storage.engine import open_store
@@ -75,6 +77,7 @@ def test_a_difference_in_what_is_fixed_is_told_at_the_start(
         assert told.out.count("--warm-start best.yaml was found with training.epochs 2 (here 1)") == 1
 
 
+@pytest.mark.slow
 def test_workers_need_no_file(write_study: "WriteStudy", ballast: "Ballast") -> None:
     rate = 0.002
     Path("best.yaml").write_text(f"{LR}: {rate}\n")

@@ -143,6 +143,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "7.checkpoint"
 
 
+@pytest.mark.slow
 def test_a_trial_whose_process_was_killed_gives_the_same_bits_in_a_new_process(
     path: Path, unbroken: TrialResult
 ) -> None:

@@ -148,6 +148,7 @@ def test_the_same_folds_give_the_same_bits_and_another_order_others(
     assert losses_of(result, 0) != losses_of(trial(config, folds[::-1]), 2)
 
 
+@pytest.mark.slow
 @hypothesis_settings(
     max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )

@@ -84,6 +84,7 @@ def test_db_upgrade_of_a_store_that_is_new_changes_nothing(
     assert ballast("db", "check", "--json").json == {"ok": True, "settled": [], "problems": []}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "again"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_a_signal_ends_a_run_with_130_and_the_next_goes_on(
     write_study: "WriteStudy", ballast: "Ballast", first: signal.Signals, again: bool

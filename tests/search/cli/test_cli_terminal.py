@@ -37,6 +37,8 @@ from storage.engine import Store, open_store
 from storage.tables import Artifact, DataFingerprint, Study, Trial
 from storage.verdicts import Verdict
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, WriteStudy
 

@@ -135,6 +135,7 @@ def test_the_password_of_a_server_is_given_to_mlflow_apart(monkeypatch: pytest.M
     assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
 
 
+@pytest.mark.slow
 def test_a_password_is_nowhere_to_be_found(
     write_study: "WriteStudy", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
