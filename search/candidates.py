@@ -127,11 +127,12 @@ def rivals_of(store: Store, chosen: Candidate, top: int, by: By) -> list[Candida
 
 
 def is_on_record(store: Store, chosen: Candidate) -> bool:
-    """Whether the trial of a candidate is in the store, with the value that was exported."""
+    """Whether the trial of a candidate is in the store, with the value and the skill that were exported."""
     if chosen.number is None:
         return False
     try:
-        return query.trial(store, chosen.study, chosen.number).value == chosen.value
+        row = query.trial(store, chosen.study, chosen.number)
+        return (row.value, row.skill) == (chosen.value, chosen.skill)
     except (StudyUnknown, TrialUnknown):
         return False
 

@@ -11,13 +11,14 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import safetensors.torch
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -40,22 +41,30 @@ class ModelFolderError(TrainerError):
     """A folder is no model folder, is damaged, or cannot be written."""
 
 
+def _is_a_moment(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_is_a_moment)]
+
+
 class TargetScale(Section):
     """How a standardised forecast becomes one in the target's own unit: forecast · std + mean."""
 
     mean: float
-    std: float
+    std: Annotated[float, Field(gt=0)]
     unit: str
 
 
 class SeenRows(Section):
     """What the model has seen; times as ISO text, naive UTC. `spacing` is seconds from row to row."""
 
-    train_from: str
-    train_until: str
+    train_from: Moment
+    train_until: Moment
     train: int
     validation: int
-    until: str
+    until: Moment
     """The last row, of training or validation, that had a part in making or choosing the model."""
     spacing: float
 
@@ -90,6 +99,12 @@ class Model(Section):
     """The data section of the configuration; its source and split are those of the training."""
     models: ModelsConfig
     weights_sha256: str
+
+    @model_validator(mode="after")
+    def _features_are_those_of_the_data(self) -> Self:
+        if [look.name for look in self.features] != [feature.name for feature in self.data.features]:
+            raise ValueError("features are not those of data, in their order")
+        return self
 
 
 def save_model(

@@ -7,10 +7,11 @@ the measurements behind the thresholds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from trainer.config import Section
 
@@ -39,7 +40,7 @@ class FeatureLook(Section):
 
     name: str
     mean: FiniteFloat
-    std: FiniteFloat
+    std: Annotated[FiniteFloat, Field(gt=0)]
     min: FiniteFloat
     max: FiniteFloat
     quantiles: Mapping[str, FiniteFloat]

@@ -171,6 +171,10 @@ EDITS: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (
     (lambda model: model.update(format="1"), r"format is not as it was written; save the model again"),
     (lambda model: model.pop("target"), r"model\.json: target is not as it was written"),
     (lambda model: model["features"][0].update(mean="x"), r"features\.0\.mean is not as it was written"),
+    (lambda model: model["features"][0].update(std=0), r"features\.0\.std is not as it was written"),
+    (lambda model: model["features"][0].update(name="other"), r"model\.json: it is not as it was written"),
+    (lambda model: model["target"].update(std=0.0), r"target\.std is not as it was written"),
+    (lambda model: model["rows"].update(until="yesterday"), r"rows\.until is not as it was written"),
     (
         lambda model: model["models"]["gru"].update(hidden_size=9),
         r"does not hold the weights that model\.json",
