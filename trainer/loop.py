@@ -6,7 +6,6 @@ epoch: of each fold: batch ──► backward ──► guard ──► apply �
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
@@ -15,26 +14,17 @@ from typing import NoReturn, Protocol
 import torch
 from torch import Tensor
 
-from trainer.batches import Batch, Batches
+from trainer.batches import Batches
 from trainer.checkpoint import CheckpointFile, identity
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
-from trainer.evidence import Evidence, explain_epoch, explain_step
-from trainer.guard import (
-    Detection,
-    EpochSignals,
-    StepSignals,
-    detect_epoch,
-    detect_freeze,
-    detect_step,
-    intervene,
-    stop,
-)
+from trainer.evidence import Evidence, explain_epoch
+from trainer.guard import Detection, EpochSignals, detect_epoch, stop
 from trainer.learner import Learner
-from trainer.result import Action, EpochReport, FindingKind, Outcome, Refit, TrialResult
+from trainer.result import EpochReport, FindingKind, Outcome, Refit, TrialResult
 from trainer.runtime import find_device, reproducible
-from trainer.schedule import pace
 from trainer.skill import Baseline, skill
+from trainer.steps import Stop, train_fold
 from trainer.trial import Fold, Trial
 
 
@@ -128,11 +118,11 @@ def refit(
         outcome, forecasts = Outcome.FINISHED, None
         try:
             for epoch in range(epochs):
-                _train_fold(trial, fold, epoch, math.inf, should_stop)
+                train_fold(trial, fold, epoch, math.inf, should_stop)
                 fold.good = fold.learner.snapshot()
             forecasts = fold.learner.forecast(fold.batches.test())
             _require_finite(trial, fold, epochs - 1, forecasts)
-        except _Stop as stopped:
+        except Stop as stopped:
             outcome, forecasts = stopped.outcome, None
     return Refit(
         outcome=outcome,
@@ -146,32 +136,6 @@ def refit(
 
 def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device) -> Fold:
     return Fold(number, data, Learner(data.features.shape[1], config, device), Batches(data, device))
-
-
-class _Stop(Exception):
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-
-@dataclass
-class _Sums:
-    """Over the good steps of one epoch; a bad step never enters them."""
-
-    loss: float = 0.0
-    windows: int = 0
-    grad_norm: float = 0.0
-    grad_norm_max: float = 0.0
-    output_max: float = 0.0
-    steps: int = 0
-    skipped: int = 0
-
-    def add(self, signals: StepSignals, batch: int) -> None:
-        self.loss += signals.loss * batch
-        self.windows += batch
-        self.grad_norm += signals.grad_norm
-        self.grad_norm_max = max(self.grad_norm_max, signals.grad_norm)
-        self.output_max = max(self.output_max, signals.output_max)
-        self.steps += 1
 
 
 def _train(
@@ -190,7 +154,7 @@ def _train(
                 file.save(trial.checkpoint())
             if on_epoch(report):
                 return Outcome.STOPPED
-    except _Stop as stopped:
+    except Stop as stopped:
         return stopped.outcome
     return Outcome.FINISHED
 
@@ -206,14 +170,14 @@ def _timed_epoch(trial: Trial, should_stop: Callable[[], bool]) -> tuple[EpochRe
 def _epoch(
     trial: Trial, epoch: int, began: float, should_stop: Callable[[], bool]
 ) -> tuple[EpochReport, list[Tensor]]:
-    """Train and validate every fold once. The report has passed the guard; what does not pass raises _Stop.
+    """Train and validate every fold once. The report has passed the guard; what does not pass raises Stop.
 
     With it come the forecasts of each fold's validation rows.
     """
     deadline = began + trial.seconds_left
     sums, validations = [], []
     for fold in trial.folds:
-        sums.append(_train_fold(trial, fold, epoch, deadline, should_stop))
+        sums.append(train_fold(trial, fold, epoch, deadline, should_stop))
         validations.append(fold.learner.validate(fold.batches.validation()))
     losses = tuple(validation.loss for validation in validations)
     reached = skill(fmean(losses), trial.baseline.loss)
@@ -259,7 +223,7 @@ def _end(trial: Trial, fold: Fold, epoch: int, detection: Detection) -> NoReturn
     if detection.kind is FindingKind.NONFINITE_AVERAGE:
         where = Evidence(parameter=learner.broken_average())
     trial.find(fold, epoch, None, detection, stop(learner.lr), where)
-    raise _Stop(detection.outcome)
+    raise Stop(detection.outcome)
 
 
 def _require_finite(trial: Trial, fold: Fold, epoch: int, forecasts: Tensor) -> None:
@@ -268,61 +232,4 @@ def _require_finite(trial: Trial, fold: Fold, epoch: int, forecasts: Tensor) -> 
     if not math.isfinite(largest):
         what = Detection(FindingKind.NONFINITE_OUTPUT, largest, None, f"the largest forecast is {largest}")
         trial.find(fold, epoch, None, what, stop(fold.learner.lr))
-        raise _Stop(what.outcome)
-
-
-def _train_fold(
-    trial: Trial, fold: Fold, epoch: int, deadline: float, should_stop: Callable[[], bool]
-) -> _Sums:
-    """Train one fold for one epoch."""
-    sums, batch_size, training = _Sums(), trial.config.models.gru.batch_size, trial.config.training
-    steps = training.epochs * fold.batches.per_epoch(batch_size)
-    for batch in fold.batches.shuffled(batch_size):
-        if should_stop():
-            raise _Stop(Outcome.INTERRUPTED)
-        if perf_counter() > deadline:
-            raise _Stop(Outcome.TIMED_OUT)
-        fold.learner.pace = pace(training.schedule, fold.step, steps)
-        _train_step(trial, fold, epoch, batch, sums)
-        fold.step += 1
-    return sums
-
-
-def _train_step(trial: Trial, fold: Fold, epoch: int, batch: Batch, sums: _Sums) -> None:
-    signals = fold.learner.backward(batch)
-    detection = detect_step(signals, trial.config.guard)
-    if detection is None:
-        fold.bad_in_a_row = 0
-        fold.learner.apply()
-        sums.add(signals, len(batch.rows))
-    else:
-        sums.skipped += 1
-        _respond(trial, fold, epoch, batch, detection)
-
-
-def _respond(trial: Trial, fold: Fold, epoch: int, batch: Batch, detection: Detection) -> None:
-    """Leave weights and optimiser as they are and cut the learning rate, or rewind, or end the trial."""
-    learner, guard = fold.learner, trial.config.guard
-    fold.bad_in_a_row += 1
-    done = intervene(
-        detection,
-        lr=learner.lr,
-        good_lr=fold.good.lr,
-        bad_in_a_row=fold.bad_in_a_row,
-        rewinds=fold.rewinds,
-        config=guard,
-    )
-    detection, where = explain_step(detection, batch, learner.model, fold.data, replay=not trial.findings)
-    trial.find(fold, epoch, fold.step, detection, done, where)
-    match done.action:
-        case Action.STOP:
-            raise _Stop(detection.outcome)
-        case Action.REWIND:
-            learner.restore(fold.good, done.lr_after)
-            fold.rewinds, fold.bad_in_a_row = fold.rewinds + 1, 0
-        case Action.SKIP_AND_CUT:
-            learner.lr = done.lr_after
-            frozen = detect_freeze(done, learner.start_lr, guard)
-            if frozen is not None:
-                trial.find(fold, epoch, fold.step, frozen, stop(learner.lr))
-                raise _Stop(frozen.outcome)
+        raise Stop(what.outcome)

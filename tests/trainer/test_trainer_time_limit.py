@@ -34,7 +34,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("trainer.loop.perf_counter", clock)
+    for module in ("trainer.loop", "trainer.steps"):
+        monkeypatch.setattr(f"{module}.perf_counter", clock)
     return clock
 
 
