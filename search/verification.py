@@ -24,6 +24,7 @@ from search.errors import AnswerIsNo, RequestError
 from search.evidence import Evidence, study_evidence
 from search.looks import UnseenRows, earlier_looks, new_look, number_of, unseen_rows
 from search.rerun import changes_since, exported_from
+from search.rows import Floats
 from search.scored import Report, Scored
 from search.seeds import fresh_seed
 from search.trust.conclusion import Claim, conclude, confidence, draws_for
@@ -44,7 +45,7 @@ from trainer.skill import skill
 class Progress:
     """Who is told of each training that ended, and asked whether to go on."""
 
-    trained: Callable[[Candidate, Refit, int], None] = lambda candidate, refit, of: None
+    trained: Callable[[Candidate, Refit], None] = lambda candidate, refit: None
     should_stop: Callable[[], bool] = lambda: False
 
 
@@ -112,7 +113,7 @@ def _trained(candidate: Candidate, study_data: StudyData, seeds: int, progress: 
         if differing := not_applied(done.effective, candidate.trial.values):
             raise AnswerIsNo(f"{candidate.name} was not trained as it is configured: {'; '.join(differing)}")
         refits.append(done)
-        progress.trained(candidate, done, seeds)
+        progress.trained(candidate, done)
     return _Trained(candidate, data, study_data.ceiling, tuple(refits))
 
 
@@ -140,10 +141,7 @@ def _look(unseen: UnseenRows, trained: _Trained) -> tables.Look:
 def _score(trained: _Trained, look: int) -> Scored:
     """Everything that one look shows."""
     data, candidate = trained.data, trained.candidate
-    target = data.target[data.test].astype(np.float64)
-    naive = {
-        name: (target - told) ** 2 for name, told in baseline_forecasts(data, data.test).items()
-    }  # name → (rows,)
+    target, naive = _judged_by(data)
     baseline = min(naive, key=lambda name: float(naive[name].mean()))
     told = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
     by_seed = [(target - each.astype(np.float64)) ** 2 for each in told]
@@ -187,11 +185,15 @@ def _score(trained: _Trained, look: int) -> Scored:
 
 def _best_set(scored: Sequence[Scored], first: _Trained) -> ConfidenceSet | None:
     """Which of the candidates and the naive forecasts may be the best, on the same rows and in one unit."""
-    data = first.data
+    _, naive = _judged_by(first.data)
+    losses = naive | {each.candidate.name: each.losses for each in scored if each.values}
+    return confidence_set(losses, horizon=first.data.horizon)
+
+
+def _judged_by(data: Dataset) -> tuple[Floats, dict[str, Floats]]:
+    """The targets of the test rows (rows,), and the squared errors (rows,) of each naive forecast."""
     target = data.target[data.test].astype(np.float64)
-    losses = {name: (target - told) ** 2 for name, told in baseline_forecasts(data, data.test).items()}
-    losses |= {each.candidate.name: each.losses for each in scored if each.values}
-    return confidence_set(losses, horizon=data.horizon)
+    return target, {name: (target - told) ** 2 for name, told in baseline_forecasts(data, data.test).items()}
 
 
 def _evidence(store: Store, chosen: Candidate) -> Evidence | str:

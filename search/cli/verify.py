@@ -69,7 +69,7 @@ def verified(
     from search.rerun import resolve_one
     from search.verification import Progress, verify
 
-    def show(candidate: "Candidate", refit: "Refit", of: int) -> None:
+    def show(candidate: "Candidate", refit: "Refit") -> None:
         if not quiet:
             print(f"{candidate.name}, seed {refit.seed}: {refit.outcome}", flush=True)
 
