@@ -22,7 +22,7 @@ TAKING = (
            state="RUNNING"),
 )  # fmt: skip
 TRAINING = (
-    Moment("in the middle of an epoch", "trainer.loop:_train_step", nth=30),
+    Moment("in the middle of an epoch", "trainer.steps:_train_step", nth=30),
     Moment("before a checkpoint is in its place", "trainer.sealed:os.replace", nth=8),
     Moment("after a checkpoint", "trainer.checkpoint:CheckpointFile.save", "after", nth=10),
     Moment("after epochs are on record", "storage.record:record_epochs", "after"),

@@ -97,13 +97,7 @@ def obey(order: Order) -> None:
 
 def arm(moment: Moment, number: signal.Signals) -> None:
     """Let this process send itself a signal when the moment comes."""
-    module, _, path = moment.target.partition(":")
-    *owners, name = path.split(".")
-    owner: Any = import_module(module)
-    for part in owners:
-        owner = getattr(owner, part)
-    if not hasattr(owner, name):
-        raise AttributeError(f"{owner} has no {name}: the product has changed, and this fault with it")
+    owner, name = place(moment)
     genuine: Callable[..., Any] = getattr(owner, name)
     calls = count(1)
 
@@ -118,6 +112,21 @@ def arm(moment: Moment, number: signal.Signals) -> None:
         return answer
 
     setattr(owner, name, deadly)
+
+
+def place(moment: Moment) -> tuple[Any, str]:
+    """The module or class that a moment's target belongs to, and the target's name there.
+
+    Raises AttributeError where the product has no such function.
+    """
+    module, _, path = moment.target.partition(":")
+    *owners, name = path.split(".")
+    owner: Any = import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    if not hasattr(owner, name):
+        raise AttributeError(f"{owner} has no {name}: the product has changed, and this fault with it")
+    return owner, name
 
 
 def written(order: Order) -> str:
