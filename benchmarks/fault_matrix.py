@@ -1,6 +1,6 @@
-"""The fault matrix: every planted fault at every moment, one trial each of one real study.
+"""The fault matrix: every planted fault at every moment, one trial each of one real study for each kernel.
 
-Run it with `python -m benchmarks.fault_matrix` (under a minute on one core; `--quick`: every fault, three
+Run it with `python -m benchmarks.fault_matrix` (under two minutes on one core; `--quick`: every fault, three
 moments). It exits with 1 if a fault changed a result unseen or crashed a trial, if a number that is not
 finite got anywhere but into the finding itself, if a bit moved in a skipped step, or a verdict is not the
 design's.
@@ -22,6 +22,7 @@ from search.data import load
 from search.study import OpenStudy
 from storage.verdicts import Verdict
 
+KERNELS = ("torch", "fused")
 _ROW = "{:<34} {:<12} {:<20} {:>5} {:>9}  {:<24} {:<26} {}"
 
 
@@ -31,42 +32,65 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="three moments instead of seven")
     parser.add_argument("--seed", type=int, default=0, help="of the study")
     asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        return 1 if matrix(Path(folder), asked.seed, quick=asked.quick) else 0
+    wrong, outcomes = 0, []
+    for kernel in KERNELS:
+        print(f"training.kernel = {kernel}\n")
+        with tempfile.TemporaryDirectory() as folder:
+            amiss, struck = matrix(Path(folder), asked.seed, kernel, quick=asked.quick)
+        wrong += amiss
+        outcomes.append(struck)
+        print()
+    differing = [
+        name(one) for one, other in zip(*outcomes, strict=True) if what_came(one) != what_came(other)
+    ]
+    print(f"told, done or judged otherwise by one kernel than by the other: {len(differing)}")
+    for case in differing:
+        print(f"    {case}")
+    return 1 if wrong or differing else 0
 
 
-def matrix(folder: Path, seed: int, *, quick: bool) -> int:
-    """Print the table and the counts; how many things are not as they should be."""
+def what_came(row: Struck) -> tuple[str, ...]:
+    """All of a row of the table but the value of its finding, whose last digits are rounding."""
+    finding, step, _, named = found(row)
+    return finding, step, named, row.handled or "UNSEEN", verdict(row)
+
+
+def matrix(folder: Path, seed: int, kernel: str, *, quick: bool) -> tuple[int, list[Struck]]:
+    """Print the table and the counts; how many things are not as they should be, and the cases in order."""
     steps = steps_per_epoch(load(resolved_study(folder, seed)))
     planted = cases(steps, quick=quick)
-    resolved = resolved_study(folder, seed, f"study.trials={len(planted)}")
+    sets = (f"study.trials={len(planted)}", f"training.kernel={kernel}")
+    resolved = resolved_study(folder, seed, *sets)
     with struck_study(resolved, load(resolved), folder, planted) as study:
         struck = on_record(study, planted)
         print(_ROW.format(*["fault", "moment", "finding", "step", "value", "named", "done", "verdict"]))
         order = {fault.name: place for place, fault in enumerate(FAULTS)}
-        for row in sorted(struck, key=lambda row: order.get(row.case.fault.name, len(order))):
+        struck.sort(key=lambda row: order.get(row.case.fault.name, len(order)))
+        for row in struck:
             print(told(row))
         refusals = [*clamped(folder), *audited(folder)]
         for refusal in refusals:
             print(f"{refusal.fault:<34} {'before':<12} {refusal.told or 'UNSEEN'}; {refusal.outcome}")
-        return summary(struck, refusals, [*nonfinite(study, struck, folder)])
+        return summary(struck, refusals, [*nonfinite(study, struck, folder)]), struck
 
 
 def told(row: Struck) -> str:
     """One line of the table: the first finding, all that was done, and the verdict."""
-    first = row.findings[0] if row.findings else None
-    found = (
-        ("-", "-", "-", "-")
-        if first is None
-        else (
-            first.kind,
-            "epoch" if first.step is None else first.step,
-            f"{first.value:.3g}",
-            (first.parameter or (first.cell or "-").removesuffix("T00:00:00.000000000")),
-        )
-    )
     case = row.case
-    return _ROW.format(case.fault.name, case.moment.name, *found, row.handled or "UNSEEN", verdict(row))
+    return _ROW.format(case.fault.name, case.moment.name, *found(row), row.handled or "UNSEEN", verdict(row))
+
+
+def found(row: Struck) -> tuple[str, str, str, str]:
+    """Of the first finding: its kind, its step, its value, and what it names."""
+    if not row.findings:
+        return "-", "-", "-", "-"
+    first = row.findings[0]
+    return (
+        str(first.kind),
+        "epoch" if first.step is None else str(first.step),
+        f"{first.value:.3g}",
+        first.parameter or (first.cell or "-").removesuffix("T00:00:00.000000000"),
+    )
 
 
 def verdict(row: Struck) -> str:

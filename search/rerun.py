@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from search.config.layers import Clamp
+from search.config.layers import Clamp, Layer
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
 from search.data import load
@@ -26,6 +26,7 @@ from trainer.result import EpochReport, TrialResult
 
 CLOSE = 1e-5
 """How far the value may lie from the exported one, on another machine or with other versions."""
+_KERNEL = "training.kernel"
 
 
 class Reproduction(StrEnum):
@@ -128,8 +129,7 @@ def rerun(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Rerun:
     """Train the one configuration of `path`; RequestError if the file leaves something to be searched."""
-    resolved = resolve_one(path, sets, policy=policy)
-    exported = exported_from(resolved)
+    resolved, exported = _one_as_exported(path, sets, policy)
     data, trial = load(resolved), resolved.trial({})
     config = trial.config if exported is None else _unhurried(trial.config)
     from trainer.loop import fit  # torch is imported where it trains, and nowhere before
@@ -192,6 +192,21 @@ def _unhurried(config: TrialConfig) -> TrialConfig:
     return config.model_copy(update={"training": config.training.model_copy(update={"max_seconds": None})})
 
 
+def _one_as_exported(
+    path: Path, sets: Sequence[str], policy: Path | None
+) -> tuple[ResolvedStudy, "Exported | None"]:
+    """The one configuration of `path`, and what its export says; its kernel is the one that computed it."""
+    resolved = resolve_one(path, sets, policy=policy)
+    exported = exported_from(resolved)
+    if (
+        exported is not None
+        and exported.had_one_kernel
+        and resolved.settings[_KERNEL].layer.rank <= Layer.BASE.rank
+    ):
+        resolved = resolve_one(path, (*sets, f"{_KERNEL}=torch"), policy=policy)
+    return resolved, exported
+
+
 class _ExportedBound(BaseModel):
     low: float
 
@@ -213,6 +228,11 @@ class Exported(BaseModel):
     """Of the skill on the validation rows; None where it was not exported by it."""
     machine: dict[str, str] | None = None
     """None in an export of a Ballast that did not keep it."""
+
+    @property
+    def had_one_kernel(self) -> bool:
+        """Whether it comes from a Ballast that computed with PyTorch alone, and did not say so."""
+        return "numba" not in self.versions
 
 
 def exported_from(resolved: ResolvedStudy) -> Exported | None:

@@ -1,4 +1,4 @@
-"""Batches by indexing resident tensors: overlapping windows are a view, only a batch is ever copied."""
+"""Batches by indexing resident tensors: windows overlap, and only those of one batch are ever copied."""
 
 import math
 from collections.abc import Iterator
@@ -28,15 +28,14 @@ class Batches:
     """The data of one fold on its device; rows are positions in the table, row t's window ends at t."""
 
     def __init__(self, data: Dataset, device: torch.device) -> None:
-        features = torch.from_numpy(data.features).to(device)  # (T, features)
-        self._windows = features.unfold(0, data.seq_len, 1)  # (T - seq_len + 1, features, seq_len), a view
+        self._features = torch.from_numpy(data.features).to(device)  # (T, features)
+        self._back = torch.arange(1 - data.seq_len, 1, device=device)[:, None]  # (seq_len, 1)
         self._target = torch.from_numpy(data.target).to(device)  # (T,)
         # Twice as dear as all other signals of a step if every batch is asked; the data never changes.
-        self._finite = bool(torch.isfinite(features).all() & torch.isfinite(self._target).all())
+        self._finite = bool(torch.isfinite(self._features).all() & torch.isfinite(self._target).all())
         self._train = torch.from_numpy(data.train).to(device)
         self._validation = torch.from_numpy(data.validation).to(device)
         self._test = torch.from_numpy(data.test).to(device)
-        self._seq_len = data.seq_len
 
     def per_epoch(self, batch_size: int) -> int:
         """How many batches `shuffled` gives."""
@@ -56,5 +55,6 @@ class Batches:
         return map(self._gather, torch.split(self._test, _EVALUATION_ROWS))
 
     def _gather(self, rows: Tensor) -> Batch:
-        x = self._windows[rows - (self._seq_len - 1)]  # (batch, features, seq_len)
-        return Batch(x.permute(2, 0, 1).contiguous(), self._target[rows], rows, self._finite)
+        steps = (rows + self._back).view(-1)  # (seq_len * batch,), the rows of all first steps first
+        x = self._features.index_select(0, steps).view(len(self._back), len(rows), -1)
+        return Batch(x, self._target[rows], rows, self._finite)

@@ -12,6 +12,7 @@ import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,16 @@ from trainer import sealed
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.errors import CheckpointError
+from trainer.kernels.kernel import kernel_name
 from trainer.learner import Snapshot
 from trainer.result import EpochReport, Finding
 from trainer.skill import Baseline
 
 log = logging.getLogger("ballast.trainer")
 
-_NO_PART_OF_A_TRIAL = {"training": {"max_seconds"}, "data": {"source"}}
-"""A limit of time changes no bit of what is within it, and the table is known by its digest."""
+_NO_PART_OF_A_TRIAL = {"training": {"max_seconds", "kernel"}, "data": {"source"}}
+"""A limit of time changes no bit of what is within it, the table is known by its digest, and the kernel is the
+one that computes, whatever it was asked for as."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,10 @@ def identity(
 
     Six digits of what is computed from the table: the last ones differ between machines.
     """
+    device = torch.device(config.training.device)
     facts = {
         "config": config.model_dump(mode="json", exclude=_NO_PART_OF_A_TRIAL),
+        "kernel": [kernel_name(config.training.kernel, device), version("numba"), version("scipy")],
         "data": [data.sha256 for data in folds],
         "baseline": [baseline.name, f"{baseline.loss:.6g}"],
         "ceiling": f"{ceiling:.6g}",

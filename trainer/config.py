@@ -17,6 +17,7 @@ TargetKind = Literal["return", "volatility", "other"]
 SplitMethod = Literal["holdout", "walk_forward", "cpcv"]
 InitName = Literal["gains", "torch"]
 ScheduleName = Literal["constant", "cosine"]
+KernelName = Literal["auto", "torch", "fused"]
 
 MOST_FOLDS = 100
 """Folds of a trial, each a model to train: 10 groups with 2 held out, of López de Prado (2018), make 45."""
@@ -254,6 +255,10 @@ class TrainingConfig(Section):
     mixed_precision: Literal[False] = False
     """There is one training path and it is float32; the safe ranges clamp anything else to false."""
     device: str = "cpu"
+    kernel: KernelName = "auto"
+    """What computes the steps: PyTorch's own GRU, or our compiled one, on the CPU alone; the two differ in
+    rounding. `auto`: fused on the CPU, else torch.
+    """
 
 
 class GuardConfig(Section):

@@ -4,7 +4,6 @@ There is one training path and it is plain float32. No step is applied here that
 """
 
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,8 @@ from torch.nn.functional import mse_loss
 from trainer.batches import Batch
 from trainer.config import TrialConfig
 from trainer.guard import StepSignals
+from trainer.kernels.kernel import kernel_name, make_kernel
+from trainer.kernels.plain import to_host
 from trainer.model import GRUForecaster, flat_copy, movement
 
 
@@ -44,17 +45,11 @@ class Learner:
     """`backward` then `apply`, or `backward` then nothing: a step that is not applied changes no bit."""
 
     def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
-        gru = config.models.gru
         self.device = device
-        self.model = GRUForecaster(n_features, gru).to(device)
-        self._parameters = list(self.model.parameters())
-        self._optimizer = torch.optim.AdamW(
-            self._parameters, lr=gru.learning_rate, weight_decay=gru.weight_decay, fused=True
-        )
-        self._device_name = config.training.device
-        self._max_grad_norm = config.training.max_grad_norm
+        self.model = GRUForecaster(n_features, config.models.gru).to(device)
+        self.kernel = make_kernel(self.model, config, device)
+        self._asked = config.training
         self._start = flat_copy(self.model)
-        self._norm = torch.zeros((), device=device)
         self.start_lr = self.lr
         self.pace = 1.0
         """The share of `lr` that the next step uses; the guard's cuts are of `lr`, whatever the schedule."""
@@ -63,83 +58,63 @@ class Learner:
     @property
     def lr(self) -> float:
         """The learning rate, as the optimiser has it between steps."""
-        return float(self._optimizer.param_groups[0]["lr"])
+        return self.kernel.lr
 
     @lr.setter
     def lr(self, value: float) -> None:
-        self._optimizer.param_groups[0]["lr"] = value
+        self.kernel.lr = value
 
     def backward(self, batch: Batch) -> StepSignals:
         """Forward and backward pass; gradients stand, nothing is updated."""
-        self.model.train()
-        self._optimizer.zero_grad(set_to_none=True)
-        out = self.model(batch.x)  # (batch,)
-        loss = mse_loss(out, batch.y)
         if not self.effective:
             self.effective = self._read_back(batch.x)
-        loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        self._norm = torch.nn.utils.get_total_norm(gradients)
+        loss, output_max, grad_norm = self.kernel.backward(batch.x, batch.y)
         inputs = 0.0 if batch.known_finite else float(batch.x.sum() + batch.y.sum())
-        low, high = torch.aminmax(out.detach())  # one operation; abs and max would be two
-        loss_value, low_value, high_value, norm = _to_host(loss.detach(), low, high, self._norm)
-        return StepSignals(inputs, loss_value, max(-low_value, high_value), norm)
+        return StepSignals(inputs, loss, output_max, grad_norm)
 
     def apply(self) -> None:
         """Clip the gradients to training.max_grad_norm and update the weights."""
-        torch.nn.utils.clip_grads_with_norm_(self._parameters, self._max_grad_norm, self._norm)
-        lr = self.lr
-        self.lr = self.pace * lr
-        self._optimizer.step()
-        self.lr = lr
+        self.kernel.apply(self.pace)
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> Validation:
         """Mean squared error over all rows of `batches`, weights untouched."""
-        self.model.eval()
-        outs, targets, inputs = [], [], torch.zeros_like(self._norm)
+        outs, targets, inputs = [], [], torch.zeros((), device=self.device)
         for batch in batches:
-            outs.append(self.model(batch.x))
+            outs.append(self.kernel.forecast(batch.x))
             targets.append(batch.y)
             inputs = inputs + batch.x.sum() + batch.y.sum()
         out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
         spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has none
-        seen, loss, largest, ratio = _to_host(inputs, mse_loss(out, y), out.abs().max(), spread)
+        seen, loss, largest, ratio = to_host(inputs, mse_loss(out, y), out.abs().max(), spread)
         return Validation(
             seen, loss, largest, ratio, out.float().cpu()
         )  # float32 but under a foreign autocast
 
-    @torch.no_grad()
     def forecast(self, batches: Iterable[Batch]) -> Tensor:
         """Forecasts of all rows of `batches`, shape (rows,), weights untouched; no target is read."""
-        self.model.eval()
-        return torch.cat([self.model(batch.x) for batch in batches])
+        return torch.cat([self.kernel.forecast(batch.x) for batch in batches])
 
     def snapshot(self) -> "Snapshot":
         """A copy of all that a step changes."""
-        return Snapshot(self.weights(), deepcopy(self._optimizer.state_dict()), self.lr)
+        return Snapshot(self.weights(), self.kernel.state(), self.lr)
 
     def restore(self, snapshot: "Snapshot", lr: float) -> None:
         """Be again as at `snapshot`, but for the learning rate."""
         self.model.load_state_dict(snapshot.weights)
-        self._optimizer.load_state_dict(deepcopy(snapshot.optimizer))
+        self.kernel.restore(snapshot.optimizer)
         self.lr = lr
 
     def averages(self) -> float:
         """Sum over the optimiser's moving averages, in float64: finite iff all of them are."""
-        states = self._optimizer.state.values()
-        return sum(float(value.double().sum()) for state in states for value in state.values())
+        return sum(
+            float(value.double().sum()) for values in self.kernel.averages().values() for value in values
+        )
 
     def broken_average(self) -> str | None:
         """The first parameter of whose moving averages one is not finite."""
-        return next(
-            (
-                name
-                for name, parameter in self.model.named_parameters()
-                if any(not bool(v.isfinite().all()) for v in self._optimizer.state[parameter].values())
-            ),
-            None,
-        )
+        kept = self.kernel.averages().items()
+        return next((name for name, both in kept if any(not bool(v.isfinite().all()) for v in both)), None)
 
     def movement(self) -> float:
         """How far the weights are from their start, relative to weights of ordinary size."""
@@ -150,19 +125,20 @@ class Learner:
         return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
 
     def _read_back(self, x: Tensor) -> dict[str, Any]:
-        """Effective settings by key, read from the optimiser, the model and the tensors.
+        """Effective settings by key, read from the kernel, the model and the tensors.
 
         The gains and the bound of the gradient norm leave no trace there: they are what the initialisation
         and the clipping were given.
 
-        Called next to the forward pass of a full batch x (seq_len, batch, features), so that an autocast
+        Called right before the forward pass of a full batch x (seq_len, batch, features), so that an autocast
         region around it would be seen.
         """
-        (group,) = self._optimizer.param_groups
-        model, dtypes = self.model, {p.dtype for p in self._parameters} | {x.dtype}
+        kernel, model, asked = self.kernel, self.model, self._asked
+        dtypes = {p.dtype for p in model.parameters()} | {x.dtype}
+        is_asked = kernel.name == kernel_name(asked.kernel, x.device)
         return {
-            "models.gru.learning_rate": group["lr"],
-            "models.gru.weight_decay": group["weight_decay"],
+            "models.gru.learning_rate": kernel.lr,
+            "models.gru.weight_decay": kernel.weight_decay,
             "models.gru.batch_size": x.shape[1],
             "models.gru.hidden_size": model.gru.hidden_size,
             "models.gru.num_layers": model.gru.num_layers,
@@ -170,9 +146,10 @@ class Learner:
             "models.gru.init": "gains" if model.gains else "torch",
             **{f"models.gru.{name}": gain for name, gain in model.gains.items()},
             "data.seq_len": x.shape[0],
-            "training.max_grad_norm": self._max_grad_norm,
+            "training.max_grad_norm": kernel.max_grad_norm,
             "training.mixed_precision": torch.is_autocast_enabled(x.device.type) or dtypes != {torch.float32},
-            "training.device": self._device_name if _is_named(x.device, self._device_name) else str(x.device),
+            "training.device": asked.device if _is_named(x.device, asked.device) else str(x.device),
+            "training.kernel": asked.kernel if is_asked else kernel.name,
         }
 
 
@@ -180,11 +157,3 @@ def _is_named(device: torch.device, name: str) -> bool:
     """Whether a tensor's device is what `name` asks for; `cuda` asks for any of its cards."""
     wanted = torch.device(name)
     return device.type == wanted.type and wanted.index in (None, device.index)
-
-
-def _to_host(*signals: Tensor) -> list[float]:
-    """Scalars as Python floats. A GPU is waited for once; on a CPU, stacking costs more than it saves."""
-    if signals[0].is_cuda:
-        values: list[float] = torch.stack(signals).tolist()
-        return values
-    return [signal.item() for signal in signals]

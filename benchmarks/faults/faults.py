@@ -7,12 +7,11 @@ A fault works on the batch on its way to the learner (`corrupt`), or on the lear
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from unittest.mock import patch
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
+from benchmarks.faults import tamper
 from trainer.batches import Batch
 from trainer.learner import Learner
 
@@ -135,9 +134,8 @@ class BadGradient(Fault):
             spoilt.view(-1)[slice(None) if self.whole else slice(1)] = self.value
             return spoilt
 
-        hook = learner.model.get_parameter(self.parameter).register_hook(spoil)  # type: ignore[no-untyped-call]
-        yield
-        hook.remove()
+        with tamper.gradient(learner, self.parameter, spoil):
+            yield
 
     @property
     def victim(self) -> str:
@@ -151,14 +149,9 @@ class BadLoss(Fault):
 
     value: float = 0.0
 
-    @contextmanager
-    def around(self, learner: Learner) -> Iterator[None]:
+    def around(self, learner: Learner) -> AbstractContextManager[None]:
         """Another function for the loss."""
-        with patch("trainer.learner.mse_loss", self._loss):
-            yield
-
-    def _loss(self, out: Tensor, y: Tensor) -> Tensor:
-        return mse_loss(out, y) + self.value
+        return tamper.loss(learner, self.value)
 
 
 @dataclass(frozen=True)
@@ -167,12 +160,9 @@ class BadOutput(Fault):
 
     value: float = 0.0
 
-    @contextmanager
-    def around(self, learner: Learner) -> Iterator[None]:
+    def around(self, learner: Learner) -> AbstractContextManager[None]:
         """Added behind the head."""
-        hook = learner.model.register_forward_hook(lambda model, inputs, out: out + self.value)
-        yield
-        hook.remove()
+        return tamper.output(learner, lambda out: out + self.value)
 
 
 @dataclass(frozen=True)
@@ -202,12 +192,7 @@ class BadMoment(Fault):
     @contextmanager
     def around(self, learner: Learner) -> Iterator[None]:
         """Broken before the update of this step, which makes a NaN weight of a NaN average."""
-        weight = learner.model.get_parameter(WEIGHT)
-        state = learner._optimizer.state[weight]
-        if not state:  # as the optimiser would make it in its first step
-            state["step"] = torch.zeros((), device=weight.device)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        state[self.average].view(-1)[0] = self.value
+        tamper.averages(learner, WEIGHT)[self.average].view(-1)[0] = self.value
         yield
 
     @property

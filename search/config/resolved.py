@@ -19,11 +19,11 @@ from storage.masking import masked_url
 from trainer.config import TrialConfig
 
 _DEVICE = "training.device"
-DECIDES_NO_VALUE = frozenset({_DEVICE, "training.max_seconds"})
-"""Settings of a trial that no loss depends on: where it runs, and for how long it may.
+DECIDES_NO_VALUE = frozenset({_DEVICE, "training.kernel", "training.max_seconds"})
+"""Settings of a trial that no loss depends on: where and by what it is computed, and for how long it may run.
 
 A trial that its time limit ends is unpromising; an accepted one has the value that it had without the limit.
-Two devices differ in the last bits alone.
+Two devices, or two kernels, differ in the last bits alone.
 """
 
 _KNOWN_LATER = frozenset(

@@ -38,14 +38,20 @@ class Strike(Protocol):
         """Keyword arguments are settings of the guard."""
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("faults")
+@pytest.fixture(scope="session", params=["torch", "fused"])
+def kernel(request: pytest.FixtureRequest) -> str:
+    """Each kernel in turn: the guard sees the same on every path."""
+    return f"training.kernel={request.param}"
 
 
 @pytest.fixture(scope="session")
-def resolved(folder: Path) -> ResolvedStudy:
-    return resolved_study(folder, 0)
+def folder(tmp_path_factory: pytest.TempPathFactory, kernel: str) -> Path:
+    return tmp_path_factory.mktemp(kernel.replace("=", "-"))
+
+
+@pytest.fixture(scope="session")
+def resolved(folder: Path, kernel: str) -> ResolvedStudy:
+    return resolved_study(folder, 0, kernel)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +66,7 @@ def steps(data: StudyData) -> int:
 
 
 @pytest.fixture(scope="session")
-def ruin(resolved: ResolvedStudy, data: StudyData, steps: int, folder: Path) -> Iterator[Ruin]:
+def ruin(resolved: ResolvedStudy, data: StudyData, steps: int, folder: Path, kernel: str) -> Iterator[Ruin]:
     """Every fault at two moments."""
     planted = [
         Case(fault, moment)
@@ -68,7 +74,7 @@ def ruin(resolved: ResolvedStudy, data: StudyData, steps: int, folder: Path) -> 
         for moment in moments(steps)
         if moment.name in TOLD and (moment.steps or fault.in_validation)
     ]
-    sized = resolve(resolved.path, (f"study.trials={len(planted)}",))
+    sized = resolve(resolved.path, (f"study.trials={len(planted)}", kernel))
     with struck_study(sized, load(sized), folder, planted) as study:
         rows = {(row.case.fault.name, row.case.moment.name): row for row in on_record(study, planted)}
         yield Ruin(study, folder, rows)

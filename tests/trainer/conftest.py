@@ -77,8 +77,7 @@ class Lab:
 def state_of(learner: Learner) -> tuple[Tensor, ...]:
     """Copies of all weights and of all tensors of the optimiser's state."""
     weights = list(learner.model.parameters())
-    moments = [learner._optimizer.state[w] for w in weights if w in learner._optimizer.state]
-    kept = [value for state in moments for value in state.values()]
+    kept = [value for values in learner.kernel.averages().values() for value in values]
     return tuple(tensor.detach().clone() for tensor in (*weights, *kept))
 
 
@@ -116,8 +115,14 @@ def naive(whole_market: Dataset) -> Baseline:
     return best_baseline(baseline_losses(whole_market, whole_market.validation[:96]))
 
 
+@pytest.fixture(params=["torch", "fused"])
+def kernel(request: pytest.FixtureRequest) -> str:
+    """Each kernel in turn: what holds of a trial holds on every path."""
+    return str(request.param)
+
+
 @pytest.fixture
-def settings_of() -> MakeConfig:
+def settings_of(kernel: str) -> MakeConfig:
     """A quick trial: 8 units, 2 epochs, learning rate 1e-3, no rewind; keyword arguments replace keys."""
 
     def make(
@@ -130,7 +135,7 @@ def settings_of() -> MakeConfig:
             {
                 "data": DATA,
                 "models": {"gru": {"hidden_size": 8, "learning_rate": 1e-3, **(gru or {})}},
-                "training": {"epochs": 2, **(training or {})},
+                "training": {"epochs": 2, "kernel": kernel, **(training or {})},
                 "guard": {"rewinds": 0, **(guard or {})},
             }
         )

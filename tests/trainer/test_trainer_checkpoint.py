@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from benchmarks.faults import tamper
 from benchmarks.market import SP500
 from trainer import sealed
 from trainer.batches import Batch
@@ -121,10 +122,9 @@ def of_a_process(path: Path, *, dies: bool) -> tuple[Any, int | None]:
 
 @contextmanager
 def broken_output(learner: Learner, batch: Batch) -> Iterator[None]:
-    """The head gives NaN for one step."""
-    hook = learner.model.head.register_forward_hook(lambda module, args, out: out * math.nan)
-    yield
-    hook.remove()
+    """The forecasts of one step are NaN."""
+    with tamper.output(learner, lambda out: out * math.nan):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
+from benchmarks.faults import tamper
 from trainer.batches import Batch
 from trainer.data.windows import Dataset
 from trainer.learner import Learner
@@ -24,29 +24,21 @@ if TYPE_CHECKING:
 HEAD = "head.bias"
 
 
-@contextmanager
-def hooked(learner: Learner, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Changes the gradient of the head's bias on its way back."""
-    hook = learner.model.head.bias.register_hook(change)  # type: ignore[no-untyped-call]
-    yield
-    hook.remove()
-
-
 def gradients_times(factor: float) -> Fault:
     """The gradient of the head's bias alone, multiplied."""
 
     @contextmanager
-    def tamper(learner: Learner, batch: Batch) -> Iterator[None]:
-        with hooked(learner, lambda gradient: gradient * factor):
+    def struck(learner: Learner, batch: Batch) -> Iterator[None]:
+        with tamper.gradient(learner, HEAD, lambda gradient: gradient * factor):
             yield
 
-    return tamper
+    return struck
 
 
 @contextmanager
 def huge_gradients(learner: Learner, batch: Batch) -> Iterator[None]:
     """Each gradient is a float, their norm is not."""
-    with hooked(learner, lambda gradient: torch.full_like(gradient, 1e38)):
+    with tamper.gradient(learner, HEAD, lambda gradient: torch.full_like(gradient, 1e38)):
         yield
 
 
@@ -54,7 +46,7 @@ def weight_set_to(value: float, *, for_good: bool, name: str = HEAD) -> Fault:
     """The first element of a weight set to a value, for this step or for good."""
 
     @contextmanager
-    def tamper(learner: Learner, batch: Batch) -> Iterator[None]:
+    def struck(learner: Learner, batch: Batch) -> Iterator[None]:
         weight = learner.model.get_parameter(name).data.view(-1)
         before = weight[0].clone()
         weight[0] = value
@@ -62,7 +54,7 @@ def weight_set_to(value: float, *, for_good: bool, name: str = HEAD) -> Fault:
         if not for_good:
             weight[0] = before
 
-    return tamper
+    return struck
 
 
 def kinds(result: TrialResult) -> list[FindingKind]:
@@ -155,6 +147,7 @@ def test_the_evidence_names_the_parameter(
     assert finding.cell is None
 
 
+@pytest.mark.parametrize("kernel", ["torch"], indirect=True)  # the compiled one calls no hook of a module
 def test_the_first_bad_step_alone_is_replayed_to_name_the_operation(
     settings_of: MakeConfig, run_fit: Fit, lab: Lab
 ) -> None:

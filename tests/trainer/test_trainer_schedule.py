@@ -11,6 +11,7 @@ import torch
 from search.verdict import judge
 from storage.verdicts import Verdict
 from trainer.batches import Batch
+from trainer.kernels import compiled
 from trainer.learner import Learner
 from trainer.loop import fit, refit
 from trainer.schedule import pace
@@ -41,15 +42,21 @@ def cosine(settings_of: MakeConfig) -> TrialConfig:
 
 @pytest.fixture
 def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The learning rate that the optimiser has in each step, as the optimiser itself says."""
+    """The learning rate that the optimiser uses in each step, as the optimiser itself says."""
     seen: list[float] = []
-    step = torch.optim.AdamW.step
+    compiled.make_ready()  # or its own call would be seen
+    step, update = torch.optim.AdamW.step, compiled.update
 
     def watched(self: torch.optim.AdamW, *args: Any) -> Any:
         seen.append(self.param_groups[0]["lr"])
         return step(self, *args)
 
+    def watched_too(flat: Any, gradient: Any, averages: Any, scale: float, lr: float, *others: Any) -> None:
+        seen.append(lr)
+        update(flat, gradient, averages, scale, lr, *others)
+
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    monkeypatch.setattr(compiled, "update", watched_too)
     return seen
 
 

@@ -1,0 +1,386 @@
+"""The forecaster's forward and backward pass, its loss and its update, as compiled loops on NumPy arrays.
+
+Everything that Numba compiles stands in this file: its cache on disk looks at the file of the function that
+is called, and would not notice a change in another one. Float32 is what trains; float64, with the tanh of
+the C library, is there for tests of the gradients.
+
+Shapes: S steps, B windows, F features, H units, L layers. The gates of a cell are stacked as PyTorch stacks
+them: reset, update, new. Nothing here is told that numbers are finite: NaN and infinity go their way, so that
+the guard sees them. Sums may be reordered and products fused with them; the order is fixed when it compiles.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from functools import cache, partial
+from time import perf_counter
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+log = logging.getLogger("ballast.trainer")
+
+_GATES = 3
+_UNPACKED = 1_000_000
+"""Multiply-adds up to which OpenBLAS multiplies small matrices in place, without packing them first."""
+_fast = partial(njit, fastmath={"contract", "arcp", "nsz", "reassoc"}, nogil=True, error_model="numpy")
+
+
+def _compiled(function: Function) -> Function:
+    """Compile when it is first called, once per machine where a folder for the cache can be written."""
+    try:
+        return cast(Function, _fast(cache=True)(function))
+    except RuntimeError:  # what Numba raises where it can write neither beside this file nor in the home
+        return cast(Function, _fast()(function))
+
+
+class Workspace(NamedTuple):
+    """What a forward pass leaves for the backward pass, and room for both; made once for each batch size."""
+
+    hidden: Array
+    """(L, S + 1, B, H): the state before each step and after the last; the first is zero."""
+    gates: Array
+    """(L, S, B, 4H): reset, update, new, and the new gate's hidden part before the reset gate weighs it.
+
+    (L, 1, B, 4H) where no backward pass is to follow.
+    """
+    masks: Array
+    """(L - 1, S, B, H): what dropout multiplies a layer's outputs by; empty where nothing is dropped."""
+    last_mask: Array
+    """(B, H): the same for the last state."""
+    dropped: Array
+    """As `masks`: the inputs of the layers above the first."""
+    projected: Array
+    """(S, B, 3H): the inputs' part of the gates; in the backward pass its gradient."""
+    recurrent: Array
+    """(S, B, 3H): the gradient of the hidden part of the gates; in a forecast (1, B, 3H), the part."""
+    above: Array
+    """(S, B, H): the gradient that reaches a layer's states from the layer above; empty with one layer."""
+    turned: Array
+    """(H, 3H): a layer's recurrent weights transposed, which makes a small product twice as fast."""
+    state: Array
+    """(2, B, H): the gradient of the state, straight and through the gates."""
+    out: Array
+    """(B,): the forecasts."""
+    d_out: Array
+    """(B,): the gradient of the loss with respect to them."""
+
+
+def workspace(
+    shape: tuple[int, int],
+    hidden: int,
+    layers: int,
+    *,
+    dropout: bool,
+    backward: bool,
+    dtype: type = np.float32,
+) -> Workspace:
+    """Room for batches of `shape` (S, B)."""
+    (steps, batch), inner = shape, layers - 1
+
+    def room(*lengths: int) -> Array:
+        return np.zeros(lengths, dtype)
+
+    return Workspace(
+        hidden=room(layers, steps + 1, batch, hidden),
+        gates=room(layers, steps if backward else 1, batch, 4 * hidden),
+        masks=room(inner if dropout else 0, steps, batch, hidden),
+        last_mask=room(batch if dropout else 0, hidden),
+        dropped=room(inner if dropout else 0, steps, batch, hidden),
+        projected=room(steps, batch, _GATES * hidden),
+        recurrent=room(steps if backward else 1, batch, _GATES * hidden),
+        above=room(steps if backward and inner else 0, batch, hidden),
+        turned=room(hidden, _GATES * hidden),
+        state=room(2, batch, hidden),
+        out=room(batch),
+        d_out=room(batch),
+    )
+
+
+def _tanh(x: float) -> float:
+    """As Eigen has it for float32: a rational function of degree 13 over 6, within 4e-7 of tanh."""
+    raise NotImplementedError("this has a body only where it is compiled")
+
+
+@overload(_tanh)
+def _tanh_of_its_type(x: Any) -> Callable[[Any], Any]:
+    def exact(x: Any) -> Any:
+        return math.tanh(x)
+
+    single = np.float32
+    whole, bound = single(1), single(7.90531110763549805)
+    a1, a3, a5 = single(4.89352455891786e-03), single(6.37261928875436e-04), single(1.48572235717979e-05)
+    a7, a9, a11 = single(5.12229709037114e-08), single(-8.60467152213735e-11), single(2.00018790482477e-13)
+    a13 = single(-2.76076847742355e-16)
+    b0, b2 = single(4.89352518554385e-03), single(2.26843463243900e-03)
+    b4, b6 = single(1.18534705686654e-04), single(1.19825839466702e-06)
+
+    def rational(x: Any) -> Any:
+        # Comparisons with NaN are false, so that it passes; min and max would put the bound in its place.
+        if x > bound:
+            x = bound
+        if x < -bound:
+            x = -bound
+        s = x * x
+        p = x * (a1 + s * (a3 + s * (a5 + s * (a7 + s * (a9 + s * (a11 + s * a13))))))
+        y = p / (b0 + s * (b2 + s * (b4 + s * b6)))
+        # A gate that is saturated passes no gradient at all, as in PyTorch: 1e-7 of it times 1e30 would.
+        if x == bound:
+            y = whole
+        if x == -bound:
+            y = -whole
+        return y
+
+    return rational if x == types.float32 else exact
+
+
+def _sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)), by the tanh above."""
+    raise NotImplementedError("this has a body only where it is compiled")
+
+
+@overload(_sigmoid)
+def _sigmoid_of_its_type(x: Any) -> Callable[[Any], Any]:
+    middle = np.float32(0.5) if x == types.float32 else np.float64(0.5)
+
+    def by_tanh(x: Any) -> Any:
+        return middle * _tanh(middle * x) + middle
+
+    return by_tanh
+
+
+@_compiled
+def _layer(flat: Array, layer: int, features: int, hidden: int) -> tuple[Array, Array, Array, Array]:
+    """Views of a flat vector as w_ih (3H, I), w_hh (3H, H), b_ih (3H,), b_hh (3H,) of a layer."""
+    gates = _GATES * hidden
+    inputs, start = features, 0
+    if layer > 0:
+        start = gates * (features + hidden + 2) + (layer - 1) * gates * (2 * hidden + 2)
+        inputs = hidden
+    a = start + gates * inputs
+    b = a + gates * hidden
+    c = b + gates
+    w_ih = flat[start:a].reshape(gates, inputs)
+    w_hh = flat[a:b].reshape(gates, hidden)
+    return w_ih, w_hh, flat[b:c], flat[c : c + gates]
+
+
+@_compiled
+def _rows(of: Array) -> Array:
+    """(S, B, N) as (S * B, N), the same numbers."""
+    return of.reshape(of.shape[0] * of.shape[1], of.shape[2])
+
+
+@_compiled
+def _inputs(x: Array, work: Workspace, layer: int) -> Array:
+    """(S, B, I): what a layer has read."""
+    if layer == 0:
+        return x
+    return work.dropped[layer - 1] if work.masks.size else work.hidden[layer - 1, 1:]
+
+
+@_compiled
+def _multiply(a: Array, b: Array, out: Array) -> None:
+    """`out` (M, N) becomes a (M, K) · b (K, N), for a of few rows: as many at a time as need no packing."""
+    rows = min(a.shape[0], max(1, _UNPACKED // b.size))
+    for start in range(0, a.shape[0], rows):
+        np.dot(a[start : start + rows], b, out[start : start + rows])
+
+
+@_compiled
+def forward(flat: Array, x: Array, work: Workspace) -> None:
+    """From weights, flat, and windows x (S, B, F) to `work.out` (B,), and all that `backward` needs."""
+    layers, batch, hidden = work.hidden.shape[0], x.shape[1], work.hidden.shape[3]
+    for layer in range(layers):
+        if layer > 0 and work.masks.size:
+            below, mask, dropped = work.hidden[layer - 1, 1:], work.masks[layer - 1], work.dropped[layer - 1]
+            for t in range(x.shape[0]):
+                for b in range(batch):
+                    for j in range(hidden):
+                        dropped[t, b, j] = below[t, b, j] * mask[t, b, j]
+        w_ih, w_hh, b_ih, b_hh = _layer(flat, layer, x.shape[2], hidden)
+        np.dot(_rows(_inputs(x, work, layer)), w_ih.T, _rows(work.projected))
+        _recur(w_hh, b_ih, b_hh, work, layer)
+    head, last = flat[flat.size - 1 - hidden : flat.size - 1], work.hidden[layers - 1, x.shape[0]]
+    for b in range(batch):
+        total = flat[flat.size - 1]
+        for j in range(hidden):
+            state = last[b, j] * work.last_mask[b, j] if work.last_mask.size else last[b, j]
+            total += state * head[j]
+        work.out[b] = total
+
+
+@_compiled
+def _recur(w_hh: Array, b_ih: Array, b_hh: Array, work: Workspace, layer: int) -> None:
+    steps, batch, hidden = work.projected.shape[0], work.projected.shape[1], w_hh.shape[1]
+    kept = work.gates.shape[1]
+    part = work.recurrent[0]  # (B, 3H); the backward pass writes it anew
+    work.turned[:] = w_hh.T
+    for t in range(steps):
+        before, after = work.hidden[layer, t], work.hidden[layer, t + 1]
+        _multiply(before, work.turned, part)
+        gates, projected = work.gates[layer, t if kept > 1 else 0], work.projected[t]
+        for b in range(batch):
+            given, own, gate, old, new = projected[b], part[b], gates[b], before[b], after[b]
+            for j in range(2 * hidden):
+                gate[j] = _sigmoid(given[j] + b_ih[j] + (own[j] + b_hh[j]))
+            for j in range(hidden):
+                inner = own[2 * hidden + j] + b_hh[2 * hidden + j]
+                gate[3 * hidden + j] = inner
+                n = _tanh(given[2 * hidden + j] + b_ih[2 * hidden + j] + gate[j] * inner)
+                gate[2 * hidden + j] = n
+                new[j] = n + gate[hidden + j] * (old[j] - n)
+
+
+@_compiled
+def squared_error(y: Array, work: Workspace) -> tuple[float, float]:
+    """The mean squared error of `work.out` and the largest |forecast|; `work.d_out` becomes its gradient."""
+    out, d_out = work.out, work.d_out
+    one = out.dtype.type(1)
+    share = one / out.dtype.type(out.size)
+    total, low, high = out.dtype.type(0), out[0], out[0]
+    for b in range(out.size):
+        miss = out[b] - y[b]
+        d_out[b] = (share + share) * miss
+        total += miss * miss
+        # A NaN is neither above nor below: it is taken by hand, and kept by every later comparison.
+        if out[b] < low or out[b] != out[b]:
+            low = out[b]
+        if out[b] > high:
+            high = out[b]
+    return total * share, max(-low, high) if low == low else low
+
+
+@_compiled
+def backward(flat: Array, x: Array, work: Workspace, gradient: Array) -> None:
+    """From `work.d_out` to the gradient of every weight, flat as they are."""
+    layers, batch, hidden = work.hidden.shape[0], x.shape[1], work.hidden.shape[3]
+    head, last = flat[flat.size - 1 - hidden : flat.size - 1], work.hidden[layers - 1, x.shape[0]]
+    d_head = gradient[gradient.size - 1 - hidden : gradient.size - 1]
+    d_head[:] = 0
+    total = flat.dtype.type(0)
+    state = work.state[0]
+    for b in range(batch):
+        g = work.d_out[b]
+        total += g
+        for j in range(hidden):
+            kept = work.last_mask[b, j] if work.last_mask.size else flat.dtype.type(1)
+            state[b, j] = g * head[j] * kept
+            d_head[j] += g * last[b, j] * kept
+    gradient[gradient.size - 1] = total
+    for layer in range(layers - 1, -1, -1):
+        w_ih, w_hh, _, _ = _layer(flat, layer, x.shape[2], hidden)
+        d_ih, d_hh, db_ih, db_hh = _layer(gradient, layer, x.shape[2], hidden)
+        _recur_back(w_hh, db_ih, db_hh, work, layer)
+        np.dot(_rows(work.projected).T, _rows(_inputs(x, work, layer)), d_ih)
+        np.dot(_rows(work.recurrent).T, _rows(work.hidden[layer, : x.shape[0]]), d_hh)
+        if layer > 0:
+            np.dot(_rows(work.projected), w_ih, _rows(work.above))
+            if work.masks.size:
+                mask = work.masks[layer - 1]
+                for t in range(x.shape[0]):
+                    for b in range(batch):
+                        for j in range(hidden):
+                            work.above[t, b, j] *= mask[t, b, j]
+            state[:] = 0
+
+
+@_compiled
+def _recur_back(w_hh: Array, db_ih: Array, db_hh: Array, work: Workspace, layer: int) -> None:
+    steps, batch, hidden = work.projected.shape[0], work.projected.shape[1], w_hh.shape[1]
+    one = w_hh.dtype.type(1)
+    straight, through = work.state[0], work.state[1]
+    has_above = layer < work.hidden.shape[0] - 1
+    through[:] = 0
+    db_ih[:] = 0
+    db_hh[:] = 0
+    for t in range(steps - 1, -1, -1):
+        gates, before = work.gates[layer, t], work.hidden[layer, t]
+        d_given, d_own = work.projected[t], work.recurrent[t]
+        for b in range(batch):
+            gate, old, d, e, gx, gh = gates[b], before[b], straight[b], through[b], d_given[b], d_own[b]
+            if has_above:
+                above = work.above[t, b]
+                for j in range(hidden):
+                    d[j] += above[j]
+            for j in range(hidden):
+                r, z = gate[j], gate[hidden + j]
+                n, inner = gate[2 * hidden + j], gate[3 * hidden + j]
+                g = d[j] + e[j]
+                dn = g * (one - z) * (one - n * n)
+                dz = g * (old[j] - n) * z * (one - z)
+                dr = dn * inner * r * (one - r)
+                gx[j] = dr
+                gh[j] = dr
+                gx[hidden + j] = dz
+                gh[hidden + j] = dz
+                gx[2 * hidden + j] = dn
+                gh[2 * hidden + j] = dn * r
+                d[j] = g * z
+            for j in range(3 * hidden):
+                db_ih[j] += gx[j]
+            for j in range(hidden):
+                db_hh[2 * hidden + j] += gh[2 * hidden + j]
+        if t > 0:
+            _multiply(d_own, w_hh, through)
+    db_hh[: 2 * hidden] = db_ih[: 2 * hidden]
+
+
+@_compiled
+def norm(gradient: Array) -> float:
+    """The L2 norm: finite iff every element is, and their norm is a float of this type."""
+    total = gradient.dtype.type(0)
+    for i in range(gradient.size):
+        total += gradient[i] * gradient[i]
+    return float(np.sqrt(total))
+
+
+@_compiled
+def update(
+    flat: Array, gradient: Array, averages: Array, scale: float, lr: float, decay: float, step: int
+) -> None:
+    """One step of AdamW (Loshchilov & Hutter 2019) with PyTorch's constants; gradients are scaled first.
+
+    `averages` (2, N) are those of the gradients and of their squares; `step` counts from 1.
+    """
+    dtype = flat.dtype.type
+    beta1, beta2, eps = 0.9, 0.999, dtype(1e-8)
+    rate = dtype(lr / (1.0 - beta1**step))
+    root = dtype(math.sqrt(1.0 - beta2**step))
+    shrink, factor = dtype(lr * decay), dtype(scale)
+    new1, old2, new2 = dtype(1.0 - beta1), dtype(beta2), dtype(1.0 - beta2)
+    first, second = averages[0], averages[1]
+    for i in range(flat.size):
+        g = gradient[i] * factor
+        p = flat[i]
+        if shrink != 0:  # 0 times an infinite weight would be NaN, and an infinite one is to be seen as it is
+            p -= shrink * p
+        m = first[i] + new1 * (g - first[i])
+        v = second[i] * old2 + new2 * g * g
+        first[i] = m
+        second[i] = v
+        flat[i] = p - rate * m / (np.sqrt(v) / root + eps)
+
+
+@cache
+def make_ready() -> None:
+    """Compile, or load what an earlier process has compiled: seconds that are to fall into no epoch."""
+    began = perf_counter()
+    for is_followed in (True, False):
+        work = workspace((1, 1), 1, 1, dropout=False, backward=is_followed)
+        flat, x = np.zeros(_GATES * 4 + 2, np.float32), np.zeros((1, 1, 1), np.float32)
+        forward(flat, x, work)
+    work = workspace((1, 1), 1, 1, dropout=False, backward=True)
+    squared_error(flat, work)
+    backward(flat, x, work, flat.copy())
+    norm(flat)
+    update(flat, flat.copy(), np.zeros((2, flat.size), np.float32), 1.0, 0.0, 0.0, 1)
+    seconds = perf_counter() - began
+    if seconds > 1:
+        log.info("compiled for this processor in %.1f s; the next process finds it done", seconds)

@@ -1,0 +1,122 @@
+"""The compiled kernel: a batch goes through a handful of calls, and all weights lie in one vector."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainer.config import KernelName, TrialConfig
+from trainer.kernels import compiled
+from trainer.kernels.compiled import Workspace
+from trainer.kernels.kernel import Pass
+from trainer.model import GRUForecaster, flat_copy
+
+_FORECAST_ROWS = 128
+"""Windows that are forecast at a time: what they need stays in the processor's cache."""
+
+
+class FusedKernel:
+    """See `trainer.kernels.kernel.Kernel`; on the CPU, in float32.
+
+    The parameters of the model, and their gradients, become views of two vectors, so that whoever reads or
+    changes them in place sees what this computes with. Dropout draws from PyTorch's generator what `nn.GRU`
+    and `nn.Dropout` would draw.
+    """
+
+    name: KernelName = "fused"
+
+    def __init__(self, model: GRUForecaster, config: TrialConfig) -> None:
+        gru = config.models.gru
+        self.lr, self.weight_decay = gru.learning_rate, gru.weight_decay
+        self.max_grad_norm = config.training.max_grad_norm
+        self._model = model
+        self._flat = flat_copy(model)  # (N,)
+        self._gradient = torch.zeros_like(self._flat)
+        self._averages = torch.zeros(2, len(self._flat))
+        for parameter, weight, gradient in zip(
+            model.parameters(), _parts(self._flat, model), _parts(self._gradient, model), strict=True
+        ):
+            parameter.data, parameter.grad = weight, gradient
+        self._steps, self._norm = 0, 0.0
+        compiled.make_ready()
+        self._workspaces: dict[tuple[int, int, bool], Workspace] = {}
+
+    def backward(self, x: Tensor, y: Tensor) -> Pass:
+        """Forward and backward pass; gradients stand, nothing is updated."""
+        work = self._workspace(x, backward=True)
+        self._draw_masks(work)
+        flat, windows, gradient = self._flat.numpy(), x.contiguous().numpy(), self._gradient.numpy()
+        compiled.forward(flat, windows, work)
+        loss, largest = compiled.squared_error(y.numpy(), work)
+        compiled.backward(flat, windows, work, gradient)
+        self._norm = compiled.norm(gradient)
+        return Pass(loss, largest, self._norm)
+
+    def apply(self, pace: float) -> None:
+        """Clip the gradients and update the weights."""
+        self._steps += 1
+        scale = min(self.max_grad_norm / (self._norm + 1e-6), 1.0)  # as torch.nn.utils.clip_grad_norm_
+        compiled.update(
+            self._flat.numpy(),
+            self._gradient.numpy(),
+            self._averages.numpy(),
+            scale,
+            pace * self.lr,
+            self.weight_decay,
+            self._steps,
+        )
+
+    def forecast(self, x: Tensor) -> Tensor:
+        """Forecasts (batch,)."""
+        flat, outs = self._flat.numpy(), []
+        for part in torch.split(x, _FORECAST_ROWS, dim=1):
+            work = self._workspace(part, backward=False)
+            compiled.forward(flat, part.contiguous().numpy(), work)
+            outs.append(work.out.copy())
+        return torch.from_numpy(np.concatenate(outs))
+
+    def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
+        """Of every parameter."""
+        names = [name for name, _ in self._model.named_parameters()]
+        both = zip(*(_parts(average, self._model) for average in self._averages), strict=True)
+        return dict(zip(names, both, strict=True))
+
+    def state(self) -> dict[str, Any]:
+        """Copies, named as in the state dict of PyTorch's AdamW."""
+        first, second = self._averages.clone()
+        return {"state": {0: {"step": torch.tensor(self._steps), "exp_avg": first, "exp_avg_sq": second}}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take a copy of `state`."""
+        saved = state["state"][0]
+        self._steps = int(saved["step"])
+        self._averages.copy_(torch.stack([saved["exp_avg"], saved["exp_avg_sq"]]))
+
+    def _workspace(self, x: Tensor, *, backward: bool) -> Workspace:
+        steps, batch, _ = x.shape
+        key, gru = (steps, batch, backward), self._model.gru
+        if key not in self._workspaces:
+            self._workspaces[key] = compiled.workspace(
+                (steps, batch),
+                gru.hidden_size,
+                gru.num_layers,
+                dropout=backward and self._model.dropout.p > 0,
+                backward=backward,
+            )
+        return self._workspaces[key]
+
+    def _draw_masks(self, work: Workspace) -> None:
+        """Zeros, and ones scaled up, in the order in which the modules of PyTorch would draw them."""
+        keep = 1 - self._model.dropout.p
+        for mask in (*work.masks, work.last_mask):
+            if mask.size:
+                torch.from_numpy(mask).bernoulli_(keep).div_(keep)
+
+
+def _parts(flat: Tensor, model: nn.Module) -> list[Tensor]:
+    """Views of a vector in the shapes of the parameters, in their order."""
+    shapes = [parameter.shape for parameter in model.parameters()]
+    parts = torch.split(flat, [shape.numel() for shape in shapes])
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
