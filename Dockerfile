@@ -28,7 +28,8 @@ LABEL org.opencontainers.image.title="ballast" \
 RUN useradd --uid 1000 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin ballast \
     && install --directory --owner=ballast --group=ballast /work
 COPY --from=build /opt/ballast /opt/ballast
-ENV PATH=/opt/ballast/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Compiled once per volume: /opt is read-only, and /tmp is gone with the container.
+ENV PATH=/opt/ballast/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/work/.cache/numba
 USER 1000:1000
 WORKDIR /work
 CMD ["ballast", "--help"]

@@ -29,6 +29,7 @@ Two devices, or two kernels, differ in the last bits alone.
 _KNOWN_LATER = frozenset(
     {
         *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
+        "training.kernel",
         "training.schedule",
     }
 )

@@ -43,6 +43,22 @@ def test_an_export_in_another_folder_reruns_from_any_folder(
     assert rerun(exported).reproduced is True
 
 
+def test_an_export_of_a_ballast_that_had_one_kernel_is_computed_by_it(
+    write_study: "WriteStudy", launch: "Launch", tmp_path: Path
+) -> None:
+    done = launch(write_study(), "study.trials=1", "training.epochs=3", "training.kernel=torch")
+    target = tmp_path / "best.yaml"
+    write_export(done.store, best_trials(done.store, "small", 1)[0], target)
+    content = yaml.safe_load(target.read_text())
+    del content["training"]["kernel"], content["provenance"]["versions"]["numba"]
+    target.write_text(yaml.safe_dump(content, sort_keys=False))
+    again = rerun(target)
+    assert again.reproduction is Reproduction.BITS
+    assert again.result.effective["training.kernel"] == "torch"
+    assert again.trustworthy
+    assert rerun(target, ["training.kernel=fused"]).result.effective["training.kernel"] == "fused"
+
+
 def test_an_absolute_source_stays_absolute(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:

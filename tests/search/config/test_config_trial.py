@@ -36,12 +36,13 @@ def test_neither_the_device_nor_the_time_limit_makes_another_configuration(make:
     assert make(SPACE, "training.max_seconds=60").trial({RATE: 5e-4}).digest == usual.digest
     assert make(SPACE, "training.device=cuda").trial({RATE: 5e-4}).digest == usual.digest
     assert make(SPACE).trial({RATE: 5e-4}, device="cuda:1").digest == usual.digest
+    assert make(SPACE, "training.kernel=torch").trial({RATE: 5e-4}).digest == usual.digest
 
 
 def test_a_setting_that_older_records_lack_is_left_out_of_the_digest_at_its_default(make: "Resolve") -> None:
     trial = make(SPACE).trial({RATE: 5e-4})
     split = {f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")}
-    unknown = split | {"training.schedule", "training.device", "training.max_seconds"}
+    unknown = split | {f"training.{name}" for name in ("schedule", "device", "kernel", "max_seconds")}
     known = {key: value for key, value in trial.values.items() if key not in unknown}
     text = json.dumps(known, sort_keys=True, separators=(",", ":"))
     assert trial.digest == hashlib.sha256(text.encode()).hexdigest()
