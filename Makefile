@@ -2,13 +2,13 @@
 # workers, one of them killed.  make test: all that is quick.
 # make test-service: real servers, real kills, and what is slow.  make test-ray: a real cluster; installs Ray.  make test-browser: the
 # pages in a real Chromium, skipped where there is none.  make pictures: the study that the README shows, and its
-# pictures.  CI checks all four tests.
+# pictures.  make peers: the same trials by others' tools, which it installs.  CI checks all four tests.
 PYTHON ?= python3
 BIN := .venv/bin
 SLOWER := tests/service tests/chaos tests/ray tests/browser
 DEMO_STORE := sqlite:///demo/ballast.db
 
-.PHONY: setup demo demo-service test test-service test-ray test-browser pictures lint types unit clean
+.PHONY: setup demo demo-service test test-service test-ray test-browser pictures peers lint types unit clean
 
 setup: .venv/installed
 
@@ -51,6 +51,9 @@ test-browser: .venv/installed-browser
 
 pictures: .venv/installed-browser
 	$(BIN)/python -m benchmarks.pictures
+
+peers: .venv/installed-peers
+	$(BIN)/python -m benchmarks.peers
 
 .venv/installed-%: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,$*]"
