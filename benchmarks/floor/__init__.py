@@ -1,0 +1,1 @@
+"""What the arithmetic of an epoch must cost on this machine, and what an epoch does cost."""
