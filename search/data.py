@@ -1,17 +1,25 @@
-"""The data of a study: read and audited once per process, prepared once per data configuration."""
+"""The data of a study: read, audited and prepared by whoever begins it or goes on with it.
 
-from collections.abc import Mapping, Sequence
+A worker that joins takes the folds from the file that a process of its machine has kept, and the audit from
+the record, where both are of the very bytes that the table has now; else it does all of it again.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+from search import prepared
 from search.config.resolved import ResolvedStudy
-from search.errors import AnswerIsNo, RequestError
+from search.errors import AnswerIsNo, RequestError, StudyChanged
+from search.files import StudyFiles
 from search.space import Choices, Dimension
+from storage import tables
 from trainer.baselines import mean_baseline_losses
 from trainer.config import DataConfig
 from trainer.data.audit import audit
-from trainer.data.findings import Audit
-from trainer.data.source import Table, read_table
+from trainer.data.findings import Audit, AuditFinding
+from trainer.data.source import Table, read_table, sha256_of
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
 
@@ -20,7 +28,9 @@ from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
 class StudyData:
     """What all trials of a study share. Losses are means over folds, of the standardised target."""
 
-    table: Table
+    sha256: str
+    """Of the table's bytes."""
+    read: Callable[[], Table] = field(repr=False)
     audit: Audit
     baselines: Mapping[str, float]
     baseline: Baseline
@@ -29,6 +39,11 @@ class StudyData:
     base: tuple[Dataset, ...]
     """The folds of the trial that needs most rows."""
     _prepared: dict[str, tuple[Dataset, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def table(self) -> Table:
+        """As it was audited; read when it is first asked for. Raises as `read_table`, and StudyChanged."""
+        return self.read()
 
     def folds(self, config: DataConfig) -> tuple[Dataset, ...]:
         """The data of each fold for this configuration; trials that search the data section differ in it."""
@@ -80,7 +95,8 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     baselines = mean_baseline_losses(found.folds)
     floor = noise_floor(looks, found.rows["validation"], base.horizon)
     return StudyData(
-        table=table,
+        sha256=table.sha256,
+        read=lambda: table,
         audit=found,
         baselines=baselines,
         baseline=best_baseline(baselines),
@@ -88,6 +104,49 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
         base=found.folds,
         _prepared={config.model_dump_json(): found.folds},
     )
+
+
+def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles) -> None:
+    """Let workers of this machine that join the study have its folds; `data` is what `load` returned."""
+    identity = prepared.identity_of(_most_demanding(resolved), data.sha256)
+    prepared.keep(files.prepared(identity), identity, data.base)
+
+
+def recall(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
+    """What `load` would return for a study on record, without its work: its audit is on record, its folds are
+    kept. None where they are not, or where the table is not the one that was audited.
+    """
+    config = _most_demanding(resolved)
+    sha256 = sha256_of(config, folder=resolved.folder)
+    if sha256 != recorded.fingerprints["content"]:
+        return None
+    identity = prepared.identity_of(config, sha256)
+    folds = prepared.recall(files.prepared(identity), identity)
+    if folds is None:
+        return None
+    facts = recorded.facts
+    findings = tuple(AuditFinding(**finding) for finding in facts["audit"])
+    return StudyData(
+        sha256=sha256,
+        read=cache(lambda: _read_again(resolved, config, sha256)),
+        audit=Audit(findings, facts["rows"], folds),
+        baselines=facts["baselines"],
+        baseline=Baseline(**facts["baseline"]),
+        ceiling=facts["skill_ceiling"],
+        base=folds,
+        _prepared={config.model_dump_json(): folds},
+    )
+
+
+def _read_again(resolved: ResolvedStudy, config: DataConfig, sha256: str) -> Table:
+    """The table, for trials that make other features of it; StudyChanged if it is another by now."""
+    table = read_table(config, folder=resolved.folder)
+    if table.sha256 != sha256:
+        raise StudyChanged(
+            f"{config.source} was changed while study {resolved.file.study.name!r} runs; restore the table "
+            "that the study was started with, and run it again"
+        )
+    return table
 
 
 def most_epochs(resolved: ResolvedStudy) -> int:

@@ -1,4 +1,6 @@
-"""The files beside a store: a log for each trial, and the checkpoint of one that may have to go on."""
+"""The files beside a store: a log for each trial, the checkpoint of one that may have to go on, and the data
+as one worker has prepared it for all.
+"""
 
 import logging
 import re
@@ -32,6 +34,10 @@ class StudyFiles:
     def checkpoint_of(self, first: int) -> Path:
         """The checkpoint of a trial and of all retries of it; `first` is the number of the first of them."""
         return self.folder / f"trial-{first:05d}.checkpoint"
+
+    def prepared(self, identity: str) -> Path:
+        """The folds that workers share; `identity` is `search.prepared.identity_of` them."""
+        return self.folder / f"folds-{identity[:16]}.data"
 
     def worker_log(self, index: int) -> Path:
         """What a worker that was started by `run --workers` says."""

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from search.config.resolved import ResolvedStudy
 from search.continuation import require_data
-from search.data import load
+from search.data import StudyData, load, recall
+from search.files import study_files
 from search.progress import Progress
 from search.runner import RunEnd, run
 from search.sources import resolve_from_store
 from search.study import join_study
+from storage import query
 from storage.engine import Store, open_store
 from storage.errors import StoreMissing, StoreUnreachable, StudyUnknown
 
@@ -45,10 +47,17 @@ def work(place: Place, progress: Progress, should_stop: Callable[[], bool], *, w
     store, resolved = _find(place, should_stop, wait=wait)
     try:
         require_data(resolved)
-        study = join_study(resolved, load(resolved), store, device=place.device, proxy=place.proxy)
+        study = join_study(resolved, _data(resolved, store), store, device=place.device, proxy=place.proxy)
         return run(study, progress, should_stop, device=place.device, time_left=place.time_left)
     finally:
         store.close()
+
+
+def _data(resolved: ResolvedStudy, store: Store) -> StudyData:
+    """As it was audited when the study was begun or taken up again, or audited anew."""
+    recorded = query.study(store, resolved.file.study.name)
+    files = study_files(store.url, resolved.file.storage.files, recorded.name)
+    return recall(resolved, recorded, files) or load(resolved)
 
 
 def _find(place: Place, should_stop: Callable[[], bool], *, wait: bool) -> tuple[Store, ResolvedStudy]:

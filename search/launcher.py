@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from search.crew import lead
+from search.data import keep
 from search.progress import Progress
 from search.runner import RunEnd
 from search.study import OpenStudy
@@ -41,6 +42,7 @@ def run_crew(
     """
     timeout = study.resolved.file.study.timeout
     deadline = None if timeout is None else time.monotonic() + timeout
+    keep(study.resolved, study.data, study.files)  # and audited: none of them has to do it again
     posts = [_Post(study, index, device, proxy, deadline) for index, device in enumerate(devices)]
     return lead(study, _Crew(posts), progress, should_stop)
 

@@ -20,7 +20,7 @@ from storage.masking import masked_url
 from trainer.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"
-_VERSIONED = ("ballast", "torch", "optuna", "numpy", "pandas")
+_VERSIONED = ("ballast", "torch", "optuna", "numba", "numpy", "pandas", "scipy")
 
 
 def now() -> datetime:
@@ -51,7 +51,7 @@ def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
 
 def fingerprints(resolved: ResolvedStudy, data: StudyData) -> dict[str, str]:
     """What must not change while a study goes on: the configuration's digests, and the data's own."""
-    return {**resolved.fingerprints(), "content": data.table.sha256}
+    return {**resolved.fingerprints(), "content": data.sha256}
 
 
 def data_row(study: str, data: StudyData) -> tables.DataFingerprint:

@@ -62,6 +62,10 @@ def run(
     seconds), no new trial starts; the running one is finished. AnswerIsNo when three configurations in a row
     fail, because the fourth would too.
     """
+    from trainer.loop import make_ready  # torch is imported where a trial is run, and nowhere before
+
+    training = study.resolved.trial_config.training
+    make_ready(training.kernel, device or training.device)
     begin(study, progress)
     with Attendance(study.store, study.name, this_worker(), device) as attendance:
         bench = Bench(study, attendance.worker, progress, should_stop, device)

@@ -105,10 +105,14 @@ def join_study(
 
 
 def _require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
-    from trainer.runtime import find_device  # torch, which nothing else here needs
+    own = resolved.trial_config.training.device
+    named = {own if device is None else device for device in devices} - {"cpu"}
+    if named:
+        from trainer.kernels.kernel import kernel_name  # torch, which nothing else here needs
+        from trainer.runtime import find_device
 
-    for device in devices:
-        find_device(resolved.trial_config.training.device if device is None else device)
+        for name in named:
+            kernel_name(resolved.trial_config.training.kernel, find_device(name))
 
 
 def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: BaseStorage) -> OpenStudy:
@@ -206,7 +210,7 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
     One ceiling holds for all trials of a study, though another number of trials would give another.
     """
     stacks = query.setting_stacks(store, recorded.name)
-    changes = continuation.changes(resolved, recorded.fingerprints, stacks, data.table.sha256)
+    changes = continuation.changes(resolved, recorded.fingerprints, stacks, data.sha256)
     if changes:
         raise StudyChanged(
             f"study {recorded.name!r} in {store.shown_url} was started with other settings: "

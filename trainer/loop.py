@@ -16,10 +16,11 @@ from torch import Tensor
 
 from trainer.batches import Batches
 from trainer.checkpoint import CheckpointFile, identity
-from trainer.config import TrialConfig
+from trainer.config import KernelName, TrialConfig
 from trainer.data.windows import Dataset
 from trainer.evidence import Evidence, explain_epoch
 from trainer.guard import Detection, EpochSignals, detect_epoch, stop
+from trainer.kernels.kernel import load_kernel
 from trainer.learner import Learner
 from trainer.result import EpochReport, FindingKind, Outcome, Refit, TrialResult
 from trainer.runtime import find_device, reproducible
@@ -132,6 +133,14 @@ def refit(
         weights=None if forecasts is None else fold.learner.weights(),
         forecasts=None if forecasts is None else forecasts.cpu().numpy(),
     )
+
+
+def make_ready(kernel: KernelName, device: str) -> None:
+    """Import what trials on `device` compute with, and compile it if need be: seconds that are no trial's.
+
+    Raises TrainerError for a device that is not there, or that has not this kernel.
+    """
+    load_kernel(kernel, find_device(device))
 
 
 def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device) -> Fold:

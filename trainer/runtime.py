@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from trainer.errors import TrainerError
@@ -13,19 +14,25 @@ from trainer.errors import TrainerError
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
     """One thread (two were measured up to ten times slower on small GRUs) and a random state of our own."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    # The BLAS of the compiled kernel: only one that is loaded can be limited, and else the first trial of a
+    # process runs on all cores, several times slower.
+    import scipy.linalg.cython_blas  # noqa: F401
+
+    threads, deterministic = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     gru_precision = torch.backends.cudnn.rnn.fp32_precision  # type: ignore[attr-defined]
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    # As torch.use_deterministic_algorithms(True), which would also import the compiler, for a second of CPU
+    # time, to tell it the same: nothing is compiled here.
+    torch.set_deterministic_debug_mode("error")
     # Or cuDNN rounds the inputs of a GRU to the 10 bits of TF32, which is another training path.
     torch.backends.cudnn.rnn.fp32_precision = "ieee"  # type: ignore[attr-defined]
     try:
-        with torch.random.fork_rng():
+        # The compiled kernel multiplies by SciPy's BLAS, which has threads of its own.
+        with threadpool_limits(1, user_api="blas"), torch.random.fork_rng():
             torch.manual_seed(seed)
             yield
     finally:
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(deterministic)
         torch.backends.cudnn.rnn.fp32_precision = gru_precision  # type: ignore[attr-defined]
         torch.set_num_threads(threads)
 

@@ -68,7 +68,7 @@ KINDS = (
     Kind("killed while a trial ends", 20, moments.ENDING),
     Kind("killed while queueing again", 12, moments.QUEUEING),
     Kind("killed in recovery", 24, moments.RECOVERY, alone=True),
-    Kind("killed in a copy", 6, moments.COPY, space=FEW),
+    Kind("killed in a copy", 6, moments.COPY, space=FEW, alone=True),
     Kind("SIGTERM", 8, blow=blows.terminate),
     Kind("SIGINT once", 8, blow=blows.interrupt),
     Kind("SIGINT twice", 8, blow=blows.interrupt_twice),

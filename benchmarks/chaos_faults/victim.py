@@ -63,8 +63,8 @@ class Order:
     """Whether libfaketime gives it one that jumps."""
 
 
-WARM = ("search.cli.live", "search.joining", "trainer.loop", "torch._inductor.config")
-"""What a worker imports later, the last one for seconds, when PyTorch is told to be deterministic."""
+WARM = ("search.cli.live", "search.joining", "trainer.loop", "trainer.kernels.fused")
+"""What a worker imports later, for seconds."""
 _FLUSH_S = 0.05
 _RECOVER_S = 1.0
 _INTERVAL_S, _MISSES = 0.1, 10

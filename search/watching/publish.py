@@ -18,8 +18,6 @@ from typing import Any, cast
 import optuna
 from optuna.artifacts import upload_artifact
 from optuna.storages import BaseStorage
-from optuna_dashboard import get_note, save_note, save_plotly_graph_object
-from optuna_dashboard._note import get_note_from_system_attrs
 
 from search import recording
 from search.artifacts import ArtifactFolder, artifact_folder
@@ -35,6 +33,12 @@ from search.optuna_attributes import (
     trials_with_notes,
 )
 from search.watching.blocks import Plot
+from search.watching.dashboard_parts import (
+    get_note,
+    get_note_from_system_attrs,
+    save_note,
+    save_plotly_graph_object,
+)
 from search.watching.figures import figures
 from search.watching.markdown import to_markdown
 from search.watching.sections import study_note, trial_note
@@ -51,9 +55,13 @@ YOURS = (
 )
 """The line of a study's note that parts ours from what people add to it."""
 
-_SHARE, _SHARE_OF_PICTURES, _CREDIT_S = 0.015, 0.01, 1.0
-"""Publishing trials takes this share of a worker's time at most, beyond the first second of it; pictures are
-left out before that."""
+_SHARE, _SHARE_OF_PICTURES = 0.015, 0.01
+"""Publishing trials takes this share of a worker's time at most; pictures are left out before that."""
+_CREDIT_S, _CREDIT_SHARE = 1.0, 0.1
+"""Beyond that it may take a second, of which a worker has earned a tenth of its time so far: a short study is
+not to be a third longer for its pages."""
+_FIRST_PICTURE_S = 0.6
+"""What the first picture of a process takes: most of it is the import of matplotlib."""
 _NOTES_AT_ONCE = 100
 _PAGE = ("dashboard:note_", "dashboard:plot_data:")
 """How the attributes begin that make up the page of a study."""
@@ -70,6 +78,7 @@ class Press:
     files: StudyFiles
     _began: float = field(default_factory=time.monotonic)
     _spent: float = 0.0
+    _has_drawn: bool = False
     _has_warned: bool = False
 
     def publish(self, trial: optuna.Trial) -> None:
@@ -94,8 +103,14 @@ class Press:
             self._has_warned = True
         self._spent += time.monotonic() - began
 
-    def _may_take(self, share: float) -> bool:
-        return self._spent < _CREDIT_S + share * (time.monotonic() - self._began)
+    def _may_take(self, share: float, needed: float = 0.0) -> bool:
+        passed = time.monotonic() - self._began
+        return self._spent + needed < min(_CREDIT_S, _CREDIT_SHARE * passed) + share * passed
+
+    def _may_draw(self) -> bool:
+        may = self._may_take(_SHARE_OF_PICTURES, 0.0 if self._has_drawn else _FIRST_PICTURE_S)
+        self._has_drawn = self._has_drawn or may
+        return may
 
     def _publish(self, trial: optuna.Trial) -> None:
         store = replace(self.store, patience=0.0)  # a trial does not wait for its page
@@ -144,7 +159,7 @@ class Press:
         yield _SETTINGS, f"{name}.yaml", trial_yaml(view).encode()
         if view.epochs or view.findings:
             yield "curves", f"{name}.json", curves_json(view).encode()
-            if self._may_take(_SHARE_OF_PICTURES):
+            if self._may_draw():
                 yield "picture", f"{name}.png", draw_curves(view)
 
 

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 STUDY = "sp500-pictures"
-_SMALL = ("--trials", "16", "--set", "training.epochs=5", "--set", "study.startup_trials=4")
-"""Of the study in the pictures, so that it takes half a minute and still has trials of four verdicts."""
+_SMALL = (
+    *("--trials", "16", "--set", "training.epochs=5", "--set", "study.startup_trials=4"),
+    *("--set", "training.kernel=torch"),
+)
+"""Of the study in the pictures, so that it takes half a minute, which is long enough for some trials to get a
+picture, and still has trials of four verdicts.
+"""
 
 _FILE = Path(__file__).parents[2] / "benchmarks" / "pictures" / "study.yaml"
 
@@ -53,6 +58,8 @@ class Served(NamedTuple):
     dashboard: str
     trials: list[tables.Trial]
     best: tables.Trial
+    pictured: list[int]
+    """The numbers of the trials that have a picture."""
 
     def first(self, verdict: Verdict) -> int:
         """The number of the first trial with this verdict."""
@@ -176,6 +183,8 @@ def _hostile_message(url: str) -> None:
 def _served(url: str, address: str, name: str) -> Served:
     store = open_store(url)
     trials, best = query.trials(store, name), query.best_trial(store, name)
+    files = query.artifacts(store, name)
+    pictured = [file.trial for file in files if file.kind == "picture" and file.trial is not None]
     store.close()
     assert best is not None
-    return Served(url, address, list(trials), best)
+    return Served(url, address, list(trials), best, pictured)

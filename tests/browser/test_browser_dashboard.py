@@ -86,8 +86,9 @@ def test_the_page_of_a_trial_tells_why_it_ended_and_where_its_settings_are_from(
 
 
 def test_the_files_of_a_trial_are_on_its_page(watched: pages.Watched, served: "Served") -> None:
-    pages.open_trial(watched.page, served.dashboard, 0)  # a worker's first trial has all of them
-    name = "trial-00000"
+    number = served.pictured[0]  # it has all of them
+    pages.open_trial(watched.page, served.dashboard, number)
+    name = f"trial-{number:05d}"
     for kind in FILES:
         watched.page.get_by_text(f"{name}.{kind}").first.wait_for()
     picture = watched.page.locator(f'img[alt="{name}.png"]')

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from trainer.config import DataConfig, GuardConfig, Series
 from trainer.data.features import BuiltSeries, Floats, build_series, lookback
@@ -99,6 +98,8 @@ def constant_findings(table: Table, built: BuiltSeries, fitting: slice) -> list[
 
 def range_findings(built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
     """Outliers of the standardised features before clipping, and the shares that clipping takes."""
+    import pandas as pd
+
     held = np.concatenate([data.fitting, data.validation])
     values = built.features.to_numpy(np.float64)[built.first : built.stop][held]
     scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std

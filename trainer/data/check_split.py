@@ -1,14 +1,17 @@
 """Checks of the split as it was cut: rows enough, and no target that reaches into the next split."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from trainer.config import DataConfig
 from trainer.data.findings import AuditFinding
 from trainer.data.split import SplitRows, check_counts, minimum_of, short_splits
 from trainer.errors import SplitError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def count_findings(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -> list[AuditFinding]:
@@ -22,7 +25,7 @@ def count_findings(config: DataConfig, folds: Sequence[SplitRows], warm_up: int)
     return []
 
 
-def overlap_findings(split: SplitRows, times: pd.DatetimeIndex, horizon: int) -> list[AuditFinding]:
+def overlap_findings(split: SplitRows, times: "pd.DatetimeIndex", horizon: int) -> list[AuditFinding]:
     """Splits of a fold with a target that reaches a row of the split that it is to be judged on.
 
     Judges the rows alone, by their times, knowing nothing of how they were cut. A row's target reaches

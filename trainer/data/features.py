@@ -7,13 +7,16 @@ infinite, and the audit names it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from trainer.config import DataConfig, Series, Target, TransformName
 from trainer.data.source import Table, columns_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 
@@ -94,8 +97,8 @@ class BuiltSeries:
     the target's. `reach` is how many rows before t the values of row t are made from, at most.
     """
 
-    features: pd.DataFrame
-    target: pd.Series
+    features: "pd.DataFrame"
+    target: "pd.Series"
     first: int
     stop: int
     reach: int
@@ -125,6 +128,8 @@ def lookback(series: Series) -> Sequence[int]:
 
 def build_series(config: DataConfig, table: Table) -> BuiltSeries:
     """Make the features and the target; never raises for bad cells, which stay non-finite."""
+    import pandas as pd
+
     columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
     features: dict[str, Floats] = {}
     empty: dict[str, int] = {}

@@ -2,6 +2,8 @@
 
 What cannot be read as times and numbers is an error here, all problems of the columns at once. What can be
 read but is wrong (NaN, infinities, disorder, repetitions) is kept: the audit reports it.
+
+pandas is imported where it is used, here and beside: a worker that finds the data prepared does without.
 """
 
 import csv
@@ -14,15 +16,16 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from trainer.config import DataConfig, Series
-from trainer.data.times import UnreadableTime, read_times
 from trainer.errors import ColumnError, SourceError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAMPLES = ("sp500", "nasdaq", "wti")
 _EMPTY = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "."})
@@ -38,7 +41,7 @@ class Table:
     `sha256` is that of the bytes of the file, `rows` the number of rows read.
     """
 
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
     source: str
     sha256: str
     rows: int
@@ -46,8 +49,10 @@ class Table:
     counted_in: Literal["line", "row"]
 
     @property
-    def times(self) -> pd.DatetimeIndex:
+    def times(self) -> "pd.DatetimeIndex":
         """Time of each row."""
+        import pandas as pd
+
         return pd.DatetimeIndex(self.frame.index)
 
     def place(self, row: int) -> str:
@@ -71,17 +76,20 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
     Raises `SourceError` where the source is missing, empty or not a table, `ColumnError` where columns are
     missing or hold something else than times and numbers; cells are named by the line of the file.
     """
+    content = _content(config, folder)
     if config.source.startswith("sample:"):
-        content = _sample(config.source)
         table = _understand(config, _csv_cells(config.source, content, needed(config)), content)
         # Holidays stand in these files as rows without numbers; they are no observations.
         held = table.frame.notna().any(axis=1).to_numpy()
         return Table(table.frame[held], table.source, table.sha256, table.rows, table.positions[held], "line")
-    path = folder / config.source
-    content = _file(path, config.source)
-    if path.suffix.lower() in (".parquet", ".pq"):
+    if Path(config.source).suffix.lower() in (".parquet", ".pq"):
         return _understand(config, _parquet_cells(config, content), content)
     return _understand(config, _csv_cells(config.source, content, needed(config)), content)
+
+
+def sha256_of(config: DataConfig, *, folder: Path) -> str:
+    """`Table.sha256` of what `read_table` would read, without understanding it. Raises `SourceError`."""
+    return hashlib.sha256(_content(config, folder)).hexdigest()
 
 
 def columns_of(series: Series) -> tuple[str, ...]:
@@ -93,6 +101,13 @@ def needed(config: DataConfig) -> tuple[str, ...]:
     """The time column and every column of numbers that the features and the target read, in order, once."""
     named = [name for series in (*config.features, config.target) for name in columns_of(series)]
     return tuple(dict.fromkeys([config.time, *named]))
+
+
+def _content(config: DataConfig, folder: Path) -> bytes:
+    """The bytes of the source, as text where it is a sample."""
+    if config.source.startswith("sample:"):
+        return _sample(config.source)
+    return _file(folder / config.source, config.source)
 
 
 def _sample(source: str) -> bytes:
@@ -197,6 +212,8 @@ def _check_shape(source: str, header: list[str], rows: list[list[str]], lines: l
 
 
 def _parquet_cells(config: DataConfig, content: bytes) -> _Cells:
+    import pandas as pd
+
     try:
         frame = pd.read_parquet(io.BytesIO(content))
         if config.time not in frame.columns and config.time in frame.index.names:
@@ -222,6 +239,10 @@ def _parquet_cells(config: DataConfig, content: bytes) -> _Cells:
 
 def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
     """Turn cells into times and numbers, or raise one ColumnError with everything that is wrong."""
+    import pandas as pd
+
+    from trainer.data.times import UnreadableTime, read_times
+
     place = f"{config.source}, {cells.counted_in}"
     names = needed(config)
     problems = [problem for name in names if (problem := _unusable(name, cells.header)) is not None]

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from datetime import time as clock
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from trainer.config import DataConfig, Split
 from trainer.data.features import BuiltSeries
 from trainer.errors import SplitError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Rows = npt.NDArray[np.int64]
 
@@ -57,7 +60,7 @@ class SplitRows:
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
 
-def cut_folds(config: DataConfig, times: pd.DatetimeIndex, built: BuiltSeries) -> tuple[SplitRows, ...]:
+def cut_folds(config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries) -> tuple[SplitRows, ...]:
     """Rows of each fold, however few; `times` must ascend.
 
     A split ends where the target of its row t, h rows ahead, would lie in the next one (purge); the next one
@@ -95,7 +98,7 @@ def cut_folds(config: DataConfig, times: pd.DatetimeIndex, built: BuiltSeries) -
     return tuple(folds)
 
 
-def cut_development(config: DataConfig, times: pd.DatetimeIndex, built: BuiltSeries) -> SplitRows:
+def cut_development(config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries) -> SplitRows:
     """All rows before the test as training rows, none to validate on: for a model that is final."""
     first, stop = built.first, built.stop
     test = min(max(_bounds(config, times, first, stop)[1], first), stop)
@@ -163,8 +166,10 @@ def minimum_of(split: str) -> int:
     return MIN_TRAIN if split == "train" else MIN_HELD_OUT
 
 
-def _bounds(config: DataConfig, times: pd.DatetimeIndex, first: int, stop: int) -> tuple[int, int]:
+def _bounds(config: DataConfig, times: "pd.DatetimeIndex", first: int, stop: int) -> tuple[int, int]:
     """Positions of the first row that is not train, and of the first that is neither train nor validation."""
+    import pandas as pd
+
     split = config.split
     if split.fractions is not None:
         usable = max(stop - first, 0)

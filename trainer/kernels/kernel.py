@@ -65,6 +65,14 @@ def kernel_name(asked: KernelName, device: torch.device) -> KernelName:
     return asked
 
 
+def load_kernel(asked: KernelName, device: torch.device) -> None:
+    """Have ready what `make_kernel` would import and compile; raises as `kernel_name`."""
+    if kernel_name(asked, device) == "fused":
+        from trainer.kernels.compiled import make_ready
+
+        make_ready()
+
+
 def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device) -> Kernel:
     """The kernel of this name for `model`; TrainerError where it does not run on `device`."""
     # Each imports for a second what the other has no use for: Numba here, PyTorch's compiler there.

@@ -43,6 +43,14 @@ def attributes(run: "Launched") -> dict[str, Any]:
     return study._storage.get_study_system_attrs(study._study_id)
 
 
+@pytest.fixture
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials as short as these get whatever a long one gets."""
+    monkeypatch.setattr(publish, "_CREDIT_S", 1e9)
+    monkeypatch.setattr(publish, "_CREDIT_SHARE", 1e9)
+
+
+@pytest.mark.usefixtures("_unhurried")
 def test_a_trial_leaves_a_note_files_and_attributes(write_study: "WriteStudy", launch: "Launch") -> None:
     run = launch(write_study(**SHOWN))
     for trial, row in zip(run.study.optuna.get_trials(), run.trials, strict=True):
@@ -66,6 +74,7 @@ def test_a_trial_leaves_a_note_files_and_attributes(write_study: "WriteStudy", l
         assert json.loads(contents[2])["trial"] == trial.number
 
 
+@pytest.mark.usefixtures("_unhurried")
 def test_the_record_knows_the_files_and_they_are_what_it_says(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -200,6 +209,14 @@ def test_pictures_stop_where_they_would_take_more_than_their_share(
     monkeypatch.setattr(publish, "_CREDIT_S", 0.0)
     monkeypatch.setattr(publish, "_SHARE", 1e9)
     monkeypatch.setattr(publish, "_SHARE_OF_PICTURES", 0.0)
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    assert [row.kind for row in query.artifacts(run.store, "small", 0)] == ["log", "settings", "curves"]
+
+
+def test_a_worker_that_has_just_begun_does_not_import_what_draws_pictures(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_FIRST_PICTURE_S", 1e9)
     run = launch(write_study(**SHOWN), "study.trials=1")
     assert [row.kind for row in query.artifacts(run.store, "small", 0)] == ["log", "settings", "curves"]
 
