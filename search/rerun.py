@@ -268,6 +268,8 @@ def _elsewhere(exported: Exported) -> tuple[str, ...]:
         found = ["the export does not say on which machine its value was computed"]
     else:
         found = _not_as_before(this_machine(), exported.machine)
+    if exported.had_one_kernel:  # or its study went on under a Ballast that has two: versions are a study's
+        found.append("the export does not say which kernel computed its value")
     return (*found, *_not_as_before(versions(), exported.versions))
 
 

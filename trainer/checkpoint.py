@@ -31,9 +31,8 @@ from trainer.skill import Baseline
 
 log = logging.getLogger("ballast.trainer")
 
-_NO_PART_OF_A_TRIAL = {"training": {"max_seconds", "kernel"}, "data": {"source"}}
-"""A limit of time changes no bit of what is within it, the table is known by its digest, the kernel by the
-name of the one that computes, `auto` or not."""
+_NO_PART_OF_A_TRIAL = {"training": {"max_seconds"}, "data": {"source"}}
+"""A limit of time changes no bit of what is within it, and the table is known by its digest."""
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,10 @@ class Learner:
         kept = self.kernel.averages().items()
         return next((name for name, both in kept if any(not bool(v.isfinite().all()) for v in both)), None)
 
+    def share_room(self, other: "Learner") -> None:
+        """Take turns with `other`, whose model has the same shape: room for one batch is enough for both."""
+        self.kernel.share_room(other.kernel)
+
     def movement(self) -> float:
         """How far the weights are from their start, relative to weights of ordinary size."""
         return movement(self.model, self._start)

@@ -71,6 +71,8 @@ def fit(
         file = CheckpointFile(checkpoint, same)
     with reproducible(seed):
         folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
+        for fold in folds[1:]:
+            fold.learner.share_room(folds[0].learner)
         trial = Trial(config, folds, baseline, ceiling)
         saved = None if file is None else file.load()
         if saved is not None:

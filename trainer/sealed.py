@@ -39,7 +39,9 @@ def read(path: Path, identity: str) -> bytes:
         raise CheckpointError("it is damaged: it ends in its head")
     owner, digest, payload = rest
     if owner != identity.encode():
-        raise CheckpointError("it is of another configuration, seed, table or version of torch")
+        raise CheckpointError(
+            "it is of another configuration, seed, table or version of torch, numba or scipy"
+        )
     if digest != hashlib.sha256(payload).hexdigest().encode():
         raise CheckpointError("it is damaged: its digest is not that of what it holds")
     return payload

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from trainer.kernels import compiled
-from trainer.kernels.compiled import Workspace
+from trainer.kernels.workspace import Workspace
 from trainer.learner import Learner
 
 Change = Callable[[Tensor], Tensor]

@@ -297,6 +297,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "seed": {"seed": 4},
     "setting": {"config": settings(gru={"learning_rate": 6e-3})},
     "guard": {"config": settings(output_limit=9.0)},
+    "kernel": {"config": settings(training={"kernel": "torch"})},
     "ceiling": {"ceiling": 0.8},
 }
 
@@ -310,7 +311,8 @@ def test_the_checkpoint_of_another_trial_is_ignored(
     assert result.resumed_from is None
     assert bits(result) == bits(trial(data, **OTHERS[name]))
     assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
-        f"checkpoint {path} is ignored: it is of another configuration, seed, table or version of torch"
+        f"checkpoint {path} is ignored: it is of another configuration, seed, table or version of torch, "
+        "numba or scipy"
     ]
 
 
@@ -328,7 +330,10 @@ def test_other_rows_another_torch_and_another_baseline_are_another_identity(
     }
     monkeypatch.setattr(torch, "__version__", "2.99.0")
     others.add(of(settings(), data))
-    assert len(others - {mine}) == 4
+    monkeypatch.undo()
+    monkeypatch.setattr("trainer.checkpoint.version", lambda package: f"another {package}")
+    others.add(of(settings(), data))
+    assert len(others - {mine}) == 5
 
 
 def test_a_time_limit_a_moved_file_and_the_last_digits_of_a_baseline_are_not(data: Dataset) -> None:

@@ -11,24 +11,27 @@ the guard sees them. Sums may be reordered and products fused with them; the ord
 
 import logging
 import math
+import pickle
 from collections.abc import Callable
 from functools import cache, partial
 from time import perf_counter
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit, types
 from numba.extending import overload
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from trainer.errors import TrainerError
+from trainer.kernels.workspace import GATES, Array, Workspace, workspace
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 log = logging.getLogger("ballast.trainer")
 
-_GATES = 3
 _UNPACKED = 1_000_000
 """Multiply-adds up to which OpenBLAS multiplies small matrices in place, without packing them first."""
+_FEW = 8
+"""Rows; parts of fewer cost more than packing."""
 _fast = partial(njit, fastmath={"contract", "arcp", "nsz", "reassoc"}, nogil=True, error_model="numpy")
 
 
@@ -40,72 +43,9 @@ def _compiled(function: Function) -> Function:
         return cast(Function, _fast()(function))
 
 
-class Workspace(NamedTuple):
-    """What a forward pass leaves for the backward pass, and room for both; made once for each batch size."""
-
-    hidden: Array
-    """(L, S + 1, B, H): the state before each step and after the last; the first is zero."""
-    gates: Array
-    """(L, S, B, 4H): reset, update, new, and the new gate's hidden part before the reset gate weighs it.
-
-    (L, 1, B, 4H) where no backward pass is to follow.
-    """
-    masks: Array
-    """(L - 1, S, B, H): what dropout multiplies a layer's outputs by; empty where nothing is dropped."""
-    last_mask: Array
-    """(B, H): the same for the last state."""
-    dropped: Array
-    """As `masks`: the inputs of the layers above the first."""
-    projected: Array
-    """(S, B, 3H): the inputs' part of the gates; in the backward pass its gradient."""
-    recurrent: Array
-    """(S, B, 3H): the gradient of the hidden part of the gates; in a forecast (1, B, 3H), the part."""
-    above: Array
-    """(S, B, H): the gradient that reaches a layer's states from the layer above; empty with one layer."""
-    turned: Array
-    """(H, 3H): a layer's recurrent weights transposed, which makes a small product twice as fast."""
-    state: Array
-    """(2, B, H): the gradient of the state, straight and through the gates."""
-    out: Array
-    """(B,): the forecasts."""
-    d_out: Array
-    """(B,): the gradient of the loss with respect to them."""
-
-
-def workspace(
-    shape: tuple[int, int],
-    hidden: int,
-    layers: int,
-    *,
-    dropout: bool,
-    backward: bool,
-    dtype: type = np.float32,
-) -> Workspace:
-    """Room for batches of `shape` (S, B)."""
-    (steps, batch), inner = shape, layers - 1
-
-    def room(*lengths: int) -> Array:
-        return np.zeros(lengths, dtype)
-
-    return Workspace(
-        hidden=room(layers, steps + 1, batch, hidden),
-        gates=room(layers, steps if backward else 1, batch, 4 * hidden),
-        masks=room(inner if dropout else 0, steps, batch, hidden),
-        last_mask=room(batch if dropout else 0, hidden),
-        dropped=room(inner if dropout else 0, steps, batch, hidden),
-        projected=room(steps, batch, _GATES * hidden),
-        recurrent=room(steps if backward else 1, batch, _GATES * hidden),
-        above=room(steps if backward and inner else 0, batch, hidden),
-        turned=room(hidden, _GATES * hidden),
-        state=room(2, batch, hidden),
-        out=room(batch),
-        d_out=room(batch),
-    )
-
-
 def _tanh(x: float) -> float:
     """As Eigen has it for float32: a rational function of degree 13 over 6, within 4e-7 of tanh."""
-    raise NotImplementedError("this has a body only where it is compiled")
+    return math.tanh(x)
 
 
 @overload(_tanh)
@@ -142,7 +82,7 @@ def _tanh_of_its_type(x: Any) -> Callable[[Any], Any]:
 
 def _sigmoid(x: float) -> float:
     """1 / (1 + exp(-x)), by the tanh above."""
-    raise NotImplementedError("this has a body only where it is compiled")
+    return 0.5 * _tanh(0.5 * x) + 0.5
 
 
 @overload(_sigmoid)
@@ -158,7 +98,7 @@ def _sigmoid_of_its_type(x: Any) -> Callable[[Any], Any]:
 @_compiled
 def _layer(flat: Array, layer: int, features: int, hidden: int) -> tuple[Array, Array, Array, Array]:
     """Views of a flat vector as w_ih (3H, I), w_hh (3H, H), b_ih (3H,), b_hh (3H,) of a layer."""
-    gates = _GATES * hidden
+    gates = GATES * hidden
     inputs, start = features, 0
     if layer > 0:
         start = gates * (features + hidden + 2) + (layer - 1) * gates * (2 * hidden + 2)
@@ -188,7 +128,9 @@ def _inputs(x: Array, work: Workspace, layer: int) -> Array:
 @_compiled
 def _multiply(a: Array, b: Array, out: Array) -> None:
     """`out` (M, N) becomes a (M, K) · b (K, N), for a of few rows: as many at a time as need no packing."""
-    rows = min(a.shape[0], max(1, _UNPACKED // b.size))
+    rows = _UNPACKED // b.size
+    if rows < _FEW:
+        rows = a.shape[0]
     for start in range(0, a.shape[0], rows):
         np.dot(a[start : start + rows], b, out[start : start + rows])
 
@@ -334,7 +276,7 @@ def _recur_back(w_hh: Array, db_ih: Array, db_hh: Array, work: Workspace, layer:
 
 @_compiled
 def norm(gradient: Array) -> float:
-    """The L2 norm: finite iff every element is, and their norm is a float of this type."""
+    """The L2 norm: finite iff every element is, and the sum of their squares is a float of this type."""
     total = gradient.dtype.type(0)
     for i in range(gradient.size):
         total += gradient[i] * gradient[i]
@@ -370,17 +312,30 @@ def update(
 
 @cache
 def make_ready() -> None:
-    """Compile, or load what an earlier process has compiled: seconds that are to fall into no epoch."""
+    """Compile, or load what an earlier process has compiled: seconds that are to fall into no epoch.
+
+    Raises TrainerError where the folder in which it is kept is full, or what is in it is damaged.
+    """
     began = perf_counter()
-    for is_followed in (True, False):
+    try:
+        _call_all()
+    except (OSError, EOFError, pickle.UnpicklingError) as error:
+        folder = cast(Any, forward).stats.cache_path
+        raise TrainerError(
+            f"what is compiled for this processor is kept in {folder}, which is full or damaged ({error}); "
+            f"try: rm {folder}/compiled.*.nb?"
+        ) from None
+    if (seconds := perf_counter() - began) > 1:
+        log.info("compiled for this processor in %.1f s", seconds)
+
+
+def _call_all() -> None:
+    """Each function once, with arrays of the types that training has."""
+    flat, x = np.zeros(GATES * 4 + 2, np.float32), np.zeros((1, 1, 1), np.float32)
+    for is_followed in (False, True):
         work = workspace((1, 1), 1, 1, dropout=False, backward=is_followed)
-        flat, x = np.zeros(_GATES * 4 + 2, np.float32), np.zeros((1, 1, 1), np.float32)
         forward(flat, x, work)
-    work = workspace((1, 1), 1, 1, dropout=False, backward=True)
     squared_error(flat, work)
     backward(flat, x, work, flat.copy())
     norm(flat)
     update(flat, flat.copy(), np.zeros((2, flat.size), np.float32), 1.0, 0.0, 0.0, 1)
-    seconds = perf_counter() - began
-    if seconds > 1:
-        log.info("compiled for this processor in %.1f s; the next process finds it done", seconds)

@@ -1,7 +1,7 @@
 """The compiled kernel: a batch goes through a handful of calls, and all weights lie in one vector."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from trainer.config import KernelName, TrialConfig
 from trainer.kernels import compiled
-from trainer.kernels.compiled import Workspace
 from trainer.kernels.kernel import Pass
+from trainer.kernels.workspace import Workspace, workspace
 from trainer.model import GRUForecaster, flat_copy
 
 _FORECAST_ROWS = 128
@@ -83,6 +83,10 @@ class FusedKernel:
         both = zip(*(_parts(average, self._model) for average in self._averages), strict=True)
         return dict(zip(names, both, strict=True))
 
+    def share_room(self, other: Self) -> None:
+        """Use the workspaces of `other`."""
+        self._workspaces = other._workspaces
+
     def state(self) -> dict[str, Any]:
         """Copies, named as in the state dict of PyTorch's AdamW."""
         first, second = self._averages.clone()
@@ -98,7 +102,7 @@ class FusedKernel:
         steps, batch, _ = x.shape
         key, gru = (steps, batch, backward), self._model.gru
         if key not in self._workspaces:
-            self._workspaces[key] = compiled.workspace(
+            self._workspaces[key] = workspace(
                 (steps, batch),
                 gru.hidden_size,
                 gru.num_layers,

@@ -1,7 +1,7 @@
 """What a learner asks of its arithmetic, and which arithmetic that is."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -45,6 +45,9 @@ class Kernel(Protocol):
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
         """The optimiser's moving averages, live, by parameter; those that it has made."""
+
+    def share_room(self, other: Self) -> None:
+        """Compute where `other` computes: the two take turns, and need room for one batch between them."""
 
     def state(self) -> dict[str, Any]:
         """A copy of all that `apply` changes but the weights, in tensors and plain containers."""

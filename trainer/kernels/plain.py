@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -74,6 +74,9 @@ class TorchKernel:
         state = self._optimizer.state
         named = self._model.named_parameters()
         return {name: tuple(state[weight].values()) for name, weight in named if weight in state}
+
+    def share_room(self, other: Self) -> None:
+        """PyTorch finds room for each operation, and gives it back."""
 
     def state(self) -> dict[str, Any]:
         """A copy of the optimiser's state dict."""
