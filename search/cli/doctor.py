@@ -22,6 +22,8 @@ _PACKAGES = (
     "mlflow",
     "pandas",
     "numpy",
+    "scipy",
+    "numba",
     "arch",
     "safetensors",
 )
@@ -45,8 +47,11 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """Check the installation: packages, that search, trainer and storage are ours, configs, store, device."""
-    found = [*_ours(), *_packages(), _configs(), _store(store_url(store)), _device()]
+    """Check the installation: packages, that search, trainer and storage are ours, configs, store, device.
+
+    What computes a training step on the CPU is compiled where no trial has done it yet: ten seconds, once.
+    """
+    found = [*_ours(), *_packages(), _configs(), _store(store_url(store)), _device(), _kernel()]
     ok = all(finding.state != "problem" for finding in found)
     if as_json:
         print_json({"ok": ok, "findings": [finding._asdict() for finding in found]})
@@ -110,3 +115,16 @@ def _device() -> Finding:
     from trainer.runtime import describe_devices
 
     return Finding("device", "ok", describe_devices())
+
+
+def _kernel() -> Finding:
+    if find_spec("torch") is None or find_spec("numba") is None:
+        return Finding("kernel", "problem", "torch or numba is not installed")
+    from trainer.errors import TrainerError
+    from trainer.loop import make_ready
+
+    try:
+        make_ready("fused", "cpu")
+    except TrainerError as error:
+        return Finding("kernel", "problem", str(error))
+    return Finding("kernel", "ok", "fused, compiled for this processor")

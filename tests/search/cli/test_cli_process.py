@@ -17,6 +17,7 @@ import pytest
 
 from search.cli.main import COMMANDS
 from search.exposure import warn_if_exposed
+from trainer.errors import TrainerError
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, WriteStudy
@@ -72,6 +73,19 @@ def test_doctor_finds_an_installation_well(ballast: "Ballast") -> None:
     states = {finding["what"]: finding["state"] for finding in told.json["findings"]}
     assert [states[f"package {name}"] for name in ("search", "trainer", "storage")] == ["ok"] * 3
     assert (states["safe ranges"], states["store"], states["device"]) == ("ok", "absent", "ok")
+    assert (states["numba"], states["kernel"]) == ("ok", "ok")
+
+
+def test_doctor_tells_what_keeps_the_kernel_from_being_compiled(
+    ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(kernel: str, device: str) -> None:
+        raise TrainerError("the disk is full")
+
+    monkeypatch.setattr("trainer.loop.make_ready", full)  # a disk that is full is not to be had
+    told = ballast("doctor", "--json")
+    assert told.code == 1
+    assert {"what": "kernel", "state": "problem", "detail": "the disk is full"} in told.json["findings"]
 
 
 def test_db_upgrade_of_a_store_that_is_new_changes_nothing(
