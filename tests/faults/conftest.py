@@ -38,9 +38,9 @@ class Strike(Protocol):
         """Keyword arguments are settings of the guard."""
 
 
-@pytest.fixture(scope="session", params=["torch", "fused"])
+@pytest.fixture(scope="session", params=[pytest.param("torch", marks=pytest.mark.slow), "fused"])
 def kernel(request: pytest.FixtureRequest) -> str:
-    """Each kernel in turn: the guard sees the same on every path."""
+    """Each kernel in turn: the guard sees the same on every path. The second time is left to the slow tests."""
     return f"training.kernel={request.param}"
 
 
