@@ -40,7 +40,7 @@ class Strike(Protocol):
 
 @pytest.fixture(scope="session", params=[pytest.param("torch", marks=pytest.mark.slow), "fused"])
 def kernel(request: pytest.FixtureRequest) -> str:
-    """Each kernel in turn: the guard sees the same on every path. The second time is left to the slow tests."""
+    """Each kernel in turn, one of them with the slow tests: the guard sees the same on every path."""
     return f"training.kernel={request.param}"
 
 
