@@ -8,6 +8,7 @@ would let it pass. Thresholds and their sources: docs/guard.md.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from trainer.config import GuardConfig
 from trainer.result import Action, FindingKind, Intervention, Outcome
@@ -39,8 +40,7 @@ _EPOCH_SIGNALS = (
 )
 
 
-@dataclass(frozen=True)
-class StepSignals:
+class StepSignals(NamedTuple):
     """What one training step says: finite or not, these are the raw numbers."""
 
     inputs: float
@@ -87,7 +87,15 @@ class Detection:
 
 def detect_step(signals: StepSignals, config: GuardConfig) -> Detection | None:
     """The first thing wrong with a training step, None if nothing is."""
-    return _not_finite(signals, _STEP_SIGNALS) or _out_of_bounds(signals.output_max, signals.loss, config)
+    inputs, loss, output, norm = signals
+    # A sum is finite only if its parts are: of a good step one sum and three comparisons are asked.
+    if (
+        math.isfinite(inputs + loss + output + norm)
+        and output <= config.output_limit
+        and config.loss_floor <= loss <= config.loss_limit
+    ):
+        return None
+    return _not_finite(signals, _STEP_SIGNALS) or _out_of_bounds(output, loss, config)
 
 
 def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> Detection | None:

@@ -2,7 +2,6 @@
 
 import errno
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +170,7 @@ def test_a_trial_that_the_guard_cut_starts_as_it_did_and_is_cut_again(
 
     def backward(learner: Learner, batch: Batch) -> StepSignals:
         signals = genuine(learner, batch)
-        return replace(signals, loss=float("nan")) if next(count) == 1 else signals
+        return signals._replace(loss=float("nan")) if next(count) == 1 else signals
 
     monkeypatch.setattr(Learner, "backward", backward)
     done = launch(write_study(), "study.trials=1")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +45,7 @@ class Poison:
         def backward(learner: Learner, batch: Batch) -> StepSignals:
             signals = genuine(learner, batch)
             self.count += 1
-            return replace(signals, loss=math.nan) if self.count - 1 in steps else signals
+            return signals._replace(loss=math.nan) if self.count - 1 in steps else signals
 
         monkeypatch.setattr(Learner, "backward", backward)
 

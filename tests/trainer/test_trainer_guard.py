@@ -44,7 +44,7 @@ EPOCH_KINDS = {
 
 
 def step_with(**signals: float) -> StepSignals:
-    return replace(GOOD_STEP, **signals)
+    return GOOD_STEP._replace(**signals)
 
 
 def epoch_with(**signals: Any) -> EpochSignals:

@@ -111,7 +111,7 @@ def both(shape: Shape, settings_of: MakeConfig, steps: int, **training: Any) -> 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_step_has_the_same_signals_and_gradients(shape: Shape, settings_of: MakeConfig) -> None:
     (signals, gradient, *_), (its_signals, its_gradient, *_) = both(shape, settings_of, 1)
-    for name, value in vars(signals[0]).items():
+    for name, value in signals[0]._asdict().items():
         assert getattr(its_signals[0], name) == pytest.approx(value, rel=2e-6, abs=1e-6), name
     assert its_gradient.dtype == torch.float32
     torch.testing.assert_close(its_gradient, gradient, rtol=0, atol=2e-6 * float(gradient.abs().max()))
@@ -220,7 +220,7 @@ def test_a_broken_weight_gives_the_same_signals(name: str, value: float, setting
         learner = learner_of(SHAPES[1], kernel, settings_of)
         learner.model.get_parameter(name).data.view(-1)[0] = value
         signals = learner.backward(batch_of(SHAPES[1]))
-        told.append({name: math.isfinite(value) for name, value in vars(signals).items()})
+        told.append({name: math.isfinite(value) for name, value in signals._asdict().items()})
     assert told[0] == told[1]
     assert not all(told[0].values())
 
@@ -234,7 +234,7 @@ def test_a_broken_cell_gives_the_same_signals(where: str, value: float, settings
         learner, batch = learner_of(SHAPES[1], kernel, settings_of), batch_of(SHAPES[1])
         getattr(batch, where).view(-1)[0] = value
         signals = learner.backward(batch)
-        told.append({name: math.isfinite(value) for name, value in vars(signals).items()})
+        told.append({name: math.isfinite(value) for name, value in signals._asdict().items()})
     assert told[0] == told[1]
 
 

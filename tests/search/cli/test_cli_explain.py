@@ -1,6 +1,5 @@
 """Every value of a trial is traced: one study with a setting from each layer, and the promised shapes."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ def settings(
 
     def backward(learner: Learner, batch: Batch) -> StepSignals:
         signals = genuine(learner, batch)
-        return replace(signals, loss=float("nan")) if next(count) == 1 else signals
+        return signals._replace(loss=float("nan")) if next(count) == 1 else signals
 
     monkeypatch.setattr(Learner, "backward", backward)
     space = {LR: {"low": 1e-3, "high": 0.1, "log": True}}
