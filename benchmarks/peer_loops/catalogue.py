@@ -50,7 +50,7 @@ PEERS: Sequence[Peer] = (
     Peer("ray, 2 actors", "ray_tune", needs=("ray",)),
     Peer("ray, 2 actors reused", "ray_tune", ("--reuse",), ("ray",)),
     EXPERTS,
-    Peer("ballast"),
+    Peer("ballast, 1 worker"),
     Peer("ballast, 2 workers", options=("--workers", "2")),
     Peer("ballast, torch", options=("--set", "training.kernel=torch")),
 )

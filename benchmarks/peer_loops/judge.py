@@ -91,13 +91,13 @@ class Goal:
 
 
 GOALS = (
-    Goal("ballast", EXPERT, 3.0, units=16),
-    Goal("ballast", EXPERT, 3.0, units=32),
-    Goal("ballast", EXPERT, 2.0, units=64),
+    Goal("ballast, 1 worker", EXPERT, 3.0, units=16),
+    Goal("ballast, 1 worker", EXPERT, 3.0, units=32),
+    Goal("ballast, 1 worker", EXPERT, 2.0, units=64),
     Goal("ballast, 2 workers", "lightning", 6.0),
     Goal("ballast, 2 workers", "dataloader", 6.0),
     Goal("ballast, 2 workers", "autogru", 10.0),
-    Goal("ballast, 2 workers", "ballast", 1.75),
+    Goal("ballast, 2 workers", "ballast, 1 worker", 1.75),
 )
 """As they were set before anything was measured; they are never changed here."""
 

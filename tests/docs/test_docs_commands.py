@@ -34,13 +34,10 @@ def typed(line: str) -> list[str]:
 
 
 def commands(page: str) -> Iterator[list[str]]:
-    """Every command in a block that begins with `ballast`, also behind `&&` or a pipe.
-
-    A name in a table's first column has more than one blank behind it.
-    """
+    """Every command in a block that begins with `ballast`, also behind `&&` or a pipe."""
     for line in blocks(page):
         for part in re.split(r"&&|\|", line):
-            if re.match(r"(\$ )?([A-Z_]+=\S+ )*ballast (?! )", part.strip()):
+            if re.match(r"(\$ )?([A-Z_]+=\S+ )*ballast ", part.strip()):
                 yield typed(part)[1:]
 
 

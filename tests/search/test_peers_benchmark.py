@@ -182,9 +182,10 @@ def test_losses_that_differ_make_the_comparison_void(capsys: pytest.CaptureFixtu
 
 
 def test_a_missed_goal_is_told_and_decides(capsys: pytest.CaptureFixture[str]) -> None:
-    rounds = {name: [one_round(1.0, {SMALL: 1.0, LARGE: 1.0})] for name in ("ballast", "ballast, 2 workers")}
+    names = ("ballast, 1 worker", "ballast, 2 workers")
+    rounds = {name: [one_round(1.0, {SMALL: 1.0, LARGE: 1.0})] for name in names}
     assert not peers.told(rounds, {}, {SMALL: [0.5, 0.6]})
-    assert "ballast, 2 workers 1.75 times better than ballast in trials per hour: 1.00, MISSED" in (
+    assert "ballast, 2 workers 1.75 times better than ballast, 1 worker in trials per hour: 1.00, MISSED" in (
         capsys.readouterr().out
     )
 
@@ -214,7 +215,7 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["expert", "ballast", "ballast, 2 workers"])
+@pytest.mark.parametrize("name", ["expert", "ballast, 1 worker", "ballast, 2 workers"])
 def test_a_competitor_does_the_work(name: str, folder: Path) -> None:
     (peer,) = (each for each in PEERS if each.name == name)
     done = peers.run(peer, folder, seed=0)

@@ -78,7 +78,7 @@ def load_kernel(asked: KernelName, device: torch.device) -> None:
 
 def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device) -> Kernel:
     """The kernel of this name for `model`; TrainerError where it does not run on `device`."""
-    # Each imports for a second what the other has no use for: Numba here, PyTorch's compiler there.
+    # Both know this file; and where PyTorch computes, Numba is not imported.
     if kernel_name(config.training.kernel, device) == "fused":
         from trainer.kernels.fused import FusedKernel
 
