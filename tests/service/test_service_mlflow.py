@@ -36,7 +36,9 @@ URL = "sqlite:///ballast.db"
 PATIENCE_S = 240.0
 _STUDY = {"trials": 3, "sampler": "random", "startup_trials": None}
 SOME: dict[str, Any] = {"study": _STUDY, "training": {"epochs": 3, "patience": 3}}
-LONG: dict[str, Any] = {"study": _STUDY, "training": {"epochs": 200, "patience": 200}}
+MANY: dict[str, Any] = {"study": {**_STUDY, "trials": 1000}, "training": {"epochs": 100, "patience": 100}}
+ENDLESS: dict[str, Any] = {"study": _STUDY, "training": {"epochs": 100_000, "patience": 100_000}}
+"""Both outlast any start of MLflow, and are ended by a signal."""
 _SERVER = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -231,17 +233,18 @@ def test_a_server_that_is_away_costs_no_trial_and_no_epoch_and_gets_all_later(
 def test_a_server_that_is_killed_and_comes_back_has_all_once(
     write_study: "WriteStudy", server: Server, command: Command, store: Callable[[], Store]
 ) -> None:
-    process = command("run", write_study(**LONG), "--store", URL, uri=server.uri)
+    process = command("run", write_study(**MANY), "--store", URL, uri=server.uri)
     wait_until(lambda: metrics_of(server) > 0, "the first epochs in MLflow")
     server.kill()
     known = len(query.trials(opened := store(), "small"))
     wait_until(lambda: len(query.trials(opened, "small")) > known, "the next trial")
     server.start()
+    process.send_signal(signal.SIGINT)
     code, said = finish(process)
-    assert code == 0, said
+    assert code == 130, said
     code, said = finish(command("track", "small", "--store", URL, uri=server.uri))
     assert code == 0, said
-    assert_all_is_there_once(server.uri, opened, 3)
+    assert_all_is_there_once(server.uri, opened, len(query.trials(opened, "small")))
 
 
 def metrics_of(server: Server) -> int:
@@ -259,16 +262,18 @@ def test_a_sender_that_is_killed_leaves_nothing_twice(
     write_study: "WriteStudy", server: Server, command: Command, store: Callable[[], Store]
 ) -> None:
     """In the middle of a study: whoever comes next finds what the dead one made."""
-    process = command("run", write_study(**LONG), "--store", URL, uri=server.uri)
+    process = command("run", write_study(**MANY), "--store", URL, uri=server.uri)
     wait_until(lambda: metrics_of(server) > 0, "the first epochs in MLflow")
     sender = sender_of(process)
     assert sender is not None
     sender.kill()
+    process.send_signal(signal.SIGINT)
     code, said = finish(process)
-    assert code == 0, said
+    assert code == 130, said
     code, said = finish(command("track", "small", "--store", URL, uri=server.uri))
     assert code == 0, said
-    assert_all_is_there_once(server.uri, store(), 3)
+    opened = store()
+    assert_all_is_there_once(server.uri, opened, len(query.trials(opened, "small")))
 
 
 class Gate:
@@ -379,7 +384,7 @@ def test_a_second_signal_ends_the_wait_for_mlflow(
     write_study: "WriteStudy", server: Server, command: Command, store: Callable[[], Store]
 ) -> None:
     with Gate(server, hold="experiments/get-by-name") as gate:
-        process = command("run", write_study(**LONG), "--store", URL, uri=gate.uri)
+        process = command("run", write_study(**ENDLESS), "--store", URL, uri=gate.uri)
         assert gate.held.wait(PATIENCE_S)
         process.send_signal(signal.SIGINT)
         opened = store()
