@@ -9,15 +9,14 @@ import io
 import json
 import logging
 import pickle
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor
 
 from trainer import sealed
@@ -62,8 +61,11 @@ class Checkpoint:
     best_epoch: int
 
 
-_EPOCHS = TypeAdapter(tuple[EpochReport, ...])
-_FINDINGS = TypeAdapter(tuple[Finding, ...])
+Report = TypeVar("Report")
+
+_EVERY_FLOAT = ConfigDict(ser_json_inf_nan="constants")
+_EPOCHS = TypeAdapter(tuple[EpochReport, ...], config=_EVERY_FLOAT)
+_FINDINGS = TypeAdapter(tuple[Finding, ...], config=_EVERY_FLOAT)
 
 
 def identity(
@@ -94,6 +96,7 @@ class CheckpointFile:
     def __init__(self, path: Path, identity: str) -> None:
         self._path = path
         self._identity = identity
+        self._epochs, self._findings = _Diary(_EPOCHS), _Diary(_FINDINGS)
         self._warned = False
 
     def load(self) -> Checkpoint | None:
@@ -109,32 +112,38 @@ class CheckpointFile:
     def save(self, checkpoint: Checkpoint) -> None:
         """Put the checkpoint in the place of the one before; a failure is logged once."""
         try:
-            sealed.write(self._path, self._identity, _encode(checkpoint))
+            sealed.write(self._path, self._identity, self._encode(checkpoint))
         except OSError as error:
             if not self._warned:
                 log.warning("no checkpoint at %s, the trial goes on without: %s", self._path, error)
             self._warned = True
 
-
-def _encode(checkpoint: Checkpoint) -> bytes:
-    plain = {
-        **vars(checkpoint),
-        "folds": [{**vars(fold), "good": vars(fold.good)} for fold in checkpoint.folds],
-        "epochs": _plain(checkpoint.epochs),
-        "findings": _plain(checkpoint.findings),
-    }
-    buffer = io.BytesIO()
-    torch.save(plain, buffer)
-    return buffer.getvalue()
-
-
-def _plain(reports: Iterable[EpochReport | Finding]) -> list[dict[str, Any]]:
-    """Dataclasses as dicts, members of enums as strings; floats keep every bit."""
-    return [asdict(report, dict_factory=_without_enums) for report in reports]
+    def _encode(self, checkpoint: Checkpoint) -> bytes:
+        plain = {
+            **vars(checkpoint),
+            "folds": [{**vars(fold), "good": vars(fold.good)} for fold in checkpoint.folds],
+            "epochs": self._epochs.text(checkpoint.epochs),
+            "findings": self._findings.text(checkpoint.findings),
+        }
+        buffer = io.BytesIO()
+        torch.save(plain, buffer)
+        return buffer.getvalue()
 
 
-def _without_enums(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, StrEnum) else value for name, value in fields}
+class _Diary(Generic[Report]):
+    """What a trial only ever adds to, as text: JSON keeps every bit of a float.
+
+    Each line is what was new to one checkpoint: a long trial does not encode all of it in every epoch.
+    """
+
+    def __init__(self, adapter: TypeAdapter[tuple[Report, ...]]) -> None:
+        self._adapter, self._known, self._text = adapter, 0, ""
+
+    def text(self, reports: tuple[Report, ...]) -> str:
+        if len(reports) > self._known:
+            self._text += self._adapter.dump_json(reports[self._known :]).decode() + "\n"
+            self._known = len(reports)
+        return self._text
 
 
 def _decode(payload: bytes) -> Checkpoint:
@@ -146,11 +155,23 @@ def _decode(payload: bytes) -> Checkpoint:
                 "folds": tuple(
                     FoldState(**{**fold, "good": Snapshot(**fold["good"])}) for fold in plain["folds"]
                 ),
-                "epochs": _EPOCHS.validate_python(plain["epochs"]),
-                "findings": _FINDINGS.validate_python(plain["findings"]),
+                "epochs": _read(_EPOCHS, plain["epochs"]),
+                "findings": _read(_FINDINGS, plain["findings"]),
             }
         )
     # The digest has held, so only a forged file comes to this; torch says so in any of these ways.
-    except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, EOFError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        EOFError,
+    ) as error:
         what = f"it does not hold the tensors and numbers of a trial ({type(error).__name__})"
         raise CheckpointError(what) from None
+
+
+def _read(adapter: TypeAdapter[tuple[Report, ...]], text: str) -> tuple[Report, ...]:
+    return tuple(report for line in text.splitlines() for report in adapter.validate_json(line))

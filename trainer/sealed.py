@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainer.errors import CheckpointError
 
-_MAGIC = b"ballast checkpoint 2"
+_MAGIC = b"ballast checkpoint 3"
 """The last figure is the format: raise it with any change to what is saved or to what a trial computes."""
 
 

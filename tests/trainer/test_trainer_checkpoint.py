@@ -379,9 +379,9 @@ def replaced_by_a_folder(file: Path) -> None:
 DAMAGES: dict[Callable[[Path], None], str] = {
     cut_short: "it is damaged: its digest is not that of what it holds",
     cut_in_its_head: "it is damaged: it ends in its head",
-    emptied: "it does not begin with 'ballast checkpoint 2'",
+    emptied: "it does not begin with 'ballast checkpoint 3'",
     zeroed_in_the_middle: "it is damaged: its digest is not that of what it holds",
-    replaced_by_weights: "it does not begin with 'ballast checkpoint 2'",
+    replaced_by_weights: "it does not begin with 'ballast checkpoint 3'",
     replaced_by_a_folder: "Is a directory",
 }
 
