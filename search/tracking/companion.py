@@ -37,8 +37,9 @@ def tracked(
 ) -> Iterator[None]:
     """Send the study to MLflow while the block runs, and up to 20 s after it; None: do nothing.
 
-    A `should_stop` that turns true in these 20 s ends them. After the first of them the log says what is
-    waited for; what is not sent in the end is told in one warning.
+    A `should_stop` that turns true in these 20 s ends them, and a KeyboardInterrupt in the block leaves none
+    of them. After the first of them the log says what is waited for; what is not sent in the end is told in
+    one warning.
     Raises nothing of its own.
     """
     if uri is None:
@@ -47,11 +48,16 @@ def tracked(
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         companion = _Companion(study, uri, said)
         companion.start("--follow")
+        at_once = False
         try:
             yield
+        except KeyboardInterrupt:
+            at_once = True
+            raise
         finally:
             try:
-                companion.finish(should_stop)
+                if not at_once:
+                    companion.finish(should_stop)
             finally:
                 companion.kill()
                 companion.report()

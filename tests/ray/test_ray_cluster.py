@@ -30,7 +30,7 @@ if not has_ray():
     pytest.skip("Ray is not installed; run: make test-ray", allow_module_level=True)
 
 TRIALS = 6
-SLOW: dict[str, Any] = {"study": {"trials": TRIALS}, "training": {"epochs": 80, "patience": 80}}
+SLOW: dict[str, Any] = {"study": {"trials": TRIALS}, "training": {"epochs": 600, "patience": 600}}
 
 Process = subprocess.Popen[str]
 

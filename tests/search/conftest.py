@@ -40,6 +40,9 @@ _STUDY: dict[str, Any] = {
     "space": {"models.gru.learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}},
 }
 
+ENDLESS: dict[str, Any] = {"epochs": 100_000, "patience": 100_000}
+"""Training that only a signal ends."""
+
 Launch = Callable[..., "Launched"]
 Ballast = Callable[..., "Result"]
 

@@ -22,6 +22,7 @@ from storage import query, record, workers
 from storage.check import check
 from storage.engine import open_store
 from storage.verdicts import Verdict
+from tests.search.conftest import ENDLESS
 
 if TYPE_CHECKING:
     from tests.search.conftest import Launch, WriteStudy
@@ -142,7 +143,7 @@ def test_a_trial_without_an_owner_is_reaped_once_it_has_had_time_to_get_one(
 
 @pytest.mark.slow
 def test_kill_9_in_the_middle_of_training_is_survived(write_study: "WriteStudy", launch: "Launch") -> None:
-    path = write_study(training={"epochs": 5000, "patience": 5000})
+    path = write_study(training=ENDLESS)
     process = subprocess.Popen(
         [sys.executable, "-m", "search.cli", "run", str(path), "--store", "sqlite:///ballast.db"],
         stdout=subprocess.DEVNULL,

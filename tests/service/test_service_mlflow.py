@@ -27,6 +27,7 @@ from search.tracking.mapping import TRIAL, trial_params
 from search.watching.view import trial_view
 from storage import query, tables
 from storage.engine import Store, open_store
+from tests.search.conftest import ENDLESS
 
 if TYPE_CHECKING:
     from tests.search.conftest import WriteStudy
@@ -37,8 +38,7 @@ PATIENCE_S = 240.0
 _STUDY = {"trials": 3, "sampler": "random", "startup_trials": None}
 SOME: dict[str, Any] = {"study": _STUDY, "training": {"epochs": 3, "patience": 3}}
 MANY: dict[str, Any] = {"study": {**_STUDY, "trials": 1000}, "training": {"epochs": 100, "patience": 100}}
-ENDLESS: dict[str, Any] = {"study": _STUDY, "training": {"epochs": 100_000, "patience": 100_000}}
-"""Both outlast any start of MLflow, and are ended by a signal."""
+"""Lasts longer than any start of MLflow, and is ended by a signal."""
 _SERVER = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -384,10 +384,11 @@ def test_a_second_signal_ends_the_wait_for_mlflow(
     write_study: "WriteStudy", server: Server, command: Command, store: Callable[[], Store]
 ) -> None:
     with Gate(server, hold="experiments/get-by-name") as gate:
-        process = command("run", write_study(**ENDLESS), "--store", URL, uri=gate.uri)
+        process = command("run", write_study(study=_STUDY, training=ENDLESS), "--store", URL, uri=gate.uri)
         assert gate.held.wait(PATIENCE_S)
-        process.send_signal(signal.SIGINT)
         opened = store()
+        wait_until(lambda: bool(query.running(opened, "small")), "the first trial")
+        process.send_signal(signal.SIGINT)
         wait_until(lambda: not query.running(opened, "small"), "the end of the trial")
         sender = sender_of(process)
         process.send_signal(signal.SIGINT)

@@ -22,6 +22,7 @@ import sqlalchemy
 from sqlalchemy import make_url
 
 from benchmarks.postgres import execute
+from tests.search.conftest import ENDLESS
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, WriteStudy
@@ -149,7 +150,7 @@ def test_an_error_is_one_sentence_without_the_password(
 def test_no_process_of_a_run_has_the_password_on_its_command_line(
     write_study: "WriteStudy", secret_url: str
 ) -> None:
-    path = write_study(training={"epochs": 5000, "patience": 5000}, study={"trials": 4}).name
+    path = write_study(training=ENDLESS, study={"trials": 4}).name
     process = subprocess.Popen(
         [sys.executable, "-m", "search.cli", "run", path, "--workers", "2", "--verbose"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "BALLAST_STORE": secret_url},

@@ -17,12 +17,12 @@ from storage import query, workers
 from storage.check import check
 from storage.engine import Store, open_store
 from storage.verdicts import CONCLUSIVE, Verdict
+from tests.search.conftest import ENDLESS
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, Launch, WriteStudy
 
 URL = "sqlite:///ballast.db"
-LONG = {"epochs": 4000, "patience": 4000}
 
 Command = Callable[..., "subprocess.Popen[str]"]
 
@@ -102,7 +102,7 @@ def test_workers_share_the_trials_and_the_results_are_those_of_one(
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on_from_its_checkpoint(
     write_study: "WriteStudy", command: Command
 ) -> None:
-    path = write_study(study={"trials": 2}, training={"epochs": 300, "patience": 300})
+    path = write_study(study={"trials": 2}, training={"epochs": 1500, "patience": 1500})
     process = command("run", path, "--workers", 2, "--store", URL)
     folder = Path("ballast.db.files")
     wait_until(lambda: len(list(folder.glob("*/*.checkpoint"))) == 2, "a checkpoint of each")
@@ -124,7 +124,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on_from_its_checkpoint(
 def test_the_workers_of_a_killed_run_end_by_themselves(
     write_study: "WriteStudy", launch: "Launch", command: Command
 ) -> None:
-    path = write_study(training=LONG)
+    path = write_study(training=ENDLESS)
     process = command("run", path, "--workers", 2, "--store", URL)
     wait_until(lambda: len(at_work()) == 2, "both workers being busy")
     pids = at_work()
@@ -140,7 +140,7 @@ def test_the_workers_of_a_killed_run_end_by_themselves(
 def test_sigterm_to_the_run_ends_every_trial_and_loses_none(
     write_study: "WriteStudy", command: Command
 ) -> None:
-    process = command("run", write_study(training=LONG), "--workers", 2, "--store", URL)
+    process = command("run", write_study(training=ENDLESS), "--workers", 2, "--store", URL)
     wait_until(lambda: len(at_work()) == 2, "both workers being busy")
     process.terminate()
     out, said = process.communicate(timeout=60)

@@ -17,13 +17,13 @@ import pytest
 
 from search.cli.main import COMMANDS
 from search.exposure import warn_if_exposed
+from tests.search.conftest import ENDLESS
 from trainer.errors import TrainerError
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, WriteStudy
 
 BALLAST = [sys.executable, "-m", "search.cli"]
-LONG = {"epochs": 5000, "patience": 5000}
 
 
 def _environment(**more: str) -> dict[str, str]:
@@ -103,7 +103,7 @@ def test_db_upgrade_of_a_store_that_is_new_changes_nothing(
 def test_a_signal_ends_a_run_with_130_and_the_next_goes_on(
     write_study: "WriteStudy", ballast: "Ballast", first: signal.Signals, again: bool
 ) -> None:
-    path = write_study(training=LONG, study={"trials": 1}).name
+    path = write_study(training=ENDLESS, study={"trials": 1}).name
     with _running("run", path, "--verbose") as process:
         assert process.stderr is not None
         for line in process.stderr:

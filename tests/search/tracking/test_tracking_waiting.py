@@ -64,6 +64,17 @@ def test_a_run_says_at_its_end_what_it_waits_for_and_why_it_was_in_vain(
     )
 
 
+def test_who_stops_a_run_at_once_does_not_wait_for_mlflow(
+    write_study: "WriteStudy", launch: "Launch", silent: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = launch(write_study()).study
+    caplog.set_level(logging.INFO)
+    with pytest.raises(KeyboardInterrupt), tracked(study, silent):
+        raise KeyboardInterrupt
+    (said,) = caplog.messages
+    assert said.startswith("2 trials of study 'small' are not in MLflow; they are kept in the store")
+
+
 def test_who_sends_by_hand_is_told_that_mlflow_is_waited_for(
     store: Store, silent: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
