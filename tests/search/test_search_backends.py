@@ -20,6 +20,8 @@ from storage.check import check
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.search.conftest import Launch, WriteStudy
 

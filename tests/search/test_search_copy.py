@@ -22,6 +22,8 @@ from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
 from storage.verdicts import Verdict
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2026, 5, 17, 12, 0, 0, 123456, tzinfo=UTC)
 NAN, INF = float("nan"), float("inf")
 Open = Callable[[str], Store]

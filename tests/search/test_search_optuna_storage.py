@@ -26,6 +26,8 @@ from search.optuna_storage import PatientStorage, make_optuna_tables, optuna_sto
 from storage.engine import Store, open_store
 from storage.errors import StoreTooNew, StoreTooOld, StoreUnreachable
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Store]:

@@ -56,6 +56,7 @@ def imported_by(url: str, *arguments: object) -> str:
     return done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_workers_share_the_data_and_import_torch_for_themselves_alone(
     write_study: "WriteStudy", url: str, tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from storage.patience import keep_trying, patient
 from storage.record import create_study, set_study_facts, start_trial
 from storage.tables import DataFingerprint, Study, Trial
 
+pytestmark = pytest.mark.slow
+
 MakeStudy = Callable[[Store, str], None]
 
 

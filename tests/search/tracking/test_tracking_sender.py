@@ -15,6 +15,8 @@ from search.tracking.sender import Sender
 from storage import query
 from storage.engine import Store, open_store
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
