@@ -54,8 +54,8 @@ TRIAL_S, GOAL_SHARE, GOAL_TWO = 3.0, 0.05, 1.75
 workers do at least so many times the trials of one."""
 EPOCHS = 3
 WARM_UP, TRIALS = 15, 30
-"""Trials before the first that is measured, so that the sampler has something to learn from, and trials: a short
-study, over which a process's first picture, half a second for the import of matplotlib, is spread."""
+"""Trials before the first that is measured, so that the sampler has something to learn from, and trials: as
+many as a short study has, for they share what a process's first picture imports."""
 ROUNDS, TRIALS_OF_A_ROUND, EPOCHS_OF_A_ROUND = 3, 30, 6
 NAME = "overhead"
 FILE: dict[str, Any] = {
