@@ -18,35 +18,22 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import optuna
-
-import search.books
-import search.objective
-import search.recording
 import search.runner
-import storage.record
-import storage.workers
-import trainer.loop
 from benchmarks.market import SP500
+from benchmarks.parts_of_a_trial import COUNTED, Cost, Ledger, Part, on_the_clock
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
 from search.data import keep, load, recall
 from search.progress import Silence
 from search.study import OpenStudy, open_study
 from search.watching import publisher
-from search.watching.publish import Press
 from storage import query
 from storage.engine import open_store
-from trainer.checkpoint import CheckpointFile
 from trainer.result import EpochReport
 
 TRIAL_S, GOAL_SHARE, GOAL_TWO = 3.0, 0.05, 1.75
@@ -70,13 +57,11 @@ FILE: dict[str, Any] = {
     },
 }
 
-COUNTED = ("search", "record", "publishing")
-
 
 class Paced(Silence):
     """Makes epochs last, from the first trial after the warm-up on, and then begins the account anew."""
 
-    def __init__(self, ledger: "Ledger") -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._begun, self._until = ledger, 0, 0.0
 
     def trial_began(self, number: int, epochs: int) -> None:
@@ -93,81 +78,7 @@ class Paced(Silence):
             time.sleep(max(0.0, self._until - time.monotonic()))
 
 
-PARTS: tuple[tuple[str, str, Any, str], ...] = (
-    ("search", "ask", search.runner, "ask"),
-    ("search", "settings", ResolvedStudy, "trial"),
-    ("search", "report", optuna.Trial, "report"),
-    ("search", "prune", optuna.Trial, "should_prune"),
-    ("search", "tell", search.books, "conclude"),
-    ("record", "claim", storage.workers, "claim"),
-    ("record", "look for duplicates", search.objective, "find_twin"),
-    ("record", "begin", search.books, "start"),
-    ("record", "epochs", storage.record, "record_epochs"),
-    ("record", "checkpoints", CheckpointFile, "save"),
-    ("record", "end", search.recording, "finish_trial"),
-    ("record", "look for the dead", search.runner, "recover"),
-    ("record", "heartbeat", storage.workers, "beat"),
-    ("publishing", "page of the trial", Press, "publish"),
-    ("publishing", "page of the study", publisher._Printer, "_look"),
-    ("search", "the rest", search.runner, "run_trial"),
-    ("training", "set-up and result", trainer.loop, "fit"),
-    ("training", "epochs of training", trainer.loop, "_timed_epoch"),
-    ("waiting", "", Paced, "epoch_passed"),
-)
-"""Kind, name, and the function in which that is done, without the parts that it calls."""
-
-
-class Cost(NamedTuple):
-    """Seconds."""
-
-    cpu: float
-    wall: float
-
-
-@dataclass
-class Ledger:
-    """CPU and wall seconds by kind and name, each without the parts that were called from it."""
-
-    spent: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    _thread: threading.local = field(default_factory=threading.local)
-
-    def timed(self, part: tuple[str, str], act: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function, on the clock."""
-        own = self.spent.setdefault(part, [0.0, 0.0])
-
-        @wraps(act)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            outer = getattr(self._thread, "within", [0.0, 0.0])
-            self._thread.within = within = [0.0, 0.0]
-            began = time.thread_time(), time.perf_counter()
-            try:
-                return act(*args, **kwargs)
-            finally:
-                took = time.thread_time() - began[0], time.perf_counter() - began[1]
-                for clock in (0, 1):
-                    own[clock] += took[clock] - within[clock]
-                    outer[clock] += took[clock]
-                self._thread.within = outer
-
-        return call
-
-    def clear(self) -> None:
-        """Begin anew."""
-        for own in self.spent.values():
-            own[:] = [0.0, 0.0]
-
-
-@contextmanager
-def on_the_clock() -> Iterator[Ledger]:
-    """While the block runs, every part is timed."""
-    ledger, genuine = Ledger(), [getattr(owner, name) for *_, owner, name in PARTS]
-    for (kind, part, owner, name), act in zip(PARTS, genuine, strict=True):
-        setattr(owner, name, ledger.timed((kind, part), act))
-    try:
-        yield ledger
-    finally:
-        for (*_, owner, name), act in zip(PARTS, genuine, strict=True):
-            setattr(owner, name, act)
+WAITING: Part = ("waiting", "", Paced, "epoch_passed")
 
 
 @contextmanager
@@ -189,7 +100,11 @@ def _file(folder: Path) -> Path:
 
 def trials_by_part(folder: Path) -> bool:
     """Print what each part of a trial costs, and whether search, record and publishing reach their goal."""
-    with begun(folder, WARM_UP + TRIALS) as study, on_the_clock() as ledger, publisher.published(study):
+    with (
+        begun(folder, WARM_UP + TRIALS) as study,
+        on_the_clock(WAITING) as ledger,
+        publisher.published(study),
+    ):
         search.runner.run(study, Paced(ledger), lambda: False)
     print(f"{'a trial of ' + str(EPOCHS) + ' epochs, outside its training':46} {'CPU ms':>8} {'wall ms':>8}")
     for kind in COUNTED:
