@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.faults import tamper
 from benchmarks.market import SP500
-from trainer import sealed
+from trainer import checkpoint, sealed
 from trainer.batches import Batch
 from trainer.checkpoint import CheckpointFile, identity
 from trainer.config import DataConfig, TrialConfig
@@ -280,6 +280,23 @@ def test_on_epoch_may_stop_at_a_restored_epoch_and_is_told_all_of_them(data: Dat
     result = trial(data, path, on_epoch=stop_at_first)
     assert result.outcome is Outcome.STOPPED
     assert [report.epoch for report in result.epochs] == told == [0, 1, 2]
+
+
+def test_an_epoch_is_put_into_words_once_however_many_checkpoints_it_is_in(
+    data: Dataset, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = checkpoint._EPOCHS.dump_json
+    told: list[int] = []
+
+    def spy(reports: tuple[EpochReport, ...]) -> bytes:
+        told.extend(report.epoch for report in reports)
+        return genuine(reports)
+
+    monkeypatch.setattr(checkpoint._EPOCHS, "dump_json", spy)
+    halted(data, path)
+    assert told == list(range(KILLED_IN))
+    trial(data, path)  # a new process knows nothing of what was written
+    assert told[KILLED_IN:] == list(range(EPOCHS))
 
 
 def test_an_epoch_is_saved_before_it_is_told(data: Dataset, path: Path, unbroken: TrialResult) -> None:
