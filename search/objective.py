@@ -159,8 +159,8 @@ def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedT
         _record(study, course, report, bench.worker)
         trial.report(report.validation_loss, report.epoch)
         bench.progress.epoch_passed(trial.number, report)
-        # Every pruner says no before, and reads all trials for it.
-        return report.epoch >= warmup and trial.should_prune()
+        # Every pruner says no before the warm-up's end.
+        return report.epoch >= warmup and asks_pruner(report.epoch) and trial.should_prune()
 
     return fit(
         resolved.config,
@@ -172,6 +172,15 @@ def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedT
         should_stop=bench.should_stop,
         checkpoint=study.files.checkpoint_of(origin_of(trial).first),
     )
+
+
+def asks_pruner(epoch: int) -> bool:
+    """Whether the pruner is asked after this epoch (0-based): after each of the first 200, then once in every
+    hundredth of the trial so far.
+
+    To ask it is to read every epoch of the running trials again, so that a trial of n would read n² of them.
+    """
+    return epoch % max(1, epoch // 100) == 0
 
 
 def _record(study: OpenStudy, course: _Course, report: EpochReport, worker: str) -> None:

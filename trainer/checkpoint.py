@@ -60,6 +60,12 @@ class Checkpoint:
     findings: tuple[Finding, ...]
     best_epoch: int
 
+    def __post_init__(self) -> None:
+        if [report.epoch for report in self.epochs] != list(range(len(self.epochs))):
+            raise ValueError("epochs are missing, or are there twice")
+        if self.best_epoch not in range(len(self.epochs)):
+            raise ValueError("the best epoch is none of those passed")
+
 
 Report = TypeVar("Report")
 
@@ -113,7 +119,8 @@ class CheckpointFile:
         """Put the checkpoint in the place of the one before; a failure is logged once."""
         try:
             sealed.write(self._path, self._identity, self._encode(checkpoint))
-        except OSError as error:
+        # ValueError: a name that is no Unicode cannot be put into words.
+        except (OSError, ValueError) as error:
             if not self._warned:
                 log.warning("no checkpoint at %s, the trial goes on without: %s", self._path, error)
             self._warned = True
@@ -174,4 +181,4 @@ def _decode(payload: bytes) -> Checkpoint:
 
 
 def _read(adapter: TypeAdapter[tuple[Report, ...]], text: str) -> tuple[Report, ...]:
-    return tuple(report for line in text.splitlines() for report in adapter.validate_json(line))
+    return tuple(report for line in text.split("\n")[:-1] for report in adapter.validate_json(line))

@@ -55,8 +55,8 @@ def fit(
 
     `ceiling` is the skill over `baseline`, the mean of whose losses over the folds it knows, above which a
     trial is suspicious. The same arguments give the same bits on the same machine. `on_epoch` is called after
-    the guard has let an epoch pass; `should_stop` is asked before every batch. Raises TrainerError for a
-    device that is not there.
+    the guard has let an epoch pass; `should_stop` is asked before every batch, and before a restored epoch is
+    told. Raises TrainerError for a device that is not there.
 
     `checkpoint` is a file, in a folder that is there, written after each epoch and left for the caller to
     remove (`trainer.sealed.forget`). Where it is there already and this trial's, training goes on from it, to
@@ -152,11 +152,9 @@ def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device)
 def _train(
     trial: Trial, file: CheckpointFile | None, on_epoch: Watch, should_stop: Callable[[], bool]
 ) -> Outcome:
-    # What is restored has been trained, so all of it is told before an answer is heeded.
-    answers = [on_epoch(report) for report in trial.epochs]
-    if any(answers):
-        return Outcome.STOPPED
     try:
+        if _stops_where_it_was(trial, on_epoch, should_stop):
+            return Outcome.STOPPED
         while not trial.over:
             report, forecasts = _timed_epoch(trial, should_stop)
             trial.passed(report, forecasts)
@@ -168,6 +166,16 @@ def _train(
     except Stop as stopped:
         return stopped.outcome
     return Outcome.FINISHED
+
+
+def _stops_where_it_was(trial: Trial, on_epoch: Watch, should_stop: Callable[[], bool]) -> bool:
+    """Tell the restored epochs: they have been trained, so all are told before an answer is heeded."""
+    answers = []
+    for report in trial.epochs:
+        if should_stop():
+            raise Stop(Outcome.INTERRUPTED)
+        answers.append(on_epoch(report))
+    return any(answers)
 
 
 def _timed_epoch(trial: Trial, should_stop: Callable[[], bool]) -> tuple[EpochReport, list[Tensor]]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,6 +84,13 @@ def test_a_pruned_trial_is_unpromising(write_study: "WriteStudy", launch: "Launc
     told = done.study.optuna.trials[2]
     assert told.state is TrialState.PRUNED
     assert max(told.constraints.values()) <= 0
+
+
+def test_the_pruner_of_a_long_trial_is_asked_in_every_hundredth_of_it() -> None:
+    asked = [epoch for epoch in range(10_000) if objective.asks_pruner(epoch)]
+    assert asked[:200] == list(range(200))
+    assert len(asked) < 700
+    assert max((after - before) / before for before, after in pairwise(asked[1:]) if before >= 100) <= 0.02
 
 
 def test_a_trial_that_keeps_failing_its_steps_is_unstable_and_repels(

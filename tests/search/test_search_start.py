@@ -18,6 +18,7 @@ from storage.engine import open_store
 if TYPE_CHECKING:
     from tests.search.conftest import WriteStudy
 
+# matplotlib is none of them: a worker imports it for its first picture, for which a slow machine has time.
 HEAVY = (
     "torch",
     "torch._dynamo",
@@ -25,7 +26,6 @@ HEAVY = (
     "pandas",
     "sklearn",
     "scipy.stats",
-    "matplotlib",
     "mlflow",
 )
 SCRIPT = f"""

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -79,7 +80,9 @@ def trial(data: Dataset, path: Path | None = None, **how: Any) -> TrialResult:
 
 
 def in_batch(number: int, do: Callable[[], bool]) -> Callable[[], bool]:
-    """A `should_stop` that does something before batch `number` (0-based) of all that this `fit` trains."""
+    """A `should_stop` that does something before batch `number` (0-based) of all that this `fit` trains; a
+    restored epoch, before which it is asked too, counts as one batch.
+    """
     asked = iter(range(number + 1))
     return lambda: next(asked, -1) == number and do()
 
@@ -171,8 +174,8 @@ def test_a_trial_that_is_killed_again_and_again_gives_the_same_bits(
     data: Dataset, path: Path, unbroken: TrialResult
 ) -> None:
     came_from = []
-    for _ in range(EPOCHS):
-        result = trial(data, path, should_stop=in_batch(STEPS + 1, lambda: True))
+    for restored in range(EPOCHS):
+        result = trial(data, path, should_stop=in_batch(restored + STEPS + 1, lambda: True))
         came_from.append(result.resumed_from)
     assert came_from == [None, 0, 1, 2, 3, 4]
     assert bits(result) == bits(unbroken)
@@ -183,7 +186,8 @@ def test_a_trial_that_had_all_its_epochs_trains_no_more_and_tells_them_again(
 ) -> None:
     trial(data, path)
     told: list[EpochReport] = []
-    again = trial(data, path, on_epoch=told.append, should_stop=lambda: pytest.fail("a batch was trained"))
+    a_batch = in_batch(EPOCHS, lambda: pytest.fail("a batch was trained"))
+    again = trial(data, path, on_epoch=told.append, should_stop=a_batch)
     assert bits(again) == bits(unbroken)
     assert tuple(told) == again.epochs
     assert again.resumed_from == EPOCHS - 1
@@ -264,7 +268,7 @@ def test_restored_epochs_are_told_first_to_last_before_training_goes_on(data: Da
     first: list[EpochReport] = []
     halted(data, path, on_epoch=first.append)
     told: list[EpochReport] = []
-    trial(data, path, on_epoch=told.append, should_stop=in_batch(0, lambda: told != first))
+    trial(data, path, on_epoch=told.append, should_stop=in_batch(KILLED_IN, lambda: told != first))
     assert told[:KILLED_IN] == first
     assert [report.epoch for report in told] == list(range(EPOCHS))
 
@@ -282,6 +286,16 @@ def test_on_epoch_may_stop_at_a_restored_epoch_and_is_told_all_of_them(data: Dat
     assert [report.epoch for report in result.epochs] == told == [0, 1, 2]
 
 
+def test_a_stop_is_heeded_while_restored_epochs_are_told_and_loses_none_of_them(
+    data: Dataset, path: Path, unbroken: TrialResult
+) -> None:
+    halted(data, path)
+    told: list[EpochReport] = []
+    result = trial(data, path, on_epoch=told.append, should_stop=in_batch(1, lambda: True))
+    assert (result.outcome, [report.epoch for report in told]) == (Outcome.INTERRUPTED, [0])
+    assert bits(trial(data, path)) == bits(unbroken)
+
+
 def test_an_epoch_is_put_into_words_once_however_many_checkpoints_it_is_in(
     data: Dataset, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +311,34 @@ def test_an_epoch_is_put_into_words_once_however_many_checkpoints_it_is_in(
     assert told == list(range(KILLED_IN))
     trial(data, path)  # a new process knows nothing of what was written
     assert told[KILLED_IN:] == list(range(EPOCHS))
+
+
+@pytest.mark.parametrize("name", ["vol\u2028x", "vol\x85x", "vol\nx"])
+def test_a_column_of_any_name_may_be_found_broken_before_a_checkpoint(
+    data: Dataset, path: Path, name: str
+) -> None:
+    broken = broken_cell_in(data, name)
+    halted(broken, path)
+    result = trial(broken, path)
+    assert result.findings[0].cell is not None
+    assert result.findings[0].cell.startswith(name)
+    assert result.resumed_from == KILLED_IN - 1
+
+
+def test_a_name_that_is_no_text_costs_the_checkpoint_and_not_the_trial(
+    data: Dataset, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = broken_cell_in(data, "vol\ud800")
+    assert trial(broken, path).outcome is Outcome.FINISHED
+    assert [f"no checkpoint at {path}" in message for message in caplog.messages].count(True) == 1
+
+
+def broken_cell_in(data: Dataset, name: str) -> Dataset:
+    """The data with a broken cell, which one window has, in a column of this name; no broken target."""
+    features = data.features.copy()
+    features[data.train[0] - 7, 0] = math.nan
+    target = np.nan_to_num(data.target)
+    return replace(data, features=features, target=target, feature_names=(name, *data.feature_names[1:]))
 
 
 def test_an_epoch_is_saved_before_it_is_told(data: Dataset, path: Path, unbroken: TrialResult) -> None:
@@ -463,6 +505,20 @@ def test_a_forged_file_without_what_is_needed_is_ignored(
         f"checkpoint {path} is ignored: it does not hold the tensors and numbers of a trial ("
         in caplog.messages[0]
     )
+
+
+@pytest.mark.parametrize(
+    "change", [{"best_epoch": 99}, {"best_epoch": "0"}, {"epochs": ""}, {"epochs": "[]\n"}]
+)
+def test_a_forged_file_that_contradicts_itself_is_ignored(
+    data: Dataset, path: Path, change: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    halted(data, path)
+    owner = identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    plain = torch.load(io.BytesIO(sealed.read(path, owner)), weights_only=True)
+    sealed.write(path, owner, saved_by_torch({**plain, **change}))
+    assert trial(data, path).resumed_from is None
+    assert "it does not hold the tensors and numbers of a trial (ValueError)" in caplog.messages[0]
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_one_warning_and_nothing_else(
