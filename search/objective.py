@@ -92,6 +92,8 @@ class _Course:
     guard_position: int = 0
     result: TrialResult | None = None
     log: tables.Artifact | None = None
+    told: int = 0
+    """Epochs that are on record or waiting."""
     waiting: list[tables.Epoch] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     flushed: float = field(default_factory=time.monotonic)
@@ -99,6 +101,8 @@ class _Course:
 
 def _end(bench: Bench, trial: optuna.Trial, course: _Course, judgement: Judgement) -> Judgement:
     study, row, result = bench.study, course.row, course.result
+    # Of a resumed trial that was stopped while it told its old epochs.
+    untold = () if result is None else result.epochs[course.told :]
     recording.finish_trial(
         study.store,
         row,
@@ -106,7 +110,7 @@ def _end(bench: Bench, trial: optuna.Trial, course: _Course, judgement: Judgemen
         result,
         worker=bench.worker,
         duration_s=time.monotonic() - course.began,
-        remaining=course.waiting,
+        remaining=[*course.waiting, *(recording.epoch_row(study.name, row.number, each) for each in untold)],
         artifacts=[] if course.log is None else [course.log],
         guard_position=course.guard_position,
     )
@@ -185,6 +189,7 @@ def asks_pruner(epoch: int) -> bool:
 
 def _record(study: OpenStudy, course: _Course, report: EpochReport, worker: str) -> None:
     course.waiting.append(recording.epoch_row(study.name, course.row.number, report))
+    course.told += 1
     if time.monotonic() - course.flushed >= _FLUSH_S:
         record.record_epochs(study.store, study.name, course.row.number, course.waiting, worker)
         course.waiting.clear()

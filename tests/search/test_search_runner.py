@@ -213,6 +213,29 @@ def test_an_interrupted_trial_comes_back_with_its_parameters_and_seed(
     assert disagreements(second.store) == []
 
 
+def test_a_resumed_trial_that_is_stopped_while_it_tells_old_epochs_has_all_of_them_on_record(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(training={"epochs": 8, "patience": 8})
+    genuine = objective._record
+    told: list[int] = []
+
+    def record(*what: Any) -> None:
+        told.append(what[2].epoch)
+        genuine(*what)
+
+    monkeypatch.setattr(objective, "_record", record)
+    launch(path, should_stop=lambda: len(told) >= 4)
+    told.clear()
+    done = launch(path, should_stop=lambda: len(told) >= 2)
+    assert told == [0, 1]
+    assert [(row.verdict, row.epochs) for row in done.trials] == [(Verdict.INTERRUPTED, 4)] * 2
+    first, again = (query.epochs(done.store, "small", number) for number in (0, 1))
+    assert [epoch.epoch for epoch in again] == [0, 1, 2, 3]
+    assert [epoch.validation_loss for epoch in again] == [epoch.validation_loss for epoch in first]
+    assert disagreements(done.store) == []
+
+
 @pytest.mark.parametrize(
     ("sampler", "pruner", "space"),
     [
