@@ -31,6 +31,8 @@ from storage.verdicts import Verdict
 if TYPE_CHECKING:
     from tests.search.conftest import Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 RATE, HIDDEN, DROPOUT = "models.gru.learning_rate", "models.gru.hidden_size", "models.gru.dropout"
 OLD_SPACE = {RATE: {"low": 1e-3, "high": 1e-2, "log": True}, HIDDEN: {"choices": [4, 8, 16]}}
 

@@ -27,6 +27,8 @@ from tests.search.conftest import ENDLESS
 if TYPE_CHECKING:
     from tests.search.conftest import Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(BaseException):
     """Stands for kill -9: nothing on the way up handles it."""
@@ -141,7 +143,6 @@ def test_a_trial_without_an_owner_is_reaped_once_it_has_had_time_to_get_one(
     assert launch(path).study.optuna.trials[1].state is TrialState.FAIL
 
 
-@pytest.mark.slow
 def test_kill_9_in_the_middle_of_training_is_survived(write_study: "WriteStudy", launch: "Launch") -> None:
     path = write_study(training=ENDLESS)
     process = subprocess.Popen(
