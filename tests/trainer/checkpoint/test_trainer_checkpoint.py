@@ -2,96 +2,43 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import math
 import multiprocessing
-import pickle
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import torch
 
 from benchmarks.faults import tamper
-from benchmarks.market import SP500
-from trainer import checkpoint, sealed
+from tests.trainer.checkpoint.conftest import (
+    BASELINE,
+    EPOCHS,
+    KILLED_IN,
+    STEPS,
+    bits,
+    halted,
+    in_batch,
+    market,
+    settings,
+    trial,
+)
 from trainer.batches import Batch
-from trainer.checkpoint import CheckpointFile, identity
-from trainer.config import DataConfig, TrialConfig
-from trainer.data.source import read_table
-from trainer.data.windows import Dataset, prepare
-from trainer.errors import CheckpointError
+from trainer.checkpoint import identity
+from trainer.config import TrialConfig
+from trainer.data.windows import Dataset
 from trainer.learner import Learner
-from trainer.loop import fit
 from trainer.result import Action, EpochReport, FindingKind, Outcome, TrialResult
 from trainer.skill import Baseline
 
 if TYPE_CHECKING:
     from tests.trainer.conftest import Lab
-
-STEPS = 5
-"""Updates of an epoch: 160 rows in batches of 32."""
-EPOCHS = 6
-KILLED_IN = 3
-BASELINE = Baseline("made up", 1.0)
-OWNER = "whose it is"
-
-
-def market() -> Dataset:
-    """A slice of the real series with one broken target, so that a step of every epoch is skipped."""
-    config = DataConfig.model_validate({**SP500, "seq_len": 8})
-    whole = prepare(config, read_table(config, folder=Path()))
-    target = whole.target.copy()
-    target[whole.train[-100]] = math.nan
-    return replace(whole, target=target, train=whole.train[-160:], validation=whole.validation[:96])
-
-
-def settings(**changes: Any) -> TrialConfig:
-    """Two layers and dropout, for every source of chance, and cuts that leave a rate to learn with."""
-    gru = {"hidden_size": 8, "num_layers": 2, "dropout": 0.3, "learning_rate": 5e-3, "weight_decay": 0.01}
-    return TrialConfig.model_validate(
-        {
-            "data": {**SP500, "seq_len": 8},
-            "models": {"gru": {**gru, **changes.pop("gru", {})}},
-            "training": {"epochs": EPOCHS, "patience": EPOCHS, **changes.pop("training", {})},
-            "guard": {"lr_cut": 0.8, **changes},
-        }
-    )
-
-
-def bits(result: TrialResult) -> dict[str, Any]:
-    """All of a result but its times and where it came from; weights as bytes, other numbers by their repr."""
-    weights = {name: weight.numpy().tobytes() for name, weight in (result.weights or {}).items()}
-    epochs = tuple(replace(report, seconds=0.0) for report in result.epochs)
-    same = replace(result, epochs=epochs, seconds=0.0, resumed_from=None, weights=None)
-    return {**{name: repr(value) for name, value in vars(same).items()}, "weights": weights}
-
-
-def trial(data: Dataset, path: Path | None = None, **how: Any) -> TrialResult:
-    how = {"config": settings(), "seed": 3, "ceiling": 0.9, **how}
-    return fit(how.pop("config"), data, baseline=BASELINE, checkpoint=path, **how)
-
-
-def in_batch(number: int, do: Callable[[], bool]) -> Callable[[], bool]:
-    """A `should_stop` that does something before batch `number` (0-based) of all that this `fit` trains; a
-    restored epoch, before which it is asked too, counts as one batch.
-    """
-    asked = iter(range(number + 1))
-    return lambda: next(asked, -1) == number and do()
-
-
-def halted(data: Dataset, path: Path, **how: Any) -> TrialResult:
-    """The trial, interrupted in the middle of epoch 3."""
-    result = trial(data, path, should_stop=in_batch(KILLED_IN * STEPS + 2, lambda: True), **how)
-    assert result.outcome is Outcome.INTERRUPTED
-    return result
 
 
 def work(path: Path, parent: Connection, dies: bool) -> None:
@@ -128,22 +75,6 @@ def broken_output(learner: Learner, batch: Batch) -> Iterator[None]:
     """The forecasts of one step are NaN."""
     with tamper.output(learner, lambda out: out * math.nan):
         yield
-
-
-@pytest.fixture(scope="module")
-def data() -> Dataset:
-    return market()
-
-
-@pytest.fixture(scope="module")
-def unbroken(data: Dataset) -> TrialResult:
-    """The trial, left alone."""
-    return trial(data)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "7.checkpoint"
 
 
 @pytest.mark.slow
@@ -296,51 +227,6 @@ def test_a_stop_is_heeded_while_restored_epochs_are_told_and_loses_none_of_them(
     assert bits(trial(data, path)) == bits(unbroken)
 
 
-def test_an_epoch_is_put_into_words_once_however_many_checkpoints_it_is_in(
-    data: Dataset, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    genuine = checkpoint._EPOCHS.dump_json
-    told: list[int] = []
-
-    def spy(reports: tuple[EpochReport, ...]) -> bytes:
-        told.extend(report.epoch for report in reports)
-        return genuine(reports)
-
-    monkeypatch.setattr(checkpoint._EPOCHS, "dump_json", spy)
-    halted(data, path)
-    assert told == list(range(KILLED_IN))
-    trial(data, path)  # a new process knows nothing of what was written
-    assert told[KILLED_IN:] == list(range(EPOCHS))
-
-
-@pytest.mark.parametrize("name", ["vol\u2028x", "vol\x85x", "vol\nx"])
-def test_a_column_of_any_name_may_be_found_broken_before_a_checkpoint(
-    data: Dataset, path: Path, name: str
-) -> None:
-    broken = broken_cell_in(data, name)
-    halted(broken, path)
-    result = trial(broken, path)
-    assert result.findings[0].cell is not None
-    assert result.findings[0].cell.startswith(name)
-    assert result.resumed_from == KILLED_IN - 1
-
-
-def test_a_name_that_is_no_text_costs_the_checkpoint_and_not_the_trial(
-    data: Dataset, path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    broken = broken_cell_in(data, "vol\ud800")
-    assert trial(broken, path).outcome is Outcome.FINISHED
-    assert [f"no checkpoint at {path}" in message for message in caplog.messages].count(True) == 1
-
-
-def broken_cell_in(data: Dataset, name: str) -> Dataset:
-    """The data with a broken cell, which one window has, in a column of this name; no broken target."""
-    features = data.features.copy()
-    features[data.train[0] - 7, 0] = math.nan
-    target = np.nan_to_num(data.target)
-    return replace(data, features=features, target=target, feature_names=(name, *data.feature_names[1:]))
-
-
 def test_an_epoch_is_saved_before_it_is_told(data: Dataset, path: Path, unbroken: TrialResult) -> None:
     def store_is_gone(report: EpochReport) -> bool:
         raise ConnectionError(report.epoch)
@@ -406,153 +292,6 @@ def test_a_time_limit_a_moved_file_and_the_last_digits_of_a_baseline_are_not(dat
         of(settings(), Baseline("made up", 1 + 1e-12)),
     }
     assert same == {of(settings())}
-
-
-def cut_short(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-100])
-
-
-def cut_in_its_head(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:60])
-
-
-def emptied(file: Path) -> None:
-    file.write_bytes(b"")
-
-
-def zeroed_in_the_middle(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[5000:6000] = bytes(1000)
-    file.write_bytes(content)
-
-
-def replaced_by_weights(file: Path) -> None:
-    torch.save({"head.bias": torch.zeros(1)}, file)
-
-
-def replaced_by_a_folder(file: Path) -> None:
-    file.unlink()
-    file.mkdir()
-
-
-DAMAGES: dict[Callable[[Path], None], str] = {
-    cut_short: "it is damaged: its digest is not that of what it holds",
-    cut_in_its_head: "it is damaged: it ends in its head",
-    emptied: "it does not begin with 'ballast checkpoint 3'",
-    zeroed_in_the_middle: "it is damaged: its digest is not that of what it holds",
-    replaced_by_weights: "it does not begin with 'ballast checkpoint 3'",
-    replaced_by_a_folder: "Is a directory",
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_damaged_or_foreign_file_is_ignored_and_replaced(
-    damage: Callable[[Path], None],
-    data: Dataset,
-    path: Path,
-    unbroken: TrialResult,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    halted(data, path)
-    damage(path)
-    result = trial(data, path)
-    assert (result.resumed_from, bits(result)) == (None, bits(unbroken))
-    assert f"checkpoint {path} is ignored: " in caplog.messages[0]
-    assert DAMAGES[damage] in caplog.messages[0]
-    if path.is_file():
-        assert trial(data, path).resumed_from == EPOCHS - 1
-
-
-class Hostile:
-    """Code to be run by whoever unpickles this."""
-
-    def __init__(self, proof: Path) -> None:
-        self._proof = proof
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self._proof,)
-
-
-def saved_by_torch(content: object) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
-
-
-def test_code_in_a_forged_file_is_never_run(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    proof = path.with_name("proof")
-    for payload in (saved_by_torch({"good": Hostile(proof)}), pickle.dumps(Hostile(proof), protocol=2)):
-        sealed.write(path, OWNER, payload)
-        assert CheckpointFile(path, OWNER).load() is None
-    assert not proof.exists()
-    assert all(
-        "it does not hold the tensors and numbers of a trial (UnpicklingError)" in message
-        for message in caplog.messages
-    )
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [b"", b"\x80", saved_by_torch([]), saved_by_torch({}), saved_by_torch({"good": {}}), saved_by_torch(1)],
-    ids=["empty", "cut", "list", "nothing", "no_snapshot", "number"],
-)
-def test_a_forged_file_without_what_is_needed_is_ignored(
-    payload: bytes, path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    sealed.write(path, OWNER, payload)
-    assert CheckpointFile(path, OWNER).load() is None
-    assert (
-        f"checkpoint {path} is ignored: it does not hold the tensors and numbers of a trial ("
-        in caplog.messages[0]
-    )
-
-
-@pytest.mark.parametrize(
-    "change", [{"best_epoch": 99}, {"best_epoch": "0"}, {"epochs": ""}, {"epochs": "[]\n"}]
-)
-def test_a_forged_file_that_contradicts_itself_is_ignored(
-    data: Dataset, path: Path, change: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    halted(data, path)
-    owner = identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
-    plain = torch.load(io.BytesIO(sealed.read(path, owner)), weights_only=True)
-    sealed.write(path, owner, saved_by_torch({**plain, **change}))
-    assert trial(data, path).resumed_from is None
-    assert "it does not hold the tensors and numbers of a trial (ValueError)" in caplog.messages[0]
-
-
-def test_a_checkpoint_that_cannot_be_written_costs_one_warning_and_nothing_else(
-    data: Dataset, path: Path, unbroken: TrialResult, caplog: pytest.LogCaptureFixture
-) -> None:
-    nowhere = path.parent / "missing" / path.name
-    assert bits(trial(data, nowhere)) == bits(unbroken)
-    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert f"no checkpoint at {nowhere}, the trial goes on without: " in warning
-
-
-def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sealed.write(path, OWNER, b"before")
-    # The device of the kernel that is always full stands in for the file that is written aside.
-    path.with_name(f"{path.name}.part").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left on device"):
-        sealed.write(path, OWNER, b"after")
-    assert sealed.read(path, OWNER) == b"before"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_what_a_kill_left_half_written_is_not_read_and_is_forgotten_with_the_rest(path: Path) -> None:
-    sealed.write(path, OWNER, b"whole\nwith lines\n")
-    path.with_name(f"{path.name}.part").write_bytes(b"ballast check")
-    assert sealed.read(path, OWNER) == b"whole\nwith lines\n"
-    sealed.forget(path)
-    assert list(path.parent.iterdir()) == []
-    sealed.forget(path)
-
-
-def test_a_seal_that_is_not_mine_is_refused(path: Path) -> None:
-    sealed.write(path, OWNER, b"whole")
-    with pytest.raises(CheckpointError, match="it is of another configuration, seed, table or version"):
-        sealed.read(path, "another")
 
 
 def test_the_log_says_where_a_trial_goes_on_what_was_found_and_each_epoch(
