@@ -10,7 +10,7 @@ from typing import Any
 
 from search.choice import By, choose
 from search.config.effects import idle_keys
-from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, ResolvedTrial
+from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, ResolvedTrial, read_as_before
 from search.errors import AnswerIsNo, RequestError
 from search.rerun import exported_from, rerun, resolve_one
 from search.robust import LowerBound
@@ -50,7 +50,7 @@ class Candidate:
         """What decides the training that is verified, by key: but for seeds, and what does nothing here."""
         values = self.trial.values
         idle = _DECIDES_NOTHING | idle_keys(values)
-        kept = {key: value for key, value in values.items() if key not in idle}
+        kept = {key: value for key, value in read_as_before(values).items() if key not in idle}
         return kept | {"best_epoch": self.epochs - 1}
 
     @property

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig
-from trainer.data.features import Floats, empty_head
+from trainer.data.features import Floats, empty_head, shift_of
 from trainer.data.findings import AuditFinding
 from trainer.data.source import Table, columns_of
 
@@ -17,8 +17,8 @@ EXACT_LIMIT = float(2**53)
 
 def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     """All findings about the rows and cells of the table."""
-    # A raw target may lack its last values: they are not known yet.
-    open_end = config.target.column if config.target.transform == "raw" else None
+    # A target that was shifted before may lack its last values: they are not known yet.
+    open_end = config.target.column if shift_of(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
     findings = _time_findings(table)
     for name in table.frame:

@@ -18,6 +18,11 @@ from trainer.data.split import Rows, SplitRows, check_counts, cut_development, c
 from trainer.errors import ColumnError, DataError
 
 
+WIDEST_CLIP = 6.0
+"""Robust standard deviations of the training target to which a clip is raised that follows the spread: of the
+returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
+
+
 @dataclass(frozen=True)
 class Scaler:
     """Moments of the training rows, by which features and target are scaled, and the bounds of clipping.
@@ -108,7 +113,7 @@ def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRo
     fitting, train, validation, test = (
         part - built.first for part in (split.fitting, split.train, split.validation, split.test)
     )
-    bound = config.target.clip
+    bound = _clip_bound(config, target[fitting])
     clipped_target = target if bound is None else np.clip(target, -bound, bound)
     names = tuple(feature.name for feature in config.features)
     feature_mean, feature_std = _moments(features[fitting], names)
@@ -136,6 +141,18 @@ def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRo
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
         sha256=_fingerprint(table, split),
     )
+
+
+def _clip_bound(config: DataConfig, training: Floats) -> float | None:
+    """Bound of the target in its own unit, given its training rows; None where it is not clipped.
+
+    The spread is the interquartile range over that of a standard normal: a bad tick does not move it.
+    """
+    clip = config.target.clip
+    if clip is None or not config.target.clip_follows_spread or not len(training):
+        return clip
+    low, high = np.percentile(training, [25, 75])
+    return max(clip, WIDEST_CLIP * float(high - low) / 1.349)
 
 
 def require_ascending(table: Table) -> None:
