@@ -25,7 +25,7 @@ from trainer.data.windows import Dataset, Scaler
 
 log = logging.getLogger("ballast.workers")
 
-_MAGIC = "ballast data 1"
+_MAGIC = "ballast data 2"
 """The last figure is the format: raise it with any change to what is saved or to how folds are prepared."""
 _HEAD = 256
 """Bytes for magic, identity and digest, which are always of one length."""

@@ -115,7 +115,7 @@ def _features(model: Model, table: Table) -> tuple[int, Floats]:
         row, column = bad[0]
         raise DataError(
             f"{table.place(built.first + row)}: feature {model.features[column].name} is "
-            f"{features[row, column]} at {table.times[built.first + row]} ({len(bad)} such cells), and "
+            f"{features[row, column]} at {table.when(built.first + row)} ({len(bad)} such cells), and "
             "windows need it; correct or remove these rows"
         )
     return built.first, features

@@ -109,8 +109,8 @@ class BuiltSeries:
 
 def shift_of(target: Target) -> int:
     """Rows by which the target is moved up: its horizon; 0 for a raw column that was moved up before."""
-    is_moved = stands_alone(target) and target.already_shifted is not False
-    return 0 if is_moved else target.horizon
+    was_moved = stands_alone(target) and target.already_shifted is not False
+    return 0 if was_moved else target.horizon
 
 
 def stands_alone(target: Target) -> bool:
