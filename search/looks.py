@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from trainer.data.windows import Dataset
 class UnseenRows:
     """What makes test rows the same for two configurations: table, columns of the target, and times.
 
-    `last_time` is that of the last target, which lies `horizon` rows behind the last row.
+    `last_time` is that of the last target, which lies `horizon` rows behind the last row. Both are on the
+    clock of the source.
     """
 
     source: str
@@ -46,8 +47,8 @@ def unseen_rows(resolved: ResolvedStudy, config: DataConfig, data: Dataset, tabl
     if not source.startswith("sample:"):
         source = str((resolved.folder / source).resolve())
     first, last = (int(row) for row in table.times.searchsorted(data.times[data.test[[0, -1]]]))
-    ends = (table.times[first], table.times[min(last + data.horizon, len(table.times) - 1)])
-    moments = [time.to_pydatetime(warn=False).replace(tzinfo=UTC) for time in ends]
+    ends = (first, min(last + data.horizon, len(table.times) - 1))
+    moments = [table.moment(row) for row in ends]
     return UnseenRows(source, table.sha256, _columns(config), *moments)
 
 

@@ -15,6 +15,7 @@ import importlib.util
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -62,6 +63,11 @@ class Table:
         from trainer.data.times import told_time
 
         return told_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
+
+    def moment(self, row: int) -> datetime:
+        """The same as a moment to the microsecond, which knows its zone: that of the source, else UTC."""
+        zone = UTC if self.offsets is None else timezone(timedelta(seconds=int(self.offsets[row])))
+        return self.times[row].to_pydatetime(warn=False).replace(tzinfo=UTC).astimezone(zone)
 
     def place(self, row: int) -> str:
         """Where a row (0-based) stands in the source, for messages: `prices.csv, line 17`."""
