@@ -132,6 +132,10 @@ class Fractions(Section):
         return self
 
 
+def _has_offset(date: str) -> bool:
+    return datetime.fromisoformat(date).tzinfo is not None
+
+
 class Split(Section):
     """Train, validation and test by time: two dates, or two fractions; `embargo` in rows.
 
@@ -176,6 +180,8 @@ class Split(Section):
             self._require_one_date()
         elif self.train_until is None or self.validation_until is None:
             raise ValueError("give both train_until and validation_until, or fractions")
+        elif _has_offset(self.train_until) != _has_offset(self.validation_until):
+            raise ValueError("give train_until and validation_until both with an offset from UTC, or neither")
         elif datetime.fromisoformat(self.train_until) >= datetime.fromisoformat(self.validation_until):
             raise ValueError(
                 f"train_until {self.train_until} is not before validation_until {self.validation_until}"

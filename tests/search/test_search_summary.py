@@ -35,7 +35,10 @@ def test_skill_above_the_floor_is_shown_with_what_it_beats(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     done = launch(
-        write_study(leak=True, data={"target": {"column": "y", "transform": "raw", "kind": "other"}}),
+        write_study(
+            leak=True,
+            data={"target": {"column": "y", "transform": "raw", "kind": "other", "already_shifted": True}},
+        ),
         "guard.max_skill=0.9",
         "study.trials=1",
         "training.epochs=2",

@@ -7,7 +7,6 @@ import numpy as np
 from trainer.baselines import mean_baseline_losses
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.check_leaks import leak_findings
-from trainer.data.check_own_row import own_row_findings
 from trainer.data.check_series import (
     ahead_findings,
     constant_findings,
@@ -46,7 +45,6 @@ def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = 
     folds, problem = _prepared(config, table)
     if folds:
         findings += range_findings(built, folds[-1])
-        findings += own_row_findings(config.target, folds[-1])
         findings += _skill_findings(guard, folds, deep)
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))

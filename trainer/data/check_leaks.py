@@ -10,6 +10,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from trainer.data.check_own_row import own_row_findings
 from trainer.data.check_telltales import telltales
 from trainer.data.findings import AuditFinding, Severity
 from trainer.data.probe import HISTORY, Probe, culprits
@@ -39,7 +40,7 @@ def leak_findings(data: Dataset, ceiling: float, *, deep: bool = False) -> list[
     `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
     """
     told = telltales(data)
-    found = [*told.findings, *_copy_findings(data)]
+    found = [*told.findings, *own_row_findings(data), *_copy_findings(data)]
     if told.overlap is None:
         # What drops out of an overlapping target is known, and would look like a lead of whatever it was.
         found += _lead_findings(data, ceiling)

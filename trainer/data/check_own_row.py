@@ -1,10 +1,8 @@
-"""Check of a target that is told from the row that it stands on: it is of today, whatever its horizon says."""
+"""Check of a target that is told from the row it stands on: it is of today, whatever its horizon says."""
 
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import Target
-from trainer.data.features import shift_of
 from trainer.data.findings import AuditFinding
 from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN, Rows
 from trainer.data.windows import Dataset
@@ -23,7 +21,7 @@ _MOST_ROWS = 2000
 """Rows that neighbours are looked for among: the newest."""
 
 
-def own_row_findings(described: Target, data: Dataset) -> list[AuditFinding]:
+def own_row_findings(data: Dataset) -> list[AuditFinding]:
     """A finding where the features of row t tell the target of row t nearly whole, and distinctly better than
     the features of row t - 1 and of row t + horizon, which is the time that the target is said to be of.
 
@@ -35,22 +33,17 @@ def own_row_findings(described: Target, data: Dataset) -> list[AuditFinding]:
     for target, features in ((y, x), (_changes(y), _changes(x))):
         own, around = _unexplained(data, target, features)
         if own <= MAX_UNEXPLAINED and own <= _DISTINCT * around:
-            return [_finding(described, own, around)]
+            return [_finding(data.horizon, own, around)]
     return []
 
 
-def _finding(described: Target, own: float, around: float) -> AuditFinding:
-    rows = "1 row" if described.horizon == 1 else f"{described.horizon} rows"
-    was_moved = shift_of(described) == 0
-    advice = (
-        "if the column stands on its own row, set data.target.already_shifted to false"
-        if was_moved
-        else "look at how it was made, and for a feature that is of a later row"
-    )
+def _finding(horizon: int, own: float, around: float) -> AuditFinding:
+    rows = "1 row" if horizon == 1 else f"{horizon} rows"
     message = (
         f"target: the features of its own row explain {1 - own:.1%} of it, and those of the row before, or "
         f"{rows} later, where it is said to be, at most {1 - around:.1%}; it seems to be of today: see the "
-        f"worked row of ballast check, and {advice}"
+        "worked row of ballast check, set data.target.already_shifted to false if the column stands on its "
+        "own row, or look for a feature that is of a later one"
     )
     return AuditFinding("target_of_own_row", "error", "target", own, MAX_UNEXPLAINED, message)
 
