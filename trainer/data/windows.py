@@ -17,9 +17,13 @@ from trainer.data.source import Table
 from trainer.data.split import Offsets, Rows, SplitRows, check_counts, cut_development, cut_folds
 from trainer.errors import ColumnError, DataError
 
-WIDEST_CLIP = 6.0
+CLIP_SPREADS = 6.0
 """Robust standard deviations of the training target to which a clip is raised that follows the spread: of the
 returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
+
+MOST_RAISED = 10.0
+"""How many times its value a clip is raised at most. What would need more is in percent or another wrong unit:
+its clip stays, and the audit tells the share that it takes."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,8 @@ def _clip_bound(config: DataConfig, training: Floats) -> float | None:
     if clip is None or not config.target.clip_follows_spread or not len(training):
         return clip
     low, high = np.percentile(training, [25, 75])
-    return max(clip, WIDEST_CLIP * float(high - low) / 1.349)
+    raised = CLIP_SPREADS * float(high - low) / 1.349
+    return raised if clip < raised <= MOST_RAISED * clip else clip
 
 
 def require_ascending(table: Table) -> None:
