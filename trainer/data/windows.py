@@ -22,8 +22,8 @@ CLIP_SPREADS = 6.0
 returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
 
 MOST_RAISED = 10.0
-"""How many times its value a clip is raised at most. What would need more is in percent or another wrong unit:
-its clip stays, and the audit tells the share that it takes."""
+"""How many times its value a clip is raised at most. What would need more is in percent or in another wrong
+unit: its clip stays, and the audit tells the share that it takes."""
 
 
 @dataclass(frozen=True)
