@@ -63,7 +63,8 @@ def strongest_rival(
       correction (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling").
 
     `horizon` is in rows. `draws` is the number of bootstrap draws, by default enough for the level. The same
-    arguments give the same answer. Raises ValueError for no rivals, a rival without any loss, and what `skill_interval` refuses.
+    arguments give the same answer. Raises ValueError for no rivals, a rival without any loss, and what
+    `skill_interval` refuses.
     """
     if not rivals:
         raise ValueError("there are no rivals; give the losses of at least one")

@@ -66,13 +66,11 @@ def test_a_rival_with_wilder_losses_than_the_strongest_may_still_stand_in_the_wa
     assert "not sure that the model beats wild" in answer.reason
 
 
-def test_rows_that_overlap_make_the_interval_wider() -> None:
-    rng = np.random.default_rng(6)
-    sums = np.convolve(rng.standard_normal(ROWS + 19), np.ones(20), "valid")
-    model, rival = (sums + 0.1) ** 2, sums**2
-    daily, overlapping = (strongest_rival(model, {"it": rival}, horizon=h).interval for h in (1, 20))
-    assert overlapping.block >= 20
-    assert overlapping.high - overlapping.low > daily.high - daily.low
+def test_the_horizon_reaches_both_the_interval_and_the_tests() -> None:
+    model, rival = errors(6, 0.0, 1.0)
+    daily, overlapping = (strongest_rival(model, {"it": rival}, horizon=h) for h in (1, 22))
+    assert overlapping.interval.block >= 22
+    assert overlapping.comparisons["it"].statistic != daily.comparisons["it"].statistic
 
 
 def test_no_rival_is_an_error() -> None:
