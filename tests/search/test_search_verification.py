@@ -302,6 +302,38 @@ def test_of_returns_the_sharpe_ratio_is_deflated_by_all_trials(
     assert found.sharpe is not None
     assert found.sharpe.trials == 3
     assert 0 <= found.sharpe.probability <= 1
+    assert found.timing is not None
+    assert set(found.timing) == {"long_only", "train_mean_sign"}
+    for each in found.timing.values():
+        assert each.rows == found.sharpe.rows
+        assert (each.probability is None) == (each.differing < 20)
+    assert found.to_json()["timing"]["long_only"]["differing"] == found.timing["long_only"].differing
+
+
+def test_quarantined_siblings_are_counted_with_the_highest_skill_among_them(
+    write_study: "WriteStudy", launch: "Launch", tmp_path: Path, ballast: "Ballast"
+) -> None:
+    """Two trials of a study were found too good to be true; the one that is verified was not."""
+    done = launch(write_study(), "study.trials=3")
+    best = best_trials(done.store, "small", 1)[0]
+    others = [trial.number for trial in query.trials(done.store, "small") if trial.number != best.number]
+    path = tmp_path / "best.yaml"
+    write_export(done.store, best, path)
+    with done.store.session() as session:
+        for number, skill in zip(others, (0.31, 0.47), strict=True):
+            trial = session.get_one(tables.Trial, ("small", number))
+            trial.verdict, trial.skill, trial.source_study, trial.source_trial = (
+                Verdict.SUSPICIOUS,
+                skill,
+                None,
+                None,
+            )
+    found = verify(path, done.store, seeds=1).evidence
+    assert isinstance(found, Evidence)
+    assert found.to_json()["quarantined"] == {"trials": 2, "highest_skill": 0.47, "trial": others[1]}
+    shown = ballast("verify", path, "--seeds", 1).out
+    assert "Quarantined in the study: 2 trials" in shown
+    assert f"+0.4700, of trial {others[1]}" in shown
 
 
 def test_what_holds_ends_with_0_and_what_does_not_with_1(
