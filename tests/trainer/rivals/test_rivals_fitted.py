@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from trainer.rivals.ridge import ridge
 from trainer.rivals.rivals import RivalLosses, rival_forecasts, rival_losses, rivals_of_folds
 
 Floats = npt.NDArray[np.float64]
+Number = TypeVar("Number", np.float32, np.float64)
 
 
 def losses(data: Dataset) -> dict[str, float]:
@@ -119,7 +121,7 @@ def test_no_rival_looks_ahead(make_data: MakeData, horizon: int) -> None:
     rows = data.validation[:40]
     last = int(rows[-1])
 
-    def spoilt(values: npt.NDArray[np.floating], start: int) -> npt.NDArray[np.floating]:
+    def spoilt(values: npt.NDArray[Number], start: int) -> npt.NDArray[Number]:
         changed = values.copy()
         changed[start:] = 7.0
         return changed
