@@ -169,6 +169,7 @@ def _score(trained: _Trained, look: int) -> Scored:
         seeds=len(trained.refits),
         stopped=len(trained.refits) - len(by_seed),
         rows=len(target),
+        horizon=data.horizon,
     )
     return Scored(
         candidate=candidate,
