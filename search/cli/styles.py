@@ -41,12 +41,18 @@ def verdict_cell(verdict: Verdict | None) -> Text:
     return Text("running" if verdict is None else str(verdict), style=VERDICT_STYLE[verdict])
 
 
-def count_cells(counts: Mapping[Verdict | None, int]) -> tuple[Text, ...]:
-    """`10 accepted`, `2 unstable`, in the order of the verdicts, those still running last."""
+def count_cells(counts: Mapping[Verdict | None, int], of_accepted: str = "") -> tuple[Text, ...]:
+    """`10 accepted`, `2 unstable`, in the order of the verdicts, those still running last.
+
+    `of_accepted` is what else there is to say of those accepted: `(7 above har)`.
+    """
     told = [verdict for verdict in (*Verdict, None) if counts.get(verdict)]
-    return tuple(
-        Text(f"{counts[verdict]} {verdict or 'running'}", style=VERDICT_STYLE[verdict]) for verdict in told
-    ) or (Text("no trial yet"),)
+    words = {verdict: f"{counts[verdict]} {verdict or 'running'}" for verdict in told}
+    if Verdict.ACCEPTED in words and of_accepted:
+        words[Verdict.ACCEPTED] += f" {of_accepted}"
+    return tuple(Text(words[verdict], style=VERDICT_STYLE[verdict]) for verdict in told) or (
+        Text("no trial yet"),
+    )
 
 
 def layer_cell(layer: Layer) -> Text:

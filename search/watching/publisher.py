@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage, get_storage
 
 from search.optuna_storage import direct_storage
 from search.study import OpenStudy
+from search.summary import summarise
 from search.watching.publish import publish_study, shows
 from storage import query
 from storage.engine import Store
@@ -83,7 +84,7 @@ class _Printer:
         """Whether to look a last time after the stop."""
         self._store, self._ready, self._names, self._share = store, ready, names, share
         self._storage: BaseStorage | None = None
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, object] = {}
         self._has_warned = False
 
     def work(self) -> None:
@@ -119,8 +120,8 @@ class _Printer:
         self._has_warned = True
 
     def _publish(self, storage: BaseStorage, name: str) -> None:
-        counts = query.verdict_counts(self._store, name)
-        stamp = sum(counts.values()), counts.get(None, 0)
+        now = summarise(self._store, name)
+        stamp = now.verdicts, now.verified, now.measured  # what changes when no trial does, too
         if self._seen.get(name) == stamp:
             return
         if not shows(self._store, name) or publish_study(self._store, storage, name):
