@@ -1,8 +1,10 @@
 """What to do with a study that has ended: the next step that fits its state, in words and commands. Pure."""
 
+import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from search.references import in_words, rivals
 from search.summary import Summary
@@ -81,18 +83,20 @@ class _Step:
         return f"look for a leak: ballast check {shlex.quote(self.summary.study.study_file)} --deep"
 
     def _after(self, verified: Verified) -> Iterator[str]:
-        when = f"trial {verified.trial}, {verified.at:%Y-%m-%d}"
+        trial, day = verified.trial, f"{verified.at:%Y-%m-%d}"
         if verified.verdict == HOLDS:
-            yield f"it holds on unseen rows ({when}); take it away: {self._export(verified.trial)}"
+            yield f"trial {trial} holds on unseen rows (verified {day})"
+            yield f"take it away: {self._export(trial)}"
             yield "then make a model of it: ballast train best.yaml --save model"
         elif verified.verdict == DOES_NOT_HOLD:
             yield (
-                f"it was refuted on unseen rows ({when}), and another trial would face the same rows at a "
-                "stricter level; change the study first"
+                f"trial {trial} was refuted on unseen rows (verified {day}); another trial would face the "
+                "same rows at a stricter level, so change the study first"
             )
             yield f"what to change: {'; '.join(self._changes())}"
         else:
-            yield f"the unseen rows cannot tell ({when}); {self._to_tell(verified)}"
+            yield f"the unseen rows cannot tell whether trial {trial} holds (verified {day})"
+            yield self._to_tell(verified)
 
     def _changes(self) -> Iterator[str]:
         if self.habits.split_method == "holdout":
@@ -107,42 +111,39 @@ class _Step:
             return self._find_the_leak()
         if 0 < len(verified.report.get("seeds") or ()) < _FEWEST_SEEDS:
             return f"ask with more seeds: ballast verify best.yaml{self.where} --seeds 5"
-        return (
-            "more test rows would: end validation earlier (data.split.validation_until), or wait for new rows"
-        )
+        return "more test rows would: end data.split.validation_until earlier, or wait for new rows"
 
 
 def _beside_rivals(summary: Summary) -> Iterator[str]:
     """Says so where a fitted rival does as well: the linear one if it does, as it is the simplest."""
     if summary.best is None or summary.best.value is None or not summary.above_naive:
         return
-    name = _equal_when_verified(summary.verified) if _has_rival(summary) else _equal_on_validation(summary)
-    if name is not None:
-        yield f"{in_words(name)} does as well; the network adds nothing that these rows can show"
+    verified = summary.verified
+    if verified is not None and verified.strongest_rival is not None:
+        found = _equal_when_verified(verified, verified.strongest_rival)
+    else:
+        found = _equal_on_validation(summary, summary.best.value)
+    if found is not None:
+        name, does = found
+        yield f"{in_words(name)} does {does}; the network adds nothing that these rows can show"
 
 
-def _has_rival(summary: Summary) -> bool:
-    return summary.verified is not None and summary.verified.strongest_rival is not None
-
-
-def _equal_when_verified(verified: Verified | None) -> str | None:
-    """The rival that does as well on the test rows, by the answer to the second question."""
-    found = None if verified is None else verified.strongest_rival
-    if verified is None or found is None or found["verdict"] == "yes":
+def _equal_when_verified(verified: Verified, rival: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The rival that does as well on the test rows, by the answer to the second question, and how well."""
+    if rival["verdict"] == "yes":
         return None
     losses, value = verified.report.get("rivals_losses") or {}, verified.report.get("value")
-    linear = losses.get("linear")
-    if linear is not None and value is not None and linear <= value:
-        return "linear"
-    return str(found["name"])
+    does = "better" if rival["verdict"] == "no" else "as well"
+    if value is not None and losses.get("linear", math.inf) <= value:
+        return "linear", does if rival["name"] == "linear" else "as well"
+    return rival["name"], does
 
 
-def _equal_on_validation(summary: Summary) -> str | None:
+def _equal_on_validation(summary: Summary, best: float) -> tuple[str, str] | None:
     """The rival over which the best trial's skill is no more than luck reaches, on the validation rows."""
-    losses, best = rivals(summary.study.facts), summary.best
-    assert best is not None, "asked for a study that has one"
-    assert best.value is not None, "an accepted trial has a loss"
-    equal = [name for name, loss in losses.items() if loss > 0 and 1 - best.value / loss <= summary.floor]
-    if "linear" in equal:
-        return "linear"
-    return equal[0] if equal else None
+    skills = {name: 1 - best / loss for name, loss in rivals(summary.study.facts).items() if loss > 0}
+    equal = [name for name, over in skills.items() if over <= summary.floor]
+    if not equal:
+        return None
+    name = "linear" if "linear" in equal else equal[0]
+    return name, "better" if skills[name] < -summary.floor else "as well"

@@ -1,4 +1,4 @@
-"""What a study's skill is measured against: its naive forecasts and its fitted rivals, as its facts say. Pure.
+"""What a study's skill is measured against: naive forecasts and fitted rivals, as its facts say. Pure.
 
 Studies of an older Ballast have no rivals in their facts; then there are none here.
 """

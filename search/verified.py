@@ -81,8 +81,8 @@ class Verified:
 def newest(store: Store, study: str) -> Verified | None:
     """The newest answer about a trial of this study; None where there is none.
 
-    Left out are scorings that broke off, configurations that `--top` only compared, and those of another study
-    that has the same name in another store: their value is not the trial's on record.
+    Left out are scorings that broke off, configurations that `--top` only compared, and those of another
+    store's study of the same name: their value is not the trial's on record.
     """
     for look in reversed(looks.of_study(store, study)):
         found = _answer(look)

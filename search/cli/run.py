@@ -211,4 +211,4 @@ def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
     values = study.resolved.trial_config
     habits = Habits(values.data.split.method, values.training.schedule)
     for line in next_steps(summary, where, habits):
-        screen.print(line, markup=False, soft_wrap=True)
+        screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command is to be copied whole

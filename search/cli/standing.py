@@ -9,7 +9,7 @@ from rich.text import Text
 from search.cli.grid import Cell, Column, Grid, grid
 from search.cli.styles import count_cells, plain
 from search.desertion import at_work
-from search.references import rivals
+from search.references import absent_rivals, rivals
 from search.summary import Summary
 from search.words import cell, duration
 from search.worker import is_dead
@@ -94,9 +94,9 @@ def _whole(value: Any) -> int | None:
 
 
 def counts_told(summary: Summary) -> tuple[Text, ...]:
-    """The counts of a summary by verdict, with how many of those accepted are above the best naive forecast."""
+    """The counts by verdict, and how many of those accepted are above the best naive forecast."""
     counts = {None if word == "running" else Verdict(word): n for word, n in summary.verdicts.items()}
-    return count_cells(counts, summary.above_naive_told())
+    return count_cells(counts, f" {summary.above_naive_told()}")
 
 
 def facts_of(now: Standing) -> list[tuple[str, Cell]]:
@@ -118,13 +118,15 @@ def facts_of(now: Standing) -> list[tuple[str, Cell]]:
 
 
 def _rivals_told(summary: Summary) -> list[tuple[str, Cell]]:
-    """The fitted rivals with their losses, lowest first, and the best trial's skill over the strongest."""
-    losses = rivals(summary.study.facts)
-    if not losses:
-        return []
-    told: list[tuple[str, Cell]] = [
-        ("rivals", tuple(plain(f"{name} {loss:.6f}") for name, loss in losses.items()))
-    ]
+    """The fitted rivals with their losses, lowest first, those that are absent, and the best trial's skill
+    over the strongest.
+    """
+    losses, absent = rivals(summary.study.facts), absent_rivals(summary.study.facts)
+    told: list[tuple[str, Cell]] = []
+    if losses:
+        told.append(("rivals", tuple(plain(f"{name} {loss:.6f}") for name, loss in losses.items())))
+    if absent:
+        told.append(("not fitted", tuple(plain(f"{name}: {why}") for name, why in absent.items())))
     if summary.rival is not None and summary.skill_over_rival is not None:
         told.append(("over rival", f"skill {summary.skill_over_rival:+.4f} over {summary.rival.name}"))
     return told

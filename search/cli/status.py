@@ -7,7 +7,10 @@ import typer
 from search.cli.options import AsJson, StoreUrl, existing_store, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rich.console import Console
+    from rich.text import Text
 
     from search.summary import Summary
     from storage.engine import Store
@@ -53,9 +56,9 @@ def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") ->
     columns = (
         Column("study", folds=True),
         Column("done", right=True),
-        Column("best loss", right=True),
+        Column("loss", right=True),
         Column("skill", right=True),
-        Column("skill shown"),
+        Column("skill shown", folds=True),
         Column("verdicts", folds=True),
     )
     rows = (
@@ -65,11 +68,18 @@ def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") ->
             "–" if summary.best is None else f"{summary.best.value:.4f}",
             "–" if summary.best is None or summary.best.skill is None else f"{summary.best.skill:+.4f}",
             _shown(summary),
-            counts_told(summary),
+            tuple(_parts(counts_told(summary))),
         )
         for summary in summaries
     )
     screen.print(grid(columns, rows, elsewhere="see: ballast status NAME, or a wider terminal"))
+
+
+def _parts(cells: "Sequence[Text]") -> "Iterator[Text]":
+    """`19 accepted (18 above har)` in two parts, each of which fits in a narrow column."""
+    for cell in cells:
+        at = cell.plain.find(" (")
+        yield from [cell] if at < 0 else [cell[:at], cell[at + 1 :]]
 
 
 def _shown(summary: "Summary") -> str:

@@ -44,15 +44,15 @@ def verdict_cell(verdict: Verdict | None) -> Text:
 def count_cells(counts: Mapping[Verdict | None, int], of_accepted: str = "") -> tuple[Text, ...]:
     """`10 accepted`, `2 unstable`, in the order of the verdicts, those still running last.
 
-    `of_accepted` is what else there is to say of those accepted: `(7 above har)`.
+    `of_accepted` is what else there is to say of those accepted, as ` (7 above har)`.
     """
-    told = [verdict for verdict in (*Verdict, None) if counts.get(verdict)]
-    words = {verdict: f"{counts[verdict]} {verdict or 'running'}" for verdict in told}
-    if Verdict.ACCEPTED in words and of_accepted:
-        words[Verdict.ACCEPTED] += f" {of_accepted}"
-    return tuple(Text(words[verdict], style=VERDICT_STYLE[verdict]) for verdict in told) or (
-        Text("no trial yet"),
-    )
+    told = {
+        verdict: f"{counts[verdict]} {verdict or 'running'}{of_accepted if verdict is Verdict.ACCEPTED else ''}"
+        for verdict in (*Verdict, None)
+        if counts.get(verdict)
+    }
+    cells = tuple(Text(words, style=VERDICT_STYLE[verdict]) for verdict, words in told.items())
+    return cells or (Text("no trial yet"),)
 
 
 def layer_cell(layer: Layer) -> Text:

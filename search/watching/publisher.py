@@ -44,6 +44,12 @@ def published(study: OpenStudy) -> Iterator[None]:
         printer.once_more = True
 
 
+def publish_once(store: Store, name: str) -> None:
+    """Publish the study as it is now, if it is to be shown. Never raises anything of its own."""
+    store = replace(store, patience=0.0)
+    _Printer(store, lambda: get_storage(direct_storage(store)), lambda: [name], _SHARE).look(lambda: False)
+
+
 @contextmanager
 def all_published(store: Store, ready: Callable[[], BaseStorage]) -> Iterator[None]:
     """Publish all studies of a store while the block runs, for a server: whoever runs them may not do so.
@@ -91,13 +97,14 @@ class _Printer:
         """Publish until it is told to stop."""
         while not self.stop.is_set():
             began = time.monotonic()
-            self._look(self.stop.is_set)
+            self.look(self.stop.is_set)
             took = time.monotonic() - began
             self.stop.wait(max(_REST_S, took * (1 / self._share - 1)))
         if self.once_more:
-            self._look(lambda: False)
+            self.look(lambda: False)
 
-    def _look(self, is_over: Callable[[], bool]) -> None:
+    def look(self, is_over: Callable[[], bool]) -> None:
+        """Publish what has changed, up to where it is over."""
         try:
             self._storage = self._storage or self._ready()
             names = self._names()
