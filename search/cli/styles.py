@@ -46,12 +46,13 @@ def count_cells(counts: Mapping[Verdict | None, int], of_accepted: str = "") -> 
 
     `of_accepted` is what else there is to say of those accepted, as ` (7 above har)`.
     """
-    told = {
-        verdict: f"{counts[verdict]} {verdict or 'running'}{of_accepted if verdict is Verdict.ACCEPTED else ''}"
-        for verdict in (*Verdict, None)
+    words = {verdict: str(verdict or "running") for verdict in (*Verdict, None)}
+    words[Verdict.ACCEPTED] += of_accepted
+    cells = tuple(
+        Text(f"{counts[verdict]} {told}", style=VERDICT_STYLE[verdict])
+        for verdict, told in words.items()
         if counts.get(verdict)
-    }
-    cells = tuple(Text(words, style=VERDICT_STYLE[verdict]) for verdict, words in told.items())
+    )
     return cells or (Text("no trial yet"),)
 
 
