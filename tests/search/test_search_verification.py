@@ -22,8 +22,9 @@ from search.verification import Progress, verify
 from search.watching.markdown import to_markdown
 from search.watching.sections import study_note
 from search.watching.view import study_view
-from storage import looks, query
+from storage import looks, query, tables
 from storage.engine import Store, open_store
+from storage.verdicts import Verdict
 from trainer import loop
 from trainer.data.windows import Dataset
 from trainer.result import Refit
