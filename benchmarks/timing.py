@@ -41,7 +41,7 @@ class Kind:
 
 def walk(drift: float, rng: np.random.Generator) -> Series:
     """Independent t(4) returns with a drift, in standard deviations a row."""
-    return fat((2 * ROWS + LAGS,), rng) + drift
+    return fat((1, 2 * ROWS + LAGS), rng).ravel() + drift
 
 
 def shuffled(rng: np.random.Generator) -> Series:

@@ -94,7 +94,7 @@ def _mean_correlation(gains: NDArray[np.float64]) -> float:
     pairs = (
         float(np.square(units.sum(axis=1)).sum()) - trials
     )  # sum of all correlations but those with itself
-    return min(max(pairs / (trials * (trials - 1)), 0.0), 1.0)
+    return float(min(max(pairs / (trials * (trials - 1)), 0.0), 1.0))
 
 
 def _tells(gains: NDArray[np.float64]) -> bool:
