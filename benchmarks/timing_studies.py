@@ -1,10 +1,10 @@
 """The deflated Sharpe ratio of whole GRU studies where returns drift and nothing forecasts them.
 
-Run it with `python -m benchmarks.timing_studies` (about four minutes on one core; `--sets N`, 24 if not given).
-Sets are in turn the returns of the S&P 500 in random order, with their mean, and normal returns with a drift
-of 0.08 standard deviations a row. Each is searched by a study of 8 trials of 4 epochs; of the configuration
-that `export` takes, the table tells the deflated Sharpe ratio against holding nothing, and beyond the two
-positions that need no forecast. It exits with 1 where more than two are certified beyond both.
+Run it with `python -m benchmarks.timing_studies` (about four minutes on one core; `--sets N`, 24 if not
+given). Sets are in turn the returns of the S&P 500 in random order, with their mean, and normal returns with
+a drift of 0.08 standard deviations a row. Each is searched by a study of 8 trials of 4 epochs. Of the
+configuration that `export` takes, the table tells the deflated Sharpe ratio against holding nothing, and
+beyond the two positions that need no forecast. It exits with 1 where more than two are certified beyond both.
 """
 
 import argparse
