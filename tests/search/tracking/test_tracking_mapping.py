@@ -146,6 +146,7 @@ def test_the_study_is_told_with_its_newest_answer_its_rivals_and_both_noise_floo
         found = mapping.study_told(summarise(store, "small"), query.data(store, "small"), NOON)
         return dict(found.tags), {point.key: point.value for point in found.points}
 
+    record.set_study_facts(store, "small", {"strongest_rival": None})
     tags, numbers = told()
     assert (tags["ballast.verified"], tags["ballast.strongest_rival"]) == ("not yet", "none")
     assert not {"measured_noise_floor", "best_skill_over_rival", "verified_skill"} & numbers.keys()

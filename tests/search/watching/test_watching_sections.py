@@ -140,6 +140,7 @@ def test_rivals_have_a_table_beside_that_of_the_naive_forecasts_and_absent_ones_
     launch: "Launch", write_study: "WriteStudy"
 ) -> None:
     store = launch(write_study()).store
+    record.set_study_facts(store, "small", {"rivals": {}, "strongest_rival": None})
     assert not any(
         isinstance(block, Table) and block.columns[0] == "fitted rival"
         for block in study_note(study_view(store, "small"))
