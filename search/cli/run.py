@@ -167,6 +167,7 @@ def _noise_floor(study: "OpenStudy") -> "Callable[[int], float]":
 def _print_start(study: "OpenStudy", screen: "Console") -> None:
     """What will be trained on, and what was cut, before anything is trained."""
     from search.cli.show import clamp_table, finding_table
+    from search.verified import newest
 
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
@@ -177,6 +178,8 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
         f"(loss {data.baseline.loss:.6f})",
         markup=False,
     )
+    if (verified := newest(study.store, study.name)) is not None:
+        screen.print(verified.sentence(), markup=False)
     for note in resolved.notes:
         screen.print(note, markup=False, soft_wrap=True)
     if resolved.clamps:

@@ -19,6 +19,7 @@ from search.rows import forecasts, validation_rows
 from search.scored import Report
 from search.trust.conclusion import Answer
 from search.verification import Progress, verify
+from search.verified import newest
 from search.watching.markdown import to_markdown
 from search.watching.sections import study_note
 from search.watching.view import study_view
@@ -425,3 +426,15 @@ def table(strength: float) -> pd.DataFrame:
     x, noise = random.standard_normal((2, 1200))
     dates = pd.bdate_range("2010-01-04", periods=1200).strftime("%Y-%m-%d")
     return pd.DataFrame({"Date": dates, "x": x, "y": strength * x + noise})
+
+
+def test_what_was_only_compared_is_marked_on_record(exported: Exported) -> None:
+    path, store = exported
+    report = verify(path, store, seeds=1, top=2)
+    first, second = looks.of_study(store, "small")
+    assert first.report is not None
+    assert second.report is not None
+    assert (first.report["asked_for"], second.report["asked_for"]) == (True, False)
+    found = newest(store, "small")
+    assert found is not None
+    assert found.trial == report.scored[0].candidate.number
