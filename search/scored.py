@@ -6,8 +6,8 @@ from statistics import median, stdev
 from typing import Any
 
 from search.candidates import Candidate
+from search.evaluations import UnseenRows, evaluation_to_json
 from search.evidence import Evidence
-from search.looks import UnseenRows, look_to_json
 from search.rows import Floats
 from search.trust.conclusion import Answer, Conclusion
 from search.trust.confidence_set import ConfidenceSet
@@ -38,7 +38,7 @@ class Scored:
     interval: Interval | None
     comparisons: Mapping[str, DieboldMariano]
     look: int
-    """The how-manieth look at these rows it is; see `looks.number_of`."""
+    """The how-manieth look at these rows it is; see `evaluations.number_of`."""
     conclusion: Conclusion
 
     @property
@@ -92,7 +92,7 @@ class Report:
 
     scored: tuple[Scored, ...]
     unseen: UnseenRows
-    earlier: tuple[tables.Look, ...]
+    earlier: tuple[tables.Evaluation, ...]
     """Looks at these rows before."""
     best_set: ConfidenceSet | None
     """Which of the candidates and naive forecasts may be the best; None unless several were compared."""
@@ -118,7 +118,7 @@ class Report:
                 "source": self.unseen.source,
                 "first": self.unseen.first_time.isoformat(),
                 "last": self.unseen.last_time.isoformat(),
-                "earlier_looks": [look_to_json(look) for look in self.earlier],
+                "earlier_looks": [evaluation_to_json(look) for look in self.earlier],
             },
             "study": self.evidence if isinstance(self.evidence, str) else self.evidence.to_json(),
             "changes": list(self.changes),

@@ -21,8 +21,8 @@ from search.candidates import (
 from search.choice import By
 from search.data import StudyData, load
 from search.errors import AnswerIsNo, RequestError
+from search.evaluations import UnseenRows, earlier_evaluations, new_evaluation, number_of, unseen_rows
 from search.evidence import Evidence, study_evidence
-from search.looks import UnseenRows, earlier_looks, new_look, number_of, unseen_rows
 from search.rerun import changes_since, exported_from
 from search.rows import Floats
 from search.scored import Report, Scored
@@ -33,7 +33,7 @@ from search.trust.diebold_mariano import diebold_mariano
 from search.trust.interval import skill_interval
 from search.trust.resampling import fewest_rows
 from search.verdict import not_applied
-from storage import looks, tables
+from storage import evaluations, tables
 from storage.engine import Store
 from trainer.baselines import baseline_forecasts
 from trainer.data.windows import Dataset, prepare_final
@@ -73,12 +73,12 @@ def verify(
     trained = [_trained(candidate, study_data, seeds, progress) for candidate in (chosen, *rivals)]
     first = trained[0]
     unseen = unseen_rows(chosen.resolved, chosen.trial.config.data, first.data, study_data.table)
-    earlier, scored = tuple(earlier_looks(store, unseen)), []
+    earlier, scored = tuple(earlier_evaluations(store, unseen)), []
     for each in trained:
         look = _look(unseen, each)
-        number = looks.begin(store, look)
-        found = _score(each, number_of(look, earlier_looks(store, unseen)))
-        looks.conclude(store, number, str(found.conclusion.answer), found.to_json())
+        number = evaluations.begin(store, look)
+        found = _score(each, number_of(look, earlier_evaluations(store, unseen)))
+        evaluations.conclude(store, number, str(found.conclusion.answer), found.to_json())
         scored.append(found)
     return Report(
         scored=tuple(scored),
@@ -127,9 +127,9 @@ def _require_rows(source: str, data: Dataset) -> None:
         )
 
 
-def _look(unseen: UnseenRows, trained: _Trained) -> tables.Look:
+def _look(unseen: UnseenRows, trained: _Trained) -> tables.Evaluation:
     candidate = trained.candidate
-    return new_look(
+    return new_evaluation(
         unseen,
         study=candidate.study,
         trial=candidate.number,

@@ -259,11 +259,11 @@ class Forecast(Row, kw_only=True):
     """One for each row of HeldOut, packed by whoever writes them."""
 
 
-class Look(Row, kw_only=True):
-    """One look at test rows: who scored which configuration on them, when, and what came of it.
+class Evaluation(Row, kw_only=True):
+    """One scoring of test rows: who scored which configuration on them, when, and what came of it.
 
-    It is recorded before the rows are scored, so that a look that broke off counts. `study` names where the
-    configuration came from, which need not be in this store.
+    It is recorded before the rows are scored, so that one that broke off counts. `study` names where the
+    configuration came from, which need not be in this store. The table keeps its old name.
     """
 
     __tablename__ = "ballast_looks"
@@ -287,7 +287,7 @@ class Look(Row, kw_only=True):
     """`user@host`."""
     seeds: Mapped[list[int]]
     verdict: Mapped[str | None] = mapped_column(default=None)
-    """`holds`, `does not hold` or `cannot tell`; None where the look broke off."""
+    """`holds`, `does not hold` or `cannot tell`; None where it broke off."""
     report: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     """What was found, in the shape of `verify --json`."""
 

@@ -8,8 +8,8 @@ from rich.console import RenderableType
 
 from search.cli.grid import Grid
 from search.cli.show import console, table
+from search.evaluations import source_shown
 from search.evidence import Evidence
-from search.looks import source_shown
 from search.words import cell
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 from search.config.resolved import ResolvedStudy
 from search.recording import now
-from storage import looks, tables
+from storage import evaluations, tables
 from storage.engine import Store
 from trainer.config import DataConfig
 from trainer.data.source import Table
@@ -31,12 +31,12 @@ class UnseenRows:
     first_time: datetime
     last_time: datetime
 
-    def shares(self, look: tables.Look) -> bool:
+    def shares(self, evaluation: tables.Evaluation) -> bool:
         """Whether a look at the same source saw any of these rows."""
         return (
-            look.target == self.target
-            and look.first_time <= self.last_time
-            and look.last_time >= self.first_time
+            evaluation.target == self.target
+            and evaluation.first_time <= self.last_time
+            and evaluation.last_time >= self.first_time
         )
 
 
@@ -60,29 +60,33 @@ def _columns(config: DataConfig) -> str:
     return ", ".join(column for column in (series.column, series.high, series.low) if column is not None)
 
 
-def earlier_looks(store: Store, rows: UnseenRows) -> list[tables.Look]:
+def earlier_evaluations(store: Store, rows: UnseenRows) -> list[tables.Evaluation]:
     """Those that saw some of these rows, in the order in which they were taken."""
-    return [look for look in looks.at_table(store, rows.source, rows.content) if rows.shares(look)]
+    return [
+        evaluation
+        for evaluation in evaluations.at_table(store, rows.source, rows.content)
+        if rows.shares(evaluation)
+    ]
 
 
-def number_of(look: tables.Look, taken: Sequence[tables.Look]) -> int:
-    """The how-manieth look it is of those `taken` at the same rows, itself among them.
+def number_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> int:
+    """The how-manieth evaluation it is of those `taken` at the same rows, itself among them.
 
     The same configuration with the same seeds gives the same answer, and keeps its place. With other seeds it
     is another chance to be lucky, and counts as another configuration does.
     """
-    return list(dict.fromkeys(map(_judged, taken))).index(_judged(look)) + 1
+    return list(dict.fromkeys(map(_judged, taken))).index(_judged(evaluation)) + 1
 
 
-def _judged(look: tables.Look) -> tuple[str, tuple[int, ...]]:
-    return look.configuration, tuple(look.seeds)
+def _judged(evaluation: tables.Evaluation) -> tuple[str, tuple[int, ...]]:
+    return evaluation.configuration, tuple(evaluation.seeds)
 
 
-def new_look(
+def new_evaluation(
     rows: UnseenRows, *, study: str, trial: int | None, configuration: str, seeds: Sequence[int]
-) -> tables.Look:
+) -> tables.Evaluation:
     """The look that is about to be taken."""
-    return tables.Look(
+    return tables.Evaluation(
         study=study,
         trial=trial,
         configuration=configuration,
@@ -104,16 +108,16 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def look_to_json(look: tables.Look) -> dict[str, Any]:
-    """One earlier look, as `verify --json` tells it."""
+def evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
+    """One earlier evaluation, as `verify --json` tells it."""
     return {
-        "at": look.looked_at.isoformat(),
-        "by": look.looked_by,
-        "study": look.study,
-        "trial": look.trial,
-        "configuration": look.configuration,
-        "seeds": len(look.seeds),
-        "verdict": look.verdict,
+        "at": evaluation.looked_at.isoformat(),
+        "by": evaluation.looked_by,
+        "study": evaluation.study,
+        "trial": evaluation.trial,
+        "configuration": evaluation.configuration,
+        "seeds": len(evaluation.seeds),
+        "verdict": evaluation.verdict,
     }
 
 
