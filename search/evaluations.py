@@ -1,81 +1,124 @@
-"""Looks at test rows: who has scored what on them before. A row that was looked at is no longer unseen."""
+"""Evaluations on record: who has scored what on which rows. Rows that were scored are no longer unseen."""
 
 import getpass
+import hashlib
+import json
 import os
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from search.config.resolved import ResolvedStudy
+import numpy as np
+
+from search.config.effects import idle_keys
+from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy
 from search.recording import now
+from search.same_series import Shared, shared
+from search.scored_series import ScoredSeries, root_columns, scored_series
 from storage import evaluations, tables
 from storage.engine import Store
 from trainer.config import DataConfig
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 
+Kind = Literal["verify", "train"]
+"""Which command printed a score."""
+
+UNKNOWABLE = (
+    "Not on record, and not known: what was scored elsewhere on these rows, in another store, in a notebook, "
+    "or with the forecasts of ballast predict"
+)
+_DECIDES_NOTHING = DECIDES_NO_VALUE | {"data.source"}
+"""The path of the table is relative to the file that it stands in."""
+
 
 @dataclass(frozen=True)
-class UnseenRows:
-    """What makes test rows the same for two configurations: table, columns of the target, and times.
+class ScoredRows:
+    """Rows that are scored: the series that they are from, and what identified it before series were kept.
 
     `last_time` is that of the last target, which lies `horizon` rows behind the last row.
     """
 
     source: str
     content: str
+    """SHA-256 (hex) of the table's bytes."""
     target: str
+    """The columns that the target is made from."""
     first_time: datetime
     last_time: datetime
+    series: ScoredSeries = field(repr=False)
 
-    def shares(self, evaluation: tables.Evaluation) -> bool:
-        """Whether a look at the same source saw any of these rows."""
-        return (
-            evaluation.target == self.target
-            and evaluation.first_time <= self.last_time
-            and evaluation.last_time >= self.first_time
-        )
+    def shared_with(self, evaluation: tables.Evaluation) -> Shared | None:
+        """Which of these rows an evaluation scored; None for none.
+
+        Series are compared by their values. An evaluation on record without its series is compared by table,
+        target columns and times.
+        """
+        if evaluation.series is not None:
+            return shared(self.series, ScoredSeries.unpacked(evaluation.series))
+        same_table = evaluation.source == self.source or evaluation.content == self.content
+        if not same_table or evaluation.target != self.target:
+            return None
+        return self.within(evaluation.first_time, evaluation.last_time)
+
+    def within(self, first: datetime, last: datetime) -> Shared | None:
+        """Which of these rows lie in a span of time, if any do."""
+        begin, end = max(first, self.first_time), min(last, self.last_time)
+        if begin > end:
+            return None
+        times = self.series.times.astype("datetime64[ns]")
+        low, high = (np.datetime64(each.replace(tzinfo=None), "ns") for each in (begin, end))
+        inside = (times >= low) & (times <= high)
+        return Shared(float(inside.mean()) if len(inside) else 0.0, begin, end)
 
 
-def unseen_rows(resolved: ResolvedStudy, config: DataConfig, data: Dataset, table: Table) -> UnseenRows:
+def unseen_rows(resolved: ResolvedStudy, config: DataConfig, data: Dataset, table: Table) -> ScoredRows:
     """The test rows of a configuration, whose `data` were prepared from `table`."""
+    return _scored_rows(resolved, config, table, data.times[data.test])
+
+
+def validated_rows(
+    resolved: ResolvedStudy, config: DataConfig, folds: Sequence[Dataset], table: Table
+) -> ScoredRows:
+    """The validation rows of all folds, which were prepared from `table`."""
+    return _scored_rows(resolved, config, table, np.concatenate([d.times[d.validation] for d in folds]))
+
+
+def _scored_rows(
+    resolved: ResolvedStudy, config: DataConfig, table: Table, times: "np.ndarray[Any, Any]"
+) -> ScoredRows:
     source = config.source
     if not source.startswith("sample:"):
         source = str((resolved.folder / source).resolve())
-    first, last = (int(row) for row in table.times.searchsorted(data.times[data.test[[0, -1]]]))
-    ends = (table.times[first], table.times[min(last + data.horizon, len(table.times) - 1)])
-    moments = [time.to_pydatetime(warn=False).replace(tzinfo=UTC) for time in ends]
-    return UnseenRows(source, table.sha256, _columns(config), *moments)
+    first, last = (int(row) for row in table.times.searchsorted([times.min(), times.max()]))
+    ends = (table.times[first], table.times[min(last + config.target.horizon, len(table.times) - 1)])
+    begin, end = (time.to_pydatetime(warn=False).replace(tzinfo=UTC) for time in ends)
+    columns = ", ".join(root_columns(config))
+    return ScoredRows(source, table.sha256, columns, begin, end, scored_series(config, table, first, last))
 
 
-def _columns(config: DataConfig) -> str:
-    """The columns that the target is made of, whatever is made of them and however far ahead it looks."""
-    target, features = config.target, {feature.name: feature for feature in config.features}
-    series = target
-    while series.of is not None:
-        series = features[series.of]  # type: ignore[assignment]
-    return ", ".join(column for column in (series.column, series.high, series.low) if column is not None)
-
-
-def earlier_evaluations(store: Store, rows: UnseenRows) -> list[tables.Evaluation]:
-    """Those that saw some of these rows, in the order in which they were taken."""
-    return [
-        evaluation
-        for evaluation in evaluations.at_table(store, rows.source, rows.content)
-        if rows.shares(evaluation)
-    ]
+def earlier_evaluations(store: Store, rows: ScoredRows) -> list[tables.Evaluation]:
+    """Those that scored some of these rows, oldest first."""
+    near = evaluations.near(store, rows.first_time, rows.last_time)
+    return [evaluation for evaluation in near if rows.shared_with(evaluation) is not None]
 
 
 def number_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> int:
-    """The how-manieth evaluation it is of those `taken` at the same rows, itself among them.
+    """Which configuration an evaluation judges, counted from 1 among those of `taken`, itself included.
 
-    The same configuration with the same seeds gives the same answer, and keeps its place. With other seeds it
-    is another chance to be lucky, and counts as another configuration does.
+    The same configuration with the same seeds gives the same answer, and keeps its number. With other seeds
+    it is another chance to be lucky, and counts as another configuration does.
     """
     return list(dict.fromkeys(map(_judged, taken))).index(_judged(evaluation)) + 1
+
+
+def first_time_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> datetime:
+    """When the same configuration with the same seeds was evaluated first: nothing was chosen after that."""
+    same = [each.looked_at for each in taken if _judged(each) == _judged(evaluation)]
+    return min(same, default=evaluation.looked_at)
 
 
 def _judged(evaluation: tables.Evaluation) -> tuple[str, tuple[int, ...]]:
@@ -83,9 +126,15 @@ def _judged(evaluation: tables.Evaluation) -> tuple[str, tuple[int, ...]]:
 
 
 def new_evaluation(
-    rows: UnseenRows, *, study: str, trial: int | None, configuration: str, seeds: Sequence[int]
+    rows: ScoredRows,
+    *,
+    study: str,
+    trial: int | None,
+    configuration: str,
+    seeds: Sequence[int],
+    kind: Kind = "verify",
 ) -> tables.Evaluation:
-    """The look that is about to be taken."""
+    """The evaluation that is about to be made."""
     return tables.Evaluation(
         study=study,
         trial=trial,
@@ -98,7 +147,20 @@ def new_evaluation(
         looked_at=now(),
         looked_by=f"{_user()}@{socket.gethostname()}",
         seeds=list(seeds),
+        kind=kind,
+        series=rows.series.packed(),
     )
+
+
+def decisive_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a trial, by key, that decide what is trained: without those that do nothing here."""
+    idle = _DECIDES_NOTHING | idle_keys(values)
+    return {key: value for key, value in values.items() if key not in idle}
+
+
+def digest_of(decisive: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of what is decisive: the same wherever the file of a configuration lies."""
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def _user() -> str:
@@ -113,6 +175,7 @@ def evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
     return {
         "at": evaluation.looked_at.isoformat(),
         "by": evaluation.looked_by,
+        "kind": evaluation.kind,
         "study": evaluation.study,
         "trial": evaluation.trial,
         "configuration": evaluation.configuration,
