@@ -150,7 +150,7 @@ def _evaluation(unseen: ScoredRows, trained: _Trained) -> tables.Evaluation:
     )
 
 
-def _score(trained: _Trained, look: int, searches: tuple[Search, ...]) -> Scored:
+def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> Scored:
     """Everything that one evaluation shows."""
     data, candidate = trained.data, trained.candidate
     target, naive = _judged_by(data)

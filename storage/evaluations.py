@@ -101,6 +101,6 @@ def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) ->
     with store.reading() as session:
         rows = session.execute(query.where(Trial.study.in_(studies) & ended)).all()
     return [
-        TrainedTrial(study, number, None if source is None else (source, of))
+        TrainedTrial(study, number, None if source is None or of is None else (source, of))
         for study, number, source, of in rows
     ]
