@@ -90,7 +90,9 @@ def verify(
         taken = earlier_evaluations(store, unseen)
         searches = searches_on(store, unseen, first_time_of(evaluation, taken))
         found = _score(each, number_of(evaluation, taken), searches)
-        evaluations.conclude(store, number, str(found.conclusion.answer), found.to_json())
+        # Pages show the newest answer that somebody asked for, not that of what it was compared with.
+        told = {**found.to_json(), "asked_for": each is first}
+        evaluations.conclude(store, number, str(found.conclusion.answer), told)
         scored.append(found)
     return Report(
         scored=tuple(scored),
@@ -179,6 +181,7 @@ def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> S
         seeds=len(trained.refits),
         stopped=len(trained.refits) - len(by_seed),
         rows=len(target),
+        horizon=data.horizon,
     )
     return Scored(
         candidate=candidate,

@@ -45,17 +45,17 @@ def rows_of(
 
 
 def one_row_more(frame: pd.DataFrame) -> pd.DataFrame:
-    saturday = frame.iloc[[1000]].set_index(frame.index[[1004]] + pd.Timedelta(days=1))
+    saturday = moved(frame.iloc[[1004]], days=1)
     return pd.concat([frame, saturday]).sort_index()
 
 
-def moved(frame: pd.DataFrame, **by: int) -> pd.DataFrame:
-    return frame.set_index(frame.index + pd.Timedelta(**by))
+def moved(frame: pd.DataFrame, *, hours: int = 0, days: int = 0) -> pd.DataFrame:
+    return frame.set_index(pd.DatetimeIndex(frame.index) + pd.Timedelta(hours=hours + 24 * days))
 
 
 def in_new_york(frame: pd.DataFrame) -> pd.DataFrame:
     """Midnight in New York, as UTC: four or five hours, by season."""
-    index = frame.index.tz_localize("America/New_York").tz_convert("UTC").tz_localize(None)
+    index = pd.DatetimeIndex(frame.index).tz_localize("America/New_York").tz_convert("UTC").tz_localize(None)
     return frame.set_index(index)
 
 

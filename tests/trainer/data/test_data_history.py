@@ -31,7 +31,7 @@ def one_row(table: Table, what: str) -> "pd.Series[float]":
     frame = table.frame
     returns = np.log(frame["Close"]).diff()
     squared = np.log(frame["High"] / frame["Low"]) ** 2 / (4 * np.log(2))
-    series = {
+    series: dict[str, pd.Series[float]] = {
         "range": 0.5 * np.log(squared),
         "return": returns,
         "size": returns.abs(),

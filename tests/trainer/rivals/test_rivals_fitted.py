@@ -2,9 +2,11 @@
 
 import sys
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 
 from tests.trainer.rivals.conftest import MakeData
@@ -14,6 +16,7 @@ from trainer.rivals.ridge import ridge
 from trainer.rivals.rivals import RivalLosses, rival_forecasts, rival_losses, rivals_of_folds
 
 Floats = npt.NDArray[np.float64]
+Number = TypeVar("Number", np.float32, np.float64)
 
 
 def losses(data: Dataset) -> dict[str, float]:
@@ -118,7 +121,7 @@ def test_no_rival_looks_ahead(make_data: MakeData, horizon: int) -> None:
     rows = data.validation[:40]
     last = int(rows[-1])
 
-    def spoilt(values: npt.NDArray[np.floating], start: int) -> npt.NDArray[np.floating]:
+    def spoilt(values: npt.NDArray[Number], start: int) -> npt.NDArray[Number]:
         changed = values.copy()
         changed[start:] = 7.0
         return changed
@@ -181,3 +184,16 @@ def test_the_losses_of_a_study_are_means_over_its_folds(make_data: MakeData) -> 
 
 def test_without_any_rival_there_is_no_strongest() -> None:
     assert RivalLosses({}, {"boosted": "missing"}).strongest is None
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_lhar_agrees_with_a_regression_by_pandas_and_numpy(make_data: MakeData, horizon: int) -> None:
+    returns, logs = garch_returns(2500, 9)
+    data = make_data(logs, logs[:, None], horizon=horizon, returns=returns[: 2500 - horizon])
+    own, losses_alone = pd.Series(logs), pd.Series(np.minimum(returns, 0))
+    means = [series.rolling(days).mean() for series in (own, losses_alone) for days in (1, 5, 22)]
+    terms = np.column_stack([np.ones(2500), *means])[: len(data.target)]
+    target, fit = data.target.astype(float), data.fitting[21:]
+    weights, *_ = np.linalg.lstsq(terms[fit], target[fit], rcond=None)
+    expected = float(np.mean((target[data.validation] - terms[data.validation] @ weights) ** 2))
+    assert losses(data)["lhar"] == pytest.approx(expected, rel=1e-6)
