@@ -12,9 +12,9 @@ import yaml
 from search.candidates import Interrupted, candidate_of, rivals_of
 from search.choice import best_trials
 from search.errors import AnswerIsNo, RequestError
+from search.evaluations import earlier_evaluations
 from search.evidence import Evidence
 from search.export import write_export
-from search.looks import earlier_looks
 from search.rows import forecasts, validation_rows
 from search.scored import Report
 from search.trust.conclusion import Answer
@@ -23,7 +23,7 @@ from search.verified import newest
 from search.watching.markdown import to_markdown
 from search.watching.sections import study_note
 from search.watching.view import study_view
-from storage import looks, query, tables
+from storage import evaluations, query, tables
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
 from trainer import loop
@@ -88,7 +88,7 @@ def test_test_targets_are_in_no_batch_of_any_training(
 def test_a_look_is_on_record_with_who_when_and_what_came_of_it(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=2)
-    (look,) = looks.of_study(store, "small")
+    (look,) = evaluations.of_study(store, "small")
     assert look.looked_by.count("@") == 1
     assert look.seeds == [refit.seed for refit in report.scored[0].refits]
     assert look.verdict == report.scored[0].conclusion.answer
@@ -137,7 +137,7 @@ def test_an_export_that_was_edited_is_not_verified_as_its_trial(exported: Export
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(RequestError, match=r"models\.gru\.hidden_size is 7, was \d+.*section provenance"):
         verify(path, store, seeds=1)
-    assert looks.of_study(store, "small") == []
+    assert evaluations.of_study(store, "small") == []
 
 
 def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
@@ -152,7 +152,7 @@ def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
     )
     with pytest.raises(RequestError, match=r"\d+ test rows at a horizon of 36, and an interval needs 144"):
         verify(path, opened_elsewhere, seeds=1)
-    assert looks.of_study(opened_elsewhere, "small") == []
+    assert evaluations.of_study(opened_elsewhere, "small") == []
 
 
 def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> No
     content["data"]["target"] = {"column": "Close", "transform": "raw", "kind": "other"}
     content["guard"]["max_skill"] = 0.9
     Path("other.yaml").write_text(yaml.safe_dump(content))
-    assert earlier_looks(store, verify(Path("other.yaml"), store, seeds=1).unseen)[:-1] == []
+    assert earlier_evaluations(store, verify(Path("other.yaml"), store, seeds=1).unseen)[:-1] == []
 
 
 def test_a_look_that_breaks_off_while_it_scores_is_on_record(
@@ -177,7 +177,7 @@ def test_a_look_that_breaks_off_while_it_scores_is_on_record(
     monkeypatch.setattr("search.verification.skill_interval", broken)
     with pytest.raises(KeyboardInterrupt):
         verify(path, store, seeds=1)
-    (look,) = looks.of_study(store, "small")
+    (look,) = evaluations.of_study(store, "small")
     assert (look.verdict, look.report) == (None, None)
 
 
@@ -185,7 +185,7 @@ def test_one_that_is_interrupted_before_it_scores_is_not(exported: Exported) -> 
     path, store = exported
     with pytest.raises(Interrupted):
         verify(path, store, seeds=1, progress=Progress(should_stop=lambda: True))
-    assert looks.of_study(store, "small") == []
+    assert evaluations.of_study(store, "small") == []
 
 
 def test_one_that_is_interrupted_while_its_epochs_are_sought_is_no_refusal(
@@ -203,7 +203,7 @@ def test_the_look_is_recorded_where_the_study_file_says(
     path = write_study(space=None, storage={"url": f"sqlite:///{tmp_path / 'named.db'}"})
     ballast("verify", path, "--seeds", 1)
     named = open_store(f"sqlite:///{tmp_path / 'named.db'}", create=False)
-    assert len(looks.of_study(named, "small")) == 1
+    assert len(evaluations.of_study(named, "small")) == 1
     named.close()
 
 
@@ -251,7 +251,7 @@ def test_without_its_study_a_configuration_is_verified_all_the_same(
     report = verify(exported[0], opened_elsewhere, seeds=1)
     assert isinstance(report.evidence, str)
     assert "study 'small' is not in" in report.evidence
-    assert len(looks.of_study(opened_elsewhere, "small")) == 1
+    assert len(evaluations.of_study(opened_elsewhere, "small")) == 1
 
 
 def test_a_configuration_of_no_study_is_trained_once_to_find_its_epochs(
@@ -268,7 +268,7 @@ def test_what_is_not_accepted_is_not_verified(write_study: "WriteStudy", opened_
     path = write_study(leak=True, space=None, models={"gru": {"learning_rate": 1e-2}})
     with pytest.raises(AnswerIsNo, match="only what trains can be verified"):
         verify(path, opened_elsewhere, seeds=1)
-    assert looks.of_study(opened_elsewhere, "small") == []
+    assert evaluations.of_study(opened_elsewhere, "small") == []
 
 
 def test_the_record_alone_gives_every_trial_its_value_and_the_study_its_evidence(exported: Exported) -> None:
@@ -431,7 +431,7 @@ def table(strength: float) -> pd.DataFrame:
 def test_what_was_only_compared_is_marked_on_record(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=1, top=2)
-    first, second = looks.of_study(store, "small")
+    first, second = evaluations.of_study(store, "small")
     assert first.report is not None
     assert second.report is not None
     assert (first.report["asked_for"], second.report["asked_for"]) == (True, False)
