@@ -15,12 +15,12 @@ from search.errors import AnswerIsNo, RequestError, StudyChanged
 from search.files import StudyFiles
 from search.space import Choices, Dimension
 from storage import tables
-from trainer.baselines import mean_baseline_losses
 from trainer.config import DataConfig
 from trainer.data.audit import audit
 from trainer.data.findings import Audit, AuditFinding
 from trainer.data.source import Table, read_table, sha256_of
 from trainer.data.windows import Dataset, prepare_folds
+from trainer.rivals.naive import mean_baseline_losses
 from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
 
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from storage import query, tables
 from storage.engine import Store
-from trainer.baselines import baseline_forecasts
 from trainer.data.windows import Dataset
+from trainer.rivals.naive import baseline_forecasts
 
 Floats = npt.NDArray[np.float64]
 Forecasts = npt.NDArray[np.float32]

@@ -35,9 +35,9 @@ from search.trust.resampling import fewest_rows
 from search.verdict import not_applied
 from storage import looks, tables
 from storage.engine import Store
-from trainer.baselines import baseline_forecasts
 from trainer.data.windows import Dataset, prepare_final
 from trainer.result import Outcome, Refit
+from trainer.rivals.naive import baseline_forecasts
 from trainer.skill import skill
 
 
