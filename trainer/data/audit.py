@@ -91,4 +91,4 @@ def _skill_findings(
         ceiling = skill_ceiling(data.kind, floor, guard.max_skill)
     except DataError as error:
         found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
-    return found or leak_findings(data, ceiling, may_lead=config.leading, deep=deep)
+    return found or leak_findings(data, ceiling, config, deep=deep)
