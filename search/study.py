@@ -14,14 +14,17 @@ from search.books import Books, Rules
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
+from search.evaluations import validated_rows
 from search.files import StudyFiles, study_files
 from search.optimizers import make_pruner
 from search.optuna_storage import optuna_storage
 from search.queue import REQUESTED
+from search.scored_series import ScoredSeries
 from search.watching.publish import Press
 from storage import query, record, tables
 from storage.engine import Store
 from storage.errors import StudyExists, StudyUnknown
+from trainer.skill import Baseline
 
 
 @dataclass(frozen=True)
@@ -138,11 +141,17 @@ def _create(opened: OpenStudy) -> tables.Study | None:
             recording.setting_rows(name, resolved.settings.values()),
             recording.clamp_rows(name, resolved),
             recording.data_row(name, opened.data),
-            [rows.held_out_row(name, opened.data.base)],
+            [rows.held_out_row(name, opened.data.base, opened.data.rivals, _searched(opened))],
         )
     except StudyExists:
         return query.study(store, name)
     return None
+
+
+def _searched(opened: OpenStudy) -> ScoredSeries:
+    """The series of the rows that the study searches on."""
+    config, data = opened.resolved.trial_config.data, opened.data
+    return validated_rows(opened.resolved, config, data.base, data.table).series
 
 
 def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:
@@ -205,9 +214,11 @@ def _require_all_trials(opened: OpenStudy) -> None:
 
 
 def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded: tables.Study) -> StudyData:
-    """The data with the study's own ceiling; StudyChanged if what decides a trial's value has changed.
+    """The data with the study's own ceiling and naive forecasts; StudyChanged if what decides a trial's value
+    has changed.
 
-    One ceiling holds for all trials of a study, though another number of trials would give another.
+    All trials of a study are measured alike, though another number of trials would give another ceiling, and
+    a later version of Ballast other naive forecasts.
     """
     stacks = query.setting_stacks(store, recorded.name)
     changes = continuation.changes(resolved, recorded.fingerprints, stacks, data.sha256)
@@ -217,4 +228,10 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
             f"{'; '.join(changes)}. Go on with the settings it was started with, or start another study: "
             f"--name {shlex.quote(recorded.name + '-2')}"
         )
-    return replace(data, ceiling=recorded.facts["skill_ceiling"])
+    facts = recorded.facts
+    return replace(
+        data,
+        ceiling=facts["skill_ceiling"],
+        baselines=facts["baselines"],
+        baseline=Baseline(**facts["baseline"]),
+    )

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from search.trust.diebold_mariano import DieboldMariano
 from search.trust.interval import Interval
+from search.trust.resampling import few_rows_note
 
 CONFIDENCE = 0.95
 """Of the interval, at the first look at the test rows."""
@@ -59,15 +60,23 @@ class Claim:
     stopped: int
     """How many of the seeds the guard stopped."""
     rows: int
+    horizon: int = 1
+    """Rows that a target reaches over."""
 
 
-def confidence(look: int) -> float:
-    """The level of the interval for the `look`-th configuration that the same test rows judge, from 1.
+def confidence(number: int, candidates: float = 1.0) -> float:
+    """The level of the interval for the `number`-th configuration, from 1, that the same test rows judge.
 
-    1 − 0.05 / look²: what each look may err is less than what the one before might, so that over however
-    many looks the sum stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality). 0.95 at the first.
+    1 − 0.05 / (number² · candidates); 0.95 for the first one on rows that no search has seen. What each
+    configuration may err is less than what the one before might, so that over however many of them the sum
+    stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality).
+
+    `candidates` ≥ 1 says among how many configurations a search on these rows has chosen, this one included:
+    the best of them is as lucky as the luckiest, so that they share one allowance (Bonferroni's inequality
+    again). A trial that was judged on a share of the rows counts with √share; `python -m
+    benchmarks.same_rows` prints how often the best of useless trials then passes.
     """
-    return 1 - (1 - CONFIDENCE) / look**2
+    return 1 - (1 - CONFIDENCE) / (number**2 * candidates)
 
 
 def draws_for(level: float) -> int:
@@ -84,7 +93,8 @@ def conclude(claim: Claim) -> Conclusion:
             "once it does not learn again",
         )
     low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
-    reached = f"the skill over {claim.baseline} on {claim.rows} test rows is {claim.skill:+.4f}"
+    few = few_rows_note(claim.rows, claim.horizon)
+    reached = f"the skill over {claim.baseline} on {claim.rows} test rows{few} is {claim.skill:+.4f}"
     between = f"with {level:.6g} confidence between {low:+.4f} and {high:+.4f}"
     if claim.skill > claim.ceiling:
         return Conclusion(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from search.trust.conclusion import draws_for
 from search.trust.diebold_mariano import DieboldMariano, diebold_mariano
 from search.trust.interval import Interval, skill_interval
+from search.trust.resampling import few_rows_note
 
 
 class RivalVerdict(StrEnum):
@@ -59,8 +60,10 @@ def strongest_rival(
     - The interval of skill has the level 1 − α/m. The m intervals then hold at once (Bonferroni's
       inequality), and so does the one that was chosen. This matters for NO: the luckiest of m rivals looks
       better than the model even where all are equally good.
-    - YES needs a one-sided p ≤ α against every rival. Such an intersection of tests has size α without any
-      correction (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling").
+    - YES needs a one-sided p ≤ α/2 against every rival, as one side of the interval has. Such an intersection
+      of tests has that size without any correction (Berger 1982, "Multiparameter hypothesis testing and
+      acceptance sampling"). At a horizon of 1 the bootstrapped interval alone lies above 0 too often where
+      both forecasts have large errors of their own.
 
     `horizon` is in rows. `draws` is the number of bootstrap draws, by default enough for the level. The same
     arguments give the same answer. Raises ValueError for no rivals, a rival without any loss, and what
@@ -81,9 +84,10 @@ def strongest_rival(
     comparisons = {each: diebold_mariano(losses, told, horizon=horizon) for each, told in rivals.items()}
     loss = float(np.mean(rivals[name]))
     skill = 1 - float(np.mean(losses)) / loss
-    doubtful = [each for each, test in comparisons.items() if test.p_better > 1 - level]
+    doubtful = [each for each, test in comparisons.items() if test.p_better > (1 - level) / 2]
     verdict = _verdict(interval, doubtful)
-    reason = _reason(name, skill, interval, comparisons, doubtful)
+    rows = f"{len(losses)} test rows{few_rows_note(len(losses), horizon)}"
+    reason = _reason(name, rows, skill, interval, comparisons, doubtful)
     return RivalAnswer(name, loss, skill, interval, verdict, reason, comparisons)
 
 
@@ -95,17 +99,18 @@ def _verdict(interval: Interval, doubtful: list[str]) -> RivalVerdict:
 
 def _reason(
     name: str,
+    rows: str,
     skill: float,
     interval: Interval,
     comparisons: Mapping[str, DieboldMariano],
     doubtful: list[str],
 ) -> str:
     """One sentence without a full stop, as the other conclusions have it."""
+    among = f"the strongest of {len(comparisons)} rivals" if len(comparisons) > 1 else "the only rival"
     found = (
-        f"the skill over {name}, the strongest of {len(comparisons)} rivals, is {skill:+.4f}, "
-        if len(comparisons) > 1
-        else f"the skill over {name}, the only rival, is {skill:+.4f}, "
-    ) + f"with {interval.level:.6g} confidence between {interval.low:+.4f} and {interval.high:+.4f}"
+        f"the skill over {name}, {among}, on {rows} is {skill:+.4f}, with {interval.level:.6g} confidence "
+        f"between {interval.low:+.4f} and {interval.high:+.4f}"
+    )
     if interval.high < 0:
         return f"{found}: {name} forecasts better than the model"
     if interval.low <= 0:

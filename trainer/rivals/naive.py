@@ -57,13 +57,11 @@ def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
 
 def baseline_losses(data: Dataset, rows: Rows) -> dict[str, float]:
     """Mean squared error of each naive forecast on `rows`; raises as `baseline_forecasts` does."""
-    return losses_of(data, rows, baseline_forecasts(data, rows))
-
-
-def losses_of(data: Dataset, rows: Rows, forecasts: dict[str, Floats]) -> dict[str, float]:
-    """Mean squared error of each of `forecasts` (len(rows),) of the standardised target at `rows`."""
     target = data.target[rows].astype(np.float64)
-    return {name: float(np.mean((target - told) ** 2)) for name, told in forecasts.items()}
+    return {
+        name: float(np.mean((target - forecast) ** 2))
+        for name, forecast in baseline_forecasts(data, rows).items()
+    }
 
 
 def mean_baseline_losses(folds: Sequence[Dataset]) -> dict[str, float]:
