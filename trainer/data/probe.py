@@ -49,21 +49,9 @@ class Probe:
         """Training rows whose window and whose `HISTORY` known targets lie in the data."""
         return data.train[data.train >= max(data.horizon + HISTORY, data.seq_len) - 1]
 
-    def moved(self, rows: int) -> "Probe":
-        """The probe of the same features on a target that was moved round in time, with its own history.
-
-        Raises DataError where that has no baseline.
-        """
-        history = self.data.history
-        own = np.where(np.isfinite(history.own), history.own, np.nanmean(history.own))
-        returns = None if history.returns is None else np.roll(np.nan_to_num(history.returns), rows)
-        data = replace(
-            self.data,
-            target=np.roll(self.data.target, rows),
-            history=replace(
-                history, own=np.roll(own, rows), returns=returns, slots=np.roll(history.slots, rows)
-            ),
-        )
+    def on(self, target: npt.NDArray[np.float32]) -> "Probe":
+        """The probe of the same features on another target (T,); DataError where it has no baseline."""
+        data = replace(self.data, target=target)
         return Probe(data, self.train, _baseline_loss(data))
 
     def skill(self, features: Sequence[int]) -> float:

@@ -154,7 +154,9 @@ def test_a_column_that_stands_too_early_is_named_with_its_rows(
 
 
 @pytest.mark.parametrize("horizon", HORIZONS)
-def test_the_coming_return_under_noise_is_given_its_worth_at_any_horizon(horizon: int, leads: Audited) -> None:
+def test_the_coming_return_under_noise_is_given_its_worth_at_any_horizon(
+    horizon: int, leads: Audited
+) -> None:
     random = np.random.default_rng(4)
     moves = random.standard_normal(ROWS + horizon)
     sums = np.concatenate([[0.0], np.cumsum(moves)])
