@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def above_the_floor(write_study: "WriteStudy", launch: "Launch") -> Store:
     """A study of one trial whose skill on the validation rows is above the noise floor."""
-    data = {"target": {"column": "y", "transform": "raw", "kind": "other"}}
+    data = {"target": {"column": "y", "transform": "raw", "kind": "other", "already_shifted": True}}
     sets = ("guard.max_skill=0.9", "study.trials=1", "training.epochs=2", "models.gru.learning_rate=0.01")
     return launch(write_study(leak=True, data=data), *sets).store
 

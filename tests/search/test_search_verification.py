@@ -160,7 +160,12 @@ def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> No
     verify(path, store, seeds=1)
     content = yaml.safe_load(path.read_text())
     del content["provenance"]
-    content["data"]["target"] = {"column": "Close", "transform": "raw", "kind": "other"}
+    content["data"]["target"] = {
+        "column": "Close",
+        "transform": "raw",
+        "kind": "other",
+        "already_shifted": True,
+    }
     content["guard"]["max_skill"] = 0.9
     Path("other.yaml").write_text(yaml.safe_dump(content))
     assert earlier_evaluations(store, verify(Path("other.yaml"), store, seeds=1).unseen)[:-1] == []
@@ -403,7 +408,7 @@ def test_a_known_signal_holds_and_pure_noise_does_not(
             data={
                 "source": str(path / "prices.csv"),
                 "features": ["x"],
-                "target": {"column": "y", "transform": "raw", "kind": "other"},
+                "target": {"column": "y", "transform": "raw", "kind": "other", "already_shifted": True},
             },
             study={"name": f"s{strength}", "trials": 1, "startup_trials": 1},
             models={"gru": {"batch_size": 32, "hidden_size": 8, "init": "torch"}},

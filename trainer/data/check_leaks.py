@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig
 from trainer.data.check_leads import lead_findings
+from trainer.data.check_own_row import own_row_findings
 from trainer.data.check_telltales import telltales
 from trainer.data.findings import AuditFinding
 from trainer.data.probe import HISTORY, Probe, culprits
@@ -34,7 +35,12 @@ def leak_findings(
     `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
     """
     told = telltales(data)
-    found = [*told.findings, *_copy_findings(data), *lead_findings(data, ceiling, config, told.overlap)]
+    found = [
+        *told.findings,
+        *own_row_findings(data),
+        *_copy_findings(data),
+        *lead_findings(data, ceiling, config, told.overlap),
+    ]
     probe = Probe.of(data)
     if probe is None:
         return [*found, _unprobed(data)]
