@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from search.config.effects import idle_keys
-from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy
+from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, read_as_before
 from search.recording import now
 from search.same_series import Shared, shared
 from search.scored_series import ScoredSeries, root_columns, scored_series
@@ -39,7 +39,8 @@ _DECIDES_NOTHING = DECIDES_NO_VALUE | {"data.source"}
 class ScoredRows:
     """Rows that are scored: the series that they are from, and what identified it before series were kept.
 
-    `last_time` is that of the last target, which lies `horizon` rows behind the last row.
+    `last_time` is that of the last target, which lies `horizon` rows behind the last row. Both are on the
+    clock of the source.
     """
 
     source: str
@@ -70,7 +71,7 @@ class ScoredRows:
         if begin > end:
             return None
         times = self.series.times.astype("datetime64[ns]")
-        low, high = (np.datetime64(each.replace(tzinfo=None), "ns") for each in (begin, end))
+        low, high = (np.datetime64(each.astimezone(UTC).replace(tzinfo=None), "ns") for each in (begin, end))
         inside = (times >= low) & (times <= high)
         return Shared(float(inside.mean()) if len(inside) else 0.0, begin, end)
 
@@ -94,8 +95,8 @@ def _scored_rows(
     if not source.startswith("sample:"):
         source = str((resolved.folder / source).resolve())
     first, last = (int(row) for row in table.times.searchsorted([times.min(), times.max()]))
-    ends = (table.times[first], table.times[min(last + config.target.horizon, len(table.times) - 1)])
-    begin, end = (time.to_pydatetime(warn=False).replace(tzinfo=UTC) for time in ends)
+    ends = (first, min(last + config.target.horizon, len(table.times) - 1))
+    begin, end = (table.moment(row) for row in ends)
     columns = ", ".join(root_columns(config))
     return ScoredRows(source, table.sha256, columns, begin, end, scored_series(config, table, first, last))
 
@@ -155,7 +156,7 @@ def new_evaluation(
 def decisive_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a trial, by key, that decide what is trained: without those that do nothing here."""
     idle = _DECIDES_NOTHING | idle_keys(values)
-    return {key: value for key, value in values.items() if key not in idle}
+    return {key: value for key, value in read_as_before(values).items() if key not in idle}
 
 
 def digest_of(decisive: Mapping[str, Any]) -> str:

@@ -9,10 +9,11 @@ from rich.console import RenderableType
 from search.cli.grid import Grid
 from search.cli.show import console, table
 from search.evaluations import UNKNOWABLE, source_shown
-from search.evidence import Evidence
+from search.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, Quarantined
 from search.searches import Search, candidates
 from search.trust.diebold_mariano import DieboldMariano
 from search.trust.rivals import RivalVerdict
+from search.trust.timing import Timing
 from search.words import cell
 from storage import tables
 
@@ -173,13 +174,47 @@ def _of_study(evidence: Evidence | str) -> Sequence[str]:
         found = evidence.overfitting
         told.append(
             f"Probability of backtest overfitting: {found.probability:.3f} ({found.splits} splits of "
-            f"{evidence.rows} validation rows, {found.trials} trials)."
+            f"{evidence.rows} validation rows, {found.trials} trials). It measures whether the ranking of "
+            "the trials is stable: how often the best on one half of the rows is in the worse half of the "
+            "trials on the other. It does not measure skill over a naive forecast."
         )
     if evidence.sharpe is not None:
         ratio = evidence.sharpe
         told.append(
             f"Holding the sign of its forecast: Sharpe ratio {ratio.sharpe:+.4f} per row, where the luckiest "
             f"of {ratio.trials} trials without skill reaches {ratio.expected_maximum:+.4f}; deflated Sharpe "
-            f"ratio {ratio.probability:.3f}."
+            f"ratio {ratio.probability:.3f}. Where returns drift, most of this is the drift; what counts is "
+            "what the position earns beyond one that needs no forecast:"
         )
+    told += [_timing_sentence(name, each) for name, each in (evidence.timing or {}).items()]
+    if evidence.quarantined.trials:
+        told.append(_quarantined_sentence(evidence.quarantined))
     return told
+
+
+def _timing_sentence(name: str, found: Timing) -> str:
+    over = {
+        LONG_ONLY: "always being long",
+        TRAIN_MEAN_SIGN: "holding the sign of the mean return of the training rows",
+    }[name]
+    differs = f"its position differs in {found.differing} of {found.rows} rows"
+    if found.sharpe is None or found.expected_maximum is None or found.probability is None:
+        return f"Beyond {over}: nothing to tell, {differs}."
+    return (
+        f"Beyond {over}: {differs}, where the difference has a Sharpe ratio of {found.sharpe:+.4f} per "
+        f"row, and the luckiest of {found.trials} trials reaches {found.expected_maximum:+.4f}; deflated "
+        f"Sharpe ratio {found.probability:.3f}."
+    )
+
+
+def _quarantined_sentence(found: Quarantined) -> str:
+    count = "1 trial" if found.trials == 1 else f"{found.trials} trials"
+    skill = (
+        ""
+        if found.highest_skill is None
+        else f"; the highest skill among them is {found.highest_skill:+.4f}, of trial {found.trial}"
+    )
+    return (
+        f"Quarantined in the study: {count} with a result too good to be believed{skill}. A leak that lifted "
+        "them may lift this one as well."
+    )

@@ -142,7 +142,7 @@ LEAK: dict[str, Any] = {
     "data": {
         "source": "leaky.csv",
         "features": ["peek"],
-        "target": {"column": "y", "transform": "raw", "kind": "return"},
+        "target": {"column": "y", "transform": "raw", "kind": "return", "already_shifted": True},
         "seq_len": 1,
     },
     "models": {"gru": {"batch_size": 16, "init": "torch", "hidden_size": 8}},

@@ -92,7 +92,7 @@ def test_an_altered_copy_is_the_same_rows(altered: Any) -> None:
         {**RETURN, "horizon": 21},
         {"column": "Close", "transform": "abs_log_return", "kind": "volatility", "horizon": 5},
         {"of": "ret", "transform": "rolling_std", "window": 5, "kind": "volatility", "horizon": 5},
-        {"column": "Close", "transform": "raw", "kind": "other"},
+        {"column": "Close", "transform": "raw", "kind": "other", "already_shifted": True},
     ],
 )
 def test_another_target_of_the_same_column_scores_the_same_rows(target: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def test_another_target_of_the_same_column_scores_the_same_rows(target: dict[str
 
 def test_returns_as_a_column_of_their_own_are_those_of_the_prices() -> None:
     tomorrow = np.log(prices().Close).diff().shift(-1).to_frame("y").dropna()
-    target = {"column": "y", "transform": "raw", "kind": "return"}
+    target = {"column": "y", "transform": "raw", "kind": "return", "already_shifted": True}
     found = shared(rows_of(prices()), rows_of(tomorrow, target))
     assert found is not None
     assert found.share == 1
