@@ -4,6 +4,7 @@ Limits written here are logical (a size is positive). Limits of prudence are the
 (`configs/safe_ranges.yaml`) and belong to `search`.
 """
 
+import operator
 from datetime import datetime
 from math import comb
 from typing import Annotated, Literal, Self
@@ -70,6 +71,9 @@ class Feature(Series):
     """One input of the model, known at the time of its row."""
 
     name: str
+    may_lead: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Whether the feature may honestly foretell the target; it is left out of a dump where false, so that
+    records made before the key existed compare equal."""
 
 
 class Target(Series):
@@ -212,6 +216,15 @@ class DataConfig(Section):
         if self.target.of is not None and self.target.of not in seen:
             raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
         return self
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """Features that may lead the target: those that say `may_lead`, and those made of them."""
+        names: list[str] = []
+        for feature in self.features:
+            if feature.may_lead or feature.of in names:
+                names.append(feature.name)
+        return tuple(names)
 
 
 class GRUConfig(Section):

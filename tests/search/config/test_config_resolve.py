@@ -588,3 +588,20 @@ def test_unreadable_files_are_told_together(tmp_path: Path) -> None:
         resolve(tmp_path / "s.yaml", ["x"], base=tmp_path / "b.yaml", policy=tmp_path / "p.yaml")
     assert len(caught.value.problems) == 4
     assert caught.value.exit_code == 2
+
+
+def test_only_a_feature_that_may_lead_says_so_on_record(make: Resolve) -> None:
+    """Records made before the key existed hold the other features without it, and must compare equal."""
+    features = (
+        "[{name: us, column: Open, may_lead: true}, {name: us5, of: us, transform: lag, window: 5}, Close]"
+    )
+    resolved = make("", f"data.features={features}")
+    us, us5, close = resolved.settings["data.features"].value
+    assert us["may_lead"] is True
+    assert "may_lead" not in us5.keys() | close.keys()
+    assert resolved.file.data.leading == ("us", "us5")
+
+
+def test_whether_a_feature_may_lead_is_true_or_false(refuse: Refuse) -> None:
+    (told,) = refuse("", "data.features=[{name: us, column: Open, may_lead: maybe}]")
+    assert "data.features[0].may_lead" in told
