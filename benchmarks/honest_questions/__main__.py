@@ -20,10 +20,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.honest_questions import part_a, part_b
+from benchmarks.honest_questions import part_a, part_b, part_c, part_e
 from benchmarks.honest_questions.part import Done, Part, add, recorded
 
-PARTS: dict[str, Part] = {part.letter: part for part in (part_a.PART, part_b.PART)}
+PARTS: dict[str, Part] = {part.letter: part for part in (part_a.PART, part_b.PART, part_c.PART, part_e.PART)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

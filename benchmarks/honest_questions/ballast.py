@@ -128,7 +128,7 @@ def study_file(study: Study, *, name: str, seed: int, trials: int, **data: Any) 
 
 
 @contextmanager
-def _written(file: Mapping[str, Any], study: Study) -> Iterator[Path]:
+def written(file: Mapping[str, Any], study: Study) -> Iterator[Path]:
     """The study file beside its table, in a folder that is gone afterwards."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "study.yaml"
@@ -148,7 +148,7 @@ def _store(path: Path) -> Iterator[Store]:
 
 def searched(study: Study, *, seed: int, trials: int, verified: bool, **data: Any) -> Answer:
     """Audit and search; where asked for, verify what an export takes."""
-    with _written(study_file(study, name="asked", seed=seed, trials=trials, **data), study) as path:
+    with written(study_file(study, name="asked", seed=seed, trials=trials, **data), study) as path:
         resolved = resolve(path)
         try:
             study_data = load(resolved)
@@ -160,7 +160,7 @@ def searched(study: Study, *, seed: int, trials: int, verified: bool, **data: An
 
 def verified_alone(study: Study, *, seed: int, **data: Any) -> Answer:
     """Audit, then verify the one configuration of the file, which no search has chosen."""
-    with _written(study_file(study, name="asked", seed=seed, trials=0, **data), study) as path:
+    with written(study_file(study, name="asked", seed=seed, trials=0, **data), study) as path:
         found = _told(inspect(resolve(path)).findings)
         with _store(path) as store:
             return Answer(found, {}, verified=_verified(path, store))
