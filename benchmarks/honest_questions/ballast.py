@@ -24,7 +24,7 @@ from search.verification import verify
 from storage import query
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
-from trainer.baselines import baseline_forecasts
+from trainer.rivals.naive import baseline_forecasts
 from trainer.config import TrialConfig
 from trainer.data.findings import AuditFinding
 from trainer.data.windows import prepare_final
