@@ -43,7 +43,7 @@ def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = 
     folds, problem = _prepared(config, table)
     if folds:
         findings += range_findings(built, folds[-1])
-        findings += _skill_findings(guard, folds, deep)
+        findings += _skill_findings(config, guard, folds, deep)
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
     return Audit(tuple(findings), _counts(splits), folds)
@@ -76,7 +76,9 @@ def _prepared(config: DataConfig, table: Table) -> tuple[tuple[Dataset, ...], st
         return (), str(error)
 
 
-def _skill_findings(guard: GuardConfig, folds: Sequence[Dataset], deep: bool) -> list[AuditFinding]:
+def _skill_findings(
+    config: DataConfig, guard: GuardConfig, folds: Sequence[Dataset], deep: bool
+) -> list[AuditFinding]:
     """Whether skill can be measured, and if so, whether more of it can be had than is believable."""
     found: list[AuditFinding] = []
     data = folds[-1]
@@ -89,4 +91,4 @@ def _skill_findings(guard: GuardConfig, folds: Sequence[Dataset], deep: bool) ->
         ceiling = skill_ceiling(data.kind, floor, guard.max_skill)
     except DataError as error:
         found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
-    return found or leak_findings(data, ceiling, deep=deep)
+    return found or leak_findings(data, ceiling, may_lead=config.leading, deep=deep)

@@ -1,0 +1,79 @@
+"""The check for leads: features that foretell what the target's own past and the same row do not tell."""
+
+import numpy as np
+
+from trainer.config import TargetKind
+from trainer.data.check_telltales import overlap_beyond
+from trainer.data.findings import AuditFinding, Severity
+from trainer.data.leads import VALUES, Lead, find_leads
+from trainer.data.windows import Dataset
+
+WORTH_A_WORD = 0.01
+"""Share of variance from which a lead is named. Of returns any lead counts, but for that of values: prices,
+which never return to a mean, seem to lead returns in a finite sample (Stambaugh 1999). In volatility honest
+features of the asset itself reach 0.009: the range tells more than the return that the target is made of."""
+_NAMED_SAME_ROW = 0.2
+"""A correlation within the same row from which it is mentioned."""
+_HONEST: dict[TargetKind, str] = {
+    "return": "a market that closes later, the index of an illiquid asset or a spread that reverts",
+    "volatility": "an implied volatility, a market that closes later or a calendar known ahead",
+    "other": "a market that closes later, a forecast made by others or a calendar known ahead",
+}
+"""What honestly leads a target of each kind."""
+
+
+def lead_findings(
+    data: Dataset, ceiling: float, overlap: int | None, may_lead: tuple[str, ...]
+) -> list[AuditFinding]:
+    """Features whose surprises come before the target's, by more than chance; at most one finding for each.
+
+    An error where the gain passes `ceiling`, the skill that nobody believes; information where the feature is
+    one of `may_lead`; else a warning. `overlap` is the number of rows that the target was found to extend
+    over beyond its horizon, None if it was not.
+    """
+    strongest: dict[str, Lead] = {}
+    for lead in find_leads(data, _overlap_of_own(data) if overlap is None else overlap):
+        any_counts = data.kind == "return" and lead.part != VALUES
+        if any_counts or lead.gain >= WORTH_A_WORD:
+            before = strongest.get(lead.feature, lead)
+            strongest[lead.feature] = max(before, lead, key=lambda one: one.gain)
+    return [_finding(lead, ceiling, data.kind, lead.feature in may_lead) for lead in strongest.values()]
+
+
+def _overlap_of_own(data: Dataset) -> int:
+    """Rows that one value of the target's own series extends over: its horizon where it stood in a column."""
+    if data.horizon == 1:
+        return 1
+    own = data.history.own[: int(data.validation[-1]) + 1]
+    return overlap_beyond(own[np.isfinite(own)], 1) or 1
+
+
+def _finding(lead: Lead, ceiling: float, kind: TargetKind, declared: bool) -> AuditFinding:
+    name = lead.feature
+    look = f"look at how {name} was made, or drop it"
+    honest = f"If it is honest, as {_HONEST[kind]} is, set may_lead: true for {name} in data.features"
+    severity: Severity
+    if declared:
+        severity, advice = "info", "data.features says that it may lead"
+    elif lead.gain > ceiling:
+        severity, advice = "error", f"nobody foresees that much (ceiling {ceiling:.3f}): {look}. {honest}"
+    else:
+        severity, advice = "warning", f"it may know the future: {look}. {honest}"
+    message = (
+        f"{name}: {lead.part} correlate by {lead.correlation:+.2f} with the surprises of the target "
+        f"{_rows(lead)} (usual: within ±{lead.usual:.2f}), beyond what is known at the row{_same_row(lead)}; "
+        f"that is worth a skill of about {max(lead.gain, 0.0):.3f}; {advice}"
+    )
+    return AuditFinding("leads_target", severity, name, lead.correlation, lead.usual, message)
+
+
+def _rows(lead: Lead) -> str:
+    if lead.first < lead.last:
+        return f"{lead.first} to {lead.last} rows later"
+    return f"{lead.last} row{'s' * (lead.last > 1)} later"
+
+
+def _same_row(lead: Lead) -> str:
+    if abs(lead.same_row) < _NAMED_SAME_ROW:
+        return ""
+    return f" (its correlation of {lead.same_row:+.2f} within the same row is honest and left out)"
