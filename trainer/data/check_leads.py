@@ -14,7 +14,7 @@ which never return to a mean, seem to lead returns in a finite sample (Stambaugh
 features of the asset itself reach 0.009: the range tells more than the return that the target is made of."""
 _NAMED_SAME_ROW = 0.2
 """A correlation within the same row from which it is mentioned."""
-_HONEST: dict[TargetKind, str] = {
+HONEST: dict[TargetKind, str] = {
     "return": "a market that closes later, the index of an illiquid asset or a spread that reverts",
     "volatility": "an implied volatility, a market that closes later or a calendar known ahead",
     "other": "a market that closes later, a forecast made by others or a calendar known ahead",
@@ -51,7 +51,7 @@ def _overlap_of_own(data: Dataset) -> int:
 def _finding(lead: Lead, ceiling: float, kind: TargetKind, declared: bool) -> AuditFinding:
     name = lead.feature
     look = f"look at how {name} was made, or drop it"
-    honest = f"If it is honest, as {_HONEST[kind]} is, set may_lead: true for {name} in data.features"
+    honest = f"If it is honest, as {HONEST[kind]} is, set may_lead: true for {name} in data.features"
     severity: Severity
     if declared:
         severity, advice = "info", "data.features says that it may lead"

@@ -28,12 +28,14 @@ class AuditFinding:
 @dataclass(frozen=True)
 class Audit:
     """All findings, the rows of each split (0 where it cannot be cut; a validation row that several folds
-    hold out counts once), and the data of each fold, () if it cannot be prepared.
+    hold out counts once), the data of each fold, () if it cannot be prepared, and the skill over the best
+    naive forecast above which a trial is suspicious, None where skill has no meaning.
     """
 
     findings: tuple[AuditFinding, ...]
     rows: dict[str, int]
     folds: tuple[Dataset, ...]
+    ceiling: float | None = None
 
     @property
     def dataset(self) -> Dataset | None:
