@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.check_columns import countdown_findings, lift_findings
+from trainer.data.check_columns import countdown_findings
 from trainer.data.check_leaks import leak_findings
 from trainer.data.check_series import (
     ahead_findings,
@@ -118,7 +118,5 @@ def _skill_findings(
     else:
         over_naive, ceiling = exported, 1 - (1 - exported) * naive / reference
     found += few_rows_findings(rows, data.horizon, ceiling)
-    found += leak_findings(data, ceiling, may_lead=config.leading, deep=deep)
-    named = {name for each in found if each.severity != "info" for name in each.where.split(", ")}
-    lifts = [each for each in lift_findings(config, data, config.leading) if each.where not in named]
-    return [*found, *lifts], over_naive
+    found += leak_findings(data, ceiling, config, deep=deep)
+    return found, over_naive

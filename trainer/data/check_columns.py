@@ -4,18 +4,18 @@ Both warn and do not block, as an honest column can do the same. Above the ceili
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, Feature, Series
-from trainer.data.check_leads import HONEST
+from trainer.config import DataConfig, Feature
+from trainer.data.check_leads import HONEST, made_of_target
 from trainer.data.findings import AuditFinding
 from trainer.data.own_past import own_moves, without_slots
-from trainer.data.source import Table, columns_of
+from trainer.data.source import Table
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 from trainer.rivals.known import forecast, known_rows, known_terms
@@ -36,15 +36,15 @@ _STEPS = 10
 """Values that a countdown has, at least; with fewer it may be a rating or a regime."""
 
 
-def lift_findings(config: DataConfig, data: Dataset, leading: Collection[str]) -> list[AuditFinding]:
+def lift_findings(config: DataConfig, data: Dataset) -> list[AuditFinding]:
     """Columns that alone lift a linear forecast from the target's own history, by more than chance.
 
     What is made of the target's own columns is left out: its transforms are causal, and it is the history.
-    `leading` names features that are declared to lead, of which nothing is said.
+    Nothing is said of features that are declared to lead.
     """
     returns = data.kind == "volatility" and _has_own_moves(data)
     own = _own_features(config, returns=returns)
-    asked = [number for number, name in enumerate(data.feature_names) if name not in {*own, *leading}]
+    asked = [number for number, name in enumerate(data.feature_names) if name not in {*own, *config.leading}]
     # A leak stands in the last row or in the window; where it is in one value, the others are noise.
     views = [replace(data, seq_len=length) for length in sorted({1, data.seq_len})]
     lifts = [_lifts(view, asked, returns=returns) for view in views]
@@ -60,9 +60,9 @@ def lift_findings(config: DataConfig, data: Dataset, leading: Collection[str]) -
 def _lift_finding(data: Dataset, name: str, lift: float) -> AuditFinding:
     history = "HAR with negative returns" if data.kind == "volatility" else "an autoregression"
     message = (
-        f"{name}: alone it lifts a linear forecast by {lift:+.3f} over {history}, on rows that the "
-        f"forecast was not fitted to (usual: at most {WORTH_A_WORD:g}). {_capital(HONEST[data.kind])} can do "
-        f"that honestly: if {name} is such, set may_lead: true for {name} in data.features. If it is computed "
+        f"{name}: alone it lifts a linear forecast by {lift:+.3f} over {history}, on rows that it "
+        f"was not fitted to (usual: at most {WORTH_A_WORD:g}). {_capital(HONEST[data.kind])} can do that "
+        f"honestly: if {name} is such, set may_lead: true for {name} in data.features. If it is computed "
         "from columns of this table, look at its recipe: a mean or filter of later rows knows the future"
     )
     return AuditFinding("lifts_forecast", "warning", name, lift, WORTH_A_WORD, message)
@@ -94,7 +94,7 @@ class _Lift:
 
 
 def _lifts(data: Dataset, features: Sequence[int], *, returns: bool) -> list[_Lift]:
-    """What each feature lifts beside the target's own history, on rows that are forecast from earlier ones."""
+    """What each feature lifts beside the target's own history, on rows forecast from earlier ones."""
     terms = known_terms(data, returns=returns)
     rows = known_rows(data, terms, np.union1d(data.fitting, data.validation))
     steps = list(_forward(rows, data.horizon)) if features else []
@@ -147,19 +147,14 @@ def _has_own_moves(data: Dataset) -> bool:
 
 def _own_features(config: DataConfig, *, returns: bool) -> frozenset[str]:
     """Features made of the target's own columns alone; with `returns`, of the columns of its returns too."""
-    features = {feature.name: feature for feature in config.features}
-    own = set(_columns(config.target, features))
-    if returns:
-        of_returns = (each for each in config.features if each.transform in ("log_return", "abs_log_return"))
-        own |= {column for each in of_returns for column in _columns(each, features)}
-    return frozenset(name for name, each in features.items() if set(_columns(each, features)) <= own)
-
-
-def _columns(series: Series, features: Mapping[str, Feature]) -> tuple[str, ...]:
-    """Columns of the table that a series is made from, through all features between."""
-    while series.of is not None:
-        series = features[series.of]
-    return tuple(columns_of(series))
+    own = made_of_target(config)
+    if not returns:
+        return own
+    roots: dict[str, Feature] = {}
+    for each in config.features:
+        roots[each.name] = each if each.of is None else roots[each.of]
+    moves = [roots[each.name] for each in config.features if each.transform.endswith("log_return")][:1]
+    return own | {name for name, root in roots.items() for first in moves if root.column == first.column}
 
 
 def countdown_findings(table: Table) -> list[AuditFinding]:

@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from trainer.config import TargetKind
+from trainer.config import DataConfig, TargetKind
 from trainer.data.check_telltales import overlap_beyond
+from trainer.data.features import shift_of
 from trainer.data.findings import AuditFinding, Severity
 from trainer.data.leads import VALUES, Lead, find_leads
+from trainer.data.source import columns_of
 from trainer.data.windows import Dataset
 
 WORTH_A_WORD = 0.01
@@ -23,21 +25,38 @@ HONEST: dict[TargetKind, str] = {
 
 
 def lead_findings(
-    data: Dataset, ceiling: float, overlap: int | None, may_lead: tuple[str, ...]
+    data: Dataset, ceiling: float, config: DataConfig, overlap: int | None
 ) -> list[AuditFinding]:
     """Features whose surprises come before the target's, by more than chance; at most one finding for each.
 
-    An error where the gain passes `ceiling`, the skill that nobody believes; information where the feature is
-    one of `may_lead`; else a warning. `overlap` is the number of rows that the target was found to extend
-    over beyond its horizon, None if it was not.
+    An error where the gain passes `ceiling`, the skill that nobody believes; information where `config` says
+    that the feature may lead; else a warning. `overlap` is the number of rows that the target was found to
+    extend over beyond its horizon, None if it was not.
     """
+    own = made_of_target(config)
+    tested = [feature for feature, name in enumerate(data.feature_names) if name not in own]
     strongest: dict[str, Lead] = {}
-    for lead in find_leads(data, _overlap_of_own(data) if overlap is None else overlap):
+    for lead in find_leads(data, tested, _overlap_of_own(data) if overlap is None else overlap):
         any_counts = data.kind == "return" and lead.part != VALUES
         if any_counts or lead.gain >= WORTH_A_WORD:
             before = strongest.get(lead.feature, lead)
             strongest[lead.feature] = max(before, lead, key=lambda one: one.gain)
-    return [_finding(lead, ceiling, data.kind, lead.feature in may_lead) for lead in strongest.values()]
+    return [_finding(lead, ceiling, data.kind, lead.feature in config.leading) for lead in strongest.values()]
+
+
+def made_of_target(config: DataConfig) -> frozenset[str]:
+    """Features made of the target's own columns alone, which know nothing of later rows.
+
+    The target of a row is made of later rows of the same columns, by a transform that truncate-and-recompute
+    has proved causal. A raw target stands on its row already: its column is a leak among the features.
+    """
+    if shift_of(config.target) == 0:
+        return frozenset()
+    columns: dict[str, set[str]] = {}
+    for feature in config.features:
+        columns[feature.name] = columns[feature.of] if feature.of else set(columns_of(feature))
+    own = columns[config.target.of] if config.target.of else set(columns_of(config.target))
+    return frozenset(name for name, read in columns.items() if read <= own)
 
 
 def _overlap_of_own(data: Dataset) -> int:

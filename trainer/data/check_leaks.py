@@ -7,6 +7,8 @@ so that an honest strong feature is left alone.
 import numpy as np
 import numpy.typing as npt
 
+from trainer.config import DataConfig
+from trainer.data.check_columns import lift_findings
 from trainer.data.check_leads import HONEST, lead_findings
 from trainer.data.check_telltales import telltales
 from trainer.data.findings import AuditFinding
@@ -26,19 +28,20 @@ _REFITS = 9
 
 
 def leak_findings(
-    data: Dataset, ceiling: float, *, may_lead: tuple[str, ...] = (), deep: bool = False
+    data: Dataset, ceiling: float, config: DataConfig, *, deep: bool = False
 ) -> list[AuditFinding]:
-    """All leak checks on prepared data; `ceiling` is the skill that nobody believes.
+    """All leak checks on data prepared by `config`; `ceiling` is the skill that nobody believes.
 
-    `may_lead` names the features whose lead over the target is declared honest. `deep` adds the refits on
-    shifted targets. Raises DataError where no baseline exists.
+    `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
     """
     told = telltales(data)
-    found = [*told.findings, *_copy_findings(data), *lead_findings(data, ceiling, told.overlap, may_lead)]
-    probe = Probe.of(data, may_lead)
+    found = [*told.findings, *_copy_findings(data), *lead_findings(data, ceiling, config, told.overlap)]
+    probe = Probe.of(data, config.leading)
     if probe is None:
         return [*found, _unprobed(data)]
     found += _probe_findings(probe, ceiling, told.overlap)
+    named = {name for finding in found if finding.severity != "info" for name in finding.where.split(", ")}
+    found += [finding for finding in lift_findings(config, data) if finding.where not in named]
     return [*found, *_shifted_findings(probe, ceiling)] if deep else found
 
 

@@ -7,13 +7,15 @@ with no later row. Standard errors are robust to volatility that clusters: White
 Heteroskedasticity-Consistent Covariance Matrix Estimator".
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
+from trainer.data.lead_scores import Scores, scores_of
 from trainer.data.own_past import (
     known_past,
     own_moves,
@@ -84,38 +86,31 @@ class _View:
         return without_slots(values, self.data.history.slots[self.rows])
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """Correlations of A series with the target's surprises K rows later, (K, A), and their standard errors.
-
-    `weights` (K,) are the shares of the later rows in the target; they sum to 1.
-    """
-
-    correlations: Floats
-    errors: Floats
-    sums: Floats
-    """The same for the sum of all rows up to each."""
-    sum_errors: Floats
-    weights: Floats
-
-
-def find_leads(data: Dataset, overlap: int = 1) -> list[Lead]:
-    """The strongest lead of each part of each feature that has one, on train and validation rows.
+def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list[Lead]:
+    """The strongest lead of each part of `features` (numbers of columns), on train and validation rows.
 
     `overlap` is the number of rows that one value of `data.history.own` extends over: 1, unless an
     overlapping series is all that is known.
     """
     view = _view(data, overlap)
-    if view is None:
+    if view is None or not features:
         return []
-    parts = [
-        (feature, part, values)
-        for feature in range(len(data.feature_names))
-        for part, values in _parts(view, feature)
-    ]
-    scores = _scores(view, np.column_stack([values for _, _, values in parts]))
+    parts = [(feature, part, values) for feature in features for part, values in _parts(view, feature)]
+    target = data.target[view.rows].astype(np.float64)
+    scores = scores_of(
+        np.column_stack([values for _, _, values in parts]),
+        _later(view),
+        without(target - target.mean(), view.past),
+        min(data.horizon, view.ahead) if overlap == 1 else 1,
+        overlapping=overlap > 1,
+    )
     bar = NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * len(parts) * (2 * view.ahead - 1)))
-    leads = [_lead(view, scores, index, feature, part, bar) for index, (feature, part, _) in enumerate(parts)]
+    # Residuals of a regression are smaller than the surprises that they stand for.
+    bar *= math.sqrt(len(view.own) / (len(view.own) - view.past.shape[1]))
+    leads = [
+        _lead(view, score, feature, part, bar)
+        for (feature, part, _), score in zip(parts, scores, strict=True)
+    ]
     return [lead for lead in leads if lead is not None]
 
 
@@ -149,7 +144,8 @@ def _parts(view: _View, feature: int) -> Iterator[tuple[str, Floats]]:
     column = view.column(feature)
     news = surprises(column, view.past)
     yield SURPRISES, news
-    yield VALUES, without(column, view.past) if news.any() else news
+    if view.overlap == 1 and news.any():
+        yield VALUES, without(column, view.past)
     if view.data.kind == "volatility":
         yield SIZES, surprises(view.centred(np.abs(news)), view.past)
 
@@ -168,69 +164,31 @@ def _later(view: _View) -> Iterator[Floats]:
         yield np.concatenate([surprise[ahead:], np.zeros(ahead)])
 
 
-def _scores(view: _View, series: Floats) -> _Scores:
-    """Scores of A series (n, A)."""
-    squares, powers = series**2, (series**2).sum(axis=0)
-    target = view.data.target[view.rows].astype(np.float64)
-    target = without(target - target.mean(), view.past)
-    freedom = np.sqrt(len(series) / (len(series) - view.past.shape[1]))
-
-    def score(later: Floats) -> tuple[Floats, Floats]:
-        scale = np.sqrt(powers * float(later @ later))
-        scale[scale == 0] = np.inf
-        return later @ series / scale, freedom * np.sqrt(later**2 @ squares) / scale
-
-    rows: list[tuple[Floats, ...]] = []
-    weights = []
-    total = np.zeros(len(series))
-    for number, later in enumerate(_later(view)):
-        # The sums of overlapping values would count their rows several times.
-        total = later if view.overlap > 1 else total + later
-        rows.append((*score(later), *score(total)))
-        power = float(later @ later)
-        inside = number < (view.data.horizon if view.overlap == 1 else 1)
-        weights.append(float(later @ target) ** 2 / power if inside and power > 0 else 0.0)
-    shares = np.array(weights)
-    shares = shares / shares.sum() if shares.sum() > 0 else shares
-    return _Scores(*(np.array(part) for part in zip(*rows, strict=True)), weights=shares)
-
-
-def _lead(view: _View, scores: _Scores, index: int, feature: int, part: str, bar: float) -> Lead | None:
+def _lead(view: _View, scores: Scores, feature: int, part: str, bar: float) -> Lead | None:
     """The strongest relation of one series with later rows; None if none passes the bar."""
-    single, error = scores.correlations[:, index], scores.errors[:, index]
-    both, both_error = (
-        np.concatenate([single, scores.sums[:, index]]),
-        np.concatenate([error, scores.sum_errors[:, index]]),
-    )
+    ahead = np.arange(1, view.ahead + 1)
     if part == VALUES:
-        # Values that persist correlate with every sum and with many rows: each row is judged alone.
-        both, both_error = single, error
-        gain = float((single**2 - error**2)[scores.weights > 0].max(initial=0.0))
+        correlations, gain = scores.target, scores.best_gain
+        errors = np.full(len(correlations), scores.target_error)
+        last = np.arange(len(correlations)) + view.ahead - len(correlations) + 1
+        first = np.arange(len(correlations)) + 1
     else:
-        gain = _gain(single**2 - error**2, scores.weights, view.data.seq_len)
-    strength = np.abs(both) / np.where(both_error > 0, both_error, np.inf)
+        gain = scores.gain
+        correlations = np.concatenate([scores.rows, scores.sums])
+        errors = np.concatenate([scores.row_errors, scores.sum_errors])
+        first = np.concatenate([ahead if view.overlap == 1 else np.ones_like(ahead), np.ones_like(ahead)])
+        last = np.tile(ahead + view.overlap - 1, 2)
+    strength = np.abs(correlations) / np.where(errors > 0, errors, np.inf)
     best = int(np.argmax(strength))
     if strength[best] <= bar:
         return None
-    last = best % len(single) + 1
-    first = last if best < len(single) and view.overlap == 1 else 1
     return Lead(
         feature=view.data.feature_names[feature],
         part=part,
-        first=first,
-        last=last + view.overlap - 1,
-        correlation=float(both[best]),
-        usual=bar * float(both_error[best]),
-        gain=gain,
+        first=int(first[best]),
+        last=int(last[best]),
+        correlation=float(correlations[best]),
+        usual=bar * float(errors[best]),
+        gain=min(gain, 1.0),
         same_row=same_row(view.column(feature), view.own, view.past),
     )
-
-
-def _gain(shares: Floats, weights: Floats, window: int) -> float:
-    """Share of the target that a window of surprises foretells.
-
-    `shares` (K,) are the squared correlations with each later row, less what chance gives. Row k is told by
-    the surprise of now, k rows before, and by those before it as long as the window holds them.
-    """
-    told = [max(float(shares[k : k + window].sum()), 0.0) for k in range(len(weights))]
-    return min(float(weights @ np.array(told)), 1.0)
