@@ -4,6 +4,7 @@ A worker that joins takes the folds from the file that a process of its machine 
 the record, where both are of the very bytes that the table has now; else it does all of it again.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -121,7 +122,7 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
 def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
     """The ceiling that an exported file was made under: its rerun is judged alike. None for other files."""
     ceiling = resolved.provenance.get("skill_ceiling")
-    return float(ceiling) if isinstance(ceiling, int | float) else None
+    return float(ceiling) if isinstance(ceiling, int | float) and 0 < ceiling < math.inf else None
 
 
 def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles) -> None:

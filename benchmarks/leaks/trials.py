@@ -20,6 +20,8 @@ from trainer.skill import best_baseline
 
 EPOCHS = 6
 """Few, at learning rates near the top of the safe range: what leaks is learnt first."""
+_OF_VALUES = frozenset({"outlier", "feature_clipped", "target_clipped"})
+"""Warnings of the audit that say nothing of leaks."""
 _LEARNING_RATES = (3e-3, 1e-2)
 _UNITS = (16, 32, 64)
 _BATCHES = (64, 128)
@@ -27,7 +29,7 @@ _BATCHES = (64, 128)
 
 @dataclass(frozen=True)
 class Checked:
-    """What the audit says before anything is trained; `data` is None where it cannot be prepared."""
+    """What the audit says of leaks before anything is trained; `data` is None where it cannot be prepared."""
 
     blocking: tuple[AuditFinding, ...]
     warnings: tuple[AuditFinding, ...]
@@ -36,7 +38,15 @@ class Checked:
 
     def names(self, suspects: Sequence[str]) -> bool:
         """Whether a blocking finding names one of the suspects."""
-        return any(name in finding.where.split(", ") for finding in self.blocking for name in suspects)
+        return _names(self.blocking, suspects)
+
+    def mentions(self, suspects: Sequence[str]) -> bool:
+        """Whether any finding, blocking or not, names one of the suspects."""
+        return _names((*self.blocking, *self.warnings), suspects)
+
+
+def _names(findings: Sequence[AuditFinding], suspects: Sequence[str]) -> bool:
+    return any(name in finding.where.split(", ") for finding in findings for name in suspects)
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,11 @@ def check(study: Study, *, deep: bool = True) -> Checked:
     """Audit the study as `ballast check` does, with `--deep` or without."""
     found = audit(study.config(), GuardConfig(max_skill=study.max_skill), study.table(), deep=deep)
     blocking = tuple(finding for finding in found.findings if finding.severity == "error")
-    warnings = tuple(finding for finding in found.findings if finding.severity == "warning")
+    warnings = tuple(
+        finding
+        for finding in found.findings
+        if finding.severity == "warning" and finding.code not in _OF_VALUES
+    )
     return Checked(blocking, warnings, found.dataset, found.ceiling)
 
 

@@ -23,7 +23,7 @@ from trainer.data.split import SplitRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
 from trainer.rivals.naive import mean_baseline_losses
-from trainer.rivals.reference import mean_reference_loss
+from trainer.rivals.reference import exchanged, mean_reference_loss
 from trainer.skill import best_baseline, skill_ceiling
 
 
@@ -114,9 +114,9 @@ def _skill_findings(
         return found, None
     reference = mean_reference_loss(folds, naive, config.leading)
     if exported is None:
-        over_naive = 1 - (1 - ceiling) * reference / naive
+        over_naive = exchanged(ceiling, reference, naive)
     else:
-        over_naive, ceiling = exported, 1 - (1 - exported) * naive / reference
+        over_naive, ceiling = exported, exchanged(exported, naive, reference)
     found += few_rows_findings(rows, data.horizon, ceiling)
     found += leak_findings(data, ceiling, config, deep=deep)
     return found, over_naive

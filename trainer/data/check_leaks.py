@@ -79,7 +79,8 @@ def _blamed(probe: Probe, ceiling: float, overlap: int | None) -> tuple[str, str
     return (
         "target",
         "the target's own history alone does; look at its horizon and for values that were filled. If it is "
-        "honest, say how much is: guard.max_skill",
+        "honest, as a spread that reverts is, set may_lead: true in data.features for the feature that holds "
+        "this history",
     )
 
 

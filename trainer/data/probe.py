@@ -33,6 +33,8 @@ class Probe:
     terms: Floats
     train: Rows
     reference: float
+    leading: frozenset[str]
+    """Features that are declared to lead."""
 
     @classmethod
     def of(cls, data: Dataset, leading: Collection[str] = ()) -> "Probe | None":
@@ -44,7 +46,7 @@ class Probe:
         train = known_rows(data, terms, data.train)
         if len(train) < MIN_TRAIN:
             return None
-        return cls(data, np.nan_to_num(terms), train, reference_loss(data, leading))
+        return cls(data, np.nan_to_num(terms), train, reference_loss(data, leading), frozenset(leading))
 
     def moved(self, rows: int) -> "Probe | None":
         """The probe of the same features on a target that was moved round in time with its history."""
@@ -75,13 +77,16 @@ def culprits(probe: Probe, ceiling: float) -> list[int]:
 
     Leaves out the feature that forecasts best on its own, then the next, until nothing is left to explain: of
     two copies of a leak, leaving out one would change nothing. Those that were left out in vain are put back.
+    Declared leaders are never blamed.
     """
     everything = list(range(len(probe.data.feature_names)))
-    if probe.skill([]) > ceiling:
+    names = probe.data.feature_names
+    suspects = [feature for feature in everything if names[feature] not in probe.leading]
+    if probe.skill(_without(everything, suspects)) > ceiling:
         return []
-    alone = {feature: probe.skill([feature]) for feature in everything}
+    alone = {feature: probe.skill([feature]) for feature in suspects}
     named: list[int] = []
-    for feature in sorted(everything, key=lambda f: -alone[f]):
+    for feature in sorted(suspects, key=lambda f: -alone[f]):
         if probe.skill(_without(everything, named)) <= ceiling:
             break
         named.append(feature)

@@ -14,10 +14,12 @@ from trainer.rivals.regressors import Floats, Rows, har_spans, trailing_mean
 from trainer.rivals.ridge import ridge
 from trainer.rivals.windows import latest
 
-_LAGS = 5
+_LAGS = 10
 """Single values of the one-row series that count as known, the latest ones."""
-_MEANS = (10, 22)
-"""Rows of the means of the one-row series that count as known, for any target but volatility."""
+_MEANS = (10, 22, 66)
+"""Rows of the means of the one-row series that count as known, up to a quarter of trading days."""
+_ROWS_PER_SPAN = 4
+"""Fitting rows for each row of a mean, else the mean is left out."""
 _MOST_PAIRED = 20
 """Most features of which products are formed: 190 of them, as many regressors as a few windows give."""
 
@@ -25,19 +27,21 @@ _MOST_PAIRED = 20
 def known_terms(data: Dataset, *, returns: bool = True) -> Floats:
     """Regressors (T, K) made of the target's own history, all known at their row.
 
-    The last values of the one-row series; for volatility the terms of HAR, and the means of negative returns
-    (Corsi & Renò 2012), else means over the last rows; `seasonal` where bars are finer than days. NaN where
-    the history is too short. `returns` says whether those of the history are the asset's own.
+    The last values of the one-row series, its means over the last rows, and the distance of its last value
+    from the mean; for volatility the terms of HAR, and the means of negative returns (Corsi & Renò 2012);
+    `seasonal` where bars are finer than days. NaN where the history is too short. `returns` says whether
+    those of the history are the asset's own.
     """
     own, moves = data.history.own, data.history.returns
+    spans = sorted({*_MEANS, max(data.horizon, 2)})
     terms = [_before(own, back) for back in range(_LAGS)]
+    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
+    terms.append(np.abs(own - np.nanmean(own[data.fitting])))
     if data.kind == "volatility":
         terms += list(har_terms(data)[:, 1:].T)
         if returns and moves is not None:
-            spans = har_spans(data.history, len(data.fitting))
-            terms += [trailing_mean(np.minimum(moves, 0.0), span) for span in spans]
-    else:
-        terms += [trailing_mean(own, span) for span in sorted({*_MEANS, max(data.horizon, 2)})]
+            falls = np.minimum(moves, 0.0)
+            terms += [trailing_mean(falls, span) for span in har_spans(data.history, len(data.fitting))]
     if data.history.per_day > 1:
         terms.append(seasonal(data))
     return np.column_stack(terms)

@@ -44,3 +44,8 @@ def mean_reference_loss(folds: Sequence[Dataset], naive: float, leading: Collect
     losses = [declared_loss(data, leading) for data in folds] if leading else [None]
     known = [loss for loss in losses if loss is not None]
     return min(naive, fmean(known)) if len(known) == len(folds) else naive
+
+
+def exchanged(ceiling: float, reference: float, other: float) -> float:
+    """The ceiling of skill over the loss `other` that allows the same loss as `ceiling` over `reference`."""
+    return ceiling if reference == other else 1 - (1 - ceiling) * reference / other
