@@ -21,6 +21,7 @@ from trainer.data.findings import Audit, AuditFinding
 from trainer.data.source import Table
 from trainer.data.split import SplitRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
+from trainer.data.worked_row import work_out
 from trainer.errors import DataError
 from trainer.rivals.naive import mean_baseline_losses
 from trainer.rivals.reference import exchanged, mean_reference_loss
@@ -43,7 +44,8 @@ def audit(
     Where times are not in order, rows are counted as if they were, so that a short table is told as well.
     """
     built = build_series(config, table)
-    splits = cut_folds(config, table.times.sort_values(), built)
+    times, order = table.times.sort_values(return_indexer=True)
+    splits = cut_folds(config, times, built, None if table.offsets is None else table.offsets[order])
     findings = [
         *table_findings(config, table),
         *countdown_findings(table),
@@ -59,7 +61,9 @@ def audit(
         findings += said
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
-    return Audit(tuple(findings), counts, folds, believed)
+    train = splits[-1].train
+    worked = work_out(config, table, built, int(train[-1]) if len(train) else None)
+    return Audit(tuple(findings), counts, folds, worked, believed)
 
 
 def _counts(splits: Sequence[SplitRows]) -> dict[str, int]:

@@ -11,14 +11,17 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, Feature
+from trainer.config import DataConfig
 from trainer.data.check_leads import HONEST, made_of_target
 from trainer.data.findings import AuditFinding
-from trainer.data.own_past import own_moves, without_slots
+from trainer.data.leads import own_returns
+from trainer.data.own_past import without_slots
 from trainer.data.source import Table
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 from trainer.rivals.known import forecast, known_rows, known_terms
+from trainer.rivals.regressors import first_known
+from trainer.rivals.windows import MOST_ROWS
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -32,6 +35,10 @@ _BLOCKS, _SCORED = 5, 3
 _SHORTEST_SPAN = 10
 """Rows over which savings are averaged before they are compared, at least: neighbours resemble each other."""
 _FEWEST_SPANS = 3
+_FEWEST_ROWS = 100
+"""Rows on which returns are told from others, at least."""
+_THE_SAME = 0.98
+"""Correlation from which a feature is taken for the returns; that it was clipped costs a little."""
 _STEPS = 10
 """Values that a countdown has, at least; with fewer it may be a rating or a regime."""
 
@@ -42,12 +49,13 @@ def lift_findings(config: DataConfig, data: Dataset) -> list[AuditFinding]:
     What is made of the target's own columns is left out: its transforms are causal, and it is the history.
     Nothing is said of features that are declared to lead.
     """
-    returns = data.kind == "volatility" and _has_own_moves(data)
-    own = _own_features(config, returns=returns)
+    returns = _own_returns(data) if data.kind == "volatility" else None
+    own = made_of_target(config) | _made_of_returns(config, data, returns)
+    data = replace(data, history=replace(data.history, returns=returns))
     asked = [number for number, name in enumerate(data.feature_names) if name not in {*own, *config.leading}]
     # A leak stands in the last row or in the window; where it is in one value, the others are noise.
     views = [replace(data, seq_len=length) for length in sorted({1, data.seq_len})]
-    lifts = [_lifts(view, asked, returns=returns) for view in views]
+    lifts = [_lifts(view, asked) for view in views]
     found = []
     for number, of_column in zip(asked, zip(*lifts, strict=True), strict=True):
         level = _FALSE_ALARMS / (len(asked) * len(views))
@@ -58,7 +66,8 @@ def lift_findings(config: DataConfig, data: Dataset) -> list[AuditFinding]:
 
 
 def _lift_finding(data: Dataset, name: str, lift: float) -> AuditFinding:
-    history = "HAR with negative returns" if data.kind == "volatility" else "an autoregression"
+    history = "HAR" if data.kind == "volatility" else "an autoregression"
+    history += " with negative returns" * (data.history.returns is not None and data.kind == "volatility")
     message = (
         f"{name}: alone it lifts a linear forecast by {lift:+.3f} over {history}, on rows that it "
         f"was not fitted to (usual: at most {WORTH_A_WORD:g}). {_capital(HONEST[data.kind])} can do that "
@@ -93,9 +102,9 @@ class _Lift:
         return float(self.corrected.mean()) > _student(level, n - 1) * error
 
 
-def _lifts(data: Dataset, features: Sequence[int], *, returns: bool) -> list[_Lift]:
+def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
     """What each feature lifts beside the target's own history, on rows forecast from earlier ones."""
-    terms = known_terms(data, returns=returns)
+    terms = known_terms(data)
     rows = known_rows(data, terms, np.union1d(data.fitting, data.validation))
     steps = list(_forward(rows, data.horizon)) if features else []
     if not steps:
@@ -135,26 +144,35 @@ def _student(level: float, freedom: int) -> float:
     return z + first / freedom + second / freedom**2
 
 
-def _has_own_moves(data: Dataset) -> bool:
-    """Whether the returns of the history are those behind the volatility, on their right rows."""
-    returns, rows = data.history.returns, slice(0, int(data.validation[-1]) + 1)
+def _own_returns(data: Dataset) -> Floats | None:
+    """The returns (T,) behind a volatility, NaN where they are not known or not looked at; None if unknown."""
+    stop = int(data.validation[-1]) + 1
+    known = slice(max(first_known(data.history.own), stop - MOST_ROWS), stop)
+    if stop - known.start < _FEWEST_ROWS:
+        return None
+    own = without_slots(data.history.own[known], data.history.slots[known])
+    returns = own_returns(data, known, own)
     if returns is None:
-        return False
-    series = (np.nan_to_num(each[rows]) for each in (returns, data.history.own))
-    moves, own = (without_slots(each, data.history.slots[rows]) for each in series)
-    return own_moves([moves], own) is not None
+        return None
+    series = np.full(len(data.target), np.nan)
+    series[known] = returns
+    return series
 
 
-def _own_features(config: DataConfig, *, returns: bool) -> frozenset[str]:
-    """Features made of the target's own columns alone; with `returns`, of the columns of its returns too."""
-    own = made_of_target(config)
-    if not returns:
-        return own
-    roots: dict[str, Feature] = {}
+def _made_of_returns(config: DataConfig, data: Dataset, returns: Floats | None) -> frozenset[str]:
+    """Features made of the column that the returns (T,) behind a volatility are made of."""
+    if returns is None:
+        return frozenset()
+    known = np.isfinite(returns)
+    roots: dict[str, str | None] = {}
     for each in config.features:
-        roots[each.name] = each if each.of is None else roots[each.of]
-    moves = [roots[each.name] for each in config.features if each.transform.endswith("log_return")][:1]
-    return own | {name for name, root in roots.items() for first in moves if root.column == first.column}
+        roots[each.name] = each.column if each.of is None else roots[each.of]
+    same = {
+        roots[name]
+        for name, column in zip(data.feature_names, data.features.T, strict=True)
+        if column[known].std() > 0 and np.corrcoef(column[known], returns[known])[0, 1] > _THE_SAME
+    }
+    return frozenset(name for name, root in roots.items() if root is not None and root in same)
 
 
 def countdown_findings(table: Table) -> list[AuditFinding]:

@@ -1,9 +1,6 @@
 """The check for leads: features that foretell what the target's own past and the same row do not tell."""
 
-import numpy as np
-
 from trainer.config import DataConfig, TargetKind
-from trainer.data.check_telltales import overlap_beyond
 from trainer.data.features import shift_of
 from trainer.data.findings import AuditFinding, Severity
 from trainer.data.leads import VALUES, Lead, find_leads
@@ -35,13 +32,26 @@ def lead_findings(
     """
     own = made_of_target(config)
     tested = [feature for feature, name in enumerate(data.feature_names) if name not in own]
+    # A target that stands in a column may extend over all rows up to its horizon.
+    rows = 1 if shift_of(config.target) else overlap or data.horizon
     strongest: dict[str, Lead] = {}
-    for lead in find_leads(data, tested, _overlap_of_own(data) if overlap is None else overlap):
+    for lead in find_leads(data, tested, rows):
         any_counts = data.kind == "return" and lead.part != VALUES
         if any_counts or lead.gain >= WORTH_A_WORD:
             before = strongest.get(lead.feature, lead)
             strongest[lead.feature] = max(before, lead, key=lambda one: one.gain)
-    return [_finding(lead, ceiling, data.kind, lead.feature in config.leading) for lead in strongest.values()]
+    source = {feature.name: feature.of for feature in config.features}
+
+    def is_told(lead: Lead) -> bool:
+        """What is made of a feature that leads, leads with it."""
+        of = source[lead.feature]
+        return of in strongest and not strongest[of].gain <= ceiling < lead.gain
+
+    return [
+        _finding(lead, ceiling, data.kind, lead.feature in config.leading)
+        for lead in strongest.values()
+        if not is_told(lead)
+    ]
 
 
 def made_of_target(config: DataConfig) -> frozenset[str]:
@@ -57,14 +67,6 @@ def made_of_target(config: DataConfig) -> frozenset[str]:
         columns[feature.name] = columns[feature.of] if feature.of else set(columns_of(feature))
     own = columns[config.target.of] if config.target.of else set(columns_of(config.target))
     return frozenset(name for name, read in columns.items() if read <= own)
-
-
-def _overlap_of_own(data: Dataset) -> int:
-    """Rows that one value of the target's own series extends over: its horizon where it stood in a column."""
-    if data.horizon == 1:
-        return 1
-    own = data.history.own[: int(data.validation[-1]) + 1]
-    return overlap_beyond(own[np.isfinite(own)], 1) or 1
 
 
 def _finding(lead: Lead, ceiling: float, kind: TargetKind, declared: bool) -> AuditFinding:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from trainer.config import DataConfig
 from trainer.data.check_columns import lift_findings
 from trainer.data.check_leads import HONEST, lead_findings
+from trainer.data.check_own_row import own_row_findings
 from trainer.data.check_telltales import telltales
 from trainer.data.findings import AuditFinding
 from trainer.data.probe import Probe, culprits
@@ -35,7 +36,12 @@ def leak_findings(
     `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
     """
     told = telltales(data)
-    found = [*told.findings, *_copy_findings(data), *lead_findings(data, ceiling, config, told.overlap)]
+    found = [
+        *told.findings,
+        *own_row_findings(data),
+        *_copy_findings(data),
+        *lead_findings(data, ceiling, config, told.overlap),
+    ]
     probe = Probe.of(data, config.leading)
     if probe is None:
         return [*found, _unprobed(data)]
@@ -117,7 +123,7 @@ def _shifted_findings(probe: Probe, ceiling: float) -> list[AuditFinding]:
     length, features = len(probe.data.target), range(len(probe.data.feature_names))
     shifts = np.random.default_rng(0).integers(length // 4, 3 * length // 4, size=_REFITS)
     moved = [refit for refit in (probe.moved(int(shift)) for shift in shifts) if refit is not None]
-    reached = float(np.median([refit.skill(features) for refit in moved]))
+    reached = float(np.median([refit.skill(features) for refit in moved])) if moved else 0.0
     if reached <= ceiling:
         return []
     return [

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer.data.windows import Dataset
+from trainer.data.worked_row import WorkedRow
 
 Severity = Literal["error", "warning", "info"]
 """`error` blocks training; `warning` blocks it under --strict alone; `info` never does."""
@@ -28,14 +29,16 @@ class AuditFinding:
 @dataclass(frozen=True)
 class Audit:
     """All findings, the rows of each split (0 where it cannot be cut; a validation row that several folds
-    hold out counts once), the data of each fold, () if it cannot be prepared, and the skill over the best
-    naive forecast above which a trial is suspicious, None where skill has no meaning.
+    hold out counts once), and the data of each fold, () if it cannot be prepared.
     """
 
     findings: tuple[AuditFinding, ...]
     rows: dict[str, int]
     folds: tuple[Dataset, ...]
+    worked_row: WorkedRow | None = None
+    """The last training row, or the first usable one; None where there is none, or where nobody asked."""
     ceiling: float | None = None
+    """Skill over the best naive forecast above which a trial is suspicious; None where there is none."""
 
     @property
     def dataset(self) -> Dataset | None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from trainer.data.lead_scores import Scores, scores_of
 from trainer.data.own_past import (
+    is_foretold,
     known_past,
     own_moves,
     own_surprises,
@@ -26,6 +27,7 @@ from trainer.data.own_past import (
     without_slots,
 )
 from trainer.data.windows import Dataset
+from trainer.rivals.regressors import trailing_mean
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,6 +37,8 @@ _MIN_ROWS = 100
 """With fewer rows than this nothing is tested."""
 _MOST_ROWS = 50_000
 """Rows that are looked at, the latest: with these a correlation of 0.02 is seen."""
+_THE_SAME = 0.95
+"""Correlation from which a feature is the target's own series; clipping takes some from it."""
 _CENTRED = 0.3
 """Returns have a mean below this many of their standard deviations."""
 
@@ -81,6 +85,12 @@ class _View:
         """A feature (n,) without its mean, or that of the time of day."""
         return self.centred(self.data.features[self.rows, feature].astype(np.float64))
 
+    def clipped(self, feature: int) -> npt.NDArray[np.bool_]:
+        """Where a feature was clipped, (n,)."""
+        values = np.abs(self.data.features[self.rows, feature])
+        clipped: npt.NDArray[np.bool_] = values >= np.float32(self.data.scaler.feature_clip)
+        return clipped
+
     def centred(self, values: Floats) -> Floats:
         """Values (n,) without their mean, or that of the time of day."""
         return without_slots(values, self.data.history.slots[self.rows])
@@ -122,27 +132,49 @@ def _view(data: Dataset, overlap: int) -> _View | None:
     if not known.any() or stop - first < _MIN_ROWS + 2 * overlap:
         return None
     rows = slice(first, stop)
-    own = without_slots(data.history.own[rows], data.history.slots[rows])
-    moves = own_moves(_moves(data, rows), own) if data.kind == "volatility" else None
+    own = data.history.own[rows]
+    if overlap > 1 and (single := _single_rows(data, rows, own, overlap)) is not None:
+        own, overlap = single, 1
+    own = without_slots(own, data.history.slots[rows])
+    moves = own_returns(data, rows, own) if data.kind == "volatility" else None
     # A lead of more rows than the window and the target extend over helps no forecast.
     ahead = max(1, min(data.horizon + data.seq_len - 1, (stop - first) // 5))
     return _View(data, rows, own, known_past(own, moves), overlap, ahead)
 
 
-def _moves(data: Dataset, rows: slice) -> Iterator[Floats]:
-    """Series (n,) that may be the asset's returns: those of the history, then features of both signs."""
-    if data.history.returns is not None:
-        yield np.nan_to_num(data.history.returns[rows])
-    shifted = np.abs(data.scaler.feature_mean) < _CENTRED * data.scaler.feature_std
-    for feature in np.flatnonzero(shifted):
-        mean = data.scaler.feature_mean[feature] / data.scaler.feature_std[feature]
-        yield data.features[rows, feature].astype(np.float64) + mean
+def _single_rows(data: Dataset, rows: slice, own: Floats, overlap: int) -> Floats | None:
+    """The feature (n,) whose means over `overlap` rows are the series `own` (n,), None if there is none.
+
+    Means that fit better a row earlier or later belong to a feature that stands on a wrong row.
+    """
+    for column in data.features[rows].T.astype(np.float64):
+        means = trailing_mean(column, overlap)
+        fits = [
+            abs(np.corrcoef(means[overlap:-1], own[overlap + by : len(own) - 1 + by])[0, 1])
+            for by in (-1, 0, 1)
+        ]
+        if fits[1] == max(fits) >= _THE_SAME:
+            return column
+    return None
+
+
+def own_returns(data: Dataset, rows: slice, own: Floats) -> Floats | None:
+    """The returns (n,) of the asset whose volatility is forecast; None if they are not known."""
+    returns = data.history.returns
+    mean, std = data.scaler.feature_mean, data.scaler.feature_std
+    guessed = (
+        data.features[rows, feature].astype(np.float64) + mean[feature] / std[feature]
+        for feature in np.flatnonzero(np.abs(mean) < _CENTRED * std)
+    )
+    return own_moves(own, None if returns is None else np.nan_to_num(returns[rows]), guessed)
 
 
 def _parts(view: _View, feature: int) -> Iterator[tuple[str, Floats]]:
     """What is tested of a feature, (n,) each."""
     column = view.column(feature)
     news = surprises(column, view.past)
+    if is_foretold(column, view.past, view.clipped(feature)):
+        news = np.zeros_like(news)
     yield SURPRISES, news
     if view.overlap == 1 and news.any():
         yield VALUES, without(column, view.past)

@@ -24,10 +24,12 @@ _MOVE_MEANS = (5, 22)
 "Discrete-Time Volatility Forecasting with Persistent Leverage Effect and the Link with Continuous-Time
 Volatility Modeling"."""
 _SERIES_LAGS = 5
-_FORETOLD = 1e-5
-"""Surprises smaller than this share of a series are the rounding of float32: it is foretold."""
+_FORETOLD = 1e-3
+"""Surprises smaller than this share of a series are the rounding of a file: it is foretold."""
 _SAME_ROW = 0.25
 """Sizes of an asset's returns correlate with its volatility of the same row by 0.5 and more."""
+_LITTLE = 0.1
+"""Sizes of returns that stand one row too early correlate with the next volatility by 0.4 and more."""
 
 
 def without_slots(values: Floats, slots: Slots) -> Floats:
@@ -51,13 +53,13 @@ def known_past(own: Floats, moves: Floats | None) -> Floats:
     n = len(own)
     columns = [np.ones(n), *_past(own, min(_LAGS, max(1, n // _ROWS_PER_LAG)), _MEANS)]
     if moves is not None:
-        falls = np.minimum(moves, 0.0)
-        falls = falls - falls.mean()
-        sizes = np.abs(moves) - np.abs(moves).mean()
+        falls, sizes, squares = np.minimum(moves, 0.0), np.abs(moves), moves**2
+        falls, sizes, squares = (values - values.mean() for values in (falls, sizes, squares))
         columns += [
             *_past(moves, _MOVE_LAGS, ()),
             *_past(sizes, _MOVE_LAGS, ()),
             *_past(falls, 1, _MOVE_MEANS),
+            *_past(squares, 1, _MOVE_MEANS),
         ]
     scaled = np.column_stack([column / (np.abs(column).max() or 1.0) for column in columns])
     left, strengths, _ = np.linalg.svd(scaled, full_matrices=False)
@@ -83,11 +85,32 @@ def without(values: Floats, basis: Floats) -> Floats:
 
 def surprises(values: Floats, basis: Floats) -> Floats:
     """What neither a basis (n, P) nor its past tells of a centred series (n,), (n,); 0 if it is foretold."""
-    past = np.column_stack([lagged(values, back) for back in range(1, _SERIES_LAGS + 1)])
-    rest, past = without(values, basis), without(past, basis)
+    lags = _lags_of(values)
+    rest, past = without(values, basis), without(lags, basis)
     coefficients, *_ = np.linalg.lstsq(past, rest, rcond=None)
     left: Floats = rest - past @ coefficients
     return np.zeros_like(left) if left.std() <= _FORETOLD * values.std() else left
+
+
+def is_foretold(values: Floats, basis: Floats, clipped: npt.NDArray[np.bool_]) -> bool:
+    """Whether a centred series (n,) is a sum of what is known, but where it or its past was clipped (n,).
+
+    What clipping takes from such a series is a few rows of unquiet times, and no surprise.
+    """
+    touched = np.convolve(clipped, np.ones(_SERIES_LAGS + 1))[: len(clipped)] > 0
+    touched[: max(_MEANS)] = True  # means over rows before the first one are not known
+    rows = ~touched
+    if rows.sum() < len(rows) // 2:
+        return False
+    terms = np.column_stack([basis, _lags_of(values)])[rows]
+    coefficients, *_ = np.linalg.lstsq(terms, values[rows], rcond=None)
+    left = values[rows] - terms @ coefficients
+    return bool(left.std() <= _FORETOLD * values[rows].std())
+
+
+def _lags_of(values: Floats) -> Floats:
+    """The last values of a centred series before each row, (n, _SERIES_LAGS)."""
+    return np.column_stack([lagged(values, back) for back in range(1, _SERIES_LAGS + 1)])
 
 
 def own_surprises(own: Floats, basis: Floats, ahead: int = 1) -> Floats:
@@ -106,20 +129,22 @@ def same_row(values: Floats, own: Floats, basis: Floats) -> float:
     return _correlation(surprises(values, before), own_surprises(own, basis))
 
 
-def own_moves(candidates: Iterable[Floats], own: Floats) -> Floats | None:
-    """The first of some centred series (n,) that are the moves behind the volatility `own` (n,), else None.
+def own_moves(own: Floats, returns: Floats | None, guessed: Iterable[Floats]) -> Floats | None:
+    """The moves (n,) behind a volatility `own` (n,): the asset's `returns` or the first fit guess, else None.
 
-    The sizes of such moves belong to the volatility of their row and tell nothing more of the next ones.
-    Returns that stand on a wrong row, or belong to another asset, are thereby not taken for known.
+    The sizes of such moves belong to the volatility of their row and tell little more of the next ones.
+    Returns that stand on a wrong row are thereby not taken for known; a guess must also fit its row well.
     """
     basis = known_past(own, None)
     target = own_surprises(own, basis)
-    for moves in candidates:
+    for moves in [*([] if returns is None else [returns]), *guessed]:
         sizes = np.abs(moves) - np.abs(moves).mean()
         today = abs(same_row(sizes, own, basis))
         news = surprises(sizes, basis)
         later = max(abs(_correlation(news[:-k], target[k:])) for k in range(1, _SERIES_LAGS + 1))
-        if today >= _SAME_ROW and later < today / 2:
+        if later < max(today / 2, _LITTLE if moves is returns else 0.0) and (
+            moves is returns or today >= _SAME_ROW
+        ):
             return moves
     return None
 

@@ -24,23 +24,22 @@ _MOST_PAIRED = 20
 """Most features of which products are formed: 190 of them, as many regressors as a few windows give."""
 
 
-def known_terms(data: Dataset, *, returns: bool = True) -> Floats:
+def known_terms(data: Dataset) -> Floats:
     """Regressors (T, K) made of the target's own history, all known at their row.
 
     The last values of the one-row series, its means over the last rows, and the distance of its last value
     from the mean; for volatility the terms of HAR, and the means of negative returns (Corsi & Renò 2012);
-    `seasonal` where bars are finer than days. NaN where the history is too short. `returns` says whether
-    those of the history are the asset's own.
+    `seasonal` where bars are finer than days. NaN where the history is too short.
     """
-    own, moves = data.history.own, data.history.returns
+    own, returns = data.history.own, data.history.returns
     spans = sorted({*_MEANS, max(data.horizon, 2)})
     terms = [_before(own, back) for back in range(_LAGS)]
     terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
     terms.append(np.abs(own - np.nanmean(own[data.fitting])))
     if data.kind == "volatility":
         terms += list(har_terms(data)[:, 1:].T)
-        if returns and moves is not None:
-            falls = np.minimum(moves, 0.0)
+        if returns is not None:
+            falls = np.minimum(returns, 0.0)
             terms += [trailing_mean(falls, span) for span in har_spans(data.history, len(data.fitting))]
     if data.history.per_day > 1:
         terms.append(seasonal(data))
