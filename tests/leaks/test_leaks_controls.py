@@ -68,7 +68,7 @@ def test_overlapping_means_are_told_by_their_length(days: int) -> None:
 
 
 def test_a_series_too_short_to_probe_says_so() -> None:
-    study = real_study("sp500", "return")
+    study = real_study("sp500", "volatility")
     short = replace(study, frame=study.frame[:110], split={"fractions": {"train": 0.6, "validation": 0.2}})
     config = short.config()
     found = leak_findings(prepare(config, short.table()), 0.05, config)

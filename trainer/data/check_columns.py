@@ -38,7 +38,7 @@ _FEWEST_SPANS = 3
 _FEWEST_ROWS = 100
 """Rows on which returns are told from others, at least."""
 _THE_SAME = 0.98
-"""Correlation from which a feature is taken for the returns; that it was clipped costs a little."""
+"""Correlation from which a feature is taken for the returns."""
 _STEPS = 10
 """Values that a countdown has, at least; with fewer it may be a rating or a regime."""
 
@@ -145,7 +145,7 @@ def _student(level: float, freedom: int) -> float:
 
 
 def _own_returns(data: Dataset) -> Floats | None:
-    """The returns (T,) behind a volatility, NaN where they are not known or not looked at; None if unknown."""
+    """The returns (T,) behind a volatility, NaN where they are not looked at; None if they are not known."""
     stop = int(data.validation[-1]) + 1
     known = slice(max(first_known(data.history.own), stop - MOST_ROWS), stop)
     if stop - known.start < _FEWEST_ROWS:
@@ -167,12 +167,19 @@ def _made_of_returns(config: DataConfig, data: Dataset, returns: Floats | None) 
     roots: dict[str, str | None] = {}
     for each in config.features:
         roots[each.name] = each.column if each.of is None else roots[each.of]
-    same = {
-        roots[name]
-        for name, column in zip(data.feature_names, data.features.T, strict=True)
-        if column[known].std() > 0 and np.corrcoef(column[known], returns[known])[0, 1] > _THE_SAME
-    }
+    mean, std, clip = data.scaler.feature_mean, data.scaler.feature_std, data.scaler.feature_clip
+    same = set()
+    for number, name in enumerate(data.feature_names):
+        column = data.features[known, number]
+        scaled = np.clip((returns[known] - mean[number]) / std[number], -clip, clip)
+        # Returns that were guessed among the features are scaled and clipped already.
+        if any(_correlation(column, each) > _THE_SAME for each in (returns[known], scaled)):
+            same.add(roots[name])
     return frozenset(name for name, root in roots.items() if root is not None and root in same)
+
+
+def _correlation(one: npt.NDArray[np.floating], other: Floats) -> float:
+    return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else 0.0
 
 
 def countdown_findings(table: Table) -> list[AuditFinding]:
