@@ -40,7 +40,7 @@ from trainer.model import GRUForecaster
 from trainer.result import FindingKind, Outcome, TrialResult
 from trainer.rivals.naive import baseline_losses
 from trainer.runtime import reproducible
-from trainer.skill import best_baseline, noise_floor, skill, skill_ceiling
+from trainer.skill import best_baseline, skill, skill_ceiling
 
 RUNS = 200
 QUICK_RUNS = 16
@@ -241,13 +241,12 @@ def new_run(config: TrialConfig, table: Table, seed: int) -> NewRun:
     data = prepare(config.data, table)
     data = replace(data, train=data.train[-TRAIN_ROWS:], validation=data.validation[:VALIDATION_ROWS])
     losses = baseline_losses(data, data.validation)
-    floor = noise_floor(EPOCHS, len(data.validation), data.horizon)
     with patch("trainer.loop.Learner", WatchedLearner):
         result = fit(
             config,
             data,
             baseline=best_baseline(losses),
-            ceiling=skill_ceiling(data.kind, floor, None),
+            ceiling=skill_ceiling(data.kind, rows=len(data.validation), horizon=data.horizon, max_skill=None),
             seed=seed,
         )
     finite = WatchedLearner.finite

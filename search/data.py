@@ -4,6 +4,7 @@ A worker that joins takes the folds from the file that a process of its machine 
 the record, where both are of the very bytes that the table has now; else it does all of it again.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -24,7 +25,7 @@ from trainer.data.windows import Dataset, prepare_folds
 from trainer.data.worked_row import both_readings
 from trainer.rivals.naive import mean_baseline_losses
 from trainer.rivals.rivals import Rivals, rival_losses, rivals_of_folds
-from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
+from trainer.skill import Baseline, best_baseline
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def inspect(resolved: ResolvedStudy, *, deep: bool = False) -> Audit:
     config = _most_demanding(resolved)
     table = read_table(config, folder=resolved.folder)
     _require_meaning(resolved, table)
-    return audit(config, resolved.trial_config.guard, table, deep=deep)
+    ceiling = _exported_ceiling(resolved)
+    return audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling)
 
 
 def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
@@ -103,23 +105,28 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     config, guard = _most_demanding(resolved), resolved.trial_config.guard
     table = read_table(config, folder=resolved.folder)
     _require_meaning(resolved, table)
-    found = audit(config, guard, table)
+    found = audit(config, guard, table, ceiling=_exported_ceiling(resolved))
     if not found.ok(strict) or not found.folds:
         raise AnswerIsNo(blocked(found, strict))
     _require_a_full_batch(resolved, found.folds)
-    base, looks = found.folds[-1], resolved.file.study.trials * most_epochs(resolved)
+    assert found.ceiling is not None  # else the audit has an error
     baselines = mean_baseline_losses(found.folds)
-    floor = noise_floor(looks, found.rows["validation"], base.horizon)
     return StudyData(
         sha256=table.sha256,
         read=lambda: table,
         audit=found,
         baselines=baselines,
         baseline=best_baseline(baselines),
-        ceiling=skill_ceiling(base.kind, floor, guard.max_skill),
+        ceiling=found.ceiling,
         base=found.folds,
         _prepared={config.model_dump_json(): found.folds},
     )
+
+
+def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
+    """The ceiling that an exported file was made under: its rerun is judged alike. None for other files."""
+    ceiling = resolved.provenance.get("skill_ceiling")
+    return float(ceiling) if isinstance(ceiling, int | float) and 0 < ceiling < math.inf else None
 
 
 def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles) -> None:

@@ -253,6 +253,8 @@ class Exported(BaseModel):
     data: _ExportedData
     policy: _ExportedPolicy
     versions: dict[str, str]
+    skill_ceiling: Annotated[float, Field(gt=0)] | None = None
+    """None in an export of a Ballast that did not keep it."""
     lower_bound: _ExportedBound | None = None
     """Of the skill on the validation rows; None where it was not exported by it."""
     machine: dict[str, str] | None = None

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from trainer.config import TargetKind
 
 RETURN_CEILING = 0.05
+LARGEST_RETURN_CEILING = 0.15
 VOLATILITY_CEILING = 0.3
-"""Ceilings of believable skill, over the best baseline; docs/architecture.md says why."""
+"""Ceilings of believable skill, over the best naive forecast; docs/guard.md says why. That of returns rises
+with the horizon, on which fewer independent rows leave more to luck, up to the largest."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,23 @@ def noise_floor(looks: int, rows: int, horizon: int) -> float:
     return z**2 / (rows / horizon)
 
 
-def skill_ceiling(kind: "TargetKind", floor: float, max_skill: float | None) -> float:
-    """Skill above which a trial is suspicious; `floor` is the noise floor. A given `max_skill` wins.
+def luck(rows: int, horizon: int) -> float:
+    """Skill that a useless forecast reaches on `rows` validation rows once in twenty: noise_floor(1, …)."""
+    return noise_floor(1, rows, horizon)
 
-    Returns: max(0.05, 3 × floor); volatility: 0.3 over HAR; any other kind has no default and raises
-    DataError.
+
+def skill_ceiling(kind: "TargetKind", *, rows: int, horizon: int, max_skill: float | None) -> float:
+    """Skill above which a trial is suspicious, for `rows` validation rows. A given `max_skill` wins.
+
+    Returns: three times what luck reaches in one look, but at least 0.05 and at most 0.15; volatility: 0.3
+    over HAR; any other kind has no default and raises DataError. The number of trials and of epochs does not
+    count: who looks more often may not believe more.
     """
     if max_skill is not None:
         return max_skill
     match kind:
         case "return":
-            return max(RETURN_CEILING, 3 * floor)
+            return min(max(RETURN_CEILING, 3 * luck(rows, horizon)), LARGEST_RETURN_CEILING)
         case "volatility":
             return VOLATILITY_CEILING
         case "other":

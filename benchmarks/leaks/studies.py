@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from trainer.config import DataConfig
-from trainer.data.features import abs_log_return, log_parkinson, log_return
+from trainer.data.features import build_series
 from trainer.data.source import Table, read_table
 
 Floats = npt.NDArray[np.float64]
@@ -54,18 +54,20 @@ class Study:
         """The study on its complete rows alone: what a user does before the audit refuses empty cells."""
         return replace(self, frame=self.frame.dropna().reset_index(drop=True))
 
+    def section(self) -> dict[str, Any]:
+        """Its data section as in YAML; the source is `table.csv`."""
+        return {
+            "source": "table.csv",
+            "time": "Date",
+            "features": [dict(feature) for feature in self.features],
+            "target": dict(self.target),
+            "seq_len": SEQ_LEN,
+            "split": copy.deepcopy(dict(self.split)),
+        }
+
     def config(self) -> DataConfig:
-        """Its data section, checked; the source is `table.csv`."""
-        return DataConfig.model_validate(
-            {
-                "source": "table.csv",
-                "time": "Date",
-                "features": copy.deepcopy(self.features),
-                "target": copy.deepcopy(self.target),
-                "seq_len": SEQ_LEN,
-                "split": self.split,
-            }
-        )
+        """Its data section, checked."""
+        return DataConfig.model_validate(self.section())
 
     def table(self) -> Table:
         """Its table, written to a file and read back as `ballast check` would."""
@@ -74,15 +76,18 @@ class Study:
             return read_table(self.config(), folder=Path(folder))
 
     def known(self) -> Floats:
-        """The target at its own time, (rows,): what is known at t; NaN in the first row of returns."""
-        if self.target["transform"] == "log_parkinson":
-            return log_parkinson(self.values("High"), self.values("Low"))
-        moves = abs_log_return if self.target["transform"] == "abs_log_return" else log_return
-        return moves(self.values("Close"))
+        """The target at its own time, (rows,): what is known at t; NaN in the first rows."""
+        return build_series(self.config(), self.table()).unshifted
 
     def future(self) -> Floats:
-        """What is to be forecast at each row, (rows,): the target of the next row; NaN in the last one."""
-        return np.append(self.known()[1:], np.nan)
+        """What is to be forecast at each row, (rows,): the target `horizon` rows on; NaN in the last rows."""
+        horizon = self.horizon
+        return np.append(self.known()[horizon:], np.full(horizon, np.nan))
+
+    @property
+    def horizon(self) -> int:
+        """Rows that the target looks ahead."""
+        return int(self.target.get("horizon", 1))
 
     def values(self, column: str) -> Floats:
         """A column of the table as numbers, (rows,)."""

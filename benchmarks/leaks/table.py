@@ -10,7 +10,7 @@ from benchmarks.leaks.trials import Checked, Trials
 
 FALSE_ALARMS = 1 / 40
 """Share of clean studies that may be blocked."""
-_CELL = 15
+_CELL = 21
 
 
 class Found(StrEnum):
@@ -26,8 +26,10 @@ class Found(StrEnum):
 LEGEND = """\
 B  blocked by `check`, naming the culprit      b  blocked, naming something else
 Q  trained, and quarantined as `suspicious`    w  a warning of `check` only       .  not found
-Then: the highest skill that a GRU reached over the clean study's best, and the best that would have been
-accepted over the clean study's best (–: every trial was quarantined)."""
+Then three lifts over the clean study: of the highest validation skill that a GRU reached, of the best that
+would have been accepted (–: every trial was quarantined), and of the skill on the test rows."""
+WORTH_A_WORD = 0.03
+"""Lift of test skill from which a finding has to name the leak."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Case:
     checked: Checked
     trials: Trials | None
     clean: Trials
+    test_lift: float | None = None
+    """Of the skill on test rows over the clean study's; None where nothing was trained."""
 
     @property
     def found(self) -> Found:
@@ -69,6 +73,11 @@ class Case:
         return max(self.trials.reached, self.trials.reached - self._honest) > self.trials.ceiling
 
     @property
+    def unnamed(self) -> bool:
+        """Whether it lifts the skill on test rows and no finding names it."""
+        return (self.test_lift or 0.0) > WORTH_A_WORD and not self.checked.mentions(self.leak.named)
+
+    @property
     def best_is_suspicious(self) -> bool:
         """Whether the best accepted trial has a skill that nobody believes."""
         return self.trials is not None and (self.trials.best or 0.0) > self.trials.ceiling
@@ -80,18 +89,18 @@ class Case:
 
 def header(studies: Sequence[str]) -> str:
     """The line above the table of leaks."""
-    return f"{'':38}" + "".join(f"{study.replace('volatility', 'vol.'):<{_CELL}}" for study in studies)
+    return f"{'':40}" + "".join(f"{study.replace('volatility', 'vol.'):<{_CELL}}" for study in studies)
 
 
 def row(leak: Leak, cases: Sequence[Case]) -> str:
     """One line for a leak, a cell per study."""
-    return f"{leak.name:38}" + "".join(f"{_cell(case):<{_CELL}}" for case in cases).rstrip()
+    return f"{leak.name:40}" + "".join(f"{_cell(case):<{_CELL}}" for case in cases).rstrip()
 
 
 def _cell(case: Case) -> str:
     if case.trials is None:
         return case.found
-    return f"{case.found} {_signed(case.lift)} {_signed(case.contamination)}"
+    return " ".join([case.found, *map(_signed, (case.lift, case.contamination, case.test_lift))])
 
 
 def _signed(value: float | None) -> str:
@@ -132,10 +141,17 @@ def _worst(cases: Sequence[Case]) -> str:
 def goals(cases: Sequence[Case], blocked: int, controls: int, accused: int) -> list[tuple[str, bool]]:
     """Each goal with its figure, and whether it is reached. `accused`: clean, with a suspicious trial."""
     leaks = len({case.leak.name for case in cases})
+    unnamed = [case for case in cases if case.unnamed]
+    told = ", ".join(f"{case.leak.name} ({case.study})" for case in unnamed)
     missed, bad = sum(case.missed for case in cases), sum(case.best_is_suspicious for case in cases)
     return [
         (f"at least 24 leaks planted: {leaks}", leaks >= 24),
         (f"leaks that lift skill above the ceiling and are not flagged: {missed}, goal 0", missed == 0),
+        (
+            f"leaks that lift test skill by more than {WORTH_A_WORD} and are not named by any finding: "
+            f"{len(unnamed)}{': ' * bool(told)}{told}, goal 0",
+            not unnamed,
+        ),
         (f"studies whose best is a suspicious trial: {bad}, goal 0", bad == 0),
         (f"clean studies blocked: {blocked} of {controls}, goal 1 in 40", blocked <= FALSE_ALARMS * controls),
         (f"clean studies with a suspicious trial: {accused}, goal 0", accused == 0),

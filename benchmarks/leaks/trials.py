@@ -11,16 +11,17 @@ from search.verdict import judge
 from storage.verdicts import Verdict
 from trainer.config import GuardConfig, TrialConfig
 from trainer.data.audit import audit
-from trainer.data.check_leaks import leak_findings
 from trainer.data.findings import AuditFinding
 from trainer.data.windows import Dataset
 from trainer.loop import fit
 from trainer.result import FindingKind, TrialResult
 from trainer.rivals.naive import baseline_losses
-from trainer.skill import best_baseline, noise_floor, skill_ceiling
+from trainer.skill import best_baseline
 
 EPOCHS = 6
 """Few, at learning rates near the top of the safe range: what leaks is learnt first."""
+_OF_VALUES = frozenset({"outlier", "feature_clipped", "target_clipped"})
+"""Warnings of the audit that say nothing of leaks."""
 _LEARNING_RATES = (3e-3, 1e-2)
 _UNITS = (16, 32, 64)
 _BATCHES = (64, 128)
@@ -28,15 +29,24 @@ _BATCHES = (64, 128)
 
 @dataclass(frozen=True)
 class Checked:
-    """What the audit says before anything is trained; `data` is None where it cannot be prepared."""
+    """What the audit says of leaks before anything is trained; `data` is None where it cannot be prepared."""
 
     blocking: tuple[AuditFinding, ...]
     warnings: tuple[AuditFinding, ...]
     data: Dataset | None
+    ceiling: float | None
 
     def names(self, suspects: Sequence[str]) -> bool:
         """Whether a blocking finding names one of the suspects."""
-        return any(name in finding.where.split(", ") for finding in self.blocking for name in suspects)
+        return _names(self.blocking, suspects)
+
+    def mentions(self, suspects: Sequence[str]) -> bool:
+        """Whether any finding, blocking or not, names one of the suspects."""
+        return _names((*self.blocking, *self.warnings), suspects)
+
+
+def _names(findings: Sequence[AuditFinding], suspects: Sequence[str]) -> bool:
+    return any(name in finding.where.split(", ") for finding in findings for name in suspects)
 
 
 @dataclass(frozen=True)
@@ -57,26 +67,22 @@ class Trials:
 
 
 def check(study: Study, *, deep: bool = True) -> Checked:
-    """Audit the study as `ballast check` does, with `--deep` or without, under the ceiling of one look."""
-    found = audit(study.config(), GuardConfig(max_skill=study.max_skill), study.table())
-    errors = [finding for finding in found.findings if finding.severity == "error"]
-    if found.dataset is None:
-        return Checked(tuple(errors), (), None)
-    ceiling = ceiling_of(study, found.dataset, looks=1)
-    leaks = leak_findings(found.dataset, ceiling, study.config(), deep=deep)
-    blocking = [*errors, *(finding for finding in leaks if finding.severity == "error")]
-    warnings = [finding for finding in leaks if finding.severity == "warning"]
-    return Checked(tuple(dict.fromkeys(blocking)), tuple(warnings), found.dataset)
+    """Audit the study as `ballast check` does, with `--deep` or without."""
+    found = audit(study.config(), GuardConfig(max_skill=study.max_skill), study.table(), deep=deep)
+    blocking = tuple(finding for finding in found.findings if finding.severity == "error")
+    warnings = tuple(
+        finding
+        for finding in found.findings
+        if finding.severity == "warning" and finding.code not in _OF_VALUES
+    )
+    return Checked(blocking, warnings, found.dataset, found.ceiling)
 
 
-def ceiling_of(study: Study, data: Dataset, *, looks: int) -> float:
-    """Believable skill after `looks` at the validation rows."""
-    return skill_ceiling(data.kind, noise_floor(looks, len(data.validation), data.horizon), study.max_skill)
-
-
-def run_trials(study: Study, data: Dataset, *, number: int, seed: int) -> Trials:
+def run_trials(study: Study, checked: Checked, *, number: int, seed: int) -> Trials:
     """Train `number` GRUs with random settings within the safe ranges, each judged as in a study."""
-    ceiling = ceiling_of(study, data, looks=number * EPOCHS)
+    data, ceiling = checked.data, checked.ceiling
+    assert data is not None, "the audit prepared it"
+    assert ceiling is not None, "the audit found how much is believable"
     baseline = best_baseline(baseline_losses(data, data.validation))
     results = [
         fit(config, data, baseline=baseline, ceiling=ceiling, seed=seed + trial)

@@ -68,18 +68,17 @@ def test_overlapping_means_are_told_by_their_length(days: int) -> None:
 
 
 def test_a_series_too_short_to_probe_says_so() -> None:
-    study = real_study("sp500", "return")
+    study = real_study("sp500", "volatility")
     short = replace(study, frame=study.frame[:110], split={"fractions": {"train": 0.6, "validation": 0.2}})
     config = short.config()
     found = leak_findings(prepare(config, short.table()), 0.05, config)
     assert [(finding.code, finding.severity) for finding in found] == [("not_probed", "info")]
-    assert "too few to probe for leaks (needed: 50)" in found[0].message
+    assert "fewer than 50 have enough known values of the target before them" in found[0].message
 
 
 def test_a_trial_on_leaking_data_is_quarantined_and_never_best(plant: "Plant") -> None:
     study = plant("target + noise, 1 std", "return")
-    data = prepare(study.config(), study.table())
-    trials = run_trials(study, data, number=1, seed=0)
+    trials = run_trials(study, check(study), number=1, seed=0)
     assert trials.verdicts == (Verdict.SUSPICIOUS,)
     assert trials.reached > trials.ceiling
     assert trials.best is None
@@ -87,8 +86,7 @@ def test_a_trial_on_leaking_data_is_quarantined_and_never_best(plant: "Plant") -
 
 def test_a_trial_on_clean_data_is_accepted() -> None:
     study = real_study("wti", "return")
-    data = prepare(study.config(), study.table())
-    trials = run_trials(study, data, number=1, seed=0)
+    trials = run_trials(study, check(study), number=1, seed=0)
     assert trials.verdicts == (Verdict.ACCEPTED,)
     assert trials.best is not None
     assert trials.best < trials.ceiling

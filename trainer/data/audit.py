@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer.config import DataConfig, GuardConfig
+from trainer.data.check_columns import countdown_findings
 from trainer.data.check_leaks import leak_findings
 from trainer.data.check_series import (
     ahead_findings,
@@ -13,7 +14,7 @@ from trainer.data.check_series import (
     range_findings,
     target_findings,
 )
-from trainer.data.check_split import count_findings, overlap_findings
+from trainer.data.check_split import count_findings, few_rows_findings, overlap_findings
 from trainer.data.check_table import table_findings
 from trainer.data.features import BuiltSeries, build_series
 from trainer.data.findings import Audit, AuditFinding
@@ -23,13 +24,22 @@ from trainer.data.windows import Dataset, prepare_folds
 from trainer.data.worked_row import work_out
 from trainer.errors import DataError
 from trainer.rivals.naive import mean_baseline_losses
-from trainer.skill import best_baseline, noise_floor, skill_ceiling
+from trainer.rivals.reference import exchanged, mean_reference_loss
+from trainer.skill import best_baseline, skill_ceiling
 
 
-def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = False) -> Audit:
+def audit(
+    config: DataConfig,
+    guard: GuardConfig,
+    table: Table,
+    *,
+    deep: bool = False,
+    ceiling: float | None = None,
+) -> Audit:
     """Check the table, the series made from it, the split, the baselines, leaks; never raises for bad data.
 
-    `deep` adds the refits on targets that were moved in time.
+    `deep` adds the refits on targets that were moved in time. `ceiling` is the skill over the best naive
+    forecast above which the trials of an exported study were suspicious; None: as `skill_ceiling` says.
 
     Where times are not in order, rows are counted as if they were, so that a short table is told as well.
     """
@@ -38,19 +48,22 @@ def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = 
     splits = cut_folds(config, times, built, None if table.offsets is None else table.offsets[order])
     findings = [
         *table_findings(config, table),
+        *countdown_findings(table),
         *made_findings(config, table, built),
         *ahead_findings(config, table, built),
         *_split_findings(config, guard, table, built, splits),
     ]
     folds, problem = _prepared(config, table)
+    counts, believed = _counts(splits), None
     if folds:
         findings += range_findings(built, folds[-1])
-        findings += _skill_findings(config, guard, folds, deep)
+        said, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
+        findings += said
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
     train = splits[-1].train
     worked = work_out(config, table, built, int(train[-1]) if len(train) else None)
-    return Audit(tuple(findings), _counts(splits), folds, worked)
+    return Audit(tuple(findings), counts, folds, worked, believed)
 
 
 def _counts(splits: Sequence[SplitRows]) -> dict[str, int]:
@@ -81,18 +94,33 @@ def _prepared(config: DataConfig, table: Table) -> tuple[tuple[Dataset, ...], st
 
 
 def _skill_findings(
-    config: DataConfig, guard: GuardConfig, folds: Sequence[Dataset], deep: bool
-) -> list[AuditFinding]:
-    """Whether skill can be measured, and if so, whether more of it can be had than is believable."""
+    config: DataConfig,
+    guard: GuardConfig,
+    folds: Sequence[Dataset],
+    rows: int,
+    exported: float | None,
+    deep: bool,
+) -> tuple[list[AuditFinding], float | None]:
+    """Whether skill can be measured, and whether more of it can be had than is believable; and the ceiling of
+    skill over the best naive forecast, None where there is none. `rows` are the validation rows of all folds.
+    """
     found: list[AuditFinding] = []
-    data = folds[-1]
+    data, over_naive = folds[-1], None
     try:
-        best_baseline(mean_baseline_losses(folds))
+        naive = best_baseline(mean_baseline_losses(folds)).loss
     except DataError as error:
         found.append(AuditFinding("no_baseline", "error", "validation", None, None, str(error)))
     try:
-        floor = noise_floor(1, len(data.validation), data.horizon)  # a probe looks once
-        ceiling = skill_ceiling(data.kind, floor, guard.max_skill)
+        ceiling = skill_ceiling(data.kind, rows=rows, horizon=data.horizon, max_skill=guard.max_skill)
     except DataError as error:
         found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
-    return found or leak_findings(data, ceiling, config, deep=deep)
+    if found:
+        return found, None
+    reference = mean_reference_loss(folds, naive, config.leading)
+    if exported is None:
+        over_naive = exchanged(ceiling, reference, naive)
+    else:
+        over_naive, ceiling = exported, exchanged(exported, naive, reference)
+    found += few_rows_findings(rows, data.horizon, ceiling)
+    found += leak_findings(data, ceiling, config, deep=deep)
+    return found, over_naive

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig
-from trainer.data.check_leads import lead_findings
+from trainer.data.check_columns import lift_findings
+from trainer.data.check_leads import HONEST, lead_findings
 from trainer.data.check_own_row import own_row_findings
 from trainer.data.check_telltales import telltales
 from trainer.data.findings import AuditFinding
-from trainer.data.probe import HISTORY, Probe, culprits
+from trainer.data.probe import Probe, culprits
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 
@@ -41,20 +42,21 @@ def leak_findings(
         *_copy_findings(data),
         *lead_findings(data, ceiling, config, told.overlap),
     ]
-    probe = Probe.of(data)
+    probe = Probe.of(data, config.leading)
     if probe is None:
         return [*found, _unprobed(data)]
     found += _probe_findings(probe, ceiling, told.overlap)
+    named = {name for finding in found if finding.severity != "info" for name in finding.where.split(", ")}
+    found += [finding for finding in lift_findings(config, data) if finding.where not in named]
     return [*found, *_shifted_findings(probe, ceiling)] if deep else found
 
 
 def _unprobed(data: Dataset) -> AuditFinding:
-    rows = len(Probe.usable(data))
     message = (
-        f"train: only {rows} of its {len(data.train)} rows have {HISTORY} known targets before them, too few "
-        f"to probe for leaks (needed: {MIN_TRAIN}); use a longer series or a shorter data.seq_len or horizon"
+        f"train: of its {len(data.train)} rows fewer than {MIN_TRAIN} have enough known values of the target "
+        "before them, too few to probe for leaks; use a longer series or a shorter data.seq_len or horizon"
     )
-    return AuditFinding("not_probed", "info", "train", float(rows), float(MIN_TRAIN), message)
+    return AuditFinding("not_probed", "info", "train", None, float(MIN_TRAIN), message)
 
 
 def _probe_findings(probe: Probe, ceiling: float, overlap: int | None) -> list[AuditFinding]:
@@ -64,8 +66,8 @@ def _probe_findings(probe: Probe, ceiling: float, overlap: int | None) -> list[A
         return []
     where, advice = _blamed(probe, ceiling, overlap)
     message = (
-        f"{where}: a ridge regression reaches skill {reached:.3f} over the best naive forecast, which nobody "
-        f"does honestly (ceiling {ceiling:.3f}); {advice}"
+        f"{where}: a ridge regression reaches skill {reached:.3f} over the best forecast that is known to "
+        f"be honest, more than is believable (ceiling {ceiling:.3f}); {advice}"
     )
     return [AuditFinding("leak_probe", "error", where, reached, ceiling, message)]
 
@@ -76,10 +78,15 @@ def _blamed(probe: Probe, ceiling: float, overlap: int | None) -> tuple[str, str
         return "target", f"it extends over {overlap} rows: set data.target.horizon to {overlap}"
     leaking = ", ".join(probe.data.feature_names[feature] for feature in culprits(probe, ceiling))
     if leaking:
-        return leaking, f"without {leaking} it does not; look at how {leaking} was made, or leave it out"
+        return leaking, (
+            f"without {leaking} it does not; look at how {leaking} was made, or leave it out. If it is "
+            f"honest, as {HONEST[probe.data.kind]} is, set may_lead: true for {leaking} in data.features"
+        )
     return (
         "target",
-        "the target's own history alone does; look at its horizon and for values that were filled",
+        "the target's own history alone does; look at its horizon and for values that were filled. If it is "
+        "honest, as a spread that reverts is, set may_lead: true in data.features for the feature that holds "
+        "this history",
     )
 
 
@@ -113,10 +120,10 @@ def _copy_findings(data: Dataset) -> list[AuditFinding]:
 
 def _shifted_findings(probe: Probe, ceiling: float) -> list[AuditFinding]:
     """Refits on targets moved round in time: what still forecasts those measures wrongly or leaks."""
-    data, length = probe.data, len(probe.data.target)
+    length, features = len(probe.data.target), range(len(probe.data.feature_names))
     shifts = np.random.default_rng(0).integers(length // 4, 3 * length // 4, size=_REFITS)
-    moved = [probe.on(np.roll(data.target, int(shift))) for shift in shifts]
-    reached = float(np.median([refit.skill(range(len(data.feature_names))) for refit in moved]))
+    moved = [refit for refit in (probe.moved(int(shift)) for shift in shifts) if refit is not None]
+    reached = float(np.median([refit.skill(features) for refit in moved])) if moved else 0.0
     if reached <= ceiling:
         return []
     return [

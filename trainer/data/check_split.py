@@ -9,6 +9,7 @@ from trainer.config import DataConfig
 from trainer.data.findings import AuditFinding
 from trainer.data.split import SplitRows, check_counts, minimum_of, short_splits
 from trainer.errors import SplitError
+from trainer.skill import luck
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,3 +50,16 @@ def overlap_findings(split: SplitRows, times: "pd.DatetimeIndex", horizon: int) 
             )
             found.append(AuditFinding("split_overlap", "error", name, None, None, message))
     return found
+
+
+def few_rows_findings(rows: int, horizon: int, ceiling: float) -> list[AuditFinding]:
+    """Validation rows so few, for the horizon, that luck alone passes the ceiling of believable skill."""
+    reached = luck(rows, horizon)
+    if reached <= ceiling:
+        return []
+    message = (
+        f"validation: these rows cannot tell a leak from luck: n/h = {rows}/{horizon} = {rows / horizon:.1f} "
+        f"independent rows, on which a useless forecast reaches a skill of {reached:.2f} once in twenty, "
+        f"above the ceiling of {ceiling:.2f}; use more validation rows or a shorter data.target.horizon"
+    )
+    return [AuditFinding("few_independent_rows", "warning", "validation", reached, ceiling, message)]

@@ -1,7 +1,8 @@
 """Telltales of a target whose rows are not what they say: filled values, overlaps, rows out of their order.
 
-They warn and do not block: each has an honest cause too, and whether anything is gained by it is told by the
-probe. They read train and validation targets alone.
+They warn: each has an honest cause too, and whether anything is gained by it is told by the probe. Only a
+target that repeats itself in every fourth row blocks, whatever is gained. They read train and validation
+targets alone.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.findings import AuditFinding
+from trainer.data.findings import AuditFinding, Severity
 from trainer.data.windows import Dataset
 from trainer.skill import RETURN_CEILING
 
@@ -18,6 +19,9 @@ Floats = npt.NDArray[np.float64]
 
 MAX_REPEATED = RETURN_CEILING
 """Share of targets that may equal the one before: to carry the last value over earns about that skill."""
+MOSTLY_REPEATED = 0.25
+"""Share from which the study is refused: where every fourth target is known before, losses measure how often
+it was filled. The sample series have 0.023 at most."""
 _CONTINUOUS = 0.01
 """Chance that two targets taken at random are equal; above it they are classes, and repeat honestly."""
 
@@ -49,23 +53,29 @@ def telltales(data: Dataset) -> Telltales:
     """All telltales of the target."""
     target = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
     overlap = overlap_beyond(target, data.horizon)
-    found = [*_repeated_findings(target), *_order_findings(data, target)]
+    found = [*_repeated_findings(target, clipped=data.target_clipped > 0), *_order_findings(data, target)]
     if overlap is not None:
         found.append(_overlap_finding(overlap, data.horizon))
     return Telltales(tuple(found), overlap)
 
 
-def _repeated_findings(target: Floats) -> list[AuditFinding]:
-    """A continuous target that often equals the one before it was filled."""
-    counts = np.unique(target, return_counts=True)[1]
-    repeated = float((np.diff(target) == 0).mean())
+def _repeated_findings(target: Floats, *, clipped: bool) -> list[AuditFinding]:
+    """A continuous target (n,) that often equals the one before it was filled.
+
+    Values on the bounds of a `clipped` target equal each other for another reason, and do not count.
+    """
+    inside = (target > target.min()) & (target < target.max()) if clipped else np.ones(len(target), bool)
+    counts = np.unique(target[inside], return_counts=True)[1]
+    repeated = float(((np.diff(target) == 0) & inside[1:]).mean())
     if repeated <= MAX_REPEATED or float(((counts / len(target)) ** 2).sum()) > _CONTINUOUS:
         return []
+    advice = "leave such rows out, or forecast at the times at which the target is observed"
     message = (
         f"target: {repeated:.1%} of its values equal the one before (usual: at most {MAX_REPEATED:.0%}), as "
-        "if gaps had been filled forward; carrying the last value over is right there, leave such rows out"
+        f"if gaps had been filled forward; carrying the last value over is right there: {advice}"
     )
-    return [AuditFinding("repeated_target", "warning", "target", repeated, MAX_REPEATED, message)]
+    severity: Severity = "error" if repeated > MOSTLY_REPEATED else "warning"
+    return [AuditFinding("repeated_target", severity, "target", repeated, MAX_REPEATED, message)]
 
 
 def overlap_beyond(target: Floats, horizon: int) -> int | None:

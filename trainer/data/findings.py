@@ -37,6 +37,8 @@ class Audit:
     folds: tuple[Dataset, ...]
     worked_row: WorkedRow | None = None
     """The last training row, or the first usable one; None where there is none, or where nobody asked."""
+    ceiling: float | None = None
+    """Skill over the best naive forecast above which a trial is suspicious; None where there is none."""
 
     @property
     def dataset(self) -> Dataset | None:

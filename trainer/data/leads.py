@@ -136,7 +136,7 @@ def _view(data: Dataset, overlap: int) -> _View | None:
     if overlap > 1 and (single := _single_rows(data, rows, own, overlap)) is not None:
         own, overlap = single, 1
     own = without_slots(own, data.history.slots[rows])
-    moves = _moves(data, rows, own) if data.kind == "volatility" else None
+    moves = own_returns(data, rows, own) if data.kind == "volatility" else None
     # A lead of more rows than the window and the target extend over helps no forecast.
     ahead = max(1, min(data.horizon + data.seq_len - 1, (stop - first) // 5))
     return _View(data, rows, own, known_past(own, moves), overlap, ahead)
@@ -160,7 +160,7 @@ def _single_rows(data: Dataset, rows: slice, own: Floats, overlap: int) -> Float
     return None
 
 
-def _moves(data: Dataset, rows: slice, own: Floats) -> Floats | None:
+def own_returns(data: Dataset, rows: slice, own: Floats) -> Floats | None:
     """The returns (n,) of the asset whose volatility is forecast; None if they are not known."""
     returns = data.history.returns
     mean, std = data.scaler.feature_mean, data.scaler.feature_std

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from tests.trainer.rivals.conftest import MakeData
-from trainer.config import DataConfig
+from trainer.config import DataConfig, TargetKind
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare
 from trainer.errors import DataError
@@ -139,17 +139,21 @@ def test_the_noise_floor_is_that_of_the_best_of_all_trials(
 
 
 def test_the_ceiling_follows_the_kind_of_target_unless_it_is_given() -> None:
-    assert skill_ceiling("return", 0.001, None) == 0.05
-    assert skill_ceiling("return", 0.02, None) == pytest.approx(0.06)
-    assert skill_ceiling("volatility", 0.2, None) == 0.3
-    assert skill_ceiling("other", 0.0, 0.4) == skill_ceiling("return", 0.5, 0.4) == 0.4
+    def ceiling(kind: TargetKind, rows: int, horizon: int = 1, max_skill: float | None = None) -> float:
+        return skill_ceiling(kind, rows=rows, horizon=horizon, max_skill=max_skill)
+
+    assert ceiling("return", 1000) == 0.05
+    assert ceiling("return", 1000, 10) == pytest.approx(3 * 1.6449**2 / 100, rel=1e-4)
+    assert ceiling("return", 500, 21) == ceiling("return", 125, 21) == ceiling("return", 100, 63) == 0.15
+    assert ceiling("volatility", 1000) == ceiling("volatility", 100, 63) == 0.3
+    assert ceiling("other", 1000, 1, 0.4) == ceiling("return", 100, 63, 0.4) == 0.4
 
 
 def test_a_target_of_another_kind_must_say_what_is_believable() -> None:
     with pytest.raises(
         DataError, match=r"guard\.max_skill is null, and a target of kind 'other'.*--set guard\.max_skill"
     ):
-        skill_ceiling("other", 0.0, None)
+        skill_ceiling("other", rows=1000, horizon=1, max_skill=None)
 
 
 def daily_har(rows: int, seed: int) -> Floats:

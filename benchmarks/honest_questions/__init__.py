@@ -1,0 +1,1 @@
+"""Studies whose right answer is known: honest ones, leaking ones, nulls, real ones and faint ones."""

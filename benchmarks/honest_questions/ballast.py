@@ -1,0 +1,230 @@
+"""One study through Ballast: its audit, a small search, the surest configuration, and its verification."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.leaks.studies import Study
+from search.choice import choose
+from search.config.resolve import resolve
+from search.config.resolved import ResolvedStudy
+from search.data import StudyData, inspect, load
+from search.errors import AnswerIsNo
+from search.export import write_export
+from search.progress import Silence
+from search.runner import run
+from search.study import open_study
+from search.verification import verify
+from storage import query
+from storage.engine import Store, open_store
+from storage.verdicts import Verdict
+from trainer.config import TrialConfig
+from trainer.data.findings import AuditFinding
+from trainer.data.windows import prepare_final
+from trainer.loop import refit
+from trainer.rivals.naive import baseline_forecasts
+from trainer.skill import skill
+
+EPOCHS = 8
+SEEDS = 3
+"""Trainings with fresh seeds in each verification: the fewest that may say that a skill holds."""
+LIFT_SEEDS = 2
+_MODEL = {"hidden_size": 16, "learning_rate": 5e-3, "batch_size": 64}
+_SPACE = {
+    "models.gru.learning_rate": {"low": 1e-3, "high": 1e-2, "log": True},
+    "models.gru.weight_decay": {"low": 1e-4, "high": 0.1, "log": True},
+    "models.gru.dropout": {"low": 0.0, "high": 0.3},
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """A finding, or what a quarantined trial says of itself (`code` "suspicious trial")."""
+
+    code: str
+    severity: str
+    where: str
+    message: str
+
+    def names(self, columns: Sequence[str]) -> bool:
+        """Whether it is about one of the columns."""
+        return any(column in self.where.split(", ") for column in columns)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify --json` says: `strongest` is its second answer, None where there is none."""
+
+    answer: str
+    reason: str
+    skill: float | None
+    baseline: str
+    strongest: Mapping[str, Any] | None
+    rivals: Mapping[str, float]
+    """Loss of each naive forecast, of each fitted rival, and of the GRU under the name `gru`."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it beats every naive forecast."""
+        return self.answer == "holds"
+
+    @property
+    def beats_strongest(self) -> bool:
+        """Whether it beats the strongest rival."""
+        return self.strongest is not None and self.strongest["verdict"] == "yes"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a study."""
+
+    said: tuple[Said, ...]
+    """Warnings and errors of the audit, then what suspicious trials say."""
+    verdicts: Mapping[str, int]
+    """Trials by verdict; none where the study was refused."""
+    ceiling: float | None = None
+    verified: Verified | None = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the audit refused it."""
+        return any(said.severity == "error" for said in self.said)
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether a trial was suspicious."""
+        return self.verdicts.get(Verdict.SUSPICIOUS, 0) > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """For the record."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, line: Mapping[str, Any]) -> "Answer":
+        """From the record."""
+        verified = None if line["verified"] is None else Verified(**line["verified"])
+        said = tuple(Said(**each) for each in line["said"])
+        return cls(said, line["verdicts"], line["ceiling"], verified)
+
+
+def study_file(study: Study, *, name: str, seed: int, trials: int, **data: Any) -> dict[str, Any]:
+    """The study file of a user with a small budget; without trials to be searched, one configuration."""
+    return {
+        "study": {"name": name, "trials": max(trials, 1), "seed": seed},
+        "data": {**study.section(), **data},
+        "models": {"gru": _MODEL},
+        "training": {"epochs": EPOCHS, "schedule": "cosine"},
+        "guard": {"max_skill": study.max_skill},
+        "storage": {"patience": 0},
+        "tracking": {"dashboard": False},
+        **({"space": _SPACE} if trials else {}),
+    }
+
+
+@contextmanager
+def written(file: Mapping[str, Any], study: Study) -> Iterator[Path]:
+    """The study file beside its table, in a folder that is gone afterwards."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "study.yaml"
+        study.frame.to_csv(path.with_name("table.csv"), index=False)
+        path.write_text(json.dumps(file))  # JSON is YAML
+        yield path
+
+
+@contextmanager
+def _store(path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{path.with_name('ballast.db')}")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def searched(study: Study, *, seed: int, trials: int, verified: bool, **data: Any) -> Answer:
+    """Audit and search; where asked for, verify what an export takes."""
+    with written(study_file(study, name="asked", seed=seed, trials=trials, **data), study) as path:
+        resolved = resolve(path)
+        try:
+            study_data = load(resolved)
+        except AnswerIsNo:
+            return Answer(_told(inspect(resolved).findings), {})
+        with _store(path) as store:
+            return _answer(resolved, study_data, store, path.with_name("best.yaml") if verified else None)
+
+
+def verified_alone(study: Study, *, seed: int, **data: Any) -> Answer:
+    """Audit, then verify the one configuration of the file, which no search has chosen."""
+    with written(study_file(study, name="asked", seed=seed, trials=0, **data), study) as path:
+        found = _told(inspect(resolve(path)).findings)
+        with _store(path) as store:
+            return Answer(found, {}, verified=_verified(path, store))
+
+
+def skill_on_test(study: Study, *, seed: int) -> float:
+    """Skill of the GRU on the test rows over the best naive forecast there, whatever the audit says."""
+    config = TrialConfig.model_validate(
+        {
+            "data": study.config(),
+            "models": {"gru": _MODEL},
+            "training": {"epochs": EPOCHS, "schedule": "cosine"},
+        }
+    )
+    data = prepare_final(config.data, study.table())
+    target = data.target[data.test].astype(np.float64)
+    naive = min(float(np.mean((target - told) ** 2)) for told in baseline_forecasts(data, data.test).values())
+    losses = []
+    for number in range(LIFT_SEEDS):
+        forecasts = refit(config, data, epochs=EPOCHS, seed=seed + number).forecasts
+        if forecasts is not None:
+            losses.append(float(np.mean((target - forecasts) ** 2)))
+    return skill(float(np.mean(losses)), naive) if losses else float("nan")
+
+
+def _answer(resolved: ResolvedStudy, study_data: StudyData, store: Store, export: Path | None) -> Answer:
+    study = open_study(resolved, study_data, store)
+    run(study, Silence(), lambda: False)
+    trials = query.trials(store, study.name)
+    verdicts = {str(each): sum(t.verdict is each for t in trials) for each in Verdict}
+    suspicious = [
+        Said("suspicious trial", "quarantine", "", finding.message)
+        for trial in trials
+        if trial.verdict is Verdict.SUSPICIOUS
+        for finding in query.findings(store, study.name, trial.number)[-1:]
+    ]
+    said = (*_told(study_data.audit.findings), *dict.fromkeys(suspicious))
+    found = Answer(said, {name: count for name, count in verdicts.items() if count}, study_data.ceiling)
+    if export is None:
+        return found
+    try:
+        (choice,) = choose(store, study.name)
+    except AnswerIsNo:
+        return found
+    write_export(store, choice.trial, export, choice.why)
+    return Answer(found.said, found.verdicts, found.ceiling, _verified(export, store))
+
+
+def _told(findings: Sequence[AuditFinding]) -> tuple[Said, ...]:
+    return tuple(Said(f.code, f.severity, f.where, f.message) for f in findings if f.severity != "info")
+
+
+def _verified(path: Path, store: Store) -> Verified | None:
+    """None where the guard let no training through."""
+    try:
+        told = verify(path, store, seeds=SEEDS).to_json()
+    except AnswerIsNo:
+        return None
+    losses = {name: each["loss"] for name, each in told["baselines"].items()}
+    return Verified(
+        answer=told["verdict"],
+        reason=told["reason"],
+        skill=told["skill"],
+        baseline=told["baseline"]["name"],
+        strongest=told.get("strongest_rival"),
+        rivals={**losses, **told.get("rivals_losses", {}), "gru": told["value"]},
+    )

@@ -1,0 +1,89 @@
+"""Linear forecasts from what is known at each row: the target's own history, and windows of chosen features.
+
+They say how much a column adds to the history, and are the reference of studies with declared leaders.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from trainer.data.windows import Dataset
+from trainer.rivals.naive import har_terms, seasonal
+from trainer.rivals.regressors import Floats, Rows, har_spans, trailing_mean
+from trainer.rivals.ridge import ridge
+from trainer.rivals.windows import latest
+
+_LAGS = 10
+"""Single values of the one-row series that count as known, the latest ones."""
+_MEANS = (10, 22, 66)
+"""Rows of the means of the one-row series that count as known, up to a quarter of trading days."""
+_ROWS_PER_SPAN = 4
+"""Fitting rows for each row of a mean, else the mean is left out."""
+_MOST_PAIRED = 20
+"""Most features of which products are formed: 190 of them, as many regressors as a few windows give."""
+
+
+def known_terms(data: Dataset) -> Floats:
+    """Regressors (T, K) made of the target's own history, all known at their row.
+
+    The last values of the one-row series, its means over the last rows, and the distance of its last value
+    from the mean; for volatility the terms of HAR, and the means of negative returns (Corsi & Renò 2012);
+    `seasonal` where bars are finer than days. NaN where the history is too short.
+    """
+    own, returns = data.history.own, data.history.returns
+    spans = sorted({*_MEANS, max(data.horizon, 2)})
+    terms = [_before(own, back) for back in range(_LAGS)]
+    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
+    terms.append(np.abs(own - np.nanmean(own[data.fitting])))
+    if data.kind == "volatility":
+        terms += list(har_terms(data)[:, 1:].T)
+        if returns is not None:
+            falls = np.minimum(returns, 0.0)
+            terms += [trailing_mean(falls, span) for span in har_spans(data.history, len(data.fitting))]
+    if data.history.per_day > 1:
+        terms.append(seasonal(data))
+    return np.column_stack(terms)
+
+
+def known_rows(data: Dataset, terms: Floats, rows: Rows) -> Rows:
+    """Those of `rows` with all `terms` and a whole window."""
+    return rows[(rows >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
+
+
+def regressors(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows) -> Floats:
+    """History and windows of some features, (rows, K + seq_len · F + F + pairs).
+
+    Each feature has the magnitude of its last value beside its window, each pair the product of both: a value
+    hidden by the sign in another column, or whose weight depends on the volatility, is seen by no sum.
+    """
+    if not features:
+        return terms[rows]
+    chosen = data.features[:, list(features)]  # (T, F)
+    windows = sliding_window_view(chosen, data.seq_len, axis=0)[rows - data.seq_len + 1]
+    last = chosen[rows].astype(np.float64)  # (rows, F)
+    one, other = np.triu_indices(len(features) if len(features) <= _MOST_PAIRED else 0, 1)
+    flat = windows.reshape(len(rows), -1).astype(np.float64)
+    return np.hstack([terms[rows], flat, np.abs(last), last[:, one] * last[:, other]])
+
+
+def forecast(
+    data: Dataset,
+    terms: Floats,
+    features: Sequence[int],
+    train: Rows,
+    rows: Rows,
+    target: Floats | None = None,
+) -> Floats:
+    """Forecasts of `rows` by ridge regression on history and windows of some features, fitted on `train`.
+
+    `target` (T,) is another target than that of the data.
+    """
+    values = data.target.astype(np.float64) if target is None else target
+    train = latest(train)
+    x, x_new = (regressors(data, terms, features, each) for each in (train, rows))
+    return ridge(x, values[train], x_new, gap=data.horizon)
+
+
+def _before(values: Floats, rows: int) -> Floats:
+    return np.concatenate([np.full(rows, np.nan), values[: len(values) - rows]])
