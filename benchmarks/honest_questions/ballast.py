@@ -1,6 +1,7 @@
 """One study through Ballast: its audit, a small search, the surest configuration, and its verification."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from search.errors import AnswerIsNo
 from search.export import write_export
 from search.progress import Silence
 from search.runner import run
+from search.scored import Report
 from search.study import open_study
 from search.verification import verify
 from storage import query
@@ -138,7 +140,8 @@ def written(file: Mapping[str, Any], study: Study) -> Iterator[Path]:
 
 
 @contextmanager
-def _store(path: Path) -> Iterator[Store]:
+def opened(path: Path) -> Iterator[Store]:
+    """A new store beside the study file."""
     store = open_store(f"sqlite:///{path.with_name('ballast.db')}")
     try:
         yield store
@@ -154,7 +157,7 @@ def searched(study: Study, *, seed: int, trials: int, verified: bool, **data: An
             study_data = load(resolved)
         except AnswerIsNo:
             return Answer(_told(inspect(resolved).findings), {})
-        with _store(path) as store:
+        with opened(path) as store:
             return _answer(resolved, study_data, store, path.with_name("best.yaml") if verified else None)
 
 
@@ -162,8 +165,11 @@ def verified_alone(study: Study, *, seed: int, **data: Any) -> Answer:
     """Audit, then verify the one configuration of the file, which no search has chosen."""
     with written(study_file(study, name="asked", seed=seed, trials=0, **data), study) as path:
         found = _told(inspect(resolve(path)).findings)
-        with _store(path) as store:
-            return Answer(found, {}, verified=_verified(path, store))
+        with opened(path) as store:
+            try:
+                return Answer(found, {}, verified=_read(verify(path, store, seeds=SEEDS)))
+            except AnswerIsNo:
+                return Answer(found, {})
 
 
 def skill_on_test(study: Study, *, seed: int) -> float:
@@ -187,38 +193,38 @@ def skill_on_test(study: Study, *, seed: int) -> float:
 
 
 def _answer(resolved: ResolvedStudy, study_data: StudyData, store: Store, export: Path | None) -> Answer:
-    study = open_study(resolved, study_data, store)
-    run(study, Silence(), lambda: False)
-    trials = query.trials(store, study.name)
-    verdicts = {str(each): sum(t.verdict is each for t in trials) for each in Verdict}
-    suspicious = [
-        Said("suspicious trial", "quarantine", "", finding.message)
+    name, told = resolved.file.study.name, _told(study_data.audit.findings)
+    run(open_study(resolved, study_data, store), Silence(), lambda: False)
+    trials = query.trials(store, name)
+    verdicts = Counter(str(trial.verdict) for trial in trials)
+    suspicious = (
+        finding.message
         for trial in trials
         if trial.verdict is Verdict.SUSPICIOUS
-        for finding in query.findings(store, study.name, trial.number)[-1:]
-    ]
-    said = (*_told(study_data.audit.findings), *dict.fromkeys(suspicious))
-    found = Answer(said, {name: count for name, count in verdicts.items() if count}, study_data.ceiling)
-    if export is None:
-        return found
+        for finding in query.findings(store, name, trial.number)[-1:]
+    )
+    said = (*told, *(Said("suspicious trial", "quarantine", "", each) for each in dict.fromkeys(suspicious)))
+    report = None if export is None else export_and_verify(store, name, export, SEEDS)
+    return Answer(said, verdicts, study_data.ceiling, None if report is None else _read(report))
+
+
+def export_and_verify(store: Store, name: str, export: Path, seeds: int) -> Report | None:
+    """Verify the surest configuration of a study; None where no trial was accepted, or no training was."""
     try:
-        (choice,) = choose(store, study.name)
+        (choice,) = choose(store, name)
+        write_export(store, choice.trial, export, choice.why)
+        return verify(export, store, seeds=seeds)
     except AnswerIsNo:
-        return found
-    write_export(store, choice.trial, export, choice.why)
-    return Answer(found.said, found.verdicts, found.ceiling, _verified(export, store))
+        return None
 
 
 def _told(findings: Sequence[AuditFinding]) -> tuple[Said, ...]:
     return tuple(Said(f.code, f.severity, f.where, f.message) for f in findings if f.severity != "info")
 
 
-def _verified(path: Path, store: Store) -> Verified | None:
-    """None where the guard let no training through."""
-    try:
-        told = verify(path, store, seeds=SEEDS).to_json()
-    except AnswerIsNo:
-        return None
+def _read(report: Report) -> Verified:
+    """As a program that calls `verify --json` does."""
+    told = report.to_json()
     losses = {name: each["loss"] for name, each in told["baselines"].items()}
     return Verified(
         answer=told["verdict"],
