@@ -27,7 +27,6 @@ from search.config.leaves import leaf_values, nested
 from search.config.schema import TRIAL_LEAVES
 from search.safety import clamp_dimension, read_policy
 from search.space import Dimension, FloatRange, IntRange, to_distributions
-from trainer.baselines import baseline_losses
 from trainer.batches import Batch
 from trainer.config import DataConfig, GuardConfig, TargetKind, TrialConfig
 from trainer.data.audit import audit
@@ -39,6 +38,7 @@ from trainer.learner import Learner
 from trainer.loop import fit
 from trainer.model import GRUForecaster
 from trainer.result import FindingKind, Outcome, TrialResult
+from trainer.rivals.naive import baseline_losses
 from trainer.runtime import reproducible
 from trainer.skill import best_baseline, noise_floor, skill, skill_ceiling
 

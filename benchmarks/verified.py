@@ -28,9 +28,9 @@ from search.evidence import Evidence
 from search.scored import Report
 from search.verification import verify
 from storage.engine import open_store
-from trainer.baselines import HAR_DAYS
 from trainer.data.features import log_return
 from trainer.data.windows import Dataset, prepare_final
+from trainer.rivals.regressors import HAR_DAYS
 from trainer.skill import skill
 
 Floats = npt.NDArray[np.float64]

@@ -6,7 +6,7 @@ the record, where both are of the very bytes that the table has now; else it doe
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from search import prepared
@@ -15,12 +15,13 @@ from search.errors import AnswerIsNo, RequestError, StudyChanged
 from search.files import StudyFiles
 from search.space import Choices, Dimension
 from storage import tables
-from trainer.baselines import mean_baseline_losses
 from trainer.config import DataConfig
 from trainer.data.audit import audit
 from trainer.data.findings import Audit, AuditFinding
 from trainer.data.source import Table, read_table, sha256_of
 from trainer.data.windows import Dataset, prepare_folds
+from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.rivals import Rivals, rival_losses, rivals_of_folds
 from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
 
 
@@ -52,9 +53,15 @@ class StudyData:
             self._prepared[key] = prepare_folds(config, self.table)
         return self._prepared[key]
 
+    @cached_property
+    def rivals(self) -> Sequence[Rivals]:
+        """What rivals forecast for the validation rows of each fold; fitted when first asked for."""
+        return rivals_of_folds(self.base)
+
     def facts(self) -> dict[str, Any]:
-        """What the record keeps of it."""
-        base = self.base[-1]
+        """What the record keeps of it. Fits the rivals, which takes seconds."""
+        base, rivals = self.base[-1], rival_losses(self.base, self.rivals)
+        strongest = rivals.strongest
         return {
             "kind": base.kind,
             "horizon": base.horizon,
@@ -62,6 +69,11 @@ class StudyData:
             "rows": self.audit.rows,
             "baselines": dict(self.baselines),
             "baseline": {"name": self.baseline.name, "loss": self.baseline.loss},
+            "rivals": dict(rivals.losses),
+            "strongest_rival": None
+            if strongest is None
+            else {"name": strongest, "loss": rivals.losses[strongest]},
+            "rivals_absent": dict(rivals.absent),
             "skill_ceiling": self.ceiling,
             "feature_clipped": dict(base.feature_clipped),
             "target_clipped": base.target_clipped,

@@ -21,11 +21,12 @@ import numpy.typing as npt
 
 from search.machine import this_machine
 from trainer.config import DataConfig
+from trainer.data.history import History
 from trainer.data.windows import Dataset, Scaler
 
 log = logging.getLogger("ballast.workers")
 
-_MAGIC = "ballast data 1"
+_MAGIC = "ballast data 2"
 """The last figure is the format: raise it with any change to what is saved or to how folds are prepared."""
 _HEAD = 256
 """Bytes for magic, identity and digest, which are always of one length."""
@@ -95,7 +96,7 @@ def _encode(folds: Sequence[Dataset]) -> bytes:
         arrays.append(_padded(array.tobytes()))
         return told
 
-    plain = [{**vars(fold), "scaler": vars(fold.scaler)} for fold in folds]
+    plain = [{**vars(fold), "scaler": vars(fold.scaler), "history": vars(fold.history)} for fold in folds]
     line = _padded(json.dumps(plain, default=place).encode() + b"\n")
     return line + b"".join(arrays)
 
@@ -110,7 +111,12 @@ def _decode(mapped: mmap.mmap) -> tuple[Dataset, ...]:
 
     return tuple(
         Dataset(
-            **{**plain, "feature_names": tuple(plain["feature_names"]), "scaler": Scaler(**plain["scaler"])}
+            **{
+                **plain,
+                "feature_names": tuple(plain["feature_names"]),
+                "scaler": Scaler(**plain["scaler"]),
+                "history": History(**plain["history"]),
+            }
         )
         for plain in json.loads(mapped[_HEAD:first], object_hook=array)
     )

@@ -7,7 +7,7 @@ training anything again.
 import io
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,13 +15,15 @@ import numpy.typing as npt
 
 from storage import query, tables
 from storage.engine import Store
-from trainer.baselines import baseline_forecasts
 from trainer.data.windows import Dataset
+from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.rivals import Rivals, rival_losses
 
 Floats = npt.NDArray[np.float64]
 Forecasts = npt.NDArray[np.float32]
 
 _BASELINE = "baseline."
+_RIVAL = "rival."
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class ValidationRows:
     """The best of the naive forecasts over all folds."""
     horizon: int
     kind: str
+    rivals: Mapping[str, Floats] = field(default_factory=dict)
+    """Forecasts (n,) of the rivals by name; empty in a study of before they were kept."""
 
     @property
     def baseline_losses(self) -> Floats:
@@ -78,10 +82,14 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
         return None
     with np.load(io.BytesIO(kept.rows)) as arrays:
         known = {name: arrays[name] for name in arrays.files}
-    baselines = {name.removeprefix(_BASELINE): known.pop(name) for name in [*known] if _BASELINE in name}
+    baselines, rivals = (
+        {name.removeprefix(prefix): known.pop(name) for name in [*known] if name.startswith(prefix)}
+        for prefix in (_BASELINE, _RIVAL)
+    )
     return ValidationRows(
         **known,
         baselines=baselines,
+        rivals=rivals,
         baseline=facts["baseline"]["name"],
         horizon=facts["horizon"],
         kind=facts["kind"],
@@ -93,8 +101,9 @@ def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
     return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
 
 
-def held_out_row(study: str, folds: Sequence[Dataset]) -> tables.HeldOut:
-    """The validation rows of a study that starts."""
+def held_out_row(study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals]) -> tables.HeldOut:
+    """The validation rows of a study that starts; `rivals` are those of each fold."""
+    kept = rival_losses(folds, rivals).losses  # those that every fold has
     naive = [baseline_forecasts(data, data.validation) for data in folds]
     rows = [data.validation for data in folds]
     arrays: dict[str, npt.NDArray[np.generic]] = {
@@ -104,6 +113,7 @@ def held_out_row(study: str, folds: Sequence[Dataset]) -> tables.HeldOut:
         "unit_mean": np.repeat([data.scaler.target_mean for data in folds], [len(part) for part in rows]),
         "unit_std": np.repeat([data.scaler.target_std for data in folds], [len(part) for part in rows]),
         **{f"{_BASELINE}{name}": np.concatenate([each[name] for each in naive]) for name in naive[0]},
+        **{f"{_RIVAL}{name}": np.concatenate([each.forecasts[name] for each in rivals]) for name in kept},
     }
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -13,6 +13,7 @@ from search.trust.conclusion import Answer, Conclusion
 from search.trust.confidence_set import ConfidenceSet
 from search.trust.diebold_mariano import DieboldMariano
 from search.trust.interval import Interval
+from search.trust.rivals import RivalAnswer
 from storage import tables
 from trainer.result import Refit
 from trainer.skill import skill
@@ -37,6 +38,12 @@ class Scored:
     """Squared errors (rows,), the mean over the seeds; empty where no seed came to its end."""
     interval: Interval | None
     comparisons: Mapping[str, DieboldMariano]
+    rivals: Mapping[str, float]
+    """Loss of each rival."""
+    rivals_absent: Mapping[str, str]
+    """Why each of the others could not be fitted."""
+    strongest_rival: RivalAnswer | None
+    """Whether the model beats the strongest of them; None where there is no model, or no rival."""
     look: int
     """The how-manieth look at these rows it is; see `looks.number_of`."""
     conclusion: Conclusion
@@ -74,6 +81,9 @@ class Scored:
                 }
                 for name, loss in self.naive.items()
             },
+            "strongest_rival": _rival_to_json(self.strongest_rival),
+            "rivals_losses": dict(self.rivals),
+            "rivals_absent": dict(self.rivals_absent),
             "seeds": [_seed_to_json(refit, value, best) for refit, value in self.by_seed()],
             "spread": stdev(self.values) if len(self.values) > 1 else None,
             "look": self.look,
@@ -123,6 +133,20 @@ class Report:
             "study": self.evidence if isinstance(self.evidence, str) else self.evidence.to_json(),
             "changes": list(self.changes),
         }
+
+
+def _rival_to_json(answer: RivalAnswer | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    return {
+        "name": answer.name,
+        "loss": answer.loss,
+        "skill": answer.skill,
+        "interval": asdict(answer.interval),
+        "verdict": str(answer.verdict),
+        "reason": answer.reason,
+        "p_better": {name: test.p_better for name, test in answer.comparisons.items()},
+    }
 
 
 def _seed_to_json(refit: Refit, value: float | None, baseline_loss: float) -> dict[str, Any]:

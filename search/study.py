@@ -22,6 +22,7 @@ from search.watching.publish import Press
 from storage import query, record, tables
 from storage.engine import Store
 from storage.errors import StudyExists, StudyUnknown
+from trainer.skill import Baseline
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _create(opened: OpenStudy) -> tables.Study | None:
             recording.setting_rows(name, resolved.settings.values()),
             recording.clamp_rows(name, resolved),
             recording.data_row(name, opened.data),
-            [rows.held_out_row(name, opened.data.base)],
+            [rows.held_out_row(name, opened.data.base, opened.data.rivals)],
         )
     except StudyExists:
         return query.study(store, name)
@@ -205,9 +206,11 @@ def _require_all_trials(opened: OpenStudy) -> None:
 
 
 def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded: tables.Study) -> StudyData:
-    """The data with the study's own ceiling; StudyChanged if what decides a trial's value has changed.
+    """The data with the study's own ceiling and naive forecasts; StudyChanged if what decides a trial's value
+    has changed.
 
-    One ceiling holds for all trials of a study, though another number of trials would give another.
+    All trials of a study are measured alike, though another number of trials would give another ceiling, and
+    a later version of Ballast other naive forecasts.
     """
     stacks = query.setting_stacks(store, recorded.name)
     changes = continuation.changes(resolved, recorded.fingerprints, stacks, data.sha256)
@@ -217,4 +220,10 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
             f"{'; '.join(changes)}. Go on with the settings it was started with, or start another study: "
             f"--name {shlex.quote(recorded.name + '-2')}"
         )
-    return replace(data, ceiling=recorded.facts["skill_ceiling"])
+    facts = recorded.facts
+    return replace(
+        data,
+        ceiling=facts["skill_ceiling"],
+        baselines=facts["baselines"],
+        baseline=Baseline(**facts["baseline"]),
+    )

@@ -32,12 +32,14 @@ from search.trust.confidence_set import ConfidenceSet, confidence_set
 from search.trust.diebold_mariano import diebold_mariano
 from search.trust.interval import skill_interval
 from search.trust.resampling import fewest_rows
+from search.trust.rivals import RivalAnswer, strongest_rival
 from search.verdict import not_applied
 from storage import looks, tables
 from storage.engine import Store
-from trainer.baselines import baseline_forecasts
 from trainer.data.windows import Dataset, prepare_final
 from trainer.result import Outcome, Refit
+from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.rivals import Rivals, rival_forecasts
 from trainer.skill import skill
 
 
@@ -147,8 +149,8 @@ def _score(trained: _Trained, look: int) -> Scored:
     by_seed = [(target - each.astype(np.float64)) ** 2 for each in told]
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     interval, comparisons = None, {}
+    level, rivals = confidence(look), rival_forecasts(data, data.test)
     if by_seed:
-        level = confidence(look)
         interval = skill_interval(
             losses, naive[baseline], level=level, horizon=data.horizon, draws=draws_for(level)
         )
@@ -178,9 +180,22 @@ def _score(trained: _Trained, look: int) -> Scored:
         losses=losses,
         interval=interval,
         comparisons=comparisons,
+        rivals=rivals.losses(target),
+        rivals_absent=rivals.absent,
+        strongest_rival=_against_rivals(losses, target, rivals, data.horizon, level),
         look=look,
         conclusion=conclude(claim),
     )
+
+
+def _against_rivals(
+    losses: Floats, target: Floats, rivals: Rivals, horizon: int, level: float
+) -> RivalAnswer | None:
+    """Whether the strongest rival is beaten; None where no seed came to its end or no rival was fitted."""
+    if not len(losses) or not rivals.forecasts:
+        return None
+    squared = {name: (target - told) ** 2 for name, told in rivals.forecasts.items()}
+    return strongest_rival(losses, squared, horizon=horizon, level=level)
 
 
 def _best_set(scored: Sequence[Scored], first: _Trained) -> ConfidenceSet | None:

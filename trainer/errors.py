@@ -3,6 +3,7 @@
     TrainerError
     ├── ModelFolderError     a folder is no model, is damaged or cannot be written; in model_folder.py
     ├── OnnxError            the extra is missing, or the graph disagrees with the model; in onnx_file.py
+    ├── RivalError           a rival cannot be fitted to these data; the study goes without it
     ├── CheckpointError      a checkpoint is damaged or another trial's; `fit` goes without it
     └── DataError            the table, its columns or its splits cannot be used
         ├── SourceError      the file is missing, unreadable or not a table
@@ -15,6 +16,10 @@ A message carries the offending value, the place and what to do next; it is show
 
 class TrainerError(Exception):
     """Root of everything that `trainer` raises on purpose."""
+
+
+class RivalError(TrainerError):
+    """A rival cannot be fitted, and why."""
 
 
 class CheckpointError(TrainerError):

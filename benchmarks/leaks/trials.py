@@ -9,7 +9,6 @@ import numpy as np
 from benchmarks.leaks.studies import Study
 from search.verdict import judge
 from storage.verdicts import Verdict
-from trainer.baselines import baseline_losses
 from trainer.config import GuardConfig, TrialConfig
 from trainer.data.audit import audit
 from trainer.data.check_leaks import leak_findings
@@ -17,6 +16,7 @@ from trainer.data.findings import AuditFinding
 from trainer.data.windows import Dataset
 from trainer.loop import fit
 from trainer.result import FindingKind, TrialResult
+from trainer.rivals.naive import baseline_losses
 from trainer.skill import best_baseline, noise_floor, skill_ceiling
 
 EPOCHS = 6

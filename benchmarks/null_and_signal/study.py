@@ -29,9 +29,9 @@ from search.trust.diebold_mariano import diebold_mariano
 from search.trust.interval import skill_interval
 from search.verification import verify
 from storage.engine import Store, open_store
-from trainer.baselines import baseline_forecasts
 from trainer.data.split import Rows
 from trainer.data.windows import Dataset, prepare_final
+from trainer.rivals.naive import baseline_forecasts
 from trainer.skill import skill
 
 SEEDS = 3

@@ -1,6 +1,6 @@
 """How the report of a verification looks: the answer first, then what it rests on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median, stdev
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from search.cli.grid import Grid
 from search.cli.show import console, table
 from search.evidence import Evidence
 from search.looks import source_shown
+from search.trust.diebold_mariano import DieboldMariano
+from search.trust.rivals import RivalVerdict
 from search.words import cell
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ def verdict_line(scored: "Scored") -> str:
 
 def _parts(report: "Report") -> Iterator[RenderableType]:
     first = report.scored[0]
-    yield from map(verdict_line, report.scored)
+    for scored in report.scored:
+        yield verdict_line(scored)
+        yield from _against_rivals(scored)
     yield from (f"Not as it was exported: {change}." for change in report.changes)
     yield _seed_table(first)
     if len(first.values) > 1:
@@ -39,6 +43,8 @@ def _parts(report: "Report") -> Iterator[RenderableType]:
             f"{stdev(first.values):.6f} (standard deviation)."
         )
     yield _naive_table(first)
+    if first.rivals:
+        yield _rival_table(first)
     if report.best_set is not None:
         yield _set_sentence(report)
     yield _look_sentence(report)
@@ -60,17 +66,40 @@ def _seed_table(scored: "Scored") -> Grid:
 
 
 def _naive_table(scored: "Scored") -> Grid:
+    return _comparison("naive forecast", scored, scored.naive, scored.comparisons)
+
+
+def _rival_table(scored: "Scored") -> Grid:
+    answer = scored.strongest_rival
+    return _comparison("rival", scored, scored.rivals, {} if answer is None else answer.comparisons)
+
+
+def _comparison(
+    kind: str, scored: "Scored", losses: Mapping[str, float], tests: Mapping[str, DieboldMariano]
+) -> Grid:
+    """Each forecast of a kind, the one with the lowest loss first, beside the model."""
     rows = [
         (
             name,
             f"{loss:.6f}",
             None if scored.value is None else f"{1 - scored.value / loss:+.4f}",
-            f"{test.statistic:.2f}" if (test := scored.comparisons.get(name)) else None,
+            f"{test.statistic:.2f}" if (test := tests.get(name)) else None,
             f"{test.p_better:.4f}" if test else None,
         )
-        for name, loss in sorted(scored.naive.items(), key=lambda pair: pair[1])
+        for name, loss in sorted(losses.items(), key=lambda pair: pair[1])
     ]
-    return table(("naive forecast", "loss", "skill over it", "Diebold–Mariano", "p"), rows)
+    return table((kind, "loss", "skill over it", "Diebold–Mariano", "p"), rows)
+
+
+def _against_rivals(scored: "Scored") -> Iterator[str]:
+    """The second answer: whether the network does better than forecasters that cost seconds."""
+    answer = scored.strongest_rival
+    if answer is None:
+        return
+    yield f"Better than the strongest rival: {answer.verdict}: {answer.reason}."
+    if answer.verdict is not RivalVerdict.YES and answer.name == "linear":
+        yield "A ridge on these features does as well; the network adds nothing that these rows can show."
+    yield from (f"Rival {name} is missing: {reason}." for name, reason in scored.rivals_absent.items())
 
 
 def _set_sentence(report: "Report") -> str:

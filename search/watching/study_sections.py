@@ -14,7 +14,7 @@ _FORECASTS = {
     "persistence": "the last known value",
     "har": "a regression on the means of 1, 5 and 22 rows",
 }
-"""The naive forecasts in words; trainer/baselines.py has them in full."""
+"""The naive forecasts in words; trainer/rivals/naive.py has them in full."""
 
 
 def result(view: StudyView) -> list[Block]:

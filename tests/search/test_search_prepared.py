@@ -31,8 +31,9 @@ ID = "0" * 64
 
 def plain(fold: Dataset) -> dict[str, Any]:
     """Everything in a dataset, arrays with their types, to be compared."""
-    fields = {**vars(fold), **{f"scaler.{key}": value for key, value in vars(fold.scaler).items()}}
-    del fields["scaler"]
+    fields = dict(vars(fold))
+    for part in ("scaler", "history"):
+        fields |= {f"{part}.{key}": value for key, value in vars(fields.pop(part)).items()}
     return {
         key: (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
         for key, value in fields.items()

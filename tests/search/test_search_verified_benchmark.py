@@ -9,10 +9,10 @@ import pytest
 from benchmarks.market import SP500
 from benchmarks.verified import ROOT, STUDIES, har_with_losses, leverage_loss
 from search.config.resolve import resolve
-from trainer.baselines import baseline_forecasts
 from trainer.config import DataConfig
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare, prepare_final
+from trainer.rivals.naive import baseline_forecasts
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.market import SP500
-from trainer.baselines import baseline_losses
 from trainer.batches import Batch
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
@@ -21,6 +20,7 @@ from trainer.guard import StepSignals
 from trainer.learner import Learner
 from trainer.loop import fit
 from trainer.result import EpochReport, TrialResult
+from trainer.rivals.naive import baseline_losses
 from trainer.skill import Baseline, best_baseline
 
 CEILING = 0.9

@@ -17,7 +17,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from benchmarks.market import SP500
-from trainer.baselines import mean_baseline_losses
 from trainer.batches import Batch
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table
@@ -25,6 +24,7 @@ from trainer.data.windows import Dataset, prepare_final, prepare_folds
 from trainer.learner import Learner
 from trainer.loop import fit, refit
 from trainer.result import Action, FindingKind, Outcome, TrialResult
+from trainer.rivals.naive import mean_baseline_losses
 from trainer.serving import forecast, served, windows
 from trainer.skill import Baseline, best_baseline
 

@@ -11,7 +11,6 @@ import torch
 
 from tests.trainer.conftest import CEILING, DATA
 from tests.trainer.test_trainer_model_folder import PROVENANCE
-from trainer.baselines import baseline_losses
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare
@@ -21,6 +20,7 @@ from trainer.model import GRUForecaster
 from trainer.model_folder import save_model
 from trainer.prediction import predict
 from trainer.result import TrialResult
+from trainer.rivals.naive import baseline_losses
 from trainer.skill import best_baseline
 
 CONFIG = TrialConfig.model_validate(

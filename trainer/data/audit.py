@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainer.baselines import mean_baseline_losses
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.check_leaks import leak_findings
 from trainer.data.check_series import (
@@ -22,6 +21,7 @@ from trainer.data.source import Table
 from trainer.data.split import SplitRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
+from trainer.rivals.naive import mean_baseline_losses
 from trainer.skill import best_baseline, noise_floor, skill_ceiling
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from trainer.baselines import baseline_losses
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
+from trainer.rivals.naive import baseline_losses
 from trainer.skill import best_baseline, skill
 
 Floats = npt.NDArray[np.float64]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, TargetKind
 from trainer.data.features import BuiltSeries, Floats, build_series
+from trainer.data.history import History, history_of
 from trainer.data.source import Table
 from trainer.data.split import Rows, SplitRows, check_counts, cut_development, cut_folds
 from trainer.errors import ColumnError, DataError
@@ -60,6 +61,8 @@ class Dataset:
     """Share of the training and validation values that was clipped, by feature; 0 to 1."""
     target_clipped: float
     """Share of the training and validation targets that was clipped; 0 to 1."""
+    history: History
+    """What is known of the target at each row, and the clock; naive forecasts and rivals use it."""
     sha256: str
     """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
 
@@ -134,6 +137,7 @@ def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRo
         scaler=scaler,
         feature_clipped=dict(zip(names, shares.tolist(), strict=True)),
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
+        history=history_of(config, table, built),
         sha256=_fingerprint(table, split),
     )
 

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from trainer.baselines import mean_baseline_losses
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.audit import audit
 from trainer.data.check_split import overlap_findings
@@ -24,6 +23,7 @@ from trainer.data.source import Table
 from trainer.data.split import SplitRows, check_counts, cut_folds
 from trainer.data.windows import Dataset, prepare_final, prepare_folds
 from trainer.errors import SplitError
+from trainer.rivals.naive import mean_baseline_losses
 
 Settings = Callable[..., DataConfig]
 Fold = tuple[list[int], list[int]]

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from trainer.baselines import baseline_losses
 from trainer.config import DataConfig
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare
 from trainer.errors import DataError
+from trainer.rivals.naive import baseline_losses
 from trainer.skill import Baseline, best_baseline, noise_floor, skill, skill_ceiling
 
 VOLATILITY = {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility"}
@@ -52,8 +52,6 @@ def test_har_agrees_with_a_regression_by_pandas_and_numpy(horizon: int) -> None:
         {"one": 1.0, "d": known, "w": known.rolling(5).mean(), "m": known.rolling(22).mean()}
     )
     fit = (reach <= "2010-12-31") & terms["m"].notna()
-    # The first h targets have no row in the prepared array, so months that reach back to them are left out.
-    fit &= np.arange(len(days)) >= 21 + horizon
     weights, *_ = np.linalg.lstsq(terms[fit], ahead[fit], rcond=None)
     rows = (days > "2010-12-31") & (reach <= "2014-12-31")
     train = ahead[reach <= "2010-12-31"]
@@ -80,7 +78,7 @@ def test_har_explains_of_the_sp500_test_years_what_the_design_says() -> None:
 def test_returns_have_no_har_and_zero_is_what_the_design_measured() -> None:
     data = _sp500(RETURN)
     losses = baseline_losses(data, np.concatenate([data.fitting, data.validation, data.test])[1:])
-    assert set(losses) == {"zero", "train_mean", "persistence"}
+    assert set(losses) == {"zero", "train_mean", "persistence", "ar"}
     assert losses["zero"] * data.scaler.target_std**2 == pytest.approx(1.44e-4, rel=0.01)
 
 
@@ -96,15 +94,15 @@ def test_baselines_do_not_depend_on_the_window() -> None:
     assert baseline_losses(short, short.validation) == baseline_losses(long, long.validation)
 
 
-@pytest.mark.parametrize(("first", "enough"), [(21, False), (22, True)])
-def test_har_needs_a_month_of_known_targets(first: int, enough: bool) -> None:
+@pytest.mark.parametrize(("first", "enough"), [(20, False), (21, True)])
+def test_har_needs_a_month_of_known_rows(first: int, enough: bool) -> None:
     data = _sp500(VOLATILITY)
     rows = np.arange(first, 200)
     if enough:
         assert baseline_losses(data, rows)["har"] > 0
     else:
         with pytest.raises(
-            DataError, match=r"row 21 to forecast, but a naive forecast needs rows from 22 on"
+            DataError, match=r"row 20 to forecast, but a naive forecast needs rows from 21 on"
         ):
             baseline_losses(data, rows)
 

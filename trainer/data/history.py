@@ -1,0 +1,128 @@
+"""What is known of the target at each row, one row at a time, and the clock of the rows.
+
+A target over several rows overlaps with its neighbours. Autoregressions and HAR are therefore built on the
+series of single rows that the target is made from: Corsi (2009), "A Simple Approximate Long-Memory Model of
+Realized Volatility".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.config import DataConfig, Feature, Series
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainer.data.features import BuiltSeries
+    from trainer.data.source import Table
+
+Floats = npt.NDArray[np.float64]
+
+_MOST_SLOTS = 1440
+"""Bars of a minute in a day; times of day that are finer are counted by the hour."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Arrays of T rows, aligned with those of a Dataset; nothing in them is scaled or clipped.
+
+    `own` (T,) is the one-row series of the target in its own unit: its value at t is known at t. Leading
+    cells are NaN where the table does not reach back far enough. `returns` (T,) are one-row log returns of
+    the asset, None where neither the target nor a feature gives them. `slots` (T,) says which bar of its day
+    a row is, from 0; all are 0 in a table of daily or longer bars. `per_day` is the number of bars in a usual
+    day, 1 for daily or longer bars.
+    """
+
+    own: Floats
+    returns: Floats | None
+    slots: npt.NDArray[np.int64]
+    per_day: int
+
+
+def history_of(config: DataConfig, table: "Table", built: "BuiltSeries") -> History:
+    """The history at rows `built.first` to `built.stop` of a table."""
+    rows = slice(built.first, built.stop)
+    returns = _returns(config, table, built)
+    slots, per_day = slots_of(table.times)
+    return History(
+        own=_own(config, table, built)[rows],
+        returns=None if returns is None else returns[rows],
+        slots=slots[rows],
+        per_day=per_day,
+    )
+
+
+def slots_of(times: "pd.DatetimeIndex") -> tuple[npt.NDArray[np.int64], int]:
+    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days)."""
+    _, counts = np.unique(times.normalize().asi8, return_counts=True)
+    per_day = max(1, int(np.median(counts)))
+    if per_day == 1:
+        return np.zeros(len(times), np.int64), 1
+    clock = times.asi8 - times.normalize().asi8
+    names, slots = np.unique(clock, return_inverse=True)
+    if len(names) > _MOST_SLOTS:
+        slots = times.hour.to_numpy()
+    return slots.astype(np.int64), per_day
+
+
+def _own(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats:
+    """The one-row series of the target, (rows of the table,)."""
+    from trainer.data.features import abs_log_return, log_return, shift_of
+
+    target = config.target
+    if target.transform == "raw" and target.column is not None and shift_of(target) == 0:
+        # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
+        return _lagged(built.unshifted, target.horizon)
+    features = {feature.name: feature for feature in config.features}
+    series, values = _unrolled(target, features)
+    single = {"log_return": log_return, "abs_log_return": abs_log_return}.get(series.transform)
+    if single is not None:
+        return single(_input(series, table, built))
+    if series.transform == "rolling_std" and _is_return(series, features):
+        return np.abs(_input(series, table, built))
+    if values is not None:
+        return built.features[values].to_numpy(np.float64)
+    if series is not target:  # a mean of a column
+        return _input(series, table, built)
+    return built.unshifted
+
+
+def _unrolled(series: Series, features: Mapping[str, Feature]) -> tuple[Series, str | None]:
+    """The series below all rolling means and lags, and its name where it is a feature."""
+    name: str | None = None
+    while series.transform in ("rolling_mean", "lag", "raw"):
+        if series.of is None:
+            return (series if series.transform == "raw" else Series(column=series.column)), name
+        name, series = series.of, features[series.of]
+    return series, name
+
+
+def _input(series: Series, table: "Table", built: "BuiltSeries") -> Floats:
+    """What a series of one input is made from."""
+    values = built.features[series.of] if series.of is not None else table.frame[series.column]
+    return values.to_numpy(np.float64)
+
+
+def _is_return(series: Series, features: Mapping[str, Feature]) -> bool:
+    return series.of is not None and features[series.of].transform == "log_return"
+
+
+def _returns(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats | None:
+    """One-row log returns: the target's own, or those of the first feature that is a log return."""
+    from trainer.data.features import log_return
+
+    target = config.target
+    if target.kind == "return":
+        return _own(config, table, built)
+    for series in (target, *config.features):
+        if series.transform in ("log_return", "abs_log_return"):
+            return log_return(_input(series, table, built))
+    return None
+
+
+def _lagged(values: Floats, rows: int) -> Floats:
+    return np.concatenate([np.full(min(rows, len(values)), np.nan), values[:-rows]])

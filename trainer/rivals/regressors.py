@@ -1,0 +1,72 @@
+"""Regressors made of what is known at each row, and least squares on them. Pure functions on arrays."""
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.data.history import History
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+HAR_DAYS = (1, 5, 22)
+"""A day, a week and a month of trading days: Corsi (2009)."""
+_FEWEST_PER_SPAN = 4
+"""Fitting rows for each row that an average of finer bars reaches back, else that average is left out."""
+
+
+def har_spans(history: History, fitted: int) -> tuple[int, ...]:
+    """Rows of each average that HAR uses, ascending: the last bar, then 1, 5 and 22 days of bars.
+
+    `fitted` is the number of rows that HAR is fitted on. In a table of bars finer than days, averages that
+    are long against it are left out.
+    """
+    spans = {1, *(days * history.per_day for days in HAR_DAYS)}
+    shortest = max(HAR_DAYS)
+    return tuple(sorted(span for span in spans if span <= max(shortest, fitted // _FEWEST_PER_SPAN)))
+
+
+def trailing_mean(values: Floats, span: int) -> Floats:
+    """Mean of the last `span` values at each row of (T,), NaN where the rows do not reach back so far.
+
+    Leading NaN in `values` are rows that do not exist.
+    """
+    start = first_known(values)
+    means = np.full(len(values), np.nan)
+    known = values[start:]
+    if len(known) >= span:
+        sums = np.concatenate([[0.0], np.cumsum(known)])
+        means[start + span - 1 :] = (sums[span:] - sums[:-span]) / span
+    return means
+
+
+def first_known(values: Floats) -> int:
+    """The first row of (T,) that is not NaN; T where all are."""
+    known = ~np.isnan(values)
+    return int(np.argmax(known)) if known.any() else len(values)
+
+
+def slot_means(values: Floats, slots: Rows, fitting: Rows) -> Floats:
+    """At each row of (T,), the mean of `values` over the fitting rows of the same bar of the day.
+
+    Bars that no fitting row has get the mean over all fitting rows.
+    """
+    size = int(slots.max()) + 1
+    known = fitting[~np.isnan(values[fitting])]
+    counts = np.bincount(slots[known], minlength=size)
+    sums = np.bincount(slots[known], weights=values[known], minlength=size)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), values[known].mean())
+    result: Floats = means[slots]
+    return result
+
+
+def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
+    """Forecasts (T,) by ordinary least squares on `terms` (T, K), fitted where `fitting` has no NaN."""
+    fit = fitting[~np.isnan(terms[fitting]).any(axis=1)]
+    coefficients, *_ = np.linalg.lstsq(terms[fit], target[fit], rcond=None)
+    forecasts: Floats = terms @ coefficients
+    return forecasts
+
+
+def with_intercept(*terms: Floats) -> Floats:
+    """Columns (T, 1 + K): a one, then each of `terms` (T,)."""
+    return np.column_stack([np.ones(len(terms[0])), *terms])

@@ -1,0 +1,68 @@
+"""Ridge regression whose penalty is chosen inside the training rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainer.rivals.regressors import Floats
+
+_PENALTIES = np.logspace(-4, 6, 21)
+"""Penalties per row and standardised regressor that are tried."""
+_BLOCKS = 5
+"""Blocks of the training rows: each of the last three is forecast from those before it."""
+_SCORED = 3
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A decomposed least-squares problem: any penalty is a division away."""
+
+    mean: float
+    values: Floats
+    vectors: Floats
+    projected: Floats
+    rows: int
+
+    @classmethod
+    def of(cls, x: Floats, y: Floats) -> "_Fit":
+        mean = float(y.mean())
+        values, vectors = np.linalg.eigh(x.T @ x)  # (p,), (p, p)
+        return cls(mean, np.maximum(values, 0.0), vectors, vectors.T @ (x.T @ (y - mean)), len(y))
+
+    def coefficients(self) -> Floats:
+        """Of each penalty, in the rotated space: (penalties, p)."""
+        weights = _PENALTIES[:, None] * self.rows / len(self.values)
+        result: Floats = self.projected / (self.values + weights)
+        return result
+
+    def forecasts(self, x: Floats, coefficients: Floats) -> Floats:
+        """Of rows x (m, p), for `coefficients` (p,) or (penalties, p): (m,) or (m, penalties)."""
+        told: Floats = self.mean + (x @ self.vectors) @ coefficients.T
+        return told
+
+
+def ridge(x: Floats, y: Floats, x_new: Floats, *, gap: int) -> Floats:
+    """Forecasts (m,) for `x_new` (m, p) by ridge regression on `x` (n, p) and `y` (n,), rows in time order.
+
+    Regressors are standardised by `x`. The penalty is the one with the lowest squared error on the last three
+    fifths of the rows, each fifth forecast from those that end `gap` rows before it: targets over several
+    rows overlap, so that rows must not be left out at random. Hoerl & Kennard (1970), "Ridge Regression".
+    """
+    mean, std = x.mean(axis=0), x.std(axis=0)
+    std[std == 0] = 1.0
+    x, x_new = (x - mean) / std, (x_new - mean) / std
+    errors = np.zeros(len(_PENALTIES))
+    for train, held in _forward(len(y), gap):
+        fit = _Fit.of(x[train], y[train])
+        told = fit.forecasts(x[held], fit.coefficients())
+        errors += ((y[held, None] - told) ** 2).sum(axis=0)
+    whole = _Fit.of(x, y)
+    return whole.forecasts(x_new, whole.coefficients()[int(errors.argmin())])
+
+
+def _forward(rows: int, gap: int) -> Iterator[tuple[slice, slice]]:
+    """Training and held-out rows of each step forward; at least one row to train on."""
+    edges = np.linspace(0, rows, _BLOCKS + 1).astype(int).tolist()
+    for start, stop in zip(edges[-_SCORED - 1 :], edges[-_SCORED:], strict=False):
+        yield slice(0, max(1, start - gap)), slice(start, stop)

@@ -1,0 +1,115 @@
+"""Rivals of volatility forecasts that know no more than the history of the series: LHAR, EWMA, GARCH."""
+
+import numpy as np
+
+from trainer.data.history import History
+from trainer.data.windows import Dataset
+from trainer.errors import RivalError
+from trainer.rivals.naive import har_terms
+from trainer.rivals.regressors import (
+    Floats,
+    first_known,
+    har_spans,
+    least_squares,
+    trailing_mean,
+    with_intercept,
+)
+
+_DECAYS = (0.7, 0.8, 0.9, 0.94, 0.97, 0.99)
+"""Decay of a day in the exponentially weighted mean; 0.94 is that of RiskMetrics (1996)."""
+
+
+def lhar(data: Dataset) -> Floats:
+    """HAR with the means of negative returns over the same spans, forecasts (T,).
+
+    Corsi & Renò (2012), "Discrete-Time Volatility Forecasting with Persistent Leverage Effect". Raises
+    RivalError where no feature gives returns.
+    """
+    losses = np.minimum(_returns(data.history), 0.0)  # NaN stays NaN
+    means = [trailing_mean(losses, span) for span in har_spans(data.history, len(data.fitting))]
+    return least_squares(np.column_stack([har_terms(data), *means]), _target(data), data.fitting)
+
+
+def ewma(data: Dataset) -> Floats:
+    """Exponentially weighted mean of the one-row series, mapped to the target by least squares, (T,).
+
+    The decay is the one that fits the training rows best.
+    """
+    target = _target(data)
+
+    def of_decay(decay: float) -> tuple[float, Floats]:
+        average = _weighted_mean(data.history.own, decay ** (1 / data.history.per_day))
+        told = least_squares(with_intercept(average), target, data.fitting)
+        return float(np.nanmean((target[data.fitting] - told[data.fitting]) ** 2)), told
+
+    return min((of_decay(decay) for decay in _DECAYS), key=lambda pair: pair[0])[1]
+
+
+def garch(data: Dataset) -> Floats:
+    """GARCH(1, 1) of the returns, fitted on the training rows; its volatility over the horizon is mapped to
+    the target by least squares, forecasts (T,).
+
+    Bollerslev (1986). The map of Mincer & Zarnowitz (1969) is on the logarithm of the volatility where the
+    target is one. Raises RivalError where no feature gives returns, or where the likelihood finds no maximum.
+    """
+    returns = _returns(data.history)
+    variance = _variance_ahead(returns, data)
+    is_log = bool(np.nanmin(data.history.own) < 0)
+    term = 0.5 * np.log(variance) if is_log else np.sqrt(variance)
+    return least_squares(with_intercept(term), _target(data), data.fitting)
+
+
+def _variance_ahead(returns: Floats, data: Dataset) -> Floats:
+    """Mean variance of the next `horizon` rows, known at each row, (T,), in units of the training rows."""
+    from arch import arch_model
+
+    start = first_known(returns)
+    fitting = data.fitting[data.fitting >= start]
+    scale = float(returns[fitting].std())
+    if not scale > 0:
+        raise RivalError("the returns do not vary in the training rows")
+    scaled = returns[start:] / scale
+    model = arch_model(scaled[fitting - start], mean="Constant", vol="GARCH", p=1, q=1, rescale=False)
+    found = model.fit(disp="off", show_warning=False)
+    if found.convergence_flag != 0:
+        raise RivalError("the likelihood of GARCH(1, 1) finds no maximum on the training rows")
+    mean, omega, alpha, beta = (float(found.params[k]) for k in ("mu", "omega", "alpha[1]", "beta[1]"))
+    # The variance of the next row, as known at each row; the returns have variance 1 before the first.
+    next_row = _filtered(omega + alpha * (scaled - mean) ** 2, beta, before=1.0)
+    persistence = min(alpha + beta, 0.9999)
+    level = omega / (1 - persistence)
+    share = (1 - persistence**data.horizon) / (data.horizon * (1 - persistence))
+    ahead = level + share * (next_row - level)
+    result: Floats = np.concatenate([np.full(start, np.nan), ahead])
+    return result
+
+
+def _weighted_mean(values: Floats, decay: float) -> Floats:
+    """Exponentially weighted mean at each row, (T,), from the first known value on."""
+    start = first_known(values)
+    known = values[start:]
+    if not len(known):
+        raise RivalError("the series has no past")
+    return np.concatenate([np.full(start, np.nan), _filtered((1 - decay) * known, decay, before=known[0])])
+
+
+def _filtered(shocks: Floats, decay: float, *, before: float) -> Floats:
+    """state[t] = shocks[t] + decay · state[t − 1], (T,), with `before` as the state before the first."""
+    # A loop: importing scipy.signal takes longer than a million steps.
+    states, state = np.empty(len(shocks)), before
+    for row, shock in enumerate(shocks.tolist()):
+        states[row] = state = shock + decay * state
+    return states
+
+
+def _returns(history: History) -> Floats:
+    if history.returns is None:
+        raise RivalError("no feature is a log return")
+    known = history.returns[first_known(history.returns) :]
+    if len(known) == 0 or not np.isfinite(known).all():
+        raise RivalError("the returns are not finite in all rows")
+    return history.returns
+
+
+def _target(data: Dataset) -> Floats:
+    return data.target.astype(np.float64)
