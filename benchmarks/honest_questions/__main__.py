@@ -20,10 +20,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.honest_questions import part_a, part_b, part_c, part_e
+from benchmarks.honest_questions import part_a, part_b, part_c, part_d, part_e
 from benchmarks.honest_questions.part import Done, Part, add, recorded
 
-PARTS: dict[str, Part] = {part.letter: part for part in (part_a.PART, part_b.PART, part_c.PART, part_e.PART)}
+PARTS: dict[str, Part] = {
+    part.letter: part for part in (part_a.PART, part_b.PART, part_c.PART, part_d.PART, part_e.PART)
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,11 +26,11 @@ from search.verification import verify
 from storage import query
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
-from trainer.baselines import baseline_forecasts
 from trainer.config import TrialConfig
 from trainer.data.findings import AuditFinding
 from trainer.data.windows import prepare_final
 from trainer.loop import refit
+from trainer.rivals.naive import baseline_forecasts
 from trainer.skill import skill
 
 EPOCHS = 8

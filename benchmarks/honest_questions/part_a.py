@@ -16,7 +16,7 @@ _QUICK = ("random walk", "Tokyo after New York", "hourly volatility", "sp500 vol
 def tasks(quick: bool) -> list[Task]:
     """Each kind at each horizon."""
     kinds, horizons = (_QUICK, (1, 21)) if quick else (tuple(HONEST), HORIZONS)
-    return [Task("a", kind, horizon) for kind in kinds for horizon in horizons]
+    return [Task("a", kind, horizon) for horizon in horizons for kind in kinds]
 
 
 def run(task: Task, seed: int) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ _QUICK = ("future 20-day return, R² 0.3", "lead behind today", "mean by month",
 def tasks(quick: bool) -> list[Task]:
     """Each leak at each horizon."""
     kinds, horizons = (_QUICK, (1, 21)) if quick else (tuple(LEAKS), HORIZONS)
-    return [Task("b", kind, horizon) for kind in kinds for horizon in horizons]
+    return [Task("b", kind, horizon) for horizon in horizons for kind in kinds]
 
 
 def run(task: Task, seed: int) -> Mapping[str, Any]:

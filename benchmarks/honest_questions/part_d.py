@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import yaml
-from trainer.rivals.naive import baseline_forecasts
-from trainer.rivals.rivals import rival_forecasts
 
 from benchmarks.honest_questions.ballast import export_and_verify, opened
 from benchmarks.honest_questions.part import Done, Goal, Part, Task
@@ -24,6 +22,8 @@ from search.trust.interval import skill_interval
 from trainer.config import TrialConfig
 from trainer.data.source import Table
 from trainer.data.windows import prepare_final
+from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.rivals import rival_forecasts
 
 RECIPES = Path(__file__).parents[2] / "configs" / "studies"
 STUDIES = {"sp500": "sp500-volatility-verified", "nasdaq": "nasdaq-volatility", "wti": "wti-volatility"}

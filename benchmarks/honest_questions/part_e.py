@@ -14,9 +14,9 @@ from benchmarks.leaks.studies import Floats, Study
 from benchmarks.null_and_signal.study import Judged, judge
 from search.config.resolve import resolve
 from search.data import load
-from trainer.baselines import baseline_forecasts
 from trainer.data.split import Rows
 from trainer.data.windows import Dataset, prepare_final
+from trainer.rivals.naive import baseline_forecasts
 from trainer.skill import skill
 
 ROWS = 4000
