@@ -10,6 +10,8 @@ ROWS = 3000
 """Twelve years of days."""
 DAILY = 0.01
 """Standard deviation of a day's return: about that of a stock index."""
+WEEKS = 1600
+"""Rows of weekly tables: thirty years."""
 WARM_UP = 500
 """Rows until a process has forgotten how it began."""
 
@@ -106,3 +108,8 @@ def bars(random: Random, volatility: Floats, dates: pd.DatetimeIndex | None = No
             "Close": 100 * np.exp(close),
         }
     )
+
+
+def of_hour(dates: pd.DatetimeIndex) -> Floats:
+    """The volatility of each hour of a day: between 0.4 and 1.6, (rows,)."""
+    return 1 + 0.6 * np.sin(2 * np.pi * np.asarray(dates.hour, dtype=np.float64) / 24)
