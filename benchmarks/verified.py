@@ -2,11 +2,10 @@
 
 Run it with `python -m benchmarks.verified` (a quarter of an hour on two busy cores; `--only NAME` for one
 study). Each study of `STUDIES` runs with two workers, its surest configuration is exported and verified with
-five fresh seeds, and a table tells what came of it, beside HAR and HAR with a term for losses: the leverage
-effect, by which a falling price raises the volatility of the next day. The test rows begin in 2015 and decide
-nothing: features, schedule and space of the studies were chosen on rows up to 2014. `--store` keeps the
-studies, and the record of each look at the test rows. It exits with 1 where the goal for the S&P 500 is
-missed.
+five fresh seeds, and a table shows the result beside every naive forecast and every rival. The test rows
+begin in 2015 and decide nothing: features, schedule and space of the studies were chosen on rows up to 2014.
+`--store` keeps the studies and the record of each evaluation. It exits with 1 where the goal for the S&P 500
+is missed.
 """
 
 import argparse
@@ -19,32 +18,18 @@ from pathlib import Path
 from statistics import median, stdev
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from search.config.resolve import resolve
-from search.data import load
 from search.evidence import Evidence
 from search.scored import Report
+from search.trust.interval import Interval
 from search.verification import verify
 from storage.engine import open_store
-from trainer.data.features import log_return
-from trainer.data.windows import Dataset, prepare_final
-from trainer.rivals.regressors import HAR_DAYS
-from trainer.skill import skill
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
 
 ROOT = Path(__file__).parents[1]
-STUDIES = {
-    "sp500-volatility-verified": "Close",
-    "nasdaq-volatility": "Close",
-    "wti-volatility": "DCOILWTICO",
-}
-"""Files in configs/studies, with the column of prices."""
+STUDIES = ("sp500-volatility-verified", "nasdaq-volatility", "wti-volatility")
+"""Files in configs/studies."""
 GOAL = 0.827 / 0.846
-"""Of S&P 500: the loss of HAR with a term for losses over that of HAR, as it was known before."""
+"""Of S&P 500: the loss of HAR with negative returns over that of HAR, as it was known before."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +38,6 @@ class Verified:
 
     name: str
     report: Report
-    leverage: float
-    """Loss of HAR with a term for losses, on the same test rows and in the same unit."""
 
     @property
     def ratio(self) -> float:
@@ -93,7 +76,7 @@ def verified(name: str, url: str, folder: Path, seeds: int) -> Verified:
         store.close()
     first = report.scored[0]
     print(f"{name}: {first.candidate.name} {first.conclusion.answer}: {first.conclusion.reason}", flush=True)
-    return Verified(name, report, leverage_loss(study, STUDIES[name]))
+    return Verified(name, report)
 
 
 def ballast(*arguments: str) -> None:
@@ -101,74 +84,54 @@ def ballast(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "search.cli", *arguments], check=True)
 
 
-def leverage_loss(study: Path, price: str) -> float:
-    """Mean squared error of HAR with a term for losses on the test rows, fitted on every row before them.
-
-    `price` is the column of prices; units are those of the target that is standardised by the rows before.
-    """
-    resolved = resolve(study)
-    data = load(resolved)
-    final, table = prepare_final(resolved.trial_config.data, data.table), data.table
-    rows = table.times.get_indexer(pd.DatetimeIndex(final.times))
-    returns = log_return(table.frame[price].to_numpy(np.float64))[rows]
-    told = har_with_losses(final, returns, final.test)
-    return float(np.mean((final.target[final.test] - told) ** 2))
-
-
-def har_with_losses(data: Dataset, returns: Floats, rows: Rows) -> Floats:
-    """Forecasts (len(rows),) of least squares on HAR's terms and min(r, 0), r the return of the row itself.
-
-    `returns` (T,) are those of the rows of `data`; it is fitted on the rows that windows of training see. A
-    leverage HAR (Corsi and Renò 2012) with the daily term alone.
-    """
-    fitting = data.fitting[data.fitting >= data.horizon + max(HAR_DAYS) - 1]
-    target = data.target.astype(np.float64)
-    coefficients, *_ = np.linalg.lstsq(_terms(data, returns, fitting), target[fitting], rcond=None)
-    forecasts: Floats = _terms(data, returns, rows) @ coefficients
-    return forecasts
-
-
-def _terms(data: Dataset, returns: Floats, rows: Rows) -> Floats:
-    """Intercept, means of the targets known at each row, and the loss of its day: (len(rows), 5)."""
-    target, known = data.target.astype(np.float64), rows - data.horizon
-    means = [np.mean([target[known - back] for back in range(days)], axis=0) for days in HAR_DAYS]
-    return np.column_stack([np.ones(len(rows)), *means, np.minimum(returns[rows], 0)])
-
-
 def table(found: Sequence[Verified]) -> str:
     """All of it as Markdown; losses are of the target standardised by the rows before the test."""
     heads = (
-        "study", "train", "test", "validation skill", "test skill", "over", "interval", "skill over HAR",
-        "median seed", "spread", "HAR", "HAR and losses", "median / HAR", "p over HAR", "PBO", "answer",
+        "study", "train", "test", "validation skill", "test skill", "over", "interval", "answer",
+        "strongest rival", "skill over it", "its interval", "better than it", "median seed", "spread",
+        "median / HAR", "PBO",
     )  # fmt: skip
     lines = [" | ".join(heads), " | ".join("---" for _ in heads), *map(_line, found)]
-    return "\n".join(f"| {line} |" for line in lines)
+    losses = [f"{each.name}: {_losses(each)}" for each in found]
+    return "\n".join([*(f"| {line} |" for line in lines), "", *losses])
 
 
 def _line(found: Verified) -> str:
     scored, evidence = found.report.scored[0], found.report.evidence
-    har, reached = scored.naive["har"], scored.skill
     overfitting = evidence.overfitting if isinstance(evidence, Evidence) else None
-    none = "–"
+    rival, none = scored.strongest_rival, "–"
     cells = (
         found.name,
         scored.rows["train"],
         scored.rows["test"],
         f"{scored.candidate.skill:+.4f}",
-        none if reached is None else f"{reached:+.4f}",
+        none if scored.skill is None else f"{scored.skill:+.4f}",
         scored.baseline,
-        none if scored.interval is None else f"{scored.interval.low:+.4f} … {scored.interval.high:+.4f}",
-        none if scored.value is None else f"{skill(scored.value, har):+.4f}",
+        _told(scored.interval),
+        scored.conclusion.answer,
+        none if rival is None else rival.name,
+        none if rival is None else f"{rival.skill:+.4f}",
+        none if rival is None else _told(rival.interval),
+        none if rival is None else rival.verdict,
         f"{median(scored.values):.4f}" if scored.values else none,
         f"{stdev(scored.values):.4f}" if len(scored.values) > 1 else none,
-        f"{har:.4f}",
-        f"{found.leverage:.4f}",
         f"{found.ratio:.4f}",
-        f"{scored.comparisons['har'].p_better:.4f}" if scored.comparisons else none,
         none if overfitting is None else f"{overfitting.probability:.2f}",
-        scored.conclusion.answer,
     )
     return " | ".join(map(str, cells))
+
+
+def _told(interval: Interval | None) -> str:
+    return "–" if interval is None else f"{interval.low:+.4f} … {interval.high:+.4f}"
+
+
+def _losses(found: Verified) -> str:
+    """Test loss of every naive forecast, every rival and the model, the lowest first."""
+    scored = found.report.scored[0]
+    losses = {**scored.naive, **scored.rivals}
+    if scored.value is not None:
+        losses["the model"] = scored.value
+    return ", ".join(f"{name} {loss:.4f}" for name, loss in sorted(losses.items(), key=lambda p: p[1]))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """What the record of a whole study says of its best: how likely the search has fooled itself."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from search.rows import Floats, Forecasts, ValidationRows, forecasts, validation_rows
-from search.summary import summarise
+from search.summary import MEASURED_FLOOR, MeasuredFloor, Summary, summarise
 from search.trust.luck import measured_floor, superior_predictive_ability
 from search.trust.overfitting import Overfitting, probability_of_overfitting
 from search.trust.sharpe import DeflatedSharpe, deflated_sharpe, sharpe_ratio, sign_returns
-from storage import query, tables
+from storage import query, record, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -45,13 +45,11 @@ def study_evidence(store: Store, study: str, best: int) -> Evidence | str:
     rows = validation_rows(store, study)
     if rows is None:
         return f"study {study!r} was started before forecasts were kept"
-    told = forecasts(store, study)
-    chosen_from = [trial for trial in query.trials(store, study) if _was_a_choice(trial, study)]
-    numbers = [trial.number for trial in chosen_from if trial.number in told]
+    told = _choices(store, study)
+    numbers = list(told)
     if best not in numbers:
         return f"study {study!r} has no forecasts of trial {best} on record"
-    losses = rows.by_time(np.stack([rows.losses(told[number]) for number in numbers], axis=1))  # (m, K)
-    naive = rows.by_time(rows.baseline_losses)
+    losses, naive = _losses(rows, told), rows.by_time(rows.baseline_losses)
     try:
         floor = measured_floor(losses, naive, horizon=rows.horizon)
         luck = superior_predictive_ability(losses, naive, horizon=rows.horizon)
@@ -64,8 +62,48 @@ def study_evidence(store: Store, study: str, best: int) -> Evidence | str:
         measured_floor=floor,
         luck=luck,
         overfitting=_overfitting(losses),
-        sharpe=_sharpe(rows, [told[number] for number in numbers], numbers.index(best)),
+        sharpe=_sharpe(rows, list(told.values()), numbers.index(best)),
     )
+
+
+def measure_floor(store: Store, study: str) -> MeasuredFloor | None:
+    """The noise floor as measured on the trials that the best is chosen from; None where it cannot be."""
+    rows = validation_rows(store, study)
+    told = {} if rows is None else _choices(store, study)
+    if rows is None or not told:
+        return None
+    naive = rows.by_time(rows.baseline_losses)
+    try:
+        return MeasuredFloor(measured_floor(_losses(rows, told), naive, horizon=rows.horizon), len(told))
+    except ValueError:  # too few rows for a bootstrap
+        return None
+
+
+def record_measured_floor(store: Store, study: str) -> None:
+    """Measure the noise floor and keep it among the study's facts, so that every page can show it."""
+    found = measure_floor(store, study)
+    if found is not None:
+        record.set_study_facts(store, study, {MEASURED_FLOOR: asdict(found)})
+
+
+def with_measured_floor(store: Store, summary: Summary) -> Summary:
+    """The summary with the noise floor measured on all its trials: as recorded, else measured now."""
+    choices = sum(summary.verdicts.get(verdict, 0) for verdict in _CHOSEN_FROM)
+    if summary.measured is not None and summary.measured.trials == choices:
+        return summary
+    return replace(summary, measured=measure_floor(store, summary.study.name) or summary.measured)
+
+
+def _choices(store: Store, study: str) -> dict[int, Forecasts]:
+    """The forecasts of the trials that the best was chosen from, by number."""
+    told = forecasts(store, study)
+    chosen_from = [trial for trial in query.trials(store, study) if _was_a_choice(trial, study)]
+    return {trial.number: told[trial.number] for trial in chosen_from if trial.number in told}
+
+
+def _losses(rows: ValidationRows, told: Mapping[int, Forecasts]) -> Floats:
+    """Losses (m, K) of K trials at m times."""
+    return rows.by_time(np.stack([rows.losses(each) for each in told.values()], axis=1))
 
 
 def _was_a_choice(trial: tables.Trial, study: str) -> bool:

@@ -13,6 +13,7 @@ from search.config.effects import idle_keys
 from search.config.layers import Layer
 from search.config.leaves import nested
 from search.errors import RequestError
+from search.evidence import with_measured_floor
 from search.looks import look_to_json
 from search.recording import clamp_to_json
 from search.settings_text import SECTIONS, dump, settings_yaml
@@ -58,7 +59,7 @@ class _Content:
 
 def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Content:
     """The content of a file that will lie at `target`: relative paths in it start there."""
-    summary = summarise(store, trial.study)
+    summary = with_measured_floor(store, summarise(store, trial.study))
     stacks = query.setting_stacks(store, trial.study, trial.number)
     acts = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(DECISIVE)}
     idle = idle_keys({key: row.effective for key, row in acts.items()})
@@ -68,8 +69,8 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
     looked = [look for look in looks.of_study(store, trial.study) if look.trial == trial.number]
     about = (
         f"Study {summary.study.name}, trial {trial.number}: validation loss {trial.value:.6f}",
-        f"Chosen: {why.sentence}.",
         summary.sentence(),
+        f"Chosen: {why.sentence}.",
         _verified(looked, target, store),
         f"Run it again:  ballast train {shlex.quote(target.name)}",
     )
@@ -143,6 +144,9 @@ def _provenance(
         "best_epoch": trial.best_epoch,
         "baseline": facts["baseline"],
         "noise_floor": summary.noise_floor,
+        "measured_noise_floor": None if summary.measured is None else summary.measured.skill,
+        "verified": None if summary.verified is None else summary.verified.to_json(),
+        "strongest_rival": facts.get("strongest_rival"),
         "skill_ceiling": facts["skill_ceiling"],
         "data": {"source": data.source, "sha256": data.sha256, "rows": data.rows, "split": facts["rows"]},
         "policy": {"file": study.policy_file, "fingerprint": study.fingerprints["policy"]},

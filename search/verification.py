@@ -80,7 +80,9 @@ def verify(
         look = _look(unseen, each)
         number = looks.begin(store, look)
         found = _score(each, number_of(look, earlier_looks(store, unseen)))
-        looks.conclude(store, number, str(found.conclusion.answer), found.to_json())
+        # Pages show the newest answer that somebody asked for, not that of what it was compared with.
+        told = {**found.to_json(), "asked_for": each is first}
+        looks.conclude(store, number, str(found.conclusion.answer), told)
         scored.append(found)
     return Report(
         scored=tuple(scored),
@@ -169,6 +171,7 @@ def _score(trained: _Trained, look: int) -> Scored:
         seeds=len(trained.refits),
         stopped=len(trained.refits) - len(by_seed),
         rows=len(target),
+        horizon=data.horizon,
     )
     return Scored(
         candidate=candidate,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from storage import tables
 from storage.verdicts import Verdict
 
 COLOURS: dict[Verdict | None, str] = {
@@ -70,6 +71,15 @@ def reach(value: Any) -> str:
         return cell(value)
     step = f", in steps of {cell(value['step'])}" if value.get("step") is not None else ""
     return f"{cell(value['low'])} to {cell(value['high'])}{step}{' (log)' if value.get('log') else ''}"
+
+
+def refused(found: tables.Finding) -> str:
+    """The number that was too good to be true, and its limit: `+0.9987 > +0.3000`, `1.2e-09 < 1e-08`."""
+    if found.threshold is None:
+        return f"{found.value:.4g}"
+    if found.kind == "skill_too_high":
+        return f"{found.value:+.4f} > {found.threshold:+.4f}"
+    return f"{found.value:.4g} {'<' if found.value < found.threshold else '>'} {found.threshold:.4g}"
 
 
 def finite(value: Any) -> Any:

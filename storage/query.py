@@ -229,6 +229,24 @@ def best_trial(store: Store, name: str) -> Trial | None:
 
 
 @patient
+def count_above_naive(store: Store, name: str) -> int:
+    """How many accepted trials have a skill above 0: a lower loss than the best naive forecast."""
+    above = (Trial.study == name) & (Trial.verdict == Verdict.ACCEPTED) & (Trial.skill > 0)
+    query = select(func.count()).select_from(Trial).where(above & (Trial.skill < math.inf))
+    with store.reading() as session:
+        require_known(session, store, name)
+        return session.scalar(query) or 0
+
+
+@patient
+def suspicions(store: Store, name: str) -> dict[int, Finding]:
+    """What made each suspicious trial suspicious, by trial: the last finding, for which it was stopped."""
+    suspicious = select(Trial.number).where(Trial.study == name, Trial.verdict == Verdict.SUSPICIOUS)
+    query = select(Finding).where(Finding.study == name, Finding.trial.in_(suspicious))
+    return {found.trial: found for found in _of_study(store, name, query.order_by(Finding.id))}
+
+
+@patient
 def find_configuration(store: Store, name: str, configuration: str) -> list[Trial]:
     """The trials that tried a configuration and came to a conclusion, by number."""
     query = select(Trial).where(Trial.study == name, Trial.configuration == configuration)

@@ -52,6 +52,7 @@ def export(
 ) -> None:
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
     from search.choice import ASKED_FOR, Choice, accepted_trial, choose
+    from search.evidence import with_measured_floor
     from search.export import write_export
     from search.summary import summarise
     from search.tracking.address import of_study
@@ -94,7 +95,7 @@ def export(
         return
     for choice, path in zip(chosen, paths, strict=True):
         _print(choice, path)
-    print(summarise(opened, name).sentence())
+    print(with_measured_floor(opened, summarise(opened, name)).sentence())
     if version is not None:
         print(f"reproduced to the last bit, and registered as version {version} of {register}")
     if report is not None:

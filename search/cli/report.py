@@ -57,6 +57,9 @@ def _format_of(output: Path) -> Format:
 
 
 def _text(store: "Store", name: str, format: Format) -> str:
+    from dataclasses import replace
+
+    from search.evidence import with_measured_floor
     from search.watching.figures import figures
     from search.watching.html import to_html
     from search.watching.markdown import to_markdown
@@ -64,6 +67,7 @@ def _text(store: "Store", name: str, format: Format) -> str:
     from search.watching.view import study_view
 
     view = study_view(store, name)
+    view = replace(view, summary=with_measured_floor(store, view.summary))
     blocks = report(view, figures(view), _where(store))
     return to_html(f"Study {name}", blocks) if format == "html" else to_markdown(blocks)
 

@@ -114,6 +114,7 @@ def run(
                 with published(opened), tracked(opened, mlflow, stop):
                     end = _run(opened, means, stop, verbose, quiet=as_json)
                     stop.tell = _ending  # no trial runs any more
+                    _measure(opened, stop)
             summary = summarise(opened_store, opened.name)
             if as_json:
                 print_json(summary.to_json())
@@ -185,17 +186,29 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
         screen.print(finding_table(notable))
 
 
+def _measure(study: "OpenStudy", stop: "StopRequest") -> None:
+    """Put the measured noise floor on record, unless somebody waits for the end."""
+    if stop.asked:
+        return
+    from search.evidence import record_measured_floor  # it imports arch, which takes a second
+
+    record_measured_floor(study.store, study.name)
+
+
 def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
     from search.cli.show import console, params_table, print_trials
+    from search.next_step import Habits, next_steps
     from storage import query
 
     screen, best = console(), summary.best
-    print_trials(screen, query.trials(study.store, study.name))
+    store, name = study.store, study.name
+    print_trials(screen, query.trials(store, name), query.suspicions(store, name))
     if best is not None:
         screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
     screen.print(summary.sentence(), markup=False)
-    if best is not None:
-        where = "" if study.store.url == store_url(None) else f" --store {study.store.shown_url}"
-        command = f"ballast export {shlex.quote(study.name)}{where} -o best.yaml"
-        screen.print(f"take it away: {command}", markup=False, soft_wrap=True)
+    where = "" if study.store.url == store_url(None) else f" --store {shlex.quote(study.store.shown_url)}"
+    values = study.resolved.trial_config
+    habits = Habits(values.data.split.method, values.training.schedule)
+    for line in next_steps(summary, where, habits):
+        screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command is to be copied whole

@@ -1,7 +1,8 @@
 """How results look on a terminal and in a pipe: the same tables, coloured by meaning where wanted."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.text import Text
 from search.cli.grid import ENDLESS, Cell, Column, Grid, Row, grid
 from search.cli.styles import SEVERITY_STYLE, layer_cell, plain, verdict_cell
 from search.config.layers import Setting
-from search.words import cell, duration, place, printable, reach
+from search.words import cell, duration, place, printable, reach, refused
 from storage import query, tables
 from storage.verdicts import Verdict
 
@@ -58,17 +59,25 @@ TrialLike = tables.Trial | query.TrialLine
 """What a row of the list of trials is made from."""
 
 
-def print_trials(screen: Console, trials: Sequence[TrialLike]) -> None:
+Suspicions = Mapping[int, tables.Finding]
+"""What made each suspicious trial suspicious, by trial."""
+
+
+def print_trials(
+    screen: Console, trials: Sequence[TrialLike], suspicions: Suspicions = MappingProxyType({})
+) -> None:
     """Print a row per trial."""
-    drawn = trial_table(trials)
+    drawn = trial_table(trials, suspicions)
     if screen.width < ENDLESS:
         screen.print(drawn)
     else:  # rich looks at every character of what it prints, and a list can be very long
         screen.file.writelines(f"{line}\n" for line in drawn.whole_lines())
 
 
-def trial_table(trials: Sequence[TrialLike]) -> Grid:
-    """A row per trial, with its parameters under their last names."""
+def trial_table(trials: Sequence[TrialLike], suspicions: Suspicions = MappingProxyType({})) -> Grid:
+    """A row per trial, with its parameters under their last names; a suspicious one has the number that made
+    it so beside its reasons.
+    """
     keys = sorted({key for trial in trials for key in trial.params})
     told = any(_needs_telling(trial) for trial in trials)
     columns = [
@@ -88,7 +97,7 @@ def trial_table(trials: Sequence[TrialLike]) -> Grid:
             verdicts[trial.verdict],
             "–" if trial.value is None else f"{trial.value:.4f}",
             "–" if trial.skill is None else f"{trial.skill:+.4f}",
-            *((tuple(map(plain, trial.reasons)),) if told else ()),
+            *((_reasons(trial, suspicions.get(trial.number)),) if told else ()),
             str(trial.epochs),
             duration(trial.duration_s),
             *(_short(trial.params.get(key)) for key in keys),
@@ -96,6 +105,11 @@ def trial_table(trials: Sequence[TrialLike]) -> Grid:
         for trial in trials
     )
     return grid(columns, rows, elsewhere="see: ballast explain NAME --trial N, --json, or a wider terminal")
+
+
+def _reasons(trial: TrialLike, suspicion: tables.Finding | None) -> tuple[Text, ...]:
+    numbers = () if suspicion is None else (refused(suspicion),)
+    return tuple(map(plain, (*trial.reasons, *numbers)))
 
 
 def _needs_telling(trial: TrialLike) -> bool:

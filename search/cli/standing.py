@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.text import Text
+
 from search.cli.grid import Cell, Column, Grid, grid
 from search.cli.styles import count_cells, plain
 from search.desertion import at_work
+from search.references import absent_rivals, rivals
 from search.summary import Summary
 from search.words import cell, duration
 from search.worker import is_dead
@@ -90,9 +93,10 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def counts_of(summary: Summary) -> dict[Verdict | None, int]:
-    """The counts of a summary by verdict, None for those that run."""
-    return {None if word == "running" else Verdict(word): n for word, n in summary.verdicts.items()}
+def counts_told(summary: Summary) -> tuple[Text, ...]:
+    """The counts by verdict, and how many of those accepted are above the best naive forecast."""
+    counts = {None if word == "running" else Verdict(word): n for word, n in summary.verdicts.items()}
+    return count_cells(counts, f" {summary.above_naive_told()}")
 
 
 def facts_of(now: Standing) -> list[tuple[str, Cell]]:
@@ -103,12 +107,34 @@ def facts_of(now: Standing) -> list[tuple[str, Cell]]:
         ("study", plain(study.name)),
         ("started", plain(f"{study.created_at:%Y-%m-%d %H:%M} UTC from {study.study_file}")),
         ("trials", f"{now.done} of {study.wanted} done, {summary.trials} in all"),
-        ("verdicts", count_cells(counts_of(summary))),
+        ("verdicts", counts_told(summary)),
         ("workers", _crew(now.at_work)),
-        ("best", "none yet" if best is None else told_best(best)),
+        ("best", "none yet" if best is None else f"{told_best(best)} on validation rows"),
+        *_rivals_told(summary),
         ("pace", _pace(now)),
-        ("noise floor", f"{summary.noise_floor:.4f}"),
+        ("noise floor", summary.floors_told()),
+        ("verified", _verified_told(summary)),
     ]
+
+
+def _rivals_told(summary: Summary) -> list[tuple[str, Cell]]:
+    """The fitted rivals with their losses, lowest first, those that are absent, and the best trial's skill
+    over the strongest.
+    """
+    losses, absent = rivals(summary.study.facts), absent_rivals(summary.study.facts)
+    told: list[tuple[str, Cell]] = []
+    if losses:
+        told.append(("rivals", tuple(plain(f"{name} {loss:.6f}") for name, loss in losses.items())))
+    if absent:
+        told.append(("not fitted", tuple(plain(f"{name}: {why}") for name, why in absent.items())))
+    if summary.rival is not None and summary.skill_over_rival is not None:
+        told.append(("over rival", f"skill {summary.skill_over_rival:+.4f} over {summary.rival.name}"))
+    return told
+
+
+def _verified_told(summary: Summary) -> str:
+    found = summary.verified
+    return "not yet" if found is None else f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d})"
 
 
 def told_best(best: Any) -> str:

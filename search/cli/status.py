@@ -7,7 +7,10 @@ import typer
 from search.cli.options import AsJson, StoreUrl, existing_store, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rich.console import Console
+    from rich.text import Text
 
     from search.summary import Summary
     from storage.engine import Store
@@ -46,16 +49,16 @@ def status(
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
     from search.cli.grid import Column, grid
-    from search.cli.standing import counts_of
-    from search.cli.styles import count_cells, plain
+    from search.cli.standing import counts_told
+    from search.cli.styles import plain
     from storage import query
 
     columns = (
         Column("study", folds=True),
         Column("done", right=True),
-        Column("best loss", right=True),
+        Column("loss", right=True),
         Column("skill", right=True),
-        Column("skill shown"),
+        Column("skill shown", folds=True),
         Column("verdicts", folds=True),
     )
     rows = (
@@ -64,12 +67,26 @@ def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") ->
             f"{query.count_conclusive(store, summary.study.name)} of {summary.study.wanted}",
             "–" if summary.best is None else f"{summary.best.value:.4f}",
             "–" if summary.best is None or summary.best.skill is None else f"{summary.best.skill:+.4f}",
-            "yes" if summary.skill_shown else "no",
-            count_cells(counts_of(summary)),
+            _shown(summary),
+            tuple(_parts(counts_told(summary))),
         )
         for summary in summaries
     )
     screen.print(grid(columns, rows, elsewhere="see: ballast status NAME, or a wider terminal"))
+
+
+def _parts(cells: "Sequence[Text]") -> "Iterator[Text]":
+    """`19 accepted (18 above har)` in two parts, each of which fits in a narrow column."""
+    for cell in cells:
+        at = cell.plain.find(" (")
+        yield from [cell] if at < 0 else [cell[:at], cell[at + 1 :]]
+
+
+def _shown(summary: "Summary") -> str:
+    """`yes, not verified`, `no: does not hold`."""
+    if summary.verified is not None:
+        return f"{'yes' if summary.skill_shown else 'no'}: {summary.verified.verdict}"
+    return "yes, not verified" if summary.skill_shown else "no"
 
 
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
@@ -77,9 +94,9 @@ def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     from search.cli.standing import facts_of, running_table, standing
 
     now = standing(store, summary)
+    screen.print(summary.sentence(), markup=False)
+    screen.print()
     screen.print(facts(facts_of(now)))
     if now.running:
         screen.print()
         screen.print(running_table(now.running))
-        screen.print()
-    screen.print(summary.sentence(), markup=False)

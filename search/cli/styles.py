@@ -41,12 +41,19 @@ def verdict_cell(verdict: Verdict | None) -> Text:
     return Text("running" if verdict is None else str(verdict), style=VERDICT_STYLE[verdict])
 
 
-def count_cells(counts: Mapping[Verdict | None, int]) -> tuple[Text, ...]:
-    """`10 accepted`, `2 unstable`, in the order of the verdicts, those still running last."""
-    told = [verdict for verdict in (*Verdict, None) if counts.get(verdict)]
-    return tuple(
-        Text(f"{counts[verdict]} {verdict or 'running'}", style=VERDICT_STYLE[verdict]) for verdict in told
-    ) or (Text("no trial yet"),)
+def count_cells(counts: Mapping[Verdict | None, int], of_accepted: str = "") -> tuple[Text, ...]:
+    """`10 accepted`, `2 unstable`, in the order of the verdicts, those still running last.
+
+    `of_accepted` is what else there is to say of those accepted, as ` (7 above har)`.
+    """
+    words = {verdict: str(verdict or "running") for verdict in (*Verdict, None)}
+    words[Verdict.ACCEPTED] += of_accepted
+    cells = tuple(
+        Text(f"{counts[verdict]} {told}", style=VERDICT_STYLE[verdict])
+        for verdict, told in words.items()
+        if counts.get(verdict)
+    )
+    return cells or (Text("no trial yet"),)
 
 
 def layer_cell(layer: Layer) -> Text:

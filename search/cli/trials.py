@@ -11,7 +11,7 @@ from storage.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from search.cli.show import TrialLike
+    from search.cli.show import Suspicions, TrialLike
     from storage.engine import Store
     from storage.tables import Trial
 
@@ -43,11 +43,11 @@ def trials(
     if watch:
         _watch(opened, name, verdict, every, as_json)
         return
-    rows = query.trial_lines(opened, name, verdict)
+    rows, suspicions = query.trial_lines(opened, name, verdict), query.suspicions(opened, name)
     if as_json:
-        print_json([_as_json(row) for row in rows])
+        print_json([_as_json(row, suspicions) for row in rows])
     else:
-        print_trials(console(), rows)
+        print_trials(console(), rows, suspicions)
 
 
 def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_json: bool) -> None:
@@ -59,7 +59,7 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
 
     def tell(ended: "Sequence[Trial]") -> None:
         for row in ended:
-            print_json(_as_json(row), one_line=True)
+            print_json(_as_json(row, watched.suspicions), one_line=True)
 
     watched = Watched(replace(store, patience=_PATIENCE_S), name, verdict)
     if as_json:
@@ -70,7 +70,10 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
         print(f"ballast: {words}", file=sys.stderr)
 
 
-def _as_json(row: "TrialLike") -> dict[str, Any]:
+def _as_json(row: "TrialLike", suspicions: "Suspicions") -> dict[str, Any]:
+    """A suspicious trial has a key more: the finding that made it so, its value and the limit."""
+    found = suspicions.get(row.number)
+    extra = {"finding": found.kind, "value": found.value, "limit": found.threshold} if found else None
     return {
         "number": row.number,
         "verdict": row.verdict,
@@ -81,4 +84,5 @@ def _as_json(row: "TrialLike") -> dict[str, Any]:
         "epochs": row.epochs,
         "duration_s": row.duration_s,
         "seed": row.seed,
+        **({} if extra is None else {"suspicion": extra}),
     }

@@ -64,6 +64,7 @@ def verified(
     by: "By" = "robust",
 ) -> "Report":
     """The report; ends the command with 130 where it was interrupted, before any test row was looked at."""
+    from search.announcement import announce
     from search.candidates import Interrupted
     from search.cli.signals import stop_request
     from search.rerun import resolve_one
@@ -79,7 +80,10 @@ def verified(
         with stop_request() as stop:
             stop.tell = _stopping
             progress = Progress(show, stop)
-            return verify(config, opened, seeds=seeds, top=top, by=by, policy=policy, progress=progress)
+            report = verify(config, opened, seeds=seeds, top=top, by=by, policy=policy, progress=progress)
+        if (problem := announce(opened, resolved.file.study.name, report.evidence)) is not None:
+            print(f"ballast: {problem}", file=sys.stderr)
+        return report
     except Interrupted:
         os.write(2, b"interrupted before the test rows were looked at: no look is on record\n")
         raise typer.Exit(130) from None

@@ -1,7 +1,7 @@
 """Watches the trials of a study as they end, reading only what is new."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
@@ -17,7 +17,7 @@ from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 
-_HEADER = ("trials", "verdicts", "best", "pace")
+_HEADER = ("trials", "verdicts", "best", "pace", "verified")
 
 
 class Watched:
@@ -29,6 +29,8 @@ class Watched:
         self._vigil, self._is_left = desertion.Vigil(store, name), False
         self.ended: list[tables.Trial] = []
         """In the order in which they were seen to end."""
+        self.suspicions: Mapping[int, tables.Finding] = {}
+        """What made those suspicious that are."""
         self.now = standing(store, summarise(store, name))
 
     @property
@@ -59,6 +61,8 @@ class Watched:
         self._seen.update((row.number, row.verdict is not None) for row in rows)
         wanted = [row for row in fresh if self._verdict in (None, row.verdict)]
         self.ended += wanted
+        if any(row.verdict is Verdict.SUSPICIOUS for row in wanted):
+            self.suspicions = query.suspicions(self._store, self._name)
         return wanted
 
     def _changed(self) -> list[tables.Trial]:
@@ -111,9 +115,9 @@ def _page(screen: Console, watched: Watched) -> RenderableType:
     )
     room = screen.height - _lines(screen, header) - 1
     n = max(1, min(room, len(watched.ended)))
-    while n > 1 and (over := _lines(screen, trial_table(watched.ended[-n:])) - room) > 0:
+    while n > 1 and (over := _lines(screen, trial_table(watched.ended[-n:], watched.suspicions)) - room) > 0:
         n = max(1, n - over)
-    return Group(header, trial_table(watched.ended[-n:]))
+    return Group(header, trial_table(watched.ended[-n:], watched.suspicions))
 
 
 def _running(now: Standing) -> tuple[Text, ...]:

@@ -13,7 +13,7 @@ from storage.engine import Store
 from storage.masking import masked_url
 
 VARIABLE = "BALLAST_MLFLOW_URI"
-_KEY = "tracking.mlflow.uri"
+KEY = "tracking.mlflow.uri"
 _SERVER = ("http", "https")
 _DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?")
 OWN_DATABASE = "MLflow wants a database of its own; name another, such as sqlite:///mlflow.db"
@@ -40,12 +40,12 @@ def of_study(store: Store, name: str, option: str | None) -> str:
 
     Raises StudyUnknown, and RequestError where there is none or its password is not on record.
     """
-    recorded = recorded_value(_KEY, query.setting_stacks(store, name))
+    recorded = recorded_value(KEY, query.setting_stacks(store, name))
     uri = option if option is not None else os.environ.get(VARIABLE) or recorded
     command = f"ballast track {shlex.quote(name)} --mlflow http://127.0.0.1:5000"
     if uri is None:
         raise RequestError(
-            f"study {name!r} has no MLflow: neither {_KEY} nor {VARIABLE} is set; run {command}"
+            f"study {name!r} has no MLflow: neither {KEY} nor {VARIABLE} is set; run {command}"
         )
     if ":***@" in uri or "password=***" in uri:
         raise RequestError(f"the password of {uri} is not on record; give it once more, in {VARIABLE}")

@@ -37,9 +37,9 @@ class Standing:
         return asdict(self)
 
 
-def send_once(store: Store, name: str, uri: str) -> Standing:
-    """Send what is not there yet, and look whether it is."""
-    with surroundings(uri) as address:
+def send_once(store: Store, name: str, uri: str, *, hurry: bool = False) -> Standing:
+    """Send what is not there yet, and look whether it is; `hurry`: wait for each answer for seconds only."""
+    with surroundings(uri) as address, hurried() if hurry else nullcontext():
         standing = _Follower(store, name, address)
         while standing.look(ending=True) and standing.problem is None:
             standing.sender = None  # a fresh look finds what another sender made twice

@@ -193,14 +193,20 @@ def study_told(summary: Summary, data: tables.DataFingerprint, ended_at: datetim
     tags = {
         "ballast.best_trial": "none" if best is None else str(best.number),
         "ballast.skill_shown": str(summary.skill_shown).lower(),
+        "ballast.verified": "not yet" if summary.verified is None else summary.verified.verdict,
+        "ballast.strongest_rival": "none" if summary.rival is None else summary.rival.name,
         "mlflow.note.content": summary.sentence(),  # what MLflow shows as the description
         **{f"ballast.version.{name}": version for name, version in study.versions.items()},
     }
     numbers = {
         "noise_floor": summary.noise_floor,
+        "measured_noise_floor": None if summary.measured is None else summary.measured.skill,
         "best_loss": None if best is None else best.value,
         "best_skill": None if best is None else best.skill,
+        "best_skill_over_rival": summary.skill_over_rival,
+        "verified_skill": None if summary.verified is None else summary.verified.skill,
         "trials_ended": ended,
+        "trials_above_naive": summary.above_naive,
         **{f"trials_{verdict}": summary.verdicts.get(verdict, 0) for verdict in Verdict},
     }
     at = milliseconds(study.created_at if ended_at is None else ended_at)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from search.trust.diebold_mariano import DieboldMariano
 from search.trust.interval import Interval
+from search.trust.resampling import few_rows_note
 
 CONFIDENCE = 0.95
 """Of the interval, at the first look at the test rows."""
@@ -59,6 +60,8 @@ class Claim:
     stopped: int
     """How many of the seeds the guard stopped."""
     rows: int
+    horizon: int = 1
+    """Rows that a target reaches over."""
 
 
 def confidence(look: int) -> float:
@@ -84,7 +87,8 @@ def conclude(claim: Claim) -> Conclusion:
             "once it does not learn again",
         )
     low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
-    reached = f"the skill over {claim.baseline} on {claim.rows} test rows is {claim.skill:+.4f}"
+    few = few_rows_note(claim.rows, claim.horizon)
+    reached = f"the skill over {claim.baseline} on {claim.rows} test rows{few} is {claim.skill:+.4f}"
     between = f"with {level:.6g} confidence between {low:+.4f} and {high:+.4f}"
     if claim.skill > claim.ceiling:
         return Conclusion(

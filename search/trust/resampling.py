@@ -9,14 +9,23 @@ from numpy.typing import NDArray
 FEWEST_ROWS = 20
 """Rows below which Politis & White's rule has no autocorrelations to look at, and no interval means much."""
 
+BLOCKS_NEEDED = 4
+"""Horizons that the rows of an interval span at least: fewer leave less than two degrees of freedom."""
+
 _FEWEST_BLOCKS = 3
 
 _CELLS_AT_ONCE = 4_000_000
 
 
 def fewest_rows(horizon: int) -> int:
-    """How many rows the bootstrap needs at a horizon, in rows."""
-    return max(FEWEST_ROWS, _FEWEST_BLOCKS * horizon)
+    """How many rows an interval needs at a horizon, in rows."""
+    return max(FEWEST_ROWS, BLOCKS_NEEDED * horizon)
+
+
+def few_rows_note(rows: int, horizon: int) -> str:
+    """A remark in brackets where fewer than 20 of `rows` are independent, as they overlap; else empty."""
+    independent = rows / horizon
+    return f" (few independent rows: n/h = {independent:.3g})" if independent < FEWEST_ROWS else ""
 
 
 def finite_rows(name: str, values: NDArray[np.floating], fewest: int = FEWEST_ROWS) -> NDArray[np.float64]:

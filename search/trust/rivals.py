@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from search.trust.conclusion import draws_for
 from search.trust.diebold_mariano import DieboldMariano, diebold_mariano
 from search.trust.interval import Interval, skill_interval
+from search.trust.resampling import few_rows_note
 
 
 class RivalVerdict(StrEnum):
@@ -83,7 +84,8 @@ def strongest_rival(
     skill = 1 - float(np.mean(losses)) / loss
     doubtful = [each for each, test in comparisons.items() if test.p_better > 1 - level]
     verdict = _verdict(interval, doubtful)
-    reason = _reason(name, skill, interval, comparisons, doubtful)
+    rows = f"{len(losses)} test rows{few_rows_note(len(losses), horizon)}"
+    reason = _reason(name, rows, skill, interval, comparisons, doubtful)
     return RivalAnswer(name, loss, skill, interval, verdict, reason, comparisons)
 
 
@@ -95,17 +97,18 @@ def _verdict(interval: Interval, doubtful: list[str]) -> RivalVerdict:
 
 def _reason(
     name: str,
+    rows: str,
     skill: float,
     interval: Interval,
     comparisons: Mapping[str, DieboldMariano],
     doubtful: list[str],
 ) -> str:
     """One sentence without a full stop, as the other conclusions have it."""
+    among = f"the strongest of {len(comparisons)} rivals" if len(comparisons) > 1 else "the only rival"
     found = (
-        f"the skill over {name}, the strongest of {len(comparisons)} rivals, is {skill:+.4f}, "
-        if len(comparisons) > 1
-        else f"the skill over {name}, the only rival, is {skill:+.4f}, "
-    ) + f"with {interval.level:.6g} confidence between {interval.low:+.4f} and {interval.high:+.4f}"
+        f"the skill over {name}, {among}, on {rows} is {skill:+.4f}, with {interval.level:.6g} confidence "
+        f"between {interval.low:+.4f} and {interval.high:+.4f}"
+    )
     if interval.high < 0:
         return f"{found}: {name} forecasts better than the model"
     if interval.low <= 0:

@@ -255,9 +255,16 @@ def _study_attributes(view: StudyView) -> dict[str, Any]:
     told: dict[str, Any] = {
         "result": summary.sentence(),
         "verdicts": ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()),
+        "above naive": summary.above_naive,
         "noise floor": summary.noise_floor,
         "skill shown": summary.skill_shown,
+        "verified": "not yet" if summary.verified is None else summary.verified.verdict,
     }
+    if summary.measured is not None:
+        told["noise floor, measured"] = summary.measured.skill
+    if summary.rival is not None and summary.skill_over_rival is not None:
+        told["best skill over strongest rival"] = summary.skill_over_rival
+        told["strongest rival"] = summary.rival.name
     return told if best is None else {**told, "best trial": best.number, "best skill": best.skill}
 
 

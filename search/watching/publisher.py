@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage, get_storage
 
 from search.optuna_storage import direct_storage
 from search.study import OpenStudy
+from search.summary import summarise
 from search.watching.publish import publish_study, shows
 from storage import query
 from storage.engine import Store
@@ -41,6 +42,12 @@ def published(study: OpenStudy) -> Iterator[None]:
     with _at_work(printer):
         yield
         printer.once_more = True
+
+
+def publish_once(store: Store, name: str) -> None:
+    """Publish the study as it is now, if it is to be shown. Never raises anything of its own."""
+    store = replace(store, patience=0.0)
+    _Printer(store, lambda: get_storage(direct_storage(store)), lambda: [name], _SHARE).look(lambda: False)
 
 
 @contextmanager
@@ -83,20 +90,21 @@ class _Printer:
         """Whether to look a last time after the stop."""
         self._store, self._ready, self._names, self._share = store, ready, names, share
         self._storage: BaseStorage | None = None
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, object] = {}
         self._has_warned = False
 
     def work(self) -> None:
         """Publish until it is told to stop."""
         while not self.stop.is_set():
             began = time.monotonic()
-            self._look(self.stop.is_set)
+            self.look(self.stop.is_set)
             took = time.monotonic() - began
             self.stop.wait(max(_REST_S, took * (1 / self._share - 1)))
         if self.once_more:
-            self._look(lambda: False)
+            self.look(lambda: False)
 
-    def _look(self, is_over: Callable[[], bool]) -> None:
+    def look(self, is_over: Callable[[], bool]) -> None:
+        """Publish what has changed, up to where it is over."""
         try:
             self._storage = self._storage or self._ready()
             names = self._names()
@@ -119,8 +127,8 @@ class _Printer:
         self._has_warned = True
 
     def _publish(self, storage: BaseStorage, name: str) -> None:
-        counts = query.verdict_counts(self._store, name)
-        stamp = sum(counts.values()), counts.get(None, 0)
+        now = summarise(self._store, name)
+        stamp = now.verdicts, now.verified, now.measured  # what changes when no trial does, too
         if self._seen.get(name) == stamp:
             return
         if not shows(self._store, name) or publish_study(self._store, storage, name):

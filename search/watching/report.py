@@ -89,14 +89,14 @@ def _trials(view: StudyView, where: str) -> list[Block]:
     if not view.trials:
         return [Paragraph("No trial has been started yet.")]
     shown = listed_trials(view.trials)
+    stopped = {found.trial: found for found in view.findings}  # the last one, for which a trial was stopped
     keys = sorted({key for trial in shown for key in trial.params})
     rows = [
         (
             trial.number,
             trial_sections.verdict(trial),
             ", ".join(trial.reasons),
-            trial_sections.loss(trial.value),
-            trial_sections.skill(trial.skill),
+            *trial_sections.loss_and_skill(trial, stopped.get(trial.number)),
             trial.epochs,
             duration(trial.duration_s),
             *(_short(trial.params.get(key)) for key in keys),

@@ -27,7 +27,8 @@ def study_note(view: StudyView, where: str = "") -> list[Block]:
 def trial_note(view: TrialView) -> list[Block]:
     """Why a trial ended as it did, what the guard did to it, and where its settings come from."""
     trial = view.trial
-    blocks: list[Block] = [trial_sections.ending(trial), trial_sections.outcome(trial)]
+    last = view.findings[-1] if view.findings else None
+    blocks: list[Block] = [trial_sections.ending(trial), trial_sections.outcome(trial, last)]
     blocks += trial_sections.by_fold(trial, view.epochs)
     blocks += trial_sections.ancestry(trial)
     if view.findings:

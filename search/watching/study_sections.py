@@ -1,24 +1,19 @@
 """What there is to say of a study, as blocks: one function per part, for its note and for its report."""
 
 import shlex
+from collections.abc import Mapping
 
+from search.references import FORECASTS, absent_rivals, rivals
+from search.summary import MeasuredFloor
 from search.watching.blocks import Block, Code, Paragraph, Table
 from search.watching.trial_sections import loss, skill
 from search.watching.view import StudyView
 from search.words import cell
 from storage.verdicts import Verdict
 
-_FORECASTS = {
-    "zero": "always 0",
-    "train_mean": "the mean of the training rows",
-    "persistence": "the last known value",
-    "har": "a regression on the means of 1, 5 and 22 rows",
-}
-"""The naive forecasts in words; trainer/rivals/naive.py has them in full."""
-
 
 def result(view: StudyView) -> list[Block]:
-    """The result in one sentence, and the counts by verdict."""
+    """The headline, and the counts by verdict."""
     summary = view.summary
     done = f"{view.done} of {view.study.wanted} trials are done."
     if not summary.verdicts:
@@ -27,24 +22,32 @@ def result(view: StudyView) -> list[Block]:
         ("verdict", "trials"),
         [(name if name == "running" else Verdict(name), n) for name, n in summary.verdicts.items()],
     )
+    if summary.accepted:
+        done += f" Of {summary.accepted} accepted ones {summary.above_naive} are above {summary.baseline}."
     return [Paragraph(summary.sentence(), strong=True), Paragraph(done), counts]
 
 
 def skill_told(view: StudyView) -> list[Block]:
-    """The skill of the best trial beside what luck reaches and what is believed, and over each baseline."""
+    """The skill of the best trial beside what luck reaches and what is believed, and over each forecast."""
     summary, facts = view.summary, view.study.facts
-    name, best = facts["baseline"]["name"], summary.best
+    name, best, measured = summary.baseline, summary.best, summary.measured
     marks = [
-        ("skill of the best trial", None if best is None else skill(best.skill)),
-        ("noise floor", skill(summary.noise_floor)),
+        ("skill of the best trial on validation rows", None if best is None else skill(best.skill)),
+        ("noise floor by the formula", skill(summary.noise_floor)),
+        ("noise floor as measured", "not measured yet" if measured is None else _measured(measured)),
         ("ceiling", skill(facts["skill_ceiling"])),
     ]
     explained = (
         f"Skill is the share of the loss of a naive forecast ({name}, the best of those below) that a trial "
-        "takes away: 0 is no better, 1 is perfect. Luck alone reaches the noise floor, so a skill below it "
-        "shows nothing. A skill above the ceiling is taken for a leak, and its trial is suspicious."
+        "takes away: 0 is no better, 1 is perfect. Luck alone reaches the noise floors: one follows from the "
+        "number of epochs and rows, the other is measured on the forecasts of these trials. A skill below "
+        "either shows nothing. A skill above the ceiling is taken for a leak, and its trial is suspicious."
     )
-    return [Paragraph(explained), Table(("", "skill"), marks), baselines(view)]
+    return [Paragraph(explained), Table(("", "skill"), marks), baselines(view), *fitted_rivals(view)]
+
+
+def _measured(found: MeasuredFloor) -> str:
+    return f"{skill(found.skill)} on {found.trials} trials"
 
 
 def verified(view: StudyView, where: str) -> list[Block]:
@@ -69,18 +72,29 @@ def verified(view: StudyView, where: str) -> list[Block]:
 
 def baselines(view: StudyView) -> Table:
     """The loss of each naive forecast on the validation rows, and the skill of the best trial over it."""
+    return _compared(view, "naive forecast", view.study.facts["baselines"])
+
+
+def fitted_rivals(view: StudyView) -> list[Block]:
+    """The same for each fitted rival, and why others are not there; nothing for a study without any."""
+    losses, absent = rivals(view.study.facts), absent_rivals(view.study.facts)
+    blocks: list[Block] = [_compared(view, "fitted rival", losses)] if losses else []
+    return [*blocks, *(Paragraph(f"Not fitted: {name}: {reason}.") for name, reason in absent.items())]
+
+
+def _compared(view: StudyView, what: str, losses: Mapping[str, float]) -> Table:
     best = view.summary.best
     value = None if best is None else best.value
     rows = [
         (
             name,
-            loss(naive),
-            None if value is None or not naive else skill(1 - value / naive),
-            _FORECASTS.get(name),
+            loss(other),
+            None if value is None or not other else skill(1 - value / other),
+            FORECASTS.get(name),
         )
-        for name, naive in sorted(view.study.facts["baselines"].items(), key=lambda pair: pair[1])
+        for name, other in sorted(losses.items(), key=lambda pair: pair[1])
     ]
-    return Table(("naive forecast", "loss", "skill over it", "it is"), rows)
+    return Table((what, "loss", "skill over it", "it is"), rows)
 
 
 def data(view: StudyView) -> list[Block]:

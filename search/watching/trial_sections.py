@@ -6,7 +6,7 @@ from typing import Any
 from search.config.layers import Layer, Override, Setting
 from search.recording import best_folds
 from search.watching.blocks import Paragraph, Table
-from search.words import cell, duration, one_line, place
+from search.words import cell, duration, one_line, place, refused
 from storage import tables
 from storage.verdicts import Verdict
 
@@ -31,14 +31,13 @@ def ending(trial: tables.Trial) -> Paragraph:
     )
 
 
-def outcome(trial: tables.Trial) -> Table:
-    """What came of it, in one row."""
+def outcome(trial: tables.Trial, last: tables.Finding | None = None) -> Table:
+    """What came of it, in one row; `last` is the last finding, if there is any."""
     return Table(
         ("loss", "skill", "best epoch", "epochs", "time", "seed"),
         [
             (
-                loss(trial.value),
-                skill(trial.skill),
+                *loss_and_skill(trial, last),
                 trial.best_epoch,
                 trial.epochs,
                 duration(trial.duration_s),
@@ -119,6 +118,16 @@ def loss(value: float | None) -> str:
 def skill(value: float | None) -> str:
     """A skill, always with its sign."""
     return "–" if value is None else f"{value:+.4f}"
+
+
+def loss_and_skill(trial: tables.Trial, last: tables.Finding | None) -> tuple[str, str]:
+    """Both, as precise as they are worth comparing. A suspicious trial has in their place the number that
+    made it so, and its limit; `last` is the trial's last finding.
+    """
+    told = loss(trial.value), skill(trial.skill)
+    if trial.verdict is not Verdict.SUSPICIOUS or last is None:
+        return told
+    return (refused(last), told[1]) if last.kind == "loss_too_low" else (told[0], refused(last))
 
 
 def verdict(trial: tables.Trial) -> Verdict | str:

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from search.data import load
 from search.progress import Silence
 from search.runner import RunEnd, run
 from search.study import OpenStudy, open_study
-from storage import query, tables
+from storage import looks, query, tables
 from storage.engine import Store, open_store
 
 ROWS = 400
@@ -45,6 +46,7 @@ ENDLESS: dict[str, Any] = {"epochs": 100_000, "patience": 100_000}
 
 Launch = Callable[..., "Launched"]
 Ballast = Callable[..., "Result"]
+Answer = Callable[..., None]
 
 
 class WriteStudy(Protocol):
@@ -211,6 +213,40 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     yield launch
     for store in stores:
         store.close()
+
+
+@pytest.fixture
+def answer() -> Answer:
+    """Put an answer of `verify` about an accepted trial on record, as `verify` does."""
+
+    def answer(store: Store, trial: int, verdict: str, skill: float | None = 0.02, **report: Any) -> None:
+        row, moment = query.trial(store, "small", trial), datetime(2026, 11, 29, 12, tzinfo=UTC)
+        look = tables.Look(
+            study="small",
+            trial=trial,
+            configuration="0" * 64,
+            source="prices.csv",
+            content="0" * 64,
+            target="High, Low",
+            first_time=moment,
+            last_time=moment,
+            looked_at=moment + timedelta(minutes=len(looks.of_study(store, "small"))),
+            looked_by="ada@host",
+            seeds=[1, 2, 3],
+        )
+        told = {
+            "skill": skill,
+            "reason": "the guard stopped 2 of 3 trainings",
+            "value": 0.5,
+            "baseline": {"name": "har", "loss": 0.51},
+            "interval": {"low": -0.07, "high": 0.12, "level": 0.95, "block": 1},
+            "validation": {"value": row.value, "skill": row.skill},
+            "seeds": [{"seed": seed} for seed in (1, 2, 3)],
+            **report,
+        }
+        looks.conclude(store, looks.begin(store, look), verdict, told)
+
+    return answer
 
 
 @pytest.fixture

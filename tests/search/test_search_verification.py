@@ -148,7 +148,7 @@ def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
         models={"gru": {"learning_rate": 1e-2}},
         guard={"min_movement": 0},
     )
-    with pytest.raises(RequestError, match=r"\d+ test rows at a horizon of 36, and an interval needs 108"):
+    with pytest.raises(RequestError, match=r"\d+ test rows at a horizon of 36, and an interval needs 144"):
         verify(path, opened_elsewhere, seeds=1)
     assert looks.of_study(opened_elsewhere, "small") == []
 

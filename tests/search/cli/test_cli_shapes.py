@@ -1,5 +1,6 @@
 """What other programs rely on: JSON of the promised shapes, in pipes without escape codes."""
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,10 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     assert ran.code == 0, ran.err
     status = ballast("status", "a: b", "--json").json
     assert ran.json == status
-    assert list(status) == ["study", "trials", "verdicts", "best", "skill_shown"]
+    assert list(status) == [
+        *("study", "trials", "verdicts", "best", "skill_shown", "verified", "rivals_losses", "above_naive")
+    ]
+    assert (status["verified"], status["rivals_losses"]) == (None, {})
     assert status["study"] == "a: b"
     assert status["verdicts"] == {"accepted": 2}
     assert list(status["best"]) == ["number", "value", "skill"]
@@ -34,6 +38,41 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     assert trained.code == 0
     assert trained.json["reproduced"] is True
     assert trained.json["value"] == status["best"]["value"] == exported[0]["value"]
+
+
+def test_the_shape_of_a_study_that_was_verified(write_study: "WriteStudy", ballast: "Ballast") -> None:
+    assert ballast("run", write_study().name).code == 0
+    assert ballast("export", "small", "-o", "best.yaml").code == 0
+    verified = ballast("verify", "best.yaml", "--seeds", 1, "--json").json
+    status = ballast("status", "small", "--json").json
+    assert list(status["verified"]) == ["verdict", "skill", "strongest_rival", "at"]
+    assert status["verified"]["verdict"] == verified["verdict"]
+    assert status["verified"]["skill"] == verified["skill"]
+    assert status["skill_shown"] is (verified["verdict"] == "holds")
+    told = ballast("status", "small").out
+    assert told.startswith(f"{verified['verdict'].capitalize()}: on unseen rows skill ")
+    assert ballast("export", "small", "-o", "again.yaml").code == 0
+    header = Path("again.yaml").read_text().partition("\n\n")[0]
+    assert f"# {verified['verdict'].capitalize()}: on unseen rows skill " in header
+    again = ballast("run", "study.yaml").out
+    assert f"{verified['verdict'].capitalize()}: on unseen rows skill " in again
+    assert "above the noise floor" not in told + header + again
+
+
+def test_a_suspicious_trial_has_the_number_that_made_it_so(
+    write_study: "WriteStudy", ballast: "Ballast"
+) -> None:
+    ran = ballast("run", write_study(leak=True).name, "--trials", 1)
+    (row,) = ballast("trials", "small", "--json").json
+    assert list(row["suspicion"]) == ["finding", "value", "limit"]
+    assert row["suspicion"]["finding"] == "skill_too_high"
+    assert row["suspicion"]["value"] > row["suspicion"]["limit"]
+    number = f"{row['suspicion']['value']:+.4f} > {row['suspicion']['limit']:+.4f}"
+    for told in (ran.out, ballast("trials", "small").out):
+        assert number in told
+    assert "nothing is worth exporting: all trials are suspicious (1), too good to be true" in ran.out
+    (line,) = ballast("trials", "small", "--watch", "--json").out.splitlines()
+    assert json.loads(line) == row
 
 
 def test_the_shape_of_check(write_study: "WriteStudy", ballast: "Ballast") -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from search.trust.diebold_mariano import diebold_mariano
 from search.trust.interval import Interval, skill_interval
 
 Losses = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -64,6 +65,29 @@ def test_overlapping_losses_get_a_wider_interval_than_shuffled_ones() -> None:
     assert overlap.high - overlap.low > 2 * (shuffled.high - shuffled.low)
 
 
+def test_few_overlapping_rows_claim_no_skill_where_there_is_none() -> None:
+    """80 rows, each a sum over 20 rows; both forecasts miss the mean by as much, one from each side."""
+    claims = 0
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        target = np.convolve(rng.standard_normal(99), np.ones(20), "valid") / np.sqrt(20)
+        claims += skill_interval((target - 0.1) ** 2, (target + 0.1) ** 2, horizon=20).low > 0
+    # 25 are expected at 2.5 %; four binomial errors of 4.9 each
+    assert claims <= 45
+
+
+def test_the_interval_of_overlapping_rows_and_diebold_mariano_agree_about_zero() -> None:
+    verdicts = set()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        target = np.convolve(rng.standard_normal(204), np.ones(5), "valid")
+        model, baseline = (target - rng.standard_normal(200)) ** 2, (target - 1.5) ** 2
+        sure = skill_interval(model, baseline, horizon=5, level=0.95).low > 0
+        assert sure == (diebold_mariano(model, baseline, horizon=5).p_better < 0.025)
+        verdicts.add(sure)
+    assert verdicts == {True, False}
+
+
 def test_scale_of_the_losses_does_not_matter() -> None:
     model, baseline = heavy_tailed(200, 5)
     plain, scaled = (skill_interval(model * unit, baseline * unit) for unit in (1.0, 1e-6))
@@ -72,11 +96,11 @@ def test_scale_of_the_losses_does_not_matter() -> None:
 
 def test_losses_equal_to_the_baseline_have_skill_zero_without_doubt() -> None:
     losses = heavy_tailed(100, 6)[1]
-    assert skill_interval(losses, losses, horizon=3) == Interval(0.0, 0.0, 0.95, 3)
+    assert skill_interval(losses, losses, horizon=3) == Interval(0.0, 0.0, 0.95, 13)  # 100 rows / 8 cosines
 
 
 def test_too_few_rows_for_the_horizon_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"horizon is 22 with 60 rows; give 1 to 20, a third of them"):
+    with pytest.raises(ValueError, match=r"horizon is 22 with 60 rows; give 1 to 15, a quarter of them"):
         skill_interval(np.ones(60), np.ones(60), horizon=22)
 
 

@@ -1,19 +1,24 @@
 """Naive forecasts against independent computations, and the numbers of believable skill."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 from scipy import stats
 
+from tests.trainer.rivals.conftest import MakeData
 from trainer.config import DataConfig
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare
 from trainer.errors import DataError
-from trainer.rivals.naive import baseline_losses
+from trainer.rivals.naive import baseline_forecasts, baseline_losses
 from trainer.skill import Baseline, best_baseline, noise_floor, skill, skill_ceiling
+
+Floats = npt.NDArray[np.float64]
 
 VOLATILITY = {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility"}
 RETURN = {"transform": "log_return", "column": "Close", "kind": "return"}
@@ -145,3 +150,86 @@ def test_a_target_of_another_kind_must_say_what_is_believable() -> None:
         DataError, match=r"guard\.max_skill is null, and a target of kind 'other'.*--set guard\.max_skill"
     ):
         skill_ceiling("other", 0.0, None)
+
+
+def daily_har(rows: int, seed: int) -> Floats:
+    """A series that is a daily HAR with a day, a week and a month."""
+    shocks = np.random.default_rng(seed).normal(0, 0.3, rows)
+    values = np.zeros(rows)
+    for t in range(22, rows):
+        week, month = values[t - 5 : t].mean(), values[t - 22 : t].mean()
+        values[t] = 0.5 * values[t - 1] + 0.3 * week + 0.15 * month + shocks[t]
+    return values
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 21])
+def test_har_has_its_daily_term_at_every_horizon(make_data: MakeData, horizon: int) -> None:
+    values = pd.Series(daily_har(4000, 3))
+    data = make_data(values.to_numpy(), values.to_numpy()[:, None], horizon=horizon)
+    terms = np.column_stack([np.ones(4000), values, values.rolling(5).mean(), values.rolling(22).mean()])[
+        : len(data.target)
+    ]
+    fit, held, target = data.fitting[21:], data.validation, data.target.astype(float)
+    weights, *_ = np.linalg.lstsq(terms[fit], target[fit], rcond=None)
+    expected = float(np.mean((target[held] - terms[held] @ weights) ** 2))
+    losses = baseline_losses(data, held)
+    assert losses["har"] == pytest.approx(expected, rel=1e-6)
+    assert losses["har"] < losses["persistence"]
+
+
+@pytest.mark.parametrize("kind", ["return", "other"])
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_an_autoregression_is_as_good_as_the_true_one(make_data: MakeData, kind: str, horizon: int) -> None:
+    shocks = np.random.default_rng(4).normal(0, 1, 4000)
+    values = np.zeros(4000)
+    for t in range(1, 4000):
+        values[t] = 0.5 * values[t - 1] + shocks[t]
+    data = make_data(values, values[:, None], horizon=horizon, kind=kind)
+    share = np.mean([0.5**k for k in range(1, horizon + 1)])
+    told = (share * values[data.validation] - data.scaler.target_mean) / data.scaler.target_std
+    true = float(np.mean((data.target[data.validation] - told) ** 2))
+    assert baseline_losses(data, data.validation)["ar"] == pytest.approx(true, rel=0.01)
+
+
+def by_the_hour(rows: int, seed: int) -> tuple[Floats, np.ndarray[Any, np.dtype[np.int64]]]:
+    """Hourly values of which most is the hour of the day, and that hour."""
+    hours = np.arange(rows) % 24
+    noise = np.random.default_rng(seed).normal(0, 0.3, rows)
+    return np.sin(2 * np.pi * hours / 24) + noise, hours.astype(np.int64)
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_the_time_of_day_is_known_to_seasonal_and_to_har(make_data: MakeData, horizon: int) -> None:
+    values, hours = by_the_hour(6000, 5)
+    slots = {"slots": hours[: 6000 - horizon], "per_day": 24}
+    data = make_data(values, values[:, None], horizon=horizon, **slots)
+    season = np.sin(2 * np.pi * np.arange(6000) / 24)
+    ahead = np.mean([season[k : k + len(data.target)] for k in range(1, horizon + 1)], axis=0)
+    told = (ahead - data.scaler.target_mean) / data.scaler.target_std
+    noise = float(np.mean((data.target[data.validation] - told[data.validation]) ** 2))
+    losses = baseline_losses(data, data.validation)
+    assert losses["seasonal"] < 1.15 * noise
+    assert losses["har"] < 1.1 * noise
+
+
+def test_no_naive_forecast_looks_ahead(make_data: MakeData) -> None:
+    values, hours = by_the_hour(3000, 6)
+    for horizon, kind in ((1, "volatility"), (5, "volatility"), (5, "other")):
+        slots = {"slots": hours[: 3000 - horizon], "per_day": 24}
+        data = make_data(values, values[:, None], horizon=horizon, kind=kind, **slots)
+        rows = data.validation[:50]
+        last = int(rows[-1])
+        target, own = data.target.copy(), data.history.own.copy()
+        target[last - horizon + 1 :] = 9.0
+        own[last + 1 :] = 9.0
+        spoilt = replace(data, target=target, history=replace(data.history, own=own))
+        before, after = baseline_forecasts(data, rows), baseline_forecasts(spoilt, rows)
+        assert "seasonal" in before
+        for name, told in before.items():
+            np.testing.assert_array_equal(told, after[name], err_msg=name)
+
+
+def test_a_short_table_of_hours_leaves_out_the_long_averages_of_har(make_data: MakeData) -> None:
+    values, hours = by_the_hour(500, 7)
+    data = make_data(values, values[:, None], slots=hours[:499], per_day=24)
+    assert baseline_losses(data, data.validation)["har"] < 1

@@ -1,0 +1,149 @@
+"""What to do with a study that has ended: the next step that fits its state, in words and commands. Pure."""
+
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.references import in_words, rivals
+from search.summary import Summary
+from search.verified import DOES_NOT_HOLD, HOLDS, Verified
+from storage.verdicts import Verdict
+
+_FEWEST_SEEDS = 3
+"""Trainings below which `verify` does not say *holds*; as in search/trust/conclusion.py."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """The two settings of a study that decide how lucky its best trial can be."""
+
+    split_method: str = "holdout"
+    schedule: str = "constant"
+
+
+def next_steps(summary: Summary, where: str = "", habits: Habits | None = None) -> list[str]:
+    """One line or several, the most important first; `where` is ` --store URL`, or empty."""
+    step = _Step(summary, where, habits or Habits())
+    return [*step.lines(), *_beside_rivals(summary)]
+
+
+@dataclass(frozen=True)
+class _Step:
+    summary: Summary
+    where: str
+    habits: Habits
+
+    def lines(self) -> Iterator[str]:
+        summary = self.summary
+        if summary.verified is not None:
+            yield from self._after(summary.verified)
+        elif summary.best is None:
+            yield self._none_accepted()
+        elif not summary.above_naive:
+            yield (
+                f"nothing is worth exporting: of {summary.accepted} accepted trials none is above "
+                f"{summary.baseline}, the best naive forecast; try other features, or more rows"
+            )
+            yield f"if you want the file all the same, take it away: {self._export()}"
+        elif not summary.above_floor:
+            yield (
+                "nothing is worth verifying yet: luck alone explains the best skill, and every look at the "
+                "test rows makes the next one stricter; try other features, or more validation rows"
+            )
+            yield f"if you want the file all the same, take it away: {self._export()}"
+        else:
+            yield f"take it away: {self._export()}"
+            yield f"then ask rows that no search has seen: ballast verify best.yaml{self.where}"
+
+    def _export(self, trial: int | None = None) -> str:
+        which = "" if trial is None else f" --trial {trial}"
+        return f"ballast export {self._name}{self.where}{which} -o best.yaml"
+
+    @property
+    def _name(self) -> str:
+        return shlex.quote(self.summary.study.name)
+
+    def _none_accepted(self) -> str:
+        summary = self.summary
+        suspicious = summary.verdicts.get(Verdict.SUSPICIOUS, 0)
+        if suspicious and suspicious == summary.trials:
+            return (
+                f"nothing is worth exporting: all trials are suspicious ({suspicious}), too good to be true; "
+                f"{self._find_the_leak()}"
+            )
+        told = ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
+        return (
+            f"nothing is worth exporting: no trial was accepted ({told}); see why: "
+            f"ballast trials {self._name}{self.where}"
+        )
+
+    def _find_the_leak(self) -> str:
+        return f"look for a leak: ballast check {shlex.quote(self.summary.study.study_file)} --deep"
+
+    def _after(self, verified: Verified) -> Iterator[str]:
+        trial, day = verified.trial, f"{verified.at:%Y-%m-%d}"
+        if verified.verdict == HOLDS:
+            yield f"trial {trial} holds on unseen rows (verified {day})"
+            yield f"take it away: {self._export(trial)}"
+            yield "then make a model of it: ballast train best.yaml --save model"
+        elif verified.verdict == DOES_NOT_HOLD:
+            yield (
+                f"trial {trial} was refuted on unseen rows (verified {day}); another trial would face the "
+                "same rows at a stricter level, so change the study first"
+            )
+            yield f"what to change: {'; '.join(self._changes())}"
+        else:
+            yield f"the unseen rows cannot tell whether trial {trial} holds (verified {day})"
+            yield self._to_tell(verified)
+
+    def _changes(self) -> Iterator[str]:
+        if self.habits.split_method == "holdout":
+            yield "judge trials on several stretches of time (data.split.method: walk_forward)"
+        if self.habits.schedule == "constant":
+            yield "let the learning rate fall to 0 (training.schedule: cosine)"
+        yield "try other features"
+
+    def _to_tell(self, verified: Verified) -> str:
+        ceiling = self.summary.study.facts.get("skill_ceiling")
+        if ceiling is not None and verified.skill is not None and verified.skill > ceiling:
+            return self._find_the_leak()
+        if 0 < len(verified.report.get("seeds") or ()) < _FEWEST_SEEDS:
+            return f"ask with more seeds: ballast verify best.yaml{self.where} --seeds 5"
+        return "more test rows would: end data.split.validation_until earlier, or wait for new rows"
+
+
+def _beside_rivals(summary: Summary) -> Iterator[str]:
+    """Says so where a fitted rival does as well: the linear one if it does, as it is the simplest."""
+    if summary.best is None or summary.best.value is None or not summary.above_naive:
+        return
+    verified = summary.verified
+    if verified is not None and verified.strongest_rival is not None:
+        found = _equal_when_verified(verified, verified.strongest_rival)
+    else:
+        found = _equal_on_validation(summary, summary.best.value)
+    if found is not None:
+        name, does = found
+        yield f"{in_words(name)} does {does}; the network adds nothing that these rows can show"
+
+
+def _equal_when_verified(verified: Verified, rival: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The rival that does as well on the test rows, by the answer to the second question, and how well."""
+    if rival["verdict"] == "yes":
+        return None
+    losses, value = verified.report.get("rivals_losses") or {}, verified.report.get("value")
+    does = "better" if rival["verdict"] == "no" else "as well"
+    if value is not None and losses.get("linear", math.inf) <= value:
+        return "linear", does if rival["name"] == "linear" else "as well"
+    return rival["name"], does
+
+
+def _equal_on_validation(summary: Summary, best: float) -> tuple[str, str] | None:
+    """The rival over which the best trial's skill is no more than luck reaches, on the validation rows."""
+    skills = {name: 1 - best / loss for name, loss in rivals(summary.study.facts).items() if loss > 0}
+    equal = [name for name, over in skills.items() if over <= summary.floor]
+    if not equal:
+        return None
+    name = "linear" if "linear" in equal else equal[0]
+    return name, "better" if skills[name] < -summary.floor else "as well"

@@ -1,0 +1,158 @@
+"""The step that a study's state asks for."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from search.next_step import Habits, next_steps
+from search.summary import MeasuredFloor, Summary
+from search.verified import Verified
+from storage import tables
+
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
+RIDGE = "a ridge on these features does as well; the network adds nothing that these rows can show"
+
+
+def study(**facts: Any) -> tables.Study:
+    known = {"baseline": {"name": "har", "loss": 0.5}, "skill_ceiling": 0.3, **facts}
+    return tables.Study(
+        name="a b",
+        created_at=NOON,
+        study_file="s.yaml",
+        policy_file="p",
+        seed=0,
+        fingerprints={},
+        versions={},
+        facts=known,
+    )
+
+
+def summary(skill: float | None = 0.1, **more: Any) -> Summary:
+    """A study whose best trial has this skill; None: no trial was accepted. Facts are keywords of `facts`."""
+    facts = more.pop("facts", {})
+    best = None
+    if skill is not None:
+        best = tables.Trial(
+            study="a b",
+            number=3,
+            params={},
+            seed=0,
+            started_at=NOON,
+            worker="w",
+            value=0.5 * (1 - skill),
+            skill=skill,
+        )
+    known = {
+        "verdicts": {"accepted": 4} if best else {"suspicious": 4},
+        "above_naive": 2 if skill is not None and skill > 0 else 0,
+        **more,
+    }
+    return Summary(study=study(**facts), best=best, noise_floor=0.01, seconds_per_trial=1.0, **known)
+
+
+def verified(verdict: str, skill: float = 0.02, **report: Any) -> Verified:
+    return Verified(verdict, 3, NOON, {"skill": skill, "value": 0.5, "seeds": [{}, {}, {}], **report})
+
+
+def test_skill_on_validation_rows_is_exported_and_then_verified() -> None:
+    assert next_steps(summary(), " --store x") == [
+        "take it away: ballast export 'a b' --store x -o best.yaml",
+        "then ask rows that no search has seen: ballast verify best.yaml --store x",
+    ]
+
+
+def test_where_every_trial_is_suspicious_a_leak_is_looked_for() -> None:
+    (told,) = next_steps(summary(None))
+    assert told == (
+        "nothing is worth exporting: all trials are suspicious (4), too good to be true; "
+        "look for a leak: ballast check s.yaml --deep"
+    )
+
+
+def test_where_no_trial_was_accepted_the_counts_say_why() -> None:
+    (told,) = next_steps(summary(None, verdicts={"unstable": 3, "suspicious": 1}))
+    assert told == (
+        "nothing is worth exporting: no trial was accepted (3 unstable, 1 suspicious); see why: "
+        "ballast trials 'a b'"
+    )
+
+
+def test_where_no_trial_is_above_the_naive_forecast_nothing_is_worth_exporting() -> None:
+    first, second = next_steps(summary(-0.02))
+    assert first.startswith("nothing is worth exporting: of 4 accepted trials none is above har")
+    assert second.endswith("take it away: ballast export 'a b' -o best.yaml")
+
+
+@pytest.mark.parametrize("measured", [None, MeasuredFloor(0.05, 4)])
+def test_a_skill_that_luck_explains_is_not_worth_verifying(measured: MeasuredFloor | None) -> None:
+    below = 0.005 if measured is None else 0.04  # the measured floor counts as the formula's does
+    first, *_ = next_steps(summary(below, measured=measured))
+    assert first.startswith("nothing is worth verifying yet: luck alone explains the best skill")
+
+
+def test_what_holds_is_made_a_model_of() -> None:
+    assert next_steps(summary(verified=verified("holds"))) == [
+        "trial 3 holds on unseen rows (verified 2026-11-29)",
+        "take it away: ballast export 'a b' --trial 3 -o best.yaml",
+        "then make a model of it: ballast train best.yaml --save model",
+    ]
+
+
+def test_what_was_refuted_says_what_to_change() -> None:
+    refuted = summary(verified=verified("does not hold"))
+    first, second = next_steps(refuted)
+    assert first.startswith("trial 3 was refuted on unseen rows (verified 2026-11-29)")
+    assert "data.split.method: walk_forward" in second
+    assert "training.schedule: cosine" in second
+    (_, third) = next_steps(refuted, habits=Habits("walk_forward", "cosine"))
+    assert third == "what to change: try other features"
+
+
+def test_what_the_test_rows_cannot_tell_needs_rows_seeds_or_a_look_for_a_leak() -> None:
+    def told(answer: Verified) -> str:
+        return next_steps(summary(verified=answer))[1]
+
+    assert told(verified("cannot tell")).startswith("more test rows would: ")
+    assert told(verified("cannot tell", seeds=[{}])) == (
+        "ask with more seeds: ballast verify best.yaml --seeds 5"
+    )
+    assert told(verified("cannot tell", 0.4)) == "look for a leak: ballast check s.yaml --deep"
+
+
+@pytest.mark.parametrize(
+    ("losses", "told"),
+    [
+        ({"linear": 0.452, "boosted": 0.451}, [RIDGE]),  # the best has 0.45: less than the floor above it
+        ({"linear": 0.5}, []),
+        ({"linear": 0.5, "boosted": 0.45}, [RIDGE.replace("a ridge", "a model of boosted trees")]),
+        ({"linear": 0.40}, [RIDGE.replace("as well", "better")]),
+        ({}, []),
+    ],
+)
+def test_a_rival_that_does_as_well_on_validation_rows_is_named(
+    losses: dict[str, float], told: list[str]
+) -> None:
+    assert next_steps(summary(facts={"rivals": losses}))[2:] == told
+
+
+@pytest.mark.parametrize(
+    ("verdict", "name", "told"),
+    [
+        ("cannot tell", "linear", [RIDGE]),
+        ("no", "linear", [RIDGE.replace("as well", "better")]),
+        ("yes", "linear", []),
+        ("cannot tell", "lhar", [RIDGE.replace("a ridge on these features", "lhar")]),
+    ],
+)
+def test_after_a_verification_its_second_answer_says_which_rival_does_as_well(
+    verdict: str, name: str, told: list[str]
+) -> None:
+    rival = {"name": name, "loss": 0.5, "skill": 0.0, "interval": None, "verdict": verdict}
+    found = verified("holds", strongest_rival=rival, rivals_losses={name: 0.5, "ewma": 0.9})
+    more = {"rivals": {"linear": 0.01}}  # what validation said counts no more
+    assert next_steps(summary(verified=found, facts=more))[3:] == told
+
+
+def test_a_study_that_beats_no_naive_forecast_is_not_compared_with_rivals() -> None:
+    assert RIDGE not in next_steps(summary(-0.1, facts={"rivals": {"linear": 0.5}}))

@@ -1,0 +1,114 @@
+"""The newest answer of `verify` about a study: which one it is, and its sentence."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from search.trust.conclusion import Answer as Conclusion
+from search.verified import ANSWERS, newest
+from storage import looks, tables
+from storage.engine import Store
+
+if TYPE_CHECKING:
+    from tests.search.conftest import Answer, Launch, WriteStudy
+
+RIVAL: dict[str, Any] = {
+    "name": "linear",
+    "loss": 0.5,
+    "skill": -0.003,
+    "interval": {"low": -0.04, "high": 0.03, "level": 0.99, "block": 1},
+    "verdict": "cannot tell",
+}
+
+
+@pytest.fixture
+def store(write_study: "WriteStudy", launch: "Launch") -> Store:
+    """A study of two accepted trials."""
+    return launch(write_study()).store
+
+
+def sentence(store: Store, ceiling: float | None = None) -> str:
+    found = newest(store, "small")
+    assert found is not None
+    return found.sentence(ceiling)
+
+
+def test_the_words_are_those_of_the_conclusion() -> None:
+    assert tuple(Conclusion) == ANSWERS
+
+
+def test_a_study_that_nobody_verified_has_no_answer(store: Store) -> None:
+    assert newest(store, "small") is None
+
+
+def test_the_newest_answer_counts(store: Store, answer: "Answer") -> None:
+    answer(store, 0, "holds", 0.1)
+    answer(store, 1, "does not hold", 0.02)
+    found = newest(store, "small")
+    assert found is not None
+    assert (found.verdict, found.trial, found.skill) == ("does not hold", 1, 0.02)
+
+
+def test_a_scoring_that_broke_off_is_no_answer(store: Store, answer: "Answer") -> None:
+    answer(store, 0, "holds", 0.1)
+    (known,) = looks.of_study(store, "small")
+    columns = {c.key: getattr(known, c.key) for c in tables.Look.__table__.columns if c.key != "id"}
+    looks.begin(store, tables.Look(**columns | {"looked_by": "bob@host", "verdict": None, "report": None}))
+    found = newest(store, "small")
+    assert found is not None
+    assert found.verdict == "holds"
+
+
+def test_what_was_only_compared_with_what_was_asked_for_is_no_headline(
+    store: Store, answer: "Answer"
+) -> None:
+    answer(store, 0, "does not hold", asked_for=True)
+    answer(store, 1, "holds", asked_for=False)
+    found = newest(store, "small")
+    assert found is not None
+    assert found.trial == 0
+
+
+def test_the_answer_about_another_study_of_the_same_name_is_left_out(store: Store, answer: "Answer") -> None:
+    answer(store, 0, "holds", validation={"value": 0.123, "skill": 0.5})
+    assert newest(store, "small") is None
+
+
+def test_the_sentence_has_the_answer_first_then_the_figures_and_what_validation_promised(
+    store: Store, answer: "Answer"
+) -> None:
+    answer(store, 0, "does not hold", 0.0239)
+    told = sentence(store)
+    assert told.startswith(
+        "Does not hold: on unseen rows skill +0.0239 over har (95 % between -0.0700 and +0.1200), trial 0, "
+        "verified 2026-11-29; on validation rows it was "
+    )
+
+
+@pytest.mark.parametrize("verdict", ["yes", "no", "cannot tell"])
+def test_both_questions_are_answered(store: Store, answer: "Answer", verdict: str) -> None:
+    answer(store, 0, "holds", 0.09, strongest_rival={**RIVAL, "verdict": verdict})
+    told = sentence(store)
+    assert told.startswith("Holds: on unseen rows skill +0.0900 over har")
+    assert f" Better than linear, the strongest rival: {verdict}, skill -0.0030" in told
+    assert told.endswith(" (99 % between -0.0400 and +0.0300).")
+
+
+def test_a_skill_that_nobody_should_believe_is_told_to_be_one(store: Store, answer: "Answer") -> None:
+    answer(store, 0, "cannot tell", 0.6)
+    assert "above the ceiling of 0.3000 for what is believable: look for a leak" in sentence(store, 0.3)
+    assert "ceiling" not in sentence(store, 0.7)
+
+
+def test_without_a_skill_the_reason_is_told(store: Store, answer: "Answer") -> None:
+    answer(store, 1, "does not hold", None, interval=None)
+    assert sentence(store) == (
+        "Does not hold: the guard stopped 2 of 3 trainings. Trial 1, verified 2026-11-29."
+    )
+
+
+def test_a_report_of_an_older_ballast_can_be_told(store: Store, answer: "Answer") -> None:
+    answer(store, 0, "holds", 0.1, baseline=None, interval=None, validation=None)
+    assert sentence(store) == (
+        "Holds: on unseen rows skill +0.1000 over the best naive forecast, trial 0, verified 2026-11-29."
+    )
