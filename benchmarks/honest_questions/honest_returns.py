@@ -130,7 +130,7 @@ RETURNS: dict[str, Callable[[Random, int], Study]] = {
             "fat tails": fat,
             "drift": drift,
             "GARCH": garch,
-            "GARCH with leverage": partial(garch, leverage=0.08),
+            "GARCH with leverage": partial(garch, leverage=0.15),
             "regimes": regimes,
             "illiquid": illiquid,
             "bid and ask": bounce,

@@ -59,13 +59,13 @@ def test_the_memory_of_an_autoregression_is_what_it_is_said_to_be() -> None:
     assert values.std() == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("leverage", [0.0, 0.08])
+@pytest.mark.parametrize("leverage", [0.0, 0.15])
 def test_volatility_clusters_and_falls_raise_it_where_there_is_leverage(leverage: float) -> None:
     returns = garch(np.random.default_rng(0), rows=50_000, leverage=leverage)
     assert returns.std() == pytest.approx(1, abs=0.15)
     assert autocorrelation(returns**2) > 0.1
     asymmetry = correlation(returns[:-1], returns[1:] ** 2)
-    assert (asymmetry < -0.05) if leverage else abs(asymmetry) < 0.03
+    assert (asymmetry < -0.03) if leverage else abs(asymmetry) < 0.02
 
 
 def test_a_har_is_forecast_by_its_day_week_and_month() -> None:

@@ -75,14 +75,21 @@ def test_each_message_about_honest_data_is_printed() -> None:
         (0.5, QUARANTINED, [True, True]),
         (0.5, replace(BLOCKED, said=(replace(BLOCKED.said[0], where="vol"),)), [False, True]),
         (0.0, replace(SILENT, verified=HOLDS), [True, False]),
+        (0.5, replace(QUARANTINED, verified=HOLDS), [True, False]),
         (0.0, replace(WARNED, verified=HOLDS), [True, True]),
     ],
-)  # fmt: skip
+)
 def test_a_leak_that_lifts_must_be_flagged_by_name_and_none_may_hold_unnamed(
     lift: float, answer: Answer, reached: list[bool]
 ) -> None:
-    goals = part_b.goals(of("b", "mean by month", {"lift": lift, "answer": answer.to_json()}))
-    assert [goal.reached for goal in goals] == reached
+    found = {"lift": lift, "clean_holds": False, "answer": answer.to_json()}
+    assert [goal.reached for goal in part_b.goals(of("b", "mean by month", found))] == reached
+
+
+@pytest.mark.parametrize(("lift", "reached"), [(0.0, True), (0.04, False)])
+def test_a_column_that_lifts_nothing_leaves_an_honest_skill_honest(lift: float, reached: bool) -> None:
+    found = {"lift": lift, "clean_holds": True, "answer": replace(SILENT, verified=HOLDS).to_json()}
+    assert part_b.goals(of("b", "mean by month", found))[1].reached is reached
 
 
 def test_one_claim_over_the_strongest_rival_in_twenty_is_the_most() -> None:
