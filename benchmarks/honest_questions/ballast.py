@@ -163,12 +163,14 @@ def searched(study: Study, *, seed: int, trials: int, verified: bool, **data: An
 
 def verified_alone(study: Study, *, seed: int, **data: Any) -> Answer:
     """Audit, then verify the one configuration of the file, which no search has chosen."""
-    with written(study_file(study, name="asked", seed=seed, trials=0, **data), study) as path:
-        with opened(path) as store:
-            try:
-                return Answer((), {}, verified=_read(verify(path, store, seeds=SEEDS)))
-            except AnswerIsNo:
-                return Answer(_told(inspect(resolve(path)).findings), {})
+    with (
+        written(study_file(study, name="asked", seed=seed, trials=0, **data), study) as path,
+        opened(path) as store,
+    ):
+        try:
+            return Answer((), {}, verified=_read(verify(path, store, seeds=SEEDS)))
+        except AnswerIsNo:
+            return Answer(_told(inspect(resolve(path)).findings), {})
 
 
 def skill_on_test(study: Study, *, seed: int) -> float:

@@ -28,7 +28,7 @@ def mean_of(name: str, rows: int) -> dict[str, Any]:
 
 def return_study(name: str, frame: pd.DataFrame, horizon: int, *columns: str) -> Study:
     """The return over the next `horizon` rows, from past returns and more `columns`."""
-    features = (
+    features: tuple[Mapping[str, Any], ...] = (
         _RETURN,
         {"name": "momentum", "column": "Close", "transform": "log_return", "window": max(5, horizon)},
         {"name": "risk", "of": "ret", "transform": "rolling_std", "window": 10},

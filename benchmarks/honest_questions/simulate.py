@@ -1,5 +1,7 @@
 """Series that are simulated, each of shape (rows,), and the tables that are made of them."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -23,7 +25,7 @@ def normal(random: Random, rows: int = ROWS) -> Floats:
 
 def fat(random: Random, rows: int = ROWS) -> Floats:
     """Independent values of Student's t with 4 degrees of freedom, variance 1."""
-    return np.asarray(random.standard_t(4, rows)) / np.sqrt(2)
+    return np.asarray(random.standard_t(4, rows), dtype=np.float64) / math.sqrt(2)
 
 
 def ar(random: Random, memory: float, rows: int = ROWS) -> Floats:
