@@ -197,7 +197,7 @@ def _answer(resolved: ResolvedStudy, study_data: StudyData, store: Store, export
     name, told = resolved.file.study.name, _told(study_data.audit.findings)
     run(open_study(resolved, study_data, store), Silence(), lambda: False)
     trials = query.trials(store, name)
-    verdicts = Counter(str(trial.verdict) for trial in trials)
+    verdicts = dict(Counter(str(trial.verdict) for trial in trials))
     suspicious = (
         finding.message
         for trial in trials
