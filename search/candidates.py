@@ -1,7 +1,5 @@
 """Configurations that are to be verified: of a file, or the best of a study on record."""
 
-import hashlib
-import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from search.choice import By, choose
-from search.config.effects import idle_keys
-from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, ResolvedTrial
+from search.config.resolved import ResolvedStudy, ResolvedTrial
 from search.errors import AnswerIsNo, RequestError
+from search.evaluations import decisive_values, digest_of
 from search.rerun import exported_from, rerun, resolve_one
 from search.robust import LowerBound
 from search.sources import resolve_from_store
@@ -20,12 +18,9 @@ from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from trainer.result import Outcome
 
-_DECIDES_NOTHING = DECIDES_NO_VALUE | {"data.source"}
-"""The path of the table is relative to the file that it stands in."""
-
 
 class Interrupted(Exception):
-    """Somebody asked for the end before the test rows were looked at."""
+    """Somebody asked for the end before the test rows were scored."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +43,19 @@ class Candidate:
     @property
     def decisive(self) -> dict[str, Any]:
         """What decides the training that is verified, by key: but for seeds, and what does nothing here."""
-        values = self.trial.values
-        idle = _DECIDES_NOTHING | idle_keys(values)
-        kept = {key: value for key, value in values.items() if key not in idle}
-        return kept | {"best_epoch": self.epochs - 1}
+        return decisive_values(self.trial.values) | {"best_epoch": self.epochs - 1}
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of what is decisive: the same wherever the file of a configuration lies."""
-        return hashlib.sha256(json.dumps(self.decisive, sort_keys=True).encode()).hexdigest()
+        return digest_of(self.decisive)
 
 
-def candidate_of(path: Path, policy: Path | None, should_stop: Callable[[], bool]) -> Candidate:
-    """The configuration of a file. One that was not exported is trained once, to find its best epoch.
+def candidate_of(
+    path: Path, policy: Path | None, should_stop: Callable[[], bool], store: Store | None = None
+) -> Candidate:
+    """The configuration of a file. One that was not exported is trained once, to find its best epoch; that
+    its validation rows were scored is put on record in `store`, if one is given.
 
     RequestError where the file leaves something to be searched, AnswerIsNo where that training was not
     accepted, Interrupted where it was stopped.
@@ -75,7 +70,8 @@ def candidate_of(path: Path, policy: Path | None, should_stop: Callable[[], bool
             exported.trial,
         )
     else:
-        found = rerun(path, policy=policy, should_stop=should_stop)
+        record = None if store is None else (lambda: store)
+        found = rerun(path, policy=policy, should_stop=should_stop, store=record)
         result = found.result
         if result.outcome is Outcome.INTERRUPTED:
             raise Interrupted

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from search import recording
-from search.config.resolved import ResolvedStudy
+from search.config.resolved import ResolvedStudy, means_the_same
 from search.config.schema import LEAVES
 from search.errors import RequestError
 from storage import tables
@@ -46,7 +46,7 @@ def changes(
     found = []
     for key in sorted(stacks.keys() | resolved.settings.keys()):
         before, after = recorded_value(key, stacks), _present(key, resolved)
-        if before != after and not key.startswith(MAY_CHANGE):
+        if not means_the_same(key, before, after) and not key.startswith(MAY_CHANGE):
             origin = resolved.settings[key].origin if key in resolved.settings else "left out"
             found.append(f"{key} was {before!r}, is {after!r} ({origin})")
     if fingerprints["content"] != content:

@@ -63,7 +63,7 @@ def differences(old: Session, new: Session, name: str) -> Iterator[str]:
     """For each table in which the study differs, how many rows do, and the first that does."""
     for table, rows in _selects(name):
         theirs, ours = _rows(old, table, rows, name), _rows(new, table, rows, name)
-        if table is tables.Look.__table__:
+        if table is tables.Evaluation.__table__:
             ours = ours[-len(theirs) :] if theirs else []  # those before were taken with the target's store
         wrong = [
             (place, mine, other)

@@ -17,9 +17,11 @@ from search.space import Choices, Dimension
 from storage import tables
 from trainer.config import DataConfig
 from trainer.data.audit import audit
+from trainer.data.features import build_series, stands_alone
 from trainer.data.findings import Audit, AuditFinding
 from trainer.data.source import Table, read_table, sha256_of
 from trainer.data.windows import Dataset, prepare_folds
+from trainer.data.worked_row import both_readings
 from trainer.rivals.naive import mean_baseline_losses
 from trainer.rivals.rivals import Rivals, rival_losses, rivals_of_folds
 from trainer.skill import Baseline, best_baseline, noise_floor, skill_ceiling
@@ -91,6 +93,7 @@ def inspect(resolved: ResolvedStudy, *, deep: bool = False) -> Audit:
     _require_the_same_rows(resolved)
     config = _most_demanding(resolved)
     table = read_table(config, folder=resolved.folder)
+    _require_meaning(resolved, table)
     return audit(config, resolved.trial_config.guard, table, deep=deep)
 
 
@@ -99,6 +102,7 @@ def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     _require_the_same_rows(resolved)
     config, guard = _most_demanding(resolved), resolved.trial_config.guard
     table = read_table(config, folder=resolved.folder)
+    _require_meaning(resolved, table)
     found = audit(config, guard, table)
     if not found.ok(strict) or not found.folds:
         raise AnswerIsNo(blocked(found, strict))
@@ -186,6 +190,19 @@ def _require_the_same_rows(resolved: ResolvedStudy) -> None:
             f"{resolved.settings[key].origin}: {key} is searched, and under data.split.method = cpcv the "
             f"first rows to be forecast depend on it; fix it with --set {key}=22, or use another method"
         )
+
+
+def _require_meaning(resolved: ResolvedStudy, table: Table) -> None:
+    """Raise RequestError where a new study does not say what a row of its raw target means."""
+    config = resolved.trial_config.data
+    target, key = config.target, "data.target.already_shifted"
+    if not stands_alone(target) or target.already_shifted is not None or resolved.is_older:
+        return
+    readings = both_readings(config, table, build_series(config, table))
+    raise RequestError(
+        f"{resolved.path}: {key} is missing, and the target is the column {target.column} as it is: "
+        f"{readings}; set {key} to true or false"
+    )
 
 
 def _largest(dimension: Dimension | None, fixed: int) -> int:

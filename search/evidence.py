@@ -11,11 +11,29 @@ from search.summary import MEASURED_FLOOR, MeasuredFloor, Summary, summarise
 from search.trust.luck import measured_floor, superior_predictive_ability
 from search.trust.overfitting import Overfitting, probability_of_overfitting
 from search.trust.sharpe import DeflatedSharpe, deflated_sharpe, sharpe_ratio, sign_returns
+from search.trust.timing import Timing, timing
 from storage import query, record, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
+from trainer.result import FindingKind
 
 _CHOSEN_FROM = (Verdict.ACCEPTED, Verdict.UNPROMISING)
+
+LONG_ONLY = "long_only"
+TRAIN_MEAN_SIGN = "train_mean_sign"
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """The suspicious trials of a study, from which nothing was chosen.
+
+    `highest_skill` is the highest that any of them showed, and `trial` its number; both are None where none
+    was found suspicious, or no skill is on record.
+    """
+
+    trials: int
+    highest_skill: float | None = None
+    trial: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,12 @@ class Evidence:
     overfitting: Overfitting | None
     """None where there are too few rows or trials to tell."""
     sharpe: DeflatedSharpe | None
-    """Of a strategy that holds the sign of the forecast; for targets that are returns alone."""
+    """Of a strategy that holds the sign of the forecast; for targets that are returns alone. Its benchmark is
+    to hold nothing, so where returns drift it is high for whoever is always long; see `timing`."""
+    timing: Mapping[str, Timing] | None
+    """What that strategy earns beyond `long_only`, and beyond `train_mean_sign`, which holds the sign of the
+    mean return of each fold's training rows; for returns alone."""
+    quarantined: Quarantined
 
     def to_json(self) -> dict[str, Any]:
         """The part of `verify --json` that is about the study."""
@@ -63,6 +86,8 @@ def study_evidence(store: Store, study: str, best: int) -> Evidence | str:
         luck=luck,
         overfitting=_overfitting(losses),
         sharpe=_sharpe(rows, list(told.values()), numbers.index(best)),
+        timing=_timing(rows, list(told.values()), numbers.index(best)),
+        quarantined=quarantined(store, study),
     )
 
 
@@ -106,6 +131,25 @@ def _losses(rows: ValidationRows, told: Mapping[int, Forecasts]) -> Floats:
     return rows.by_time(np.stack([rows.losses(each) for each in told.values()], axis=1))
 
 
+def quarantined(store: Store, study: str) -> Quarantined:
+    """The suspicious trials of a study; StudyUnknown if there is none of that name."""
+    suspicious = [
+        trial
+        for trial in query.trials(store, study, Verdict.SUSPICIOUS)
+        if trial.source_study != study  # a copy of one beside it is no other trial
+    ]
+    reached = {trial.number: [] if trial.skill is None else [trial.skill] for trial in suspicious}
+    for trial in suspicious:
+        for finding in query.findings(store, study, trial.number):
+            if finding.kind == FindingKind.SKILL_TOO_HIGH:
+                reached[trial.number].append(finding.value)
+    highest = {number: max(skills) for number, skills in reached.items() if skills}
+    if not highest:
+        return Quarantined(len(suspicious))
+    number = max(highest, key=lambda each: highest[each])
+    return Quarantined(len(suspicious), highest[number], number)
+
+
 def _was_a_choice(trial: tables.Trial, study: str) -> bool:
     """Whether the best could have been this one; a copy of a trial beside it is no other choice."""
     return trial.verdict in _CHOSEN_FROM and trial.source_study != study
@@ -118,15 +162,28 @@ def _overfitting(losses: Floats) -> Overfitting | None:
         return None
 
 
+def _in_its_unit(rows: ValidationRows, values: Floats) -> Floats:
+    """Standardised values (n,) of all rows, in the target's own unit and by time (m,)."""
+    return rows.by_time(values * rows.unit_std + rows.unit_mean)
+
+
+def _timing(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> Mapping[str, Timing] | None:
+    if rows.kind != "return":
+        return None
+    target = _in_its_unit(rows, rows.target)
+    positions = np.sign(np.stack([_in_its_unit(rows, each.astype(float)) for each in told], axis=1))
+    benchmarks = {
+        LONG_ONLY: np.ones(len(target)),
+        TRAIN_MEAN_SIGN: np.sign(rows.by_time(rows.unit_mean)),
+    }
+    return {name: timing(positions, held, target, best, rows.horizon) for name, held in benchmarks.items()}
+
+
 def _sharpe(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> DeflatedSharpe | None:
     if rows.kind != "return":
         return None
-
-    def in_its_unit(values: Floats) -> Floats:
-        return rows.by_time(values * rows.unit_std + rows.unit_mean)
-
-    target = in_its_unit(rows.target)
-    returns = [sign_returns(in_its_unit(each.astype(float)), target, rows.horizon) for each in told]
+    target = _in_its_unit(rows, rows.target)
+    returns = [sign_returns(_in_its_unit(rows, each.astype(float)), target, rows.horizon) for each in told]
     try:
         return deflated_sharpe(returns[best], np.array([sharpe_ratio(each) for each in returns]))
     except ValueError:

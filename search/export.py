@@ -13,14 +13,14 @@ from search.config.effects import idle_keys
 from search.config.layers import Layer
 from search.config.leaves import nested
 from search.errors import RequestError
+from search.evaluations import evaluation_to_json
 from search.evidence import with_measured_floor
-from search.looks import look_to_json
 from search.recording import clamp_to_json
 from search.settings_text import SECTIONS, dump, settings_yaml
 from search.summary import Summary, summarise
 from search.words import finite
 from search.writing import write_whole
-from storage import looks, query, tables
+from storage import evaluations, query, tables
 from storage.engine import Store
 
 DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
@@ -66,7 +66,11 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
     acts = {key: row for key, row in acts.items() if key not in idle}
     values = {key: row.effective for key, row in acts.items() if row.effective is not None}
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
-    looked = [look for look in looks.of_study(store, trial.study) if look.trial == trial.number]
+    looked = [
+        evaluation
+        for evaluation in evaluations.of_study(store, trial.study)
+        if evaluation.trial == trial.number
+    ]
     about = (
         f"Study {summary.study.name}, trial {trial.number}: validation loss {trial.value:.6f}",
         summary.sentence(),
@@ -75,21 +79,26 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
         f"Run it again:  ballast train {shlex.quote(target.name)}",
     )
     provenance = _provenance(store, summary, trial, why, stacks)
-    return _Content(about, values, acts, {**provenance, "looks": [_look_to_json(look) for look in looked]})
+    return _Content(
+        about,
+        values,
+        acts,
+        {**provenance, "looks": [_evaluation_to_json(evaluation) for evaluation in looked]},
+    )
 
 
-def _verified(looked: Sequence[tables.Look], target: Path, store: Store) -> str:
-    """What the last look at the test rows said."""
+def _verified(looked: Sequence[tables.Evaluation], target: Path, store: Store) -> str:
+    """What the last evaluation on test rows said."""
     if not looked or looked[-1].report is None:
         where = f"{shlex.quote(target.name)} --store {shlex.quote(store.shown_url)}"
         return f"Not verified on unseen rows:  ballast verify {where}"
     return f"On {looked[-1].looked_at:%Y-%m-%d}: {looked[-1].verdict}: {looked[-1].report['reason']}."
 
 
-def _look_to_json(look: tables.Look) -> dict[str, Any]:
-    report = look.report or {}
+def _evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
+    report = evaluation.report or {}
     told = {key: report.get(key) for key in ("reason", "value", "skill", "interval", "baseline")}
-    return {**look_to_json(look), **told}
+    return {**evaluation_to_json(evaluation), **told}
 
 
 def _yaml(content: _Content) -> str:

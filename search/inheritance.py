@@ -12,7 +12,7 @@ from search import recording
 from search.books import Books
 from search.config.layers import Layer
 from search.config.leaves import leaf_values
-from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy
+from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, means_the_same
 from search.config.schema import SPACE, TRIAL_LEAVES
 from search.continuation import Stacks, recorded_value
 from search.data import StudyData
@@ -95,7 +95,7 @@ def _require_comparable(
     differing = [
         f"{key} was {there[key]!r}, is {here[key]!r} ({resolved.settings[key].origin})"
         for key in here
-        if key in there and there[key] != here[key]
+        if key in there and not means_the_same(key, there[key], here[key])
     ]
     if old.fingerprints["content"] != content:
         differing.append(f"the rows of {resolved.trial_config.data.source} have changed")

@@ -62,8 +62,8 @@ def data_row(study: str, data: StudyData) -> tables.DataFingerprint:
         source=table.source,
         sha256=table.sha256,
         rows=len(index),
-        first_time=str(index.min()),
-        last_time=str(index.max()),
+        first_time=table.when(int(index.argmin())),
+        last_time=table.when(int(index.argmax())),
         columns=[str(c) for c in table.frame.columns],
     )
 

@@ -17,7 +17,9 @@ from search.errors import RequestError
 from search.machine import this_machine
 from search.recording import clamp_to_json, versions
 from search.seeds import trial_seed
+from search.training_record import TrainingRecord
 from search.verdict import Judgement, judge
+from storage.engine import Store
 from storage.verdicts import Verdict
 from trainer.config import TrialConfig
 from trainer.data.source import Table
@@ -71,6 +73,8 @@ class Rerun:
     data: Dataset = field(repr=False)
     """Of the last fold."""
     table: Table = field(repr=False)
+    record: TrainingRecord = field(repr=False)
+    """That its validation rows were scored."""
 
     @property
     def reproduced(self) -> bool | None:
@@ -106,6 +110,7 @@ class Rerun:
             "seconds": result.seconds,
             "differences": list(self.differences),
             "clamps": [clamp_to_json(clamp) for clamp in self.clamps],
+            "evaluation": self.record.id,
         }
 
 
@@ -127,40 +132,59 @@ def rerun(
     policy: Path | None = None,
     on_epoch: Callable[[EpochReport], bool] = lambda report: False,
     should_stop: Callable[[], bool] = lambda: False,
+    store: Callable[[], Store] | None = None,
 ) -> Rerun:
-    """Train the one configuration of `path`; RequestError if the file leaves something to be searched."""
+    """Train the one configuration of `path`; RequestError if the file leaves something to be searched.
+
+    That its validation rows are scored is put on record before the training, in what `store` opens. An
+    exported trial that is trained again as it was scores nothing new, and the store is not opened.
+    """
     resolved, exported = _one_as_exported(path, sets, policy)
     data, trial = load(resolved), resolved.trial({})
     config = trial.config if exported is None else _unhurried(trial.config)
     from trainer.loop import fit  # torch is imported where it trains, and nowhere before
 
-    folds = data.folds(config.data)
+    folds, seed = data.folds(config.data), _seed(resolved, exported)
+    number = None if exported is None else exported.trial
+    changes = () if exported is None else changes_since(exported, resolved, data.table.sha256, sets)
+    record = TrainingRecord(store, resolved, trial, folds, data.table, number, seed)
+    if exported is None or changes or not exported.data.has_rows(data.audit.rows):
+        record.begin()
     result = fit(
         config,
         folds,
         baseline=data.baseline,
         ceiling=data.ceiling,
-        seed=trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed,
+        seed=seed,
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
     elsewhere = () if exported is None else _elsewhere(exported)
-    changes = () if exported is None else changes_since(exported, resolved, data.table.sha256, sets)
+    judgement = judge(result, trial.values)
+    again = None
+    if exported is not None:
+        again = reproduction(result.value, exported.value, elsewhere=bool(elsewhere))
+    if again is Reproduction.NO:  # the file was edited: another training than the exported one
+        record.begin()
+    record.conclude(result, judgement)
     return Rerun(
         result=result,
-        judgement=judge(result, trial.values),
+        judgement=judgement,
         expected=None if exported is None else exported.value,
         differences=(*changes, *elsewhere),
         clamps=resolved.clamps,
-        reproduction=None
-        if exported is None
-        else reproduction(result.value, exported.value, elsewhere=bool(elsewhere)),
+        reproduction=again,
         study=resolved.file.study.name,
-        trial=None if exported is None else exported.trial,
+        trial=number,
         config=config,
         data=folds[-1],
         table=data.table,
+        record=record,
     )
+
+
+def _seed(resolved: ResolvedStudy, exported: "Exported | None") -> int:
+    return trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed
 
 
 def one_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
@@ -180,6 +204,11 @@ def one_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
 
 class _ExportedData(BaseModel):
     sha256: str
+    split: dict[str, int] | None = None
+
+    def has_rows(self, rows: Mapping[str, int]) -> bool:
+        """Whether these are the rows of each split as they were: of the same table, its test rows as well."""
+        return self.split == dict(rows)
 
 
 class _ExportedPolicy(BaseModel):

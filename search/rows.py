@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from search.scored_series import ScoredSeries
 from storage import query, tables
 from storage.engine import Store
 from trainer.data.windows import Dataset
@@ -101,8 +102,12 @@ def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
     return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
 
 
-def held_out_row(study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals]) -> tables.HeldOut:
-    """The validation rows of a study that starts; `rivals` are those of each fold."""
+def held_out_row(
+    study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredSeries
+) -> tables.HeldOut:
+    """The validation rows of a study that starts, and the series that they are from; `rivals` are those of
+    each fold.
+    """
     kept = rival_losses(folds, rivals).losses  # those that every fold has
     naive = [baseline_forecasts(data, data.validation) for data in folds]
     rows = [data.validation for data in folds]
@@ -117,7 +122,7 @@ def held_out_row(study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals])
     }
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
-    return tables.HeldOut(study=study, rows=file.getvalue())
+    return tables.HeldOut(study=study, rows=file.getvalue(), series=series.packed())
 
 
 def forecast_rows(study: str, trial: int, told: Sequence[Forecasts]) -> list[tables.Forecast]:

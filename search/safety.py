@@ -1,7 +1,7 @@
 """The safe ranges: a policy read from YAML, and the pure functions that cut values and dimensions to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from search.config.schema import TRIAL_LEAVES
 from search.config.tree import flatten
 from search.errors import ConfigError, Place, Problem
 from search.space import Choices, Dimension
+from trainer.config import return_clip
 
 _FIELDS = ("low", "high", "choices", "only", "when", "why", "source")
 _MIXED_PRECISION = "training.mixed_precision"
@@ -25,6 +26,7 @@ ALWAYS_FALSE = Clamp(
     "code: mixed_precision is always false",
 )
 """The one rule that no policy can change."""
+_RETURN_CLIP = "data.target.clip"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ class Policy:
 
     path: str
     ranges: Mapping[str, SafeRange]
+    grows: bool = True
+    """Whether the bound of the clip of returns is that of one row, and grows with the root of the rows; False
+    for studies that were started before it did."""
 
     def rule(self, key: str, values: Mapping[str, Any]) -> SafeRange | None:
         """Return the range in force for a key, given the settings that are fixed.
@@ -71,7 +76,12 @@ class Policy:
         found = self.ranges.get(key)
         if found is None or any(values.get(other, wanted) != wanted for other, wanted in found.when.items()):
             return None
-        return found
+        if key != _RETURN_CLIP or not self.grows or found.high is None:
+            return found
+        transform, window, horizon = (
+            values.get(f"data.target.{name}") for name in ("transform", "window", "horizon")
+        )
+        return replace(found, high=return_clip(transform, window, horizon, one_row=found.high))
 
 
 class NothingLeft(ValueError):

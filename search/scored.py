@@ -6,9 +6,10 @@ from statistics import median, stdev
 from typing import Any
 
 from search.candidates import Candidate
+from search.evaluations import UNKNOWABLE, ScoredRows, evaluation_to_json
 from search.evidence import Evidence
-from search.looks import UnseenRows, look_to_json
 from search.rows import Floats
+from search.searches import Search
 from search.trust.conclusion import Answer, Conclusion
 from search.trust.confidence_set import ConfidenceSet
 from search.trust.diebold_mariano import DieboldMariano
@@ -45,7 +46,9 @@ class Scored:
     strongest_rival: RivalAnswer | None
     """Whether the model beats the strongest of them; None where there is no model, or no rival."""
     look: int
-    """The how-manieth look at these rows it is; see `looks.number_of`."""
+    """Which configuration it is that these rows judge, from 1; see `evaluations.number_of`."""
+    searches: tuple[Search, ...]
+    """Studies that have searched on some of these rows."""
     conclusion: Conclusion
 
     @property
@@ -87,6 +90,7 @@ class Scored:
             "seeds": [_seed_to_json(refit, value, best) for refit, value in self.by_seed()],
             "spread": stdev(self.values) if len(self.values) > 1 else None,
             "look": self.look,
+            "searched_by": [search.to_json() for search in self.searches],
             "rows": dict(self.rows),
         }
 
@@ -101,9 +105,9 @@ class Report:
     """What came of a verification; the first of `scored` is what was asked for."""
 
     scored: tuple[Scored, ...]
-    unseen: UnseenRows
-    earlier: tuple[tables.Look, ...]
-    """Looks at these rows before."""
+    unseen: ScoredRows
+    earlier: tuple[tables.Evaluation, ...]
+    """Evaluations on these rows before."""
     best_set: ConfidenceSet | None
     """Which of the candidates and naive forecasts may be the best; None unless several were compared."""
     evidence: Evidence | str
@@ -128,7 +132,8 @@ class Report:
                 "source": self.unseen.source,
                 "first": self.unseen.first_time.isoformat(),
                 "last": self.unseen.last_time.isoformat(),
-                "earlier_looks": [look_to_json(look) for look in self.earlier],
+                "earlier_looks": [evaluation_to_json(each) for each in self.earlier],
+                "not_known": UNKNOWABLE,
             },
             "study": self.evidence if isinstance(self.evidence, str) else self.evidence.to_json(),
             "changes": list(self.changes),

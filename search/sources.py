@@ -4,10 +4,19 @@ import shlex
 from pathlib import Path
 
 from search.config.resolve import resolve_recorded
-from search.config.resolved import ResolvedStudy
+from search.config.resolved import DEFAULTS, ResolvedStudy, defaults_of
 from search.errors import RequestError
 from storage import query
 from storage.engine import Store
+from storage.errors import StudyUnknown
+
+
+def defaults_on_record(store: Store, name: str) -> int:
+    """The `DEFAULTS` that a study was started with; those of today for one that is not in the store."""
+    try:
+        return defaults_of(query.study(store, name).sources)
+    except StudyUnknown:
+        return DEFAULTS
 
 
 def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> ResolvedStudy:

@@ -14,10 +14,12 @@ from search.books import Books, Rules
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
+from search.evaluations import validated_rows
 from search.files import StudyFiles, study_files
 from search.optimizers import make_pruner
 from search.optuna_storage import optuna_storage
 from search.queue import REQUESTED
+from search.scored_series import ScoredSeries
 from search.watching.publish import Press
 from storage import query, record, tables
 from storage.engine import Store
@@ -139,11 +141,17 @@ def _create(opened: OpenStudy) -> tables.Study | None:
             recording.setting_rows(name, resolved.settings.values()),
             recording.clamp_rows(name, resolved),
             recording.data_row(name, opened.data),
-            [rows.held_out_row(name, opened.data.base, opened.data.rivals)],
+            [rows.held_out_row(name, opened.data.base, opened.data.rivals, _searched(opened))],
         )
     except StudyExists:
         return query.study(store, name)
     return None
+
+
+def _searched(opened: OpenStudy) -> ScoredSeries:
+    """The series of the rows that the study searches on."""
+    config, data = opened.resolved.trial_config.data, opened.data
+    return validated_rows(opened.resolved, config, data.base, data.table).series
 
 
 def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:

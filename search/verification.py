@@ -1,7 +1,7 @@
-"""Verifies configurations on rows that no search has seen: fresh seeds, one look, and an answer in words.
+"""Verifies configurations on rows that no search has seen: fresh seeds, one evaluation, an answer in words.
 
-file ──► candidates ──► train with fresh seeds on train + validation ──► record the look ──► score the test
-                                                                             rows ──► conclude ──► record it
+file ──► candidates ──► train with fresh seeds on train + validation ──► record the evaluation ──► score
+                                                                         the test rows ──► conclude ──► record
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,19 @@ from search.candidates import (
 from search.choice import By
 from search.data import StudyData, load
 from search.errors import AnswerIsNo, RequestError
+from search.evaluations import (
+    ScoredRows,
+    earlier_evaluations,
+    first_time_of,
+    new_evaluation,
+    number_of,
+    unseen_rows,
+)
 from search.evidence import Evidence, study_evidence
-from search.looks import UnseenRows, earlier_looks, new_look, number_of, unseen_rows
 from search.rerun import changes_since, exported_from
 from search.rows import Floats
 from search.scored import Report, Scored
+from search.searches import Search, candidates, searches_on
 from search.seeds import fresh_seed
 from search.trust.conclusion import Claim, conclude, confidence, draws_for
 from search.trust.confidence_set import ConfidenceSet, confidence_set
@@ -34,7 +42,7 @@ from search.trust.interval import skill_interval
 from search.trust.resampling import fewest_rows
 from search.trust.rivals import RivalAnswer, strongest_rival
 from search.verdict import not_applied
-from storage import looks, tables
+from storage import evaluations, tables
 from storage.engine import Store
 from trainer.data.windows import Dataset, prepare_final
 from trainer.result import Outcome, Refit
@@ -64,25 +72,27 @@ def verify(
     """Score the configuration of `path`, and its `top` - 1 rivals, the best of its study `by` bound or
     value, on the test rows; 1 ≤ `seeds`.
 
-    The look is put on record before anything is scored. Raises Interrupted before that, RequestError and
-    AnswerIsNo as the candidates do.
+    The evaluation is put on record before anything is scored. Raises Interrupted before that, RequestError
+    and AnswerIsNo as the candidates do.
     """
     progress = Progress() if progress is None else progress
-    chosen = candidate_of(path, policy, progress.should_stop)
+    chosen = candidate_of(path, policy, progress.should_stop, store)
     require_unedited(store, chosen, path)
     rivals = [] if top == 1 else rivals_of(store, chosen, top, by)
     study_data = load(chosen.resolved)
     trained = [_trained(candidate, study_data, seeds, progress) for candidate in (chosen, *rivals)]
     first = trained[0]
     unseen = unseen_rows(chosen.resolved, chosen.trial.config.data, first.data, study_data.table)
-    earlier, scored = tuple(earlier_looks(store, unseen)), []
+    earlier, scored = tuple(earlier_evaluations(store, unseen)), []
     for each in trained:
-        look = _look(unseen, each)
-        number = looks.begin(store, look)
-        found = _score(each, number_of(look, earlier_looks(store, unseen)))
+        evaluation = _evaluation(unseen, each)
+        number = evaluations.begin(store, evaluation)
+        taken = earlier_evaluations(store, unseen)
+        searches = searches_on(store, unseen, first_time_of(evaluation, taken))
+        found = _score(each, number_of(evaluation, taken), searches)
         # Pages show the newest answer that somebody asked for, not that of what it was compared with.
         told = {**found.to_json(), "asked_for": each is first}
-        looks.conclude(store, number, str(found.conclusion.answer), told)
+        evaluations.conclude(store, number, str(found.conclusion.answer), told)
         scored.append(found)
     return Report(
         scored=tuple(scored),
@@ -122,7 +132,7 @@ def _trained(candidate: Candidate, study_data: StudyData, seeds: int, progress: 
 
 
 def _require_rows(source: str, data: Dataset) -> None:
-    """Raise RequestError where the test rows are too few for an interval: the look would be wasted."""
+    """Raise RequestError where the test rows are too few for an interval: the evaluation would be wasted."""
     needed = fewest_rows(data.horizon)
     if len(data.test) < needed:
         raise RequestError(
@@ -131,9 +141,9 @@ def _require_rows(source: str, data: Dataset) -> None:
         )
 
 
-def _look(unseen: UnseenRows, trained: _Trained) -> tables.Look:
+def _evaluation(unseen: ScoredRows, trained: _Trained) -> tables.Evaluation:
     candidate = trained.candidate
-    return new_look(
+    return new_evaluation(
         unseen,
         study=candidate.study,
         trial=candidate.number,
@@ -142,8 +152,8 @@ def _look(unseen: UnseenRows, trained: _Trained) -> tables.Look:
     )
 
 
-def _score(trained: _Trained, look: int) -> Scored:
-    """Everything that one look shows."""
+def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> Scored:
+    """Everything that one evaluation shows."""
     data, candidate = trained.data, trained.candidate
     target, naive = _judged_by(data)
     baseline = min(naive, key=lambda name: float(naive[name].mean()))
@@ -151,7 +161,7 @@ def _score(trained: _Trained, look: int) -> Scored:
     by_seed = [(target - each.astype(np.float64)) ** 2 for each in told]
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     interval, comparisons = None, {}
-    level, rivals = confidence(look), rival_forecasts(data, data.test)
+    level, rivals = confidence(look, candidates(searches)), rival_forecasts(data, data.test)
     if by_seed:
         interval = skill_interval(
             losses, naive[baseline], level=level, horizon=data.horizon, draws=draws_for(level)
@@ -187,6 +197,7 @@ def _score(trained: _Trained, look: int) -> Scored:
         rivals_absent=rivals.absent,
         strongest_rival=_against_rivals(losses, target, rivals, data.horizon, level),
         look=look,
+        searches=searches,
         conclusion=conclude(claim),
     )
 

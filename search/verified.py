@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from storage import looks, query, tables
+from storage import evaluations, query, tables
 from storage.engine import Store
 from storage.errors import TrialUnknown
 
@@ -84,19 +84,19 @@ def newest(store: Store, study: str) -> Verified | None:
     Left out are scorings that broke off, configurations that `--top` only compared, and those of another
     store's study of the same name: their value is not the trial's on record.
     """
-    for look in reversed(looks.of_study(store, study)):
-        found = _answer(look)
+    for evaluation in reversed(evaluations.of_study(store, study)):
+        found = _answer(evaluation)
         if found is not None and _is_of_study(store, study, found):
             return found
     return None
 
 
-def _answer(look: tables.Look) -> Verified | None:
-    if look.verdict not in ANSWERS or look.report is None or look.trial is None:
+def _answer(evaluation: tables.Evaluation) -> Verified | None:
+    if evaluation.verdict not in ANSWERS or evaluation.report is None or evaluation.trial is None:
         return None
-    if not look.report.get("asked_for", True):
+    if not evaluation.report.get("asked_for", True):
         return None
-    return Verified(look.verdict, look.trial, look.looked_at, look.report)
+    return Verified(evaluation.verdict, evaluation.trial, evaluation.looked_at, evaluation.report)
 
 
 def _is_of_study(store: Store, study: str, found: Verified) -> bool:

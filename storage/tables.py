@@ -47,6 +47,7 @@ class Row(MappedAsDataclass, DeclarativeBase):
         list[int]: JsonText,
         list[float]: JsonText,
         bytes: LargeBinary,
+        bytes | None: LargeBinary,
     }
 
 
@@ -245,6 +246,8 @@ class HeldOut(Row, kw_only=True):
     study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
     rows: Mapped[bytes]
     """Targets, times and naive forecasts, packed by whoever writes them."""
+    series: Mapped[bytes | None] = mapped_column(default=None)
+    """The series that the rows are from, packed by whoever writes it; None where it was not kept yet."""
 
 
 class Forecast(Row, kw_only=True):
@@ -259,11 +262,11 @@ class Forecast(Row, kw_only=True):
     """One for each row of HeldOut, packed by whoever writes them."""
 
 
-class Look(Row, kw_only=True):
-    """One look at test rows: who scored which configuration on them, when, and what came of it.
+class Evaluation(Row, kw_only=True):
+    """One scoring of rows: who scored which configuration on them, when, and what came of it.
 
-    It is recorded before the rows are scored, so that a look that broke off counts. `study` names where the
-    configuration came from, which need not be in this store.
+    It is recorded before the rows are scored, so that one that broke off counts. `study` names where the
+    configuration came from, which need not be in this store. The table keeps its old name.
     """
 
     __tablename__ = "ballast_looks"
@@ -281,15 +284,19 @@ class Look(Row, kw_only=True):
     """The columns that the target is made of."""
     first_time: Mapped[datetime]
     last_time: Mapped[datetime]
-    """From the first test row to the last one's target."""
+    """From the first scored row to the last one's target."""
     looked_at: Mapped[datetime]
     looked_by: Mapped[str]
     """`user@host`."""
     seeds: Mapped[list[int]]
     verdict: Mapped[str | None] = mapped_column(default=None)
-    """`holds`, `does not hold` or `cannot tell`; None where the look broke off."""
+    """`holds`, `does not hold` or `cannot tell`, of a training its verdict; None where it broke off."""
     report: Mapped[dict[str, Any] | None] = mapped_column(default=None)
-    """What was found, in the shape of `verify --json`."""
+    """What was found, in the shape of `verify --json` or `train --json`."""
+    kind: Mapped[str] = mapped_column(default="verify", server_default="verify")
+    """Which command printed the score: `verify` or `train`."""
+    series: Mapped[bytes | None] = mapped_column(default=None)
+    """The series that the rows are from, packed by whoever writes it; None where it was not kept yet."""
 
 
 class Finding(Row, kw_only=True):

@@ -4,8 +4,9 @@ Limits written here are logical (a size is positive). Limits of prudence are the
 (`configs/safe_ranges.yaml`) and belong to `search`.
 """
 
+import operator
 from datetime import datetime
-from math import comb
+from math import comb, sqrt
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -22,7 +23,7 @@ KernelName = Literal["auto", "torch", "fused"]
 MOST_FOLDS = 100
 """Folds of a trial, each a model to train: 10 groups with 2 held out, of López de Prado (2018), make 45."""
 RETURN_CLIP = 0.1
-"""Raw returns beyond ±10 % in a day are clipped by default."""
+"""Returns of one row are clipped at ±10 % by default; longer ones at that times the root of their rows."""
 
 _WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "lag"})
 
@@ -70,22 +71,55 @@ class Feature(Series):
     """One input of the model, known at the time of its row."""
 
     name: str
+    may_lead: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Whether the feature may honestly foretell the target; it is left out of a dump where false, so that
+    records made before the key existed compare equal."""
 
 
 class Target(Series):
-    """What is forecast. A transformed target is shifted by `horizon`; a raw one stands on its row already."""
+    """What is forecast: a series that is shifted by `horizon`, or a column that was shifted before."""
 
     kind: TargetKind
     horizon: Annotated[int, Field(ge=1)] = 1
+    already_shifted: bool | None = Field(default=None, exclude_if=lambda value: value is None)
+    """For a raw column alone. true: row t holds the value of row t + horizon; false: that of row t, and it is
+    shifted as any other target is. null is read as true, as files were before there was this key; a new study
+    must say which. It is left out of a dump where it is null, so that older digests hold.
+    """
     clip: Annotated[float, Field(gt=0)] | None = None
-    """Bound of the unscaled target, in its own unit; returns get ±0.1 when nothing is said."""
+    """Bound of the unscaled target, in its own unit; null: none, but for returns ±0.1 times the square root
+    of the rows that they extend over.
+    """
+    clip_follows_spread: bool | None = Field(default=None, exclude_if=lambda value: value is None)
+    """true: `clip` is raised to six robust standard deviations of the training target where these are more.
+    null: true for returns whose `clip` is not given, else false.
+    """
 
     @model_validator(mode="before")
     @classmethod
     def _returns_are_clipped(cls, values: object) -> object:
-        if isinstance(values, dict) and values.get("kind") == "return" and values.get("clip") is None:
-            return {**values, "clip": RETURN_CLIP}
-        return values
+        if not isinstance(values, dict) or values.get("kind") != "return" or values.get("clip") is not None:
+            return values
+        clip = return_clip(values.get("transform", "raw"), values.get("window"), values.get("horizon", 1))
+        if values.get("clip_follows_spread") is None:
+            values = {**values, "clip_follows_spread": True}
+        return {**values, "clip": clip}
+
+    @model_validator(mode="after")
+    def _spread_widens_a_clip(self) -> Self:
+        if self.clip_follows_spread and self.clip is None:
+            raise ValueError("clip_follows_spread has no effect without clip; give clip or remove it")
+        return self
+
+
+def return_clip(transform: object, window: object, horizon: object, one_row: float = RETURN_CLIP) -> float:
+    """Bound of a return, given that of one row: it grows with the root of the rows, as the spread does.
+
+    A log return extends over its `window` rows, whatever its horizon; any other series of returns is taken to
+    extend over the horizon. What is no number of rows, which validation tells, counts as one.
+    """
+    rows = (window or 1) if transform in ("log_return", "abs_log_return") else horizon
+    return round(one_row * sqrt(rows), 6) if isinstance(rows, int) and rows >= 1 else one_row
 
 
 class Fractions(Section):
@@ -100,6 +134,10 @@ class Fractions(Section):
             total = self.train + self.validation
             raise ValueError(f"train + validation is {total:g}; it must stay below 1 to leave test rows")
         return self
+
+
+def _has_offset(date: str) -> bool:
+    return datetime.fromisoformat(date).tzinfo is not None
 
 
 class Split(Section):
@@ -146,6 +184,8 @@ class Split(Section):
             self._require_one_date()
         elif self.train_until is None or self.validation_until is None:
             raise ValueError("give both train_until and validation_until, or fractions")
+        elif _has_offset(self.train_until) != _has_offset(self.validation_until):
+            raise ValueError("give train_until and validation_until both with an offset from UTC, or neither")
         elif datetime.fromisoformat(self.train_until) >= datetime.fromisoformat(self.validation_until):
             raise ValueError(
                 f"train_until {self.train_until} is not before validation_until {self.validation_until}"
@@ -212,6 +252,15 @@ class DataConfig(Section):
         if self.target.of is not None and self.target.of not in seen:
             raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
         return self
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """Features that may lead the target: those that say `may_lead`, and those made of them."""
+        names: list[str] = []
+        for feature in self.features:
+            if feature.may_lead or feature.of in names:
+                names.append(feature.name)
+        return tuple(names)
 
 
 class GRUConfig(Section):

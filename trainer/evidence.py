@@ -90,12 +90,12 @@ def _offending_input(batch: Batch, data: Dataset) -> str | None:
         return None
     step, item, feature = (int(i) for i in bad[0])
     row = int(batch.rows[item]) - (batch.x.shape[0] - 1) + step
-    return f"{data.feature_names[feature]} at {data.times[row]}"
+    return f"{data.feature_names[feature]} at {data.when(int(row))}"
 
 
 def _offending_target(batch: Batch, data: Dataset) -> str | None:
     bad = torch.nonzero(~torch.isfinite(batch.y))
-    return None if len(bad) == 0 else f"target at {data.times[int(batch.rows[int(bad[0])])]}"
+    return None if len(bad) == 0 else f"target at {data.when(int(batch.rows[int(bad[0])]))}"
 
 
 def _first_nonfinite(tensors: dict[str, Tensor]) -> str | None:

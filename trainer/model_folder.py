@@ -58,7 +58,9 @@ class TargetScale(Section):
 
 
 class SeenRows(Section):
-    """What the model has seen; times as ISO text, naive UTC. `spacing` is seconds from row to row."""
+    """What the model has seen; times as ISO text, with the offset of the source or naive UTC. `spacing` is
+    seconds from row to row.
+    """
 
     train_from: Moment
     train_until: Moment
@@ -227,20 +229,21 @@ def _described(
 
 
 def _seen(data: Dataset) -> SeenRows:
-    times = data.times
     return SeenRows(
-        train_from=_iso(times[data.fitting[0]]),
-        train_until=_iso(times[data.train[-1]]),
+        train_from=_iso(data, data.fitting[0]),
+        train_until=_iso(data, data.train[-1]),
         train=len(data.train),
         validation=len(data.validation),
-        until=_iso(times[np.concatenate([data.train, data.validation]).max()]),
-        spacing=spacing(times[data.fitting]),
+        until=_iso(data, np.concatenate([data.train, data.validation]).max()),
+        spacing=spacing(data.times[data.fitting]),
     )
 
 
-def _iso(moment: np.datetime64) -> str:
-    """Without what is nought of the time of day: `2010-12-31`, `2010-12-31T15:30:00`."""
-    return str(np.datetime_as_string(moment, unit="s")).removesuffix("T00:00:00")
+def _iso(data: Dataset, row: np.int64) -> str:
+    """The time of a row: `2010-12-31`, `2010-12-31T15:30:00`, `2023-06-01T00:00:00+09:00`."""
+    if data.offsets is not None:
+        return data.when(int(row)).replace(" ", "T")
+    return str(np.datetime_as_string(data.times[row], unit="s")).removesuffix("T00:00:00")
 
 
 def _told(target: Target) -> str:

@@ -27,13 +27,18 @@ class Forecasts:
     """One forecast for each row of the table that a full window ends at, n of them, in time order.
 
     `times` (n,) are those of the rows, `values` (n,) float64 is in the target's own `unit`. `of` (n,) is the
-    time of the row `horizon` ahead that each forecast speaks of, NaT where the table ends before it. `unseen`
-    forecasts are for rows after `seen_until`, the last row that the model was trained or chosen on.
+    time of the row `horizon` ahead that each forecast speaks of, NaT where the table ends before it; both are
+    naive UTC. `told` and `told_of` are the same on the clock of the source, None where there is no such row.
+    `unseen` forecasts are for rows after `seen_until`, the last row that the model was trained or chosen on.
     """
 
     times: pd.DatetimeIndex
     values: Floats
     of: pd.DatetimeIndex
+    told: tuple[str, ...]
+    told_of: tuple[str | None, ...]
+    is_zoned: bool
+    """Whether the source writes its times with an offset from UTC that is not nought."""
     horizon: int
     unit: str
     unseen: int
@@ -41,10 +46,9 @@ class Forecasts:
     warnings: tuple[str, ...]
 
     def frame(self) -> pd.DataFrame:
-        """Columns time, forecast, of, horizon."""
-        return pd.DataFrame(
-            {"time": self.times, "forecast": self.values, "of": self.of, "horizon": self.horizon}
-        )
+        """Columns time, forecast, of, horizon; times are text where the source has a zone."""
+        time, of = (list(self.told), list(self.told_of)) if self.is_zoned else (self.times, self.of)
+        return pd.DataFrame({"time": time, "forecast": self.values, "of": of, "horizon": self.horizon})
 
 
 def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecasts:
@@ -70,13 +74,18 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
     scaled = np.clip((features - mean) / std, -clip, clip).astype(np.float32)  # (T, features)
     standardised = forecast_rows(forecaster, scaled, model.data.seq_len).astype(np.float64)
     rows = np.arange(first + model.data.seq_len - 1, len(table.frame))
+    horizon, length = model.data.target.horizon, len(table.frame)
+    ahead = [row + horizon for row in rows.tolist()]
     return Forecasts(
         times=table.times[rows],
         values=standardised * model.target.std + model.target.mean,
-        of=_shifted(table.times, model.data.target.horizon)[rows],
-        horizon=model.data.target.horizon,
+        of=_shifted(table.times, horizon)[rows],
+        told=tuple(table.when(row) for row in rows.tolist()),
+        told_of=tuple(table.when(row) if row < length else None for row in ahead),
+        is_zoned=table.offsets is not None,
+        horizon=horizon,
         unit=model.target.unit,
-        unseen=int((table.times[rows] > pd.Timestamp(model.rows.until)).sum()),
+        unseen=int((table.times[rows] > _naive_utc(model.rows.until)).sum()),
         seen_until=model.rows.until,
         warnings=(*odd, *_few_outside(model, features)),
     )
@@ -115,7 +124,7 @@ def _features(model: Model, table: Table) -> tuple[int, Floats]:
         row, column = bad[0]
         raise DataError(
             f"{table.place(built.first + row)}: feature {model.features[column].name} is "
-            f"{features[row, column]} at {table.times[built.first + row]} ({len(bad)} such cells), and "
+            f"{features[row, column]} at {table.when(built.first + row)} ({len(bad)} such cells), and "
             "windows need it; correct or remove these rows"
         )
     return built.first, features
@@ -146,6 +155,11 @@ def _moments(model: Model) -> tuple[Floats, Floats]:
         np.array([look.mean for look in model.features]),
         np.array([look.std for look in model.features]),
     )
+
+
+def _naive_utc(moment: str) -> pd.Timestamp:
+    stamp = pd.Timestamp(moment)
+    return stamp if stamp.tzinfo is None else stamp.tz_convert("UTC").tz_localize(None)
 
 
 def _shifted(times: pd.DatetimeIndex, rows: int) -> pd.DatetimeIndex:

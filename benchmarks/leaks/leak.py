@@ -34,7 +34,12 @@ def column_leak(family: str, strength: str, make: Callable[[Study, Random], Floa
 
 def with_raw_target(study: Study, values: Floats) -> Study:
     """The study whose target stands in a column of the table, with horizon 1 declared."""
-    target = {"column": "y", "transform": "raw", "kind": study.target["kind"]}
+    target = {
+        "column": "y",
+        "transform": "raw",
+        "kind": study.target["kind"],
+        "already_shifted": True,
+    }
     return replace(study, frame=study.frame.assign(y=values), target=target)
 
 

@@ -62,7 +62,8 @@ def check(study: Study, *, deep: bool = True) -> Checked:
     errors = [finding for finding in found.findings if finding.severity == "error"]
     if found.dataset is None:
         return Checked(tuple(errors), (), None)
-    leaks = leak_findings(found.dataset, ceiling_of(study, found.dataset, looks=1), deep=deep)
+    ceiling = ceiling_of(study, found.dataset, looks=1)
+    leaks = leak_findings(found.dataset, ceiling, study.config(), deep=deep)
     blocking = [*errors, *(finding for finding in leaks if finding.severity == "error")]
     warnings = [finding for finding in leaks if finding.severity == "warning"]
     return Checked(tuple(dict.fromkeys(blocking)), tuple(warnings), found.dataset)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from search.config.resolved import ResolvedStudy
     from trainer.data.findings import Audit
 
+_WORKED = ("features_until", "target_at", "target")
 _EPILOG = "Example: ballast check configs/studies/sp500-volatility.yaml"
 
 
@@ -47,6 +48,7 @@ def check(
 def _as_json(resolved: "ResolvedStudy", found: "Audit", ok: bool) -> dict[str, Any]:
     from search.recording import clamp_to_json
 
+    worked = found.worked_row
     return {
         "ok": ok,
         "findings": [
@@ -58,6 +60,7 @@ def _as_json(resolved: "ResolvedStudy", found: "Audit", ok: bool) -> dict[str, A
         ],
         "clamps": [clamp_to_json(clamp) for clamp in resolved.clamps],
         "rows": found.rows,
+        "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},
     }
 
 
@@ -76,6 +79,8 @@ def _print(study: Path, resolved: "ResolvedStudy", found: "Audit", ok: bool) -> 
     rows = ", ".join(f"{n} {split}" for split, n in found.rows.items())
     folds = f"; folds: {len(found.folds)}, train is that of the last" if len(found.folds) > 1 else ""
     screen.print(f"rows: {rows}{folds}" if rows else "rows: none could be split", markup=False)
+    if found.worked_row is not None:
+        screen.print(found.worked_row.sentence, markup=False, soft_wrap=True)
     verdict = (
         f"ready: ballast run {shlex.quote(str(study))}"
         if ok

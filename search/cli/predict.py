@@ -68,9 +68,7 @@ def _shape(found: "Forecasts") -> dict[str, object]:
         "seen_until": found.seen_until,
         "warnings": list(found.warnings),
         "forecasts": [
-            {"time": str(time), "forecast": value, "of": None if beyond else str(of)}
-            for time, value, of, beyond in zip(
-                found.times, found.values.tolist(), found.of, found.of.isna(), strict=True
-            )
+            {"time": time, "forecast": value, "of": of}
+            for time, value, of in zip(found.told, found.values.tolist(), found.told_of, strict=True)
         ],
     }

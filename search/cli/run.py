@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from search.cli.signals import StopRequest
+    from search.config.resolved import ResolvedStudy
     from search.runner import RunEnd
     from search.study import OpenStudy
     from search.summary import Summary
@@ -83,7 +84,9 @@ def run(
     """Start a study or go on with it, until it has its trials; Ctrl-C loses nothing."""
     from search.cli.signals import stop_request
     from search.config.resolve import resolve
+    from search.config.resolved import DEFAULTS
     from search.data import load
+    from search.sources import defaults_on_record
     from search.study import open_study
     from search.summary import summarise
     from search.tracking.address import tracked_at
@@ -93,14 +96,21 @@ def run(
 
     means = means_for(Wishes(engine, workers, devices, address, cpus, gpus, proxy))
     all_sets = _all_sets(sets, trials, timeout, name)
-    resolved = resolve(study, all_sets, policy=policy, warm_starts=warm_start or ())
+
+    def settled(defaults: int) -> "tuple[ResolvedStudy, str | None]":
+        found = resolve(study, all_sets, policy=policy, warm_starts=warm_start or (), defaults=defaults)
+        url = store_url(store, found.file.storage.url)
+        if url != found.file.storage.url:
+            found = found.stored_at(url, "BALLAST_STORE" if store is None else "--store")
+        return tracked_at(found)
+
+    resolved, mlflow = settled(DEFAULTS)
     url = store_url(store, resolved.file.storage.url)
-    if url != resolved.file.storage.url:
-        resolved = resolved.stored_at(url, "BALLAST_STORE" if store is None else "--store")
-    resolved, mlflow = tracked_at(resolved)
     with stop_request() as stop:
         opened_store = replace(open_store(url), patience=resolved.file.storage.patience, give_up=stop)
         try:
+            if (defaults := defaults_on_record(opened_store, resolved.file.study.name)) != DEFAULTS:
+                resolved, mlflow = settled(defaults)
             data = load(resolved, strict=strict)
             with means.ready(url):
                 opened = open_study(
@@ -167,6 +177,7 @@ def _noise_floor(study: "OpenStudy") -> "Callable[[int], float]":
 def _print_start(study: "OpenStudy", screen: "Console") -> None:
     """What will be trained on, and what was cut, before anything is trained."""
     from search.cli.show import clamp_table, finding_table
+    from search.verified import newest
 
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
@@ -177,6 +188,8 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
         f"(loss {data.baseline.loss:.6f})",
         markup=False,
     )
+    if (verified := newest(study.store, study.name)) is not None:
+        screen.print(verified.sentence(), markup=False)
     for note in resolved.notes:
         screen.print(note, markup=False, soft_wrap=True)
     if resolved.clamps:

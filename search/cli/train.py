@@ -1,15 +1,17 @@
 """`ballast train`: run one configuration; an exported one must give its value again, and can be kept."""
 
 import shlex
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, Policy, Sets, StudyPath, print_json
+from search.cli.options import AsJson, Policy, Sets, StoreUrl, StudyPath, print_json, store_url
 
 if TYPE_CHECKING:
     from search.rerun import Rerun
+    from storage.engine import Store
     from trainer.result import EpochReport
 
 _EPILOG = "Example: ballast train best.yaml --save model"
@@ -28,11 +30,14 @@ def train(
         Path | None, typer.Option(metavar="FOLDER", help="Keep the model, for ballast predict.")
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Put model.onnx into the folder of --save.")] = False,
+    store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train one configuration; of an exported file, say whether its value was reproduced."""
+    """Train one configuration; of an exported file, say whether its value was reproduced. That rows were
+    scored is put on record, unless they are those of the exported trial.
+    """
     from search.cli.signals import stop_request
-    from search.rerun import rerun
+    from search.rerun import rerun, resolve_one
     from search.saving import require_confirmed, require_room
     from search.saving import save as save_model
 
@@ -50,8 +55,15 @@ def train(
             )
         return False
 
-    with stop_request() as stop:
-        outcome = rerun(config, sets or (), policy=policy, on_epoch=show, should_stop=stop)
+    with stop_request() as stop, ExitStack() as opened:
+
+        def record() -> "Store":
+            from storage.engine import open_store
+
+            url = store_url(store, resolve_one(config, sets or (), policy=policy).file.storage.url)
+            return opened.enter_context(closing(open_store(url)))
+
+        outcome = rerun(config, sets or (), policy=policy, on_epoch=show, should_stop=stop, store=record)
     kept = save if outcome.confirmed and not stop.asked else None
     if kept is not None:
         save_model(outcome, config, kept, onnx=onnx)
@@ -74,6 +86,8 @@ def _print(outcome: "Rerun", kept: Path | None) -> None:
     print(f"{judgement.verdict}: {judgement.message}")
     if result.value is not None:
         print(f"value {result.value!r}, skill {result.skill:+.4f} over {result.baseline}")
+    if outcome.record.sentence is not None:
+        print(outcome.record.sentence)
     for line in _reproduction(outcome):
         print(line)
     if kept is not None:

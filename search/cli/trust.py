@@ -8,11 +8,14 @@ from rich.console import RenderableType
 
 from search.cli.grid import Grid
 from search.cli.show import console, table
-from search.evidence import Evidence
-from search.looks import source_shown
+from search.evaluations import UNKNOWABLE, source_shown
+from search.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, Quarantined
+from search.searches import Search, candidates
 from search.trust.diebold_mariano import DieboldMariano
 from search.trust.rivals import RivalVerdict
+from search.trust.timing import Timing
 from search.words import cell
+from storage import tables
 
 if TYPE_CHECKING:
     from search.scored import Report, Scored
@@ -47,7 +50,7 @@ def _parts(report: "Report") -> Iterator[RenderableType]:
         yield _rival_table(first)
     if report.best_set is not None:
         yield _set_sentence(report)
-    yield _look_sentence(report)
+    yield from _rows_told(report)
     yield from _of_study(report.evidence)
 
 
@@ -112,21 +115,42 @@ def _set_sentence(report: "Report") -> str:
     )
 
 
-def _look_sentence(report: "Report") -> str:
+def _rows_told(report: "Report") -> Iterator[str]:
+    """Which rows were scored, who has used them before, and what nobody can know."""
     unseen, scored = report.unseen, report.scored[0]
     rows = (
         f"{scored.rows['test']} test rows of {source_shown(unseen.source)}, "
         f"{unseen.first_time:%Y-%m-%d} to {unseen.last_time:%Y-%m-%d}"
     )
-    if not report.earlier:
-        return f"{rows}: nobody has looked at them before, as far as this store knows."
-    last = report.earlier[-1]
-    whose = f"trial {last.trial} of {last.study}" if last.trial is not None else f"a file of {last.study}"
+    used = [*_evaluations_told(report.earlier), *map(_search_told, scored.searches)]
+    if used:
+        searched = (
+            f", and searches count as {candidates(scored.searches) - 1:.4g} more" if scored.searches else ""
+        )
+        yield (
+            f"{rows}: {'; '.join(used)}. {scored.candidate.name} is configuration {scored.look} that these "
+            f"rows judge{searched}, hence a confidence of {_level(scored)}. Rows that are used again are no "
+            "longer unseen."
+        )
+    else:
+        yield f"{rows}: nobody has looked at them before, as far as this store knows."
+    yield f"{UNKNOWABLE}."
+
+
+def _evaluations_told(earlier: Sequence[tables.Evaluation]) -> Iterator[str]:
+    if earlier:
+        last = earlier[-1]
+        whose = f"trial {last.trial} of {last.study}" if last.trial is not None else f"a file of {last.study}"
+        yield (
+            f"looked at {_times(len(earlier))} before, last on {last.looked_at:%Y-%m-%d} by {last.looked_by} "
+            f"({last.kind}, {whose}: {last.verdict or 'broken off'})"
+        )
+
+
+def _search_told(search: Search) -> str:
     return (
-        f"{rows}: looked at {_times(len(report.earlier))} before, last on {last.looked_at:%Y-%m-%d} by "
-        f"{last.looked_by} ({whose}: {last.verdict or 'broken off'}). {scored.candidate.name} is "
-        f"configuration {scored.look} that they judge, hence a confidence of {_level(scored)}; rows that "
-        "keep judging are no longer unseen."
+        f"study {search.study!r} searched on {search.share:.0%} of them, {search.first:%Y-%m-%d} to "
+        f"{search.last:%Y-%m-%d}, with {search.trials} trials"
     )
 
 
@@ -150,13 +174,47 @@ def _of_study(evidence: Evidence | str) -> Sequence[str]:
         found = evidence.overfitting
         told.append(
             f"Probability of backtest overfitting: {found.probability:.3f} ({found.splits} splits of "
-            f"{evidence.rows} validation rows, {found.trials} trials)."
+            f"{evidence.rows} validation rows, {found.trials} trials). It measures whether the ranking of "
+            "the trials is stable: how often the best on one half of the rows is in the worse half of the "
+            "trials on the other. It does not measure skill over a naive forecast."
         )
     if evidence.sharpe is not None:
         ratio = evidence.sharpe
         told.append(
             f"Holding the sign of its forecast: Sharpe ratio {ratio.sharpe:+.4f} per row, where the luckiest "
             f"of {ratio.trials} trials without skill reaches {ratio.expected_maximum:+.4f}; deflated Sharpe "
-            f"ratio {ratio.probability:.3f}."
+            f"ratio {ratio.probability:.3f}. Where returns drift, most of this is the drift; what counts is "
+            "what the position earns beyond one that needs no forecast:"
         )
+    told += [_timing_sentence(name, each) for name, each in (evidence.timing or {}).items()]
+    if evidence.quarantined.trials:
+        told.append(_quarantined_sentence(evidence.quarantined))
     return told
+
+
+def _timing_sentence(name: str, found: Timing) -> str:
+    over = {
+        LONG_ONLY: "always being long",
+        TRAIN_MEAN_SIGN: "holding the sign of the mean return of the training rows",
+    }[name]
+    differs = f"its position differs in {found.differing} of {found.rows} rows"
+    if found.sharpe is None or found.expected_maximum is None or found.probability is None:
+        return f"Beyond {over}: nothing to tell, {differs}."
+    return (
+        f"Beyond {over}: {differs}, where the difference has a Sharpe ratio of {found.sharpe:+.4f} per "
+        f"row, and the luckiest of {found.trials} trials reaches {found.expected_maximum:+.4f}; deflated "
+        f"Sharpe ratio {found.probability:.3f}."
+    )
+
+
+def _quarantined_sentence(found: Quarantined) -> str:
+    count = "1 trial" if found.trials == 1 else f"{found.trials} trials"
+    skill = (
+        ""
+        if found.highest_skill is None
+        else f"; the highest skill among them is {found.highest_skill:+.4f}, of trial {found.trial}"
+    )
+    return (
+        f"Quarantined in the study: {count} with a result too good to be believed{skill}. A leak that lifted "
+        "them may lift this one as well."
+    )

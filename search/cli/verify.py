@@ -40,7 +40,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Train with fresh seeds on all rows before the test rows, score those once, and say whether the skill
-    holds. The look at the test rows is put on record.
+    holds. The evaluation is put on record.
     """
     report = verified(config, seeds=seeds, top=top, store=store, policy=policy, quiet=as_json)
     if as_json:
@@ -63,7 +63,7 @@ def verified(
     quiet: bool,
     by: "By" = "robust",
 ) -> "Report":
-    """The report; ends the command with 130 where it was interrupted, before any test row was looked at."""
+    """The report; ends the command with 130 where it was interrupted, before any test row was scored."""
     from search.announcement import announce
     from search.candidates import Interrupted
     from search.cli.signals import stop_request
@@ -85,14 +85,14 @@ def verified(
             print(f"ballast: {problem}", file=sys.stderr)
         return report
     except Interrupted:
-        os.write(2, b"interrupted before the test rows were looked at: no look is on record\n")
+        os.write(2, b"interrupted before the test rows were scored: no evaluation is on record\n")
         raise typer.Exit(130) from None
     finally:
         opened.close()
 
 
 def _opened(url: str) -> "Store":
-    """The store at `url`; one is made where there is none, which is told: it knows of no earlier look."""
+    """The store at `url`. One is made where there is none; a message says that it knows of no evaluation."""
     from storage.engine import open_store
     from storage.errors import StoreMissing
 
@@ -101,10 +101,11 @@ def _opened(url: str) -> "Store":
     except StoreMissing:
         opened = open_store(url)
         print(
-            f"{opened.shown_url} is new and knows of no earlier look; another store: --store", file=sys.stderr
+            f"{opened.shown_url} is new and knows of no earlier evaluation; another store: --store",
+            file=sys.stderr,
         )
         return opened
 
 
 def _stopping() -> None:
-    os.write(2, b"stopping before the test rows are looked at; once more to stop at once\n")
+    os.write(2, b"stopping before the test rows are scored; once more to stop at once\n")

@@ -12,13 +12,14 @@ from search.config.effects import idle_claims
 from search.config.enqueue import clamp_enqueued
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, nested
-from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, clamp_act
+from search.config.resolved import DECIDES_NO_VALUE, DEFAULTS, ResolvedStudy, clamp_act
 from search.config.schema import LEAVES, SPACE, TRIAL_LEAVES, StudyFile
 from search.config.sections import section_problems
 from search.config.warm_start import Offer, asked_by, overruled
 from search.errors import ConfigError, Place, Problem
 from search.safety import ALWAYS_FALSE, NothingLeft, Policy, clamp_dimension, clamp_value
 from search.space import Choices, Dimension, single
+from trainer.config import RETURN_CLIP
 
 _DEFAULT_ORIGIN = "trainer.config"
 _STUDY_ORIGIN = "search.config.schema"
@@ -28,8 +29,14 @@ class Draft:
     """The stacks of acts grow step by step; problems are collected, to be told at once."""
 
     def __init__(
-        self, claims: list[Claim], policy: Policy, problems: list[Problem], offers: Sequence[Offer] = ()
+        self,
+        claims: list[Claim],
+        policy: Policy,
+        problems: list[Problem],
+        offers: Sequence[Offer] = (),
+        defaults: int = DEFAULTS,
     ) -> None:
+        self.defaults = defaults
         self.policy = policy
         self.offers = offers
         self.problems = problems
@@ -89,7 +96,7 @@ class Draft:
     def _validate(self, broken: set[str], study: Place) -> None:
         """Check what no leaf can check alone, and take over what a section fills in by itself."""
         try:
-            file = StudyFile.model_validate(nested(self.values))
+            file = StudyFile.model_validate(nested(self._with_older_clip()))
         except ValidationError as error:
             self.problems += section_problems(error, self.winners, broken, study)
             return
@@ -98,6 +105,13 @@ class Draft:
                 reason = "filled in by trainer.config from the other settings of its section"
                 self.stacks[key][-1] = replace(self.stacks[key][-1], effective=value, reason=reason)
                 self.values[key] = value
+
+    def _with_older_clip(self) -> dict[str, Any]:
+        """The values; in a study of the first defaults returns are clipped at ±0.1, whatever their rows."""
+        clip, kind = "data.target.clip", self.values.get("data.target.kind")
+        if self.defaults > 1 or kind != "return" or self.values.get(clip) is not None:
+            return self.values
+        return {**self.values, clip: RETURN_CLIP}
 
     def _searched(self) -> dict[str, Claim]:
         """Return the dimensions that no `--set` of a fixed value takes out of the space."""

@@ -26,6 +26,12 @@ class Idle:
 
 IDLE: tuple[Idle, ...] = (
     Idle(
+        ("data.target.already_shifted",),
+        ("data.target.transform", "data.target.column", "data.target.of"),
+        lambda could: could("data.target.transform") != ("raw",) or could("data.target.column") == (None,),
+        "it belongs to a target that is a column as it is, and any other is shifted by data.target.horizon",
+    ),
+    Idle(
         ("models.gru.input_gain", "models.gru.hidden_gain", "models.gru.head_gain"),
         ("models.gru.init",),
         lambda could: "gains" not in could("models.gru.init"),

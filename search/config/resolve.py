@@ -1,7 +1,7 @@
 """From layers of YAML to one resolved study: read, merge, clamp, validate, and account for every value."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -11,7 +11,7 @@ from search.config.layers import Layer
 from search.config.leaves import show
 from search.config.passwords import masked_set, masked_yaml
 from search.config.reader import Node, Source, mapping, plain, read_source
-from search.config.resolved import ResolvedStudy
+from search.config.resolved import DEFAULTS, ResolvedStudy, defaults_of
 from search.config.warm_start import Offer, read_offer
 from search.errors import ConfigError, Place, Problem
 from search.safety import policy_from, policy_sources
@@ -42,11 +42,13 @@ def resolve(
     policy: Path | None = None,
     base: Path | None = None,
     warm_starts: Sequence[Path] = (),
+    defaults: int = DEFAULTS,
 ) -> ResolvedStudy:
     """Resolve a study file with the `--set KEY=VALUE` of a command line.
 
     `base` and `policy` stand for the bundled `base.yaml` and `safe_ranges.yaml` where they are None;
-    `warm_starts` are files of one configuration each, which are tried first.
+    `warm_starts` are files of one configuration each, which are tried first. `defaults` is that of the record
+    of a study that goes on.
     Raises ConfigError with every problem of every file and `--set`.
     """
     problems: list[Problem] = []
@@ -59,7 +61,7 @@ def resolve(
             source for file in warm_starts if (source := _or_told(problems, read_source, file, str(file)))
         ),
     )
-    return _resolved(texts, path.parent, problems)
+    return _resolved(texts, path.parent, problems, defaults)
 
 
 def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) -> ResolvedStudy:
@@ -76,7 +78,8 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
         sets=tuple(sources["sets"]),
         warm_starts=tuple(Source(**source) for source in sources.get("warm_starts", ())),
     )
-    resolved = _resolved(texts, Path(sources["folder"]) if folder is None else folder, [])
+    folder = Path(sources["folder"]) if folder is None else folder
+    resolved = _resolved(texts, folder, [], defaults_of(sources))
     if (stored := sources["stored_at"]) is not None:
         resolved = resolved.stored_at(stored["url"], stored["origin"])
     if (tracked := sources.get("tracked_at")) is not None:  # which older records do not know
@@ -84,7 +87,7 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
     return resolved
 
 
-def _resolved(texts: _Texts, folder: Path, problems: list[Problem]) -> ResolvedStudy:
+def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: int) -> ResolvedStudy:
     """Resolve texts; `problems` are those that reading them met."""
     safe = None if texts.policy is None else _or_told(problems, policy_from, texts.policy)
     entries = _entries(texts.study, problems)
@@ -95,7 +98,8 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem]) -> ResolvedS
     problems += reading.problems
     if texts.study is None or texts.base is None or texts.policy is None or entries is None or safe is None:
         raise ConfigError(problems)
-    draft = Draft(reading.claims, safe, problems, _offers(texts.warm_starts, problems))
+    safe = replace(safe, grows=defaults > 1)
+    draft = Draft(reading.claims, safe, problems, _offers(texts.warm_starts, problems), defaults)
     watched = frozenset({Layer.CLI}) if provenance else _WATCHED
     draft.settle(reading.broken, Place(texts.study.shown), watched)
     sources = {
@@ -107,6 +111,7 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem]) -> ResolvedS
         "warm_starts": [_kept(source) for source in texts.warm_starts],
         "stored_at": None,
         "tracked_at": None,
+        "defaults": defaults,
     }
     return draft.study(Path(texts.study.shown), folder, provenance, sources)
 

@@ -29,12 +29,26 @@ Two devices, or two kernels, differ in the last bits alone.
 _KNOWN_LATER = frozenset(
     {
         *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
+        "data.target.clip_follows_spread",
         "training.kernel",
         "training.schedule",
     }
 )
 """Settings that the first studies did not have: at their defaults they are left out of every digest, so that
 an older record's configurations are still recognised."""
+
+_LATER_DEFAULTS = {"data.target.clip_follows_spread": True}
+"""Those that are filled in where nothing is said."""
+
+_READ_AS_BEFORE: Mapping[str, tuple[Any, ...]] = {
+    "data.target.already_shifted": (None, True),
+    "data.target.clip_follows_spread": (None, False),
+}
+"""Settings that the first studies did not have either, and the values that say what was done without them."""
+
+DEFAULTS = 2
+"""What a setting means that is left out. 1: returns of any length are clipped at ±0.1, and a raw target is
+taken to be shifted already. 2: that clip grows with the rows and the spread, and a raw target must say it."""
 
 _PLACES = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLflow"}
 
@@ -93,6 +107,11 @@ class ResolvedStudy:
     """What an exported file says about its past; it has no effect."""
     sources: Mapping[str, Any]
     """The texts that it was resolved from, as JSON values without passwords, for `resolve_recorded`."""
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it was exported, or started by a Ballast that did not ask what a raw target means."""
+        return bool(self.provenance) or defaults_of(self.sources) < DEFAULTS
 
     @property
     def trial_config(self) -> TrialConfig:
@@ -219,11 +238,27 @@ def _checked(key: str, value: Any) -> Any:
         raise RequestError(sentences(key, value, error, TRIAL_LEAVES[key])[0][0]) from None
 
 
+def defaults_of(sources: Mapping[str, Any] | None) -> int:
+    """The `DEFAULTS` that a record was made with; 1 where it does not say."""
+    return 1 if sources is None else int(sources.get("defaults", 1))
+
+
+def read_as_before(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without those of later settings that say what was done before there were these settings."""
+    return {key: value for key, value in values.items() if value not in _READ_AS_BEFORE.get(key, ())}
+
+
+def means_the_same(key: str, before: Any, after: Any) -> bool:
+    """Whether two values of a setting do the same: equal ones, and those that only say what null was."""
+    known = _READ_AS_BEFORE.get(key, ())
+    return bool(before == after) or (before in known and after in known)
+
+
 def _without_later_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
-        for key, value in values.items()
-        if key not in _KNOWN_LATER or value != TRIAL_LEAVES[key].default
+        for key, value in read_as_before(values).items()
+        if key not in _KNOWN_LATER or value != _LATER_DEFAULTS.get(key, TRIAL_LEAVES[key].default)
     }
 
 

@@ -15,6 +15,7 @@ from search.errors import AnswerIsNo
 from search.rerun import Reproduction, Rerun, one_model
 from search.tracking.connection import connect, surroundings, translated
 from search.tracking.sender import Sender
+from search.verified import Verified, newest
 from storage import tables
 from storage.engine import Store
 from trainer.config import TrialConfig
@@ -58,7 +59,7 @@ def register(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: s
         run_id = Sender(client, store, trial.study).run_of(trial.number)
         with translated(address), _experiment(client.get_run(run_id).info.experiment_id):
             client.log_artifact(run_id, str(path))
-            return _log(trained, run_id, name, _tags(trial))
+            return _log(trained, run_id, name, _tags(trial, newest(store, trial.study)))
 
 
 def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str:
@@ -103,13 +104,16 @@ def _metadata(trained: _Trained) -> dict[str, Any]:
     }
 
 
-def _tags(trial: tables.Trial) -> dict[str, str]:
+def _tags(trial: tables.Trial, verified: Verified | None) -> dict[str, str]:
+    """The verdict of the newest verification is the model's only if it was this trial that was verified."""
+    answer = None if verified is None or verified.trial != trial.number else verified.verdict
     return {
         "ballast.study": trial.study,
         "ballast.trial": str(trial.number),
         "ballast.verdict": str(trial.verdict),
         "ballast.skill": repr(trial.skill),
         "ballast.value": repr(trial.value),
+        "ballast.verified": answer or "not yet",
     }
 
 

@@ -64,13 +64,19 @@ class Claim:
     """Rows that a target reaches over."""
 
 
-def confidence(look: int) -> float:
-    """The level of the interval for the `look`-th configuration that the same test rows judge, from 1.
+def confidence(number: int, candidates: float = 1.0) -> float:
+    """The level of the interval for the `number`-th configuration, from 1, that the same test rows judge.
 
-    1 − 0.05 / look²: what each look may err is less than what the one before might, so that over however
-    many looks the sum stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality). 0.95 at the first.
+    1 − 0.05 / (number² · candidates); 0.95 for the first one on rows that no search has seen. What each
+    configuration may err is less than what the one before might, so that over however many of them the sum
+    stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality).
+
+    `candidates` ≥ 1 says among how many configurations a search on these rows has chosen, this one included:
+    the best of them is as lucky as the luckiest, so that they share one allowance (Bonferroni's inequality
+    again). A trial that was judged on a share of the rows counts with √share; `python -m
+    benchmarks.same_rows` prints how often the best of useless trials then passes.
     """
-    return 1 - (1 - CONFIDENCE) / look**2
+    return 1 - (1 - CONFIDENCE) / (number**2 * candidates)
 
 
 def draws_for(level: float) -> int:

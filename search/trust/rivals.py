@@ -60,8 +60,10 @@ def strongest_rival(
     - The interval of skill has the level 1 − α/m. The m intervals then hold at once (Bonferroni's
       inequality), and so does the one that was chosen. This matters for NO: the luckiest of m rivals looks
       better than the model even where all are equally good.
-    - YES needs a one-sided p ≤ α against every rival. Such an intersection of tests has size α without any
-      correction (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling").
+    - YES needs a one-sided p ≤ α/2 against every rival, as one side of the interval has. Such an intersection
+      of tests has that size without any correction (Berger 1982, "Multiparameter hypothesis testing and
+      acceptance sampling"). At a horizon of 1 the bootstrapped interval alone lies above 0 too often where
+      both forecasts have large errors of their own.
 
     `horizon` is in rows. `draws` is the number of bootstrap draws, by default enough for the level. The same
     arguments give the same answer. Raises ValueError for no rivals, a rival without any loss, and what
@@ -82,7 +84,7 @@ def strongest_rival(
     comparisons = {each: diebold_mariano(losses, told, horizon=horizon) for each, told in rivals.items()}
     loss = float(np.mean(rivals[name]))
     skill = 1 - float(np.mean(losses)) / loss
-    doubtful = [each for each, test in comparisons.items() if test.p_better > 1 - level]
+    doubtful = [each for each, test in comparisons.items() if test.p_better > (1 - level) / 2]
     verdict = _verdict(interval, doubtful)
     rows = f"{len(losses)} test rows{few_rows_note(len(losses), horizon)}"
     reason = _reason(name, rows, skill, interval, comparisons, doubtful)

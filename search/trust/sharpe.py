@@ -126,12 +126,12 @@ def deflated_sharpe(returns: NDArray[np.floating], trial_sharpes: NDArray[np.flo
     ratios = finite_rows("trial_sharpes", trial_sharpes, fewest=1)
     sharpe = sharpe_ratio(rows)
     best_by_luck = expected_maximum(len(ratios), float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0)
-    skew, kurtosis = _shape(rows)
+    skew, kurtosis = shape(rows)
     probability = probabilistic_sharpe(sharpe, best_by_luck, len(rows), skew, kurtosis)
     return DeflatedSharpe(probability, sharpe, best_by_luck, skew, kurtosis, len(ratios), len(rows))
 
 
-def _shape(rows: NDArray[np.float64]) -> tuple[float, float]:
+def shape(rows: NDArray[np.float64]) -> tuple[float, float]:
     """Skew and kurtosis of `rows` (n,), moments over n; those of normal returns where nothing varies."""
     if not np.ptp(rows):
         return 0.0, 3.0

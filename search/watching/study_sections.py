@@ -51,21 +51,21 @@ def _measured(found: MeasuredFloor) -> str:
 
 
 def verified(view: StudyView, where: str) -> list[Block]:
-    """What its configurations showed on rows that no search has seen, look by look."""
-    if not view.looks:
+    """What its configurations showed on test rows, one row for each evaluation."""
+    if not view.evaluations:
         return [
             Paragraph("Nothing of it was scored on the test rows yet, and what a search finds is lucky:"),
             Code(f"ballast export {shlex.quote(view.study.name)} -o best.yaml --verify{where}"),
         ]
     rows = [
         (
-            f"{look.looked_at:%Y-%m-%d %H:%M}",
-            look.trial,
-            look.verdict or "broken off",
-            None if look.report is None else skill(look.report["skill"]),
-            None if look.report is None else look.report["reason"],
+            f"{each.looked_at:%Y-%m-%d %H:%M}",
+            each.trial,
+            each.verdict or "broken off",
+            None if each.report is None else skill(each.report["skill"]),
+            None if each.report is None else each.report["reason"],
         )
-        for look in view.looks
+        for each in view.evaluations
     ]
     return [Table(("looked at", "trial", "answer", "skill", "reason"), rows)]
 

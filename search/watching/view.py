@@ -12,7 +12,7 @@ from search.safety import SafeRange
 from search.sources import resolve_from_store
 from search.space import Dimension
 from search.summary import Summary, summarise
-from storage import looks, query, tables
+from storage import evaluations, query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -44,8 +44,8 @@ class StudyView:
     trials: Sequence[tables.Trial]
     findings: Sequence[tables.Finding]
     epochs: Mapping[int, Sequence[tables.Epoch]]
-    looks: Sequence[tables.Look] = ()
-    """Those that its configurations had at test rows."""
+    evaluations: Sequence[tables.Evaluation] = ()
+    """Those of its configurations on test rows."""
 
     @property
     def study(self) -> tables.Study:
@@ -79,7 +79,7 @@ def study_view(store: Store, name: str) -> StudyView:
         trials=trials,
         findings=findings,
         epochs=query.epochs_of(store, name, drawn_trials(trials, summary.best, findings)),
-        looks=looks.of_study(store, name),
+        evaluations=evaluations.of_study(store, name),
     )
 
 

@@ -71,7 +71,7 @@ def test_a_series_too_short_to_probe_says_so() -> None:
     study = real_study("sp500", "return")
     short = replace(study, frame=study.frame[:110], split={"fractions": {"train": 0.6, "validation": 0.2}})
     config = short.config()
-    found = leak_findings(prepare(config, short.table()), 0.05)
+    found = leak_findings(prepare(config, short.table()), 0.05, config)
     assert [(finding.code, finding.severity) for finding in found] == [("not_probed", "info")]
     assert "too few to probe for leaks (needed: 50)" in found[0].message
 

@@ -19,7 +19,7 @@ from search.data import load
 from search.progress import Silence
 from search.runner import RunEnd, run
 from search.study import OpenStudy, open_study
-from storage import looks, query, tables
+from storage import evaluations, query, tables
 from storage.engine import Store, open_store
 
 ROWS = 400
@@ -142,7 +142,7 @@ LEAK: dict[str, Any] = {
     "data": {
         "source": "leaky.csv",
         "features": ["peek"],
-        "target": {"column": "y", "transform": "raw", "kind": "return"},
+        "target": {"column": "y", "transform": "raw", "kind": "return", "already_shifted": True},
         "seq_len": 1,
     },
     "models": {"gru": {"batch_size": 16, "init": "torch", "hidden_size": 8}},
@@ -221,7 +221,7 @@ def answer() -> Answer:
 
     def answer(store: Store, trial: int, verdict: str, skill: float | None = 0.02, **report: Any) -> None:
         row, moment = query.trial(store, "small", trial), datetime(2026, 11, 29, 12, tzinfo=UTC)
-        look = tables.Look(
+        evaluation = tables.Evaluation(
             study="small",
             trial=trial,
             configuration="0" * 64,
@@ -230,7 +230,7 @@ def answer() -> Answer:
             target="High, Low",
             first_time=moment,
             last_time=moment,
-            looked_at=moment + timedelta(minutes=len(looks.of_study(store, "small"))),
+            looked_at=moment + timedelta(minutes=len(evaluations.of_study(store, "small"))),
             looked_by="ada@host",
             seeds=[1, 2, 3],
         )
@@ -244,7 +244,7 @@ def answer() -> Answer:
             "seeds": [{"seed": seed} for seed in (1, 2, 3)],
             **report,
         }
-        looks.conclude(store, looks.begin(store, look), verdict, told)
+        evaluations.conclude(store, evaluations.begin(store, evaluation), verdict, told)
 
     return answer
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from search.copy import copy_studies, differences
 from search.errors import AnswerIsNo, RequestError
 from search.optuna_storage import optuna_storage
-from storage import looks, query, record, tables
+from storage import evaluations, query, record, tables
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
 from storage.verdicts import Verdict
@@ -86,7 +86,7 @@ def fill_record(store: Store, name: str) -> None:
     clamp = tables.Clamp(study=name, key="k", declared={"high": INF}, effective=1, reason="r", origin="o")
     held_out = tables.HeldOut(study=name, rows=bytes(range(256)))
     record.create_study(store, study, [setting(name, None, 0)], [clamp], data, [held_out])
-    look = tables.Look(
+    look = tables.Evaluation(
         study=name,
         trial=1,
         configuration="cd",
@@ -99,7 +99,7 @@ def fill_record(store: Store, name: str) -> None:
         looked_by="me@host",
         seeds=[2**62],
     )
-    looks.conclude(store, looks.begin(store, look), "holds", {"skill": 0.1 + 0.2})
+    evaluations.conclude(store, evaluations.begin(store, look), "holds", {"skill": 0.1 + 0.2})
     for number in range(3):
         trial = tables.Trial(
             study=name,
@@ -210,26 +210,26 @@ def test_a_look_that_was_taken_with_the_target_stays_beside_those_that_come(
 ) -> None:
     source, target = (opened(f"sqlite:///{tmp_path / name}.db") for name in ("source", "target"))
     fill(source, "s")
-    looks.begin(target, replace(looks.of_study(source, "s")[0], configuration="other"))
+    evaluations.begin(target, replace(evaluations.of_study(source, "s")[0], configuration="other"))
     copy_studies(source, target)
-    assert [look.configuration for look in looks.of_study(target, "s")] == ["other", "cd"]
+    assert [look.configuration for look in evaluations.of_study(target, "s")] == ["other", "cd"]
 
 
 def test_a_look_is_recorded_once_however_often_it_is_tried(opened: Open, tmp_path: Path) -> None:
     store = opened(f"sqlite:///{tmp_path / 'one.db'}")
     fill_record(store, "s")
-    (look,) = looks.of_study(store, "s")
-    assert looks.begin(store, replace(look)) == look.id
-    assert len(looks.of_study(store, "s")) == 1
+    (look,) = evaluations.of_study(store, "s")
+    assert evaluations.begin(store, replace(look)) == look.id
+    assert len(evaluations.of_study(store, "s")) == 1
 
 
 def test_of_two_looks_at_the_same_moment_one_waits_to_see_the_other(opened: Open, postgres_url: str) -> None:
     store = opened(postgres_url)
     fill_record(store, "s")
-    look = replace(looks.of_study(store, "s")[0], configuration="second")
+    look = replace(evaluations.of_study(store, "s")[0], configuration="second")
     with store.session() as first, ThreadPoolExecutor(1) as others:
         first.execute(text("LOCK TABLE ballast_looks IN SHARE ROW EXCLUSIVE MODE"))
-        second = others.submit(looks.begin, store, look)
+        second = others.submit(evaluations.begin, store, look)
         with pytest.raises(TimeoutError):
             second.result(timeout=0.3)
         first.commit()

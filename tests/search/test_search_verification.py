@@ -12,18 +12,20 @@ import yaml
 from search.candidates import Interrupted, candidate_of, rivals_of
 from search.choice import best_trials
 from search.errors import AnswerIsNo, RequestError
+from search.evaluations import earlier_evaluations
 from search.evidence import Evidence
 from search.export import write_export
-from search.looks import earlier_looks
 from search.rows import forecasts, validation_rows
 from search.scored import Report
 from search.trust.conclusion import Answer
 from search.verification import Progress, verify
+from search.verified import newest
 from search.watching.markdown import to_markdown
 from search.watching.sections import study_note
 from search.watching.view import study_view
-from storage import looks, query
+from storage import evaluations, query, tables
 from storage.engine import Store, open_store
+from storage.verdicts import Verdict
 from trainer import loop
 from trainer.data.windows import Dataset
 from trainer.result import Refit
@@ -86,7 +88,7 @@ def test_test_targets_are_in_no_batch_of_any_training(
 def test_a_look_is_on_record_with_who_when_and_what_came_of_it(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=2)
-    (look,) = looks.of_study(store, "small")
+    (look,) = evaluations.of_study(store, "small")
     assert look.looked_by.count("@") == 1
     assert look.seeds == [refit.seed for refit in report.scored[0].refits]
     assert look.verdict == report.scored[0].conclusion.answer
@@ -135,7 +137,7 @@ def test_an_export_that_was_edited_is_not_verified_as_its_trial(exported: Export
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(RequestError, match=r"models\.gru\.hidden_size is 7, was \d+.*section provenance"):
         verify(path, store, seeds=1)
-    assert looks.of_study(store, "small") == []
+    assert evaluations.of_study(store, "small") == []
 
 
 def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
@@ -150,7 +152,7 @@ def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
     )
     with pytest.raises(RequestError, match=r"\d+ test rows at a horizon of 36, and an interval needs 144"):
         verify(path, opened_elsewhere, seeds=1)
-    assert looks.of_study(opened_elsewhere, "small") == []
+    assert evaluations.of_study(opened_elsewhere, "small") == []
 
 
 def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> None:
@@ -158,10 +160,15 @@ def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> No
     verify(path, store, seeds=1)
     content = yaml.safe_load(path.read_text())
     del content["provenance"]
-    content["data"]["target"] = {"column": "Close", "transform": "raw", "kind": "other"}
+    content["data"]["target"] = {
+        "column": "Close",
+        "transform": "raw",
+        "kind": "other",
+        "already_shifted": True,
+    }
     content["guard"]["max_skill"] = 0.9
     Path("other.yaml").write_text(yaml.safe_dump(content))
-    assert earlier_looks(store, verify(Path("other.yaml"), store, seeds=1).unseen)[:-1] == []
+    assert earlier_evaluations(store, verify(Path("other.yaml"), store, seeds=1).unseen)[:-1] == []
 
 
 def test_a_look_that_breaks_off_while_it_scores_is_on_record(
@@ -175,7 +182,7 @@ def test_a_look_that_breaks_off_while_it_scores_is_on_record(
     monkeypatch.setattr("search.verification.skill_interval", broken)
     with pytest.raises(KeyboardInterrupt):
         verify(path, store, seeds=1)
-    (look,) = looks.of_study(store, "small")
+    (look,) = evaluations.of_study(store, "small")
     assert (look.verdict, look.report) == (None, None)
 
 
@@ -183,7 +190,7 @@ def test_one_that_is_interrupted_before_it_scores_is_not(exported: Exported) -> 
     path, store = exported
     with pytest.raises(Interrupted):
         verify(path, store, seeds=1, progress=Progress(should_stop=lambda: True))
-    assert looks.of_study(store, "small") == []
+    assert evaluations.of_study(store, "small") == []
 
 
 def test_one_that_is_interrupted_while_its_epochs_are_sought_is_no_refusal(
@@ -201,7 +208,7 @@ def test_the_look_is_recorded_where_the_study_file_says(
     path = write_study(space=None, storage={"url": f"sqlite:///{tmp_path / 'named.db'}"})
     ballast("verify", path, "--seeds", 1)
     named = open_store(f"sqlite:///{tmp_path / 'named.db'}", create=False)
-    assert len(looks.of_study(named, "small")) == 1
+    assert len(evaluations.of_study(named, "small")) == 1
     named.close()
 
 
@@ -249,7 +256,7 @@ def test_without_its_study_a_configuration_is_verified_all_the_same(
     report = verify(exported[0], opened_elsewhere, seeds=1)
     assert isinstance(report.evidence, str)
     assert "study 'small' is not in" in report.evidence
-    assert len(looks.of_study(opened_elsewhere, "small")) == 1
+    assert len(evaluations.of_study(opened_elsewhere, "small")) == 1
 
 
 def test_a_configuration_of_no_study_is_trained_once_to_find_its_epochs(
@@ -266,7 +273,7 @@ def test_what_is_not_accepted_is_not_verified(write_study: "WriteStudy", opened_
     path = write_study(leak=True, space=None, models={"gru": {"learning_rate": 1e-2}})
     with pytest.raises(AnswerIsNo, match="only what trains can be verified"):
         verify(path, opened_elsewhere, seeds=1)
-    assert looks.of_study(opened_elsewhere, "small") == []
+    assert evaluations.of_study(opened_elsewhere, "small") == []
 
 
 def test_the_record_alone_gives_every_trial_its_value_and_the_study_its_evidence(exported: Exported) -> None:
@@ -302,6 +309,38 @@ def test_of_returns_the_sharpe_ratio_is_deflated_by_all_trials(
     assert found.sharpe is not None
     assert found.sharpe.trials == 3
     assert 0 <= found.sharpe.probability <= 1
+    assert found.timing is not None
+    assert set(found.timing) == {"long_only", "train_mean_sign"}
+    for each in found.timing.values():
+        assert each.rows == found.sharpe.rows
+        assert (each.probability is None) == (each.differing < 20)
+    assert found.to_json()["timing"]["long_only"]["differing"] == found.timing["long_only"].differing
+
+
+def test_quarantined_siblings_are_counted_with_the_highest_skill_among_them(
+    write_study: "WriteStudy", launch: "Launch", tmp_path: Path, ballast: "Ballast"
+) -> None:
+    """Two trials of a study were found too good to be true; the one that is verified was not."""
+    done = launch(write_study(), "study.trials=3")
+    best = best_trials(done.store, "small", 1)[0]
+    others = [trial.number for trial in query.trials(done.store, "small") if trial.number != best.number]
+    path = tmp_path / "best.yaml"
+    write_export(done.store, best, path)
+    with done.store.session() as session:
+        for number, skill in zip(others, (0.31, 0.47), strict=True):
+            trial = session.get_one(tables.Trial, ("small", number))
+            trial.verdict, trial.skill, trial.source_study, trial.source_trial = (
+                Verdict.SUSPICIOUS,
+                skill,
+                None,
+                None,
+            )
+    found = verify(path, done.store, seeds=1).evidence
+    assert isinstance(found, Evidence)
+    assert found.to_json()["quarantined"] == {"trials": 2, "highest_skill": 0.47, "trial": others[1]}
+    shown = ballast("verify", path, "--seeds", 1).out
+    assert "Quarantined in the study: 2 trials" in shown
+    assert f"+0.4700, of trial {others[1]}" in shown
 
 
 def test_what_holds_ends_with_0_and_what_does_not_with_1(
@@ -369,7 +408,7 @@ def test_a_known_signal_holds_and_pure_noise_does_not(
             data={
                 "source": str(path / "prices.csv"),
                 "features": ["x"],
-                "target": {"column": "y", "transform": "raw", "kind": "other"},
+                "target": {"column": "y", "transform": "raw", "kind": "other", "already_shifted": True},
             },
             study={"name": f"s{strength}", "trials": 1, "startup_trials": 1},
             models={"gru": {"batch_size": 32, "hidden_size": 8, "init": "torch"}},
@@ -392,3 +431,15 @@ def table(strength: float) -> pd.DataFrame:
     x, noise = random.standard_normal((2, 1200))
     dates = pd.bdate_range("2010-01-04", periods=1200).strftime("%Y-%m-%d")
     return pd.DataFrame({"Date": dates, "x": x, "y": strength * x + noise})
+
+
+def test_what_was_only_compared_is_marked_on_record(exported: Exported) -> None:
+    path, store = exported
+    report = verify(path, store, seeds=1, top=2)
+    first, second = evaluations.of_study(store, "small")
+    assert first.report is not None
+    assert second.report is not None
+    assert (first.report["asked_for"], second.report["asked_for"]) == (True, False)
+    found = newest(store, "small")
+    assert found is not None
+    assert found.trial == report.scored[0].candidate.number

@@ -6,7 +6,7 @@ import pytest
 
 from search.trust.conclusion import Answer as Conclusion
 from search.verified import ANSWERS, newest
-from storage import looks, tables
+from storage import evaluations, tables
 from storage.engine import Store
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ def test_the_newest_answer_counts(store: Store, answer: "Answer") -> None:
 
 def test_a_scoring_that_broke_off_is_no_answer(store: Store, answer: "Answer") -> None:
     answer(store, 0, "holds", 0.1)
-    (known,) = looks.of_study(store, "small")
-    columns = {c.key: getattr(known, c.key) for c in tables.Look.__table__.columns if c.key != "id"}
-    looks.begin(store, tables.Look(**columns | {"looked_by": "bob@host", "verdict": None, "report": None}))
+    (known,) = evaluations.of_study(store, "small")
+    columns = {c.key: getattr(known, c.key) for c in tables.Evaluation.__table__.columns if c.key != "id"}
+    evaluations.begin(
+        store, tables.Evaluation(**columns | {"looked_by": "bob@host", "verdict": None, "report": None})
+    )
     found = newest(store, "small")
     assert found is not None
     assert found.verdict == "holds"

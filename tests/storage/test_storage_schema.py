@@ -23,7 +23,7 @@ from storage.sqlite import sqlite_connect_args, tune_sqlite
 from storage.tables import DataFingerprint, Row, Setting, Study, Trial
 from storage.verdicts import Verdict
 
-HEAD = "0003"
+HEAD = "0004"
 
 NEXT = '''"""A column more."""
 

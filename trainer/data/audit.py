@@ -20,6 +20,7 @@ from trainer.data.findings import Audit, AuditFinding
 from trainer.data.source import Table
 from trainer.data.split import SplitRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
+from trainer.data.worked_row import work_out
 from trainer.errors import DataError
 from trainer.rivals.naive import mean_baseline_losses
 from trainer.skill import best_baseline, noise_floor, skill_ceiling
@@ -33,7 +34,8 @@ def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = 
     Where times are not in order, rows are counted as if they were, so that a short table is told as well.
     """
     built = build_series(config, table)
-    splits = cut_folds(config, table.times.sort_values(), built)
+    times, order = table.times.sort_values(return_indexer=True)
+    splits = cut_folds(config, times, built, None if table.offsets is None else table.offsets[order])
     findings = [
         *table_findings(config, table),
         *made_findings(config, table, built),
@@ -43,10 +45,12 @@ def audit(config: DataConfig, guard: GuardConfig, table: Table, *, deep: bool = 
     folds, problem = _prepared(config, table)
     if folds:
         findings += range_findings(built, folds[-1])
-        findings += _skill_findings(guard, folds, deep)
+        findings += _skill_findings(config, guard, folds, deep)
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
-    return Audit(tuple(findings), _counts(splits), folds)
+    train = splits[-1].train
+    worked = work_out(config, table, built, int(train[-1]) if len(train) else None)
+    return Audit(tuple(findings), _counts(splits), folds, worked)
 
 
 def _counts(splits: Sequence[SplitRows]) -> dict[str, int]:
@@ -76,7 +80,9 @@ def _prepared(config: DataConfig, table: Table) -> tuple[tuple[Dataset, ...], st
         return (), str(error)
 
 
-def _skill_findings(guard: GuardConfig, folds: Sequence[Dataset], deep: bool) -> list[AuditFinding]:
+def _skill_findings(
+    config: DataConfig, guard: GuardConfig, folds: Sequence[Dataset], deep: bool
+) -> list[AuditFinding]:
     """Whether skill can be measured, and if so, whether more of it can be had than is believable."""
     found: list[AuditFinding] = []
     data = folds[-1]
@@ -89,4 +95,4 @@ def _skill_findings(guard: GuardConfig, folds: Sequence[Dataset], deep: bool) ->
         ceiling = skill_ceiling(data.kind, floor, guard.max_skill)
     except DataError as error:
         found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
-    return found or leak_findings(data, ceiling, deep=deep)
+    return found or leak_findings(data, ceiling, config, deep=deep)

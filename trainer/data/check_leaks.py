@@ -4,26 +4,20 @@ Each compares what is forecast with what can be: a finding blocks only above the
 so that an honest strong feature is left alone.
 """
 
-import math
-from statistics import NormalDist
-
 import numpy as np
 import numpy.typing as npt
 
+from trainer.config import DataConfig
+from trainer.data.check_leads import lead_findings
+from trainer.data.check_own_row import own_row_findings
 from trainer.data.check_telltales import telltales
-from trainer.data.findings import AuditFinding, Severity
+from trainer.data.findings import AuditFinding
 from trainer.data.probe import HISTORY, Probe, culprits
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 
 Floats = npt.NDArray[np.float64]
 
-_LAGS = 10
-"""Rows before and after that the lead-lag scan looks at."""
-_MEMORY = 5
-"""Own lags that are taken out of each series first, so that persistence is not mistaken for a lead."""
-_FALSE_ALARMS = 0.01
-"""Chance that the lead-lag scan of a study without leaks passes its bar anywhere (Bonferroni)."""
 _COPIES = 0.01
 """Share of held-out rows that may equal a training row: prices repeat by chance, rows do not."""
 _DIGITS = 3
@@ -33,16 +27,20 @@ _REFITS = 9
 """Targets moved in time that `check --deep` refits; their median skill is judged."""
 
 
-def leak_findings(data: Dataset, ceiling: float, *, deep: bool = False) -> list[AuditFinding]:
-    """All leak checks on prepared data; `ceiling` is the skill that nobody believes.
+def leak_findings(
+    data: Dataset, ceiling: float, config: DataConfig, *, deep: bool = False
+) -> list[AuditFinding]:
+    """All leak checks on data prepared by `config`; `ceiling` is the skill that nobody believes.
 
     `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
     """
     told = telltales(data)
-    found = [*told.findings, *_copy_findings(data)]
-    if told.overlap is None:
-        # What drops out of an overlapping target is known, and would look like a lead of whatever it was.
-        found += _lead_findings(data, ceiling)
+    found = [
+        *told.findings,
+        *own_row_findings(data),
+        *_copy_findings(data),
+        *lead_findings(data, ceiling, config, told.overlap),
+    ]
     probe = Probe.of(data)
     if probe is None:
         return [*found, _unprobed(data)]
@@ -82,66 +80,6 @@ def _blamed(probe: Probe, ceiling: float, overlap: int | None) -> tuple[str, str
     return (
         "target",
         "the target's own history alone does; look at its horizon and for values that were filled",
-    )
-
-
-def _lead_findings(data: Dataset, ceiling: float) -> list[AuditFinding]:
-    """Features whose surprises come before the target's, by more than chance.
-
-    Beyond what is believable this blocks. Below, it warns of any lead of returns, of which nobody is known to
-    foresee much, and else of one that is worth half the ceiling: falling prices lead volatility honestly
-    (Black 1976), by a correlation of −0.28 and a skill of 0.08 at most in the sample series.
-    """
-    known = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
-    surprises = _surprises(known)
-    tests = len(data.feature_names) * (2 * _LAGS + 1)
-    bar = NormalDist().inv_cdf(1 - _FALSE_ALARMS / (2 * tests)) / math.sqrt(len(surprises))
-    worth_a_word = bar**2 if data.kind == "return" else ceiling / 2
-    found = []
-    for name, column in zip(data.feature_names, data.features.T, strict=True):
-        correlations = _cross_correlations(_surprises(column[: len(known)].astype(np.float64)), surprises)
-        lead = int(np.argmax(np.abs(correlations))) - _LAGS
-        peak = float(correlations[lead + _LAGS])
-        # Row t of the target holds what becomes known at t + horizon: lag −horizon is today's value.
-        if lead <= -data.horizon or abs(peak) <= bar:
-            continue
-        if peak**2 > ceiling:
-            found.append(_lead_finding("error", name, peak, math.sqrt(ceiling), lead + data.horizon))
-        elif peak**2 > worth_a_word:
-            bound = math.sqrt(worth_a_word)
-            found.append(_lead_finding("warning", name, peak, bound, lead + data.horizon))
-    return found
-
-
-def _lead_finding(severity: Severity, name: str, peak: float, bound: float, rows: int) -> AuditFinding:
-    told = "it knows the future" if severity == "error" else "it may know the future, in part"
-    message = (
-        f"{name}: its surprises correlate by {peak:+.2f} with those of the target {rows} rows later, more "
-        f"than with any known ones (usual: within ±{bound:.2f}); {told}: look at how it was made, or drop it"
-    )
-    return AuditFinding("leads_target", severity, name, peak, bound, message)
-
-
-def _surprises(series: Floats) -> Floats:
-    """Residuals (n − _MEMORY,) of a series (n,) on its own last values, standardised; zeros if constant."""
-    lags = np.column_stack([series[_MEMORY - k : len(series) - k] for k in range(1, _MEMORY + 1)])
-    x = np.column_stack([np.ones(len(lags)), lags])
-    y = series[_MEMORY:]
-    coefficients, *_ = np.linalg.lstsq(x, y, rcond=None)
-    residuals: Floats = y - x @ coefficients
-    spread = residuals.std()
-    # What is left of a season, forecast exactly but for the rounding of float32, is no surprise.
-    return np.zeros_like(residuals) if spread <= 1e-5 * y.std() else residuals / spread
-
-
-def _cross_correlations(feature: Floats, target: Floats) -> Floats:
-    """Correlation of feature_t with target_{t+k} for k = −_LAGS … _LAGS, (2 · _LAGS + 1,)."""
-    n = len(feature)
-    return np.array(
-        [
-            float(np.mean(feature[max(0, -k) : n - max(0, k)] * target[max(0, k) : n - max(0, -k)]))
-            for k in range(-_LAGS, _LAGS + 1)
-        ]
     )
 
 

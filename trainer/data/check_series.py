@@ -36,7 +36,7 @@ def made_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list[
             cells = ", ".join(f"{part[row]:g}" for part in inputs)
             message = (
                 f"{table.place(row)}: {name} = {made.transform} of {columns} ({cells}) is {values[row]:g} at "
-                f"{table.times[row]} ({len(broken)} such rows, 0 allowed); a logarithm needs positive prices "
+                f"{table.when(row)} ({len(broken)} such rows, 0 allowed); a logarithm needs positive prices "
                 "and a range needs a high above its low, correct or remove these rows"
             )
             found.append(AuditFinding("nonfinite_series", "error", name, float(len(broken)), 0.0, message))
@@ -72,8 +72,8 @@ def ahead_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list
             if len(differs) and name not in found:
                 row = int(differs[0])
                 message = (
-                    f"{table.place(row)}: {name} is {whole[row]:g} at {table.times[row]}, but {part[row]:g} "
-                    f"without the rows after {table.times[cut - 1]}; it looks ahead, use a causal transform"
+                    f"{table.place(row)}: {name} is {whole[row]:g} at {table.when(row)}, but {part[row]:g} "
+                    f"without the rows after {table.when(cut - 1)}; it looks ahead, use a causal transform"
                 )
                 found[str(name)] = AuditFinding(
                     "looks_ahead", "error", str(name), float(whole[row]), None, message
@@ -98,8 +98,6 @@ def constant_findings(table: Table, built: BuiltSeries, fitting: slice) -> list[
 
 def range_findings(built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
     """Outliers of the standardised features before clipping, and the shares that clipping takes."""
-    import pandas as pd
-
     held = np.concatenate([data.fitting, data.validation])
     values = built.features.to_numpy(np.float64)[built.first : built.stop][held]
     scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std
@@ -109,7 +107,7 @@ def range_findings(built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
         if column[row] > OUTLIER_STD:
             message = (
                 f"feature {name} is {column[row]:.1f} training standard deviations from its mean at "
-                f"{pd.Timestamp(data.times[held[row]])} (usual: at most {OUTLIER_STD:g}); check that cell "
+                f"{data.when(int(held[row]))} (usual: at most {OUTLIER_STD:g}); check that cell "
                 "for a wrong unit or digit"
             )
             found.append(AuditFinding("outlier", "warning", name, float(column[row]), OUTLIER_STD, message))

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig
-from trainer.data.features import Floats, empty_head
+from trainer.data.features import Floats, empty_head, shift_of
 from trainer.data.findings import AuditFinding
 from trainer.data.source import Table, columns_of
 
@@ -17,8 +17,8 @@ EXACT_LIMIT = float(2**53)
 
 def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     """All findings about the rows and cells of the table."""
-    # A raw target may lack its last values: they are not known yet.
-    open_end = config.target.column if config.target.transform == "raw" else None
+    # A target that was shifted before may lack its last values: they are not known yet.
+    open_end = config.target.column if shift_of(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
     findings = _time_findings(table)
     for name in table.frame:
@@ -49,24 +49,25 @@ def _order_findings(
         return []
     row = int(rows[0])
     message = (
-        f"{table.place(row)}: time {table.times[row]} {told} ({len(rows)} such rows, 0 allowed); {advice}"
+        f"{table.place(row)}: time {table.when(row)} {told} ({len(rows)} such rows, 0 allowed); {advice}"
     )
     return [AuditFinding(code, "error", "time", float(len(rows)), 0.0, message)]
 
 
 def _gap_findings(table: Table) -> list[AuditFinding]:
     """Gaps between distinct times, in order; at least three times are needed to speak of a median step."""
-    times = table.times.unique().sort_values()
-    if len(times) < 3:
+    moments, first_rows = np.unique(table.times.asi8, return_index=True)
+    if len(moments) < 3:
         return []
-    steps = np.diff(times.asi8)
+    steps = np.diff(moments)
     ratios = steps / np.median(steps)
     wide = np.flatnonzero(ratios > MAX_GAP_STEPS)
     if not len(wide):
         return []
     widest = int(np.argmax(ratios))
+    before, behind = (table.when(int(row)) for row in first_rows[widest : widest + 2])
     message = (
-        f"{table.source}: there is no row between {times[widest]} and {times[widest + 1]}, a gap of "
+        f"{table.source}: there is no row between {before} and {behind}, a gap of "
         f"{ratios[widest]:.1f} median steps ({len(wide)} gaps above {MAX_GAP_STEPS:g}); fill in the rows or "
         "start after the gap"
     )
@@ -98,7 +99,7 @@ def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> l
     if sizes.max() > EXACT_LIMIT:
         row = int(sizes.argmax())
         message = (
-            f"{table.place(row)}: column {name} is {values[row]:g} at {table.times[row]}, and whole numbers "
+            f"{table.place(row)}: column {name} is {values[row]:g} at {table.when(row)}, and whole numbers "
             f"are exact up to {EXACT_LIMIT:.3g} only; correct the cell or change the unit of the column"
         )
         found.append(AuditFinding("huge_values", "warning", name, float(sizes[row]), EXACT_LIMIT, message))
@@ -109,6 +110,6 @@ def _cells_message(table: Table, name: str, values: Floats, rows: npt.NDArray[np
     row = int(rows[0])
     held = "NaN or empty" if np.isnan(values[row]) else f"{values[row]:g}"
     return (
-        f"{table.place(row)}: column {name} is {held} at {table.times[row]} ({len(rows)} such cells, 0 "
+        f"{table.place(row)}: column {name} is {held} at {table.when(row)} ({len(rows)} such cells, 0 "
         f"allowed); {advice}"
     )

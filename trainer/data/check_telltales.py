@@ -24,6 +24,8 @@ _CONTINUOUS = 0.01
 MIN_SPIKE = 0.1
 """Size of the single negative spike, in the autocorrelation of the differences, that says overlap: 0.5 for
 overlapping means of independent values, (1 − ρ)/2 where these correlate by ρ, so that ρ up to 0.8 is seen."""
+_SPIKE_ERRORS = 4.0
+"""Standard errors, 1/√n, that the spike must reach: the lowest of 264 chance values passes 4 once in a hundred."""
 _LONGEST = 66
 """Longest overlap that is looked for: a quarter of trading days."""
 
@@ -70,12 +72,14 @@ def overlap_beyond(target: Floats, horizon: int) -> int | None:
     """Rows k > horizon over which a target (n,) extends, None where it shows no such overlap.
 
     The differences of a mean over k rows are (x[t+k] − x[t]) / k: their autocorrelation has one spike, at k,
-    and it is negative. In an honest series the lowest is at lag 1 (noise), or comes back (seasons).
+    and it is negative. In an honest series the lowest is at lag 1 (noise), or comes back (seasons), or is
+    what chance gives.
     """
     lags = min(4 * _LONGEST, len(target) // 4)
     correlations = np.array([_autocorrelation(np.diff(target), lag) for lag in range(1, lags + 1)])
     k = int(np.argmin(correlations)) + 1
-    if k <= max(horizon, 1) or k > _LONGEST or correlations[k - 1] > -MIN_SPIKE:
+    spike = max(MIN_SPIKE, _SPIKE_ERRORS / math.sqrt(len(target)))
+    if k <= max(horizon, 1) or k > _LONGEST or correlations[k - 1] > -spike:
         return None
     others = np.delete(correlations[: 4 * k], k - 1)
     return k if others.min() >= correlations[k - 1] / 2 else None

@@ -108,8 +108,14 @@ class BuiltSeries:
 
 
 def shift_of(target: Target) -> int:
-    """Rows by which the target is moved up: its horizon; 0 for a raw column, which stands on its row."""
-    return 0 if target.transform == "raw" and target.column is not None else target.horizon
+    """Rows by which the target is moved up: its horizon; 0 for a raw column that was moved up before."""
+    was_moved = stands_alone(target) and target.already_shifted is not False
+    return 0 if was_moved else target.horizon
+
+
+def stands_alone(target: Target) -> bool:
+    """Whether the target is a column as it is, so that `already_shifted` must say what a row of it means."""
+    return target.transform == "raw" and target.column is not None
 
 
 def lookback(series: Series) -> Sequence[int]:

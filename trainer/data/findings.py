@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer.data.windows import Dataset
+from trainer.data.worked_row import WorkedRow
 
 Severity = Literal["error", "warning", "info"]
 """`error` blocks training; `warning` blocks it under --strict alone; `info` never does."""
@@ -34,6 +35,8 @@ class Audit:
     findings: tuple[AuditFinding, ...]
     rows: dict[str, int]
     folds: tuple[Dataset, ...]
+    worked_row: WorkedRow | None = None
+    """The last training row, or the first usable one; None where there is none, or where nobody asked."""
 
     @property
     def dataset(self) -> Dataset | None:

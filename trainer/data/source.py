@@ -14,7 +14,8 @@ import importlib
 import importlib.util
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -38,7 +39,8 @@ class Table:
 
     `frame` holds float64 columns indexed by a DatetimeIndex (naive UTC); `positions` says for each row on
     which line of the file (1-based, the header included) or in which Parquet row (1-based) it stands;
-    `sha256` is that of the bytes of the file, `rows` the number of rows read.
+    `sha256` is that of the bytes of the file, `rows` the number of rows read; `offsets` are seconds from UTC
+    to the source's own clock at each row, None where the times are naive or in UTC.
     """
 
     frame: "pd.DataFrame"
@@ -47,6 +49,7 @@ class Table:
     rows: int
     positions: npt.NDArray[np.int64]
     counted_in: Literal["line", "row"]
+    offsets: npt.NDArray[np.int64] | None = None
 
     @property
     def times(self) -> "pd.DatetimeIndex":
@@ -54,6 +57,17 @@ class Table:
         import pandas as pd
 
         return pd.DatetimeIndex(self.frame.index)
+
+    def when(self, row: int) -> str:
+        """The time of a row (0-based), on the clock of the source: `2023-06-01 00:00:00+09:00`."""
+        from trainer.data.times import told_time
+
+        return told_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
+
+    def moment(self, row: int) -> datetime:
+        """The same as a moment to the microsecond, which knows its zone: that of the source, else UTC."""
+        zone = UTC if self.offsets is None else timezone(timedelta(seconds=int(self.offsets[row])))
+        return self.times[row].to_pydatetime(warn=False).replace(tzinfo=UTC).astimezone(zone)
 
     def place(self, row: int) -> str:
         """Where a row (0-based) stands in the source, for messages: `prices.csv, line 17`."""
@@ -81,7 +95,7 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
         table = _understand(config, _csv_cells(config.source, content, needed(config)), content)
         # Holidays stand in these files as rows without numbers; they are no observations.
         held = table.frame.notna().any(axis=1).to_numpy()
-        return Table(table.frame[held], table.source, table.sha256, table.rows, table.positions[held], "line")
+        return replace(table, frame=table.frame[held], positions=table.positions[held])
     if Path(config.source).suffix.lower() in (".parquet", ".pq"):
         return _understand(config, _parquet_cells(config, content), content)
     return _understand(config, _csv_cells(config.source, content, needed(config)), content)
@@ -241,24 +255,26 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
     """Turn cells into times and numbers, or raise one ColumnError with everything that is wrong."""
     import pandas as pd
 
-    from trainer.data.times import UnreadableTime, read_times
+    from trainer.data.times import UnreadableTime, offsets_of, read_times
 
     place = f"{config.source}, {cells.counted_in}"
     names = needed(config)
     problems = [problem for name in names if (problem := _unusable(name, cells.header)) is not None]
     times: pd.DatetimeIndex | None = None
+    offsets: npt.NDArray[np.int64] | None = None
     numbers: dict[str, npt.NDArray[np.float64]] = {}
     for name in (name for name in names if cells.header.count(name) == 1):
         column = cells.columns[name]
         if name == config.time:
-            read = read_times([str(cell) for cell in column])
+            written = [str(cell) for cell in column]
+            read = read_times(written)
             if isinstance(read, UnreadableTime):
                 cell = column[read.row]
                 problems.append(
                     f"{place} {cells.positions[read.row]}: time {str(cell)!r} in {name} {read.reason}"
                 )
             else:
-                times = read
+                times, offsets = read, offsets_of(written)
             continue
         numbers[name], texts = _numbers(column)
         if texts:
@@ -271,7 +287,7 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
         raise ColumnError("; ".join(problems))
     frame = pd.DataFrame(numbers, index=times)
     sha256 = hashlib.sha256(content).hexdigest()
-    return Table(frame, config.source, sha256, len(frame), cells.positions, cells.counted_in)
+    return Table(frame, config.source, sha256, len(frame), cells.positions, cells.counted_in, offsets)
 
 
 def _unusable(name: str, header: list[str]) -> str | None:

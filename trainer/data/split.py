@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Rows = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.int64] | None
 
 MIN_TRAIN = 50
 """Ten rows for each coefficient of the HAR baseline (four), and more than three of the smallest safe batch
@@ -60,8 +61,11 @@ class SplitRows:
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
 
-def cut_folds(config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries) -> tuple[SplitRows, ...]:
-    """Rows of each fold, however few; `times` must ascend.
+def cut_folds(
+    config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries, offsets: Offsets = None
+) -> tuple[SplitRows, ...]:
+    """Rows of each fold, however few; `times` (naive UTC) must ascend. Dates are those of the source's clock,
+    `offsets` seconds from UTC; None: its clock is that of UTC.
 
     A split ends where the target of its row t, h rows ahead, would lie in the next one (purge); the next one
     starts `embargo` rows late. Behind a block that is held out, training goes on where that block's last
@@ -72,7 +76,9 @@ def cut_folds(config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries)
     """
     first, stop, horizon = built.first, built.stop, config.target.horizon
     split, seq_len = config.split, config.seq_len
-    validation, test = (min(max(bound, first), stop) for bound in _bounds(config, times, first, stop))
+    validation, test = (
+        min(max(bound, first), stop) for bound in _bounds(config, times, first, stop, offsets)
+    )
     test_rows = np.arange(test + split.embargo, stop, dtype=np.int64)
     gap = horizon + split.embargo
     if split.method == "cpcv":
@@ -98,10 +104,12 @@ def cut_folds(config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries)
     return tuple(folds)
 
 
-def cut_development(config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries) -> SplitRows:
+def cut_development(
+    config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries, offsets: Offsets = None
+) -> SplitRows:
     """All rows before the test as training rows, none to validate on: for a model that is final."""
     first, stop = built.first, built.stop
-    test = min(max(_bounds(config, times, first, stop)[1], first), stop)
+    test = min(max(_bounds(config, times, first, stop, offsets)[1], first), stop)
     end = test - config.target.horizon
     return SplitRows(
         train=_rows([(first + config.seq_len - 1, end)]),
@@ -166,10 +174,10 @@ def minimum_of(split: str) -> int:
     return MIN_TRAIN if split == "train" else MIN_HELD_OUT
 
 
-def _bounds(config: DataConfig, times: "pd.DatetimeIndex", first: int, stop: int) -> tuple[int, int]:
+def _bounds(
+    config: DataConfig, times: "pd.DatetimeIndex", first: int, stop: int, offsets: Offsets
+) -> tuple[int, int]:
     """Positions of the first row that is not train, and of the first that is neither train nor validation."""
-    import pandas as pd
-
     split = config.split
     if split.fractions is not None:
         usable = max(stop - first, 0)
@@ -178,16 +186,23 @@ def _bounds(config: DataConfig, times: "pd.DatetimeIndex", first: int, stop: int
         return first + int(round(train * usable, 6)), first + int(round(validation * usable, 6))
     assert split.validation_until is not None  # the configuration gives it where it gives no fractions
     train_until = split.train_until or split.validation_until  # cpcv has no use for it
-    ends = [last_moment(train_until), last_moment(split.validation_until)]
+    return _rows_until(train_until, times, offsets), _rows_until(split.validation_until, times, offsets)
+
+
+def _rows_until(date: str, times: "pd.DatetimeIndex", offsets: Offsets) -> int:
+    """Number of rows up to the end of a date, on the clock of the source or on that which the date names."""
     # In microseconds, where every date from year 1 to 9999 has its place.
-    train_end, validation_end = (
-        times.as_unit("us").searchsorted(pd.DatetimeIndex(ends), side="right").tolist()
-    )
-    return train_end, validation_end
+    moments = times.as_unit("us").to_numpy().astype("datetime64[us]")
+    if offsets is not None and datetime.fromisoformat(date).tzinfo is None:
+        # A clock that is put back in autumn shows an hour twice; rows go by its first showing.
+        moments = np.maximum.accumulate(moments + offsets.astype("timedelta64[s]"))
+    return int(np.searchsorted(moments, np.datetime64(last_moment(date), "us"), side="right"))
 
 
 def last_moment(date: str) -> datetime:
-    """The last moment of an ISO date: the end of its day, or exactly the time it names (naive UTC)."""
+    """The last moment of an ISO date: the end of its day, or exactly the time it names (UTC, if it names an
+    offset, else on whatever clock).
+    """
     moment = datetime.fromisoformat(date)
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)

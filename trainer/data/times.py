@@ -1,26 +1,20 @@
-"""Reads the cells of a time column: ISO 8601, common written dates, or integers counted since 1970."""
+"""Reads the cells of a time column: ISO 8601, common written dates, compact dates, or counts since 1970."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import timedelta, timezone
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+from trainer.data.integer_times import FAR, UnreadableTime, is_number, read_integer_times
+
+__all__ = ["UnreadableTime", "offsets_of", "read_times", "told_time"]
 
 _DATES = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 _OFFSET = re.compile(r":\d\d[\d.]*\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$")
-_EPOCH_DIGITS = (("s", 10), ("ms", 13), ("us", 16), ("ns", 19))
-"""Most digits of an epoch time in each unit before the year 2286; a plain date such as 20101231 has eight."""
-_FAR = "lies outside the years 1678 to 2261"
-
-
-@dataclass(frozen=True)
-class UnreadableTime:
-    """The first cell that is no time (`row` is 0-based), and why."""
-
-    row: int
-    reason: str
 
 
 def read_times(cells: Sequence[str]) -> pd.DatetimeIndex | UnreadableTime:
@@ -34,8 +28,8 @@ def read_times(cells: Sequence[str]) -> pd.DatetimeIndex | UnreadableTime:
     empty = next((row for row, text in enumerate(texts) if not text), None)
     if empty is not None:
         return UnreadableTime(empty, "is empty")
-    if texts[0].isdecimal() and len(texts[0]) > 8:
-        return _epochs(texts)
+    if is_number(texts[0]) and not (texts[0].isdecimal() and len(texts[0]) <= 8):
+        return read_integer_times(texts)
     aware = [bool(_OFFSET.search(text)) for text in texts]
     if any(aware) and not all(aware):
         return UnreadableTime(
@@ -44,20 +38,30 @@ def read_times(cells: Sequence[str]) -> pd.DatetimeIndex | UnreadableTime:
     return _written(texts)
 
 
-def _epochs(texts: list[str]) -> pd.DatetimeIndex | UnreadableTime:
-    wrong = next((row for row, text in enumerate(texts) if not text.isdecimal()), None)
-    if wrong is not None:
-        return UnreadableTime(wrong, "is no whole number like the first one")
-    longest = max(len(text) for text in texts)
-    unit = next((unit for unit, digits in _EPOCH_DIGITS if longest <= digits), None)
-    if unit is None:
-        return UnreadableTime(
-            [len(text) for text in texts].index(longest), "has too many digits for an epoch time"
-        )
-    counts = [int(text) for text in texts]
-    if max(counts) > np.iinfo(np.int64).max:
-        return UnreadableTime(counts.index(max(counts)), _FAR)
-    return _nanoseconds(pd.DatetimeIndex(np.array(counts, dtype=np.int64).astype(f"datetime64[{unit}]")))
+def offsets_of(cells: Sequence[str]) -> npt.NDArray[np.int64] | None:
+    """Seconds from UTC to the clock that each cell is written in; None where all are naive or in UTC."""
+    found = [_OFFSET.search(cell.strip()) for cell in cells]
+    offsets = np.array([0 if match is None else _seconds(match.group(1)) for match in found], dtype=np.int64)
+    return offsets if offsets.any() else None
+
+
+def _seconds(offset: str) -> int:
+    """Seconds of an offset that is written as `Z`, `UTC`, `+09`, `+0900` or `+09:00`."""
+    if offset in ("Z", "UTC"):
+        return 0
+    digits = offset[1:].replace(":", "").ljust(4, "0")
+    seconds = 3600 * int(digits[:2]) + 60 * int(digits[2:])
+    return -seconds if offset[0] == "-" else seconds
+
+
+def told_time(moment: object, offset: int | None) -> str:
+    """A naive UTC time on a clock that is `offset` seconds from UTC: `2023-06-01 00:00:00+09:00`; None leaves
+    it as it is.
+    """
+    stamp = pd.Timestamp(moment)  # type: ignore[arg-type]  # what numpy and pandas call a time
+    if offset is None:
+        return str(stamp)
+    return str(stamp.tz_localize("UTC").tz_convert(timezone(timedelta(seconds=offset))))
 
 
 def _written(texts: list[str]) -> pd.DatetimeIndex | UnreadableTime:
@@ -91,5 +95,5 @@ def _nanoseconds(times: pd.DatetimeIndex) -> pd.DatetimeIndex | UnreadableTime:
     years = times.year
     far = (years < 1678) | (years > 2261)
     if far.any():
-        return UnreadableTime(int(np.argmax(far)), _FAR)
+        return UnreadableTime(int(np.argmax(far)), FAR)
     return times.as_unit("ns")

@@ -15,8 +15,16 @@ from trainer.config import DataConfig, TargetKind
 from trainer.data.features import BuiltSeries, Floats, build_series
 from trainer.data.history import History, history_of
 from trainer.data.source import Table
-from trainer.data.split import Rows, SplitRows, check_counts, cut_development, cut_folds
+from trainer.data.split import Offsets, Rows, SplitRows, check_counts, cut_development, cut_folds
 from trainer.errors import ColumnError, DataError
+
+CLIP_SPREADS = 6.0
+"""Robust standard deviations of the training target to which a clip is raised that follows the spread: of the
+returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
+
+MOST_RAISED = 10.0
+"""How many times its value a clip is raised at most. What would need more is in percent or in another wrong
+unit: its clip stays, and the audit tells the share that it takes."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,14 @@ class Dataset:
     """What is known of the target at each row, and the clock; naive forecasts and rivals use it."""
     sha256: str
     """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
+    offsets: Offsets = None
+    """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
+
+    def when(self, row: int) -> str:
+        """The time of a row of these arrays, on the clock of the source."""
+        from trainer.data.times import told_time
+
+        return told_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
@@ -90,14 +106,14 @@ def prepare_final(config: DataConfig, table: Table) -> Dataset:
     the test rows. Raises as `prepare_folds` does.
     """
     built, _ = _usable(config, table)
-    return _scaled(config, table, built, cut_development(config, table.times, built))
+    return _scaled(config, table, built, cut_development(config, table.times, built, table.offsets))
 
 
 def _usable(config: DataConfig, table: Table) -> tuple[BuiltSeries, tuple[SplitRows, ...]]:
     """The series and the rows of each fold, once they have been found fit for use."""
     require_ascending(table)
     built = build_series(config, table)
-    folds = cut_folds(config, table.times, built)
+    folds = cut_folds(config, table.times, built, table.offsets)
     check_counts(config, folds, built.first)
     _require_finite(config, table, built)
     return built, folds
@@ -111,7 +127,7 @@ def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRo
     fitting, train, validation, test = (
         part - built.first for part in (split.fitting, split.train, split.validation, split.test)
     )
-    bound = config.target.clip
+    bound = _clip_bound(config, target[fitting])
     clipped_target = target if bound is None else np.clip(target, -bound, bound)
     names = tuple(feature.name for feature in config.features)
     feature_mean, feature_std = _moments(features[fitting], names)
@@ -139,7 +155,21 @@ def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRo
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
         history=history_of(config, table, built),
         sha256=_fingerprint(table, split),
+        offsets=None if table.offsets is None else table.offsets[rows],
     )
+
+
+def _clip_bound(config: DataConfig, training: Floats) -> float | None:
+    """Bound of the target in its own unit, given its training rows; None where it is not clipped.
+
+    The spread is the interquartile range over that of a standard normal: a bad tick does not move it.
+    """
+    clip = config.target.clip
+    if clip is None or not config.target.clip_follows_spread or not len(training):
+        return clip
+    low, high = np.percentile(training, [25, 75])
+    raised = CLIP_SPREADS * float(high - low) / 1.349
+    return raised if clip < raised <= MOST_RAISED * clip else clip
 
 
 def require_ascending(table: Table) -> None:
@@ -148,7 +178,7 @@ def require_ascending(table: Table) -> None:
     if len(late):
         row = int(late[0]) + 1
         raise DataError(
-            f"{table.place(row)}: time {table.times[row]} is not later than {table.times[row - 1]} before "
+            f"{table.place(row)}: time {table.when(row)} is not later than {table.when(row - 1)} before "
             "it; sort the rows by time and remove repetitions"
         )
 
@@ -162,7 +192,7 @@ def _require_finite(config: DataConfig, table: Table, built: BuiltSeries) -> Non
         if len(bad):
             row = built.first + int(bad[0])
             raise DataError(
-                f"{table.place(row)}: {name} is {cells[bad[0]]} at {table.times[row]} ({len(bad)} such "
+                f"{table.place(row)}: {name} is {cells[bad[0]]} at {table.when(row)} ({len(bad)} such "
                 "rows); see the audit with ballast check, then correct or remove these rows"
             )
 
@@ -190,7 +220,7 @@ def _to_float32(target: Floats, table: Table, first: int) -> npt.NDArray[np.floa
     if len(too_large):
         row = first + int(too_large[0])
         raise DataError(
-            f"{table.place(row)}: the target at {table.times[row]} is {target[too_large[0]]:.3g} training "
+            f"{table.place(row)}: the target at {table.when(row)} is {target[too_large[0]]:.3g} training "
             "standard deviations from its mean; correct the value or set data.target.clip"
         )
     return target.astype(np.float32)

@@ -41,10 +41,12 @@ def skill(view: StudyView) -> Plot:
         _best_so_far(view.trials),
         floor,
         line("ceiling", [0, max(last, 1)], [ceiling] * 2, COLOURS[Verdict.SUSPICIOUS], dash="dot"),
+        *_marks(view, max(last, 1)),
     ]
     known = [value for value in shown.values() if value is not None]
     accepted = [shown[trial.number] for trial in drawn if trial.verdict is Verdict.ACCEPTED]
-    low, high = _window([s for s in accepted if s is not None], max(ceiling or 0.0, floor["y"][-1]))
+    mark = max(ceiling or 0.0, floor["y"][-1], view.summary.floor)
+    low, high = _window([s for s in accepted if s is not None], mark)
     title = "Skill" + of_all(len(drawn), len(view.trials))
     return Plot(
         id="skill",
@@ -52,7 +54,8 @@ def skill(view: StudyView) -> Plot:
         about=(
             "Skill over the best naive forecast, by trial. Up to the noise floor, which grows with every "
             "epoch looked at, luck alone explains a skill; above the ceiling it is suspicious, and what is "
-            "drawn is the skill that the guard refused. A trial without an honest epoch has no point."
+            "drawn is the skill that the guard refused. Below the line of the strongest rival, that fitted "
+            "rival forecasts better than the trial. A trial without an honest epoch has no point."
         ),
         figure={
             "data": traces,
@@ -64,6 +67,18 @@ def skill(view: StudyView) -> Plot:
             ),
         },
     )
+
+
+def _marks(view: StudyView, last: int) -> list[Json]:
+    """Lines for the measured noise floor and the skill of the strongest rival, where there are such."""
+    summary, baseline = view.summary, view.study.facts["baseline"]["loss"]
+    known = {
+        "noise floor, measured": None if summary.measured is None else summary.measured.skill,
+        "strongest rival": None if summary.rival is None else 1 - summary.rival.loss / baseline,
+    }
+    return [
+        line(name, [0, last], [number(value)] * 2, dash="dashdot") for name, value in known.items() if value
+    ]
 
 
 def _refused(findings: Sequence[tables.Finding]) -> dict[int, float]:

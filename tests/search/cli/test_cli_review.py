@@ -97,7 +97,7 @@ def test_coarse_returns_are_no_copies_and_returns_in_percent_are_told_by_their_u
             "source": "coarse.csv",
             "time": "Date",
             "features": ("ret",),
-            "target": {"column": "y", "kind": "return"},
+            "target": {"column": "y", "kind": "return", "already_shifted": True},
             "split": {"fractions": {"train": 0.5, "validation": 0.25}},
         }
     )

@@ -181,3 +181,16 @@ def test_what_is_masked_is_masked_once(text: str) -> None:
 def test_text_that_is_no_setting_is_masked_without_an_error(text: str) -> None:
     assert "s3cr" not in masked_set(text)
     assert masked_set(masked_set(text)) == masked_set(text)
+
+
+def test_a_study_on_record_of_before_keeps_its_clip_and_its_safe_range(make: Resolve) -> None:
+    rows = ("data.target.window=21", "data.target.horizon=21")
+    for asked in ((), ("data.target.clip=0.8",)):
+        now = make("", *rows, *asked)
+        older = resolve_recorded({key: value for key, value in now.sources.items() if key != "defaults"})
+        assert older.settings["data.target.clip"].value == 0.1
+        assert older.settings["data.target.clip_follows_spread"].value is None
+        assert older.is_older
+        assert resolve_recorded(older.sources).settings == older.settings
+        assert resolve_recorded(now.sources).settings == now.settings
+        assert not now.is_older

@@ -411,6 +411,38 @@ def test_returns_are_clipped_unless_told_otherwise_and_that_is_recorded(make: Re
     assert setting.reason == "filled in by trainer.config from the other settings of its section"
 
 
+@pytest.mark.parametrize(("window", "horizon", "clip"), [(5, 5, 0.223607), (21, 21, 0.458258), (1, 21, 0.1)])
+def test_the_clip_of_returns_and_its_safe_range_grow_with_the_root_of_their_rows(
+    make: Resolve, window: int, horizon: int, clip: float
+) -> None:
+    rows = (f"data.target.window={window}", f"data.target.horizon={horizon}")
+    assert make("", *rows).settings["data.target.clip"].value == clip
+    assert make("", *rows).settings["data.target.clip_follows_spread"].value is True
+    wide = make("", *rows, "data.target.clip=0.8")
+    assert wide.settings["data.target.clip"].value == clip
+    assert wide.settings["data.target.clip_follows_spread"].value is None
+    assert [(found.key, found.declared) for found in wide.clamps] == [("data.target.clip", 0.8)]
+    assert make("", *rows, "data.target.clip=0.05").clamps == ()
+
+
+def test_whether_a_target_is_shifted_already_is_no_question_where_it_is_computed(refuse: Refuse) -> None:
+    for value in ("true", "false"):
+        (told,) = refuse("", f"data.target.already_shifted={value}")
+        assert "data.target.already_shifted has no effect" in told
+
+
+def test_a_raw_target_that_says_what_was_taken_for_granted_has_the_digests_of_one_that_does_not(
+    make: Resolve,
+) -> None:
+    raw = ("data.target.transform=raw", "data.target.kind=volatility")
+    silent, before, own = (
+        make("", *raw, f"data.target.already_shifted={value}") for value in ("null", "true", "false")
+    )
+    assert silent.fingerprints() == before.fingerprints() != own.fingerprints()
+    assert silent.trial({}).digest == before.trial({}).digest != own.trial({}).digest
+    assert "already_shifted" not in silent.trial_config.model_dump(mode="json")["data"]["target"]
+
+
 def test_a_fixed_value_is_moved_to_the_nearest_bound(make: Resolve) -> None:
     resolved = make("models.gru: {learning_rate: 0.5, batch_size: 4}\n")
     gru = resolved.trial_config.models.gru
@@ -588,3 +620,20 @@ def test_unreadable_files_are_told_together(tmp_path: Path) -> None:
         resolve(tmp_path / "s.yaml", ["x"], base=tmp_path / "b.yaml", policy=tmp_path / "p.yaml")
     assert len(caught.value.problems) == 4
     assert caught.value.exit_code == 2
+
+
+def test_only_a_feature_that_may_lead_says_so_on_record(make: Resolve) -> None:
+    """Records made before the key existed hold the other features without it, and must compare equal."""
+    features = (
+        "[{name: us, column: Open, may_lead: true}, {name: us5, of: us, transform: lag, window: 5}, Close]"
+    )
+    resolved = make("", f"data.features={features}")
+    us, us5, close = resolved.settings["data.features"].value
+    assert us["may_lead"] is True
+    assert "may_lead" not in us5.keys() | close.keys()
+    assert resolved.file.data.leading == ("us", "us5")
+
+
+def test_whether_a_feature_may_lead_is_true_or_false(refuse: Refuse) -> None:
+    (told,) = refuse("", "data.features=[{name: us, column: Open, may_lead: maybe}]")
+    assert "data.features[0].may_lead" in told

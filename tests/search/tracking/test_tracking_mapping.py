@@ -11,14 +11,15 @@ import yaml
 
 from search.config.layers import Layer, Override
 from search.config.resolve import resolve
+from search.summary import MEASURED_FLOOR, summarise
 from search.tracking import mapping
 from search.watching.settings_file import trial_yaml
 from search.watching.view import TrialView
-from storage import tables
+from storage import query, record, tables
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import WriteStudy
+    from tests.search.conftest import Answer, Launch, WriteStudy
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 
@@ -134,3 +135,32 @@ def test_a_trial_of_any_verdict_has_a_settings_file(view: TrialView) -> None:
     values = yaml.safe_load(text)
     assert values["study"] == {"name": "small", "trials": 2, "seed": 0}
     assert Path(values["data"]["source"]).is_absolute()  # the file may be read anywhere
+
+
+def test_the_study_is_told_with_its_newest_answer_its_rivals_and_both_noise_floors(
+    write_study: "WriteStudy", launch: "Launch", answer: "Answer"
+) -> None:
+    store = launch(write_study()).store
+
+    def told() -> tuple[dict[str, str], dict[str, float]]:
+        found = mapping.study_told(summarise(store, "small"), query.data(store, "small"), NOON)
+        return dict(found.tags), {point.key: point.value for point in found.points}
+
+    record.set_study_facts(store, "small", {"strongest_rival": None})
+    tags, numbers = told()
+    assert (tags["ballast.verified"], tags["ballast.strongest_rival"]) == ("not yet", "none")
+    assert not {"measured_noise_floor", "best_skill_over_rival", "verified_skill"} & numbers.keys()
+    best = summarise(store, "small").best
+    assert best is not None
+    assert best.value is not None
+    rival = {"name": "linear", "loss": 2 * best.value}
+    floor = {"skill": 0.05, "trials": 2}
+    record.set_study_facts(store, "small", {"strongest_rival": rival, MEASURED_FLOOR: floor})
+    answer(store, best.number, "does not hold", 0.0239)
+    tags, numbers = told()
+    assert tags["mlflow.note.content"].startswith("Does not hold: on unseen rows skill +0.0239 over har")
+    assert (tags["ballast.verified"], tags["ballast.skill_shown"]) == ("does not hold", "false")
+    assert tags["ballast.strongest_rival"] == "linear"
+    assert (numbers["best_skill_over_rival"], numbers["verified_skill"]) == (0.5, 0.0239)
+    assert numbers["measured_noise_floor"] == 0.05
+    assert numbers["trials_above_naive"] == summarise(store, "small").above_naive

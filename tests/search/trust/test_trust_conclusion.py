@@ -10,7 +10,7 @@ from search.trust.interval import Interval
 
 
 def better(p: float) -> DieboldMariano:
-    return DieboldMariano(2.0, 2 * p, p, "rectangular")
+    return DieboldMariano(2.0, 2 * p, p, "cosines")
 
 
 CLAIM = Claim(
@@ -37,6 +37,13 @@ def test_an_interval_above_zero_that_beats_every_naive_forecast_holds() -> None:
     assert told.reason == (
         "the skill over har on 900 test rows is +0.0500, with 0.95 confidence between +0.0100 and +0.0900, "
         "and it beats every naive forecast"
+    )
+
+
+def test_few_independent_rows_are_named_in_the_reason() -> None:
+    told = conclude(replace(CLAIM, rows=80, horizon=20))
+    assert told.reason.startswith(
+        "the skill over har on 80 test rows (few independent rows: n/h = 4) is +0.0500"
     )
 
 

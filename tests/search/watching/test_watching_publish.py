@@ -23,7 +23,7 @@ from search.watching import publish
 from search.watching.blocks import Plot
 from search.watching.figures import figures
 from search.watching.publish import VALUE_NAME, YOURS, Press, publish_study
-from search.watching.publisher import all_published, published
+from search.watching.publisher import all_published, publish_once, published
 from search.watching.settings_file import trial_yaml
 from search.watching.view import StudyView, trial_view
 from storage import query
@@ -31,7 +31,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, Launched, WriteStudy
+    from tests.search.conftest import Answer, Launch, Launched, WriteStudy
 
 SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
 PLOTS = {"learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"}
@@ -386,3 +386,37 @@ def test_the_settings_file_of_a_trial_is_its_configuration(
     used = {setting.key: setting.value for setting in view.settings if setting.key in again}
     assert again.pop("data.source").endswith(used.pop("data.source"))
     assert {key: again[key] for key in used} == used
+
+
+def test_the_page_is_written_anew_after_a_verification(
+    write_study: "WriteStudy", launch: "Launch", answer: "Answer"
+) -> None:
+    run = launch(write_study(**SHOWN))
+    publish_once(run.store, "small")
+    assert run.study.optuna.user_attrs["verified"] == "not yet"
+    answer(run.store, 0, "does not hold", 0.0239)
+    publish_once(run.store, "small")
+    told = "Does not hold: on unseen rows skill +0.0239 over har"
+    assert run.study.optuna.user_attrs["verified"] == "does not hold"
+    assert run.study.optuna.user_attrs["result"].startswith(told)
+    assert get_note(run.study.optuna).startswith(f"**{told}")
+
+
+def test_a_server_sees_an_answer_though_no_trial_changed(
+    write_study: "WriteStudy", launch: "Launch", answer: "Answer", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.watching.publisher._REST_S", 0.05)
+    monkeypatch.setattr("search.watching.publisher._SHARE_OF_A_SERVER", 1.0)
+    run = launch(write_study(**SHOWN))
+    storage = run.study.optuna._storage
+    with all_published(run.store, lambda: storage):
+        _until(lambda: "note" in str(attributes(run)))
+        answer(run.store, 0, "holds", 0.09)
+        _until(lambda: get_note(run.study.optuna).startswith("**Holds: on unseen rows"))
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -16,6 +16,7 @@ from trainer.config import DataConfig
 from trainer.data.features import build_series
 from trainer.data.source import Table, read_table
 from trainer.data.split import check_counts, cut_folds, last_moment
+from trainer.data.windows import prepare
 from trainer.errors import SplitError
 
 Settings = Callable[..., DataConfig]
@@ -151,3 +152,30 @@ def test_dates_outside_the_table_leave_no_rows(settings: Settings, sp500: Table)
         SplitError, match=r"train has 0 rows and needs 50: move train_until later.*test has 0 rows"
     ):
         check_counts(config, cut_folds(config, sp500.times, built), built.first)
+
+
+@pytest.mark.parametrize(
+    ("offset", "until", "last"),
+    [
+        ("+09:00", "2023-08-31", "2023-08-31 00:00:00+09:00"),
+        ("-05:00", "2023-08-31", "2023-08-31 00:00:00-05:00"),
+        ("", "2023-08-31", "2023-08-31 00:00:00"),
+        ("+09:00", "2023-08-30T15:00:00+00:00", "2023-08-31 00:00:00+09:00"),
+        ("+09:00", "2023-08-30T14:59:59+00:00", "2023-08-30 00:00:00+09:00"),
+    ],
+)
+def test_a_date_ends_with_its_day_on_the_clock_of_the_source(
+    settings: Callable[..., DataConfig], tmp_path: Path, offset: str, until: str, last: str
+) -> None:
+    days = pd.bdate_range("2023-01-02", periods=400)
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, 400)))
+    cells = [f"{day} 00:00:00{offset}" for day in days.strftime("%Y-%m-%d")]
+    pd.DataFrame({"Date": cells, "Close": close}).to_csv(tmp_path / "prices.csv", index=False)
+    config = settings(
+        features=({"name": "ret", "column": "Close", "transform": "log_return"},),
+        target={"column": "Close", "transform": "log_return", "kind": "return"},
+        split={"train_until": until, "validation_until": f"2023-12-30{until[10:]}"},
+    )
+    data = prepare(config, read_table(config, folder=tmp_path))
+    assert data.when(int(data.train[-1]) + 1) == last  # the last target that training sees
+    assert data.when(int(data.validation[-1]) + 1) == f"2023-12-29 00:00:00{offset}"

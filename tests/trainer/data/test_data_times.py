@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from trainer.data.times import UnreadableTime, read_times
+from trainer.data.times import UnreadableTime, offsets_of, read_times, told_time
 
 
 def _iso(cells: list[str]) -> list[str]:
@@ -27,6 +27,16 @@ def _iso(cells: list[str]) -> list[str]:
         (["1293753600000"], "2010-12-31 00:00:00"),
         (["1293753600000000"], "2010-12-31 00:00:00"),
         (["1293753600000000000"], "2010-12-31 00:00:00"),
+        (["20170419090000", "20170420090000"], "2017-04-19 09:00:00"),
+        (["202001020930", "202001020931"], "2020-01-02 09:30:00"),
+        (["20170419.0", "20170420.0"], "2017-04-19 00:00:00"),
+        (["20170419090000123"], "2017-04-19 09:00:00.123000"),
+        (["1293753600.0", "1293840000.0"], "2010-12-31 00:00:00"),
+        (["1.2937536e+18"], "2010-12-31 00:00:00"),
+        (["1293753600.5"], "2010-12-31 00:00:00.500000"),
+        (["-315619200", "-315532800"], "1960-01-01 00:00:00"),
+        (["946684800000", "1000000000000"], "2000-01-01 00:00:00"),
+        (["94668480000", "100000000000"], "1972-12-31 16:48:00"),
         (["2010-12-31T01:00:00+01:00", "2010-12-31T01:00:00Z"], "2010-12-31 00:00:00"),
     ],
 )
@@ -46,6 +56,12 @@ def test_times_are_read_as_naive_utc(cells: list[str], first: str) -> None:
         (["2010-12-31T00:00:00Z", "2011-01-01T00:00:00"], 1, "has no offset from UTC"),
         (["1293753600", "later"], 1, "is no whole number like the first one"),
         (["12937536000000000000"], 0, "has too many digits"),
+        (["20170419250000"], 0, "is no date, and would lie in the early 1970s in microseconds"),
+        (["20170419090000", "2017041909"], 1, "has not as many digits as the first one"),
+        (["2401020930", "2401020931"], 0, "may be 2024-01-02 09:30:00 or, counted since 1970, 2046-01-31"),
+        (["2017041909"], 0, "may be 2017-04-19 09:00:00 or, counted since 1970, 2033-12-01"),
+        (["240102093000"], 0, "may be 2024-01-02 09:30:00 or, counted since 1970, 1977-08-10"),
+        (["1700000000", "1000000000000"], 0, "may be counted in seconds or, like others, in milliseconds"),
         (["1000-01-01"], 0, "lies outside the years 1678 to 2261"),
     ],
 )
@@ -56,3 +72,20 @@ def test_a_time_that_cannot_be_read_is_told_with_row_and_reason(
     assert isinstance(times, UnreadableTime)
     assert times.row == row
     assert reason in times.reason
+
+
+def test_counts_whose_unit_changes_within_a_column_are_read_row_by_row() -> None:
+    days = pd.date_range("2024-12-29", periods=6, tz="UTC")
+    cells = [str(int(day.timestamp()) * (10**3 if day.year < 2025 else 10**6)) for day in days]
+    assert _iso(cells) == [str(day.tz_localize(None)) for day in days]
+
+
+def test_offsets_are_those_of_each_row_and_none_where_all_are_nought() -> None:
+    cells = ["2023-03-10T16:00-05:00", "2023-03-13 16:00:00 -0400", "2023-03-13T20:00Z"]
+    offsets = offsets_of(cells)
+    assert offsets is not None
+    assert offsets.tolist() == [-5 * 3600, -4 * 3600, 0]
+    assert offsets_of(["2023-03-10T16:00+00:00", "2023-03-10T16:00Z"]) is None
+    assert offsets_of(["2023-03-10", "20230311"]) is None
+    assert told_time("2023-05-31 15:00", 9 * 3600) == "2023-06-01 00:00:00+09:00"
+    assert told_time("2023-05-31 15:00", None) == "2023-05-31 15:00:00"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 
 from trainer.config import DataConfig
 from trainer.data.features import build_series
-from trainer.data.source import Table
+from trainer.data.source import Table, read_table
 from trainer.data.windows import prepare
 from trainer.errors import ColumnError, DataError, SplitError
 
@@ -176,3 +177,62 @@ def test_the_fingerprint_follows_the_data_and_the_held_out_rows(
         prepare(sp500_config.model_copy(update={"split": other_split}), sp500).sha256,
     ]
     assert len({base, *changes}) == 4
+
+
+@pytest.mark.parametrize("rows", [1, 5, 21, 63])
+@pytest.mark.parametrize(
+    ("source", "column"), [("sp500", "Close"), ("nasdaq", "Close"), ("wti", "DCOILWTICO")]
+)
+def test_the_default_clip_of_returns_takes_few_of_them_whatever_they_extend_over(
+    settings: Settings, source: str, column: str, rows: int
+) -> None:
+    config = settings(
+        source=f"sample:{source}",
+        features=({"name": "ret", "column": column, "transform": "log_return"},),
+        target={
+            "column": column,
+            "transform": "log_return",
+            "kind": "return",
+            "window": rows,
+            "horizon": rows,
+        },
+    )
+    data = prepare(config, read_table(config, folder=Path()))
+    assert data.target_clipped < 0.006
+    assert data.scaler.target_clip is not None
+    assert data.scaler.target_clip >= round(0.1 * rows**0.5, 6)
+    if source == "sp500":
+        assert data.scaler.target_clip == round(0.1 * rows**0.5, 6)
+
+
+def test_a_clip_that_is_given_holds_to_the_bit_unless_it_is_to_follow_the_spread(settings: Settings) -> None:
+    target = {"column": "DCOILWTICO", "transform": "log_return", "kind": "return", "clip": 0.05}
+    features = ({"name": "ret", "column": "DCOILWTICO", "transform": "log_return"},)
+    bounds = []
+    for follows in (None, False, True):
+        config = settings(
+            source="sample:wti", features=features, target={**target, "clip_follows_spread": follows}
+        )
+        bounds.append(prepare(config, read_table(config, folder=Path())).scaler.target_clip)
+    assert bounds[:2] == [0.05, 0.05]
+    assert bounds[2] is not None
+    assert bounds[2] > 0.1
+
+
+def test_a_bad_tick_does_not_widen_the_clip(settings: Settings, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    close = 100 * np.exp(np.cumsum(random.normal(0, 0.03, 600)))
+    days = pd.bdate_range("2001-01-01", periods=600).strftime("%Y-%m-%d")
+    target = {"column": "Close", "transform": "log_return", "kind": "return"}
+    config = settings(
+        features=({"name": "ret", "column": "Close", "transform": "log_return"},), target=target
+    )
+    bounds = []
+    for tick in (1.0, 1000.0):
+        prices = close.copy()
+        prices[200] *= tick
+        pd.DataFrame({"Date": days, "Close": prices}).to_csv(tmp_path / "prices.csv", index=False)
+        bounds.append(prepare(config, read_table(config, folder=tmp_path)).scaler.target_clip)
+    assert bounds[0] is not None
+    assert bounds[1] == pytest.approx(bounds[0], rel=0.05)
+    assert 0.1 < bounds[0] < 0.25

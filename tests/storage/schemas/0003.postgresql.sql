@@ -1,0 +1,740 @@
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+CREATE TYPE public.studydirection AS ENUM (
+    'NOT_SET',
+    'MINIMIZE',
+    'MAXIMIZE'
+);
+CREATE TYPE public.trialintermediatevaluetype AS ENUM (
+    'FINITE',
+    'INF_POS',
+    'INF_NEG',
+    'NAN'
+);
+CREATE TYPE public.trialstate AS ENUM (
+    'RUNNING',
+    'COMPLETE',
+    'PRUNED',
+    'FAIL',
+    'WAITING'
+);
+CREATE TYPE public.trialvaluetype AS ENUM (
+    'FINITE',
+    'INF_POS',
+    'INF_NEG'
+);
+SET default_tablespace = '';
+SET default_table_access_method = heap;
+CREATE TABLE public.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+CREATE TABLE public.ballast_alembic_version (
+    version_num character varying(32) NOT NULL
+);
+CREATE TABLE public.ballast_artifacts (
+    id integer NOT NULL,
+    study text NOT NULL,
+    trial integer,
+    kind text NOT NULL,
+    path text NOT NULL,
+    sha256 text NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+CREATE SEQUENCE public.ballast_artifacts_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.ballast_artifacts_id_seq OWNED BY public.ballast_artifacts.id;
+CREATE TABLE public.ballast_clamps (
+    id integer NOT NULL,
+    study text NOT NULL,
+    key text NOT NULL,
+    declared text NOT NULL,
+    effective text NOT NULL,
+    reason text NOT NULL,
+    origin text NOT NULL
+);
+CREATE SEQUENCE public.ballast_clamps_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.ballast_clamps_id_seq OWNED BY public.ballast_clamps.id;
+CREATE TABLE public.ballast_data (
+    study text NOT NULL,
+    source text NOT NULL,
+    sha256 text NOT NULL,
+    rows integer NOT NULL,
+    first_time text NOT NULL,
+    last_time text NOT NULL,
+    columns text NOT NULL
+);
+CREATE TABLE public.ballast_epochs (
+    study text NOT NULL,
+    trial integer NOT NULL,
+    epoch integer NOT NULL,
+    train_loss double precision NOT NULL,
+    validation_loss double precision NOT NULL,
+    skill double precision NOT NULL,
+    learning_rate double precision NOT NULL,
+    grad_norm_mean double precision NOT NULL,
+    grad_norm_max double precision NOT NULL,
+    output_max double precision NOT NULL,
+    steps integer NOT NULL,
+    skipped_steps integer NOT NULL,
+    movement double precision NOT NULL,
+    prediction_std_ratio double precision NOT NULL,
+    seconds double precision NOT NULL,
+    fold_losses text DEFAULT '[]'::text NOT NULL
+);
+CREATE TABLE public.ballast_findings (
+    id integer NOT NULL,
+    study text NOT NULL,
+    trial integer NOT NULL,
+    kind text NOT NULL,
+    epoch integer NOT NULL,
+    step integer,
+    value double precision NOT NULL,
+    threshold double precision,
+    message text NOT NULL,
+    action text NOT NULL,
+    lr_before double precision NOT NULL,
+    lr_after double precision NOT NULL,
+    parameter text,
+    rows text NOT NULL,
+    cell text,
+    fold integer DEFAULT 0 NOT NULL
+);
+CREATE SEQUENCE public.ballast_findings_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.ballast_findings_id_seq OWNED BY public.ballast_findings.id;
+CREATE TABLE public.ballast_forecasts (
+    study text NOT NULL,
+    trial integer NOT NULL,
+    forecasts bytea NOT NULL
+);
+CREATE TABLE public.ballast_held_out (
+    study text NOT NULL,
+    rows bytea NOT NULL
+);
+CREATE TABLE public.ballast_looks (
+    id integer NOT NULL,
+    study text NOT NULL,
+    trial integer,
+    configuration text NOT NULL,
+    source text NOT NULL,
+    content text NOT NULL,
+    target text NOT NULL,
+    first_time timestamp with time zone NOT NULL,
+    last_time timestamp with time zone NOT NULL,
+    looked_at timestamp with time zone NOT NULL,
+    looked_by text NOT NULL,
+    seeds text NOT NULL,
+    verdict text,
+    report text
+);
+CREATE SEQUENCE public.ballast_looks_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.ballast_looks_id_seq OWNED BY public.ballast_looks.id;
+CREATE TABLE public.ballast_settings (
+    id integer NOT NULL,
+    study text NOT NULL,
+    trial integer,
+    key text NOT NULL,
+    "position" integer NOT NULL,
+    layer text NOT NULL,
+    origin text NOT NULL,
+    requested text NOT NULL,
+    effective text NOT NULL,
+    reason text NOT NULL
+);
+CREATE SEQUENCE public.ballast_settings_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.ballast_settings_id_seq OWNED BY public.ballast_settings.id;
+CREATE TABLE public.ballast_studies (
+    name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    study_file text NOT NULL,
+    policy_file text NOT NULL,
+    seed bigint NOT NULL,
+    fingerprints text NOT NULL,
+    versions text NOT NULL,
+    facts text NOT NULL,
+    wanted integer DEFAULT 1 NOT NULL,
+    sources text
+);
+CREATE TABLE public.ballast_trials (
+    study text NOT NULL,
+    number integer NOT NULL,
+    params text NOT NULL,
+    seed bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    worker text NOT NULL,
+    retry_of integer,
+    verdict character varying(16),
+    reasons text NOT NULL,
+    message text,
+    value double precision,
+    skill double precision,
+    best_epoch integer,
+    epochs integer NOT NULL,
+    finished_at timestamp with time zone,
+    duration_s double precision,
+    configuration text,
+    source_study text,
+    source_trial integer,
+    machine text,
+    CONSTRAINT ck_ballast_trials_finished_with_a_verdict CHECK (((verdict IS NULL) = (finished_at IS NULL))),
+    CONSTRAINT ck_ballast_trials_verdict CHECK (((verdict)::text = ANY ((ARRAY['accepted'::character varying, 'unpromising'::character varying, 'unstable'::character varying, 'suspicious'::character varying, 'interrupted'::character varying, 'failed'::character varying])::text[])))
+);
+CREATE TABLE public.ballast_workers (
+    study text NOT NULL,
+    worker text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    beats integer NOT NULL,
+    busy boolean NOT NULL,
+    device text
+);
+CREATE TABLE public.studies (
+    study_id integer NOT NULL,
+    study_name character varying(512) NOT NULL
+);
+CREATE SEQUENCE public.studies_study_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.studies_study_id_seq OWNED BY public.studies.study_id;
+CREATE TABLE public.study_directions (
+    study_direction_id integer NOT NULL,
+    direction public.studydirection NOT NULL,
+    study_id integer NOT NULL,
+    objective integer NOT NULL
+);
+CREATE SEQUENCE public.study_directions_study_direction_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.study_directions_study_direction_id_seq OWNED BY public.study_directions.study_direction_id;
+CREATE TABLE public.study_system_attributes (
+    study_system_attribute_id integer NOT NULL,
+    study_id integer,
+    key character varying(512),
+    value_json text
+);
+CREATE SEQUENCE public.study_system_attributes_study_system_attribute_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.study_system_attributes_study_system_attribute_id_seq OWNED BY public.study_system_attributes.study_system_attribute_id;
+CREATE TABLE public.study_user_attributes (
+    study_user_attribute_id integer NOT NULL,
+    study_id integer,
+    key character varying(512),
+    value_json text
+);
+CREATE SEQUENCE public.study_user_attributes_study_user_attribute_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.study_user_attributes_study_user_attribute_id_seq OWNED BY public.study_user_attributes.study_user_attribute_id;
+CREATE TABLE public.trial_heartbeats (
+    trial_heartbeat_id integer NOT NULL,
+    trial_id integer NOT NULL,
+    heartbeat timestamp without time zone NOT NULL
+);
+CREATE SEQUENCE public.trial_heartbeats_trial_heartbeat_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.trial_heartbeats_trial_heartbeat_id_seq OWNED BY public.trial_heartbeats.trial_heartbeat_id;
+CREATE TABLE public.trial_intermediate_values (
+    trial_intermediate_value_id integer NOT NULL,
+    trial_id integer NOT NULL,
+    step integer NOT NULL,
+    intermediate_value double precision,
+    intermediate_value_type public.trialintermediatevaluetype NOT NULL
+);
+CREATE SEQUENCE public.trial_intermediate_values_trial_intermediate_value_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.trial_intermediate_values_trial_intermediate_value_id_seq OWNED BY public.trial_intermediate_values.trial_intermediate_value_id;
+CREATE TABLE public.trial_params (
+    param_id integer NOT NULL,
+    trial_id integer,
+    param_name character varying(512),
+    param_value double precision,
+    distribution_json text
+);
+CREATE SEQUENCE public.trial_params_param_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.trial_params_param_id_seq OWNED BY public.trial_params.param_id;
+CREATE TABLE public.trial_system_attributes (
+    trial_system_attribute_id integer NOT NULL,
+    trial_id integer,
+    key character varying(512),
+    value_json text
+);
+CREATE SEQUENCE public.trial_system_attributes_trial_system_attribute_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.trial_system_attributes_trial_system_attribute_id_seq OWNED BY public.trial_system_attributes.trial_system_attribute_id;
+CREATE TABLE public.trial_user_attributes (
+    trial_user_attribute_id integer NOT NULL,
+    trial_id integer,
+    key character varying(512),
+    value_json text
+);
+CREATE SEQUENCE public.trial_user_attributes_trial_user_attribute_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.trial_user_attributes_trial_user_attribute_id_seq OWNED BY public.trial_user_attributes.trial_user_attribute_id;
+CREATE TABLE public.trial_values (
+    trial_value_id integer NOT NULL,
+    trial_id integer NOT NULL,
+    objective integer NOT NULL,
+    value double precision,
+    value_type public.trialvaluetype NOT NULL
+);
+CREATE SEQUENCE public.trial_values_trial_value_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.trial_values_trial_value_id_seq OWNED BY public.trial_values.trial_value_id;
+CREATE TABLE public.trials (
+    trial_id integer NOT NULL,
+    number integer,
+    study_id integer,
+    state public.trialstate NOT NULL,
+    datetime_start timestamp without time zone,
+    datetime_complete timestamp without time zone
+);
+CREATE SEQUENCE public.trials_trial_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER SEQUENCE public.trials_trial_id_seq OWNED BY public.trials.trial_id;
+CREATE TABLE public.version_info (
+    version_info_id integer NOT NULL,
+    schema_version integer,
+    library_version character varying(256),
+    CONSTRAINT version_info_version_info_id_check CHECK ((version_info_id = 1))
+);
+ALTER TABLE ONLY public.ballast_artifacts ALTER COLUMN id SET DEFAULT nextval('public.ballast_artifacts_id_seq'::regclass);
+ALTER TABLE ONLY public.ballast_clamps ALTER COLUMN id SET DEFAULT nextval('public.ballast_clamps_id_seq'::regclass);
+ALTER TABLE ONLY public.ballast_findings ALTER COLUMN id SET DEFAULT nextval('public.ballast_findings_id_seq'::regclass);
+ALTER TABLE ONLY public.ballast_looks ALTER COLUMN id SET DEFAULT nextval('public.ballast_looks_id_seq'::regclass);
+ALTER TABLE ONLY public.ballast_settings ALTER COLUMN id SET DEFAULT nextval('public.ballast_settings_id_seq'::regclass);
+ALTER TABLE ONLY public.studies ALTER COLUMN study_id SET DEFAULT nextval('public.studies_study_id_seq'::regclass);
+ALTER TABLE ONLY public.study_directions ALTER COLUMN study_direction_id SET DEFAULT nextval('public.study_directions_study_direction_id_seq'::regclass);
+ALTER TABLE ONLY public.study_system_attributes ALTER COLUMN study_system_attribute_id SET DEFAULT nextval('public.study_system_attributes_study_system_attribute_id_seq'::regclass);
+ALTER TABLE ONLY public.study_user_attributes ALTER COLUMN study_user_attribute_id SET DEFAULT nextval('public.study_user_attributes_study_user_attribute_id_seq'::regclass);
+ALTER TABLE ONLY public.trial_heartbeats ALTER COLUMN trial_heartbeat_id SET DEFAULT nextval('public.trial_heartbeats_trial_heartbeat_id_seq'::regclass);
+ALTER TABLE ONLY public.trial_intermediate_values ALTER COLUMN trial_intermediate_value_id SET DEFAULT nextval('public.trial_intermediate_values_trial_intermediate_value_id_seq'::regclass);
+ALTER TABLE ONLY public.trial_params ALTER COLUMN param_id SET DEFAULT nextval('public.trial_params_param_id_seq'::regclass);
+ALTER TABLE ONLY public.trial_system_attributes ALTER COLUMN trial_system_attribute_id SET DEFAULT nextval('public.trial_system_attributes_trial_system_attribute_id_seq'::regclass);
+ALTER TABLE ONLY public.trial_user_attributes ALTER COLUMN trial_user_attribute_id SET DEFAULT nextval('public.trial_user_attributes_trial_user_attribute_id_seq'::regclass);
+ALTER TABLE ONLY public.trial_values ALTER COLUMN trial_value_id SET DEFAULT nextval('public.trial_values_trial_value_id_seq'::regclass);
+ALTER TABLE ONLY public.trials ALTER COLUMN trial_id SET DEFAULT nextval('public.trials_trial_id_seq'::regclass);
+INSERT INTO public.alembic_version VALUES ('v3.2.0.a');
+INSERT INTO public.ballast_alembic_version VALUES ('0003');
+INSERT INTO public.ballast_artifacts VALUES (1, 'smoke', 0, 'log', 'files/smoke-04d588cb/trial-00000.log', 'e46e21b8b1d5148626e7a581a3b346813025e1f29ec15447db952ecaf4efdbd5', '2026-11-29 22:40:51.750012+00');
+INSERT INTO public.ballast_artifacts VALUES (2, 'smoke', 1, 'log', 'files/smoke-04d588cb/trial-00001.log', '40f6432f10a704945397aec23cb9d602bfe8cf2f38736b0e7b857b6ea0c53830', '2026-11-29 22:40:52.064365+00');
+INSERT INTO public.ballast_artifacts VALUES (3, 'smoke', 2, 'log', 'files/smoke-04d588cb/trial-00002.log', '8a65b28fb75534e16aa2eae87f3808635a79f42dcc89ce8964f9bfb7bceb7049', '2026-11-29 22:40:52.272596+00');
+INSERT INTO public.ballast_data VALUES ('smoke', 'sample:sp500', '1c4d0aeed8db9284de8ad71e4063c97f645ad6dd13507f8e305338e96c396ba7', 5031, '1999-01-04 00:00:00', '2018-12-31 00:00:00', '["High", "Low"]');
+INSERT INTO public.ballast_epochs VALUES ('smoke', 0, 0, 0.9700206441879272, 1.5762590169906616, -1.041583456538476, 0.005469251553809035, 0.30557884043082595, 0.6974375247955322, 0.34499526023864746, 16, 0, 0.23898971161553456, 0.10288263857364655, 0.02325418999998874, '[1.5762590169906616]');
+INSERT INTO public.ballast_epochs VALUES ('smoke', 0, 1, 0.8090887889862061, 0.8325797319412231, -0.07836401800612847, 0.005469251553809035, 0.5056621581315994, 0.830119788646698, 1.1394177675247192, 16, 0, 0.5229699518256467, 0.42109987139701843, 0.0070019539998611435, '[0.8325797319412231]');
+INSERT INTO public.ballast_epochs VALUES ('smoke', 1, 0, 0.9988661222457885, 1.9084898233413696, -1.471891490108356, 0.0013803820027945223, 0.2720741933444515, 0.8051828145980835, 0.031659260392189026, 16, 0, 0.06794889306130657, 0.0070129684172570705, 0.018524015000139116, '[1.9084898233413696]');
+INSERT INTO public.ballast_epochs VALUES ('smoke', 1, 1, 0.9823604354858398, 1.815026044845581, -1.3508364465490343, 0.0013803820027945223, 0.3500486663542688, 0.8333045244216919, 0.12183485180139542, 16, 0, 0.14224750293359364, 0.03411650285124779, 0.009537077000004501, '[1.815026044845581]');
+INSERT INTO public.ballast_epochs VALUES ('smoke', 2, 0, 0.9689971046447754, 1.463391661643982, -0.8953967429493885, 0.006118454196852019, 0.3098890511319041, 0.8364355564117432, 0.4433465600013733, 16, 0, 0.29740127087639423, 0.12628933787345886, 0.003077071999996406, '[1.463391661643982]');
+INSERT INTO public.ballast_epochs VALUES ('smoke', 2, 1, 0.8049284582138061, 0.8295410871505737, -0.0744283406409132, 0.006118454196852019, 0.46486373245716095, 0.7724493145942688, 1.1449358463287354, 16, 0, 0.48923513751059877, 0.4340379238128662, 0.00858633099983308, '[0.8295410871505737]');
+INSERT INTO public.ballast_forecasts VALUES ('smoke', 0, '\x789c2b789710b1e476798fc3f9e587ebee053832487dfa24b6fb88a991accb832957d6ebb979c4bdf8697b40cbf15a81c893205de94b6106dd2133ed2f49ba0bacff7cb1f56fd1bd4b7607f65c3a5fa4f2c06316574ab16ccc4fd6090e82e51541c7ae781abe9fbbe1d5da0beb5eb9146c90a87870e15a5ed56c3b47c7538f6c4ed994467ed81b179e51b4e84c4825db9fa82b978fe5f1cdf6aa67fb7e6ee302e71f17a3de9f49d9a751a83563edc7b8fe294b841a0e573a2ccc4b785eb67696c84b968357f2176dd92ff6ee77fab7273b6e9d29f97fa95f64491333fb56deb00ba77e24fddab932ac52e95956919caedd1d113355e7cd7372abd5d79b39643d9b29f2aaf0d6b28507c4848cba9cde32191b49afe99d99b7fa4d7b89906fe0d592856637beee7fbf436fa65b8361551097ab55b64dca379f5b323553b67a71f118b3ece81361c9a8117bf0e9e0c7c82d532eddefb1b1b8756997bb8acb394643bb73ab541f3cf6bcb7fb94df3f11de06a774119f42bb88cf53987c74d502b2cc7e8afdf851f44a66ce1406cbdd62ae7f27edf91210bcc328efa89c05c7968f2f33564f91dbe5c0b8892575cab40b3b8b9419e7ac5bf522e3d261e53def8da65dcc2af9ae6c696467fae65742fca63d7b66bcd9b0a8707f854927834895cdbd2befb42cba4c4ab73ece78f727e6d4272e23cf672f7fa844bcb9f054c1e9c3a71db23d362fd65da83c6c7184f90673df1c1e8e555d0f56dcb25b51d27350fde94fabe0e3df36dfdfb02f36778ea3c03c83b69c9c0be17ecd1efbe575d696aaf57899fb95cfec3fd47740f268df856b3a1c128f57de70db68b32e30dee759c883db7c2f1d269d62545e2ef5a0dd43237d53ef93a4c9fda77fcc8c482cb1ae95afb552bd7ccf3bf0c38ecbbd996981310227e7c9280638495db5faf2f09348db17b91a9f1fa2fcaf445d7fce9ebb9dc7c28ae5e0e63ae96dd6cd2ed7650a0d2e5e9d78afd1dc6d4596a4089b7ae29b7f6baed827f59daa986f707ee624b13519723fcb734f3d7f1ffabed2c42f59a6fd81fb925733e5a61bcfd761725eacd428d9f7547243895c494841e93fe79044fb36e6f3e12b6e689c7c572818b5b05569ff9dc4c4bda1d2cf8fd6f9ff4b30bfff5f3e29618fe1827f3ddddb8da7e95970bc7c71629bc586e6da86c62536c7ee7e3f712f8339c3c385eb42d5939a55ff67a458569d6135b5fdf0ecc9fc0f2d13783472dc03fedcdf11c19c3435737a11e31625735e7d0fb759c1b9e12ba454cc5eb3862c3db485efe0e75e79f5acb76703b74a7ece8d88585c78c6324f813fe7cbe11b911fbb0ece3c532af7639ecb9acfeeeab7ce9aef09dfb26fd3e90581fb58afa47fd5b93d7d6181cca98aefdb2b6fcb9ded7fdc5b1ef1e769c1a6475f0266bd799f6b76ee6102fbb4b27796d7b314a64f7ac6d0ae32afcb7fcd1fafb90e3c65e29faf396cfd7ae8a56691cdd49556af9ef7af8ced28d739e1655b54ce7ef691f19a994cfa9a1798193b3b162f499fb1f7c18a8947375c3c73cba39d67865ed7e1ef45a2dc0e52bccc428a866cfff285cba2d2cfd4df3e179d7440e4e60ecbc55b9cb3f35c5b741a7ba6affecc7d97974f4285e909eb3b8eb3acb70f94bc58767cc2ccad1b8f9c9d78f2df292e4e2906de377c9bae3fdd74e4f7d153c7f6af58b5615aef91657ad7ee880aea71bc98b5f9b380b6ad6b6c724e554d746e54766c964f526a4a5c7a7890579c776268b24390a29c96b1f057895b5c4216dab1b13959e5b129851111be214681e105790df51505658d658d2529ee5efa1e66be41a5398d4ded4d2d1565f1592189c585552d5dbd137bfafb3b1bdb9b9a1a5aab6a0a2aaa0a2a8a53e36c0cbd1ca3b2ea0a9a5b2a1b6a730b8b32738b80915ddbd0d05a5b511eababc8fcfd158f089b9496a0baa6bd4f527c41554d7e757cb45f58926f987da87b888381ba96b8a5b5a680fe37164e2e012163c73093c8f88aaa96d6a6b4a29caabce2a6f696f6f686a69ad2fa86d4f2e2f2e2e686ceb6ced6b6865817735d1961e3a088dcaa64e7382f4bcb68fb30ef98b0bca2a2a6aece8ecec6c6ea86a6c6d6eeeedefebeeea6d68e8ed6aeee86fad6e6eacad6e6c29cbc7857ff60ef840807f7f89cdc8cb0f0acf2e6b6d6aecee6ced6c6a6ceaed61ea0ed6d658d05f5154d2ded6d6dcd2d9d9d9d7d13277635efb5ddbb0f04f6eeb5b3b3b3b7b707623b0c60bd6f8fad2d48160a80427bec6c805af7ee03a1ddfbf6000d019903366bffbefd20b00f02d1004c0a0b00cbc0941000304be8078873d77ebabb8b1c00009b5d31f1');
+INSERT INTO public.ballast_forecasts VALUES ('smoke', 1, '\x789cbd8f6954936716c7078c4248655536070ab8100539a04203246cb6c8d02022498d2c8261d8371736438a212c2190b024314102095b580221103040de1748702142b460a1056471695198532bb40323086752db7e983973e6f4537ff779ee729efbbfe73e476bf33617202f5c793b3f6a8ffbe6a5adbdceed588dcf382f1f93abde1a2741ceba024b92ba719ea86066ec3d4bb2d9e56e92139c0edf2360110b6f8778638a7768caecd4884bb26ddc11ab5129de382de2672fedb43157461ffc05c2bc4268b4db2fdf90631bf9a99f72058341ef3b6ef37675b467f25235c8ce206ba2a0c6619a9fcc62e993627950f48e6d84fc93b9e78e0490e461735d22a92afdb147fecc7b53f3293729a808bb26dbea5a6c1fbe4b85bd84599e8bbd93df005fdf04f17a9e8fc9c3d2a84b44472ad674b88f615fef5f9e3a712792e8afe173ef39bd0f4daefbd731c6da6cc2be272cd110e84727360ae578f82859f8d10a067d8c0341cc22218b2bcf4a4d97964d9b646feebb2cf60268c220a84d9ec0ed4b829f11a92cdd5cbfd323112fdd18fe62f1717e00496e154d0eeb4a9e3a634808da6168646e2ac3d6d34d8fef52b2f7aae22816317ddf6411e51e156e2790f3e70cebc799439576191b171e486483922e5e65d63d6ca18f76a206deaf26876d3282c63ba89a1e7887644ad883ab6f6c2ddc843e6d6fe5aca0670befaf8d5fa832ceff58b39b2bf59e95e2cbf7203a1e568fd34ecf2646f9e42064f9e3d11e43f348344207e20152472bb57b7a1cab4bcf3bcbaa526c8f7c994fc88c632742b8212319a2198b24d20823fcabb64ae76b9855c4024a19f208da8aad6a9cf7dcfbb995d3ed2d0bf344caccc154c743873bb7af3f5166db4e6b1afd648e4ad87b649850495b86bf0f656e1619bd83bebe337fd72874d2dadefadbcf782dba298ab38a22ee20b523a06875819a5eba27525ebd7e16d35af5719d196fc5eeb6555e393efc25518cd2753ef92dbdf5d806fe9cd829f9f33c95814ef7571eefc2eb9f4459c450a5d6642fada1a49f7eb672990f3efa3d4edfd2f2a4af4efc8bc0e8ae2425b7755a64a05bbebc85b45c37d19e49486f365cd7d1f6bd72abf7e6c516ede5d503a2e3b07d992e3e4d913e8742a71b5a3c19c5d38883fcb278bdc0a21218fbb0d77899d304313f4b8094d94cf770274cfdc192bf16ce7bbe4285411fb61a09026baff29f61122f1b03c368a974c5c18276f4be87c92cdd3e4af7627227495fd0a8d151d0fcf8aa172c7baed17c7d6954c90d480d5c9317a6d8e80cf64f2d9274b3426f768a1fc629bc32fd5cfac34b0925bb4e99f9f79b5fe3bddbb1b892b868ffe654618cfd36e48ad7d362ad82acd8aa01acfd19bfc18dadb714eb5bc720cfef3ada678a929465072c0963a5cef0c3e192933327ba268a62eaa41a06a5e4eb11b807e1f7cb3e559c1d8fd8619f791550c737c8be1e1c2751ee0fd38285b4ebdee83d2dfbac373724e14d49634399192a28fcf5f98be8484bc5e20fd85ad3586a7db35ed6415cfa47cf5f1778e2dcd246e643eb821fc134ecaac57327e05150077a93dbf785492d39d964335c7be282f5962b44e9a4e0089546500ae57e402e560fc774f32290f53dcaa743a03a219130339ac97b3aab77735ba80531b505da36a60c68ebbde54e2f998067b0bc46d172f8d12ed1dea5030b6bc3bb737abf210dfda3aa87ddc0a0f0f17177a9e2a54907d8d1a735fe1cdd032ea7ff4629ac68e0c756c4b36f16079269f959b99161fe644c614c9efb65a8d609e7dd4dfaa2fd06be762505e5b4ca94dcdbf129e828db6442cdadf6260e9dddcd153333907e3678e7cb8942b654221777b19929c511e47a9600985c7937b5b23cd2ace8e812c86a78346e3d9d5ff1e5555bebd8006a593b139071c57c2ab38c42ab68e910f105024523871da3bffbc1cb292dc33963fb2d3b0b4c12e526a3b181ce4b490e8aa161534e5ec3c579ec37b181067a9b7fe7706f7dfb07a3bff85ec884671788dba4fdad4456b190c1e8530e0c83b59d3c566b13a9f6168fd3dd3ea578d8d72788763e74d068db339754c9bfe14cc6229c49be84f399a9ecea0a70f689f29ea0952bec148273932f96161e3703a32a60ec6b8100bc53cb91cb98146a9a37eeef5f50134ea10b79ac3c6c54659b7ca0e76b9578a25728564d83f3d27e11c81197b5d5760f2880bef69e8931d5ab7f6e3c1201080054030000520d0aa576eec8dff8357143ba03a04c5da090a8df7bfadd012400ba83805a08023275a61ea1be32f003036a3e44f0bf18f860ffe3e117f5efa23fc22f73fe543e2cf6ebf9bf6d7ffc0bffa1fa73f937a4794d60');
+INSERT INTO public.ballast_forecasts VALUES ('smoke', 2, '\x789c3b7fd954e1d999a95ce72f397c9878f26d4ea6c3ae8d2c0f1e571948dc308bba245876db5564c3aa96a4e9b60f1ccf71e878cee8d2cc985abdc654db926381efb22b6f78046ddda379ccd9723cd496c8cd6150b0e1b8f6e74451cacd8dee2f16f31fda11d61cffe9cffb4f199fce713135d6ad6af0393d799b9d5c91cf0bfd8aec79253a720215019bd2fb44e6bfdd9dbdf90187ac574fd7c6d395eb0c76717175e569df317709d257089e28bc63d107a6cf6aab2c9f4554a95d309b569b51d5fd3eedfba7a90f53a66c8d2bf87b43fc4ced26b392770257c4f6342e514a67e0fa77c3684546d6dc332cf277144b547f96189fdb15916db22ec967de3935df754eff15f667df089972a53533a3e9e07e2b89832bbc5aaee4cc2a9a77659acbb715bf23c4d96ea89c58a012f2ff93d1b679491ee55d6f4ceeccfbce16d21224aad255f42269d7b95b61494e87cefc797027ab8c27f50bd774d57d318c337a7e04191fe2d57f3187455f8277621653a2f0bce399a193d42c03fdf6b47d65bb1712c0a8b0e091c8ee1f35095399569d6f9b2d7d98b9a4eec7dda08057527177ee777987ddf2df22f8217fa29d9bd01efec56f62e6eed312d07895b4eb8e5b1b57c8ea829e589f0b256bba3c4e7c797e695fc90db62ca33f9f3ef6abddba7e4d67cba52c05211de953c6526d8c46cf227cca853e4de0f2cdd79e5eb4e4bcd00d41cd3c81e26761252eb7fb041648aa55bbdfecb7eab4b373e2db9579af4269e9eff76f724ecc349f92cd7161ced5ee30f9ca5ad7249e7b2b1ba4320f30731d7ec8f5ecaa6ec493b31eef8efd4bf66239b6dbaad4ff81e663255db15b85251bb9eb7415931fde99b526e75e7be7058125aef395e61efb7ae170f93a9ff3bb455aeeb625b73d9f129e38276dcec6cc9f0566011fe75c5ff0e770ea555dc6c5e55fb5fc1f2dde68baacf87b5c7182afd2c7fd99f3e2377974bf6ddffd76bf4c7468aa64df74deb52f15e66646ed608d58eb5520b43bd1eed133ee15e90fbed6241d5bba80fff7d1a463099d0f334e1e7d9a21f8f8faff5d61f2e72ab55e33ae6633e4d27db762f1b3af9fccbcaecebdf07fe5d913bd26eb3fbf95d4de7dc8f3c89598d6e399535636b498ae79b8427c5b559590e1c7f6cdbd92f56f423ed8673c1651e15fb1b02b693bcb4fd1d2f32247bde666ff93387c5ef9176ba0ea9650aeb4b7bd257beeaf7da850bfd5b4ecd227c66fdb246d0eb92caf6e537a7ad86c5f64a2e9ccb7b5b5b9934dbe32f92879c6aeccd87dc44b64edcb6ecdbb0b56b4707f65bf2b6a7166758270ed0f41119fb3e9610d09c7ebd9980c1cf29cd6efeaedbf5cb557bc5cbc72e11b65feaf32dfea0b4f073c1688ba79c461d9e4e0f59b593377cf38f5fa7849d3d7ab611fd477cdb08bcef0295e673dcbfc8958c1dde5d127b845d76edefdcd73dec457bce631d7cf1fe7fbb9a5ff56dc9e656cf94c87f5129bf2595837a989309b9ab71a4416ee5df24f51fae0c72fbd5316acac9fb9fff6f2bec39bae1c3be3dfabe7f45a46ddac4b90d99ce7cf377619a50f4f538d25dae6d87248f6f3e9ce5d2d62fb2dee0e83461b83f74d9de09cfe5b8c879958f8e5de9cfc78e5f79ab7bbe7199e6c5b1999337dd28a8d712b1faff9fd5be005d315e6493b4f4e58f668f9ba958bbb7ba7e6c52def38bf71373babc6ef336593afb3aa58b9c4a6e4d736c4e44765c7e4f824a7a72564458678c5792586a6da0549892ae972dfe1ddfd93cd48253a2637b73a3ebd2432c23744cf3faca0a0a9b1a6b4baa9b2a93ccddd53c7d5d03bb02cb7b9a5a3a5ada62a293734a9a4b8a6adbb6f52ef84095dcd9d2d2d4ded750d253575c535e5198956ba6e7611d90dc5adad354d0d85a5a5b905650d4d2d8dcd4ded0d35d5f19ad21f1f5c66e2f921a8cc21af64ed99925852d7505c9f10eb1796e413661bec1a62a7ada8ca6f6ca1c2ae71fbfdef7f6c9c3ab6a1fae171e5d56ded2d99a5f93505e5cd1d6d9d9d4dad0d958d4de9556555e52dcd5d1ddded1dcd71cec61a623cbafee1f975a94e711ea6665136a15e316105a5a52ddddd5dddcd2d405734b7f7f6f44f98d0dbdcded5d5ded3dbd8d4de5a5fdbd65a925f98e4e61fe29d1869e7169f93971d1e9955d9d2deded3dddaddd6dcd2d5d3dedbdaded251d95cdc58ddd2d6d9d1d1dadedddd3d61d2a4ee561bdbbdfb8060efdebd7640606f6f870dd8eeb5054b82a4ed216a6c8182767bf7ecb3d9b3772f507acfbe7dd640537681ccdabf6f3f10ecc305f683213a00ba02a6693f1100640231eaa806c0ee22c64a627d30900000bcc42b59');
+INSERT INTO public.ballast_held_out VALUES ('smoke', '\x504b03042d0000000800000021007d04cb78ffffffffffffffff0900140074696d65732e6e7079010010002810000000000000e90a0000000000009dd4e73f100e170570324399495148562944284a66b222226d994564272484124966438a502421a321aba450b2f28b229969589148cf3dffc273df7c3fe7ded7e7c69bee3631b36164f0650890b677f0b2f394de2c26ad61a2b6cfcdeb80b49c98b4a3bba7b7a7addb21774f7b07dcf46d5dbd1c68efe56c7bc281b2cc460545395939b120b1ff6b38181826a642d6f92e6660d03e271808e5355a9dfcc8d38dce25b0f1e05fe693a4c8689c057409914a87d9b527bbfcc929eb456b4f917ac3b7fc61c229953a18b27eb228806caa38b7209014355f610edd7a0bd260b997fe0f9823cdfc21889c294b91394d1a18aef383c99d552fe080ab954030d92226c070865c5578c7147ae86c498595adef4620b7a3e3e610d228b7cc3b94bcaa615203871b3ff386916a877c0f43497e65e3b3a4f7edbaabb066e38161c8f7724c359cb4dd1311014db9743d23c8d4d48e4af86dfd71ee4852bd92f1208c324fba07fd582c53ce91b549430370894cd0c6f3a4fd23deb3b0c830ab19de9cb77b1645fe8cfdcd7581dc2a1eb30fc6148ae7c02e9d92dff0d5b4575f3429749e5d2986745a9e1a024b72159b20cb96da9517c9f1d1308e58522b54c8065ee2cfcb86ddb7b5a6e07a9576dd4ba4f0d7788538f258804c307cc455de08d96f988b5c26ade5078e41dd2f1956f164bcb75a26ec65699c808ac9b6da09e4f1aea2c044f2e971837ac8f9af6b5912b9f7928733bc2bce5a0a93da6ad293c97ec73d6350f9f737cd1432ec7cc845d8bc5cf023ac78d35277855c7cd879e955f2c0d89c03bc171af710cef24b315d23875e7ef901556d4e6eb94e467ce58a866d01b73ec0d58b54645349deaa09811be4e15de7ec60fe17914238ef5dc090469ab0eaef84e78d52cedf243bbae43aa0b45b95d42dd2f7df6e1f6857c46f9b4e16eadec9878ced1af3d0cce99d710699f6dbe11a8cbe2711799becdc52d606d7bc355e9d49fa1ffeec09ebc67caa6071a6525e16c9ac5a370b2deaf61b6693e936632970ec6bf820fc7443a7e50eb94ea143fc2e1958e57a02d6ef62ac80cbfb1217e5906c291633d04a76687b2e99f93830094e1af1f64385383bd13c3278d5efe3f04d51f453b8424f9cf33ee9da5e6c036da2bcf4f2c93bc2ec0970fadef55ea8bf5551f10199f8f645300c0d0b732920df09083d866259f7d80b4977552d6bf8acae2d13e606c6c715917f16c9f4c01d694fd73f245314cc83e060557f3d6cf5c9282d2625d8d4584b48cf94064b58256b9b01799efc1a837fdd8a3e9692c60c067265e4b5b8ae53f0eb2a8f5770d34316a147a494730dd363d267c67a177c1ef5ed26e41709f9098fe42dd9fa84dc69db22fb94bc31ee74127e0f9bab851a4be296949317b224ede1cb11bf1bcf48c120aeefd061f12df50af261dac62878cb62c2a7921ced8b7c0e357d45f8abc88b6c05b6f0638ade03f8da98e97a35b9ec53f257e8ec2eb7a9862c65a88a84ac9777b7c3093dfeeae7a4f6fb6c9e17649cb3c621d833d39407e52f38cc41114d89a15ad2a5a954e525f9d8d6381c2e9ce869817bcefaacaa23f5d49416bf22135ebddc0fbfecdd9f0b377c1b9d812141e106af4937451de57ab2bcfa7d28e4b2747d07f7f53388359039be896e30798dc5de4672e0c9e01db8d124701a9efdc4a3ff866c71cf4c8095127667de92dcc5d36fe041fde8154d64de7b315738e75cfc180e8b7865bd23d5eeb3fd82919ad7759ac9f62685cb50f2c88b1ec82718d6d042da662f156e251fa8dd3b0affbdda56064df7b5b1b691eadcf1e330eaa6b4563bf99fe2d358285363f609fa59f6cbbd27edd933843ac8a22baa4e70c1da866278d3e4d7aeffc818c6a2ad1fc8aecbdb63e0dad55d9df054f189359de42b7d167f58f2a7dabe8b6489b62e82962bbe317e2433ee9f3183e39a4bd260f74473d427727db8d37f3048704eba9b6cc8bee40b853749be80ecdf7b1ff490d6a7fdfec12c6e2ed3cfa4ee868d23507160bcbd973ce31729f9857ccb2ee20d8fafd5e3ed23f7762ff80bef9e4836ea277f33ca5d85dbe32b8760d2eaddaa036458079fc420d97c34db038acfaa57c213d14d8b87c88a150e07e0ec91d2e461d270d268005e09ef51fe4a0e09fa84c1b6d71bdc47c8d5fb5f9643afeffbb8be91d5a747f7425e9ef0bb70be463bf13b69b2fbfd17787dc065c30f72c48f21046e5e98f8164a97ef7af293f4351d5c384abee80ed803053c78b2a1dd82cc5f306dfbb4fc38f9a3e3c269b8e59858238c9e7d283c41fae77bb24d9275dbd8ace0d2e66bb7a1a39dc2042c9e7caef58b4cbf13ba6e8a1cdbb434106eabcf7d0d63f76f5b364d7efadeea04eb6f5db6f84d2e57924e87479f3f198565bbcd346748b6c1be18387935ddff0fa923a75a072f97d70bce929f4d0f3b40859ec922b822a1306d8e7495dcfe033e29e9d4f84b72189cb8006dfe63fe00f563aa5fcc93892bad05fe917df92347a092d6990218da2c4025a3ff1bd13c029f2d75dacc482eba3b7b0eeedf7ce93d4c09eee565220779fc0e439574ce7c18ae74f32f6c7dae6ccc4c569d1c57652179382223e0a16bc26df0bedc030956f26fb9ae27fceab1e0201bb98929f91e3c97b07616be97acdcc14e4a955aa6407e17beb30bc9237359cdb020465d9c8364106d72873b1fd83f831af6ab7238c90bbf4a7ec30f1146dbb94859a19e4478f2ae771f7438b0a16911f9f047edcac524d3997dc7e12eded127f056fa590e6ef2a295f614fc38d8aecb43caf9bbc4c3000e865ef8fa5a82022fc9fa79e0181fb9db33e011bccdc4c3ce4f4e24dcb6823d0647b40548f90f5397e069970bddb0714e74fd1272a1b6a7b320b9a785b51466db5f63594a4efd92b7847a91cfd3e106f5d08b42644883e047d8742077ed3252f4a7e629e876a6b50eee53befc703999f3428a49989cb17a620e0d8676de84c9fe7d3f60cb3315d915e42ab37a3fe8f1f9502dacf49c145849e6491532889273a5fa3ba1d18ece5478f583fb3738ecc2ac2e46b68b564b89939205563ed05b7ba406d6b404f3ad22f91c046ce13fa1666309d234c7f11a4c559f1d86df1a62d55693ea0757474219be5e4f49d22fc3b70ad62a73f248914b6ad30e427b6be53c68ce399e224ddebc1e31087fae13569121b756e49f853166ba2df014f3820a59f25562d2a235a490f4dafdd0a9ac220796ecb09c81197f79fbd792e317b394e4482d31f55078a9e06d13ecd6b6175d47364c8973ae2785cf95d8c063cb8ceec04739dd53905dc35b4f9ed40da90d5620e3f9f6bd81bd193f451449c58d675de0ca612deb0de4f153ed99f029a7cb24e44cfda7ad44ee5d9f1007b7f79a072993495e03f5b09f3960f946523989fb280c93be5d0a4f74da66a89015ae536370f17cd43655f240ac682cbc27f6f023bcd2eaf14a8d1c726015da44aa4e5f758411e7e48b61dbb2e74c9bc9eac6909f90f790e05675f2f0684e34cc0fd1ec84f37cadb21ae4486ddc922de4e63d52f6f0fcf0e342d8716a27e356529aab6f2714a8bca5ae49da99ab44c1c2ded71d90d1fb90f436d28c65d2076e795460ab45461bea3f809d9d1fe6e19ae3ee26daa4ff3cd375e8585815a94316eb58b543e6b6afab75490bc7602f983ecd5f0d6373dfe5e9919f341ce7e0ba377f0cf5c9c043b15760fda8c4102cbbfdb9653bc9a6e2bbca80b47ac9e10127879516ef203fa78ecd4005f908034332b87279327c639edf0f577cd1513622399219c58c491b99243778e7d19a72386d58c16942ea7759ec854a9778f54dc950f1ac04f8ae70f31728a6fb567127e9de667706ee3f2fee6a46e62e2f790cffe41a2e3427776ce9b686e1a18a977791adfcb53d502273afbc05e9a9f2330856bd0c6b80f703b4ca2cc9bf5cedacbbb9ff07504b03042d000000080000002100fe9f8c2bffffffffffffffff09001400666f6c64732e6e707901001000281000000000000062000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9369a1aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91aa606863a9a3a0ab50a64032e8651300a46c1281805a360148c8251300a46c1281805a360140c1a0000504b03042d0000000800000021002d8fea14ffffffffffffffff0a0014007461726765742e6e70790100100028100000000000005c090000000000009d57fb5b4fd91adfbacb1897c66068ec836a3235c543a538ad83c931531e868c34a6dd4511297dbb8ca1b1c38c86073935493dd87269c28ca68ba8684dae2951cdd7e5146dbaa7a4d4c9a5cbf1fdbcffc17c7f59cfda6bbdef7adfcffb793f6b7d13167b7a2cf11a2244095bac02d668fcc3ad9c45ab39814e5636a25560687844b8ef469fd0f08035baef6ebe1b346bde7dd7acf50d5bf36efec92cfbe936d636628cf8b77fa68220f0f75214d777a33c2de4af22dd5898dfa61bf981c95cf79d97fb72dd5c5a341a73c17ca18aeff377ded77d57b23457303639f5eabeab17629a75231b119087ef118b3a6197e6de81d1ebc053dd2819b53d875fb7c5ad38bfc904768af99547f8be635f936e2eca6352b1ff55721dce95979e809f96b00aac07473fc3f7096fe0574c702cd3d9338f11c5ba51b5fcbc1dfe4784de435cee431187ecfdd97eacc7f16bf09794d6847333c7b4601ed91701bfb6d76a808b81533df637cc6dc43953c67721ae7d67ff84bff2f0fbd8efc35f639e28fc01bbed2902d38d7bdc5a7573a1ba301db8e8ad40dedcc4017932e3be7ee0776cb01a7e13b4a8836c71bc12fb7c6380175fdf0d9cd4be8df02fbe5edc03fb61c1f02f477775e29c0361ddd8c75817ece2ed808378b9167e9877620dce89daf900f11af9b723aecb05c0514d8b398ef59047e4f7fd52e4cb2747232ef1c8ba87f0cb365fc268f60c767cbd7b05fcfc14de02bc2c18e2577ffd0179f1e1192f109f617a25e2a85848b81fa9865f96d4781bf6916555a8c373bd6eecefdfa8c2dfe19bb09747cfa678a5692fe0df81df81fde2ebc89fc58e063fe5b8e1bdb0db56021ef2ec2aac2bef959d061eda4547809fd76685f09bda83fca2478217f2efc575d87f2aa81efc74797911feca26212e36f64832f627d7200ff13f77b36037520f3c512fe6d0f90355c05d714928c7b9df6ec239ead2c3844f5125fc71fda042e0bee4d163e49de47013f8b4e8236f1ebe0171885bbec479fcdea78df03be916ea295e5a48fb060b11b760da0c1cd5c5273167a6f38a30cfbe538b7c135c2b29df61b9f09361fc04fbdefe5c863c3284bb989b1bc3af3adfe836706cff09fd28ef49efc379d6f5e83bdebe7780787f01e7283b26224ee587d10f81f30746e85bfea515f126c7a799fc9eef479ec305cc85cf27a0bed287ef233f567e18a3bc75913e47dc54671e10f70aeb5987c87ef5028ab3640ece51eee60cd1ed975639821fdcc7c7503767d15af049fecefb25ce4b3c7306f88df5eb237fb6c883eb6d012f554d1646a15e0ffe45a7efa10be29c188ac36c36d5a17940c079877f29c77e3e7110eb7bdba0afac732ce215b4bbc02fb5580ffce0f73da0abc2ee43c05f591ef896f8be85eabc6e4728f08bdbd6807dd6e361274645923e4cbb80b89592f3b0172f7e017e31bba95ae0e2f6a701f23edc4d3a922cc15e0afa02f9b0efb7fd0f713dbc578a736d7ea1b8e64dd4d3d9f1b0adf938374f03bcd894d4abc45767d8b190e598b3e505c85f983f95fc7967017ff5962bf5adc74ed4892999f0232e8f44bdc5d96f81a35adbf11a79980d3342bc36b10df0131e0cbf7245cf2dc46d6848bc4c3f0afe2a4fb5d039b1f72af2173caa687f71483ce605ee84578321f6a9533a86ead695b43ce0ab666e409e92bb07fa500dfc16f56733dca92f6b0761cf827be91e386e49fd1f94079d91d60f62bf60df740febd6eb503fe5e24ae02e9add263b4f3fc4c51f1cc4a8e6ce071f79a5ff308cbb2d4cf0ddcf0cfdaa9e9e3b1cf647c6213ed9fdf253e0386702d6c5990ee807a63793f424fc2cf1cf2a9e74f05a319d9751093bd5ed10ea223930d2f5ba6ed44339600f9e8afd07d017fc9ffb3157ffed065e4b9a1ee0ca03bf865fa97413e94dfa02f4a9fa9b1dc5777426ec998b15e252cc1f901e2df5010fe415e3e0479ade84bcc5735ae024fe23e92ee1580b3fcaaecba8bb9cff15f8a1984c265d39349bfa6fd94daab77328f12fbb07f5501694521dc34ebe415c8d6f808bd25df90cf5d92fa3ffa405295867e26af04c5d370cf808cb35b8b7f8945be0a7547427133a67370aba278fd310feda17b807a4334914cf9a0adc87acd513e7a83d0f08b763a9f44eb9658bf8c4e65174ffe98f2a46df6a12c02b79452ff453bdf1b88ff4653af567d82bca2fd613f512e336a33f78db57d467cd9e58e71dcec4fbd8afa9bf82f7dc807fff1ccaa3b207788aa91184871443f53aeff217f615d5e0bbbc368a74333691f8593108dd939ebf219ddb9e0e5d13236e4277a4e30eb46e5ad181f3338ca18b4ab60dd96fbd80fee0032b73a11f739741f7f88f339107cb79847b411df89df4e1a00bdd3fff72bc86f989aba437d9ec14e9980be9e9bcb5f4ae19cf11376fcd798278aa7b0997ab43516735bed9187c726822debb5ec7285a6b70be78f92dd57bd993348c3fef064f597733f58fb725f163ad05f1d6e723e2fbb244f8950be249dff4bd88577176e033efe3884f9a4cf73337df02bcd5950a705237ae201daa77c277a1e31bd2c3edf978d74996a7a97f3e2d21def6b683ffaaa53df6f1a90f702e8f3f4af5efd9069d505f15233e7950028f64a32cc2f5461be9f937fac04b68e8790cbc5a657a8745d4414ff847b6741f8465902e9e0ec6fb9fdd8ea23ef5be0f7c95d56388f70b6a109734a686ea342902ef61c17880fe3fa474220f75620bde1be28683f42eb1b4831e0a5a63aa97555609e5f75ff057f8a3ec3ae2296ca6f793471aea212e1989bc957a46f1a4e482d7dc2c0fbac91a86a05e4ab81fea2b9d2ba77b709429e9f595b13857ac6e23bdabb5a1fb7fc6c7f02bd469a97fbab454ffa516d427fd1ad49bfb6f866e88bd8ea4eb7e07a9fe7b0b48effd97d13db1a708ef36717f08f609ab6f60547f3d877cc5924caa7fb121e260b64174be9e2dfeb770e68573941fbb809f90bb93de0dd75d80bb943c01bc1503c79bead6a5c826ba37434ee07f971c3d12f593cf7551fdbdcf929da77d35ec469fa27badf111f174533dedb7f3a738ccfb500f96beeb3cf460ec59d25757575a6feea57b675f1af829fb26a15e42553fdebf92c13ad299e91fe39e658d29c051dcd646ef31fb5914d76a0b7af79fc944fd940e677ac77c5745f7d30c86ef42672ae95be52ae2eff66cd4499e7508f788909f4ca3493bf459b9538a7a091f1aa00e2c6821dd1fbb6ea33e4a9d29f5f9f5027a0786c6515c7bf5aa804bf16f94dfcb28e42d1be452ddaa03a8de9a52d4437e6246ef4fbf87e843a5be87f05cb593de1ff62f492786b8a19ec2c3787a5f8ac746c25fc0673446a5d27da8b4d2ff9873272fa17f1cd7bf29fa3f504b03042d000000080000002100fda164a5ffffffffffffffff0d001400756e69745f6d65616e2e6e70790100100028100000000000006b000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a1aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91aa606863a9a3a0ab50a6403ae1d531b7a8eb5091d18a547e9517a941ea547e9517a941ea547e9517a941ea547e9517ae06900504b03042d0000000800000021006e58205dffffffffffffffff0c001400756e69745f7374642e6e70790100100028100000000000006b000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a1aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91aa606863a9a3a0ab50a6403ae89d377be595d76d77e941ea547e9517a941ea547e9517a941ea547e9517a941ea547e981a701504b03042d00000008000000210059e5df98ffffffffffffffff11001400626173656c696e652e7a65726f2e6e70790100100028100000000000006b000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a1aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91aa606863a9a3a0ab50a64032ee9d99dad82f22a0ea3f4283d4a8fd2a3f4283d4a8fd2a3f4283d4a8fd2a3f4283d4a0f3c0d00504b03042d0000000800000021005492ee44ffffffffffffffff17001400626173656c696e652e747261696e5f6d65616e2e6e70790100100028100000000000006b000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a1aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91aa606863a9a3a0ab50a6403ae6b5a8b8257ed66db374a8fd2a3f4283d4a8fd2a3f4283d4a8fd2a3f4283d4a8fd2a3f4c0d300504b03042d000000080000002100fdf8d12affffffffffffffff18001400626173656c696e652e70657273697374656e63652e6e70790100100028100000000000005c090000000000009d57fb5b4fd91adf4a45c688c6c4d0d807d53035c543284eebd0e498290f5319344dbb8b2252fa76194363bbcc68789093499727b65c9a30a3e9222a5a936b1751cdd7e554da749512a9934b97e3fb79ff83f9feb29eb5d77adff5be9ff7f37ed6fac62ff5745bb66a8810256cb10a58a3f10fb77210ade607ceb5b216ad0243c323c27d37fa848607acd17d77f1dda059f3eebb66ad6fd89a77f34f66dbcdb09e662dc6887ffb672c08827a6a4a9dd3bb91bf97ace846797ac85f45bab130bf5d37f2839339d62b7cb96e2e2d1983b960be58c5f745bbeee9be2b599a2b185be6f6eabeab17625a75231b159087ef114b5ec02ecdb513e3aa838f75a364d8fe0c7e5d96b6e1fc9661b053ccafd4e1fbcefd2dbab9288f4dc1fe57890d38575e7e027e9e8455623d38fa29be4f7803bf62fc9c729d3d731b55ac1b55cbcf3be07f54e85dc4e53a1c71c85e9f1dc07a2cbf067f09692d383773ec13cc23fb22e0d7e65a2d70193ab711fb9b1634e39c29e3bb10d7feb37fc25f45f83decf7e1af313f24fc01bb1dc902d38d7b5dda7473a1a6301db8e8ad40de7c983df264467dfdc0efd8600dfcc66b5107d9e27815f6f9c6002fbebe1b38a97d1be15f7cbdb407f62382e15f8eee7a81730e8675631f635db08bb3050ee2e57af8615e876a714ed4aefb88d7d0bf03715d2e008e6a5acc71ac87d491dff7cb902f9f1c8db8c423eb1ec02fdb7c09a3e953d8f1f5ae95f0f353f813e065c110bffaeb0fc88b8fcc788ef80cd2ab1047e562c2fd480dfcb284e65bb08f2caf461d9ee975637fff4615fe526fc25e1e338fe295a63f877f7b7e1bf64baf237fb67d0cf829c78eec85ddb612f0906757635d79affc34f0d02e3902fc566d5608bfa93dc82fda04bc907f2f6ec0fe53418de0a7e3cb8bf0573e097131b32389d89f588b3cc4ffdcc9829d891e78a25ecca1f307aa81bbe2185f8173bfdd8473d4e5a9844f5115fc71fda042e0beacee21f24eb0bf097c9ee8236f1ebe0171885bbec479fceea7cdf03ba914f5142f2da67d8385885b306e058eead2939833e385459867dfae47bef14e5594ef885cf8c9307a847d6f7f2e471e19c21dcccd8de0575d64780b3876fc847e94f7a6f7e1bc698de83bdeb16f80787f01e7283b27224ee587310f80f30786e85bfea515f126c7a795fc9eef479e2305cc85cf27a0bed287ef233f56918a51deba449f236eaa330f887d85f5ac24b2f776a6384be6e31ce54ece10dd7e69f51cf083fbf818e8e62c5a0b3ec9df79bdc47987ce9c017e667e7de4cf067970bd2de0a5aac9c22834eac1bf38f77be882383f86e2309d4775681d10705eea2f15d8cf270e627d5f3bf495bd3043bc827637f8a516eb811ffc9e1b7455d89304fc158fc0b7c4f72d54e7753b43815fecb626ec9b361e76625424e9c3f40b885b29390f7bf1e217e017b39daa052e2e7f0e45dea9dda4238912eca5a02f900ffb7edbff10d783bb6538d7fa178a6be1443d9d1d0fdb9a8f73f334c08b4d49b94a7c75801d0bf1c09c7914207f61d154f2e79505fcd55227ea5bb75da8135332e147f48844bdc5796f81a35adff91a79988e3044bcd6db9be0273c187ee5ca9e52c46d6040bc4c3f0afe2a8fb5d039b1f72af217dcaa697f71481ce605ae84579301f6a9533a87ebd695b43ce0ab666e409e92ab1bfa500dfc16f567335da92feb0761cf827be91e386e49fd1f94079d91d60f62bf60d77217ebd3d6a17ecac595c05d34bd45769e7e888bdf3f8c51cd5d043ef22aff1118f7580cc3773f53f4ab7a7ac148d81f1987f864d7cb8f81e3fc09581767d9a31f98de2cd293f0b3c43fab38d2c16bc5745e4615ec549724d445b267a4eb0ddda88772d00e3c15fb0fa22ff83f0f60aefedb05bc96343dc095077e0dbf52d926d29b7467f4a9fa9b2dc5777416ec99a315e252ccef931e2df7010fe415e3e0479ad182bcc5735ae024fe23e10ee1580f3fcaeecba8bb9cff15f8a10c9b4cba92348ffacffd26d5db2194f897dd837a28ce6554c7b0936f1057f31be0a274573d457d0ec8e83fc93919eb4cf406cfd47523808fe0a1c1bdc5a794829f52d1ed4ce89ced68e89e3c4e43f86b9fe31e90ce24503c6b2a711fb2364f9ca3f6dc27dc8ea5d03ba5d406f189ada3e9fed31f5d8cbed5c48357f28a5ee8a77ae3611fe9cb0ceacfb05794df764fd44b8cdd8cfee0ed5f519fb57a629d773a10efb77f4dfd15bcf706fcfbe7501e553dc0534c89203ca418aad779c7bfb0afa816dfe5b551a49bdb0f113f2b07a17bd2b337a4733bd2a16b62c44de88e74dc9ed68d2b3b717e86117451c9b626fbad17d01f7c60652ef463813b748fff380b79b09c3adc0beac0efa40f871de9fef9d79c6b989fb84a7a93cd4e918e39929e2e5c4bef9af11c71f3b69c4788a7a69770b93a1c7556e35a8dc027fb16e2bdd3758ce2340dce172fbfa57abb3f4ac3f8f31ef09475b752ff7859123fd65a106f7d3e22bebb1f825fb9208ef44d7f15f12ad6167ce67d1cf14993e97ee6e65b80b7ba52014eeac615a4438d73f15de8fc86f470473ede7592e569ea9f4f4b88b7bd1de0bf6a69877d7cea7d9ccbe38e52fd7bb64127d457c5884f1e94c023d9308b70bdd14e7afe8d3ef0129a7a1e02af3699de61110dd013fe910ddd076119a48ba783f1fe67b7a2a84fbdee015fc57b2cf1deb9167149636ba94e9322f01e168c06e8ff43f20be4a14e7c82f786b8e130bd4b2c6da18782d688ea65955542f9fd17fc15fe28bf8e780a5be9fde496867a88cb4c90b7d2c8289ee45cf09a9be6413759d310d44b09f7437da57315740f8e3626bdbe628673c59a76d2bb7a6bbaff677e0cbf428396faa74b4bf55f6e417dd2af41bdb9ff66e886d83b8774ddef30d57f5f01e9bdbf3bdd137b8bf06e130f84609fe07d03a3faeb39e42b966452fd8b0d1007b309a2f3f56cf0bf85b3553847f9b10bf809b9bbe8dd70dd11b84b8913c05b3170bcb16e5d8a6ca17b33e404fe77c9d126a89f7cae8beaef7596ec3ced6a6037e614dd6bcd75c4d34d8db4dfd69fe230ef433d58faeef3d003b3b3a4af4e4eb4deda4bf7cefe34f053f64d40bd84ea7ebc7fa5a1eb4867667c8c7b9635270347715b3bbdc7ec66535cde16f4ee3f9389fa299d0ef48ef9ae9aeea7990cdf851729a46f55ab89bf3bb25127797612ee11213f91c6611dd067e57619ea257c38147560418be9fed87d0bf5511a8ca9cfaf17d03b303496e2daa7570d5c8a7fa3fc5e46216f79682ed5ad2680eaad29433de447a6f4fef47b803e541a7b08cfd5bbe8fd61f7927462880bea293c88a3f7a578cc04fe023ea3312a85ee43a58dfec79c3b79c9e9ff504b03042d000000080000002100be3130b0ffffffffffffffff10001400626173656c696e652e6861722e6e70790100100028100000000000004e0f0000000000009d96f93bd5dbfbc6a9145209499d4864289490a4782b3264480e19a3cc54e629693075102563a9a4d3840ac529256eca5011db2cc96cdb369b3dd924e9b3bfffc277fdb69eeb5aeb5a6bddf7fd7a56ba858db9a53d2f4f18cf0505778f60b720056d6985839e5a0acad20a9efe412141a7fd5cfc83dc3dfeaf6e78fa6cb007b71eec7d3ac0833b57dcabba477987b2f445e9fff710d451224edd6c28475c5af2de98c4db44bd03ebd85ccf5b5cf76fb930135a8d643d094e5f7405c8f331ebce75d4e2945c4cf873a13ae86dfe5bf8fdcf624428f7e4291424c27fffef95971e16e22c93de58385e45145edb192930f5851833ca9ee8986d20dce3361dd2b9d549fce892b2e4b8ff200ce9fde31c720f9126b0eda347602351f13268feedf136c2629fdaa508a536e26791c8aca45035c15289a8f6e4ab25bc2c9edf68cf22118bbbff7aed1bda4cd045cf7d253ed5116b1c8e95d3854904db3a203dd2ba8d1864e7f23f08ee22dc3c57bffe7dbc9528367937e4f4a58538f1e6fee68d821d0495cf8fec5dd84a3c24ef22a2663a8884ec55c415b94ee2a8f79500c72b5d8499c558dda85503317da1e28c855d23219e159c90ee5741dcf693d83bbaa190209926ca8dd867837466a4d9f2f27bc2ce66ebe9cf921f893e823fb335b99e78b696a29f2740221c3e0c0f7cf71820f63a665c6c3adb4bb8dfad37d1e81d2496e73fefab09fe4ee40c9e6ee3abec266ab7c4dabd7ec53df7ede3370e3ced218c6c0e5a0fccf410d1dff4aa86430689f7359b4f324b7b89e448619a82551791714db7add0ac9ee89766642e5bf192c8cb7b71d78a934b88f07f918bd42411bde4ded88af91ac2c8ce4a735f582541a8845f4bd16a204aaa456e9eb42c2202dc8e781a750711fc1a9e41d11237a1645ca0c1b7a18670bfc72a7b137e87d8ec685775a1fc31f1d144c9b9e0613a94493b15132f9613fb15fe88181d7e047db5b32f93f0801853bd626c32994d78de643fea577d0fb18b01b359876b1063b62dc93c2187d8ab34b6d5760760b6fd4deae1840a7c92099d76a92d8461e89ec404fb6822f7cf9d9d1afa0d6892d0a5b3e6eba196572ddbb6a90ec4a06f97cbe60e8c2f2e77b3caef86bca46ebffa8316ac71d51c1d28eb44adc0c9cddb2e74222bcdd2e5dadd6e1c34dc30f59df31d67f6285bcf967443523cb3ff8e662be83998a1f174c24ad9e03f1dcb36582ed99054fb3a91a4f4b739e37a07a68cee871fb5e905b324f19f352ded78b55b6bf1a0602b44d5452b5dbd2af1cee1a4a808bd1b091eb56face2483821e32cc62fd381aa47228312492df069f4fa75ef53333847adcf1bb2bea2aba0a17ca53d099772363465335a21b243ef3e3dae039d896319657f7d45f33b239b94d01668a81b2a05923bc1147d3ac05b45825a2ad5c3dea8173f75127e91b8f7f0143b6630aafd1dcb7d4fe6763bb5e35ea0ae81a5e137ec763be1b1a0dc0a33519d3a55995e3448db64c88637a2562257e8a9453b628c0feeddbfae039fdc48aeb1a2241c48890be996248174c99b57ccf31bb614cbfd395fd206fe6f3736ee356bc57cccb2234fc2da11e6cf47da1ed182c2a34dbc81c24d203fbbacac63d58a12f601cd65092dd844b9262419da04a1fd9b6dc7663f63acdbdda1f21709e22519c93a94661c38b25d5781f71dd2db4ce9a79c3b10737d4ca52db003126e32e67b6dbe43e1a180242be13ba0bc8957346e185efccb24de0576c14e312ffebd4b1ba2f6a5b2d7a454c24dd4dab147ee33fa7efb6aabe675204141bdf8e7be1f2870bf36e4133a8c67fbf7172b968d42e6fe1a1de3bc5154be3afff5bacc38e4d38e79e8cc51e0beb5b622c47112450ef9bf2f2ecc20e6f18927a36fe91839c9ec714aa060fe39dfd628d214a8af3cfc14ce4ec0383e7b68546c0aeb15f68767fea6627bd58d35657a33f8c42358dd6948c127f5949b598e34a83a25152bd126d163f54190dd4083de22bf8f86220df32335b76dcde9485e6fe4e1de34098a7c918aa2dd04bccaf705c71651d0579d23e1b19a06716226ceb1848a0fc57f3634cf4f43abe7eea5109f29b43db91ebbb1691a258c712f7112196d1acd51f3e9541cdde111a23a370c87f0528fdcb7c3f8c21e1c219147a05b37485096c620a316e9d1613804e3876bb77da00f6032305bab5c6d042591660679877a40f8ea959c33ea471b2dc851963e88adbc9af7ab5dc76155edb324583c8290b6ccc4fe581a9ad565c75a4426f14e4a44e01fdd69903ef6aa9a354ec15f304b5bdf810ecd36930d39711408a6abd8cd4652719ff09a6718d0708a659bfd48828a6357b3d975bb27306c5ebf7a7dd40484cf38159e3b3701c715a579fbf60ca35f65597e6aec040ac4a985eb485488edea59576dccc05c20fb9978111dbff77648909a58c8f795e024d8317156fa56627c1003cfab9f0e1a98cc806c289e1432408795c42e439f234c503f2b5da98f6040615248f9ef14166afbca63ea85987802877eeb3d33d82e794966bbc73802db37eac7bfa5e0f0be3569918746e07aeab2095d948a436b857ebc179b40a3825978b80a0defdf6cd820ca98c29f035fb25f58b060d0e1c1fbcf7206acbf26c9bea962c3743ee08abd391b8302d4f19325b378c5b4591b17cec4eae3076adadfb0b018101d532ecbc0ca276bcbbcb730b042f55159e1c414ecb2121d4ef94c237281476772800ac50adb2f3efd340c2fdd7e9b16c6806ae90ebdcd724c489e5e30c87bc0c4eb886f57346ece22ff89cb96acf83948bdffe35faffc13f523977fc4bcf80de7fa338490c32ff86a980b8e692f61d390fb57fff3bf511a76e86cf7da9fb09076ca1c6866432fb52123b6790eff52c44e44af61235aafb473398585eb8c1bc16dafd8c86b74376bb59d8346d07313f5336cc8f798b2262ad970d72a78d013cb048fe489d4832bd9b852d031d8d1cd829ff0031d7e271624e68e0b7c0c66e3cdaab48c99556c68b295261b6f336044562bfc376f06b7892aadf5f35444d5abefd9e84d86b654e210c13b85513331d3e577a888bc7efda1eab5692895fa0dc6f731f04397d7dc4a8e8d15c51f935a84198838f76e17ad9e8d95ba4e4ec72a58d0502a498b7165c2c9fe46ecc62c263e163d11df3fc7c4d5a4b6001deb1984dd7b79e7d03a3ad6354c8b0e4a3110d55fa547d9308d3f24c568e6693a5c972978affd8b8170921f1e2b32613eed959a1fcd42c6c92409592a0b57bb3c75a5ceb0706b95765bf90f160a9a0eade7bfcf4407292ae4e4001b2e7c84b595150b3ea6d7c785a5b93a578e18acf7e2fa4cd2c8e585f60cb2a6a3a33e13a3502ed197fb746f04198129d1edde43e8b96d7e38847710c6fd2b9d3b4387f0bc37dc78ac7f1482afeb5de4ea47b1cf2ce7235372045da6d9fa210f47d01c2ec52af518c32f6d4be58af221689c8abbe37c7e04095971b52fd246e1d4fdc4d34f9f0c26c2d647f0525028fb57a8f93cd75fc5aab6dab7a9d8119d2ed74e4c6358e87cf2dd0733387be9fc3fccee196845a95c5cfc320562c9a638879be383762631f9ee9310124d297c324981b6ff969cfa95e398695f6955973b019735ab7c5b462751fed0eacffae393985ab66c431997675325fa5e953c13a852b8f4690397abef7afadb24b9eb4463eeb977ec98c239f58b4b8a321484acd7176191c741c9ec7a64163d823093dba4c3292350eb0c0bdfbd380852ca570bfb9f64181f1eadf9554dc140d3ea1ddad5a3088b38eb2d7062106d5abf16845446f1a4f3fba32767ba315cc7dc23e1db87fccb994715fb06600276e6b5c641e8ba92edc4960d6091efaa0f79d520b252cce503cb4660291b13595f388657397fc5aaab73392b71ee8745ea08e2c69a693b6da830bb165798ae3281edb2feaffeaca643caea6abf54091db557ebfb5fb059781c9878824f9785e01326290aa64ce452324c6bdca8687e2493aa694703bb68d1e3d6161a76ed13f370fe4347c35b826e74810e3bef9dc261f24c88c7bcab38fd9805ab57f1779735cfc2c2679d58881a1b0edf546b566ce7604fe6d460e40f0eecb4264f7fe36341d094bce8e3c8029f8d2cfff37826bce345cc58fc4c646c2ba859ac64413c82745f3f9d0d935bfaeac77de8b815d077ed4b33135d216ba3161c9890fd44f65ad9c2cdcdaad94fa67406463a329c165b66d16af66fbb143f1b3c517fe78e31e691bfd14898477a0e410d82658606f3e85516f15b1ec1c18cbaa082a6160747cd6365250f312120b5ec95a0ed0c784b6ff80a754f2020fbaaf331550a1eb31c73a5aac838fbe14256f0be51dc79bb62c8bc670cafc5c4be047953d1dac4be9ebb308d444d039747ab6610c9d31f76a09e81f9ceb275d25c9ee63f70e57fa64d0773c8c258dc8582dcb54ffdc78fd1b070b7abfd901e05e57b2e48a87e1f436defa0f4f66e32a6c795c20c69349c6ffa1451a44c86d1c55ff2a14fa9e8772dd214a250901ad75fb43171127a4f0b554b2e4c4056368da9a644c7971cfbcf72ea74a4eaf3e8ee5ea2a3b7267c3282cc8251d3c873af9d73e010d52f590e1cf4ff288f1f7a3a8ba5c6bfe49dffe560389b9fce0863229279ef85882d03f2020be9359b181048134cdbf5958960fe993a7daeaec6bd5fe745eeb361bceec3737927aebef1ad7f07df99c7c2b07dd6d76f73280e9e4d3ee7f6137f62aeee2bd7fc05ab5251d1c2da0568fdab325816300f6d6dbde3423c1cdc6298a85ce4cc42e652e1b66f5f39702e3ed010f07e0e167966cefd231c84198671b47c7e829d1f6cf67c7a1eb30b61d4e1313644c6a24af6efe272faead091ca020eb46c1ab7f0fd9a45dde16d170565b8fd69d754fd856f6c941d7c2f2d78630e2f726dba56f972a0a855cedcf38e05e17ef9e433254cec7ce89de33ccb84a3948dd2da9dd3d85a575dd2747f021a53df8947e23444853e4e6e3d370db2acac72fa471aa2377d3efa3392ebf7d0563ec7333378d393ec27bc968a57b363122efadcff9256e9fccc7fd390d92226cae99cc1e398cfd513871958637fca26da95fb9eb5c2573cf568d0d8e93f696a4f050e5f61bf97a641e2ed11e6ec3106caceabe4e438b021392e7022611507d327457d232fcfc2d672fdb5246e8e9838cafcb26b16177a3dfc3c1698787a56a73a91abdb4a678b5bed5b3930bb10acbd8ecbe924bf0aafc212164861fb8fb3cb38707aa6b0fa561d076788911bae8a73b897b9bc89b2f013d6e53ba832a273084d75993e1a3f8bf177abfc4fd5b320f59fca6f01eebecd4be6f46f3c2ce46c4bdf317d98038b8437bd396adc7e24e33ac67f970d357ba992ab522cf4696d720f6d9a45a45bb28f990807547ba6bb6dd51c0a74fb5cf595387097f7f7934ae160b13ed13383db77536de3ed07496cb0dd92966ef8cdc18ef760f23fa573201b7fa05c169c87755a839a2e6d118ab114cbf5c13cd5c7cd5ffe677090a73abf48ef755ee8120417ad32f99616f03f504b01022d032d0000000800000021007d04cb78e90a00002810000009000000000000000000000080010000000074696d65732e6e7079504b01022d032d000000080000002100fe9f8c2b62000000281000000900000000000000000000008001240b0000666f6c64732e6e7079504b01022d032d0000000800000021002d8fea145c090000281000000a00000000000000000000008001c10b00007461726765742e6e7079504b01022d032d000000080000002100fda164a56b000000281000000d0000000000000000000000800159150000756e69745f6d65616e2e6e7079504b01022d032d0000000800000021006e58205d6b000000281000000c0000000000000000000000800103160000756e69745f7374642e6e7079504b01022d032d00000008000000210059e5df986b000000281000001100000000000000000000008001ac160000626173656c696e652e7a65726f2e6e7079504b01022d032d0000000800000021005492ee446b0000002810000017000000000000000000000080015a170000626173656c696e652e747261696e5f6d65616e2e6e7079504b01022d032d000000080000002100fdf8d12a5c0900002810000018000000000000000000000080010e180000626173656c696e652e70657273697374656e63652e6e7079504b01022d032d000000080000002100be3130b04e0f0000281000001000000000000000000000008001b4210000626173656c696e652e6861722e6e7079504b0506000000000900090023020000443100000000');
+INSERT INTO public.ballast_looks VALUES (1, 'smoke', 2, '692ac1aade2f69b59025b97f756f5ce3a4a89b6a7877ce7dfc4517fa5dc43461', 'sample:sp500', '1c4d0aeed8db9284de8ad71e4063c97f645ad6dd13507f8e305338e96c396ba7', 'High, Low', '2005-01-06 00:00:00+00', '2018-12-31 00:00:00+00', '2026-11-29 22:41:09.625538+00', 'user@machine', '[3241444873]', 'does not hold', '{"name": "trial 2", "trial": 2, "verdict": "does not hold", "reason": "the skill over har on 3519 test rows is -0.1950, with 0.95 confidence between -0.4745 and +0.0845: validation showed no skill (-0.0744), and the test rows show none that is sure", "value": 0.9094781543168401, "skill": -0.19500436590607118, "median_value": 0.9094781543168401, "interval": {"low": -0.47451129773081424, "high": 0.08450256591867189, "level": 0.95, "block": 111}, "validation": {"value": 0.8295410871505737, "skill": -0.0744283406409132}, "epochs": 2, "baseline": {"name": "har", "loss": 0.7610668046616377}, "baselines": {"zero": {"loss": 104.02057261408082, "skill": 0.9912567472812226, "statistic": 245.21039822339176, "p_two_sided": 0.0, "p_better": 0.0, "variance": "rectangular"}, "train_mean": {"loss": 2.130300570171001, "skill": 0.5730751955608614, "statistic": 40.90297854388424, "p_two_sided": 1.4938033251894e-299, "p_better": 7.469016625947e-300, "variance": "rectangular"}, "persistence": {"loss": 1.1272873658794333, "skill": 0.1932153398993106, "statistic": 8.14709714876536, "p_two_sided": 5.125640332604647e-16, "p_better": 2.5628201663023236e-16, "variance": "rectangular"}, "har": {"loss": 0.7610668046616377, "skill": -0.19500436590607118, "statistic": -10.907443868128698, "p_two_sided": 2.8877029225762362e-27, "p_better": 1.0, "variance": "rectangular"}}, "seeds": [{"seed": 3241444873, "outcome": "finished", "value": 0.9094781543168401, "skill": -0.19500436590607118, "findings": []}], "spread": null, "look": 1, "rows": {"train": 1502, "test": 3519}}');
+INSERT INTO public.ballast_settings VALUES (1, 'smoke', NULL, 'study.name', 0, 'study', 'configs/studies/smoke.yaml:6', '"smoke"', '"smoke"', '');
+INSERT INTO public.ballast_settings VALUES (2, 'smoke', NULL, 'study.trials', 0, 'default', 'search.config.schema', '20', '20', '');
+INSERT INTO public.ballast_settings VALUES (3, 'smoke', NULL, 'study.trials', 1, 'base', 'configs/base.yaml:6', '20', '20', '');
+INSERT INTO public.ballast_settings VALUES (4, 'smoke', NULL, 'study.trials', 2, 'study', 'configs/studies/smoke.yaml:7', '3', '3', '');
+INSERT INTO public.ballast_settings VALUES (5, 'smoke', NULL, 'study.timeout', 0, 'default', 'search.config.schema', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (6, 'smoke', NULL, 'study.timeout', 1, 'base', 'configs/base.yaml:7', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (7, 'smoke', NULL, 'study.seed', 0, 'default', 'search.config.schema', '0', '0', '');
+INSERT INTO public.ballast_settings VALUES (8, 'smoke', NULL, 'study.seed', 1, 'base', 'configs/base.yaml:8', '0', '0', '');
+INSERT INTO public.ballast_settings VALUES (9, 'smoke', NULL, 'study.sampler', 0, 'default', 'search.config.schema', '"tpe"', '"tpe"', '');
+INSERT INTO public.ballast_settings VALUES (10, 'smoke', NULL, 'study.sampler', 1, 'base', 'configs/base.yaml:9', '"tpe"', '"tpe"', '');
+INSERT INTO public.ballast_settings VALUES (11, 'smoke', NULL, 'study.pruner', 0, 'default', 'search.config.schema', '"median"', '"median"', '');
+INSERT INTO public.ballast_settings VALUES (12, 'smoke', NULL, 'study.pruner', 1, 'base', 'configs/base.yaml:10', '"median"', '"median"', '');
+INSERT INTO public.ballast_settings VALUES (13, 'smoke', NULL, 'study.startup_trials', 0, 'default', 'search.config.schema', '6', '6', '');
+INSERT INTO public.ballast_settings VALUES (14, 'smoke', NULL, 'study.startup_trials', 1, 'base', 'configs/base.yaml:11', '6', '6', '');
+INSERT INTO public.ballast_settings VALUES (15, 'smoke', NULL, 'study.startup_trials', 2, 'study', 'configs/studies/smoke.yaml:8', '2', '2', '');
+INSERT INTO public.ballast_settings VALUES (16, 'smoke', NULL, 'study.pruner_warmup', 0, 'default', 'search.config.schema', '3', '3', '');
+INSERT INTO public.ballast_settings VALUES (17, 'smoke', NULL, 'study.pruner_warmup', 1, 'base', 'configs/base.yaml:12', '3', '3', '');
+INSERT INTO public.ballast_settings VALUES (18, 'smoke', NULL, 'study.pruner_patience', 0, 'default', 'search.config.schema', '3', '3', '');
+INSERT INTO public.ballast_settings VALUES (19, 'smoke', NULL, 'study.pruner_patience', 1, 'base', 'configs/base.yaml:13', '3', '3', '');
+INSERT INTO public.ballast_settings VALUES (20, 'smoke', NULL, 'study.retries', 0, 'default', 'search.config.schema', '2', '2', '');
+INSERT INTO public.ballast_settings VALUES (21, 'smoke', NULL, 'study.retries', 1, 'base', 'configs/base.yaml:14', '2', '2', '');
+INSERT INTO public.ballast_settings VALUES (22, 'smoke', NULL, 'study.stop.no_better_for', 0, 'default', 'search.config.schema', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (23, 'smoke', NULL, 'study.stop.no_better_for', 1, 'base', 'configs/base.yaml:16', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (24, 'smoke', NULL, 'study.stop.min_delta', 0, 'default', 'search.config.schema', '0.0', '0.0', '');
+INSERT INTO public.ballast_settings VALUES (25, 'smoke', NULL, 'study.stop.min_delta', 1, 'base', 'configs/base.yaml:17', '0.0', '0.0', '');
+INSERT INTO public.ballast_settings VALUES (26, 'smoke', NULL, 'study.duplicates', 0, 'default', 'search.config.schema', '"reuse"', '"reuse"', '');
+INSERT INTO public.ballast_settings VALUES (27, 'smoke', NULL, 'study.duplicates', 1, 'base', 'configs/base.yaml:18', '"reuse"', '"reuse"', '');
+INSERT INTO public.ballast_settings VALUES (28, 'smoke', NULL, 'study.enqueue', 0, 'default', 'search.config.schema', '[]', '[]', '');
+INSERT INTO public.ballast_settings VALUES (29, 'smoke', NULL, 'study.enqueue', 1, 'base', 'configs/base.yaml:19', '[]', '[]', '');
+INSERT INTO public.ballast_settings VALUES (30, 'smoke', NULL, 'data.source', 0, 'study', 'configs/studies/smoke.yaml:11', '"sample:sp500"', '"sample:sp500"', '');
+INSERT INTO public.ballast_settings VALUES (31, 'smoke', NULL, 'data.time', 0, 'study', 'configs/studies/smoke.yaml:12', '"Date"', '"Date"', '');
+INSERT INTO public.ballast_settings VALUES (32, 'smoke', NULL, 'data.features', 0, 'study', 'configs/studies/smoke.yaml:13', '[{"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"}, {"name": "vol5", "of": "vol", "transform": "rolling_mean", "window": 5}]', '[{"transform": "log_parkinson", "high": "High", "low": "Low", "name": "vol"}, {"transform": "rolling_mean", "of": "vol", "window": 5, "name": "vol5"}]', '');
+INSERT INTO public.ballast_settings VALUES (33, 'smoke', NULL, 'data.target.transform', 0, 'default', 'trainer.config', '"raw"', '"raw"', '');
+INSERT INTO public.ballast_settings VALUES (34, 'smoke', NULL, 'data.target.transform', 1, 'study', 'configs/studies/smoke.yaml:16', '"log_parkinson"', '"log_parkinson"', '');
+INSERT INTO public.ballast_settings VALUES (35, 'smoke', NULL, 'data.target.column', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (36, 'smoke', NULL, 'data.target.of', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (37, 'smoke', NULL, 'data.target.high', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (38, 'smoke', NULL, 'data.target.high', 1, 'study', 'configs/studies/smoke.yaml:16', '"High"', '"High"', '');
+INSERT INTO public.ballast_settings VALUES (39, 'smoke', NULL, 'data.target.low', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (40, 'smoke', NULL, 'data.target.low', 1, 'study', 'configs/studies/smoke.yaml:16', '"Low"', '"Low"', '');
+INSERT INTO public.ballast_settings VALUES (41, 'smoke', NULL, 'data.target.window', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (42, 'smoke', NULL, 'data.target.kind', 0, 'study', 'configs/studies/smoke.yaml:16', '"volatility"', '"volatility"', '');
+INSERT INTO public.ballast_settings VALUES (43, 'smoke', NULL, 'data.target.horizon', 0, 'default', 'trainer.config', '1', '1', '');
+INSERT INTO public.ballast_settings VALUES (44, 'smoke', NULL, 'data.target.horizon', 1, 'study', 'configs/studies/smoke.yaml:16', '1', '1', '');
+INSERT INTO public.ballast_settings VALUES (45, 'smoke', NULL, 'data.target.clip', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (46, 'smoke', NULL, 'data.seq_len', 0, 'default', 'trainer.config', '22', '22', '');
+INSERT INTO public.ballast_settings VALUES (47, 'smoke', NULL, 'data.seq_len', 1, 'study', 'configs/studies/smoke.yaml:17', '5', '5', '');
+INSERT INTO public.ballast_settings VALUES (48, 'smoke', NULL, 'data.feature_clip', 0, 'default', 'trainer.config', '3.0', '3.0', '');
+INSERT INTO public.ballast_settings VALUES (49, 'smoke', NULL, 'data.split.method', 0, 'default', 'trainer.config', '"holdout"', '"holdout"', '');
+INSERT INTO public.ballast_settings VALUES (50, 'smoke', NULL, 'data.split.train_until', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (51, 'smoke', NULL, 'data.split.validation_until', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (52, 'smoke', NULL, 'data.split.fractions', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (53, 'smoke', NULL, 'data.split.fractions', 1, 'study', 'configs/studies/smoke.yaml:18', '{"train": 0.2, "validation": 0.1}', '{"train": 0.2, "validation": 0.1}', '');
+INSERT INTO public.ballast_settings VALUES (54, 'smoke', NULL, 'data.split.embargo', 0, 'default', 'trainer.config', '0', '0', '');
+INSERT INTO public.ballast_settings VALUES (55, 'smoke', NULL, 'data.split.folds', 0, 'default', 'trainer.config', '5', '5', '');
+INSERT INTO public.ballast_settings VALUES (56, 'smoke', NULL, 'data.split.window', 0, 'default', 'trainer.config', '"expanding"', '"expanding"', '');
+INSERT INTO public.ballast_settings VALUES (57, 'smoke', NULL, 'data.split.groups', 0, 'default', 'trainer.config', '6', '6', '');
+INSERT INTO public.ballast_settings VALUES (58, 'smoke', NULL, 'data.split.held_out', 0, 'default', 'trainer.config', '2', '2', '');
+INSERT INTO public.ballast_settings VALUES (59, 'smoke', NULL, 'models.gru.learning_rate', 0, 'default', 'trainer.config', '0.0001', '0.0001', '');
+INSERT INTO public.ballast_settings VALUES (60, 'smoke', NULL, 'models.gru.learning_rate', 1, 'base', 'configs/base.yaml:23', '0.0001', '0.0001', '');
+INSERT INTO public.ballast_settings VALUES (61, 'smoke', NULL, 'models.gru.learning_rate', 2, 'sampled', 'configs/studies/smoke.yaml:26', '{"low": 0.0003, "high": 0.01, "log": true}', '{"low": 0.0003, "high": 0.01, "log": true}', 'searched: every trial samples its own value');
+INSERT INTO public.ballast_settings VALUES (62, 'smoke', NULL, 'models.gru.batch_size', 0, 'default', 'trainer.config', '32', '32', '');
+INSERT INTO public.ballast_settings VALUES (63, 'smoke', NULL, 'models.gru.batch_size', 1, 'base', 'configs/base.yaml:24', '32', '32', '');
+INSERT INTO public.ballast_settings VALUES (64, 'smoke', NULL, 'models.gru.batch_size', 2, 'study', 'configs/studies/smoke.yaml:21', '64', '64', '');
+INSERT INTO public.ballast_settings VALUES (65, 'smoke', NULL, 'models.gru.hidden_size', 0, 'default', 'trainer.config', '32', '32', '');
+INSERT INTO public.ballast_settings VALUES (66, 'smoke', NULL, 'models.gru.hidden_size', 1, 'base', 'configs/base.yaml:25', '32', '32', '');
+INSERT INTO public.ballast_settings VALUES (67, 'smoke', NULL, 'models.gru.hidden_size', 2, 'study', 'configs/studies/smoke.yaml:21', '8', '8', '');
+INSERT INTO public.ballast_settings VALUES (68, 'smoke', NULL, 'models.gru.num_layers', 0, 'default', 'trainer.config', '1', '1', '');
+INSERT INTO public.ballast_settings VALUES (69, 'smoke', NULL, 'models.gru.num_layers', 1, 'base', 'configs/base.yaml:26', '1', '1', '');
+INSERT INTO public.ballast_settings VALUES (70, 'smoke', NULL, 'models.gru.dropout', 0, 'default', 'trainer.config', '0.0', '0.0', '');
+INSERT INTO public.ballast_settings VALUES (71, 'smoke', NULL, 'models.gru.dropout', 1, 'base', 'configs/base.yaml:27', '0.0', '0.0', '');
+INSERT INTO public.ballast_settings VALUES (72, 'smoke', NULL, 'models.gru.weight_decay', 0, 'default', 'trainer.config', '0.0', '0.0', '');
+INSERT INTO public.ballast_settings VALUES (73, 'smoke', NULL, 'models.gru.weight_decay', 1, 'base', 'configs/base.yaml:28', '0.0', '0.0', '');
+INSERT INTO public.ballast_settings VALUES (74, 'smoke', NULL, 'models.gru.init', 0, 'default', 'trainer.config', '"gains"', '"gains"', '');
+INSERT INTO public.ballast_settings VALUES (75, 'smoke', NULL, 'models.gru.init', 1, 'base', 'configs/base.yaml:29', '"gains"', '"gains"', '');
+INSERT INTO public.ballast_settings VALUES (76, 'smoke', NULL, 'models.gru.input_gain', 0, 'default', 'trainer.config', '0.01', '0.01', '');
+INSERT INTO public.ballast_settings VALUES (77, 'smoke', NULL, 'models.gru.input_gain', 1, 'base', 'configs/base.yaml:30', '0.01', '0.01', '');
+INSERT INTO public.ballast_settings VALUES (78, 'smoke', NULL, 'models.gru.hidden_gain', 0, 'default', 'trainer.config', '0.01', '0.01', '');
+INSERT INTO public.ballast_settings VALUES (79, 'smoke', NULL, 'models.gru.hidden_gain', 1, 'base', 'configs/base.yaml:31', '0.01', '0.01', '');
+INSERT INTO public.ballast_settings VALUES (80, 'smoke', NULL, 'models.gru.head_gain', 0, 'default', 'trainer.config', '0.001', '0.001', '');
+INSERT INTO public.ballast_settings VALUES (81, 'smoke', NULL, 'models.gru.head_gain', 1, 'base', 'configs/base.yaml:32', '0.001', '0.001', '');
+INSERT INTO public.ballast_settings VALUES (82, 'smoke', NULL, 'training.epochs', 0, 'default', 'trainer.config', '15', '15', '');
+INSERT INTO public.ballast_settings VALUES (83, 'smoke', NULL, 'training.epochs', 1, 'base', 'configs/base.yaml:35', '15', '15', '');
+INSERT INTO public.ballast_settings VALUES (84, 'smoke', NULL, 'training.epochs', 2, 'study', 'configs/studies/smoke.yaml:23', '2', '2', '');
+INSERT INTO public.ballast_settings VALUES (85, 'smoke', NULL, 'training.patience', 0, 'default', 'trainer.config', '4', '4', '');
+INSERT INTO public.ballast_settings VALUES (86, 'smoke', NULL, 'training.patience', 1, 'base', 'configs/base.yaml:36', '4', '4', '');
+INSERT INTO public.ballast_settings VALUES (87, 'smoke', NULL, 'training.patience', 2, 'study', 'configs/studies/smoke.yaml:23', '2', '2', '');
+INSERT INTO public.ballast_settings VALUES (88, 'smoke', NULL, 'training.schedule', 0, 'default', 'trainer.config', '"constant"', '"constant"', '');
+INSERT INTO public.ballast_settings VALUES (89, 'smoke', NULL, 'training.schedule', 1, 'base', 'configs/base.yaml:37', '"constant"', '"constant"', '');
+INSERT INTO public.ballast_settings VALUES (90, 'smoke', NULL, 'training.max_grad_norm', 0, 'default', 'trainer.config', '1.0', '1.0', '');
+INSERT INTO public.ballast_settings VALUES (91, 'smoke', NULL, 'training.max_grad_norm', 1, 'base', 'configs/base.yaml:39', '1.0', '1.0', '');
+INSERT INTO public.ballast_settings VALUES (92, 'smoke', NULL, 'training.max_seconds', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (93, 'smoke', NULL, 'training.max_seconds', 1, 'base', 'configs/base.yaml:38', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (94, 'smoke', NULL, 'training.mixed_precision', 0, 'default', 'trainer.config', 'false', 'false', '');
+INSERT INTO public.ballast_settings VALUES (95, 'smoke', NULL, 'training.mixed_precision', 1, 'base', 'configs/base.yaml:40', 'false', 'false', '');
+INSERT INTO public.ballast_settings VALUES (96, 'smoke', NULL, 'training.device', 0, 'default', 'trainer.config', '"cpu"', '"cpu"', '');
+INSERT INTO public.ballast_settings VALUES (97, 'smoke', NULL, 'training.device', 1, 'base', 'configs/base.yaml:41', '"cpu"', '"cpu"', '');
+INSERT INTO public.ballast_settings VALUES (98, 'smoke', NULL, 'training.kernel', 0, 'default', 'trainer.config', '"auto"', '"auto"', '');
+INSERT INTO public.ballast_settings VALUES (99, 'smoke', NULL, 'training.kernel', 1, 'base', 'configs/base.yaml:42', '"auto"', '"auto"', '');
+INSERT INTO public.ballast_settings VALUES (100, 'smoke', NULL, 'guard.max_bad_steps', 0, 'default', 'trainer.config', '3', '3', '');
+INSERT INTO public.ballast_settings VALUES (101, 'smoke', NULL, 'guard.max_bad_steps', 1, 'base', 'configs/base.yaml:45', '3', '3', '');
+INSERT INTO public.ballast_settings VALUES (102, 'smoke', NULL, 'guard.rewinds', 0, 'default', 'trainer.config', '1', '1', '');
+INSERT INTO public.ballast_settings VALUES (103, 'smoke', NULL, 'guard.rewinds', 1, 'base', 'configs/base.yaml:46', '1', '1', '');
+INSERT INTO public.ballast_settings VALUES (104, 'smoke', NULL, 'guard.output_limit', 0, 'default', 'trainer.config', '10.0', '10.0', '');
+INSERT INTO public.ballast_settings VALUES (105, 'smoke', NULL, 'guard.output_limit', 1, 'base', 'configs/base.yaml:47', '10.0', '10.0', '');
+INSERT INTO public.ballast_settings VALUES (106, 'smoke', NULL, 'guard.loss_limit', 0, 'default', 'trainer.config', '100.0', '100.0', '');
+INSERT INTO public.ballast_settings VALUES (107, 'smoke', NULL, 'guard.loss_limit', 1, 'base', 'configs/base.yaml:48', '100.0', '100.0', '');
+INSERT INTO public.ballast_settings VALUES (108, 'smoke', NULL, 'guard.lr_cut', 0, 'default', 'trainer.config', '0.1', '0.1', '');
+INSERT INTO public.ballast_settings VALUES (109, 'smoke', NULL, 'guard.lr_cut', 1, 'base', 'configs/base.yaml:49', '0.1', '0.1', '');
+INSERT INTO public.ballast_settings VALUES (110, 'smoke', NULL, 'guard.lr_min', 0, 'default', 'trainer.config', '1e-08', '1e-08', '');
+INSERT INTO public.ballast_settings VALUES (111, 'smoke', NULL, 'guard.lr_min', 1, 'base', 'configs/base.yaml:50', '1e-08', '1e-08', '');
+INSERT INTO public.ballast_settings VALUES (112, 'smoke', NULL, 'guard.frozen_lr_ratio', 0, 'default', 'trainer.config', '0.001', '0.001', '');
+INSERT INTO public.ballast_settings VALUES (113, 'smoke', NULL, 'guard.frozen_lr_ratio', 1, 'base', 'configs/base.yaml:51', '0.001', '0.001', '');
+INSERT INTO public.ballast_settings VALUES (114, 'smoke', NULL, 'guard.min_movement', 0, 'default', 'trainer.config', '0.001', '0.001', '');
+INSERT INTO public.ballast_settings VALUES (115, 'smoke', NULL, 'guard.min_movement', 1, 'base', 'configs/base.yaml:52', '0.001', '0.001', '');
+INSERT INTO public.ballast_settings VALUES (116, 'smoke', NULL, 'guard.loss_floor', 0, 'default', 'trainer.config', '1e-08', '1e-08', '');
+INSERT INTO public.ballast_settings VALUES (117, 'smoke', NULL, 'guard.loss_floor', 1, 'base', 'configs/base.yaml:53', '1e-08', '1e-08', '');
+INSERT INTO public.ballast_settings VALUES (118, 'smoke', NULL, 'guard.max_skill', 0, 'default', 'trainer.config', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (119, 'smoke', NULL, 'guard.max_skill', 1, 'base', 'configs/base.yaml:54', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (120, 'smoke', NULL, 'guard.target_max_floor', 0, 'default', 'trainer.config', '0.001', '0.001', '');
+INSERT INTO public.ballast_settings VALUES (121, 'smoke', NULL, 'guard.target_max_floor', 1, 'base', 'configs/base.yaml:55', '0.001', '0.001', '');
+INSERT INTO public.ballast_settings VALUES (122, 'smoke', NULL, 'guard.target_std_floor', 0, 'default', 'trainer.config', '0.0001', '0.0001', '');
+INSERT INTO public.ballast_settings VALUES (123, 'smoke', NULL, 'guard.target_std_floor', 1, 'base', 'configs/base.yaml:56', '0.0001', '0.0001', '');
+INSERT INTO public.ballast_settings VALUES (124, 'smoke', NULL, 'storage.url', 0, 'default', 'search.config.schema', '"sqlite:///ballast.db"', '"sqlite:///ballast.db"', '');
+INSERT INTO public.ballast_settings VALUES (125, 'smoke', NULL, 'storage.url', 1, 'base', 'configs/base.yaml:59', '"sqlite:///ballast.db"', '"sqlite:///ballast.db"', '');
+INSERT INTO public.ballast_settings VALUES (126, 'smoke', NULL, 'storage.url', 2, 'cli', '--store', '"postgresql://ballast:***@127.0.0.1:39447/kept"', '"postgresql://ballast:***@127.0.0.1:39447/kept"', '--store comes before the study file');
+INSERT INTO public.ballast_settings VALUES (127, 'smoke', NULL, 'storage.files', 0, 'default', 'search.config.schema', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (128, 'smoke', NULL, 'storage.files', 1, 'base', 'configs/base.yaml:60', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (129, 'smoke', NULL, 'storage.files', 2, 'cli', '--set storage.files=files', '"files"', '"files"', '');
+INSERT INTO public.ballast_settings VALUES (130, 'smoke', NULL, 'storage.patience', 0, 'default', 'search.config.schema', '300.0', '300.0', '');
+INSERT INTO public.ballast_settings VALUES (131, 'smoke', NULL, 'storage.patience', 1, 'base', 'configs/base.yaml:61', '"5m"', '300.0', '');
+INSERT INTO public.ballast_settings VALUES (132, 'smoke', NULL, 'tracking.dashboard', 0, 'default', 'search.config.schema', 'true', 'true', '');
+INSERT INTO public.ballast_settings VALUES (133, 'smoke', NULL, 'tracking.dashboard', 1, 'base', 'configs/base.yaml:64', 'true', 'true', '');
+INSERT INTO public.ballast_settings VALUES (134, 'smoke', NULL, 'tracking.dashboard', 2, 'cli', '--set tracking.dashboard=false', 'false', 'false', '');
+INSERT INTO public.ballast_settings VALUES (135, 'smoke', NULL, 'tracking.mlflow.uri', 0, 'default', 'search.config.schema', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (136, 'smoke', NULL, 'tracking.mlflow.uri', 1, 'base', 'configs/base.yaml:66', 'null', 'null', '');
+INSERT INTO public.ballast_settings VALUES (137, 'smoke', NULL, 'space.models.gru.learning_rate', 0, 'study', 'configs/studies/smoke.yaml:26', '{"low": 0.0003, "high": 0.01, "log": true}', '{"low": 0.0003, "high": 0.01, "log": true}', '');
+INSERT INTO public.ballast_settings VALUES (138, 'smoke', 0, 'models.gru.learning_rate', 0, 'sampled', 'configs/studies/smoke.yaml:26', '0.005469251553809035', '0.005469251553809035', 'drawn by tpe');
+INSERT INTO public.ballast_settings VALUES (139, 'smoke', 1, 'models.gru.learning_rate', 0, 'sampled', 'configs/studies/smoke.yaml:26', '0.0013803820027945223', '0.0013803820027945223', 'drawn by tpe');
+INSERT INTO public.ballast_settings VALUES (140, 'smoke', 2, 'models.gru.learning_rate', 0, 'sampled', 'configs/studies/smoke.yaml:26', '0.006118454196852019', '0.006118454196852019', 'drawn by tpe');
+INSERT INTO public.ballast_studies VALUES ('smoke', '2026-11-29 22:40:45.989674+00', 'configs/studies/smoke.yaml', 'configs/safe_ranges.yaml', 0, '{"space": "cb0d1ab7cb3806ab40d2aa852313346e52c3991ec241d17cf334f521d35137dd", "policy": "aff79f2a74a82ab102e871f9276fc2d04b9959760dba1503a4470024b90e8b21", "settings": "ddfe8aee9ff2716e9bb2a1ac103fc2fa23627c3f02e4dbd9e0b4ca27b5c0d3a2", "data": "cbaa860f9fb31903bf6dc912fb501b5f32c4653422091dfc0d847aa2c4d167fe", "content": "1c4d0aeed8db9284de8ad71e4063c97f645ad6dd13507f8e305338e96c396ba7"}', '{"ballast": "0.1.0", "torch": "2.13.0+cpu", "optuna": "5.0.0", "numba": "0.68.1", "numpy": "2.4.6", "pandas": "3.1.1", "scipy": "1.17.1"}', '{"kind": "volatility", "horizon": 1, "folds": 1, "rows": {"train": 1000, "validation": 501, "test": 3519}, "baselines": {"zero": 122.15213720329703, "train_mean": 1.9473722804453042, "persistence": 1.5140356198620726, "har": 0.7720766995551696}, "baseline": {"name": "har", "loss": 0.7720766995551696}, "skill_ceiling": 0.3, "feature_clipped": {"vol": 0.0106312292358804, "vol5": 0.012624584717607974}, "target_clipped": 0.0, "sha256": "f98bb2bbe5142333ff53726eba0f8c4783b423864a0a4085f410c910a751975d", "audit": [{"code": "feature_clipped", "severity": "info", "where": "vol", "value": 0.0106312292358804, "threshold": 0.05, "message": "vol: 1.06% of the training and validation values lie beyond ±3 standard deviations and are clipped (usual: at most 5%); nothing to do"}, {"code": "feature_clipped", "severity": "info", "where": "vol5", "value": 0.012624584717607974, "threshold": 0.05, "message": "vol5: 1.26% of the training and validation values lie beyond ±3 standard deviations and are clipped (usual: at most 5%); nothing to do"}]}', 3, '{"folder": "configs/studies", "study": {"shown": "configs/studies/smoke.yaml", "text": "# Three short trials: does everything work on this machine? The figures mean nothing.\n#\n#   ballast run configs/studies/smoke.yaml\n\nstudy:\n  name: smoke\n  trials: 3\n  startup_trials: 2\n\ndata:\n  source: sample:sp500\n  time: Date\n  features:\n    - {name: vol, transform: log_parkinson, high: High, low: Low}\n    - {name: vol5, of: vol, transform: rolling_mean, window: 5}\n  target: {transform: log_parkinson, high: High, low: Low, kind: volatility, horizon: 1}\n  seq_len: 5\n  split: {fractions: {train: 0.2, validation: 0.1}}\n\nmodels:\n  gru: {batch_size: 64, hidden_size: 8}\n\ntraining: {epochs: 2, patience: 2}\n\nspace:\n  models.gru.learning_rate: {low: 3e-4, high: 1e-2, log: true}\n"}, "base": {"shown": "configs/base.yaml", "text": "# The recommended settings: the layer under every study file. Each value can be changed in a study file or with\n# --set KEY=VALUE, for one run. Limits that no study may pass stand in safe_ranges.yaml.\n# What is missing here is what only a study can say: study.name, the data section, and space.\n\nstudy:\n  trials: 20            # trials of the whole study; those already done count\n  timeout: null         # null: no limit; else seconds, or 90s, 30m, 1h30m\n  seed: 0               # with the trial''s number it decides every random draw\n  sampler: tpe          # tpe, random, gp, cmaes, grid (choices and steps only) or qmc\n  pruner: median        # median, hyperband, patient or none\n  startup_trials: 6     # trials drawn at random before the sampler learns and the median is trusted\n  pruner_warmup: 3      # epochs of a trial before it may be pruned: early losses rank badly\n  pruner_patience: 3    # epochs without progress that the patient pruner waits\n  retries: 2            # how often a trial is tried again when the machine failed it, not its settings\n  stop:\n    no_better_for: null # end after this many trials in a row that did not lower the best loss; null: never\n    min_delta: 0.0      # a loss must be lower by this to count as better\n  duplicates: reuse     # reuse: a configuration tried before gets its result again; rerun: trained with a new seed\n  enqueue: []           # configurations to try first: - {models.gru.learning_rate: 1e-3}\n\nmodels:\n  gru:\n    learning_rate: 1e-4   # per step of AdamW; the team that mended this trainer by hand recommends it\n    batch_size: 32        # windows per step\n    hidden_size: 32       # units per layer; more fit noise on a few thousand days\n    num_layers: 1         # stacked GRU layers\n    dropout: 0.0          # share of activations zeroed in training, also on the last hidden state\n    weight_decay: 0.0     # decoupled decay of the weights per step, relative to learning_rate\n    init: gains           # gains: the three below, biases zero; torch: PyTorch''s own initialisation\n    input_gain: 0.01      # Xavier gain of the input-to-hidden weights\n    hidden_gain: 0.01     # orthogonal gain of the hidden-to-hidden weights\n    head_gain: 0.001      # Xavier gain of the head, so that the first forecasts are near the mean\n\ntraining:\n  epochs: 15              # passes over the training rows, at most\n  patience: 4             # epochs without a better validation loss before training ends\n  schedule: constant      # cosine: the learning rate falls to 0, and the last epoch counts, not the best one\n  max_seconds: null       # time limit of one trial; null: none\n  max_grad_norm: 1.0      # L2 norm of all gradients together, clipped to this before each step\n  mixed_precision: false  # there is one path and it is float32; true is clamped to false and recorded\n  device: cpu             # small GRUs are fastest on one CPU thread; cuda and cuda:0 work too\n  kernel: auto            # fused: our compiled steps, on the CPU alone; torch: PyTorch''s; auto: fused on the CPU\n\nguard:\n  max_bad_steps: 3          # bad steps in a row that rewind a trial, or end it\n  rewinds: 1                # returns to the last good epoch, with half its learning rate, before it ends\n  output_limit: 10.0        # |forecast| in standard deviations of the target; beyond it is an explosion\n  loss_limit: 100.0         # mean squared error of a batch in standardised units; beyond it is an explosion\n  lr_cut: 0.1               # what the learning rate is multiplied with after a bad step\n  lr_min: 1e-8              # the cut stops here\n  frozen_lr_ratio: 1e-3     # below this share of its start the learning rate teaches nothing more\n  min_movement: 1e-3        # distance of the weights from their start, of their ordinary size, over all epochs\n  loss_floor: 1e-8          # a loss below it is too good to be true\n  max_skill: null           # null: by the kind of target (a target of kind other must give it)\n  target_max_floor: 1e-3    # returns whose largest magnitude is below it are degenerate\n  target_std_floor: 1e-4    # returns whose standard deviation is below it are degenerate\n\nstorage:\n  url: sqlite:///ballast.db   # --store and BALLAST_STORE come before it\n  files: null                 # folder of checkpoints and trial logs; null: beside a SQLite file, else ./ballast-files\n  patience: 5m                # how long a worker waits for a store that is away before it gives up\n\ntracking:\n  dashboard: true             # publish notes, plots and files for optuna-dashboard while the study runs\n  mlflow:\n    uri: null                 # send the study to this MLflow too, such as http://127.0.0.1:5000; null: none\n"}, "policy": [{"shown": "configs/safe_ranges.yaml", "text": "# The safe ranges: no trial runs outside them, whatever a study file, --set or an enqueued configuration says.\n# A range in space is intersected, a fixed value is moved to the nearest bound, choices outside are dropped, and\n# each of these is recorded. Use another policy with --policy FILE; it may start with `extends: safe_ranges.yaml`\n# and replace single keys.\n#\n# Per key: low and/or high (both included), or choices, or only; why; source. `when` limits a range to studies\n# whose settings have these values.\n\nmodels.gru.learning_rate:\n  low: 1e-8\n  high: 1e-2\n  why: above it small recurrent networks diverge or leap over every minimum; below it nothing is learnt\n  source: a rule of prudence of this project, not a measurement; the lower bound from the guard''s floor of cut learning rates\nmodels.gru.batch_size:\n  low: 16\n  why: the gradient of fewer windows of financial noise has a norm that no clipping makes useful\n  source: a rule of prudence of this project, not a measurement\nmodels.gru.hidden_size:\n  high: 128\n  why: a few thousand days cannot determine more weights, they can only be memorised by them\n  source: a rule of prudence of this project, not a measurement\nmodels.gru.num_layers:\n  high: 3\n  why: deeper stacks of recurrent layers lose their gradients on windows of weeks\n  source: a rule of prudence of this project, not a measurement\nmodels.gru.dropout:\n  high: 0.5\n  why: beyond it more than half of a small hidden state is noise\n  source: a rule of prudence of this project, not a measurement\nmodels.gru.weight_decay:\n  high: 0.1\n  why: a stronger pull holds the weights at zero, which looks stable and has learnt nothing\n  source: ten times AdamW''s usual 0.01 (Loshchilov and Hutter 2019)\nmodels.gru.input_gain:\n  high: 0.01\n  why: small first states keep the first gradients small\n  source: the rule of the team that mended this trainer by hand, measured to train well with standardised targets\nmodels.gru.hidden_gain:\n  high: 0.01\n  why: small first states keep the first gradients small\n  source: the rule of the team that mended this trainer by hand, measured to train well with standardised targets\nmodels.gru.head_gain:\n  high: 0.001\n  why: the first forecasts start near the mean of the target\n  source: the rule of the team that mended this trainer by hand, measured to train well with standardised targets\n\ntraining.max_grad_norm:\n  high: 1.0\n  why: a larger step in one batch undoes what the others learnt\n  source: a rule of prudence of this project, not a measurement\ntraining.mixed_precision:\n  only: false\n  why: fp16 with a loss scale of 65536 gave non-finite gradients from batch 0 on\n  source: measured, see \"Where Ballast comes from\"; also in code, under every policy\n\ndata.feature_clip:\n  high: 3.0\n  why: inputs beyond three standard deviations saturate the gates and drown the rest of their batch\n  source: docs/architecture.md; three standard deviations hold 99.7 % of a normal variable\ndata.target.clip:\n  high: 0.1\n  when: {data.target.kind: return}\n  why: a day beyond ±10 % would decide the squared loss of a whole year\n  source: a rule of prudence of this project, not a measurement; for returns alone, because it would cut volatilities to nothing\n\n# A guard that a study can loosen is no guard: its thresholds may be tightened only, within reason.\nguard.max_bad_steps:\n  high: 10\n  why: a trial that is saved more often has learnt from the savings\n  source: five cuts by 0.1 freeze a model (measured); ten leave room for a gentler cut\nguard.rewinds:\n  high: 3\n  why: a trial that is saved more often has learnt from the savings\n  source: a rule of prudence of this project, not a measurement\nguard.output_limit:\n  high: 10.0\n  why: a forecast ten standard deviations from the mean is an explosion\n  source: docs/architecture.md, \"The guard\"\nguard.loss_limit:\n  high: 100.0\n  why: a batch whose mean error is ten standard deviations is an explosion\n  source: docs/architecture.md, \"The guard\"\nguard.lr_cut:\n  low: 0.01\n  high: 0.5\n  why: a weaker cut repeats the bad step, a stronger one freezes the model at once\n  source: docs/architecture.md, \"The guard\", 0.1, with room on both sides\nguard.lr_min:\n  high: 1e-6\n  why: a floor above the learning rate would raise it where it should be cut\n  source: docs/architecture.md, \"The guard\", 1e-8, with room\nguard.frozen_lr_ratio:\n  low: 1e-5\n  why: at 0 a model frozen by cuts would pass as stable\n  source: five cuts by 0.1 freeze a model (measured)\nguard.min_movement:\n  low: 1e-6\n  why: at 0 a model in which nothing moved would pass as stable\n  source: about ten times the resolution of float32\nguard.loss_floor:\n  low: 1e-8\n  why: below it every leak would pass\n  source: docs/architecture.md, \"The guard\"\nguard.max_skill:\n  high: 0.9\n  why: a higher ceiling would let the leak pass that this guard was built for\n  source: a loss of 8e-6 on S&P 500 returns is a skill of 0.945 over the zero forecast\nguard.target_max_floor:\n  low: 1e-4\n  why: at 0 the warning about degenerate returns could be silenced\n  source: a tenth of the default 0.001\nguard.target_std_floor:\n  low: 1e-5\n  why: at 0 the warning about degenerate returns could be silenced\n  source: a tenth of the default 0.0001\n"}], "sets": ["tracking.dashboard=false", "storage.files=files"], "warm_starts": [], "stored_at": {"url": "postgresql://ballast:***@127.0.0.1:39447/kept", "origin": "--store"}, "tracked_at": null}');
+INSERT INTO public.ballast_trials VALUES ('smoke', 0, '{"models.gru.learning_rate": 0.005469251553809035}', 2968811710, '2026-11-29 22:40:51.157151+00', 'machine:4711:8f3a', NULL, 'accepted', '[]', 'trained 2 epochs, best was 1', 0.8325797319412231, -0.07836401800612847, 1, 2, '2026-11-29 22:40:51.750096+00', 0.164548712999931, 'e6481442d5b0ab65bf5dd27c6e704b7a5908cd782e43cb722dee97e5e380d8f6', NULL, NULL, '{"cpu": "Intel(R) Xeon(R) Processor (cpu family 6, model 207)", "architecture": "x86_64", "os": "Linux"}');
+INSERT INTO public.ballast_trials VALUES ('smoke', 1, '{"models.gru.learning_rate": 0.0013803820027945223}', 3964924996, '2026-11-29 22:40:51.927332+00', 'machine:4711:8f3a', NULL, 'accepted', '[]', 'trained 2 epochs, best was 1', 1.815026044845581, -1.3508364465490343, 1, 2, '2026-11-29 22:40:52.064475+00', 0.1271066350000183, 'ec2ba03ee3bfdf05d5f4388d2d15b9e412804f0314cbd6c5adcbcf7be4c21231', NULL, NULL, '{"cpu": "Intel(R) Xeon(R) Processor (cpu family 6, model 207)", "architecture": "x86_64", "os": "Linux"}');
+INSERT INTO public.ballast_trials VALUES ('smoke', 2, '{"models.gru.learning_rate": 0.006118454196852019}', 3141116543, '2026-11-29 22:40:52.214468+00', 'machine:4711:8f3a', NULL, 'accepted', '[]', 'trained 2 epochs, best was 1', 0.8295410871505737, -0.0744283406409132, 1, 2, '2026-11-29 22:40:52.272669+00', 0.05164515100000244, '28c952a641bf909ac73964e5033df2c693de2c9b7969b4f3c8537ff71415e348', NULL, NULL, '{"cpu": "Intel(R) Xeon(R) Processor (cpu family 6, model 207)", "architecture": "x86_64", "os": "Linux"}');
+INSERT INTO public.studies VALUES (1, 'smoke');
+INSERT INTO public.study_directions VALUES (1, 'MINIMIZE', 1, 0);
+INSERT INTO public.trial_intermediate_values VALUES (1, 1, 0, 1.5762590169906616, 'FINITE');
+INSERT INTO public.trial_intermediate_values VALUES (2, 1, 1, 0.8325797319412231, 'FINITE');
+INSERT INTO public.trial_intermediate_values VALUES (3, 2, 0, 1.9084898233413696, 'FINITE');
+INSERT INTO public.trial_intermediate_values VALUES (4, 2, 1, 1.815026044845581, 'FINITE');
+INSERT INTO public.trial_intermediate_values VALUES (5, 3, 0, 1.463391661643982, 'FINITE');
+INSERT INTO public.trial_intermediate_values VALUES (6, 3, 1, 0.8295410871505737, 'FINITE');
+INSERT INTO public.trial_params VALUES (1, 1, 'models.gru.learning_rate', 0.005469251553809035, '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0003, "high": 0.01, "log": true}}');
+INSERT INTO public.trial_params VALUES (2, 2, 'models.gru.learning_rate', 0.0013803820027945223, '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0003, "high": 0.01, "log": true}}');
+INSERT INTO public.trial_params VALUES (3, 3, 'models.gru.learning_rate', 0.006118454196852019, '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0003, "high": 0.01, "log": true}}');
+INSERT INTO public.trial_system_attributes VALUES (1, 1, 'constraints:ballast', '-1.0');
+INSERT INTO public.trial_system_attributes VALUES (2, 2, 'constraints:ballast', '-1.0');
+INSERT INTO public.trial_system_attributes VALUES (3, 3, 'tpe:relative_params:0', '"{\"models.gru.learning_rate\": 0.006118454196852019}"');
+INSERT INTO public.trial_system_attributes VALUES (4, 3, 'constraints:ballast', '-1.0');
+INSERT INTO public.trial_user_attributes VALUES (1, 1, 'worker', '"machine:4711:8f3a"');
+INSERT INTO public.trial_user_attributes VALUES (2, 1, 'verdict', '"accepted"');
+INSERT INTO public.trial_user_attributes VALUES (3, 1, 'skill', '-0.07836401800612847');
+INSERT INTO public.trial_user_attributes VALUES (4, 2, 'worker', '"machine:4711:8f3a"');
+INSERT INTO public.trial_user_attributes VALUES (5, 2, 'verdict', '"accepted"');
+INSERT INTO public.trial_user_attributes VALUES (6, 2, 'skill', '-1.3508364465490343');
+INSERT INTO public.trial_user_attributes VALUES (7, 3, 'worker', '"machine:4711:8f3a"');
+INSERT INTO public.trial_user_attributes VALUES (8, 3, 'verdict', '"accepted"');
+INSERT INTO public.trial_user_attributes VALUES (9, 3, 'skill', '-0.0744283406409132');
+INSERT INTO public.trial_values VALUES (1, 1, 0, 0.8325797319412231, 'FINITE');
+INSERT INTO public.trial_values VALUES (2, 2, 0, 1.815026044845581, 'FINITE');
+INSERT INTO public.trial_values VALUES (3, 3, 0, 0.8295410871505737, 'FINITE');
+INSERT INTO public.trials VALUES (1, 0, 1, 'COMPLETE', '2026-11-29 22:40:51.06725', '2026-11-29 22:40:51.813533');
+INSERT INTO public.trials VALUES (2, 1, 1, 'COMPLETE', '2026-11-29 22:40:51.861694', '2026-11-29 22:40:52.117208');
+INSERT INTO public.trials VALUES (3, 2, 1, 'COMPLETE', '2026-11-29 22:40:52.150345', '2026-11-29 22:40:52.315679');
+INSERT INTO public.version_info VALUES (1, 12, '5.0.0');
+SELECT pg_catalog.setval('public.ballast_artifacts_id_seq', 3, true);
+SELECT pg_catalog.setval('public.ballast_clamps_id_seq', 1, false);
+SELECT pg_catalog.setval('public.ballast_findings_id_seq', 1, false);
+SELECT pg_catalog.setval('public.ballast_looks_id_seq', 1, true);
+SELECT pg_catalog.setval('public.ballast_settings_id_seq', 140, true);
+SELECT pg_catalog.setval('public.studies_study_id_seq', 1, true);
+SELECT pg_catalog.setval('public.study_directions_study_direction_id_seq', 1, true);
+SELECT pg_catalog.setval('public.study_system_attributes_study_system_attribute_id_seq', 1, false);
+SELECT pg_catalog.setval('public.study_user_attributes_study_user_attribute_id_seq', 1, false);
+SELECT pg_catalog.setval('public.trial_heartbeats_trial_heartbeat_id_seq', 1, false);
+SELECT pg_catalog.setval('public.trial_intermediate_values_trial_intermediate_value_id_seq', 6, true);
+SELECT pg_catalog.setval('public.trial_params_param_id_seq', 3, true);
+SELECT pg_catalog.setval('public.trial_system_attributes_trial_system_attribute_id_seq', 4, true);
+SELECT pg_catalog.setval('public.trial_user_attributes_trial_user_attribute_id_seq', 9, true);
+SELECT pg_catalog.setval('public.trial_values_trial_value_id_seq', 3, true);
+SELECT pg_catalog.setval('public.trials_trial_id_seq', 3, true);
+ALTER TABLE ONLY public.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY public.ballast_alembic_version
+    ADD CONSTRAINT ballast_alembic_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY public.ballast_artifacts
+    ADD CONSTRAINT pk_ballast_artifacts PRIMARY KEY (id);
+ALTER TABLE ONLY public.ballast_clamps
+    ADD CONSTRAINT pk_ballast_clamps PRIMARY KEY (id);
+ALTER TABLE ONLY public.ballast_data
+    ADD CONSTRAINT pk_ballast_data PRIMARY KEY (study);
+ALTER TABLE ONLY public.ballast_epochs
+    ADD CONSTRAINT pk_ballast_epochs PRIMARY KEY (study, trial, epoch);
+ALTER TABLE ONLY public.ballast_findings
+    ADD CONSTRAINT pk_ballast_findings PRIMARY KEY (id);
+ALTER TABLE ONLY public.ballast_forecasts
+    ADD CONSTRAINT pk_ballast_forecasts PRIMARY KEY (study, trial);
+ALTER TABLE ONLY public.ballast_held_out
+    ADD CONSTRAINT pk_ballast_held_out PRIMARY KEY (study);
+ALTER TABLE ONLY public.ballast_looks
+    ADD CONSTRAINT pk_ballast_looks PRIMARY KEY (id);
+ALTER TABLE ONLY public.ballast_settings
+    ADD CONSTRAINT pk_ballast_settings PRIMARY KEY (id);
+ALTER TABLE ONLY public.ballast_studies
+    ADD CONSTRAINT pk_ballast_studies PRIMARY KEY (name);
+ALTER TABLE ONLY public.ballast_trials
+    ADD CONSTRAINT pk_ballast_trials PRIMARY KEY (study, number);
+ALTER TABLE ONLY public.ballast_workers
+    ADD CONSTRAINT pk_ballast_workers PRIMARY KEY (study, worker);
+ALTER TABLE ONLY public.studies
+    ADD CONSTRAINT studies_pkey PRIMARY KEY (study_id);
+ALTER TABLE ONLY public.study_directions
+    ADD CONSTRAINT study_directions_pkey PRIMARY KEY (study_direction_id);
+ALTER TABLE ONLY public.study_directions
+    ADD CONSTRAINT study_directions_study_id_objective_key UNIQUE (study_id, objective);
+ALTER TABLE ONLY public.study_system_attributes
+    ADD CONSTRAINT study_system_attributes_pkey PRIMARY KEY (study_system_attribute_id);
+ALTER TABLE ONLY public.study_system_attributes
+    ADD CONSTRAINT study_system_attributes_study_id_key_key UNIQUE (study_id, key);
+ALTER TABLE ONLY public.study_user_attributes
+    ADD CONSTRAINT study_user_attributes_pkey PRIMARY KEY (study_user_attribute_id);
+ALTER TABLE ONLY public.study_user_attributes
+    ADD CONSTRAINT study_user_attributes_study_id_key_key UNIQUE (study_id, key);
+ALTER TABLE ONLY public.trial_heartbeats
+    ADD CONSTRAINT trial_heartbeats_pkey PRIMARY KEY (trial_heartbeat_id);
+ALTER TABLE ONLY public.trial_heartbeats
+    ADD CONSTRAINT trial_heartbeats_trial_id_key UNIQUE (trial_id);
+ALTER TABLE ONLY public.trial_intermediate_values
+    ADD CONSTRAINT trial_intermediate_values_pkey PRIMARY KEY (trial_intermediate_value_id);
+ALTER TABLE ONLY public.trial_intermediate_values
+    ADD CONSTRAINT trial_intermediate_values_trial_id_step_key UNIQUE (trial_id, step);
+ALTER TABLE ONLY public.trial_params
+    ADD CONSTRAINT trial_params_pkey PRIMARY KEY (param_id);
+ALTER TABLE ONLY public.trial_params
+    ADD CONSTRAINT trial_params_trial_id_param_name_key UNIQUE (trial_id, param_name);
+ALTER TABLE ONLY public.trial_system_attributes
+    ADD CONSTRAINT trial_system_attributes_pkey PRIMARY KEY (trial_system_attribute_id);
+ALTER TABLE ONLY public.trial_system_attributes
+    ADD CONSTRAINT trial_system_attributes_trial_id_key_key UNIQUE (trial_id, key);
+ALTER TABLE ONLY public.trial_user_attributes
+    ADD CONSTRAINT trial_user_attributes_pkey PRIMARY KEY (trial_user_attribute_id);
+ALTER TABLE ONLY public.trial_user_attributes
+    ADD CONSTRAINT trial_user_attributes_trial_id_key_key UNIQUE (trial_id, key);
+ALTER TABLE ONLY public.trial_values
+    ADD CONSTRAINT trial_values_pkey PRIMARY KEY (trial_value_id);
+ALTER TABLE ONLY public.trial_values
+    ADD CONSTRAINT trial_values_trial_id_objective_key UNIQUE (trial_id, objective);
+ALTER TABLE ONLY public.trials
+    ADD CONSTRAINT trials_pkey PRIMARY KEY (trial_id);
+ALTER TABLE ONLY public.version_info
+    ADD CONSTRAINT version_info_pkey PRIMARY KEY (version_info_id);
+CREATE INDEX ix_ballast_artifacts_study_trial ON public.ballast_artifacts USING btree (study, trial);
+CREATE INDEX ix_ballast_clamps_study ON public.ballast_clamps USING btree (study);
+CREATE INDEX ix_ballast_findings_study_trial ON public.ballast_findings USING btree (study, trial);
+CREATE INDEX ix_ballast_looks_content ON public.ballast_looks USING btree (content);
+CREATE INDEX ix_ballast_looks_source ON public.ballast_looks USING btree (source);
+CREATE INDEX ix_ballast_looks_study ON public.ballast_looks USING btree (study);
+CREATE UNIQUE INDEX ix_ballast_settings_of_study ON public.ballast_settings USING btree (study, key, "position") WHERE (trial IS NULL);
+CREATE UNIQUE INDEX ix_ballast_settings_study_trial_key_position ON public.ballast_settings USING btree (study, trial, key, "position");
+CREATE INDEX ix_ballast_trials_study_configuration ON public.ballast_trials USING btree (study, configuration);
+CREATE INDEX ix_ballast_trials_study_verdict_source_study ON public.ballast_trials USING btree (study, verdict, source_study);
+CREATE INDEX ix_ballast_trials_study_verdict_value ON public.ballast_trials USING btree (study, verdict, value);
+CREATE UNIQUE INDEX ix_studies_study_name ON public.studies USING btree (study_name);
+CREATE INDEX ix_trials_study_id ON public.trials USING btree (study_id);
+ALTER TABLE ONLY public.ballast_artifacts
+    ADD CONSTRAINT fk_ballast_artifacts_study FOREIGN KEY (study) REFERENCES public.ballast_studies(name);
+ALTER TABLE ONLY public.ballast_artifacts
+    ADD CONSTRAINT fk_ballast_artifacts_study_trial FOREIGN KEY (study, trial) REFERENCES public.ballast_trials(study, number);
+ALTER TABLE ONLY public.ballast_clamps
+    ADD CONSTRAINT fk_ballast_clamps_study FOREIGN KEY (study) REFERENCES public.ballast_studies(name);
+ALTER TABLE ONLY public.ballast_data
+    ADD CONSTRAINT fk_ballast_data_study FOREIGN KEY (study) REFERENCES public.ballast_studies(name);
+ALTER TABLE ONLY public.ballast_epochs
+    ADD CONSTRAINT fk_ballast_epochs_study_trial FOREIGN KEY (study, trial) REFERENCES public.ballast_trials(study, number);
+ALTER TABLE ONLY public.ballast_findings
+    ADD CONSTRAINT fk_ballast_findings_study_trial FOREIGN KEY (study, trial) REFERENCES public.ballast_trials(study, number);
+ALTER TABLE ONLY public.ballast_forecasts
+    ADD CONSTRAINT fk_ballast_forecasts_study_trial FOREIGN KEY (study, trial) REFERENCES public.ballast_trials(study, number);
+ALTER TABLE ONLY public.ballast_held_out
+    ADD CONSTRAINT fk_ballast_held_out_study FOREIGN KEY (study) REFERENCES public.ballast_studies(name);
+ALTER TABLE ONLY public.ballast_settings
+    ADD CONSTRAINT fk_ballast_settings_study FOREIGN KEY (study) REFERENCES public.ballast_studies(name);
+ALTER TABLE ONLY public.ballast_settings
+    ADD CONSTRAINT fk_ballast_settings_study_trial FOREIGN KEY (study, trial) REFERENCES public.ballast_trials(study, number);
+ALTER TABLE ONLY public.ballast_trials
+    ADD CONSTRAINT fk_ballast_trials_study FOREIGN KEY (study) REFERENCES public.ballast_studies(name);
+ALTER TABLE ONLY public.ballast_trials
+    ADD CONSTRAINT fk_ballast_trials_study_retry_of FOREIGN KEY (study, retry_of) REFERENCES public.ballast_trials(study, number);
+ALTER TABLE ONLY public.ballast_workers
+    ADD CONSTRAINT fk_ballast_workers_study FOREIGN KEY (study) REFERENCES public.ballast_studies(name);
+ALTER TABLE ONLY public.study_directions
+    ADD CONSTRAINT study_directions_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.studies(study_id);
+ALTER TABLE ONLY public.study_system_attributes
+    ADD CONSTRAINT study_system_attributes_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.studies(study_id);
+ALTER TABLE ONLY public.study_user_attributes
+    ADD CONSTRAINT study_user_attributes_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.studies(study_id);
+ALTER TABLE ONLY public.trial_heartbeats
+    ADD CONSTRAINT trial_heartbeats_trial_id_fkey FOREIGN KEY (trial_id) REFERENCES public.trials(trial_id);
+ALTER TABLE ONLY public.trial_intermediate_values
+    ADD CONSTRAINT trial_intermediate_values_trial_id_fkey FOREIGN KEY (trial_id) REFERENCES public.trials(trial_id);
+ALTER TABLE ONLY public.trial_params
+    ADD CONSTRAINT trial_params_trial_id_fkey FOREIGN KEY (trial_id) REFERENCES public.trials(trial_id);
+ALTER TABLE ONLY public.trial_system_attributes
+    ADD CONSTRAINT trial_system_attributes_trial_id_fkey FOREIGN KEY (trial_id) REFERENCES public.trials(trial_id);
+ALTER TABLE ONLY public.trial_user_attributes
+    ADD CONSTRAINT trial_user_attributes_trial_id_fkey FOREIGN KEY (trial_id) REFERENCES public.trials(trial_id);
+ALTER TABLE ONLY public.trial_values
+    ADD CONSTRAINT trial_values_trial_id_fkey FOREIGN KEY (trial_id) REFERENCES public.trials(trial_id);
+ALTER TABLE ONLY public.trials
+    ADD CONSTRAINT trials_study_id_fkey FOREIGN KEY (study_id) REFERENCES public.studies(study_id);

@@ -1,0 +1,91 @@
+"""Correlations of series with the surprises of later rows, and their standard errors.
+
+Standard errors are robust to volatility that clusters: White (1980), "A Heteroskedasticity-Consistent
+Covariance Matrix Estimator". For the overlapping rows of a whole target they are those of Hodrick (1992),
+"Dividend Yields and Expected Stock Returns", standard errors 1B: they sum the series and not the target.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Correlations of one series with the target's surprises in K later rows, and their standard errors.
+
+    `rows` (K,) are single rows, `sums` (K,) the sums of all rows up to each. They are for series without
+    memory. `target` (L,) are the target's own weights of these rows, seen from 0 to L − 1 rows before; these
+    hold for any series.
+    """
+
+    rows: Floats
+    row_errors: Floats
+    sums: Floats
+    sum_errors: Floats
+    target: Floats
+    target_error: float
+
+    @property
+    def gain(self) -> float:
+        """Share of the target's variance that a series without memory foretells in its last L values."""
+        return float(max((self.target**2 - self.target_error**2).sum(), 0.0))
+
+    @property
+    def best_gain(self) -> float:
+        """The same of any series, by the best one of its last L values."""
+        return float(max((self.target**2 - self.target_error**2).max(), 0.0))
+
+
+def scores_of(
+    series: Floats, later: Iterable[Floats], target: Floats, horizon: int, *, overlapping: bool
+) -> list[Scores]:
+    """The scores of A centred series (n, A) against `later`, the surprises (n,) of each of K later rows.
+
+    The `target` (n,) is made of the first `horizon` ≤ K of them. Sums of `overlapping` surprises would count
+    rows several times, and are left out.
+    """
+    squares, powers = series**2, (series**2).sum(axis=0)  # (n, A), (A,)
+    rows: list[tuple[Floats, Floats, Floats, Floats]] = []
+    weights: list[float] = []
+    total = np.zeros(len(series))
+    first: Floats | None = None
+    for surprise in later:
+        first = surprise if first is None else first
+        total = surprise if overlapping else total + surprise
+        rows.append(
+            (*_correlation(surprise, series, squares, powers), *_correlation(total, series, squares, powers))
+        )
+        weights.append(float(surprise @ target) / (np.sqrt(float(surprise @ surprise)) or 1.0))
+    assert first is not None
+    shape = np.array(weights[:horizon])
+    shape = shape / (np.sqrt(float(shape @ shape)) or 1.0)
+    correlations, errors, sums, sum_errors = (np.array(part).T for part in zip(*rows, strict=True))  # (A, K)
+    scale = np.sqrt(powers * float(first @ first))
+    scale[scale == 0] = np.inf
+    found = []
+    for index, column in enumerate(series.T):
+        overlapped = np.convolve(column, shape)[: len(column)]  # Σ a[k] x[t − k]
+        error = float(np.sqrt(np.sum((first * overlapped) ** 2)) / scale[index])
+        found.append(
+            Scores(
+                correlations[index],
+                errors[index],
+                sums[index],
+                sum_errors[index],
+                np.correlate(correlations[index], shape, "valid"),
+                error,
+            )
+        )
+    return found
+
+
+def _correlation(later: Floats, series: Floats, squares: Floats, powers: Floats) -> tuple[Floats, Floats]:
+    """Correlations (A,) of series (n, A) with surprises (n,), and their standard errors."""
+    scale = np.sqrt(powers * float(later @ later))
+    scale[scale == 0] = np.inf
+    return later @ series / scale, np.sqrt(later**2 @ squares) / scale

@@ -1,0 +1,98 @@
+"""One row of a study, worked out: what is known at it, when its target is, and which cells make it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainer.config import DataConfig
+from trainer.data.features import BuiltSeries, lookback, shift_of
+from trainer.data.source import Table, columns_of
+
+
+@dataclass(frozen=True)
+class WorkedRow:
+    """A row whose target is finite. Times are on the clock of the source, without a midnight.
+
+    `features_until` is the time of the row: the latest that its features are made from. `target_at` is the
+    time that its target speaks of, `horizon` rows later, None where the table ends before it. `target` is in
+    its own unit, before any clip; `made_of` names the cells that it comes from.
+    """
+
+    features_until: str
+    target_at: str | None
+    target: float
+    made_of: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words."""
+        at = "after the last row" if self.target_at is None else f"at {self.target_at}"
+        return (
+            f"worked row: what is known until {self.features_until} forecasts the target {at}, which is "
+            f"{self.target:.6g} ({self.made_of})"
+        )
+
+
+def work_out(
+    config: DataConfig, table: Table, built: BuiltSeries, row: int | None = None
+) -> WorkedRow | None:
+    """The row (0-based) of the table; without it, or where its target is not finite, the first usable one.
+
+    None where no row has a target.
+    """
+    target = built.target.to_numpy(np.float64)
+    usable = np.flatnonzero(np.isfinite(target[built.first : built.stop])) + built.first
+    if not len(usable):
+        return None
+    row = row if row is not None and row in usable else int(usable[0])
+    at = row + config.target.horizon
+    return WorkedRow(
+        features_until=day_or_time(table, row),
+        target_at=day_or_time(table, at) if at < len(target) else None,
+        target=float(target[row]),
+        made_of=_cells(config, table, row + shift_of(config.target)),
+    )
+
+
+def day_or_time(table: Table, row: int) -> str:
+    """The time of a row; a date alone where a naive source has the time of midnight."""
+    return table.when(row).removesuffix(" 00:00:00")
+
+
+def both_readings(config: DataConfig, table: Table, built: BuiltSeries) -> str:
+    """What the middle row of a raw target is under either value of `already_shifted`, as a sentence."""
+    horizon, name = config.target.horizon, str(config.target.column)
+    held = np.flatnonzero(np.isfinite(built.unshifted))
+    inside = held[(held >= horizon) & (held < len(table.frame) - horizon)]
+    if not len(inside):
+        return (
+            f"true reads row t of {name} as the value of row t + {horizon}, false as that of row t, forecast "
+            f"from row t - {horizon}"
+        )
+    row = int(inside[len(inside) // 2])
+    before, own, after = (day_or_time(table, row + step) for step in (-horizon, 0, horizon))
+    return (
+        f"the row of {own} holds {built.unshifted[row]:.6g}; already_shifted: true reads it as the value of "
+        f"{after}, which is forecast from what is known at {own}, and false as the value of {own}, which is "
+        f"forecast from what is known at {before}"
+    )
+
+
+def _cells(config: DataConfig, table: Table, row: int) -> str:
+    """The cells that the target is made of when it is computed at a row: `log_return of Close: …`."""
+    target = config.target
+    names = (target.of,) if target.of is not None else columns_of(target)
+    back = lookback(target)
+    rows = [row - step for step in sorted({back[0], back[-1]}, reverse=True) if row >= step]
+    times = [day_or_time(table, each) for each in rows]
+    span = f"all rows from {times[0]} to {times[-1]}" if len(back) > 2 else " and ".join(times)
+    if target.of is not None:
+        return f"{target.transform} of the feature {target.of} at {span}"
+    if len(back) > 2:
+        return f"{target.transform} of {', '.join(map(str, names))} at {span}"
+    cells = [
+        f"{name} {table.frame[name].to_numpy()[each]:g} at {time}"
+        for each, time in zip(rows, times, strict=True)
+        for name in map(str, names)
+    ]
+    return f"{target.transform} of {', '.join(cells)}"
