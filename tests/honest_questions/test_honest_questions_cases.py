@@ -77,7 +77,7 @@ def test_a_random_walk_is_no_leak_at_any_horizon(horizon: int, seed: int, resolv
 @pytest.mark.slow
 @pytest.mark.parametrize("horizon", [12, 21])
 def test_a_random_walk_ends_without_skill(horizon: int) -> None:
-    answer = searched(random_walk(generator(), horizon), seed=0, trials=3, verified=True)
+    answer = searched(random_walk(generator(), horizon), seed=0, trials=3)
     assert not answer.quarantined
     assert answer.verified is not None
     assert not answer.verified.holds
@@ -121,7 +121,7 @@ def test_a_gru_is_not_said_to_beat_an_autoregression_on_its_own_data(horizon: in
 @pytest.mark.parametrize("horizon", [20, 40])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_hint_of_the_future_blocks_or_makes_its_trials_suspicious(horizon: int, seed: int) -> None:
-    answer = searched(hint_of_the_future(generator(seed), horizon), seed=seed, trials=3, verified=True)
+    answer = searched(hint_of_the_future(generator(seed), horizon), seed=seed, trials=3)
     assert flagged(answer, "hint")
     assert answer.verified is None or not answer.verified.holds
 
@@ -166,7 +166,7 @@ def test_a_target_that_is_nearly_a_function_of_its_own_row_is_a_finding(seed: in
 @pytest.mark.slow
 @pytest.mark.parametrize("horizon", [1, 6])
 def test_the_time_of_day_is_no_skill(horizon: int) -> None:
-    answer = searched(hours_with_season(generator(), horizon), seed=0, trials=3, verified=True)
+    answer = searched(hours_with_season(generator(), horizon), seed=0, trials=3)
     assert not answer.blocked
     assert answer.verified is not None
     losses = answer.verified.rivals

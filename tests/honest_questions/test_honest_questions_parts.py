@@ -130,7 +130,7 @@ def test_a_leak_lifts_the_skill_on_test_rows_and_its_study_goes_through_verifica
     assert skill_on_test(with_signal, seed=0) - skill_on_test(without, seed=0) == pytest.approx(
         0.03, abs=0.02
     )
-    answer = searched(with_signal, seed=0, trials=2, verified=True)
+    answer = searched(with_signal, seed=0, trials=2)
     assert sum(answer.verdicts.values()) == 2
     assert answer.verified is not None
     assert answer.verified.rivals["gru"] < answer.verified.rivals["zero"]
