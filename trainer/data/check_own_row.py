@@ -91,10 +91,10 @@ def _unexplained(data: Dataset, y: Floats, x: Floats) -> tuple[float, float]:
 def _whole(data: Dataset, y: Floats, x: Floats, rows: Rows, steps: tuple[int, ...]) -> Rows:
     """Rows at which, and `steps` later, everything is finite and no feature is clipped."""
     rows = rows[(rows + min(steps) >= 0) & (rows + max(steps) < len(y))]
-    is_free = np.isfinite(x).all(axis=1) & (np.abs(data.features) < data.scaler.feature_clip).all(axis=1)
+    is_free = np.isfinite(x) & (np.abs(data.features) < data.scaler.feature_clip)  # (T, features)
     kept = np.isfinite(y[rows])
     for step in steps:
-        kept &= is_free[rows + step]
+        kept &= is_free[rows + step].all(axis=1)
     return rows[kept]
 
 

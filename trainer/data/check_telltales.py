@@ -25,7 +25,7 @@ MIN_SPIKE = 0.1
 """Size of the single negative spike, in the autocorrelation of the differences, that says overlap: 0.5 for
 overlapping means of independent values, (1 − ρ)/2 where these correlate by ρ, so that ρ up to 0.8 is seen."""
 _SPIKE_ERRORS = 4.0
-"""Standard errors, 1/√n, that the spike must reach: the lowest of 264 chance values passes 4 once in a hundred."""
+"""Standard errors, 1/√n, that the spike must reach: the lowest of 264 chance values passes it once in 100."""
 _LONGEST = 66
 """Longest overlap that is looked for: a quarter of trading days."""
 

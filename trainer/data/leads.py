@@ -147,14 +147,16 @@ def _single_rows(data: Dataset, rows: slice, own: Floats, overlap: int) -> Float
 
     Means that fit better a row earlier or later belong to a feature that stands on a wrong row.
     """
-    for column in data.features[rows].T.astype(np.float64):
+    features: Floats = data.features[rows].astype(np.float64)
+    for column in features.T:
         means = trailing_mean(column, overlap)
         fits = [
             abs(np.corrcoef(means[overlap:-1], own[overlap + by : len(own) - 1 + by])[0, 1])
             for by in (-1, 0, 1)
         ]
         if fits[1] == max(fits) >= _THE_SAME:
-            return column
+            single: Floats = column
+            return single
     return None
 
 

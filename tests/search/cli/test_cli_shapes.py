@@ -80,7 +80,8 @@ def test_the_shape_of_check(write_study: "WriteStudy", ballast: "Ballast") -> No
     path = write_study(models={"gru": {"dropout": 0.9}}).name
     checked = ballast("check", path, "--json")
     assert checked.code == 0
-    assert list(checked.json) == ["ok", "findings", "clamps", "rows"]
+    assert list(checked.json) == ["ok", "findings", "clamps", "rows", "worked_row"]
+    assert list(checked.json["worked_row"]) == ["features_until", "target_at", "target"]
     assert checked.json["ok"] is True
     assert list(checked.json["rows"]) == ["train", "validation", "test"]
     (clamp,) = checked.json["clamps"]
