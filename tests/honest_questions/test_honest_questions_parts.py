@@ -45,7 +45,7 @@ def test_every_part_has_tasks_at_every_horizon_and_a_quick_run_fewer() -> None:
 def test_what_is_on_record_is_not_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "found.jsonl"
     for task in PARTS["a"].tasks(True):
-        add(path, Done(task, SILENT.to_json()), seed=3)
+        add(path, Done(task, asked(SILENT)), seed=3)
     assert main(["--part", "a", "--quick", "--seed", "3", "--output", str(path)]) == 0
     told = capsys.readouterr()
     assert "reached  honest studies blocked or quarantined: 0 of 10" in told.out
@@ -53,16 +53,27 @@ def test_what_is_on_record_is_not_run_again(tmp_path: Path, capsys: pytest.Captu
     assert recorded(path, seed=4) == {}
 
 
+def asked(answer: Answer, declared: Answer | None = None) -> dict[str, Any]:
+    return {"answer": answer.to_json(), "declared": None if declared is None else declared.to_json()}
+
+
 def test_one_accused_study_in_forty_is_the_most() -> None:
-    honest = [SILENT.to_json()] * 39
-    assert all(goal.reached for goal in part_a.goals(of("a", "random walk", *honest, BLOCKED.to_json())))
-    two = part_a.goals(of("a", "random walk", *honest, BLOCKED.to_json(), QUARANTINED.to_json()))
-    assert [goal.reached for goal in two] == [False]
+    honest = [asked(SILENT)] * 39
+    one = part_a.goals(of("a", "random walk", *honest, asked(BLOCKED, SILENT)))
+    assert [goal.reached for goal in one] == [True, True]
+    two = part_a.goals(of("a", "random walk", *honest, asked(BLOCKED, SILENT), asked(QUARANTINED)))
+    assert [goal.reached for goal in two] == [False, True]
     assert "2 of 41" in two[0].told
 
 
+def test_a_refusal_must_name_the_key_that_makes_it_honest() -> None:
+    honest = [asked(SILENT)] * 39
+    stays = part_a.goals(of("a", "random walk", *honest, asked(BLOCKED, BLOCKED)))
+    assert [goal.reached for goal in stays] == [True, False]
+
+
 def test_each_message_about_honest_data_is_printed() -> None:
-    told = part_a.tables(of("a", "random walk", BLOCKED.to_json()))
+    told = part_a.tables(of("a", "random walk", asked(BLOCKED, SILENT)))
     assert "random walk, h = 1: error leads_target: leak: it leads" in told
 
 
