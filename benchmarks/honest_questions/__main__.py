@@ -20,17 +20,20 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.honest_questions import part_a, part_b, part_c, part_e
-from benchmarks.honest_questions.part import Done, Part, add, recorded
+from benchmarks.honest_questions import part_a, part_b, part_c, part_d, part_e
+from benchmarks.honest_questions.part import Done, Goal, Part, add, recorded
 
-PARTS: dict[str, Part] = {part.letter: part for part in (part_a.PART, part_b.PART, part_c.PART, part_e.PART)}
+PARTS: dict[str, Part] = {
+    part.letter: part for part in (part_a.PART, part_b.PART, part_c.PART, part_d.PART, part_e.PART)
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is left to do and print the tables; 0 where the goals are reached."""
     asked = _parser().parse_args(arguments)
     torch.set_num_threads(1)
-    known, goals = recorded(asked.output, asked.seed), []
+    known = recorded(asked.output, asked.seed)
+    goals: list[Goal] = []
     for letter in asked.part or PARTS:
         part, began = PARTS[letter], time.perf_counter()
         done = []

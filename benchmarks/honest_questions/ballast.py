@@ -1,6 +1,7 @@
 """One study through Ballast: its audit, a small search, the surest configuration, and its verification."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,7 +20,9 @@ from search.errors import AnswerIsNo
 from search.export import write_export
 from search.progress import Silence
 from search.runner import run
+from search.scored import Report
 from search.study import open_study
+from search.verdict import judge
 from search.verification import verify
 from storage import query
 from storage.engine import Store, open_store
@@ -27,7 +30,7 @@ from storage.verdicts import Verdict
 from trainer.config import TrialConfig
 from trainer.data.findings import AuditFinding
 from trainer.data.windows import prepare_final
-from trainer.loop import refit
+from trainer.loop import fit, refit
 from trainer.rivals.naive import baseline_forecasts
 from trainer.skill import skill
 
@@ -35,8 +38,9 @@ EPOCHS = 8
 SEEDS = 3
 """Trainings with fresh seeds in each verification: the fewest that may say that a skill holds."""
 LIFT_SEEDS = 2
+"""Trainings whose mean loss on test rows tells what a leak lifts."""
 _MODEL = {"hidden_size": 16, "learning_rate": 5e-3, "batch_size": 64}
-_SPACE = {
+_SPACE: dict[str, dict[str, Any]] = {
     "models.gru.learning_rate": {"low": 1e-3, "high": 1e-2, "log": True},
     "models.gru.weight_decay": {"low": 1e-4, "high": 0.1, "log": True},
     "models.gru.dropout": {"low": 0.0, "high": 0.3},
@@ -113,11 +117,11 @@ class Answer:
         return cls(said, line["verdicts"], line["ceiling"], verified)
 
 
-def study_file(study: Study, *, name: str, seed: int, trials: int, **data: Any) -> dict[str, Any]:
+def study_file(study: Study, *, name: str, seed: int, trials: int) -> dict[str, Any]:
     """The study file of a user with a small budget; without trials to be searched, one configuration."""
     return {
         "study": {"name": name, "trials": max(trials, 1), "seed": seed},
-        "data": {**study.section(), **data},
+        "data": study.section(),
         "models": {"gru": _MODEL},
         "training": {"epochs": EPOCHS, "schedule": "cosine"},
         "guard": {"max_skill": study.max_skill},
@@ -138,7 +142,8 @@ def written(file: Mapping[str, Any], study: Study) -> Iterator[Path]:
 
 
 @contextmanager
-def _store(path: Path) -> Iterator[Store]:
+def opened(path: Path) -> Iterator[Store]:
+    """A new store beside the study file."""
     store = open_store(f"sqlite:///{path.with_name('ballast.db')}")
     try:
         yield store
@@ -146,24 +151,53 @@ def _store(path: Path) -> Iterator[Store]:
         store.close()
 
 
-def searched(study: Study, *, seed: int, trials: int, verified: bool, **data: Any) -> Answer:
-    """Audit and search; where asked for, verify what an export takes."""
-    with written(study_file(study, name="asked", seed=seed, trials=trials, **data), study) as path:
+def tried(study: Study, *, seed: int, trials: int) -> Answer:
+    """Audit, and the trials of a search: judged as in a study, and not recorded."""
+    with written(study_file(study, name="asked", seed=seed, trials=trials), study) as path:
+        resolved = resolve(path)
+        try:
+            data = load(resolved)
+        except AnswerIsNo:
+            return Answer(_told(inspect(resolved).findings), {})
+        random, judged = np.random.default_rng(seed), []
+        for number in range(trials):
+            trial = resolved.trial({key: _drawn(random, **among) for key, among in _SPACE.items()})
+            folds = data.folds(trial.config.data)
+            result = fit(
+                trial.config, folds, baseline=data.baseline, ceiling=data.ceiling, seed=seed + number
+            )
+            judged.append(judge(result, trial.values))
+    suspicious = [each.message for each in judged if each.verdict is Verdict.SUSPICIOUS]
+    verdicts = dict(Counter(str(each.verdict) for each in judged))
+    return Answer((*_told(data.audit.findings), *_suspicious(suspicious)), verdicts, data.ceiling)
+
+
+def _drawn(random: np.random.Generator, *, low: float, high: float, log: bool = False) -> float:
+    return float(np.exp(random.uniform(np.log(low), np.log(high))) if log else random.uniform(low, high))
+
+
+def searched(study: Study, *, seed: int, trials: int) -> Answer:
+    """Audit, search, and verify what an export takes."""
+    with written(study_file(study, name="asked", seed=seed, trials=trials), study) as path:
         resolved = resolve(path)
         try:
             study_data = load(resolved)
         except AnswerIsNo:
             return Answer(_told(inspect(resolved).findings), {})
-        with _store(path) as store:
-            return _answer(resolved, study_data, store, path.with_name("best.yaml") if verified else None)
+        with opened(path) as store:
+            return _answer(resolved, study_data, store, path.with_name("best.yaml"))
 
 
-def verified_alone(study: Study, *, seed: int, **data: Any) -> Answer:
+def verified_alone(study: Study, *, seed: int) -> Answer:
     """Audit, then verify the one configuration of the file, which no search has chosen."""
-    with written(study_file(study, name="asked", seed=seed, trials=0, **data), study) as path:
-        found = _told(inspect(resolve(path)).findings)
-        with _store(path) as store:
-            return Answer(found, {}, verified=_verified(path, store))
+    with (
+        written(study_file(study, name="asked", seed=seed, trials=0), study) as path,
+        opened(path) as store,
+    ):
+        try:
+            return Answer((), {}, verified=_read(verify(path, store, seeds=SEEDS)))
+        except AnswerIsNo:
+            return Answer(_told(inspect(resolve(path)).findings), {})
 
 
 def skill_on_test(study: Study, *, seed: int) -> float:
@@ -186,39 +220,45 @@ def skill_on_test(study: Study, *, seed: int) -> float:
     return skill(float(np.mean(losses)), naive) if losses else float("nan")
 
 
-def _answer(resolved: ResolvedStudy, study_data: StudyData, store: Store, export: Path | None) -> Answer:
-    study = open_study(resolved, study_data, store)
-    run(study, Silence(), lambda: False)
-    trials = query.trials(store, study.name)
-    verdicts = {str(each): sum(t.verdict is each for t in trials) for each in Verdict}
+def _answer(resolved: ResolvedStudy, data: StudyData, store: Store, export: Path) -> Answer:
+    name = resolved.file.study.name
+    run(open_study(resolved, data, store), Silence(), lambda: False)
+    trials = query.trials(store, name)
     suspicious = [
-        Said("suspicious trial", "quarantine", "", finding.message)
+        finding.message
         for trial in trials
         if trial.verdict is Verdict.SUSPICIOUS
-        for finding in query.findings(store, study.name, trial.number)[-1:]
+        for finding in query.findings(store, name, trial.number)[-1:]
     ]
-    said = (*_told(study_data.audit.findings), *dict.fromkeys(suspicious))
-    found = Answer(said, {name: count for name, count in verdicts.items() if count}, study_data.ceiling)
-    if export is None:
-        return found
+    verdicts = dict(Counter(str(trial.verdict) for trial in trials))
+    report = export_and_verify(store, name, export, SEEDS)
+    said = (*_told(data.audit.findings), *_suspicious(suspicious))
+    return Answer(said, verdicts, data.ceiling, None if report is None else _read(report))
+
+
+def _suspicious(messages: Sequence[str]) -> Iterator[Said]:
+    """What suspicious trials say, once each."""
+    for message in dict.fromkeys(messages):
+        yield Said("suspicious trial", "quarantine", "", message)
+
+
+def export_and_verify(store: Store, name: str, export: Path, seeds: int) -> Report | None:
+    """Verify the surest configuration of a study; None where no trial was accepted, or no training was."""
     try:
-        (choice,) = choose(store, study.name)
+        (choice,) = choose(store, name)
+        write_export(store, choice.trial, export, choice.why)
+        return verify(export, store, seeds=seeds)
     except AnswerIsNo:
-        return found
-    write_export(store, choice.trial, export, choice.why)
-    return Answer(found.said, found.verdicts, found.ceiling, _verified(export, store))
+        return None
 
 
 def _told(findings: Sequence[AuditFinding]) -> tuple[Said, ...]:
     return tuple(Said(f.code, f.severity, f.where, f.message) for f in findings if f.severity != "info")
 
 
-def _verified(path: Path, store: Store) -> Verified | None:
-    """None where the guard let no training through."""
-    try:
-        told = verify(path, store, seeds=SEEDS).to_json()
-    except AnswerIsNo:
-        return None
+def _read(report: Report) -> Verified:
+    """As a program that calls `verify --json` does."""
+    told = report.to_json()
     losses = {name: each["loss"] for name, each in told["baselines"].items()}
     return Verified(
         answer=told["verdict"],

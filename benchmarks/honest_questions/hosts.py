@@ -1,12 +1,14 @@
 """What a table is asked at a horizon: its return, its volatility or its level so many rows ahead."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.leaks.studies import Kind, Series, Study, prices
+from benchmarks.leaks.leak import Random
+from benchmarks.leaks.studies import Floats, Kind, Series, Study, prices
 
 HORIZONS = (1, 5, 10, 21, 63)
 """A day, a week, two weeks, a month and a quarter of trading days."""
@@ -26,7 +28,7 @@ def mean_of(name: str, rows: int) -> dict[str, Any]:
 
 def return_study(name: str, frame: pd.DataFrame, horizon: int, *columns: str) -> Study:
     """The return over the next `horizon` rows, from past returns and more `columns`."""
-    features = (
+    features: tuple[Mapping[str, Any], ...] = (
         _RETURN,
         {"name": "momentum", "column": "Close", "transform": "log_return", "window": max(5, horizon)},
         {"name": "risk", "of": "ret", "transform": "rolling_std", "window": 10},
@@ -66,6 +68,13 @@ def real(series: Series, kind: Kind, horizon: int) -> Study:
     make = return_study if kind == "return" else volatility_study
     split = {"train_until": "2010-12-31", "validation_until": "2014-12-31"}
     return replace(make(f"{series} {kind}", prices(series), horizon), split=split)
+
+
+def named(
+    make: Callable[..., Study], draws: Mapping[str, Callable[[Random], Floats]]
+) -> dict[str, Callable[[Random, int], Study]]:
+    """A kind for each draw: `make` takes its name, the draw, a generator and a horizon."""
+    return {name: partial(make, name, draw) for name, draw in draws.items()}
 
 
 def _raw(column: str) -> dict[str, Any]:

@@ -19,21 +19,25 @@ _QUICK = ("future 20-day return, R² 0.3", "lead behind today", "mean by month",
 def tasks(quick: bool) -> list[Task]:
     """Each leak at each horizon."""
     kinds, horizons = (_QUICK, (1, 21)) if quick else (tuple(LEAKS), HORIZONS)
-    return [Task("b", kind, horizon) for kind in kinds for horizon in horizons]
+    return [Task("b", kind, horizon) for horizon in horizons for kind in kinds]
 
 
 def run(task: Task, seed: int) -> Mapping[str, Any]:
     """Plant, audit, search and verify; and the lift of test skill, whatever the audit says."""
     leak = LEAKS[task.kind]
     study = leak.plant(host(leak.kind, task.horizon), task.random(seed))
-    answer = searched(study, seed=task.training_seed(seed), trials=TRIALS, verified=True)
-    lift = skill_on_test(study, seed=seed) - _clean_skill(leak.kind, task.horizon, seed)
-    return {"lift": lift, "answer": answer.to_json()}
+    answer = searched(study, seed=task.training_seed(seed), trials=TRIALS)
+    clean_skill, clean_holds = _clean(leak.kind, task.horizon, seed)
+    lift = skill_on_test(study, seed=seed) - clean_skill
+    return {"lift": lift, "clean_holds": clean_holds, "answer": answer.to_json()}
 
 
 @cache
-def _clean_skill(kind: Kind, horizon: int, seed: int) -> float:
-    return skill_on_test(host(kind, horizon), seed=seed)
+def _clean(kind: Kind, horizon: int, seed: int) -> tuple[float, bool]:
+    """Test skill of the study without the leak, and whether it *holds*."""
+    study = host(kind, horizon)
+    verified = searched(study, seed=seed, trials=TRIALS).verified
+    return skill_on_test(study, seed=seed), verified is not None and verified.holds
 
 
 class Case:
@@ -42,6 +46,7 @@ class Case:
     def __init__(self, done: Done) -> None:
         self.task = done.task
         self.lift = float(done.found["lift"])
+        self.clean_holds = bool(done.found["clean_holds"])
         self.answer = Answer.from_json(done.found["answer"])
         self.named = any(said.names(LEAKS[done.task.kind].named) for said in self.answer.said)
 
@@ -56,10 +61,15 @@ class Case:
         return self.lift > MOST_UNSEEN and not self.flagged
 
     @property
-    def certified(self) -> bool:
-        """Whether it *holds*, and no finding names its column."""
+    def holds(self) -> bool:
+        """Whether `verify` says that its skill holds, and no finding names its column."""
         verified = self.answer.verified
         return verified is not None and verified.holds and not self.named
+
+    @property
+    def certified(self) -> bool:
+        """Whether it *holds* by its leak: a column that lifts nothing leaves an honest skill honest."""
+        return self.holds and (not self.clean_holds or self.lift > MOST_UNSEEN)
 
     @property
     def cell(self) -> str:
@@ -90,14 +100,16 @@ def goals(done: Sequence[Done]) -> list[Goal]:
     """Nothing that lifts is unseen, nothing unseen is certified."""
     cases = [Case(each) for each in done]
     lifting = sum(case.lift > MOST_UNSEEN for case in cases)
-    missed, certified = sum(case.missed for case in cases), sum(case.certified for case in cases)
+    missed, holding = sum(case.missed for case in cases), sum(case.holds for case in cases)
+    certified = sum(case.certified for case in cases)
     return [
         Goal(
             f"leaks that lift test skill by over 0.03 and are not flagged: {missed} of {lifting}, goal 0",
             missed == 0,
         ),
         Goal(
-            f"leaks that hold without a finding that names them: {certified} of {len(cases)}, goal 0",
+            f"leaks that hold and are not named: {certified} of {len(cases)}, goal 0; beside them "
+            f"{holding - certified} that lift nothing, in studies which hold without them",
             certified == 0,
         ),
     ]

@@ -101,7 +101,7 @@ def goals(done: Sequence[Done]) -> list[Goal]:
     low, high = share_interval(claims, max(asked, 1))
     return [
         Goal(
-            f"nulls that hold over the strongest rival: {claims} of {asked} ({low:.1%} … {high:.1%}), goal 5%",
+            f"nulls that beat the strongest rival: {claims} of {asked} ({low:.1%} … {high:.1%}), goal 5%",
             claims <= MOST_CLAIMED * asked,
         ),
         Goal(

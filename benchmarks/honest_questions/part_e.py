@@ -27,6 +27,8 @@ COLUMNS = {"one column": ("a",), "two columns": ("a", "b")}
 DRAWS = 20
 """Data sets of each strength and number of columns: 3 · 2 · 20 = 120 in all."""
 TRIALS = 3
+CEILING = 0.2
+"""`guard.max_skill` of a user who expects so much: the planted skill is not to be taken for a leak."""
 
 
 def signal(random: Random, r2: float, told: Sequence[str]) -> Study:
@@ -39,7 +41,7 @@ def signal(random: Random, r2: float, told: Sequence[str]) -> Study:
         *({"name": name, "column": name} for name in columns),
     )
     target = {"column": "Close", "transform": "log_return", "kind": "return"}
-    return Study("signal", prices(returns).assign(**columns), features, target, SPLIT)
+    return Study("signal", prices(returns).assign(**columns), features, target, SPLIT, CEILING)
 
 
 _KINDS = {f"R² {r2:.0%}, {columns}": (r2, told) for r2 in STRENGTHS for columns, told in COLUMNS.items()}
@@ -54,7 +56,7 @@ def tasks(quick: bool) -> list[Task]:
 def run(task: Task, seed: int) -> Mapping[str, Any]:
     """Search, export and verify; and least squares on the same columns, judged by the same rule."""
     study, training_seed = signal(task.random(seed), *_KINDS[task.kind]), task.training_seed(seed)
-    answer = searched(study, seed=training_seed, trials=TRIALS, verified=True)
+    answer = searched(study, seed=training_seed, trials=TRIALS)
     return {"answer": answer.to_json(), "least_squares": vars(least_squares(study, training_seed))}
 
 

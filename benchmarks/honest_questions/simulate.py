@@ -1,5 +1,7 @@
 """Series that are simulated, each of shape (rows,), and the tables that are made of them."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,8 @@ ROWS = 3000
 """Twelve years of days."""
 DAILY = 0.01
 """Standard deviation of a day's return: about that of a stock index."""
+WEEKS = 1600
+"""Rows of weekly tables: thirty years."""
 WARM_UP = 500
 """Rows until a process has forgotten how it began."""
 
@@ -21,7 +25,7 @@ def normal(random: Random, rows: int = ROWS) -> Floats:
 
 def fat(random: Random, rows: int = ROWS) -> Floats:
     """Independent values of Student's t with 4 degrees of freedom, variance 1."""
-    return np.asarray(random.standard_t(4, rows)) / np.sqrt(2)
+    return np.asarray(random.standard_t(4, rows), dtype=np.float64) / math.sqrt(2)
 
 
 def ar(random: Random, memory: float, rows: int = ROWS) -> Floats:
@@ -106,3 +110,8 @@ def bars(random: Random, volatility: Floats, dates: pd.DatetimeIndex | None = No
             "Close": 100 * np.exp(close),
         }
     )
+
+
+def of_hour(dates: pd.DatetimeIndex) -> Floats:
+    """The volatility of each hour of a day: between 0.4 and 1.6, (rows,)."""
+    return 1 + 0.6 * np.sin(2 * np.pi * np.asarray(dates.hour, dtype=np.float64) / 24)
