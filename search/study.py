@@ -217,8 +217,8 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
     """The data with the study's own ceiling and naive forecasts; StudyChanged if what decides a trial's value
     has changed.
 
-    All trials of a study are measured alike, though another number of trials would give another ceiling, and
-    a later version of Ballast other naive forecasts.
+    All trials of a study are measured alike, though a later version of Ballast may have another ceiling and
+    other naive forecasts.
     """
     stacks = query.setting_stacks(store, recorded.name)
     changes = continuation.changes(resolved, recorded.fingerprints, stacks, data.sha256)
