@@ -1,11 +1,11 @@
 """Volatility of three real series, searched, exported and verified on rows that no search has seen.
 
 Run it with `python -m benchmarks.verified` (a quarter of an hour; `--only NAME` for one study). Each study of
-`STUDIES` runs in one process, so that the same trials are made again. Its surest configuration is exported and
-verified with five fresh seeds, and a table shows the result beside every naive forecast and every rival. The test rows
-begin in 2015 and decide nothing: features, schedule and space of the studies were chosen on rows up to 2014.
-`--store` keeps the studies and the record of each evaluation. It exits with 1 where the goal for the S&P 500
-is missed.
+`STUDIES` runs in one process, so that a second run makes the same trials. Its surest configuration is
+exported and verified with five fresh seeds, and a table shows the result beside every naive forecast and
+every rival. The test rows begin in 2015 and decide nothing: features, schedule and space of the studies were
+chosen on rows up to 2014. `--store` keeps the studies and the record of each evaluation. It exits with 1
+where the goal for the S&P 500 is missed.
 """
 
 import argparse
