@@ -94,7 +94,7 @@ def split_factor(study: Study, _: Random) -> Floats:
     highest = np.maximum.accumulate(price)
     # An eighth of a doubling: the factor counts dividends as well.
     steps = np.floor((highest - highest[0]) * 8)
-    return steps[-1] - steps
+    return floats(pd.Series(steps[-1] - steps))
 
 
 def adjusted_price(study: Study, random: Random) -> Floats:
@@ -112,7 +112,7 @@ def hampel(study: Study, _: Random, *, window: int) -> Floats:
 
 def join(study: Study, _: Random, *, rows: int) -> Floats:
     """Another market's value of the same kind, joined `rows` too early."""
-    other = "sp500" if study.name.startswith("nasdaq") else "nasdaq"
+    other: Series = "sp500" if study.name.startswith("nasdaq") else "nasdaq"
     theirs = real(other, "return" if study.target["kind"] == "return" else "volatility", 1)
     column = pd.Series(moved(own(theirs), -rows), index=pd.DatetimeIndex(theirs.frame["Date"]))
     return floats(column.reindex(pd.DatetimeIndex(study.frame["Date"])))
@@ -132,7 +132,7 @@ def next_gap(study: Study, _: Random) -> Floats:
 def over_largest(study: Study, _: Random) -> Floats:
     """The price over its highest of all rows."""
     price = study.values("Close")
-    return price / price.max()
+    return floats(price / price.max())
 
 
 def barrier(study: Study, _: Random) -> Floats:

@@ -150,10 +150,13 @@ def test_a_worked_row_shows_what_a_raw_target_means(shifted: bool, resolved: Res
     found = inspect(resolved(study))
     assert found.worked_row is not None
     dates = study.frame["Date"].dt.strftime("%Y-%m-%d").tolist()
-    seen = dates.index(found.worked_row.features_until[:10])
+    until, at = found.worked_row.features_until, found.worked_row.target_at
+    assert until is not None
+    assert at is not None
+    seen = dates.index(until[:10])
     told = study.values("Y")[seen if shifted else seen + 1]
     assert found.worked_row.target == pytest.approx(float(told))
-    assert found.worked_row.target_at[:10] == dates[seen + 1]
+    assert at[:10] == dates[seen + 1]
 
 
 @pytest.mark.parametrize("seed", range(3))
