@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.honest_questions.hosts import real
 from benchmarks.leaks import ahead, whole
 from benchmarks.leaks.leak import Random, floats, moved, rolling, spread, with_raw_target
-from benchmarks.leaks.studies import Floats, Kind, Study
+from benchmarks.leaks.studies import Floats, Kind, Series, Study
 from trainer.data.features import build_series, log_return
 
 Column = Callable[[Study, Random], Floats]
