@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 _MOST_SLOTS = 1440
 """Bars of a minute in a day; times of day that are finer are counted by the hour."""
+_SLOTS_PER_BAR = 2
+"""Times of day for each bar of a usual day, beyond which they are irregular: a clock change gives two."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def history_of(config: DataConfig, table: "Table", built: "BuiltSeries") -> Hist
     """The history at rows `built.first` to `built.stop` of a table."""
     rows = slice(built.first, built.stop)
     returns = _returns(config, table, built)
-    slots, per_day = slots_of(table.times)
+    slots, per_day = slots_of(table.times, table.offsets)
     return History(
         own=_own(config, table, built)[rows],
         returns=None if returns is None else returns[rows],
@@ -56,15 +58,23 @@ def history_of(config: DataConfig, table: "Table", built: "BuiltSeries") -> Hist
     )
 
 
-def slots_of(times: "pd.DatetimeIndex") -> tuple[npt.NDArray[np.int64], int]:
-    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days)."""
+def slots_of(
+    times: "pd.DatetimeIndex", offsets: npt.NDArray[np.int64] | None = None
+) -> tuple[npt.NDArray[np.int64], int]:
+    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days).
+
+    Days and their bars are those of the source's clock, `offsets` seconds from UTC: a session keeps its bars
+    when clocks change. Irregular times are counted by the hour, as each would else be a bar of its own.
+    """
+    if offsets is not None:
+        times = times + offsets.astype("timedelta64[s]")
     _, counts = np.unique(times.normalize().asi8, return_counts=True)
     per_day = max(1, int(np.median(counts)))
     if per_day == 1:
         return np.zeros(len(times), np.int64), 1
     clock = times.asi8 - times.normalize().asi8
     names, slots = np.unique(clock, return_inverse=True)
-    if len(names) > _MOST_SLOTS:
+    if len(names) > min(_MOST_SLOTS, _SLOTS_PER_BAR * per_day):
         slots = times.hour.to_numpy()
     return slots.astype(np.int64), per_day
 
@@ -112,13 +122,18 @@ def _is_return(series: Series, features: Mapping[str, Feature]) -> bool:
 
 
 def _returns(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats | None:
-    """One-row log returns: the target's own, or those of the first feature that is a log return."""
+    """One-row log returns: the target's own, else those that it is made of, else those of the first feature
+    that is a log return.
+    """
     from trainer.data.features import log_return
 
     target = config.target
     if target.kind == "return":
         return _own(config, table, built)
-    for series in (target, *config.features):
+    features = {feature.name: feature for feature in config.features}
+    below, _ = _unrolled(target, features)
+    source = [] if below.of is None else [features[below.of]]
+    for series in (below, *source, *config.features):
         if series.transform in ("log_return", "abs_log_return"):
             return log_return(_input(series, table, built))
     return None

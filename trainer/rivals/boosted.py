@@ -37,12 +37,14 @@ def boosted(data: Dataset, rows: Rows) -> Floats:
 
     The number of trees is the best on the last fifth of the training rows, `horizon` rows behind the others;
     then all training rows are fitted with as many. The same data give the same bits on the same machine.
-    Raises RivalError where LightGBM is not installed.
+    Raises RivalError where LightGBM is not installed, or a library that it needs.
     """
     try:
         import lightgbm
     except ImportError:
         raise RivalError(f"LightGBM is not installed; install it: {INSTALL}") from None
+    except OSError as error:  # its wheel needs OpenMP's library, which slim images lack
+        raise RivalError(f"LightGBM cannot be loaded: {error}") from None
     train = latest(data.train)
     x, y = flat_windows(data, train), data.target[train].astype(np.float64)
     cut = int(len(train) * (1 - _HELD_OUT))

@@ -8,6 +8,7 @@ from trainer.errors import RivalError
 from trainer.rivals.naive import har_terms
 from trainer.rivals.regressors import (
     Floats,
+    by_longest_spans,
     first_known,
     har_spans,
     least_squares,
@@ -26,8 +27,12 @@ def lhar(data: Dataset) -> Floats:
     RivalError where no feature gives returns.
     """
     losses = np.minimum(_returns(data.history), 0.0)  # NaN stays NaN
-    means = [trailing_mean(losses, span) for span in har_spans(data.history, len(data.fitting))]
-    return least_squares(np.column_stack([har_terms(data), *means]), _target(data), data.fitting)
+
+    def terms(spans: tuple[int, ...]) -> Floats:
+        return np.column_stack([har_terms(data, spans), *(trailing_mean(losses, span) for span in spans)])
+
+    spans = har_spans(data.history, len(data.fitting))
+    return by_longest_spans(terms, spans, _target(data), data.fitting)
 
 
 def ewma(data: Dataset) -> Floats:

@@ -237,3 +237,13 @@ def test_a_short_table_of_hours_leaves_out_the_long_averages_of_har(make_data: M
     values, hours = by_the_hour(500, 7)
     data = make_data(values, values[:, None], slots=hours[:499], per_day=24)
     assert baseline_losses(data, data.validation)["har"] < 1
+
+
+def test_rows_of_hours_without_a_month_behind_them_get_har_with_shorter_means(make_data: MakeData) -> None:
+    random = np.random.default_rng(9)
+    own = np.cumsum(random.normal(0, 0.1, 3000))
+    slots = np.arange(2999) % 7
+    data = make_data(own, random.normal(0, 1, (3000, 1)), slots=slots, per_day=7)
+    early = np.arange(30, 154)  # cpcv holds out the first rows, too
+    told = baseline_forecasts(data, early)["har"]
+    assert np.mean((data.target[early] - told) ** 2) < 0.1 * np.var(data.target[early])
