@@ -37,10 +37,11 @@ def known_terms(data: Dataset) -> Floats:
     terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
     terms.append(np.abs(own - np.nanmean(own[data.fitting])))
     if data.kind == "volatility":
-        terms += list(har_terms(data)[:, 1:].T)
+        days = har_spans(data.history, len(data.fitting))
+        terms += list(har_terms(data, days)[:, 1:].T)
         if returns is not None:
             falls = np.minimum(returns, 0.0)
-            terms += [trailing_mean(falls, span) for span in har_spans(data.history, len(data.fitting))]
+            terms += [trailing_mean(falls, span) for span in days]
     if data.history.per_day > 1:
         terms.append(seasonal(data))
     return np.column_stack(terms)
