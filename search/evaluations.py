@@ -108,12 +108,13 @@ def earlier_evaluations(store: Store, rows: ScoredRows) -> list[tables.Evaluatio
 
 
 def number_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> int:
-    """Which configuration an evaluation judges, counted from 1 among those of `taken`, itself included.
+    """Which configuration an evaluation judges, counted from 1 among those of `taken` and itself.
 
     The same configuration with the same seeds gives the same answer, and keeps its number. With other seeds
     it is another chance to be lucky, and counts as another configuration does.
     """
-    return list(dict.fromkeys(map(_judged, taken))).index(_judged(evaluation)) + 1
+    judged = _judged(evaluation)
+    return list(dict.fromkeys([*map(_judged, taken), judged])).index(judged) + 1
 
 
 def first_time_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> datetime:

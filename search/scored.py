@@ -147,7 +147,7 @@ def _rival_to_json(answer: RivalAnswer | None) -> dict[str, Any] | None:
         "name": answer.name,
         "loss": answer.loss,
         "skill": answer.skill,
-        "interval": asdict(answer.interval),
+        "interval": None if answer.interval is None else asdict(answer.interval),
         "verdict": str(answer.verdict),
         "reason": answer.reason,
         "p_better": {name: test.p_better for name, test in answer.comparisons.items()},

@@ -38,7 +38,7 @@ from search.seeds import fresh_seed
 from search.trust.conclusion import Claim, conclude, confidence, draws_for
 from search.trust.confidence_set import ConfidenceSet, confidence_set
 from search.trust.diebold_mariano import diebold_mariano
-from search.trust.interval import skill_interval
+from search.trust.interval import Interval, skill_interval
 from search.trust.resampling import fewest_rows
 from search.trust.rivals import RivalAnswer, strongest_rival
 from search.verdict import not_applied
@@ -49,6 +49,9 @@ from trainer.result import Outcome, Refit
 from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.rivals import Rivals, rival_forecasts
 from trainer.skill import skill
+
+_EXACT = 1e-12
+"""Mean loss, of the standardised target, up to which a forecast is exact but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def verify(
     earlier, scored = tuple(earlier_evaluations(store, unseen)), []
     for each in trained:
         evaluation = _evaluation(unseen, each)
+        before = searches_on(store, unseen, first_time_of(evaluation, earlier))
+        _require_interval(each, number_of(evaluation, earlier), before)
         number = evaluations.begin(store, evaluation)
         taken = earlier_evaluations(store, unseen)
         searches = searches_on(store, unseen, first_time_of(evaluation, taken))
@@ -119,6 +124,7 @@ def _trained(candidate: Candidate, study_data: StudyData, seeds: int, progress: 
     config = candidate.trial.config
     data, refits = prepare_final(config.data, study_data.table), []
     _require_rows(config.data.source, data)
+    _require_naive_errors(config.data.source, data)
     for number in range(seeds):
         seed = fresh_seed(candidate.resolved.file.study.seed, number)
         done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)
@@ -141,6 +147,45 @@ def _require_rows(source: str, data: Dataset) -> None:
         )
 
 
+def _require_naive_errors(source: str, data: Dataset) -> None:
+    """Raise RequestError where a naive forecast is exact in every test row: no skill over it exists."""
+    _, naive = _judged_by(data)
+    exact = next((name for name, losses in naive.items() if float(losses.mean()) <= _EXACT), None)
+    if exact is not None:
+        raise RequestError(
+            f"{source}: the naive forecast {exact} is exact in all {len(data.test)} test rows, so that no "
+            "skill over it exists; verify on rows in which the target varies"
+        )
+
+
+def _require_interval(trained: _Trained, look: int, searches: tuple[Search, ...]) -> None:
+    """Raise RequestError where the best naive forecast errs in too few test rows for an interval. Asked before
+    the evaluation is on record, and only where that can be.
+    """
+    _, naive = _judged_by(trained.data)
+    errors = min(naive.values(), key=lambda losses: float(losses.mean()))
+    by_seed = _squared_errors(trained)
+    if errors.all() or not by_seed:
+        return
+    try:
+        _interval(np.mean(by_seed, axis=0), errors, trained.data.horizon, confidence(look, candidates(searches)))
+    except ValueError as error:
+        raise RequestError(
+            f"{trained.candidate.resolved.path} cannot be verified on its test rows: {error}"
+        ) from None
+
+
+def _squared_errors(trained: _Trained) -> list[Floats]:
+    """Of each seed that came to its end, (rows,)."""
+    target, _ = _judged_by(trained.data)
+    told = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
+    return [(target - each.astype(np.float64)) ** 2 for each in told]
+
+
+def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> Interval:
+    return skill_interval(losses, naive, level=level, horizon=horizon, draws=draws_for(level))
+
+
 def _evaluation(unseen: ScoredRows, trained: _Trained) -> tables.Evaluation:
     candidate = trained.candidate
     return new_evaluation(
@@ -157,15 +202,12 @@ def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> S
     data, candidate = trained.data, trained.candidate
     target, naive = _judged_by(data)
     baseline = min(naive, key=lambda name: float(naive[name].mean()))
-    told = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
-    by_seed = [(target - each.astype(np.float64)) ** 2 for each in told]
+    by_seed = _squared_errors(trained)
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     interval, comparisons = None, {}
     level, rivals = confidence(look, candidates(searches)), rival_forecasts(data, data.test)
     if by_seed:
-        interval = skill_interval(
-            losses, naive[baseline], level=level, horizon=data.horizon, draws=draws_for(level)
-        )
+        interval = _interval(losses, naive[baseline], data.horizon, level)
         comparisons = {
             name: diebold_mariano(losses, each, horizon=data.horizon) for name, each in naive.items()
         }

@@ -78,9 +78,10 @@ class Verified:
         rival = self.strongest_rival
         if rival is None:
             return ""
+        skill = "as it makes no error" if rival["skill"] is None else f"skill {rival['skill']:+.4f}"
         return (
             f" Better than {rival['name']}, the strongest rival: {rival['verdict']}, "
-            f"skill {rival['skill']:+.4f}{_between(rival.get('interval'))}."
+            f"{skill}{_between(rival.get('interval'))}."
         )
 
 

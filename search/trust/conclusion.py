@@ -95,7 +95,7 @@ def conclude(claim: Claim) -> Conclusion:
     low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
     few = few_rows_note(claim.rows, claim.horizon)
     reached = f"the skill over {claim.baseline} on {claim.rows} test rows{few} is {claim.skill:+.4f}"
-    between = f"with {level:.6g} confidence between {low:+.4f} and {high:+.4f}"
+    between = f"with {100 * level:.4g} % confidence between {low:+.4f} and {high:+.4f}"
     if claim.skill > claim.ceiling:
         return Conclusion(
             Answer.CANNOT_TELL,

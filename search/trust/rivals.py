@@ -12,12 +12,15 @@ from search.trust.diebold_mariano import DieboldMariano, diebold_mariano
 from search.trust.interval import Interval, skill_interval
 from search.trust.resampling import few_rows_note
 
+_NOTHING = 1e-12
+"""Share of the model's loss up to which a rival makes no error but for rounding."""
+
 
 class RivalVerdict(StrEnum):
     """Whether the model forecasts better than the strongest rival.
 
     the interval lies above 0, and Diebold–Mariano says "better" against every rival ──► YES
-    the interval lies below 0 ──► NO
+    the interval lies below 0, or the rival makes no error and the model does ──► NO
     any other ──► CANNOT_TELL
     """
 
@@ -30,14 +33,15 @@ class RivalVerdict(StrEnum):
 class RivalAnswer:
     """A comparison with the rival `name`, whose mean `loss` is the lowest on these rows.
 
-    `skill` is 1 − loss of the model / loss of the rival, `interval` its interval at a level that accounts for
-    the number of rivals, and `comparisons` has a Diebold–Mariano test against each rival.
+    `skill` is 1 − loss of the model / loss of the rival, None where the rival makes no error. `interval` is
+    that of `skill`, at a level that accounts for the number of rivals; None where the rival errs in no row
+    or in too few. `comparisons` has a Diebold–Mariano test against each rival.
     """
 
     name: str
     loss: float
-    skill: float
-    interval: Interval
+    skill: float | None
+    interval: Interval | None
     verdict: RivalVerdict
     reason: str
     comparisons: Mapping[str, DieboldMariano]
@@ -66,27 +70,36 @@ def strongest_rival(
       both forecasts have large errors of their own.
 
     `horizon` is in rows. `draws` is the number of bootstrap draws, by default enough for the level. The same
-    arguments give the same answer. Raises ValueError for no rivals, a rival without any loss, and what
-    `skill_interval` refuses.
+    arguments give the same answer. Raises ValueError for no rivals and what `diebold_mariano` refuses.
     """
     if not rivals:
         raise ValueError("there are no rivals; give the losses of at least one")
     name = min(rivals, key=lambda each: float(np.mean(rivals[each])))
+    loss, value = float(np.mean(rivals[name])), float(np.mean(losses))
     strict = 1 - (1 - level) / len(rivals)
-    interval = skill_interval(
-        losses,
-        rivals[name],
-        level=strict,
-        horizon=horizon,
-        seed=seed,
-        draws=draws_for(strict) if draws is None else draws,
-    )
     comparisons = {each: diebold_mariano(losses, told, horizon=horizon) for each, told in rivals.items()}
-    loss = float(np.mean(rivals[name]))
-    skill = 1 - float(np.mean(losses)) / loss
+    rows = f"{len(losses)} test rows{few_rows_note(len(losses), horizon)}"
+    if loss <= _NOTHING * value:
+        verdict = RivalVerdict.NO if value > 0 else RivalVerdict.CANNOT_TELL
+        does = "the model does" if value > 0 else "neither does the model"
+        return RivalAnswer(
+            name, loss, None, None, verdict, f"{name} makes no error on {rows}, and {does}", comparisons
+        )
+    skill = 1 - value / loss
+    try:
+        interval = skill_interval(
+            losses,
+            rivals[name],
+            level=strict,
+            horizon=horizon,
+            seed=seed,
+            draws=draws_for(strict) if draws is None else draws,
+        )
+    except ValueError as error:
+        reason = f"the skill over {name} on {rows} is {skill:+.4f}, and it has no interval: {error}"
+        return RivalAnswer(name, loss, skill, None, RivalVerdict.CANNOT_TELL, reason, comparisons)
     doubtful = [each for each, test in comparisons.items() if test.p_better > (1 - level) / 2]
     verdict = _verdict(interval, doubtful)
-    rows = f"{len(losses)} test rows{few_rows_note(len(losses), horizon)}"
     reason = _reason(name, rows, skill, interval, comparisons, doubtful)
     return RivalAnswer(name, loss, skill, interval, verdict, reason, comparisons)
 
@@ -108,8 +121,8 @@ def _reason(
     """One sentence without a full stop, as the other conclusions have it."""
     among = f"the strongest of {len(comparisons)} rivals" if len(comparisons) > 1 else "the only rival"
     found = (
-        f"the skill over {name}, {among}, on {rows} is {skill:+.4f}, with {interval.level:.6g} confidence "
-        f"between {interval.low:+.4f} and {interval.high:+.4f}"
+        f"the skill over {name}, {among}, on {rows} is {skill:+.4f}, with {100 * interval.level:.4g} % "
+        f"confidence between {interval.low:+.4f} and {interval.high:+.4f}"
     )
     if interval.high < 0:
         return f"{found}: {name} forecasts better than the model"

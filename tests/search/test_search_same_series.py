@@ -139,3 +139,10 @@ def test_a_season_is_no_shift_of_time() -> None:
     load = np.exp(np.sin(hours * 2 * np.pi / 24) + 0.01 * np.random.default_rng(3).normal(size=len(hours)))
     frame = pd.DataFrame({"Close": load}, pd.date_range("2010-01-04", periods=len(hours), freq="h"))
     assert shared(rows_of(frame, last=1000), rows_of(frame, first=1001)) is None
+
+
+def test_a_series_that_never_changes_is_itself() -> None:
+    times = np.arange(40) * 86_400_000_000_000
+    rate, other = (ScoredSeries(times, np.full(40, level), adds_up=False) for level in (1.5, 2.5))
+    assert shared(rate, rate) is not None
+    assert shared(rate, other) is None

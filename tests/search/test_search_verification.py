@@ -12,7 +12,7 @@ import yaml
 from search.candidates import Interrupted, candidate_of, rivals_of
 from search.choice import best_trials
 from search.errors import AnswerIsNo, RequestError
-from search.evaluations import earlier_evaluations
+from search.evaluations import earlier_evaluations, number_of
 from search.evidence import Evidence
 from search.export import write_export
 from search.rows import forecasts, validation_rows
@@ -443,3 +443,35 @@ def test_what_was_only_compared_is_marked_on_record(exported: Exported) -> None:
     found = newest(store, "small")
     assert found is not None
     assert found.trial == report.scored[0].candidate.number
+
+
+def policy_rate(*, moves: int) -> pd.DataFrame:
+    """A feature, and a rate that moves each day in the first 900 of 1200 rows, and later `moves` times."""
+    frame = table(1.0)
+    frame.loc[900:, "y"] = 1.5
+    for move in range(moves):
+        frame.loc[950 + 20 * move :, "y"] += 0.25
+    return frame
+
+
+@pytest.mark.parametrize("moves", [0, 1])
+def test_a_target_that_hardly_moves_in_the_test_rows_is_refused_before_the_evaluation_is_on_record(
+    write_study: "WriteStudy", launch: "Launch", tmp_path: Path, ballast: "Ballast", moves: int
+) -> None:
+    policy_rate(moves=moves).to_csv(tmp_path / "rate.csv", index=False)
+    target = {"column": "y", "transform": "raw", "kind": "other", "already_shifted": False}
+    data = {"source": "rate.csv", "features": ["x"], "target": target}
+    done = launch(write_study(data=data, guard={"max_skill": 0.9}))
+    write_export(done.store, best_trials(done.store, "small", 1)[0], tmp_path / "best.yaml")
+    told = ballast("verify", "best.yaml", "--seeds", 1)
+    assert told.code == 2
+    assert len(told.told) == 1
+    assert "rows in which the target varies" in told.told[0]
+    assert evaluations.of_study(done.store, "small") == []
+
+
+def test_an_evaluation_counts_itself_where_the_rows_on_record_are_not_known_again(exported: Exported) -> None:
+    path, store = exported
+    verify(path, store, seeds=1)
+    (look,) = evaluations.of_study(store, "small")
+    assert number_of(look, []) == 1

@@ -35,7 +35,7 @@ def test_an_interval_above_zero_that_beats_every_naive_forecast_holds() -> None:
     told = conclude(CLAIM)
     assert told.answer is Answer.HOLDS
     assert told.reason == (
-        "the skill over har on 900 test rows is +0.0500, with 0.95 confidence between +0.0100 and +0.0900, "
+        "the skill over har on 900 test rows is +0.0500, with 95 % confidence between +0.0100 and +0.0900, "
         "and it beats every naive forecast"
     )
 

@@ -78,6 +78,20 @@ def test_no_rival_is_an_error() -> None:
         strongest_rival(np.ones(ROWS), {})
 
 
-def test_a_rival_without_any_loss_is_an_error() -> None:
-    with pytest.raises(ValueError, match="skill has no meaning"):
-        strongest_rival(np.ones(ROWS), {"perfect": np.zeros(ROWS)})
+def test_over_a_rival_that_makes_no_error_the_answer_is_no_with_a_reason() -> None:
+    (model,) = errors(9, 0.3)
+    answer = strongest_rival(model, {"exact": np.zeros(ROWS), "other": model + 1})
+    assert (answer.name, answer.verdict) == ("exact", RivalVerdict.NO)
+    assert (answer.skill, answer.interval) == (None, None)
+    assert answer.reason == f"exact makes no error on {ROWS} test rows, and the model does"
+    both = strongest_rival(np.zeros(ROWS), {"exact": np.zeros(ROWS)})
+    assert both.verdict is RivalVerdict.CANNOT_TELL
+
+
+def test_a_rival_that_errs_in_one_row_has_no_interval() -> None:
+    (model,) = errors(10, 0.3)
+    once = np.zeros(ROWS)
+    once[7] = 1.0
+    answer = strongest_rival(model, {"once": once})
+    assert (answer.interval, answer.verdict) == (None, RivalVerdict.CANNOT_TELL)
+    assert "it has no interval" in answer.reason
