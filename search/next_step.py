@@ -85,17 +85,18 @@ class _Step:
     def _after(self, verified: Verified) -> Iterator[str]:
         trial, day = verified.trial, f"{verified.at:%Y-%m-%d}"
         if verified.verdict == HOLDS:
-            yield f"trial {trial} holds on unseen rows (verified {day})"
+            yield f"trial {trial} holds on {verified.rows} (verified {day})"
             yield f"take it away: {self._export(trial)}"
             yield "then make a model of it: ballast train best.yaml --save model"
-        elif verified.verdict == DOES_NOT_HOLD:
+        elif DOES_NOT_HOLD in (verified.verdict, verified.refuted and verified.refuted.verdict):
+            refuted = verified.refuted or verified
             yield (
-                f"trial {trial} was refuted on unseen rows (verified {day}); another trial would face the "
-                "same rows at a stricter level, so change the study first"
+                f"trial {trial} was refuted on {refuted.rows} (verified {refuted.at:%Y-%m-%d}); another trial "
+                "would face the same rows at a stricter level, so change the study first"
             )
             yield f"what to change: {'; '.join(self._changes())}"
         else:
-            yield f"the unseen rows cannot tell whether trial {trial} holds (verified {day})"
+            yield f"{verified.rows} cannot tell whether trial {trial} holds (verified {day})"
             yield self._to_tell(verified)
 
     def _changes(self) -> Iterator[str]:

@@ -168,7 +168,9 @@ def _require_interval(trained: _Trained, look: int, searches: tuple[Search, ...]
     if errors.all() or not by_seed:
         return
     try:
-        _interval(np.mean(by_seed, axis=0), errors, trained.data.horizon, confidence(look, candidates(searches)))
+        _interval(
+            np.mean(by_seed, axis=0), errors, trained.data.horizon, confidence(look, candidates(searches))
+        )
     except ValueError as error:
         raise RequestError(
             f"{trained.candidate.resolved.path} cannot be verified on its test rows: {error}"

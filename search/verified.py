@@ -1,7 +1,7 @@
 """The newest answer of `ballast verify` about a study, as its pages tell it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,8 @@ class Verified:
     trial: int
     at: datetime
     report: Mapping[str, Any]
+    refuted: "Verified | None" = None
+    """The newest earlier answer *does not hold* about the same trial: no later answer removes it."""
 
     @property
     def skill(self) -> float | None:
@@ -37,18 +39,23 @@ class Verified:
 
     def sentence(self, ceiling: float | None = None) -> str:
         """The answer with its figures, in one or two sentences; `ceiling` is that of believable skill."""
-        answer = self.verdict.capitalize()
+        answer, before = self.verdict.capitalize(), self.refuted_before()
         if self.skill is None:
-            return f"{answer}: {self.report.get('reason')}. Trial {self.trial}, verified {self._day}."
+            reason = self.report.get("reason")
+            return f"{answer}: {reason}. Trial {self.trial}, verified {self._day}.{before}"
         claimed = (self.report.get("validation") or {}).get("skill")
         was = "" if claimed is None else f"; on validation rows it was {claimed:+.4f}"
         told = (
-            f"{answer}: on {self._rows} skill {self.skill:+.4f} over {self._baseline}"
-            f"{_between(self.report.get('interval'))}, trial {self.trial}, verified {self._day}{was}."
+            f"{answer}: on {self._rows_told} skill {self.skill:+.4f} over {self._baseline}"
+            f"{_between(self.report.get('interval'))}, trial {self.trial}, verified {self._day}{was}.{before}"
         )
         if ceiling is not None and self.skill > ceiling:
             told += f" It is above the ceiling of {ceiling:.4f} for what is believable: look for a leak."
         return told + self._rival_told()
+
+    def refuted_before(self) -> str:
+        """` On 2026-11-29 it did not hold (5 seeds, 95 %).`; empty where it was not refuted before."""
+        return "" if self.refuted is None else f" {did_not_hold(self.refuted.at, self.refuted.report)}."
 
     def to_json(self) -> dict[str, Any]:
         """The shape that `status --json` promises."""
@@ -57,6 +64,7 @@ class Verified:
             "skill": self.skill,
             "strongest_rival": self.strongest_rival,
             "at": self.at.isoformat(),
+            "did_not_hold": None if self.refuted is None else self.refuted.at.isoformat(),
         }
 
     @property
@@ -64,10 +72,17 @@ class Verified:
         return f"{self.at:%Y-%m-%d}"
 
     @property
-    def _rows(self) -> str:
-        """Unseen only where no evaluation and no other study's search had used them before."""
-        used = self.report.get("look", 1) > 1 or self.report.get("searched_by")
-        return "test rows that were used before" if used else "unseen rows"
+    def rows(self) -> str:
+        """`unseen rows` only where no evaluation and no other study's search had used them before."""
+        return "the test rows" if self._used else "unseen rows"
+
+    @property
+    def _rows_told(self) -> str:
+        return "test rows that were used before" if self._used else "unseen rows"
+
+    @property
+    def _used(self) -> bool:
+        return bool(self.report.get("look", 1) > 1 or self.report.get("searched_by"))
 
     @property
     def _baseline(self) -> str:
@@ -89,13 +104,26 @@ def newest(store: Store, study: str) -> Verified | None:
     """The newest answer about a trial of this study; None where there is none.
 
     Left out are scorings that broke off, configurations that `--top` only compared, and those of another
-    store's study of the same name: their value is not the trial's on record.
+    store's study of the same name: their value is not the trial's on record. An answer after *does not hold*
+    about the same trial carries that one: asking again is another chance to be lucky.
     """
-    for evaluation in reversed(evaluations.of_study(store, study)):
-        found = _answer(evaluation)
-        if found is not None and _is_of_study(store, study, found):
-            return found
-    return None
+    told = map(_answer, reversed(evaluations.of_study(store, study)))
+    found = [each for each in told if each is not None and _is_of_study(store, study, each)]
+    if not found:
+        return None
+    first, *earlier = found
+    if first.verdict == DOES_NOT_HOLD:
+        return first
+    of_trial = (each for each in earlier if (each.trial, each.verdict) == (first.trial, DOES_NOT_HOLD))
+    return replace(first, refuted=next(of_trial, None))
+
+
+def did_not_hold(at: datetime, report: Mapping[str, Any]) -> str:
+    """`On 2026-11-29 it did not hold (5 seeds, 95 %)`, of an answer that was *does not hold*."""
+    count, interval = len(report.get("seeds") or ()), report.get("interval")
+    seeds = "1 seed" if count == 1 else f"{count} seeds"
+    level = "" if interval is None else f", {100 * interval['level']:.4g} %"
+    return f"On {at:%Y-%m-%d} it did not hold ({seeds}{level})"
 
 
 def _answer(evaluation: tables.Evaluation) -> Verified | None:

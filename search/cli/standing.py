@@ -134,7 +134,9 @@ def _rivals_told(summary: Summary) -> list[tuple[str, Cell]]:
 
 def _verified_told(summary: Summary) -> str:
     found = summary.verified
-    return "not yet" if found is None else f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d})"
+    if found is None:
+        return "not yet"
+    return f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d}).{found.refuted_before()}".rstrip(".")
 
 
 def told_best(best: Any) -> str:

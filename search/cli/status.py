@@ -85,7 +85,8 @@ def _parts(cells: "Sequence[Text]") -> "Iterator[Text]":
 def _shown(summary: "Summary") -> str:
     """`yes, not verified`, `no: does not hold`."""
     if summary.verified is not None:
-        return f"{'yes' if summary.skill_shown else 'no'}: {summary.verified.verdict}"
+        before = "" if summary.verified.refuted is None else ", did not hold before"
+        return f"{'yes' if summary.skill_shown else 'no'}: {summary.verified.verdict}{before}"
     return "yes, not verified" if summary.skill_shown else "no"
 
 

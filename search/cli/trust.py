@@ -14,6 +14,7 @@ from search.searches import Search, candidates
 from search.trust.diebold_mariano import DieboldMariano
 from search.trust.rivals import RivalVerdict
 from search.trust.timing import Timing
+from search.verified import DOES_NOT_HOLD, did_not_hold
 from search.words import cell
 from storage import tables
 
@@ -30,13 +31,22 @@ def print_report(report: "Report") -> None:
 
 def verdict_line(scored: "Scored") -> str:
     """The answer and its reason, in one line."""
-    return f"{scored.candidate.name} {scored.conclusion.answer}: {scored.conclusion.reason}."
+    return f"{scored.candidate.name}: {scored.conclusion.answer}: {scored.conclusion.reason}."
+
+
+def _refuted_before(scored: "Scored", earlier: Sequence[tables.Evaluation]) -> Iterator[str]:
+    """An earlier *does not hold* about the same configuration, which a later answer does not remove."""
+    mine = [each for each in earlier if each.configuration == scored.candidate.digest]
+    no = [each for each in mine if each.verdict == DOES_NOT_HOLD and each.report is not None]
+    if no and scored.conclusion.answer != DOES_NOT_HOLD:
+        yield f"{did_not_hold(no[-1].looked_at, no[-1].report or {})}."
 
 
 def _parts(report: "Report") -> Iterator[RenderableType]:
     first = report.scored[0]
     for scored in report.scored:
         yield verdict_line(scored)
+        yield from _refuted_before(scored, report.earlier)
         yield from _against_rivals(scored)
     yield from (f"Not as it was exported: {change}." for change in report.changes)
     yield _seed_table(first)

@@ -1,5 +1,6 @@
 """The step that a study's state asks for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -156,3 +157,27 @@ def test_after_a_verification_its_second_answer_says_which_rival_does_as_well(
 
 def test_a_study_that_beats_no_naive_forecast_is_not_compared_with_rivals() -> None:
     assert RIDGE not in next_steps(summary(-0.1, facts={"rivals": {"linear": 0.5}}))
+
+
+def test_what_was_refuted_stays_refuted_where_it_is_asked_again() -> None:
+    before = Verified("does not hold", 3, NOON, {"skill": 0.01})
+    again = replace(verified("cannot tell", look=2), refuted=before)
+    first, second = next_steps(summary(verified=again))
+    assert first.startswith("trial 3 was refuted on unseen rows (verified 2026-11-29)")
+    assert second.startswith("what to change: ")
+
+
+@pytest.mark.parametrize("used", [{"look": 2}, {"searched_by": [{"study": "other", "trials": 3}]}])
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("holds", "trial 3 holds on the test rows (verified 2026-11-29)"),
+        ("does not hold", "trial 3 was refuted on the test rows (verified 2026-11-29);"),
+        ("cannot tell", "the test rows cannot tell whether trial 3 holds (verified 2026-11-29)"),
+    ],
+)
+def test_rows_that_were_used_before_are_not_called_unseen(
+    verdict: str, told: str, used: dict[str, Any]
+) -> None:
+    first, *_ = next_steps(summary(verified=verified(verdict, **used)))
+    assert first.startswith(told)

@@ -1,6 +1,7 @@
 """Verification end to end: fresh seeds, test rows that are looked at once, looks on record, whole studies."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ import yaml
 
 from search.candidates import Interrupted, candidate_of, rivals_of
 from search.choice import best_trials
+from search.cli.trust import print_report
 from search.errors import AnswerIsNo, RequestError
 from search.evaluations import earlier_evaluations, number_of
 from search.evidence import Evidence
 from search.export import write_export
 from search.rows import forecasts, validation_rows
 from search.scored import Report
-from search.trust.conclusion import Answer
+from search.trust.conclusion import Answer, Conclusion
 from search.verification import Progress, verify
 from search.verified import newest
 from search.watching.markdown import to_markdown
@@ -353,7 +355,7 @@ def test_what_holds_ends_with_0_and_what_does_not_with_1(
     assert {"value", "skill", "interval", "baselines", "seeds", "study", "test"} <= told.json.keys()
     shown = ballast("verify", path, "--seeds", 2)
     assert shown.out.splitlines()[2].startswith(
-        f"trial {told.json['trial']} {told.json['verdict']}: the skill"
+        f"trial {told.json['trial']}: {told.json['verdict']}: the skill"
     )
     assert "looked at once before, last on" in shown.out
     assert "Probability of backtest overfitting" in shown.out
@@ -475,3 +477,20 @@ def test_an_evaluation_counts_itself_where_the_rows_on_record_are_not_known_agai
     verify(path, store, seeds=1)
     (look,) = evaluations.of_study(store, "small")
     assert number_of(look, []) == 1
+
+
+def test_a_second_verification_says_that_the_first_one_refuted_it(
+    exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, store = exported
+    first = verify(path, store, seeds=2)
+    (look,) = evaluations.of_study(store, "small")
+    evaluations.conclude(store, look.id, "does not hold", first.to_json())
+    again = verify(path, store, seeds=1)
+    unsure = replace(again.scored[0], conclusion=Conclusion(Answer.CANNOT_TELL, "rows are few"))
+    print_report(replace(again, scored=(unsure,)))
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == [
+        f"{unsure.candidate.name}: cannot tell: rows are few.",
+        f"On {look.looked_at:%Y-%m-%d} it did not hold (2 seeds, 95 %).",
+    ]

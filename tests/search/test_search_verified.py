@@ -1,5 +1,6 @@
 """The newest answer of `verify` about a study: which one it is, and its sentence."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from storage import evaluations, tables
 from storage.engine import Store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Answer, Launch, WriteStudy
+    from tests.search.conftest import Answer, Ballast, Launch, WriteStudy
 
 RIVAL: dict[str, Any] = {
     "name": "linear",
@@ -123,3 +124,33 @@ def test_rows_that_were_used_before_are_not_called_unseen(
     answer(store, 0, "holds", 0.09, **used)
     assert "on test rows that were used before skill +0.0900" in sentence(store)
     assert "unseen" not in sentence(store)
+
+
+def test_asking_again_does_not_remove_that_it_did_not_hold(store: Store, answer: "Answer") -> None:
+    answer(store, 0, "does not hold", 0.01)
+    answer(store, 1, "holds", 0.1)
+    assert "did not hold" not in sentence(store)  # that was another trial
+    answer(store, 0, "cannot tell", 0.01, interval={"low": -0.1, "high": 0.1, "level": 0.9875, "block": 1})
+    found = newest(store, "small")
+    assert found is not None
+    assert found.verdict == "cannot tell"
+    assert " On 2026-11-29 it did not hold (3 seeds, 95 %)." in found.sentence()
+    assert found.to_json()["did_not_hold"] == "2026-11-29T12:00:00+00:00"
+
+
+def test_what_the_guard_stopped_did_not_hold_either(store: Store, answer: "Answer") -> None:
+    answer(store, 0, "does not hold", None, interval=None)
+    answer(store, 0, "cannot tell", None, interval=None)
+    assert sentence(store).endswith(" verified 2026-11-29. On 2026-11-29 it did not hold (3 seeds).")
+
+
+def test_every_page_goes_on_saying_that_it_did_not_hold(
+    store: Store, answer: "Answer", ballast: "Ballast"
+) -> None:
+    answer(store, 0, "does not hold", 0.01)
+    answer(store, 0, "cannot tell", 0.01)
+    at = ("--store", store.url)
+    assert ballast("status", "small", *at).out.count("On 2026-11-29 it did not hold (3 seeds, 95 %)") == 2
+    assert "did not hold before" in " ".join(ballast("status", *at).out.split())
+    ballast("export", "small", "-o", "b.yaml", "--trial", 0, *at)
+    assert "it did not hold (3 seeds, 95 %)" in Path("b.yaml").read_text()
