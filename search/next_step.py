@@ -91,8 +91,8 @@ class _Step:
         elif DOES_NOT_HOLD in (verified.verdict, verified.refuted and verified.refuted.verdict):
             refuted = verified.refuted or verified
             yield (
-                f"trial {trial} was refuted on {refuted.rows} (verified {refuted.at:%Y-%m-%d}); another trial "
-                "would face the same rows at a stricter level, so change the study first"
+                f"trial {trial} was refuted on {refuted.rows} (verified {refuted.at:%Y-%m-%d}); another "
+                "trial would face the same rows at a stricter level, so change the study first"
             )
             yield f"what to change: {'; '.join(self._changes())}"
         else:

@@ -114,6 +114,8 @@ class Report:
     """What the whole study says, or why nothing is known."""
     changes: tuple[str, ...]
     """What is not as it was when the configuration was exported."""
+    warnings: tuple[Mapping[str, str], ...] = ()
+    """What the audit of the data warned of that may be a leak."""
 
     @property
     def holds(self) -> bool:
@@ -137,6 +139,7 @@ class Report:
             },
             "study": self.evidence if isinstance(self.evidence, str) else self.evidence.to_json(),
             "changes": list(self.changes),
+            "leak_warnings": list(self.warnings),
         }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.leak_warnings import leak_warnings, warned
 from search.references import Rival, rivals, strongest_rival
 from search.verified import HOLDS, Verified, newest
 from storage import query, tables
@@ -100,7 +101,17 @@ class Summary:
         return self.above_floor if self.verified is None else self.verified.verdict == HOLDS
 
     def sentence(self) -> str:
-        """The headline: the newest verification's answer, else what the validation rows show."""
+        """The headline: the newest verification's answer, else what the validation rows show; then what the
+        audit warned of.
+        """
+        return f"{self._answer()} {warned(self.warnings)}".rstrip()
+
+    @property
+    def warnings(self) -> list[dict[str, str]]:
+        """What the audit warned of that may be a leak."""
+        return leak_warnings(self.study.facts.get("audit") or ())
+
+    def _answer(self) -> str:
         if self.verified is None:
             return self._on_validation()
         told = self.verified.sentence(self.study.facts.get("skill_ceiling"))
@@ -167,6 +178,7 @@ class Summary:
             "verified": None if self.verified is None else self.verified.to_json(),
             "rivals_losses": rivals(self.study.facts),
             "above_naive": self.above_naive,
+            "leak_warnings": self.warnings,
         }
 
 

@@ -30,6 +30,7 @@ from search.evaluations import (
     unseen_rows,
 )
 from search.evidence import Evidence, study_evidence
+from search.leak_warnings import leak_warnings
 from search.rerun import changes_since, exported_from
 from search.rows import Floats
 from search.scored import Report, Scored
@@ -106,6 +107,7 @@ def verify(
         best_set=_best_set(scored, first) if top > 1 else None,
         evidence=_evidence(store, chosen),
         changes=_changes(chosen, study_data.table.sha256),
+        warnings=tuple(leak_warnings(map(vars, study_data.audit.findings))),
     )
 
 
@@ -159,8 +161,9 @@ def _require_naive_errors(source: str, data: Dataset) -> None:
 
 
 def _require_interval(trained: _Trained, look: int, searches: tuple[Search, ...]) -> None:
-    """Raise RequestError where the best naive forecast errs in too few test rows for an interval. Asked before
-    the evaluation is on record, and only where that can be.
+    """Raise RequestError where the best naive forecast errs in too few test rows for an interval.
+
+    It is asked before the evaluation is on record, and only where some row has no error.
     """
     _, naive = _judged_by(trained.data)
     errors = min(naive.values(), key=lambda losses: float(losses.mean()))

@@ -10,6 +10,7 @@ from search.cli.grid import Grid
 from search.cli.show import console, table
 from search.evaluations import UNKNOWABLE, source_shown
 from search.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, Quarantined
+from search.leak_warnings import warned
 from search.searches import Search, candidates
 from search.trust.diebold_mariano import DieboldMariano
 from search.trust.rivals import RivalVerdict
@@ -48,6 +49,8 @@ def _parts(report: "Report") -> Iterator[RenderableType]:
         yield verdict_line(scored)
         yield from _refuted_before(scored, report.earlier)
         yield from _against_rivals(scored)
+    if report.warnings:
+        yield warned(report.warnings)
     yield from (f"Not as it was exported: {change}." for change in report.changes)
     yield _seed_table(first)
     if len(first.values) > 1:

@@ -65,6 +65,7 @@ def test_a_study_without_an_accepted_trial_has_no_best(write_study: "WriteStudy"
         "verified": None,
         "rivals_losses": summary.study.facts["rivals"],
         "above_naive": 0,
+        "leak_warnings": [],
     }
     assert summary.sentence() == "No trial was accepted: there is no best configuration."
 
@@ -87,6 +88,7 @@ def test_after_a_verification_its_answer_is_the_headline(
         "skill": 0.02,
         "strongest_rival": None,
         "at": "2026-11-29T12:00:00+00:00",
+        "did_not_hold": None,
     }
 
 

@@ -114,7 +114,7 @@ def _order_findings(data: Dataset, target: Floats) -> list[AuditFinding]:
     if errors >= _CLUSTER_BAR:
         return []
     message = (
-        f"target: large and small values follow each other as if by chance ({errors:.1f} standard errors, "
+        f"target: large and small values follow each other as if by chance ({errors:.2f} standard errors, "
         f"market series show more than {_CLUSTER_BAR:g}); make sure that the rows stand in the order of time"
     )
     return [AuditFinding("no_clustering", "warning", "target", errors, _CLUSTER_BAR, message)]

@@ -20,7 +20,8 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     status = ballast("status", "a: b", "--json").json
     assert ran.json == status
     assert list(status) == [
-        *("study", "trials", "verdicts", "best", "skill_shown", "verified", "rivals_losses", "above_naive")
+        *("study", "trials", "verdicts", "best", "skill_shown", "verified", "rivals_losses", "above_naive"),
+        "leak_warnings",
     ]
     assert status["verified"] is None
     assert {"har", "linear"} <= status["rivals_losses"].keys()
@@ -47,7 +48,7 @@ def test_the_shape_of_a_study_that_was_verified(write_study: "WriteStudy", balla
     assert ballast("export", "small", "-o", "best.yaml").code == 0
     verified = ballast("verify", "best.yaml", "--seeds", 1, "--json").json
     status = ballast("status", "small", "--json").json
-    assert list(status["verified"]) == ["verdict", "skill", "strongest_rival", "at"]
+    assert list(status["verified"]) == ["verdict", "skill", "strongest_rival", "at", "did_not_hold"]
     assert status["verified"]["verdict"] == verified["verdict"]
     assert status["verified"]["skill"] == verified["skill"]
     assert status["skill_shown"] is (verified["verdict"] == "holds")
