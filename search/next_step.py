@@ -2,11 +2,10 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from search.references import in_words, rivals
+from search.references import in_words, network_adds, rivals
 from search.summary import Summary
 from search.verified import DOES_NOT_HOLD, HOLDS, Verified
 from storage.verdicts import Verdict
@@ -116,35 +115,31 @@ class _Step:
 
 
 def _beside_rivals(summary: Summary) -> Iterator[str]:
-    """Says so where a fitted rival does as well: the linear one if it does, as it is the simplest."""
-    if summary.best is None or summary.best.value is None or not summary.above_naive:
+    """Says so where a fitted rival does as well as the network."""
+    best, verified = summary.best, summary.verified
+    if best is None or best.value is None or not summary.above_naive:
         return
-    verified = summary.verified
-    if verified is not None and verified.strongest_rival is not None:
-        found = _equal_when_verified(verified, verified.strongest_rival)
+    if verified is not None and (rival := verified.strongest_rival) is not None:
+        losses = {rival["name"]: rival["loss"], **(verified.report.get("rivals_losses") or {})}
+        value = verified.report.get("value", math.inf)
+        told = network_adds(rival["verdict"], rival["name"], losses, value)
     else:
-        found = _equal_on_validation(summary, summary.best.value)
-    if found is not None:
-        name, does = found
-        yield f"{in_words(name)} does {does}; the network adds nothing that these rows can show"
+        told = _adds_on_validation(summary, best.value)
+    if told is not None:
+        yield told
 
 
-def _equal_when_verified(verified: Verified, rival: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The rival that does as well on the test rows, by the answer to the second question, and how well."""
-    if rival["verdict"] == "yes":
-        return None
-    losses, value = verified.report.get("rivals_losses") or {}, verified.report.get("value")
-    does = "better" if rival["verdict"] == "no" else "as well"
-    if value is not None and losses.get("linear", math.inf) <= value:
-        return "linear", does if rival["name"] == "linear" else "as well"
-    return rival["name"], does
-
-
-def _equal_on_validation(summary: Summary, best: float) -> tuple[str, str] | None:
-    """The rival over which the best trial's skill is no more than luck reaches, on the validation rows."""
+def _adds_on_validation(summary: Summary, best: float) -> str | None:
+    """A rival over which the best trial's skill is no more than luck reaches; the ridge if it is one."""
     skills = {name: 1 - best / loss for name, loss in rivals(summary.study.facts).items() if loss > 0}
     equal = [name for name, over in skills.items() if over <= summary.floor]
     if not equal:
         return None
     name = "linear" if "linear" in equal else equal[0]
-    return name, "better" if skills[name] < -summary.floor else "as well"
+    if skills[name] < -summary.floor:
+        told = f"{in_words(name)} does better; the network adds nothing"
+        return f"{told}: its skill over it is {skills[name]:+.4f}"
+    return (
+        f"{in_words(name)} does as well; the network adds nothing that these rows can show: the network's "
+        f"skill over it, {skills[name]:+.4f}, is no more than luck reaches ({summary.floor:.4f})"
+    )

@@ -3,6 +3,7 @@
 Studies of an older Ballast have no rivals in their facts; then there are none here.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,3 +64,20 @@ def absent_rivals(facts: Mapping[str, Any]) -> dict[str, str]:
 def in_words(name: str) -> str:
     """A rival as the subject of a sentence: `a ridge on these features`."""
     return _SHORT.get(name, name)
+
+
+def network_adds(verdict: str, name: str, losses: Mapping[str, float], value: float) -> str | None:
+    """What the network adds to fitted rivals on the test rows, in words without a full stop.
+
+    `verdict` answers whether it beats the strongest rival `name`: yes, no or cannot tell. `losses` are those
+    of all rivals and `value` is the network's. None for yes. The ridge is named if its loss is no higher than
+    the network's, as it is the simplest.
+    """
+    if verdict == "yes":
+        return None
+    told = "linear" if losses.get("linear", math.inf) <= value else name
+    if verdict == "no" and told == name:
+        return f"{in_words(told)} does better; the network adds nothing"
+    if losses.get(told, math.inf) <= value:
+        return f"{in_words(told)} does as well; the network adds nothing that these rows can show"
+    return f"these rows do not show that the network adds anything to {in_words(told)}"

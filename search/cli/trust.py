@@ -1,5 +1,6 @@
 """How the report of a verification looks: the answer first, then what it rests on."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median, stdev
 from typing import TYPE_CHECKING
@@ -11,9 +12,9 @@ from search.cli.show import console, table
 from search.evaluations import UNKNOWABLE, source_shown
 from search.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, Quarantined
 from search.leak_warnings import warned
+from search.references import network_adds
 from search.searches import Search, candidates
 from search.trust.diebold_mariano import DieboldMariano
-from search.trust.rivals import RivalVerdict
 from search.trust.timing import Timing
 from search.verified import DOES_NOT_HOLD, did_not_hold
 from search.words import cell
@@ -113,8 +114,9 @@ def _against_rivals(scored: "Scored") -> Iterator[str]:
     if answer is None:
         return
     yield f"Better than the strongest rival: {answer.verdict}: {answer.reason}."
-    if answer.verdict is not RivalVerdict.YES and answer.name == "linear":
-        yield "A ridge on these features does as well; the network adds nothing that these rows can show."
+    value = math.inf if scored.value is None else scored.value
+    if (told := network_adds(str(answer.verdict), answer.name, scored.rivals, value)) is not None:
+        yield f"{told[0].upper()}{told[1:]}."
     yield from (f"Rival {name} is missing: {reason}." for name, reason in scored.rivals_absent.items())
 
 

@@ -13,6 +13,9 @@ from storage import tables
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 RIDGE = "a ridge on these features does as well; the network adds nothing that these rows can show"
+BOOSTED = RIDGE.replace("a ridge", "a model of boosted trees")
+UNSURE = "these rows do not show that the network adds anything to a ridge on these features"
+WHY = "the network's skill over it, {}, is no more than luck reaches (0.0100)"
 
 
 def study(**facts: Any) -> tables.Study:
@@ -124,33 +127,41 @@ def test_what_the_test_rows_cannot_tell_needs_rows_seeds_or_a_look_for_a_leak() 
 @pytest.mark.parametrize(
     ("losses", "told"),
     [
-        ({"linear": 0.452, "boosted": 0.451}, [RIDGE]),  # the best has 0.45: less than the floor above it
+        ({"linear": 0.452, "boosted": 0.451}, [f"{RIDGE}: {WHY.format('+0.0044')}"]),
         ({"linear": 0.5}, []),
-        ({"linear": 0.5, "boosted": 0.45}, [RIDGE.replace("a ridge", "a model of boosted trees")]),
-        ({"linear": 0.40}, [RIDGE.replace("as well", "better")]),
+        ({"linear": 0.5, "boosted": 0.45}, [f"{BOOSTED}: {WHY.format('+0.0000')}"]),
+        (
+            {"linear": 0.40},
+            ["a ridge on these features does better; the network adds nothing: its skill over it is -0.1250"],
+        ),
         ({}, []),
     ],
 )
-def test_a_rival_that_does_as_well_on_validation_rows_is_named(
+def test_a_rival_that_does_as_well_on_validation_rows_is_named_with_the_reason(
     losses: dict[str, float], told: list[str]
 ) -> None:
-    assert next_steps(summary(facts={"rivals": losses}))[2:] == told
+    assert next_steps(summary(facts={"rivals": losses}))[2:] == told  # the best has 0.45, the floor is 0.01
 
 
 @pytest.mark.parametrize(
-    ("verdict", "name", "told"),
+    ("verdict", "losses", "told"),
     [
-        ("cannot tell", "linear", [RIDGE]),
-        ("no", "linear", [RIDGE.replace("as well", "better")]),
-        ("yes", "linear", []),
-        ("cannot tell", "lhar", [RIDGE.replace("a ridge on these features", "lhar")]),
+        ("cannot tell", {"linear": 0.5}, [RIDGE]),
+        ("cannot tell", {"linear": 0.51}, [UNSURE]),
+        ("cannot tell", {"lhar": 0.49, "linear": 0.5}, [RIDGE]),
+        ("cannot tell", {"lhar": 0.49, "linear": 0.6}, [RIDGE.replace("a ridge on these features", "lhar")]),
+        ("no", {"linear": 0.4}, ["a ridge on these features does better; the network adds nothing"]),
+        ("no", {"lhar": 0.4, "linear": 0.5}, [RIDGE]),
+        ("no", {"lhar": 0.4, "linear": 0.6}, ["lhar does better; the network adds nothing"]),
+        ("yes", {"linear": 0.6}, []),
     ],
 )
-def test_after_a_verification_its_second_answer_says_which_rival_does_as_well(
-    verdict: str, name: str, told: list[str]
+def test_after_a_verification_its_second_answer_says_what_the_network_adds(
+    verdict: str, losses: dict[str, float], told: list[str]
 ) -> None:
-    rival = {"name": name, "loss": 0.5, "skill": 0.0, "interval": None, "verdict": verdict}
-    found = verified("holds", strongest_rival=rival, rivals_losses={name: 0.5, "ewma": 0.9})
+    name = min(losses, key=lambda each: losses[each])
+    rival = {"name": name, "loss": losses[name], "skill": 0.0, "interval": None, "verdict": verdict}
+    found = verified("holds", strongest_rival=rival, rivals_losses={**losses, "ewma": 0.9})
     more = {"rivals": {"linear": 0.01}}  # what validation said counts no more
     assert next_steps(summary(verified=found, facts=more))[3:] == told
 
