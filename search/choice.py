@@ -165,7 +165,6 @@ _ENDINGS = {2: "second", 3: "third"}
 
 def _require(found: int, what: str, name: str, top: int) -> None:
     if found < top:
-        raise AnswerIsNo(
-            f"study {name!r} has {found} {what}, {top} cannot be exported; "
-            f"see why: ballast trials {shlex.quote(name)}"
-        )
+        has = f"{found} {what if found > 1 else what.removesuffix('s')}, {top} cannot be exported"
+        told = has if found else f"no {what.removesuffix('s')} to export"
+        raise AnswerIsNo(f"study {name!r} has {told}; see why: ballast trials {shlex.quote(name)}")

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from search.words import printable
+
 CODES = (
     "leads_target",
     "lifts_forecast",
@@ -33,6 +35,6 @@ def warned(warnings: Sequence[Mapping[str, str]]) -> str:
     """One sentence that names each column and code; empty where there is no warning."""
     if not warnings:
         return ""
-    named = [f"{found['where']} ({found['code']})" for found in warnings[:_MOST]]
+    named = [f"{printable(found['where'])} ({found['code']})" for found in warnings[:_MOST]]
     more = f" and {len(warnings) - _MOST} more" if len(warnings) > _MOST else ""
     return f"The audit warned of {', '.join(named)}{more}: see ballast check."

@@ -42,18 +42,18 @@ class _Step:
             yield self._none_accepted()
         elif not summary.above_naive:
             yield (
-                f"nothing is worth exporting: of {summary.accepted} accepted trials none is above "
-                f"{summary.baseline}, the best naive forecast; try other features, or more rows"
+                f"nothing is worth exporting: of {summary.accepted} accepted trials none beats the best "
+                f"naive forecast ({summary.baseline}); try other features, or more rows"
             )
-            yield f"if you want the file all the same, take it away: {self._export()}"
+            yield f"if you want the file all the same: {self._export()}"
         elif not summary.above_floor:
             yield (
                 "nothing is worth verifying yet: luck alone explains the best skill, and every look at the "
                 "test rows makes the next one stricter; try other features, or more validation rows"
             )
-            yield f"if you want the file all the same, take it away: {self._export()}"
+            yield f"if you want the file all the same: {self._export()}"
         else:
-            yield f"take it away: {self._export()}"
+            yield f"write it to a file: {self._export()}"
             yield f"then ask rows that no search has seen: ballast verify best.yaml{self.where}"
 
     def _export(self, trial: int | None = None) -> str:
@@ -85,7 +85,7 @@ class _Step:
         trial, day = verified.trial, f"{verified.at:%Y-%m-%d}"
         if verified.verdict == HOLDS:
             yield f"trial {trial} holds on {verified.rows} (verified {day})"
-            yield f"take it away: {self._export(trial)}"
+            yield f"write it to a file: {self._export(trial)}"
             yield "then make a model of it: ballast train best.yaml --save model"
         elif DOES_NOT_HOLD in (verified.verdict, verified.refuted and verified.refuted.verdict):
             refuted = verified.refuted or verified
@@ -111,7 +111,10 @@ class _Step:
             return self._find_the_leak()
         if 0 < len(verified.report.get("seeds") or ()) < _FEWEST_SEEDS:
             return f"ask with more seeds: ballast verify best.yaml{self.where} --seeds 5"
-        return "more test rows would: end data.split.validation_until earlier, or wait for new rows"
+        return (
+            "more test rows would, and only new ones are unseen: wait for them (a split that starts the test "
+            "earlier adds rows that the search has used)"
+        )
 
 
 def _beside_rivals(summary: Summary) -> Iterator[str]:

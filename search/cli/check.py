@@ -80,7 +80,7 @@ def _print(study: Path, resolved: "ResolvedStudy", found: "Audit", ok: bool) -> 
     folds = f"; folds: {len(found.folds)}, train is that of the last" if len(found.folds) > 1 else ""
     screen.print(f"rows: {rows}{folds}" if rows else "rows: none could be split", markup=False)
     if found.worked_row is not None:
-        screen.print(found.worked_row.sentence, markup=False, soft_wrap=True)
+        screen.print(found.worked_row.sentence, markup=False)
     verdict = (
         f"ready: ballast run {shlex.quote(str(study))}"
         if ok

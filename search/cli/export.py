@@ -52,6 +52,7 @@ def export(
 ) -> None:
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
     from search.choice import ASKED_FOR, Choice, accepted_trial, choose
+    from search.cli.show import console
     from search.evidence import with_measured_floor
     from search.export import write_export
     from search.summary import summarise
@@ -95,9 +96,11 @@ def export(
         return
     for choice, path in zip(chosen, paths, strict=True):
         _print(choice, path)
-    print(with_measured_floor(opened, summarise(opened, name)).sentence())
+    screen = console()
+    screen.print(with_measured_floor(opened, summarise(opened, name)).sentence(), markup=False)
     if version is not None:
-        print(f"reproduced to the last bit, and registered as version {version} of {register}")
+        told = f"reproduced to the last bit, and registered as version {version} of {register}"
+        screen.print(told, markup=False)
     if report is not None:
         from search.cli.trust import print_report
 
@@ -126,11 +129,14 @@ def _shape(choice: "Choice", path: Path, answers: "Mapping[int | None, Scored]")
 
 
 def _print(choice: "Choice", path: Path) -> None:
+    from search.cli.show import console
+
     trial, why = choice.trial, choice.why
-    command = f"ballast train {shlex.quote(str(path))}"
-    print(f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {command}")
+    command, screen = f"ballast train {shlex.quote(str(path))}", console()
+    told = f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {command}"
+    screen.print(told, markup=False, soft_wrap=True)  # a command is to be copied whole
     if why.by != "trial":
-        print(f"chosen by {why.by}: {why.sentence}.")
+        screen.print(f"chosen by {why.by}: {why.sentence}.", markup=False)
 
 
 def _register(store: "Store", trial: "Trial", path: Path, uri: str, name: str) -> str:

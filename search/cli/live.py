@@ -60,6 +60,8 @@ class Lines:
         tally = self._tally
         tally.add(end)
         value = "" if end.value is None else f", loss {end.value:.6f}, skill {end.skill:+.4f}"
+        if end.judgement.verdict is Verdict.SUSPICIOUS:
+            value = ""  # its message names the number that was refused
         log.info(
             "trial %d is %s%s (%s); %d of %d, %s left",
             end.number,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +60,11 @@ def existing_store(option: str | None) -> "Store":
     from storage.engine import open_store
 
     return open_store(store_url(option), create=False)
+
+
+def store_option(store: "Store") -> str:
+    """` --store URL` for commands that are to find this store; empty where they find it without."""
+    return "" if store.url == store_url(None) else f" --store {shlex.quote(store.shown_url)}"
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:

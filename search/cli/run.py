@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +19,7 @@ from search.cli.options import (
     Verbose,
     WarmStart,
     print_json,
+    store_option,
     store_url,
 )
 
@@ -220,7 +220,7 @@ def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
         screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
     screen.print(summary.sentence(), markup=False)
-    where = "" if study.store.url == store_url(None) else f" --store {shlex.quote(study.store.shown_url)}"
+    where = store_option(study.store)
     values = study.resolved.trial_config
     habits = Habits(values.data.split.method, values.training.schedule)
     for line in next_steps(summary, where, habits):

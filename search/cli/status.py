@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, existing_store, print_json
+from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,9 +93,14 @@ def _shown(summary: "Summary") -> str:
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     from search.cli.grid import facts
     from search.cli.standing import facts_of, running_table, standing
+    from search.next_step import next_steps
+    from search.words import printable
 
     now = standing(store, summary)
     screen.print(summary.sentence(), markup=False)
+    if summary.best is None and summary.verdicts and not now.running:
+        for line in next_steps(summary, store_option(store)):
+            screen.print(printable(line), markup=False, soft_wrap="ballast " in line)
     screen.print()
     screen.print(facts(facts_of(now)))
     if now.running:

@@ -64,7 +64,13 @@ def layer_cell(layer: Layer) -> Text:
 def ending(
     number: int, verdict: Verdict | None, value: float | None, skill: float | None, message: str | None
 ) -> Text:
-    """`trial 12 unstable, loss 0.46, skill +0.16: why it ended`, on one line, however long the reason."""
+    """`trial 12 unstable, loss 0.46, skill +0.16: why it ended`, on one line, however long the reason.
+
+    A suspicious trial has no loss and no skill here: its reason names the number that was refused, and those
+    of an earlier epoch would contradict it.
+    """
+    if verdict is Verdict.SUSPICIOUS:
+        value = skill = None
     line = Text(f"trial {number} ", no_wrap=True, overflow="ellipsis") + verdict_cell(verdict)
     if value is not None:
         line.append(f", loss {value:.6f}")

@@ -15,6 +15,7 @@ from search.leak_warnings import warned
 from search.references import network_adds
 from search.searches import Search, candidates
 from search.trust.diebold_mariano import DieboldMariano
+from search.trust.resampling import FEWEST_ROWS
 from search.trust.timing import Timing
 from search.verified import DOES_NOT_HOLD, did_not_hold
 from search.words import cell
@@ -105,7 +106,7 @@ def _comparison(
         )
         for name, loss in sorted(losses.items(), key=lambda pair: pair[1])
     ]
-    return table((kind, "loss", "skill over it", "Diebold–Mariano", "p"), rows)
+    return table((kind, "loss", "skill over it", "Diebold–Mariano", "p (not better)"), rows)
 
 
 def _against_rivals(scored: "Scored") -> Iterator[str]:
@@ -125,7 +126,7 @@ def _set_sentence(report: "Report") -> str:
     assert found is not None
     told = ", ".join(f"{name} (p {p:.3f})" for name, p in found.p_values.items())
     return (
-        f"Model confidence set: with {1 - found.size:.0%} confidence the best is among "
+        f"Model confidence set: with {100 * (1 - found.size):.4g} % confidence the best is among "
         f"{', '.join(found.included)}. All: {told}."
     )
 
@@ -137,14 +138,12 @@ def _rows_told(report: "Report") -> Iterator[str]:
         f"{scored.rows['test']} test rows of {source_shown(unseen.source)}, "
         f"{unseen.first_time:%Y-%m-%d} to {unseen.last_time:%Y-%m-%d}"
     )
-    used = [*_evaluations_told(report.earlier), *map(_search_told, scored.searches)]
+    used = [*_evaluations_told(report), *map(_search_told, scored.searches)]
     if used:
-        searched = (
-            f", and searches count as {candidates(scored.searches) - 1:.4g} more" if scored.searches else ""
-        )
+        searched = f"; {_searches_counted(scored.searches)}" if scored.searches else ""
         yield (
             f"{rows}: {'; '.join(used)}. {scored.candidate.name} is configuration {scored.look} that these "
-            f"rows judge{searched}, hence a confidence of {_level(scored)}. Rows that are used again are no "
+            f"rows judge{searched}; hence a confidence of {_level(scored)}. Rows that are used again are no "
             "longer unseen."
         )
     else:
@@ -152,21 +151,46 @@ def _rows_told(report: "Report") -> Iterator[str]:
     yield f"{UNKNOWABLE}."
 
 
-def _evaluations_told(earlier: Sequence[tables.Evaluation]) -> Iterator[str]:
-    if earlier:
-        last = earlier[-1]
+def _evaluations_told(report: "Report") -> Iterator[str]:
+    """Who scored these rows before, for each command that did, and which of the rows."""
+    for kind in dict.fromkeys(each.kind for each in report.earlier):
+        of_kind = [each for each in report.earlier if each.kind == kind]
+        last = of_kind[-1]
         whose = f"trial {last.trial} of {last.study}" if last.trial is not None else f"a file of {last.study}"
         yield (
-            f"looked at {_times(len(earlier))} before, last on {last.looked_at:%Y-%m-%d} by {last.looked_by} "
-            f"({last.kind}, {whose}: {last.verdict or 'broken off'})"
+            f"looked at {_times(len(of_kind))} before by ballast {kind}{_shared_rows(report, of_kind)}, "
+            f"last on {last.looked_at:%Y-%m-%d} by {last.looked_by} ({whose}: {last.verdict or 'broken off'})"
         )
+
+
+def _shared_rows(report: "Report", earlier: Sequence[tables.Evaluation]) -> str:
+    """`, on 60 % of them, 2019-01-02 to 2020-12-31`: the widest part that was scored, and the span of all."""
+    parts = [part for each in earlier if (part := report.unseen.shared_with(each)) is not None]
+    if not parts:
+        return ""
+    share, first = max(part.share for part in parts), min(part.first for part in parts)
+    at_most = "up to " if len({part.share for part in parts}) > 1 else ""
+    last = max(part.last for part in parts)
+    return f", on {at_most}{_percent(share)} of them, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
 def _search_told(search: Search) -> str:
     return (
-        f"study {search.study!r} searched on {search.share:.0%} of them, {search.first:%Y-%m-%d} to "
+        f"study {search.study!r} searched on {_percent(search.share)} of them, {search.first:%Y-%m-%d} to "
         f"{search.last:%Y-%m-%d}, with {search.trials} trials"
     )
+
+
+def _searches_counted(searches: Sequence[Search]) -> str:
+    """`3 trials on half of the rows count as 3·√0.5 = 2.12 configurations`."""
+    counted = [f"{each.trials}·√{each.share:.3g}" for each in searches]
+    trials = " and ".join(f"{each.trials} trials on {_percent(each.share)}" for each in searches)
+    total = candidates(searches) - 1
+    return f"{trials} of the rows count as {' + '.join(counted)} = {total:.3g} configurations"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _times(count: int) -> str:
@@ -174,7 +198,7 @@ def _times(count: int) -> str:
 
 
 def _level(scored: "Scored") -> str:
-    return "none" if scored.interval is None else f"{scored.interval.level:.4g}"
+    return "none" if scored.interval is None else f"{100 * scored.interval.level:.4g} %"
 
 
 def _of_study(evidence: Evidence | str) -> Sequence[str]:
@@ -182,8 +206,8 @@ def _of_study(evidence: Evidence | str) -> Sequence[str]:
         return [f"Nothing is known of a whole study: {cell(evidence)}."]
     told = [
         f"The study: luck alone reaches a validation skill of {evidence.noise_floor:.4f} by the formula, of "
-        f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; how "
-        f"well luck explains the best of them: p {evidence.luck:.3f}."
+        f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; p "
+        f"value of luck {_p(evidence.luck)}."
     ]
     if evidence.overfitting is not None:
         found = evidence.overfitting
@@ -214,12 +238,17 @@ def _timing_sentence(name: str, found: Timing) -> str:
     }[name]
     differs = f"its position differs in {found.differing} of {found.rows} rows"
     if found.sharpe is None or found.expected_maximum is None or found.probability is None:
-        return f"Beyond {over}: nothing to tell, {differs}."
+        return f"Beyond {over}: nothing to tell, {differs}; it takes {FEWEST_ROWS}."
     return (
         f"Beyond {over}: {differs}, where the difference has a Sharpe ratio of {found.sharpe:+.4f} per "
         f"row, and the luckiest of {found.trials} trials reaches {found.expected_maximum:+.4f}; deflated "
         f"Sharpe ratio {found.probability:.3f}."
     )
+
+
+def _p(value: float) -> str:
+    """`0.012`, or `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _quarantined_sentence(found: Quarantined) -> str:

@@ -2,7 +2,9 @@
 
 import shlex
 from collections.abc import Mapping
+from typing import Any
 
+from search.next_step import Habits, next_steps
 from search.references import FORECASTS, absent_rivals, rivals
 from search.summary import MeasuredFloor
 from search.watching.blocks import Block, Code, Paragraph, Table
@@ -10,6 +12,8 @@ from search.watching.trial_sections import loss, skill
 from search.watching.view import StudyView
 from search.words import cell
 from storage.verdicts import Verdict
+
+_HABITS = ("data.split.method", "training.schedule")
 
 
 def result(view: StudyView) -> list[Block]:
@@ -54,6 +58,8 @@ def verified(view: StudyView, where: str) -> list[Block]:
     """What its configurations showed on test rows, one row for each evaluation."""
     if not view.evaluations and view.summary.best is None:
         return [Paragraph("Nothing of it was scored on the test rows: no trial was accepted.")]
+    if not view.evaluations and not (view.summary.above_naive and view.summary.above_floor):
+        return [Paragraph("Nothing of it was scored on the test rows.")]
     if not view.evaluations:
         return [
             Paragraph("Nothing of it was scored on the test rows yet, and what a search finds is lucky:"),
@@ -65,11 +71,18 @@ def verified(view: StudyView, where: str) -> list[Block]:
             each.trial,
             each.verdict or "broken off",
             None if each.report is None else skill(each.report["skill"]),
+            _over_strongest(each.report),
             None if each.report is None else each.report["reason"],
         )
         for each in view.evaluations
     ]
-    return [Table(("looked at", "trial", "answer", "skill", "reason"), rows)]
+    return [Table(("looked at", "trial", "answer", "skill", "over the strongest rival", "reason"), rows)]
+
+
+def _over_strongest(report: Mapping[str, Any] | None) -> str | None:
+    """The second answer: `cannot tell (lhar, -0.0030)`."""
+    rival = None if report is None else report.get("strongest_rival")
+    return None if rival is None else f"{rival['verdict']} ({rival['name']}, {skill(rival['skill'])})"
 
 
 def baselines(view: StudyView) -> Table:
@@ -140,19 +153,29 @@ def clamps(view: StudyView) -> list[Block]:
 
 
 def best(view: StudyView, where: str) -> list[Block]:
-    """The best configuration and how to take it away; `where` is as for `command`."""
+    """The best configuration and the next step, as `ballast run` tells it; `where` is as for `command`."""
     trial = view.summary.best
     if trial is None:
         return [Paragraph("There is no best configuration yet.")]
     told = f"Trial {trial.number}: loss {loss(trial.value)}, skill {skill(trial.skill)}, seed {trial.seed}."
-    export = command("export", view, where, "-o best.yaml")
-    if where:  # a line that a phone's width takes
-        export = " \\\n    ".join((command("export", view, ""), where.strip(), "-o best.yaml"))
+    values = {setting.key: setting.value for setting in view.settings}
+    habits = Habits(*(str(values[key]) for key in _HABITS if key in values))
     return [
         Paragraph(told),
         Table(("setting", "value"), sorted(trial.params.items())),
-        Code(f"{export}\nballast train best.yaml"),
+        *(block for line in next_steps(view.summary, where, habits) for block in _step(line, where)),
     ]
+
+
+def _step(line: str, where: str) -> list[Block]:
+    """A next step as a sentence, its command below it."""
+    told, _, asked = line.partition(": ballast ")
+    sentence = f"{told[0].upper()}{told[1:]}"
+    if not asked:
+        return [Paragraph(f"{sentence}.")]
+    if where:  # a line that a phone's width takes
+        asked = asked.replace(where, f" \\\n    {where.strip()} \\\n   ").removesuffix(" \\\n   ")
+    return [Paragraph(f"{sentence}:"), Code(f"ballast {asked}")]
 
 
 def command(verb: str, view: StudyView, where: str, options: str = "") -> str:

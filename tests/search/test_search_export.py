@@ -79,7 +79,7 @@ def test_a_trial_that_is_not_accepted_is_not_exported(write_study: "WriteStudy",
         AnswerIsNo, match=r"trial 0 of study 'small' is suspicious \(skill_too_high\); only accepted"
     ):
         accepted_trial(done.store, "small", 0)
-    with pytest.raises(AnswerIsNo, match="0 accepted trials, 2 cannot be exported"):
+    with pytest.raises(AnswerIsNo, match="study 'small' has no accepted trial to export; see why"):
         best_trials(done.store, "small", 2)
     with pytest.raises(TrialUnknown, match="has no trial 9"):
         accepted_trial(done.store, "small", 9)

@@ -61,7 +61,7 @@ def verified(verdict: str, skill: float = 0.02, **report: Any) -> Verified:
 
 def test_skill_on_validation_rows_is_exported_and_then_verified() -> None:
     assert next_steps(summary(), " --store x") == [
-        "take it away: ballast export 'a b' --store x -o best.yaml",
+        "write it to a file: ballast export 'a b' --store x -o best.yaml",
         "then ask rows that no search has seen: ballast verify best.yaml --store x",
     ]
 
@@ -84,8 +84,10 @@ def test_where_no_trial_was_accepted_the_counts_say_why() -> None:
 
 def test_where_no_trial_is_above_the_naive_forecast_nothing_is_worth_exporting() -> None:
     first, second = next_steps(summary(-0.02))
-    assert first.startswith("nothing is worth exporting: of 4 accepted trials none is above har")
-    assert second.endswith("take it away: ballast export 'a b' -o best.yaml")
+    assert first.startswith(
+        "nothing is worth exporting: of 4 accepted trials none beats the best naive forecast (har)"
+    )
+    assert second.endswith("the file all the same: ballast export 'a b' -o best.yaml")
 
 
 @pytest.mark.parametrize("measured", [None, MeasuredFloor(0.05, 4)])
@@ -98,7 +100,7 @@ def test_a_skill_that_luck_explains_is_not_worth_verifying(measured: MeasuredFlo
 def test_what_holds_is_made_a_model_of() -> None:
     assert next_steps(summary(verified=verified("holds"))) == [
         "trial 3 holds on unseen rows (verified 2026-11-29)",
-        "take it away: ballast export 'a b' --trial 3 -o best.yaml",
+        "write it to a file: ballast export 'a b' --trial 3 -o best.yaml",
         "then make a model of it: ballast train best.yaml --save model",
     ]
 
@@ -117,7 +119,7 @@ def test_what_the_test_rows_cannot_tell_needs_rows_seeds_or_a_look_for_a_leak() 
     def told(answer: Verified) -> str:
         return next_steps(summary(verified=answer))[1]
 
-    assert told(verified("cannot tell")).startswith("more test rows would: ")
+    assert told(verified("cannot tell")).startswith("more test rows would, and only new ones are unseen")
     assert told(verified("cannot tell", seeds=[{}])) == (
         "ask with more seeds: ballast verify best.yaml --seeds 5"
     )

@@ -179,7 +179,7 @@ def test_a_training_with_a_moved_split_is_on_record(
     assert told["look"] == 2
     assert told["interval"]["level"] == pytest.approx(confidence(2))
     shown = " ".join(ballast("verify", target, "--seeds", 1).out.split())
-    assert "looked at 2 times before" in shown
+    assert "looked at 2 times before by ballast train, on " in shown
 
 
 def test_a_training_is_on_record_where_there_was_no_store(

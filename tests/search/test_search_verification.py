@@ -357,7 +357,7 @@ def test_what_holds_ends_with_0_and_what_does_not_with_1(
     assert shown.out.splitlines()[2].startswith(
         f"trial {told.json['trial']}: {told.json['verdict']}: the skill"
     )
-    assert "looked at once before, last on" in shown.out
+    assert "looked at once before by ballast verify, on 100 % of them, " in shown.out
     assert "Probability of backtest overfitting" in shown.out
 
 
@@ -376,7 +376,7 @@ def test_an_export_that_is_verified_says_what_came_of_it(exported: Exported, bal
 def test_the_pages_of_a_study_tell_every_look(exported: Exported) -> None:
     path, store = exported
     before = to_markdown(study_note(study_view(store, "small")))
-    assert "ballast export small -o best.yaml --verify" in before
+    assert "Nothing of it was scored on the test rows." in before
     report = verify(path, store, seeds=1)
     after = to_markdown(study_note(study_view(store, "small")))
     assert f"|{report.scored[0].candidate.number}|{report.scored[0].conclusion.answer}|" in after

@@ -262,7 +262,7 @@ def test_a_hostile_study_name_works_or_is_refused(
     assert ballast("train", "best.yaml").code == 0
     assert ballast("db", "check", *at).code == 0
     assert set(tmp_path.parent.iterdir()) == before
-    hints = re.findall(r"take it away: (.+)", ran.out)
+    hints = re.findall(r"write it to a file: (.+)", ran.out)
     for ending in (("explain",), ("export", "-o", "x.yaml")):
         told = ballast(*ending, "--trial", 7, *at, "--", name)
         assert told.code == 2

@@ -90,6 +90,8 @@ def _cells(config: DataConfig, table: Table, row: int) -> str:
         return f"{target.transform} of the feature {target.of} at {span}"
     if len(back) > 2:
         return f"{target.transform} of {', '.join(map(str, names))} at {span}"
+    if target.transform == "raw":
+        return f"{names[0]} of the row {times[0]}"
     cells = [
         f"{name} {table.frame[name].to_numpy()[each]:g} at {time}"
         for each, time in zip(rows, times, strict=True)

@@ -122,9 +122,7 @@ def test_unknown_studies_and_trials_are_told_with_what_is_there(
         _says(ballast(name, "smal", *rest), 2, "no study 'smal'", "did you mean 'small'")
     _says(ballast("explain", "small", "--trial", 7), 2, "no trial 7", "ballast trials small")
     _says(ballast("export", "small", "-o", "x.yaml", "--trial", 7), 2, "no trial 7")
-    _says(
-        ballast("export", "small", "-o", "x.yaml", "--top", 5), 1, "1 accepted trials, 5 cannot be exported"
-    )
+    _says(ballast("export", "small", "-o", "x.yaml", "--top", 5), 1, "1 accepted trial, 5 cannot be exported")
     _says(ballast("export", "small", "-o", "no/x.yaml"), 2, "there is no folder no", "mkdir -p no")
     _says(ballast("export", "small", "-o", "."), 2, "it is a folder")
     _says(ballast("export", "small", "-o", "x.yaml", "--top", 2, "--trial", 0), 2, "--top")

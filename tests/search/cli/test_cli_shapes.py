@@ -119,7 +119,7 @@ def test_a_pipe_gets_no_escape_codes_and_no_folded_keys(
     assert "\x1b" not in shown.out + shown.err
     assert "models.gru.dropout" in shown.out
     assert "best configuration: trial" in shown.out
-    assert "take it away: ballast export small -o best.yaml" in shown.out
+    assert "write it to a file: ballast export small -o best.yaml" in shown.out
     for command in (
         ("trials", "small"),
         ("status",),

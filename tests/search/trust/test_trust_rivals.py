@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from search.trust.rivals import RivalVerdict, strongest_rival
+from search.trust.interval import Interval
+from search.trust.rivals import RivalAnswer, RivalVerdict, strongest_rival
 
 ROWS = 400
 
@@ -15,11 +16,16 @@ def errors(seed: int, *slips: float) -> list[np.ndarray]:
     return [(noise + slip * rng.standard_normal(ROWS)) ** 2 for slip in slips]
 
 
+def interval_of(answer: RivalAnswer) -> Interval:
+    assert answer.interval is not None
+    return answer.interval
+
+
 def test_a_model_that_is_better_than_every_rival_gets_a_yes() -> None:
     model, near, far = errors(0, 0.0, 1.0, 2.0)
     answer = strongest_rival(model, {"far": far, "near": near})
     assert (answer.name, answer.verdict) == ("near", RivalVerdict.YES)
-    assert answer.interval.low > 0
+    assert interval_of(answer).low > 0
     assert answer.skill == pytest.approx(1 - model.mean() / near.mean())
     assert answer.loss == pytest.approx(near.mean())
     assert "beats every rival" in answer.reason
@@ -36,7 +42,7 @@ def test_equally_good_forecasts_cannot_be_told_apart() -> None:
     model, one, other = errors(2, 0.3, 0.3, 0.3)
     answer = strongest_rival(model, {"one": one, "other": other})
     assert answer.verdict is RivalVerdict.CANNOT_TELL
-    assert answer.interval.low < 0 < answer.interval.high
+    assert interval_of(answer).low < 0 < interval_of(answer).high
 
 
 def test_a_copy_of_the_model_cannot_be_told_from_it() -> None:
@@ -50,9 +56,9 @@ def test_each_further_rival_raises_the_level_of_the_interval() -> None:
     model, *rivals = errors(4, 0.3, 0.2, 0.9, 0.9, 0.9)
     alone = strongest_rival(model, {"best": rivals[0]})
     among = strongest_rival(model, {"best": rivals[0], "b": rivals[1], "c": rivals[2], "d": rivals[3]})
-    assert alone.interval.level == pytest.approx(0.95)
-    assert among.interval.level == pytest.approx(1 - 0.05 / 4)
-    assert among.interval.low < alone.interval.low < alone.interval.high < among.interval.high
+    assert interval_of(alone).level == pytest.approx(0.95)
+    assert interval_of(among).level == pytest.approx(1 - 0.05 / 4)
+    assert interval_of(among).low < interval_of(alone).low < interval_of(alone).high < interval_of(among).high
 
 
 def test_a_rival_with_wilder_losses_than_the_strongest_may_still_stand_in_the_way_of_a_yes() -> None:
@@ -61,7 +67,7 @@ def test_a_rival_with_wilder_losses_than_the_strongest_may_still_stand_in_the_wa
     wild[7] += ROWS * (near.mean() - model.mean()) * 1.2  # worse by one row alone
     answer = strongest_rival(model, {"near": near, "wild": wild})
     assert answer.name == "near"
-    assert answer.interval.low > 0
+    assert interval_of(answer).low > 0
     assert answer.verdict is RivalVerdict.CANNOT_TELL
     assert "not sure that the model beats wild" in answer.reason
 
@@ -69,7 +75,7 @@ def test_a_rival_with_wilder_losses_than_the_strongest_may_still_stand_in_the_wa
 def test_the_horizon_reaches_both_the_interval_and_the_tests() -> None:
     model, rival = errors(6, 0.0, 1.0)
     daily, overlapping = (strongest_rival(model, {"it": rival}, horizon=h) for h in (1, 22))
-    assert overlapping.interval.block >= 22
+    assert interval_of(overlapping).block >= 22
     assert overlapping.comparisons["it"].statistic != daily.comparisons["it"].statistic
 
 

@@ -52,7 +52,7 @@ def test_a_column_that_is_shifted_already_keeps_its_row_and_one_that_is_not_is_s
         assert found.target == row + ahead
         assert found.features_until == str(table.times[row].date())
         assert found.target_at == str(table.times[row + horizon].date())
-        assert f"raw of y {row + ahead} at {table.times[row + ahead].date()}" in found.made_of
+        assert f"y of the row {table.times[row + ahead].date()}" in found.made_of
 
 
 def test_a_return_names_the_two_prices_that_it_is_made_of(
