@@ -1,9 +1,11 @@
 """Values in words: how a number, a setting or a place is written wherever people read it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from storage import tables
 from storage.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from storage import tables
 
 COLOURS: dict[Verdict | None, str] = {
     Verdict.ACCEPTED: "#009e73",
@@ -73,7 +75,7 @@ def reach(value: Any) -> str:
     return f"{cell(value['low'])} to {cell(value['high'])}{step}{' (log)' if value.get('log') else ''}"
 
 
-def refused(found: tables.Finding) -> str:
+def refused(found: "tables.Finding") -> str:
     """The number that was too good to be true, and its limit: `+0.9987 > +0.3000`, `1.2e-09 < 1e-08`."""
     if found.threshold is None:
         return f"{found.value:.4g}"

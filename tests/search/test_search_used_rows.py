@@ -61,7 +61,8 @@ def test_the_answer_says_who_searched_and_what_is_not_known(
     searched: Store, other: Path, ballast: "Ballast"
 ) -> None:
     shown = " ".join(ballast("verify", other, "--seeds", 1).out.split())
-    assert "study 'small' searched on 50% of them" in shown
+    assert "study 'small' searched on 50 % of them" in shown
+    assert "3 trials on 50 % of the rows count as 3·√0.5 = 2.12 configurations; hence" in shown
     assert "with 3 trials" in shown
     assert "nobody has looked at them" not in shown
     assert "in another store, in a notebook" in shown
@@ -179,7 +180,8 @@ def test_a_training_with_a_moved_split_is_on_record(
     assert told["look"] == 2
     assert told["interval"]["level"] == pytest.approx(confidence(2))
     shown = " ".join(ballast("verify", target, "--seeds", 1).out.split())
-    assert "looked at 2 times before by ballast train, on " in shown
+    assert "looked at once before by ballast train, on " in shown
+    assert "looked at once before by ballast verify, on 100 % of them, 2002-" in shown
 
 
 def test_a_training_is_on_record_where_there_was_no_store(

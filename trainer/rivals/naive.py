@@ -37,6 +37,7 @@ def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
       too, and without the long means in the first rows, which lack the history. Corsi (2009), "A Simple
       Approximate Long-Memory Model of Realized Volatility".
     - `ar`, for any other kind: least squares on the last p values of the one-row series, p by BIC.
+    - Both also see the part of the target that is known already, where its window is longer than its horizon.
     - `seasonal`, where bars are finer than days: the mean target of the same bar on the last 22 days.
 
     All are fitted on every row that training windows see, so that none changes with `seq_len`.
@@ -79,11 +80,23 @@ def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:
     """Regressors of HAR at every row, (T, K), NaN where the history is too short; the first is a one."""
     history = data.history
     means = [trailing_mean(history.own, span) for span in spans]
+    return with_intercept(*means, *begun_terms(data), *slot_terms(data))
+
+
+def begun_terms(data: Dataset) -> tuple[Floats, ...]:
+    """The part of the target that is known at each row, (T,); none where it begins after the row."""
+    return () if data.history.begun is None else (data.history.begun,)
+
+
+def slot_terms(data: Dataset) -> tuple[Floats, ...]:
+    """Mean of the target and of the one-row series over training rows of the same bar of the day, each (T,);
+    none in a table of daily or longer bars.
+    """
+    history = data.history
     if history.per_day == 1:
-        return with_intercept(*means)
+        return ()
     target = data.target.astype(np.float64)
-    of_slot = (slot_means(values, history.slots, data.fitting) for values in (target, history.own))
-    return with_intercept(*means, *of_slot)
+    return tuple(slot_means(values, history.slots, data.fitting) for values in (target, history.own))
 
 
 def seasonal(data: Dataset) -> Floats:
@@ -116,7 +129,7 @@ def _autoregression(data: Dataset, target: Floats) -> Floats:
     independent = max(len(fit) / data.horizon, 2.0)
 
     def criterion(order: int) -> tuple[float, Floats]:
-        forecasts = least_squares(with_intercept(*lags[:order]), target, fit)
+        forecasts = least_squares(with_intercept(*lags[:order], *begun_terms(data)), target, fit)
         error = max(float(np.mean((target[fit] - forecasts[fit]) ** 2)), np.finfo(np.float64).tiny)
         return independent * np.log(error) + order * np.log(independent), forecasts
 

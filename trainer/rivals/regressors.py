@@ -42,8 +42,8 @@ def trailing_mean(values: Floats, span: int) -> Floats:
 
 
 def first_known(values: Floats) -> int:
-    """The first row of (T,) that is not NaN; T where all are."""
-    known = ~np.isnan(values)
+    """The first row of (T,) that is finite; T where none is."""
+    known = np.isfinite(values)
     return int(np.argmax(known)) if known.any() else len(values)
 
 

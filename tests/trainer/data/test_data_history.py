@@ -160,3 +160,26 @@ def test_the_returns_are_those_of_the_target_and_not_of_another_asset(
     found = history_of(config, table, built).returns
     assert found is not None
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_known_of_a_target_that_has_begun_is_kept(
+    settings: Settings, read: Read, lines: list[list[str]]
+) -> None:
+    target = {"of": "vol", "transform": "rolling_mean", "window": 8, "kind": "volatility", "horizon": 3}
+    config = settings(features=FEATURES, target=target)
+    table = read(config, lines)
+    built = build_series(config, table)
+    expected = one_row(table, "range").rolling(5).mean().to_numpy()[built.first : built.stop]
+    begun = history_of(config, table, built).begun
+    assert begun is not None
+    np.testing.assert_allclose(begun, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("window", [2, 3])
+def test_a_target_that_begins_after_its_row_has_nothing_known(
+    settings: Settings, read: Read, lines: list[list[str]], window: int
+) -> None:
+    target = {"of": "vol", "transform": "rolling_mean", "window": window, "kind": "volatility", "horizon": 3}
+    config = settings(features=FEATURES, target=target)
+    table = read(config, lines)
+    assert history_of(config, table, build_series(config, table)).begun is None
