@@ -45,13 +45,13 @@ class _Step:
                 f"nothing is worth exporting: of {summary.accepted} accepted trials none beats the best "
                 f"naive forecast ({summary.baseline}); try other features, or more rows"
             )
-            yield f"if you want the file all the same: {self._export()}"
+            yield f"to have it all the same, write it to a file: {self._export()}"
         elif not summary.above_floor:
             yield (
                 "nothing is worth verifying yet: luck alone explains the best skill, and every look at the "
                 "test rows makes the next one stricter; try other features, or more validation rows"
             )
-            yield f"if you want the file all the same: {self._export()}"
+            yield f"to have it all the same, write it to a file: {self._export()}"
         else:
             yield f"write it to a file: {self._export()}"
             yield f"then ask rows that no search has seen: ballast verify best.yaml{self.where}"

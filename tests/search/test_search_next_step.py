@@ -87,7 +87,7 @@ def test_where_no_trial_is_above_the_naive_forecast_nothing_is_worth_exporting()
     assert first.startswith(
         "nothing is worth exporting: of 4 accepted trials none beats the best naive forecast (har)"
     )
-    assert second.endswith("the file all the same: ballast export 'a b' -o best.yaml")
+    assert second.endswith("write it to a file: ballast export 'a b' -o best.yaml")
 
 
 @pytest.mark.parametrize("measured", [None, MeasuredFloor(0.05, 4)])
