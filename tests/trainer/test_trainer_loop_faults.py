@@ -312,7 +312,7 @@ def test_nan_in_validation_rows_alone_is_never_reported_as_an_epoch(
     assert result.outcome is Outcome.UNSTABLE
     assert kinds(result) == [kind]
     assert result.findings[0].step is None
-    assert str(market.times[market.validation[40]]) in str(result.findings[0].cell)
+    assert market.when(int(market.validation[40])) in str(result.findings[0].cell)
     assert (seen, result.epochs, result.value, result.weights) == ([], (), None, None)
 
 

@@ -163,9 +163,9 @@ def _returns(config: DataConfig, table: "Table", built: "BuiltSeries", own: Floa
 
 def _agreement(sizes: Floats, own: Floats) -> float:
     """Correlation in the first half of the rows, where nothing is ever tested; 0 where there is none."""
-    half = len(own) // 2
-    known = np.isfinite(sizes[:half]) & np.isfinite(own[:half])
-    x, y = sizes[:half][known], own[:half][known]
+    first = len(own) // 2
+    known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
+    x, y = sizes[:first][known], own[:first][known]
     if len(x) < _FEWEST_TO_COMPARE or not np.ptp(x) or not np.ptp(y):
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])
