@@ -58,7 +58,7 @@ def run(task: Task, seed: int) -> Mapping[str, Any]:
     file["tracking"] = {"dashboard": False}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "study.yaml"
-        path.write_text(json.dumps(file))  # JSON is YAML
+        path.write_text(json.dumps(file, default=str))  # JSON is YAML; dates are written as text
         resolved = resolve(path)
         data = load(resolved)
         with opened(path) as store:
