@@ -43,7 +43,7 @@ class Verified:
         claimed = (self.report.get("validation") or {}).get("skill")
         was = "" if claimed is None else f"; on validation rows it was {claimed:+.4f}"
         told = (
-            f"{answer}: on unseen rows skill {self.skill:+.4f} over {self._baseline}"
+            f"{answer}: on {self._rows} skill {self.skill:+.4f} over {self._baseline}"
             f"{_between(self.report.get('interval'))}, trial {self.trial}, verified {self._day}{was}."
         )
         if ceiling is not None and self.skill > ceiling:
@@ -62,6 +62,12 @@ class Verified:
     @property
     def _day(self) -> str:
         return f"{self.at:%Y-%m-%d}"
+
+    @property
+    def _rows(self) -> str:
+        """Unseen only where no evaluation and no other study's search had used them before."""
+        used = self.report.get("look", 1) > 1 or self.report.get("searched_by")
+        return "test rows that were used before" if used else "unseen rows"
 
     @property
     def _baseline(self) -> str:

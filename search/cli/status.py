@@ -76,10 +76,10 @@ def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") ->
 
 
 def _parts(cells: "Sequence[Text]") -> "Iterator[Text]":
-    """`19 accepted (18 above har)` in two parts, each of which fits in a narrow column."""
+    """`19 accepted (18 above har)` as `19 accepted` and `18 above har`: each fits in a narrow column."""
     for cell in cells:
         at = cell.plain.find(" (")
-        yield from [cell] if at < 0 else [cell[:at], cell[at + 1 :]]
+        yield from [cell] if at < 0 else [cell[:at], cell[at + 2 : -1]]
 
 
 def _shown(summary: "Summary") -> str:

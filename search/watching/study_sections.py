@@ -52,6 +52,8 @@ def _measured(found: MeasuredFloor) -> str:
 
 def verified(view: StudyView, where: str) -> list[Block]:
     """What its configurations showed on test rows, one row for each evaluation."""
+    if not view.evaluations and view.summary.best is None:
+        return [Paragraph("Nothing of it was scored on the test rows: no trial was accepted.")]
     if not view.evaluations:
         return [
             Paragraph("Nothing of it was scored on the test rows yet, and what a search finds is lucky:"),

@@ -114,3 +114,12 @@ def test_a_report_of_an_older_ballast_can_be_told(store: Store, answer: "Answer"
     assert sentence(store) == (
         "Holds: on unseen rows skill +0.1000 over the best naive forecast, trial 0, verified 2026-11-29."
     )
+
+
+@pytest.mark.parametrize("used", [{"look": 2}, {"searched_by": [{"study": "other", "trials": 3}]}])
+def test_rows_that_were_used_before_are_not_called_unseen(
+    store: Store, answer: "Answer", used: dict[str, Any]
+) -> None:
+    answer(store, 0, "holds", 0.09, **used)
+    assert "on test rows that were used before skill +0.0900" in sentence(store)
+    assert "unseen" not in sentence(store)

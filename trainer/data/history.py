@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
+_FEWEST_TO_COMPARE = 20
 _MOST_SLOTS = 1440
 """Bars of a minute in a day; times of day that are finer are counted by the hour."""
+_SLOTS_PER_BAR = 2
+"""Times of day for each bar of a usual day, beyond which they are irregular: a clock change gives two."""
 
 
 @dataclass(frozen=True)
@@ -34,37 +37,49 @@ class History:
     cells are NaN where the table does not reach back far enough. `returns` (T,) are one-row log returns of
     the asset, None where neither the target nor a feature gives them. `slots` (T,) says which bar of its day
     a row is, from 0; all are 0 in a table of daily or longer bars. `per_day` is the number of bars in a usual
-    day, 1 for daily or longer bars.
+    day, 1 for daily or longer bars. `begun` (T,) is the part of the target that is known at its row: the same
+    transform over the rows of its window up to t; None where the window is no longer than the horizon.
     """
 
     own: Floats
     returns: Floats | None
     slots: npt.NDArray[np.int64]
     per_day: int
+    begun: Floats | None = None
 
 
 def history_of(config: DataConfig, table: "Table", built: "BuiltSeries") -> History:
     """The history at rows `built.first` to `built.stop` of a table."""
     rows = slice(built.first, built.stop)
-    returns = _returns(config, table, built)
-    slots, per_day = slots_of(table.times)
+    own, begun = _own(config, table, built), _begun(config, table, built)
+    returns = _returns(config, table, built, own)
+    slots, per_day = slots_of(table.times, table.offsets)
     return History(
-        own=_own(config, table, built)[rows],
+        own=own[rows],
         returns=None if returns is None else returns[rows],
         slots=slots[rows],
         per_day=per_day,
+        begun=None if begun is None else begun[rows],
     )
 
 
-def slots_of(times: "pd.DatetimeIndex") -> tuple[npt.NDArray[np.int64], int]:
-    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days)."""
+def slots_of(
+    times: "pd.DatetimeIndex", offsets: npt.NDArray[np.int64] | None = None
+) -> tuple[npt.NDArray[np.int64], int]:
+    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days).
+
+    Days and their bars are those of the source's clock, `offsets` seconds from UTC: a session keeps its bars
+    when clocks change. Irregular times are counted by the hour, as each would else be a bar of its own.
+    """
+    if offsets is not None:
+        times = times + offsets.astype("timedelta64[s]")
     _, counts = np.unique(times.normalize().asi8, return_counts=True)
     per_day = max(1, int(np.median(counts)))
     if per_day == 1:
         return np.zeros(len(times), np.int64), 1
     clock = times.asi8 - times.normalize().asi8
     names, slots = np.unique(clock, return_inverse=True)
-    if len(names) > _MOST_SLOTS:
+    if len(names) > min(_MOST_SLOTS, _SLOTS_PER_BAR * per_day):
         slots = times.hour.to_numpy()
     return slots.astype(np.int64), per_day
 
@@ -91,6 +106,18 @@ def _own(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats:
     return built.unshifted
 
 
+def _begun(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats | None:
+    """The part of the target that is known at each row, (rows of the table,); None where there is none."""
+    from trainer.data.features import TRANSFORMS
+
+    target = config.target
+    known = (target.window or 1) - target.horizon
+    fewest = 2 if target.transform == "rolling_std" else 1
+    if target.transform in ("raw", "lag", "log_parkinson") or known < fewest:
+        return None
+    return TRANSFORMS[target.transform](_input(target, table, built), window=known)
+
+
 def _unrolled(series: Series, features: Mapping[str, Feature]) -> tuple[Series, str | None]:
     """The series below all rolling means and lags, and its name where it is a feature."""
     name: str | None = None
@@ -111,17 +138,37 @@ def _is_return(series: Series, features: Mapping[str, Feature]) -> bool:
     return series.of is not None and features[series.of].transform == "log_return"
 
 
-def _returns(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats | None:
-    """One-row log returns: the target's own, or those of the first feature that is a log return."""
+def _returns(config: DataConfig, table: "Table", built: "BuiltSeries", own: Floats) -> Floats | None:
+    """One-row log returns: the target's own, else those that it is made of, else those of the feature whose
+    size goes best with `own`, as a feature can be the return of another asset.
+    """
     from trainer.data.features import log_return
 
     target = config.target
     if target.kind == "return":
-        return _own(config, table, built)
-    for series in (target, *config.features):
+        return own
+    features = {feature.name: feature for feature in config.features}
+    below, _ = _unrolled(target, features)
+    source = [] if below.of is None else [features[below.of]]
+    for series in (below, *source):
         if series.transform in ("log_return", "abs_log_return"):
             return log_return(_input(series, table, built))
-    return None
+    found = [
+        log_return(_input(feature, table, built))
+        for feature in config.features
+        if feature.transform in ("log_return", "abs_log_return")
+    ]
+    return max(found, key=lambda returns: _agreement(np.abs(returns), own), default=None)
+
+
+def _agreement(sizes: Floats, own: Floats) -> float:
+    """Correlation in the first half of the rows, where nothing is ever tested; 0 where there is none."""
+    half = len(own) // 2
+    known = np.isfinite(sizes[:half]) & np.isfinite(own[:half])
+    x, y = sizes[:half][known], own[:half][known]
+    if len(x) < _FEWEST_TO_COMPARE or not np.ptp(x) or not np.ptp(y):
+        return 0.0
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 def _lagged(values: Floats, rows: int) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
 from trainer.rivals.regressors import Floats, Rows
-from trainer.rivals.windows import flat_windows, latest
+from trainer.rivals.windows import flat_windows, training_windows
 
 INSTALL = "pip install lightgbm"
 _MOST_ROUNDS = 500
@@ -37,22 +37,28 @@ def boosted(data: Dataset, rows: Rows) -> Floats:
 
     The number of trees is the best on the last fifth of the training rows, `horizon` rows behind the others;
     then all training rows are fitted with as many. The same data give the same bits on the same machine.
-    Raises RivalError where LightGBM is not installed.
+    Raises RivalError where LightGBM is not installed, or a library that it needs.
     """
     try:
         import lightgbm
     except ImportError:
         raise RivalError(f"LightGBM is not installed; install it: {INSTALL}") from None
-    train = latest(data.train)
-    x, y = flat_windows(data, train), data.target[train].astype(np.float64)
+    except OSError as error:  # its wheel needs OpenMP's library, which slim images lack
+        raise RivalError(f"LightGBM cannot be loaded: {error}") from None
+    train, x = training_windows(data)
+    y = data.target[train].astype(np.float64)
     cut = int(len(train) * (1 - _HELD_OUT))
     first = slice(0, max(1, cut - data.horizon))
-    chosen = lightgbm.train(
-        _SETTINGS,
-        lightgbm.Dataset(x[first], y[first]),
-        num_boost_round=_MOST_ROUNDS,
-        valid_sets=[lightgbm.Dataset(x[cut:], y[cut:])],
-        callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
-    )
-    whole = lightgbm.train(_SETTINGS, lightgbm.Dataset(x, y), num_boost_round=max(1, chosen.best_iteration))
+    try:
+        chosen = lightgbm.train(
+            _SETTINGS,
+            lightgbm.Dataset(x[first], y[first]),
+            num_boost_round=_MOST_ROUNDS,
+            valid_sets=[lightgbm.Dataset(x[cut:], y[cut:])],
+            callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
+        )
+        rounds = max(1, chosen.best_iteration)
+        whole = lightgbm.train(_SETTINGS, lightgbm.Dataset(x, y), num_boost_round=rounds)
+    except lightgbm.basic.LightGBMError as error:
+        raise RivalError(f"LightGBM cannot be fitted: {error}") from None
     return np.asarray(whole.predict(flat_windows(data, rows)), dtype=np.float64)

@@ -6,13 +6,12 @@ They say how much a column adds to the history, and are the reference of studies
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from trainer.data.windows import Dataset
-from trainer.rivals.naive import har_terms, seasonal
+from trainer.rivals.naive import begun_terms, har_terms, seasonal
 from trainer.rivals.regressors import Floats, Rows, har_spans, trailing_mean
 from trainer.rivals.ridge import ridge
-from trainer.rivals.windows import latest
+from trainer.rivals.windows import flat_windows, latest
 
 _LAGS = 10
 """Single values of the one-row series that count as known, the latest ones."""
@@ -37,10 +36,13 @@ def known_terms(data: Dataset) -> Floats:
     terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
     terms.append(np.abs(own - np.nanmean(own[data.fitting])))
     if data.kind == "volatility":
-        terms += list(har_terms(data)[:, 1:].T)
+        har = har_spans(data.history, len(data.fitting))
+        terms += list(har_terms(data, har)[:, 1:].T)
         if returns is not None:
             falls = np.minimum(returns, 0.0)
-            terms += [trailing_mean(falls, span) for span in har_spans(data.history, len(data.fitting))]
+            terms += [trailing_mean(falls, span) for span in har]
+    else:
+        terms += begun_terms(data)
     if data.history.per_day > 1:
         terms.append(seasonal(data))
     return np.column_stack(terms)
@@ -59,11 +61,9 @@ def regressors(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows
     """
     if not features:
         return terms[rows]
-    chosen = data.features[:, list(features)]  # (T, F)
-    windows = sliding_window_view(chosen, data.seq_len, axis=0)[rows - data.seq_len + 1]
-    last = chosen[rows].astype(np.float64)  # (rows, F)
+    last = data.features[rows][:, list(features)].astype(np.float64)  # (rows, F)
     one, other = np.triu_indices(len(features) if len(features) <= _MOST_PAIRED else 0, 1)
-    flat = windows.reshape(len(rows), -1).astype(np.float64)
+    flat = flat_windows(data, rows, features)
     return np.hstack([terms[rows], flat, np.abs(last), last[:, one] * last[:, other]])
 
 
@@ -80,7 +80,7 @@ def forecast(
     `target` (T,) is another target than that of the data.
     """
     values = data.target.astype(np.float64) if target is None else target
-    train = latest(train)
+    train = latest(train, regressors(data, terms, features, rows[:1]).shape[1])
     x, x_new = (regressors(data, terms, features, each) for each in (train, rows))
     return ridge(x, values[train], x_new, gap=data.horizon)
 

@@ -1,6 +1,7 @@
 """Naive forecasts, and their losses."""
 
 from collections.abc import Sequence
+from functools import partial
 from statistics import fmean
 
 import numpy as np
@@ -8,8 +9,10 @@ import numpy as np
 from trainer.data.windows import Dataset
 from trainer.errors import DataError
 from trainer.rivals.regressors import (
+    HAR_DAYS,
     Floats,
     Rows,
+    by_longest_spans,
     first_known,
     har_spans,
     least_squares,
@@ -31,8 +34,10 @@ def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
       the last target known at t.
     - `har`, for volatility alone: least squares on means of the one-row series over the last 1, 5 and 22
       days, and over the last bar where bars are finer than days; there with the mean of each bar of the day,
-      too. Corsi (2009), "A Simple Approximate Long-Memory Model of Realized Volatility".
+      too, and without the long means in the first rows, which lack the history. Corsi (2009), "A Simple
+      Approximate Long-Memory Model of Realized Volatility".
     - `ar`, for any other kind: least squares on the last p values of the one-row series, p by BIC.
+    - Both also see the part of the target that is known already, where its window is longer than its horizon.
     - `seasonal`, where bars are finer than days: the mean target of the same bar on the last 22 days.
 
     All are fitted on every row that training windows see, so that none changes with `seq_len`.
@@ -47,7 +52,8 @@ def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
         "persistence": _known(target, data.horizon),
     }
     if data.kind == "volatility":
-        everywhere["har"] = least_squares(har_terms(data), target, data.fitting)
+        spans = har_spans(data.history, len(data.fitting))
+        everywhere["har"] = by_longest_spans(partial(har_terms, data), spans, target, data.fitting)
     else:
         everywhere["ar"] = _autoregression(data, target)
     if data.history.per_day > 1:
@@ -70,15 +76,27 @@ def mean_baseline_losses(folds: Sequence[Dataset]) -> dict[str, float]:
     return {name: fmean(each[name] for each in losses) for name in losses[0]}
 
 
-def har_terms(data: Dataset) -> Floats:
+def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:
     """Regressors of HAR at every row, (T, K), NaN where the history is too short; the first is a one."""
     history = data.history
-    means = [trailing_mean(history.own, span) for span in har_spans(history, len(data.fitting))]
+    means = [trailing_mean(history.own, span) for span in spans]
+    return with_intercept(*means, *begun_terms(data), *slot_terms(data))
+
+
+def begun_terms(data: Dataset) -> tuple[Floats, ...]:
+    """The part of the target that is known at each row, (T,); none where it begins after the row."""
+    return () if data.history.begun is None else (data.history.begun,)
+
+
+def slot_terms(data: Dataset) -> tuple[Floats, ...]:
+    """Mean of the target and of the one-row series over training rows of the same bar of the day, each (T,);
+    none in a table of daily or longer bars.
+    """
+    history = data.history
     if history.per_day == 1:
-        return with_intercept(*means)
+        return ()
     target = data.target.astype(np.float64)
-    of_slot = (slot_means(values, history.slots, data.fitting) for values in (target, history.own))
-    return with_intercept(*means, *of_slot)
+    return tuple(slot_means(values, history.slots, data.fitting) for values in (target, history.own))
 
 
 def seasonal(data: Dataset) -> Floats:
@@ -111,7 +129,7 @@ def _autoregression(data: Dataset, target: Floats) -> Floats:
     independent = max(len(fit) / data.horizon, 2.0)
 
     def criterion(order: int) -> tuple[float, Floats]:
-        forecasts = least_squares(with_intercept(*lags[:order]), target, fit)
+        forecasts = least_squares(with_intercept(*lags[:order], *begun_terms(data)), target, fit)
         error = max(float(np.mean((target[fit] - forecasts[fit]) ** 2)), np.finfo(np.float64).tiny)
         return independent * np.log(error) + order * np.log(independent), forecasts
 
@@ -128,7 +146,8 @@ def _require_history(data: Dataset, rows: Rows) -> None:
     """Raise DataError unless every naive forecast has the past values that it needs at all `rows`."""
     needed = [data.horizon]
     if data.kind == "volatility":
-        needed.append(first_known(data.history.own) + max(har_spans(data.history, len(data.fitting))) - 1)
+        longest = min(max(har_spans(data.history, len(data.fitting))), max(HAR_DAYS))
+        needed.append(first_known(data.history.own) + longest - 1)
     earliest = max(needed)
     if len(rows) == 0 or rows.min() < earliest:
         found = "no rows" if len(rows) == 0 else f"row {rows.min()}"

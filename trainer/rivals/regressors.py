@@ -1,5 +1,7 @@
 """Regressors made of what is known at each row, and least squares on them. Pure functions on arrays."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,8 +42,8 @@ def trailing_mean(values: Floats, span: int) -> Floats:
 
 
 def first_known(values: Floats) -> int:
-    """The first row of (T,) that is not NaN; T where all are."""
-    known = ~np.isnan(values)
+    """The first row of (T,) that is finite; T where none is."""
+    known = np.isfinite(values)
     return int(np.argmax(known)) if known.any() else len(values)
 
 
@@ -64,6 +66,19 @@ def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
     fit = fitting[~np.isnan(terms[fitting]).any(axis=1)]
     coefficients, *_ = np.linalg.lstsq(terms[fit], target[fit], rcond=None)
     forecasts: Floats = terms @ coefficients
+    return forecasts
+
+
+def by_longest_spans(
+    terms: Callable[[tuple[int, ...]], Floats], spans: tuple[int, ...], target: Floats, fitting: Rows
+) -> Floats:
+    """Forecasts (T,) by least squares on the `terms` of all `spans`, ascending. Rows whose history is too
+    short for the longest get those of a regression without it, and so on.
+    """
+    forecasts = least_squares(terms(spans), target, fitting)
+    while np.isnan(forecasts).any() and len(spans) > 1:
+        spans = spans[:-1]
+        forecasts = np.where(np.isnan(forecasts), least_squares(terms(spans), target, fitting), forecasts)
     return forecasts
 
 

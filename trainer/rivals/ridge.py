@@ -16,28 +16,40 @@ _SCORED = 3
 
 @dataclass(frozen=True)
 class _Fit:
-    """A decomposed least-squares problem: any penalty is a division away."""
+    """A decomposed least-squares problem: any penalty is a division away.
+
+    Of n rows and p regressors it has k = min(n, p) directions: `values` (k,), `vectors` (p, k).
+    """
 
     mean: float
     values: Floats
     vectors: Floats
     projected: Floats
-    rows: int
+    share: float
+    """Rows for each regressor."""
 
     @classmethod
     def of(cls, x: Floats, y: Floats) -> "_Fit":
         mean = float(y.mean())
-        values, vectors = np.linalg.eigh(x.T @ x)  # (p,), (p, p)
-        return cls(mean, np.maximum(values, 0.0), vectors, vectors.T @ (x.T @ (y - mean)), len(y))
+        rows, columns = x.shape
+        if (
+            rows < columns
+        ):  # the same solution by the smaller matrix: with X Xᵀ = U S Uᵀ it is Xᵀ U (S + λ)⁻¹ Uᵀ y
+            values, left = np.linalg.eigh(x @ x.T)  # (n,), (n, n)
+            vectors, projected = x.T @ left, left.T @ (y - mean)
+        else:
+            values, vectors = np.linalg.eigh(x.T @ x)  # (p,), (p, p)
+            projected = vectors.T @ (x.T @ (y - mean))
+        return cls(mean, np.maximum(values, 0.0), vectors, projected, rows / columns)
 
     def coefficients(self) -> Floats:
-        """Of each penalty, in the rotated space: (penalties, p)."""
-        weights = _PENALTIES[:, None] * self.rows / len(self.values)
+        """Of each penalty, in the rotated space: (penalties, k)."""
+        weights = _PENALTIES[:, None] * self.share
         result: Floats = self.projected / (self.values + weights)
         return result
 
     def forecasts(self, x: Floats, coefficients: Floats) -> Floats:
-        """Of rows x (m, p), for `coefficients` (p,) or (penalties, p): (m,) or (m, penalties)."""
+        """Of rows x (m, p), for `coefficients` (k,) or (penalties, k): (m,) or (m, penalties)."""
         told: Floats = self.mean + (x @ self.vectors) @ coefficients.T
         return told
 

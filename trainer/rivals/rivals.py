@@ -13,7 +13,7 @@ from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.regressors import Floats, Rows
 from trainer.rivals.ridge import ridge
 from trainer.rivals.volatility import ewma, garch, lhar
-from trainer.rivals.windows import flat_windows, latest
+from trainer.rivals.windows import flat_windows, training_windows
 
 RivalForecast = Callable[[Dataset, Rows], Floats]
 
@@ -48,9 +48,9 @@ class RivalLosses:
 
 def linear(data: Dataset, rows: Rows) -> Floats:
     """Forecasts of `rows` by ridge regression on the flattened windows, fitted on the training rows."""
-    train = latest(data.train)
+    train, windows = training_windows(data)
     target = data.target[train].astype(np.float64)
-    return ridge(flat_windows(data, train), target, flat_windows(data, rows), gap=data.horizon)
+    return ridge(windows, target, flat_windows(data, rows), gap=data.horizon)
 
 
 def _naive(name: str) -> RivalForecast:

@@ -1,13 +1,16 @@
 """Rivals of volatility forecasts that know no more than the history of the series: LHAR, EWMA, GARCH."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from trainer.data.history import History
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
-from trainer.rivals.naive import har_terms
+from trainer.rivals.naive import har_terms, slot_terms
 from trainer.rivals.regressors import (
     Floats,
+    by_longest_spans,
     first_known,
     har_spans,
     least_squares,
@@ -26,8 +29,12 @@ def lhar(data: Dataset) -> Floats:
     RivalError where no feature gives returns.
     """
     losses = np.minimum(_returns(data.history), 0.0)  # NaN stays NaN
-    means = [trailing_mean(losses, span) for span in har_spans(data.history, len(data.fitting))]
-    return least_squares(np.column_stack([har_terms(data), *means]), _target(data), data.fitting)
+
+    def terms(spans: tuple[int, ...]) -> Floats:
+        return np.column_stack([har_terms(data, spans), *(trailing_mean(losses, span) for span in spans)])
+
+    spans = har_spans(data.history, len(data.fitting))
+    return by_longest_spans(terms, spans, _target(data), data.fitting)
 
 
 def ewma(data: Dataset) -> Floats:
@@ -35,28 +42,34 @@ def ewma(data: Dataset) -> Floats:
 
     The decay is the one that fits the training rows best.
     """
-    target = _target(data)
-
-    def of_decay(decay: float) -> tuple[float, Floats]:
-        average = _weighted_mean(data.history.own, decay ** (1 / data.history.per_day))
-        told = least_squares(with_intercept(average), target, data.fitting)
-        return float(np.nanmean((target[data.fitting] - told[data.fitting]) ** 2)), told
-
-    return min((of_decay(decay) for decay in _DECAYS), key=lambda pair: pair[0])[1]
+    history = data.history
+    return _best_fit(data, (_weighted_mean(history.own, decay ** (1 / history.per_day)) for decay in _DECAYS))
 
 
 def garch(data: Dataset) -> Floats:
     """GARCH(1, 1) of the returns, fitted on the training rows; its volatility over the horizon is mapped to
     the target by least squares, forecasts (T,).
 
-    Bollerslev (1986). The map of Mincer & Zarnowitz (1969) is on the logarithm of the volatility where the
-    target is one. Raises RivalError where no feature gives returns, or where the likelihood finds no maximum.
+    Bollerslev (1986). The map of Mincer & Zarnowitz (1969) is on the volatility or on its logarithm,
+    whichever fits the training rows better. Raises RivalError where no feature gives returns, or where the
+    likelihood finds no maximum.
     """
-    returns = _returns(data.history)
-    variance = _variance_ahead(returns, data)
-    is_log = bool(np.nanmin(data.history.own) < 0)
-    term = 0.5 * np.log(variance) if is_log else np.sqrt(variance)
-    return least_squares(with_intercept(term), _target(data), data.fitting)
+    variance = _variance_ahead(_returns(data.history), data)
+    return _best_fit(data, (np.sqrt(variance), np.log(variance)))
+
+
+def _best_fit(data: Dataset, terms: Iterable[Floats]) -> Floats:
+    """Forecasts (T,) by least squares on the one of `terms`, each (T,), that fits the training rows best.
+
+    Beside it stand the means of each bar of the day, where bars are finer than days.
+    """
+    target, fitting = _target(data), data.fitting
+
+    def error(told: Floats) -> float:
+        return float(np.nanmean((target[fitting] - told[fitting]) ** 2))
+
+    fits = (least_squares(with_intercept(term, *slot_terms(data)), target, fitting) for term in terms)
+    return min(fits, key=error)
 
 
 def _variance_ahead(returns: Floats, data: Dataset) -> Floats:
@@ -70,7 +83,10 @@ def _variance_ahead(returns: Floats, data: Dataset) -> Floats:
         raise RivalError("the returns do not vary in the training rows")
     scaled = returns[start:] / scale
     model = arch_model(scaled[fitting - start], mean="Constant", vol="GARCH", p=1, q=1, rescale=False)
-    found = model.fit(disp="off", show_warning=False)
+    try:
+        found = model.fit(disp="off", show_warning=False)
+    except (ValueError, ArithmeticError) as error:
+        raise RivalError(f"GARCH(1, 1) cannot be fitted: {error}") from None
     if found.convergence_flag != 0:
         raise RivalError("the likelihood of GARCH(1, 1) finds no maximum on the training rows")
     mean, omega, alpha, beta = (float(found.params[k]) for k in ("mu", "omega", "alpha[1]", "beta[1]"))

@@ -28,6 +28,7 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     assert status["verdicts"] == {"accepted": 2}
     assert list(status["best"]) == ["number", "value", "skill"]
     assert [shape["study"] for shape in ballast("status", "--json").json] == ["a: b"]
+    assert re.search(r"  2 accepted, \d above har$", ballast("status").out, re.MULTILINE)
     rows = ballast("trials", "a: b", "--json").json
     assert [list(row) for row in rows] == [
         ["number", "verdict", "reasons", "value", "skill", "params", "epochs", "duration_s", "seed"]

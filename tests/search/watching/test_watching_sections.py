@@ -187,6 +187,12 @@ def test_a_study_without_trials_has_a_note_that_says_so(unrun: StudyView) -> Non
     assert "Nothing was clamped: all that was asked for is safe." in words(note)
 
 
+def test_a_study_without_an_accepted_trial_names_no_export_that_would_be_refused(unrun: StudyView) -> None:
+    told = study_sections.verified(unrun, "")
+    assert not any(isinstance(block, Code) for block in told)
+    assert words(told) == ["Nothing of it was scored on the test rows: no trial was accepted."]
+
+
 def test_findings_of_the_audit_are_listed_with_their_severity(unrun: StudyView) -> None:
     found = {"code": "gaps", "severity": "warning", "message": "3 days are missing", "where": "Date"}
     facts = {**unrun.study.facts, "audit": [found]}

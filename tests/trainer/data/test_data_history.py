@@ -119,3 +119,67 @@ def test_the_bar_of_the_day_is_counted_from_the_clock(
     found, bars = slots_of(times)
     assert bars == per_day
     assert set(found.tolist()) == slots
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Australia/Sydney"])
+def test_a_session_keeps_its_bars_when_the_clocks_change(zone: str) -> None:
+    days = pd.bdate_range("2020-01-01", periods=260)
+    local = pd.DatetimeIndex([day + pd.Timedelta(hours=hour) for day in days for hour in range(10, 17)])
+    aware = local.tz_localize(zone)
+    offsets = (local - aware.tz_convert(None)).total_seconds().to_numpy().astype(np.int64)
+    slots, bars = slots_of(aware.tz_convert(None), offsets)
+    assert bars == 7
+    np.testing.assert_array_equal(slots, np.tile(np.arange(7), 260))
+
+
+def test_irregular_times_are_counted_by_the_hour() -> None:
+    random = np.random.default_rng(0)
+    times = pd.date_range("2020-01-01", periods=1200, freq="h") + pd.to_timedelta(
+        random.integers(0, 3600, 1200), unit="s"
+    )
+    slots, bars = slots_of(times)
+    assert bars == 24
+    np.testing.assert_array_equal(slots, times.hour)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"of": "ret", "transform": "rolling_std", "window": 5, "kind": "volatility", "horizon": 5},
+        {"column": "Close", "transform": "abs_log_return", "kind": "volatility"},
+    ],
+)
+def test_the_returns_are_those_of_the_target_and_not_of_another_asset(
+    settings: Settings, read: Read, lines: list[list[str]], target: dict[str, Any]
+) -> None:
+    other = {"name": "other", "column": "High", "transform": "log_return"}
+    config = settings(features=(other, *FEATURES), target=target)
+    table = read(config, lines)
+    built = build_series(config, table)
+    wanted = one_row(table, "return").to_numpy()[built.first : built.stop]
+    found = history_of(config, table, built).returns
+    assert found is not None
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_known_of_a_target_that_has_begun_is_kept(
+    settings: Settings, read: Read, lines: list[list[str]]
+) -> None:
+    target = {"of": "vol", "transform": "rolling_mean", "window": 8, "kind": "volatility", "horizon": 3}
+    config = settings(features=FEATURES, target=target)
+    table = read(config, lines)
+    built = build_series(config, table)
+    expected = one_row(table, "range").rolling(5).mean().to_numpy()[built.first : built.stop]
+    begun = history_of(config, table, built).begun
+    assert begun is not None
+    np.testing.assert_allclose(begun, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("window", [2, 3])
+def test_a_target_that_begins_after_its_row_has_nothing_known(
+    settings: Settings, read: Read, lines: list[list[str]], window: int
+) -> None:
+    target = {"of": "vol", "transform": "rolling_mean", "window": window, "kind": "volatility", "horizon": 3}
+    config = settings(features=FEATURES, target=target)
+    table = read(config, lines)
+    assert history_of(config, table, build_series(config, table)).begun is None

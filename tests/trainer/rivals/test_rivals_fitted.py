@@ -197,3 +197,36 @@ def test_lhar_agrees_with_a_regression_by_pandas_and_numpy(make_data: MakeData, 
     weights, *_ = np.linalg.lstsq(terms[fit], target[fit], rcond=None)
     expected = float(np.mean((target[data.validation] - terms[data.validation] @ weights) ** 2))
     assert losses(data)["lhar"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_ridge_with_more_regressors_than_rows_is_that_of_scikit_learn() -> None:
+    from sklearn.linear_model import Ridge
+
+    random = np.random.default_rng(6)
+    x, noise = random.normal(0, 1, (300, 900)), random.normal(0, 1, 300)
+    y = x[:, 0] + noise
+    x_new = random.normal(0, 1, (50, 900))
+    found = ridge(x, y, x_new, gap=1)
+    mean, std = x.mean(axis=0), x.std(axis=0)
+    told = [
+        Ridge(alpha=penalty * 300 / 900).fit((x - mean) / std, y).predict((x_new - mean) / std)
+        for penalty in np.logspace(-4, 6, 21)
+    ]
+    assert min(float(np.abs(found - each).max()) for each in told) < 1e-6
+
+
+def test_a_rival_whose_library_is_missing_is_absent(
+    make_data: MakeData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class WithoutOpenMP:
+        """Fails as the import of LightGBM does where libgomp is not installed."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "lightgbm":
+                raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [WithoutOpenMP(), *sys.meta_path])
+    random = np.random.default_rng(0)
+    data = make_data(random.normal(0, 1, 400), random.normal(0, 1, (400, 2)), kind="return")
+    assert "libgomp" in rival_forecasts(data, data.validation).absent["boosted"]

@@ -237,3 +237,25 @@ def test_a_short_table_of_hours_leaves_out_the_long_averages_of_har(make_data: M
     values, hours = by_the_hour(500, 7)
     data = make_data(values, values[:, None], slots=hours[:499], per_day=24)
     assert baseline_losses(data, data.validation)["har"] < 1
+
+
+def test_rows_of_hours_without_a_month_behind_them_get_har_with_shorter_means(make_data: MakeData) -> None:
+    random = np.random.default_rng(9)
+    own = np.cumsum(random.normal(0, 0.1, 3000))
+    slots = np.arange(2999) % 7
+    data = make_data(own, random.normal(0, 1, (3000, 1)), slots=slots, per_day=7)
+    early = np.arange(30, 154)  # cpcv holds out the first rows, too
+    told = baseline_forecasts(data, early)["har"]
+    assert np.mean((data.target[early] - told) ** 2) < 0.1 * np.var(data.target[early])
+
+
+@pytest.mark.parametrize("kind", ["volatility", "other"])
+def test_the_part_of_a_target_that_is_known_is_forecast_by_itself(make_data: MakeData, kind: str) -> None:
+    """A sum of 22 rows, five of them to come, is known but for the five."""
+    values = np.random.default_rng(8).normal(0, 1, 4000)
+    data = make_data(values, values[:, None], kind=kind)
+    whole = pd.Series(values).rolling(22).sum().shift(-5)[: len(data.target)].fillna(0.0).to_numpy()
+    begun = pd.Series(values).rolling(17).mean()[: len(data.target)].to_numpy()
+    known = replace(data, target=whole.astype(np.float32), history=replace(data.history, begun=begun))
+    losses = baseline_losses(replace(known, horizon=5), data.validation)
+    assert losses["har" if kind == "volatility" else "ar"] == pytest.approx(5, rel=0.1)
