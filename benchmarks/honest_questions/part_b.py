@@ -13,7 +13,7 @@ from benchmarks.leaks.studies import Kind
 MOST_UNSEEN = 0.03
 """Lift of test skill up to which a leak may go unseen."""
 TRIALS = 2
-_QUICK = ("future 20-day return, R² 0.3", "lead behind today", "mean by month", "two-sided EWMA, 5")
+_QUICK = ("future 20-day return, R² 0.3", "lead behind today", "mean by month")
 
 
 def tasks(quick: bool) -> list[Task]:

@@ -1,6 +1,5 @@
 """(d) The volatility of three real series: test losses of naive forecasts, rivals and GRU, with intervals."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,15 +49,20 @@ def target(name: str, horizon: int) -> dict[str, Any]:
     return {"of": "vol", "transform": "rolling_mean", "window": horizon, **looks}
 
 
-def run(task: Task, seed: int) -> Mapping[str, Any]:
-    """Search, export and verify the study of configs/studies at this horizon."""
-    file = yaml.safe_load((RECIPES / f"{STUDIES[task.kind]}.yaml").read_text())
+def study_of(task: Task, seed: int) -> dict[str, Any]:
+    """The study of configs/studies at this horizon, with few trials."""
+    file: dict[str, Any] = yaml.safe_load((RECIPES / f"{STUDIES[task.kind]}.yaml").read_text())
     file["study"] |= {"trials": TRIALS, "seed": task.training_seed(seed)}
     file["data"]["target"] = target(task.kind, task.horizon)
     file["tracking"] = {"dashboard": False}
+    return file
+
+
+def run(task: Task, seed: int) -> Mapping[str, Any]:
+    """Search, export and verify; then every rival on the same rows."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "study.yaml"
-        path.write_text(json.dumps(file, default=str))  # JSON is YAML; dates are written as text
+        path.write_text(yaml.safe_dump(study_of(task, seed)))
         resolved = resolve(path)
         data = load(resolved)
         with opened(path) as store:

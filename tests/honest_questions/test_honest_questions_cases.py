@@ -140,7 +140,9 @@ def test_a_raw_target_must_say_whether_it_was_shifted(resolved: Resolve) -> None
         inspect(resolved(study))
     told = str(refused.value)
     assert "data.target.already_shifted is missing" in told
-    assert any(date in told for date in study.frame["Date"].dt.strftime("%Y-%m-%d"))  # a real row
+    dates = study.frame["Date"].dt.strftime("%Y-%m-%d").tolist()
+    shown = sorted({date for date in dates if date in told})
+    assert dates.index(shown[1]) == dates.index(shown[0]) + 1  # a row of the file, and the one after it
     assert "set data.target.already_shifted to true or false" in told
 
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
-from benchmarks.honest_questions import part_a, part_b, part_c, part_e
+from benchmarks.honest_questions import part_a, part_b, part_c, part_d, part_e
 from benchmarks.honest_questions.__main__ import PARTS, main
 from benchmarks.honest_questions.ballast import Answer, Said, Verified, searched, skill_on_test
 from benchmarks.honest_questions.hosts import HORIZONS, return_study
 from benchmarks.honest_questions.part import Done, Task, add, recorded
 from benchmarks.honest_questions.simulate import before, normal, prices
 from benchmarks.null_and_signal.study import Judged
+from search.config.resolve import resolve
 
 HOLDS = Verified("holds", "", 0.02, "zero", None, {})
 BLOCKED = Answer((Said("leads_target", "error", "leak", "leak: it leads"),), {})
@@ -48,7 +50,7 @@ def test_what_is_on_record_is_not_run_again(tmp_path: Path, capsys: pytest.Captu
         add(path, Done(task, asked(SILENT)), seed=3)
     assert main(["--part", "a", "--quick", "--seed", "3", "--output", str(path)]) == 0
     told = capsys.readouterr()
-    assert "reached  honest studies blocked or quarantined: 0 of 10" in told.out
+    assert "reached  honest studies blocked or quarantined: 0 of 8" in told.out
     assert told.err == ""
     assert recorded(path, seed=4) == {}
 
@@ -113,6 +115,27 @@ def test_one_claim_over_the_strongest_rival_in_twenty_is_the_most() -> None:
 def test_a_study_without_a_second_answer_shows_nothing() -> None:
     answers = [strongest("no"), replace(SILENT, verified=HOLDS)]
     assert not part_c.goals(of("c", "HAR", *(answer.to_json() for answer in answers)))[1].reached
+
+
+@pytest.mark.parametrize("name", part_d.STUDIES)
+@pytest.mark.parametrize("horizon", part_d.HORIZONS)
+def test_the_study_of_a_real_series_is_one_that_can_be_run(name: str, horizon: int, tmp_path: Path) -> None:
+    file = part_d.study_of(Task("d", name, horizon), seed=0)
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(file))
+    config = resolve(path).trial_config.data
+    assert config.target.horizon == horizon
+    assert config.split.method == "walk_forward"
+
+
+def test_the_table_of_real_series_has_losses_and_skill_over_each() -> None:
+    over = {"har": {"skill": 0.05, "low": 0.01, "high": 0.09, "level": 0.95, "block": 1}}
+    found = {"rows": 9, "losses": {"har": 0.5, "gru": 0.475}, "over": over, "absent": {"garch": "why"}}
+    done = of("d", "sp500", {**found, "verdict": "holds", "strongest_rival": None})
+    told = part_d.tables(done)
+    assert "| sp500 | 1 | 9 | 0.5000 | 0.4750 |" in told
+    assert "+0.050 (+0.010 … +0.090)" in told
+    assert not part_d.goals(done)[0].reached
 
 
 def test_power_below_least_squares_is_a_missed_goal() -> None:
