@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         part, began = PARTS[letter], time.perf_counter()
         done = []
         for task in part.tasks(asked.quick):
+            if task not in known and asked.recorded:
+                continue
             if task not in known:
                 known[task] = Done(task, part.run(task, asked.seed))
                 print(f"{time.perf_counter() - began:6.0f} s {task.shown}", file=sys.stderr, flush=True)
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--part", action="append", choices=PARTS, help="this part alone; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few tasks of each part")
     parser.add_argument("--seed", type=int, default=0, help="of data and training")
+    parser.add_argument("--recorded", action="store_true", help="run nothing: tables of what --output holds")
     parser.add_argument("--output", type=Path, help="a line of JSON for each task; taken up again")
     return parser
 
