@@ -135,7 +135,7 @@ def test_a_leak_is_suspicious_and_its_value_goes_nowhere(
     else:
         assert told.state is TrialState.PRUNED
     assert summarise(done.store, "small").best is None
-    with pytest.raises(AnswerIsNo, match="0 accepted trials"):
+    with pytest.raises(AnswerIsNo, match="no accepted trial to export"):
         best_trials(done.store, "small", 1)
 
 
