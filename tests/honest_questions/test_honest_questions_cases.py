@@ -30,6 +30,8 @@ from trainer.data.findings import Audit
 from trainer.data.windows import prepare_final
 from trainer.rivals.naive import baseline_losses
 
+pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes
+
 Resolve = Callable[[Study], ResolvedStudy]
 LEAKS = {"leads_target", "leak_probe", "looks_ahead", "copied_rows", "target_overlaps"}
 

@@ -16,6 +16,8 @@ from benchmarks.leaks.studies import Floats, Study
 from trainer.data.features import log_parkinson, log_return
 from trainer.data.windows import Dataset, prepare
 
+pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes
+
 
 def correlation(one: Floats, other: Floats) -> float:
     both = np.isfinite(one) & np.isfinite(other)

@@ -14,6 +14,8 @@ from trainer.data.audit import audit
 from trainer.data.findings import AuditFinding
 from trainer.data.source import read_table
 
+pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes
+
 Floats = npt.NDArray[np.float64]
 Columns = Mapping[str, Floats]
 Audited = Callable[..., list[AuditFinding]]
