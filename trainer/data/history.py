@@ -86,12 +86,12 @@ def slots_of(
 
 def _own(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats:
     """The one-row series of the target, (rows of the table,)."""
-    from trainer.data.features import abs_log_return, log_return, shift_of
+    from trainer.data.features import abs_log_return, lag, log_return, shift_of
 
     target = config.target
     if target.transform == "raw" and target.column is not None and shift_of(target) == 0:
         # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
-        return _lagged(built.unshifted, target.horizon)
+        return lag(built.unshifted, target.horizon)
     features = {feature.name: feature for feature in config.features}
     series, values = _unrolled(target, features)
     single = {"log_return": log_return, "abs_log_return": abs_log_return}.get(series.transform)
@@ -169,7 +169,3 @@ def _agreement(sizes: Floats, own: Floats) -> float:
     if len(x) < _FEWEST_TO_COMPARE or not np.ptp(x) or not np.ptp(y):
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])
-
-
-def _lagged(values: Floats, rows: int) -> Floats:
-    return np.concatenate([np.full(min(rows, len(values)), np.nan), values[:-rows]])

@@ -9,7 +9,7 @@ import numpy as np
 
 from trainer.data.windows import Dataset
 from trainer.rivals.naive import begun_terms, har_terms, seasonal
-from trainer.rivals.regressors import Floats, Rows, har_spans, trailing_mean
+from trainer.rivals.regressors import Floats, Rows, har_spans, lagged, trailing_mean
 from trainer.rivals.ridge import ridge
 from trainer.rivals.windows import flat_windows, latest
 
@@ -32,7 +32,7 @@ def known_terms(data: Dataset) -> Floats:
     """
     own, returns = data.history.own, data.history.returns
     spans = sorted({*_MEANS, max(data.horizon, 2)})
-    terms = [_before(own, back) for back in range(_LAGS)]
+    terms = [lagged(own, back) for back in range(_LAGS)]
     terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
     terms.append(np.abs(own - np.nanmean(own[data.fitting])))
     if data.kind == "volatility":
@@ -83,7 +83,3 @@ def forecast(
     train = latest(train, regressors(data, terms, features, rows[:1]).shape[1])
     x, x_new = (regressors(data, terms, features, each) for each in (train, rows))
     return ridge(x, values[train], x_new, gap=data.horizon)
-
-
-def _before(values: Floats, rows: int) -> Floats:
-    return np.concatenate([np.full(rows, np.nan), values[: len(values) - rows]])

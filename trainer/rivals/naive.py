@@ -15,6 +15,7 @@ from trainer.rivals.regressors import (
     by_longest_spans,
     first_known,
     har_spans,
+    lagged,
     least_squares,
     slot_means,
     trailing_mean,
@@ -49,7 +50,7 @@ def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
     everywhere = {
         "zero": np.full(len(target), -data.scaler.target_mean / data.scaler.target_std),
         "train_mean": np.full(len(target), target[data.fitting].mean()),
-        "persistence": _known(target, data.horizon),
+        "persistence": lagged(target, data.horizon),
     }
     if data.kind == "volatility":
         spans = har_spans(data.history, len(data.fitting))
@@ -124,7 +125,7 @@ def _autoregression(data: Dataset, target: Floats) -> Floats:
     """
     own = data.history.own
     longest = max(AR_ORDERS)
-    lags = [_known(own, back) for back in range(longest)]
+    lags = [lagged(own, back) for back in range(longest)]
     fit = data.fitting[data.fitting >= first_known(own) + longest - 1]
     independent = max(len(fit) / data.horizon, 2.0)
 
@@ -135,11 +136,6 @@ def _autoregression(data: Dataset, target: Floats) -> Floats:
 
     _, best = min((criterion(order) for order in AR_ORDERS), key=lambda pair: pair[0])
     return np.where(np.isnan(best), target[data.fitting].mean(), best)
-
-
-def _known(values: Floats, back: int) -> Floats:
-    """The value `back` rows before, (T,); NaN in the first rows."""
-    return np.concatenate([np.full(min(back, len(values)), np.nan), values[: len(values) - back]])
 
 
 def _require_history(data: Dataset, rows: Rows) -> None:

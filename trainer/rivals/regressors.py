@@ -41,6 +41,11 @@ def trailing_mean(values: Floats, span: int) -> Floats:
     return means
 
 
+def lagged(values: Floats, rows: int) -> Floats:
+    """The value `rows` ≥ 0 rows before, (T,); NaN in the first rows."""
+    return np.concatenate([np.full(min(rows, len(values)), np.nan), values[: max(len(values) - rows, 0)]])
+
+
 def first_known(values: Floats) -> int:
     """The first row of (T,) that is finite; T where none is."""
     known = np.isfinite(values)
