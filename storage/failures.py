@@ -102,8 +102,9 @@ _OF_POSTGRESQL: dict[str, _Sentence] = {
     "58": _UNREACHABLE,  # system_error: io_error, a file of the server's that is away
     "08": _UNREACHABLE,  # connection_exception; a pooler that has no connection to give says 08P01
 }
-"""By SQLSTATE, or its first characters; the longest counts: PostgreSQL's manual, appendix A. What is not here,
-as XX000 (internal_error), is told at once: nobody knows that it passes.
+"""By SQLSTATE, or its first characters; the longest counts: PostgreSQL's manual, appendix A.
+
+What is not here, as XX000 (internal_error), is told at once: nobody knows that it passes.
 """
 _STATE_LENGTHS = (5, 3, 2)
 

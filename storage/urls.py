@@ -33,8 +33,8 @@ def full_url(url: str) -> str:
     home = os.path.expanduser(named[2])
     if home == named[2]:
         raise StoreUrlInvalid(
-            f"{url}: this machine has no user {named[2][1:]!r} with a home folder; write the whole path, as in "
-            "sqlite:////home/USER/FILE.db"
+            f"{url}: this machine has no user {named[2][1:]!r} with a home folder; "
+            "write the whole path, as in sqlite:////home/USER/FILE.db"
         )
     return named[1] + home.replace("%", "%25").replace("?", "%3F") + url[named.end() :]
 
