@@ -1,6 +1,5 @@
 """Whether our record and Optuna's agree on every trial, and what brings them to agree again."""
 
-import shlex
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,7 +9,7 @@ from optuna.trial import TrialState
 
 from search.attendance import INTERVAL_S, MISSES
 from search.books import open_books
-from search.ghosts import UNKNOWN_TO_OPTUNA, is_ghost
+from search.ghosts import is_ghost, told
 from search.optuna_storage import has_optuna_tables, optuna_storage
 from search.recovery import record_additions, recover
 from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE
@@ -32,6 +31,8 @@ _STATES = {
 
 LOST_S = INTERVAL_S * MISSES
 """Seconds without a beat after which a worker of another machine is held for gone, as workers hold it."""
+_Silent = Callable[[str, str], bool]
+"""Whether a worker, named second, of a study shows no life."""
 _NO_STATE_OF_OURS = frozenset({ADDED_ELSEWHERE, ENDED_ELSEWHERE})
 
 
@@ -48,19 +49,20 @@ def reconcile(store: Store, *, watch: float = 0.0) -> list[str]:
     known = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
     names = [study.name for study in query.studies(store) if study.name in known]
     silent = _silent(store, names, watch)
-    said = []
-    for name in names:
-        books, me = open_books(store, storage, name), this_worker()
-        ended = recover(books, me, lambda worker, name=name: is_dead(worker) or silent(name, worker))  # type: ignore[misc]
-        said += [f"trial {n} of {name!r}: its worker is gone; it has been brought to an end" for n in ended]
-        said += [
-            f"trial {n} of {name!r}: somebody else has added it to Optuna; it is on record as failed"
-            for n in record_additions(books, me)
-        ]
-    return said
+    return [said for name in names for said in _reconcile(store, storage, name, silent)]
 
 
-def _silent(store: Store, names: list[str], watch: float) -> Callable[[str, str], bool]:
+def _reconcile(store: Store, storage: BaseStorage, name: str, silent: _Silent) -> Iterator[str]:
+    if is_ghost(store, name):
+        return  # which numbers mean which trials nobody can tell
+    books, me = open_books(store, storage, name), this_worker()
+    for number in recover(books, me, lambda worker: is_dead(worker) or silent(name, worker)):
+        yield f"trial {number} of {name!r}: its worker is gone; it has been brought to an end"
+    for number in record_additions(books, me):
+        yield f"trial {number} of {name!r}: somebody else has added it to Optuna; it is on record as failed"
+
+
+def _silent(store: Store, names: list[str], watch: float) -> _Silent:
     """Whether a worker of a study gave no sign of life while it was watched; nobody, where none was."""
     if watch <= 0 or not any(query.running(store, name) for name in names):
         return lambda name, worker: False
@@ -80,14 +82,14 @@ def disagreements(store: Store) -> list[str]:
     if not studies:
         return []
     if not has_optuna_tables(store):
-        return [f"{store.shown_url} has {len(studies)} studies, but no tables of Optuna"]
+        return [told(store, study.name) for study in studies]
     storage = optuna_storage(store)
     return [sentence for study in studies for sentence in _of_study(store, storage, study)]
 
 
 def _of_study(store: Store, storage: BaseStorage, study: tables.Study) -> Iterator[str]:
-    if is_ghost(storage, store, study.name):
-        yield UNKNOWN_TO_OPTUNA.format(name=repr(study.name), command=shlex.quote(study.name))
+    if is_ghost(store, study.name):
+        yield told(store, study.name)
         return
     rows = {row.number: row for row in query.trials(store, study.name)}
     settles = f"the next run of {study.name!r} settles it"
