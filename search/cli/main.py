@@ -13,7 +13,7 @@ import typer
 
 COMMANDS = (
     *("run", "worker", "check", "status", "trials", "explain", "export", "report"),
-    *("train", "verify", "predict", "track", "dashboard", "proxy", "db", "doctor"),
+    *("train", "verify", "predict", "track", "dashboard", "proxy", "delete", "rename", "db", "doctor"),
 )
 
 app = typer.Typer(
