@@ -9,8 +9,6 @@ import hashlib
 import json
 import logging
 import mmap
-import os
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.machine import this_machine
+from trainer.atomic_files import write_file
 from trainer.config import DataConfig
 from trainer.data.history import History
 from trainer.data.windows import Dataset, Scaler
@@ -54,14 +53,7 @@ def keep(path: Path, identity: str, folds: Sequence[Dataset]) -> None:
     payload = _encode(folds)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside, part = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(aside, "wb") as file:
-                file.writelines([_head(identity, payload), payload])
-            os.replace(part, path)
-        except OSError:
-            Path(part).unlink(missing_ok=True)
-            raise
+        write_file(path, _head(identity, payload), payload)
     except OSError as error:
         log.warning("each worker prepares the data for itself: %s: %s", path, error.strerror)
 
