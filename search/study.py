@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import optuna
 from optuna.storages import BaseStorage
@@ -15,7 +16,7 @@ from search.config.resolved import ResolvedStudy
 from search.data import StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
 from search.evaluations import validated_rows
-from search.files import StudyFiles, study_files
+from search.files import StudyFiles, key_of, study_files
 from search.ghosts import refuse_ghost
 from search.optimizers import make_pruner
 from search.optuna_storage import optuna_storage
@@ -50,6 +51,11 @@ class OpenStudy:
     def files(self) -> StudyFiles:
         """Its logs and checkpoints."""
         return self.books.files
+
+    @cached_property
+    def key(self) -> bytes | None:
+        """What its files are signed with; see `search.files.key_of`."""
+        return key_of(query.study(self.store, self.name).facts)
 
     @property
     def optuna(self) -> optuna.Study:

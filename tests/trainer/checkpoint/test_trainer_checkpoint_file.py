@@ -108,10 +108,10 @@ def replaced_by_a_folder(file: Path) -> None:
 
 
 DAMAGES: dict[Callable[[Path], None], str] = {
-    cut_short: "it is damaged: its digest is not that of what it holds",
+    cut_short: "it is damaged, or no worker of this study wrote it: its digest is wrong",
     cut_in_its_head: "it is damaged: it ends in its head",
     emptied: "it does not begin with 'ballast checkpoint 3'",
-    zeroed_in_the_middle: "it is damaged: its digest is not that of what it holds",
+    zeroed_in_the_middle: "it is damaged, or no worker of this study wrote it: its digest is wrong",
     replaced_by_weights: "it does not begin with 'ballast checkpoint 3'",
     replaced_by_a_folder: "Is a directory",
 }
