@@ -1,5 +1,6 @@
 """Forecasts on new rows: the trainer's own, causal, and refused where the rows are unlike those of before."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -322,9 +323,7 @@ def test_a_column_without_a_number_is_named_and_no_number_of_rows(
     save: Save, write: Write, frame: Frame
 ) -> None:
     folder = save(frame, RET, start=2009)
-    with pytest.raises(
-        DataError, match=r"new\.csv: column Close holds no number, and the model in .* needs it"
-    ):
+    with pytest.raises(DataError, match=r"new\.csv: column Close holds no number, and the model .* needs it"):
         predict(folder, write(frame[:5].assign(Close=np.nan)))
 
 
@@ -348,11 +347,10 @@ def test_what_check_warns_of_predict_refuses_and_the_other_way_round(
         found = audit(config, GuardConfig(), read_table(config, folder=Path())).findings
         warned = [each for each in found if each.code == "unlike_training"]
         assert all(each.severity == "warning" and each.where == "Volume" for each in warned)
-        try:
-            predict(folder, config.source)
-        except DataError as error:
-            assert all(each.message.split(" up to ")[0] in str(error) for each in warned)
-            told[name] = (bool(warned), True)
+        told[name] = bool(warned)
+        if warned:
+            with pytest.raises(DataError, match=re.escape(warned[0].message.split(" up to ")[0])):
+                predict(folder, config.source)
         else:
-            told[name] = (bool(warned), False)
-    assert told == {name: (name not in ("as it is", "doubled from 2012 on"),) * 2 for name in tables}
+            predict(folder, config.source)
+    assert told == {name: name not in ("as it is", "doubled from 2012 on") for name in tables}

@@ -15,8 +15,8 @@ Floats = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _WIDEST = 1e-5
-"""Half the width of a column, as a share of its largest value, above which it is no noise in any table of less
-than ten million rows: most columns need no second look, and no second copy."""
+"""Half the width of a column, as a share of its largest value, from which it is no noise in a table of less than
+ten million rows: most columns need no second look, and no second copy."""
 _ULPS_32 = 4 * float(np.finfo(np.float32).eps)
 """Relative width of what rounding to float32 can make of one value: two roundings, each up to half a unit up
 or down, and a unit is at most eps."""
@@ -36,7 +36,8 @@ def is_constant(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):  # the width of a column with an infinity
         narrow = np.isfinite(largest) & (high / 2 - low / 2 <= _WIDEST * largest)
     narrow[narrow] = _is_noise(columns[:, narrow].astype(np.float64), largest[narrow])
-    return narrow.reshape(values.shape[1:])
+    found: npt.NDArray[np.bool_] = narrow.reshape(values.shape[1:])
+    return found
 
 
 def _is_noise(columns: Floats, largest: Floats) -> npt.NDArray[np.bool_]:
@@ -58,13 +59,13 @@ def constant_series(config: DataConfig, built: BuiltSeries, rows: npt.NDArray[np
     So is what is made of constants: its values may be noise about 0, to which no bound applies.
     """
     constant: list[str | None] = []
-    shifts = {None: shift_of(config.target)}
+    shift = shift_of(config.target)
     series: list[tuple[str | None, Series, pd.Series]] = [
         *((feature.name, feature, built.features[feature.name]) for feature in config.features),
         (None, config.target, built.target),
     ]
     for (name, made, values), inputs in zip(series, built.inputs, strict=True):
-        made_at = rows + shifts.get(name, 0)
+        made_at = rows + shift if name is None else rows
         before = np.arange(max(int(made_at[0]) - lookback(made)[-1], 0), int(made_at[0]))
         read = np.concatenate([before, made_at[made_at < len(values)]])
         if (

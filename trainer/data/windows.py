@@ -5,7 +5,7 @@ overlap, so they are never copied out here.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,7 @@ def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
     training rows.
     """
     built, folds = _usable(config, table)
-    return tuple(_named(split, lambda: _scaled(config, table, built, split)) for split in folds)
+    return tuple(_fold(config, table, built, split) for split in folds)
 
 
 def prepare(config: DataConfig, table: Table) -> Dataset:
@@ -122,10 +122,10 @@ def _usable(config: DataConfig, table: Table) -> tuple[BuiltSeries, tuple[SplitR
     return built, folds
 
 
-def _named(split: SplitRows, make: Callable[[], Dataset]) -> Dataset:
-    """What `make` makes; its DataError names the fold."""
+def _fold(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRows) -> Dataset:
+    """As `_scaled`; its DataError names the fold."""
     try:
-        return make()
+        return _scaled(config, table, built, split)
     except DataError as error:
         raise in_fold(error, split.name) from None
 

@@ -28,8 +28,8 @@ CONSTANT: dict[str, Any] = {
     "the same, tiny": NOISE * 1e-200,
     "the same, huge": NOISE * 1e200,
     "the noise of sums": np.cumsum(np.r_[1.0, np.tile([1e-17, -1e-17], 100)])[:200],
-    "float32": np.resize(np.float32([0.3, np.float32(0.1) * np.float32(3)]), 200),
-    "float32 as float64": np.resize(np.float32([0.3, 0.30000004]), 200).astype(np.float64),
+    "float32": np.resize(np.array([0.3, np.float32(0.1) * np.float32(3)], np.float32), 200),
+    "float32 as float64": np.resize(np.array([0.3, 0.30000004], np.float32), 200).astype(np.float64),
 }
 VARYING: dict[str, Any] = {
     "cents": np.resize([100.00, 100.01], 200),
@@ -137,7 +137,7 @@ def test_columns_of_float32_are_judged_after_they_were_read(settings: Settings, 
         }
     )
     frame.to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(ColumnError, match="x is 0.3 in all 118 training rows but for rounding"):
+    with pytest.raises(ColumnError, match=r"x is 0\.3 in all 118 training rows but for rounding"):
         prepare_folds(config, read_table(config, folder=tmp_path))
 
 
@@ -145,8 +145,9 @@ def test_a_rival_leaves_a_regressor_of_rounding_noise_as_it_is() -> None:
     random = np.random.default_rng(0)
     x, x_new = (np.column_stack([random.standard_normal(rows), NOISE[:rows]]) for rows in (200, 50))
     y = x[:, 0] + 0.1 * random.standard_normal(200)
-    with_noise, without = ridge(x, y, x_new + [0, 1e-3], gap=1), ridge(x[:, :1], y, x_new[:, :1], gap=1)
-    np.testing.assert_allclose(with_noise, without, atol=0.01)
+    elsewhere = x_new + np.array([0.0, 1e-3])
+    without = ridge(x[:, :1], y, x_new[:, :1], gap=1)
+    np.testing.assert_allclose(ridge(x, y, elsewhere, gap=1), without, atol=0.01)
 
 
 def test_a_month_of_rounding_noise_is_one_in_which_the_feature_stood_still() -> None:
