@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from storage.errors import StoreTooNew, StoreUrlInvalid
+from storage.errors import StoreMissing, StoreTooNew, StoreUrlInvalid
 from storage.failures import translate
 from storage.masking import masked_url
 from storage.schema import bring_to_head, head, objection, revision_of
@@ -85,6 +85,20 @@ def open_store(url: str, *, create: bool = True, patience: float = 0.0) -> Store
         store.close()
         raise
     return store
+
+
+def store_if_there(url: str) -> Store | None:
+    """The store at `url`, for reading; None where there is none yet and `open_store` could make it.
+
+    Raises as `open_store` does.
+    """
+    try:
+        return open_store(url, create=False)
+    except StoreMissing:
+        address = read_url(url)
+        if is_sqlite(address):
+            require_sqlite_file(address, masked_url(url), create=True)
+        return None
 
 
 def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:

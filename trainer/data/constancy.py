@@ -15,8 +15,8 @@ Floats = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _WIDEST = 1e-5
-"""Half the width of a column, as a share of its largest value, from which it is no noise in a table of less than
-ten million rows: most columns need no second look, and no second copy."""
+"""Half the width of a column, in parts of its largest value, from which it is no noise in any table of less
+than ten million rows: most columns need no second look, and no second copy."""
 _ULPS_32 = 4 * float(np.finfo(np.float32).eps)
 """Relative width of what rounding to float32 can make of one value: two roundings, each up to half a unit up
 or down, and a unit is at most eps."""
