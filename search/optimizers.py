@@ -78,6 +78,6 @@ def make_pruner(section: StudySection, epochs: int) -> BasePruner:
             with quiet():
                 return PatientPruner(median, patience=section.pruner_patience)
         case "hyperband":
-            return HyperbandPruner(min_resource=section.pruner_warmup or 1, max_resource=epochs)
+            return HyperbandPruner(min_resource=min(section.pruner_warmup or 1, epochs), max_resource=epochs)
         case "none":
             return NopPruner()

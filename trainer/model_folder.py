@@ -28,7 +28,7 @@ from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import TrainerError
 from trainer.onnx_file import as_onnx, require_agreement
-from trainer.ranges import FeatureLook, look_at, spacing
+from trainer.ranges import FeatureLook, looks_at, spacing
 from trainer.serving import served, windows
 
 log = logging.getLogger("ballast.files")
@@ -254,18 +254,13 @@ def _read_description(folder: Path) -> Model:
 def _described(
     config: TrialConfig, data: Dataset, table: Table, provenance: Provenance, weights: bytes
 ) -> Model:
-    built, scaler = build_series(config.data, table), data.scaler
-    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
-    moments = zip(scaler.feature_mean.tolist(), scaler.feature_std.tolist(), strict=True)
+    scaler = data.scaler
     return Model(
         format=FORMAT,
         provenance=provenance,
         target=TargetScale(mean=scaler.target_mean, std=scaler.target_std, unit=_told(config.data.target)),
         rows=_seen(data),
-        features=tuple(
-            look_at(name, values, mean=mean, std=std)
-            for name, values, (mean, std) in zip(data.feature_names, rows.T, moments, strict=True)
-        ),
+        features=looks_at(build_series(config.data, table), data),
         data=config.data,
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
