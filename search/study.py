@@ -16,8 +16,8 @@ from search.data import StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
 from search.evaluations import validated_rows
 from search.files import StudyFiles, study_files
-from search.optimizers import make_pruner
 from search.optuna_storage import optuna_storage
+from search.pruning import make_pruner
 from search.queue import REQUESTED
 from search.scored_series import ScoredSeries
 from search.watching.publish import Press
