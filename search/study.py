@@ -18,8 +18,8 @@ from search.errors import RequestError, StudyChanged
 from search.evaluations import validated_rows
 from search.files import StudyFiles, key_of, study_files
 from search.ghosts import refuse_ghost
-from search.optimizers import make_pruner
 from search.optuna_storage import has_optuna_tables, optuna_storage
+from search.pruning import make_pruner
 from search.queue import REQUESTED
 from search.scored_series import ScoredSeries
 from search.watching.publish import Press

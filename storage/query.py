@@ -269,10 +269,17 @@ def suspicions(store: Store, name: str) -> dict[int, Finding]:
 
 
 @patient
-def find_configuration(store: Store, name: str, configuration: str) -> list[Trial]:
-    """The trials that tried a configuration and came to a conclusion, by number."""
-    query = select(Trial).where(Trial.study == name, Trial.configuration == configuration)
-    return _of_study(store, name, query.where(Trial.verdict.in_(CONCLUSIVE)).order_by(Trial.number))
+def find_configuration(store: Store, name: str, *configurations: str, running: bool = False) -> list[Trial]:
+    """The trials that tried a configuration and came to a conclusion, or with `running` those that try it
+    now as well, by number; `configurations` are its digests.
+    """
+    query = select(Trial).where(Trial.study == name, Trial.configuration.in_(configurations))
+    ended = Trial.verdict.in_(CONCLUSIVE)
+    return _of_study(
+        store,
+        name,
+        query.where(ended | Trial.verdict.is_(None) if running else ended).order_by(Trial.number),
+    )
 
 
 @patient
