@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-
 MOST_TOLD = 20
 """Problems of a configuration that are told at once; who has more has one cause for most of them."""
 
