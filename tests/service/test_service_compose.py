@@ -202,20 +202,22 @@ def _assert_dashboard_serves(stack: Stack) -> None:
     assert [study["study_name"] for study in json.loads(body)["study_summaries"]] == ["smoke"]
     assert _get(f"{address}/api/studies", host="elsewhere.example")[0] == 403
     new = {"study_name": "mine", "directions": ["minimize"]}
-    assert _sent(f"{address}/api/studies", "POST", new) == 201
-    assert _sent(f"{address}/api/studies/2/note", "PUT", {"version": 1, "body": "a note"}) == 204
+    status, told = _sent(f"{address}/api/studies", "POST", new)
+    assert status == 201
+    study = json.loads(told)["study_summary"]["study_id"]
+    note = {"version": 1, "body": "a note"}
+    assert _sent(f"{address}/api/studies/{study}/note", "PUT", note)[0] == 204
     upload = {"file": "data:text/plain;base64,YQ==", "filename": "a.txt"}
-    assert _sent(f"{address}/api/artifacts/2", "POST", upload) == 201
-    assert _sent(f"{address}/api/studies/2", "DELETE", {}) == 204
+    assert _sent(f"{address}/api/artifacts/{study}", "POST", upload)[0] == 201
+    assert _sent(f"{address}/api/studies/{study}", "DELETE", {})[0] == 204
 
 
-def _sent(url: str, method: str, body: Any) -> int:
+def _sent(url: str, method: str, body: Any) -> tuple[int, str]:
     request = urllib.request.Request(
         url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
-        status: int = answer.status
-        return status
+        return answer.status, answer.read().decode()
 
 
 def _assert_mlflow_serves(stack: Stack) -> None:
