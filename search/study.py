@@ -16,6 +16,7 @@ from search.data import StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
 from search.evaluations import validated_rows
 from search.files import StudyFiles, study_files
+from search.ghosts import refuse_ghost
 from search.optimizers import make_pruner
 from search.optuna_storage import optuna_storage
 from search.queue import REQUESTED
@@ -78,11 +79,11 @@ def open_study(
         data = _unchanged(resolved, data, store, recorded)
     elif continue_from is not None:
         data = inheritance.comparable(resolved, data, store, continue_from)
+    if recorded is not None:
+        refuse_ghost(store, recorded.name)
     opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
     if recorded is None:
         recorded = _create(opened)
-    else:
-        _require_all_trials(opened)
     if recorded is not None:
         opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
         _go_on(opened, recorded)
@@ -102,9 +103,8 @@ def join_study(
     """The study as it stands in the store, for one more worker; raises as `open_study` does."""
     _require_devices(resolved, [device])
     data = _unchanged(resolved, data, store, query.study(store, resolved.file.study.name))
-    opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
-    _require_all_trials(opened)
-    return opened
+    refuse_ghost(store, resolved.file.study.name)
+    return _assemble(resolved, data, store, optuna_storage(store, proxy))
 
 
 def _require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
@@ -197,19 +197,6 @@ def _require_ours(study: optuna.Study, store: Store) -> None:
         raise RequestError(
             f"{store.shown_url} holds a study {study.study_name!r} that Optuna knows and Ballast did not "
             f"start; start another one: --name {study.study_name}-2"
-        )
-
-
-def _require_all_trials(opened: OpenStudy) -> None:
-    """Refuse a study that somebody deleted at a dashboard: that deletes Optuna's part alone, and the trials
-    of a new one would get the numbers of those on record.
-    """
-    on_record = query.next_number(opened.store, opened.name)
-    if len(opened.optuna.get_trials(deepcopy=False)) < on_record:
-        raise RequestError(
-            f"study {opened.name!r} in {opened.store.shown_url} has trials on record that Optuna does not "
-            "know: it was deleted at a dashboard or in code. What is on record can still be read and "
-            f"exported; start another study: --name {shlex.quote(opened.name + '-2')}"
         )
 
 

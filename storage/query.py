@@ -208,6 +208,14 @@ def next_number(store: Store, name: str) -> int:
 
 
 @patient
+def trial_numbers(store: Store, name: str) -> set[int]:
+    """The numbers of all trials on record. Raises StudyUnknown."""
+    with store.reading() as session:
+        require_known(session, store, name)
+        return set(session.scalars(select(Trial.number).where(Trial.study == name)))
+
+
+@patient
 def epoch_count(store: Store, name: str) -> int:
     """How many epochs the trials of a study have trained, all together."""
     with store.reading() as session:

@@ -64,7 +64,9 @@ def existing_store(option: str | None) -> "Store":
 
 def store_option(store: "Store") -> str:
     """` --store URL` for commands that are to find this store; empty where they find it without."""
-    return "" if store.url == store_url(None) else f" --store {shlex.quote(store.shown_url)}"
+    from storage.urls import full_url
+
+    return "" if store.url == full_url(store_url(None)) else f" --store {shlex.quote(store.shown_url)}"
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:

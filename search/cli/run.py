@@ -112,7 +112,7 @@ def run(
             if (defaults := defaults_on_record(opened_store, resolved.file.study.name)) != DEFAULTS:
                 resolved, mlflow = settled(defaults)
             data = load(resolved, strict=strict)
-            with means.ready(url):
+            with means.ready(opened_store.url):
                 opened = open_study(
                     resolved,
                     data,
