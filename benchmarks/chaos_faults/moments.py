@@ -52,6 +52,25 @@ COPY = (
     Moment("in the middle of a copy", "search.objective:finish_copy"),
 )
 
+KEEPING = (
+    Moment("before the prepared folds are written", "search.prepared:write_file"),
+    Moment("the prepared folds are written, not in their place", "trainer.atomic_files:os.replace"),
+    Moment("the prepared folds are in their place", "search.prepared:write_file", "after"),
+)
+EXPORT = (
+    Moment("before a file is written", "search.writing:write_file"),
+    Moment("a file is written, not on the disk", "trainer.atomic_files:os.fsync"),
+    Moment("a file is on the disk, not in its place", "trainer.atomic_files:os.replace"),
+    Moment("a file is in its place", "trainer.atomic_files:os.replace", "after"),
+)
+SAVE = (
+    Moment("a folder is begun", "trainer.atomic_files:os.fsync"),
+    Moment("the last file of a folder is written", "trainer.atomic_files:os.fsync", nth=2),
+    Moment("a folder is whole, not in its place", "trainer.atomic_files:exchange"),
+    Moment("a folder is in its place, that of before is left", "trainer.atomic_files:exchange", "after"),
+    Moment("the folder of before is being removed", "trainer.atomic_files:shutil.rmtree"),
+)
+
 
 @dataclass(frozen=True)
 class Step:
