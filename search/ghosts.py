@@ -28,7 +28,9 @@ def ghosts(store: Store) -> list[str]:
     with store.reading() as session:
         connection = session.connection()
         # Ours first: whatever a worker puts on record meanwhile is in Optuna already.
-        ours = connection.execute(recorded.group_by(Study.name, Study.created_at).order_by(Study.created_at)).all()
+        ours = connection.execute(
+            recorded.group_by(Study.name, Study.created_at).order_by(Study.created_at)
+        ).all()
         has_tables = inspect(connection).has_table("studies")
         theirs = dict(connection.execute(_KNOWN_TO_OPTUNA).all()) if has_tables else {}
     return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
@@ -43,8 +45,8 @@ def is_ghost(store: Store, name: str) -> bool:
 def told(store: Store, name: str) -> str:
     """What is said of a ghost, with the command that removes it."""
     return (
-        f"study {name!r} is on record, but Optuna does not know it any more: it was deleted at a dashboard or "
-        "in code. What is on record can still be read and exported; remove it with: "
+        f"study {name!r} is on record, but Optuna does not know it any more: it was deleted at a dashboard "
+        "or in code. What is on record can still be read and exported; remove it with: "
         f"ballast delete {shlex.quote(name)} --store {shlex.quote(store.shown_url)}"
     )
 
@@ -54,6 +56,4 @@ def refuse_ghost(store: Store, name: str) -> None:
     record.
     """
     if is_ghost(store, name):
-        raise RequestError(
-            f"{told(store, name)}; or start another study: --name {shlex.quote(f'{name}-2')}"
-        )
+        raise RequestError(f"{told(store, name)}; or start another study: --name {shlex.quote(f'{name}-2')}")

@@ -27,7 +27,7 @@ from storage.verdicts import CONCLUSIVE, Verdict
 
 CONTINUED_FROM = "continued_from"
 """The fact of a study that names the one whose trials it has taken over, or has begun to."""
-_TAKEN_FROM = "taken_from"
+TAKEN_FROM = "taken_from"
 """The user attribute that names study and trial; by it, what was taken over already is known."""
 
 
@@ -113,8 +113,13 @@ def comparable(resolved: ResolvedStudy, data: StudyData, store: Store, source: s
     To be called before a study that continues from it is made. Raises RequestError as `taken_over` does, and
     where a study would continue from itself; StudyUnknown.
     """
-    _inheritance(resolved, store, source, data.table.sha256)
+    require_comparable(resolved, store, source, data.table.sha256)
     return replace(data, ceiling=query.study(store, source).facts["skill_ceiling"])
+
+
+def require_comparable(resolved: ResolvedStudy, store: Store, source: str, sha256: str) -> None:
+    """Raise as `comparable` does; `sha256` is that of the table."""
+    _inheritance(resolved, store, source, sha256)
 
 
 def take_over(books: Books, resolved: ResolvedStudy, data: StudyData, source: str) -> list[int]:
@@ -152,7 +157,7 @@ def _inheritance(resolved: ResolvedStudy, store: Store, source: str, content: st
 
 def origin_of(frozen: FrozenTrial) -> tuple[str, int] | None:
     """Study and number of the trial that this one was taken over from; None where it was not."""
-    named = frozen.user_attrs.get(_TAKEN_FROM)
+    named = frozen.user_attrs.get(TAKEN_FROM)
     return None if named is None else (named["study"], named["trial"])
 
 
@@ -169,7 +174,7 @@ def _for_optuna(found: Taken, books: Books, resolved: ResolvedStudy, taken: Sequ
     )
     pruned_at = epochs[-1].validation_loss if epochs and message.state is TrialState.PRUNED else None
     attributes: dict[str, Any] = {
-        _TAKEN_FROM: {"study": trial.study, "trial": trial.number},
+        TAKEN_FROM: {"study": trial.study, "trial": trial.number},
         "verdict": str(trial.verdict),
     }
     return create_trial(

@@ -54,7 +54,7 @@ _ENDED = Judgement(
 _ADDED = Judgement(
     Verdict.FAILED,
     (ADDED_ELSEWHERE,),
-    "somebody else has added or ended it in Optuna, at the dashboard or in code; what was trained is not known",
+    "somebody else has added it to Optuna or ended it there; what was trained is not known",
 )
 
 

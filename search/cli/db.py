@@ -26,7 +26,9 @@ def check(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing: settle no dead trial.")] = False,
     wait: Annotated[
         bool,
-        typer.Option("--wait", help="Watch the workers of other machines for a minute: who is silent is gone."),
+        typer.Option(
+            "--wait", help="Watch the workers of other machines for a minute: who is silent is gone."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -17,6 +17,7 @@ DEFAULT_STORE = "sqlite:///ballast.db"
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of a study.", show_default=False)]
+StudyNameOption = Annotated[str | None, typer.Option("--name", help="Another name for the study.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key; VALUE is YAML. May be repeated."),

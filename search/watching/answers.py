@@ -79,7 +79,7 @@ class NamesStay:
             if not self._showcase.is_ours(study_id):
                 return callback(study_id=study_id)
             response.status = 409
-            return {"reason": "the record of this study is kept under its name, which therefore stays"}
+            return {"reason": "the record of this study is kept under its name; use: ballast rename OLD NEW"}
 
         return answer
 
