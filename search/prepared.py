@@ -14,7 +14,6 @@ import logging
 import mmap
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from math import prod
@@ -25,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.machine import this_machine
+from trainer.atomic_files import write_file
 from trainer.bounded import open_regular
 from trainer.config import DataConfig
 from trainer.data.history import History
@@ -66,14 +66,7 @@ def keep(path: Path, identity: str, folds: Sequence[Dataset], key: bytes) -> Non
     payload = _encode(folds)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside, part = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(aside, "wb") as file:
-                file.writelines([_head(identity, payload, key), payload])
-            os.replace(part, path)
-        except OSError:
-            Path(part).unlink(missing_ok=True)
-            raise
+        write_file(path, _head(identity, payload, key), payload)
     except OSError as error:
         log.warning("each worker prepares the data for itself: %s: %s", path, error.strerror)
 

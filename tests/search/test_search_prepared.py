@@ -240,7 +240,7 @@ def test_a_full_disk_costs_nothing_but_time(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("search.prepared.os.replace", full)
+    monkeypatch.setattr("trainer.atomic_files.os.replace", full)
     prepared.keep(kept, "1" * 64, folds, KEY)
     assert "each worker prepares the data for itself" in caplog.text
     assert "No space left on device" in caplog.text

@@ -277,6 +277,7 @@ def in_a_process(program: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_first_trial_of_a_process_multiplies_on_one_thread() -> None:
     program = """
 from threadpoolctl import threadpool_info

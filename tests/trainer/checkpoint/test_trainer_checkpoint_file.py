@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import math
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -202,8 +204,11 @@ def test_a_checkpoint_that_cannot_be_written_costs_one_warning_and_nothing_else(
 
 def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sealed.write(path, OWNER, b"before")
-    # The device of the kernel that is always full stands in for the file that is written aside.
-    path.with_name(f"{path.name}.part").symlink_to("/dev/full")
+
+    def full(source: object, target: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left on device"):
         sealed.write(path, OWNER, b"after")
     assert sealed.read(path, OWNER) == b"before"
@@ -212,7 +217,7 @@ def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: py
 
 def test_what_a_kill_left_half_written_is_not_read_and_is_forgotten_with_the_rest(path: Path) -> None:
     sealed.write(path, OWNER, b"whole\nwith lines\n")
-    path.with_name(f"{path.name}.part").write_bytes(b"ballast check")
+    path.with_name(".ballast-0123456789abcdef.part").write_bytes(b"ballast check")
     assert sealed.read(path, OWNER) == b"whole\nwith lines\n"
     sealed.forget(path)
     assert list(path.parent.iterdir()) == []
