@@ -1,12 +1,14 @@
 """Store URLs: which are supported, how they are shown, and where the file of a SQLite URL lies."""
 
 import re
+import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from storage.commands import command
 from storage.errors import StoreMissing, StoreUrlInvalid
 from storage.masking import masked_url
 
@@ -56,6 +58,10 @@ def require_sqlite_file(address: URL, shown: str, *, create: bool) -> None:
     """Raise StoreMissing unless the file is there or may be made; SQLite itself would make an empty one."""
     path = sqlite_file(address)
     if not create and not path.exists():
-        raise StoreMissing(f"no store at {shown}; start one with: ballast run STUDY.yaml --store {shown}")
+        raise StoreMissing(
+            f"no store at {shown}; start one with: {command('run', 'STUDY.yaml', store=shown)}"
+        )
     if not path.parent.is_dir():
-        raise StoreMissing(f"{shown}: there is no folder {path.parent}; make it with: mkdir -p {path.parent}")
+        raise StoreMissing(
+            f"{shown}: there is no folder {path.parent}; make it with: {shlex.join(['mkdir', '-p', str(path.parent)])}"
+        )

@@ -8,6 +8,7 @@ model.onnx             where it was asked for
 import hashlib
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -140,16 +141,18 @@ def require_place(folder: Path) -> None:
     """Raise ModelFolderError unless a model folder can be put there without losing anything else."""
     if not folder.parent.is_dir():
         raise ModelFolderError(
-            f"cannot write {folder}: there is no folder {folder.parent}; make it: mkdir -p {folder.parent}"
+            f"cannot write {folder}: there is no folder {folder.parent}; make it: {shlex.join(['mkdir', '-p', str(folder.parent)])}"
         )
     if folder.exists() and not folder.is_dir():
-        raise ModelFolderError(f"cannot write {folder}: it is a file; name a folder: --save {folder}-model")
+        raise ModelFolderError(
+            f"cannot write {folder}: it is a file; name a folder: --save {shlex.quote(f'{folder}-model')}"
+        )
     if folder.is_dir():
         others = sorted({entry.name for entry in folder.iterdir()} - {MODEL, WEIGHTS, ONNX})
         if others:
             raise ModelFolderError(
                 f"cannot write {folder}: it holds {others[0]!r}, which is no part of a model; name another "
-                f"folder: --save {folder / 'model'}"
+                f"folder: --save {shlex.quote(str(folder / 'model'))}"
             )
 
 
@@ -168,7 +171,7 @@ def load_model(folder: Path) -> tuple[Model, nn.Module]:
     if digest != model.weights_sha256:
         raise ModelFolderError(
             f"{path} is damaged or another model's: its sha256 is {digest[:12]}…, {MODEL} says "
-            f"{model.weights_sha256[:12]}…; save the model again: ballast train best.yaml --save {folder}"
+            f"{model.weights_sha256[:12]}…; save the model again: {_train_into(folder)}"
         )
     try:
         return model, served(model.models.gru, len(model.features), safetensors.torch.load(content))
@@ -184,8 +187,7 @@ def _read_description(folder: Path) -> Model:
     path = folder / MODEL
     if not path.is_file():
         raise ModelFolderError(
-            f"{folder} is not a model folder: it has no {MODEL}; make one: ballast train best.yaml --save "
-            f"{folder}"
+            f"{folder} is not a model folder: it has no {MODEL}; make one: {_train_into(folder)}"
         )
     try:
         content = json.loads(path.read_bytes())
@@ -202,9 +204,12 @@ def _read_description(folder: Path) -> Model:
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, detail["loc"])) or "it" for detail in error.errors())
         raise ModelFolderError(
-            f"{path}: {wrong} is not as it was written; save the model again: ballast train best.yaml --save "
-            f"{folder}"
+            f"{path}: {wrong} is not as it was written; save the model again: {_train_into(folder)}"
         ) from None
+
+
+def _train_into(folder: Path) -> str:
+    return shlex.join(["ballast", "train", "best.yaml", "--save", str(folder)])
 
 
 def _described(

@@ -219,13 +219,13 @@ def _address(store: Store) -> str:
     return f"sqlite:///{sqlite_file(address).resolve()}" if is_sqlite(address) else store.shown_url
 
 
-def _write_study_note(study: optuna.Study, view: StudyView, where: str) -> None:
+def _write_study_note(study: optuna.Study, view: StudyView, store: str | None) -> None:
     """Write our part anew, unless it is as it was; whatever people have added stays."""
     old = get_note(study)
     ours, line, theirs = old.partition(YOURS)
     if not line:
         ours, theirs = "", old
-    new = f"{to_markdown(study_note(view, where))}\n\n---\n\n"
+    new = f"{to_markdown(study_note(view, store))}\n\n---\n\n"
     if ours != new:
         save_note(study, f"{new}{YOURS}\n\n{theirs.strip()}".rstrip())
 

@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
             "study": {"sampler": "grid"},
             "space": {
                 "models.gru.learning_rate": {"low": 1e-4, "high": 1e-2, "step": 1e-6},
-                "training.max_grad_norm": {"choices": [0.5, 1.0]},
+                "models.gru.weight_decay": {"choices": [0.0, 1e-4]},
             },
         },
         "configurations, more than 10000",
@@ -292,7 +292,7 @@ def test_the_last_line_is_the_run_that_was_checked(
     assert words[:2] == ["ballast", "run"]
     ran = ballast("run", "--json", *words[2:])
     assert ran.code == 0, ran.err
-    assert ran.json["name"] == "it's -2; rm *"
+    assert ran.json["study"] == "it's -2; rm *"
 
 
 def test_a_password_is_not_repeated_and_its_place_is_told(
