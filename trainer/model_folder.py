@@ -141,7 +141,8 @@ def require_place(folder: Path) -> None:
     """Raise ModelFolderError unless a model folder can be put there without losing anything else."""
     if not folder.parent.is_dir():
         raise ModelFolderError(
-            f"cannot write {folder}: there is no folder {folder.parent}; make it: {shlex.join(['mkdir', '-p', str(folder.parent)])}"
+            f"cannot write {folder}: there is no folder {folder.parent}; make it: "
+            f"mkdir -p {shlex.quote(str(folder.parent))}"
         )
     if folder.exists() and not folder.is_dir():
         raise ModelFolderError(

@@ -307,5 +307,5 @@ def test_a_password_is_not_repeated_and_its_place_is_told(
 
 def test_a_hyperband_of_trials_shorter_than_its_warm_up_has_a_bracket(write_study: "WriteStudy") -> None:
     resolved = resolve(write_study(study={"pruner": "hyperband", "pruner_warmup": 5}))
-    pruner = make_pruner(resolved.file.study, 2)
+    pruner: Any = make_pruner(resolved.file.study, 2)
     assert (pruner._min_resource, pruner._max_resource) == (2, 2)
