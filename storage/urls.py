@@ -63,5 +63,6 @@ def require_sqlite_file(address: URL, shown: str, *, create: bool) -> None:
         )
     if not path.parent.is_dir():
         raise StoreMissing(
-            f"{shown}: there is no folder {path.parent}; make it with: mkdir -p {shlex.quote(str(path.parent))}"
+            f"{shown}: there is no folder {path.parent}; "
+            f"make it with: mkdir -p {shlex.quote(str(path.parent))}"
         )

@@ -168,7 +168,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a grid that is too large": (
         {
-            "study": {"sampler": "grid"},
+            "study": {"sampler": "grid", "startup_trials": None},
             "space": {
                 "models.gru.learning_rate": {"low": 1e-4, "high": 1e-2, "step": 1e-6},
                 "models.gru.weight_decay": {"choices": [0.0, 1e-4]},
