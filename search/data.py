@@ -13,7 +13,7 @@ from typing import Any
 from search import prepared
 from search.config.resolved import ResolvedStudy
 from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
-from search.files import StudyFiles
+from search.files import StudyFiles, key_of
 from search.space import Choices, Dimension
 from storage import tables
 from trainer.config import DataConfig
@@ -163,22 +163,26 @@ def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
     return float(ceiling) if isinstance(ceiling, int | float) and 0 < ceiling < math.inf else None
 
 
-def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles) -> None:
-    """Let workers of this machine that join the study have its folds; `data` is what `load` returned."""
-    identity = prepared.identity_of(_most_demanding(resolved), data.sha256)
-    prepared.keep(files.prepared(identity), identity, data.base)
+def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles, key: bytes | None) -> None:
+    """Let workers of this machine that join the study have its folds; `data` is what `load` returned, `key`
+    the study's: without one each worker prepares them for itself.
+    """
+    if key is not None:
+        identity = prepared.identity_of(_most_demanding(resolved), data.sha256)
+        prepared.keep(files.prepared(identity), identity, data.base, key)
 
 
 def recall(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
     """What `load` would return for a study on record, without its work: its audit is on record, its folds are
     kept. None where they are not, or where the table is not the one that was audited.
     """
+    key = key_of(recorded.facts)
     config = _most_demanding(resolved)
     sha256 = sha256_of(config, folder=resolved.folder)
-    if sha256 != recorded.fingerprints["content"]:
+    if key is None or sha256 != recorded.fingerprints["content"]:
         return None
     identity = prepared.identity_of(config, sha256)
-    folds = prepared.recall(files.prepared(identity), identity)
+    folds = prepared.recall(files.prepared(identity), identity, key)
     if folds is None:
         return None
     facts = recorded.facts

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import optuna
 from optuna.storages import BaseStorage
@@ -15,9 +16,10 @@ from search.config.resolved import ResolvedStudy
 from search.data import Inspection, StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
 from search.evaluations import validated_rows
-from search.files import StudyFiles, study_files
-from search.optimizers import make_pruner
+from search.files import StudyFiles, key_of, study_files
+from search.ghosts import refuse_ghost
 from search.optuna_storage import has_optuna_tables, optuna_storage
+from search.pruning import make_pruner
 from search.queue import REQUESTED
 from search.scored_series import ScoredSeries
 from search.watching.publish import Press
@@ -50,6 +52,11 @@ class OpenStudy:
         """Its logs and checkpoints."""
         return self.books.files
 
+    @cached_property
+    def key(self) -> bytes | None:
+        """What its files are signed with; see `search.files.key_of`."""
+        return key_of(query.study(self.store, self.name).facts)
+
     @property
     def optuna(self) -> optuna.Study:
         """Optuna's part."""
@@ -78,11 +85,11 @@ def open_study(
         data = _unchanged(resolved, data, store, recorded)
     elif continue_from is not None:
         data = inheritance.comparable(resolved, data, store, continue_from)
+    if recorded is not None:
+        refuse_ghost(store, recorded.name)
     opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
     if recorded is None:
         recorded = _create(opened)
-    else:
-        _require_all_trials(store, opened.name, len(opened.optuna.get_trials(deepcopy=False)))
     if recorded is not None:
         opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
         _go_on(opened, recorded)
@@ -102,9 +109,8 @@ def join_study(
     """The study as it stands in the store, for one more worker; raises as `open_study` does."""
     require_devices(resolved, [device])
     data = _unchanged(resolved, data, store, query.study(store, resolved.file.study.name))
-    opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
-    _require_all_trials(store, opened.name, len(opened.optuna.get_trials(deepcopy=False)))
-    return opened
+    refuse_ghost(store, resolved.file.study.name)
+    return _assemble(resolved, data, store, optuna_storage(store, proxy))
 
 
 def require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
@@ -137,7 +143,7 @@ def require_place(
         return True
     if table is not None:
         _require_unchanged(resolved, table.sha256, store, recorded)
-    _require_all_trials(store, name, 0 if known is None else len(known.get_trials(deepcopy=False)))
+    refuse_ghost(store, name)
     return False
 
 
@@ -230,18 +236,6 @@ def _require_ours(study: optuna.Study, store: Store) -> None:
         raise RequestError(
             f"{store.shown_url} holds a study {study.study_name!r} that Optuna knows and Ballast did not "
             f"start; start another one: --name {shlex.quote(study.study_name + '-2')}"
-        )
-
-
-def _require_all_trials(store: Store, name: str, known: int) -> None:
-    """Refuse a study that somebody deleted at a dashboard: that deletes Optuna's part alone, and the trials
-    of a new one would get the numbers of those on record.
-    """
-    if known < query.next_number(store, name):
-        raise RequestError(
-            f"study {name!r} in {store.shown_url} has trials on record that Optuna does not "
-            "know: it was deleted at a dashboard or in code. What is on record can still be read and "
-            f"exported; start another study: --name {shlex.quote(name + '-2')}"
         )
 
 

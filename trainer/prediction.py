@@ -93,7 +93,7 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
 
 def _read(model: Model, folder: Path, source: str) -> Table:
     config = _inputs_alone(model.data, source)
-    if not source.startswith("sample:") and not Path(source).is_file():
+    if not source.startswith("sample:") and not Path(source).exists():
         raise SourceError(
             f"--data {source}: there is no such file; name a CSV or Parquet file, or sample:sp500"
         )

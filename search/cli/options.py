@@ -64,7 +64,9 @@ def existing_store(option: str | None) -> "Store":
 
 def store_to_name(store: "Store") -> str | None:
     """The URL for commands that are to find this store; None where they find it without."""
-    return None if store.url == store_url(None) else store.url
+    from storage.urls import full_url
+
+    return None if store.url == full_url(store_url(None)) else store.url
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:

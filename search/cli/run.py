@@ -106,7 +106,7 @@ def run(
                 continue_from=continue_from,
                 strict=strict,
             ).require()
-            with means.ready(url):
+            with means.ready(opened_store.url):
                 opened = open_study(
                     resolved,
                     data,
