@@ -102,17 +102,22 @@ def _require_writable(store: Store) -> None:
 
 
 def store_if_there(url: str) -> Store | None:
-    """The store at `url`, for reading; None where there is none yet and `open_store` could make it.
-
-    Raises as `open_store` does.
+    """The store at `url`, which may be written, for reading; None where there is none yet and `open_store`
+    could make it. Raises as `open_store` does.
     """
     try:
-        return open_store(url, create=False)
+        store = open_store(url, create=False)
     except StoreMissing:
-        address = read_url(url)
+        address = read_url(full_url(url))
         if is_sqlite(address):
-            require_sqlite_file(address, masked_url(url), create=True)
+            require_sqlite_file(address, masked_url(full_url(url)), create=True)
         return None
+    try:
+        _require_writable(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:

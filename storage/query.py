@@ -1,7 +1,6 @@
 """Reads from the store; each function is one transaction, and what it returns needs no open store."""
 
 import math
-import shlex
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from storage.commands import command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from storage.patience import patient
@@ -332,7 +332,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
         require_study(session, store, name)
         raise TrialUnknown(
             f"study {name!r} in {store.shown_url} has no trial {number}; "
-            f"list its trials with: ballast trials {shlex.quote(name)} --store {shlex.quote(store.shown_url)}"
+            f"list its trials with: {command('trials', name, store=store.url)}"
         )
     return found
 
@@ -340,7 +340,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
 def _unknown_study(name: str, known: Sequence[str], shown: str) -> str:
     nearest = get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}? List" if nearest else "list"
-    return f"no study {name!r} in {shown}; {hint} them with: ballast status --store {shlex.quote(shown)}"
+    return f"no study {name!r} in {shown}; {hint} them with: {command('status', store=shown)}"
 
 
 def _conclusive(name: str) -> ColumnElement[bool]:

@@ -3,7 +3,6 @@
 Alembic keeps our version in a table of its own, beside Optuna's `alembic_version`.
 """
 
-import shlex
 from typing import Any
 
 from alembic import command
@@ -12,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from storage import commands
 from storage.errors import StoreError, StoreMissing, StoreTooNew, StoreTooOld
 from storage.tables import Row
 
@@ -60,12 +60,12 @@ def objection(found: str | None, shown: str) -> StoreError | None:
     if found is None:
         return StoreMissing(
             f"{shown} holds no tables of Ballast; make them with: "
-            f"ballast db upgrade --create --store {shlex.quote(shown)}"
+            f"{commands.command('db upgrade', create=True, store=shown)}"
         )
     if found in {script.revision for script in _scripts().walk_revisions()}:
         return StoreTooOld(
             f"{shown} is at schema {found}, this Ballast needs {needed}; "
-            f"run: ballast db upgrade --store {shlex.quote(shown)}"
+            f"run: {commands.command('db upgrade', store=shown)}"
         )
     return StoreTooNew(
         f"{shown} was written by a newer Ballast: it is at schema {found}, this one knows up to {needed}; "
