@@ -163,6 +163,14 @@ def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifac
 
 
 @patient
+def first_and_last_files(store: Store, *, but: str) -> list[str]:
+    """The paths of two files of each study, the first and the last by path, of any kind `but` one."""
+    two = select(func.min(Artifact.path), func.max(Artifact.path)).where(Artifact.kind != but)
+    with store.reading() as session:
+        return [path for row in session.execute(two.group_by(Artifact.study)) for path in row]
+
+
+@patient
 def held_out(store: Store, name: str) -> HeldOut | None:
     """The validation rows of a study; None where it was started before they were kept."""
     return next(iter(_of_study(store, name, select(HeldOut).where(HeldOut.study == name))), None)
