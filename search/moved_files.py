@@ -1,4 +1,4 @@
-"""Where the files of a study lie now: its folder, or the store, may have been moved since they were written."""
+"""Where the files of a study lie now: its folder or the store may have been moved since."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -37,7 +37,7 @@ def present_path(store: Store, artifact: tables.Artifact) -> Path | None:
 
 
 def _folders(store: Store, name: str) -> Iterator[Path]:
-    """Where this study would write its files now, and the folders of its store, its study file and the user."""
+    """Where this study would write its files now; its store's and its study file's folder; this one."""
     configured = recorded_value("storage.files", query.setting_stacks(store, name))
     files, address = study_files(store.url, configured, name), make_url(store.url)
     yield from (files.folder, artifact_folder(files), files.folder.parent)

@@ -1,6 +1,8 @@
 """A study's files are found although its folder, or the store's, was moved, or it is said where they were."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +44,9 @@ def test_the_log_of_a_store_that_was_renamed(
     (tmp_path / "old").mkdir()
     started(write_study, ballast, tmp_path / "old")
     (tmp_path / "old").rename(tmp_path / "new")
-    (tmp_path / "new" / "ballast.db").rename(tmp_path / "new" / "year.db")
+    with closing(sqlite3.connect(tmp_path / "new" / "ballast.db")) as old:
+        with closing(sqlite3.connect(tmp_path / "new" / "year.db")) as new:
+            old.backup(new)
     assert Path(log_told(ballast, f"sqlite:///{tmp_path}/new/year.db")).is_file()
 
 

@@ -70,12 +70,10 @@ def test_no_trial_of_the_top_decile_is_pruned_by_a_median_of_one(seed: int, star
 def test_trials_that_ended_by_themselves_count_at_later_epochs_with_their_best_loss() -> None:
     study = new(pruner(startup_trials=4, pruner_warmup=0))
     for best in (0.5, 0.6, 0.7, 0.8):
-        assert train(study, [1.0, best, best + 0.1]) is None
-    assert train(study, [0.9, 0.9, 0.66, 0.64, 0.64]) == 1, "0.9 is above 0.65, the median of epoch 1"
-    assert train(study, [0.9, 0.6, 0.66, 0.66, 0.64]) is None
-    assert train(study, [0.9, 0.64, 0.9, 0.9, 0.9, 0.66]) is None
-    assert train(study, [0.9, 0.62, 0.9, 0.61, 0.9]) is None
-    assert train(study, [*[0.5999] * 30]) is None
+        assert train(study, [1.0, best]) is None
+    beyond = [0.6, 0.6, 0.6]
+    assert train(study, [*beyond, 0.6, 0.6]) is None, "0.6 is below 0.65, the median of what they came to"
+    assert train(study, [0.61, 0.61, 0.61]) == 1, "and 0.61 above the median with that trial"
 
 
 def test_a_trial_that_was_pruned_counts_only_as_far_as_it_came() -> None:
