@@ -3,8 +3,8 @@
     python -m benchmarks.soak --trials 400
     python -m benchmarks.soak --trials 2000 --workers 2 --sampler random
 
-Trains tiny models for one epoch each in a SQLite store of its own, and prints for the trials up to `--early` and
-for the last ones: memory, open descriptors, bytes of the store, and CPU time by what it is spent on.
+Trains tiny models for one epoch each in a SQLite store of its own, and prints for the trials up to `--early`
+and for the last ones: memory, open descriptors, bytes of the store, and CPU time by what it is spent on.
 """
 
 import argparse
@@ -118,10 +118,7 @@ def table(workers: Sequence[list[Mark]], early: int, late: int) -> str:
     rows = [
         ("memory, MiB per worker", *(max(mark.memory for mark in marks) / 2**20 for marks in last)),
         ("open descriptors", *(max(mark.descriptors for mark in marks) for marks in last)),
-        (
-            "store, KiB per trial",
-            *(max(m.store for m in marks) / 2**10 / n for marks, n in zip(last, (early, late), strict=True)),
-        ),
+        ("store, KiB per trial", *map(_bytes_each, last, (early, late))),
         *((f"{kind}: {name}, ms", *(cost.get((kind, name), 0.0) for cost in at)) for kind, name in at[1]),
         ("all outside training, CPU ms", *(_outside(cost) for cost in at)),
         ("training, CPU ms", *(sum(cost.values()) - _outside(cost) for cost in at)),
@@ -129,6 +126,10 @@ def table(workers: Sequence[list[Mark]], early: int, late: int) -> str:
     lines = [f"{'per trial':40}{f'at {early}':>12}{f'at {late}':>12}{'times':>8}"]
     lines += [f"{name:40}{a:12.2f}{b:12.2f}{b / a if a else 0:8.1f}" for name, a, b in rows]
     return "\n".join(lines)
+
+
+def _bytes_each(marks: Sequence[Mark], trials: int) -> float:
+    return max(mark.store for mark in marks) / 2**10 / trials
 
 
 def _outside(cost: dict[tuple[str, str], float]) -> float:

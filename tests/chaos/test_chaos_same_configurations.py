@@ -15,12 +15,18 @@ pytestmark = pytest.mark.slow
 
 WANTED = 6
 DEATHS = (
-    Moment("in the middle of an epoch", "trainer.steps:_train_step", nth=30),
-    Moment("a trial is created, nothing is drawn", "search.asking:make_sampler"),
-    Moment("one of two parameters is drawn", "search.asking:suggest", "after"),
-    Moment("all is drawn, nothing is on record", "search.books:start"),
-    Moment("before the verdict is on record", "search.recording:finish_trial"),
+    (
+        Moment("in the middle of an epoch", "trainer.steps:_train_step", nth=30),
+        Moment("a trial is created, nothing is drawn", "search.asking:make_sampler"),
+    ),
+    (
+        Moment("one of two parameters is drawn", "search.asking:suggest", "after"),
+        Moment("all is drawn, nothing is on record", "search.books:start"),
+    ),
+    (Moment("before the verdict is on record", "search.recording:finish_trial"),),
 )
+"""The workers that are killed one after the other, in each study: a configuration is tried three times."""
+
 GRID: dict[str, Any] = {
     "models.gru.learning_rate": {"choices": [1e-4, 1e-3, 1e-2]},
     "models.gru.dropout": {"choices": [0.0, 0.2]},
@@ -60,5 +66,6 @@ def _ended(scene: Scene) -> list[Any]:
 def test_killed_workers_and_a_second_one_change_no_configuration(tmp_path: Path, sampler: str) -> None:
     undisturbed = tried(tmp_path / "undisturbed", sampler, 1, ())
     assert len(undisturbed) == WANTED
-    assert tried(tmp_path / "killed", sampler, 1, DEATHS) == undisturbed
-    assert tried(tmp_path / "together", sampler, 2, DEATHS[:1]) == undisturbed
+    for number, deaths in enumerate(DEATHS):
+        assert tried(tmp_path / f"killed-{number}", sampler, 1, deaths) == undisturbed
+    assert tried(tmp_path / "together", sampler, 2, DEATHS[0]) == undisturbed

@@ -44,9 +44,9 @@ def test_the_log_of_a_store_that_was_renamed(
     (tmp_path / "old").mkdir()
     started(write_study, ballast, tmp_path / "old")
     (tmp_path / "old").rename(tmp_path / "new")
-    with closing(sqlite3.connect(tmp_path / "new" / "ballast.db")) as old:
-        with closing(sqlite3.connect(tmp_path / "new" / "year.db")) as new:
-            old.backup(new)
+    before, after = (sqlite3.connect(tmp_path / "new" / name) for name in ("ballast.db", "year.db"))
+    with closing(before), closing(after):
+        before.backup(after)
     assert Path(log_told(ballast, f"sqlite:///{tmp_path}/new/year.db")).is_file()
 
 
