@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search import recording
 from search.config.schema import SamplerName
@@ -70,7 +70,7 @@ def open_books(store: Store, storage: BaseStorage, name: str) -> Books:
 def start(
     books: Books,
     worker: str,
-    trial: optuna.Trial,
+    trial: optuna.Trial | FrozenTrial,
     settings: Sequence[tables.Setting] = (),
     *,
     configuration: str | None = None,

@@ -202,6 +202,7 @@ def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedT
         on_epoch=on_epoch,
         should_stop=bench.should_stop,
         checkpoint=study.files.checkpoint_of(origin_of(trial).first),
+        checkpoint_key=study.key,
     )
 
 

@@ -84,6 +84,7 @@ def make_pruner(section: StudySection, epochs: int) -> BasePruner:
             with quiet():
                 return PatientPruner(beside_others, patience=section.pruner_patience)
         case "hyperband":
-            return Hyperband(section.pruner_warmup or 1, epochs, section.pruner_min_trials)
+            warmup = min(section.pruner_warmup or 1, epochs)
+            return Hyperband(warmup, epochs, section.pruner_min_trials)
         case "none":
             return NopPruner()

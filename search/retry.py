@@ -7,6 +7,7 @@ would teach the sampler of something that never happened; here only the paramete
 from dataclasses import dataclass
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from search.queue import REQUESTED, queued_params
 from search.verdict import CRASHED, SIGNAL, WORKER_DIED, Judgement
@@ -30,7 +31,7 @@ class Origin:
         return self.number if self.root is None else self.root
 
 
-def origin_of(trial: optuna.Trial) -> Origin:
+def origin_of(trial: optuna.Trial | FrozenTrial) -> Origin:
     """Read back what `queue_again` left with the trial."""
     attributes = trial.user_attrs
     return Origin(trial.number, attributes.get(RETRY_OF), attributes.get(ROOT), attributes.get(_ATTEMPT, 0))

@@ -16,7 +16,7 @@ from search.grid_sampler import Grid
 from search.objective import Bench, run_trial
 from search.progress import Progress
 from search.queue import waiting_trials
-from search.recovery import give_back, recover
+from search.recovery import give_back, record_additions, recover
 from search.retry import origin_of
 from search.stopping import no_better
 from search.study import OpenStudy
@@ -93,6 +93,7 @@ class _Shift:
     def work(self) -> RunEnd:
         """Run one trial after the other; while others have the last ones, wait: they may die over them."""
         study, me = self._study, self._bench.worker
+        record_additions(study.books, me)
         while True:
             self._recover(_RECOVER_S)
             given_out = self._grid_is_given_out()

@@ -58,6 +58,20 @@ def study(store: Store, name: str) -> Study:
         return require_study(session, store, name)
 
 
+FORMERLY = "formerly"
+"""The fact of a study that lists the names that it had before, oldest first."""
+
+
+@patient
+def current_name(store: Store, name: str) -> str:
+    """What a study is called now that something names as it was called once; `name` where none was."""
+    with store.reading() as session:
+        if session.scalar(select(Study.wanted).where(Study.name == name)) is not None:
+            return name
+        facts = session.execute(select(Study.name, Study.facts).order_by(Study.created_at)).all()
+        return next((found for found, told in facts if name in told.get(FORMERLY, ())), name)
+
+
 @patient
 def trials(store: Store, name: str, verdict: Verdict | None = None) -> list[Trial]:
     """The trials of a study by number, of one verdict if given. Raises StudyUnknown."""
@@ -213,6 +227,14 @@ def next_number(store: Store, name: str) -> int:
         require_known(session, store, name)
         highest = session.scalar(select(func.max(Trial.number)).where(Trial.study == name))
         return 0 if highest is None else int(highest) + 1
+
+
+@patient
+def trial_numbers(store: Store, name: str) -> set[int]:
+    """The numbers of all trials on record. Raises StudyUnknown."""
+    with store.reading() as session:
+        require_known(session, store, name)
+        return set(session.scalars(select(Trial.number).where(Trial.study == name)))
 
 
 @patient

@@ -99,16 +99,17 @@ class CheckpointFile:
     without.
     """
 
-    def __init__(self, path: Path, identity: str) -> None:
+    def __init__(self, path: Path, identity: str, key: bytes | None = None) -> None:
         self._path = path
         self._identity = identity
+        self._key = key
         self._epochs, self._findings = _Diary(_EPOCHS), _Diary(_FINDINGS)
         self._warned = False
 
     def load(self) -> Checkpoint | None:
         """The checkpoint; None where there is none or it cannot be used, which is logged with the reason."""
         try:
-            return _decode(sealed.read(self._path, self._identity))
+            return _decode(sealed.read(self._path, self._identity, self._key))
         except FileNotFoundError:
             return None
         except (CheckpointError, OSError) as error:
@@ -118,7 +119,7 @@ class CheckpointFile:
     def save(self, checkpoint: Checkpoint) -> None:
         """Put the checkpoint in the place of the one before; a failure is logged once."""
         try:
-            sealed.write(self._path, self._identity, self._encode(checkpoint))
+            sealed.write(self._path, self._identity, self._encode(checkpoint), self._key)
         # ValueError: a name that is no Unicode cannot be put into words.
         except (OSError, ValueError) as error:
             if not self._warned:

@@ -46,6 +46,7 @@ def fit(
     on_epoch: Watch = lambda report: False,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
+    checkpoint_key: bytes | None = None,
 ) -> TrialResult:
     """Train on the training rows of `data`, validate on its validation rows, never touch the test rows.
 
@@ -61,14 +62,15 @@ def fit(
     `checkpoint` is a file, in a folder that is there, written after each epoch and left for the caller to
     remove (`trainer.sealed.forget`). Where it is there already and this trial's, training goes on from it, to
     the same bits as if it had never stopped, and `on_epoch` is called for its epochs first. One that is
-    damaged or another trial's is ignored.
+    damaged or another trial's is ignored, and one that was not signed with `checkpoint_key`, where there is
+    such a key: whoever else can write to the folder decides no result.
     """
     device = find_device(config.training.device)
     datasets = (data,) if isinstance(data, Dataset) else tuple(data)
     file = None
     if checkpoint is not None:
         same = identity(config, datasets, baseline=baseline, ceiling=ceiling, seed=seed)
-        file = CheckpointFile(checkpoint, same)
+        file = CheckpointFile(checkpoint, same, checkpoint_key)
     with reproducible(seed):
         folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
         for fold in folds[1:]:

@@ -7,10 +7,9 @@ model.onnx             where it was asked for
 
 import hashlib
 import json
+import logging
 import os
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -22,14 +21,17 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from trainer.atomic_files import settle_leftovers, temporary_folder, write_folder
 from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
 from trainer.data.features import build_series
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import TrainerError
 from trainer.onnx_file import as_onnx, require_agreement
-from trainer.ranges import FeatureLook, look_at, spacing
+from trainer.ranges import FeatureLook, looks_at, spacing
 from trainer.serving import served, windows
+
+log = logging.getLogger("ballast.files")
 
 FORMAT: Final = 1
 MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "model.onnx"
@@ -132,16 +134,40 @@ def save_model(
     files = {WEIGHTS: content, MODEL: f"{text}\n".encode()}
     if onnx:
         files[ONNX] = _checked_onnx(config, data, weights)
-    _write_whole(folder, files)
+    try:
+        write_folder(folder, files)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
     return model
 
 
 def require_place(folder: Path) -> None:
-    """Raise ModelFolderError unless a model folder can be put there without losing anything else."""
-    if not folder.parent.is_dir():
-        raise ModelFolderError(
-            f"cannot write {folder}: there is no folder {folder.parent}; make it: mkdir -p {folder.parent}"
-        )
+    """Raise ModelFolderError unless a model folder can be put there without losing anything else.
+
+    What a killed command left beside it is removed, or put in its place, and a warning says so.
+    """
+    try:
+        place = folder.resolve()
+        if not os.path.isdir(place.parent):
+            parent = place.parent if folder.is_symlink() else folder.parent
+            raise ModelFolderError(
+                f"cannot write {folder}: there is no folder {parent}; make it: mkdir -p {parent}"
+            )
+        _settle_beside(place)
+        _require_only_a_model(folder)
+        _require_movable(folder, place)
+        with temporary_folder(place.parent):
+            pass
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        raise _cannot_write(folder, error) from None
+
+
+def _settle_beside(place: Path) -> None:
+    for sentence in settle_leftovers(place.parent):
+        log.warning("%s", sentence)
+
+
+def _require_only_a_model(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ModelFolderError(f"cannot write {folder}: it is a file; name a folder: --save {folder}-model")
     if folder.is_dir():
@@ -153,11 +179,29 @@ def require_place(folder: Path) -> None:
             )
 
 
+def _require_movable(folder: Path, place: Path) -> None:
+    """A folder that is replaced is renamed: not all that can be written can be."""
+    if os.path.ismount(place) or Path.cwd().is_relative_to(place):
+        raise ModelFolderError(
+            f"cannot write {folder}: it is the current folder or a mount, which cannot be replaced; name a "
+            f"folder in it: --save {folder / 'model'}"
+        )
+    if place.exists() and not os.access(place, os.W_OK):
+        raise ModelFolderError(f"cannot write {folder}: it is read-only; choose another place with --save")
+
+
+def _cannot_write(folder: Path, error: OSError | RuntimeError) -> ModelFolderError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return ModelFolderError(f"cannot write {folder}: {reason}; choose another place with --save")
+
+
 def load_model(folder: Path) -> tuple[Model, nn.Module]:
     """What `model.json` says, and the forecaster, which takes standardised windows (n, seq_len, features).
 
     Raises ModelFolderError where the folder is no model folder, of a newer format or damaged.
     """
+    if not os.path.lexists(folder):
+        _settle_beside(folder)  # a killed save may have left it just short of its place
     model = _read_description(folder)
     path = folder / WEIGHTS
     try:
@@ -210,18 +254,13 @@ def _read_description(folder: Path) -> Model:
 def _described(
     config: TrialConfig, data: Dataset, table: Table, provenance: Provenance, weights: bytes
 ) -> Model:
-    built, scaler = build_series(config.data, table), data.scaler
-    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
-    moments = zip(scaler.feature_mean.tolist(), scaler.feature_std.tolist(), strict=True)
+    scaler = data.scaler
     return Model(
         format=FORMAT,
         provenance=provenance,
         target=TargetScale(mean=scaler.target_mean, std=scaler.target_std, unit=_told(config.data.target)),
         rows=_seen(data),
-        features=tuple(
-            look_at(name, values, mean=mean, std=std)
-            for name, values, (mean, std) in zip(data.feature_names, rows.T, moments, strict=True)
-        ),
+        features=looks_at(build_series(config.data, table), data),
         data=config.data,
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
@@ -263,25 +302,3 @@ def _checked_onnx(config: TrialConfig, data: Dataset, weights: Mapping[str, Tens
 
 def _newest(data: Dataset) -> npt.NDArray[np.int64]:
     return np.concatenate([data.train, data.validation])[-_CHECKED:]
-
-
-def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write beside the folder, then put it in its place; what a kill leaves is a `.part` folder at worst."""
-    place = folder.resolve()
-    part = place.with_name(f".{place.name}.{os.getpid()}.part")
-    before = part.with_suffix(".before")
-    try:
-        part.mkdir()
-        for name, content in files.items():
-            (part / name).write_bytes(content)
-        if place.exists():
-            place.rename(before)
-        part.rename(place)
-        shutil.rmtree(before, ignore_errors=True)
-    except OSError as error:
-        with suppress(OSError):
-            shutil.rmtree(part, ignore_errors=True)
-            before.rename(place)
-        raise ModelFolderError(
-            f"cannot write {folder}: {error.strerror}; choose another place with --save"
-        ) from None

@@ -23,7 +23,7 @@ TAKING = (
 )  # fmt: skip
 TRAINING = (
     Moment("in the middle of an epoch", "trainer.steps:_train_step", nth=30),
-    Moment("before a checkpoint is in its place", "trainer.sealed:os.replace", nth=8),
+    Moment("before a checkpoint is in its place", "trainer.atomic_files:os.replace", nth=8),
     Moment("after a checkpoint", "trainer.checkpoint:CheckpointFile.save", "after", nth=10),
     Moment("after epochs are on record", "storage.record:record_epochs", "after"),
     Moment("after the last epoch", "search.objective:judge"),

@@ -24,15 +24,21 @@ def register(app: typer.Typer) -> None:
 def check(
     store: StoreUrl = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing: settle no dead trial.")] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="Watch the workers of other machines for a minute: who is silent is gone."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
-    from search.agreement import disagreements, reconcile
+    from search.agreement import LOST_S, disagreements, reconcile
     from storage.check import check as check_store
     from storage.check import check_structure
 
     opened = existing_store(store)
-    settled = [] if dry_run or check_structure(opened) else reconcile(opened)
+    settled = [] if dry_run or check_structure(opened) else reconcile(opened, watch=LOST_S if wait else 0.0)
     problems = [*check_store(opened), *disagreements(opened)]
     if as_json:
         print_json({"ok": not problems, "settled": settled, "problems": problems})

@@ -17,6 +17,7 @@ DEFAULT_STORE = "sqlite:///ballast.db"
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of a study.", show_default=False)]
+StudyNameOption = Annotated[str | None, typer.Option("--name", help="Another name for the study.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key; VALUE is YAML. May be repeated."),
@@ -64,7 +65,9 @@ def existing_store(option: str | None) -> "Store":
 
 def store_option(store: "Store") -> str:
     """` --store URL` for commands that are to find this store; empty where they find it without."""
-    return "" if store.url == store_url(None) else f" --store {shlex.quote(store.shown_url)}"
+    from storage.urls import full_url
+
+    return "" if store.url == full_url(store_url(None)) else f" --store {shlex.quote(store.shown_url)}"
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:

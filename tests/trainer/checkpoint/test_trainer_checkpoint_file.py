@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import math
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -106,10 +108,10 @@ def replaced_by_a_folder(file: Path) -> None:
 
 
 DAMAGES: dict[Callable[[Path], None], str] = {
-    cut_short: "it is damaged: its digest is not that of what it holds",
+    cut_short: "it is damaged, or no worker of this study wrote it: its digest is wrong",
     cut_in_its_head: "it is damaged: it ends in its head",
     emptied: "it does not begin with 'ballast checkpoint 3'",
-    zeroed_in_the_middle: "it is damaged: its digest is not that of what it holds",
+    zeroed_in_the_middle: "it is damaged, or no worker of this study wrote it: its digest is wrong",
     replaced_by_weights: "it does not begin with 'ballast checkpoint 3'",
     replaced_by_a_folder: "Is a directory",
 }
@@ -202,8 +204,11 @@ def test_a_checkpoint_that_cannot_be_written_costs_one_warning_and_nothing_else(
 
 def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sealed.write(path, OWNER, b"before")
-    # The device of the kernel that is always full stands in for the file that is written aside.
-    path.with_name(f"{path.name}.part").symlink_to("/dev/full")
+
+    def full(source: object, target: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left on device"):
         sealed.write(path, OWNER, b"after")
     assert sealed.read(path, OWNER) == b"before"
@@ -212,7 +217,7 @@ def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: py
 
 def test_what_a_kill_left_half_written_is_not_read_and_is_forgotten_with_the_rest(path: Path) -> None:
     sealed.write(path, OWNER, b"whole\nwith lines\n")
-    path.with_name(f"{path.name}.part").write_bytes(b"ballast check")
+    path.with_name(".ballast-0123456789abcdef.part").write_bytes(b"ballast check")
     assert sealed.read(path, OWNER) == b"whole\nwith lines\n"
     sealed.forget(path)
     assert list(path.parent.iterdir()) == []
