@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
@@ -98,11 +98,10 @@ def running(store: Store, name: str) -> list[Trial]:
 
 
 @patient
-def trials_from(store: Store, name: str, first: int) -> list[Trial]:
-    """The trials of a study from number `first` on. Raises StudyUnknown."""
-    return _of_study(
-        store, name, select(Trial).where(Trial.study == name, Trial.number >= first).order_by(Trial.number)
-    )
+def trials_from(store: Store, name: str, first: int, also: Collection[int] = ()) -> list[Trial]:
+    """The trials of a study from number `first` on, `also` these, by number. Raises StudyUnknown."""
+    chosen = (Trial.number >= first) | Trial.number.in_(also)
+    return _of_study(store, name, select(Trial).where(Trial.study == name, chosen).order_by(Trial.number))
 
 
 @patient
