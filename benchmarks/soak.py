@@ -108,32 +108,33 @@ def per_trial(workers: Sequence[list[Mark]], until: int) -> dict[tuple[str, str]
     return {part: 1e3 * seconds / max(1, trials) for part, seconds in spent.items()}
 
 
+def figures(workers: Sequence[list[Mark]], until: int) -> dict[str, float]:
+    """What the study holds and a trial costs at trial number `until`, each by its name."""
+    held = [max(before, key=lambda mark: mark.trial) for made in workers if (before := _before(made, until))]
+    cost = per_trial(workers, until)
+    outside = sum(spent for (kind, _), spent in cost.items() if kind != _TRAINING)
+    return {
+        "memory, MiB per worker": max(mark.memory for mark in held) / 2**20,
+        "open descriptors": max(mark.descriptors for mark in held),
+        "store, KiB per trial": max(mark.store for mark in held) / 2**10 / until,
+        **{f"{kind}: {name}, CPU ms": spent for (kind, name), spent in cost.items()},
+        "all outside training, CPU ms": outside,
+        "training, CPU ms": sum(cost.values()) - outside,
+    }
+
+
 def table(workers: Sequence[list[Mark]], early: int, late: int) -> str:
-    """The figures of both windows, and how many times the early one is the late one."""
-    at = [per_trial(workers, until) for until in (early, late)]
-    last = [
-        [next(mark for mark in reversed(made) if mark.trial < until) for made in workers if made]
-        for until in (early, late)
-    ]
-    rows = [
-        ("memory, MiB per worker", *(max(mark.memory for mark in marks) / 2**20 for marks in last)),
-        ("open descriptors", *(max(mark.descriptors for mark in marks) for marks in last)),
-        ("store, KiB per trial", *map(_bytes_each, last, (early, late))),
-        *((f"{kind}: {name}, ms", *(cost.get((kind, name), 0.0) for cost in at)) for kind, name in at[1]),
-        ("all outside training, CPU ms", *(_outside(cost) for cost in at)),
-        ("training, CPU ms", *(sum(cost.values()) - _outside(cost) for cost in at)),
-    ]
+    """The figures of both moments, and how many times the early one is the late one."""
+    first, last = figures(workers, early), figures(workers, late)
     lines = [f"{'per trial':40}{f'at {early}':>12}{f'at {late}':>12}{'times':>8}"]
-    lines += [f"{name:40}{a:12.2f}{b:12.2f}{b / a if a else 0:8.1f}" for name, a, b in rows]
+    for name, after in last.items():
+        before = first.get(name, 0.0)
+        lines.append(f"{name:40}{before:12.2f}{after:12.2f}{after / before if before else 0:8.1f}")
     return "\n".join(lines)
 
 
-def _bytes_each(marks: Sequence[Mark], trials: int) -> float:
-    return max(mark.store for mark in marks) / 2**10 / trials
-
-
-def _outside(cost: dict[tuple[str, str], float]) -> float:
-    return sum(spent for (kind, _), spent in cost.items() if kind != _TRAINING)
+def _before(made: Sequence[Mark], until: int) -> list[Mark]:
+    return [mark for mark in made if mark.trial < until]
 
 
 def main() -> None:
