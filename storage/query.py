@@ -1,7 +1,7 @@
 """Reads from the store; each function is one transaction, and what it returns needs no open store."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
@@ -98,11 +98,10 @@ def running(store: Store, name: str) -> list[Trial]:
 
 
 @patient
-def trials_from(store: Store, name: str, first: int) -> list[Trial]:
-    """The trials of a study from number `first` on. Raises StudyUnknown."""
-    return _of_study(
-        store, name, select(Trial).where(Trial.study == name, Trial.number >= first).order_by(Trial.number)
-    )
+def trials_from(store: Store, name: str, first: int, also: Collection[int] = ()) -> list[Trial]:
+    """The trials of a study from number `first` on, `also` these, by number. Raises StudyUnknown."""
+    chosen = (Trial.number >= first) | Trial.number.in_(also)
+    return _of_study(store, name, select(Trial).where(Trial.study == name, chosen).order_by(Trial.number))
 
 
 @patient
@@ -174,6 +173,14 @@ def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifac
     """The files of a trial, or all of the study and its trials, oldest first."""
     query = select(Artifact).where(Artifact.study == name).order_by(Artifact.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Artifact.trial == trial))
+
+
+@patient
+def first_and_last_files(store: Store, *, but: str) -> list[str]:
+    """The paths of two files of each study, the first and the last by path, of any kind `but` one."""
+    two = select(func.min(Artifact.path), func.max(Artifact.path)).where(Artifact.kind != but)
+    with store.reading() as session:
+        return [path for row in session.execute(two.group_by(Artifact.study)) for path in row]
 
 
 @patient
