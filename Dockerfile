@@ -20,6 +20,7 @@ COPY configs configs
 COPY storage storage
 COPY trainer trainer
 COPY search search
+COPY ballast ballast
 RUN uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} -c constraints.txt ".[postgres]"
 
 FROM python:${PYTHON}
