@@ -130,7 +130,7 @@ def test_workers_are_not_led_astray_by_files_of_the_current_folder(
 ) -> None:
     for name in ("search.py", "trainer.py", "yaml.py", "optuna.py", "torch.py"):
         Path(name).write_text("raise ImportError('not the package')")
-    with ballast_run(write_study(), store, "--workers", "1") as process:
+    with ballast_run(write_study(study={"trials": TRIALS}), store, "--workers", "1") as process:
         result = result_of(process)
     assert result.code == 0, result.err
     assert_in_order(store)
