@@ -45,8 +45,8 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
     name, and while workers are at work, unless told to by `force`.
 
     The folder is moved before the transaction ends, and back if that fails; called again after it was killed
-    in between, this finds the folder moved. Studies that continue from it name it by its new name, and what was
-    exported under the old one is still known to be its: see `query.current_name`.
+    in between, this finds the folder moved. Studies that continue from it name it by its new name, and what
+    was exported under the old one is still known to be its: see `query.current_name`.
     """
     if not new.strip():
         raise RequestError(

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from storage.errors import StoreMissing, StoreReadOnly, StoreTooNew, StoreUrlInvalid
-from storage.failures import READ_ONLY_FILE, READ_ONLY_SERVER, renew_after_failures, translate
+from storage.failures import READ_ONLY_FILE, READ_ONLY_SERVER, UNREADABLE, renew_after_failures, translated
 from storage.masking import masked_url
 from storage.schema import bring_to_head, head, objection, revision_of
 from storage.sqlite import tune_sqlite
@@ -56,8 +56,10 @@ class Store:
         try:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except SQLAlchemyError as error:
-            raise translate(error, self.shown_url) from None
+        except (SQLAlchemyError, *UNREADABLE) as error:
+            if (told := translated(error, self.shown_url)) is None:
+                raise
+            raise told from None
 
     def close(self) -> None:
         """Give back the connections; the store can be used again, and opens new ones."""

@@ -3,6 +3,7 @@
 Alembic keeps our version in a table of its own, beside Optuna's `alembic_version`.
 """
 
+import re
 from typing import Any
 
 from alembic import command
@@ -12,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from storage import commands
-from storage.errors import StoreError, StoreMissing, StoreTooNew, StoreTooOld
+from storage.errors import StoreDamaged, StoreError, StoreMissing, StoreTooNew, StoreTooOld
 from storage.tables import Row
 
 SCRIPTS = "storage:migrations"
@@ -66,6 +67,11 @@ def objection(found: str | None, shown: str) -> StoreError | None:
         return StoreTooOld(
             f"{shown} is at schema {found}, this Ballast needs {needed}; "
             f"run: {commands.command('db upgrade', store=shown)}"
+        )
+    if not re.fullmatch(r"\d{4}", found):
+        return StoreDamaged(
+            f"{shown} is at schema {found!r}, which is none: it is damaged, or another program's; "
+            "restore it from a copy, or choose another with --store"
         )
     return StoreTooNew(
         f"{shown} was written by a newer Ballast: it is at schema {found}, this one knows up to {needed}; "
