@@ -51,24 +51,29 @@ COPY = (
     Moment("between a copy's record and Optuna", "search.objective:finish_copy", "after"),
     Moment("in the middle of a copy", "search.objective:finish_copy"),
 )
-
+FILES = (
+    Moment("a temporary file is made", "trainer.atomic_files:_is_locked"),
+    Moment("a temporary file is locked", "trainer.atomic_files:_is_locked", "after"),
+    Moment("a file is written, not on the disk", "trainer.atomic_files:os.fsync"),
+    Moment("before a file is in its place", "trainer.atomic_files:os.replace"),
+    Moment("after a file is in its place", "trainer.atomic_files:os.replace", "after"),
+    Moment("a file is in its place, its folder not on the disk", "trainer.atomic_files:os.fsync", nth=2),
+)
+"""Of a command that writes one file before it writes any other."""
+SAVE = (
+    Moment("a temporary folder is made", "trainer.atomic_files:_is_locked", nth=2),
+    Moment("one file of a model is on the disk", "trainer.atomic_files:os.fsync", "after"),
+    Moment("the new model is whole", "trainer.atomic_files:_put"),
+    Moment("before two models change places", "trainer.atomic_files:exchange"),
+    Moment("after two models have changed places", "trainer.atomic_files:exchange", "after"),
+    Moment("before the old model is removed", "trainer.atomic_files:shutil.rmtree", nth=2),
+    Moment("the old model is removed", "trainer.atomic_files:shutil.rmtree", "after", nth=2),
+)
+"""Of `train --save` over an older model. It makes a temporary folder before the training, too."""
 KEEPING = (
     Moment("before the prepared folds are written", "search.prepared:write_file"),
     Moment("the prepared folds are written, not in their place", "trainer.atomic_files:os.replace"),
     Moment("the prepared folds are in their place", "search.prepared:write_file", "after"),
-)
-EXPORT = (
-    Moment("before a file is written", "search.writing:write_file"),
-    Moment("a file is written, not on the disk", "trainer.atomic_files:os.fsync"),
-    Moment("a file is on the disk, not in its place", "trainer.atomic_files:os.replace"),
-    Moment("a file is in its place", "trainer.atomic_files:os.replace", "after"),
-)
-SAVE = (
-    Moment("a folder is begun", "trainer.atomic_files:os.fsync"),
-    Moment("the last file of a folder is written", "trainer.atomic_files:os.fsync", nth=2),
-    Moment("a folder is whole, not in its place", "trainer.atomic_files:exchange"),
-    Moment("a folder is in its place, that of before is left", "trainer.atomic_files:exchange", "after"),
-    Moment("the folder of before is being removed", "trainer.atomic_files:shutil.rmtree"),
 )
 
 

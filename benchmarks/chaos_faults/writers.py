@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.chaos_faults.audit import Findings
 from benchmarks.chaos_faults.crew import Crew, crew_of, last_words
-from benchmarks.chaos_faults.moments import EXPORT, SAVE
+from benchmarks.chaos_faults.moments import FILES, SAVE
 from benchmarks.chaos_faults.study import Scene
 from benchmarks.chaos_faults.victim import Moment, Order
 
@@ -52,7 +52,7 @@ def _model(path: Path) -> object:
 
 _EXPORT_BEST = ("export", "{study}", "-o", "{folder}/best.yaml")
 _EXPORT_FIRST = ("export", "{study}", "--trial", "0", "-o", "{folder}/first.yaml")
-EXPORTING = Writer(EXPORT, _EXPORT_BEST, "best.yaml", _file, (*_EXPORT_FIRST[:-1], "{folder}/best.yaml"))
+EXPORTING = Writer(FILES, _EXPORT_BEST, "best.yaml", _file, (*_EXPORT_FIRST[:-1], "{folder}/best.yaml"))
 SAVING = Writer(
     SAVE,
     ("train", "{folder}/best.yaml", "--save", "{folder}/model"),
