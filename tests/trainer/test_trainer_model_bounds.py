@@ -156,7 +156,7 @@ def test_names_of_unknown_keys_are_escaped(folder: Path) -> None:
     assert r"model.json: \x1b]0;owned\x07\n\u202e is not as it was written" in refusal(folder)
 
 
-ODD = [
+ODD: list[Any] = [
     *(None, True, -1, 0, 2**62, 10**30, 1.5, 1e-300, 1e300, float("nan"), float("inf")),
     *("", "x", "\x1b]0;hi\x07", "\ud800", "0001-01-01", "9999-12-31T23:59:59+14:00", "2020-01-01\x1b00:00"),
     *([], {}, [[]], {"a": 1}),
