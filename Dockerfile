@@ -27,6 +27,7 @@ COPY configs configs
 COPY storage storage
 COPY trainer trainer
 COPY search search
+COPY ballast ballast
 RUN /usr/local/bin/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /wheels . \
     && uv pip install --no-deps --no-index --find-links /wheels ballast
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, inspect, select, text
 
 from search.errors import RequestError
 from storage import query
+from storage.commands import command
 from storage.engine import Store
 from storage.patience import patient
 from storage.tables import Study, Trial
@@ -47,7 +48,7 @@ def told(store: Store, name: str) -> str:
     return (
         f"study {name!r} is on record, but Optuna does not know it any more: it was deleted at a dashboard "
         "or in code. What is on record can still be read and exported; remove it with: "
-        f"ballast delete {shlex.quote(name)} --store {shlex.quote(store.shown_url)}"
+        f"{command('delete', name, store=store.url)}"
     )
 
 

@@ -56,8 +56,8 @@ def write_file(path: Path, *parts: bytes, durable: bool = True) -> None:
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     """Put a folder with these files at `path`, in exchange for the folder there; a link keeps its target.
 
-    At every moment one of the two is there, whole. Where the file system cannot exchange two folders, there is
-    none between two renames; if the writer is killed there, `settle_leftovers` puts the new one in its place.
+    At every moment one of the two is there, whole. Where the file system cannot exchange folders, none
+    is there between two renames; if the writer is killed then, `settle_leftovers` makes the second.
     Raises OSError where nothing can be written; the folder of before stays as it was.
     """
     place = Path(os.path.realpath(path))

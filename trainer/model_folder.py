@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -176,7 +177,8 @@ def require_place(folder: Path) -> None:
         if not os.path.isdir(place.parent):
             parent = place.parent if folder.is_symlink() else folder.parent
             raise ModelFolderError(
-                f"cannot write {folder}: there is no folder {parent}; make it: mkdir -p {parent}"
+                f"cannot write {folder}: there is no folder {parent}; make it: mkdir -p "
+                f"{shlex.quote(str(parent))}"
             )
         _settle_beside(place)
         _require_only_a_model(folder)
@@ -194,13 +196,15 @@ def _settle_beside(place: Path) -> None:
 
 def _require_only_a_model(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise ModelFolderError(f"cannot write {folder}: it is a file; name a folder: --save {folder}-model")
+        raise ModelFolderError(
+            f"cannot write {folder}: it is a file; name a folder: --save {shlex.quote(f'{folder}-model')}"
+        )
     if folder.is_dir():
         others = sorted({entry.name for entry in folder.iterdir()} - {MODEL, WEIGHTS, ONNX})
         if others:
             raise ModelFolderError(
                 f"cannot write {folder}: it holds {others[0]!r}, which is no part of a model; name another "
-                f"folder: --save {folder / 'model'}"
+                f"folder: --save {shlex.quote(str(folder / 'model'))}"
             )
 
 
@@ -209,7 +213,7 @@ def _require_movable(folder: Path, place: Path) -> None:
     if os.path.ismount(place) or Path.cwd().is_relative_to(place):
         raise ModelFolderError(
             f"cannot write {folder}: it is the current folder or a mount, which cannot be replaced; name a "
-            f"folder in it: --save {folder / 'model'}"
+            f"folder in it: --save {shlex.quote(str(folder / 'model'))}"
         )
     if place.exists() and not os.access(place, os.W_OK):
         raise ModelFolderError(f"cannot write {folder}: it is read-only; choose another place with --save")
@@ -235,7 +239,7 @@ def load_model(folder: Path) -> tuple[Model, nn.Module]:
     if digest != model.weights_sha256:
         raise ModelFolderError(
             f"{path} is damaged or another model's: its sha256 is {digest[:12]}…, {MODEL} says "
-            f"{model.weights_sha256[:12]!r}…; save the model again: ballast train best.yaml --save {folder}"
+            f"{model.weights_sha256[:12]!r}…; save the model again: {_train_into(folder)}"
         )
     try:
         weights = safetensors.torch.load(content)
@@ -267,8 +271,7 @@ def _read_description(folder: Path) -> Model:
     path = folder / MODEL
     if not path.is_file():
         raise ModelFolderError(
-            f"{folder} is not a model folder: it has no {MODEL}; make one: ballast train best.yaml --save "
-            f"{folder}"
+            f"{folder} is not a model folder: it has no {MODEL}; make one: {_train_into(folder)}"
         )
     try:
         content = json.loads(read_bounded(path, MOST_JSON))
@@ -299,12 +302,15 @@ def _validated(content: Any, path: Path) -> Model:
         shown = printable(", ".join(named)[:_LONGEST])
         more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
         raise ModelFolderError(
-            f"{path}: {shown}{more} is not as it was written; save the model "
-            f"again: ballast train best.yaml --save {path.parent}"
+            f"{path}: {shown}{more} is not as it was written; save the model again: {_train_into(path.parent)}"
         ) from None
     if (large := too_large(model.models.gru, len(model.features))) is not None:
         raise ModelFolderError(f"{path}: {large}; it was not written by ballast train --save")
     return model
+
+
+def _train_into(folder: Path) -> str:
+    return shlex.join(["ballast", "train", "best.yaml", "--save", str(folder)])
 
 
 def _described(

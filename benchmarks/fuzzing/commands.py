@@ -22,6 +22,7 @@ from benchmarks.fuzzing.clocks import table_on
 from benchmarks.fuzzing.judge import Fault
 from benchmarks.fuzzing.pairs import STUDY, pairs
 from search.cli.main import main
+from search.errors import RequestError
 
 _MOST_LINES = 60
 _STORE = "ballast.db"
@@ -175,6 +176,8 @@ def read_command(command: Command, folder: Path) -> None:
         (trials,) = store.execute("select count(*) from ballast_trials").fetchone()
     if trials < 1:
         raise Fault("a trial is lost")
+    if code != 0:
+        raise RequestError(f"exit code {code}, as it should")
 
 
 def _judge(command: Command, code: int, told: str) -> None:

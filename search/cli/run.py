@@ -19,7 +19,7 @@ from search.cli.options import (
     Verbose,
     WarmStart,
     print_json,
-    store_option,
+    store_to_name,
 )
 from search.cli.request import StudyRequest
 
@@ -207,8 +207,8 @@ def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
         screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
     screen.print(summary.sentence(), markup=False)
-    where = store_option(study.store)
+    named = store_to_name(study.store)
     values = study.resolved.trial_config
     habits = Habits(values.data.split.method, values.training.schedule)
-    for line in next_steps(summary, where, habits):
+    for line in next_steps(summary, named, habits):
         screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command is to be copied whole

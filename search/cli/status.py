@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_option
+from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_to_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,7 +104,7 @@ def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     now = standing(store, summary)
     screen.print(summary.sentence(), markup=False)
     if summary.best is None and summary.verdicts and not now.running:
-        for line in next_steps(summary, store_option(store)):
+        for line in next_steps(summary, store_to_name(store)):
             screen.print(printable(line), markup=False, soft_wrap="ballast " in line)
     screen.print()
     screen.print(facts(facts_of(now)))
