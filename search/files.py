@@ -16,8 +16,9 @@ from sqlalchemy import make_url
 
 from storage.masking import masked_url
 from storage.urls import is_sqlite, sqlite_file
+from trainer.text import PlainFormatter
 
-_LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+_LINE = PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 _SLUG_LENGTH = 40
 
 

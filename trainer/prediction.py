@@ -15,7 +15,7 @@ from trainer.data.features import build_series
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, SourceError
-from trainer.model_folder import Model, load_model
+from trainer.model_folder import Model, ModelFolderError, load_model
 from trainer.ranges import misfits, share_outside
 from trainer.serving import forecast_rows
 
@@ -73,12 +73,18 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
     clip = model.data.feature_clip
     scaled = np.clip((features - mean) / std, -clip, clip).astype(np.float32)  # (T, features)
     standardised = forecast_rows(forecaster, scaled, model.data.seq_len).astype(np.float64)
+    values = standardised * model.target.std + model.target.mean
+    if not np.isfinite(values).all():
+        raise ModelFolderError(
+            f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
+            "it again: ballast train best.yaml --save FOLDER"
+        )
     rows = np.arange(first + model.data.seq_len - 1, len(table.frame))
     horizon, length = model.data.target.horizon, len(table.frame)
     ahead = [row + horizon for row in rows.tolist()]
     return Forecasts(
         times=table.times[rows],
-        values=standardised * model.target.std + model.target.mean,
+        values=values,
         of=_shifted(table.times, horizon)[rows],
         told=tuple(table.when(row) for row in rows.tolist()),
         told_of=tuple(table.when(row) if row < length else None for row in ahead),

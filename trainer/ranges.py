@@ -11,7 +11,7 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, field_validator
 
 from trainer.config import Section
 from trainer.data.constancy import is_constant
@@ -32,6 +32,7 @@ QUIETER = 0.1
 SPACING = 2.0
 """Rows may follow each other this many times faster or slower than in training."""
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+_MEDIAN = "0.5"
 
 
 class FeatureLook(Section):
@@ -48,6 +49,13 @@ class FeatureLook(Section):
     max: FiniteFloat
     quantiles: Mapping[str, FiniteFloat]
     quietest: FiniteFloat
+
+    @field_validator("quantiles")
+    @classmethod
+    def _has_the_median(cls, quantiles: Mapping[str, float]) -> Mapping[str, float]:
+        if _MEDIAN not in quantiles:
+            raise ValueError("the median is missing")
+        return quantiles
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ def _elsewhere(look: FeatureLook, values: Floats) -> Misfit | None:
     median = float(np.median(values[worst : worst + stretch]))
     message = (
         f"{look.name} lies outside {low:.4g} to {high:.4g} in {shares[worst]:.0%} of {stretch} rows (their "
-        f"median is {median:.4g}, and {look.quantiles['0.5']:.4g} in training)"
+        f"median is {median:.4g}, and {look.quantiles[_MEDIAN]:.4g} in training)"
     )
     return Misfit(look.name, message, worst + stretch - 1, float(shares[worst]), HALF)
 

@@ -6,11 +6,11 @@ import sys
 from search.cli.memory import shortage
 from search.cli.text import shortened
 from search.errors import AnswerIsNo, BallastError
-from search.words import printable
 from storage.errors import StoreError
 from storage.limits import descriptors_told
 from storage.masking import masked
 from trainer.errors import TrainerError
+from trainer.text import printable_lines
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _GONE = "Record does not exist."
@@ -22,7 +22,7 @@ def explain_failure(error: Exception) -> tuple[str | None, int]:
     sentence, code = _explained(error)
     if sentence is None:
         return None, code
-    return "\n".join(shortened(printable(line)) for line in sentence.split("\n")), code
+    return "\n".join(map(shortened, printable_lines(sentence).split("\n"))), code
 
 
 def _explained(error: Exception) -> tuple[str | None, int]:

@@ -70,6 +70,15 @@ def store_to_name(store: "Store") -> str | None:
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:
-    """JSON on stdout; non-finite numbers, which JSON has not, become text. One line goes out at once."""
+    """JSON on stdout; non-finite numbers, which JSON has not, become text. One line goes out at once.
+
+    What is not printable is written as JSON escapes it.
+    """
     text = json.dumps(finite(value), indent=None if one_line else 2, ensure_ascii=False, default=str)
-    print(text, flush=one_line)
+    print("\n".join(map(_escaped, text.split("\n"))), flush=one_line)
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)

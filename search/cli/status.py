@@ -99,7 +99,7 @@ def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     from search.cli.grid import facts
     from search.cli.standing import facts_of, running_table, standing
     from search.next_step import next_steps
-    from search.words import printable
+    from trainer.text import printable
 
     now = standing(store, summary)
     screen.print(summary.sentence(), markup=False)

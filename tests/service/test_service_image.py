@@ -61,7 +61,7 @@ def test_the_image_gets_what_it_is_built_from_and_nothing_else() -> None:
 def _pinned(name: str) -> dict[str, tuple[str, int]]:
     """The version of each package in a file of docker/requirements, and the number of its hashes."""
     text = (ROOT / "docker" / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ")
-    found = {}
+    found: dict[str, tuple[str, int]] = {}
     for line in text.splitlines():
         package, _, rest = line.partition("==")
         version, *hashes = rest.split()
@@ -88,7 +88,7 @@ def _needed(wanted: list[str]) -> Iterator[str]:
 
 def test_the_image_gets_the_versions_of_the_constraints_and_nothing_without_a_hash() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    tested = {
+    tested: dict[str, str] = {
         canonicalize_name(name): version
         for name, _, version in (line.partition("==") for line in lines if "==" in line)
     }

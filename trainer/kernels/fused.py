@@ -96,7 +96,10 @@ class FusedKernel:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take a copy of `state`."""
         saved = state["state"][0]
-        self._steps = int(saved["step"])
+        steps = int(saved["step"])
+        if not 0 <= steps < 2**62:
+            raise ValueError(f"{steps} is no number of steps")
+        self._steps = steps
         self._averages.copy_(torch.stack([saved["exp_avg"], saved["exp_avg_sq"]]))
 
     def _workspace(self, x: Tensor, *, backward: bool) -> Workspace:
