@@ -302,7 +302,8 @@ def _validated(content: Any, path: Path) -> Model:
         shown = printable(", ".join(named)[:_LONGEST])
         more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
         raise ModelFolderError(
-            f"{path}: {shown}{more} is not as it was written; save the model again: {_train_into(path.parent)}"
+            f"{path}: {shown}{more} is not as it was written; save the model "
+            f"again: {_train_into(path.parent)}"
         ) from None
     if (large := too_large(model.models.gru, len(model.features))) is not None:
         raise ModelFolderError(f"{path}: {large}; it was not written by ballast train --save")
