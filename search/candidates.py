@@ -82,7 +82,7 @@ def candidate_of(
             )
         epochs, value, skill, number = result.best_epoch + 1, result.value, result.skill, None
     name = path.name if number is None else f"trial {number}"
-    study = resolved.file.study.name
+    study = resolved.file.study.name if store is None else query.current_name(store, resolved.file.study.name)
     bound = None if exported is None or exported.lower_bound is None else exported.lower_bound.low
     return Candidate(name, resolved, resolved.trial({}), epochs, value, skill, study, number, bound)
 

@@ -42,7 +42,7 @@ def run_crew(
     """
     timeout = study.resolved.file.study.timeout
     deadline = None if timeout is None else time.monotonic() + timeout
-    keep(study.resolved, study.data, study.files)  # and audited: none of them has to do it again
+    keep(study.resolved, study.data, study.files, study.key)  # and audited: none of them has to do it again
     posts = [_Post(study, index, device, proxy, deadline) for index, device in enumerate(devices)]
     return lead(study, _Crew(posts), progress, should_stop)
 

@@ -32,7 +32,7 @@ from search.errors import RequestError
 from search.telling import quiet
 from storage.engine import Store
 from storage.errors import StoreError, StoreTooNew, StoreTooOld, StoreUnreachable
-from storage.failures import translate
+from storage.failures import renew_after_failures, translate
 from storage.patience import keep_trying
 from storage.schema import lock_creation
 from storage.sqlite import sqlite_connect_args, tune_sqlite
@@ -145,6 +145,7 @@ class PatientStorage(RDBStorage):
             skip_compatibility_check=True,
             skip_table_creation=True,
         )
+        renew_after_failures(self.engine)
         if is_sqlite:
             tune_sqlite(self.engine)
 

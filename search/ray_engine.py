@@ -26,6 +26,7 @@ from search.runner import RunEnd
 from search.study import OpenStudy
 from storage.masking import masked
 from storage.urls import is_sqlite, sqlite_file
+from trainer.text import PlainFormatter
 
 log = logging.getLogger("ballast.workers")
 
@@ -70,7 +71,9 @@ def serve(place: Place) -> RunEnd | str:
     from search.cli.live import Lines, log_lines
     from search.cli.signals import stop_request
 
-    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.WARNING)
+    told = logging.StreamHandler()
+    told.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[told], level=logging.WARNING)
     log_lines(verbose=False)
     try:
         with stop_request() as stop:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from storage.errors import StoreTooNew, StoreUrlInvalid
-from storage.failures import translate
+from storage.errors import StoreMissing, StoreReadOnly, StoreTooNew, StoreUrlInvalid
+from storage.failures import READ_ONLY_FILE, READ_ONLY_SERVER, renew_after_failures, translate
 from storage.masking import masked_url
 from storage.schema import bring_to_head, head, objection, revision_of
 from storage.sqlite import tune_sqlite
-from storage.urls import is_sqlite, read_url, require_sqlite_file
+from storage.urls import full_url, is_sqlite, may_write, read_url, require_sqlite_file
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,19 @@ class Store:
 
 
 def open_store(url: str, *, create: bool = True, patience: float = 0.0) -> Store:
-    """Open the store at `url`; with `create`, make it, or our tables in it, where they are missing.
+    """Open the store at `url`; with `create`, to write: make it, or our tables in it, where they are missing.
 
     Supported are `sqlite:///FILE` (relative to the working directory) and `postgresql://…` (psycopg 3).
-    `patience` is for what is asked of the open store: an address that is wrong is told at once.
-    Raises StoreUrlInvalid, StoreMissing, StoreTooOld, StoreTooNew and what the driver's errors become.
+    `patience` is for what is asked of the open store: an address that is wrong is told at once, and with
+    `create` that it can only be read. Raises StoreUrlInvalid, StoreMissing, StoreReadOnly, StoreTooOld,
+    StoreTooNew and what the driver's errors become.
     """
     store = _connect(url, create=create, patience=patience)
     try:
         with store.reading() as session:
             found = revision_of(session.connection())
+        if create:
+            _require_writable(store)
         if found is None and create:
             with store.session() as session:
                 bring_to_head(session.connection())
@@ -85,6 +88,31 @@ def open_store(url: str, *, create: bool = True, patience: float = 0.0) -> Store
         store.close()
         raise
     return store
+
+
+def _require_writable(store: Store) -> None:
+    address = read_url(store.url)
+    if is_sqlite(address):
+        if not may_write(address):
+            raise StoreReadOnly(f"{store.shown_url}: {READ_ONLY_FILE}")
+        return
+    with store.reading() as session:
+        if session.scalar(text("SHOW transaction_read_only")) == "on":
+            raise StoreReadOnly(f"{store.shown_url}: {READ_ONLY_SERVER}")
+
+
+def store_if_there(url: str) -> Store | None:
+    """The store at `url`, for reading; None where there is none yet and `open_store` could make it.
+
+    Raises as `open_store` does.
+    """
+    try:
+        return open_store(url, create=False)
+    except StoreMissing:
+        address = read_url(url)
+        if is_sqlite(address):
+            require_sqlite_file(address, masked_url(url), create=True)
+        return None
 
 
 def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:
@@ -107,6 +135,7 @@ def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:
 
 
 def _connect(url: str, *, create: bool, patience: float = 0.0) -> Store:
+    url = full_url(url)
     address = read_url(url)
     if is_sqlite(address):
         require_sqlite_file(address, masked_url(url), create=create)
@@ -124,6 +153,7 @@ def _make_engine(address: URL, shown: str) -> Engine:
         raise StoreUrlInvalid(
             f'{shown} needs psycopg, which is not installed; run: pip install "ballast[postgres]"'
         ) from None
+    renew_after_failures(engine)
     if is_sqlite(address):
         tune_sqlite(engine)
         _begin_ourselves(engine)

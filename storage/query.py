@@ -58,6 +58,20 @@ def study(store: Store, name: str) -> Study:
         return require_study(session, store, name)
 
 
+FORMERLY = "formerly"
+"""The fact of a study that lists the names that it had before, oldest first."""
+
+
+@patient
+def current_name(store: Store, name: str) -> str:
+    """What a study is called now that something names as it was called once; `name` where none was."""
+    with store.reading() as session:
+        if session.scalar(select(Study.wanted).where(Study.name == name)) is not None:
+            return name
+        facts = session.execute(select(Study.name, Study.facts).order_by(Study.created_at)).all()
+        return next((found for found, told in facts if name in told.get(FORMERLY, ())), name)
+
+
 @patient
 def trials(store: Store, name: str, verdict: Verdict | None = None) -> list[Trial]:
     """The trials of a study by number, of one verdict if given. Raises StudyUnknown."""
@@ -208,6 +222,14 @@ def next_number(store: Store, name: str) -> int:
 
 
 @patient
+def trial_numbers(store: Store, name: str) -> set[int]:
+    """The numbers of all trials on record. Raises StudyUnknown."""
+    with store.reading() as session:
+        require_known(session, store, name)
+        return set(session.scalars(select(Trial.number).where(Trial.study == name)))
+
+
+@patient
 def epoch_count(store: Store, name: str) -> int:
     """How many epochs the trials of a study have trained, all together."""
     with store.reading() as session:
@@ -247,10 +269,17 @@ def suspicions(store: Store, name: str) -> dict[int, Finding]:
 
 
 @patient
-def find_configuration(store: Store, name: str, configuration: str) -> list[Trial]:
-    """The trials that tried a configuration and came to a conclusion, by number."""
-    query = select(Trial).where(Trial.study == name, Trial.configuration == configuration)
-    return _of_study(store, name, query.where(Trial.verdict.in_(CONCLUSIVE)).order_by(Trial.number))
+def find_configuration(store: Store, name: str, *configurations: str, running: bool = False) -> list[Trial]:
+    """The trials that tried a configuration and came to a conclusion, or with `running` those that try it
+    now as well, by number; `configurations` are its digests.
+    """
+    query = select(Trial).where(Trial.study == name, Trial.configuration.in_(configurations))
+    ended = Trial.verdict.in_(CONCLUSIVE)
+    return _of_study(
+        store,
+        name,
+        query.where(ended | Trial.verdict.is_(None) if running else ended).order_by(Trial.number),
+    )
 
 
 @patient

@@ -241,7 +241,9 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _features_refer_backwards(self) -> Self:
         seen: set[str] = set()
+        self._require_numbers("the target", self.target)
         for feature in self.features:
+            self._require_numbers(f"feature {feature.name!r}", feature)
             if feature.name in seen:
                 raise ValueError(f"two features are called {feature.name!r}")
             if feature.of is not None and feature.of not in seen:
@@ -252,6 +254,12 @@ class DataConfig(Section):
         if self.target.of is not None and self.target.of not in seen:
             raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
         return self
+
+    def _require_numbers(self, who: str, series: Series) -> None:
+        if self.time in (series.column, series.high, series.low):
+            raise ValueError(
+                f"{who} reads {self.time!r}, the column of times, which holds no numbers; name another column"
+            )
 
     @property
     def leading(self) -> tuple[str, ...]:

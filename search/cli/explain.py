@@ -65,8 +65,8 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
     from search.cli.show import console
     from search.cli.styles import plain, verdict_cell
     from search.watching.trial_sections import by_fold
-    from search.words import printable
     from storage import query
+    from trainer.text import printable
 
     row, screen = query.trial(store, name, number), console()
     reason = plain("" if row.verdict is None else f": {row.message}")

@@ -17,6 +17,7 @@ DEFAULT_STORE = "sqlite:///ballast.db"
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of a study.", show_default=False)]
+StudyNameOption = Annotated[str | None, typer.Option("--name", help="Another name for the study.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key; VALUE is YAML. May be repeated."),
@@ -64,10 +65,21 @@ def existing_store(option: str | None) -> "Store":
 
 def store_option(store: "Store") -> str:
     """` --store URL` for commands that are to find this store; empty where they find it without."""
-    return "" if store.url == store_url(None) else f" --store {shlex.quote(store.shown_url)}"
+    from storage.urls import full_url
+
+    return "" if store.url == full_url(store_url(None)) else f" --store {shlex.quote(store.shown_url)}"
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:
-    """JSON on stdout; non-finite numbers, which JSON has not, become text. One line goes out at once."""
+    """JSON on stdout; non-finite numbers, which JSON has not, become text. One line goes out at once.
+
+    What is not printable is written as JSON escapes it.
+    """
     text = json.dumps(finite(value), indent=None if one_line else 2, ensure_ascii=False, default=str)
-    print(text, flush=one_line)
+    print("\n".join(map(_escaped, text.split("\n"))), flush=one_line)
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)

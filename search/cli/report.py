@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.text import say
 
 if TYPE_CHECKING:
     from storage.engine import Store
@@ -40,8 +41,8 @@ def report(
     if as_json:
         print_json({"path": str(output), "format": chosen, "bytes": len(text.encode())})
         return
-    print(f"{output}: the report on {name!r}, {len(text.encode()) / 1e6:.1f} MB")
-    print(f"open it, offline too: {output.resolve().as_uri()}")
+    say(f"{output}: the report on {name!r}, {len(text.encode()) / 1e6:.1f} MB")
+    say(f"open it, offline too: {output.resolve().as_uri()}")
 
 
 def _format_of(output: Path) -> Format:

@@ -1,0 +1,49 @@
+"""Which configuration of its study a trial tries: the first, the second, …
+
+The number of a trial does not say: a trial that is taken up again, because its worker was killed, has a
+number too. What a trial draws and how its training is seeded follow the ordinal, so that a seeded study tries
+the same configurations whether or not workers were killed.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from search.queue import queued_params
+from search.retry import RETRY_OF, ROOT
+
+BY_ORDINAL = {"seeded_by": "ordinal"}
+"""The user attributes of a trial that is created to be drawn: older ones drew by their number."""
+
+
+def is_retry(trial: FrozenTrial) -> bool:
+    """Whether a trial takes up the configuration of another."""
+    return RETRY_OF in trial.user_attrs
+
+
+def first_of(trial: FrozenTrial) -> int:
+    """The number of the trial that tried this configuration first."""
+    return int(trial.user_attrs.get(ROOT, trial.number))
+
+
+def ordinal_of(trials: Iterable[FrozenTrial], number: int) -> int:
+    """The ordinal (0-based) of the configuration of trial `number`; `trials` are the study's, by number.
+
+    It depends only on how the trials up to `number` were created, so all workers agree on it at any time.
+    """
+    ordinal = -1
+    for trial in trials:
+        if is_retry(trial):
+            if trial.number == number:
+                return ordinal_of(trials, first_of(trial))
+            continue
+        by_number = queued_params(trial) is None and not _follows_ordinal(trial.user_attrs)
+        ordinal = trial.number if by_number else ordinal + 1
+        if trial.number == number:
+            return ordinal
+    raise ValueError(f"the study has no trial {number}")
+
+
+def _follows_ordinal(attributes: Mapping[str, Any]) -> bool:
+    return BY_ORDINAL.items() <= attributes.items()
