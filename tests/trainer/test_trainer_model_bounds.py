@@ -17,9 +17,9 @@ from tests.trainer.conftest import DATA
 from tests.trainer.test_trainer_model_folder import CONFIG, GRU, PROVENANCE
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
-from trainer.errors import TrainerError
+from trainer.errors import ModelFolderError, TrainerError
 from trainer.model import GRUForecaster
-from trainer.model_folder import ModelFolderError, load_model, save_model
+from trainer.model_folder import load_model, save_model
 from trainer.prediction import predict
 
 Content = dict[str, Any]

@@ -12,7 +12,6 @@ import os
 import pickle
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from typing import Any
 from numba.core import compiler, serialize
 from numba.core.caching import _Cache
 
+from trainer.atomic_files import write_file
 from trainer.bounded import read_bounded
 
 log = logging.getLogger("ballast.trainer")
@@ -147,14 +147,7 @@ def _write(identity: bytes, payload: bytes) -> None:
     if (folder := private_folder()) is None:
         return
     try:
-        handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_digest(identity, payload) + payload)
-            os.replace(part, folder / _file_name(identity))
-        except OSError:
-            Path(part).unlink(missing_ok=True)
-            raise
+        write_file(folder / _file_name(identity), _digest(identity, payload), payload)
         _forget_old(folder)
     except OSError as error:
         _tell(str(error.strerror))

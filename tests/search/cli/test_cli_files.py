@@ -19,7 +19,7 @@ from search.errors import RequestError
 from search.saving import require_room
 from search.writing import write_whole
 from trainer.atomic_files import write_folder
-from trainer.model_folder import ModelFolderError
+from trainer.errors import ModelFolderError
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, WriteStudy
