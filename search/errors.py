@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+MOST_TOLD = 20
+"""Problems of a configuration that are told at once; who has more has one cause for most of them."""
+
 
 @dataclass(frozen=True, order=True)
 class Place:
@@ -49,11 +52,14 @@ class RequestError(BallastError):
 
 
 class ConfigError(RequestError):
-    """All problems of a configuration; the text has one line per problem, sorted by place."""
+    """All problems of a configuration; the text has a line for each of the first MOST_TOLD, by place."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems: list[Problem] = sorted(set(problems))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        told = [str(problem) for problem in self.problems[:MOST_TOLD]]
+        if (more := len(self.problems) - MOST_TOLD) > 0:
+            told.append(f"and {more:,} more problems; mend these first")
+        super().__init__("\n".join(told))
 
 
 class StudyChanged(RequestError):

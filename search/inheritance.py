@@ -113,8 +113,13 @@ def comparable(resolved: ResolvedStudy, data: StudyData, store: Store, source: s
     To be called before a study that continues from it is made. Raises RequestError as `taken_over` does, and
     where a study would continue from itself; StudyUnknown.
     """
-    _inheritance(resolved, store, source, data.table.sha256)
+    require_comparable(resolved, store, source, data.table.sha256)
     return replace(data, ceiling=query.study(store, source).facts["skill_ceiling"])
+
+
+def require_comparable(resolved: ResolvedStudy, store: Store, source: str, sha256: str) -> None:
+    """Raise as `comparable` does; `sha256` is that of the table."""
+    _inheritance(resolved, store, source, sha256)
 
 
 def take_over(books: Books, resolved: ResolvedStudy, data: StudyData, source: str) -> list[int]:

@@ -30,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import RequestError
 from search.telling import quiet
+from storage.commands import command
 from storage.engine import Store
 from storage.errors import StoreError, StoreTooNew, StoreTooOld, StoreUnreachable, ValueDamaged
 from storage.failures import UNREADABLE, renew_after_failures, translated
@@ -266,7 +267,7 @@ def _direct(store: Store) -> RDBStorage:
     if found in known:
         raise StoreTooOld(
             f"Optuna's tables in {store.shown_url} are at {found}, Optuna {optuna.__version__} needs "
-            f"{needed}; run: ballast db upgrade --store {store.shown_url}"
+            f"{needed}; run: {command('db upgrade', store=store.url)}"
         )
     raise StoreTooNew(
         f"{store.shown_url} has tables at {found}, which Optuna {optuna.__version__} does not know: a newer "

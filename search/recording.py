@@ -13,6 +13,7 @@ from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.passwords import URLS
 from search.config.resolved import ResolvedStudy
 from search.data import StudyData
+from search.files import KEY, new_key
 from search.verdict import Judgement
 from storage import record, tables
 from storage.engine import Store
@@ -44,7 +45,7 @@ def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
         seed=resolved.file.study.seed,
         fingerprints=fingerprints(resolved, data),
         versions=versions(),
-        facts=data.facts(),
+        facts={**data.facts(), KEY: new_key()},
         wanted=resolved.file.study.trials,
         sources=dict(resolved.sources),
     )

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from storage.errors import StoreReadOnly, StoreTooNew, StoreUrlInvalid
+from storage.errors import StoreMissing, StoreReadOnly, StoreTooNew, StoreUrlInvalid
 from storage.failures import READ_ONLY_FILE, READ_ONLY_SERVER, UNREADABLE, renew_after_failures, translated
 from storage.masking import masked_url
 from storage.schema import bring_to_head, head, objection, revision_of
@@ -101,6 +101,25 @@ def _require_writable(store: Store) -> None:
     with store.reading() as session:
         if session.scalar(text("SHOW transaction_read_only")) == "on":
             raise StoreReadOnly(f"{store.shown_url}: {READ_ONLY_SERVER}")
+
+
+def store_if_there(url: str) -> Store | None:
+    """The store at `url`, which may be written, for reading; None where there is none yet and `open_store`
+    could make it. Raises as `open_store` does.
+    """
+    try:
+        store = open_store(url, create=False)
+    except StoreMissing:
+        address = read_url(full_url(url))
+        if is_sqlite(address):
+            require_sqlite_file(address, masked_url(full_url(url)), create=True)
+        return None
+    try:
+        _require_writable(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:

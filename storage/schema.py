@@ -4,7 +4,6 @@ Alembic keeps our version in a table of its own, beside Optuna's `alembic_versio
 """
 
 import re
-import shlex
 from typing import Any
 
 from alembic import command
@@ -13,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from storage import commands
 from storage.errors import StoreDamaged, StoreError, StoreMissing, StoreTooNew, StoreTooOld
 from storage.tables import Row
 
@@ -61,12 +61,12 @@ def objection(found: str | None, shown: str) -> StoreError | None:
     if found is None:
         return StoreMissing(
             f"{shown} holds no tables of Ballast; make them with: "
-            f"ballast db upgrade --create --store {shlex.quote(shown)}"
+            f"{commands.command('db upgrade', create=True, store=shown)}"
         )
     if found in {script.revision for script in _scripts().walk_revisions()}:
         return StoreTooOld(
             f"{shown} is at schema {found}, this Ballast needs {needed}; "
-            f"run: ballast db upgrade --store {shlex.quote(shown)}"
+            f"run: {commands.command('db upgrade', store=shown)}"
         )
     if not re.fullmatch(r"\d{4}", found):
         return StoreDamaged(

@@ -21,6 +21,10 @@ class Hang(BaseException):
     """The time is up; no `except Exception` on the way may catch it."""
 
 
+class Fault(Exception):
+    """What was read ended well, and left or told something that it must not; its text says what."""
+
+
 @dataclass(frozen=True)
 class Ending:
     """How one input ended: `read`, `refused` with a sentence, or `fault`, and then which."""
@@ -29,14 +33,17 @@ class Ending:
     fault: str | None = None
 
 
-def ending_of(work: Callable[[], None]) -> Ending:
-    """Do a piece of work and say how it ended. Warnings are errors."""
+def ending_of(work: Callable[[], None], patience: float | None = None) -> Ending:
+    """Do a piece of work and say how it ended. Warnings are errors, and so is more time than `patience`, in
+    seconds; None: PATIENCE_S.
+    """
+    patience = PATIENCE_S if patience is None else patience
     try:
-        with _watched(), warnings.catch_warnings():
+        with _watched(patience), warnings.catch_warnings():
             warnings.simplefilter("error")
             work()
     except Hang as hang:
-        return Ending("fault", f"hang of more than {PATIENCE_S:g} s in {hang}")
+        return Ending("fault", f"hang of more than {patience:g} s in {hang}")
     except Exception as error:
         fault = _fault(error)
         return Ending("refused" if fault is None else "fault", fault)
@@ -44,15 +51,15 @@ def ending_of(work: Callable[[], None]) -> Ending:
 
 
 @contextmanager
-def _watched() -> Iterator[None]:
+def _watched(patience: float) -> Iterator[None]:
     """Raise Hang when the time is up; code that no signal reaches ends the process, its stack on stderr."""
 
     def ring(_: int, frame: FrameType | None) -> None:
         raise Hang("?" if frame is None else f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
-    faulthandler.dump_traceback_later(4 * PATIENCE_S, exit=True)
+    signal.setitimer(signal.ITIMER_REAL, patience)
+    faulthandler.dump_traceback_later(4 * patience, exit=True)
     try:
         yield
     finally:
@@ -62,6 +69,8 @@ def _watched() -> Iterator[None]:
 
 
 def _fault(error: Exception) -> str | None:
+    if isinstance(error, Fault):
+        return str(error)
     sentence, _ = explain_failure(error)
     if sentence is None:
         stack = traceback.extract_tb(error.__traceback__)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_url
+from search.cli.text import say
 
 _EPILOG = "Example: ballast db check --store sqlite:///ballast.db"
 
@@ -43,7 +44,7 @@ def check(
     if as_json:
         print_json({"ok": not problems, "settled": settled, "problems": problems})
     else:
-        print("\n".join([*settled, *(problems or [f"{opened.shown_url} is well"])]))
+        say("\n".join([*settled, *(problems or [f"{opened.shown_url} is well"])]))
     if problems:
         raise typer.Exit(1)
 
@@ -63,7 +64,7 @@ def upgrade(
     if create:
         make_optuna_tables(opened)
     upgrade_optuna(opened)
-    print(f"{opened.shown_url}: schema {after}" + ("" if before == after else f", was {before}"))
+    say(f"{opened.shown_url}: schema {after}" + ("" if before == after else f", was {before}"))
 
 
 def copy(
@@ -84,5 +85,5 @@ def copy(
         print_json([asdict(one) for one in copied])
         return
     for one in copied:
-        print(f"{one.study!r}: {sum(one.rows.values())} rows, {one.rows['ballast_trials']} of them trials")
-    print(f"{len(copied)} studies copied to {new.shown_url}, and every row checked")
+        say(f"{one.study!r}: {sum(one.rows.values())} rows, {one.rows['ballast_trials']} of them trials")
+    say(f"{len(copied)} studies copied to {new.shown_url}, and every row checked")

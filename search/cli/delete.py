@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.text import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def delete(
     if as_json:
         print_json({**vars(found), "files": [str(path) for path in found.files], "deleted": not dry_run})
     else:
-        print("\n".join([*_told(found), *([] if dry_run else [f"study {name!r} is deleted"])]))
+        say("\n".join([*_told(found), *([] if dry_run else [f"study {name!r} is deleted"])]))
 
 
 def _told(found: "Removal") -> "Iterator[str]":

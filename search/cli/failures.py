@@ -3,13 +3,14 @@
 import errno
 import sys
 
+from search.cli.memory import shortage
 from search.cli.text import shortened
 from search.errors import AnswerIsNo, BallastError
-from search.words import printable
 from storage.errors import StoreError
 from storage.limits import descriptors_told
 from storage.masking import masked
 from trainer.errors import TrainerError
+from trainer.text import printable_lines
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _GONE = "Record does not exist."
@@ -21,7 +22,7 @@ def explain_failure(error: Exception) -> tuple[str | None, int]:
     sentence, code = _explained(error)
     if sentence is None:
         return None, code
-    return "\n".join(shortened(printable(line)) for line in sentence.split("\n")), code
+    return "\n".join(map(shortened, printable_lines(sentence).split("\n"))), code
 
 
 def _explained(error: Exception) -> tuple[str | None, int]:
@@ -36,6 +37,10 @@ def _explained(error: Exception) -> tuple[str | None, int]:
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         # Python keeps a byte of the command line that is no UTF-8 as half of a surrogate pair.
         return f"{error.object!r} holds what is not text; write it in UTF-8", 2
+    if (short := shortage(error)) is not None:
+        return short, 2
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from"):  # Path.resolve
+        return f"{error}: the link leads back to itself; name another file", 2
     if isinstance(error, KeyError) and error.args == (_GONE,):
         return (
             "Optuna does not know this study or a trial of it any more: somebody has deleted it, at a "

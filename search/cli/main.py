@@ -1,15 +1,19 @@
 """`ballast`: one file per command, thin; this one joins them and turns errors into sentences and exit codes.
 
-Exit codes: 0 done; 1 the answer is no; 2 the request is wrong; 130 interrupted.
+Exit codes: 0 done; 1 the answer is no, or whoever read the output left; 2 the request is wrong; 130 interrupted.
 """
 
 import logging
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 
 import typer
+
+from trainer.text import PlainFormatter
 
 COMMANDS = (
     *("run", "worker", "check", "status", "trials", "explain", "export", "report"),
@@ -30,10 +34,13 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Run the command line; every error that is foreseen is one sentence on stderr, and no traceback."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names and dashes on a terminal that is not UTF-8
-    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    told = logging.StreamHandler()
+    told.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    logging.basicConfig(handlers=[told], level=logging.WARNING)
     try:
         try:
             app(prog_name="ballast")  # typer turns a KeyboardInterrupt into exit code 130
@@ -43,14 +50,42 @@ def main() -> None:
         _let_go_of_stdout()
         sys.exit(1)
     except Exception as error:
-        from search.cli.failures import explain_failure  # errors are known to modules that are slow to import
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Tell what went wrong and return the exit code; what nobody foresaw is raised again."""
+    from search.cli.memory import memory_limit, shortage
+
+    sentence, code = shortage(error), 2
+    is_short = sentence is not None
+    if not is_short:  # else there is no memory to import what knows the other errors
+        from search.cli.failures import explain_failure
 
         sentence, code = explain_failure(error)
-        if sentence is None:
-            raise
-        print(f"ballast: {sentence}", file=sys.stderr)
-        _let_go_of_stdout()
-        sys.exit(code)
+    if sentence is None:
+        raise error
+    with suppress(OSError):  # where stderr takes nothing, nobody can be told
+        print(f"ballast: {sentence}", file=sys.stderr, flush=True)
+    _let_go_of_stdout()
+    if is_short and memory_limit() is not None:
+        os._exit(code)  # libraries that were loaded by half crash when the interpreter ends
+    return code
+
+
+def _open_closed_streams() -> None:
+    """Let a stream that the caller closed, as `>&-` does, be /dev/null.
+
+    The next file opened would get its descriptor, be it the store, and what is printed would land in it.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest descriptor that is free, which is this one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 def _let_go_of_stdout() -> None:

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 def proxy(
     store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port.")] = 13000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port.")] = 13000,
 ) -> None:
     """Serve Optuna's part of the store to `ballast worker --proxy HOST:PORT`, until Ctrl-C."""
     from search.exposure import warn_if_exposed

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from search.cli.options import AsJson, StoreUrl, existing_store, print_json
+from search.cli.text import say
 
 _EPILOG = "Example: ballast rename sp500-volatility sp500-volatility-2024"
 
@@ -28,5 +29,5 @@ def rename(
     if as_json:
         print_json({**vars(done), "folder": None if done.folder is None else str(done.folder)})
         return
-    print(f"study {old!r} is {new!r} now, with its {done.trials} trials, evaluations and files")
-    print("MLflow keeps what it was sent under the old name; ballast track sends it again under the new one")
+    say(f"study {old!r} is {new!r} now, with its {done.trials} trials, evaluations and files")
+    say("MLflow keeps what it was sent under the old name; ballast track sends it again under the new one")

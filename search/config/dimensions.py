@@ -52,14 +52,14 @@ def parse_dimension(leaf: Leaf, declared: Any) -> Dimension:
 def _choices(leaf: Leaf, declared: Any) -> Choices:
     if not isinstance(declared, list) or not declared:
         raise ValueError(f"the choices of {leaf.key} are {show(declared)}; {_example(leaf)}")
-    choices: list[Any] = []
+    choices: dict[Any, None] = {}  # in which a value is found at once, however many there are
     for value in declared:
         checked = (
             value if leaf.types == {bool} and isinstance(value, bool) else _checked(leaf, "a choice", value)
         )
         if checked in choices:
             raise ValueError(f"the choices of {leaf.key} hold {value!r} twice; remove one")
-        choices.append(checked)
+        choices[checked] = None
     return Choices(tuple(choices))
 
 

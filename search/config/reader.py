@@ -16,8 +16,11 @@ from typing import Any
 import yaml
 
 from search.errors import ConfigError, Place, Problem
+from trainer.reading import NotAFile, read_file
 
 MAX_BYTES = 1_000_000
+MAX_VALUES = 20_000
+"""Keys and values of a file, of which a study has a hundred, and one with a thousand features 7,000."""
 MAX_DEPTH = 32
 """The schema is 5 deep; more is a mistake or an attack on the recursion below."""
 
@@ -68,12 +71,13 @@ def plain(node: Node) -> Any:
 def read_source(path: Path, shown: str) -> Source:
     """Read a file of bounded size in UTF-8, or raise ConfigError; `shown` is its path in places."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_file(path, MAX_BYTES, pipes=True)
     except IsADirectoryError:
         raise ConfigError([Problem(Place(shown), "this is a folder; name a YAML file in it")]) from None
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError([Problem(Place(shown), f"there is no such file{_nearest_file(path)}")]) from None
+    except NotAFile as error:
+        raise ConfigError([Problem(Place(shown), f"this {error.strerror}; name a YAML file")]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError([Problem(Place(shown), f"the file cannot be read: {reason}")]) from None
@@ -156,6 +160,8 @@ def scalar(text: str) -> bool | int | float | str | None:
 
 def _nearest_file(path: Path) -> str:
     """Return `; did you mean …?` for the file of the folder that is spelt most alike."""
+    if str(path) == "-":
+        return "; standard input is called /dev/stdin"
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
     except (OSError, ValueError):
@@ -194,6 +200,7 @@ class _Builder:
     def __init__(self, start: Place) -> None:
         self.start = start
         self.problems: list[Problem] = []
+        self.values = 0
 
     def at(self, line: int) -> Place:
         """Return the place of a 0-based line."""
@@ -220,6 +227,10 @@ class _Builder:
         place = self.at(event.start_mark.line)
         if depth > MAX_DEPTH:
             raise ConfigError([*self.problems, Problem(place, f"nested more than {MAX_DEPTH} levels deep")])
+        self.values += 1
+        if self.values > MAX_VALUES:
+            message = f"more than {MAX_VALUES:,} keys and values, which no study needs; is it the right file?"
+            raise ConfigError([Problem(self.at(0), message)])
         if isinstance(event, yaml.AliasEvent):
             self._refuse(event, f"the alias *{event.anchor} is not followed; write the value out")
             return Node(None, place)

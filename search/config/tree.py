@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from search.config.leaves import did_you_mean, sections_of, show
 from search.config.reader import Node
-from search.errors import Problem
+from search.errors import MOST_TOLD, Problem
 
 
 def flatten(root: Node, known: Iterable[str]) -> tuple[list[tuple[str, Node]], list[Problem]]:
@@ -49,6 +49,8 @@ class _Walk:
         whole = next((leaf for leaf in self.leaves if key.startswith(f"{leaf}.")), None)
         if whole is not None:
             return f"{key} cannot be set by itself; give {whole} as a whole"
+        if len(self.problems) >= MOST_TOLD:
+            return f"unknown key {key}"  # nobody is told, and a look for one that is alike takes long
         return f"unknown key {key}; {did_you_mean(key, self.leaves | self.sections)}"
 
     def _children(self, section: str) -> list[str]:

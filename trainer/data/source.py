@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import importlib.util
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, Series
 from trainer.errors import ColumnError, SourceError
+from trainer.reading import NotAFile, read_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 SAMPLES = ("sp500", "nasdaq", "wti")
 _EMPTY = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "."})
 """Spellings of a missing number, in lower case; the point is that of the Federal Reserve's files."""
+
+_MOST_TOLD = 10
+"""Columns that a message tells of: who has more of them wrong has one cause for most."""
 
 
 @dataclass(frozen=True)
@@ -143,14 +148,21 @@ def _sample(source: str) -> bytes:
 def _file(path: Path, shown: str) -> bytes:
     if path.is_dir():
         raise SourceError(f"data.source {shown!r} is a folder; name a CSV or Parquet file in it")
-    if not path.exists():
+    if not os.path.lexists(path):
         raise SourceError(f"data.source {shown!r} does not exist in {path.parent}{_nearest(path)}")
     if path.suffix.lower() not in (".csv", ".parquet", ".pq"):
         raise SourceError(
             f"data.source {shown!r} ends in {path.suffix!r}; save the table as .csv or .parquet"
         )
     try:
-        content = path.read_bytes()
+        if path.stat().st_size > _memory():
+            raise SourceError(
+                f"data.source {shown!r} has {path.stat().st_size / 1e9:.1f} GB, and this machine has "
+                f"{_memory() / 1e9:.1f} GB of memory; take fewer rows or columns"
+            )
+        content = read_file(path, _memory())
+    except NotAFile as error:
+        raise SourceError(f"data.source {shown!r} {error.strerror}; save the table as a file") from None
     except OSError as error:
         raise SourceError(
             f"data.source {shown!r} cannot be read: {error.strerror}; check its rights"
@@ -158,6 +170,11 @@ def _file(path: Path, shown: str) -> bytes:
     if not content.strip():
         raise SourceError(f"data.source {shown!r} is empty; it needs a header and rows")
     return content
+
+
+def _memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _nearest(path: Path) -> str:
@@ -259,7 +276,10 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
 
     place = f"{config.source}, {cells.counted_in}"
     names = needed(config)
-    problems = [problem for name in names if (problem := _unusable(name, cells.header)) is not None]
+    unusable = [name for name in names if cells.header.count(name) != 1]
+    problems = [_unusable(name, cells.header) for name in unusable[:_MOST_TOLD]]
+    if (more := len(unusable) - _MOST_TOLD) > 0:
+        problems.append(f"{more} more columns are missing or occur twice")
     times: pd.DatetimeIndex | None = None
     offsets: npt.NDArray[np.int64] | None = None
     numbers: dict[str, npt.NDArray[np.float64]] = {}
@@ -284,18 +304,17 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
                 f"not a number{more}; write it as 1234.5"
             )
     if times is None or problems:
-        raise ColumnError("; ".join(problems))
+        raise ColumnError("; ".join(problems[: _MOST_TOLD + 1]))
     frame = pd.DataFrame(numbers, index=times)
     sha256 = hashlib.sha256(content).hexdigest()
     return Table(frame, config.source, sha256, len(frame), cells.positions, cells.counted_in, offsets)
 
 
-def _unusable(name: str, header: list[str]) -> str | None:
+def _unusable(name: str, header: list[str]) -> str:
+    """Why a column cannot be used whose name does not stand in the header once."""
     if name not in header:
         return f"column {name!r} is missing{_hint(name, header) or f'; there are {header}'}"
-    if header.count(name) > 1:
-        return f"column {name!r} occurs {header.count(name)} times in the header; rename all but one"
-    return None
+    return f"column {name!r} occurs {header.count(name)} times in the header; rename all but one"
 
 
 def _numbers(cells: Sequence[object]) -> tuple[npt.NDArray[np.float64], list[int]]:

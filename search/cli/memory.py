@@ -1,0 +1,53 @@
+"""Whether memory is short: Python, its libraries and the loader each say so in a way of their own."""
+
+import errno
+import resource
+from collections.abc import Iterator
+
+_SIGNS = (
+    "failed to map segment from shared object",  # the loader, within an ImportError or OSError
+    "cannot allocate memory",
+    "can't allocate memory",  # PyTorch
+    "can't start new thread",
+)
+_SIGN_UNDER_A_LIMIT = "could not find/load shared object file"
+"""What llvmlite says for whatever the loader said; without a limit, the file may be missing indeed."""
+
+
+def memory_limit() -> int | None:
+    """Bytes of address space that this process may have (`ulimit -v`); None: no limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def shortage(error: BaseException) -> str | None:
+    """The sentence for an error that comes of too little memory, for data, a library or a thread; else None."""
+    limit = memory_limit()
+    signs = _SIGNS if limit is None else (*_SIGNS, _SIGN_UNDER_A_LIMIT)
+    if not any(_says(each, signs) for each in _chain(error)):
+        return None
+    if limit is None:
+        return (
+            "there is too little memory; take fewer rows or columns, a smaller model or fewer workers, or a "
+            "machine that has more"
+        )
+    return (
+        f"there is too little memory: this process may have {limit / 1e9:.1f} GB (ulimit -v {limit // 1024}); "
+        "raise the limit: ulimit -v unlimited"
+    )
+
+
+def _says(error: BaseException, signs: tuple[str, ...]) -> bool:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    told = str(error).lower() if isinstance(error, ImportError | OSError | RuntimeError) else ""
+    return any(sign in told for sign in signs)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those that it came of, once each."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

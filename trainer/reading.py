@@ -1,0 +1,61 @@
+"""Reads a file that somebody named: a regular file or, where that is allowed, a pipe; nothing without end."""
+
+import errno
+import os
+import select
+import stat
+from pathlib import Path
+
+SILENCE = 10.0
+"""Seconds that a pipe may be silent: a command in `<(...)` takes a few to start."""
+_CHUNK = 1 << 20
+
+
+class NotAFile(OSError):
+    """What a path names can be read to no end; `strerror` says what it is: `is a device, and no file`."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(errno.EINVAL, what, str(path))
+
+
+def read_file(path: Path, most: int, *, pipes: bool = False) -> bytes:
+    """The bytes of a file, and at most `most` + 1 of them, so that the caller sees that there are more.
+
+    Raises NotAFile for a device, for a pipe unless `pipes`, and for one that nobody writes to; IsADirectoryError
+    for a folder, other OSErrors as `open` does, and ValueError for a path with a NUL.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # blocking, a pipe may never open
+    try:
+        status = os.fstat(descriptor)
+        _require_an_end(status.st_mode, path, pipes=pipes)
+        content = _read(descriptor, path, most + 1, max(status.st_size + 1, _CHUNK))
+    finally:
+        os.close(descriptor)
+    if not content and stat.S_ISFIFO(status.st_mode):
+        raise NotAFile(path, "is a pipe that nobody writes to")
+    return content
+
+
+def _require_an_end(mode: int, path: Path, *, pipes: bool) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if stat.S_ISFIFO(mode) and not pipes:
+        raise NotAFile(path, "is a pipe, which can be read only once")
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise NotAFile(path, "is a device and no file")
+
+
+def _read(descriptor: int, path: Path, most: int, chunk: int) -> bytes:
+    chunks: list[bytes] = []
+    while most > 0:
+        try:
+            read = os.read(descriptor, min(chunk, most))
+        except BlockingIOError:
+            if not select.select([descriptor], [], [], SILENCE)[0]:
+                raise NotAFile(path, f"was silent for {SILENCE:g} s") from None
+            continue
+        if not read:
+            break
+        chunks.append(read)
+        most -= len(read)
+    return b"".join(chunks)
