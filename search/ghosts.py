@@ -33,7 +33,9 @@ def ghosts(store: Store) -> list[str]:
             recorded.group_by(Study.name, Study.created_at).order_by(Study.created_at)
         ).all()
         has_tables = inspect(connection).has_table("studies")
-        theirs = dict(connection.execute(_KNOWN_TO_OPTUNA).all()) if has_tables else {}
+        theirs: dict[str, int] = {}
+        if has_tables:
+            theirs.update(connection.execute(_KNOWN_TO_OPTUNA).tuples().all())
     return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
 
 

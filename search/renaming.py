@@ -155,7 +155,7 @@ def _rename_in_optuna(session: Session, old: str, new: str) -> None:
     session.execute(update(STUDIES).where(STUDIES.c.study_name == old).values(study_name=new))
     attribute = models.TrialUserAttributeModel
     for row in session.scalars(select(attribute).where(attribute.key == TAKEN_FROM)):
-        origin: Mapping[str, Any] = json.loads(row.value_json)
+        origin: Mapping[str, Any] = json.loads(str(row.value_json))
         if origin["study"] == old:
             row.value_json = json.dumps({**origin, "study": new})
 

@@ -48,8 +48,9 @@ def status(
     else:
         _print_one(console(), opened, summaries[0])
     if not as_json:
-        for lost in {*ghosts(opened)} & set(names):
-            console().print(told(opened, lost), markup=False)
+        for each in ghosts(opened):
+            if each in names:
+                console().print(told(opened, each), markup=False)
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:

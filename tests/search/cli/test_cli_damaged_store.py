@@ -60,7 +60,7 @@ def test_flipped_bits_are_an_answer_or_one_sentence(
 ) -> None:
     launch(write_study(study={"trials": 2})).store.close()
     file = sqlite3.connect("ballast.db")
-    file.execute("PRAGMA journal_mode=DELETE")
+    file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     file.close()
     whole, dice = Path("ballast.db").read_bytes(), random.Random(7)
     used = [at for at, byte in enumerate(whole) if byte]
