@@ -3,9 +3,9 @@ sentence.
 
     python -m benchmarks.fuzz [--inputs 10000] [--seed 0] [--kind pairs]
 
-Of ten inputs three are configurations, three are tables, two are pairs of settings, one is a column name in a
-role, one is a command line. Prints a table, and each fault with the first inputs that ended so; ends with 1 where
-there is any.
+Of ten inputs three are configurations, three are pairs of settings, two are tables, one is a column name in a
+role, one is a command line. Prints a table, and each fault with the first inputs that ended so; ends with 1
+where there is any.
 """
 
 import argparse
@@ -125,9 +125,8 @@ def main() -> int:
         for fault, items in sorted(tally.faults.items()):
             print(f"  {fault}\n" + "\n".join(f"    {item!r}"[:400] for item in items), flush=True)
         faults += counts["fault"]
-    print(
-        f"goal: no traceback, no hang, no flood, nothing lost: {faults} faults, {'MISSED' if faults else 'reached'}"
-    )
+    verdict = "MISSED" if faults else "reached"
+    print(f"goal: no traceback, no hang, no flood, nothing lost: {faults} faults, {verdict}")
     return 1 if faults else 0
 
 

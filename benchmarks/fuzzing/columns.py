@@ -20,10 +20,14 @@ from search.saving import save
 from trainer.prediction import predict
 
 NAMES = (
-    "Close", "Date", "High", "target", "Target", "time", "index", "level_0", "Unnamed: 0", "ret", "vol", "features",
-    "forecast", "of", "split", "", " ", "  Close", "close", "é", "e\u0301", "价格", "😀", "x" * 300, "x" * 5_000, "a b",
-    "a,b", "a;b", "a\nb", "a\r\nb", "a\tb", "{", "}", "{}", "{0}", "%s", "%(a)s", "[b]", "[/b]", "'", '"', "\\", "/", "../a",
-    "a.b", "data.source", "#", "- a", "--set", "=1+1", "@", "&a", "*a", "!a", "null", "true", "1", "1.5", "nan", "-0",
+    "Close", "Date", "High", "target", "Target", "time", "index", "level_0", "Unnamed: 0", "ret", "vol",
+    "features",
+    "forecast", "of", "split", "", " ", "  Close", "close", "é", "e\u0301", "价格", "😀", "x" * 300,
+    "x" * 5_000, "a b",
+    "a,b", "a;b", "a\nb", "a\r\nb", "a\tb", "{", "}", "{}", "{0}", "%s", "%(a)s", "[b]", "[/b]", "'", '"',
+    "\\", "/", "../a",
+    "a.b", "data.source", "#", "- a", "--set", "=1+1", "@", "&a", "*a", "!a", "null", "true", "1", "1.5",
+    "nan", "-0",
     "__class__", "self", "None", "\x1b[2J", "\u202e", "\u200b", "\ufeff", "\x00", "\x7f", "a\u2028b", "CON",
 )  # fmt: skip
 TABLES = ("csv", "parquet", "missing", "twice")
