@@ -29,7 +29,8 @@ from optuna.trial import TrialState
 from search.books import Books, Rules, conclude
 from search.config.schema import PrunerName, SamplerName, StudySection
 from search.files import StudyFiles
-from search.optimizers import make_pruner, make_sampler
+from search.optimizers import make_sampler
+from search.pruning import make_pruner
 from search.seeds import trial_seed
 from search.space import Dimension, FloatRange
 from search.telling import Message, quiet, tell

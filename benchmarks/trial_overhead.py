@@ -134,7 +134,7 @@ def start_of_a_worker(folder: Path) -> None:
         _tell(name, [_process("-c", code) for _ in range(ROUNDS)])
     with begun(folder, trials=1) as study:
         row = query.study(study.store, NAME)
-        keep(study.resolved, study.data, study.files)
+        keep(study.resolved, study.data, study.files, study.key)
         _tell("data, as another process has prepared it", [
             _here(lambda: recall(study.resolved, row, study.files)) for _ in range(ROUNDS)
         ])  # fmt: skip

@@ -1,16 +1,20 @@
 """Whether our record and Optuna's agree on every trial, and what brings them to agree again."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
+from search.attendance import INTERVAL_S, MISSES
 from search.books import open_books
+from search.ghosts import is_ghost, told
 from search.optuna_storage import has_optuna_tables, optuna_storage
-from search.recovery import recover
+from search.recovery import record_additions, recover
+from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE
 from search.worker import is_dead, this_worker
-from storage import query, tables
+from storage import query, tables, workers
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -25,21 +29,51 @@ _STATES = {
 }
 
 
-def reconcile(store: Store) -> list[str]:
-    """Bring the trials of this machine's dead workers to an end, as a run does; one sentence for each.
+LOST_S = INTERVAL_S * MISSES
+"""Seconds without a beat after which a worker of another machine is held for gone, as workers hold it."""
+_Silent = Callable[[str, str], bool]
+"""Whether a worker, named second, of a study shows no life."""
+_NO_STATE_OF_OURS = frozenset({ADDED_ELSEWHERE, ENDED_ELSEWHERE})
 
-    Of a worker on another machine nothing is known without watching it, which is what runs and workers do.
+
+def reconcile(store: Store, *, watch: float = 0.0) -> list[str]:
+    """Bring the trials of dead workers to an end, as a run does, and record what others have added to Optuna;
+    one sentence for each.
+
+    Workers of other machines are held for living unless they are watched for `watch` seconds and show no
+    beat in them.
     """
     if not has_optuna_tables(store):
         return []
     storage = optuna_storage(store)
     known = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-    return [
-        f"trial {number} of {study.name!r}: its worker is gone; it has been brought to an end"
-        for study in query.studies(store)
-        if study.name in known
-        for number in recover(open_books(store, storage, study.name), this_worker(), is_dead)
-    ]
+    names = [study.name for study in query.studies(store) if study.name in known]
+    silent = _silent(store, names, watch)
+    return [said for name in names for said in _reconcile(store, storage, name, silent)]
+
+
+def _reconcile(store: Store, storage: BaseStorage, name: str, silent: _Silent) -> Iterator[str]:
+    if is_ghost(store, name):
+        return  # which numbers mean which trials nobody can tell
+    books, me = open_books(store, storage, name), this_worker()
+    for number in recover(books, me, lambda worker: is_dead(worker) or silent(name, worker)):
+        yield f"trial {number} of {name!r}: its worker is gone; it has been brought to an end"
+    for number in record_additions(books, me):
+        yield f"trial {number} of {name!r}: somebody else has added it to Optuna; it is on record as failed"
+
+
+def _silent(store: Store, names: list[str], watch: float) -> _Silent:
+    """Whether a worker of a study gave no sign of life while it was watched; nobody, where none was."""
+    if watch <= 0 or not any(query.running(store, name) for name in names):
+        return lambda name, worker: False
+    before = _beats(store, names)
+    time.sleep(watch)
+    after = _beats(store, names)
+    return lambda name, worker: before.get((name, worker)) == after.get((name, worker))
+
+
+def _beats(store: Store, names: list[str]) -> dict[tuple[str, str], int]:
+    return {(name, row.worker): row.beats for name in names for row in workers.present(store, name)}
 
 
 def disagreements(store: Store) -> list[str]:
@@ -48,32 +82,37 @@ def disagreements(store: Store) -> list[str]:
     if not studies:
         return []
     if not has_optuna_tables(store):
-        return [f"{store.shown_url} has {len(studies)} studies, but no tables of Optuna"]
+        return [told(store, study.name) for study in studies]
     storage = optuna_storage(store)
     return [sentence for study in studies for sentence in _of_study(store, storage, study)]
 
 
 def _of_study(store: Store, storage: BaseStorage, study: tables.Study) -> Iterator[str]:
-    try:
-        known = storage.get_study_id_from_name(study.name)
-    except KeyError:
-        yield f"study {study.name!r} is on record, but Optuna does not know it"
+    if is_ghost(store, study.name):
+        yield told(store, study.name)
         return
     rows = {row.number: row for row in query.trials(store, study.name)}
-    hint = f"the next run of {study.name!r} settles it"
-    for trial in storage.get_all_trials(known, deepcopy=False):
+    settles = f"the next run of {study.name!r} settles it"
+    stays = "Ballast goes by its record, Optuna keeps what it was told; nothing is to be done"
+    for trial in storage.get_all_trials(storage.get_study_id_from_name(study.name), deepcopy=False):
         if trial.state is TrialState.WAITING:
             continue
         row = rows.pop(trial.number, None)
         if row is None:
             yield (
                 f"trial {trial.number} of {study.name!r} is {trial.state.name} in Optuna, "
-                f"not on record; {hint}"
+                f"not on record; {settles}"
             )
-        elif trial.state not in _STATES[row.verdict]:
+        elif not _agree(row, trial.state):
+            hint = stays if row.verdict and trial.state.is_finished() else settles
             yield (
                 f"trial {trial.number} of {study.name!r} is {row.verdict or 'running'} on record, "
                 f"{trial.state.name} in Optuna; {hint}"
             )
-    for number in rows:
-        yield f"trial {number} of {study.name!r} is on record, but Optuna does not know it"
+
+
+def _agree(row: tables.Trial, state: TrialState) -> bool:
+    """A trial that others have ended in Optuna may be there in any state that is an end."""
+    if _NO_STATE_OF_OURS & set(row.reasons):
+        return state.is_finished()
+    return state in _STATES[row.verdict]

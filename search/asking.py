@@ -1,24 +1,33 @@
 """The next trial, signed by the worker that asks for it before anybody could see it without an owner."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.config.schema import StudySection
-from search.optimizers import make_sampler
-from search.queue import clamp_waiting, suggest, waiting_trials
+from search.config.schema import SamplerName, StudySection
+from search.optimizers import drawn_at_random, make_sampler
+from search.ordinals import BY_ORDINAL, first_of, is_retry, ordinal_of
+from search.queue import clamp_waiting, queued_params, suggest, waiting_trials
 from search.space import Dimension, to_distributions
 from search.telling import quiet
 from search.worker import WORKER
 
 
-def ask(
-    study: optuna.Study, section: StudySection, space: Mapping[str, Dimension], worker: str
-) -> optuna.Trial:
+@dataclass(frozen=True)
+class Asked:
+    """A trial whose parameters are all chosen, and who chose each, in words."""
+
+    trial: optuna.Trial
+    drawn: Mapping[str, str]
+
+
+def ask(study: optuna.Study, section: StudySection, space: Mapping[str, Dimension], worker: str) -> Asked:
     """A trial whose parameters are all chosen: one that waits in the queue, else a new one.
 
     What `Study.ask` does, in the order that survives a kill: a new trial is created with its owner in one
@@ -29,14 +38,22 @@ def ask(
     study._thread_local.cached_all_trials = None  # as Study.ask: look at the storage once a trial
     trial_id = _take_waiting(study, storage, space, worker)
     if trial_id is None:
-        signed = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
+        signed = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker, **BY_ORDINAL})
         trial_id = storage.create_new_trial(study._study_id, template_trial=signed)
+    # From the list that Optuna keeps for its samplers: to ask for the trial alone would be one read more.
+    trials = study._get_trials(deepcopy=False, use_cache=True)
+    number = next(trial.number for trial in reversed(trials) if trial._trial_id == trial_id)
     with quiet():
-        study.sampler = _successor(study.sampler, make_sampler(section, space, _number(study, trial_id)))
+        sampler = make_sampler(section, space, ordinal_of(study, trials, number))
+        study.sampler = _successor(study.sampler, sampler)
         trial = optuna.Trial(study, trial_id)
-        for name, distribution in to_distributions(space).items():
+        distributions = to_distributions(space)
+        if is_retry(trials[number]):
+            _draw_over(study, trials, trial, distributions)
+        for name, distribution in distributions.items():
             suggest(trial, name, distribution)
-    return trial
+    random = drawn_at_random(study.sampler)
+    return Asked(trial, {name: _who_drew(trial, name, section.sampler, random) for name in space})
 
 
 def _successor(old: BaseSampler, new: BaseSampler) -> BaseSampler:
@@ -46,10 +63,41 @@ def _successor(old: BaseSampler, new: BaseSampler) -> BaseSampler:
     return new
 
 
-def _number(study: optuna.Study, trial_id: int) -> int:
-    """From the list that Optuna keeps for its samplers: to ask for it alone would be one read more."""
-    trials = study._get_trials(deepcopy=False, use_cache=True)
-    return next(trial.number for trial in reversed(trials) if trial._trial_id == trial_id)
+def _draw_over(
+    study: optuna.Study,
+    trials: list[FrozenTrial],
+    trial: optuna.Trial,
+    distributions: Mapping[str, BaseDistribution],
+) -> None:
+    """Draw again what a killed trial had drawn of its values, so that the rest are those that come next."""
+    frozen = trial._cached_frozen_trial
+    kept, asked = queued_params(frozen) or {}, queued_params(trials[first_of(frozen)]) or {}
+    if kept.keys() >= distributions.keys():
+        return
+    for name, distribution in distributions.items():
+        if name in kept and name not in asked and name not in trial.relative_params:
+            study.sampler.sample_independent(study, frozen, name, distribution)
+
+
+def _who_drew(trial: optuna.Trial, name: str, sampler: SamplerName, random: set[str]) -> str:
+    """Who chose a value, from what was asked of whom: neither a rule of Optuna's nor its version decides."""
+    if name in (queued_params(trial) or {}):
+        return "asked for in the queue"
+    if name not in random:
+        return f"drawn by {sampler}"
+    if sampler == "random":
+        return "drawn at random"
+    return f"drawn at random ({_why_at_random(trial, name, sampler)})"
+
+
+def _why_at_random(trial: optuna.Trial, name: str, sampler: SamplerName) -> str:
+    if name in trial.relative_params:
+        return f"what {sampler} chose lies outside the range"
+    if sampler == "cmaes" and isinstance(trial.distributions[name], CategoricalDistribution):
+        return "cmaes does not draw choices"
+    if trial.relative_params:
+        return f"not every trial before has a value that {sampler} could learn from"
+    return f"start-up of {sampler}"
 
 
 def _take_waiting(

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search import recording
 from search.config.schema import SamplerName
 from search.continuation import recorded_value
 from search.files import StudyFiles, study_files
 from search.machine import this_machine
+from search.ordinals import ordinal_of
 from search.retry import deserves_retry, origin_of, queue_again
 from search.seeds import trial_seed
 from search.telling import message_for, tell
@@ -69,7 +70,7 @@ def open_books(store: Store, storage: BaseStorage, name: str) -> Books:
 def start(
     books: Books,
     worker: str,
-    trial: optuna.Trial,
+    trial: optuna.Trial | FrozenTrial,
     settings: Sequence[tables.Setting] = (),
     *,
     configuration: str | None = None,
@@ -81,11 +82,15 @@ def start(
     TrialExists if another worker has recorded it.
     """
     origin = origin_of(trial)
+    trials = books.optuna._get_trials(deepcopy=False, use_cache=True)
+    if len(trials) <= trial.number:
+        trials = books.optuna.get_trials(deepcopy=False)
+    own_seed = trial_seed(books.rules.seed, ordinal_of(books.optuna, trials, trial.number))
     row = tables.Trial(
         study=books.name,
         number=trial.number,
         params=dict(trial.params),
-        seed=trial_seed(books.rules.seed, origin.first) if twin is None else twin.seed,
+        seed=own_seed if twin is None else twin.seed,
         started_at=recording.now(),
         worker=worker,
         retry_of=origin.retry_of,

@@ -1,67 +1,38 @@
 """Serves optuna-dashboard on our store, with what Ballast knows put where the dashboard shows it."""
 
-import json
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-import waitress
 from optuna_dashboard import wsgi
 
 from search.artifacts import EveryFolder, folders_of
 from search.errors import RequestError
-from search.exposure import LOCAL, is_local, warn_if_exposed
-from search.watching.answers import FilesElsewhere, NamesStay, TrialsOfPages
+from search.exposure import warn_if_exposed
+from search.watching.allowed_hosts import allowed_hosts, named_hosts
+from search.watching.answers import FilesOfTrials, NamesStay, TrialsOfPages
 from search.watching.publisher import all_published
+from search.watching.request_checks import (
+    no_changes_from_elsewhere,
+    only_for,
+    read_only,
+    with_security_headers,
+)
+from search.watching.server import make_server
 from search.watching.showcase import Showcase
 from storage.engine import Store
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import WSGIApplication
 
-_THREADS = 8
 _LAST_PORT = 65535
-_READS = ("GET", "HEAD")
-
-
-def for_this_machine(application: "WSGIApplication") -> "WSGIApplication":
-    """Answer only requests that name this machine.
-
-    A page from elsewhere may point its own domain to 127.0.0.1 (DNS rebinding), and would then be let in by
-    the browser as if it were ours.
-    """
-
-    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if _hostname(environ.get("HTTP_HOST", "")) in LOCAL:
-            return application(environ, start_response)
-        start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
-        return [b"this address is not this machine's; open the one that `ballast dashboard` printed\n"]
-
-    return answer
-
-
-def read_only(application: "WSGIApplication") -> "WSGIApplication":
-    """Answer only requests that change nothing: everything that the dashboard writes is no GET."""
-
-    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] in _READS:
-            return application(environ, start_response)
-        start_response("403 Forbidden", [("Content-Type", "application/json")])
-        reason = "this dashboard is read-only; start one without --read-only to change the store"
-        return [json.dumps({"reason": reason}).encode()]
-
-    return answer
-
-
-def _hostname(header: str) -> str | None:
-    try:
-        return urlsplit(f"//{header}").hostname
-    except ValueError:  # a bracket that is not closed
-        return None
+_LARGEST_UPLOAD = 128 * 2**20
+"""Bytes of a request; what optuna-dashboard takes into memory."""
+_LARGEST_READ = 65_536
+"""Bytes of a request to a dashboard that takes no changes."""
 
 
 def application(store: Store, showcase: Showcase) -> "WSGIApplication":
@@ -69,26 +40,28 @@ def application(store: Store, showcase: Showcase) -> "WSGIApplication":
     served = wsgi(showcase, artifact_store=EveryFolder(lambda: folders_of(store)))
     served.install(TrialsOfPages(showcase))
     served.install(NamesStay(showcase))
-    served.install(FilesElsewhere())
+    served.install(FilesOfTrials())
     return served  # type: ignore[no-any-return]
 
 
-def serve(store: Store, host: str, port: int, *, changeable: bool = True) -> None:
-    """Serve until Ctrl-C; RequestError if the address cannot be had.
+def serve(store: Store, host: str, port: int, *, changeable: bool = True, hosts: Sequence[str] = ()) -> None:
+    """Serve until Ctrl-C; RequestError if the address cannot be had, or one of the allowed `hosts` is none.
 
     Unless `changeable`, nothing is written, by the browser or by us.
     """
+    named = named_hosts(hosts)
     showcase = Showcase(store)
+    listening = _listening(host, port)
+    allowed = allowed_hosts(host, listening.getsockname()[0], named)
     served = application(store, showcase)
     if not changeable:
         served = read_only(served)
-    if is_local(host):
-        served = for_this_machine(served)
-    listening = _listening(host, port)
-    server = waitress.create_server(served, sockets=[listening], threads=_THREADS, ident=None)
+    served = with_security_headers(only_for(allowed, no_changes_from_elsewhere(allowed, served)))
+    server = make_server(served, listening, _LARGEST_UPLOAD if changeable else _LARGEST_READ)
     warn_if_exposed(host, "optuna-dashboard")
     how = "" if changeable else "read-only; "
-    address = f"http://{host}:{listening.getsockname()[1]}/"
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
     print(f"{address}  (store {store.shown_url}; {how}Ctrl-C ends)", flush=True)
     with all_published(store, showcase.warmed_up) if changeable else _warming_up(showcase):
         server.run()  # until a KeyboardInterrupt, which it takes for the end

@@ -12,8 +12,8 @@ from typing import Any
 
 from search import prepared
 from search.config.resolved import ResolvedStudy
-from search.errors import AnswerIsNo, RequestError, StudyChanged
-from search.files import StudyFiles
+from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
+from search.files import StudyFiles, key_of
 from search.space import Choices, Dimension
 from storage import tables
 from trainer.config import DataConfig
@@ -23,6 +23,7 @@ from trainer.data.findings import Audit, AuditFinding
 from trainer.data.source import Table, read_table, sha256_of
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.data.worked_row import both_readings
+from trainer.errors import DataError, TrainerError
 from trainer.rivals.naive import mean_baseline_losses
 from trainer.rivals.rivals import Rivals, rival_losses, rivals_of_folds
 from trainer.skill import Baseline, best_baseline
@@ -85,42 +86,75 @@ class StudyData:
         }
 
 
-def inspect(resolved: ResolvedStudy, *, deep: bool = False) -> Audit:
-    """Read and audit, `deep` with the refits that take longer.
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in the data of a study; `refusals` are why trials cannot be run on them."""
 
-    Raises RequestError where trials would be judged by different rows, and DataError only for what keeps the
-    table from being read at all.
+    table: Table | None
+    """None where it could not be read."""
+    audit: Audit | None
+    refusals: tuple[BallastError | TrainerError, ...]
+    _config: DataConfig = field(repr=False)
+
+    def require(self) -> StudyData:
+        """The data; raises the first refusal."""
+        if self.refusals:
+            raise self.refusals[0]
+        return self.data()
+
+    def data(self) -> StudyData:
+        """What trials share, of data that are not refused."""
+        table, found = self.table, self.audit
+        assert table is not None, "it was read"
+        assert found is not None, "it was audited"
+        assert found.ceiling is not None, "else the audit has an error"
+        baselines = mean_baseline_losses(found.folds)
+        return StudyData(
+            sha256=table.sha256,
+            read=lambda: table,
+            audit=found,
+            baselines=baselines,
+            baseline=best_baseline(baselines),
+            ceiling=found.ceiling,
+            base=found.folds,
+            _prepared={self._config.model_dump_json(): found.folds},
+        )
+
+
+def inspect(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> Inspection:
+    """Read and audit, `deep` with the refits that take longer; refuse as `load` does.
+
+    Raises nothing: what is wrong is returned, as far as the table could be read.
     """
-    _require_the_same_rows(resolved)
     config = _most_demanding(resolved)
-    table = read_table(config, folder=resolved.folder)
-    _require_meaning(resolved, table)
+    refusals: list[BallastError | TrainerError] = []
+    table = found = None
+    try:
+        _require_the_same_rows(resolved)
+    except RequestError as error:
+        refusals.append(error)
+    try:
+        table = read_table(config, folder=resolved.folder)
+        _require_meaning(resolved, table)
+    except (RequestError, DataError) as error:
+        return Inspection(table, None, (*refusals, error), config)
     ceiling = _exported_ceiling(resolved)
-    return audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling)
+    found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling)
+    if not found.ok(strict) or not found.folds:
+        refusals.append(AnswerIsNo(blocked(found, strict)))
+    if found.folds:
+        try:
+            _require_a_full_batch(resolved, found.folds)
+        except RequestError as error:
+            refusals.append(error)
+    return Inspection(table, found, tuple(refusals), config)
 
 
 def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
-    """Read, audit and prepare; AnswerIsNo with all blocking findings if the audit fails."""
-    _require_the_same_rows(resolved)
-    config, guard = _most_demanding(resolved), resolved.trial_config.guard
-    table = read_table(config, folder=resolved.folder)
-    _require_meaning(resolved, table)
-    found = audit(config, guard, table, ceiling=_exported_ceiling(resolved))
-    if not found.ok(strict) or not found.folds:
-        raise AnswerIsNo(blocked(found, strict))
-    _require_a_full_batch(resolved, found.folds)
-    assert found.ceiling is not None  # else the audit has an error
-    baselines = mean_baseline_losses(found.folds)
-    return StudyData(
-        sha256=table.sha256,
-        read=lambda: table,
-        audit=found,
-        baselines=baselines,
-        baseline=best_baseline(baselines),
-        ceiling=found.ceiling,
-        base=found.folds,
-        _prepared={config.model_dump_json(): found.folds},
-    )
+    """Read, audit and prepare. Raises RequestError where trials would be judged by different rows or a batch
+    cannot be filled, DataError for a table that cannot be read, and AnswerIsNo with all blocking findings.
+    """
+    return inspect(resolved, strict=strict).require()
 
 
 def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
@@ -129,22 +163,26 @@ def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
     return float(ceiling) if isinstance(ceiling, int | float) and 0 < ceiling < math.inf else None
 
 
-def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles) -> None:
-    """Let workers of this machine that join the study have its folds; `data` is what `load` returned."""
-    identity = prepared.identity_of(_most_demanding(resolved), data.sha256)
-    prepared.keep(files.prepared(identity), identity, data.base)
+def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles, key: bytes | None) -> None:
+    """Let workers of this machine that join the study have its folds; `data` is what `load` returned, `key`
+    the study's: without one each worker prepares them for itself.
+    """
+    if key is not None:
+        identity = prepared.identity_of(_most_demanding(resolved), data.sha256)
+        prepared.keep(files.prepared(identity), identity, data.base, key)
 
 
 def recall(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
     """What `load` would return for a study on record, without its work: its audit is on record, its folds are
     kept. None where they are not, or where the table is not the one that was audited.
     """
+    key = key_of(recorded.facts)
     config = _most_demanding(resolved)
     sha256 = sha256_of(config, folder=resolved.folder)
-    if sha256 != recorded.fingerprints["content"]:
+    if key is None or sha256 != recorded.fingerprints["content"]:
         return None
     identity = prepared.identity_of(config, sha256)
-    folds = prepared.recall(files.prepared(identity), identity)
+    folds = prepared.recall(files.prepared(identity), identity, key)
     if folds is None:
         return None
     facts = recorded.facts
@@ -179,12 +217,14 @@ def most_epochs(resolved: ResolvedStudy) -> int:
 
 def _require_a_full_batch(resolved: ResolvedStudy, folds: Sequence[Dataset]) -> None:
     """Raise RequestError for a batch that the training rows cannot fill: the size would not take effect."""
-    key, rows = "models.gru.batch_size", min(len(data.train) for data in folds)
+    key, shortest = "models.gru.batch_size", min(folds, key=lambda data: len(data.train))
+    rows = len(shortest.train)
     largest = _largest(resolved.space.get(key), resolved.trial_config.models.gru.batch_size)
     if largest > rows:
         origin = resolved.settings[key].origin
+        where = f" in {shortest.fold}" if shortest.fold else ""
         raise RequestError(
-            f"{origin}: {key} goes up to {largest}, and there are {rows} training rows; "
+            f"{origin}: {key} goes up to {largest}, and there are {rows} training rows{where}; "
             f"make it {rows} or less"
         )
 

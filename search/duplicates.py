@@ -3,20 +3,38 @@
 from collections.abc import Sequence
 
 from search import recording
+from search.config.resolved import ResolvedTrial
 from search.rows import copied_forecasts
 from search.study import OpenStudy
 from search.verdict import DUPLICATE, MAX_SECONDS, Judgement
 from storage import query, record, tables
 from storage.engine import Store
+from storage.verdicts import Verdict
 
 
-def find_twin(study: OpenStudy, configuration: str) -> tables.Trial | None:
-    """The first conclusive trial of the same configuration, where `study.duplicates` wants it reused."""
-    if study.resolved.file.study.duplicates == "rerun":
+def find_twin(study: OpenStudy, resolved: ResolvedTrial) -> tables.Trial | None:
+    """The first conclusive trial of the same configuration, where `study.duplicates` wants it reused.
+
+    Of a grid one that is running will do: no two trials have the same of its points.
+    """
+    section = study.resolved.file.study
+    if section.duplicates == "rerun":
         return None
-    known = query.find_configuration(study.store, study.name, configuration)
+    known = query.find_configuration(
+        study.store, study.name, *resolved.digests, running=section.sampler == "grid"
+    )
     # What a time limit cut short might go on under the present one.
     return next((trial for trial in known if MAX_SECONDS not in trial.reasons), None)
+
+
+def repeated_point(twin: tables.Trial) -> Judgement:
+    """The verdict of a queued trial whose point of the grid another trial has.
+
+    It is not conclusive: a copy would count as one of the trials, and a point of the grid be left out for it.
+    """
+    does = "is trying" if twin.verdict is None else "has tried"
+    why = f"trial {twin.number} {does} this point of the grid; it is not tried twice and does not count"
+    return Judgement(Verdict.INTERRUPTED, (DUPLICATE,), why)
 
 
 def judgement_of(twin: tables.Trial) -> Judgement:

@@ -147,7 +147,7 @@ def new_evaluation(
         first_time=rows.first_time,
         last_time=rows.last_time,
         looked_at=now(),
-        looked_by=f"{_user()}@{socket.gethostname()}",
+        looked_by=this_user(),
         seeds=list(seeds),
         kind=kind,
         series=rows.series.packed(),
@@ -165,11 +165,13 @@ def digest_of(decisive: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def _user() -> str:
+def this_user() -> str:
+    """`user@host`."""
     try:
-        return getpass.getuser()
+        user = getpass.getuser()
     except (KeyError, OSError):  # a container may run under a number that has no name
-        return str(os.getuid())
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """What listens where: this machine alone, unless somebody says otherwise and is warned."""
 
 import sys
+from contextlib import suppress
+from ipaddress import ip_address
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
+LOCAL = ("localhost", "127.0.0.1", "::1")
+"""What every machine calls itself."""
 
 
 def is_local(host: str) -> bool:
     """Whether an address can be reached from this machine alone."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
     return host in LOCAL
 
 

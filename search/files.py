@@ -4,18 +4,21 @@ as one worker has prepared it for all.
 
 import logging
 import re
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url
 
 from storage.masking import masked_url
 from storage.urls import is_sqlite, sqlite_file
+from trainer.text import PlainFormatter
 
-_LINE = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+_LINE = PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 _SLUG_LENGTH = 40
 
 
@@ -42,6 +45,23 @@ class StudyFiles:
     def worker_log(self, index: int) -> Path:
         """What a worker that was started by `run --workers` says."""
         return self.folder / f"worker-{index}.log"
+
+
+KEY = "files_key"
+"""The fact of a study under which its key is kept, hexadecimal."""
+
+
+def new_key() -> str:
+    """A key for a new study: 256 random bits."""
+    return secrets.token_hex(32)
+
+
+def key_of(facts: Mapping[str, Any]) -> bytes | None:
+    """What the files of a study are signed with, known to whoever can read the store; None for a study that
+    was started by a Ballast that had none.
+    """
+    key = facts.get(KEY)
+    return bytes.fromhex(key) if isinstance(key, str) else None
 
 
 def study_files(url: str, configured: str | None, study: str) -> StudyFiles:

@@ -27,7 +27,7 @@ from storage.verdicts import CONCLUSIVE, Verdict
 
 CONTINUED_FROM = "continued_from"
 """The fact of a study that names the one whose trials it has taken over, or has begun to."""
-_TAKEN_FROM = "taken_from"
+TAKEN_FROM = "taken_from"
 """The user attribute that names study and trial; by it, what was taken over already is known."""
 
 
@@ -113,8 +113,13 @@ def comparable(resolved: ResolvedStudy, data: StudyData, store: Store, source: s
     To be called before a study that continues from it is made. Raises RequestError as `taken_over` does, and
     where a study would continue from itself; StudyUnknown.
     """
-    _inheritance(resolved, store, source, data.table.sha256)
+    require_comparable(resolved, store, source, data.table.sha256)
     return replace(data, ceiling=query.study(store, source).facts["skill_ceiling"])
+
+
+def require_comparable(resolved: ResolvedStudy, store: Store, source: str, sha256: str) -> None:
+    """Raise as `comparable` does; `sha256` is that of the table."""
+    _inheritance(resolved, store, source, sha256)
 
 
 def take_over(books: Books, resolved: ResolvedStudy, data: StudyData, source: str) -> list[int]:
@@ -126,14 +131,14 @@ def take_over(books: Books, resolved: ResolvedStudy, data: StudyData, source: st
     """
     taken = _inheritance(resolved, books.store, source, data.table.sha256)
     record.set_study_facts(books.store, books.name, {CONTINUED_FROM: source})
-    told = {_origin(frozen): frozen for frozen in books.optuna.get_trials(deepcopy=False)}
+    told = {origin_of(frozen): frozen for frozen in books.optuna.get_trials(deepcopy=False)}
     new = [found for found in taken if (source, found.trial.number) not in told]
     for found in new:
         books.optuna.add_trial(_for_optuna(found, books, resolved, taken))
     ended = {row.number for row in query.trials(books.store, books.name) if row.verdict is not None}
     by_origin = {(found.trial.study, found.trial.number): found for found in taken}
     for frozen in books.optuna.get_trials(deepcopy=False):
-        origin = _origin(frozen)
+        origin = origin_of(frozen)
         if origin in by_origin and frozen.number not in ended:
             _put_on_record(books, resolved, by_origin[origin], frozen.number)
     return [found.trial.number for found in new]
@@ -150,8 +155,9 @@ def _inheritance(resolved: ResolvedStudy, store: Store, source: str, content: st
     return taken_over(resolved, old, stacks, query.trials(store, source), content)
 
 
-def _origin(frozen: FrozenTrial) -> tuple[str, int] | None:
-    named = frozen.user_attrs.get(_TAKEN_FROM)
+def origin_of(frozen: FrozenTrial) -> tuple[str, int] | None:
+    """Study and number of the trial that this one was taken over from; None where it was not."""
+    named = frozen.user_attrs.get(TAKEN_FROM)
     return None if named is None else (named["study"], named["trial"])
 
 
@@ -168,7 +174,7 @@ def _for_optuna(found: Taken, books: Books, resolved: ResolvedStudy, taken: Sequ
     )
     pruned_at = epochs[-1].validation_loss if epochs and message.state is TrialState.PRUNED else None
     attributes: dict[str, Any] = {
-        _TAKEN_FROM: {"study": trial.study, "trial": trial.number},
+        TAKEN_FROM: {"study": trial.study, "trial": trial.number},
         "verdict": str(trial.verdict),
     }
     return create_trial(

@@ -16,7 +16,8 @@ from search.sources import resolve_from_store
 from search.study import join_study
 from storage import query
 from storage.engine import Store, open_store
-from storage.errors import StoreMissing, StoreUnreachable, StudyUnknown
+from storage.errors import StoreMissing, StudyUnknown
+from storage.patience import TRANSIENT
 
 log = logging.getLogger("ballast.workers")
 
@@ -42,7 +43,7 @@ def work(place: Place, progress: Progress, should_stop: Callable[[], bool], *, w
     """Be one of the study's workers until it ends; with `wait`, wait for a study that is not there yet.
 
     Raises what `search.study.join_study`, `search.data.load` and `search.runner.run` raise, and without
-    `wait` StoreMissing, StoreUnreachable and StudyUnknown.
+    `wait` StoreMissing, StudyUnknown and what a store that is away raises.
     """
     store, resolved = _find(place, should_stop, wait=wait)
     try:
@@ -66,7 +67,7 @@ def _find(place: Place, should_stop: Callable[[], bool], *, wait: bool) -> tuple
         try:
             store = open_store(place.url, create=False)
             resolved = resolve_from_store(store, place.name, place.folder)
-        except (StoreMissing, StoreUnreachable, StudyUnknown) as error:
+        except (StoreMissing, StudyUnknown, *TRANSIENT) as error:
             if not wait:
                 raise
             if should_stop():

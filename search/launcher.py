@@ -9,13 +9,13 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from search import start
 from search.crew import lead
 from search.data import keep
 from search.progress import Progress
@@ -42,7 +42,7 @@ def run_crew(
     """
     timeout = study.resolved.file.study.timeout
     deadline = None if timeout is None else time.monotonic() + timeout
-    keep(study.resolved, study.data, study.files)  # and audited: none of them has to do it again
+    keep(study.resolved, study.data, study.files, study.key)  # and audited: none of them has to do it again
     posts = [_Post(study, index, device, proxy, deadline) for index, device in enumerate(devices)]
     return lead(study, _Crew(posts), progress, should_stop)
 
@@ -68,7 +68,7 @@ class _Post:
 
     def fill(self) -> None:
         """Start a worker."""
-        command = [sys.executable, "-m", "search.cli", "worker", "--json", "--attached", str(os.getpid())]
+        command = start.command("worker", "--json", "--attached", str(os.getpid()))
         command += ["--wait"]  # for a store that is away: it was there, and this process waits for it too
         command += [] if self.device is None else ["--device", self.device]
         command += [] if self.proxy is None else ["--proxy", self.proxy]
@@ -78,7 +78,7 @@ class _Post:
         with self.log_path.open("a") as said:
             self.process = subprocess.Popen(
                 [*command, "--", self.study.name],
-                env={**os.environ, "BALLAST_STORE": self.study.store.url},
+                env=start.environment(BALLAST_STORE=self.study.store.url),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,

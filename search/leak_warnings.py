@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from search.words import printable
+from trainer.text import printable
 
 CODES = (
     "leads_target",

@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 import optuna
 
 from search import books, recording
+from search.asking import Asked
+from search.config.layers import Layer
 from search.config.resolved import ResolvedTrial
-from search.duplicates import epochs_of, find_twin, finish_copy
+from search.duplicates import epochs_of, find_twin, finish_copy, repeated_point
 from search.errors import RequestError
 from search.files import logged_to
 from search.progress import Progress, TrialEnd
-from search.queue import requested_params, was_queued
+from search.queue import queued_params, requested_params, was_queued
 from search.retry import origin_of
 from search.study import OpenStudy
 from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED, TAKEN_OVER, Judgement, judge
-from storage import record, tables
-from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken
+from storage import query, record, tables
+from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
 from storage.verdicts import CONCLUSIVE, Verdict
 from trainer import sealed
 from trainer.result import EpochReport, TrialResult
@@ -45,36 +47,47 @@ class Bench:
     """The worker's own device, which comes before training.device."""
 
 
-def run_trial(bench: Bench, trial: optuna.Trial) -> Judgement:
+def run_trial(bench: Bench, asked: Asked) -> Judgement:
     """Run one trial to its verdict; record it, then tell Optuna.
 
     A StoreError, or one of Optuna's storage, is raised: the trial stays running, for others to take over. One
     that others have taken over, because this worker was held for dead, is left to them.
     """
+    trial = asked.trial
     try:
-        return _run(bench, trial)
+        return _run(bench, trial, asked.drawn)
     except (TrialExists, TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
         log.warning("trial %d was given to another worker while this one was away: %s", trial.number, error)
         return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")
 
 
-def _run(bench: Bench, trial: optuna.Trial) -> Judgement:
+def _run(bench: Bench, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgement:
     study = bench.study
     requested = requested_params(trial)
+    drawn = _drawn_at_first(study, trial, drawn)
     try:
-        resolved = study.resolved.trial(requested, queued=was_queued(trial), device=bench.device)
+        resolved = study.resolved.trial(requested, queued=was_queued(trial), device=bench.device, drawn=drawn)
     except RequestError as error:
         why = f"{error}; it was enqueued as {requested}, enqueue it again with keys of the space alone"
         row = books.start(study.books, bench.worker, trial)
         return _end(bench, trial, _Course(row), Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
     known = {key: len(setting.overrides) for key, setting in study.resolved.settings.items()}
     settings = recording.setting_rows(study.name, resolved.changed.values(), trial.number, skip=known)
-    digest = resolved.digest
-    twin = find_twin(study, digest)
-    row = books.start(study.books, bench.worker, trial, settings, configuration=digest, twin=twin)
+    twin = find_twin(study, resolved)
+    repeats = twin is not None and study.resolved.file.study.sampler == "grid"
+    row = books.start(
+        study.books,
+        bench.worker,
+        trial,
+        settings,
+        configuration=resolved.digest,
+        twin=None if repeats else twin,
+    )
     bench.progress.trial_began(trial.number, resolved.config.training.epochs)
     course = _Course(row, guard_position=_own_layers(resolved, known, recording.LEARNING_RATE))
     if twin is not None:
+        if repeats:
+            return _end(bench, trial, course, repeated_point(twin))
         return _copy(bench, trial, course, twin)
     path = study.files.log_of(trial.number)
     with logged_to(path):
@@ -82,6 +95,20 @@ def _run(bench: Bench, trial: optuna.Trial) -> Judgement:
         log.debug("trial %d is %s: %s", trial.number, judgement.verdict, judgement.message)
     course.log = recording.log_row(study.name, trial.number, path)
     return _end(bench, trial, course, judgement)
+
+
+def _drawn_at_first(study: OpenStudy, trial: optuna.Trial, drawn: Mapping[str, str]) -> Mapping[str, str]:
+    """Who chose each value; of a trial that is taken up again, who did so when it was first tried."""
+    origin = origin_of(trial)
+    if origin.root is None:
+        return drawn
+    taken_up, queued = f"taken up again from trial {origin.root}", queued_params(trial) or {}
+    try:
+        rows = query.settings(study.store, study.name, origin.root)
+    except TrialUnknown:
+        rows = []  # its worker died before it was on record
+    told = {row.key: f", where it was {row.reason}" for row in rows if row.layer == Layer.SAMPLED}
+    return {**drawn, **{key: f"{taken_up}{told.get(key, '')}" for key in queued}}
 
 
 @dataclass
@@ -175,6 +202,7 @@ def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedT
         on_epoch=on_epoch,
         should_stop=bench.should_stop,
         checkpoint=study.files.checkpoint_of(origin_of(trial).first),
+        checkpoint_key=study.key,
     )
 
 

@@ -1,83 +1,110 @@
-"""Optuna's samplers and pruners by the names that a study file uses."""
+"""Optuna's samplers by the names that a study file uses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
+from optuna.distributions import BaseDistribution
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
     GPSampler,
-    GridSampler,
     QMCSampler,
     RandomSampler,
     TPESampler,
 )
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from search.config.schema import StudySection
+from search.grid_sampler import Grid
 from search.seeds import sampler_seed
-from search.space import Dimension, grid_of
+from search.space import Dimension, to_distributions
 from search.telling import quiet
 
 
-class Grid(GridSampler):
-    """A grid for ask-and-tell: Optuna's calls `study.stop`, which works inside `optimize` alone.
+class RandomDraws(RandomSampler):
+    """Optuna's random sampler, which the others draw from too; it knows whose values it has drawn."""
 
-    The runner asks `is_exhausted` instead.
-    """
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed)
+        self.drawn: set[str] = set()
 
-    def after_trial(
+    def sample_independent(
         self,
         study: optuna.Study,
         trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Do nothing."""
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Draw a value, and keep that it was drawn here."""
+        self.drawn.add(param_name)
+        return super().sample_independent(study, trial, param_name, param_distribution)
 
 
-def make_sampler(section: StudySection, space: Mapping[str, Dimension], number: int) -> BaseSampler:
-    """The sampler that draws the parameters of trial `number`: all that it has learnt is in the storage.
+class Sobol(QMCSampler):
+    """Optuna's Sobol sequence, of which configuration n of a study has point n.
 
-    Its seed is the trial's own. With the study's seed, a run that is continued and every further worker would
-    repeat the first suggestions.
+    Optuna counts points in the study, which two workers can read at the same moment, and draws the first
+    trial at random.
     """
-    seed = sampler_seed(section.seed, number)
-    startup = section.startup_trials
+
+    def __init__(
+        self, space: Mapping[str, Dimension], seed: int, ordinal: int, independent_sampler: BaseSampler
+    ) -> None:
+        # It is one sequence: its seed must not change from trial to trial.
+        super().__init__(
+            seed=seed,
+            scramble=True,
+            independent_sampler=independent_sampler,
+            warn_independent_sampling=False,
+        )
+        self._space, self._ordinal = to_distributions(space), ordinal
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The whole space, from the first trial on."""
+        return self._space
+
+    def _find_sample_id(self, study: optuna.Study, search_space: dict[str, BaseDistribution]) -> int:
+        return self._ordinal
+
+
+def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal: int) -> BaseSampler:
+    """The sampler that draws configuration `ordinal` of a study: all that it has learnt is in the storage.
+
+    Its seed is the configuration's own. With the study's seed, a run that is continued and every further
+    worker would repeat the first suggestions.
+    """
+    seed = sampler_seed(section.seed, ordinal)
+    startup, at_random = section.startup_trials, RandomDraws(seed)
     with quiet():
         match section.sampler:
             case "tpe":
-                return TPESampler(seed=seed, n_startup_trials=startup)
+                tpe = TPESampler(seed=seed, n_startup_trials=startup)
+                tpe._random_sampler = at_random
+                return tpe
             case "random":
-                return RandomSampler(seed=seed)
+                return at_random
             case "gp":
-                return GPSampler(seed=seed, n_startup_trials=startup)
+                return GPSampler(seed=seed, n_startup_trials=startup, independent_sampler=at_random)
             case "cmaes":
-                return CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
-            case "qmc":
-                # A Sobol sequence is one sequence: its seed must not change when the study goes on. That of
-                # the random draws before its first trial ends must.
-                return QMCSampler(
-                    seed=section.seed,
-                    scramble=True,
-                    independent_sampler=RandomSampler(seed=seed),
+                return CmaEsSampler(
+                    seed=seed,
+                    n_startup_trials=startup,
+                    independent_sampler=at_random,
                     warn_independent_sampling=False,
                 )
+            case "qmc":
+                return Sobol(space, section.seed, ordinal, at_random)
             case "grid":
-                return Grid(grid_of(space), seed=section.seed)
+                return Grid(space, section.seed)
 
 
-def make_pruner(section: StudySection, epochs: int) -> BasePruner:
-    """The pruner of a study whose trials report once per epoch, for `epochs` epochs at most."""
-    median = MedianPruner(n_startup_trials=section.startup_trials, n_warmup_steps=section.pruner_warmup)
-    match section.pruner:
-        case "median":
-            return median
-        case "patient":
-            with quiet():
-                return PatientPruner(median, patience=section.pruner_patience)
-        case "hyperband":
-            return HyperbandPruner(min_resource=section.pruner_warmup or 1, max_resource=epochs)
-        case "none":
-            return NopPruner()
+def drawn_at_random(sampler: BaseSampler) -> set[str]:
+    """The parameters that a sampler made here has left to chance so far."""
+    if isinstance(sampler, TPESampler):
+        sampler = sampler._random_sampler
+    elif isinstance(sampler, GPSampler | CmaEsSampler | QMCSampler):
+        sampler = sampler._independent_sampler
+    return sampler.drawn if isinstance(sampler, RandomDraws) else set()

@@ -23,6 +23,12 @@ REQUESTED = "enqueued"
 """The user attribute that keeps what was asked for, where that was moved into the space."""
 
 
+def queued_params(trial: FrozenTrial | optuna.Trial) -> dict[str, Any] | None:
+    """The values that somebody asked for, or that are tried again; None for a trial that is drawn whole."""
+    frozen = trial._cached_frozen_trial if isinstance(trial, optuna.Trial) else trial
+    return frozen.system_attrs.get(_FIXED)
+
+
 def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that wait, first come, first."""
     return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
@@ -30,7 +36,7 @@ def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str, Dimension]) -> None:
     """Move a waiting configuration into the space, and keep what was asked for with the trial."""
-    requested = waiting.system_attrs.get(_FIXED, {})
+    requested = queued_params(waiting) or {}
     inside, clamps = project(space, requested)
     if clamps:
         storage.set_trial_user_attr(waiting._trial_id, REQUESTED, dict(requested))
@@ -44,7 +50,7 @@ def requested_params(trial: optuna.Trial) -> dict[str, Any]:
 
 def was_queued(trial: optuna.Trial) -> bool:
     """Whether somebody asked for these parameters, instead of the sampler."""
-    return _FIXED in trial._cached_frozen_trial.system_attrs
+    return queued_params(trial) is not None
 
 
 def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:

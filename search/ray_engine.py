@@ -8,6 +8,8 @@ command line of the process that leads. So the store's URL, which may hold a pas
 """
 
 import logging
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -15,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+from search import start
 from search.crew import lead
 from search.joining import Place, work
 from search.progress import Progress
@@ -23,6 +26,7 @@ from search.runner import RunEnd
 from search.study import OpenStudy
 from storage.masking import masked
 from storage.urls import is_sqlite, sqlite_file
+from trainer.text import PlainFormatter
 
 log = logging.getLogger("ballast.workers")
 
@@ -44,13 +48,32 @@ def run_on_ray(
     return lead(study, _RayCrew(study, place, demand), progress, should_stop)
 
 
+def task_of(home: str, current: str) -> "Callable[[dict[str, Any]], RunEnd | str]":
+    """What Ray is to run: `serve`, after `current`, the folder of this process, has left the worker's path.
+
+    Ray puts it first, and a file in it may have the name of a package of ours, which lie in `home`. A nested
+    function reaches the worker as code; any other, and a `Place`, would need our packages to be imported.
+    """
+
+    def task(told: "dict[str, Any]") -> "RunEnd | str":
+        sys.path[:] = [entry for entry in sys.path if entry != current or entry == home]
+        from search.joining import Place
+        from search.ray_engine import serve
+
+        return serve(Place(**told))
+
+    return task
+
+
 def serve(place: Place) -> RunEnd | str:
     """Be one worker, in a process that Ray has started: how the study ended, or why this worker gave up."""
     from search.cli.failures import explain_failure
     from search.cli.live import Lines, log_lines
     from search.cli.signals import stop_request
 
-    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.WARNING)
+    told = logging.StreamHandler()
+    told.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[told], level=logging.WARNING)
     log_lines(verbose=False)
     try:
         with stop_request() as stop:
@@ -83,8 +106,8 @@ class _RayCrew:
             scheduling_strategy="SPREAD",
             max_calls=1,
             max_retries=_RESTARTS,
-        )(serve).options(name="ballast worker")
-        self._tasks = [task.remote(self.place) for _ in range(self.demand.workers)]
+        )(task_of(start.HOME, os.getcwd())).options(name="ballast worker")
+        self._tasks = [task.remote(vars(self.place)) for _ in range(self.demand.workers)]
         return self
 
     def __exit__(

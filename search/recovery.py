@@ -8,6 +8,7 @@ A trial's end is two commits, ours and then Optuna's. Whatever moment a worker d
     running, owner dead   RUNNING     recorded as interrupted, told FAIL, queued again
     has a verdict         RUNNING     Optuna is told the verdict on record
     running, owner dead   finished    recorded as failed: somebody else, at the dashboard or in code, ended it
+    no row                finished    recorded as failed: somebody else added it
 
 A trial is taken over by writing one's own name over the dead owner's, which one worker alone can do. If that
 one dies over it, it is the dead owner, and the table holds again.
@@ -23,9 +24,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search import recording
 from search.books import Books, conclude, start
-from search.queue import was_queued
+from search.inheritance import origin_of as taken_from
 from search.retry import queue_again
-from search.verdict import ENDED_ELSEWHERE, TAKEN_OVER, WORKER_DIED, Judgement
+from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE, TAKEN_OVER, WORKER_DIED, Judgement
 from search.worker import WORKER
 from storage import query, record, tables, workers
 from storage.errors import TrialExists, TrialFinished, TrialTaken, TrialUnknown
@@ -49,6 +50,12 @@ _ENDED = Judgement(
     Verdict.FAILED, (ENDED_ELSEWHERE,), "somebody else has ended it in Optuna, at the dashboard or in code"
 )
 
+_ADDED = Judgement(
+    Verdict.FAILED,
+    (ADDED_ELSEWHERE,),
+    "somebody else has added it to Optuna or ended it there; what was trained is not known",
+)
+
 
 def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
     """Bring the trials of dead workers to an end, and strike those workers out; the trials' numbers.
@@ -69,6 +76,31 @@ def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
         if worker not in needed:
             workers.leave(books.store, books.name, worker)
     return settled
+
+
+def record_additions(books: Books, me: str) -> list[int]:
+    """Put on record, as failed, what others have added to Optuna's part and ended there; the numbers.
+
+    Samplers learn of such a trial whatever is done here, because Optuna keeps what has ended. It is never the
+    best one, and does not count. A trial that this study is taking over from another one is left to that.
+    """
+    known = query.trial_numbers(books.store, books.name)
+    ended = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    added = [
+        frozen
+        for frozen in books.optuna.get_trials(deepcopy=False, states=ended)
+        if frozen.number not in known and taken_from(frozen) is None
+    ]
+    return [frozen.number for frozen in added if _put_on_record(books, frozen, me)]
+
+
+def _put_on_record(books: Books, frozen: FrozenTrial, me: str) -> bool:
+    try:
+        recording.finish_trial(books.store, start(books, me, frozen), _ADDED, worker=me, duration_s=0.0)
+    except _QUICKER:
+        return False
+    log.warning("trial %d: %s", frozen.number, _ADDED.message)
+    return True
 
 
 def _ended_elsewhere(books: Books) -> list[tables.Trial]:
@@ -94,12 +126,11 @@ def _settle(books: Books, row: tables.Trial, me: str, is_gone: Callable[[str], b
 
 
 def give_back(books: Books, me: str, trial: optuna.Trial) -> None:
-    """End a trial of `me` that never began: its place is another's. What was queued waits again."""
+    """End a trial of `me` that never began: its place is another's. Its configuration waits in the queue."""
     try:
         row = start(books, me, trial)
         recording.finish_trial(books.store, row, _LATE, worker=me, duration_s=0.0)
-        if was_queued(trial):
-            queue_again(books.optuna, trial)
+        queue_again(books.optuna, trial)
         conclude(books, trial, _LATE)
     except _QUICKER:
         return  # another worker was

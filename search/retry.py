@@ -7,11 +7,13 @@ would teach the sampler of something that never happened; here only the paramete
 from dataclasses import dataclass
 
 import optuna
+from optuna.trial import FrozenTrial
 
-from search.queue import REQUESTED
+from search.queue import REQUESTED, queued_params
 from search.verdict import CRASHED, SIGNAL, WORKER_DIED, Judgement
 
-_RETRY_OF, _ROOT, _ATTEMPT = "retry_of", "retry_root", "retry_attempt"
+RETRY_OF, ROOT = "retry_of", "retry_root"
+_ATTEMPT = "retry_attempt"
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,10 @@ class Origin:
         return self.number if self.root is None else self.root
 
 
-def origin_of(trial: optuna.Trial) -> Origin:
+def origin_of(trial: optuna.Trial | FrozenTrial) -> Origin:
     """Read back what `queue_again` left with the trial."""
     attributes = trial.user_attrs
-    return Origin(trial.number, attributes.get(_RETRY_OF), attributes.get(_ROOT), attributes.get(_ATTEMPT, 0))
+    return Origin(trial.number, attributes.get(RETRY_OF), attributes.get(ROOT), attributes.get(_ATTEMPT, 0))
 
 
 def deserves_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
@@ -49,11 +51,11 @@ def deserves_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
 def queue_again(study: optuna.Study, trial: optuna.Trial) -> None:
     """Enqueue the parameters of `trial` once, however often this is called for it."""
     trials = study.get_trials(deepcopy=False)
-    if any(other.user_attrs.get(_RETRY_OF) == trial.number for other in trials):
+    if any(other.user_attrs.get(RETRY_OF) == trial.number for other in trials):
         return
     origin = origin_of(trial)
-    waiting_for_it = trials[trial.number].system_attrs.get("fixed_params", {})
-    ancestry = {_RETRY_OF: trial.number, _ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
+    waiting_for_it = queued_params(trials[trial.number]) or {}
+    ancestry = {RETRY_OF: trial.number, ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
     asked_for = {key: value for key, value in trial.user_attrs.items() if key == REQUESTED}
     study.enqueue_trial(
         {**waiting_for_it, **trial.params},  # a worker that died early may not have drawn all of them

@@ -2,29 +2,27 @@
 
 import logging
 import math
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 
-from search.asking import ask
+from search.asking import Asked, ask
 from search.attendance import Attendance
 from search.errors import AnswerIsNo
+from search.grid_sampler import Grid
 from search.objective import Bench, run_trial
-from search.optimizers import Grid
 from search.progress import Progress
 from search.queue import waiting_trials
-from search.recovery import give_back, recover
+from search.recovery import give_back, record_additions, recover
 from search.retry import origin_of
-from search.space import grid_of
 from search.stopping import no_better
 from search.study import OpenStudy
 from search.verdict import Judgement
 from search.worker import this_worker
 from storage import query, workers
+from storage.commands import command
 from storage.verdicts import Verdict
 
 log = logging.getLogger("ballast.run")
@@ -95,6 +93,7 @@ class _Shift:
     def work(self) -> RunEnd:
         """Run one trial after the other; while others have the last ones, wait: they may die over them."""
         study, me = self._study, self._bench.worker
+        record_additions(study.books, me)
         while True:
             self._recover(_RECOVER_S)
             given_out = self._grid_is_given_out()
@@ -103,27 +102,27 @@ class _Shift:
             if reason is not None:
                 return RunEnd(claim.done, claim.wanted, reason, interrupted=reason == _INTERRUPTED)
             if claim.granted:
-                trial = self._ask()
-                if trial is not None:
-                    self._count(run_trial(self._bench, trial), origin_of(trial).first)
+                asked = self._ask()
+                if asked is not None:
+                    self._count(run_trial(self._bench, asked), origin_of(asked.trial).first)
             else:
                 time.sleep(_LOOK_AGAIN_S)
                 self._recover(_LOOK_AGAIN_S)
 
-    def _ask(self) -> optuna.Trial | None:
+    def _ask(self) -> Asked | None:
         """A trial; None where this worker was held for dead between its claim and its trial, as one whose
         machine sleeps: then others have settled the trial, or one of them has claimed its place.
         """
         study, me = self._study, self._bench.worker
         try:
-            trial = ask(study.optuna, study.resolved.file.study, study.resolved.space, me)
+            asked = ask(study.optuna, study.resolved.file.study, study.resolved.space, me)
         except UpdateFinishedTrialError as error:
             log.warning("a trial was settled by another worker while this one was away: %s", error)
             return None
         store, name = study.store, study.name
         if workers.is_entered(store, name, me) or workers.claim(store, name, me).granted:
-            return trial
-        give_back(study.books, me, trial)
+            return asked
+        give_back(study.books, me, asked.trial)
         return None
 
     def _recover(self, every: float) -> None:
@@ -152,7 +151,7 @@ class _Shift:
         study, section = self._study.optuna, self._study.resolved.file.study
         if section.sampler != "grid" or waiting_trials(study):
             return False
-        return Grid(grid_of(self._study.resolved.space), seed=section.seed).is_exhausted(study)
+        return Grid(self._study.resolved.space, section.seed).is_exhausted(study)
 
     def _count(self, judgement: Judgement, first: int) -> None:
         """Tell configurations that fail apart from one that is tried again; `first` is its first trial."""
@@ -163,5 +162,5 @@ class _Shift:
         if len(self._failing) == _FAILURES_IN_A_ROW:
             raise AnswerIsNo(
                 f"{_FAILURES_IN_A_ROW} configurations failed in a row, the last with: {judgement.message}. "
-                f"Look at them: ballast trials {shlex.quote(self._study.name)} --verdict failed"
+                f"Look at them: {command('trials', self._study.name, verdict='failed')}"
             )

@@ -90,20 +90,27 @@ def _part(store: Store, rows: ScoredRows, searched: SearchedRows) -> Shared | No
 
 def _part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) -> Shared | None:
     """For a study on record without its series: by table, target columns and times."""
-    source = searched.source
-    if not source.startswith("sample:"):
-        source = str((Path(searched.study_file).parent / source).resolve())
-    same_table = source == rows.source or searched.content == rows.content
-    if not same_table or _target_columns(store, searched.study) != rows.target:
+    source = whole_source(searched.source, searched.study_file)
+    if source != rows.source and searched.content != rows.content:
         return None
-    kept = validation_rows(store, searched.study)
+    if searched.span is not None:
+        return rows.within(*searched.span) if searched.target == rows.target else None
+    kept = (
+        validation_rows(store, searched.study)
+        if target_columns(store, searched.study) == rows.target
+        else None
+    )
     if kept is None:
         return None
-    first, last = (_moment(time) for time in (kept.times.min(), kept.times.max()))
-    return rows.within(first, last)
+    return rows.within(moment_of(kept.times.min()), moment_of(kept.times.max()))
 
 
-def _target_columns(store: Store, study: str) -> str:
+def whole_source(source: str, study_file: str) -> str:
+    """The table of a study as evaluations name it."""
+    return source if source.startswith("sample:") else str((Path(study_file).parent / source).resolve())
+
+
+def target_columns(store: Store, study: str) -> str:
     """The columns that the target of a study on record is made from."""
     stacks = query.setting_stacks(store, study)
     features = {
@@ -115,6 +122,7 @@ def _target_columns(store: Store, study: str) -> str:
     return ", ".join(series[key] for key in ("column", "high", "low") if series.get(key) is not None)
 
 
-def _moment(time: "np.datetime64") -> datetime:
+def moment_of(time: "np.datetime64") -> datetime:
+    """The time in UTC."""
     moment: datetime = time.astype("datetime64[us]").item()
     return moment.replace(tzinfo=UTC)

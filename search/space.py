@@ -1,7 +1,7 @@
 """The search space: its dimensions, what lies in them, and what Optuna is given."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 
 MAX_GRID = 10_000
 """The grid sampler lists every configuration in memory; no study has time for more."""
+_DIGITS = 12
+"""Significant digits in which two spellings of one number agree: sums of a thousand steps do."""
+
+
+def canonical(value: Any) -> Any:
+    """Return what all spellings of a value have in common: 0.3 for 0.30000000000000004 as well.
+
+    >>> canonical(0.1 + 0.2) == canonical(0.3), canonical(1) == canonical(1.0), canonical("a")
+    (True, True, 'a')
+    """
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{_DIGITS}g}") + 0.0  # -0.0 is 0.0
+    return value
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,10 @@ class IntRange(Range):
 
 @dataclass(frozen=True)
 class Choices:
-    """A finite set of values, in the order in which they were declared."""
+    """A finite set of values, in the order in which they were declared.
+
+    Another spelling of a choice is near it and not in it: Optuna takes the choices themselves alone.
+    """
 
     choices: tuple[Any, ...]
 
@@ -161,13 +177,21 @@ def grid_of(space: Mapping[str, Dimension]) -> dict[str, list[Any]]:
     values = {key: dimension.values() for key, dimension in space.items()}
     if endless := [key for key, found in values.items() if found is None]:
         raise RequestError(f"the grid sampler needs choices or a step for {', '.join(endless)}")
-    grid = {key: list(found) for key, found in values.items() if found is not None}
+    grid = {key: _told_apart(found) for key, found in values.items() if found is not None}
     size = math.prod(map(len, grid.values()))
     if size > MAX_GRID:
         raise RequestError(
             f"the grid has {size} configurations, more than {MAX_GRID}; give fewer choices or larger steps"
         )
     return grid
+
+
+def _told_apart(values: Iterable[Any]) -> list[Any]:
+    """The values, each in the first of its spellings."""
+    kept: dict[Any, Any] = {}
+    for value in values:
+        kept.setdefault(canonical(value), value)
+    return list(kept.values())
 
 
 def project(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> tuple[dict[str, Any], list[Clamp]]:
@@ -188,7 +212,9 @@ def project(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> tuple[
         else:
             moved[key] = value if space[key].contains(value) else space[key].nearest(value)
             if moved[key] != value:
-                reason = f"outside the space {space[key].to_json()}; moved to the nearest value in it"
+                same = canonical(moved[key]) == canonical(value)
+                moves = f"outside the space {space[key].to_json()}; moved to the nearest value in it"
+                reason = f"another spelling of {moved[key]!r}" if same else moves
                 clamps.append(Clamp(key, value, moved[key], reason, f"space.{key}"))
     return moved, clamps
 

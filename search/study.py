@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import optuna
 from optuna.storages import BaseStorage
@@ -12,12 +13,13 @@ from optuna.trial import TrialState
 from search import continuation, inheritance, recording, rows
 from search.books import Books, Rules
 from search.config.resolved import ResolvedStudy
-from search.data import StudyData, most_epochs
+from search.data import Inspection, StudyData, most_epochs
 from search.errors import RequestError, StudyChanged
 from search.evaluations import validated_rows
-from search.files import StudyFiles, study_files
-from search.optimizers import make_pruner
-from search.optuna_storage import optuna_storage
+from search.files import StudyFiles, key_of, study_files
+from search.ghosts import refuse_ghost
+from search.optuna_storage import has_optuna_tables, optuna_storage
+from search.pruning import make_pruner
 from search.queue import REQUESTED
 from search.scored_series import ScoredSeries
 from search.watching.publish import Press
@@ -50,6 +52,11 @@ class OpenStudy:
         """Its logs and checkpoints."""
         return self.books.files
 
+    @cached_property
+    def key(self) -> bytes | None:
+        """What its files are signed with; see `search.files.key_of`."""
+        return key_of(query.study(self.store, self.name).facts)
+
     @property
     def optuna(self) -> optuna.Study:
         """Optuna's part."""
@@ -72,17 +79,17 @@ def open_study(
     `proxy` is the address of Optuna's gRPC proxy. TrainerError if this machine has not the device: before a
     study is made that only another could run.
     """
-    _require_devices(resolved, devices)
+    require_devices(resolved, devices)
     recorded = _recorded(store, resolved.file.study.name)
     if recorded is not None:
         data = _unchanged(resolved, data, store, recorded)
     elif continue_from is not None:
         data = inheritance.comparable(resolved, data, store, continue_from)
+    if recorded is not None:
+        refuse_ghost(store, recorded.name)
     opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
     if recorded is None:
         recorded = _create(opened)
-    else:
-        _require_all_trials(opened)
     if recorded is not None:
         opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
         _go_on(opened, recorded)
@@ -100,14 +107,14 @@ def join_study(
     proxy: str | None = None,
 ) -> OpenStudy:
     """The study as it stands in the store, for one more worker; raises as `open_study` does."""
-    _require_devices(resolved, [device])
+    require_devices(resolved, [device])
     data = _unchanged(resolved, data, store, query.study(store, resolved.file.study.name))
-    opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
-    _require_all_trials(opened)
-    return opened
+    refuse_ghost(store, resolved.file.study.name)
+    return _assemble(resolved, data, store, optuna_storage(store, proxy))
 
 
-def _require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
+def require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
+    """Raise TrainerError if this machine has not one of these devices (None: the study's own)."""
     own = resolved.trial_config.training.device
     named = {own if device is None else device for device in devices} - {"cpu"}
     if named:
@@ -116,6 +123,38 @@ def _require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> 
 
         for name in named:
             kernel_name(resolved.trial_config.training.kernel, find_device(name))
+
+
+def require_place(
+    resolved: ResolvedStudy, inspection: Inspection, store: Store, continue_from: str | None = None
+) -> bool:
+    """Whether the study is new in the store. Raises RequestError and StudyChanged where the store holds
+    another of its name, and where the trials of `continue_from` cannot be taken over.
+
+    Makes nothing in the store. What depends on the rows is asked where they could be read.
+    """
+    name, table = resolved.file.study.name, inspection.table
+    recorded, known = _recorded(store, name), _optuna_part(store, name)
+    if recorded is None:
+        if known is not None:
+            _require_ours(known, store)
+        if continue_from is not None and table is not None:
+            inheritance.require_comparable(resolved, store, continue_from, table.sha256)
+        return True
+    if table is not None:
+        _require_unchanged(resolved, table.sha256, store, recorded)
+    refuse_ghost(store, name)
+    return False
+
+
+def _optuna_part(store: Store, name: str) -> optuna.Study | None:
+    """Optuna's study of this name; None where there is none, and no table is made for it."""
+    if not has_optuna_tables(store):
+        return None
+    try:
+        return optuna.load_study(study_name=name, storage=optuna_storage(store))
+    except KeyError:  # what Optuna says of a name that it does not know
+        return None
 
 
 def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: BaseStorage) -> OpenStudy:
@@ -196,20 +235,7 @@ def _require_ours(study: optuna.Study, store: Store) -> None:
     if begun or study.direction is not StudyDirection.MINIMIZE:
         raise RequestError(
             f"{store.shown_url} holds a study {study.study_name!r} that Optuna knows and Ballast did not "
-            f"start; start another one: --name {study.study_name}-2"
-        )
-
-
-def _require_all_trials(opened: OpenStudy) -> None:
-    """Refuse a study that somebody deleted at a dashboard: that deletes Optuna's part alone, and the trials
-    of a new one would get the numbers of those on record.
-    """
-    on_record = query.next_number(opened.store, opened.name)
-    if len(opened.optuna.get_trials(deepcopy=False)) < on_record:
-        raise RequestError(
-            f"study {opened.name!r} in {opened.store.shown_url} has trials on record that Optuna does not "
-            "know: it was deleted at a dashboard or in code. What is on record can still be read and "
-            f"exported; start another study: --name {shlex.quote(opened.name + '-2')}"
+            f"start; start another one: --name {shlex.quote(study.study_name + '-2')}"
         )
 
 
@@ -220,14 +246,7 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
     All trials of a study are measured alike, though a later version of Ballast may have another ceiling and
     other naive forecasts.
     """
-    stacks = query.setting_stacks(store, recorded.name)
-    changes = continuation.changes(resolved, recorded.fingerprints, stacks, data.sha256)
-    if changes:
-        raise StudyChanged(
-            f"study {recorded.name!r} in {store.shown_url} was started with other settings: "
-            f"{'; '.join(changes)}. Go on with the settings it was started with, or start another study: "
-            f"--name {shlex.quote(recorded.name + '-2')}"
-        )
+    _require_unchanged(resolved, data.sha256, store, recorded)
     facts = recorded.facts
     return replace(
         data,
@@ -235,3 +254,14 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
         baselines=facts["baselines"],
         baseline=Baseline(**facts["baseline"]),
     )
+
+
+def _require_unchanged(resolved: ResolvedStudy, sha256: str, store: Store, recorded: tables.Study) -> None:
+    stacks = query.setting_stacks(store, recorded.name)
+    changes = continuation.changes(resolved, recorded.fingerprints, stacks, sha256)
+    if changes:
+        raise StudyChanged(
+            f"study {recorded.name!r} in {store.shown_url} was started with other settings: "
+            f"{'; '.join(changes)}. Go on with the settings it was started with, or start another study: "
+            f"--name {shlex.quote(recorded.name + '-2')}"
+        )

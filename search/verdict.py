@@ -16,6 +16,7 @@ WORKER_DIED = "worker_died"
 CRASHED = "crashed"
 TAKEN_OVER = "taken_over"
 ENDED_ELSEWHERE = "ended_elsewhere"
+ADDED_ELSEWHERE = "added_elsewhere"
 DUPLICATE = "duplicate"
 
 _VERDICTS = {

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from storage.verdicts import Verdict
+from trainer.text import printable
 
 if TYPE_CHECKING:
     from storage import tables
@@ -18,13 +19,6 @@ COLOURS: dict[Verdict | None, str] = {
 }
 """The colour of each verdict, and of a running trial (None), in every picture: those of Okabe and Ito, which
 people with any colour vision tell apart."""
-
-
-def printable(text: str) -> str:
-    """The text with what is not printable, which could move the cursor or hide text, escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def one_line(text: str) -> str:

@@ -1,9 +1,10 @@
 """Writes a text to the file that a user named: the file is there whole or not at all."""
 
-from contextlib import suppress
+import os
 from pathlib import Path
 
 from search.errors import RequestError
+from trainer.atomic_files import write_file
 
 
 def write_whole(text: str, target: Path, example: str) -> None:
@@ -11,20 +12,28 @@ def write_whole(text: str, target: Path, example: str) -> None:
 
     `example` is a file name for the advice in an error. Raises RequestError where nothing can be written.
     """
-    if target.exists() and not (target.is_file() or target.is_dir()):
-        raise RequestError(f"cannot write {target}: it is a device; name a file: -o {example}")
-    if target.is_dir():
+    if os.path.isdir(target):
         raise RequestError(f"cannot write {target}: it is a folder; name a file: -o {target / example}")
-    if not target.parent.is_dir():
+    if _is_device(target):
+        raise RequestError(f"cannot write {target}: it is a device; name a file: -o {example}")
+    if not os.path.exists(target.parent):
         raise RequestError(
             f"cannot write {target}: there is no folder {target.parent}; make it: mkdir -p {target.parent}"
         )
-    place = target.resolve()
-    part = place.with_name(f"{place.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(place)
+        write_file(target, text.encode())
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise RequestError(f"cannot write {target}: {error.strerror}; choose another place with -o") from None
+
+
+def _is_device(target: Path) -> bool:
+    """Whether it is a pipe or a device, or leads to whatever is open, as /dev/stdout does."""
+    if not os.path.exists(target):
+        return False
+    if not os.path.isfile(target):
+        return True
+    while os.path.islink(target):
+        if Path(os.path.realpath(target.parent)).is_relative_to("/proc"):
+            return True
+        target = target.parent / os.readlink(target)
+    return False

@@ -78,7 +78,7 @@ def _trial_problems(session: Session) -> Iterator[str]:
         if trial.verdict is None:
             yield (
                 f"{where} is running since {trial.started_at:%Y-%m-%d %H:%M} UTC on {trial.worker}; "
-                "if that process is gone, run the study again"
+                "if that process is gone, run: ballast db check --wait"
             )
         elif trial.value is None or not abs(trial.value) < float("inf"):
             yield f"{where} was accepted with the value {trial.value}, which is no finite number"

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from storage.errors import StoreTooNew, StoreUrlInvalid
-from storage.failures import translate
+from storage.errors import StoreMissing, StoreReadOnly, StoreTooNew, StoreUrlInvalid
+from storage.failures import READ_ONLY_FILE, READ_ONLY_SERVER, UNREADABLE, renew_after_failures, translated
 from storage.masking import masked_url
 from storage.schema import bring_to_head, head, objection, revision_of
 from storage.sqlite import tune_sqlite
-from storage.urls import is_sqlite, read_url, require_sqlite_file
+from storage.urls import full_url, is_sqlite, may_write, read_url, require_sqlite_file
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,10 @@ class Store:
         try:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except SQLAlchemyError as error:
-            raise translate(error, self.shown_url) from None
+        except (SQLAlchemyError, *UNREADABLE) as error:
+            if (told := translated(error, self.shown_url)) is None:
+                raise
+            raise told from None
 
     def close(self) -> None:
         """Give back the connections; the store can be used again, and opens new ones."""
@@ -65,22 +67,55 @@ class Store:
 
 
 def open_store(url: str, *, create: bool = True, patience: float = 0.0) -> Store:
-    """Open the store at `url`; with `create`, make it, or our tables in it, where they are missing.
+    """Open the store at `url`; with `create`, to write: make it, or our tables in it, where they are missing.
 
     Supported are `sqlite:///FILE` (relative to the working directory) and `postgresql://…` (psycopg 3).
-    `patience` is for what is asked of the open store: an address that is wrong is told at once.
-    Raises StoreUrlInvalid, StoreMissing, StoreTooOld, StoreTooNew and what the driver's errors become.
+    `patience` is for what is asked of the open store: an address that is wrong is told at once, and with
+    `create` that it can only be read. Raises StoreUrlInvalid, StoreMissing, StoreReadOnly, StoreTooOld,
+    StoreTooNew and what the driver's errors become.
     """
     store = _connect(url, create=create, patience=patience)
     try:
         with store.reading() as session:
             found = revision_of(session.connection())
+        if create:
+            _require_writable(store)
         if found is None and create:
             with store.session() as session:
                 bring_to_head(session.connection())
                 found = revision_of(session.connection())
         if (wrong := objection(found, store.shown_url)) is not None:
             raise wrong
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _require_writable(store: Store) -> None:
+    address = read_url(store.url)
+    if is_sqlite(address):
+        if not may_write(address):
+            raise StoreReadOnly(f"{store.shown_url}: {READ_ONLY_FILE}")
+        return
+    with store.reading() as session:
+        if session.scalar(text("SHOW transaction_read_only")) == "on":
+            raise StoreReadOnly(f"{store.shown_url}: {READ_ONLY_SERVER}")
+
+
+def store_if_there(url: str) -> Store | None:
+    """The store at `url`, which may be written, for reading; None where there is none yet and `open_store`
+    could make it. Raises as `open_store` does.
+    """
+    try:
+        store = open_store(url, create=False)
+    except StoreMissing:
+        address = read_url(full_url(url))
+        if is_sqlite(address):
+            require_sqlite_file(address, masked_url(full_url(url)), create=True)
+        return None
+    try:
+        _require_writable(store)
     except BaseException:
         store.close()
         raise
@@ -107,6 +142,7 @@ def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:
 
 
 def _connect(url: str, *, create: bool, patience: float = 0.0) -> Store:
+    url = full_url(url)
     address = read_url(url)
     if is_sqlite(address):
         require_sqlite_file(address, masked_url(url), create=create)
@@ -124,6 +160,7 @@ def _make_engine(address: URL, shown: str) -> Engine:
         raise StoreUrlInvalid(
             f'{shown} needs psycopg, which is not installed; run: pip install "ballast[postgres]"'
         ) from None
+    renew_after_failures(engine)
     if is_sqlite(address):
         tune_sqlite(engine)
         _begin_ourselves(engine)

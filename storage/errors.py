@@ -5,9 +5,13 @@
     ├── StoreMissing         there is no store at the URL
     ├── StoreUnreachable     the file cannot be opened, or the server does not let us in
     ├── StoreLocked          another process held the lock for longer than the busy timeout
-    ├── StoreReadOnly        it can be read, but not written
+    ├── StoreReadOnly        it can be read, but not written, at least for now
+    ├── StoreForbidden       the log-in has not the right
+    ├── StoreTimeout         the server ended what took longer than it allows
+    ├── StoreExhausted       no memory, file descriptor or other resource is left
     ├── StoreFull            the disk is full
     ├── StoreDamaged         the file is no database, or tables of it are missing or broken
+    │   └── ValueDamaged     a value of a row cannot be read
     ├── StoreTooOld          its schema is older than this Ballast; it can be upgraded
     ├── StoreTooNew          its schema was written by a newer Ballast
     └── RecordError          the store is well, what is asked of it is not
@@ -47,7 +51,19 @@ class StoreLocked(StoreError):
 
 
 class StoreReadOnly(StoreError):
-    """The store can be read, but not written."""
+    """The store can be read, but not written, at least for now."""
+
+
+class StoreForbidden(StoreError):
+    """The log-in has not the right to do what was asked."""
+
+
+class StoreTimeout(StoreError):
+    """The server ended a statement, or a session, that took longer than it allows."""
+
+
+class StoreExhausted(StoreError):
+    """No memory, file descriptor or other resource is left, here or at the server."""
 
 
 class StoreFull(StoreError):
@@ -56,6 +72,10 @@ class StoreFull(StoreError):
 
 class StoreDamaged(StoreError):
     """The file is no database, or tables of it are missing or broken."""
+
+
+class ValueDamaged(StoreDamaged):
+    """A value of a row is not what was put in: no text, number, moment, JSON or verdict."""
 
 
 class StoreTooOld(StoreError):

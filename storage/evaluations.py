@@ -1,11 +1,12 @@
 """Evaluations, and what else has scored rows; written and read, each function in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
 
 from storage.engine import Store
 from storage.patience import patient
@@ -14,6 +15,9 @@ from storage.verdicts import CONCLUSIVE
 
 NEAR = timedelta(days=62)
 """How far outside a span of time an evaluation may lie to be asked for: its times may be shifted."""
+
+SEARCH = "search"
+"""The kind of an evaluation that stands for all trials of a deleted study, judged on its validation rows."""
 
 
 @patient
@@ -47,7 +51,8 @@ def near(store: Store, first: datetime, last: datetime) -> list[Evaluation]:
     """All evaluations of rows from `first` to `last` or not far from there, oldest first."""
     begins, ends = Evaluation.first_time <= last + NEAR, Evaluation.last_time >= first - NEAR
     with store.reading() as session:
-        return list(session.scalars(select(Evaluation).where(begins & ends).order_by(Evaluation.id)))
+        scored = begins & ends & (Evaluation.kind != SEARCH)
+        return list(session.scalars(select(Evaluation).where(scored).order_by(Evaluation.id)))
 
 
 @patient
@@ -69,11 +74,15 @@ class SearchedRows:
     """SHA-256 (hex) of the table's bytes."""
     series: bytes | None
     """None where it was not kept yet."""
+    target: str | None = None
+    """Of a deleted study, the columns that the target is made of."""
+    span: tuple[datetime, datetime] | None = None
+    """Of a deleted study, the first and the last time."""
 
 
 @patient
 def searched_rows(store: Store) -> list[SearchedRows]:
-    """The validation rows of every study in the store that kept them, oldest study first."""
+    """The validation rows of every study that kept them: of deleted ones, then the oldest study first."""
     query = (
         select(Study.name, Study.study_file, DataFingerprint.source, DataFingerprint.sha256, HeldOut.series)
         .join(DataFingerprint, DataFingerprint.study == Study.name)
@@ -81,7 +90,28 @@ def searched_rows(store: Store) -> list[SearchedRows]:
         .order_by(Study.created_at, Study.name)
     )
     with store.reading() as session:
-        return [SearchedRows(*row) for row in session.execute(query)]
+        gone = [
+            SearchedRows(
+                _name_of(each),
+                "",
+                each.source,
+                each.content,
+                each.series,
+                each.target,
+                (each.first_time, each.last_time),
+            )
+            for each in _of_deleted(session)
+        ]
+        return gone + [SearchedRows(*row) for row in session.execute(query)]
+
+
+def _of_deleted(session: Session) -> list[Evaluation]:
+    return list(session.scalars(select(Evaluation).where(Evaluation.kind == SEARCH).order_by(Evaluation.id)))
+
+
+def _name_of(deleted: Evaluation) -> str:
+    """What a deleted study is called, of which there may be several of one name, and one that lives."""
+    return f"{deleted.study} (deleted {deleted.looked_at:%Y-%m-%d %H:%M:%S})"
 
 
 @dataclass(frozen=True)
@@ -91,16 +121,52 @@ class TrainedTrial:
     study: str
     number: int
     source: tuple[str, int] | None
+    finished_at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """What stays on record of it when its study is deleted."""
+        return {
+            "number": self.number,
+            "source": None if self.source is None else list(self.source),
+            "finished_at": self.finished_at.isoformat(),
+        }
 
 
 @patient
 def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) -> list[TrainedTrial]:
-    """The trials of these studies that came to a conclusion before a moment."""
+    """The trials of these studies, deleted ones too, that came to a conclusion before a moment."""
     ended = Trial.verdict.in_(CONCLUSIVE) & (Trial.finished_at < before)
-    query = select(Trial.study, Trial.number, Trial.source_study, Trial.source_trial)
+    query = select(Trial.study, Trial.number, Trial.source_study, Trial.source_trial, Trial.finished_at)
     with store.reading() as session:
         rows = session.execute(query.where(Trial.study.in_(studies) & ended)).all()
-    return [
-        TrainedTrial(study, number, None if source is None or of is None else (source, of))
-        for study, number, source, of in rows
+        living, deleted = set(session.scalars(select(Study.name))), _of_deleted(session)
+    names = {each.study: _name_of(each) for each in deleted if each.study not in living}
+    found = [
+        TrainedTrial(study, number, None if source is None or of is None else (source, of), at)
+        for study, number, source, of, at in rows
     ]
+    for each in deleted:
+        if _name_of(each) in studies:
+            found += [trial for trial in _trials_of(each) if trial.finished_at < before]
+    return [replace(trial, source=_present(trial.source, trial.study, names)) for trial in found]
+
+
+def _trials_of(deleted: Evaluation) -> list[TrainedTrial]:
+    """The conclusive trials that a study had when it was deleted."""
+    return [
+        TrainedTrial(
+            _name_of(deleted),
+            told["number"],
+            None if told["source"] is None else (told["source"][0], told["source"][1]),
+            datetime.fromisoformat(told["finished_at"]),
+        )
+        for told in (deleted.report or {}).get("trials", ())
+    ]
+
+
+def _present(source: tuple[str, int] | None, study: str, names: Mapping[str, str]) -> tuple[str, int] | None:
+    """The source of a copy as its study is called now that it is deleted."""
+    if source is None:
+        return None
+    own = study.rpartition(" (deleted ")[0] or study
+    return (study if source[0] == own else names.get(source[0], source[0])), source[1]

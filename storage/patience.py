@@ -1,9 +1,10 @@
-"""Waits for a store that is away: a server that restarts, a lock, a dead-lock, a full disk.
+"""Waits for a store that is away: a server that restarts or changes places with its standby, a lock, a
+dead-lock, a statement that took too long, a full disk, a file system that can only be read for a while.
 
     act ──► answer
      │  ▲
      │  └── 0.1 s, 0.2 s, … 5 s later, while patience lasts
-     └────► StoreUnreachable, StoreLocked, StoreFull; anything else is raised at once
+     └────► one of TRANSIENT; anything else is raised at once
 
 What is tried again may have happened already: a commit whose acknowledgement was lost with the connection.
 Whoever is patient has to see to it that a second time changes nothing.
@@ -16,11 +17,18 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from storage.engine import Store
-from storage.errors import StoreFull, StoreLocked, StoreUnreachable
+from storage.errors import (
+    StoreExhausted,
+    StoreFull,
+    StoreLocked,
+    StoreReadOnly,
+    StoreTimeout,
+    StoreUnreachable,
+)
 
 log = logging.getLogger("ballast.store")
 
-TRANSIENT = (StoreUnreachable, StoreLocked, StoreFull)
+TRANSIENT = (StoreUnreachable, StoreLocked, StoreFull, StoreReadOnly, StoreTimeout, StoreExhausted)
 """What may be over in a while without anybody changing the request."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0

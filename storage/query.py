@@ -1,14 +1,14 @@
 """Reads from the store; each function is one transaction, and what it returns needs no open store."""
 
 import math
-import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from storage.commands import command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from storage.patience import patient
@@ -58,6 +58,20 @@ def study(store: Store, name: str) -> Study:
         return require_study(session, store, name)
 
 
+FORMERLY = "formerly"
+"""The fact of a study that lists the names that it had before, oldest first."""
+
+
+@patient
+def current_name(store: Store, name: str) -> str:
+    """What a study is called now that something names as it was called once; `name` where none was."""
+    with store.reading() as session:
+        if session.scalar(select(Study.wanted).where(Study.name == name)) is not None:
+            return name
+        facts = session.execute(select(Study.name, Study.facts).order_by(Study.created_at)).all()
+        return next((found for found, told in facts if name in told.get(FORMERLY, ())), name)
+
+
 @patient
 def trials(store: Store, name: str, verdict: Verdict | None = None) -> list[Trial]:
     """The trials of a study by number, of one verdict if given. Raises StudyUnknown."""
@@ -84,11 +98,10 @@ def running(store: Store, name: str) -> list[Trial]:
 
 
 @patient
-def trials_from(store: Store, name: str, first: int) -> list[Trial]:
-    """The trials of a study from number `first` on. Raises StudyUnknown."""
-    return _of_study(
-        store, name, select(Trial).where(Trial.study == name, Trial.number >= first).order_by(Trial.number)
-    )
+def trials_from(store: Store, name: str, first: int, also: Collection[int] = ()) -> list[Trial]:
+    """The trials of a study from number `first` on, `also` these, by number. Raises StudyUnknown."""
+    chosen = (Trial.number >= first) | Trial.number.in_(also)
+    return _of_study(store, name, select(Trial).where(Trial.study == name, chosen).order_by(Trial.number))
 
 
 @patient
@@ -163,6 +176,14 @@ def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifac
 
 
 @patient
+def first_and_last_files(store: Store, *, but: str) -> list[str]:
+    """The paths of two files of each study, the first and the last by path, of any kind `but` one."""
+    two = select(func.min(Artifact.path), func.max(Artifact.path)).where(Artifact.kind != but)
+    with store.reading() as session:
+        return [path for row in session.execute(two.group_by(Artifact.study)) for path in row]
+
+
+@patient
 def held_out(store: Store, name: str) -> HeldOut | None:
     """The validation rows of a study; None where it was started before they were kept."""
     return next(iter(_of_study(store, name, select(HeldOut).where(HeldOut.study == name))), None)
@@ -208,6 +229,14 @@ def next_number(store: Store, name: str) -> int:
 
 
 @patient
+def trial_numbers(store: Store, name: str) -> set[int]:
+    """The numbers of all trials on record. Raises StudyUnknown."""
+    with store.reading() as session:
+        require_known(session, store, name)
+        return set(session.scalars(select(Trial.number).where(Trial.study == name)))
+
+
+@patient
 def epoch_count(store: Store, name: str) -> int:
     """How many epochs the trials of a study have trained, all together."""
     with store.reading() as session:
@@ -247,10 +276,17 @@ def suspicions(store: Store, name: str) -> dict[int, Finding]:
 
 
 @patient
-def find_configuration(store: Store, name: str, configuration: str) -> list[Trial]:
-    """The trials that tried a configuration and came to a conclusion, by number."""
-    query = select(Trial).where(Trial.study == name, Trial.configuration == configuration)
-    return _of_study(store, name, query.where(Trial.verdict.in_(CONCLUSIVE)).order_by(Trial.number))
+def find_configuration(store: Store, name: str, *configurations: str, running: bool = False) -> list[Trial]:
+    """The trials that tried a configuration and came to a conclusion, or with `running` those that try it
+    now as well, by number; `configurations` are its digests.
+    """
+    query = select(Trial).where(Trial.study == name, Trial.configuration.in_(configurations))
+    ended = Trial.verdict.in_(CONCLUSIVE)
+    return _of_study(
+        store,
+        name,
+        query.where(ended | Trial.verdict.is_(None) if running else ended).order_by(Trial.number),
+    )
 
 
 @patient
@@ -303,7 +339,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
         require_study(session, store, name)
         raise TrialUnknown(
             f"study {name!r} in {store.shown_url} has no trial {number}; "
-            f"list its trials with: ballast trials {shlex.quote(name)} --store {shlex.quote(store.shown_url)}"
+            f"list its trials with: {command('trials', name, store=store.url)}"
         )
     return found
 
@@ -311,7 +347,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
 def _unknown_study(name: str, known: Sequence[str], shown: str) -> str:
     nearest = get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}? List" if nearest else "list"
-    return f"no study {name!r} in {shown}; {hint} them with: ballast status --store {shlex.quote(shown)}"
+    return f"no study {name!r} in {shown}; {hint} them with: {command('status', store=shown)}"
 
 
 def _conclusive(name: str) -> ColumnElement[bool]:

@@ -1,24 +1,54 @@
 """Store URLs: which are supported, how they are shown, and where the file of a SQLite URL lies."""
 
+import os
 import re
+import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from storage.commands import command
 from storage.errors import StoreMissing, StoreUrlInvalid
 from storage.masking import masked_url
 
 _SUPPORTED = frozenset({"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"})
 _FORMS = "use sqlite:///FILE.db or postgresql://USER@HOST/DATABASE"
+_IN_MEMORY = re.compile(r"(file:)?(:memory:)?")
+_OF_POSTGRESQL = re.compile(r"^postgres://")
+"""What libpq takes as well, and hosts of databases give to their customers."""
+_HOME = re.compile(r"^(sqlite(?:\+pysqlite)?:///(?:file:)?)(~[^/?]*)")
+_VARIABLE = re.compile(r"^/?\$(\w|\{)")
+_DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
+
+
+def full_url(url: str) -> str:
+    """The URL with `~` and `~USER` written out, and `postgres://` as SQLAlchemy wants it. A store is known by
+    its full URL. Raises StoreUrlInvalid for a user whom this machine does not know.
+    """
+    url = _OF_POSTGRESQL.sub("postgresql://", url)
+    named = _HOME.match(url)
+    if named is None:
+        return url
+    home = os.path.expanduser(named[2])
+    if home == named[2]:
+        raise StoreUrlInvalid(
+            f"{url}: this machine has no user {named[2][1:]!r} with a home folder; "
+            "write the whole path, as in sqlite:////home/USER/FILE.db"
+        )
+    return named[1] + home.replace("%", "%25").replace("?", "%3F") + url[named.end() :]
 
 
 def read_url(url: str) -> URL:
     """Parse a store URL. Raises StoreUrlInvalid, which says what is supported."""
+    url = full_url(url)
     shown = masked_url(url)
+    if not url:
+        raise StoreUrlInvalid(f"the URL of the store is empty; {_FORMS}")
     if "://" not in url:
-        raise StoreUrlInvalid(f"{shown!r} is not a store URL; for a file write sqlite:///{shown}")
+        path = re.sub(r"^sqlite:", "", shown)
+        raise StoreUrlInvalid(f"{shown!r} is not a store URL; for a file write sqlite:///{path}")
     address = _parse(url)
     if address is None:
         raise StoreUrlInvalid(f"{shown!r} cannot be read as a store URL; {_FORMS}")
@@ -28,9 +58,27 @@ def read_url(url: str) -> URL:
         raise StoreUrlInvalid(f"{shown}: a user name or password holds a blank; write it as %20")
     if address.drivername not in _SUPPORTED:
         raise StoreUrlInvalid(f"{shown}: stores in {address.drivername!r} are not supported; {_FORMS}")
-    if is_sqlite(address) and address.database in {None, "", ":memory:"}:
-        raise StoreUrlInvalid(f"{shown}: a store in memory is gone with its process; use sqlite:///FILE.db")
+    if is_sqlite(address) and (wrong := _wrong_file(address, url)) is not None:
+        raise StoreUrlInvalid(f"{shown}: {wrong}")
     return address
+
+
+def _wrong_file(address: URL, url: str) -> str | None:
+    """What is wrong with the path of a SQLite URL; None where nothing is."""
+    database, after = address.database or "", url.partition("://")[2]
+    if after and not after.startswith("/"):
+        return f"the path of a file follows three slashes; write sqlite:///{after}"
+    if _IN_MEMORY.fullmatch(database) or address.query.get("mode") == "memory":
+        return "a store in memory is gone with its process; use sqlite:///FILE.db"
+    if "\0" in database:
+        return "the path of a file holds no NUL; use sqlite:///FILE.db"
+    if database.startswith("file:") and address.query.get("uri") not in ("true", "1"):
+        return f"a file: path needs uri=true; write sqlite:///{database}?uri=true, or leave out the file:"
+    if _VARIABLE.match(database):
+        return "variables are not written out here; let the shell do it, or write ~ for your home folder"
+    if os.name != "nt" and _DRIVE.match(database):
+        return "this system has no drives; write the path as it is here, as in sqlite:////mnt/c/FILE.db"
+    return None
 
 
 def _parse(url: str) -> URL | None:
@@ -52,10 +100,32 @@ def sqlite_file(address: URL) -> Path:
     return Path(unquote(database.removeprefix("file:"))) if database.startswith("file:") else Path(database)
 
 
-def require_sqlite_file(address: URL, shown: str, *, create: bool) -> None:
-    """Raise StoreMissing unless the file is there or may be made; SQLite itself would make an empty one."""
+def may_write(address: URL) -> bool:
+    """Whether a SQLite file, and the folder that its log lies in, may be written by this process."""
     path = sqlite_file(address)
+    asked_to_read = address.query.get("mode") == "ro" or address.query.get("immutable") == "1"
+    return not asked_to_read and all(os.access(each, os.W_OK) for each in (path, path.parent))
+
+
+def require_sqlite_file(address: URL, shown: str, *, create: bool) -> None:
+    """Raise StoreMissing unless the file is there or may be made; SQLite itself would make an empty one.
+    Raises StoreUrlInvalid where it is a folder, or no file by its kind.
+    """
+    path = sqlite_file(address)
+    if path.is_dir():
+        raise StoreUrlInvalid(f"{shown}: {path} is a folder; name a file in it, as in {shown}/ballast.db")
+    if path.exists() and not path.is_file():
+        raise StoreUrlInvalid(f"{shown}: {path} is no regular file; choose another with --store")
     if not create and not path.exists():
-        raise StoreMissing(f"no store at {shown}; start one with: ballast run STUDY.yaml --store {shown}")
+        raise StoreMissing(
+            f"no store at {shown}; start one with: {command('run', 'STUDY.yaml', store=shown)}"
+        )
     if not path.parent.is_dir():
-        raise StoreMissing(f"{shown}: there is no folder {path.parent}; make it with: mkdir -p {path.parent}")
+        raise StoreMissing(_missing_folder(path.parent, shown))
+
+
+def _missing_folder(folder: Path, shown: str) -> str:
+    file = next((each for each in (folder, *folder.parents) if each.is_file()), None)
+    if file is not None:
+        return f"{shown}: {file} is a file and no folder; choose another path with --store"
+    return f"{shown}: there is no folder {folder}; make it with: mkdir -p {shlex.quote(str(folder))}"

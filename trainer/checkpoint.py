@@ -49,6 +49,25 @@ class FoldState:
     bad_in_a_row: int
     rewinds: int
 
+    def __post_init__(self) -> None:
+        if not all(
+            type(count) is int and count >= 0 for count in (self.step, self.bad_in_a_row, self.rewinds)
+        ):
+            raise ValueError("a count is none")
+        if type(self.effective) is not dict or type(self.good.lr) is not float:
+            raise ValueError("what was used is missing")
+        if _shapes(self.good.weights) != _shapes(self.best_weights):
+            raise ValueError("the best weights are of another model")
+        _shapes({"forecasts": self.best_forecasts})
+
+
+def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
+    """Of parameters; ValueError where one is no plain tensor of float32."""
+    for name, weight in weights.items():
+        if type(weight) is not Tensor or weight.dtype != torch.float32 or weight.layout != torch.strided:
+            raise ValueError(f"{name} is no tensor of float32")
+    return {name: weight.shape for name, weight in weights.items()}
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -94,31 +113,44 @@ def identity(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+FORGED = (
+    *(pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError),
+    OverflowError,
+)
+"""What torch raises of a file that is not what was saved: its digest has held, so somebody has made it."""
+
+
 class CheckpointFile:
     """The one checkpoint of a trial, at `path`. Neither reading nor writing it ever raises: a trial does
     without.
     """
 
-    def __init__(self, path: Path, identity: str) -> None:
+    def __init__(self, path: Path, identity: str, key: bytes | None = None) -> None:
         self._path = path
         self._identity = identity
+        self._key = key
         self._epochs, self._findings = _Diary(_EPOCHS), _Diary(_FINDINGS)
         self._warned = False
 
     def load(self) -> Checkpoint | None:
         """The checkpoint; None where there is none or it cannot be used, which is logged with the reason."""
         try:
-            return _decode(sealed.read(self._path, self._identity))
+            return _decode(sealed.read(self._path, self._identity, self._key))
         except FileNotFoundError:
             return None
         except (CheckpointError, OSError) as error:
             log.warning("checkpoint %s is ignored: %s", self._path, error)
             return None
 
+    def refuse(self, error: Exception) -> None:
+        """Log that the checkpoint does not fit the trial, which begins anew."""
+        reason = f"it does not fit the trial ({type(error).__name__})"
+        log.warning("checkpoint %s is ignored: %s", self._path, reason)
+
     def save(self, checkpoint: Checkpoint) -> None:
         """Put the checkpoint in the place of the one before; a failure is logged once."""
         try:
-            sealed.write(self._path, self._identity, self._encode(checkpoint))
+            sealed.write(self._path, self._identity, self._encode(checkpoint), self._key)
         # ValueError: a name that is no Unicode cannot be put into words.
         except (OSError, ValueError) as error:
             if not self._warned:
@@ -166,16 +198,7 @@ def _decode(payload: bytes) -> Checkpoint:
                 "findings": _read(_FINDINGS, plain["findings"]),
             }
         )
-    # The digest has held, so only a forged file comes to this; torch says so in any of these ways.
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        EOFError,
-    ) as error:
+    except FORGED as error:
         what = f"it does not hold the tensors and numbers of a trial ({type(error).__name__})"
         raise CheckpointError(what) from None
 

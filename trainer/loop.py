@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from trainer.batches import Batches
-from trainer.checkpoint import CheckpointFile, identity
+from trainer.checkpoint import FORGED, CheckpointFile, identity
 from trainer.config import KernelName, TrialConfig
 from trainer.data.windows import Dataset
 from trainer.evidence import Evidence, explain_epoch
@@ -46,6 +46,7 @@ def fit(
     on_epoch: Watch = lambda report: False,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
+    checkpoint_key: bytes | None = None,
 ) -> TrialResult:
     """Train on the training rows of `data`, validate on its validation rows, never touch the test rows.
 
@@ -61,22 +62,26 @@ def fit(
     `checkpoint` is a file, in a folder that is there, written after each epoch and left for the caller to
     remove (`trainer.sealed.forget`). Where it is there already and this trial's, training goes on from it, to
     the same bits as if it had never stopped, and `on_epoch` is called for its epochs first. One that is
-    damaged or another trial's is ignored.
+    damaged or another trial's is ignored, and one that was not signed with `checkpoint_key`, where there is
+    such a key: whoever else can write to the folder decides no result.
     """
     device = find_device(config.training.device)
     datasets = (data,) if isinstance(data, Dataset) else tuple(data)
     file = None
     if checkpoint is not None:
         same = identity(config, datasets, baseline=baseline, ceiling=ceiling, seed=seed)
-        file = CheckpointFile(checkpoint, same)
+        file = CheckpointFile(checkpoint, same, checkpoint_key)
     with reproducible(seed):
-        folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
-        for fold in folds[1:]:
-            fold.learner.share_room(folds[0].learner)
-        trial = Trial(config, folds, baseline, ceiling)
+        trial = _trial(config, datasets, device, baseline, ceiling)
         saved = None if file is None else file.load()
-        if saved is not None:
-            trial.resume(saved)
+        if file is not None and saved is not None:
+            try:
+                trial.resume(saved)
+            except FORGED as error:
+                file.refuse(error)
+                saved = None
+                torch.manual_seed(seed)
+                trial = _trial(config, datasets, device, baseline, ceiling)
         outcome = _train(trial, file, on_epoch, should_stop)
     best = trial.best
     return TrialResult(
@@ -90,12 +95,12 @@ def fit(
         epochs=tuple(trial.epochs),
         findings=tuple(trial.findings),
         effective=trial.effective,
-        final_learning_rates=tuple(fold.learner.lr for fold in folds),
+        final_learning_rates=tuple(fold.learner.lr for fold in trial.folds),
         seed=seed,
         seconds=trial.seconds,
         resumed_from=None if saved is None else saved.epochs[-1].epoch,
-        weights=None if best is None or len(folds) > 1 else folds[0].best_weights,
-        forecasts=() if best is None else tuple(fold.best_forecasts.numpy() for fold in folds),
+        weights=None if best is None or len(trial.folds) > 1 else trial.folds[0].best_weights,
+        forecasts=() if best is None else tuple(fold.best_forecasts.numpy() for fold in trial.folds),
     )
 
 
@@ -143,6 +148,16 @@ def make_ready(kernel: KernelName, device: str) -> None:
     Raises TrainerError for a device that is not there, or that has not this kernel.
     """
     load_kernel(kernel, find_device(device))
+
+
+def _trial(
+    config: TrialConfig, datasets: Sequence[Dataset], device: torch.device, baseline: Baseline, ceiling: float
+) -> Trial:
+    """Before its first epoch."""
+    folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
+    for fold in folds[1:]:
+        fold.learner.share_room(folds[0].learner)
+    return Trial(config, folds, baseline, ceiling)
 
 
 def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device) -> Fold:

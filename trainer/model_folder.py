@@ -7,13 +7,13 @@ model.onnx             where it was asked for
 
 import hashlib
 import json
+import logging
 import os
-import shutil
+import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +22,34 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from trainer.atomic_files import settle_leftovers, temporary_folder, write_folder
+from trainer.bounded import read_bounded
 from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
 from trainer.data.features import build_series
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import TrainerError
+from trainer.model_bounds import (
+    MOST_HEADER,
+    MOST_JSON,
+    long_text,
+    parameters,
+    too_large,
+    wrong_size,
+    wrong_weights,
+)
 from trainer.onnx_file import as_onnx, require_agreement
-from trainer.ranges import FeatureLook, look_at, spacing
+from trainer.ranges import FeatureLook, looks_at, spacing
 from trainer.serving import served, windows
+from trainer.text import printable
+
+log = logging.getLogger("ballast.files")
 
 FORMAT: Final = 1
 MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "model.onnx"
+_NAMED, _LONGEST = 5, 300
+"""Places, and characters of them, that a message names."""
+_MOST_ROWS = 2**31
 _CHECKED = 2048
 """Windows that an ONNX graph is checked on: the newest that were trained or validated on."""
 
@@ -43,6 +60,8 @@ class ModelFolderError(TrainerError):
 
 def _is_a_moment(text: str) -> str:
     datetime.fromisoformat(text)
+    if not set(text) <= set("0123456789-T:+."):  # any character may stand between date and time
+        raise ValueError("it is no time")
     return text
 
 
@@ -108,6 +127,13 @@ class Model(Section):
             raise ValueError("features are not those of data, in their order")
         return self
 
+    @model_validator(mode="after")
+    def _rows_can_be_counted(self) -> Self:
+        windows = [feature.window or 0 for feature in self.data.features]
+        if max(self.data.seq_len, self.data.target.horizon, *windows) > _MOST_ROWS:
+            raise ValueError("no table has so many rows")
+        return self
+
 
 def save_model(
     folder: Path,
@@ -126,31 +152,76 @@ def save_model(
     graph disagrees with the model.
     """
     require_place(folder)
+    if (large := too_large(config.models.gru, len(data.feature_names))) is not None:
+        raise ModelFolderError(f"cannot write {folder}: {large}")
     content = safetensors.torch.save(dict(weights))
     model = _described(config, data, table, provenance, content)
     text = json.dumps(model.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
     files = {WEIGHTS: content, MODEL: f"{text}\n".encode()}
     if onnx:
         files[ONNX] = _checked_onnx(config, data, weights)
-    _write_whole(folder, files)
+    try:
+        write_folder(folder, files)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
     return model
 
 
 def require_place(folder: Path) -> None:
-    """Raise ModelFolderError unless a model folder can be put there without losing anything else."""
-    if not folder.parent.is_dir():
-        raise ModelFolderError(
-            f"cannot write {folder}: there is no folder {folder.parent}; make it: mkdir -p {folder.parent}"
-        )
+    """Raise ModelFolderError unless a model folder can be put there without losing anything else.
+
+    What a killed command left beside it is removed, or put in its place, and a warning says so.
+    """
+    try:
+        place = folder.resolve()
+        if not os.path.isdir(place.parent):
+            parent = place.parent if folder.is_symlink() else folder.parent
+            raise ModelFolderError(
+                f"cannot write {folder}: there is no folder {parent}; make it: mkdir -p "
+                f"{shlex.quote(str(parent))}"
+            )
+        _settle_beside(place)
+        _require_only_a_model(folder)
+        _require_movable(folder, place)
+        with temporary_folder(place.parent):
+            pass
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        raise _cannot_write(folder, error) from None
+
+
+def _settle_beside(place: Path) -> None:
+    for sentence in settle_leftovers(place.parent):
+        log.warning("%s", sentence)
+
+
+def _require_only_a_model(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise ModelFolderError(f"cannot write {folder}: it is a file; name a folder: --save {folder}-model")
+        raise ModelFolderError(
+            f"cannot write {folder}: it is a file; name a folder: --save {shlex.quote(f'{folder}-model')}"
+        )
     if folder.is_dir():
         others = sorted({entry.name for entry in folder.iterdir()} - {MODEL, WEIGHTS, ONNX})
         if others:
             raise ModelFolderError(
                 f"cannot write {folder}: it holds {others[0]!r}, which is no part of a model; name another "
-                f"folder: --save {folder / 'model'}"
+                f"folder: --save {shlex.quote(str(folder / 'model'))}"
             )
+
+
+def _require_movable(folder: Path, place: Path) -> None:
+    """A folder that is replaced is renamed: not all that can be written can be."""
+    if os.path.ismount(place) or Path.cwd().is_relative_to(place):
+        raise ModelFolderError(
+            f"cannot write {folder}: it is the current folder or a mount, which cannot be replaced; name a "
+            f"folder in it: --save {shlex.quote(str(folder / 'model'))}"
+        )
+    if place.exists() and not os.access(place, os.W_OK):
+        raise ModelFolderError(f"cannot write {folder}: it is read-only; choose another place with --save")
+
+
+def _cannot_write(folder: Path, error: OSError | RuntimeError) -> ModelFolderError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return ModelFolderError(f"cannot write {folder}: {reason}; choose another place with --save")
 
 
 def load_model(folder: Path) -> tuple[Model, nn.Module]:
@@ -158,70 +229,100 @@ def load_model(folder: Path) -> tuple[Model, nn.Module]:
 
     Raises ModelFolderError where the folder is no model folder, of a newer format or damaged.
     """
+    if not os.path.lexists(folder):
+        _settle_beside(folder)  # a killed save may have left it just short of its place
     model = _read_description(folder)
+    gru, n_features = model.models.gru, len(model.features)
     path = folder / WEIGHTS
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelFolderError(f"{path}: {error.strerror}; save the model again with --save") from None
+    content = _read_weights(path, model)
     digest = hashlib.sha256(content).hexdigest()
     if digest != model.weights_sha256:
         raise ModelFolderError(
             f"{path} is damaged or another model's: its sha256 is {digest[:12]}…, {MODEL} says "
-            f"{model.weights_sha256[:12]}…; save the model again: ballast train best.yaml --save {folder}"
+            f"{model.weights_sha256[:12]!r}…; save the model again: {_train_into(folder)}"
         )
     try:
-        return model, served(model.models.gru, len(model.features), safetensors.torch.load(content))
-    # RuntimeError is what load_state_dict says of weights of another shape or name.
-    except (RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelFolderError(
-            f"{path} does not hold the weights that {MODEL} describes ({reason}); save the model again"
-        ) from None
+        weights = safetensors.torch.load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise _unlike_its_description(path, printable(" ".join(str(error).split())[:_LONGEST])) from None
+    if (wrong := wrong_weights(weights, gru, n_features)) is not None:
+        raise _unlike_its_description(path, wrong)
+    return model, served(gru, n_features, weights)
+
+
+def _read_weights(path: Path, model: Model) -> bytes:
+    """The bytes of the file, once its size is that of the weights that are described."""
+    most = 4 * parameters(model.models.gru, len(model.features)) + MOST_HEADER
+    try:
+        if (wrong := wrong_size(path.stat().st_size, model.models.gru, len(model.features))) is not None:
+            raise _unlike_its_description(path, wrong)
+        return read_bounded(path, most)
+    except OSError as error:
+        raise ModelFolderError(f"{path}: {error.strerror}; save the model again with --save") from None
+
+
+def _unlike_its_description(path: Path, reason: str) -> ModelFolderError:
+    return ModelFolderError(
+        f"{path} does not hold the weights that {MODEL} describes ({reason}); save the model again"
+    )
 
 
 def _read_description(folder: Path) -> Model:
     path = folder / MODEL
     if not path.is_file():
         raise ModelFolderError(
-            f"{folder} is not a model folder: it has no {MODEL}; make one: ballast train best.yaml --save "
-            f"{folder}"
+            f"{folder} is not a model folder: it has no {MODEL}; make one: {_train_into(folder)}"
         )
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = json.loads(read_bounded(path, MOST_JSON))
+    except OSError as error:
+        raise ModelFolderError(f"{path}: {error.strerror}; save the model again with --save") from None
+    except RecursionError:
+        raise ModelFolderError(f"{path} is nested too deep to be a model's; save the model again") from None
+    except ValueError as error:
         raise ModelFolderError(f"{path} cannot be read as JSON ({error}); save the model again") from None
+    if (long := long_text(content)) is not None:
+        raise ModelFolderError(f"{path}: {long}; it was not written by ballast train --save")
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT:
         raise ModelFolderError(
-            f"{path} has format {found}, and this Ballast knows {FORMAT}; use the Ballast that wrote it, or "
-            "a newer one: pip install --upgrade ballast"
+            f"{path} has format {found:.3g}, and this Ballast knows {FORMAT}; use the Ballast that wrote it, "
+            "or a newer one: pip install --upgrade ballast"
         )
+    return _validated(content, path)
+
+
+def _validated(content: Any, path: Path) -> Model:
     try:
-        return Model.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        wrong = ", ".join(".".join(map(str, detail["loc"])) or "it" for detail in error.errors())
+        model = Model.model_validate_json(json.dumps(content))
+    # ValueError: a number too long, or half of a surrogate pair, which pydantic's reader of JSON refuses.
+    except (ValueError, RecursionError) as error:
+        places = error.errors() if isinstance(error, ValidationError) else []
+        named = [".".join(map(str, detail["loc"])) or "it" for detail in places[:_NAMED]] or ["it"]
+        shown = printable(", ".join(named)[:_LONGEST])
+        more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
         raise ModelFolderError(
-            f"{path}: {wrong} is not as it was written; save the model again: ballast train best.yaml --save "
-            f"{folder}"
+            f"{path}: {shown}{more} is not as it was written; save the model again: {_train_into(path.parent)}"
         ) from None
+    if (large := too_large(model.models.gru, len(model.features))) is not None:
+        raise ModelFolderError(f"{path}: {large}; it was not written by ballast train --save")
+    return model
+
+
+def _train_into(folder: Path) -> str:
+    return shlex.join(["ballast", "train", "best.yaml", "--save", str(folder)])
 
 
 def _described(
     config: TrialConfig, data: Dataset, table: Table, provenance: Provenance, weights: bytes
 ) -> Model:
-    built, scaler = build_series(config.data, table), data.scaler
-    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
-    moments = zip(scaler.feature_mean.tolist(), scaler.feature_std.tolist(), strict=True)
+    scaler = data.scaler
     return Model(
         format=FORMAT,
         provenance=provenance,
         target=TargetScale(mean=scaler.target_mean, std=scaler.target_std, unit=_told(config.data.target)),
         rows=_seen(data),
-        features=tuple(
-            look_at(name, values, mean=mean, std=std)
-            for name, values, (mean, std) in zip(data.feature_names, rows.T, moments, strict=True)
-        ),
+        features=looks_at(build_series(config.data, table), data),
         data=config.data,
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
@@ -263,25 +364,3 @@ def _checked_onnx(config: TrialConfig, data: Dataset, weights: Mapping[str, Tens
 
 def _newest(data: Dataset) -> npt.NDArray[np.int64]:
     return np.concatenate([data.train, data.validation])[-_CHECKED:]
-
-
-def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write beside the folder, then put it in its place; what a kill leaves is a `.part` folder at worst."""
-    place = folder.resolve()
-    part = place.with_name(f".{place.name}.{os.getpid()}.part")
-    before = part.with_suffix(".before")
-    try:
-        part.mkdir()
-        for name, content in files.items():
-            (part / name).write_bytes(content)
-        if place.exists():
-            place.rename(before)
-        part.rename(place)
-        shutil.rmtree(before, ignore_errors=True)
-    except OSError as error:
-        with suppress(OSError):
-            shutil.rmtree(part, ignore_errors=True)
-            before.rename(place)
-        raise ModelFolderError(
-            f"cannot write {folder}: {error.strerror}; choose another place with --save"
-        ) from None

@@ -15,8 +15,8 @@ from trainer.data.features import build_series
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, SourceError
-from trainer.model_folder import Model, load_model
-from trainer.ranges import misfit, misfit_of_spacing, share_outside
+from trainer.model_folder import Model, ModelFolderError, load_model
+from trainer.ranges import misfits, share_outside
 from trainer.serving import forecast_rows
 
 Floats = npt.NDArray[np.float64]
@@ -73,12 +73,18 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
     clip = model.data.feature_clip
     scaled = np.clip((features - mean) / std, -clip, clip).astype(np.float32)  # (T, features)
     standardised = forecast_rows(forecaster, scaled, model.data.seq_len).astype(np.float64)
+    values = standardised * model.target.std + model.target.mean
+    if not np.isfinite(values).all():
+        raise ModelFolderError(
+            f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
+            "it again: ballast train best.yaml --save FOLDER"
+        )
     rows = np.arange(first + model.data.seq_len - 1, len(table.frame))
     horizon, length = model.data.target.horizon, len(table.frame)
     ahead = [row + horizon for row in rows.tolist()]
     return Forecasts(
         times=table.times[rows],
-        values=standardised * model.target.std + model.target.mean,
+        values=values,
         of=_shifted(table.times, horizon)[rows],
         told=tuple(table.when(row) for row in rows.tolist()),
         told_of=tuple(table.when(row) if row < length else None for row in ahead),
@@ -98,9 +104,13 @@ def _read(model: Model, folder: Path, source: str) -> Table:
             f"--data {source}: there is no such file; name a CSV or Parquet file, or sample:sp500"
         )
     try:
-        return read_table(config, folder=Path())
+        table = read_table(config, folder=Path())
     except ColumnError as error:
         raise ColumnError(f"{source} does not fit the model in {folder}: {error}") from None
+    for name, values in table.frame.items():
+        if values.isna().all():
+            raise DataError(f"{source}: column {name} holds no number, and the model in {folder} needs it")
+    return table
 
 
 def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
@@ -112,11 +122,11 @@ def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
 def _features(model: Model, table: Table) -> tuple[int, Floats]:
     """The first row behind the warm-up, and the features from there to the end, (T, features), finite."""
     built = build_series(_inputs_alone(model.data, table.source), table)
-    seq_len, held = model.data.seq_len, len(table.frame) - built.first
-    if held < seq_len:
+    needed = built.warm_up + model.data.seq_len
+    if len(table.frame) < needed:
         raise DataError(
-            f"{table.source} has {len(table.frame)} rows, {built.first} of them to warm up the features, and "
-            f"the model's window is {seq_len}; give at least {built.first + seq_len} rows"
+            f"{table.source} has {len(table.frame)} rows; a forecast needs {built.warm_up} to warm up the "
+            f"features and {model.data.seq_len} for the model's window: give at least {needed} rows"
         )
     features = built.features.to_numpy(np.float64)[built.first :]
     bad = np.argwhere(~np.isfinite(features))
@@ -132,9 +142,8 @@ def _features(model: Model, table: Table) -> tuple[int, Floats]:
 
 def _misfits(model: Model, table: Table, first: int, features: Floats) -> list[str]:
     """Why the rows are not of what the model was trained on, a clause each."""
-    found = [misfit(look, values) for look, values in zip(model.features, features.T, strict=True)]
-    found.append(misfit_of_spacing(model.rows.spacing, table.times.to_numpy()[first:]))
-    return [f"{odd.message} up to {table.place(first + odd.until)}" for odd in found if odd is not None]
+    found = misfits(model.features, model.rows.spacing, features, table.times.to_numpy()[first:])
+    return [f"{odd.message} up to {table.place(first + odd.until)}" for odd in found]
 
 
 def _few_outside(model: Model, features: Floats) -> list[str]:

@@ -5,15 +5,18 @@ another unit, or a level that has left all that was ever seen, makes forecasts o
 the measurements behind the thresholds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, field_validator
 
 from trainer.config import Section
+from trainer.data.constancy import is_constant
+from trainer.data.features import BuiltSeries
+from trainer.data.windows import Dataset
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,6 +32,7 @@ QUIETER = 0.1
 SPACING = 2.0
 """Rows may follow each other this many times faster or slower than in training."""
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+_MEDIAN = "0.5"
 
 
 class FeatureLook(Section):
@@ -46,14 +50,26 @@ class FeatureLook(Section):
     quantiles: Mapping[str, FiniteFloat]
     quietest: FiniteFloat
 
+    @field_validator("quantiles")
+    @classmethod
+    def _has_the_median(cls, quantiles: Mapping[str, float]) -> Mapping[str, float]:
+        if _MEDIAN not in quantiles:
+            raise ValueError("the median is missing")
+        return quantiles
+
 
 @dataclass(frozen=True)
 class Misfit:
-    """Why a feature, or the times, do not fit; `until` is the last row (0-based) of the worst stretch."""
+    """Why a feature, or the times, do not fit; `until` is the last row (0-based) of the worst stretch.
+
+    `found` was measured there, and `limit` is the bound that it passed.
+    """
 
     feature: str
     message: str
     until: int
+    found: float
+    limit: float
 
 
 def look_at(name: str, values: Floats, *, mean: float, std: float) -> FeatureLook:
@@ -74,6 +90,27 @@ def share_outside(look: FeatureLook, values: Floats) -> float:
     return float(((values < look.min) | (values > look.max)).mean())
 
 
+def looks_at(built: BuiltSeries, data: Dataset) -> tuple[FeatureLook, ...]:
+    """The look of each feature in the rows that the scaler of `data`, made of `built`, is fitted on."""
+    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
+    moments = zip(data.scaler.feature_mean.tolist(), data.scaler.feature_std.tolist(), strict=True)
+    return tuple(
+        look_at(name, values, mean=mean, std=std)
+        for name, values, (mean, std) in zip(data.feature_names, rows.T, moments, strict=True)
+    )
+
+
+def misfits(
+    looks: Sequence[FeatureLook], spaced: float, features: Floats, times: npt.NDArray[np.datetime64]
+) -> list[Misfit]:
+    """Why rows of `features` (n, F), finite, at `times` (n,) are not of what was trained on, rows of these
+    looks that were `spaced` seconds apart. `predict` refuses for it, and the audit warns of it.
+    """
+    found = [misfit(look, values) for look, values in zip(looks, features.T, strict=True)]
+    found.append(misfit_of_spacing(spaced, times))
+    return [odd for odd in found if odd is not None]
+
+
 def misfit(look: FeatureLook, values: Floats) -> Misfit | None:
     """Why the rows `values`, (n,), finite, are not of what the model was trained on; None if they may be."""
     return _elsewhere(look, values) or _too_quiet(look, values)
@@ -92,7 +129,8 @@ def misfit_of_spacing(trained: float, times: npt.NDArray[np.datetime64]) -> Misf
     if trained / SPACING <= found <= trained * SPACING:
         return None
     message = f"rows are {_duration(found)} apart, {_duration(trained)} in training (medians)"
-    return Misfit("the times", message, len(times) - 1)
+    limit = trained * SPACING if found > trained else trained / SPACING
+    return Misfit("the times", message, len(times) - 1, found, limit)
 
 
 def _elsewhere(look: FeatureLook, values: Floats) -> Misfit | None:
@@ -107,9 +145,9 @@ def _elsewhere(look: FeatureLook, values: Floats) -> Misfit | None:
     median = float(np.median(values[worst : worst + stretch]))
     message = (
         f"{look.name} lies outside {low:.4g} to {high:.4g} in {shares[worst]:.0%} of {stretch} rows (their "
-        f"median is {median:.4g}, and {look.quantiles['0.5']:.4g} in training)"
+        f"median is {median:.4g}, and {look.quantiles[_MEDIAN]:.4g} in training)"
     )
-    return Misfit(look.name, message, worst + stretch - 1)
+    return Misfit(look.name, message, worst + stretch - 1, float(shares[worst]), HALF)
 
 
 def _too_quiet(look: FeatureLook, values: Floats) -> Misfit | None:
@@ -124,12 +162,15 @@ def _too_quiet(look: FeatureLook, values: Floats) -> Misfit | None:
         f"{look.name} moves by {moved[worst]:.3g} a row over {MONTH} rows, and never by less than "
         f"{look.quietest:.3g} in training"
     )
-    return Misfit(look.name, message, worst + MONTH)
+    return Misfit(look.name, message, worst + MONTH, float(moved[worst]), QUIETER * look.quietest)
 
 
 def _movement(values: Floats) -> Floats:
-    """Mean of |x[t] − x[t−1]| over each MONTH of steps."""
-    return _means_over(np.abs(np.diff(values)), MONTH)
+    """Mean of |x[t] − x[t−1]| over each MONTH of steps; 0 where the values differ by rounding alone."""
+    moved = _means_over(np.abs(np.diff(values)), MONTH)
+    rows = np.lib.stride_tricks.sliding_window_view(values, len(values) - len(moved) + 1)
+    moved[is_constant(rows.T)] = 0.0
+    return moved
 
 
 def _means_over(values: Floats, stretch: int) -> Floats:

@@ -30,9 +30,11 @@ class WindowsFirst(nn.Module):
 
 
 def served(config: GRUConfig, n_features: int, weights: Mapping[str, Tensor]) -> nn.Module:
-    """The model of these weights, as a trial hands them back."""
-    forecaster = GRUForecaster(n_features, config)
-    forecaster.load_state_dict({key: weight.cpu() for key, weight in weights.items()})
+    """The model of these weights, as a trial hands them back; they are copied."""
+    with torch.device("meta"):  # initial weights would take long to draw, and are not needed
+        forecaster = GRUForecaster(n_features, config.model_copy(update={"init": "torch"}))
+    copies = {key: weight.detach().cpu().clone() for key, weight in weights.items()}
+    forecaster.load_state_dict(copies, assign=True)
     return WindowsFirst(forecaster).eval()
 
 

@@ -120,6 +120,31 @@ def cut(crew: Crew, random: np.random.Generator) -> bool:
     return server.cut(crew.scene.folder.name) > 0
 
 
+def read_only(crew: Crew, random: np.random.Generator) -> bool:
+    """The server refuses to write for a while, as a standby does until it has been promoted."""
+    return _with_setting(crew, "default_transaction_read_only", "on")
+
+
+def time_out_statements(crew: Crew, random: np.random.Generator) -> bool:
+    """The server ends every statement that takes longer than a millisecond, for a while."""
+    return _with_setting(crew, "statement_timeout", "1ms")
+
+
+def _with_setting(crew: Crew, name: str, value: str) -> bool:
+    server = crew.scene.server
+    assert server is not None, "there is a server"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("SET statement_timeout = 0")
+        try:
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            connection.execute("SELECT pg_reload_conf()")
+            time.sleep(_AWAY_S)
+        finally:
+            connection.execute(f"ALTER SYSTEM RESET {name}")
+            connection.execute("SELECT pg_reload_conf()")
+    return bool(crew.members)
+
+
 def deadlock(crew: Crew, random: np.random.Generator) -> bool:
     """Hold the study's row until a worker asks for it, with its trial's row in its hand; then ask for that.
 

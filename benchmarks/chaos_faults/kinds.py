@@ -82,6 +82,8 @@ KINDS = (
     Kind("the server stops", 6, blow=blows.stop_server, only_on="postgresql"),
     Kind("the server crashes", 6, blow=blows.crash_server, only_on="postgresql"),
     Kind("all connections cut", 10, blow=blows.cut, only_on="postgresql"),
+    Kind("the server takes no writes", 6, blow=blows.read_only, only_on="postgresql"),
+    Kind("statements time out", 6, blow=blows.time_out_statements, only_on="postgresql"),
     Kind("dead-lock", 5, blow=blows.deadlock, only_on="postgresql"),
 )
 

@@ -23,7 +23,7 @@ TAKING = (
 )  # fmt: skip
 TRAINING = (
     Moment("in the middle of an epoch", "trainer.steps:_train_step", nth=30),
-    Moment("before a checkpoint is in its place", "trainer.sealed:os.replace", nth=8),
+    Moment("before a checkpoint is in its place", "trainer.atomic_files:os.replace", nth=8),
     Moment("after a checkpoint", "trainer.checkpoint:CheckpointFile.save", "after", nth=10),
     Moment("after epochs are on record", "storage.record:record_epochs", "after"),
     Moment("after the last epoch", "search.objective:judge"),
@@ -51,6 +51,25 @@ COPY = (
     Moment("between a copy's record and Optuna", "search.objective:finish_copy", "after"),
     Moment("in the middle of a copy", "search.objective:finish_copy"),
 )
+FILES = (
+    Moment("a temporary file is made", "trainer.atomic_files:_is_locked"),
+    Moment("a temporary file is locked", "trainer.atomic_files:_is_locked", "after"),
+    Moment("a file is written, not on the disk", "trainer.atomic_files:os.fsync"),
+    Moment("before a file is in its place", "trainer.atomic_files:os.replace"),
+    Moment("after a file is in its place", "trainer.atomic_files:os.replace", "after"),
+    Moment("a file is in its place, its folder not on the disk", "trainer.atomic_files:os.fsync", nth=2),
+)
+"""Of a command that writes one file before it writes any other."""
+SAVE = (
+    Moment("a temporary folder is made", "trainer.atomic_files:_is_locked", nth=2),
+    Moment("one file of a model is on the disk", "trainer.atomic_files:os.fsync", "after"),
+    Moment("the new model is whole", "trainer.atomic_files:_put"),
+    Moment("before two models change places", "trainer.atomic_files:exchange"),
+    Moment("after two models have changed places", "trainer.atomic_files:exchange", "after"),
+    Moment("before the old model is removed", "trainer.atomic_files:shutil.rmtree", nth=2),
+    Moment("the old model is removed", "trainer.atomic_files:shutil.rmtree", "after", nth=2),
+)
+"""Of `train --save` over an older model. It makes a temporary folder before the training, too."""
 
 
 @dataclass(frozen=True)

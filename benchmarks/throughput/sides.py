@@ -11,8 +11,9 @@ import optuna
 import trainer.loop
 from benchmarks.throughput.meter import Meter
 from benchmarks.throughput.study import EPOCHS, NAME, Subject, bare_storage, losses
-from search.optimizers import make_pruner, make_sampler
+from search.optimizers import make_sampler
 from search.progress import Silence
+from search.pruning import make_pruner
 from search.queue import suggest
 from search.runner import run
 from search.study import join_study

@@ -1,5 +1,6 @@
 """`python -m search.cli`: the command without an installed script."""
 
-from search.cli.main import main
+from search.start import start
 
-main()
+if __name__ == "__main__":
+    start()

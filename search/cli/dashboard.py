@@ -18,6 +18,13 @@ def dashboard(
     store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8080,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Names by which browsers reach it besides localhost, with commas. May be repeated.",
+        ),
+    ] = None,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Serve a store that the browser cannot change.")
     ] = False,
@@ -25,4 +32,4 @@ def dashboard(
     """Serve optuna-dashboard on this store until Ctrl-C."""
     from search.dashboard import serve
 
-    serve(existing_store(store), host, port, changeable=not read_only)
+    serve(existing_store(store), host, port, changeable=not read_only, hosts=allowed_hosts or ())

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_url
+from search.cli.text import say
 
 _EPILOG = "Example: ballast db check --store sqlite:///ballast.db"
 
@@ -24,20 +25,26 @@ def register(app: typer.Typer) -> None:
 def check(
     store: StoreUrl = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing: settle no dead trial.")] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="Watch the workers of other machines for a minute: who is silent is gone."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
-    from search.agreement import disagreements, reconcile
+    from search.agreement import LOST_S, disagreements, reconcile
     from storage.check import check as check_store
     from storage.check import check_structure
 
     opened = existing_store(store)
-    settled = [] if dry_run or check_structure(opened) else reconcile(opened)
+    settled = [] if dry_run or check_structure(opened) else reconcile(opened, watch=LOST_S if wait else 0.0)
     problems = [*check_store(opened), *disagreements(opened)]
     if as_json:
         print_json({"ok": not problems, "settled": settled, "problems": problems})
     else:
-        print("\n".join([*settled, *(problems or [f"{opened.shown_url} is well"])]))
+        say("\n".join([*settled, *(problems or [f"{opened.shown_url} is well"])]))
     if problems:
         raise typer.Exit(1)
 
@@ -57,7 +64,7 @@ def upgrade(
     if create:
         make_optuna_tables(opened)
     upgrade_optuna(opened)
-    print(f"{opened.shown_url}: schema {after}" + ("" if before == after else f", was {before}"))
+    say(f"{opened.shown_url}: schema {after}" + ("" if before == after else f", was {before}"))
 
 
 def copy(
@@ -78,5 +85,5 @@ def copy(
         print_json([asdict(one) for one in copied])
         return
     for one in copied:
-        print(f"{one.study!r}: {sum(one.rows.values())} rows, {one.rows['ballast_trials']} of them trials")
-    print(f"{len(copied)} studies copied to {new.shown_url}, and every row checked")
+        say(f"{one.study!r}: {sum(one.rows.values())} rows, {one.rows['ballast_trials']} of them trials")
+    say(f"{len(copied)} studies copied to {new.shown_url}, and every row checked")

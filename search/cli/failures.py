@@ -6,10 +6,11 @@ import sys
 from search.cli.memory import shortage
 from search.cli.text import shortened
 from search.errors import AnswerIsNo, BallastError
-from search.words import printable
 from storage.errors import StoreError
+from storage.limits import descriptors_told
 from storage.masking import masked
 from trainer.errors import TrainerError
+from trainer.text import printable_lines
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _GONE = "Record does not exist."
@@ -21,13 +22,15 @@ def explain_failure(error: Exception) -> tuple[str | None, int]:
     sentence, code = _explained(error)
     if sentence is None:
         return None, code
-    return "\n".join(shortened(printable(line)) for line in sentence.split("\n")), code
+    return "\n".join(map(shortened, printable_lines(sentence).split("\n"))), code
 
 
 def _explained(error: Exception) -> tuple[str | None, int]:
     if isinstance(error, BallastError | StoreError | TrainerError):
         # The place of a problem may be a `--set storage.url=…` with its password.
         return masked(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
+    if (exhausted := _exhausted(error)) is not None:
+        return exhausted, 2
     if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
         return f"{error.filename or 'the output'}: {error.strerror}; {hint}", 2
@@ -44,6 +47,15 @@ def _explained(error: Exception) -> tuple[str | None, int]:
             "dashboard or in code; start another one: --name NAME"
         ), 2
     return _from_optuna(error), 2
+
+
+def _exhausted(error: Exception) -> str | None:
+    """What this process has no more of, where a library says so without a word about the limit."""
+    if isinstance(error, OSError):
+        return descriptors_told(error.errno)
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "this process may start no more threads; raise the limit (ulimit -u), or end other programs"
+    return None
 
 
 def _from_optuna(error: Exception) -> str | None:

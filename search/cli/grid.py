@@ -11,6 +11,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
+from trainer.text import printable
+
 ENDLESS = 1_000_000
 """The width of a pipe, in cells: what goes through one is searched line by line."""
 _GAP = 2
@@ -19,7 +21,7 @@ _LONGEST_WORD = 20
 """Cells that a word may claim for its column: what is longer, as a path, is cut where there is no room."""
 
 Cell = str | Text | tuple[Text, ...]
-"""Printable text; several texts are a list, which folds between them and not inside."""
+"""Text, which is made printable; several texts are a list, which folds between them and not inside."""
 Span = tuple[str, str]
 """Text and its style."""
 Line = list[Span]
@@ -73,7 +75,7 @@ class Grid:
         names = [column.name for column in self.columns]
         cells = [[_joined(cell) for cell in row.cells] for row in self.rows]
         for texts, row in zip(cells, self.rows, strict=True):
-            texts[-1] = "; ".join(part for part in (texts[-1], *row.notes) if part)
+            texts[-1] = "; ".join(part for part in (texts[-1], *map(printable, row.notes)) if part)
         widths = [max(map(_wide, column)) for column in zip(names, *cells, strict=True)]
         if self.title:
             yield self.title
@@ -143,7 +145,7 @@ def _fitted(drawn: Grid, width: int) -> Iterator[Line]:
         folded = map(_folded, row.cells, columns, widths)
         for parts in zip_longest(*folded, fillvalue=[]):
             yield _beside(parts, columns, widths)
-        for note in (*_wider(row, columns), *row.notes):
+        for note in (*_wider(row, columns), *map(printable, row.notes)):
             yield from _below(note, width)
     if n < len(drawn.columns):
         left_out = ", ".join(column.name for column in drawn.columns[n:])
@@ -218,15 +220,15 @@ def _beside(parts: Sequence[Line], columns: Sequence[Column], widths: Sequence[i
 def _pieces(cell: Cell) -> list[Span]:
     """What is not cut: the texts of a list, the words of a text."""
     if isinstance(cell, tuple):
-        return [(text.plain, str(text.style)) for text in cell]
+        return [(printable(text.plain), str(text.style)) for text in cell]
     style = str(cell.style) if isinstance(cell, Text) else ""
     return [(word, style) for word in _joined(cell).split()]
 
 
 def _joined(cell: Cell) -> str:
     if isinstance(cell, tuple):
-        return ", ".join(text.plain for text in cell)
-    return cell.plain if isinstance(cell, Text) else cell
+        return printable(", ".join(text.plain for text in cell))
+    return printable(cell.plain if isinstance(cell, Text) else cell)
 
 
 def _styles(drawn: Grid) -> Iterator[str]:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import typer
 
+from trainer.text import PlainFormatter
+
 COMMANDS = (
     *("run", "worker", "check", "status", "trials", "explain", "export", "report"),
-    *("train", "verify", "predict", "track", "dashboard", "proxy", "db", "doctor"),
+    *("train", "verify", "predict", "track", "dashboard", "proxy", "delete", "rename", "db", "doctor"),
 )
 
 app = typer.Typer(
@@ -38,7 +40,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names and dashes on a terminal that is not UTF-8
-    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    told = logging.StreamHandler()
+    told.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    logging.basicConfig(handlers=[told], level=logging.WARNING)
     try:
         try:
             app(prog_name="ballast")  # typer turns a KeyboardInterrupt into exit code 130

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +16,7 @@ DEFAULT_STORE = "sqlite:///ballast.db"
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
 StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of a study.", show_default=False)]
+StudyNameOption = Annotated[str | None, typer.Option("--name", help="Another name for the study.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key; VALUE is YAML. May be repeated."),
@@ -62,12 +62,23 @@ def existing_store(option: str | None) -> "Store":
     return open_store(store_url(option), create=False)
 
 
-def store_option(store: "Store") -> str:
-    """` --store URL` for commands that are to find this store; empty where they find it without."""
-    return "" if store.url == store_url(None) else f" --store {shlex.quote(store.shown_url)}"
+def store_to_name(store: "Store") -> str | None:
+    """The URL for commands that are to find this store; None where they find it without."""
+    from storage.urls import full_url
+
+    return None if store.url == full_url(store_url(None)) else store.url
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:
-    """JSON on stdout; non-finite numbers, which JSON has not, become text. One line goes out at once."""
+    """JSON on stdout; non-finite numbers, which JSON has not, become text. One line goes out at once.
+
+    What is not printable is written as JSON escapes it.
+    """
     text = json.dumps(finite(value), indent=None if one_line else 2, ensure_ascii=False, default=str)
-    print(text, flush=one_line)
+    print("\n".join(map(_escaped, text.split("\n"))), flush=one_line)
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)

@@ -1,12 +1,12 @@
 """`ballast predict`: forecasts on new rows from a saved model, which needs nothing else."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search.cli.options import AsJson, print_json
+from search.cli.text import say
 
 if TYPE_CHECKING:
     from trainer.prediction import Forecasts
@@ -47,14 +47,14 @@ def predict(
 
     found = forecasts_of(model, data, allow_range=allow_range)
     for warning in found.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}", to_stderr=True)
     if output is not None:
         write_whole(found.frame().to_csv(index=False), output, "predictions.csv")
     if as_json:
         print_json(_shape(found))
     else:
         rows = f"{len(found.times)} forecasts of {found.unit}"
-        print(
+        say(
             f"{output}: {rows}; {found.unseen} for rows after {found.seen_until}, the last that the model saw"
         )
 

@@ -1,12 +1,12 @@
 """`ballast report`: a study on one page, to be mailed or kept."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.text import say
 
 if TYPE_CHECKING:
     from storage.engine import Store
@@ -40,8 +40,8 @@ def report(
     if as_json:
         print_json({"path": str(output), "format": chosen, "bytes": len(text.encode())})
         return
-    print(f"{output}: the report on {name!r}, {len(text.encode()) / 1e6:.1f} MB")
-    print(f"open it, offline too: {output.resolve().as_uri()}")
+    say(f"{output}: the report on {name!r}, {len(text.encode()) / 1e6:.1f} MB")
+    say(f"open it, offline too: {output.resolve().as_uri()}")
 
 
 def _format_of(output: Path) -> Format:
@@ -73,5 +73,5 @@ def _text(store: "Store", name: str, format: Format) -> str:
 
 
 def _where(store: "Store") -> str:
-    """The option that leads any reader to this store, be it the default: they may have a BALLAST_STORE."""
-    return f" --store {shlex.quote(store.shown_url)}"
+    """The URL that leads any reader to this store, be it the default: they may have a BALLAST_STORE."""
+    return store.shown_url

@@ -1,6 +1,5 @@
 """`ballast run`: start a study, or go on with it."""
 
-import json
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -15,13 +14,14 @@ from search.cli.options import (
     Sets,
     StoreUrl,
     Strict,
+    StudyNameOption,
     StudyPath,
     Verbose,
     WarmStart,
     print_json,
-    store_option,
-    store_url,
+    store_to_name,
 )
+from search.cli.request import StudyRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from search.cli.signals import StopRequest
-    from search.config.resolved import ResolvedStudy
     from search.runner import RunEnd
     from search.study import OpenStudy
     from search.summary import Summary
@@ -69,7 +68,7 @@ def run(
         float | None, typer.Option(min=0, max=1, metavar="X", help="Its part of a GPU, such as 0.5.")
     ] = None,
     store: StoreUrl = None,
-    name: Annotated[str | None, typer.Option(help="Another name for the study.")] = None,
+    name: StudyNameOption = None,
     continue_from: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Take over the trials of this study that lie in the space."),
@@ -83,36 +82,31 @@ def run(
 ) -> None:
     """Start a study or go on with it, until it has its trials; Ctrl-C loses nothing."""
     from search.cli.signals import stop_request
-    from search.config.resolve import resolve
     from search.config.resolved import DEFAULTS
-    from search.data import load
-    from search.sources import defaults_on_record
+    from search.readiness import readiness
     from search.study import open_study
     from search.summary import summarise
-    from search.tracking.address import tracked_at
     from search.tracking.companion import tracked
     from search.watching.publisher import published
     from storage.engine import open_store
 
     means = means_for(Wishes(engine, workers, devices, address, cpus, gpus, proxy))
-    all_sets = _all_sets(sets, trials, timeout, name)
-
-    def settled(defaults: int) -> "tuple[ResolvedStudy, str | None]":
-        found = resolve(study, all_sets, policy=policy, warm_starts=warm_start or (), defaults=defaults)
-        url = store_url(store, found.file.storage.url)
-        if url != found.file.storage.url:
-            found = found.stored_at(url, "BALLAST_STORE" if store is None else "--store")
-        return tracked_at(found)
-
-    resolved, mlflow = settled(DEFAULTS)
-    url = store_url(store, resolved.file.storage.url)
+    request = StudyRequest(study, sets or (), trials, timeout, name, warm_start or (), policy, store, strict)
+    resolved, mlflow = request.resolve(DEFAULTS)
+    url = request.url_of(resolved)
     with stop_request() as stop:
         opened_store = replace(open_store(url), patience=resolved.file.storage.patience, give_up=stop)
         try:
-            if (defaults := defaults_on_record(opened_store, resolved.file.study.name)) != DEFAULTS:
-                resolved, mlflow = settled(defaults)
-            data = load(resolved, strict=strict)
-            with means.ready(url):
+            again = request.resolve_again(opened_store, resolved.file.study.name)
+            resolved, mlflow = again or (resolved, mlflow)
+            data = readiness(
+                resolved,
+                opened_store,
+                devices=means.devices,
+                continue_from=continue_from,
+                strict=strict,
+            ).require()
+            with means.ready(opened_store.url):
                 opened = open_study(
                     resolved,
                     data,
@@ -138,13 +132,6 @@ def run(
 
 def _ending() -> None:
     os.write(2, b"ending at once; nothing is lost\n")
-
-
-def _all_sets(sets: list[str] | None, trials: str | None, timeout: str | None, name: str | None) -> list[str]:
-    """The short options are `--set` by another name, and are recorded as such; a name is always text."""
-    text = None if name is None else json.dumps(name, ensure_ascii=False)
-    short = {"study.trials": trials, "study.timeout": timeout, "study.name": text}
-    return [*(sets or []), *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
 
 def _run(study: "OpenStudy", means: Means, stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
@@ -220,8 +207,8 @@ def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
         screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
     screen.print(summary.sentence(), markup=False)
-    where = store_option(study.store)
+    named = store_to_name(study.store)
     values = study.resolved.trial_config
     habits = Habits(values.data.split.method, values.training.schedule)
-    for line in next_steps(summary, where, habits):
+    for line in next_steps(summary, named, habits):
         screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command is to be copied whole

@@ -11,14 +11,23 @@ from rich.text import Text
 from search.cli.grid import ENDLESS, Cell, Column, Grid, Row, grid
 from search.cli.styles import SEVERITY_STYLE, layer_cell, plain, verdict_cell
 from search.config.layers import Setting
-from search.words import cell, duration, place, printable, reach, refused
+from search.words import cell, duration, place, reach, refused
 from storage import query, tables
 from storage.verdicts import Verdict
+from trainer.text import printable, printable_lines
+
+
+class Screen(Console):
+    """A console on which no text but rich's own moves the cursor."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As rich does; texts are made printable, line by line."""
+        super().print(*(printable_lines(o) if isinstance(o, str) else o for o in objects), **how)
 
 
 def console() -> Console:
     """The console of this process; rich itself obeys NO_COLOR, a pipe and COLUMNS."""
-    screen = Console(highlight=False)
+    screen = Screen(highlight=False)
     if not screen.is_terminal and "COLUMNS" not in os.environ:
         screen.width = ENDLESS
     return screen

@@ -11,6 +11,7 @@ from search.cli.styles import count_cells, plain
 from search.desertion import at_work
 from search.references import absent_rivals, rivals
 from search.summary import Summary
+from search.verdict import DUPLICATE
 from search.words import cell, duration
 from search.worker import is_dead
 from storage import query, tables
@@ -48,6 +49,8 @@ class Standing:
     done: int
     at_work: Sequence[tables.Worker]
     running: Sequence[Running]
+    repeated: int = 0
+    """Queued trials that were not run, because another has their point of the grid."""
 
     @property
     def hourly(self) -> float | None:
@@ -68,7 +71,13 @@ class Standing:
 def standing(store: Store, summary: Summary) -> Standing:
     """Read what a summary does not say."""
     name = summary.study.name
-    return Standing(summary, query.count_conclusive(store, name), at_work(store, name), _running(store, name))
+    return Standing(
+        summary,
+        query.count_conclusive(store, name),
+        at_work(store, name),
+        _running(store, name),
+        sum(DUPLICATE in line.reasons for line in query.trial_lines(store, name, Verdict.INTERRUPTED)),
+    )
 
 
 def _running(store: Store, name: str) -> list[Running]:
@@ -106,7 +115,7 @@ def facts_of(now: Standing) -> list[tuple[str, Cell]]:
     return [
         ("study", plain(study.name)),
         ("started", plain(f"{study.created_at:%Y-%m-%d %H:%M} UTC from {study.study_file}")),
-        ("trials", f"{now.done} of {study.wanted} done, {summary.trials} in all"),
+        ("trials", _trials_told(now)),
         ("verdicts", counts_told(summary)),
         ("workers", _crew(now.at_work)),
         ("best", "none yet" if best is None else f"{told_best(best)} on validation rows"),
@@ -115,6 +124,15 @@ def facts_of(now: Standing) -> list[tuple[str, Cell]]:
         ("noise floor", summary.floors_told()),
         ("verified", _verified_told(summary)),
     ]
+
+
+def _trials_told(now: Standing) -> str:
+    told = f"{now.done} of {now.summary.study.wanted} done, {now.summary.trials} in all"
+    if now.repeated == 0:
+        return told
+    if now.repeated == 1:
+        return f"{told}; 1 that was queued repeats a point of the grid and does not count"
+    return f"{told}; {now.repeated} that were queued repeat points of the grid and do not count"
 
 
 def _rivals_told(summary: Summary) -> list[tuple[str, Cell]]:

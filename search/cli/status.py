@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_option
+from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_to_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +30,7 @@ def status(
 ) -> None:
     """Show the studies of the store, or one study: counts by verdict, best, rate and skill."""
     from search.cli.show import console
+    from search.ghosts import ghosts, told
     from search.summary import summarise
     from storage import query
 
@@ -37,7 +38,8 @@ def status(
     names = [name] if name is not None else [study.name for study in query.studies(opened)]
     summaries = [summarise(opened, each) for each in names]
     if as_json:
-        shapes = [summary.to_json() for summary in summaries]
+        lost = set(ghosts(opened))
+        shapes = [{**each.to_json(), "known_to_optuna": each.study.name not in lost} for each in summaries]
         print_json(shapes[0] if name is not None else shapes)
     elif not summaries:
         console().print("no study yet; start one: ballast run STUDY.yaml", markup=False)
@@ -45,6 +47,9 @@ def status(
         _print_all(console(), opened, summaries)
     else:
         _print_one(console(), opened, summaries[0])
+    if not as_json:
+        for lost in {*ghosts(opened)} & set(names):
+            console().print(told(opened, lost), markup=False)
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
@@ -94,12 +99,12 @@ def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     from search.cli.grid import facts
     from search.cli.standing import facts_of, running_table, standing
     from search.next_step import next_steps
-    from search.words import printable
+    from trainer.text import printable
 
     now = standing(store, summary)
     screen.print(summary.sentence(), markup=False)
     if summary.best is None and summary.verdicts and not now.running:
-        for line in next_steps(summary, store_option(store)):
+        for line in next_steps(summary, store_to_name(store)):
             screen.print(printable(line), markup=False, soft_wrap="ballast " in line)
     screen.print()
     screen.print(facts(facts_of(now)))

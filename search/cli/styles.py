@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from rich.text import Text
 
 from search.config.layers import Layer
-from search.words import printable
 from storage.verdicts import Verdict
+from trainer.text import printable
 
 VERDICT_STYLE: dict[Verdict | None, str] = {
     Verdict.ACCEPTED: "#00956c",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.options import AsJson, StoreUrl, StudyName, existing_store
+from search.cli.text import say
 
 if TYPE_CHECKING:
     from search.tracking.following import Standing
@@ -61,7 +62,7 @@ def track(
 
 def _tell(standing: "Standing") -> None:
     trials = "1 trial" if standing.sent == 1 else f"{standing.sent} trials"
-    print(f"{trials} sent, {standing.left} left, {standing.there} in MLflow", flush=True)
+    say(f"{trials} sent, {standing.left} left, {standing.there} in MLflow")
 
 
 def _tell_json(standing: "Standing") -> None:

@@ -1,6 +1,5 @@
 """`ballast train`: run one configuration; an exported one must give its value again, and can be kept."""
 
-import shlex
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.options import AsJson, Policy, Sets, StoreUrl, StudyPath, print_json, store_url
+from search.cli.text import say
+from storage.commands import command
 
 if TYPE_CHECKING:
     from search.rerun import Rerun
@@ -82,17 +83,17 @@ def train(
 def _print(outcome: "Rerun", kept: Path | None) -> None:
     result, judgement = outcome.result, outcome.judgement
     for clamp in outcome.clamps:
-        print(f"{clamp.key} was asked to be {clamp.declared}, {clamp.effective} was used: {clamp.reason}")
-    print(f"{judgement.verdict}: {judgement.message}")
+        say(f"{clamp.key} was asked to be {clamp.declared}, {clamp.effective} was used: {clamp.reason}")
+    say(f"{judgement.verdict}: {judgement.message}")
     if result.value is not None:
-        print(f"value {result.value!r}, skill {result.skill:+.4f} over {result.baseline}")
+        say(f"value {result.value!r}, skill {result.skill:+.4f} over {result.baseline}")
     if outcome.record.sentence is not None:
-        print(outcome.record.sentence)
+        say(outcome.record.sentence)
     for line in _reproduction(outcome):
-        print(line)
+        say(line)
     if kept is not None:
-        forecast = f"ballast predict {shlex.quote(str(kept))} --data FILE -o predictions.csv"
-        print(f"saved; forecast with it: {forecast}")
+        forecast = command("predict", kept, data="FILE", o="predictions.csv")
+        say(f"saved; forecast with it: {forecast}")
 
 
 def _reproduction(outcome: "Rerun") -> list[str]:

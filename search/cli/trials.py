@@ -1,11 +1,11 @@
 """`ballast trials`: a row per trial, with verdict and reasons, once or as they end."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.text import say
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
     else:
         watch_on(console(), watched, every)
     if (words := watched.last_words) is not None:
-        print(f"ballast: {words}", file=sys.stderr)
+        say(f"ballast: {words}", to_stderr=True)
 
 
 def _as_json(row: "TrialLike", suspicions: "Suspicions") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.options import AsJson, Policy, StoreUrl, print_json, store_url
+from search.cli.text import say
 
 if TYPE_CHECKING:
     from search.candidates import Candidate
@@ -72,7 +73,7 @@ def verified(
 
     def show(candidate: "Candidate", refit: "Refit") -> None:
         if not quiet:
-            print(f"{candidate.name}, seed {refit.seed}: {refit.outcome}", flush=True)
+            say(f"{candidate.name}, seed {refit.seed}: {refit.outcome}")
 
     resolved = resolve_one(config, policy=policy)
     opened = _opened(store_url(store, resolved.file.storage.url))
@@ -82,7 +83,7 @@ def verified(
             progress = Progress(show, stop)
             report = verify(config, opened, seeds=seeds, top=top, by=by, policy=policy, progress=progress)
         if (problem := announce(opened, resolved.file.study.name, report.evidence)) is not None:
-            print(f"ballast: {problem}", file=sys.stderr)
+            say(f"ballast: {problem}", to_stderr=True)
         return report
     except Interrupted:
         os.write(2, b"interrupted before the test rows were scored: no evaluation is on record\n")
@@ -100,7 +101,7 @@ def _opened(url: str) -> "Store":
         return open_store(url, create=False)
     except StoreMissing:
         opened = open_store(url)
-        print(
+        say(
             f"{opened.shown_url} is new and knows of no earlier evaluation; another store: --store",
             file=sys.stderr,
         )

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from search.cli.options import AsJson, Proxy, StoreUrl, StudyName, Verbose, print_json, store_url
+from search.cli.text import say
 
 _EPILOG = "Example: ballast worker sp500-volatility --store postgresql://ballast@db/ballast"
 
@@ -46,7 +47,7 @@ def worker(
     if as_json:
         print_json(asdict(end))
     else:
-        print(f"{end.done} of {end.wanted} trials: {end.reason}.")
+        say(f"{end.done} of {end.wanted} trials: {end.reason}.")
     if stop.asked or end.interrupted:
         raise typer.Exit(130)
 

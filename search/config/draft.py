@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from search.config.claims import Claim
 from search.config.effects import idle_claims
-from search.config.enqueue import clamp_enqueued
+from search.config.enqueue import clamp_enqueued, repeated
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, nested
 from search.config.resolved import DECIDES_NO_VALUE, DEFAULTS, ResolvedStudy, clamp_act
@@ -195,7 +195,8 @@ class Draft:
 
     def _notes(self) -> tuple[str, ...]:
         fixed = {key: value for key, value in self._fixed().items() if key not in DECIDES_NO_VALUE}
-        return tuple(note for offer in self.offers if (note := overruled(offer, fixed)))
+        notes = [note for offer in self.offers if (note := overruled(offer, fixed))]
+        return (*notes, *repeated(self.enqueued))
 
     def _settle_enqueued(self) -> None:
         claim = self.winners.get("study.enqueue")

@@ -44,7 +44,7 @@ IDLE: tuple[Idle, ...] = (
         "training.schedule is cosine, and every trial goes on to where its learning rate has come to rest",
     ),
     Idle(
-        ("study.pruner_warmup",),
+        ("study.pruner_warmup", "study.pruner_min_trials"),
         ("study.pruner",),
         lambda could: could("study.pruner") == ("none",),
         "study.pruner is none",

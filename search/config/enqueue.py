@@ -1,6 +1,6 @@
 """Configurations to try first: they come from outside, so each value is checked and moved into the space."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from search.config.schema import ALIASES, TRIAL_LEAVES
 from search.config.tree import flatten
 from search.errors import Problem
 from search.safety import ALWAYS_FALSE, Policy
-from search.space import Dimension
+from search.space import Dimension, canonical
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,17 @@ def clamp_enqueued(
         for number, item in enumerate(node.value)
     ]
     return replace(done, configurations=tuple(found for found in configurations if found))
+
+
+def repeated(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each configuration that one before it is the same as, however its numbers are spelt."""
+    alike = [{key: canonical(value) for key, value in each.items()} for each in configurations]
+    firsts = [alike.index(each) for each in alike]
+    return [
+        f"study.enqueue[{number}] repeats study.enqueue[{first}]; it is queued once"
+        for number, first in enumerate(firsts)
+        if first != number
+    ]
 
 
 def _clamp_one(

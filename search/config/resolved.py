@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, nested, sentences
-from search.config.schema import TRIAL_LEAVES, StudyFile
+from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.errors import RequestError
 from search.safety import Policy, clamp_value
-from search.space import Dimension, project
+from search.space import Dimension, canonical, project
 from storage.masking import masked_url
 from trainer.config import TrialConfig
 
@@ -46,6 +46,8 @@ _READ_AS_BEFORE: Mapping[str, tuple[Any, ...]] = {
 }
 """Settings that the first studies did not have either, and the values that say what was done without them."""
 
+_NOBODY_SAYS: Mapping[str, str] = {}
+
 DEFAULTS = 2
 """What a setting means that is left out. 1: returns of any length are clipped at ±0.1, and a raw target is
 taken to be shifted already. 2: that clip grows with the rows and the spread, and a raw target must say it."""
@@ -53,6 +55,8 @@ taken to be shifted already. 2: that clip grows with the rows and the spread, an
 _PLACES = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLflow"}
 
 _SEARCH_KEYS = ("seed", "sampler", "pruner", "startup_trials", "pruner_warmup", "pruner_patience")
+_PRUNER_MIN_TRIALS = "study.pruner_min_trials"
+"""One more, which the first studies did not have: at its default it is left out."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,15 @@ class ResolvedTrial:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of every setting that decides the trial's value: equal ones are tried once."""
+        return self.digests[0]
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """That, and the one that older records have for it, where they tell spellings of a number apart."""
         decisive = {key: value for key, value in self.values.items() if key not in DECIDES_NO_VALUE}
-        return _sha256(_without_later_defaults(decisive))
+        exact = _without_later_defaults(decisive)
+        one = {key: canonical(value) for key, value in exact.items()}
+        return tuple(dict.fromkeys((_sha256(one), _sha256(exact))))
 
 
 @dataclass(frozen=True)
@@ -151,6 +162,8 @@ class ResolvedStudy:
         }
         data = {key: value for key, value in fixed.items() if key.startswith("data.")}
         study = {f"study.{name}": getattr(self.file.study, name) for name in _SEARCH_KEYS}
+        if self.file.study.pruner_min_trials != LEAVES[_PRUNER_MIN_TRIALS].default:
+            study[_PRUNER_MIN_TRIALS] = self.file.study.pruner_min_trials
         parts = {
             "space": {key: dimension.to_json() for key, dimension in self.space.items()},
             "policy": {key: safe.to_json() for key, safe in self.policy.ranges.items()},
@@ -166,20 +179,22 @@ class ResolvedStudy:
         queued: bool = False,
         device: str | None = None,
         source: str | None = None,
+        drawn: Mapping[str, str] = _NOBODY_SAYS,
     ) -> ResolvedTrial:
         """Return the trial with these sampled values, one per key of the space.
 
         `queued` says that somebody asked for them instead of the sampler, `source` that they are those of
-        another trial, named there; either is recorded as the reason. `device` is the worker's own.
+        another trial, named there, `drawn` who chose each; that is recorded as the reason. `device` is the
+        worker's own.
         A value outside the safe range or the space is moved into it and recorded. Raises RequestError for a
         key that is not in the space, a key that is missing, or a value of the wrong type.
         """
         self._check_keys(sampled)
-        drawn = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
-        reason = f"taken over from {source}" if source else drawn
+        by_sampler = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
+        reason = f"taken over from {source}" if source else by_sampler
         written = self._written(sampled) if queued else {}
         acts = {
-            key: (Layer.SAMPLED, written.get(key, self.settings[key].origin), value, reason)
+            key: (Layer.SAMPLED, written.get(key, self.settings[key].origin), value, drawn.get(key, reason))
             for key, value in sampled.items()
         }
         if device is not None:

@@ -59,6 +59,8 @@ class StudySection(Section):
     """Epochs of a trial before it may be pruned."""
     pruner_patience: Annotated[int, Field(ge=1)] = 3
     """Epochs without progress that the patient pruner waits."""
+    pruner_min_trials: Annotated[int, Field(ge=1)] = 4
+    """How many other trials must count at an epoch, or have reached a rung of hyperband, to judge one by."""
     retries: Annotated[int, Field(ge=0)] = 2
     """How often a trial that failed for reasons of infrastructure is tried again."""
     stop: StopSection = StopSection()

@@ -9,13 +9,13 @@ import logging
 import math
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from search import start
 from search.study import OpenStudy
 from search.tracking.address import VARIABLE
 from search.tracking.following import not_sent
@@ -72,14 +72,14 @@ class _Companion:
         self._shown, self._is_late = masked_url(uri), False
 
     def start(self, *options: str) -> None:
-        command = [sys.executable, "-m", "search.cli", "track", "--json", "--attached", str(os.getpid())]
+        command = start.command("track", "--json", "--attached", str(os.getpid()))
         path = self._study.files.folder / "tracking.log"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a") as log_file:
                 self._process = subprocess.Popen(
                     [*command, *options, "--", self._study.name],
-                    env={**os.environ, "BALLAST_STORE": self._study.store.url, VARIABLE: self._uri},
+                    env=start.environment(**{"BALLAST_STORE": self._study.store.url, VARIABLE: self._uri}),
                     stdin=subprocess.DEVNULL,
                     stdout=self._said,
                     stderr=log_file,

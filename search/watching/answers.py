@@ -10,6 +10,13 @@ from search.watching.figures import PLOTS
 from search.watching.showcase import Showcase
 from search.watching.view import MOST_CURVES
 
+_SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""Types that a browser may show by themselves: pictures that hold no scripts."""
+_EMBEDDED = frozenset(
+    {"image/svg+xml", "audio/mpeg", "audio/ogg", "audio/wav", "audio/x-wav", "video/mp4", "video/webm"}
+)
+"""Types that the page needs to know in order to embed a file, which runs no script in it."""
+_NO_RIGHTS = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _NO_NOTE: dict[str, Any] = {"version": 0, "body": ""}
 
 
@@ -72,13 +79,18 @@ class NamesStay:
             if not self._showcase.is_ours(study_id):
                 return callback(study_id=study_id)
             response.status = 409
-            return {"reason": "the record of this study is kept under its name, which therefore stays"}
+            return {"reason": "the record of this study is kept under its name; use: ballast rename OLD NEW"}
 
         return answer
 
 
-class FilesElsewhere:
-    """A plugin of Bottle that answers in words where the file of an artifact is not on this machine."""
+class FilesOfTrials:
+    """A plugin of Bottle that hands out the files of trials so that a browser runs none of them.
+
+    Anybody who reaches the dashboard, and any worker, may leave a file there, under our own origin. Pictures
+    are shown; whatever else is saved, and would have no rights if a browser opened it all the same. A file
+    that is not on this machine is answered in words.
+    """
 
     name, api = "ballast-files", 2
 
@@ -89,8 +101,18 @@ class FilesElsewhere:
 
         def answer(**where: Any) -> Any:
             try:
-                return callback(**where)
+                told = callback(**where)
             except ArtifactNotFound as error:
                 return HTTPResponse(str(error), status=404, headers={"Content-Type": "text/plain"})
+            return _harmless(told) if isinstance(told, HTTPResponse) else told
 
         return answer
+
+
+def _harmless(file: HTTPResponse) -> HTTPResponse:
+    kind = str(file.content_type).split(";")[0].strip().lower()
+    file.headers["Content-Type"] = kind if kind in _SHOWN or kind in _EMBEDDED else "application/octet-stream"
+    file.headers["Content-Security-Policy"] = _NO_RIGHTS
+    if kind not in _SHOWN:
+        file.headers["Content-Disposition"] = "attachment"  # the page's links name the file
+    return file

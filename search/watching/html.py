@@ -15,8 +15,9 @@ from typing import Any
 
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from search.watching.html_assets import SCRIPT, STYLE
-from search.words import COLOURS, cell, one_line, printable
+from search.words import COLOURS, cell, one_line
 from storage.verdicts import Verdict
+from trainer.text import printable
 
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?(?: (?:s|min|h)\b.*)?|–|nan|[-+]?inf")
 _LONG = 40

@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
-from search.words import cell, one_line, printable
+from search.words import cell, one_line
+from trainer.text import printable
 
 _AUTOLINK = re.compile(r"[^\s|\\`]*(?:://|www\.|@)[^\s|\\`]*", re.IGNORECASE)
 """What remark-gfm makes a link of. It looks at the text after escapes are undone, so only code is safe."""

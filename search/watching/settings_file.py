@@ -7,7 +7,7 @@ from search.config.layers import Layer, Override, Setting
 from search.export import DECISIVE
 from search.settings_text import settings_yaml
 from search.watching.view import TrialView
-from search.words import printable
+from trainer.text import printable
 
 
 def trial_yaml(view: TrialView) -> str:

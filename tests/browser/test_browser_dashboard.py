@@ -2,6 +2,10 @@
 
 import json
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,3 +158,114 @@ def test_a_read_only_dashboard_lets_no_browser_delete_a_study(
         page.get_by_text(STUDY).first.wait_for()
         studies = json.loads(page.request.get(f"{read_only}api/studies").text())
         assert len(studies["study_summaries"]) == 1
+
+
+_UPLOAD = """async ([name, body]) => {
+    const file = `data:text/html;base64,${btoa(body)}`;
+    const answer = await fetch("/api/artifacts/1", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ file, filename: name }),
+    });
+    return (await answer.json()).artifact_id;
+}"""
+_SCRIPT = "<script>window.opener.hacked = window.hacked = 1</script>"
+
+
+@pytest.mark.parametrize("name", ["page.html", "picture.svg", "page.xhtml", "script.js", "unknown"])
+def test_a_file_that_somebody_uploads_is_saved_under_its_name_and_runs_nothing(
+    watched: pages.Watched, hostile: "Served", name: str
+) -> None:
+    page = watched.page
+    page.goto(f"{hostile.dashboard}dashboard/")
+    artifact = page.evaluate(_UPLOAD, [name, _SCRIPT])  # by the page itself, which may
+    with page.expect_download() as saved:
+        page.evaluate(
+            """([address, name]) => {
+                const link = document.createElement("a");
+                [link.href, link.download] = [address, name];
+                link.click();
+            }""",
+            [f"/artifacts/1/{artifact}", name],
+        )
+    assert saved.value.suggested_filename == name
+    with page.expect_download(), page.expect_popup():
+        page.evaluate("address => void window.open(address)", f"/artifacts/1/{artifact}")
+    assert page.evaluate("window.hacked") is None
+    watched.complaints.clear()  # that a download is no page
+
+
+def test_a_picture_that_somebody_uploads_is_shown_and_one_with_scripts_runs_none(
+    watched: pages.Watched, hostile: "Served"
+) -> None:
+    page = watched.page
+    page.goto(f"{hostile.dashboard}dashboard/")
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="7" height="5"><script>top.hacked = 1</script></svg>'
+    artifact = page.evaluate(_UPLOAD, ["picture.svg", svg])
+    size = page.evaluate(
+        """async address => {
+            const image = document.body.appendChild(document.createElement("img"));
+            image.src = address;
+            await image.decode();
+            return [image.naturalWidth, image.naturalHeight];
+        }""",
+        f"/artifacts/1/{artifact}",
+    )
+    assert size == [7, 5]
+    assert page.evaluate("window.hacked") is None
+
+
+_ATTACK = """async address => {
+    const send = (path, options) => fetch(address + path, options).then(
+        answer => answer.type, () => "nothing");
+    const json = { "Content-Type": "application/json" };
+    return [
+        await send("api/studies/1", { method: "DELETE", headers: json, body: "{}" }),
+        await send("api/studies", { method: "POST", mode: "no-cors", body: '{"study_name": "x"}' }),
+        await send("api/studies/1", {}),
+    ];
+}"""
+
+
+def test_a_page_from_elsewhere_reads_changes_and_frames_nothing(
+    window: "BrowserContext", served: "Served"
+) -> None:
+    """The second request is one that browsers send without asking first; the server must refuse it."""
+    with elsewhere() as other, pages.page(window) as watched:
+        page = watched.page
+        page.goto(other)
+        told = page.evaluate(_ATTACK, served.dashboard)
+        assert told == ["nothing"] * 3
+        frame = page.evaluate_handle(
+            """address => new Promise(done => {
+                const frame = document.body.appendChild(document.createElement("iframe"));
+                frame.onload = () => done(frame);
+                frame.src = address;
+            })""",
+            f"{served.dashboard}dashboard/",
+        )
+        shown = frame.as_element().content_frame()
+        assert "Optuna Dashboard" not in shown.content()
+        assert any("frame-ancestors" in complaint for complaint in watched.complaints)
+        answer = page.request.get(f"{served.dashboard}api/studies").json()
+        assert len(answer["study_summaries"]) == 1
+
+
+@contextmanager
+def elsewhere() -> Iterator[str]:
+    """An empty page of another origin; its address."""
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!DOCTYPE html><title>elsewhere</title><link rel=icon href=data:,>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()

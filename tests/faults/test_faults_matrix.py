@@ -93,6 +93,7 @@ def test_a_gradient_whose_norm_is_a_float_is_clipped_and_its_norm_told(name: str
     assert row.trial.verdict is Verdict.ACCEPTED
 
 
+@pytest.mark.slow
 def test_no_number_that_is_not_finite_is_left_anywhere_but_in_the_finding(ruin: Ruin) -> None:
     results = [row.case.result for row in ruin.rows.values()]
     found = [place for result in results if result is not None for place in scan.in_result(result, "trial")]

@@ -33,6 +33,7 @@ def test_multiplying_an_update_by_zero_keeps_what_is_not_finite(value: float) ->
     assert math.isnan(float(torch.tensor(value) * 0.0))
 
 
+@pytest.mark.slow
 def test_a_learning_rate_of_zero_does_not_keep_nan_out_of_the_weights() -> None:
     layer = layer_with_gradients(spoilt=math.nan)
     torch.optim.AdamW(layer.parameters(), lr=0.0, fused=True).step()

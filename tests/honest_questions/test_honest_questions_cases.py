@@ -51,6 +51,12 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def audited(study: ResolvedStudy) -> Audit:
+    audit = inspect(study).audit
+    assert audit is not None
+    return audit
+
+
 def accused(found: Audit) -> list[str]:
     return [f.message for f in found.findings if f.severity == "error" or f.code in LEAKS]
 
@@ -62,18 +68,18 @@ def flagged(answer: Answer, column: str) -> bool:
 
 @pytest.mark.parametrize("horizon", [11, 15, 21, 22, 63])
 def test_a_plain_return_over_weeks_is_no_leak(horizon: int, resolved: Resolve) -> None:
-    assert accused(inspect(resolved(index_return(horizon)))) == []
+    assert accused(audited(resolved(index_return(horizon)))) == []
 
 
 @pytest.mark.parametrize("horizon", [11, 22, 63])
 def test_a_plain_volatility_over_weeks_is_no_leak(horizon: int, resolved: Resolve) -> None:
-    assert accused(inspect(resolved(index_volatility(horizon)))) == []
+    assert accused(audited(resolved(index_volatility(horizon)))) == []
 
 
 @pytest.mark.parametrize("horizon", [12, 21, 40])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_random_walk_is_no_leak_at_any_horizon(horizon: int, seed: int, resolved: Resolve) -> None:
-    assert accused(inspect(resolved(random_walk(generator(seed), horizon)))) == []
+    assert accused(audited(resolved(random_walk(generator(seed), horizon)))) == []
 
 
 @pytest.mark.slow
@@ -130,7 +136,7 @@ def test_a_hint_of_the_future_blocks_or_makes_its_trials_suspicious(horizon: int
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_lead_behind_an_honest_correlation_of_today_is_named(seed: int, resolved: Resolve) -> None:
-    found = inspect(resolved(lead_behind_today(generator(seed), 1))).findings
+    found = audited(resolved(lead_behind_today(generator(seed), 1))).findings
     (lead,) = [f for f in found if f.where == "us" and f.code == "leads_target"]
     assert "1 row" in lead.message
     assert not [f for f in found if f.where == "eu" and f.code == "leads_target"]
@@ -139,7 +145,7 @@ def test_a_lead_behind_an_honest_correlation_of_today_is_named(seed: int, resolv
 def test_a_raw_target_must_say_whether_it_was_shifted(resolved: Resolve) -> None:
     study = todays_size(generator())
     with pytest.raises(RequestError) as refused:
-        inspect(resolved(study))
+        inspect(resolved(study)).require()
     told = str(refused.value)
     assert "data.target.already_shifted is missing" in told
     dates = study.frame["Date"].dt.strftime("%Y-%m-%d").tolist()
@@ -151,7 +157,7 @@ def test_a_raw_target_must_say_whether_it_was_shifted(resolved: Resolve) -> None
 @pytest.mark.parametrize("shifted", [True, False])
 def test_a_worked_row_shows_what_a_raw_target_means(shifted: bool, resolved: Resolve) -> None:
     study = todays_size(generator(), already_shifted=shifted)
-    found = inspect(resolved(study))
+    found = audited(resolved(study))
     assert found.worked_row is not None
     dates = study.frame["Date"].dt.strftime("%Y-%m-%d").tolist()
     until, at = found.worked_row.features_until, found.worked_row.target_at
@@ -165,7 +171,7 @@ def test_a_worked_row_shows_what_a_raw_target_means(shifted: bool, resolved: Res
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_target_that_is_nearly_a_function_of_its_own_row_is_a_finding(seed: int, resolved: Resolve) -> None:
-    found = inspect(resolved(sum_of_its_row(generator(seed), already_shifted=True)))
+    found = audited(resolved(sum_of_its_row(generator(seed), already_shifted=True)))
     assert any(f.where == "target" or "target" in f.message for f in found.findings if f.severity != "info")
     assert accused(found)
 

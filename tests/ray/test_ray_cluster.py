@@ -1,9 +1,7 @@
 """Studies on Ray clusters of several nodes: a node dies in the middle of a trial, and nothing is lost."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +13,7 @@ import torch
 from optuna.trial import TrialState
 from sqlalchemy import make_url
 
+from search import start
 from search.agreement import disagreements
 from search.optuna_storage import optuna_storage
 from search.ray_cluster import has_ray
@@ -47,8 +46,8 @@ def store(store_url: str) -> Iterator[Store]:
 def ballast_run(study: Path, store: Store, *options: str) -> Iterator[Process]:
     """`ballast run --engine ray` in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "search.cli", "run", str(study), "--engine", "ray", "--json", *options],
-        env={**os.environ, "BALLAST_STORE": store.url},
+        start.command("run", str(study), "--engine", "ray", "--json", *options),
+        env=start.environment(BALLAST_STORE=store.url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -122,6 +121,19 @@ def test_a_study_outlives_a_node_that_dies_in_the_middle_of_a_trial(
     told = [path for path in ray_home.rglob("logs/**/*") if path.is_file()]
     assert told
     assert [path for path in told if password.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("ray_home")
+def test_workers_are_not_led_astray_by_files_of_the_current_folder(
+    store: Store, write_study: WriteStudy
+) -> None:
+    for name in ("search.py", "trainer.py", "yaml.py", "optuna.py", "torch.py"):
+        Path(name).write_text("raise ImportError('not the package')")
+    with ballast_run(write_study(study={"trials": TRIALS}), store, "--workers", "1") as process:
+        result = result_of(process)
+    assert result.code == 0, result.err
+    assert_in_order(store)
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

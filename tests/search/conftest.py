@@ -203,11 +203,12 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
         *sets: str,
         policy: Path | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        continue_from: str | None = None,
     ) -> Launched:
         resolved = resolve(path, sets, policy=policy)
         store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
         stores.append(store)
-        study = open_study(resolved, load(resolved), store)
+        study = open_study(resolved, load(resolved), store, continue_from=continue_from)
         return Launched(study, run(study, Silence(), should_stop))
 
     yield launch

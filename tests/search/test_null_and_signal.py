@@ -102,6 +102,7 @@ def strong(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataSet, ResolvedS
     return data, resolved, load(resolved)
 
 
+@pytest.mark.slow
 def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_planted_mean(
     strong: tuple[DataSet, ResolvedStudy, StudyData],
 ) -> None:

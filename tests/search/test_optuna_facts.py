@@ -85,11 +85,13 @@ def test_tpe_is_repelled_by_a_violated_constraint_on_a_pruned_trial() -> None:
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("end", [as_failed, as_violated_and_pruned])
+@pytest.mark.slow
 def test_gp_sees_neither_failed_nor_pruned_trials_and_is_attracted(end: End) -> None:
     assert forbidden_share(GPSampler(seed=0, n_startup_trials=4), 14, end) > 0.5
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.slow
 def test_gp_is_repelled_by_a_finite_penalty_on_a_complete_trial() -> None:
     assert forbidden_share(GPSampler(seed=0, n_startup_trials=4), 14, as_penalty) < 0.25
 

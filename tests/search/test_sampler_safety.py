@@ -92,6 +92,7 @@ def test_report_then_prune_does_report_the_offending_value() -> None:
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
+@pytest.mark.slow
 def test_ballast_keeps_a_sampler_to_a_quarter_of_the_share_of_random_search(sampler: SamplerName) -> None:
     random = summarise(Plan("random"), range(2), 100)
     ballast = summarise(Plan(sampler), range(2), 100)

@@ -20,7 +20,9 @@ def test_neither_more_trials_nor_more_epochs_raise_the_ceiling(write_study: "Wri
     path = write_study()
     few = load(resolve(path, ["study.trials=1", "training.epochs=1"]))
     many = load(resolve(path, ["study.trials=500", "training.epochs=200"]))
-    assert few.ceiling == many.ceiling == inspect(resolve(path)).ceiling
+    audit = inspect(resolve(path)).audit
+    assert audit is not None
+    assert few.ceiling == many.ceiling == audit.ceiling
 
 
 @pytest.mark.parametrize("ceiling", [0.9, 0.01])

@@ -1,6 +1,7 @@
 """An exported file: only what is trustworthy, read back as it was, with an origin beside every value."""
 
 import errno
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ def test_an_output_that_cannot_be_written_is_one_sentence_and_leaves_nothing(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     for target, sentence in (
         (tmp_path / "missing" / "best.yaml", "there is no folder .*missing; make it: mkdir -p"),
         (tmp_path / "folder", "it is a folder; name a file: -o .*folder/best.yaml"),
@@ -103,7 +104,7 @@ def test_an_output_that_cannot_be_written_is_one_sentence_and_leaves_nothing(
     ):
         with pytest.raises(RequestError, match=sentence):
             write_export(done.store, row, target)
-    assert list(tmp_path.rglob("*.part")) == []
+    assert list(tmp_path.glob(".ballast-*")) == []
 
 
 LOOK_ALIKES = ["1e3", "0o17", "null", "true", "1:30", "2010-12-31", "=", "-", "é", "1_000", "line\nbreak"]

@@ -216,7 +216,8 @@ def test_a_fold_without_rows_enough_is_a_finding_of_check(
     told = ballast("check", write_study(**on_real_rows({**WALK, "folds": 20})), "--json")
     assert (told.code, told.json["ok"]) == (1, False)
     (finding,) = [each for each in told.json["findings"] if each["code"] == "too_few_rows"]
-    assert "fold 0 of 20): validation has 16 rows and needs 20" in finding["message"]
+    assert "fold 0 of 20, validation " in finding["message"]
+    assert "): validation has 16 rows and needs 20" in finding["message"]
 
 
 def test_check_counts_a_row_that_several_folds_hold_out_once(

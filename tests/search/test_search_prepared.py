@@ -1,6 +1,9 @@
 """The folds that workers share: the very bits that each would compute, or none."""
 
 import json
+import os
+import random
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 Begin = Callable[[Path], OpenStudy]
 
 ID = "0" * 64
+KEY = b"k" * 32
 
 
 def plain(fold: Dataset) -> dict[str, Any]:
@@ -50,44 +54,145 @@ def folds(write_study: "WriteStudy") -> Sequence[Dataset]:
 @pytest.fixture
 def kept(tmp_path: Path, folds: Sequence[Dataset]) -> Path:
     path = tmp_path / "files" / "folds.data"
-    prepared.keep(path, ID, folds)
+    prepared.keep(path, ID, folds, KEY)
     return path
 
 
 def test_folds_come_back_to_the_bit(kept: Path, folds: Sequence[Dataset]) -> None:
-    found = prepared.recall(kept, ID)
+    found = prepared.recall(kept, ID, KEY)
     assert found is not None
     assert [plain(fold) for fold in found] == [plain(fold) for fold in folds]
     assert all(fold.features.flags.aligned and fold.train.flags.aligned for fold in found)
 
 
 def test_what_one_writes_into_its_arrays_no_other_sees(kept: Path, folds: Sequence[Dataset]) -> None:
-    mine = prepared.recall(kept, ID)
+    mine = prepared.recall(kept, ID, KEY)
     assert mine is not None
     mine[0].features[:] = 7
-    other = prepared.recall(kept, ID)
+    other = prepared.recall(kept, ID, KEY)
     assert other is not None
     assert plain(other[0]) == plain(folds[0])
+
+
+def test_a_file_that_is_right_stays_the_one_that_workers_have_mapped(
+    kept: Path, folds: Sequence[Dataset]
+) -> None:
+    before = kept.stat().st_ino
+    prepared.keep(kept, ID, folds, KEY)
+    assert kept.stat().st_ino == before
+
+
+def test_a_file_that_was_signed_with_another_key_is_not_used(
+    kept: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert prepared.recall(kept, ID, b"another") is None
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"data are prepared anew, {kept} is not used: it is damaged, of other data, or was"
+    )
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_a_file_that_others_can_write_to_is_not_used(
+    kept: Path, caplog: pytest.LogCaptureFixture, mode: int
+) -> None:
+    kept.chmod(mode)
+    assert prepared.recall(kept, ID, KEY) is None
+    assert "other users can write to it" in caplog.text
+
+
+def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(
+    kept: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.unlink()
+    os.mkfifo(kept)
+    assert prepared.recall(kept, ID, KEY) is None
+    assert "it is no regular file" in caplog.text
+
+
+def signed(path: Path, payload: bytes) -> None:
+    """Write what somebody would who knows the key, and no better."""
+    path.write_bytes(prepared._head(ID, payload, KEY) + payload)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ((b'"<f4"', b'"|O" '), "'|O' is no type of such an array"),
+        ((b'"<f4"', b'"<U9"'), "'<U9' is no type of such an array"),
+        ((b'"at": 0}', b'"at":-8}'), "is no place of an array"),
+        ((b'"at": 0}', b'"at":9e}'), "JSONDecodeError"),
+        ((b'"at": 0}', b'"at":1.}'), "JSONDecodeError"),
+        ((b'"seq_len"', b'"sex_len"'), "TypeError"),
+        ((b'[{"features"', b'[["features"'), "JSONDecodeError"),
+    ],
+)
+def test_types_and_places_of_arrays_are_not_believed_even_with_the_key(
+    kept: Path, change: tuple[bytes, bytes], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    payload = kept.read_bytes()[256:]
+    assert change[0] in payload
+    signed(kept, payload.replace(*change))
+    assert prepared.recall(kept, ID, KEY) is None
+    assert reason in caplog.text
+
+
+VALUES = (
+    b"-1",
+    b"9" * 30,
+    b"1e9",
+    b"null",
+    b'"|O"',
+    b"[]",
+    b"{}",
+    b"true",
+    b"NaN",
+    b"[" * 100_000,
+    b'"dtype"',
+)
+
+
+def test_no_mutation_of_the_text_is_a_crash(kept: Path, folds: Sequence[Dataset]) -> None:
+    """Either the folds, or none: whatever is in the file under a right digest."""
+    payload = kept.read_bytes()[256:]
+    end = payload.index(b"\n")
+    line, rest, drawn = payload[:end], payload[end:], random.Random(14)
+    outcomes = {"folds": 0, "none": 0}
+    for _ in range(400):
+        tokens = [match.span() for match in re.finditer(rb'-?\d[\d.e+-]*|"[^"]*"|null|[\[\]{}]', line)]
+        mutated = bytearray(line)
+        for start, stop in sorted(drawn.sample(tokens, drawn.choice([1, 1, 2, 5])), reverse=True):
+            mutated[start:stop] = drawn.choice((*VALUES, line[slice(*drawn.choice(tokens))]))
+        if drawn.random() < 0.2:
+            del mutated[drawn.randrange(len(mutated)) :]
+        signed(
+            kept, bytes(mutated) + rest[: drawn.choice([len(rest), len(rest), drawn.randrange(len(rest))])]
+        )
+        found = prepared.recall(kept, ID, KEY)
+        outcomes["none" if found is None else "folds"] += 1
+        for fold in found or ():  # every number can be read
+            assert [each.tobytes() for each in vars(fold).values() if isinstance(each, np.ndarray)]
+    assert outcomes["none"] > 300
 
 
 def test_a_file_with_one_wrong_byte_is_not_used(kept: Path) -> None:
     whole = kept.read_bytes()
     for position in [0, 20, 100, 255, 300, len(whole) // 2, len(whole) - 1]:
         kept.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        assert prepared.recall(kept, ID) is None, position
+        assert prepared.recall(kept, ID, KEY) is None, position
     kept.write_bytes(whole)
-    assert prepared.recall(kept, ID) is not None
+    assert prepared.recall(kept, ID, KEY) is not None
 
 
 @pytest.mark.parametrize("size", [0, 10, 256, 1000])
 def test_a_file_that_breaks_off_is_not_used(kept: Path, size: int) -> None:
     kept.write_bytes(kept.read_bytes()[:size])
-    assert prepared.recall(kept, ID) is None
+    assert prepared.recall(kept, ID, KEY) is None
 
 
 def test_a_file_of_other_data_is_not_used(kept: Path, tmp_path: Path) -> None:
-    assert prepared.recall(kept, "1" * 64) is None
-    assert prepared.recall(tmp_path / "missing", ID) is None
+    assert prepared.recall(kept, "1" * 64, KEY) is None
+    assert prepared.recall(tmp_path / "missing", ID, KEY) is None
 
 
 def test_the_identity_names_all_that_decides_the_bits(
@@ -109,22 +214,23 @@ def test_the_identity_names_all_that_decides_the_bits(
 
 
 def test_whoever_reads_while_others_write_finds_all_or_nothing(kept: Path, folds: Sequence[Dataset]) -> None:
-    written = [folds, folds[::-1]]
     over = threading.Event()
 
-    def write(mine: Sequence[Dataset]) -> None:
+    def write(key: bytes) -> None:
         while not over.is_set():
-            prepared.keep(kept, ID, mine)
+            prepared.keep(kept, ID, folds, key)  # each in the place of the other's
 
-    writers = [threading.Thread(target=write, args=(mine,)) for mine in written]
+    writers = [threading.Thread(target=write, args=(key,)) for key in (KEY, b"another")]
     for writer in writers:
         writer.start()
-    found = [prepared.recall(kept, ID) for _ in range(200)]
+    found = [prepared.recall(kept, ID, KEY) for _ in range(200)]
     over.set()
     for writer in writers:
         writer.join()
-    expected = [[plain(fold) for fold in each] for each in written]
-    assert all(each is not None and [plain(fold) for fold in each] in expected for each in found)
+    expected = [plain(fold) for fold in folds]
+    assert all([plain(fold) for fold in each] == expected for each in found if each is not None)
+    assert any(each is not None for each in found)
+    prepared.keep(kept, ID, folds, KEY)
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
 
 
@@ -134,12 +240,12 @@ def test_a_full_disk_costs_nothing_but_time(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("search.prepared.os.replace", full)
-    prepared.keep(kept, "1" * 64, folds)
+    monkeypatch.setattr("trainer.atomic_files.os.replace", full)
+    prepared.keep(kept, "1" * 64, folds, KEY)
     assert "each worker prepares the data for itself" in caplog.text
     assert "No space left on device" in caplog.text
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
-    assert prepared.recall(kept, ID) is not None
+    assert prepared.recall(kept, ID, KEY) is not None
 
 
 @pytest.fixture
@@ -151,7 +257,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
         resolved = resolve(path)
         study = open_study(resolved, load(resolved), store)
         assert recalled(study) is None
-        keep(resolved, study.data, study.files)
+        keep(resolved, study.data, study.files, study.key)
         return study
 
     yield begin

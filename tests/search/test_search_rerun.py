@@ -43,6 +43,7 @@ def test_an_export_in_another_folder_reruns_from_any_folder(
     assert rerun(exported).reproduced is True
 
 
+@pytest.mark.slow
 def test_an_export_of_a_ballast_that_had_one_kernel_is_computed_by_it(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def test_a_twin_that_a_time_limit_cut_does_not_hide_one_that_was_trained(
     assert done.trials[2].source_trial == 1
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_continued_study_goes_on_without_the_study_it_came_from(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:

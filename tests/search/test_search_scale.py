@@ -78,6 +78,7 @@ def worked(subject: Subject, url: str) -> Turns:
     return turns
 
 
+@pytest.mark.slow
 def test_what_a_trial_asks_of_the_store_does_not_grow_with_the_study(
     subject: Subject, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_what_a_trial_asks_of_the_store_does_not_grow_with_the_study(
     assert (large.statements, large.commits) == (small.statements, small.commits)
 
 
+@pytest.mark.slow
 def test_a_trial_costs_at_most_a_tenth_more_statements_and_five_commits_more_than_in_optuna(
     subject: Subject, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import search
 from search.config.resolve import resolve
 from search.data import load
+from search.files import key_of
 from search.prepared import identity_of, recall
 from storage import query
 from storage.engine import open_store
@@ -65,8 +66,10 @@ def test_workers_share_the_data_and_import_torch_for_themselves_alone(
     assert imported_by(url, "run", path, "--workers", 2) == "HEAVY ['pandas', 'scipy.stats', 'sklearn']"
     (kept,) = (tmp_path / "ballast.db.files").glob("small-*/folds-*.data")
     resolved = resolve(path)
-    assert recall(kept, identity_of(resolved.trial_config.data, load(resolved).sha256)) is not None
     store = open_store(url)
+    key = key_of(query.study(store, "small").facts)
+    assert key is not None
+    assert recall(kept, identity_of(resolved.trial_config.data, load(resolved).sha256), key) is not None
     with store.session() as session:
         session.merge(query.study(store, "small")).wanted = 3
     assert imported_by(url, "worker", "small") == "HEAVY ['torch']"  # it trains, and audits nothing

@@ -131,7 +131,9 @@ def test_a_creation_that_broke_off_between_the_two_parts_is_taken_up(
 def test_a_study_that_optuna_has_lost_is_a_disagreement(write_study: "WriteStudy", launch: "Launch") -> None:
     done = launch(write_study(), "study.trials=1")
     optuna.delete_study(study_name="small", storage=optuna_storage(done.store))
-    assert disagreements(done.store) == ["study 'small' is on record, but Optuna does not know it"]
+    (told,) = disagreements(done.store)
+    assert told.startswith("study 'small' is on record, but Optuna does not know it any more")
+    assert "remove it with: ballast delete small --store sqlite:///" in told
 
 
 def test_two_studies_share_a_store_without_touching_each_other(

@@ -9,7 +9,9 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.schema import PrunerName, SamplerName, StudySection
-from search.optimizers import Grid, make_pruner, make_sampler
+from search.grid_sampler import Grid
+from search.optimizers import make_sampler
+from search.pruning import make_pruner
 from search.space import Choices, Dimension, FloatRange, IntRange
 from search.telling import CONSTRAINT, LEARNS_FROM_COMPLETE, Message, message_for, quiet, tell
 from storage.verdicts import Verdict

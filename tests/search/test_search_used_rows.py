@@ -81,6 +81,7 @@ def test_a_study_whose_validation_rows_are_others_costs_nothing(searched: Store,
     assert scored.interval.level == pytest.approx(0.95)
 
 
+@pytest.mark.slow
 def test_what_is_searched_afterwards_does_not_change_an_answer(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:

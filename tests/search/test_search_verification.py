@@ -399,6 +399,7 @@ def test_what_cannot_be_verified_is_told_in_a_sentence(
     assert sentence in " ".join(told.err.replace("│", " ").split())
 
 
+@pytest.mark.slow
 def test_a_known_signal_holds_and_pure_noise_does_not(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:

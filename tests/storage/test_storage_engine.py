@@ -1,6 +1,7 @@
 """Opening a store: where it may lie, what it must hold, and what is said where that is not so."""
 
 import os
+import pwd
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from storage.errors import (
 )
 from storage.record import create_study, set_study_facts, start_trial
 from storage.tables import DataFingerprint, Study, Trial
+from storage.urls import full_url
 
 
 @pytest.fixture
@@ -123,6 +125,18 @@ def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path: Path
         ("://", "^'://' cannot be read as a store URL; use sqlite:///FILE.db or postgresql://USER@HOST"),
         ("sqlite://", "a store in memory is gone with its process; use sqlite:///FILE.db$"),
         ("sqlite:///:memory:", "a store in memory is gone with its process"),
+        ("sqlite:///file::memory:?uri=true", "a store in memory is gone with its process"),
+        ("sqlite:///file:x?mode=memory&uri=true", "a store in memory is gone with its process"),
+        ("sqlite:///file:x.db", r"a file: path needs uri=true; write sqlite:///file:x.db\?uri=true"),
+        ("", "^the URL of the store is empty; use sqlite:///FILE.db"),
+        ("sqlite:ballast.db", "is not a store URL; for a file write sqlite:///ballast.db$"),
+        ("sqlite:/x/b.db", "is not a store URL; for a file write sqlite:////x/b.db$"),
+        ("sqlite://ballast.db", "the path of a file follows three slashes; write sqlite:///ballast.db$"),
+        ("sqlite://~/b.db", "the path of a file follows three slashes; write sqlite:///~/b.db$"),
+        ("sqlite:///$HOME/b.db", "variables are not written out here; let the shell do it, or write ~"),
+        ("sqlite:///${HOME}/b.db", "variables are not written out here"),
+        ("sqlite:///C:\\data\\b.db", "this system has no drives; write the path as it is here"),
+        ("sqlite:///b%00.db", "holds no NUL"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_told_which_can(url: str, message: str) -> None:
@@ -272,9 +286,62 @@ def test_a_folder_that_cannot_be_written_is_unreachable() -> None:
         open_store("sqlite:////proc/self/ballast.db")
 
 
-def test_a_folder_in_place_of_the_file_is_unreachable(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnreachable, match="unable to open database file"):
+def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUrlInvalid, match=r"is a folder; name a file in it, as in \S+/ballast\.db$"):
         open_store(f"sqlite:///{tmp_path}")
+
+
+def test_a_file_in_place_of_the_folder_is_named(file: Path) -> None:
+    file.touch()
+    with pytest.raises(StoreMissing, match=r"ballast\.db is a file and no folder; choose another path"):
+        open_store(f"sqlite:///{file}/sub/other.db")
+
+
+def test_what_is_no_regular_file_is_no_store() -> None:
+    with pytest.raises(StoreUrlInvalid, match="/dev/null is no regular file"):
+        open_store("sqlite:////dev/null")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///~/b.db", "sqlite:///file:~/b.db?uri=true"])
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    home = tmp_path / "100% mine"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    store = open_store(url)
+    assert (home / "b.db").is_file()
+    assert "~" not in store.url
+    store.close()
+
+
+def test_the_home_folder_of_another_user_is_known_or_said_not_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = pwd.getpwuid(os.getuid())
+    assert full_url(f"sqlite:///~{home.pw_name}/b.db") == f"sqlite:///{home.pw_dir}/b.db"
+    with pytest.raises(StoreUrlInvalid, match="no user 'nobody-here' with a home folder; write the whole"):
+        open_store("sqlite:///~nobody-here/b.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["with blank.db", "100%25.db", "ä.db", "a{b}.db", "it's.db"])
+def test_a_file_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_store(f"sqlite:///{name}").close()
+    assert (tmp_path / name.replace("%25", "%")).is_file()
+
+
+def test_the_short_name_that_libpq_takes_is_taken(postgres_url: str) -> None:
+    store = open_store(postgres_url.replace("postgresql://", "postgres://"))
+    assert query.studies(store) == []
+    assert store.url == postgres_url
+    store.close()
+
+
+def test_who_is_to_write_is_told_at_once_that_the_file_can_only_be_read(file: Path) -> None:
+    open_store(f"sqlite:///{file}").close()
+    with pytest.raises(StoreReadOnly, match="it can only be read; make the file and its folder writable"):
+        open_store(f"sqlite:///file:{file}?mode=ro&uri=true", patience=1e9)
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

@@ -9,15 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Timer
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from benchmarks.postgres import PostgresServer, execute
 from storage import query
 from storage.engine import Store, open_store
-from storage.errors import StoreError, StoreFull, StoreLocked, StoreReadOnly, StoreUnreachable
-from storage.patience import keep_trying, patient
+from storage.errors import (
+    StoreDamaged,
+    StoreError,
+    StoreExhausted,
+    StoreForbidden,
+    StoreFull,
+    StoreLocked,
+    StoreReadOnly,
+    StoreTimeout,
+    StoreUnreachable,
+)
+from storage.patience import TRANSIENT, keep_trying, patient
 from storage.record import create_study, set_study_facts, start_trial
 from storage.tables import DataFingerprint, Study, Trial
 
@@ -146,7 +157,7 @@ def test_a_lock_that_outlasts_the_busy_timeout_is_waited_for(
     store.close()
 
 
-@pytest.mark.parametrize("kind", [StoreUnreachable, StoreLocked, StoreFull])
+@pytest.mark.parametrize("kind", TRANSIENT)
 def test_what_may_pass_is_tried_until_it_has(kind: type[StoreError], store: Store) -> None:
     answers: Iterator[StoreError | int] = iter([kind("away"), kind("away"), 7])
 
@@ -171,13 +182,14 @@ def test_waiting_ends_as_soon_as_somebody_asks_for_it(store: Store) -> None:
     assert len(tries) == 3
 
 
-def test_what_will_not_pass_is_told_at_once(store: Store) -> None:
+@pytest.mark.parametrize("kind", [StoreDamaged, StoreForbidden])
+def test_what_will_not_pass_is_told_at_once(store: Store, kind: type[StoreError]) -> None:
     def ask() -> None:
         tries.append(1)
-        raise StoreReadOnly("it can only be read")
+        raise kind("no")
 
     tries: list[int] = []
-    with pytest.raises(StoreReadOnly):
+    with pytest.raises(kind):
         keep_trying(ask, replace(store, patience=60))
     assert tries == [1]
 
@@ -200,3 +212,152 @@ def test_a_cut_that_others_went_on_after_is_waited_for_too(
 
     with pytest.raises(StoreUnreachable):
         go_on_after_a_cut()
+
+
+@pytest.mark.parametrize("place", ["SYSTEM", "DATABASE"])
+def test_a_server_that_can_only_be_read_for_a_while_is_waited_for(
+    remote: Store,
+    postgres_server: PostgresServer,
+    make_study: MakeStudy,
+    new_trial: Callable[[str, int], Trial],
+    caplog: pytest.LogCaptureFixture,
+    place: str,
+) -> None:
+    make_study(remote, "s")
+    read_only(postgres_server, True, place)
+    back = Timer(1.0, read_only, (postgres_server, False, place))
+    back.start()
+    with caplog.at_level(logging.INFO, "ballast.store"):
+        start_trial(remote, new_trial("s", 0), [])
+    back.join()
+    assert [trial.number for trial in query.trials(remote, "s")] == [0]
+    waited, over = [record.message for record in caplog.records if record.name == "ballast.store"]
+    assert "it can only be read, as a standby or by default_transaction_read_only" in waited
+    assert waited.endswith("; trying again for up to 60 s")
+    assert "answers again, after" in over
+
+
+def read_only(server: PostgresServer, on: bool, place: str = "SYSTEM") -> None:
+    """Have every transaction of others only read, or write again, as at the two ends of a failover."""
+    name = "SYSTEM" if place == "SYSTEM" else "DATABASE remote"
+    change = f"ALTER {name} SET default_transaction_read_only = {'on' if on else 'off'}"
+    execute(f"{server.url()}?options=-c%20default_transaction_read_only%3Doff", change)
+    if place == "SYSTEM":
+        server.execute("SELECT pg_reload_conf()")
+    elif on:
+        server.cut("remote")  # sessions keep what they began with; what is off again reaches new ones alone
+
+
+def test_patience_ends_while_the_server_can_still_only_be_read(
+    remote: Store, postgres_server: PostgresServer, make_study: MakeStudy
+) -> None:
+    make_study(remote, "s")
+    read_only(postgres_server, True)
+    with pytest.raises(StoreReadOnly, match=r"it can only be read, .*; make the server writable, or"):
+        set_study_facts(replace(remote, patience=0.2), "s", {})
+    with pytest.raises(StoreReadOnly, match="it can only be read"):
+        open_store(remote.url, patience=1e9)
+    open_store(remote.url, create=False).close()
+
+
+def test_a_statement_that_the_server_ends_is_tried_again(
+    remote: Store, postgres_server: PostgresServer, make_study: MakeStudy
+) -> None:
+    make_study(remote, "s")
+    postgres_server.execute("ALTER ROLE ballast SET statement_timeout = '50ms'")
+    postgres_server.cut("remote")
+    with psycopg.connect(f"{remote.url}?options=-c%20statement_timeout%3D0") as holder:
+        holder.execute("LOCK TABLE ballast_studies IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StoreTimeout, match=r"ended what took too long; raise its limit, as in: ALTER"):
+            set_study_facts(replace(remote, patience=0), "s", {})
+        Timer(0.5, holder.rollback).start()
+        set_study_facts(remote, "s", {"waited": True})
+    assert query.study(remote, "s").facts["waited"] is True
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("08006", StoreUnreachable),
+        ("08P01", StoreUnreachable),
+        ("25006", StoreReadOnly),
+        ("25P02", StoreLocked),
+        ("25P03", StoreTimeout),
+        ("25P04", StoreTimeout),
+        ("40001", StoreLocked),
+        ("40003", StoreLocked),
+        ("40P01", StoreLocked),
+        ("42501", StoreForbidden),
+        ("53100", StoreFull),
+        ("53200", StoreExhausted),
+        ("53300", StoreUnreachable),
+        ("55P03", StoreLocked),
+        ("57014", StoreTimeout),
+        ("57P01", StoreUnreachable),
+        ("57P02", StoreUnreachable),
+        ("57P03", StoreUnreachable),
+        ("57P04", StoreUnreachable),
+        ("57P05", StoreUnreachable),
+        ("58030", StoreUnreachable),
+        ("XX000", StoreError),
+        ("XX001", StoreDamaged),
+        ("XX002", StoreDamaged),
+    ],
+)
+def test_each_state_of_postgresql_has_its_kind(postgres: str, state: str, kind: type[StoreError]) -> None:
+    store = Store(create_engine(postgres), postgres)
+    raising = text(f"DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{state}'; END $$")
+    with pytest.raises(kind, match=r"\(planted\)$") as caught, store.session() as session:
+        session.execute(raising)
+    assert type(caught.value) is kind
+    store.close()
+
+
+def test_a_file_that_can_only_be_read_for_a_while_is_opened_anew(
+    tmp_path: Path, make_study: MakeStudy
+) -> None:
+    file = tmp_path / "ballast.db"
+    store = open_store(f"sqlite:///{file}", patience=60)
+    make_study(store, "s")
+    store.close()
+    modes = ["ro"]
+
+    @event.listens_for(store.engine, "do_connect")
+    def as_the_file_system_is(
+        _: object, __: object, arguments: list[str], options: dict[str, object]
+    ) -> None:
+        arguments[0], options["uri"] = f"file:{file}?mode={modes[-1]}", True
+
+    with pytest.raises(StoreReadOnly, match="it can only be read"):
+        set_study_facts(replace(store, patience=0), "s", {"waited": False})
+    Timer(0.5, modes.append, ["rw"]).start()
+    set_study_facts(store, "s", {"waited": True})
+    assert query.study(store, "s").facts["waited"] is True
+    store.close()
+
+
+def test_a_process_without_file_descriptors_is_told_so_and_not_that_the_store_is_away(
+    tmp_path: Path, make_study: MakeStudy
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
+    make_study(store, "s")
+    store.close()
+    code = (
+        "import os, resource, sys; from storage.engine import open_store; from storage import query\n"
+        "store = open_store(sys.argv[1], create=False); store.close()\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 128))\n"
+        "held = []\n"
+        "try:\n"
+        "    while True: held.append(os.open(os.devnull, os.O_RDONLY))\n"
+        "except OSError: pass\n"
+        "try: query.studies(store)\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, store.url], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.startswith("StoreExhausted sqlite:///")
+    assert (
+        "this process is out of file descriptors: it may have 64 files open (ulimit -n); "
+        "raise that with: ulimit -n 128 (unable to open database file)"
+    ) in done.stdout

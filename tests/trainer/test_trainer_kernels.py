@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -264,12 +263,6 @@ def test_a_kernel_that_is_not_the_one_asked_for_is_read_back(settings_of: MakeCo
     assert learner.effective["training.kernel"] == "torch"
 
 
-def test_a_function_that_cannot_be_cached_on_disk_is_compiled_all_the_same() -> None:
-    room: dict[str, Any] = {}
-    exec("def twice(x):\n    return 2 * x\n", room)  # Numba has no folder for what comes from no file
-    assert compiled._compiled(room["twice"])(21) == 42
-
-
 def in_a_process(program: str, **environment: str) -> str:
     """What a new process that has imported nothing yet prints."""
     done = subprocess.run(
@@ -284,37 +277,17 @@ def in_a_process(program: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_first_trial_of_a_process_multiplies_on_one_thread() -> None:
     program = """
 from threadpoolctl import threadpool_info
 from trainer.runtime import reproducible
 with reproducible(0):
-    from trainer.kernels import compiled
-    compiled.make_ready()
+    from trainer.kernels.ready import make_ready
+    make_ready()
     print({pool["num_threads"] for pool in threadpool_info() if "scipy" in pool["filepath"]})
 """
     assert in_a_process(program, OPENBLAS_NUM_THREADS="2").strip() == "{1}"
-
-
-def test_a_damaged_cache_is_one_sentence_with_the_way_out(tmp_path: Path) -> None:
-    program = """
-from pathlib import Path
-from trainer.errors import TrainerError
-from trainer.kernels import compiled
-index = Path(compiled.forward._cache._cache_file._index_path)
-index.parent.mkdir(parents=True, exist_ok=True)
-index.write_bytes(b"")
-try:
-    compiled.make_ready()
-except TrainerError as error:
-    print(error)
-"""
-    told = in_a_process(program, NUMBA_CACHE_DIR=str(tmp_path))
-    assert re.fullmatch(
-        rf"what is compiled for this processor is kept in ({tmp_path}/\S+), which is full or damaged "
-        r"\(Ran out of input\); try: rm \1/compiled\.\*\.nb\?\n",
-        told,
-    )
 
 
 def test_learners_that_take_turns_in_one_room_have_the_bits_of_each_alone(settings_of: MakeConfig) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from tests.trainer.conftest import DATA
+from trainer import atomic_files
 from trainer.config import GRUConfig, ModelsConfig, TrialConfig
 from trainer.data.features import build_series
 from trainer.data.source import Table
@@ -123,18 +125,28 @@ def test_what_cannot_be_written_leaves_the_model_of_before(
     # A disk that fails while the new folder is put in its place cannot be had in a test.
     folder = save(tmp_path / "model")
     before = (folder / "model.json").read_bytes()
-    rename = Path.rename
 
-    def failing(self: Path, target: Path) -> Path:
-        if self.name.endswith(".part"):
-            raise OSError(5, "Input/output error")
-        return rename(self, target)
+    def failing(new: Path, place: Path, old: Path) -> None:
+        raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(atomic_files, "exchange", failing)
     with pytest.raises(ModelFolderError, match=r"cannot write .*model: Input/output error; choose another"):
         save(folder)
     assert (folder / "model.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_model_whose_save_was_killed_between_two_renames_is_found_by_whoever_reads_it(
+    save: Save, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, left = save(tmp_path / "model"), tmp_path / ".ballast-0123456789abcdef.part"
+    for half in ("new", "old"):
+        shutil.copytree(folder, left / half / "model")
+    shutil.rmtree(folder)
+    load_model(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    (sentence,) = caplog.messages
+    assert sentence.startswith(f"{folder} was saved by a command that was killed before its end")
 
 
 def test_a_folder_without_description_is_no_model_folder(tmp_path: Path) -> None:

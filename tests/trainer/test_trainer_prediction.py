@@ -1,5 +1,6 @@
 """Forecasts on new rows: the trainer's own, causal, and refused where the rows are unlike those of before."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ import torch
 
 from tests.trainer.conftest import CEILING, DATA
 from tests.trainer.test_trainer_model_folder import PROVENANCE
-from trainer.config import DataConfig, TrialConfig
+from trainer.config import DataConfig, GuardConfig, TrialConfig
+from trainer.data.audit import audit
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare
 from trainer.errors import ColumnError, DataError, SourceError
 from trainer.loop import fit
 from trainer.model import GRUForecaster
-from trainer.model_folder import save_model
+from trainer.model_folder import load_model, save_model
 from trainer.prediction import predict
 from trainer.result import TrialResult
 from trainer.rivals.naive import baseline_losses
@@ -71,13 +73,20 @@ def write(tmp_path: Path) -> Write:
 def save(tmp_path: Path) -> Save:
     """An untrained model with these features, of the rows up to 2010, or to another year, of a table."""
 
-    def save(frame: Frame, *features: dict[str, Any] | str, until: int = 2010, start: int = 1999) -> Path:
+    def save(
+        frame: Frame,
+        *features: dict[str, Any] | str,
+        until: int = 2010,
+        start: int = 1999,
+        seq_len: int = DATA.seq_len,
+    ) -> Path:
         frame[frame["Date"] >= str(start)].to_csv(tmp_path / "old.csv", index=False)
         data = DataConfig.model_validate(
             {
                 **DATA.model_dump(),
                 "source": str(tmp_path / "old.csv"),
                 "features": features,
+                "seq_len": seq_len,
                 "split": {"train_until": f"{until}-12-31", "validation_until": "2014-12-31"},
             }
         )
@@ -166,7 +175,7 @@ REFUSED: tuple[tuple[Change, type[Exception], str], ...] = (
     ),
     (with_cell("inf", "Close"), DataError, r"line 102: feature ret is inf at 1999-05-27"),
     (lambda f: f[::-1], DataError, r"line 3: time .* is not later than .* before it; sort the rows by time"),
-    (lambda f: f[:11], DataError, r"has 11 rows, 4 of them to warm .* window is 8; give at least 12 rows"),
+    (lambda f: f[:11], DataError, r"has 11 rows; .* 4 to warm .* and 8 for .* window: give at least 12 rows"),
     (lambda f: f[::5], DataError, r"rows are 7 d apart, 1 d in training \(medians\)"),
 )
 
@@ -265,3 +274,83 @@ def test_a_feature_that_stood_still_in_training_may_stand_still(
     flagged = frame.assign(crisis=(frame["Date"].dt.year == 2008).astype(float))
     folder = save(flagged, "crisis")
     assert predict(folder, write(flagged[-300:])).warnings == ()
+
+
+RET = {"name": "ret", "column": "Close", "transform": "log_return"}
+VOL = {"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"}
+STD = {"name": "std", "of": "ret", "transform": "rolling_std", "window": 22}
+MADE: dict[str, tuple[tuple[dict[str, Any] | str, ...], int]] = {
+    "raw": (("Close",), 0),
+    "log_return": ((RET,), 1),
+    "log_return over 5 rows": (({**RET, "window": 5},), 5),
+    "abs_log_return": (({**RET, "transform": "abs_log_return", "window": 3},), 3),
+    "log_parkinson": ((VOL,), 0),
+    "rolling_mean": (({"name": "m", "column": "Close", "transform": "rolling_mean", "window": 7},), 6),
+    "rolling_std": (({"name": "s", "column": "Close", "transform": "rolling_std", "window": 7},), 6),
+    "lag": (({"name": "l", "column": "Close", "transform": "lag", "window": 9},), 9),
+    "a deviation of returns": ((RET, STD), 22),
+    "a lag of a deviation of returns": (
+        (RET, STD, {"name": "l", "of": "std", "transform": "lag", "window": 5}),
+        27,
+    ),
+    "a mean of a lag, beside a longer window": (
+        (
+            VOL,
+            {"name": "l", "of": "vol", "transform": "lag", "window": 2},
+            {"name": "m", "of": "l", "transform": "rolling_mean", "window": 4},
+            {"name": "w", "of": "vol", "transform": "rolling_mean", "window": 12},
+        ),
+        11,
+    ),
+}
+"""Features, and the rows before the first that has all of them."""
+
+
+@pytest.mark.parametrize("seq_len", [1, 9])
+@pytest.mark.parametrize("made", MADE)
+def test_the_fewest_rows_are_named_at_once_whatever_the_table_has(
+    save: Save, write: Write, frame: Frame, made: str, seq_len: int
+) -> None:
+    features, before = MADE[made]
+    folder, needed = save(frame, *features, start=2009, seq_len=seq_len), before + seq_len
+    assert len(predict(folder, write(frame[:needed]), allow_range=True).values) == 1
+    for rows in {1, 2, needed // 2, needed - 1} & set(range(1, needed)):
+        with pytest.raises(DataError, match=f"has {rows} rows; .* give at least {needed} rows$"):
+            predict(folder, write(frame[:rows]), allow_range=True)
+
+
+def test_a_column_without_a_number_is_named_and_no_number_of_rows(
+    save: Save, write: Write, frame: Frame
+) -> None:
+    folder = save(frame, RET, start=2009)
+    with pytest.raises(DataError, match=r"new\.csv: column Close holds no number, and the model .* needs it"):
+        predict(folder, write(frame[:5].assign(Close=np.nan)))
+
+
+@pytest.mark.slow
+def test_what_check_warns_of_predict_refuses_and_the_other_way_round(
+    save: Save, write: Write, frame: Frame, tmp_path: Path
+) -> None:
+    volume = np.exp(np.random.default_rng(0).normal(20, 0.3, len(frame)))
+    dates = pd.to_datetime(frame["Date"])
+    tables = {
+        "as it is": volume,
+        "2,750 times smaller from 2012 on": np.where(dates < "2012", volume, volume / 2750),
+        "in thousands from 2012 on": np.where(dates < "2012", volume, volume / 1000),
+        "doubled from 2012 on": np.where(dates < "2012", volume, volume * 2),
+    }
+    told = {}
+    for name, values in tables.items():
+        table = frame.assign(Volume=values)
+        folder = save(table, "Volume", start=2005)
+        config = load_model(folder)[0].data
+        found = audit(config, GuardConfig(), read_table(config, folder=Path())).findings
+        warned = [each for each in found if each.code == "unlike_training"]
+        assert all(each.severity == "warning" and each.where == "Volume" for each in warned)
+        told[name] = bool(warned)
+        if warned:
+            with pytest.raises(DataError, match=re.escape(warned[0].message.split(" up to ")[0])):
+                predict(folder, config.source)
+        else:
+            predict(folder, config.source)
+    assert told == {name: name not in ("as it is", "doubled from 2012 on") for name in tables}

@@ -12,6 +12,7 @@ from search.verdict import judge
 from storage.verdicts import Verdict
 from trainer.batches import Batch
 from trainer.kernels import compiled
+from trainer.kernels.ready import make_ready
 from trainer.learner import Learner
 from trainer.loop import fit, refit
 from trainer.schedule import pace
@@ -44,7 +45,7 @@ def cosine(settings_of: MakeConfig) -> TrialConfig:
 def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The learning rate that the optimiser uses in each step, as the optimiser itself says."""
     seen: list[float] = []
-    compiled.make_ready()  # or its own call would be seen
+    make_ready()  # or its own call would be seen
     step, update = torch.optim.AdamW.step, compiled.update
 
     def watched(self: torch.optim.AdamW, *args: Any) -> Any:

@@ -10,6 +10,7 @@ from trainer.data.check_leaks import leak_findings
 from trainer.data.check_series import (
     ahead_findings,
     constant_findings,
+    drift_findings,
     made_findings,
     range_findings,
     target_findings,
@@ -57,6 +58,7 @@ def audit(
     counts, believed = _counts(splits), None
     if folds:
         findings += range_findings(built, folds[-1])
+        findings += drift_findings(table, built, folds[-1])
         said, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
         findings += said
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
@@ -79,9 +81,9 @@ def _split_findings(
     found = count_findings(config, splits, built.first)
     times = table.times.sort_values()
     found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
+    found += constant_findings(config, table, built, splits)
     fitting, validation = splits[-1].fitting, splits[-1].validation
     if len(splits[-1].train):
-        found += constant_findings(table, built, slice(int(fitting[0]), int(fitting[-1]) + 1))
         found += target_findings(config, guard, built, np.concatenate([fitting, validation]))
     return found
 

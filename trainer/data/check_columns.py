@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig
 from trainer.data.check_leads import HONEST, made_of_target
+from trainer.data.constancy import is_constant
 from trainer.data.findings import AuditFinding
 from trainer.data.leads import own_returns
 from trainer.data.own_past import without_slots
@@ -179,7 +180,7 @@ def _made_of_returns(config: DataConfig, data: Dataset, returns: Floats | None) 
 
 
 def _correlation(one: npt.NDArray[np.floating], other: Floats) -> float:
-    return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else 0.0
+    return 0.0 if is_constant(one) or is_constant(other) else float(np.corrcoef(one, other)[0, 1])
 
 
 def countdown_findings(table: Table) -> list[AuditFinding]:

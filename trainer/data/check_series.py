@@ -1,15 +1,19 @@
 """Checks of what the transforms made: broken values, constants, outliers, poor targets, looking ahead."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, GuardConfig, Series
+from trainer.data.constancy import constant_series, told_constant
 from trainer.data.features import BuiltSeries, Floats, build_series, lookback
 from trainer.data.findings import AuditFinding, Severity
 from trainer.data.source import Table
+from trainer.data.split import SplitRows
 from trainer.data.windows import Dataset
+from trainer.ranges import looks_at, misfits, spacing
 
 OUTLIER_STD = 10.0
 """Inputs above 10 were seen in the runs that exploded (shared ORIGIN)."""
@@ -81,19 +85,27 @@ def ahead_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list
     return list(found.values())
 
 
-def constant_findings(table: Table, built: BuiltSeries, fitting: slice) -> list[AuditFinding]:
-    """Features and targets with one value in all training rows (`fitting`), whatever else is wrong."""
-    found: list[AuditFinding] = []
-    for name, values in [*built.features.items(), ("target", built.target)]:
-        cells = values.to_numpy(np.float64)[fitting]
-        cells = cells[np.isfinite(cells)]
-        if len(cells) and cells.min() == cells.max():
-            message = (
-                f"{table.source}: {name} is {cells[0]:g} in all {len(cells)} training rows; a constant "
-                "teaches nothing, choose another column or transform"
-            )
-            found.append(AuditFinding("constant_series", "error", str(name), float(cells[0]), None, message))
-    return found
+def constant_findings(
+    config: DataConfig, table: Table, built: BuiltSeries, splits: Sequence[SplitRows]
+) -> list[AuditFinding]:
+    """Features and targets with one value in all training rows of a fold, whatever else is wrong; each once,
+    in the first such fold.
+    """
+    found: dict[str, AuditFinding] = {}
+    for split in splits:
+        if not len(split.train):
+            continue
+        for made in constant_series(config, built, split.fitting):
+            name = "target" if made is None else made
+            values = built.target if made is None else built.features[made]
+            cells = values.to_numpy(np.float64)[split.fitting]
+            cells = cells[np.isfinite(cells)]
+            if name in found or not len(cells):
+                continue
+            fold = split.name and f" {split.name}:"
+            message = f"{table.source}:{fold} {name} {told_constant(cells)}"
+            found[name] = AuditFinding("constant_series", "error", name, float(cells[0]), None, message)
+    return list(found.values())
 
 
 def range_findings(built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
@@ -121,6 +133,29 @@ def range_findings(built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
         bound = f"±{data.scaler.target_clip:g}"
         found += _clip_finding("target_clipped", "target", data.target_clipped, bound)
     return found
+
+
+def drift_findings(table: Table, built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
+    """Why `predict` would refuse this very table for a model of the training rows of `data`: by its own rule,
+    on all rows from the first to the last that have all features.
+    """
+    features = built.features.to_numpy(np.float64)[built.first :]
+    whole = int(np.argmin([*np.isfinite(features).all(axis=1), False]))
+    times = table.times.to_numpy()[built.first :][:whole]
+    found = misfits(looks_at(built, data), spacing(data.times[data.fitting]), features[:whole], times)
+    return [
+        AuditFinding(
+            "unlike_training",
+            "warning",
+            odd.feature,
+            odd.found,
+            odd.limit,
+            f"{odd.message} up to {table.place(built.first + odd.until)}; a column that changes its unit or "
+            "leaves its range makes forecasts of nothing, and predict would refuse this table for a model of "
+            "these training rows: correct the column, or use a return or a ratio of it",
+        )
+        for odd in found
+    ]
 
 
 def _clip_finding(code: str, where: str, share: float, bound: str) -> list[AuditFinding]:

@@ -105,6 +105,8 @@ class BuiltSeries:
     inputs: tuple[tuple[Floats, ...], ...]
     unshifted: Floats
     """The target at its own time: what is known at t."""
+    warm_up: int
+    """Rows before the first that every series can fill: `first`, or more than the table has."""
 
 
 def shift_of(target: Target) -> int:
@@ -158,6 +160,7 @@ def build_series(config: DataConfig, table: Table) -> BuiltSeries:
         features=pd.DataFrame(features, index=table.frame.index),
         target=pd.Series(target, index=table.frame.index, name="target"),
         first=min(max(first, 0), len(target)),
+        warm_up=max(first, 0),
         stop=len(target) - _tail(config.target, target),
         reach=max(of_target, *reaches.values()),
         inputs=tuple(inputs),

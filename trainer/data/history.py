@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, Feature, Series
+from trainer.data.constancy import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,6 +167,6 @@ def _agreement(sizes: Floats, own: Floats) -> float:
     first = len(own) // 2
     known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
     x, y = sizes[:first][known], own[:first][known]
-    if len(x) < _FEWEST_TO_COMPARE or not np.ptp(x) or not np.ptp(y):
+    if len(x) < _FEWEST_TO_COMPARE or is_constant(x) or is_constant(y):
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, Split, last_moment
 from trainer.data.features import BuiltSeries
+from trainer.data.times import told_time
 from trainer.errors import SplitError
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class SplitRows:
     test: Rows
     fitting: Rows
     """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
+    name: str = ""
+    """Which of several folds: `fold 2 of 5, validation 2008-01-02 to 2010-12-31`; empty for the only one."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -85,7 +88,8 @@ def cut_folds(
     else:
         begin = validation + split.embargo
     folds = []
-    for blocks in _held_out(split, np.arange(begin, test - horizon, dtype=np.int64)):
+    held_out = _held_out(split, np.arange(begin, test - horizon, dtype=np.int64))
+    for number, blocks in enumerate(held_out):
         spans = _between(blocks, first, test - horizon, gap, horizon + max(split.embargo, built.reach))
         if split.method != "cpcv":
             spans = spans[:1]  # what lies behind the block is its future
@@ -98,9 +102,21 @@ def cut_folds(
                 validation=np.concatenate(blocks),
                 test=test_rows,
                 fitting=_rows(spans),
+                name=_name(number, len(held_out), blocks, times, offsets) if len(held_out) > 1 else "",
             )
         )
     return tuple(folds)
+
+
+def _name(
+    number: int, count: int, blocks: Sequence[Rows], times: "pd.DatetimeIndex", offsets: Offsets
+) -> str:
+    def when(row: int) -> str:
+        moment = told_time(times[row], None if offsets is None else int(offsets[row]))
+        return moment.removesuffix(" 00:00:00")
+
+    spans = [f"{when(int(block[0]))} to {when(int(block[-1]))}" for block in blocks if len(block)]
+    return f"fold {number} of {count}, validation {' and '.join(spans) or 'without rows'}"
 
 
 def cut_development(
@@ -148,7 +164,7 @@ def _rows(spans: Iterable[tuple[int, int]]) -> Rows:
 def check_counts(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -> None:
     """Raise SplitError unless every split of every fold has rows enough to learn from or to be judged by."""
     advice = _DATE_ADVICE if config.split.fractions is None else _FRACTION_ADVICE
-    for number, split in enumerate(folds):
+    for split in folds:
         short = short_splits(split)
         if not short:
             continue
@@ -156,7 +172,7 @@ def check_counts(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -
             f"{name} has {split.counts[name]} rows and needs {minimum_of(name)}: {advice[name]}"
             for name in short
         )
-        fold = f", fold {number} of {len(folds)}" if len(folds) > 1 else ""
+        fold = split.name and f"; {split.name}"
         raise SplitError(
             f"{config.source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}"
             f"{fold}): {told}"

@@ -5,13 +5,14 @@ overlap, so they are never copied out here.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, TargetKind
+from trainer.data.constancy import constant_series, is_constant, told_constant
 from trainer.data.features import BuiltSeries, Floats, build_series
 from trainer.data.history import History, history_of
 from trainer.data.source import Table
@@ -75,6 +76,8 @@ class Dataset:
     """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
     offsets: Offsets = None
     """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
+    fold: str = ""
+    """Which of several folds, in words, as `SplitRows.name`; empty for the only one."""
 
     def when(self, row: int) -> str:
         """The time of a row of these arrays, on the clock of the source."""
@@ -91,7 +94,7 @@ def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
     training rows.
     """
     built, folds = _usable(config, table)
-    return tuple(_scaled(config, table, built, split) for split in folds)
+    return tuple(_fold(config, table, built, split) for split in folds)
 
 
 def prepare(config: DataConfig, table: Table) -> Dataset:
@@ -119,6 +122,19 @@ def _usable(config: DataConfig, table: Table) -> tuple[BuiltSeries, tuple[SplitR
     return built, folds
 
 
+def _fold(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRows) -> Dataset:
+    """As `_scaled`; its DataError names the fold."""
+    try:
+        return _scaled(config, table, built, split)
+    except DataError as error:
+        raise in_fold(error, split.name) from None
+
+
+def in_fold(error: DataError, name: str) -> DataError:
+    """The same error of a fold of this name; empty: of the only one."""
+    return type(error)(f"{name}: {error}") if name else error
+
+
 def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRows) -> Dataset:
     """Standardised by the fold's own training rows, then clipped."""
     rows = slice(built.first, built.stop)
@@ -130,8 +146,9 @@ def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRo
     bound = _clip_bound(config, target[fitting])
     clipped_target = target if bound is None else np.clip(target, -bound, bound)
     names = tuple(feature.name for feature in config.features)
-    feature_mean, feature_std = _moments(features[fitting], names)
-    target_mean, target_std = _moments(clipped_target[fitting, None], ("the target",))
+    constant = set(constant_series(config, built, split.fitting))
+    feature_mean, feature_std = _moments(features[fitting], names, [name in constant for name in names])
+    target_mean, target_std = _moments(clipped_target[fitting, None], ("the target",), [None in constant])
     scaler = Scaler(
         feature_mean, feature_std, float(target_mean[0]), float(target_std[0]), config.feature_clip, bound
     )
@@ -156,6 +173,7 @@ def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRo
         history=history_of(config, table, built),
         sha256=_fingerprint(table, split),
         offsets=None if table.offsets is None else table.offsets[rows],
+        fold=split.name,
     )
 
 
@@ -197,16 +215,16 @@ def _require_finite(config: DataConfig, table: Table, built: BuiltSeries) -> Non
             )
 
 
-def _moments(values: Floats, names: tuple[str, ...]) -> tuple[Floats, Floats]:
+def _moments(
+    values: Floats, names: tuple[str, ...], made_of_constants: Sequence[bool]
+) -> tuple[Floats, Floats]:
     """Mean and standard deviation of each column; ColumnError where a column cannot be standardised."""
     with np.errstate(all="ignore"):
         mean, std = values.mean(axis=0), values.std(axis=0)
-    for name, column, spread in zip(names, values.T, std, strict=True):
-        if column.min() == column.max() or spread == 0:
-            raise ColumnError(
-                f"{name} is {column[0]:g} in all {len(column)} training rows; a constant teaches nothing, "
-                "choose another column, transform or clip"
-            )
+    constant = is_constant(values) | np.array(made_of_constants)
+    for name, column, spread, one in zip(names, values.T, std, constant, strict=True):
+        if one or spread == 0:
+            raise ColumnError(f"{name} {told_constant(column)}")
         if not np.isfinite(spread):
             raise ColumnError(
                 f"{name} reaches {np.abs(column).max():g} in the training rows, too large to standardise; "

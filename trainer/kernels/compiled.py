@@ -1,32 +1,27 @@
 """The forecaster's forward and backward pass, its loss and its update, as compiled loops on NumPy arrays.
 
-Everything that Numba compiles stands in this file: its cache on disk looks at the file of the function that
-is called, and would not notice a change in another one. Float32 is what trains; float64, with the tanh of
-the C library, is there for tests of the gradients.
+Everything that Numba compiles stands in this file: what is kept on disk (`cache.py`) is used as long as this
+file and `workspace.py` are what they were. Float32 is what trains; float64, with the tanh of the C library,
+is there for tests of the gradients.
 
 Shapes: S steps, B windows, F features, H units, L layers. The gates of a cell are stacked as PyTorch stacks
 them: reset, update, new. Nothing here is told that numbers are finite: NaN and infinity go their way, so that
 the guard sees them. Sums may be reordered and products fused with them; the order is fixed when it compiles.
 """
 
-import logging
 import math
-import pickle
 from collections.abc import Callable
-from functools import cache, partial
-from time import perf_counter
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from trainer.errors import TrainerError
-from trainer.kernels.workspace import GATES, Array, Workspace, workspace
+from trainer.kernels.cache import KernelCache
+from trainer.kernels.workspace import GATES, Array, Workspace
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-log = logging.getLogger("ballast.trainer")
 
 _UNPACKED = 1_000_000
 """Multiply-adds up to which OpenBLAS multiplies small matrices in place, without packing them first."""
@@ -36,11 +31,10 @@ _fast = partial(njit, fastmath={"contract", "arcp", "nsz", "reassoc"}, nogil=Tru
 
 
 def _compiled(function: Function) -> Function:
-    """Compile when it is first called, once per machine where a folder for the cache can be written."""
-    try:
-        return cast(Function, _fast(cache=True)(function))
-    except RuntimeError:  # what Numba raises where it can write neither beside this file nor in the home
-        return cast(Function, _fast()(function))
+    """Compile when it is first called, once per machine where a folder can keep it."""
+    dispatcher = _fast()(function)
+    dispatcher._cache = KernelCache(function)
+    return cast(Function, dispatcher)
 
 
 def _tanh(x: float) -> float:
@@ -308,34 +302,3 @@ def update(
         first[i] = m
         second[i] = v
         flat[i] = p - rate * m / (np.sqrt(v) / root + eps)
-
-
-@cache
-def make_ready() -> None:
-    """Compile, or load what an earlier process has compiled: seconds that are to fall into no epoch.
-
-    Raises TrainerError where the folder in which it is kept is full, or what is in it is damaged.
-    """
-    began = perf_counter()
-    try:
-        _call_all()
-    except (OSError, EOFError, pickle.UnpicklingError) as error:
-        folder = cast(Any, forward).stats.cache_path
-        raise TrainerError(
-            f"what is compiled for this processor is kept in {folder}, which is full or damaged ({error}); "
-            f"try: rm {folder}/compiled.*.nb?"
-        ) from None
-    if (seconds := perf_counter() - began) > 1:
-        log.info("compiled for this processor in %.1f s", seconds)
-
-
-def _call_all() -> None:
-    """Each function once, with arrays of the types that training has."""
-    flat, x = np.zeros(GATES * 4 + 2, np.float32), np.zeros((1, 1, 1), np.float32)
-    for is_followed in (False, True):
-        work = workspace((1, 1), 1, 1, dropout=False, backward=is_followed)
-        forward(flat, x, work)
-    squared_error(flat, work)
-    backward(flat, x, work, flat.copy())
-    norm(flat)
-    update(flat, flat.copy(), np.zeros((2, flat.size), np.float32), 1.0, 0.0, 0.0, 1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from trainer.config import KernelName, TrialConfig
 from trainer.kernels import compiled
 from trainer.kernels.kernel import Pass
+from trainer.kernels.ready import make_ready
 from trainer.kernels.workspace import Workspace, workspace
 from trainer.model import GRUForecaster, flat_copy
 
@@ -40,7 +41,7 @@ class FusedKernel:
         ):
             parameter.data, parameter.grad = weight, gradient
         self._steps, self._norm = 0, 0.0
-        compiled.make_ready()
+        make_ready()
         self._workspaces: dict[tuple[int, int, bool], Workspace] = {}
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
@@ -95,7 +96,10 @@ class FusedKernel:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take a copy of `state`."""
         saved = state["state"][0]
-        self._steps = int(saved["step"])
+        steps = int(saved["step"])
+        if not 0 <= steps < 2**62:
+            raise ValueError(f"{steps} is no number of steps")
+        self._steps = steps
         self._averages.copy_(torch.stack([saved["exp_avg"], saved["exp_avg_sq"]]))
 
     def _workspace(self, x: Tensor, *, backward: bool) -> Workspace:

@@ -71,7 +71,7 @@ def kernel_name(asked: KernelName, device: torch.device) -> KernelName:
 def load_kernel(asked: KernelName, device: torch.device) -> None:
     """Have ready what `make_kernel` would import and compile; raises as `kernel_name`."""
     if kernel_name(asked, device) == "fused":
-        from trainer.kernels.compiled import make_ready
+        from trainer.kernels.ready import make_ready
 
         make_ready()
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from trainer.data.windows import Dataset
+from trainer.data.windows import Dataset, in_fold
 from trainer.errors import DataError
 from trainer.rivals.regressors import (
     HAR_DAYS,
@@ -73,8 +73,15 @@ def baseline_losses(data: Dataset, rows: Rows) -> dict[str, float]:
 
 def mean_baseline_losses(folds: Sequence[Dataset]) -> dict[str, float]:
     """The same on the validation rows of each fold, and of these the mean over folds."""
-    losses = [baseline_losses(data, data.validation) for data in folds]
+    losses = [_fold_losses(data) for data in folds]
     return {name: fmean(each[name] for each in losses) for name in losses[0]}
+
+
+def _fold_losses(data: Dataset) -> dict[str, float]:
+    try:
+        return baseline_losses(data, data.validation)
+    except DataError as error:
+        raise in_fold(error, data.fold) from None
 
 
 def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainer.data.constancy import is_constant
 from trainer.rivals.regressors import Floats
 
 _PENALTIES = np.logspace(-4, 6, 21)
@@ -62,7 +63,7 @@ def ridge(x: Floats, y: Floats, x_new: Floats, *, gap: int) -> Floats:
     rows overlap, so that rows must not be left out at random. Hoerl & Kennard (1970), "Ridge Regression".
     """
     mean, std = x.mean(axis=0), x.std(axis=0)
-    std[std == 0] = 1.0
+    std[is_constant(x)] = 1.0
     x, x_new = (x - mean) / std, (x_new - mean) / std
     errors = np.zeros(len(_PENALTIES))
     for train, held in _forward(len(y), gap):

@@ -100,6 +100,10 @@ def rival_losses(folds: Sequence[Dataset], rivals: Sequence[Rivals]) -> RivalLos
         each.losses(data.target[data.validation].astype(np.float64))
         for data, each in zip(folds, rivals, strict=True)
     ]
-    absent = {name: reason for each in rivals for name, reason in each.absent.items()}
+    absent = {
+        name: f"{data.fold}: {reason}" if data.fold else reason
+        for data, each in zip(folds, rivals, strict=True)
+        for name, reason in each.absent.items()
+    }
     names = [name for name in losses[0] if name not in absent]
     return RivalLosses({name: fmean(each[name] for each in losses) for name in names}, absent)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from trainer.data.constancy import is_constant
 from trainer.data.history import History
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
@@ -79,7 +80,7 @@ def _variance_ahead(returns: Floats, data: Dataset) -> Floats:
     start = first_known(returns)
     fitting = data.fitting[data.fitting >= start]
     scale = float(returns[fitting].std())
-    if not scale > 0:
+    if is_constant(returns[fitting]):
         raise RivalError("the returns do not vary in the training rows")
     scaled = returns[start:] / scale
     model = arch_model(scaled[fitting - start], mean="Constant", vol="GARCH", p=1, q=1, rescale=False)

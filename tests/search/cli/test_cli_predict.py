@@ -1,5 +1,6 @@
 """`ballast predict`: forecasts from a folder that was carried away, and refusals in one sentence."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,3 +111,21 @@ def test_a_folder_that_is_no_model_is_one_sentence(model: Path, ballast: "Ballas
     assert told.told == [
         "ballast: . is not a model folder: it has no model.json; make one: ballast train best.yaml --save ."
     ]
+
+
+def test_text_of_a_model_that_somebody_sent_does_not_reach_the_terminal_as_it_is(
+    model: Path, ballast: "Ballast"
+) -> None:
+    described = json.loads((model / "model.json").read_text())
+    hostile = "\x1b]0;owned\x07\x9b2J\u202eunit\nballast: all is well"
+    described["target"]["unit"] = hostile
+    for part in (described["features"], described["data"]["features"]):
+        part[0]["name"] = hostile
+    (model / "model.json").write_text(json.dumps(described))
+    told = ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv")
+    assert told.code == 0, told.err
+    assert r"forecasts of \x1b]0;owned\x07\x9b2J\u202eunit" in told.out
+    shape = ballast("predict", model, "--data", "new.csv", "--json")
+    assert shape.json["unit"] == hostile  # the same, once it is read as JSON
+    told_too = told.out + told.err + shape.out + shape.err
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(told_too)

@@ -152,6 +152,7 @@ def test_an_output_that_is_full_is_one_sentence(write_study: "WriteStudy", balla
     assert told.returncode == 2
 
 
+@pytest.mark.slow
 def test_the_dashboard_serves_the_studies_of_the_store_until_ctrl_c(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.search.conftest import Ballast
 
 
+@pytest.mark.slow
 def test_a_registered_model_forecasts_as_the_trial_did(
     store: Store, ballast: "Ballast", uri: str, client: "MlflowClient", tmp_path: Path
 ) -> None:

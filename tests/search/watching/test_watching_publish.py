@@ -112,6 +112,7 @@ def test_the_page_of_a_study_has_its_note_plots_and_metric_name(
     assert told["skill shown"] in (True, False)
 
 
+@pytest.mark.slow
 def test_what_people_add_to_a_note_stays_and_the_rest_is_written_anew(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -213,6 +214,7 @@ def test_pictures_stop_where_they_would_take_more_than_their_share(
     assert [row.kind for row in query.artifacts(run.store, "small", 0)] == ["log", "settings", "curves"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_has_just_begun_does_not_import_what_draws_pictures(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,6 +390,7 @@ def test_the_settings_file_of_a_trial_is_its_configuration(
     assert {key: again[key] for key in used} == used
 
 
+@pytest.mark.slow
 def test_the_page_is_written_anew_after_a_verification(
     write_study: "WriteStudy", launch: "Launch", answer: "Answer"
 ) -> None:

@@ -1,5 +1,7 @@
 """`ballast report`: one file about a study, whatever its name and its trials."""
 
+import errno
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,7 +57,7 @@ def test_a_report_tells_everything_that_a_colleague_asks(small: "Launched") -> N
     view = study_view(small.store, "small")
     plot = Plot("skill", "Skill", "…", {"data": [], "layout": {}})
 
-    page = report(view, [plot], " --store sqlite:///x.db")
+    page = report(view, [plot], "sqlite:///x.db")
 
     sections = [block.text for block in page if isinstance(block, Heading) and block.level == 2]
     assert sections == [
@@ -134,10 +136,14 @@ def test_a_place_that_cannot_be_written_to_is_told_in_one_sentence(
 
 
 def test_an_older_report_stays_whole_where_the_new_one_cannot_be_written(
-    small: "Launched", ballast: "Ballast"
+    small: "Launched", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("report.html").write_text("older")
-    Path("report.html.part").mkdir()
+
+    def full(source: object, target: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
 
     done = ballast("report", "small", "-o", "report.html")
 

@@ -90,7 +90,7 @@ def test_a_study_note_says_the_result_first_and_how_to_take_it_away(
     store = launch(write_study(models={"gru": {"head_gain": 0.5}})).store
     view = study_view(store, "small")
 
-    note = study_note(view, " --store sqlite:///x.db")
+    note = study_note(view, "sqlite:///x.db")
 
     assert note[0] == Paragraph(view.summary.sentence(), strong=True)
     above = view.summary.above_naive

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from benchmarks.throughput.study import NAME, Subject, fill_ballast
 from search.artifacts import artifact_folder
 from search.config.resolve import resolve
-from search.dashboard import application, read_only
+from search.dashboard import application
 from search.data import load
 from search.errors import RequestError
 from search.optuna_attributes import put_of_study
@@ -20,6 +20,7 @@ from search.optuna_storage import optuna_storage
 from search.watching import answers
 from search.watching.figures import PLOTS
 from search.watching.publish import publish_study
+from search.watching.request_checks import read_only
 from search.watching.showcase import Showcase
 from storage import query
 from storage.engine import Store, open_store
@@ -245,3 +246,60 @@ def test_a_study_deleted_at_the_dashboard_is_not_taken_up_under_its_old_numbers(
     assert ask(application(run.store, Showcase(run.store)), "/api/studies/1", "DELETE")[0][:3] == "204"
     with pytest.raises(RequestError, match=r"deleted at a dashboard.*--name small-2"):
         launch(write_study(), "study.trials=2")
+
+
+SHOWN_FILES = {"a.png", "a.jpg", "a.gif", "a.webp"}
+SAVED_FILES = {
+    "a.html", "a.htm", "a.xhtml", "a.xht", "a.svg", "a.xml", "a.js", "a.mjs", "a.css", "a.pdf", "a.json",
+    "a.csv", "a.txt",
+    "a.swf", "a.wasm", "a.mht", "a.unknown", "a", "a.png.html", "a.ico", "a.mp4", ".html", "a.HTML",
+}  # fmt: skip
+
+
+def test_an_uploaded_file_is_saved_unless_it_is_a_picture_without_scripts(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(), "study.trials=1")
+    served = application(run.store, Showcase(run.store))
+    for name in sorted(SHOWN_FILES | SAVED_FILES):
+        sent = {"file": "data:text/html;base64,PHNjcmlwdD4=", "filename": name}
+        status, body = ask(served, "/api/artifacts/1", "POST", sent=sent)
+        assert status == "201 Created"
+        code, headers = headers_of(served, f"/artifacts/1/{json.loads(body)['artifact_id']}")
+        assert code == "200 OK"
+        assert ("attachment" in headers.get("Content-Disposition", "")) is (name in SAVED_FILES), name
+        assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        kind = headers["Content-Type"]
+        embedded = {"a.svg": "image/svg+xml", "a.mp4": "video/mp4"}.get(name, "application/octet-stream")
+        assert kind.startswith("image/") if name in SHOWN_FILES else kind == embedded
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/html", "TEXT/HTML; x=image/png", "image/svg+xml", "image/png, text/html", ""]
+)
+def test_a_type_that_the_store_claims_is_not_believed(
+    write_study: "WriteStudy", launch: "Launch", kind: str
+) -> None:
+    run = launch(write_study(**SHOWN), "study.trials=1")
+    served = application(run.store, Showcase(run.store))
+    artifact = json.loads(ask(served, "/api/studies/1")[1])["trials"][0]["artifacts"][0]["artifact_id"]
+    meta = json.dumps({"artifact_id": artifact, "mimetype": kind, "encoding": None, "filename": "a.png"})
+    run.study.optuna._storage.set_study_system_attr(1, f"artifacts:{artifact}", meta)
+    _, headers = headers_of(served, f"/artifacts/1/{artifact}")
+    assert headers["Content-Disposition"] == "attachment"
+    assert headers["Content-Type"] in {"application/octet-stream", "image/svg+xml"}
+
+
+def headers_of(served: Any, path: str) -> tuple[str, dict[str, str]]:
+    """The status and headers of an answer."""
+    said: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": path,
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+    }
+    answer = served(environ, lambda status, headers, *_: said.extend([status, dict(headers)]))
+    if hasattr(answer, "close"):
+        answer.close()
+    return said[0], said[1]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import math
+import os
 import pickle
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,10 +109,10 @@ def replaced_by_a_folder(file: Path) -> None:
 
 
 DAMAGES: dict[Callable[[Path], None], str] = {
-    cut_short: "it is damaged: its digest is not that of what it holds",
+    cut_short: "it is damaged, or no worker of this study wrote it: its digest is wrong",
     cut_in_its_head: "it is damaged: it ends in its head",
     emptied: "it does not begin with 'ballast checkpoint 3'",
-    zeroed_in_the_middle: "it is damaged: its digest is not that of what it holds",
+    zeroed_in_the_middle: "it is damaged, or no worker of this study wrote it: its digest is wrong",
     replaced_by_weights: "it does not begin with 'ballast checkpoint 3'",
     replaced_by_a_folder: "Is a directory",
 }
@@ -202,8 +205,11 @@ def test_a_checkpoint_that_cannot_be_written_costs_one_warning_and_nothing_else(
 
 def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sealed.write(path, OWNER, b"before")
-    # The device of the kernel that is always full stands in for the file that is written aside.
-    path.with_name(f"{path.name}.part").symlink_to("/dev/full")
+
+    def full(source: object, target: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left on device"):
         sealed.write(path, OWNER, b"after")
     assert sealed.read(path, OWNER) == b"before"
@@ -212,7 +218,7 @@ def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: py
 
 def test_what_a_kill_left_half_written_is_not_read_and_is_forgotten_with_the_rest(path: Path) -> None:
     sealed.write(path, OWNER, b"whole\nwith lines\n")
-    path.with_name(f"{path.name}.part").write_bytes(b"ballast check")
+    path.with_name(".ballast-0123456789abcdef.part").write_bytes(b"ballast check")
     assert sealed.read(path, OWNER) == b"whole\nwith lines\n"
     sealed.forget(path)
     assert list(path.parent.iterdir()) == []
@@ -223,3 +229,57 @@ def test_a_seal_that_is_not_mine_is_refused(path: Path) -> None:
     sealed.write(path, OWNER, b"whole")
     with pytest.raises(CheckpointError, match="it is of another configuration, seed, table or version"):
         sealed.read(path, "another")
+
+
+def test_a_checkpoint_that_was_not_signed_with_the_key_of_the_study_is_ignored(
+    data: Dataset, path: Path, unbroken: TrialResult, caplog: pytest.LogCaptureFixture
+) -> None:
+    for other in ({}, {"checkpoint_key": b"another"}):
+        path.unlink(missing_ok=True)
+        halted(data, path, **other)
+        result = trial(data, path, checkpoint_key=b"the study's")
+        assert (result.resumed_from, bits(result)) == (None, bits(unbroken))
+    assert "no worker of this study wrote it" in caplog.text
+    assert trial(data, path, checkpoint_key=b"the study's").resumed_from == EPOCHS - 1
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("folds", 0, "good", "weights", "head.bias"), torch.zeros(3)),
+        (("folds", 0, "best_weights", "head.bias"), torch.zeros(1, dtype=torch.float64)),
+        (("folds", 0, "good", "optimizer", "state", 0, "step"), 10**30),
+        (("folds", 0, "good", "optimizer"), []),
+        (("folds", 0, "step"), {}),
+        (("random", "cpu"), torch.zeros(3)),
+    ],
+)
+def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
+    data: Dataset, path: Path, unbroken: TrialResult, place: tuple[Any, ...], value: Any
+) -> None:
+    halted(data, path)
+    owner = identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    plain = torch.load(io.BytesIO(sealed.read(path, owner)), weights_only=True)
+    *outer, last = place
+    part = plain
+    for key in outer:
+        if isinstance(part[key], tuple):
+            part[key] = list(part[key])
+        part = part[key]
+    part[last] = value
+    sealed.write(path, owner, saved_by_torch(plain))
+    result = trial(data, path)
+    assert (result.resumed_from, bits(result)) == (None, bits(unbroken))
+
+
+def test_no_damage_to_the_bytes_under_a_right_digest_is_an_error(data: Dataset, path: Path) -> None:
+    halted(data, path)
+    owner = identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    payload, drawn = sealed.read(path, owner), random.Random(14)
+    loaded = []
+    for _ in range(200):
+        damaged, at = bytearray(payload), drawn.randrange(len(payload))
+        damaged[at : at + drawn.choice([0, 1, 40])] = drawn.randbytes(drawn.choice([0, 1, 9]))
+        sealed.write(path, owner, bytes(damaged))
+        loaded.append(CheckpointFile(path, owner).load())
+    assert None in loaded

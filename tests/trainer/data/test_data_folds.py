@@ -326,7 +326,8 @@ def test_a_short_fold_is_named_with_its_number(settings: Settings, table: Table)
     built = build_series(config, table)
     with pytest.raises(
         SplitError,
-        match=r"after a warm-up of 1 \(seq_len 5, fold 0 of 10\): validation has 19 rows and needs 20",
+        match=r"after a warm-up of 1 \(seq_len 5; fold 0 of 10, validation 2000-01-03 to \S+\): validation "
+        "has 19 rows and needs 20",
     ):
         check_counts(config, cut_folds(config, table.times, built), built.first)
 

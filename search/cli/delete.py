@@ -1,0 +1,60 @@
+"""`ballast delete`: remove a study, Optuna's part and ours."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.text import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from search.removal import Removal
+
+_EPILOG = "Example: ballast delete sp500-volatility --dry-run"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="delete", epilog=_EPILOG)(delete)
+
+
+def delete(
+    name: StudyName,
+    store: StoreUrl = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even while workers are at work on it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a study with its trials, logs and files; which rows it has used stays on record."""
+    from search.errors import RequestError
+    from search.removal import delete_study
+
+    opened = existing_store(store)
+    found = delete_study(opened, name, force=force, dry_run=True)
+    if not dry_run:
+        if not yes and not sys.stdin.isatty():
+            raise RequestError(
+                f"deleting study {name!r} cannot be undone; add --yes, or look first with --dry-run"
+            )
+        if not yes:
+            typer.echo("\n".join(_told(found)), err=True)
+            typer.confirm(f"Delete study {name!r} in {opened.shown_url}?", abort=True, err=True)
+        found = delete_study(opened, name, force=force)
+    if as_json:
+        print_json({**vars(found), "files": [str(path) for path in found.files], "deleted": not dry_run})
+    else:
+        say("\n".join([*_told(found), *([] if dry_run else [f"study {name!r} is deleted"])]))
+
+
+def _told(found: "Removal") -> "Iterator[str]":
+    yield f"goes: {sum(found.rows.values())} rows of study {found.study!r}, {found.trials} of them trials"
+    for path in found.files:
+        yield f"goes: {path}"
+    yield f"stays: {found.evaluations} scorings of its configurations, and which rows its trials have used"
+    for name in found.continued_by:
+        yield f"stays: the trials that study {name!r} has taken over from it"
+    yield "stays: exported files, model folders, what MLflow was sent, and files on other machines"

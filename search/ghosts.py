@@ -1,0 +1,60 @@
+"""Studies on record that Optuna does not know any more: somebody deleted its part, at a dashboard or in code.
+
+Optuna's tables are asked by SQL: `ballast status` would wait a second for the import of Optuna.
+"""
+
+import shlex
+
+from sqlalchemy import func, inspect, select, text
+
+from search.errors import RequestError
+from storage import query
+from storage.commands import command
+from storage.engine import Store
+from storage.patience import patient
+from storage.tables import Study, Trial
+
+_KNOWN_TO_OPTUNA = text(
+    "SELECT studies.study_name, count(trials.trial_id) FROM studies "
+    "LEFT JOIN trials ON trials.study_id = studies.study_id GROUP BY studies.study_name"
+)
+
+
+@patient
+def ghosts(store: Store) -> list[str]:
+    """The names of all studies on record that are not in Optuna, or were made anew there, so that trials on
+    record are not in it; oldest first.
+    """
+    recorded = select(Study.name, func.max(Trial.number)).outerjoin(Trial, Trial.study == Study.name)
+    with store.reading() as session:
+        connection = session.connection()
+        # Ours first: whatever a worker puts on record meanwhile is in Optuna already.
+        ours = connection.execute(
+            recorded.group_by(Study.name, Study.created_at).order_by(Study.created_at)
+        ).all()
+        has_tables = inspect(connection).has_table("studies")
+        theirs = dict(connection.execute(_KNOWN_TO_OPTUNA).all()) if has_tables else {}
+    return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
+
+
+def is_ghost(store: Store, name: str) -> bool:
+    """Whether a study on record is one. Raises StudyUnknown."""
+    query.next_number(store, name)
+    return name in ghosts(store)
+
+
+def told(store: Store, name: str) -> str:
+    """What is said of a ghost, with the command that removes it."""
+    return (
+        f"study {name!r} is on record, but Optuna does not know it any more: it was deleted at a dashboard "
+        "or in code. What is on record can still be read and exported; remove it with: "
+        f"{command('delete', name, store=store.url)}"
+    )
+
+
+def refuse_ghost(store: Store, name: str) -> None:
+    """Raise RequestError for a ghost: the trials of a study made anew would get the numbers of those on
+    record.
+    """
+    if is_ghost(store, name):
+        raise RequestError(f"{told(store, name)}; or start another study: --name {shlex.quote(f'{name}-2')}")

@@ -1,0 +1,175 @@
+"""Renames a study: both parts, whatever names it in the store, and the folder of its files, as one change."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.storages._rdb import models
+from sqlalchemy import Table, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from search.config.layers import Layer
+from search.continuation import recorded_value
+from search.errors import RequestError
+from search.files import study_files
+from search.inheritance import CONTINUED_FROM, TAKEN_FROM
+from search.whole_study import KEPT, STUDIES, delete_ours, has_optuna_part, lock_both, refuse_at_work
+from storage import query, tables
+from storage.commands import command
+from storage.engine import Store
+from storage.errors import StudyExists
+from storage.evaluations import SEARCH
+
+_NAME = "study.name"
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A study under its new name."""
+
+    old: str
+    new: str
+    trials: int
+    folder: Path | None
+    """The folder of its files, if there is one on this machine."""
+
+
+def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Renamed:
+    """Rename a study in one transaction.
+
+    Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for an empty
+    name, and while workers are at work, unless told to by `force`.
+
+    The folder is moved before the transaction ends, and back if that fails; called again after it was killed
+    in between, this finds the folder moved. Studies that continue from it name it by its new name, and what
+    was exported under the old one is still known to be its: see `query.current_name`.
+    """
+    if not new.strip():
+        raise RequestError(
+            f"a study needs a name, and {new!r} is none; type: {command('rename', old, 'NEW')}"
+        )
+    study = query.study(store, old)
+    if not force:
+        refuse_at_work(store, old, f"rename {shlex.quote(old)} {shlex.quote(new)}")
+    configured = recorded_value("storage.files", query.setting_stacks(store, old))
+    folders = (
+        study_files(store.url, configured, old).folder,
+        study_files(store.url, configured, new).folder,
+    )
+    moved = False
+    try:
+        with store.session() as session:
+            _refuse_taken(session, store, new)
+            lock_both(session, old)
+            _copy_ours(session, old, new)
+            _point_at(session, old, new, folders)
+            delete_ours(session, old)
+            _say_so(session, study, new)
+            _rename_in_optuna(session, old, new)
+            moved = _move(*folders)
+    except BaseException:
+        if moved:
+            folders[1].rename(folders[0])
+        raise
+    trials = query.next_number(store, new)
+    return Renamed(old, new, trials, folders[1] if folders[1].is_dir() else None)
+
+
+def _refuse_taken(session: Session, store: Store, new: str) -> None:
+    if session.get(tables.Study, new) is not None or has_optuna_part(session, new):
+        raise StudyExists(
+            f"study {new!r} is in {store.shown_url} already; choose another name, or remove that one with: "
+            f"{command('delete', new)}"
+        )
+
+
+def _copy_ours(session: Session, old: str, new: str) -> None:
+    """Rows refer to others by the name: all are inserted under the new one before those of the old one go."""
+    for table in tables.Row.metadata.sorted_tables:
+        if table not in KEPT:
+            named = _name_column(table)
+            columns = [column for column in table.c if column.name != "id"]
+            rows = select(*(literal(new) if column.name == named else column for column in columns))
+            rows = rows.where(table.c[named] == old).order_by(*table.primary_key)
+            session.connection().execute(insert(table).from_select([c.name for c in columns], rows))
+
+
+def _name_column(table: Table) -> str:
+    return "name" if table is tables.Study.__table__ else "study"
+
+
+def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) -> None:
+    """What names the study from elsewhere: copies of its trials, its evaluations, studies that continue from
+    it, and its files.
+    """
+    trial, evaluation = tables.Trial, tables.Evaluation
+    session.execute(update(trial).where(trial.source_study == old).values(source_study=new))
+    session.execute(
+        update(evaluation).where((evaluation.study == old) & (evaluation.kind != SEARCH)).values(study=new)
+    )
+    for study in session.scalars(select(tables.Study)):
+        if study.facts.get(CONTINUED_FROM) == old:
+            study.facts = {**study.facts, CONTINUED_FROM: new}
+    before, after = (f"{folder}/" for folder in folders)
+    for artifact in session.scalars(select(tables.Artifact).where(tables.Artifact.study == new)):
+        if artifact.path.startswith(before):
+            artifact.path = after + artifact.path.removeprefix(before)
+
+
+def _say_so(session: Session, before: tables.Study, new: str) -> None:
+    """The name as one more layer of its setting, and for workers, who resolve the study from its texts."""
+    study = session.get(tables.Study, new)
+    assert study is not None, "it was just inserted"
+    study.facts = {**study.facts, query.FORMERLY: [*study.facts.get(query.FORMERLY, ()), before.name]}
+    if study.sources is not None:
+        sets = [each for each in study.sources["sets"] if each.partition("=")[0].strip() != _NAME]
+        study.sources = {
+            **study.sources,
+            "sets": [*sets, f"{_NAME}={json.dumps(new, ensure_ascii=False)}"],
+        }
+    layers = select(tables.Setting).where(
+        tables.Setting.study == new, tables.Setting.trial.is_(None), tables.Setting.key == _NAME
+    )
+    session.add(
+        tables.Setting(
+            study=new,
+            key=_NAME,
+            position=len(session.scalars(layers).all()),
+            layer=str(Layer.CLI),
+            origin="ballast rename",
+            requested=new,
+            effective=new,
+            reason=f"it was {before.name!r} before",
+        )
+    )
+
+
+def _rename_in_optuna(session: Session, old: str, new: str) -> None:
+    """Its own name, and that by which studies that continue from it know which trials they have taken."""
+    if not has_optuna_part(session, old):
+        return
+    session.execute(update(STUDIES).where(STUDIES.c.study_name == old).values(study_name=new))
+    attribute = models.TrialUserAttributeModel
+    for row in session.scalars(select(attribute).where(attribute.key == TAKEN_FROM)):
+        origin: Mapping[str, Any] = json.loads(row.value_json)
+        if origin["study"] == old:
+            row.value_json = json.dumps({**origin, "study": new})
+
+
+def _move(before: Path, after: Path) -> bool:
+    """Move the folder, if it is there; whether it was. In its place a run may have left an empty one."""
+    if not before.is_dir():
+        return False
+    try:
+        with suppress(FileNotFoundError):
+            after.rmdir()
+        before.rename(after)
+    except OSError as error:
+        raise RequestError(
+            f"{before} cannot be moved to {after} ({error.strerror}); nothing was renamed"
+        ) from None
+    return True

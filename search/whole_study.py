@@ -1,0 +1,63 @@
+"""A study as a whole, Optuna's part and ours: who is at work on it, its lock, and its rows."""
+
+from typing import Any
+
+from optuna.storages._rdb import models
+from sqlalchemy import delete, func, inspect, select
+from sqlalchemy.orm import Session
+
+from search.desertion import at_work
+from search.errors import RequestError
+from storage import tables
+from storage.engine import Store
+
+STUDIES: Any = models.StudyModel.__table__
+TRIALS: Any = models.TrialModel.__table__
+KEPT = (tables.Evaluation.__table__,)
+"""What has been scored stays scored, whatever becomes of the study."""
+
+
+def refuse_at_work(store: Store, name: str, command: str) -> None:
+    """Raise RequestError where workers are entered that are not known to be gone, naming them."""
+    workers = [row.worker for row in at_work(store, name)]
+    if workers:
+        raise RequestError(
+            f"{len(workers)} workers are at work on study {name!r}: {', '.join(workers)}; "
+            f"end them first, or if they are gone, run: ballast {command} --force"
+        )
+
+
+def lock_both(session: Session, name: str) -> None:
+    """Let nobody write to the study until the transaction ends; SQLite has one writer anyway."""
+    session.execute(select(tables.Study.name).where(tables.Study.name == name).with_for_update())
+    session.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_name == name).with_for_update())
+
+
+def has_optuna_part(session: Session, name: str) -> bool:
+    """Whether Optuna knows the study."""
+    if not inspect(session.connection()).has_table("studies"):
+        return False
+    return session.scalar(select(func.count()).where(STUDIES.c.study_name == name)) != 0
+
+
+def delete_ours(session: Session, name: str) -> dict[str, int]:
+    """Delete the study's rows but those of KEPT, those first that refer to others; how many of each table."""
+    counts = {}
+    for table in reversed(tables.Row.metadata.sorted_tables):
+        if table not in KEPT:
+            column = table.c.name if table is tables.Study.__table__ else table.c.study
+            counts[table.name] = session.connection().execute(delete(table).where(column == name)).rowcount
+    return counts
+
+
+def delete_optunas(session: Session, name: str) -> dict[str, int]:
+    """The same of Optuna's part."""
+    study = select(STUDIES.c.study_id).where(STUDIES.c.study_name == name)
+    trials = select(TRIALS.c.trial_id).where(TRIALS.c.study_id.in_(study))
+    counts = {}
+    for table in reversed(models.BaseModel.metadata.sorted_tables):
+        of_trial = table is not TRIALS and "trial_id" in table.c
+        if of_trial or "study_id" in table.c:
+            rows = table.c.trial_id.in_(trials) if of_trial else table.c.study_id.in_(study)
+            counts[table.name] = session.connection().execute(delete(table).where(rows)).rowcount
+    return counts

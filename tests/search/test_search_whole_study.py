@@ -1,0 +1,264 @@
+"""A study is deleted or renamed whole: Optuna's part, ours, and its files, on both kinds of store."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import pytest
+from sqlalchemy import inspect, text
+
+from search import removal, renaming, searches
+from search.agreement import disagreements
+from search.config.resolve import resolve
+from search.data import load
+from search.errors import RequestError
+from search.evaluations import validated_rows
+from search.ghosts import ghosts
+from search.optuna_storage import optuna_storage
+from search.progress import Silence
+from search.removal import delete_study
+from search.renaming import rename_study
+from search.runner import run
+from search.study import OpenStudy, open_study
+from storage import query, workers
+from storage.check import check
+from storage.engine import Store, open_store
+from storage.errors import StudyExists, StudyUnknown
+
+if TYPE_CHECKING:
+    from tests.search.conftest import Answer, WriteStudy
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., OpenStudy]
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    store = open_store(store_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def launched(store: Store) -> Run:
+    def launched(path: Path, *sets: str, continue_from: str | None = None) -> OpenStudy:
+        resolved = resolve(path, sets)
+        study = open_study(resolved, load(resolved), store, continue_from=continue_from)
+        run(study, Silence(), lambda: False)
+        return study
+
+    return launched
+
+
+def rows_of(store: Store) -> dict[str, int]:
+    """How many rows each table has, but those of versions."""
+    with store.engine.connect() as connection:
+        names = [name for name in inspect(connection).get_table_names() if "version" not in name]
+        counts = {name: connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in names}
+    return {name: count for name, count in counts.items() if count}
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+PUBLISHED: dict[str, Any] = {"tracking": {"dashboard": True}, "study": {"trials": 2}}
+
+
+def test_a_deleted_study_leaves_nothing_but_what_it_has_scored(
+    write_study: "WriteStudy", launched: Run, store: Store, answer: "Answer", tmp_path: Path
+) -> None:
+    path = write_study(study={"trials": 2}, storage={"files": "files"})
+    launched(path)
+    answer(store, 0, "holds")
+    done = delete_study(store, "small")
+    assert done.trials == 2
+    assert done.evaluations == 1
+    assert files_of(tmp_path / "files") == []
+    assert rows_of(store) == {"ballast_looks": 2}
+    with pytest.raises(StudyUnknown):
+        query.study(store, "small")
+    assert optuna.get_all_study_names(optuna_storage(store)) == []
+    assert check(store) == []
+    assert disagreements(store) == []
+    again = launched(path)
+    assert [row.number for row in query.trials(store, again.name)] == [0, 1]
+
+
+def test_to_look_first_deletes_nothing(write_study: "WriteStudy", launched: Run, store: Store) -> None:
+    launched(write_study(study={"trials": 1}, storage={"files": "files"}))
+    before, files = rows_of(store), files_of(Path())
+    told = delete_study(store, "small", dry_run=True)
+    assert (rows_of(store), files_of(Path())) == (before, files)
+    done = delete_study(store, "small")
+    assert (done.rows, done.files) == (told.rows, told.files)
+    assert done.rows["trials"] == done.rows["ballast_trials"] == 1
+
+
+def test_rows_that_a_deleted_study_has_searched_on_are_not_unseen(
+    write_study: "WriteStudy", launched: Run, store: Store
+) -> None:
+    path = write_study(study={"trials": 3})
+    study = launched(path)
+    rows = validated_rows(study.resolved, study.resolved.trial_config.data, study.data.base, study.data.table)
+    (before,) = searches.searches_on(store, rows, datetime.now(UTC))
+    launched(path, "study.name=child", "study.trials=1", continue_from="small")
+    with_child = searches.searches_on(store, rows, datetime.now(UTC))
+    delete_study(store, "small")
+    after = searches.searches_on(store, rows, datetime.now(UTC))
+    assert [each.trials for each in after] == [each.trials for each in with_child] == [3, 1]
+    assert after[0].study.startswith("small (deleted 20")
+    assert replace(after[0], study="small") == before
+    launched(path)
+    delete_study(store, "small")
+    assert [each.trials for each in searches.searches_on(store, rows, datetime.now(UTC))] == [3, 3, 1]
+
+
+def test_a_study_that_continues_from_a_deleted_one_goes_on(
+    write_study: "WriteStudy", launched: Run, store: Store
+) -> None:
+    path = write_study(study={"trials": 2})
+    launched(path)
+    launched(path, "study.name=child", "study.trials=1", continue_from="small")
+    assert delete_study(store, "small").continued_by == ("child",)
+    launched(path, "study.name=child", "study.trials=2")
+    assert len(query.trials(store, "child")) == 4
+    assert disagreements(store) == []
+
+
+def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
+    write_study: "WriteStudy", launched: Run, store: Store
+) -> None:
+    launched(write_study(study={"trials": 1}))
+    workers.join(store, "small", "elsewhere:1:2")
+    with pytest.raises(
+        RequestError, match=r"1 workers are at work on study 'small': elsewhere:1:2; end them"
+    ):
+        delete_study(store, "small")
+    with pytest.raises(RequestError, match=r"run: ballast rename small other --force$"):
+        rename_study(store, "small", "other")
+    rename_study(store, "small", "other", force=True)
+    delete_study(store, "other", force=True)
+    assert workers.present(store, "other") == []
+
+
+def test_a_deletion_that_was_killed_is_done_by_the_next(
+    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(write_study(study={"trials": 1}, storage={"files": "files"}))
+    before = rows_of(store)
+
+    def die(path: Path) -> None:
+        genuine(path)
+        raise Killed
+
+    genuine = removal._remove
+    with monkeypatch.context() as patched:
+        patched.setattr(removal, "_remove", die)
+        with pytest.raises(Killed):
+            delete_study(store, "small")
+    assert rows_of(store) == before
+    delete_study(store, "small")
+    assert rows_of(store) == {"ballast_looks": 1}
+
+
+def test_a_ghost_is_named_refused_and_removed(write_study: "WriteStudy", launched: Run, store: Store) -> None:
+    path = write_study(study={"trials": 1})
+    launched(path)
+    optuna.delete_study(study_name="small", storage=optuna_storage(store))
+    assert ghosts(store) == ["small"]
+    with pytest.raises(
+        RequestError, match=r"ballast delete small --store \S+; or start another study: --name"
+    ):
+        launched(path, "study.trials=2")
+    assert optuna.get_all_study_names(optuna_storage(store)) == [], "no empty study is made in its place"
+    delete_study(store, "small")
+    assert ghosts(store) == []
+    assert len(query.trials(store, launched(path).name)) == 1
+
+
+def test_a_ghost_without_a_trial_is_not_gone_on_with_either(write_study: "WriteStudy", store: Store) -> None:
+    path = write_study(study={"trials": 1})
+    resolved = resolve(path)
+    open_study(resolved, load(resolved), store)
+    optuna.delete_study(study_name="small", storage=optuna_storage(store))
+    with pytest.raises(RequestError, match="Optuna does not know it any more"):
+        open_study(resolved, load(resolved), store)
+
+
+def test_what_optuna_alone_knows_is_deleted_too(store: Store) -> None:
+    optuna.create_study(study_name="bare", storage=optuna_storage(store))
+    delete_study(store, "bare")
+    with pytest.raises(StudyUnknown, match="no study 'bare' in"):
+        delete_study(store, "bare")
+
+
+def test_a_renamed_study_is_the_same_under_its_new_name(
+    write_study: "WriteStudy", launched: Run, store: Store, answer: "Answer", tmp_path: Path
+) -> None:
+    path = write_study(study={"trials": 2}, storage={"files": "files"})
+    launched(path)
+    launched(path, "study.name=child", "study.trials=1", continue_from="small")
+    answer(store, 0, "holds")
+    before, rows = query.trials(store, "small"), rows_of(store)
+    epochs = query.epochs(store, "small", 1)
+    done = rename_study(store, "small", "new 'name'")
+    assert (done.trials, done.folder and done.folder.is_dir()) == (2, True)
+    assert [replace(row, study="small") for row in query.trials(store, "new 'name'")] == before
+    assert [replace(row, study="small") for row in query.epochs(store, "new 'name'", 1)] == epochs
+    assert rows_of(store) == {**rows, "ballast_settings": rows["ballast_settings"] + 1}
+    assert all(Path(each.path).is_file() for each in query.artifacts(store, "new 'name'"))
+    with pytest.raises(StudyUnknown):
+        query.study(store, "small")
+    assert check(store) == []
+    assert disagreements(store) == []
+    assert query.current_name(store, "small") == "new 'name'"
+    launched(path, "study.name=\"new 'name'\"", "study.trials=3")
+    assert len(query.trials(store, "new 'name'")) == 3
+    launched(path, "study.name=child", "study.trials=2")
+    taken = [row for row in query.trials(store, "child") if row.source_study is not None]
+    assert {row.source_study for row in taken} == {"new 'name'"}
+    assert len({row.source_trial for row in taken}) == len(taken), "nothing is taken over twice"
+    assert query.setting_stacks(store, "new 'name'")["study.name"][-1].origin == "ballast rename"
+
+
+def test_a_name_that_either_part_has_is_refused(
+    write_study: "WriteStudy", launched: Run, store: Store
+) -> None:
+    launched(write_study(study={"trials": 1}))
+    optuna.create_study(study_name="bare", storage=optuna_storage(store))
+    for taken in ("small", "bare"):
+        with pytest.raises(StudyExists, match=f"study '{taken}' is in .* already; choose another name"):
+            rename_study(store, "small", taken)
+    with pytest.raises(RequestError, match="a study needs a name, and ' ' is none"):
+        rename_study(store, "small", " ")
+    with pytest.raises(StudyUnknown, match="did you mean 'small'"):
+        rename_study(store, "smal", "other")
+
+
+def test_a_renaming_that_was_killed_is_done_by_the_next(
+    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(write_study(study={"trials": 1}, storage={"files": "files"}))
+    before = rows_of(store)
+
+    def die(*folders: Path) -> bool:
+        genuine(*folders)
+        raise Killed
+
+    genuine = renaming._move
+    with monkeypatch.context() as patched:
+        patched.setattr(renaming, "_move", die)
+        with pytest.raises(Killed):
+            rename_study(store, "small", "other")
+    assert rows_of(store) == before
+    rename_study(store, "small", "other")
+    assert all(Path(each.path).is_file() for each in query.artifacts(store, "other"))

@@ -1,0 +1,248 @@
+"""Writes files and folders whole: a reader finds the old content or the new, whenever a writer is killed.
+
+Everything is written under a temporary name of its own in the same folder, `.ballast-<random>.part`, and then
+renamed. Its writer holds a lock on it. One that nobody holds was left by a writer that was killed, and
+`settle_leftovers` removes it. No other file is ever opened, followed or removed.
+"""
+
+import ctypes
+import errno
+import fcntl
+import logging
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+log = logging.getLogger("ballast.files")
+
+_TEMPORARY = re.compile(r"\.ballast-[0-9a-f]{16}\.part")
+_NEW, _OLD = "new", "old"
+"""In a temporary folder: the folder that is to be put in its place, and the one that is taken from there."""
+_RENAME_EXCHANGE = 2
+_AT_FDCWD = -100
+_NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV)
+"""How a kernel, a file system or a container says that it cannot exchange; two renames may still work."""
+_SOMEBODY_ELSE_WAS_FASTER = (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY)
+_ATTEMPTS = 100
+
+
+def write_file(path: Path, *parts: bytes, durable: bool = True) -> None:
+    """Put `parts`, one after the other, at `path`; a link keeps its target, and a file its mode.
+
+    `durable`: also after a power cut the file is the old one or the new one. Without it the file may then be
+    damaged, which its reader has to notice; that spares the wait for the disk.
+    Raises OSError where nothing can be written, and for a read-only file, a folder, a pipe or a device; the
+    file of before stays as it was.
+    """
+    place, mode = _destination(path)
+    with _temporary_file(place.parent, mode) as (temporary, file):
+        file.writelines(parts)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+        os.replace(temporary, place)
+    if durable:
+        _sync(place.parent)
+        for sentence in settle_leftovers(place.parent):
+            log.info("%s", sentence)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder with these files at `path`, in exchange for the folder there; a link keeps its target.
+
+    At every moment one of the two is there, whole. Where the file system cannot exchange folders, none
+    is there between two renames; if the writer is killed then, `settle_leftovers` makes the second.
+    Raises OSError where nothing can be written; the folder of before stays as it was.
+    """
+    place = Path(os.path.realpath(path))
+    if os.path.lexists(place) and not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    with temporary_folder(place.parent) as temporary:
+        new, old = temporary / _NEW / place.name, temporary / _OLD / place.name
+        new.mkdir(parents=True)
+        old.parent.mkdir()
+        for name, content in files.items():
+            with open(new / name, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if place.is_dir():
+            shutil.copymode(place, new)
+        for folder in (new, new.parent, temporary):
+            _sync(folder)
+        _put(new, place, old)
+        _sync(place.parent)
+
+
+def settle_leftovers(folder: Path) -> list[str]:
+    """Remove what killed writers left in `folder`, and finish what they had begun to put in its place.
+
+    Returns a sentence for each. What cannot be removed stays; it does no harm.
+    """
+    try:
+        names = [name for name in os.listdir(folder) if _TEMPORARY.fullmatch(name)]
+    except OSError:
+        return []
+    sentences = []
+    for name in sorted(names):
+        with suppress(OSError), _unowned(folder / name):
+            finished = _settle(folder / name)
+            sentences.append(
+                f"{folder / name} was left by a command that was killed, and is removed"
+                if finished is None
+                else f"{finished} was saved by a command that was killed before its end, and is whole"
+            )
+    return sentences
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent` for as long as the block runs. Raises OSError where none can be made."""
+    while True:
+        temporary = _temporary_name(parent)
+        temporary.mkdir()
+        with _opened(temporary, os.O_RDONLY) as descriptor:
+            if not _is_locked(descriptor, temporary):
+                continue
+            try:
+                yield temporary
+            finally:
+                with suppress(OSError):
+                    _settle(temporary)
+            return
+
+
+def _destination(path: Path) -> tuple[Path, int | None]:
+    """The place that `path` leads to, and the mode of the file there; None: there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return Path(os.path.realpath(path)), None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "It is a pipe or a device", str(path))
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "The file is read-only", str(path))
+    return Path(os.path.realpath(path)), stat.S_IMODE(found.st_mode)
+
+
+@contextmanager
+def _temporary_file(folder: Path, mode: int | None) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file with `mode`, or the one that the umask gives; it is removed if the block raises."""
+    while True:
+        temporary = _temporary_name(folder)
+        with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+            if not _is_locked(descriptor, temporary):
+                continue
+            try:
+                if mode is not None:
+                    os.fchmod(descriptor, mode)
+                with open(descriptor, "wb", closefd=False) as file:
+                    yield temporary, file
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            return
+
+
+def _temporary_name(folder: Path) -> Path:
+    return folder / f".ballast-{secrets.token_hex(8)}.part"
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int, temporary: Path) -> bool:
+    """Lock what this process has just made; False if somebody took it for a leftover before, and removed it.
+
+    A file system without locks goes without: there nothing is ever taken for a leftover.
+    """
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return os.path.lexists(temporary)
+
+
+@contextmanager
+def _unowned(temporary: Path) -> Iterator[None]:
+    """Hold the lock of a leftover. Raises OSError where its writer holds it."""
+    with _opened(temporary, os.O_RDONLY) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _settle(temporary: Path) -> Path | None:
+    """Remove a temporary file or folder; of one whose writer died between its two renames, make the second.
+
+    Returns the place that has its folder again. Both folders are there only between the two renames: the new
+    one is whole before the first.
+    """
+    if not temporary.is_dir():
+        temporary.unlink()
+        return None
+    finished = None
+    for old in (temporary / _OLD).glob("*"):
+        place, new = temporary.parent / old.name, temporary / _NEW / old.name
+        if new.is_dir() and not os.path.lexists(place):
+            os.rename(new, place)
+            finished = place
+    shutil.rmtree(temporary)
+    return finished
+
+
+def _put(new: Path, place: Path, old: Path) -> None:
+    """Put the folder `new` at `place`. A folder that is there goes where `new` was, or to `old`."""
+    replace = exchange
+    for attempt in range(_ATTEMPTS):
+        try:
+            if os.path.lexists(place):
+                replace(new, place, old)
+            else:
+                os.rename(new, place)
+            return
+        except OSError as error:
+            if replace is exchange and error.errno in _NO_EXCHANGE:
+                replace = _rename_twice
+            elif error.errno not in _SOMEBODY_ELSE_WAS_FASTER or attempt == _ATTEMPTS - 1:
+                raise
+
+
+def exchange(new: Path, place: Path, old: Path) -> None:
+    """Let two folders change places, in one step; `old` is not needed. Raises OSError."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # another system than Linux, or an old C library
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
+    if renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(place), _RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(new), None, str(place))
+
+
+def _rename_twice(new: Path, place: Path, old: Path) -> None:
+    os.rename(place, old)
+    try:
+        os.rename(new, place)
+    except OSError:
+        if os.path.lexists(place):  # another process has put its own there meanwhile
+            shutil.rmtree(old)
+        else:
+            os.rename(old, place)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    """Let what was renamed in `folder` outlive a power cut, where its file system can promise that."""
+    with suppress(OSError), _opened(folder, os.O_RDONLY) as descriptor:
+        os.fsync(descriptor)
