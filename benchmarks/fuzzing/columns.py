@@ -107,9 +107,10 @@ def read_column(column: Column, folder: Path) -> None:
     del study["space"]
     study["models"]["gru"] |= {"learning_rate": 0.01, "init": "torch"}  # so that the model is worth keeping
     ROLES[column.role](study["data"], column.name)
-    source = "prices.parquet" if column.table == "parquet" else "prices.csv"
+    content = _table(column)
+    source = "prices.parquet" if content.startswith(b"PAR1") else "prices.csv"
     study["data"]["source"] = str(folder / source)
-    (folder / source).write_bytes(_table(column))
+    (folder / source).write_bytes(content)
     path = folder / "study.json"
     path.write_text(json.dumps(study))
     outcome = rerun(path)
@@ -128,7 +129,7 @@ def _table(column: Column) -> bytes:
     added = ("Date" if column.role == "time" else "High",) * copies
     header += [column.name] * copies
     rows = [(*row, *(row[("Date", "Close", "High").index(name)] for name in added)) for row in rows]
-    if column.table == "parquet":
+    if column.table == "parquet" and len(set(header)) == len(header):  # pyarrow writes no name twice
         content = io.BytesIO()
         pd.DataFrame(rows, columns=header).to_parquet(content)
         return content.getvalue()

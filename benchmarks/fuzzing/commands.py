@@ -198,7 +198,7 @@ def _ballast(words: tuple[str, ...]) -> tuple[int, str]:
     finally:
         sys.argv = before
         logging.getLogger().handlers.clear()
-    return code, err.buffer.getvalue().decode()  # type: ignore[attr-defined]  # a BytesIO
+    return code, err.buffer.getvalue().decode()
 
 
 def _fingerprints(home: Path) -> dict[str, str]:
