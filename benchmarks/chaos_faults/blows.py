@@ -268,7 +268,7 @@ def kernels_of(folder: Path) -> dict[str, str]:
 
 
 def damage_kernels(crew: Crew, random: np.random.Generator) -> bool:
-    """One bit of each compiled kernel is flipped, and a worker is killed: another begins with what is there."""
+    """One bit of each compiled kernel is flipped, and a worker is killed: another begins with them."""
     kept = sorted((crew.scene.folder / "kernels").rglob("*.kernel"))
     for path in kept:
         content = bytearray(path.read_bytes())

@@ -81,7 +81,7 @@ def strike(writer: Writer, scene: Scene, faults: int, random: np.random.Generato
         if left not in (old, new := writer.content(target)):
             found.wrong["lost"].append(f"killed when {moment.name}: {target.name} is neither old nor new")
         if old == new:
-            found.wrong["wrong values"].append(f"{target.name} is the same before and after: nothing is tried")
+            found.wrong["wrong values"].append(f"{target.name} is the same before and after")
         if leftovers := [path.name for path in scene.folder.glob(_LEFTOVERS)]:
             found.wrong["left running"].append(f"killed when {moment.name}: {leftovers} are left")
     return struck, found

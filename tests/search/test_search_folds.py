@@ -165,7 +165,7 @@ def test_a_searched_window_is_refused_where_it_decides_which_rows_are_forecast(
         r"to be forecast depend on it; fix it with --set data\.seq_len=22, or use another method"
     )
     path = write_study(**on_real_rows(CPCV, space=space))
-    for asked in (load, inspect):
+    for asked in (load, lambda resolved: inspect(resolved).require()):
         with pytest.raises(RequestError, match=sentence):
             asked(resolve(path))
     refused = ballast("check", path)
