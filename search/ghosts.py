@@ -35,7 +35,7 @@ def ghosts(store: Store) -> list[str]:
         has_tables = inspect(connection).has_table("studies")
         theirs: dict[str, int] = {}
         if has_tables:
-            theirs.update(connection.execute(_KNOWN_TO_OPTUNA).tuples().all())
+            theirs.update({name: count for name, count in connection.execute(_KNOWN_TO_OPTUNA)})
     return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
 
 
