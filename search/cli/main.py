@@ -15,6 +15,7 @@ from pathlib import Path
 
 import typer
 
+from search.cli.memory import memory_limit, require_room, shortage
 from trainer.text import PlainFormatter
 
 COMMANDS = (
@@ -45,6 +46,7 @@ def main() -> None:
     logging.basicConfig(handlers=[told], level=logging.WARNING)
     try:
         try:
+            require_room(next(iter(sys.argv[1:]), None))
             app(prog_name="ballast")  # typer turns a KeyboardInterrupt into exit code 130
         finally:
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
@@ -57,8 +59,6 @@ def main() -> None:
 
 def _told(error: Exception) -> int:
     """Tell what went wrong and return the exit code; what nobody foresaw is raised again."""
-    from search.cli.memory import memory_limit, shortage
-
     sentence, code = shortage(error), 2
     is_short = sentence is not None
     if not is_short:  # else there is no memory to import what knows the other errors

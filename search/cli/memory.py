@@ -14,6 +14,19 @@ _SIGN_UNDER_A_LIMIT = "could not find/load shared object file"
 """What llvmlite says for whatever the loader said; without a limit, the file may be missing indeed."""
 
 
+_LEAST = 2_800 << 20
+"""Bytes of address space that PyTorch, SciPy and the compiler of the kernels take before any data, measured
+on two cores. With less, some of them say so, and OpenBLAS waits forever or ends the process."""
+_NEED_IT = frozenset({"run", "worker", "train", "verify", "predict"})
+
+
+def require_room(command: str | None) -> None:
+    """Raise MemoryError where the limit leaves a command that trains or forecasts no room to start."""
+    limit = memory_limit()
+    if command in _NEED_IT and limit is not None and limit < _LEAST:
+        raise MemoryError
+
+
 def memory_limit() -> int | None:
     """Bytes of address space that this process may have (`ulimit -v`); None: no limit."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -33,7 +46,8 @@ def shortage(error: BaseException) -> str | None:
         )
     return (
         f"there is too little memory: this process may have {limit / 1e9:.1f} GB (ulimit -v "
-        f"{limit // 1024}); raise the limit: ulimit -v unlimited"
+        f"{limit // 1024}), and training needs {_LEAST / 1e9:.1f} GB or more; raise the limit: ulimit -v "
+        "unlimited"
     )
 
 
