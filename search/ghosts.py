@@ -60,7 +60,7 @@ def refuse_ghost(store: Store, name: str) -> None:
     if is_ghost(store, name):
         raise RequestError(
             f"{_gone(name)}. Start another study: --name {shlex.quote(f'{name}-2')}; or keep what is on "
-            f"record with ballast export, and remove it with: {command('delete', name, store=store.shown_url)}"
+            f"record with ballast export, or remove it: {command('delete', name, store=store.shown_url)}"
         )
 
 
