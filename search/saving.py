@@ -14,8 +14,8 @@ from trainer.data.windows import Dataset, prepare_final
 
 def require_room(folder: Path, *, onnx: bool) -> None:
     """Find out before the training whether its model could be saved: ModelFolderError or OnnxError."""
-    from trainer.model_folder import require_place  # torch comes with it, and nowhere before
-    from trainer.onnx_file import require_onnx
+    from trainer.model_place import require_place
+    from trainer.onnx_file import require_onnx  # torch comes with it, and nowhere before
 
     require_place(folder)
     if onnx:

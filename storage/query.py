@@ -28,6 +28,8 @@ from storage.tables import (
 from storage.verdicts import CONCLUSIVE, Verdict
 
 _AnyRow = TypeVar("_AnyRow", bound=Row)
+_LARGEST_NUMBER = 2**31 - 1
+"""Of a trial: what PostgreSQL's INTEGER holds."""
 
 
 class TrialLine(NamedTuple):
@@ -334,7 +336,7 @@ def require_study(session: Session, store: Store, name: str) -> Study:
 
 def require_trial(session: Session, store: Store, name: str, number: int) -> Trial:
     """One trial, inside a transaction that is open. Raises StudyUnknown and TrialUnknown."""
-    found = session.get(Trial, (name, number))
+    found = session.get(Trial, (name, number)) if number <= _LARGEST_NUMBER else None
     if found is None:
         require_study(session, store, name)
         raise TrialUnknown(

@@ -1,7 +1,7 @@
 """What can be wrong with a trial's data or its checkpoint, as a tree.
 
     TrainerError
-    ├── ModelFolderError     a folder is no model, is damaged or cannot be written; in model_folder.py
+    ├── ModelFolderError     a folder is no model, is damaged or cannot be written
     ├── OnnxError            the extra is missing, or the graph disagrees with the model; in onnx_file.py
     ├── RivalError           a rival cannot be fitted to these data; the study goes without it
     ├── CheckpointError      a checkpoint is damaged or another trial's; `fit` goes without it
@@ -16,6 +16,10 @@ A message carries the offending value, the place and what to do next; it is show
 
 class TrainerError(Exception):
     """Root of everything that `trainer` raises on purpose."""
+
+
+class ModelFolderError(TrainerError):
+    """A folder is no model folder, is damaged, or cannot be written."""
 
 
 class RivalError(TrainerError):

@@ -7,7 +7,6 @@ model.onnx             where it was asked for
 
 import hashlib
 import json
-import logging
 import os
 import shlex
 from collections.abc import Mapping
@@ -22,13 +21,13 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from trainer.atomic_files import settle_leftovers, temporary_folder, write_folder
+from trainer.atomic_files import write_folder
 from trainer.bounded import read_bounded
 from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
 from trainer.data.features import build_series
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
-from trainer.errors import TrainerError
+from trainer.errors import ModelFolderError
 from trainer.model_bounds import (
     MOST_HEADER,
     MOST_JSON,
@@ -38,24 +37,18 @@ from trainer.model_bounds import (
     wrong_size,
     wrong_weights,
 )
+from trainer.model_place import MODEL, ONNX, WEIGHTS, cannot_write, require_place, settle_beside
 from trainer.onnx_file import as_onnx, require_agreement
 from trainer.ranges import FeatureLook, looks_at, spacing
 from trainer.serving import served, windows
 from trainer.text import printable
 
-log = logging.getLogger("ballast.files")
-
 FORMAT: Final = 1
-MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "model.onnx"
 _NAMED, _LONGEST = 5, 300
 """Places, and characters of them, that a message names."""
 _MOST_ROWS = 2**31
 _CHECKED = 2048
 """Windows that an ONNX graph is checked on: the newest that were trained or validated on."""
-
-
-class ModelFolderError(TrainerError):
-    """A folder is no model folder, is damaged, or cannot be written."""
 
 
 def _is_a_moment(text: str) -> str:
@@ -163,65 +156,8 @@ def save_model(
     try:
         write_folder(folder, files)
     except OSError as error:
-        raise _cannot_write(folder, error) from None
+        raise cannot_write(folder, error) from None
     return model
-
-
-def require_place(folder: Path) -> None:
-    """Raise ModelFolderError unless a model folder can be put there without losing anything else.
-
-    What a killed command left beside it is removed, or put in its place, and a warning says so.
-    """
-    try:
-        place = folder.resolve()
-        if not os.path.isdir(place.parent):
-            parent = place.parent if folder.is_symlink() else folder.parent
-            raise ModelFolderError(
-                f"cannot write {folder}: there is no folder {parent}; make it: mkdir -p "
-                f"{shlex.quote(str(parent))}"
-            )
-        _settle_beside(place)
-        _require_only_a_model(folder)
-        _require_movable(folder, place)
-        with temporary_folder(place.parent):
-            pass
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
-        raise _cannot_write(folder, error) from None
-
-
-def _settle_beside(place: Path) -> None:
-    for sentence in settle_leftovers(place.parent):
-        log.warning("%s", sentence)
-
-
-def _require_only_a_model(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ModelFolderError(
-            f"cannot write {folder}: it is a file; name a folder: --save {shlex.quote(f'{folder}-model')}"
-        )
-    if folder.is_dir():
-        others = sorted({entry.name for entry in folder.iterdir()} - {MODEL, WEIGHTS, ONNX})
-        if others:
-            raise ModelFolderError(
-                f"cannot write {folder}: it holds {others[0]!r}, which is no part of a model; name another "
-                f"folder: --save {shlex.quote(str(folder / 'model'))}"
-            )
-
-
-def _require_movable(folder: Path, place: Path) -> None:
-    """A folder that is replaced is renamed: not all that can be written can be."""
-    if os.path.ismount(place) or Path.cwd().is_relative_to(place):
-        raise ModelFolderError(
-            f"cannot write {folder}: it is the current folder or a mount, which cannot be replaced; name a "
-            f"folder in it: --save {shlex.quote(str(folder / 'model'))}"
-        )
-    if place.exists() and not os.access(place, os.W_OK):
-        raise ModelFolderError(f"cannot write {folder}: it is read-only; choose another place with --save")
-
-
-def _cannot_write(folder: Path, error: OSError | RuntimeError) -> ModelFolderError:
-    reason = error.strerror if isinstance(error, OSError) else error
-    return ModelFolderError(f"cannot write {folder}: {reason}; choose another place with --save")
 
 
 def load_model(folder: Path) -> tuple[Model, nn.Module]:
@@ -230,7 +166,7 @@ def load_model(folder: Path) -> tuple[Model, nn.Module]:
     Raises ModelFolderError where the folder is no model folder, of a newer format or damaged.
     """
     if not os.path.lexists(folder):
-        _settle_beside(folder)  # a killed save may have left it just short of its place
+        settle_beside(folder)  # a killed save may have left it just short of its place
     model = _read_description(folder)
     gru, n_features = model.models.gru, len(model.features)
     path = folder / WEIGHTS
@@ -302,7 +238,8 @@ def _validated(content: Any, path: Path) -> Model:
         shown = printable(", ".join(named)[:_LONGEST])
         more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
         raise ModelFolderError(
-            f"{path}: {shown}{more} is not as it was written; save the model again: {_train_into(path.parent)}"
+            f"{path}: {shown}{more} is not as it was written; save the model "
+            f"again: {_train_into(path.parent)}"
         ) from None
     if (large := too_large(model.models.gru, len(model.features))) is not None:
         raise ModelFolderError(f"{path}: {large}; it was not written by ballast train --save")

@@ -14,8 +14,8 @@ from trainer.config import DataConfig, Target
 from trainer.data.features import build_series
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
-from trainer.errors import ColumnError, DataError, SourceError
-from trainer.model_folder import Model, ModelFolderError, load_model
+from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
+from trainer.model_folder import Model, load_model
 from trainer.ranges import misfits, share_outside
 from trainer.serving import forecast_rows
 

@@ -49,7 +49,8 @@ def run(
         str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes that share the trials; 1 if not given.")
+        int | None,
+        typer.Option(min=1, max=1024, metavar="N", help="Processes that share the trials; 1 if not given."),
     ] = None,
     devices: Annotated[
         str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from search.config.resolve import CONFIGS, resolve
-from search.optimizers import make_pruner
+from search.pruning import make_pruner
 from search.readiness import readiness
 from storage.engine import store_if_there
 from storage.errors import StoreMissing

@@ -17,8 +17,10 @@ from trainer.config import GRUConfig, ModelsConfig, TrialConfig
 from trainer.data.features import build_series
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
+from trainer.errors import ModelFolderError
 from trainer.model import GRUForecaster
-from trainer.model_folder import ModelFolderError, Provenance, load_model, require_place, save_model
+from trainer.model_folder import Provenance, load_model, save_model
+from trainer.model_place import require_place
 from trainer.serving import forecast, served, windows
 
 GRU = GRUConfig(hidden_size=8, init="torch")

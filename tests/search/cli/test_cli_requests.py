@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -137,7 +137,7 @@ def test_a_link_that_leads_back_to_itself_is_a_sentence(ballast: "Ballast", opti
     _refused(ballast("predict", "model", "--data", names["--data"], "-o", names["-o"]), "loop.csv", "link")
 
 
-FLOODS = {
+FLOODS: dict[str, dict[str, Any]] = {
     "unknown keys": {f"unknown_{number}": 1 for number in range(12_000)},
     "unknown keys of a section": {"data": {f"unknown_{number}": 1 for number in range(12_000)}},
     "choices": {"space": {"models.gru.hidden_size": {"choices": list(range(1, 50_001))}}},
@@ -158,7 +158,8 @@ def test_a_flood_is_one_short_sentence(write_study: "WriteStudy", ballast: "Ball
 def test_of_many_problems_the_first_are_told_and_the_rest_is_counted(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
-    told = ballast("check", write_study(**{f"unknown_{number}": 1 for number in range(5_000)}).name)
+    unknown: dict[str, Any] = {f"unknown_{number}": 1 for number in range(5_000)}
+    told = ballast("check", write_study(**unknown).name)
     _refused(told, "unknown key unknown_0", "and 4,980 more problems; mend these first")
     assert len(told.told) == 21
 
@@ -214,3 +215,13 @@ def test_names_of_a_shell_and_of_no_encoding_are_sentences(
     for name in ("a\x00b.yaml", "x" * 300, "\udcff.yaml", "a\nb.yaml"):
         _refused(ballast("check", name))
         _refused(ballast("check", "study.yaml", "--set", f"data.source={json.dumps(name)}"))
+
+
+def test_numbers_that_no_store_holds_are_a_sentence(write_study: "WriteStudy", ballast: "Ballast") -> None:
+    path = write_study(training={"epochs": 1}).name
+    assert ballast("run", path, "--trials", 1).code == 0
+    for number in (2**31, 2**63, 10**30):
+        _refused(ballast("explain", "small", "--trial", number), f"no trial {number}")
+        _refused(ballast("export", "small", "-o", "x.yaml", "--trial", number), f"no trial {number}")
+    _refused(ballast("run", path, "--workers", 10**9), "--workers")
+    _refused(ballast("proxy", "--port", -1), "--port")
