@@ -35,7 +35,7 @@ def ghosts(store: Store) -> list[str]:
         has_tables = inspect(connection).has_table("studies")
         theirs: dict[str, int] = {}
         if has_tables:
-            theirs.update({name: count for name, count in connection.execute(_KNOWN_TO_OPTUNA)})
+            theirs.update((name, count) for name, count in connection.execute(_KNOWN_TO_OPTUNA))
     return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
 
 
@@ -48,9 +48,8 @@ def is_ghost(store: Store, name: str) -> bool:
 def told(store: Store, name: str) -> str:
     """What is said of a ghost, with the command that removes it."""
     return (
-        f"study {name!r} is on record, but Optuna does not know it any more: it was deleted at a dashboard "
-        "or in code. What is on record can still be read and exported; remove it with: "
-        f"{command('delete', name, store=store.url)}"
+        f"{_gone(name)}. What is on record can still be read and exported; remove it with: "
+        f"{command('delete', name, store=store.shown_url)}"
     )
 
 
@@ -59,4 +58,14 @@ def refuse_ghost(store: Store, name: str) -> None:
     record.
     """
     if is_ghost(store, name):
-        raise RequestError(f"{told(store, name)}; or start another study: --name {shlex.quote(f'{name}-2')}")
+        raise RequestError(
+            f"{_gone(name)}. Start another study: --name {shlex.quote(f'{name}-2')}; or keep what is on "
+            f"record with ballast export, or remove it: {command('delete', name, store=store.shown_url)}"
+        )
+
+
+def _gone(name: str) -> str:
+    return (
+        f"study {name!r} is on record, but Optuna does not know it any more: "
+        "it was deleted at a dashboard or in code"
+    )

@@ -175,9 +175,7 @@ def test_a_ghost_is_named_refused_and_removed(write_study: "WriteStudy", launche
     launched(path)
     optuna.delete_study(study_name="small", storage=optuna_storage(store))
     assert ghosts(store) == ["small"]
-    with pytest.raises(
-        RequestError, match=r"ballast delete small --store \S+; or start another study: --name"
-    ):
+    with pytest.raises(RequestError, match=r"--name small-2; or keep .* ballast delete small --store \S+"):
         launched(path, "study.trials=2")
     assert optuna.get_all_study_names(optuna_storage(store)) == [], "no empty study is made in its place"
     delete_study(store, "small")

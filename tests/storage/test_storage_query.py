@@ -176,7 +176,7 @@ def test_an_unknown_study_is_answered_with_the_nearest_and_a_command(store: Stor
     with pytest.raises(
         StudyUnknown,
         match=r"^no study 'volatilty' in \S+; did you mean 'volatility'\? "
-        r"List them with: ballast status --store \S+$",
+        r"List them with: ballast status --store \S+",
     ):
         query.study(store, "volatilty")
     with pytest.raises(StudyUnknown, match=r"^no study 'wheat' in \S+; list them with: ballast status"):
