@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.config.schema import SamplerName, StudySection
 from search.optimizers import drawn_at_random, make_sampler
-from search.ordinals import BY_ORDINAL, first_of, is_retry, ordinal_of
+from search.ordinals import first_of, is_retry, ordinal_of
 from search.queue import clamp_waiting, queued_params, suggest, waiting_trials
 from search.space import Dimension, to_distributions
 from search.telling import quiet
@@ -38,7 +38,7 @@ def ask(study: optuna.Study, section: StudySection, space: Mapping[str, Dimensio
     study._thread_local.cached_all_trials = None  # as Study.ask: look at the storage once a trial
     trial_id = _take_waiting(study, storage, space, worker)
     if trial_id is None:
-        signed = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker, **BY_ORDINAL})
+        signed = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
         trial_id = storage.create_new_trial(study._study_id, template_trial=signed)
     # From the list that Optuna keeps for its samplers: to ask for the trial alone would be one read more.
     trials = study._get_trials(deepcopy=False, use_cache=True)

@@ -5,9 +5,8 @@ number too. What a trial draws and how its training is seeded follow the ordinal
 the same configurations whether or not workers were killed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import optuna
@@ -16,8 +15,14 @@ from optuna.trial import FrozenTrial
 from search.queue import queued_params
 from search.retry import RETRY_OF, ROOT
 
-BY_ORDINAL = {"seeded_by": "ordinal"}
-"""The user attributes of a trial that is created to be drawn: older ones drew by their number."""
+_FROM = "ordinals_from"
+"""The user attribute of a study that says from which trial on ordinals count; those before drew by number."""
+
+
+def count_from_now(study: optuna.Study) -> None:
+    """Let the ordinals of a study begin with its next trial, unless they have begun."""
+    if _FROM not in study.user_attrs:
+        study.set_user_attr(_FROM, len(study.get_trials(deepcopy=False)))
 
 
 def is_retry(trial: FrozenTrial) -> bool:
@@ -32,8 +37,9 @@ def first_of(trial: FrozenTrial) -> int:
 
 @dataclass
 class _Known:
-    """The ordinals by the number of a trial, and the highest."""
+    """The ordinals by the number of a trial, the highest, and from which trial on they count."""
 
+    begins: int | None
     of: list[int] = field(default_factory=list)
     last: int = -1
 
@@ -46,17 +52,17 @@ def ordinal_of(study: optuna.Study, trials: Sequence[FrozenTrial], number: int) 
     """The ordinal (0-based) of the configuration of trial `number`; `trials` are all of the study, by number.
 
     It depends only on how the trials up to `number` were created, so all workers agree on it at any time.
+    Without `count_from_now` it is the number.
     """
-    known = _KNOWN.setdefault(study, _Known())
+    if study not in _KNOWN:
+        _KNOWN[study] = _Known(study.user_attrs.get(_FROM))
+    known = _KNOWN[study]
     for trial in trials[len(known.of) : number + 1]:
         if is_retry(trial):
             known.of.append(known.of[first_of(trial)])
             continue
-        by_number = queued_params(trial) is None and not _follows_ordinal(trial.user_attrs)
-        known.last = trial.number if by_number else known.last + 1
+        is_older = known.begins is None or trial.number < known.begins
+        drew_by_number = is_older and queued_params(trial) is None
+        known.last = trial.number if drew_by_number else known.last + 1
         known.of.append(known.last)
     return known.of[number]
-
-
-def _follows_ordinal(attributes: Mapping[str, Any]) -> bool:
-    return BY_ORDINAL.items() <= attributes.items()

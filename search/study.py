@@ -19,6 +19,7 @@ from search.evaluations import validated_rows
 from search.files import StudyFiles, key_of, study_files
 from search.ghosts import refuse_ghost
 from search.optuna_storage import has_optuna_tables, optuna_storage
+from search.ordinals import count_from_now
 from search.pruning import make_pruner
 from search.queue import REQUESTED
 from search.scored_series import ScoredSeries
@@ -93,6 +94,7 @@ def open_study(
     if recorded is not None:
         opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
         _go_on(opened, recorded)
+    count_from_now(opened.optuna)
     _inherit(opened, continue_from)
     _enqueue(opened)
     return opened
@@ -110,7 +112,9 @@ def join_study(
     require_devices(resolved, [device])
     data = _unchanged(resolved, data, store, query.study(store, resolved.file.study.name))
     refuse_ghost(store, resolved.file.study.name)
-    return _assemble(resolved, data, store, optuna_storage(store, proxy))
+    opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
+    count_from_now(opened.optuna)
+    return opened
 
 
 def require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:

@@ -7,13 +7,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import optuna
+from optuna.pruners import MedianPruner
 
 import trainer.loop
 from benchmarks.throughput.meter import Meter
 from benchmarks.throughput.study import EPOCHS, NAME, Subject, bare_storage, losses
 from search.optimizers import make_sampler
 from search.progress import Silence
-from search.pruning import make_pruner
 from search.queue import suggest
 from search.runner import run
 from search.study import join_study
@@ -84,7 +84,7 @@ def _bare(url: str, subject: Subject, pipe: Connection, *, tuned: bool) -> None:
         study_name=NAME,
         storage=storage,
         sampler=make_sampler(section, subject.resolved.space, 0),
-        pruner=make_pruner(section, EPOCHS),
+        pruner=MedianPruner(section.startup_trials, n_warmup_steps=section.pruner_warmup),
     )
     while not gate.is_shut():
         trial = study.ask()

@@ -573,9 +573,13 @@ def test_an_origin_that_its_own_reason_names_is_said_once() -> None:
 
 
 def test_the_path_of_a_file_that_has_no_room_stands_on_a_line_of_its_own(
-    small: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+    small: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    long = "/".join(["", *["folder"] * 12, "curves.png"])
+    folder = tmp_path.joinpath(*["folder"] * 12)
+    folder.mkdir(parents=True)
+    (folder / "curves.png").touch()
+    Path("trial.log").touch()
+    long = str(folder / "curves.png")
     with small.session() as session:
         for kind, path in (("curves", long), ("log", "trial.log")):
             row = Artifact(study="small", trial=0, kind=kind, path=path, sha256="0", created_at=NOW)
