@@ -76,6 +76,7 @@ def test_a_file_is_the_old_or_the_new_one_wherever_its_writer_is_killed(tmp_path
     assert content(tmp_path) == {"best.yaml": b"at last"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_way")
 def test_a_folder_is_the_old_or_the_new_one_wherever_its_writer_is_killed(tmp_path: Path) -> None:
     place = tmp_path / "model"
@@ -188,7 +189,8 @@ def test_what_a_writer_still_holds_is_no_leftover(tmp_path: Path) -> None:
 def test_a_writer_whose_new_file_is_taken_for_a_leftover_makes_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, taken = fcntl.flock, []
+    lock = fcntl.flock
+    taken: list[bool] = []
 
     def taken_once(descriptor: int, how: int) -> None:
         if not taken:
@@ -231,12 +233,10 @@ def test_a_full_disk_leaves_the_file_and_the_folder_of_before(tmp_path: Path) ->
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))  # the kernel's own refusal of bytes
-        for write in (
-            lambda: write_file(tmp_path / "best.yaml", b"x" * 1000),
-            lambda: write_folder(tmp_path / "model", {"a": b"x" * 1000}),
-        ):
-            with pytest.raises(OSError, match="File too large"):
-                write()
+        with pytest.raises(OSError, match="File too large"):
+            write_file(tmp_path / "best.yaml", b"x" * 1000)
+        with pytest.raises(OSError, match="File too large"):
+            write_folder(tmp_path / "model", {"a": b"x" * 1000})
 
     process = FORK.Process(target=on_a_full_disk)
     process.start()

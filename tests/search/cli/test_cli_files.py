@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -194,7 +195,7 @@ def test_what_a_killed_save_left_is_removed_with_a_sentence_and_the_save_succeed
     before = json.loads(Path("model", "model.json").read_text())
 
     def killed() -> None:
-        arm(Moment("the new model is whole", "trainer.atomic_files:exchange"), 9)
+        arm(Moment("the new model is whole", "trainer.atomic_files:exchange"), signal.SIGKILL)
         write_folder(Path("model"), {"model.json": b"{}"})
 
     process = FORK.Process(target=killed)
