@@ -42,7 +42,7 @@ PARTS: tuple[Part, ...] = (
     ("record", "look for the dead", search.runner, "recover"),
     ("record", "heartbeat", storage.workers, "beat"),
     ("publishing", "page of the trial", Press, "publish"),
-    ("publishing", "page of the study", publisher._Printer, "_look"),
+    ("publishing", "page of the study", publisher._Printer, "look"),
     ("search", "the rest", search.runner, "run_trial"),
     ("training", "set-up and result", trainer.loop, "fit"),
     ("training", "epochs of training", trainer.loop, "_timed_epoch"),

@@ -71,4 +71,6 @@ def folders_of(store: Store) -> list[Path]:
     for study in query.studies(store):
         configured = recorded_value("storage.files", query.setting_stacks(store, study.name))
         found.append(artifact_folder(study_files(store.url, configured, study.name)))
-    return list(dict.fromkeys(found)) or [artifact_folder(study_files(store.url, None, "any"))]
+    # A relative folder starts where the command does; what was written elsewhere lies there still.
+    written = [Path(path).parent for path in query.first_and_last_files(store, but="log")]
+    return list(dict.fromkeys([*found, *written])) or [artifact_folder(study_files(store.url, None, "any"))]

@@ -44,7 +44,7 @@ def ask(study: optuna.Study, section: StudySection, space: Mapping[str, Dimensio
     trials = study._get_trials(deepcopy=False, use_cache=True)
     number = next(trial.number for trial in reversed(trials) if trial._trial_id == trial_id)
     with quiet():
-        sampler = make_sampler(section, space, ordinal_of(trials, number))
+        sampler = make_sampler(section, space, ordinal_of(study, trials, number))
         study.sampler = _successor(study.sampler, sampler)
         trial = optuna.Trial(study, trial_id)
         distributions = to_distributions(space)

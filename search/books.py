@@ -85,11 +85,12 @@ def start(
     trials = books.optuna._get_trials(deepcopy=False, use_cache=True)
     if len(trials) <= trial.number:
         trials = books.optuna.get_trials(deepcopy=False)
+    own_seed = trial_seed(books.rules.seed, ordinal_of(books.optuna, trials, trial.number))
     row = tables.Trial(
         study=books.name,
         number=trial.number,
         params=dict(trial.params),
-        seed=trial_seed(books.rules.seed, ordinal_of(trials, trial.number)) if twin is None else twin.seed,
+        seed=own_seed if twin is None else twin.seed,
         started_at=recording.now(),
         worker=worker,
         retry_of=origin.retry_of,

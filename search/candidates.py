@@ -1,6 +1,5 @@
 """Configurations that are to be verified: of a file, or the best of a study on record."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from search.rerun import exported_from, rerun, resolve_one
 from search.robust import LowerBound
 from search.sources import resolve_from_store
 from storage import query, tables
+from storage.commands import command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from trainer.result import Outcome
@@ -78,7 +78,7 @@ def candidate_of(
         if not found.trustworthy or result.best_epoch is None or result.value is None or result.skill is None:
             raise AnswerIsNo(
                 f"{path} is {found.judgement.verdict}: {found.judgement.message}; only what trains can be "
-                f"verified, see: ballast train {shlex.quote(str(path))}"
+                f"verified, see: {command('train', path)}"
             )
         epochs, value, skill, number = result.best_epoch + 1, result.value, result.skill, None
     name = path.name if number is None else f"trial {number}"

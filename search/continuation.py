@@ -1,6 +1,5 @@
 """A study that goes on: what may differ from its record, and what is put on record of that. Pure."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from search.config.resolved import ResolvedStudy, means_the_same
 from search.config.schema import LEAVES
 from search.errors import RequestError
 from storage import tables
+from storage.commands import command
 
 MAY_CHANGE = (
     "study.trials",
@@ -95,8 +95,8 @@ def require_data(resolved: ResolvedStudy) -> None:
     source = resolved.trial_config.data.source
     path = resolved.folder / source
     if not source.startswith("sample:") and not path.is_file():
-        name = shlex.quote(resolved.file.study.name)
+        name = resolved.file.study.name
         raise RequestError(
-            f"the data of study {name} is not on this machine: there is no file {path}; "
-            f"name the folder that {source} starts in: ballast worker {shlex.quote(name)} --folder FOLDER"
+            f"the data of study {name!r} is not on this machine: there is no file {path}; "
+            f"name the folder that {source} starts in: {command('worker', name, folder='FOLDER')}"
         )

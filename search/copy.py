@@ -7,7 +7,6 @@ artifacts lie is copied as it is written.
 """
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -21,6 +20,7 @@ from sqlalchemy.orm import Session
 from search.errors import AnswerIsNo, RequestError
 from search.optuna_storage import optuna_storage
 from storage import query, tables
+from storage.commands import command
 from storage.engine import Store
 
 _STUDIES: Any = models.StudyModel.__table__
@@ -103,7 +103,7 @@ def _refuse(source: Store, old: Session, target: Store, new: Session, name: str)
     if running is not None:
         raise RequestError(
             f"trial {running} of study {name!r} in {source.shown_url} is running; wait for it, or if its "
-            f"process is gone, run: ballast worker {shlex.quote(name)} --store {source.shown_url}"
+            f"process is gone, run: {command('worker', name, store=source.url)}"
         )
 
 

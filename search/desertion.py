@@ -1,6 +1,5 @@
 """Whether a study has been left: it can end before it has its trials, and nothing on record says so."""
 
-import shlex
 import time
 from collections.abc import Callable, Mapping
 
@@ -8,6 +7,7 @@ from search.attendance import INTERVAL_S, MISSES
 from search.config.layers import Layer
 from search.worker import is_dead
 from storage import query, workers
+from storage.commands import command
 from storage.engine import Store
 from storage.tables import Worker
 from storage.verdicts import CONCLUSIVE, Verdict
@@ -53,12 +53,11 @@ def told(store: Store, name: str) -> str:
     study, done = query.study(store, name), query.count_conclusive(store, name)
     return (
         f"nobody is at work on study {name!r}, which has {done} of {study.wanted} trials; go on with: "
-        f"ballast run {shlex.quote(study.study_file)}{_option(store, name)} "
-        f"--store {shlex.quote(store.shown_url)}"
+        f"{command('run', study.study_file, store=store.url, name=_other_name(store, name))}"
     )
 
 
-def _option(store: Store, name: str) -> str:
+def _other_name(store: Store, name: str) -> str | None:
     """The name, where it is not that of the study file."""
     acts = query.setting_stacks(store, name).get("study.name", ())
-    return f" --name {shlex.quote(name)}" if any(act.layer == Layer.CLI for act in acts) else ""
+    return name if any(act.layer == Layer.CLI for act in acts) else None

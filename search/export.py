@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from search.summary import Summary, summarise
 from search.words import finite
 from search.writing import write_whole
 from storage import evaluations, query, tables
+from storage.commands import command
 from storage.engine import Store
 
 DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
@@ -76,7 +76,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
         summary.sentence(),
         f"Chosen: {why.sentence}.",
         _verified(looked, target, store),
-        f"Run it again:  ballast train {shlex.quote(target.name)}",
+        f"Run it again:  {command('train', target.name)}",
     )
     provenance = _provenance(store, summary, trial, why, stacks)
     return _Content(
@@ -90,8 +90,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
 def _verified(looked: Sequence[tables.Evaluation], target: Path, store: Store) -> str:
     """What the last evaluation on test rows said."""
     if not looked or looked[-1].report is None:
-        where = f"{shlex.quote(target.name)} --store {shlex.quote(store.shown_url)}"
-        return f"Not verified on unseen rows:  ballast verify {where}"
+        return f"Not verified on unseen rows:  {command('verify', target.name, store=store.url)}"
     return f"On {looked[-1].looked_at:%Y-%m-%d}: {looked[-1].verdict}: {looked[-1].report['reason']}."
 
 

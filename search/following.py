@@ -22,8 +22,8 @@ class Follower:
 
     def look(self) -> None:
         """Tell what has happened since the last look."""
-        first = min({*self._open, *self._late}, default=self._next)
-        for row in query.trials_from(self._study.store, self._study.name, first):
+        wanted = self._open.keys() | self._late
+        for row in query.trials_from(self._study.store, self._study.name, self._next, wanted):
             if row.number >= self._next or row.number in self._late:
                 self._late |= set(range(self._next, row.number))
                 self._late.discard(row.number)

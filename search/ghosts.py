@@ -9,6 +9,7 @@ from sqlalchemy import func, inspect, select, text
 
 from search.errors import RequestError
 from storage import query
+from storage.commands import command
 from storage.engine import Store
 from storage.patience import patient
 from storage.tables import Study, Trial
@@ -32,7 +33,9 @@ def ghosts(store: Store) -> list[str]:
             recorded.group_by(Study.name, Study.created_at).order_by(Study.created_at)
         ).all()
         has_tables = inspect(connection).has_table("studies")
-        theirs = dict(connection.execute(_KNOWN_TO_OPTUNA).all()) if has_tables else {}
+        theirs: dict[str, int] = {}
+        if has_tables:
+            theirs.update({name: count for name, count in connection.execute(_KNOWN_TO_OPTUNA)})
     return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
 
 
@@ -47,7 +50,7 @@ def told(store: Store, name: str) -> str:
     return (
         f"study {name!r} is on record, but Optuna does not know it any more: it was deleted at a dashboard "
         "or in code. What is on record can still be read and exported; remove it with: "
-        f"ballast delete {shlex.quote(name)} --store {shlex.quote(store.shown_url)}"
+        f"{command('delete', name, store=store.url)}"
     )
 
 

@@ -1,13 +1,13 @@
 """What to do with a study that has ended: the next step that fits its state, in words and commands. Pure."""
 
 import math
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from search.references import in_words, network_adds, rivals
 from search.summary import Summary
 from search.verified import DOES_NOT_HOLD, HOLDS, Verified
+from storage.commands import command
 from storage.verdicts import Verdict
 
 _FEWEST_SEEDS = 3
@@ -22,16 +22,17 @@ class Habits:
     schedule: str = "constant"
 
 
-def next_steps(summary: Summary, where: str = "", habits: Habits | None = None) -> list[str]:
-    """One line or several, the most important first; `where` is ` --store URL`, or empty."""
-    step = _Step(summary, where, habits or Habits())
+def next_steps(summary: Summary, store: str | None = None, habits: Habits | None = None) -> list[str]:
+    """One line or several, the most important first; `store` is its URL, None where
+    commands find it without."""
+    step = _Step(summary, store, habits or Habits())
     return [*step.lines(), *_beside_rivals(summary)]
 
 
 @dataclass(frozen=True)
 class _Step:
     summary: Summary
-    where: str
+    store: str | None
     habits: Habits
 
     def lines(self) -> Iterator[str]:
@@ -54,15 +55,10 @@ class _Step:
             yield f"to have it all the same, write it to a file: {self._export()}"
         else:
             yield f"write it to a file: {self._export()}"
-            yield f"then ask rows that no search has seen: ballast verify best.yaml{self.where}"
+            yield f"then ask rows that no search has seen: {command('verify', 'best.yaml', store=self.store)}"
 
     def _export(self, trial: int | None = None) -> str:
-        which = "" if trial is None else f" --trial {trial}"
-        return f"ballast export {self._name}{self.where}{which} -o best.yaml"
-
-    @property
-    def _name(self) -> str:
-        return shlex.quote(self.summary.study.name)
+        return command("export", self.summary.study.name, store=self.store, trial=trial, o="best.yaml")
 
     def _none_accepted(self) -> str:
         summary = self.summary
@@ -75,18 +71,18 @@ class _Step:
         told = ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
         return (
             f"nothing is worth exporting: no trial was accepted ({told}); see why: "
-            f"ballast trials {self._name}{self.where}"
+            f"{command('trials', summary.study.name, store=self.store)}"
         )
 
     def _find_the_leak(self) -> str:
-        return f"look for a leak: ballast check {shlex.quote(self.summary.study.study_file)} --deep"
+        return f"look for a leak: {command('check', self.summary.study.study_file, deep=True)}"
 
     def _after(self, verified: Verified) -> Iterator[str]:
         trial, day = verified.trial, f"{verified.at:%Y-%m-%d}"
         if verified.verdict == HOLDS:
             yield f"trial {trial} holds on {verified.rows} (verified {day})"
             yield f"write it to a file: {self._export(trial)}"
-            yield "then make a model of it: ballast train best.yaml --save model"
+            yield f"then make a model of it: {command('train', 'best.yaml', save='model')}"
         elif DOES_NOT_HOLD in (verified.verdict, verified.refuted and verified.refuted.verdict):
             refuted = verified.refuted or verified
             yield (
@@ -110,7 +106,7 @@ class _Step:
         if ceiling is not None and verified.skill is not None and verified.skill > ceiling:
             return self._find_the_leak()
         if 0 < len(verified.report.get("seeds") or ()) < _FEWEST_SEEDS:
-            return f"ask with more seeds: ballast verify best.yaml{self.where} --seeds 5"
+            return f"ask with more seeds: {command('verify', 'best.yaml', store=self.store, seeds=5)}"
         return (
             "more test rows would, and only new ones are unseen: wait for them (a split that starts the test "
             "earlier adds rows that the search has used)"

@@ -44,8 +44,8 @@ class RandomDraws(RandomSampler):
 class Sobol(QMCSampler):
     """Optuna's Sobol sequence, of which configuration n of a study has point n.
 
-    Optuna counts points in the study, which two workers can read at the same moment, and draws the first trial
-    at random.
+    Optuna counts points in the study, which two workers can read at the same moment, and draws the first
+    trial at random.
     """
 
     def __init__(

@@ -30,9 +30,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import RequestError
 from search.telling import quiet
+from storage.commands import command
 from storage.engine import Store
-from storage.errors import StoreError, StoreTooNew, StoreTooOld, StoreUnreachable
-from storage.failures import renew_after_failures, translate
+from storage.errors import StoreError, StoreTooNew, StoreTooOld, StoreUnreachable, ValueDamaged
+from storage.failures import UNREADABLE, renew_after_failures, translated
 from storage.patience import keep_trying
 from storage.schema import lock_creation
 from storage.sqlite import sqlite_connect_args, tune_sqlite
@@ -75,11 +76,20 @@ class _Patient(Protocol):
 def _database_errors(shown: str) -> Iterator[None]:
     try:
         yield
-    except (StorageInternalError, SQLAlchemyError) as error:
+    except (StorageInternalError, SQLAlchemyError, *UNREADABLE) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-        if not isinstance(cause, SQLAlchemyError):
+        if _of_distribution(error):
+            cause = ValueDamaged(f"a distribution of a trial: {error}")
+        told = translated(cause, shown) if isinstance(cause, Exception) else None
+        if told is None:
             raise
-        raise translate(cause, shown) from None
+        raise told from None
+
+
+def _of_distribution(error: Exception) -> bool:
+    """Whether Optuna failed on a distribution's JSON; its other KeyError says that a record is not there."""
+    unknown = isinstance(error, ValueError) and str(error).startswith("Unknown distribution class")
+    return unknown or (isinstance(error, KeyError) and error.args != (models.NOT_FOUND_MSG,))
 
 
 _Storage = TypeVar("_Storage", bound=type[BaseStorage])
@@ -257,7 +267,7 @@ def _direct(store: Store) -> RDBStorage:
     if found in known:
         raise StoreTooOld(
             f"Optuna's tables in {store.shown_url} are at {found}, Optuna {optuna.__version__} needs "
-            f"{needed}; run: ballast db upgrade --store {store.shown_url}"
+            f"{needed}; run: {command('db upgrade', store=store.url)}"
         )
     raise StoreTooNew(
         f"{store.shown_url} has tables at {found}, which Optuna {optuna.__version__} does not know: a newer "

@@ -5,9 +5,12 @@ number too. What a trial draws and how its training is seeded follow the ordinal
 the same configurations whether or not workers were killed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import optuna
 from optuna.trial import FrozenTrial
 
 from search.queue import queued_params
@@ -27,22 +30,32 @@ def first_of(trial: FrozenTrial) -> int:
     return int(trial.user_attrs.get(ROOT, trial.number))
 
 
-def ordinal_of(trials: Iterable[FrozenTrial], number: int) -> int:
-    """The ordinal (0-based) of the configuration of trial `number`; `trials` are the study's, by number.
+@dataclass
+class _Known:
+    """The ordinals by the number of a trial, and the highest."""
+
+    of: list[int] = field(default_factory=list)
+    last: int = -1
+
+
+_KNOWN: WeakKeyDictionary[optuna.Study, _Known] = WeakKeyDictionary()
+"""How a trial was created never changes: 10,000 trials are not looked at again."""
+
+
+def ordinal_of(study: optuna.Study, trials: Sequence[FrozenTrial], number: int) -> int:
+    """The ordinal (0-based) of the configuration of trial `number`; `trials` are all of the study, by number.
 
     It depends only on how the trials up to `number` were created, so all workers agree on it at any time.
     """
-    ordinal = -1
-    for trial in trials:
+    known = _KNOWN.setdefault(study, _Known())
+    for trial in trials[len(known.of) : number + 1]:
         if is_retry(trial):
-            if trial.number == number:
-                return ordinal_of(trials, first_of(trial))
+            known.of.append(known.of[first_of(trial)])
             continue
         by_number = queued_params(trial) is None and not _follows_ordinal(trial.user_attrs)
-        ordinal = trial.number if by_number else ordinal + 1
-        if trial.number == number:
-            return ordinal
-    raise ValueError(f"the study has no trial {number}")
+        known.last = trial.number if by_number else known.last + 1
+        known.of.append(known.last)
+    return known.of[number]
 
 
 def _follows_ordinal(attributes: Mapping[str, Any]) -> bool:

@@ -81,14 +81,17 @@ def recall(path: Path, identity: str, key: bytes) -> tuple[Dataset, ...] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:  # ValueError: the file is empty
-        return _doubted(path, getattr(error, "strerror", None) or "it is empty")
+        _doubted(path, getattr(error, "strerror", None) or "it is empty")
+        return None
     if not hmac.compare_digest(mapped[:_HEAD], _head(identity, memoryview(mapped)[_HEAD:], key)):
-        return _doubted(path, "it is damaged, of other data, or was not written by a worker of this study")
+        _doubted(path, "it is damaged, of other data, or was not written by a worker of this study")
+        return None
     try:
         return _decode(mapped)
     # Whoever has the key can write what he likes: it is no data, and no crash either.
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        return _doubted(path, f"it does not hold folds ({type(error).__name__}: {error})")
+        _doubted(path, f"it does not hold folds ({type(error).__name__}: {error})")
+        return None
 
 
 def _doubted(path: Path, reason: str) -> None:

@@ -17,6 +17,7 @@ from search.files import KEY, new_key
 from search.verdict import Judgement
 from storage import record, tables
 from storage.engine import Store
+from storage.failures import unpacking
 from storage.masking import masked_url
 from trainer.result import EpochReport, Finding, TrialResult
 
@@ -111,16 +112,17 @@ def _shown(url: str | None) -> str | None:
 
 def settings_from_rows(stacks: Mapping[str, Sequence[tables.Setting]]) -> list[Setting]:
     """The settings as they were resolved, read back from the record."""
-    return [
-        Setting(
-            key,
-            tuple(
-                Override(Layer(row.layer), row.origin, row.requested, row.effective, row.reason)
-                for row in stack
-            ),
-        )
-        for key, stack in stacks.items()
-    ]
+    with unpacking("a setting on record"):
+        return [
+            Setting(
+                key,
+                tuple(
+                    Override(Layer(row.layer), row.origin, row.requested, row.effective, row.reason)
+                    for row in stack
+                ),
+            )
+            for key, stack in stacks.items()
+        ]
 
 
 def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.Clamp]:

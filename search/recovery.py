@@ -25,7 +25,6 @@ from optuna.trial import FrozenTrial, TrialState
 from search import recording
 from search.books import Books, conclude, start
 from search.inheritance import origin_of as taken_from
-from search.queue import was_queued
 from search.retry import queue_again
 from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE, TAKEN_OVER, WORKER_DIED, Judgement
 from search.worker import WORKER
@@ -127,12 +126,11 @@ def _settle(books: Books, row: tables.Trial, me: str, is_gone: Callable[[str], b
 
 
 def give_back(books: Books, me: str, trial: optuna.Trial) -> None:
-    """End a trial of `me` that never began: its place is another's. What was queued waits again."""
+    """End a trial of `me` that never began: its place is another's. Its configuration waits in the queue."""
     try:
         row = start(books, me, trial)
         recording.finish_trial(books.store, row, _LATE, worker=me, duration_s=0.0)
-        if was_queued(trial):
-            queue_again(books.optuna, trial)
+        queue_again(books.optuna, trial)
         conclude(books, trial, _LATE)
     except _QUICKER:
         return  # another worker was

@@ -19,6 +19,7 @@ from search.files import study_files
 from search.inheritance import CONTINUED_FROM, TAKEN_FROM
 from search.whole_study import KEPT, STUDIES, delete_ours, has_optuna_part, lock_both, refuse_at_work
 from storage import query, tables
+from storage.commands import command
 from storage.engine import Store
 from storage.errors import StudyExists
 from storage.evaluations import SEARCH
@@ -44,12 +45,12 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
     name, and while workers are at work, unless told to by `force`.
 
     The folder is moved before the transaction ends, and back if that fails; called again after it was killed
-    in between, this finds the folder moved. Studies that continue from it name it by its new name, and what was
-    exported under the old one is still known to be its: see `query.current_name`.
+    in between, this finds the folder moved. Studies that continue from it name it by its new name, and what
+    was exported under the old one is still known to be its: see `query.current_name`.
     """
     if not new.strip():
         raise RequestError(
-            f"a study needs a name, and {new!r} is none; type: ballast rename {shlex.quote(old)} NEW"
+            f"a study needs a name, and {new!r} is none; type: {command('rename', old, 'NEW')}"
         )
     study = query.study(store, old)
     if not force:
@@ -82,7 +83,7 @@ def _refuse_taken(session: Session, store: Store, new: str) -> None:
     if session.get(tables.Study, new) is not None or has_optuna_part(session, new):
         raise StudyExists(
             f"study {new!r} is in {store.shown_url} already; choose another name, or remove that one with: "
-            f"ballast delete {shlex.quote(new)}"
+            f"{command('delete', new)}"
         )
 
 
@@ -154,7 +155,7 @@ def _rename_in_optuna(session: Session, old: str, new: str) -> None:
     session.execute(update(STUDIES).where(STUDIES.c.study_name == old).values(study_name=new))
     attribute = models.TrialUserAttributeModel
     for row in session.scalars(select(attribute).where(attribute.key == TAKEN_FROM)):
-        origin: Mapping[str, Any] = json.loads(row.value_json)
+        origin: Mapping[str, Any] = json.loads(str(row.value_json))
         if origin["study"] == old:
             row.value_json = json.dumps({**origin, "study": new})
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from search.scored_series import ScoredSeries
 from storage import query, tables
 from storage.engine import Store
+from storage.failures import unpacking
 from trainer.data.windows import Dataset
 from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.rivals import Rivals, rival_losses
@@ -81,20 +82,20 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
     kept, facts = query.held_out(store, study), query.study(store, study).facts
     if kept is None:
         return None
-    with np.load(io.BytesIO(kept.rows)) as arrays:
+    with unpacking(f"the validation rows of study {study!r}"), np.load(io.BytesIO(kept.rows)) as arrays:
         known = {name: arrays[name] for name in arrays.files}
-    baselines, rivals = (
-        {name.removeprefix(prefix): known.pop(name) for name in [*known] if name.startswith(prefix)}
-        for prefix in (_BASELINE, _RIVAL)
-    )
-    return ValidationRows(
-        **known,
-        baselines=baselines,
-        rivals=rivals,
-        baseline=facts["baseline"]["name"],
-        horizon=facts["horizon"],
-        kind=facts["kind"],
-    )
+        baselines, rivals = (
+            {name.removeprefix(prefix): known.pop(name) for name in [*known] if name.startswith(prefix)}
+            for prefix in (_BASELINE, _RIVAL)
+        )
+        return ValidationRows(
+            **known,
+            baselines=baselines,
+            rivals=rivals,
+            baseline=facts["baseline"]["name"],
+            horizon=facts["horizon"],
+            kind=facts["kind"],
+        )
 
 
 def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
@@ -144,6 +145,7 @@ def _packed(values: Forecasts) -> bytes:
 
 
 def _unpacked(packed: bytes) -> Forecasts:
-    planes = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(4, -1)
-    values: Forecasts = np.ascontiguousarray(planes.T).view("<f4").ravel().astype(np.float32)
-    return values
+    with unpacking("a trial's forecasts on record"):
+        planes = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(4, -1)
+        values: Forecasts = np.ascontiguousarray(planes.T).view("<f4").ravel().astype(np.float32)
+        return values

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from search.study import OpenStudy
 from search.verdict import Judgement
 from search.worker import this_worker
 from storage import query, workers
+from storage.commands import command
 from storage.verdicts import Verdict
 
 log = logging.getLogger("ballast.run")
@@ -162,5 +162,5 @@ class _Shift:
         if len(self._failing) == _FAILURES_IN_A_ROW:
             raise AnswerIsNo(
                 f"{_FAILURES_IN_A_ROW} configurations failed in a row, the last with: {judgement.message}. "
-                f"Look at them: ballast trials {shlex.quote(self._study.name)} --verdict failed"
+                f"Look at them: {command('trials', self._study.name, verdict='failed')}"
             )

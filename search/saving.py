@@ -1,6 +1,5 @@
 """Keeps the model of a training that holds as a folder that needs nothing else of ours."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from search.errors import AnswerIsNo
 from search.machine import this_machine
 from search.recording import versions
 from search.rerun import Rerun
+from storage.commands import command
 from trainer.data.windows import Dataset, prepare_final
 
 
@@ -26,9 +26,7 @@ def require_confirmed(outcome: Rerun, path: Path, folder: Path) -> None:
     """Raise AnswerIsNo where the training was not accepted, or did not reproduce its export."""
     if not outcome.confirmed:
         why = "the exported value did not come again" if outcome.trustworthy else outcome.judgement.message
-        raise AnswerIsNo(
-            f"{folder} was not written: {why}; look at the settings: ballast check {shlex.quote(str(path))}"
-        )
+        raise AnswerIsNo(f"{folder} was not written: {why}; look at the settings: {command('check', path)}")
 
 
 def save(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
+from storage.failures import unpacking
 from trainer.config import DataConfig, Series
 from trainer.data.features import log_parkinson, log_return, shift_of
 from trainer.data.source import Table
@@ -47,7 +48,7 @@ class ScoredSeries:
     @classmethod
     def unpacked(cls, packed: bytes) -> "ScoredSeries":
         """What `packed` made, with values rounded to float32."""
-        with np.load(io.BytesIO(packed)) as arrays:
+        with unpacking("the series of scored rows on record"), np.load(io.BytesIO(packed)) as arrays:
             values = arrays["values"].astype(np.float64)
             return cls(np.cumsum(arrays["steps"]), values, bool(arrays["adds_up"]))
 

@@ -20,9 +20,9 @@ def command(verb: str, *arguments: object, store: str | None = None, **options: 
     held_back = [str(argument) for argument in arguments]
     if not any(argument.startswith("-") for argument in held_back):
         words, held_back = [*words, *held_back], []
+    words += [] if store is None else _option("store", masked_url(store))
     for name, value in options.items():
         words += _option(name, value)
-    words += [] if store is None else _option("store", masked_url(store))
     words += ["--", *held_back] if held_back else []
     note = PASSWORD_NOTE if any(mask in word for mask in _MASK for word in words) else ""
     return shlex.join(words) + note

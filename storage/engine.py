@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from storage.errors import StoreMissing, StoreReadOnly, StoreTooNew, StoreUrlInvalid
-from storage.failures import READ_ONLY_FILE, READ_ONLY_SERVER, renew_after_failures, translate
+from storage.failures import READ_ONLY_FILE, READ_ONLY_SERVER, UNREADABLE, renew_after_failures, translated
 from storage.masking import masked_url
 from storage.schema import bring_to_head, head, objection, revision_of
 from storage.sqlite import tune_sqlite
@@ -56,8 +56,10 @@ class Store:
         try:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except SQLAlchemyError as error:
-            raise translate(error, self.shown_url) from None
+        except (SQLAlchemyError, *UNREADABLE) as error:
+            if (told := translated(error, self.shown_url)) is None:
+                raise
+            raise told from None
 
     def close(self) -> None:
         """Give back the connections; the store can be used again, and opens new ones."""
@@ -102,17 +104,22 @@ def _require_writable(store: Store) -> None:
 
 
 def store_if_there(url: str) -> Store | None:
-    """The store at `url`, for reading; None where there is none yet and `open_store` could make it.
-
-    Raises as `open_store` does.
+    """The store at `url`, which may be written, for reading; None where there is none yet and `open_store`
+    could make it. Raises as `open_store` does.
     """
     try:
-        return open_store(url, create=False)
+        store = open_store(url, create=False)
     except StoreMissing:
-        address = read_url(url)
+        address = read_url(full_url(url))
         if is_sqlite(address):
-            require_sqlite_file(address, masked_url(url), create=True)
+            require_sqlite_file(address, masked_url(full_url(url)), create=True)
         return None
+    try:
+        _require_writable(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:

@@ -11,6 +11,7 @@
     ├── StoreExhausted       no memory, file descriptor or other resource is left
     ├── StoreFull            the disk is full
     ├── StoreDamaged         the file is no database, or tables of it are missing or broken
+    │   └── ValueDamaged     a value of a row cannot be read
     ├── StoreTooOld          its schema is older than this Ballast; it can be upgraded
     ├── StoreTooNew          its schema was written by a newer Ballast
     └── RecordError          the store is well, what is asked of it is not
@@ -71,6 +72,10 @@ class StoreFull(StoreError):
 
 class StoreDamaged(StoreError):
     """The file is no database, or tables of it are missing or broken."""
+
+
+class ValueDamaged(StoreDamaged):
+    """A value of a row is not what was put in: no text, number, moment, JSON or verdict."""
 
 
 class StoreTooOld(StoreError):

@@ -144,6 +144,7 @@ def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) ->
     found = [
         TrainedTrial(study, number, None if source is None or of is None else (source, of), at)
         for study, number, source, of, at in rows
+        if at is not None  # a verdict has its time
     ]
     for each in deleted:
         if _name_of(each) in studies:

@@ -1,7 +1,12 @@
 """Turns what the drivers raise into the tree of store errors, one sentence each."""
 
 import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import Any
+from zipfile import BadZipFile
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import (
@@ -23,6 +28,7 @@ from storage.errors import (
     StoreReadOnly,
     StoreTimeout,
     StoreUnreachable,
+    ValueDamaged,
 )
 from storage.limits import out_of_descriptors
 from storage.sqlite import TIMEOUT_VARIABLE
@@ -107,6 +113,8 @@ _OF_POSTGRESQL: dict[str, _Sentence] = {
 What is not here, as XX000 (internal_error), is told at once: nobody knows that it passes.
 """
 _STATE_LENGTHS = (5, 3, 2)
+_SIGNS_OF_DAMAGE = ("no such table", "no such column", "Could not decode to UTF-8")
+"""What SQLite, and Python's sqlite3, say without a code of its own."""
 
 _OTHER_CONNECTION_SQLITE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 _OTHER_CONNECTION_POSTGRESQL = frozenset({"25006"})
@@ -146,6 +154,32 @@ def translate(error: SQLAlchemyError, shown: str) -> StoreError:
     return kind(f"{shown}: {sentence} ({_first_line(error)})")
 
 
+@contextmanager
+def unpacking(what: str) -> Iterator[None]:
+    """While `what` of a store is read by its format: StoreDamaged where it has not that format."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, EOFError, OSError, zlib.error, BadZipFile) as error:
+        raise StoreDamaged(
+            f"{what} cannot be read: the store is damaged; restore it from a copy ({error})"
+        ) from None
+
+
+UNREADABLE = (UnicodeDecodeError, JSONDecodeError, LookupError, ValueError, ValueDamaged)
+"""What reading a damaged value may raise; see `translated`."""
+
+
+def translated(error: Exception, shown: str) -> StoreError | None:
+    """The store error for a driver's error or a value that cannot be read; None for any other error."""
+    if isinstance(error, SQLAlchemyError):
+        return translate(error, shown)
+    of_enum = type(error) is LookupError  # SQLAlchemy's, of a text that is no verdict or state
+    of_time = type(error) is ValueError and str(error).startswith("Invalid isoformat string")
+    if of_enum or of_time or isinstance(error, UnicodeDecodeError | JSONDecodeError | ValueDamaged):
+        return StoreDamaged(f"{shown}: {_DAMAGED[1]} ({error})")
+    return None
+
+
 def _sentence(error: SQLAlchemyError) -> _Sentence:
     if isinstance(error, PendingRollbackError):
         return _UNREACHABLE  # a connection was cut, and whoever met that went on with it: Optuna does
@@ -153,8 +187,8 @@ def _sentence(error: SQLAlchemyError) -> _Sentence:
     if isinstance(driver, sqlite3.Error):
         # Errors that the sqlite3 module raises by itself carry no code.
         code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        missing = "no such table" in str(driver) or "no such column" in str(driver)
-        return _DAMAGED if missing else _OF_SQLITE.get(code, _UNEXPECTED)
+        damaged = any(sign in str(driver) for sign in _SIGNS_OF_DAMAGE)
+        return _DAMAGED if damaged else _OF_SQLITE.get(code, _UNEXPECTED)
     state = getattr(driver, "sqlstate", None) or ""
     for length in _STATE_LENGTHS:
         if (known := _OF_POSTGRESQL.get(state[:length])) is not None:

@@ -1,14 +1,14 @@
 """Reads from the store; each function is one transaction, and what it returns needs no open store."""
 
 import math
-import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from storage.commands import command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from storage.patience import patient
@@ -28,6 +28,8 @@ from storage.tables import (
 from storage.verdicts import CONCLUSIVE, Verdict
 
 _AnyRow = TypeVar("_AnyRow", bound=Row)
+_LARGEST_NUMBER = 2**31 - 1
+"""Of a trial: what PostgreSQL's INTEGER holds."""
 
 
 class TrialLine(NamedTuple):
@@ -98,11 +100,10 @@ def running(store: Store, name: str) -> list[Trial]:
 
 
 @patient
-def trials_from(store: Store, name: str, first: int) -> list[Trial]:
-    """The trials of a study from number `first` on. Raises StudyUnknown."""
-    return _of_study(
-        store, name, select(Trial).where(Trial.study == name, Trial.number >= first).order_by(Trial.number)
-    )
+def trials_from(store: Store, name: str, first: int, also: Collection[int] = ()) -> list[Trial]:
+    """The trials of a study from number `first` on, `also` these, by number. Raises StudyUnknown."""
+    chosen = (Trial.number >= first) | Trial.number.in_(also)
+    return _of_study(store, name, select(Trial).where(Trial.study == name, chosen).order_by(Trial.number))
 
 
 @patient
@@ -174,6 +175,14 @@ def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifac
     """The files of a trial, or all of the study and its trials, oldest first."""
     query = select(Artifact).where(Artifact.study == name).order_by(Artifact.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Artifact.trial == trial))
+
+
+@patient
+def first_and_last_files(store: Store, *, but: str) -> list[str]:
+    """The paths of two files of each study, the first and the last by path, of any kind `but` one."""
+    two = select(func.min(Artifact.path), func.max(Artifact.path)).where(Artifact.kind != but)
+    with store.reading() as session:
+        return [path for row in session.execute(two.group_by(Artifact.study)) for path in row]
 
 
 @patient
@@ -327,12 +336,12 @@ def require_study(session: Session, store: Store, name: str) -> Study:
 
 def require_trial(session: Session, store: Store, name: str, number: int) -> Trial:
     """One trial, inside a transaction that is open. Raises StudyUnknown and TrialUnknown."""
-    found = session.get(Trial, (name, number))
+    found = session.get(Trial, (name, number)) if number <= _LARGEST_NUMBER else None
     if found is None:
         require_study(session, store, name)
         raise TrialUnknown(
             f"study {name!r} in {store.shown_url} has no trial {number}; "
-            f"list its trials with: ballast trials {shlex.quote(name)} --store {shlex.quote(store.shown_url)}"
+            f"list its trials with: {command('trials', name, store=store.url)}"
         )
     return found
 
@@ -340,7 +349,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
 def _unknown_study(name: str, known: Sequence[str], shown: str) -> str:
     nearest = get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}? List" if nearest else "list"
-    return f"no study {name!r} in {shown}; {hint} them with: ballast status --store {shlex.quote(shown)}"
+    return f"no study {name!r} in {shown}; {hint} them with: {command('status', store=shown)}"
 
 
 def _conclusive(name: str) -> ColumnElement[bool]:

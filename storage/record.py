@@ -7,7 +7,6 @@ A write whose acknowledgement was lost is done again by `patient`, and finds wha
 same moment, to the microsecond, by the same worker. It then leaves everything as it is.
 """
 
-import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from sqlalchemy import insert, inspect, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from storage.commands import command
 from storage.engine import Store
 from storage.errors import StudyExists, TrialExists, TrialFinished, TrialTaken
 from storage.patience import patient
@@ -104,7 +104,7 @@ def start_trial(store: Store, trial: Trial, settings: Sequence[Setting]) -> None
         if (found.worker, repr(found.params)) != (trial.worker, repr(trial.params)):
             raise TrialExists(
                 f"study {trial.study!r} in {store.shown_url} has a trial {trial.number} already; "
-                f"look at it with: ballast explain {shlex.quote(trial.study)} --trial {trial.number}"
+                f"look at it with: {command('explain', trial.study, trial=trial.number)}"
             )
 
 
@@ -200,7 +200,7 @@ def _require_running(trial: Trial, store: Store) -> None:
         raise TrialFinished(
             f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has ended as "
             f"{trial.verdict} already; look at it with: "
-            f"ballast explain {shlex.quote(trial.study)} --trial {trial.number}"
+            f"{command('explain', trial.study, trial=trial.number)}"
         )
 
 
@@ -209,7 +209,7 @@ def _require_worker(trial: Trial, store: Store, worker: str) -> None:
         raise TrialTaken(
             f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has been taken over by "
             f"{trial.worker} from {worker}, which was held for dead; "
-            f"look at it with: ballast explain {shlex.quote(trial.study)} --trial {trial.number}"
+            f"look at it with: {command('explain', trial.study, trial=trial.number)}"
         )
 
 

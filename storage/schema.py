@@ -3,7 +3,7 @@
 Alembic keeps our version in a table of its own, beside Optuna's `alembic_version`.
 """
 
-import shlex
+import re
 from typing import Any
 
 from alembic import command
@@ -12,7 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from storage.errors import StoreError, StoreMissing, StoreTooNew, StoreTooOld
+from storage import commands
+from storage.errors import StoreDamaged, StoreError, StoreMissing, StoreTooNew, StoreTooOld
 from storage.tables import Row
 
 SCRIPTS = "storage:migrations"
@@ -60,12 +61,17 @@ def objection(found: str | None, shown: str) -> StoreError | None:
     if found is None:
         return StoreMissing(
             f"{shown} holds no tables of Ballast; make them with: "
-            f"ballast db upgrade --create --store {shlex.quote(shown)}"
+            f"{commands.command('db upgrade', create=True, store=shown)}"
         )
     if found in {script.revision for script in _scripts().walk_revisions()}:
         return StoreTooOld(
             f"{shown} is at schema {found}, this Ballast needs {needed}; "
-            f"run: ballast db upgrade --store {shlex.quote(shown)}"
+            f"run: {commands.command('db upgrade', store=shown)}"
+        )
+    if not re.fullmatch(r"\d{4}", found):
+        return StoreDamaged(
+            f"{shown} is at schema {found!r}, which is none: it is damaged, or another program's; "
+            "restore it from a copy, or choose another with --store"
         )
     return StoreTooNew(
         f"{shown} was written by a newer Ballast: it is at schema {found}, this one knows up to {needed}; "

@@ -2,13 +2,14 @@
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Double, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
-from storage.errors import ValueUnstorable
+from storage.errors import ValueDamaged, ValueUnstorable
 
 
 class _SqliteFloat(UserDefinedType[Any]):
@@ -20,7 +21,25 @@ class _SqliteFloat(UserDefinedType[Any]):
         return "BLOB"
 
 
-class LosslessFloat(TypeDecorator[float]):
+class _Checked:
+    """For a type of column: what cannot be read is a ValueDamaged, whichever layer finds it."""
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
+        """Wrap what turns the driver's value into ours."""
+        read: Callable[[Any], Any] | None = super().result_processor(dialect, coltype)  # type: ignore[misc]
+        if read is None:
+            return None
+
+        def checked(value: Any) -> Any:
+            try:
+                return read(value)
+            except (ValueError, TypeError, RecursionError, OverflowError) as error:
+                raise ValueDamaged(f"{value!r:.60} cannot be read: {error}") from None
+
+        return checked
+
+
+class LosslessFloat(_Checked, TypeDecorator[float]):
     """A float that comes back to the bit: NaN, ±inf and -0.0 as well.
 
     SQLite turns NaN into NULL, so there it is the text 'NaN', which SQLite sorts after every number, as
@@ -70,7 +89,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-class JsonText(TypeDecorator[Any]):
+class JsonText(_Checked, TypeDecorator[Any]):
     """JSON as text: NaN and ±inf are allowed, floats come back to the bit, tuples come back as lists.
 
     None is JSON's null. Raises ValueUnstorable for what JSON has no word for, and for keys that are not text.
@@ -109,7 +128,7 @@ def _refuse_keys_that_json_would_rename(value: Any) -> None:
             _refuse_keys_that_json_would_rename(inner)
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(_Checked, TypeDecorator[datetime]):
     """A moment, stored and given back in UTC, to the microsecond. Raises ValueUnstorable without a zone."""
 
     impl = DateTime(timezone=True)

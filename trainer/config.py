@@ -5,7 +5,8 @@ Limits written here are logical (a size is positive). Limits of prudence are the
 """
 
 import operator
-from datetime import datetime
+from datetime import UTC, date, datetime
+from datetime import time as clock
 from math import comb, sqrt
 from typing import Annotated, Literal, Self
 
@@ -136,8 +137,23 @@ class Fractions(Section):
         return self
 
 
-def _has_offset(date: str) -> bool:
-    return datetime.fromisoformat(date).tzinfo is not None
+def last_moment(written: str) -> datetime:
+    """The last moment of an ISO date: the end of its day, or exactly the time it names (UTC, if it names an
+    offset, else on whatever clock).
+
+    Raises ValueError for what is no date, and OverflowError for a moment outside the years 1 to 9999 of UTC.
+    """
+    moment = datetime.fromisoformat(written)
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    try:
+        return datetime.combine(date.fromisoformat(written), clock.max)
+    except ValueError:  # it names a time of the day
+        return moment
+
+
+def _has_offset(written: str) -> bool:
+    return datetime.fromisoformat(written).tzinfo is not None
 
 
 class Split(Section):
@@ -170,9 +186,13 @@ class Split(Section):
     def _is_a_date(cls, value: str | None) -> str | None:
         if value is not None:
             try:
-                datetime.fromisoformat(value)
+                last_moment(value)
             except ValueError:
                 raise ValueError(f"{value!r} is not a date; write it as 2010-12-31") from None
+            except OverflowError:
+                raise ValueError(
+                    f"{value!r} lies outside the years 1 to 9999 of UTC; write it as 2010-12-31"
+                ) from None
         return value
 
     @model_validator(mode="after")
@@ -186,7 +206,7 @@ class Split(Section):
             raise ValueError("give both train_until and validation_until, or fractions")
         elif _has_offset(self.train_until) != _has_offset(self.validation_until):
             raise ValueError("give train_until and validation_until both with an offset from UTC, or neither")
-        elif datetime.fromisoformat(self.train_until) >= datetime.fromisoformat(self.validation_until):
+        elif last_moment(self.train_until) >= last_moment(self.validation_until):
             raise ValueError(
                 f"train_until {self.train_until} is not before validation_until {self.validation_until}"
             )

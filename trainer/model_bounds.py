@@ -61,7 +61,7 @@ def wrong_weights(weights: Mapping[str, Tensor], gru: GRUConfig, n_features: int
     expected = dict(_shapes(gru, n_features))
     if odd := sorted(weights.keys() ^ expected.keys()):
         return f"{odd[0]!r} is {'missing' if odd[0] in expected else 'no part of the model'}"
-    for name, weight in weights.items():
+    for name, weight in sorted(weights.items()):
         if weight.dtype != torch.float32:
             return f"{name} is {str(weight.dtype).removeprefix('torch.')}, not float32"
         if tuple(weight.shape) != expected[name]:

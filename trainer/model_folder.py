@@ -8,6 +8,7 @@ model.onnx             where it was asked for
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -174,7 +175,7 @@ def load_model(folder: Path) -> tuple[Model, nn.Module]:
     if digest != model.weights_sha256:
         raise ModelFolderError(
             f"{path} is damaged or another model's: its sha256 is {digest[:12]}…, {MODEL} says "
-            f"{model.weights_sha256[:12]!r}…; save the model again: ballast train best.yaml --save {folder}"
+            f"{model.weights_sha256[:12]!r}…; save the model again: {_train_into(folder)}"
         )
     try:
         weights = safetensors.torch.load(content)
@@ -206,8 +207,7 @@ def _read_description(folder: Path) -> Model:
     path = folder / MODEL
     if not path.is_file():
         raise ModelFolderError(
-            f"{folder} is not a model folder: it has no {MODEL}; make one: ballast train best.yaml --save "
-            f"{folder}"
+            f"{folder} is not a model folder: it has no {MODEL}; make one: {_train_into(folder)}"
         )
     try:
         content = json.loads(read_bounded(path, MOST_JSON))
@@ -239,11 +239,15 @@ def _validated(content: Any, path: Path) -> Model:
         more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
         raise ModelFolderError(
             f"{path}: {shown}{more} is not as it was written; save the model "
-            f"again: ballast train best.yaml --save {path.parent}"
+            f"again: {_train_into(path.parent)}"
         ) from None
     if (large := too_large(model.models.gru, len(model.features))) is not None:
         raise ModelFolderError(f"{path}: {large}; it was not written by ballast train --save")
     return model
+
+
+def _train_into(folder: Path) -> str:
+    return shlex.join(["ballast", "train", "best.yaml", "--save", str(folder)])
 
 
 def _described(

@@ -3,6 +3,7 @@
 import logging
 import os
 from pathlib import Path
+from shlex import quote
 
 from trainer.atomic_files import settle_leftovers, temporary_folder
 from trainer.errors import ModelFolderError
@@ -22,7 +23,7 @@ def require_place(folder: Path) -> None:
         if not os.path.isdir(place.parent):
             parent = place.parent if folder.is_symlink() else folder.parent
             raise ModelFolderError(
-                f"cannot write {folder}: there is no folder {parent}; make it: mkdir -p {parent}"
+                f"cannot write {folder}: there is no folder {parent}; make it: mkdir -p {quote(str(parent))}"
             )
         settle_beside(place)
         _require_only_a_model(folder)
@@ -41,13 +42,15 @@ def settle_beside(place: Path) -> None:
 
 def _require_only_a_model(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise ModelFolderError(f"cannot write {folder}: it is a file; name a folder: --save {folder}-model")
+        raise ModelFolderError(
+            f"cannot write {folder}: it is a file; name a folder: --save {quote(f'{folder}-model')}"
+        )
     if folder.is_dir():
         others = sorted({entry.name for entry in folder.iterdir()} - {MODEL, WEIGHTS, ONNX})
         if others:
             raise ModelFolderError(
                 f"cannot write {folder}: it holds {others[0]!r}, which is no part of a model; name another "
-                f"folder: --save {folder / 'model'}"
+                f"folder: --save {quote(str(folder / 'model'))}"
             )
 
 
@@ -56,7 +59,7 @@ def _require_movable(folder: Path, place: Path) -> None:
     if os.path.ismount(place) or Path.cwd().is_relative_to(place):
         raise ModelFolderError(
             f"cannot write {folder}: it is the current folder or a mount, which cannot be replaced; name a "
-            f"folder in it: --save {folder / 'model'}"
+            f"folder in it: --save {quote(str(folder / 'model'))}"
         )
     if place.exists() and not os.access(place, os.W_OK):
         raise ModelFolderError(f"cannot write {folder}: it is read-only; choose another place with --save")

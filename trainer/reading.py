@@ -21,8 +21,8 @@ class NotAFile(OSError):
 def read_file(path: Path, most: int, *, pipes: bool = False) -> bytes:
     """The bytes of a file, and at most `most` + 1 of them, so that the caller sees that there are more.
 
-    Raises NotAFile for a device, for a pipe unless `pipes`, and for one that nobody writes to; IsADirectoryError
-    for a folder, other OSErrors as `open` does, and ValueError for a path with a NUL.
+    Raises NotAFile for a device, for a pipe unless `pipes`, and for one that nobody writes to;
+    IsADirectoryError for a folder, other OSErrors as `open` does, and ValueError for a path with a NUL.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # blocking, a pipe may never open
     try:

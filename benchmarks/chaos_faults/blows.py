@@ -262,6 +262,22 @@ def jump(crew: Crew, random: np.random.Generator) -> bool:
     return bool(entered(crew.scene))
 
 
+def kernels_of(folder: Path) -> dict[str, str]:
+    """The environment of workers that keep their compiled kernels in the folder."""
+    return {"NUMBA_CACHE_DIR": str(folder / "kernels")}
+
+
+def damage_kernels(crew: Crew, random: np.random.Generator) -> bool:
+    """One bit of each compiled kernel is flipped, and a worker is killed: another begins with them."""
+    kept = sorted((crew.scene.folder / "kernels").rglob("*.kernel"))
+    for path in kept:
+        content = bytearray(path.read_bytes())
+        content[random.integers(len(content))] ^= 1 << int(random.integers(8))
+        path.write_bytes(content)
+    member = _at_work(crew, random)
+    return bool(kept) and member is not None and _struck(member, signal.SIGKILL)
+
+
 def pause(crew: Crew, random: np.random.Generator) -> bool:
     """A worker stands still until others, who see nothing but its heartbeat, have taken its trial over."""
     member = _at_work(crew, random)

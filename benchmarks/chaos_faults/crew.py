@@ -110,7 +110,7 @@ class Crew:
         """Start one more worker."""
         self.hired += 1
         machine = f"machine-{self.hired}" if self.elsewhere else None
-        other_clock = self.environment is not None
+        other_clock = "FAKETIME_TIMESTAMP_FILE" in (self.environment or {})
         order = replace(self.order, dies=dies, asked=asked, machine=machine, other_clock=other_clock)
         process = Forked(order) if self.environment is None else Spawned(order, self.environment)
         self.members.append(Member(process, dies))

@@ -23,6 +23,7 @@ from benchmarks.chaos_faults.crew import (
 from benchmarks.chaos_faults.moments import Step, steps
 from benchmarks.chaos_faults.study import FEW, Scene, Undisturbed, set_scene
 from benchmarks.chaos_faults.victim import Moment
+from benchmarks.chaos_faults.writers import EXPORTING, SAVING, Writer, strike
 from benchmarks.postgres import PostgresServer
 
 _CREW = 2
@@ -50,6 +51,10 @@ class Kind:
     other_clock: bool = False
     led: bool = False
     """Whether the workers are those of a `run --workers`."""
+    writer: Writer | None = None
+    """The command that is killed while it writes, when the study has ended."""
+    own_kernels: bool = False
+    """Whether the study's workers keep their compiled kernels in its folder."""
 
     def why_not(self, store: str) -> str | None:
         """Why this kind cannot strike here; None where it can."""
@@ -69,6 +74,10 @@ KINDS = (
     Kind("killed while queueing again", 12, moments.QUEUEING),
     Kind("killed in recovery", 24, moments.RECOVERY, alone=True),
     Kind("killed in a copy", 6, moments.COPY, space=FEW, alone=True),
+    Kind("killed while keeping the folds", 3, moments.KEEPING, alone=True, led=True),
+    Kind("killed while exporting", 8, writer=EXPORTING),
+    Kind("killed while saving a model", 10, writer=SAVING),
+    Kind("compiled kernels are damaged", 4, blow=blows.damage_kernels, own_kernels=True),
     Kind("SIGTERM", 8, blow=blows.terminate),
     Kind("SIGINT once", 8, blow=blows.interrupt),
     Kind("SIGINT twice", 8, blow=blows.interrupt_twice),
@@ -122,7 +131,10 @@ class Bench:
                 return outcome
             with self._place(kind) as place:
                 scene = set_scene(place, self.server, wanted=self.wanted, space=kind.space)
-                outcome.faults += self._one_study(kind, scene, min(faults - outcome.faults, _FAULTS_A_STUDY))
+                most = min(faults - outcome.faults, _FAULTS_A_STUDY)
+                struck, found = self._one_study(kind, scene, most)
+                outcome.faults += struck
+                outcome.findings.add(found)
                 outcome.findings.add(audit(scene, self.undisturbed))
         raise RuntimeError(f"{kind.name}: {outcome.faults} of {faults} faults in {_STUDIES_A_KIND} studies")
 
@@ -131,10 +143,18 @@ class Bench:
         place.mkdir()
         return blows.small_disk(place) if kind.on_small_disk else nullcontext(place)
 
-    def _one_study(self, kind: Kind, scene: Scene, most: int) -> int:
+    def _one_study(self, kind: Kind, scene: Scene, most: int) -> tuple[int, Findings]:
+        """How often it was struck, and what was wrong with its files; the study itself is audited later."""
+        if kind.writer is not None:
+            return strike(kind.writer, scene, most, self.random)
+        return self._worked_on(kind, scene, most), Findings()
+
+    def _worked_on(self, kind: Kind, scene: Scene, most: int) -> int:
         led = ("run", str(scene.file), "--workers", str(_CREW), "--json")
         order = crew_of(scene, locked_s=kind.locked_s, command=led if kind.led else ())
         environment = blows.clock_of(scene.folder) if kind.other_clock else None
+        if kind.own_kernels:
+            environment = blows.kernels_of(scene.folder)
         with Crew(scene, order, environment, kind.elsewhere) as crew:
             if kind.blow is None:
                 if not kind.alone:

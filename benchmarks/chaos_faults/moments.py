@@ -70,6 +70,11 @@ SAVE = (
     Moment("the old model is removed", "trainer.atomic_files:shutil.rmtree", "after", nth=2),
 )
 """Of `train --save` over an older model. It makes a temporary folder before the training, too."""
+KEEPING = (
+    Moment("before the prepared folds are written", "search.prepared:write_file"),
+    Moment("the prepared folds are written, not in their place", "trainer.atomic_files:os.replace"),
+    Moment("the prepared folds are in their place", "search.prepared:write_file", "after"),
+)
 
 
 @dataclass(frozen=True)

@@ -70,12 +70,24 @@ class Scene:
 
 
 def set_scene(
-    folder: Path, server: PostgresServer | None, *, wanted: int, space: dict[str, Any] | None = None
+    folder: Path,
+    server: PostgresServer | None,
+    *,
+    wanted: int,
+    space: dict[str, Any] | None = None,
+    sampler: str | None = None,
 ) -> Scene:
-    """Write the study file and its data, and start the study in a store of its own, without any worker."""
+    """Write the study file and its data, and start the study in a store of its own, without any worker.
+
+    `sampler` is one that has no start-up phase; None: the default one.
+    """
     prices(_ROWS).to_csv(folder / "prices.csv", index=False)
     files = {"files": str(folder / "files")}
-    changed = {**_FILE, "study": {**_FILE["study"], "trials": wanted}, "storage": files}
+    section = {**_FILE["study"], "trials": wanted}
+    if sampler is not None:
+        section["sampler"] = sampler
+        del section["startup_trials"]
+    changed = {**_FILE, "study": section, "storage": files}
     file = folder / "study.yaml"
     file.write_text(json.dumps(changed if space is None else {**changed, "space": space}), encoding="utf-8")
     url = f"sqlite:///{folder / 'ballast.db'}" if server is None else server.create(folder.name)

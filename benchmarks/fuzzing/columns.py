@@ -20,10 +20,14 @@ from search.saving import save
 from trainer.prediction import predict
 
 NAMES = (
-    "Close", "Date", "High", "target", "Target", "time", "index", "level_0", "Unnamed: 0", "ret", "vol", "features",
-    "forecast", "of", "split", "", " ", "  Close", "close", "é", "e\u0301", "价格", "😀", "x" * 300, "x" * 5_000, "a b",
-    "a,b", "a;b", "a\nb", "a\r\nb", "a\tb", "{", "}", "{}", "{0}", "%s", "%(a)s", "[b]", "[/b]", "'", '"', "\\", "/", "../a",
-    "a.b", "data.source", "#", "- a", "--set", "=1+1", "@", "&a", "*a", "!a", "null", "true", "1", "1.5", "nan", "-0",
+    "Close", "Date", "High", "target", "Target", "time", "index", "level_0", "Unnamed: 0", "ret", "vol",
+    "features",
+    "forecast", "of", "split", "", " ", "  Close", "close", "é", "e\u0301", "价格", "😀", "x" * 300,
+    "x" * 5_000, "a b",
+    "a,b", "a;b", "a\nb", "a\r\nb", "a\tb", "{", "}", "{}", "{0}", "%s", "%(a)s", "[b]", "[/b]", "'", '"',
+    "\\", "/", "../a",
+    "a.b", "data.source", "#", "- a", "--set", "=1+1", "@", "&a", "*a", "!a", "null", "true", "1", "1.5",
+    "nan", "-0",
     "__class__", "self", "None", "\x1b[2J", "\u202e", "\u200b", "\ufeff", "\x00", "\x7f", "a\u2028b", "CON",
 )  # fmt: skip
 TABLES = ("csv", "parquet", "missing", "twice")
@@ -103,9 +107,10 @@ def read_column(column: Column, folder: Path) -> None:
     del study["space"]
     study["models"]["gru"] |= {"learning_rate": 0.01, "init": "torch"}  # so that the model is worth keeping
     ROLES[column.role](study["data"], column.name)
-    source = "prices.parquet" if column.table == "parquet" else "prices.csv"
+    content = _table(column)
+    source = "prices.parquet" if content.startswith(b"PAR1") else "prices.csv"
     study["data"]["source"] = str(folder / source)
-    (folder / source).write_bytes(_table(column))
+    (folder / source).write_bytes(content)
     path = folder / "study.json"
     path.write_text(json.dumps(study))
     outcome = rerun(path)
@@ -124,7 +129,7 @@ def _table(column: Column) -> bytes:
     added = ("Date" if column.role == "time" else "High",) * copies
     header += [column.name] * copies
     rows = [(*row, *(row[("Date", "Close", "High").index(name)] for name in added)) for row in rows]
-    if column.table == "parquet":
+    if column.table == "parquet" and len(set(header)) == len(header):  # pyarrow writes no name twice
         content = io.BytesIO()
         pd.DataFrame(rows, columns=header).to_parquet(content)
         return content.getvalue()

@@ -1,4 +1,4 @@
-"""Every command with good and bad arguments, in a folder that has a study on record and files of every kind."""
+"""Every command with good and bad arguments, in a folder with a study on record and files of every kind."""
 
 import contextlib
 import hashlib
@@ -22,19 +22,25 @@ from benchmarks.fuzzing.clocks import table_on
 from benchmarks.fuzzing.judge import Fault
 from benchmarks.fuzzing.pairs import STUDY, pairs
 from search.cli.main import main
+from search.errors import RequestError
 
 _MOST_LINES = 60
 _STORE = "ballast.db"
 _GOOD = ("study.yaml", "best.yaml", "model", "prices.csv", _STORE)
 _ODD = (
-    "", " ", "-", ".", "..", "~", "missing", "missing/x", "folder", "folder.yaml", "folder.csv", "pipe", "pipe.yaml",
-    "pipe.csv", "socket.yaml", "loop.yaml", "loop.csv", "zero.yaml", "zero.csv", "empty.yaml", "empty.csv", "bytes.yaml",
-    "bytes.csv", "/dev/null", "/dev/zero", "/dev/full", "x" * 300, "a\x00b", "\udcff.yaml", "a\nb", "é.yaml", "sample:sp500",
+    "", " ", "-", ".", "..", "~", "missing", "missing/x", "folder", "folder.yaml", "folder.csv", "pipe",
+    "pipe.yaml",
+    "pipe.csv", "socket.yaml", "loop.yaml", "loop.csv", "zero.yaml", "zero.csv", "empty.yaml", "empty.csv",
+    "bytes.yaml",
+    "bytes.csv", "/dev/null", "/dev/zero", "/dev/full", "x" * 300, "a\x00b", "\udcff.yaml", "a\nb",
+    "é.yaml", "sample:sp500",
 )  # fmt: skip
 """Paths that lead to no file, or to one of another kind than is wanted; `--` options find them too."""
 _NUMBERS = ("0", "1", "-1", "2", "1.5", "x", "", "nan", "9" * 30, "1e3")
-_STORES = ("sqlite:///other.db", "sqlite://", "x", "", "sqlite:///folder", "sqlite:///pipe", "sqlite:////dev/zero",
-           "sqlite:///bytes.csv", "sqlite:///missing/x.db", "postgresql://u:p@127.0.0.1:1/x", "mysql://h/d")  # fmt: skip
+_STORES = (
+    "sqlite:///other.db", "sqlite://", "x", "", "sqlite:///folder", "sqlite:///pipe", "sqlite:////dev/zero",
+    "sqlite:///bytes.csv", "sqlite:///missing/x.db", "postgresql://u:p@127.0.0.1:1/x", "mysql://h/d",
+)  # fmt: skip
 _PATH, _NUMBER, _URL, _SET, _NAME = object(), object(), object(), object(), object()
 _RESOLVES: dict[str, object] = {"--set": _SET, "--policy": _PATH}
 _TAKEN: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
@@ -42,7 +48,8 @@ _TAKEN: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
     "run": (
         ("study.yaml",),
         {
-            **_RESOLVES, "--warm-start": _PATH, "--trials": _NUMBER, "--timeout": _NUMBER, "--name": _NAME, "--store": _URL,
+            **_RESOLVES, "--warm-start": _PATH, "--trials": _NUMBER, "--timeout": _NUMBER, "--name": _NAME,
+            "--store": _URL,
             "--continue-from": _NAME, "--strict": None, "--json": None, "--workers": "0",
         },
     ),
@@ -63,20 +70,9 @@ _TAKEN: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
 }  # fmt: skip
 """Of each command what it needs, and options with the kind of their value; None: a flag."""
 _NAMES = (
-    "small",
-    "smal",
-    "other",
-    "",
-    " ",
-    "x" * 200,
-    "a/b",
-    "é",
-    "accepted",
-    "html",
-    "training.epochs",
-    "[b]",
+    "small", "smal", "other", "", " ", "x" * 200, "a/b", "é", "accepted", "html", "training.epochs", "[b]",
     "127.0.0.1:1",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,9 +97,7 @@ def commands(random: Random) -> Iterator[Command]:
                     words += [] if kind is None else [_value(kind, random)]
                     if kind is _SET:
                         words[-1:] = [next(sets).sets[0], "--set", next(sets).sets[1]]
-            yield Command(
-                tuple(word.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for word in words)
-            )
+            yield Command(tuple(words))
 
 
 def _value(kind: object, random: Random) -> str:
@@ -162,11 +156,8 @@ def read_command(command: Command, folder: Path) -> None:
     with contextlib.chdir(home):
         code, told = _ballast(command.words)
     _judge(command, code, told)
-    lost = [
-        name
-        for name, digest in before.items()
-        if _fingerprint(home / name) != digest and name not in command.words
-    ]
+    named = set(command.words)
+    lost = [name for name in before if name not in named and _fingerprint(home / name) != before[name]]
     if lost:
         raise Fault(f"{', '.join(lost)} changed")
     if left := [path.name for path in home.rglob("*.part*")]:
@@ -175,6 +166,8 @@ def read_command(command: Command, folder: Path) -> None:
         (trials,) = store.execute("select count(*) from ballast_trials").fetchone()
     if trials < 1:
         raise Fault("a trial is lost")
+    if code != 0:
+        raise RequestError(f"exit code {code}, as it should")
 
 
 def _judge(command: Command, code: int, told: str) -> None:
@@ -205,7 +198,7 @@ def _ballast(words: tuple[str, ...]) -> tuple[int, str]:
     finally:
         sys.argv = before
         logging.getLogger().handlers.clear()
-    return code, err.buffer.getvalue().decode()  # type: ignore[attr-defined]  # a BytesIO
+    return code, err.buffer.getvalue().decode()
 
 
 def _fingerprints(home: Path) -> dict[str, str]:

@@ -41,10 +41,12 @@ STUDY: dict[str, Any] = {
 
 KEYS = (*LEAVES, *ALIASES, *(f"space.{key}" for key in (*TRIAL_LEAVES, *ALIASES) if not not_searchable(key)))
 _EDGES = (0, 1, -1, 2, 0.5, 1.0, -0.0, 1e-9, 5e-324, 1e308, 2**31, 2**53, 2**63, 10**17)
-_WRONG = (None, True, "text", "", 1.5, [], {}, [1], {"a": 1}, [[]], "1", "true", "null")
-_HOSTILE = (
-    "x" * 5_000, "\x00", "a\nb", "\x1b[2J", "\u202e", "../x", "~", "%s", "{}", "$HOME", "😀", "\ud83d", "9" * 300 + "h",
-    "sample:x", "sample:", "sqlite:///", "cuda:99", "http://", float("inf"), float("nan"), -float("inf"), 10**400,
+_WRONG: tuple[Any, ...] = (None, True, "text", "", 1.5, [], {}, [1], {"a": 1}, [[]], "1", "true", "null")
+_HOSTILE: tuple[Any, ...] = (
+    "x" * 5_000, "\x00", "a\nb", "\x1b[2J", "\u202e", "../x", "~", "%s", "{}", "$HOME", "😀", "\ud83d",
+    "9" * 300 + "h",
+    "sample:x", "sample:", "sqlite:///", "cuda:99", "http://", float("inf"), float("nan"), -float("inf"),
+    10**400,
     [{}] * 50, {"low": 1, "high": 0}, {"choices": []}, [None, None], list(range(500)),
 )  # fmt: skip
 _TEXTS: dict[str, tuple[Any, ...]] = {
@@ -56,7 +58,8 @@ _TEXTS: dict[str, tuple[Any, ...]] = {
     "data.target.low": ("Low", "Date", "High", "Close"),
     "data.split.train_until": MOMENTS,
     "data.split.validation_until": MOMENTS,
-    "data.split.fractions": ({"train": 0.5, "validation": 0.25}, {"train": 0.9, "validation": 0.1}, {"train": 1e-9}),
+    "data.split.fractions": ({"train": 0.5, "validation": 0.25}, {"train": 0.9, "validation": 0.1},
+    {"train": 1e-9}),
     "data.features": (
         ["Close"], ["Date"], ["Close", "Close"], ["Close", "High", "Low"], [{"name": "a", "of": "a"}], [""],
         [{"name": "target", "column": "Close", "transform": "rolling_std", "window": 2}],

@@ -15,7 +15,7 @@ from benchmarks.leaks.studies import Study
 from search.choice import choose
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
-from search.data import StudyData, inspect, load
+from search.data import Inspection, StudyData, inspect, load
 from search.errors import AnswerIsNo
 from search.export import write_export
 from search.progress import Silence
@@ -158,7 +158,7 @@ def tried(study: Study, *, seed: int, trials: int) -> Answer:
         try:
             data = load(resolved)
         except AnswerIsNo:
-            return Answer(_told(inspect(resolved).findings), {})
+            return Answer(_found(inspect(resolved)), {})
         random, judged = np.random.default_rng(seed), []
         for number in range(trials):
             trial = resolved.trial({key: _drawn(random, **among) for key, among in _SPACE.items()})
@@ -172,6 +172,12 @@ def tried(study: Study, *, seed: int, trials: int) -> Answer:
     return Answer((*_told(data.audit.findings), *_suspicious(suspicious)), verdicts, data.ceiling)
 
 
+def _found(inspection: Inspection) -> tuple[Said, ...]:
+    """What the audit tells of data that it refuses."""
+    assert inspection.audit is not None, "the data that are made here can be read"
+    return _told(inspection.audit.findings)
+
+
 def _drawn(random: np.random.Generator, *, low: float, high: float, log: bool = False) -> float:
     return float(np.exp(random.uniform(np.log(low), np.log(high))) if log else random.uniform(low, high))
 
@@ -183,7 +189,7 @@ def searched(study: Study, *, seed: int, trials: int) -> Answer:
         try:
             study_data = load(resolved)
         except AnswerIsNo:
-            return Answer(_told(inspect(resolved).findings), {})
+            return Answer(_found(inspect(resolved)), {})
         with opened(path) as store:
             return _answer(resolved, study_data, store, path.with_name("best.yaml"))
 
@@ -197,7 +203,7 @@ def verified_alone(study: Study, *, seed: int) -> Answer:
         try:
             return Answer((), {}, verified=_read(verify(path, store, seeds=SEEDS)))
         except AnswerIsNo:
-            return Answer(_told(inspect(resolve(path)).findings), {})
+            return Answer(_found(inspect(resolve(path))), {})
 
 
 def skill_on_test(study: Study, *, seed: int) -> float:

@@ -64,6 +64,7 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
 
     from search.cli.show import console
     from search.cli.styles import plain, verdict_cell
+    from search.moved_files import missing_told, present_path
     from search.watching.trial_sections import by_fold
     from storage import query
     from trainer.text import printable
@@ -74,6 +75,8 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
     for paragraph in by_fold(row, query.epochs(store, name, number)):
         screen.print(plain(paragraph.text), soft_wrap=True)
     for artifact in query.artifacts(store, name, number):
+        found = present_path(store, artifact)
+        told = missing_told(store, artifact) if found is None else str(found)
         room = screen.width - len(artifact.kind) - 1
-        gap = " " if cell_len(printable(artifact.path)) <= room else "\n"
-        screen.print(plain(artifact.kind) + gap + plain(artifact.path), soft_wrap=True)
+        gap = " " if cell_len(printable(told)) <= room else "\n"
+        screen.print(plain(artifact.kind) + gap + plain(told), soft_wrap=True)

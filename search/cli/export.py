@@ -1,6 +1,5 @@
 """`ballast export`: the best configuration as a file that reruns to the same bits."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,6 +7,7 @@ import typer
 
 from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
 from search.cli.verify import Seeds, verified
+from storage.commands import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,8 +132,8 @@ def _print(choice: "Choice", path: Path) -> None:
     from search.cli.show import console
 
     trial, why = choice.trial, choice.why
-    command, screen = f"ballast train {shlex.quote(str(path))}", console()
-    told = f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {command}"
+    again, screen = command("train", path), console()
+    told = f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {again}"
     screen.print(told, markup=False, soft_wrap=True)  # a command is to be copied whole
     if why.by != "trial":
         screen.print(f"chosen by {why.by}: {why.sentence}.", markup=False)

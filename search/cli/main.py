@@ -1,8 +1,10 @@
 """`ballast`: one file per command, thin; this one joins them and turns errors into sentences and exit codes.
 
-Exit codes: 0 done; 1 the answer is no, or whoever read the output left; 2 the request is wrong; 130 interrupted.
+Exit codes: 0 done; 1 the answer is no, or whoever read the output left; 2 the request is wrong; 130
+interrupted.
 """
 
+import fcntl
 import logging
 import os
 import sys
@@ -76,16 +78,26 @@ def _told(error: Exception) -> int:
 def _open_closed_streams() -> None:
     """Let a stream that the caller closed, as `>&-` does, be /dev/null.
 
-    The next file opened would get its descriptor, be it the store, and what is printed would land in it.
+    The next file opened would get its descriptor, be it the store, and what is printed would land in it. A
+    shell may have put its script there, which nobody can write to.
     """
     for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest descriptor that is free, which is this one
+        if not _is_usable(descriptor):
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != descriptor:
+                os.dup2(null, descriptor)
+                os.close(null)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
+
+
+def _is_usable(descriptor: int) -> bool:
+    try:
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    except OSError:
+        return False
+    return descriptor == 0 or flags & os.O_ACCMODE != os.O_RDONLY
 
 
 def _let_go_of_stdout() -> None:

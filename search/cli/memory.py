@@ -21,7 +21,7 @@ def memory_limit() -> int | None:
 
 
 def shortage(error: BaseException) -> str | None:
-    """The sentence for an error that comes of too little memory, for data, a library or a thread; else None."""
+    """The sentence for an error that comes of too little memory for data, a library or a thread, or None."""
     limit = memory_limit()
     signs = _SIGNS if limit is None else (*_SIGNS, _SIGN_UNDER_A_LIMIT)
     if not any(_says(each, signs) for each in _chain(error)):
@@ -32,8 +32,8 @@ def shortage(error: BaseException) -> str | None:
             "machine that has more"
         )
     return (
-        f"there is too little memory: this process may have {limit / 1e9:.1f} GB (ulimit -v {limit // 1024}); "
-        "raise the limit: ulimit -v unlimited"
+        f"there is too little memory: this process may have {limit / 1e9:.1f} GB (ulimit -v "
+        f"{limit // 1024}); raise the limit: ulimit -v unlimited"
     )
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,11 +62,11 @@ def existing_store(option: str | None) -> "Store":
     return open_store(store_url(option), create=False)
 
 
-def store_option(store: "Store") -> str:
-    """` --store URL` for commands that are to find this store; empty where they find it without."""
+def store_to_name(store: "Store") -> str | None:
+    """The URL for commands that are to find this store; None where they find it without."""
     from storage.urls import full_url
 
-    return "" if store.url == full_url(store_url(None)) else f" --store {shlex.quote(store.shown_url)}"
+    return None if store.url == full_url(store_url(None)) else store.url
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:

@@ -1,6 +1,5 @@
 """`ballast report`: a study on one page, to be mailed or kept."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,5 +73,5 @@ def _text(store: "Store", name: str, format: Format) -> str:
 
 
 def _where(store: "Store") -> str:
-    """The option that leads any reader to this store, be it the default: they may have a BALLAST_STORE."""
-    return f" --store {shlex.quote(store.shown_url)}"
+    """The URL that leads any reader to this store, be it the default: they may have a BALLAST_STORE."""
+    return store.shown_url

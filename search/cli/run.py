@@ -19,7 +19,7 @@ from search.cli.options import (
     Verbose,
     WarmStart,
     print_json,
-    store_option,
+    store_to_name,
 )
 from search.cli.request import StudyRequest
 
@@ -49,7 +49,8 @@ def run(
         str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes that share the trials; 1 if not given.")
+        int | None,
+        typer.Option(min=1, max=1024, metavar="N", help="Processes that share the trials; 1 if not given."),
     ] = None,
     devices: Annotated[
         str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")
@@ -207,8 +208,8 @@ def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
         screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
     screen.print(summary.sentence(), markup=False)
-    where = store_option(study.store)
+    named = store_to_name(study.store)
     values = study.resolved.trial_config
     habits = Habits(values.data.split.method, values.training.schedule)
-    for line in next_steps(summary, where, habits):
+    for line in next_steps(summary, named, habits):
         screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command is to be copied whole

@@ -115,10 +115,7 @@ def facts_of(now: Standing) -> list[tuple[str, Cell]]:
     return [
         ("study", plain(study.name)),
         ("started", plain(f"{study.created_at:%Y-%m-%d %H:%M} UTC from {study.study_file}")),
-        (
-            "trials",
-            f"{now.done} of {study.wanted} done, {summary.trials} in all{_repeated_told(now.repeated)}",
-        ),
+        ("trials", _trials_told(now)),
         ("verdicts", counts_told(summary)),
         ("workers", _crew(now.at_work)),
         ("best", "none yet" if best is None else f"{told_best(best)} on validation rows"),
@@ -129,11 +126,13 @@ def facts_of(now: Standing) -> list[tuple[str, Cell]]:
     ]
 
 
-def _repeated_told(n: int) -> str:
-    if n == 0:
-        return ""
-    repeats = "1 that was queued repeats a point" if n == 1 else f"{n} that were queued repeat points"
-    return f"; {repeats} of the grid and {'does' if n == 1 else 'do'} not count"
+def _trials_told(now: Standing) -> str:
+    told = f"{now.done} of {now.summary.study.wanted} done, {now.summary.trials} in all"
+    if now.repeated == 0:
+        return told
+    if now.repeated == 1:
+        return f"{told}; 1 that was queued repeats a point of the grid and does not count"
+    return f"{told}; {now.repeated} that were queued repeat points of the grid and do not count"
 
 
 def _rivals_told(summary: Summary) -> list[tuple[str, Cell]]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_option
+from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_to_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,8 +48,9 @@ def status(
     else:
         _print_one(console(), opened, summaries[0])
     if not as_json:
-        for lost in {*ghosts(opened)} & set(names):
-            console().print(told(opened, lost), markup=False)
+        for each in ghosts(opened):
+            if each in names:
+                console().print(told(opened, each), markup=False)
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
@@ -104,7 +105,7 @@ def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     now = standing(store, summary)
     screen.print(summary.sentence(), markup=False)
     if summary.best is None and summary.verdicts and not now.running:
-        for line in next_steps(summary, store_option(store)):
+        for line in next_steps(summary, store_to_name(store)):
             screen.print(printable(line), markup=False, soft_wrap="ballast " in line)
     screen.print()
     screen.print(facts(facts_of(now)))

@@ -1,6 +1,5 @@
 """`ballast train`: run one configuration; an exported one must give its value again, and can be kept."""
 
-import shlex
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from search.cli.options import AsJson, Policy, Sets, StoreUrl, StudyPath, print_json, store_url
 from search.cli.text import say
+from storage.commands import command
 
 if TYPE_CHECKING:
     from search.rerun import Rerun
@@ -92,7 +92,7 @@ def _print(outcome: "Rerun", kept: Path | None) -> None:
     for line in _reproduction(outcome):
         say(line)
     if kept is not None:
-        forecast = f"ballast predict {shlex.quote(str(kept))} --data FILE -o predictions.csv"
+        forecast = command("predict", kept, data="FILE", o="predictions.csv")
         say(f"saved; forecast with it: {forecast}")
 
 

@@ -1,7 +1,6 @@
 """`ballast verify`: score a configuration on rows that no search has seen: does its skill hold?"""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,7 +102,7 @@ def _opened(url: str) -> "Store":
         opened = open_store(url)
         say(
             f"{opened.shown_url} is new and knows of no earlier evaluation; another store: --store",
-            file=sys.stderr,
+            to_stderr=True,
         )
         return opened
 

@@ -2,13 +2,13 @@
 
 import os
 import re
-import shlex
 from urllib.parse import urlsplit
 
 from search.config.resolved import ResolvedStudy
 from search.continuation import recorded_value
 from search.errors import RequestError
 from storage import query
+from storage.commands import command
 from storage.engine import Store
 from storage.masking import masked_url
 
@@ -42,10 +42,10 @@ def of_study(store: Store, name: str, option: str | None) -> str:
     """
     recorded = recorded_value(KEY, query.setting_stacks(store, name))
     uri = option if option is not None else os.environ.get(VARIABLE) or recorded
-    command = f"ballast track {shlex.quote(name)} --mlflow http://127.0.0.1:5000"
+    suggested = command("track", name, mlflow="http://127.0.0.1:5000")
     if uri is None:
         raise RequestError(
-            f"study {name!r} has no MLflow: neither {KEY} nor {VARIABLE} is set; run {command}"
+            f"study {name!r} has no MLflow: neither {KEY} nor {VARIABLE} is set; run {suggested}"
         )
     if ":***@" in uri or "password=***" in uri:
         raise RequestError(f"the password of {uri} is not on record; give it once more, in {VARIABLE}")

@@ -1,7 +1,6 @@
 """Registers an exported configuration's model in MLflow: the weights of its best epoch, trained again."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from search.tracking.connection import connect, surroundings, translated
 from search.tracking.sender import Sender
 from search.verified import Verified, newest
 from storage import tables
+from storage.commands import command
 from storage.engine import Store
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
@@ -49,7 +49,7 @@ def register(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: s
         because = "; ".join(again.differences) or again.judgement.message
         raise AnswerIsNo(
             f"{path} was not reproduced and its model is not registered: it is {again.result.value!r}, "
-            f"was {again.expected!r} ({because}); see for yourself: ballast train {shlex.quote(str(path))}"
+            f"was {again.expected!r} ({because}); see for yourself: {command('train', path)}"
         )
     resolved = resolve(path)
     config = resolved.trial({}).config

@@ -5,7 +5,6 @@ tags, a param by its key, a metric by key, step, time and value, a file by its n
 """
 
 import logging
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +20,7 @@ from search.tracking.mapping import Told
 from search.tracking.runs import Sent, experiment_of, runs_of
 from search.watching.view import TrialView, trial_view
 from storage import query
+from storage.commands import command
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -160,4 +160,4 @@ def has_its_trials(store: Store, name: str) -> bool:
 
 def send_command(store: Store, name: str) -> str:
     """What sends the study later."""
-    return f"ballast track {shlex.quote(name)} --store {shlex.quote(store.shown_url)}"
+    return command("track", name, store=store.url)

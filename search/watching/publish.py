@@ -6,7 +6,6 @@ a study. Whatever goes wrong with it is logged, and is nobody's loss: no trial d
 
 import json
 import logging
-import shlex
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Set
@@ -176,7 +175,7 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
         known, noted = attributes_of(session, study_id, *_PAGE), trials_with_notes(session, study_id)
     page = Sheet(storage, known)
     study = optuna.load_study(study_name=name, storage=page.as_storage())
-    _write_study_note(study, view, f" --store {shlex.quote(_address(store))}")
+    _write_study_note(study, view, _address(store))
     for plot in figures(view):
         save_plotly_graph_object(study, _Drawn(plot), graph_object_id=plot.id)
     missing = _without_note(storage, study_id, view, noted)
@@ -219,13 +218,13 @@ def _address(store: Store) -> str:
     return f"sqlite:///{sqlite_file(address).resolve()}" if is_sqlite(address) else store.shown_url
 
 
-def _write_study_note(study: optuna.Study, view: StudyView, where: str) -> None:
+def _write_study_note(study: optuna.Study, view: StudyView, store: str | None) -> None:
     """Write our part anew, unless it is as it was; whatever people have added stays."""
     old = get_note(study)
     ours, line, theirs = old.partition(YOURS)
     if not line:
         ours, theirs = "", old
-    new = f"{to_markdown(study_note(view, where))}\n\n---\n\n"
+    new = f"{to_markdown(study_note(view, store))}\n\n---\n\n"
     if ours != new:
         save_note(study, f"{new}{YOURS}\n\n{theirs.strip()}".rstrip())
 

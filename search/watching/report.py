@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from search.watching import study_sections, trial_sections
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
-from search.watching.study_sections import command
 from search.watching.view import StudyView
 from search.words import duration
 from storage import tables
+from storage.commands import command
 from storage.verdicts import Verdict
 
 MOST_TRIALS = 200
@@ -20,18 +20,18 @@ MOST_FINDINGS = 200
 """Entries of the guard's diary that are listed."""
 
 
-def report(view: StudyView, plots: Sequence[Plot], where: str = "") -> list[Block]:
+def report(view: StudyView, plots: Sequence[Plot], store: str | None = None) -> list[Block]:
     """The whole page; `where` is ` --store URL`, or empty."""
     return [
         Heading(f"Study {view.study.name}", 1),
         Paragraph(_when(view)),
         *study_sections.result(view),
         Heading("Best configuration"),
-        *study_sections.best(view, where),
+        *study_sections.best(view, store),
         Heading("Skill"),
         *study_sections.skill_told(view),
         Heading("On unseen rows"),
-        *study_sections.verified(view, where),
+        *study_sections.verified(view, store),
         *(_figures(plots) if plots else []),
         Heading("What was asked"),
         *_asked(view),
@@ -42,11 +42,11 @@ def report(view: StudyView, plots: Sequence[Plot], where: str = "") -> list[Bloc
         Heading("Data"),
         *study_sections.data(view),
         Heading("Trials"),
-        *_trials(view, where),
+        *_trials(view, store),
         Heading("The guard's diary"),
         *_diary(view),
         Heading("Look closer"),
-        *_commands(view, where),
+        *_commands(view, store),
         Heading("Versions and fingerprints"),
         *_identity(view),
     ]
@@ -85,7 +85,7 @@ def _overridden(view: StudyView) -> list[Block]:
     ]
 
 
-def _trials(view: StudyView, where: str) -> list[Block]:
+def _trials(view: StudyView, store: str | None) -> list[Block]:
     if not view.trials:
         return [Paragraph("No trial has been started yet.")]
     shown = listed_trials(view.trials)
@@ -109,7 +109,8 @@ def _trials(view: StudyView, where: str) -> list[Block]:
         return [table]
     left_out = (
         f"Of {len(view.trials)} trials {len(shown)} are listed: the best {MOST_BEST}, and the first "
-        f"{MOST_WATCHED} that were unstable or suspicious. All of them: {command('trials', view, where)}"
+        f"{MOST_WATCHED} that were unstable or suspicious. All of them: "
+        f"{command('trials', view.study.name, store=store)}"
     )
     return [Paragraph(left_out), table]
 
@@ -137,12 +138,12 @@ def _diary(view: StudyView) -> list[Block]:
     return [Paragraph(f"The first {MOST_FINDINGS} of {len(view.findings)} findings."), table]
 
 
-def _commands(view: StudyView, where: str) -> list[Block]:
+def _commands(view: StudyView, store: str | None) -> list[Block]:
     best = view.summary.best
     lines = (
-        command("trials", view, where),
-        command("explain", view, where, "" if best is None else f"--trial {best.number}"),
-        f"ballast dashboard{where}",
+        command("trials", view.study.name, store=store),
+        command("explain", view.study.name, store=store, trial=None if best is None else best.number),
+        command("dashboard", store=store),
     )
     return [Code("\n".join(lines))]
 

@@ -5,16 +5,16 @@ from search.watching.blocks import Block, Heading
 from search.watching.view import StudyView, TrialView
 
 
-def study_note(view: StudyView, where: str = "") -> list[Block]:
+def study_note(view: StudyView, store: str | None = None) -> list[Block]:
     """What a person must know on a study's page; `where` is ` --store URL` for a store that is no default."""
     return [
         *study_sections.result(view),
         Heading("Best configuration", 3),
-        *study_sections.best(view, where),
+        *study_sections.best(view, store),
         Heading("Skill", 3),
         *study_sections.skill_told(view),
         Heading("On unseen rows", 3),
-        *study_sections.verified(view, where),
+        *study_sections.verified(view, store),
         Heading("Data", 3),
         *study_sections.data(view),
         Heading("Clamped", 3),

@@ -11,6 +11,8 @@ from search.watching.blocks import Block, Code, Paragraph, Table
 from search.watching.trial_sections import loss, skill
 from search.watching.view import StudyView
 from search.words import cell
+from storage.commands import command
+from storage.masking import masked_url
 from storage.verdicts import Verdict
 
 _HABITS = ("data.split.method", "training.schedule")
@@ -54,7 +56,7 @@ def _measured(found: MeasuredFloor) -> str:
     return f"{skill(found.skill)} on {found.trials} trials"
 
 
-def verified(view: StudyView, where: str) -> list[Block]:
+def verified(view: StudyView, store: str | None) -> list[Block]:
     """What its configurations showed on test rows, one row for each evaluation."""
     if not view.evaluations and view.summary.best is None:
         return [Paragraph("Nothing of it was scored on the test rows: no trial was accepted.")]
@@ -63,7 +65,7 @@ def verified(view: StudyView, where: str) -> list[Block]:
     if not view.evaluations:
         return [
             Paragraph("Nothing of it was scored on the test rows yet, and what a search finds is lucky:"),
-            Code(f"ballast export {shlex.quote(view.study.name)} -o best.yaml --verify{where}"),
+            Code(command("export", view.study.name, store=store, o="best.yaml", verify=True)),
         ]
     rows = [
         (
@@ -152,7 +154,7 @@ def clamps(view: StudyView) -> list[Block]:
     return [Table(("clamped", "declared → in force", "why"), rows)]
 
 
-def best(view: StudyView, where: str) -> list[Block]:
+def best(view: StudyView, store: str | None) -> list[Block]:
     """The best configuration and the next step, as `ballast run` tells it; `where` is as for `command`."""
     trial = view.summary.best
     if trial is None:
@@ -163,24 +165,20 @@ def best(view: StudyView, where: str) -> list[Block]:
     return [
         Paragraph(told),
         Table(("setting", "value"), sorted(trial.params.items())),
-        *(block for line in next_steps(view.summary, where, habits) for block in _step(line, where)),
+        *(block for line in next_steps(view.summary, store, habits) for block in _step(line, store)),
     ]
 
 
-def _step(line: str, where: str) -> list[Block]:
+def _step(line: str, store: str | None) -> list[Block]:
     """A next step as a sentence, its command below it."""
     told, _, asked = line.partition(": ballast ")
     sentence = f"{told[0].upper()}{told[1:]}"
     if not asked:
         return [Paragraph(f"{sentence}.")]
-    if where:  # a line that a phone's width takes
+    if store is not None:  # a line that a phone's width takes
+        where = f" --store {shlex.quote(masked_url(store))}"
         asked = asked.replace(where, f" \\\n    {where.strip()} \\\n   ").removesuffix(" \\\n   ")
     return [Paragraph(f"{sentence}:"), Code(f"ballast {asked}")]
-
-
-def command(verb: str, view: StudyView, where: str, options: str = "") -> str:
-    """`ballast VERB NAME …`; `where` is ` --store URL`, or empty."""
-    return f"ballast {verb} {shlex.quote(view.study.name)}{where} {options}".rstrip()
 
 
 def _declared_to_used(declared: object, used: object) -> str:

@@ -3,10 +3,11 @@
 import pytest
 
 from benchmarks.chaos_faults.kinds import KINDS
-from benchmarks.chaos_faults.moments import FILES, SAVE
 from benchmarks.chaos_faults.victim import Moment, place
 
-MOMENTS = [*(moment for kind in KINDS for moment in kind.moments), *FILES, *SAVE]
+MOMENTS = [
+    moment for kind in KINDS for moment in (*kind.moments, *(kind.writer.moments if kind.writer else ()))
+]
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)

@@ -91,4 +91,4 @@ def test_what_is_said_names_the_file_and_a_name_that_is_not_its_own(
         "nobody is at work on study 'small', which has 2 of 2 trials; go on with: "
         f"ballast run {path} --store {at}"
     )
-    assert told(store, "an other").endswith(f"ballast run {path} --name 'an other' --store {at}")
+    assert told(store, "an other").endswith(f"ballast run {path} --store {at} --name 'an other'")

@@ -134,7 +134,8 @@ def test_a_trial_that_is_worse_on_the_mean_of_its_folds_is_pruned_and_keeps_its_
 ) -> None:
     rate = "models.gru.learning_rate"
     queue = [{rate: value} for value in (1e-2, 9e-3, 2e-4)]
-    study = {"trials": 3, "pruner": "median", "pruner_warmup": 0, "startup_trials": 2, "enqueue": queue}
+    pruner = {"pruner": "median", "pruner_warmup": 0, "startup_trials": 2, "pruner_min_trials": 2}
+    study = {"trials": 3, "enqueue": queue, **pruner}
     space = {rate: {"low": 1e-4, "high": 1e-2, "log": True}}
     done = launch(write_study(**on_real_rows(WALK, study=study, space=space, training={"epochs": 3})))
     assert [trial.verdict for trial in done.trials][:2] == [Verdict.ACCEPTED] * 2
@@ -165,7 +166,7 @@ def test_a_searched_window_is_refused_where_it_decides_which_rows_are_forecast(
         r"to be forecast depend on it; fix it with --set data\.seq_len=22, or use another method"
     )
     path = write_study(**on_real_rows(CPCV, space=space))
-    for asked in (load, inspect):
+    for asked in (load, lambda resolved: inspect(resolved).require()):
         with pytest.raises(RequestError, match=sentence):
             asked(resolve(path))
     refused = ballast("check", path)

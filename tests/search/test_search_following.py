@@ -1,12 +1,14 @@
 """The leading process tells what its workers do, whatever the order in which they record it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from search import recording
 from search.following import Follower
 from search.progress import Silence, TrialEnd
 from search.verdict import Judgement
-from storage import record, tables
+from storage import query, record, tables
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -62,3 +64,25 @@ def test_a_queued_trial_keeps_its_number_and_is_told_when_it_comes(
     started(run, 1)
     follower.look()
     assert ears.heard == ["1 began"]
+
+
+def test_a_number_that_never_comes_does_not_make_every_look_read_the_whole_study(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launch(write_study(), "study.trials=1")
+    follower = Follower(run.study, Ears())
+    for number in range(2, 12):  # 1 waits in the queue for ever
+        ended(run, started(run, number))
+    follower.look()
+    genuine, read = query.trials_from, list[int]()
+
+    def counted(*asked: Any) -> list[tables.Trial]:
+        found = genuine(*asked)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(query, "trials_from", counted)
+    follower.look()
+    ended(run, started(run, 12))
+    follower.look()
+    assert read == [0, 1]

@@ -60,7 +60,7 @@ def verified(verdict: str, skill: float = 0.02, **report: Any) -> Verified:
 
 
 def test_skill_on_validation_rows_is_exported_and_then_verified() -> None:
-    assert next_steps(summary(), " --store x") == [
+    assert next_steps(summary(), "x") == [
         "write it to a file: ballast export 'a b' --store x -o best.yaml",
         "then ask rows that no search has seen: ballast verify best.yaml --store x",
     ]

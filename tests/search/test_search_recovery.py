@@ -188,7 +188,7 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
     study = launch(write_study(), should_stop=lambda: True).study
     dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
     workers.claim(study.store, study.name, dead)
-    books.start(study.books, dead, asking.ask(study.optuna, section, space, dead))
+    books.start(study.books, dead, asking.ask(study.optuna, section, space, dead).trial)
     genuine, seen = books.conclude, []
 
     def conclude(*arguments: Any, **named: Any) -> None:
@@ -257,7 +257,7 @@ def test_a_configuration_that_waited_for_such_a_worker_waits_again(
 ) -> None:
     key = "models.gru.learning_rate"
     study = launch(write_study(study={"enqueue": [{key: 2e-3}]}), should_stop=lambda: True).study
-    trial = asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "late:1:1")
+    trial = asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "late:1:1").trial
     recovery.give_back(study.books, "late:1:1", trial)
     first, again = study.optuna.trials
     assert (first.state, again.state) == (TrialState.FAIL, TrialState.WAITING)

@@ -70,6 +70,7 @@ def test_a_pruned_trial_is_unpromising(write_study: "WriteStudy", launch: "Launc
         study={
             "pruner": "median",
             "pruner_warmup": 0,
+            "pruner_min_trials": 2,
             "trials": 3,
             "enqueue": [{LR: rate} for rate in rates],
         },

@@ -132,7 +132,7 @@ def test_what_a_sampler_inherits_from_the_one_before_changes_no_draw(sampler: Sa
         for number in range(12):
             if forgetful:
                 study.sampler = optuna.samplers.RandomSampler()
-            trial = ask(study, section, space, "me")
+            trial = ask(study, section, space, "me").trial
             if number % 4 == 3:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:

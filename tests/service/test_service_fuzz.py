@@ -1,13 +1,18 @@
 """Bad configurations and tables end in a sentence or a result; `python -m benchmarks.fuzz` does it longer."""
 
+import shutil
+from itertools import islice
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from benchmarks.fuzz import feed
+from benchmarks.fuzz import KINDS, feed
+from benchmarks.fuzzing.commands import Command, read_command
 from benchmarks.fuzzing.configurations import CONFIGURATIONS, STUDIES, Configuration, read_configuration
 from benchmarks.fuzzing.judge import Ending, ending_of
+from benchmarks.fuzzing.pairs import KEYS, pairs
 from benchmarks.fuzzing.tables import CSV, PARQUET, TABLES, TableFile, read_and_audit
 
 some = settings(
@@ -74,6 +79,39 @@ def test_the_judge_sees_tracebacks_floods_and_hangs(monkeypatch: pytest.MonkeyPa
     ] * 3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "inputs"), [("pairs", 200), ("columns", 100), ("commands", 60)])
+def test_pairs_of_settings_column_names_and_commands_end_in_a_sentence(name: str, inputs: int) -> None:
+    tally = feed(KINDS[name], inputs, 0)
+    assert tally.faults == {}
+    assert sum(tally.endings.values()) == inputs
+
+
+def test_the_series_of_a_seed_is_the_same_each_time_and_holds_every_pair_once() -> None:
+    count = len(KEYS) * (len(KEYS) - 1) // 2
+    one, again = (list(islice(pairs(Random(3)), count)) for _ in range(2))
+    assert one == again
+    keys = {frozenset(text.partition("=")[0] for text in pair.sets) for pair in one}
+    assert len(keys) == count
+
+
+def test_the_judge_sees_what_a_command_must_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def harm() -> None:
+        Path("prices.csv").write_text("gone")
+
+    def crash() -> None:
+        raise KeyError("Date")
+
+    ending_of(
+        lambda: read_command(Command(("status",)), tmp_path / "first")
+    )  # which makes the folder to copy
+    for deed, told in ((harm, "prices.csv changed"), (crash, "KeyError")):
+        monkeypatch.setattr("benchmarks.fuzzing.commands.main", deed)
+        ending = ending_of(lambda: read_command(Command(("status",)), tmp_path))
+        assert told in (ending.fault or "")
+        shutil.rmtree(tmp_path / "home")
+
+
 def test_the_bench_counts_every_input(tmp_path: Path) -> None:
-    tally = feed(TABLES, read_and_audit, 20, 0)
+    tally = feed(KINDS["tables"], 20, 0)
     assert sum(tally.endings.values()) == 20

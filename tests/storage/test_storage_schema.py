@@ -152,7 +152,7 @@ def test_an_old_store_is_refused_until_it_is_upgraded(
     next_release()
     with pytest.raises(
         StoreTooOld,
-        match=rf"is at schema {HEAD}, this Ballast needs 9999; run: ballast db upgrade --store \S+$",
+        match=rf"is at schema {HEAD}, this Ballast needs 9999; run: ballast db upgrade --store \S+",
     ):
         open_store(store_url)
     assert upgrade(store_url) == (HEAD, "9999")
@@ -203,7 +203,7 @@ def test_check_names_what_cannot_be_as_it_is(
         "trial 0 of study 's' lacks a layer of lr: its positions do not run from 0 without a gap",
         "study 's' has no fingerprint of its data",
         "trial 0 of study 's' is running since 2024-05-17 12:00 UTC on host:4711:8f3a; "
-        "if that process is gone, run the study again",
+        "if that process is gone, run: ballast db check --wait",
         "trial 1 of study 's' was accepted with the value nan, which is no finite number",
     }
 

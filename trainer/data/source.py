@@ -278,8 +278,8 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
     names = needed(config)
     unusable = [name for name in names if cells.header.count(name) != 1]
     problems = [_unusable(name, cells.header) for name in unusable[:_MOST_TOLD]]
-    if (more := len(unusable) - _MOST_TOLD) > 0:
-        problems.append(f"{more} more columns are missing or occur twice")
+    if len(unusable) > _MOST_TOLD:
+        problems.append(f"{len(unusable) - _MOST_TOLD} more columns are missing or occur twice")
     times: pd.DatetimeIndex | None = None
     offsets: npt.NDArray[np.int64] | None = None
     numbers: dict[str, npt.NDArray[np.float64]] = {}

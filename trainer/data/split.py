@@ -6,15 +6,14 @@ A row is its position t in the table: the last row that a window sees, and the o
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from datetime import time as clock
+from datetime import datetime
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, Split
+from trainer.config import DataConfig, Split, last_moment
 from trainer.data.features import BuiltSeries
 from trainer.data.times import told_time
 from trainer.errors import SplitError
@@ -213,14 +212,3 @@ def _rows_until(date: str, times: "pd.DatetimeIndex", offsets: Offsets) -> int:
         # A clock that is put back in autumn shows an hour twice; rows go by its first showing.
         moments = np.maximum.accumulate(moments + offsets.astype("timedelta64[s]"))
     return int(np.searchsorted(moments, np.datetime64(last_moment(date), "us"), side="right"))
-
-
-def last_moment(date: str) -> datetime:
-    """The last moment of an ISO date: the end of its day, or exactly the time it names (UTC, if it names an
-    offset, else on whatever clock).
-    """
-    moment = datetime.fromisoformat(date)
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    is_day = len(date) <= len("2010-12-31")
-    return datetime.combine(moment, clock.max) if is_day else moment

@@ -20,14 +20,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from numba.core import compiler, serialize
 from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
 
 from trainer.atomic_files import write_file
 from trainer.bounded import read_bounded
 
 log = logging.getLogger("ballast.trainer")
+
+_compiler: Any = compiler
+_serialize: Any = serialize
+"""Numba has no types here."""
 
 FOLDER = "ballast-kernels"
 _SUFFIX = ".kernel"
@@ -40,7 +43,7 @@ _KEPT_S = 90 * 86_400.0
 """Seconds after which a file is removed: it may be of a version that is gone, and takes seconds to make."""
 
 
-class KernelCache(_Cache):  # type: ignore[misc]  # Numba has no types
+class KernelCache(_Cache):
     """The files of one function, one for each signature; what Numba asks of a cache."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -60,7 +63,7 @@ class KernelCache(_Cache):  # type: ignore[misc]  # Numba has no types
         if payload is None:
             return None
         try:
-            return CompileResult._rebuild(target_context, *pickle.loads(payload))
+            return _compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
         except Exception as error:  # whatever it is, compiling it again is the answer
             _tell(f"it does not load ({type(error).__name__})")
             return None
@@ -68,7 +71,7 @@ class KernelCache(_Cache):  # type: ignore[misc]  # Numba has no types
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled, unless it holds addresses of this process."""
         if not data.library.has_dynamic_globals:
-            _write(self._identity(sig, data.codegen), dumps(data._reduce()))
+            _write(self._identity(sig, data.codegen), _serialize.dumps(data._reduce()))
 
     def enable(self) -> None:
         """Nothing: it is always on."""

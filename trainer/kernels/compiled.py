@@ -32,7 +32,7 @@ _fast = partial(njit, fastmath={"contract", "arcp", "nsz", "reassoc"}, nogil=Tru
 
 def _compiled(function: Function) -> Function:
     """Compile when it is first called, once per machine where a folder can keep it."""
-    dispatcher = _fast()(function)
+    dispatcher: Any = _fast()(function)  # Numba offers no other way to a cache of our own
     dispatcher._cache = KernelCache(function)
     return cast(Function, dispatcher)
 

@@ -4,7 +4,7 @@ import logging
 import math
 from functools import cache
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from trainer.kernels.workspace import GATES, Array, workspace
 
 log = logging.getLogger("ballast.trainer")
 
-FUNCTIONS = (
+FUNCTIONS: tuple[Any, ...] = (
     *(compiled._layer, compiled._rows, compiled._inputs, compiled._multiply, compiled._recur),
     *(compiled.forward, compiled.squared_error, compiled._recur_back, compiled.backward),
     *(compiled.norm, compiled.update),
@@ -65,7 +65,7 @@ def make_ready() -> None:
     if not is_right():
         log.warning("the compiled kernel computes wrong numbers, and is compiled anew")
         for function in FUNCTIONS:
-            cast(Any, function).recompile()
+            function.recompile()
         if not is_right():
             raise TrainerError(
                 "the compiled kernel computes wrong numbers on this processor; train with PyTorch's: "
@@ -106,4 +106,5 @@ def _trained(*, dropout: bool) -> list[float]:
 
 def _wave(*shape: int) -> Array:
     """Numbers from -1 to 1 that do not repeat."""
-    return np.sin(np.arange(1, 1 + math.prod(shape)) ** 1.5).reshape(shape).astype(np.float32)
+    waves: Array = np.sin(np.arange(1, 1 + math.prod(shape)) ** 1.5).reshape(shape).astype(np.float32)
+    return waves

@@ -57,7 +57,7 @@ def test_a_report_tells_everything_that_a_colleague_asks(small: "Launched") -> N
     view = study_view(small.store, "small")
     plot = Plot("skill", "Skill", "…", {"data": [], "layout": {}})
 
-    page = report(view, [plot], " --store sqlite:///x.db")
+    page = report(view, [plot], "sqlite:///x.db")
 
     sections = [block.text for block in page if isinstance(block, Heading) and block.level == 2]
     assert sections == [

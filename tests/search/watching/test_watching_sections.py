@@ -90,7 +90,7 @@ def test_a_study_note_says_the_result_first_and_how_to_take_it_away(
     store = launch(write_study(models={"gru": {"head_gain": 0.5}})).store
     view = study_view(store, "small")
 
-    note = study_note(view, " --store sqlite:///x.db")
+    note = study_note(view, "sqlite:///x.db")
 
     assert note[0] == Paragraph(view.summary.sentence(), strong=True)
     above = view.summary.above_naive
@@ -221,7 +221,7 @@ def test_a_trial_note_shows_what_was_sampled_and_what_the_study_set_and_no_defau
     told = rows(table(note, "key"))
     rate = trial.params["models.gru.learning_rate"]
     asked, layer, where, why = told["models.gru.learning_rate"]
-    assert (asked, layer, why) == (f"{rate:.6g}", "sampled", "drawn by tpe")
+    assert (asked, layer, why) == (f"{rate:.6g}", "sampled", "drawn at random (start-up of tpe)")
     assert where.startswith("study.yaml:")
     assert told["training.patience"][:2] == ("2", "study")
     assert ("", "1", "cli", "--set training.patience=1", "") in table(note, "key").rows

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from trainer.config import DataConfig
+from trainer.config import DataConfig, last_moment
 from trainer.data.features import build_series
 from trainer.data.source import Table, read_table
-from trainer.data.split import check_counts, cut_folds, last_moment
+from trainer.data.split import check_counts, cut_folds
 from trainer.data.windows import prepare
 from trainer.errors import SplitError
 
