@@ -1,12 +1,12 @@
 """Commands that are killed while they write a file or a model: the old one or the new one stands, whole."""
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
 
 import pytest
 
+from benchmarks.chaos_faults.crew import context
 from benchmarks.chaos_faults.moments import FILES, SAVE
 from benchmarks.chaos_faults.victim import Moment, Order, obey
 from tests.search.conftest import Ballast, WriteStudy, _home, ballast, write_study
@@ -14,17 +14,21 @@ from trainer.model_folder import load_model
 
 __all__ = ["_home", "ballast", "write_study"]
 
-FORK = multiprocessing.get_context("fork")
+
+def obey_in(folder: str, order: Order) -> None:
+    os.chdir(folder)
+    obey(order)
 
 
 def killed(moment: Moment, *command: str) -> bool:
     """Run a command in a process that dies at the moment; False: the command has ended before."""
-    order = Order(
-        command, os.environ.get("BALLAST_STORE", "sqlite:///ballast.db"), Path("victim.log"), moment
-    )
-    process = FORK.Process(target=obey, args=(order,))
+    order = Order(command, "sqlite:///ballast.db", Path("victim.log"), moment)
+    process = context().Process(target=obey_in, args=(os.getcwd(), order))
     process.start()
-    process.join(120)
+    process.join(60)
+    if process.is_alive():
+        process.kill()
+        raise AssertionError(f"it hangs: {Path('victim.log').read_text()}")
     assert process.exitcode in (0, -signal.SIGKILL), Path("victim.log").read_text()
     return process.exitcode != 0
 
@@ -75,8 +79,10 @@ def test_a_file_whose_writer_is_killed_is_the_old_one_or_the_new_one(target: str
 def test_folds_whose_writer_is_killed_are_prepared_again(write_study: WriteStudy, ballast: Ballast) -> None:
     study = write_study().name
     for moment in FILES:
-        assert killed(moment, "run", study, "--workers", "1"), moment
-    done = ballast("run", study, "--workers", "1")
+        for kept in Path().rglob("folds-*.data"):
+            kept.unlink()
+        assert killed(moment, "run", study, "--workers", "2"), moment
+    done = ballast("run", study, "--workers", "2")
     assert done.code == 0, done.err
     assert list(Path().rglob(".ballast-*")) == []
     assert len(list(Path().rglob("folds-*.data"))) == 1

@@ -76,6 +76,7 @@ def test_a_file_is_the_old_or_the_new_one_wherever_its_writer_is_killed(tmp_path
     assert content(tmp_path) == {"best.yaml": b"at last"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_way")
 def test_a_folder_is_the_old_or_the_new_one_wherever_its_writer_is_killed(tmp_path: Path) -> None:
     place = tmp_path / "model"
