@@ -94,7 +94,7 @@ def test_a_missing_store_is_not_made_where_that_was_not_asked_for(file: Path) ->
 
 def test_an_empty_file_is_no_store_until_it_is_made_one(file: Path) -> None:
     file.touch()
-    with pytest.raises(StoreMissing, match="make them with: ballast db upgrade .*--create"):
+    with pytest.raises(StoreMissing, match=r"make them with: ballast db upgrade .*--create"):
         open_store(f"sqlite:///{file}", create=False)
     open_store(f"sqlite:///{file}").close()
     open_store(f"sqlite:///{file}", create=False).close()
