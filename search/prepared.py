@@ -25,10 +25,10 @@ import numpy.typing as npt
 
 from search.machine import this_machine
 from trainer.atomic_files import write_file
-from trainer.bounded import open_regular
 from trainer.config import DataConfig
 from trainer.data.history import History
 from trainer.data.windows import Dataset, Scaler
+from trainer.reading import open_regular
 
 log = logging.getLogger("ballast.workers")
 

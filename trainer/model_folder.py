@@ -22,7 +22,6 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from trainer.atomic_files import write_folder
-from trainer.bounded import read_bounded
 from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
 from trainer.data.features import build_series
 from trainer.data.source import Table
@@ -40,6 +39,7 @@ from trainer.model_bounds import (
 from trainer.model_place import MODEL, ONNX, WEIGHTS, cannot_write, require_place, settle_beside
 from trainer.onnx_file import as_onnx, require_agreement
 from trainer.ranges import FeatureLook, looks_at, spacing
+from trainer.reading import read_bounded
 from trainer.serving import served, windows
 from trainer.text import printable
 

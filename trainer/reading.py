@@ -1,10 +1,15 @@
-"""Reads a file that somebody named: a regular file or, where that is allowed, a pipe; nothing without end."""
+"""Reads files that somebody named, or put there: nothing without end, and no more than is expected.
+
+A regular file or, where that is allowed, a pipe. Opened as usual, a pipe would be waited for; a device has no
+end.
+"""
 
 import errno
 import os
 import select
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 SILENCE = 10.0
 """Seconds that a pipe may be silent: a command in `<(...)` takes a few to start."""
@@ -18,16 +23,38 @@ class NotAFile(OSError):
         super().__init__(errno.EINVAL, what, str(path))
 
 
+def open_regular(path: Path, most: int) -> BinaryIO:
+    """Open a regular file of at most `most` bytes for reading.
+
+    Raises NotAFile for a pipe and a device, IsADirectoryError for a folder, OSError for a larger file and as
+    `open` does, with a clause as `strerror`.
+    """
+    descriptor = _opened(path)
+    try:
+        size = _require_an_end(descriptor, path, pipes=False).st_size
+        if size > most:
+            raise OSError(errno.EFBIG, f"it has {size} bytes, and at most {most} are expected", str(path))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most `most` bytes; OSError as `open_regular`."""
+    with open_regular(path, most) as file:
+        return file.read(most)
+
+
 def read_file(path: Path, most: int, *, pipes: bool = False) -> bytes:
     """The bytes of a file, and at most `most` + 1 of them, so that the caller sees that there are more.
 
     Raises NotAFile for a device, for a pipe unless `pipes`, and for one that nobody writes to;
     IsADirectoryError for a folder, other OSErrors as `open` does, and ValueError for a path with a NUL.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # blocking, a pipe may never open
+    descriptor = _opened(path)
     try:
-        status = os.fstat(descriptor)
-        _require_an_end(status.st_mode, path, pipes=pipes)
+        status = _require_an_end(descriptor, path, pipes=pipes)
         content = _read(descriptor, path, most + 1, max(status.st_size + 1, _CHUNK))
     finally:
         os.close(descriptor)
@@ -36,13 +63,20 @@ def read_file(path: Path, most: int, *, pipes: bool = False) -> bytes:
     return content
 
 
-def _require_an_end(mode: int, path: Path, *, pipes: bool) -> None:
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _require_an_end(descriptor: int, path: Path, *, pipes: bool) -> os.stat_result:
+    status = os.fstat(descriptor)
+    mode = status.st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if stat.S_ISFIFO(mode) and not pipes:
         raise NotAFile(path, "is a pipe, which can be read only once")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
         raise NotAFile(path, "is a device and no file")
+    return status
 
 
 def _read(descriptor: int, path: Path, most: int, chunk: int) -> bytes:

@@ -10,8 +10,8 @@ import hmac
 from pathlib import Path
 
 from trainer.atomic_files import settle_leftovers, write_file
-from trainer.bounded import read_bounded
 from trainer.errors import CheckpointError
+from trainer.reading import read_bounded
 
 _MAGIC = b"ballast checkpoint 3"
 """The last figure is the format: raise it with any change to what is saved or to what a trial computes."""

@@ -228,6 +228,6 @@ def test_data_that_is_not_on_this_machine_is_asked_for_by_folder(begin: Begin, t
     with pytest.raises(RequestError) as caught:
         require_data(begun.resolved)
     assert str(caught.value) == (
-        f"the data of study small is not on this machine: there is no file {tmp_path / 'prices.csv'}; "
+        f"the data of study 'small' is not on this machine: there is no file {tmp_path / 'prices.csv'}; "
         "name the folder that prices.csv starts in: ballast worker small --folder FOLDER"
     )

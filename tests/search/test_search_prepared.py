@@ -107,7 +107,7 @@ def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(
     kept.unlink()
     os.mkfifo(kept)
     assert prepared.recall(kept, ID, KEY) is None
-    assert "it is no regular file" in caplog.text
+    assert "is a pipe, which can be read only once" in caplog.text
 
 
 def signed(path: Path, payload: bytes) -> None:

@@ -24,7 +24,7 @@ from numba.core import compiler, serialize
 from numba.core.caching import _Cache
 
 from trainer.atomic_files import write_file
-from trainer.bounded import read_bounded
+from trainer.reading import read_bounded
 
 log = logging.getLogger("ballast.trainer")
 
