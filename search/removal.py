@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from optuna.storages._rdb import models
@@ -27,6 +28,7 @@ from search.searches import moment_of, target_columns, whole_source
 from search.whole_study import (
     STUDIES,
     TRIALS,
+    call_source,
     delete_optunas,
     delete_ours,
     has_optuna_part,
@@ -65,7 +67,8 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
     """
     if not force:
         refuse_at_work(store, name, f"delete {shlex.quote(name)}")
-    kept = _searched(store, name)
+    moment = now()
+    kept = _searched(store, name, moment)
     files = _files(store, name)
     with store.session() as session:
         known_to_optuna = has_optuna_part(session, name)
@@ -82,6 +85,8 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
             evaluations=_evaluation_count(session, name),
             continued_by=_continued_by(session, name),
         )
+        call_source(session, name, evaluations.name_of_deleted(name, moment))  # not a new study of this name
+        session.flush()
         rows = delete_ours(session, name) | (delete_optunas(session, name) if known_to_optuna else {})
         if dry_run:
             session.rollback()
@@ -98,14 +103,14 @@ def _with_rows(removal: Removal, rows: dict[str, int]) -> Removal:
     return Removal(**{**vars(removal), "rows": {table: count for table, count in rows.items() if count}})
 
 
-def _searched(store: Store, name: str) -> tables.Evaluation | None:
+def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | None:
     """That its trials were judged on its validation rows; None where these were not kept, or no trial was."""
     try:
         study, held_out, data = query.study(store, name), query.held_out(store, name), query.data(store, name)
         kept = validation_rows(store, name)
     except (StudyUnknown, IndexError):
         return None
-    trained = evaluations.conclusive_trials(store, [name], now())
+    trained = evaluations.conclusive_trials(store, [name], moment)
     if held_out is None or kept is None or not trained:
         return None
     return tables.Evaluation(
@@ -117,7 +122,7 @@ def _searched(store: Store, name: str) -> tables.Evaluation | None:
         target=target_columns(store, name),
         first_time=moment_of(kept.times.min()),
         last_time=moment_of(kept.times.max()),
-        looked_at=now(),
+        looked_at=moment,
         looked_by=this_user(),
         seeds=[],
         kind=evaluations.SEARCH,

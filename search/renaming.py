@@ -2,13 +2,10 @@
 
 import json
 import shlex
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from optuna.storages._rdb import models
 from sqlalchemy import Table, insert, literal, select, update
 from sqlalchemy.orm import Session
 
@@ -16,8 +13,15 @@ from search.config.layers import Layer
 from search.continuation import recorded_value
 from search.errors import RequestError
 from search.files import study_files
-from search.inheritance import CONTINUED_FROM, TAKEN_FROM
-from search.whole_study import KEPT, STUDIES, delete_ours, has_optuna_part, lock_both, refuse_at_work
+from search.whole_study import (
+    KEPT,
+    STUDIES,
+    call_source,
+    delete_ours,
+    has_optuna_part,
+    lock_both,
+    refuse_at_work,
+)
 from storage import query, tables
 from storage.commands import command
 from storage.engine import Store
@@ -106,14 +110,11 @@ def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) 
     """What names the study from elsewhere: copies of its trials, its evaluations, studies that continue from
     it, and its files.
     """
-    trial, evaluation = tables.Trial, tables.Evaluation
-    session.execute(update(trial).where(trial.source_study == old).values(source_study=new))
+    call_source(session, old, new)
+    evaluation = tables.Evaluation
     session.execute(
         update(evaluation).where((evaluation.study == old) & (evaluation.kind != SEARCH)).values(study=new)
     )
-    for study in session.scalars(select(tables.Study)):
-        if study.facts.get(CONTINUED_FROM) == old:
-            study.facts = {**study.facts, CONTINUED_FROM: new}
     before, after = (f"{folder}/" for folder in folders)
     for artifact in session.scalars(select(tables.Artifact).where(tables.Artifact.study == new)):
         if artifact.path.startswith(before):
@@ -149,15 +150,8 @@ def _say_so(session: Session, before: tables.Study, new: str) -> None:
 
 
 def _rename_in_optuna(session: Session, old: str, new: str) -> None:
-    """Its own name, and that by which studies that continue from it know which trials they have taken."""
-    if not has_optuna_part(session, old):
-        return
-    session.execute(update(STUDIES).where(STUDIES.c.study_name == old).values(study_name=new))
-    attribute = models.TrialUserAttributeModel
-    for row in session.scalars(select(attribute).where(attribute.key == TAKEN_FROM)):
-        origin: Mapping[str, Any] = json.loads(str(row.value_json))
-        if origin["study"] == old:
-            row.value_json = json.dumps({**origin, "study": new})
+    if has_optuna_part(session, old):
+        session.execute(update(STUDIES).where(STUDIES.c.study_name == old).values(study_name=new))
 
 
 def _move(before: Path, after: Path) -> bool:

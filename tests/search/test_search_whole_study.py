@@ -134,6 +134,22 @@ def test_a_study_that_continues_from_a_deleted_one_goes_on(
     assert disagreements(store) == []
 
 
+def test_a_new_study_of_a_deleted_name_is_not_taken_for_the_old_one(
+    write_study: "WriteStudy", launched: Run, store: Store
+) -> None:
+    path = write_study(study={"trials": 1})
+    launched(path)
+    launched(path, "study.name=child", "study.trials=1", continue_from="small")
+    delete_study(store, "small")
+    copy = query.trial(store, "child", 0)
+    assert (copy.source_study or "").startswith("small (deleted 20")
+    assert (copy.message or "").startswith(f"taken over from trial 0 of study '{copy.source_study}': ")
+    launched(path, "training.max_grad_norm=0.7", "study.trials=1")
+    launched(path, "study.name=child", "study.trials=2")
+    assert len(query.trials(store, "child")) == 3, "one taken over from the old study, two of its own"
+    assert disagreements(store) == []
+
+
 def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
     write_study: "WriteStudy", launched: Run, store: Store
 ) -> None:
