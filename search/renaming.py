@@ -10,6 +10,7 @@ from sqlalchemy import Table, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from search.config.layers import Layer
+from search.config.schema import require_name
 from search.continuation import recorded_value
 from search.errors import RequestError
 from search.files import study_files
@@ -45,17 +46,19 @@ class Renamed:
 def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Renamed:
     """Rename a study in one transaction.
 
-    Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for an empty
-    name, and while workers are at work, unless told to by `force`.
+    Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for what is
+    no name, and while workers are at work, unless told to by `force`.
 
     The folder is moved before the transaction ends, and back if that fails; called again after it was killed
     in between, this finds the folder moved. Studies that continue from it name it by its new name, and what
     was exported under the old one is still known to be its: see `query.current_name`.
     """
-    if not new.strip():
+    try:
+        require_name(new)
+    except ValueError as error:
         raise RequestError(
-            f"a study needs a name, and {new!r} is none; type: {command('rename', old, 'NEW')}"
-        )
+            f"{new[:150]!r} is no name of a study: {error}; type: {command('rename', old, 'NEW')}"
+        ) from None
     study = query.study(store, old)
     if not force:
         refuse_at_work(store, old, f"rename {shlex.quote(old)} {shlex.quote(new)}")

@@ -252,10 +252,15 @@ def test_a_name_that_either_part_has_is_refused(
     for taken in ("small", "bare"):
         with pytest.raises(StudyExists, match=f"study '{taken}' is in .* already; choose another name"):
             rename_study(store, "small", taken)
-    with pytest.raises(RequestError, match="a study needs a name, and ' ' is none"):
-        rename_study(store, "small", " ")
     with pytest.raises(StudyUnknown, match="did you mean 'small'"):
         rename_study(store, "smal", "other")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "..\\a", "-a", " a", "a\nb", "a" * 121])
+def test_a_study_is_not_renamed_to_what_no_study_file_may_call_it(tmp_path: Path, name: str) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(RequestError, match=r"is no name of a study: .*; type: ballast rename small NEW$"):
+        rename_study(store, "small", name)
 
 
 def test_a_renaming_that_was_killed_is_done_by_the_next(
