@@ -67,15 +67,14 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
     """
     if not force:
         refuse_at_work(store, name, f"delete {shlex.quote(name)}")
-    moment = now()
-    kept = _searched(store, name, moment)
     files = _files(store, name)
     with store.session() as session:
+        lock_both(session, name)
         known_to_optuna = has_optuna_part(session, name)
-        if known_to_optuna:
-            lock_both(session, name)
         if session.get(tables.Study, name) is None and not known_to_optuna:
             query.require_study(session, store, name)  # StudyUnknown, which names the nearest
+        moment = now()
+        kept = _searched(store, name, moment)  # no trial ends any more
         paths = [*files, *(_artifacts(session, store, name) if known_to_optuna else ())]
         removal = Removal(
             study=name,

@@ -31,9 +31,14 @@ def refuse_at_work(store: Store, name: str, command: str) -> None:
 
 
 def lock_both(session: Session, name: str) -> None:
-    """Let nobody write to the study until the transaction ends; SQLite has one writer anyway."""
+    """Let nobody write to the study or end one of its trials until the transaction ends; SQLite has one
+    writer anyway.
+    """
+    trial = tables.Trial
     session.execute(select(tables.Study.name).where(tables.Study.name == name).with_for_update())
-    session.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_name == name).with_for_update())
+    session.execute(select(trial.number).where(trial.study == name).with_for_update())
+    if _has_optuna_tables(session):
+        session.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_name == name).with_for_update())
 
 
 def has_optuna_part(session: Session, name: str) -> bool:

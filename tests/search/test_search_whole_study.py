@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from search import removal, renaming, searches
 from search.agreement import disagreements
@@ -23,7 +23,7 @@ from search.removal import delete_study
 from search.renaming import rename_study
 from search.runner import run
 from search.study import OpenStudy, open_study
-from storage import query, workers
+from storage import query, tables, workers
 from storage.check import check
 from storage.engine import Store, open_store
 from storage.errors import StudyExists, StudyUnknown
@@ -132,6 +132,24 @@ def test_a_study_that_continues_from_a_deleted_one_goes_on(
     launched(path, "study.name=child", "study.trials=2")
     assert len(query.trials(store, "child")) == 4
     assert disagreements(store) == []
+
+
+def test_a_trial_that_ends_before_the_deletion_gets_its_turn_is_known_to_have_used_rows(
+    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(study={"trials": 1})
+    launched(path)
+
+    def meanwhile(*asked: Any) -> list[Path]:
+        launched(path, "study.trials=2")
+        return genuine(*asked)
+
+    genuine = removal._files
+    monkeypatch.setattr(removal, "_files", meanwhile)
+    delete_study(store, "small")
+    with store.reading() as session:
+        (kept,) = session.scalars(select(tables.Evaluation))
+    assert [told["number"] for told in kept.report["trials"]] == [0, 1]
 
 
 def test_a_new_study_of_a_deleted_name_is_not_taken_for_the_old_one(
