@@ -9,7 +9,7 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 
 from search.artifacts import artifact_folder
 from search.continuation import recorded_value
-from search.errors import RequestError
 from search.evaluations import this_user
 from search.files import StudyFiles, study_files
 from search.recording import now
@@ -57,13 +56,20 @@ class Removal:
     """How many scorings of its configurations stay on record."""
     continued_by: tuple[str, ...]
     """The studies that took trials over from it; they keep their copies."""
+    rows_kept: bool
+    """Whether it stays on record which rows its trials were judged on: not where none was, or these rows are
+    not on record.
+    """
+    left: dict[str, str] = field(default_factory=dict)
+    """Of `files`, those that could not be removed, and why."""
 
 
 def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> Removal:
     """Delete a study, whichever of its two parts there are; with `dry_run` only say what would be.
 
-    Files go before the transaction ends: called again after it broke off, it deletes what is left. Raises
-    StudyUnknown, and RequestError while workers are at work, unless told to by `force`.
+    Files go after the transaction: one that breaks off changes nothing, and files that cannot be removed are
+    left, and named. Raises StudyUnknown, and RequestError while workers are at work, unless told to by
+    `force`.
     """
     if not force:
         refuse_at_work(store, name, f"delete {shlex.quote(name)}")
@@ -83,23 +89,20 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
             files=tuple(path for path in paths if path.exists()),
             evaluations=_evaluation_count(session, name),
             continued_by=_continued_by(session, name),
+            rows_kept=kept is not None,
         )
         call_source(session, name, evaluations.name_of_deleted(name, moment))  # not a new study of this name
         session.flush()
         rows = delete_ours(session, name) | (delete_optunas(session, name) if known_to_optuna else {})
+        removal = replace(removal, rows={table: count for table, count in rows.items() if count})
         if dry_run:
             session.rollback()
-            return _with_rows(removal, rows)
+            return removal
         if kept is not None:
             session.add(kept)
             session.flush()
-        for path in removal.files:
-            _remove(path)
-    return _with_rows(removal, rows)
-
-
-def _with_rows(removal: Removal, rows: dict[str, int]) -> Removal:
-    return Removal(**{**vars(removal), "rows": {table: count for table, count in rows.items() if count}})
+    left = {str(path): why for path in removal.files if (why := _remove(path)) is not None}
+    return replace(removal, left=left)
 
 
 def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | None:
@@ -158,11 +161,13 @@ def _artifacts(session: Session, store: Store, name: str) -> Sequence[Path]:
     return [folder / each for each in sorted(ids) if each and "/" not in each]
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path) -> str | None:
+    """Why a folder or file could not be removed; None where it is gone."""
     try:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     except OSError as error:
-        raise RequestError(f"{path} cannot be removed ({error.strerror}); nothing else was deleted") from None
+        return error.strerror or str(error)
+    return None
 
 
 def _trial_count(session: Session, name: str) -> int:

@@ -184,24 +184,49 @@ def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
     assert workers.present(store, "other") == []
 
 
-def test_a_deletion_that_was_killed_is_done_by_the_next(
-    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+def test_a_deletion_that_was_killed_has_changed_nothing(
+    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     launched(write_study(study={"trials": 1}, storage={"files": "files"}))
-    before = rows_of(store)
+    before, files = rows_of(store), files_of(tmp_path / "files")
 
-    def die(path: Path) -> None:
-        genuine(path)
+    def die(*asked: Any) -> dict[str, int]:
+        genuine(*asked)
         raise Killed
 
-    genuine = removal._remove
+    genuine = removal.delete_optunas
     with monkeypatch.context() as patched:
-        patched.setattr(removal, "_remove", die)
+        patched.setattr(removal, "delete_optunas", die)
         with pytest.raises(Killed):
             delete_study(store, "small")
-    assert rows_of(store) == before
+    assert (rows_of(store), files_of(tmp_path / "files")) == (before, files)
     delete_study(store, "small")
     assert rows_of(store) == {"ballast_looks": 1}
+
+
+def test_files_that_cannot_be_removed_are_named_when_the_study_is_gone(
+    write_study: "WriteStudy", launched: Run, store: Store, tmp_path: Path, ballast: Callable[..., Any]
+) -> None:
+    study = launched(write_study(study={"trials": 1}, storage={"files": "files"}))
+    elsewhere = study.files.folder.rename(tmp_path / "elsewhere")
+    study.files.folder.symlink_to(elsewhere)  # which Python does not remove as a folder
+    told = ballast("delete", "small", "--yes", "--store", store.url)
+    assert told.code == 0
+    assert f"warning: {study.files.folder} could not be removed (" in told.err
+    assert f"goes: {study.files.folder}" not in told.out
+    assert "stays: which rows its trials have used" in told.out
+    assert rows_of(store) == {"ballast_looks": 1}
+
+
+def test_a_deletion_does_not_promise_to_keep_rows_that_are_not_on_record(
+    write_study: "WriteStudy", launched: Run, store: Store, ballast: Callable[..., Any]
+) -> None:
+    launched(write_study(study={"trials": 1}))
+    with store.session() as session:
+        session.execute(text("DELETE FROM ballast_held_out"))
+    told = ballast("delete", "small", "--dry-run", "--store", store.url).out
+    assert "does not stay: which rows its trials have used; none has ended, or these rows were" in told
+    assert "\nstays: which rows" not in told
 
 
 def test_a_ghost_is_named_refused_and_removed(write_study: "WriteStudy", launched: Run, store: Store) -> None:
