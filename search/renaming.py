@@ -1,5 +1,6 @@
 """Renames a study: both parts, whatever names it in the store, and the folder of its files, as one change."""
 
+import errno
 import json
 import shlex
 from contextlib import suppress
@@ -166,7 +167,19 @@ def _move(before: Path, after: Path) -> bool:
             after.rmdir()
         before.rename(after)
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise RequestError(_both_hold_files(before, after)) from None
         raise RequestError(
             f"{before} cannot be moved to {after} ({error.strerror}); nothing was renamed"
         ) from None
     return True
+
+
+def _both_hold_files(before: Path, after: Path) -> str:
+    """The study may have made files anew since a renaming was killed that had moved its folder."""
+    old, new = shlex.quote(str(before)), shlex.quote(str(after))
+    return (
+        f"nothing was renamed: {before} and {after} both hold files; if a rename was killed before, put them "
+        f"together and rename again: cp -Rn {new}/. {old}/ && mv {new} {shlex.quote(f'{after}.old')}; if "
+        f"{after} is another study's, choose another name"
+    )

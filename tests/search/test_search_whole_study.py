@@ -1,5 +1,7 @@
 """A study is deleted or renamed whole: Optuna's part, ours, and its files, on both kinds of store."""
 
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -323,4 +325,31 @@ def test_a_renaming_that_was_killed_is_done_by_the_next(
             rename_study(store, "small", "other")
     assert rows_of(store) == before
     rename_study(store, "small", "other")
+    assert all(Path(each.path).is_file() for each in query.artifacts(store, "other"))
+
+
+def test_a_killed_renaming_whose_old_folder_is_used_again_says_how_to_go_on(
+    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(study={"trials": 1}, storage={"files": "files"})
+    folder = launched(path).files.folder
+
+    def die(*folders: Path) -> bool:
+        genuine(*folders)
+        raise Killed
+
+    genuine = renaming._move
+    with monkeypatch.context() as patched:
+        patched.setattr(renaming, "_move", die)
+        with pytest.raises(Killed):
+            rename_study(store, "small", "other")
+    launched(path, "study.trials=2")
+    assert files_of(folder)
+    with pytest.raises(RequestError, match="both hold files") as told:
+        rename_study(store, "small", "other")
+    commands = re.search(r"rename again: (.*); if ", str(told.value))
+    assert commands is not None
+    subprocess.run(commands[1], shell=True, check=True)
+    rename_study(store, "small", "other")
+    assert len(query.artifacts(store, "other")) >= 2
     assert all(Path(each.path).is_file() for each in query.artifacts(store, "other"))
