@@ -12,7 +12,7 @@ import optuna
 import pytest
 from sqlalchemy import inspect, select, text
 
-from search import removal, renaming, searches
+from search import removal, renaming, searches, whole_study
 from search.agreement import disagreements
 from search.config.resolve import resolve
 from search.data import load
@@ -151,7 +151,7 @@ def test_a_trial_that_ends_before_the_deletion_gets_its_turn_is_known_to_have_us
     delete_study(store, "small")
     with store.reading() as session:
         (kept,) = session.scalars(select(tables.Evaluation))
-    assert [told["number"] for told in kept.report["trials"]] == [0, 1]
+    assert [told["number"] for told in (kept.report or {})["trials"]] == [0, 1]
 
 
 def test_a_new_study_of_a_deleted_name_is_not_taken_for_the_old_one(
@@ -196,7 +196,7 @@ def test_a_deletion_that_was_killed_has_changed_nothing(
         genuine(*asked)
         raise Killed
 
-    genuine = removal.delete_optunas
+    genuine = whole_study.delete_optunas
     with monkeypatch.context() as patched:
         patched.setattr(removal, "delete_optunas", die)
         with pytest.raises(Killed):
