@@ -16,6 +16,8 @@ from search.config.schema import LEAVES
 from search.errors import ConfigError
 from search.recording import without_password
 
+pytestmark = pytest.mark.slow
+
 STUDY = """\
 study: {name: demo}
 data:
