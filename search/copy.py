@@ -3,7 +3,8 @@
 The keys that a database makes up, `id`, `study_id` and `trial_id`, are its own; rows are copied, ordered and
 compared by what they stand for: the study's name and the trial's number. That holds for the notes of trials
 as well, which optuna-dashboard keeps under the trial's id. Rows of workers stay behind, as do files: where
-artifacts lie is copied as it is written.
+artifacts lie is copied as it is written. Evaluations stay on record when their study is deleted, so they are
+copied without it too; one that the target has already is not copied again.
 """
 
 import re
@@ -26,6 +27,7 @@ from storage.engine import Store
 _STUDIES: Any = models.StudyModel.__table__
 _TRIALS: Any = models.TrialModel.__table__
 _ATTRIBUTES: Any = models.StudySystemAttributeModel.__table__
+_EVALUATIONS: Any = tables.Evaluation.__table__
 _NUMBER = "trial_number"
 """How the rows of Optuna's trials name theirs."""
 
@@ -37,7 +39,7 @@ _Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Copied:
-    """A study that was copied: how many rows of each table."""
+    """A study that was copied, or what stays of one that was deleted: how many rows of each table."""
 
     study: str
     rows: dict[str, int]
@@ -45,6 +47,8 @@ class Copied:
 
 def copy_studies(source: Store, target: Store, study: str | None = None) -> list[Copied]:
     """Copy one study, or all, and compare each before it is committed; a study is copied whole or not at all.
+
+    With all go the evaluations of studies that are not in the source any more.
 
     Raises StudyUnknown; RequestError where a trial of the source runs or the target has a study of that name,
     before anything is copied; AnswerIsNo where the target does not give back what was put in.
@@ -56,23 +60,56 @@ def copy_studies(source: Store, target: Store, study: str | None = None) -> list
     for name in names:
         with source.reading() as old, target.reading() as new:
             _refuse(source, old, target, new, name)
-    return [_copy(source, target, name) for name in names]
+    gone = _deleted(source) if study is None else []
+    return [_copy_evaluations(source, target, name) for name in gone] + [
+        _copy(source, target, name) for name in names
+    ]
 
 
 def differences(old: Session, new: Session, name: str) -> Iterator[str]:
     """For each table in which the study differs, how many rows do, and the first that does."""
     for table, rows in _selects(name):
         theirs, ours = _rows(old, table, rows, name), _rows(new, table, rows, name)
-        if table is tables.Evaluation.__table__:
-            ours = ours[-len(theirs) :] if theirs else []  # those before were taken with the target's store
-        wrong = [
-            (place, mine, other)
-            for place, (mine, other) in enumerate(zip_longest(theirs, ours))
-            if repr(mine) != repr(other)  # as text: NaN differs from itself, -0.0 does not differ from 0.0
-        ]
-        if wrong:
-            place, mine, other = wrong[0]
-            yield f"{table.name}: {len(wrong)} rows differ, first row {place}: {mine} became {other}"
+        yield from _difference(table, theirs, ours)
+
+
+def _difference(table: Table, theirs: Sequence[_Row], ours: Sequence[_Row]) -> Iterator[str]:
+    if table is _EVALUATIONS:  # the target may have had some of them before, and others as well
+        known = {repr(row) for row in theirs}
+        theirs, ours = sorted(theirs, key=repr), sorted((row for row in ours if repr(row) in known), key=repr)
+    wrong = [
+        (place, mine, other)
+        for place, (mine, other) in enumerate(zip_longest(theirs, ours))
+        if repr(mine) != repr(other)  # as text: NaN differs from itself, -0.0 does not differ from 0.0
+    ]
+    if wrong:
+        place, mine, other = wrong[0]
+        yield f"{table.name}: {len(wrong)} rows differ, first row {place}: {mine} became {other}"
+
+
+def _deleted(source: Store) -> list[str]:
+    """The studies that are not in the store any more, or never were, and have evaluations there."""
+    evaluated, study = tables.Evaluation, tables.Study
+    names = select(evaluated.study).where(evaluated.study.not_in(select(study.name))).distinct()
+    with source.reading() as session:
+        return list(session.scalars(names.order_by(evaluated.study)))
+
+
+def _copy_evaluations(source: Store, target: Store, name: str) -> Copied:
+    """Those of a study that the source has not; the target may have one of that name."""
+    with source.reading() as old, target.session() as new:
+        selects = dict(_selects(name))
+        theirs = _rows(old, _EVALUATIONS, selects[_EVALUATIONS], name)
+        count = _insert(new, _EVALUATIONS, theirs, name)
+        ours = _rows(new, _EVALUATIONS, selects[_EVALUATIONS], name)
+        differing = _difference(_EVALUATIONS, theirs, ours)
+        _require_same(target, f"the evaluations of study {name!r} were", differing)
+    return Copied(name, {table.name: 0 for table in selects} | {_EVALUATIONS.name: count})
+
+
+def _require_same(target: Store, what: str, differing: Iterator[str]) -> None:
+    if wrong := "; ".join(differing):
+        raise AnswerIsNo(f"{what} not copied: {target.shown_url} does not give back what was put in; {wrong}")
 
 
 def _copy(source: Store, target: Store, name: str) -> Copied:
@@ -84,12 +121,7 @@ def _copy(source: Store, target: Store, name: str) -> Copied:
             table.name: _insert(new, table, _rows(old, table, rows, name), name)
             for table, rows in _selects(name)
         }
-        wrong = list(differences(old, new, name))
-        if wrong:
-            raise AnswerIsNo(
-                f"study {name!r} was not copied: {target.shown_url} does not give back what was put in; "
-                f"{'; '.join(wrong)}"
-            )
+        _require_same(target, f"study {name!r} was", differences(old, new, name))
     return Copied(name, counts)
 
 
@@ -165,7 +197,13 @@ def _renamed(key: str, trials: Mapping[int, int]) -> str:
 
 
 def _insert(session: Session, table: Table, rows: Sequence[_Row], name: str) -> int:
-    """Insert rows under the keys that the target has given to their study and trials; how many."""
+    """Insert rows under the keys that the target has given to their study and trials; how many.
+
+    Evaluations that it has already are left out: they stay there when a copy of the study is deleted.
+    """
+    if table is _EVALUATIONS:
+        known = {repr(row) for row in _rows(session, table, dict(_selects(name))[table], name)}
+        rows = [row for row in rows if repr(row) not in known]
     if not rows:
         return 0
     connection = session.connection()

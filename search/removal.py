@@ -9,7 +9,8 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from optuna.storages._rdb import models
@@ -18,7 +19,6 @@ from sqlalchemy.orm import Session
 
 from search.artifacts import artifact_folder
 from search.continuation import recorded_value
-from search.errors import RequestError
 from search.evaluations import this_user
 from search.files import StudyFiles, study_files
 from search.recording import now
@@ -27,6 +27,7 @@ from search.searches import moment_of, target_columns, whole_source
 from search.whole_study import (
     STUDIES,
     TRIALS,
+    call_source,
     delete_optunas,
     delete_ours,
     has_optuna_part,
@@ -55,24 +56,31 @@ class Removal:
     """How many scorings of its configurations stay on record."""
     continued_by: tuple[str, ...]
     """The studies that took trials over from it; they keep their copies."""
+    rows_kept: bool
+    """Whether it stays on record which rows its trials were judged on: not where none was, or these rows are
+    not on record.
+    """
+    left: dict[str, str] = field(default_factory=dict)
+    """Of `files`, those that could not be removed, and why."""
 
 
 def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> Removal:
     """Delete a study, whichever of its two parts there are; with `dry_run` only say what would be.
 
-    Files go before the transaction ends: called again after it broke off, it deletes what is left. Raises
-    StudyUnknown, and RequestError while workers are at work, unless told to by `force`.
+    Files go after the transaction: one that breaks off changes nothing, and files that cannot be removed are
+    left, and named. Raises StudyUnknown, and RequestError while workers are at work, unless told to by
+    `force`.
     """
     if not force:
         refuse_at_work(store, name, f"delete {shlex.quote(name)}")
-    kept = _searched(store, name)
     files = _files(store, name)
     with store.session() as session:
+        lock_both(session, name)
         known_to_optuna = has_optuna_part(session, name)
-        if known_to_optuna:
-            lock_both(session, name)
         if session.get(tables.Study, name) is None and not known_to_optuna:
             query.require_study(session, store, name)  # StudyUnknown, which names the nearest
+        moment = now()
+        kept = _searched(store, name, moment)  # no trial ends any more
         paths = [*files, *(_artifacts(session, store, name) if known_to_optuna else ())]
         removal = Removal(
             study=name,
@@ -81,31 +89,30 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
             files=tuple(path for path in paths if path.exists()),
             evaluations=_evaluation_count(session, name),
             continued_by=_continued_by(session, name),
+            rows_kept=kept is not None,
         )
+        call_source(session, name, evaluations.name_of_deleted(name, moment))  # not a new study of this name
+        session.flush()
         rows = delete_ours(session, name) | (delete_optunas(session, name) if known_to_optuna else {})
+        removal = replace(removal, rows={table: count for table, count in rows.items() if count})
         if dry_run:
             session.rollback()
-            return _with_rows(removal, rows)
+            return removal
         if kept is not None:
             session.add(kept)
             session.flush()
-        for path in removal.files:
-            _remove(path)
-    return _with_rows(removal, rows)
+    left = {str(path): why for path in removal.files if (why := _remove(path)) is not None}
+    return replace(removal, left=left)
 
 
-def _with_rows(removal: Removal, rows: dict[str, int]) -> Removal:
-    return Removal(**{**vars(removal), "rows": {table: count for table, count in rows.items() if count}})
-
-
-def _searched(store: Store, name: str) -> tables.Evaluation | None:
+def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | None:
     """That its trials were judged on its validation rows; None where these were not kept, or no trial was."""
     try:
         study, held_out, data = query.study(store, name), query.held_out(store, name), query.data(store, name)
         kept = validation_rows(store, name)
     except (StudyUnknown, IndexError):
         return None
-    trained = evaluations.conclusive_trials(store, [name], now())
+    trained = evaluations.conclusive_trials(store, [name], moment)
     if held_out is None or kept is None or not trained:
         return None
     return tables.Evaluation(
@@ -117,7 +124,7 @@ def _searched(store: Store, name: str) -> tables.Evaluation | None:
         target=target_columns(store, name),
         first_time=moment_of(kept.times.min()),
         last_time=moment_of(kept.times.max()),
-        looked_at=now(),
+        looked_at=moment,
         looked_by=this_user(),
         seeds=[],
         kind=evaluations.SEARCH,
@@ -154,11 +161,13 @@ def _artifacts(session: Session, store: Store, name: str) -> Sequence[Path]:
     return [folder / each for each in sorted(ids) if each and "/" not in each]
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path) -> str | None:
+    """Why a folder or file could not be removed; None where it is gone."""
     try:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     except OSError as error:
-        raise RequestError(f"{path} cannot be removed ({error.strerror}); nothing else was deleted") from None
+        return error.strerror or str(error)
+    return None
 
 
 def _trial_count(session: Session, name: str) -> int:

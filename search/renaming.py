@@ -1,23 +1,29 @@
 """Renames a study: both parts, whatever names it in the store, and the folder of its files, as one change."""
 
+import errno
 import json
 import shlex
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from optuna.storages._rdb import models
 from sqlalchemy import Table, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from search.config.layers import Layer
+from search.config.schema import require_name
 from search.continuation import recorded_value
 from search.errors import RequestError
 from search.files import study_files
-from search.inheritance import CONTINUED_FROM, TAKEN_FROM
-from search.whole_study import KEPT, STUDIES, delete_ours, has_optuna_part, lock_both, refuse_at_work
+from search.whole_study import (
+    KEPT,
+    STUDIES,
+    call_source,
+    delete_ours,
+    has_optuna_part,
+    lock_both,
+    refuse_at_work,
+)
 from storage import query, tables
 from storage.commands import command
 from storage.engine import Store
@@ -41,17 +47,19 @@ class Renamed:
 def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Renamed:
     """Rename a study in one transaction.
 
-    Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for an empty
-    name, and while workers are at work, unless told to by `force`.
+    Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for what is
+    no name, and while workers are at work, unless told to by `force`.
 
     The folder is moved before the transaction ends, and back if that fails; called again after it was killed
     in between, this finds the folder moved. Studies that continue from it name it by its new name, and what
     was exported under the old one is still known to be its: see `query.current_name`.
     """
-    if not new.strip():
+    try:
+        require_name(new)
+    except ValueError as error:
         raise RequestError(
-            f"a study needs a name, and {new!r} is none; type: {command('rename', old, 'NEW')}"
-        )
+            f"{new[:150]!r} is no name of a study: {error}; type: {command('rename', old, 'NEW')}"
+        ) from None
     study = query.study(store, old)
     if not force:
         refuse_at_work(store, old, f"rename {shlex.quote(old)} {shlex.quote(new)}")
@@ -106,14 +114,11 @@ def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) 
     """What names the study from elsewhere: copies of its trials, its evaluations, studies that continue from
     it, and its files.
     """
-    trial, evaluation = tables.Trial, tables.Evaluation
-    session.execute(update(trial).where(trial.source_study == old).values(source_study=new))
+    call_source(session, old, new)
+    evaluation = tables.Evaluation
     session.execute(
         update(evaluation).where((evaluation.study == old) & (evaluation.kind != SEARCH)).values(study=new)
     )
-    for study in session.scalars(select(tables.Study)):
-        if study.facts.get(CONTINUED_FROM) == old:
-            study.facts = {**study.facts, CONTINUED_FROM: new}
     before, after = (f"{folder}/" for folder in folders)
     for artifact in session.scalars(select(tables.Artifact).where(tables.Artifact.study == new)):
         if artifact.path.startswith(before):
@@ -149,15 +154,8 @@ def _say_so(session: Session, before: tables.Study, new: str) -> None:
 
 
 def _rename_in_optuna(session: Session, old: str, new: str) -> None:
-    """Its own name, and that by which studies that continue from it know which trials they have taken."""
-    if not has_optuna_part(session, old):
-        return
-    session.execute(update(STUDIES).where(STUDIES.c.study_name == old).values(study_name=new))
-    attribute = models.TrialUserAttributeModel
-    for row in session.scalars(select(attribute).where(attribute.key == TAKEN_FROM)):
-        origin: Mapping[str, Any] = json.loads(str(row.value_json))
-        if origin["study"] == old:
-            row.value_json = json.dumps({**origin, "study": new})
+    if has_optuna_part(session, old):
+        session.execute(update(STUDIES).where(STUDIES.c.study_name == old).values(study_name=new))
 
 
 def _move(before: Path, after: Path) -> bool:
@@ -169,7 +167,19 @@ def _move(before: Path, after: Path) -> bool:
             after.rmdir()
         before.rename(after)
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise RequestError(_both_hold_files(before, after)) from None
         raise RequestError(
             f"{before} cannot be moved to {after} ({error.strerror}); nothing was renamed"
         ) from None
     return True
+
+
+def _both_hold_files(before: Path, after: Path) -> str:
+    """The study may have made files anew since a renaming was killed that had moved its folder."""
+    old, new = shlex.quote(str(before)), shlex.quote(str(after))
+    return (
+        f"nothing was renamed: {before} and {after} both hold files; if a rename was killed before, put them "
+        f"together and rename again: cp -Rn {new}/. {old}/ && mv {new} {shlex.quote(f'{after}.old')}; if "
+        f"{after} is another study's, choose another name"
+    )

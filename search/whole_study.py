@@ -1,5 +1,7 @@
 """A study as a whole, Optuna's part and ours: who is at work on it, its lock, and its rows."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from optuna.storages._rdb import models
@@ -8,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from search.desertion import at_work
 from search.errors import RequestError
+from search.inheritance import CONTINUED_FROM, TAKEN_FROM
 from storage import tables
 from storage.engine import Store
 
@@ -28,16 +31,50 @@ def refuse_at_work(store: Store, name: str, command: str) -> None:
 
 
 def lock_both(session: Session, name: str) -> None:
-    """Let nobody write to the study until the transaction ends; SQLite has one writer anyway."""
+    """Let nobody write to the study or end one of its trials until the transaction ends; SQLite has one
+    writer anyway.
+    """
+    trial = tables.Trial
     session.execute(select(tables.Study.name).where(tables.Study.name == name).with_for_update())
-    session.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_name == name).with_for_update())
+    session.execute(select(trial.number).where(trial.study == name).with_for_update())
+    if _has_optuna_tables(session):
+        session.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_name == name).with_for_update())
 
 
 def has_optuna_part(session: Session, name: str) -> bool:
     """Whether Optuna knows the study."""
-    if not inspect(session.connection()).has_table("studies"):
+    if not _has_optuna_tables(session):
         return False
     return session.scalar(select(func.count()).where(STUDIES.c.study_name == name)) != 0
+
+
+def _has_optuna_tables(session: Session) -> bool:
+    return inspect(session.connection()).has_table("studies")
+
+
+def call_source(session: Session, old: str, new: str) -> None:
+    """Let all that was taken over from the study `old`, and the studies that continue from it, name it `new`.
+
+    In Optuna's part it is the attribute by which such a study knows which trials it has taken over.
+    """
+    trial, study = tables.Trial, tables.Study
+    copies = (trial.source_study == old) & (trial.study != old)
+    for copy in session.scalars(select(trial).where(copies)):
+        copy.source_study = new
+        if copy.message is not None:
+            copy.message = copy.message.replace(f" of study {old!r}: ", f" of study {new!r}: ", 1)
+    facts = session.execute(select(study.name, study.facts)).all()
+    continuing = [name for name, told in facts if told.get(CONTINUED_FROM) == old]
+    locked = select(study).where(study.name.in_(continuing)).with_for_update(key_share=True)
+    for row in session.scalars(locked):
+        row.facts = {**row.facts, CONTINUED_FROM: new}
+    if not _has_optuna_tables(session):
+        return
+    attribute = models.TrialUserAttributeModel
+    for taken in session.scalars(select(attribute).where(attribute.key == TAKEN_FROM)):
+        origin: Mapping[str, Any] = json.loads(str(taken.value_json))
+        if origin["study"] == old:
+            taken.value_json = json.dumps({**origin, "study": new})
 
 
 def delete_ours(session: Session, name: str) -> dict[str, int]:

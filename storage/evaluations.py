@@ -110,8 +110,12 @@ def _of_deleted(session: Session) -> list[Evaluation]:
 
 
 def _name_of(deleted: Evaluation) -> str:
-    """What a deleted study is called, of which there may be several of one name, and one that lives."""
-    return f"{deleted.study} (deleted {deleted.looked_at:%Y-%m-%d %H:%M:%S})"
+    return name_of_deleted(deleted.study, deleted.looked_at)
+
+
+def name_of_deleted(study: str, moment: datetime) -> str:
+    """What a study is called that was deleted then: of one name there may be several, and one that lives."""
+    return f"{study} (deleted {moment:%Y-%m-%d %H:%M:%S.%f})"
 
 
 @dataclass(frozen=True)

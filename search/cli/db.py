@@ -84,6 +84,9 @@ def copy(
     if as_json:
         print_json([asdict(one) for one in copied])
         return
+    studies = [one for one in copied if one.rows["ballast_studies"]]
     for one in copied:
-        say(f"{one.study!r}: {sum(one.rows.values())} rows, {one.rows['ballast_trials']} of them trials")
-    say(f"{len(copied)} studies copied to {new.shown_url}, and every row checked")
+        trials = f"{one.rows['ballast_trials']} of them trials"
+        what = trials if one in studies else "only evaluations: the study itself is not there"
+        say(f"{one.study!r}: {sum(one.rows.values())} rows, {what}")
+    say(f"{len(studies)} studies copied to {new.shown_url}, and every row checked")

@@ -1,5 +1,6 @@
 """`ballast delete`: remove a study, Optuna's part and ours."""
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,12 @@ def delete(
             typer.echo("\n".join(_told(found)), err=True)
             typer.confirm(f"Delete study {name!r} in {opened.shown_url}?", abort=True, err=True)
         found = delete_study(opened, name, force=force)
+    for path, why in found.left.items():
+        say(
+            f"warning: {path} could not be removed ({why}); before another study gets the name, "
+            f"remove it with: rm -r {shlex.quote(path)}",
+            to_stderr=True,
+        )
     if as_json:
         print_json({**vars(found), "files": [str(path) for path in found.files], "deleted": not dry_run})
     else:
@@ -53,8 +60,13 @@ def delete(
 def _told(found: "Removal") -> "Iterator[str]":
     yield f"goes: {sum(found.rows.values())} rows of study {found.study!r}, {found.trials} of them trials"
     for path in found.files:
-        yield f"goes: {path}"
-    yield f"stays: {found.evaluations} scorings of its configurations, and which rows its trials have used"
+        if str(path) not in found.left:
+            yield f"goes: {path}"
+    yield f"stays: {found.evaluations} scorings of its configurations"
+    if found.rows_kept:
+        yield "stays: which rows its trials have used"
+    elif found.trials:
+        yield "does not stay: which rows its trials have used; none has ended, or these rows were not kept"
     for name in found.continued_by:
         yield f"stays: the trials that study {name!r} has taken over from it"
     yield "stays: exported files, model folders, what MLflow was sent, and files on other machines"

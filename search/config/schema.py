@@ -33,6 +33,18 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def require_name(name: str) -> None:
+    """Raise ValueError, saying why, where a study cannot be called that."""
+    if not name.strip():
+        raise ValueError("a study needs a name that is not blank")
+    if len(name) > _MAX_NAME:
+        raise ValueError(f"it has {len(name)} characters; a name has at most {_MAX_NAME}")
+    if name != name.strip() or name[0] == "-" or {"/", "\\"} & set(name) or not name.isprintable():
+        raise ValueError(
+            "it must be printable, without slashes, and begin with no dash and no blank, nor end with one"
+        )
+
+
 class StopSection(Section):
     """When a search ends before it has all its trials."""
 
@@ -72,14 +84,7 @@ class StudySection(Section):
     @field_validator("name")
     @classmethod
     def _is_a_name(cls, name: str) -> str:
-        if not name.strip():
-            raise ValueError("a study needs a name that is not blank")
-        if len(name) > _MAX_NAME:
-            raise ValueError(f"it has {len(name)} characters; a name has at most {_MAX_NAME}")
-        if name != name.strip() or name[0] == "-" or {"/", "\\"} & set(name) or not name.isprintable():
-            raise ValueError(
-                "it must be printable, without slashes, and begin with no dash and no blank, nor end with one"
-            )
+        require_name(name)
         return name
 
 

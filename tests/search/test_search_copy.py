@@ -17,6 +17,7 @@ from sqlalchemy import text
 from search.copy import copy_studies, differences
 from search.errors import AnswerIsNo, RequestError
 from search.optuna_storage import optuna_storage
+from search.whole_study import delete_optunas, delete_ours
 from storage import evaluations, query, record, tables
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
@@ -213,6 +214,33 @@ def test_a_look_that_was_taken_with_the_target_stays_beside_those_that_come(
     evaluations.begin(target, replace(evaluations.of_study(source, "s")[0], configuration="other"))
     copy_studies(source, target)
     assert [look.configuration for look in evaluations.of_study(target, "s")] == ["other", "cd"]
+
+
+def forget(store: Store, name: str) -> None:
+    optuna_storage(store)
+    with store.session() as session:
+        delete_ours(session, name)
+        delete_optunas(session, name)
+
+
+def test_evaluations_of_deleted_studies_are_copied_and_only_once(
+    opened: Open, tmp_path: Path, ballast: Callable[..., Any]
+) -> None:
+    urls = [f"sqlite:///{tmp_path / name}.db" for name in ("source", "target")]
+    source, target = (opened(url) for url in urls)
+    fill_record(source, "gone")
+    forget(source, "gone")
+    fill(source, "s")
+    assert copy_studies(source, opened(f"sqlite:///{tmp_path / 'one'}.db"), "s")[0].study == "s"
+    told = ballast("db", "copy", *urls)
+    assert "'gone': 1 rows, only evaluations: the study itself is not there" in told.out
+    assert "1 studies copied" in told.out
+    (there,), (here,) = evaluations.of_study(target, "gone"), evaluations.of_study(source, "gone")
+    assert there == here
+    assert query.studies(target)[0].name == "s"
+    forget(target, "s")
+    assert [sum(one.rows.values()) == 0 for one in copy_studies(source, target)] == [True, False]
+    assert len(evaluations.of_study(target, "gone")) == len(evaluations.of_study(target, "s")) == 1
 
 
 def test_a_look_is_recorded_once_however_often_it_is_tried(opened: Open, tmp_path: Path) -> None:

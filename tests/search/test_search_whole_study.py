@@ -1,5 +1,7 @@
 """A study is deleted or renamed whole: Optuna's part, ours, and its files, on both kinds of store."""
 
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from search import removal, renaming, searches
 from search.agreement import disagreements
@@ -23,7 +25,7 @@ from search.removal import delete_study
 from search.renaming import rename_study
 from search.runner import run
 from search.study import OpenStudy, open_study
-from storage import query, workers
+from storage import query, tables, workers
 from storage.check import check
 from storage.engine import Store, open_store
 from storage.errors import StudyExists, StudyUnknown
@@ -134,6 +136,40 @@ def test_a_study_that_continues_from_a_deleted_one_goes_on(
     assert disagreements(store) == []
 
 
+def test_a_trial_that_ends_before_the_deletion_gets_its_turn_is_known_to_have_used_rows(
+    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(study={"trials": 1})
+    launched(path)
+
+    def meanwhile(*asked: Any) -> list[Path]:
+        launched(path, "study.trials=2")
+        return genuine(*asked)
+
+    genuine = removal._files
+    monkeypatch.setattr(removal, "_files", meanwhile)
+    delete_study(store, "small")
+    with store.reading() as session:
+        (kept,) = session.scalars(select(tables.Evaluation))
+    assert [told["number"] for told in kept.report["trials"]] == [0, 1]
+
+
+def test_a_new_study_of_a_deleted_name_is_not_taken_for_the_old_one(
+    write_study: "WriteStudy", launched: Run, store: Store
+) -> None:
+    path = write_study(study={"trials": 1})
+    launched(path)
+    launched(path, "study.name=child", "study.trials=1", continue_from="small")
+    delete_study(store, "small")
+    copy = query.trial(store, "child", 0)
+    assert (copy.source_study or "").startswith("small (deleted 20")
+    assert (copy.message or "").startswith(f"taken over from trial 0 of study '{copy.source_study}': ")
+    launched(path, "training.max_grad_norm=0.7", "study.trials=1")
+    launched(path, "study.name=child", "study.trials=2")
+    assert len(query.trials(store, "child")) == 3, "one taken over from the old study, two of its own"
+    assert disagreements(store) == []
+
+
 def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
     write_study: "WriteStudy", launched: Run, store: Store
 ) -> None:
@@ -150,24 +186,49 @@ def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
     assert workers.present(store, "other") == []
 
 
-def test_a_deletion_that_was_killed_is_done_by_the_next(
-    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+def test_a_deletion_that_was_killed_has_changed_nothing(
+    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     launched(write_study(study={"trials": 1}, storage={"files": "files"}))
-    before = rows_of(store)
+    before, files = rows_of(store), files_of(tmp_path / "files")
 
-    def die(path: Path) -> None:
-        genuine(path)
+    def die(*asked: Any) -> dict[str, int]:
+        genuine(*asked)
         raise Killed
 
-    genuine = removal._remove
+    genuine = removal.delete_optunas
     with monkeypatch.context() as patched:
-        patched.setattr(removal, "_remove", die)
+        patched.setattr(removal, "delete_optunas", die)
         with pytest.raises(Killed):
             delete_study(store, "small")
-    assert rows_of(store) == before
+    assert (rows_of(store), files_of(tmp_path / "files")) == (before, files)
     delete_study(store, "small")
     assert rows_of(store) == {"ballast_looks": 1}
+
+
+def test_files_that_cannot_be_removed_are_named_when_the_study_is_gone(
+    write_study: "WriteStudy", launched: Run, store: Store, tmp_path: Path, ballast: Callable[..., Any]
+) -> None:
+    study = launched(write_study(study={"trials": 1}, storage={"files": "files"}))
+    elsewhere = study.files.folder.rename(tmp_path / "elsewhere")
+    study.files.folder.symlink_to(elsewhere)  # which Python does not remove as a folder
+    told = ballast("delete", "small", "--yes", "--store", store.url)
+    assert told.code == 0
+    assert f"warning: {study.files.folder} could not be removed (" in told.err
+    assert f"goes: {study.files.folder}" not in told.out
+    assert "stays: which rows its trials have used" in told.out
+    assert rows_of(store) == {"ballast_looks": 1}
+
+
+def test_a_deletion_does_not_promise_to_keep_rows_that_are_not_on_record(
+    write_study: "WriteStudy", launched: Run, store: Store, ballast: Callable[..., Any]
+) -> None:
+    launched(write_study(study={"trials": 1}))
+    with store.session() as session:
+        session.execute(text("DELETE FROM ballast_held_out"))
+    told = ballast("delete", "small", "--dry-run", "--store", store.url).out
+    assert "does not stay: which rows its trials have used; none has ended, or these rows were" in told
+    assert "\nstays: which rows" not in told
 
 
 def test_a_ghost_is_named_refused_and_removed(write_study: "WriteStudy", launched: Run, store: Store) -> None:
@@ -236,10 +297,15 @@ def test_a_name_that_either_part_has_is_refused(
     for taken in ("small", "bare"):
         with pytest.raises(StudyExists, match=f"study '{taken}' is in .* already; choose another name"):
             rename_study(store, "small", taken)
-    with pytest.raises(RequestError, match="a study needs a name, and ' ' is none"):
-        rename_study(store, "small", " ")
     with pytest.raises(StudyUnknown, match="did you mean 'small'"):
         rename_study(store, "smal", "other")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "..\\a", "-a", " a", "a\nb", "a" * 121])
+def test_a_study_is_not_renamed_to_what_no_study_file_may_call_it(tmp_path: Path, name: str) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(RequestError, match=r"is no name of a study: .*; type: ballast rename small NEW$"):
+        rename_study(store, "small", name)
 
 
 def test_a_renaming_that_was_killed_is_done_by_the_next(
@@ -259,4 +325,31 @@ def test_a_renaming_that_was_killed_is_done_by_the_next(
             rename_study(store, "small", "other")
     assert rows_of(store) == before
     rename_study(store, "small", "other")
+    assert all(Path(each.path).is_file() for each in query.artifacts(store, "other"))
+
+
+def test_a_killed_renaming_whose_old_folder_is_used_again_says_how_to_go_on(
+    write_study: "WriteStudy", launched: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(study={"trials": 1}, storage={"files": "files"})
+    folder = launched(path).files.folder
+
+    def die(*folders: Path) -> bool:
+        genuine(*folders)
+        raise Killed
+
+    genuine = renaming._move
+    with monkeypatch.context() as patched:
+        patched.setattr(renaming, "_move", die)
+        with pytest.raises(Killed):
+            rename_study(store, "small", "other")
+    launched(path, "study.trials=2")
+    assert files_of(folder)
+    with pytest.raises(RequestError, match="both hold files") as told:
+        rename_study(store, "small", "other")
+    commands = re.search(r"rename again: (.*); if ", str(told.value))
+    assert commands is not None
+    subprocess.run(commands[1], shell=True, check=True)
+    rename_study(store, "small", "other")
+    assert len(query.artifacts(store, "other")) >= 2
     assert all(Path(each.path).is_file() for each in query.artifacts(store, "other"))
