@@ -18,15 +18,18 @@ MAY_CHANGE = (
     "study.enqueue",
     "study.stop.",
     "study.duplicates",
+    "study.pruner_min_trials",
     "storage.",
     "tracking.",
     "training.max_seconds",
 )
 """Keys, and beginnings of keys, in which a continued study may differ from the one that was started.
 
-None decides the value of an accepted trial. `training.max_seconds` is a budget as `study.timeout` is: a trial
-that it ends is unpromising, and how far one comes in a time is the machine's doing. `training.device` is not
-among them: a worker has its own with `--device`, and the study keeps the one that it was started with.
+None decides the value of an accepted trial. A study of an older Ballast has no `study.pruner_min_trials` on
+record: it goes on with today's default, or with 1 as before. `training.max_seconds` is a budget as
+`study.timeout` is: a trial that it ends is unpromising, and how far one comes in a time is the machine's
+doing. `training.device` is not among them: a worker has its own with `--device`, and the study keeps the one
+that it was started with.
 """
 
 _CHANGED = "changed when the study was continued"

@@ -66,7 +66,7 @@ def keep(path: Path, identity: str, folds: Sequence[Dataset], key: bytes) -> Non
     payload = _encode(folds)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, _head(identity, payload, key), payload)
+        write_file(path, _head(identity, payload, key), payload, mode=0o600)
     except OSError as error:
         log.warning("each worker prepares the data for itself: %s: %s", path, error.strerror)
 

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,16 +32,17 @@ _SOMEBODY_ELSE_WAS_FASTER = (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY)
 _ATTEMPTS = 100
 
 
-def write_file(path: Path, *parts: bytes, durable: bool = True) -> None:
-    """Put `parts`, one after the other, at `path`; a link keeps its target, and a file its mode.
+def write_file(path: Path, *parts: bytes, durable: bool = True, mode: int | None = None) -> None:
+    """Put `parts`, one after the other, at `path`; a link keeps its target, and a file its
+    mode, unless `mode` is given.
 
     `durable`: also after a power cut the file is the old one or the new one. Without it the file may then be
     damaged, which its reader has to notice; that spares the wait for the disk.
     Raises OSError where nothing can be written, and for a read-only file, a folder, a pipe or a device; the
     file of before stays as it was.
     """
-    place, mode = _destination(path)
-    with _temporary_file(place.parent, mode) as (temporary, file):
+    place, found = _destination(path)
+    with _temporary_file(place.parent, found if mode is None else mode) as (temporary, file):
         file.writelines(parts)
         file.flush()
         if durable:
@@ -107,7 +108,11 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
     while True:
         temporary = _temporary_name(parent)
         temporary.mkdir()
-        with _opened(temporary, os.O_RDONLY) as descriptor:
+        with ExitStack() as opened:
+            try:
+                descriptor = opened.enter_context(_opened(temporary, os.O_RDONLY))
+            except FileNotFoundError:  # somebody took it for a leftover: it was not locked yet
+                continue
             if not _is_locked(descriptor, temporary):
                 continue
             try:

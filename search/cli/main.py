@@ -46,7 +46,8 @@ def main() -> None:
     logging.basicConfig(handlers=[told], level=logging.WARNING)
     try:
         try:
-            require_room(next(iter(sys.argv[1:]), None))
+            if "--help" not in sys.argv:
+                require_room(next(iter(sys.argv[1:]), None))
             app(prog_name="ballast")  # typer turns a KeyboardInterrupt into exit code 130
         finally:
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told

@@ -17,18 +17,14 @@ _SIGN_UNDER_A_LIMIT = "could not find/load shared object file"
 _LEAST = 2_800 << 20
 """Bytes of address space that PyTorch, SciPy and the compiler of the kernels take before any data, measured
 on two cores. With less, some of them say so, and OpenBLAS waits forever or ends the process."""
-_LEAST_TO_CHECK = 1_800 << 20
-"""The same without PyTorch and the compiler."""
-_NEEDS = {
-    **dict.fromkeys(("run", "worker", "train", "verify", "predict"), _LEAST),
-    **dict.fromkeys(("check", "doctor"), _LEAST_TO_CHECK),
-}
+_NEED_IT = frozenset({"run", "worker", "check", "train", "verify", "predict", "doctor"})
+"""`check` and `doctor` would do with less, and say of a machine what `run` says of it."""
 
 
 def require_room(command: str | None) -> None:
     """Raise MemoryError where the limit leaves a command no room for the libraries that it loads."""
     limit = memory_limit()
-    if limit is not None and limit < _NEEDS.get(command or "", 0):
+    if command in _NEED_IT and limit is not None and limit < _LEAST:
         raise MemoryError
 
 

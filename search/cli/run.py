@@ -122,7 +122,7 @@ def run(
                     _measure(opened, stop)
             summary = summarise(opened_store, opened.name)
             if as_json:
-                print_json(summary.to_json())
+                print_json({**summary.to_json(), "known_to_optuna": True})
             else:
                 _print_end(opened, end, summary)
         finally:

@@ -51,8 +51,9 @@ def clamp_enqueued(
 
 def repeated(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
     """A sentence for each configuration that one before it is the same as, however its numbers are spelt."""
-    alike = [{key: canonical(value) for key, value in each.items()} for each in configurations]
-    firsts = [alike.index(each) for each in alike]
+    alike = [frozenset((key, canonical(value)) for key, value in each.items()) for each in configurations]
+    known: dict[frozenset[tuple[str, Any]], int] = {}
+    firsts = [known.setdefault(each, number) for number, each in enumerate(alike)]
     return [
         f"study.enqueue[{number}] repeats study.enqueue[{first}]; it is queued once"
         for number, first in enumerate(firsts)

@@ -185,7 +185,7 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
     }
     changed = {key: value for key, value in page.of_study.items() if known.get(key) != value}
     attributes = _study_attributes(view)
-    if not changed and not notes and storage.get_study_user_attrs(study_id) == attributes:
+    if not changed and not notes and attributes.items() <= storage.get_study_user_attrs(study_id).items():
         return True
     with store.session() as session:
         lock_study(session, study_id)

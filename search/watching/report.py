@@ -21,7 +21,7 @@ MOST_FINDINGS = 200
 
 
 def report(view: StudyView, plots: Sequence[Plot], store: str | None = None) -> list[Block]:
-    """The whole page; `where` is ` --store URL`, or empty."""
+    """The whole page; `store` is the URL that its commands name, None where that is not needed."""
     return [
         Heading(f"Study {view.study.name}", 1),
         Paragraph(_when(view)),

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Ruin
 
 
+pytestmark = pytest.mark.slow
+
+
 def at_step(ruin: Ruin, name: str) -> Struck:
     return ruin.rows[name, "step 1"]
 

@@ -138,6 +138,13 @@ def test_keys_that_an_older_ballast_did_not_know_are_unchanged_at_their_default(
     ]
 
 
+def test_a_study_of_an_older_ballast_goes_on_with_its_rule_of_pruning_or_with_todays(begin: Begin) -> None:
+    begun = begin("study.pruner=median")
+    older = {key: stack for key, stack in begun.stacks.items() if key != "study.pruner_min_trials"}
+    assert begun.changes("study.pruner=median", stacks=older) == []
+    assert begun.changes("study.pruner=median", "study.pruner_min_trials=1", stacks=older) == []
+
+
 def test_digests_over_fewer_keys_are_no_change(begin: Begin) -> None:
     begun = begin()
     row = query.study(begun.store, begun.name)

@@ -65,6 +65,15 @@ def test_folds_come_back_to_the_bit(kept: Path, folds: Sequence[Dataset]) -> Non
     assert all(fold.features.flags.aligned and fold.train.flags.aligned for fold in found)
 
 
+def test_folds_are_shared_whatever_the_umask(tmp_path: Path, folds: Sequence[Dataset]) -> None:
+    path, before = tmp_path / "files" / "folds.data", os.umask(0o002)
+    try:
+        prepared.keep(path, ID, folds, KEY)
+    finally:
+        os.umask(before)
+    assert prepared.recall(path, ID, KEY) is not None
+
+
 def test_what_one_writes_into_its_arrays_no_other_sees(kept: Path, folds: Sequence[Dataset]) -> None:
     mine = prepared.recall(kept, ID, KEY)
     assert mine is not None

@@ -41,6 +41,7 @@ def test_both_parts_of_the_store_agree_after_a_run(write_study: "WriteStudy", la
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "qmc"])
+@pytest.mark.slow
 def test_the_sampler_of_a_continued_study_does_not_repeat_itself(
     write_study: "WriteStudy", launch: "Launch", sampler: str
 ) -> None:

@@ -25,6 +25,8 @@ from storage.engine import Store, open_store
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 EARLIER = {"split": {"fractions": {"train": 0.3, "validation": 0.2}}}
 """Test rows from the half on: the validation rows of the small study are the first half of them."""
 

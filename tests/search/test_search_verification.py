@@ -480,6 +480,7 @@ def test_an_evaluation_counts_itself_where_the_rows_on_record_are_not_known_agai
     assert number_of(look, []) == 1
 
 
+@pytest.mark.slow
 def test_a_second_verification_says_that_the_first_one_refuted_it(
     exported: Exported, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,6 +119,7 @@ def test_optuna_works_before_and_after_our_tables_come_into_its_database(
     store.close()
 
 
+@pytest.mark.slow
 def test_without_the_filter_optunas_tables_would_be_dropped(
     store_url: str, optuna_storage: Callable[[], optuna.storages.RDBStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -201,6 +202,24 @@ def test_a_writer_whose_new_file_is_taken_for_a_leftover_makes_another(
     monkeypatch.setattr(fcntl, "flock", taken_once)
     write_file(tmp_path / "best.yaml", b"new")
     assert content(tmp_path) == {"best.yaml": b"new"}
+
+
+def test_a_writer_whose_new_folder_is_taken_for_a_leftover_makes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Path.mkdir
+    taken: list[Path] = []
+
+    def taken_once(path: Path, *arguments: Any, **named: Any) -> None:
+        make(path, *arguments, **named)
+        if not taken:
+            taken.append(path)
+            settle_leftovers(tmp_path)
+
+    monkeypatch.setattr(Path, "mkdir", taken_once)
+    write_folder(tmp_path / "model", NEW)
+    assert not taken[0].exists()
+    assert content(tmp_path / "model") == NEW
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to itself", "file in a file"])

@@ -170,6 +170,7 @@ def places(of: Any, before: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     ]
 
 
+@pytest.mark.slow
 def test_any_mutation_forecasts_or_is_one_sentence(folder: Path, rows: str) -> None:
     genuine, drawn = described(folder), random.Random(14)
     weights = (folder / "weights.safetensors").read_bytes()

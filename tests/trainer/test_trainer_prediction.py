@@ -130,6 +130,7 @@ def test_the_rows_that_the_model_has_not_seen_are_counted(model: Path, prices: T
 
 
 @pytest.mark.parametrize("row", [700, 2000, 4997])
+@pytest.mark.slow
 def test_no_later_row_changes_a_forecast_by_a_bit(model: Path, frame: Frame, write: Write, row: int) -> None:
     whole = predict(model, write(frame))
     tampered = frame.copy()

@@ -85,7 +85,7 @@ def test_a_bad_table_is_told_with_its_place(write_study: "WriteStudy", ballast: 
         (("run", "study.yaml", "--store", "b.db"), ("'b.db' is not a store URL", "sqlite:///b.db")),
         (("run", "study.yaml", "--store", "mysql://h/d"), ("mysql", "not supported", "sqlite:///")),
         (("run", "study.yaml", "--store", "sqlite:///no/b.db"), ("there is no folder no", "mkdir -p")),
-        (("run", "study.yaml", "--store", ""), ("is not a store URL",)),
+        (("run", "study.yaml", "--store", ""), ("the URL of the store is empty",)),
         (("run", "study.yaml", "--set", "training.device=cuda:7"), ("'cuda:7'", "training.device=cpu")),
         (("status",), ("no store at sqlite:///ballast.db", "ballast run STUDY.yaml")),
         (("db", "check"), ("no store at sqlite:///ballast.db",)),
@@ -177,6 +177,7 @@ def test_a_store_that_cannot_be_written_is_one_sentence(
     assert ballast("run", small, "--trials", 2).code == 0
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(
     small: str, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:

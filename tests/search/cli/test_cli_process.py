@@ -126,6 +126,7 @@ def test_a_signal_ends_a_run_with_130_and_the_next_goes_on(
     assert ballast("db", "check").code == 0
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_traceback(write_study: "WriteStudy", ballast: "Ballast") -> None:
     assert ballast("run", write_study().name, "--trials", 1, "--set", "training.epochs=1").code == 0
     with _running("explain", "small", "--json") as process:
@@ -137,6 +138,7 @@ def test_a_closed_pipe_is_no_traceback(write_study: "WriteStudy", ballast: "Ball
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.slow
 def test_an_output_that_is_full_is_one_sentence(write_study: "WriteStudy", ballast: "Ballast") -> None:
     path = write_study().name
     with Path("/dev/full").open("w") as full:

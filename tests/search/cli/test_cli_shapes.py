@@ -21,7 +21,7 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     assert ran.json == status
     assert list(status) == [
         *("study", "trials", "verdicts", "best", "skill_shown", "verified", "rivals_losses", "above_naive"),
-        "leak_warnings",
+        *("leak_warnings", "known_to_optuna"),
     ]
     assert status["verified"] is None
     assert {"har", "linear"} <= status["rivals_losses"].keys()
@@ -82,7 +82,7 @@ def test_the_shape_of_check(write_study: "WriteStudy", ballast: "Ballast") -> No
     path = write_study(models={"gru": {"dropout": 0.9}}).name
     checked = ballast("check", path, "--json")
     assert checked.code == 0
-    assert list(checked.json) == ["ok", "findings", "clamps", "rows", "worked_row"]
+    assert list(checked.json) == ["ok", "findings", "refusals", "clamps", "rows", "worked_row"]
     assert list(checked.json["worked_row"]) == ["features_until", "target_at", "target"]
     assert checked.json["ok"] is True
     assert list(checked.json["rows"]) == ["train", "validation", "test"]
@@ -163,6 +163,6 @@ def test_a_password_is_never_shown(
     ]
     monkeypatch.setenv("BALLAST_STORE", url)
     told.append(ballast("trials", "small"))
-    assert [result.code for result in told] == [0, 2, 2, 2, 1, 2]
+    assert [result.code for result in told] == [2, 2, 2, 2, 1, 2]
     assert "hunter2" not in "".join(result.out + result.err for result in told)
     assert "ada:***@127.0.0.1" in told[0].out

@@ -104,6 +104,16 @@ def test_too_little_memory_is_one_sentence_that_names_the_limit(
     assert ballast("db", "check").code == 0
 
 
+def test_help_needs_no_memory_and_check_says_what_run_would(study: str) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (2_000 << 20, 2_000 << 20))
+
+    assert "Usage: ballast run" in _shell("ballast run --help", limit).stdout
+    told = _shell(f"ballast check {study}", limit)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "too little memory" in told.stderr
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from search.config.resolved import ResolvedStudy
 from search.config.schema import LEAVES
 from search.errors import ConfigError
 from search.recording import without_password
+
+pytestmark = pytest.mark.slow
 
 STUDY = """\
 study: {name: demo}

@@ -47,6 +47,7 @@ def study_of(client: "MlflowClient") -> "RunInfo":
     return study.info
 
 
+@pytest.mark.slow
 def test_a_run_says_at_its_end_what_it_waits_for_and_why_it_was_in_vain(
     write_study: "WriteStudy", launch: "Launch", silent: str, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
