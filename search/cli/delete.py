@@ -62,10 +62,9 @@ def _told(found: "Removal") -> "Iterator[str]":
     for path in found.files:
         if str(path) not in found.left:
             yield f"goes: {path}"
-    yield f"stays: {found.evaluations} scorings of its configurations"
-    if found.rows_kept:
-        yield "stays: which rows its trials have used"
-    elif found.trials:
+    used = ", and which rows its trials have used" if found.rows_kept else ""
+    yield f"stays: {found.evaluations} scorings of its configurations{used}"
+    if found.trials and not found.rows_kept:
         yield "does not stay: which rows its trials have used; none has ended, or these rows were not kept"
     for name in found.continued_by:
         yield f"stays: the trials that study {name!r} has taken over from it"

@@ -216,7 +216,7 @@ def test_files_that_cannot_be_removed_are_named_when_the_study_is_gone(
     assert told.code == 0
     assert f"warning: {study.files.folder} could not be removed (" in told.err
     assert f"goes: {study.files.folder}" not in told.out
-    assert "stays: which rows its trials have used" in told.out
+    assert "scorings of its configurations, and which rows its trials have used" in told.out
     assert rows_of(store) == {"ballast_looks": 1}
 
 
@@ -228,7 +228,7 @@ def test_a_deletion_does_not_promise_to_keep_rows_that_are_not_on_record(
         session.execute(text("DELETE FROM ballast_held_out"))
     told = ballast("delete", "small", "--dry-run", "--store", store.url).out
     assert "does not stay: which rows its trials have used; none has ended, or these rows were" in told
-    assert "\nstays: which rows" not in told
+    assert "and which rows its trials have used" not in told
 
 
 def test_a_ghost_is_named_refused_and_removed(write_study: "WriteStudy", launched: Run, store: Store) -> None:
