@@ -26,7 +26,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DIGESTS = dict.fromkeys(("POSTGRES_DIGEST", "PYTHON_DIGEST"), f"sha256:{'0' * 64}")
 PASSWORDS = {role: f"planted: {role}\\'s" for role in ("owner", "worker", "dashboard", "mlflow")}
 """What a file of libpq, a string of SQL and a shell each would have to escape."""
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P<word>[^}]*))?\})")
 

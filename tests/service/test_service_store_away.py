@@ -140,7 +140,7 @@ def test_a_worker_whose_patience_runs_out_ends_with_the_sentence_and_its_trial_i
             alter(postgres_server, setting)
             if "timeout" in setting:
                 holder.execute("LOCK TABLE ballast_epochs IN ACCESS EXCLUSIVE MODE")
-            _, said = process.communicate(timeout=120)
+            _, said = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 2, said

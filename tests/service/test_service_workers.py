@@ -89,7 +89,7 @@ def test_workers_share_the_trials_and_the_results_are_those_of_one(
     path = write_study(study={"trials": 6, "sampler": "random", "startup_trials": None})
     process = command("run", path, "--workers", 3, "--store", URL, "--name", "many")
     alone = launch(path)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     shared = query.trials(alone.store, "many")
     assert [row.number for row in shared] == list(range(6))
@@ -107,7 +107,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on_from_its_checkpoint(
     folder = Path("ballast.db.files")
     wait_until(lambda: len(list(folder.glob("*/*.checkpoint"))) == 2, "a checkpoint of each")
     os.kill(at_work()[0], signal.SIGKILL)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "was killed by SIGKILL; another takes its place" in said
     store = open_store(URL)
