@@ -217,7 +217,7 @@ def test_tables_of_another_optuna_are_refused_with_the_command_to_type(store: St
     optuna_storage(store)
     with store.session() as session:
         session.execute(text("UPDATE alembic_version SET version_num = 'v3.0.0.d'"))
-    with pytest.raises(StoreTooOld, match=r"are at v3\.0\.0\.d, .*; run: ballast db upgrade --store \S+$"):
+    with pytest.raises(StoreTooOld, match=r"are at v3\.0\.0\.d, .*; run: ballast db upgrade --store \S+"):
         optuna_storage(store)
     upgrade_optuna(store)
     optuna_storage(store)

@@ -249,7 +249,9 @@ def test_a_worker_whose_place_was_given_to_another_starts_no_trial(
     monkeypatch.setattr(runner, "ask", ask)
     done = launch(path, should_stop=lambda: bool(stopped))
     assert [(row.verdict, row.reasons) for row in done.trials] == [(Verdict.INTERRUPTED, ["taken_over"])]
-    assert [trial.state for trial in done.study.optuna.trials] == [TrialState.FAIL]
+    first, again = done.study.optuna.trials  # what it drew waits for another
+    assert (first.state, again.state) == (TrialState.FAIL, TrialState.WAITING)
+    assert again.system_attrs["fixed_params"] == first.params
 
 
 def test_a_configuration_that_waited_for_such_a_worker_waits_again(

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, Split, last_moment
 from trainer.data.features import BuiltSeries
-from trainer.data.times import told_time
 from trainer.errors import SplitError
 
 if TYPE_CHECKING:
@@ -111,6 +110,8 @@ def cut_folds(
 def _name(
     number: int, count: int, blocks: Sequence[Rows], times: "pd.DatetimeIndex", offsets: Offsets
 ) -> str:
+    from trainer.data.times import told_time  # pandas, which a worker with prepared folds does not need
+
     def when(row: int) -> str:
         moment = told_time(times[row], None if offsets is None else int(offsets[row]))
         return moment.removesuffix(" 00:00:00")
