@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from search.attendance import INTERVAL_S, MISSES
 from search.books import open_books
-from search.ghosts import is_ghost, told
+from search.ghosts import ghosts, told
 from search.optuna_storage import has_optuna_tables, optuna_storage
 from search.recovery import record_additions, recover
 from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE
@@ -47,14 +47,13 @@ def reconcile(store: Store, *, watch: float = 0.0) -> list[str]:
         return []
     storage = optuna_storage(store)
     known = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-    names = [study.name for study in query.studies(store) if study.name in known]
+    lost = set(ghosts(store))  # which of their numbers mean which trials nobody can tell
+    names = [study.name for study in query.studies(store) if study.name in known - lost]
     silent = _silent(store, names, watch)
     return [said for name in names for said in _reconcile(store, storage, name, silent)]
 
 
 def _reconcile(store: Store, storage: BaseStorage, name: str, silent: _Silent) -> Iterator[str]:
-    if is_ghost(store, name):
-        return  # which numbers mean which trials nobody can tell
     books, me = open_books(store, storage, name), this_worker()
     for number in recover(books, me, lambda worker: is_dead(worker) or silent(name, worker)):
         yield f"trial {number} of {name!r}: its worker is gone; it has been brought to an end"
@@ -83,14 +82,17 @@ def disagreements(store: Store) -> list[str]:
         return []
     if not has_optuna_tables(store):
         return [told(store, study.name) for study in studies]
-    storage = optuna_storage(store)
-    return [sentence for study in studies for sentence in _of_study(store, storage, study)]
+    storage, lost = optuna_storage(store), set(ghosts(store))
+    return [
+        sentence
+        for study in studies
+        for sentence in (
+            [told(store, study.name)] if study.name in lost else _of_study(store, storage, study)
+        )
+    ]
 
 
 def _of_study(store: Store, storage: BaseStorage, study: tables.Study) -> Iterator[str]:
-    if is_ghost(store, study.name):
-        yield told(store, study.name)
-        return
     rows = {row.number: row for row in query.trials(store, study.name)}
     settles = f"the next run of {study.name!r} settles it"
     stays = "Ballast goes by its record, Optuna keeps what it was told; nothing is to be done"

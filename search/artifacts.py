@@ -65,12 +65,17 @@ class EveryFolder:
                 ArtifactFolder(folder).remove(artifact_id)
 
 
+def files_on_record(store: Store, study: str, name: str | None = None) -> StudyFiles:
+    """Where a study on record has its files, or would have them if it were called `name`."""
+    configured = recorded_value("storage.files", query.setting_stacks(store, study))
+    return study_files(store.url, configured, study if name is None else name)
+
+
 def folders_of(store: Store) -> list[Path]:
     """The folders of artifacts of all studies in a store; without a study, that of the first to come."""
     found = []
     for study in query.studies(store):
-        configured = recorded_value("storage.files", query.setting_stacks(store, study.name))
-        found.append(artifact_folder(study_files(store.url, configured, study.name)))
+        found.append(artifact_folder(files_on_record(store, study.name)))
     # A relative folder starts where the command does; what was written elsewhere lies there still.
     written = [Path(path).parent for path in query.first_and_last_files(store, but="log")]
     return list(dict.fromkeys([*found, *written])) or [artifact_folder(study_files(store.url, None, "any"))]

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from search.artifacts import artifact_folder
-from search.continuation import recorded_value
-from search.files import study_files
+from search.artifacts import artifact_folder, files_on_record
 from storage import query, tables
 from storage.engine import Store
 from storage.urls import is_sqlite, sqlite_file
@@ -38,8 +36,7 @@ def present_path(store: Store, artifact: tables.Artifact) -> Path | None:
 
 def _folders(store: Store, name: str) -> Iterator[Path]:
     """Where this study would write its files now; its store's and its study file's folder; this one."""
-    configured = recorded_value("storage.files", query.setting_stacks(store, name))
-    files, address = study_files(store.url, configured, name), make_url(store.url)
+    files, address = files_on_record(store, name), make_url(store.url)
     yield from (files.folder, artifact_folder(files), files.folder.parent)
     if is_sqlite(address):
         yield sqlite_file(address).absolute().parent
@@ -49,8 +46,7 @@ def _folders(store: Store, name: str) -> Iterator[Path]:
 
 def missing_told(store: Store, artifact: tables.Artifact) -> str:
     """A sentence for a file that is nowhere: where it was written, and where to put it to have it found."""
-    configured = recorded_value("storage.files", query.setting_stacks(store, artifact.study))
-    files = study_files(store.url, configured, artifact.study)
+    files = files_on_record(store, artifact.study)
     wanted = files.folder if artifact.kind == "log" else artifact_folder(files)
     return (
         f"not on this machine: it was written to {artifact.path}; where that folder was moved, put it at "

@@ -5,7 +5,6 @@ trials were judged on its validation rows is recorded as one more evaluation, of
 on those rows later is told so, as while the study was there.
 """
 
-import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,10 +16,9 @@ from optuna.storages._rdb import models
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from search.artifacts import artifact_folder
-from search.continuation import recorded_value
+from search.artifacts import artifact_folder, files_on_record
 from search.evaluations import this_user
-from search.files import StudyFiles, study_files
+from search.files import study_files
 from search.recording import now
 from search.rows import validation_rows
 from search.searches import moment_of, target_columns, whole_source
@@ -35,6 +33,7 @@ from search.whole_study import (
     refuse_at_work,
 )
 from storage import evaluations, query, tables
+from storage.commands import command
 from storage.engine import Store
 from storage.errors import StudyUnknown
 
@@ -72,7 +71,7 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
     `force`.
     """
     if not force:
-        refuse_at_work(store, name, f"delete {shlex.quote(name)}")
+        refuse_at_work(store, name, command("delete", name, force=True))
     files = _files(store, name)
     with store.session() as session:
         lock_both(session, name)
@@ -135,19 +134,14 @@ def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | 
 
 def _files(store: Store, name: str) -> list[Path]:
     with suppress(StudyUnknown):
-        return [_folder_of(store, name).folder]
+        return [files_on_record(store, name).folder]
     return [study_files(store.url, None, name).folder]
-
-
-def _folder_of(store: Store, name: str) -> StudyFiles:
-    configured = recorded_value("storage.files", query.setting_stacks(store, name))
-    return study_files(store.url, configured, name)
 
 
 def _artifacts(session: Session, store: Store, name: str) -> Sequence[Path]:
     """The files of Optuna's artifacts of the study and its trials, in the folder that studies share."""
     try:
-        folder = artifact_folder(_folder_of(store, name))
+        folder = artifact_folder(files_on_record(store, name))
     except StudyUnknown:
         folder = artifact_folder(study_files(store.url, None, name))
     of_study, of_trial = models.StudySystemAttributeModel, models.TrialSystemAttributeModel

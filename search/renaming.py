@@ -7,14 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Table, insert, literal, select, update
+from sqlalchemy import insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from search.artifacts import files_on_record
 from search.config.layers import Layer
 from search.config.schema import require_name
-from search.continuation import recorded_value
 from search.errors import RequestError
-from search.files import study_files
 from search.whole_study import (
     KEPT,
     STUDIES,
@@ -22,6 +21,7 @@ from search.whole_study import (
     delete_ours,
     has_optuna_part,
     lock_both,
+    name_column,
     refuse_at_work,
 )
 from storage import query, tables
@@ -62,12 +62,8 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
         ) from None
     study = query.study(store, old)
     if not force:
-        refuse_at_work(store, old, f"rename {shlex.quote(old)} {shlex.quote(new)}")
-    configured = recorded_value("storage.files", query.setting_stacks(store, old))
-    folders = (
-        study_files(store.url, configured, old).folder,
-        study_files(store.url, configured, new).folder,
-    )
+        refuse_at_work(store, old, command("rename", old, new, force=True))
+    folders = (files_on_record(store, old).folder, files_on_record(store, old, new).folder)
     moved = False
     try:
         with store.session() as session:
@@ -99,15 +95,11 @@ def _copy_ours(session: Session, old: str, new: str) -> None:
     """Rows refer to others by the name: all are inserted under the new one before those of the old one go."""
     for table in tables.Row.metadata.sorted_tables:
         if table not in KEPT:
-            named = _name_column(table)
+            named = name_column(table)
             columns = [column for column in table.c if column.name != "id"]
-            rows = select(*(literal(new) if column.name == named else column for column in columns))
-            rows = rows.where(table.c[named] == old).order_by(*table.primary_key)
+            rows = select(*(literal(new) if column is named else column for column in columns))
+            rows = rows.where(named == old).order_by(*table.primary_key)
             session.connection().execute(insert(table).from_select([c.name for c in columns], rows))
-
-
-def _name_column(table: Table) -> str:
-    return "name" if table is tables.Study.__table__ else "study"
 
 
 def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optuna.storages._rdb import models
-from sqlalchemy import delete, func, inspect, select
+from sqlalchemy import Column, Table, delete, func, inspect, select
 from sqlalchemy.orm import Session
 
 from search.desertion import at_work
@@ -20,13 +20,15 @@ KEPT = (tables.Evaluation.__table__,)
 """What has been scored stays scored, whatever becomes of the study."""
 
 
-def refuse_at_work(store: Store, name: str, command: str) -> None:
-    """Raise RequestError where workers are entered that are not known to be gone, naming them."""
+def refuse_at_work(store: Store, name: str, by_force: str) -> None:
+    """Raise RequestError where workers are entered that are not known to be gone, naming them and the command
+    `by_force`, which does it all the same.
+    """
     workers = [row.worker for row in at_work(store, name)]
     if workers:
         raise RequestError(
             f"{len(workers)} workers are at work on study {name!r}: {', '.join(workers)}; "
-            f"end them first, or if they are gone, run: ballast {command} --force"
+            f"end them first, or if they are gone, run: {by_force}"
         )
 
 
@@ -82,9 +84,14 @@ def delete_ours(session: Session, name: str) -> dict[str, int]:
     counts = {}
     for table in reversed(tables.Row.metadata.sorted_tables):
         if table not in KEPT:
-            column = table.c.name if table is tables.Study.__table__ else table.c.study
-            counts[table.name] = session.connection().execute(delete(table).where(column == name)).rowcount
+            rows = delete(table).where(name_column(table) == name)
+            counts[table.name] = session.connection().execute(rows).rowcount
     return counts
+
+
+def name_column(table: Table) -> Column[str]:
+    """The column of a table of ours that holds the name of a row's study."""
+    return table.c.name if table is tables.Study.__table__ else table.c.study
 
 
 def delete_optunas(session: Session, name: str) -> dict[str, int]:

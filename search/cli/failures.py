@@ -29,7 +29,7 @@ def _explained(error: Exception) -> tuple[str | None, int]:
     if isinstance(error, BallastError | StoreError | TrainerError):
         # The place of a problem may be a `--set storage.url=…` with its password.
         return masked(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
-    if (exhausted := _exhausted(error)) is not None:
+    if isinstance(error, OSError) and (exhausted := descriptors_told(error.errno)) is not None:
         return exhausted, 2
     if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
@@ -47,15 +47,6 @@ def _explained(error: Exception) -> tuple[str | None, int]:
             "dashboard or in code; start another one: --name NAME"
         ), 2
     return _from_optuna(error), 2
-
-
-def _exhausted(error: Exception) -> str | None:
-    """What this process has no more of, where a library says so without a word about the limit."""
-    if isinstance(error, OSError):
-        return descriptors_told(error.errno)
-    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
-        return "this process may start no more threads; raise the limit (ulimit -u), or end other programs"
-    return None
 
 
 def _from_optuna(error: Exception) -> str | None:

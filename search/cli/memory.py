@@ -8,8 +8,8 @@ _SIGNS = (
     "failed to map segment from shared object",  # the loader, within an ImportError or OSError
     "cannot allocate memory",
     "can't allocate memory",  # PyTorch
-    "can't start new thread",
 )
+_NO_THREAD = "can't start new thread"
 _SIGN_UNDER_A_LIMIT = "could not find/load shared object file"
 """What llvmlite says for whatever the loader said; without a limit, the file may be missing indeed."""
 
@@ -37,7 +37,9 @@ def memory_limit() -> int | None:
 def shortage(error: BaseException) -> str | None:
     """The sentence for an error that comes of too little memory for data, a library or a thread, or None."""
     limit = memory_limit()
-    signs = _SIGNS if limit is None else (*_SIGNS, _SIGN_UNDER_A_LIMIT)
+    signs = _SIGNS if limit is None else (*_SIGNS, _NO_THREAD, _SIGN_UNDER_A_LIMIT)
+    if limit is None and any(_NO_THREAD in _text(each) for each in _chain(error)):
+        return "this process may start no more threads; raise the limit (ulimit -u), or end other programs"
     if not any(_says(each, signs) for each in _chain(error)):
         return None
     if limit is None:
@@ -55,8 +57,11 @@ def shortage(error: BaseException) -> str | None:
 def _says(error: BaseException, signs: tuple[str, ...]) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
-    told = str(error).lower() if isinstance(error, ImportError | OSError | RuntimeError) else ""
-    return any(sign in told for sign in signs)
+    return any(sign in _text(error) for sign in signs)
+
+
+def _text(error: BaseException) -> str:
+    return str(error).lower() if isinstance(error, ImportError | OSError | RuntimeError) else ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -37,8 +37,8 @@ def status(
     opened = existing_store(store)
     names = [name] if name is not None else [study.name for study in query.studies(opened)]
     summaries = [summarise(opened, each) for each in names]
+    lost = [each for each in ghosts(opened) if each in names]
     if as_json:
-        lost = set(ghosts(opened))
         shapes = [{**each.to_json(), "known_to_optuna": each.study.name not in lost} for each in summaries]
         print_json(shapes[0] if name is not None else shapes)
     elif not summaries:
@@ -48,9 +48,8 @@ def status(
     else:
         _print_one(console(), opened, summaries[0])
     if not as_json:
-        for each in ghosts(opened):
-            if each in names:
-                console().print(told(opened, each), markup=False)
+        for each in lost:
+            console().print(told(opened, each), markup=False)
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
