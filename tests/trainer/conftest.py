@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.market import SP500
-from trainer.batches import Batch
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare
-from trainer.guard import StepSignals
-from trainer.learner import Learner
-from trainer.loop import fit
-from trainer.result import EpochReport, TrialResult
 from trainer.rivals.naive import baseline_losses
-from trainer.skill import Baseline, best_baseline
+from trainer.rivals.skill import Baseline, best_baseline
+from trainer.training.batches import Batch
+from trainer.training.guard import StepSignals
+from trainer.training.learner import Learner
+from trainer.training.loop import fit
+from trainer.training.result import EpochReport, TrialResult
 
 CEILING = 0.9
 """Above any skill that a few epochs on honest rows could show, so that it is met on purpose alone."""
@@ -185,7 +185,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
             with fault(self, batch) if fault else nullcontext():
                 return super().backward(batch)
 
-    monkeypatch.setattr("trainer.loop.Learner", Tampered)
+    monkeypatch.setattr("trainer.training.loop.Learner", Tampered)
     return lab
 
 
