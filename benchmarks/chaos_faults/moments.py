@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.chaos_faults.victim import Moment
+from benchmarks.chaos_faults.faulty_worker import Moment
 
 _SET_STATE = "search.sampling.optuna_storage:PatientStorage.set_trial_state_values"
 
@@ -24,7 +24,7 @@ TAKING = (
            state="RUNNING"),
 )  # fmt: skip
 TRAINING = (
-    Moment("in the middle of an epoch", "trainer.training.steps:_train_step", nth=30),
+    Moment("in the middle of an epoch", "trainer.training.train_fold:_train_step", nth=30),
     Moment("before a checkpoint is in its place", "trainer.atomic_files:os.replace", nth=8),
     Moment("after a checkpoint", "trainer.training.checkpoint:CheckpointFile.save", "after", nth=10),
     Moment("after epochs are on record", "storage.record:record_epochs", "after"),
@@ -66,8 +66,8 @@ SAVE = (
     Moment("a temporary folder is made", "trainer.atomic_files:_is_locked", nth=2),
     Moment("one file of a model is on the disk", "trainer.atomic_files:os.fsync", "after"),
     Moment("the new model is whole", "trainer.atomic_files:_put"),
-    Moment("before two models change places", "trainer.atomic_files:exchange"),
-    Moment("after two models have changed places", "trainer.atomic_files:exchange", "after"),
+    Moment("before two models change places", "trainer.atomic_files:swap_folders"),
+    Moment("after two models have changed places", "trainer.atomic_files:swap_folders", "after"),
     Moment("before the old model is removed", "trainer.atomic_files:shutil.rmtree", nth=2),
     Moment("the old model is removed", "trainer.atomic_files:shutil.rmtree", "after", nth=2),
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.catalogue import EPOCHS
+from benchmarks.faults.fault_cases import Case, tampered
 from benchmarks.faults.faults import BadRate
-from benchmarks.faults.rig import Case, tampered
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
 from search.data.study_data import StudyData

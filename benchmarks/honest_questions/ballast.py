@@ -27,9 +27,9 @@ from search.workers.progress import Silence
 from storage import query
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
-from trainer.audit.findings import AuditFinding
+from trainer.audit.audit_findings import AuditFinding
 from trainer.config import TrialConfig
-from trainer.data.windows import prepare_final
+from trainer.data.windows import prepare_refit
 from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.skill import skill
 from trainer.training.loop import fit, refit
@@ -215,7 +215,7 @@ def skill_on_test(study: Study, *, seed: int) -> float:
             "training": {"epochs": EPOCHS, "schedule": "cosine"},
         }
     )
-    data = prepare_final(config.data, study.table())
+    data = prepare_refit(config.data, study.table())
     target = data.target[data.test].astype(np.float64)
     naive = min(float(np.mean((target - told) ** 2)) for told in baseline_forecasts(data, data.test).values())
     losses = []

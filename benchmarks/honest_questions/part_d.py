@@ -20,9 +20,9 @@ from search.workers.loop import run as run_trials
 from search.workers.progress import Silence
 from trainer.config import TrialConfig
 from trainer.data.source import Table
-from trainer.data.windows import prepare_final
+from trainer.data.windows import prepare_refit
+from trainer.rivals.fitted import rival_forecasts
 from trainer.rivals.naive import baseline_forecasts
-from trainer.rivals.rivals import rival_forecasts
 
 RECIPES = Path(__file__).parents[2] / "configs" / "studies"
 STUDIES = {"sp500": "sp500-volatility-verified", "nasdaq": "nasdaq-volatility", "wti": "wti-volatility"}
@@ -76,7 +76,7 @@ def run(task: Task, seed: int) -> Mapping[str, Any]:
 
 def compared(scored: Scored, config: TrialConfig, table: Table) -> dict[str, Any]:
     """Test loss of each forecast, and the skill of the GRU over it with its interval."""
-    data = prepare_final(config.data, table)
+    data = prepare_refit(config.data, table)
     rivals = rival_forecasts(data, data.test)
     errors = {
         name: (data.target[data.test].astype(np.float64) - told) ** 2

@@ -30,7 +30,7 @@ from search.workers.loop import run
 from search.workers.progress import Silence
 from storage.engine import Store, open_store
 from trainer.data.split import Rows
-from trainer.data.windows import Dataset, prepare_final
+from trainer.data.windows import Dataset, prepare_refit
 from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.skill import skill
 
@@ -189,7 +189,7 @@ def _judged(scored: Scored) -> Judged:
 
 def judged_oracle(data: DataSet, resolved: ResolvedStudy, study_data: StudyData) -> Judged:
     """The planted mean on the same test rows, by the rule that a model is judged by."""
-    final = prepare_final(resolved.trial_config.data, study_data.table)
+    final = prepare_refit(resolved.trial_config.data, study_data.table)
     losses, naive = _losses(data, final, final.test)
     held_out, naive_held_out = _losses(data, study_data.base[-1], study_data.base[-1].validation)
     claimed = skill(held_out.mean(), min(each.mean() for each in naive_held_out.values()))

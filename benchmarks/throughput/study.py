@@ -23,7 +23,7 @@ from search.data.study_data import StudyData, load
 from search.study.studies import open_study
 from storage.engine import open_store
 from storage.sqlite import sqlite_connect_args, tune_sqlite
-from storage.tables import Epoch, Setting, Trial
+from storage.tables import Epoch, SettingRow, Trial
 from storage.urls import is_sqlite, read_url
 from storage.verdicts import Verdict
 
@@ -232,7 +232,7 @@ def _fill_record(engine: Engine, of: Subject, size: int) -> None:
             for number in range(size)
             for key, value in draws[number].items()
         ]
-        _add(connection, Setting, settings)
+        _add(connection, SettingRow, settings)
 
 
 def _add(connection: Connection, table: type[DeclarativeBase], rows: list[dict[str, Any]]) -> None:

@@ -66,12 +66,12 @@ def check(
 def _looked_at(request: StudyRequest, deep: bool) -> "tuple[ResolvedStudy, Readiness]":
     from search.config.resolved import DEFAULTS
     from search.study.readiness import readiness
-    from storage.engine import store_if_there
+    from storage.engine import open_store_if_exists
     from storage.errors import StoreError
 
     resolved, _ = request.resolve(DEFAULTS)
     try:
-        opened = store_if_there(request.url_of(resolved))
+        opened = open_store_if_exists(request.url_of(resolved))
     except StoreError as error:  # the data are looked at all the same
         found = readiness(resolved, None, strict=request.strict, deep=deep)
         return resolved, replace(found, refusals=(*found.refusals, error))

@@ -35,7 +35,7 @@ def check(
 ) -> None:
     """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
     from search.workers.consistency import LOST_S, disagreements, reconcile
-    from storage.check import check as check_store
+    from storage.check import check_store as check_store
     from storage.check import check_structure
 
     opened = existing_store(store)

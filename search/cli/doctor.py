@@ -121,10 +121,10 @@ def _kernel() -> Finding:
     if find_spec("torch") is None or find_spec("numba") is None:
         return Finding("kernel", "problem", "torch or numba is not installed")
     from trainer.errors import TrainerError
-    from trainer.training.loop import make_ready
+    from trainer.training.loop import prepare_kernel
 
     try:
-        make_ready("fused", "cpu")
+        prepare_kernel("fused", "cpu")
     except TrainerError as error:
         return Finding("kernel", "problem", str(error))
     return Finding("kernel", "ok", "fused, compiled for this processor")

@@ -34,7 +34,7 @@ def explain(
     from storage import query
 
     opened = existing_store(store)
-    settings = with_clamps(settings_from_rows(query.setting_stacks(opened, name, trial)), SPACE)
+    settings = with_clamps(settings_from_rows(query.setting_layers(opened, name, trial)), SPACE)
     chosen = settings if key is None else [find_setting(settings, key, name)]
     if as_json:
         print_json([setting_to_json(setting) for setting in chosen])

@@ -7,7 +7,7 @@ import typer
 
 from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
 from search.cli.verify import Seeds, verified
-from storage.commands import command
+from storage.commands import ballast_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +132,7 @@ def _print(choice: "Choice", path: Path) -> None:
     from search.cli.show import console
 
     trial, why = choice.trial, choice.why
-    again, screen = command("train", path), console()
+    again, screen = ballast_command("train", path), console()
     told = f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {again}"
     screen.print(told, markup=False, soft_wrap=True)  # a command is to be copied whole
     if why.by != "trial":

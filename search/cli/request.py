@@ -59,9 +59,9 @@ class StudyRequest:
     def run_command(self) -> str:
         """`ballast run` with the same options."""
         from search.config.passwords import masked_set
-        from storage.commands import command
+        from storage.commands import ballast_command
 
-        return command(
+        return ballast_command(
             "run",
             self.path,
             set=[masked_set(text) for text in self.sets],

@@ -206,7 +206,7 @@ def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
 
     screen, best = console(), summary.best
     store, name = study.store, study.name
-    print_trials(screen, query.trials(store, name), query.suspicions(store, name))
+    print_trials(screen, query.trials(store, name), query.suspicious_findings(store, name))
     if best is not None:
         screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)

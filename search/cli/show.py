@@ -64,7 +64,7 @@ def finding_table(findings: Iterable[Any]) -> Grid:
     return Grid(columns, rows)
 
 
-TrialLike = tables.Trial | query.TrialLine
+TrialLike = tables.Trial | query.TrialListItem
 """What a row of the list of trials is made from."""
 
 

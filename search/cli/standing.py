@@ -76,7 +76,7 @@ def standing(store: Store, summary: Summary) -> Standing:
         query.count_conclusive(store, name),
         at_work(store, name),
         _running(store, name),
-        sum(DUPLICATE in line.reasons for line in query.trial_lines(store, name, Verdict.INTERRUPTED)),
+        sum(DUPLICATE in line.reasons for line in query.list_trials(store, name, Verdict.INTERRUPTED)),
     )
 
 
@@ -84,8 +84,8 @@ def _running(store: Store, name: str) -> list[Running]:
     trials = query.running(store, name)
     if not trials:
         return []
-    epochs = query.epochs_of(store, name, [trial.number for trial in trials])
-    stack = query.setting_stacks(store, name).get(EPOCHS)
+    epochs = query.epochs_by_trial(store, name, [trial.number for trial in trials])
+    stack = query.setting_layers(store, name).get(EPOCHS)
     fixed = stack[-1].effective if stack else None
     return [
         Running(

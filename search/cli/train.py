@@ -8,7 +8,7 @@ import typer
 
 from search.cli.options import AsJson, Policy, Sets, StoreUrl, StudyPath, print_json, store_url
 from search.cli.text import say
-from storage.commands import command
+from storage.commands import ballast_command
 
 if TYPE_CHECKING:
     from search.selection.rerun import Rerun
@@ -92,7 +92,7 @@ def _print(outcome: "Rerun", kept: Path | None) -> None:
     for line in _reproduction(outcome):
         say(line)
     if kept is not None:
-        forecast = command("predict", kept, data="FILE", o="predictions.csv")
+        forecast = ballast_command("predict", kept, data="FILE", o="predictions.csv")
         say(f"saved; forecast with it: {forecast}")
 
 

@@ -43,7 +43,7 @@ def trials(
     if watch:
         _watch(opened, name, verdict, every, as_json)
         return
-    rows, suspicions = query.trial_lines(opened, name, verdict), query.suspicions(opened, name)
+    rows, suspicions = query.list_trials(opened, name, verdict), query.suspicious_findings(opened, name)
     if as_json:
         print_json([_as_json(row, suspicions) for row in rows])
     else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from search.selection.choice import By
     from search.selection.scored import Report
     from storage.engine import Store
-    from trainer.training.result import Refit
+    from trainer.training.result import RefitResult
 
 _EPILOG = "Example: ballast verify best.yaml --seeds 5"
 
@@ -70,7 +70,7 @@ def verified(
     from search.signals import stop_request
     from search.tracking.announcement import announce
 
-    def show(candidate: "Candidate", refit: "Refit") -> None:
+    def show(candidate: "Candidate", refit: "RefitResult") -> None:
         if not quiet:
             say(f"{candidate.name}, seed {refit.seed}: {refit.outcome}")
 

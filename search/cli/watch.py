@@ -62,7 +62,7 @@ class Watched:
         wanted = [row for row in fresh if self._verdict in (None, row.verdict)]
         self.ended += wanted
         if any(row.verdict is Verdict.SUSPICIOUS for row in wanted):
-            self.suspicions = query.suspicions(self._store, self._name)
+            self.suspicions = query.suspicious_findings(self._store, self._name)
         return wanted
 
     def _changed(self) -> list[tables.Trial]:

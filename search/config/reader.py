@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from search.errors import ConfigError, Place, Problem
-from trainer.reading import NotAFile, read_file
+from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
@@ -71,12 +71,12 @@ def plain(node: Node) -> Any:
 def read_source(path: Path, shown: str) -> Source:
     """Read a file of bounded size in UTF-8, or raise ConfigError; `shown` is its path in places."""
     try:
-        content = read_file(path, MAX_BYTES, pipes=True)
+        content = read_file_or_pipe(path, MAX_BYTES, pipes=True)
     except IsADirectoryError:
         raise ConfigError([Problem(Place(shown), "this is a folder; name a YAML file in it")]) from None
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError([Problem(Place(shown), f"there is no such file{_nearest_file(path)}")]) from None
-    except NotAFile as error:
+    except NotARegularFile as error:
         raise ConfigError([Problem(Place(shown), f"this {error.strerror}; name a YAML file")]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

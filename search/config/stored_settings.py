@@ -6,7 +6,7 @@ from search.config.resolve import resolve_recorded
 from search.config.resolved import DEFAULTS, ResolvedStudy, defaults_of
 from search.errors import RequestError
 from storage import query
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown
 
@@ -29,6 +29,6 @@ def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> R
         raise RequestError(
             f"study {name!r} in {store.shown_url} was started by a Ballast that did not keep its file; "
             "go on with it once from the file, and workers can join: "
-            f"{command('run', 'STUDY.yaml', name=name)}"
+            f"{ballast_command('run', 'STUDY.yaml', name=name)}"
         )
     return resolve_recorded(sources, folder=folder)

@@ -25,10 +25,10 @@ import numpy.typing as npt
 
 from search.machine import this_machine
 from trainer.atomic_files import write_file
+from trainer.bounded_reading import open_regular
 from trainer.config import DataConfig
-from trainer.data.history import History
+from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset, Scaler
-from trainer.reading import open_regular
 
 log = logging.getLogger("ballast.workers")
 
@@ -143,7 +143,7 @@ def _decode(mapped: mmap.mmap) -> tuple[Dataset, ...]:
                 **plain,
                 "feature_names": tuple(plain["feature_names"]),
                 "scaler": Scaler(**plain["scaler"]),
-                "history": History(**plain["history"]),
+                "history": TargetHistory(**plain["history"]),
             }
         )
         for plain in json.loads(mapped[_HEAD:first], object_hook=array)

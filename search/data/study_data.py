@@ -17,15 +17,15 @@ from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
 from search.store_files import StudyFiles, key_of
 from storage import tables
 from trainer.audit.audit import audit
-from trainer.audit.findings import Audit, AuditFinding
-from trainer.audit.worked_row import both_readings
+from trainer.audit.audit_findings import Audit, AuditFinding
+from trainer.audit.worked_row import explain_already_shifted
 from trainer.config import DataConfig
-from trainer.data.features import build_series, stands_alone
-from trainer.data.source import Table, read_table, sha256_of
+from trainer.data.features import build_features, is_raw_column
+from trainer.data.source import Table, read_table, source_sha256
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError, TrainerError
+from trainer.rivals.fitted import Rivals, rival_losses, rivals_of_folds
 from trainer.rivals.naive import mean_baseline_losses
-from trainer.rivals.rivals import Rivals, rival_losses, rivals_of_folds
 from trainer.rivals.skill import Baseline, best_baseline
 
 
@@ -178,7 +178,7 @@ def recall(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -
     """
     key = key_of(recorded.facts)
     config = _most_demanding(resolved)
-    sha256 = sha256_of(config, folder=resolved.folder)
+    sha256 = source_sha256(config, folder=resolved.folder)
     if key is None or sha256 != recorded.fingerprints["content"]:
         return None
     identity = prepared.identity_of(config, sha256)
@@ -243,9 +243,9 @@ def _require_meaning(resolved: ResolvedStudy, table: Table) -> None:
     """Raise RequestError where a new study does not say what a row of its raw target means."""
     config = resolved.trial_config.data
     target, key = config.target, "data.target.already_shifted"
-    if not stands_alone(target) or target.already_shifted is not None or resolved.is_older:
+    if not is_raw_column(target) or target.already_shifted is not None or resolved.is_older:
         return
-    readings = both_readings(config, table, build_series(config, table))
+    readings = explain_already_shifted(config, table, build_features(config, table))
     raise RequestError(
         f"{resolved.path}: {key} is missing, and the target is the column {target.column} as it is: "
         f"{readings}; set {key} to true or false"

@@ -67,7 +67,7 @@ class EveryFolder:
 
 def files_on_record(store: Store, study: str, name: str | None = None) -> StudyFiles:
     """Where a study on record has its files, or would have them if it were called `name`."""
-    configured = recorded_value("storage.files", query.setting_stacks(store, study))
+    configured = recorded_value("storage.files", query.setting_layers(store, study))
     return study_files(store.url, configured, study if name is None else name)
 
 

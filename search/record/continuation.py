@@ -9,7 +9,7 @@ from search.config.schema import LEAVES
 from search.errors import RequestError
 from search.record import rows as recording
 from storage import tables
-from storage.commands import command
+from storage.commands import ballast_command
 
 MAY_CHANGE = (
     "study.trials",
@@ -34,7 +34,7 @@ that it was started with.
 
 _CHANGED = "changed when the study was continued"
 
-Stacks = Mapping[str, Sequence[tables.Setting]]
+Stacks = Mapping[str, Sequence[tables.SettingRow]]
 
 
 def changes(
@@ -59,7 +59,7 @@ def changes(
     return found
 
 
-def continuation_rows(resolved: ResolvedStudy, stacks: Stacks) -> list[tables.Setting]:
+def continuation_rows(resolved: ResolvedStudy, stacks: Stacks) -> list[tables.SettingRow]:
     """One row for each key that may change and did, on top of the stack that is on record."""
     rows = []
     for key, setting in resolved.settings.items():
@@ -68,7 +68,7 @@ def continuation_rows(resolved: ResolvedStudy, stacks: Stacks) -> list[tables.Se
             continue
         act = replace(top, reason=f"{_CHANGED}; {top.reason}" if top.reason else _CHANGED)
         rows.append(
-            tables.Setting(
+            tables.SettingRow(
                 study=resolved.file.study.name,
                 key=key,
                 position=len(stacks.get(key, ())),
@@ -101,5 +101,5 @@ def require_data(resolved: ResolvedStudy) -> None:
         name = resolved.file.study.name
         raise RequestError(
             f"the data of study {name!r} is not on this machine: there is no file {path}; "
-            f"name the folder that {source} starts in: {command('worker', name, folder='FOLDER')}"
+            f"name the folder that {source} starts in: {ballast_command('worker', name, folder='FOLDER')}"
         )

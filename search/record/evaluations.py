@@ -103,7 +103,7 @@ def _scored_rows(
 
 def earlier_evaluations(store: Store, rows: ScoredRows) -> list[tables.Evaluation]:
     """Those that scored some of these rows, oldest first."""
-    near = evaluations.near(store, rows.first_time, rows.last_time)
+    near = evaluations.evaluations_near(store, rows.first_time, rows.last_time)
     return [evaluation for evaluation in near if rows.shared_with(evaluation) is not None]
 
 

@@ -16,8 +16,8 @@ from search.record import validation_rows as rows
 from search.store_files import KEY, new_key
 from search.verdict import Judgement
 from storage import record, tables
+from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
-from storage.failures import unpacking
 from storage.masking import masked_url
 from trainer.training.result import EpochReport, Finding, TrialResult
 
@@ -76,10 +76,10 @@ def setting_rows(
     trial: int | None = None,
     *,
     skip: Mapping[str, int] | None = None,
-) -> list[tables.Setting]:
+) -> list[tables.SettingRow]:
     """The stacks of layers, row by row; `skip` is how many layers of a key the study has recorded already."""
     return [
-        tables.Setting(
+        tables.SettingRow(
             study=study,
             trial=trial,
             key=setting.key,
@@ -110,9 +110,9 @@ def _shown(url: str | None) -> str | None:
     return None if url is None else masked_url(url)
 
 
-def settings_from_rows(stacks: Mapping[str, Sequence[tables.Setting]]) -> list[Setting]:
+def settings_from_rows(stacks: Mapping[str, Sequence[tables.SettingRow]]) -> list[Setting]:
     """The settings as they were resolved, read back from the record."""
-    with unpacking("a setting on record"):
+    with damaged_if_unreadable("a setting on record"):
         return [
             Setting(
                 key,
@@ -125,10 +125,10 @@ def settings_from_rows(stacks: Mapping[str, Sequence[tables.Setting]]) -> list[S
         ]
 
 
-def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.Clamp]:
+def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.ClampRow]:
     """Every range and value of the study that was cut."""
     return [
-        tables.Clamp(
+        tables.ClampRow(
             study=study,
             key=clamp.key,
             declared=clamp.declared,
@@ -140,7 +140,7 @@ def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.Clamp]:
     ]
 
 
-def clamp_to_json(clamp: Clamp | tables.Clamp) -> dict[str, Any]:
+def clamp_to_json(clamp: Clamp | tables.ClampRow) -> dict[str, Any]:
     """The shape that `check --json` promises, of a clamp that was just made or of one on record."""
     return {
         "key": clamp.key,
@@ -221,11 +221,11 @@ def finding_rows(study: str, trial: int, findings: Sequence[Finding]) -> list[ta
     ]
 
 
-def guard_rows(study: str, trial: int, findings: Sequence[Finding], position: int) -> list[tables.Setting]:
+def guard_rows(study: str, trial: int, findings: Sequence[Finding], position: int) -> list[tables.SettingRow]:
     """Learning rates that the guard cut, as the topmost layers of the trial's stack, from `position` on."""
     cuts = [f for f in findings if f.intervention.lr_after != f.intervention.lr_before]
     return [
-        tables.Setting(
+        tables.SettingRow(
             study=study,
             trial=trial,
             key=LEARNING_RATE,

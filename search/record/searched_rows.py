@@ -20,7 +20,7 @@ from search.record.scored_series import ScoredSeries
 from search.record.validation_rows import validation_rows
 from storage import evaluations, query
 from storage.engine import Store
-from storage.evaluations import SearchedRows, TrainedTrial
+from storage.evaluations import ConclusiveTrial, SearchedRows
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def candidates(searches: Sequence[Search]) -> float:
     return 1 + sum(search.trials * math.sqrt(search.share) for search in searches)
 
 
-def _trainings(trials: Sequence[TrainedTrial], studies: Sequence[str]) -> Mapping[str, int]:
+def _trainings(trials: Sequence[ConclusiveTrial], studies: Sequence[str]) -> Mapping[str, int]:
     """How many trainings each study brings that none before it has."""
     sources = {(trial.study, trial.number): trial.source for trial in trials}
 
@@ -112,7 +112,7 @@ def whole_source(source: str, study_file: str) -> str:
 
 def target_columns(store: Store, study: str) -> str:
     """The columns that the target of a study on record is made from."""
-    stacks = query.setting_stacks(store, study)
+    stacks = query.setting_layers(store, study)
     features = {
         each["name"]: each for each in recorded_value("data.features", stacks) if isinstance(each, dict)
     }

@@ -49,13 +49,13 @@ class TrainingRecord:
             seeds=[self.seed],
             kind="train",
         )
-        self.id, self._begun = evaluations.begin(store, evaluation), (store, rows)
+        self.id, self._begun = evaluations.start_evaluation(store, evaluation), (store, rows)
 
     def conclude(self, result: TrialResult, judgement: Judgement) -> None:
         """Record what came of it, if it has begun."""
         if self._begun is not None and self.id is not None:
             report = {"value": result.value, "skill": result.skill, "reason": judgement.message}
-            evaluations.conclude(self._begun[0], self.id, str(judgement.verdict), report)
+            evaluations.finish_evaluation(self._begun[0], self.id, str(judgement.verdict), report)
 
     @property
     def sentence(self) -> str | None:

@@ -108,7 +108,7 @@ def newest(store: Store, study: str) -> Verified | None:
     store's study of the same name: their value is not the trial's on record. An answer after *does not hold*
     about the same trial carries that one: asking again is another chance to be lucky.
     """
-    told = map(_answer, reversed(evaluations.of_study(store, study)))
+    told = map(_answer, reversed(evaluations.verifications_of_study(store, study)))
     found = [each for each in told if each is not None and _is_of_study(store, study, each)]
     if not found:
         return None

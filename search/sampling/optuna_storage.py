@@ -30,11 +30,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import RequestError
 from search.sampling.tell import quiet
-from storage.commands import command
+from storage.commands import ballast_command
+from storage.driver_errors import UNREADABLE, close_failed_connections, to_store_error_or_none
 from storage.engine import Store
 from storage.errors import StoreError, StoreTooNew, StoreTooOld, StoreUnreachable, ValueDamaged
-from storage.failures import UNREADABLE, renew_after_failures, translated
-from storage.patience import keep_trying
+from storage.retry import call_with_retry
 from storage.schema import lock_creation
 from storage.sqlite import sqlite_connect_args, tune_sqlite
 
@@ -80,7 +80,7 @@ def _database_errors(shown: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
         if _of_distribution(error):
             cause = ValueDamaged(f"a distribution of a trial: {error}")
-        told = translated(cause, shown) if isinstance(cause, Exception) else None
+        told = to_store_error_or_none(cause, shown) if isinstance(cause, Exception) else None
         if told is None:
             raise
         raise told from None
@@ -115,7 +115,7 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
             with self.store_errors():
                 return method(self, *args, **kwargs)
 
-        return keep_trying(act, self.store)
+        return call_with_retry(act, self.store)
 
     return call
 
@@ -135,7 +135,7 @@ def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
                     raise
                 return True
 
-        return keep_trying(act, self.store)
+        return call_with_retry(act, self.store)
 
     return end
 
@@ -155,7 +155,7 @@ class PatientStorage(RDBStorage):
             skip_compatibility_check=True,
             skip_table_creation=True,
         )
-        renew_after_failures(self.engine)
+        close_failed_connections(self.engine)
         if is_sqlite:
             tune_sqlite(self.engine)
 
@@ -204,7 +204,7 @@ def optuna_storage(store: Store, proxy: str | None = None) -> BaseStorage:
 def direct_storage(store: Store) -> RDBStorage:
     """The same without a proxy."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return keep_trying(lambda: _direct(store), store)
+    return call_with_retry(lambda: _direct(store), store)
 
 
 def serve_proxy(store: Store, host: str, port: int) -> None:
@@ -267,7 +267,7 @@ def _direct(store: Store) -> RDBStorage:
     if found in known:
         raise StoreTooOld(
             f"Optuna's tables in {store.shown_url} are at {found}, Optuna {optuna.__version__} needs "
-            f"{needed}; run: {command('db upgrade', store=store.url)}"
+            f"{needed}; run: {ballast_command('db upgrade', store=store.url)}"
         )
     raise StoreTooNew(
         f"{store.shown_url} has tables at {found}, which Optuna {optuna.__version__} does not know: a newer "

@@ -13,7 +13,7 @@ from search.selection.choice import By, choose
 from search.selection.rerun import exported_from, rerun, resolve_one
 from search.selection.robust import LowerBound
 from storage import query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from trainer.training.result import Outcome
@@ -78,7 +78,7 @@ def candidate_of(
         if not found.trustworthy or result.best_epoch is None or result.value is None or result.skill is None:
             raise AnswerIsNo(
                 f"{path} is {found.judgement.verdict}: {found.judgement.message}; only what trains can be "
-                f"verified, see: {command('train', path)}"
+                f"verified, see: {ballast_command('train', path)}"
             )
         epochs, value, skill, number = result.best_epoch + 1, result.value, result.skill, None
     name = path.name if number is None else f"trial {number}"

@@ -9,7 +9,7 @@ import numpy as np
 from search.errors import AnswerIsNo
 from search.selection.robust import LowerBound, seed_spread, skill_lower_bound
 from storage import query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -71,7 +71,7 @@ def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
         reasons = f" ({', '.join(trial.reasons)})" if trial.reasons else ""
         raise AnswerIsNo(
             f"trial {number} of study {name!r} is {trial.verdict or 'still running'}{reasons}; "
-            f"only accepted trials are exported: {command('trials', name, verdict='accepted')}"
+            f"only accepted trials are exported: {ballast_command('trials', name, verdict='accepted')}"
         )
     return trial
 
@@ -167,4 +167,4 @@ def _require(found: int, what: str, name: str, top: int) -> None:
     if found < top:
         has = f"{found} {what if found > 1 else what.removesuffix('s')}, {top} cannot be exported"
         told = has if found else f"no {what.removesuffix('s')} to export"
-        raise AnswerIsNo(f"study {name!r} has {told}; see why: {command('trials', name)}")
+        raise AnswerIsNo(f"study {name!r} has {told}; see why: {ballast_command('trials', name)}")

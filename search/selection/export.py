@@ -20,7 +20,7 @@ from search.selection.summary import Summary, summarise
 from search.text import finite
 from search.writing import write_whole
 from storage import evaluations, query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 
 DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
@@ -53,14 +53,14 @@ class _Content:
 
     about: Sequence[str]
     values: Mapping[str, Any]
-    acts: Mapping[str, tables.Setting]
+    acts: Mapping[str, tables.SettingRow]
     provenance: Mapping[str, Any]
 
 
 def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Content:
     """The content of a file that will lie at `target`: relative paths in it start there."""
     summary = with_measured_floor(store, summarise(store, trial.study))
-    stacks = query.setting_stacks(store, trial.study, trial.number)
+    stacks = query.setting_layers(store, trial.study, trial.number)
     acts = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(DECISIVE)}
     idle = idle_keys({key: row.effective for key, row in acts.items()})
     acts = {key: row for key, row in acts.items() if key not in idle}
@@ -68,7 +68,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
     looked = [
         evaluation
-        for evaluation in evaluations.of_study(store, trial.study)
+        for evaluation in evaluations.verifications_of_study(store, trial.study)
         if evaluation.trial == trial.number
     ]
     about = (
@@ -76,7 +76,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
         summary.sentence(),
         f"Chosen: {why.sentence}.",
         _verified(looked, target, store),
-        f"Run it again:  {command('train', target.name)}",
+        f"Run it again:  {ballast_command('train', target.name)}",
     )
     provenance = _provenance(store, summary, trial, why, stacks)
     return _Content(
@@ -90,7 +90,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
 def _verified(looked: Sequence[tables.Evaluation], target: Path, store: Store) -> str:
     """What the last evaluation on test rows said."""
     if not looked or looked[-1].report is None:
-        return f"Not verified on unseen rows:  {command('verify', target.name, store=store.url)}"
+        return f"Not verified on unseen rows:  {ballast_command('verify', target.name, store=store.url)}"
     return f"On {looked[-1].looked_at:%Y-%m-%d}: {looked[-1].verdict}: {looked[-1].report['reason']}."
 
 
@@ -120,7 +120,7 @@ def _json(content: _Content) -> str:
     return json.dumps(finite(whole), indent=2, allow_nan=False) + "\n"
 
 
-def _configured(stack: list[tables.Setting]) -> tables.Setting:
+def _configured(stack: list[tables.SettingRow]) -> tables.SettingRow:
     """The value that the trial was started with: what the guard does in training, it will do again."""
     return [row for row in stack if row.layer != Layer.GUARD][-1]
 
@@ -136,10 +136,10 @@ def _provenance(
     summary: Summary,
     trial: tables.Trial,
     why: Why,
-    stacks: Mapping[str, list[tables.Setting]],
+    stacks: Mapping[str, list[tables.SettingRow]],
 ) -> dict[str, Any]:
     study, facts = summary.study, summary.study.facts
-    data = query.data(store, study.name)
+    data = query.data_fingerprint(store, study.name)
     return {
         "study": study.name,
         "trial": trial.number,
@@ -170,7 +170,7 @@ def _provenance(
     }
 
 
-def _notable_acts(stack: list[tables.Setting]) -> list[dict[str, Any]]:
+def _notable_acts(stack: list[tables.SettingRow]) -> list[dict[str, Any]]:
     """What a file beside the export could not tell: command line, sampler, clamps, guard, and any change."""
     return [
         {

@@ -18,7 +18,7 @@ from search.record.rows import clamp_to_json, versions
 from search.record.training_rows import TrainingRecord
 from search.seeds import trial_seed
 from search.verdict import Judgement, judge
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.verdicts import Verdict
 from trainer.config import TrialConfig
@@ -120,7 +120,7 @@ def resolve_one(path: Path, sets: Sequence[str] = (), *, policy: Path | None = N
     if resolved.space:
         raise RequestError(
             f"{path} searches {', '.join(resolved.space)}, and one configuration is wanted. Search with: "
-            f"{command('run', path)}, or fix each with --set"
+            f"{ballast_command('run', path)}, or fix each with --set"
         )
     return resolved
 
@@ -197,7 +197,7 @@ def one_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
         method = outcome.config.data.split.method
         raise RequestError(
             f"{path} has no one model to keep: under data.split.method {method!r} each fold has its own; "
-            f"train one: {command('train', path, set='data.split.method=holdout', save='FOLDER')}"
+            f"train one: {ballast_command('train', path, set='data.split.method=holdout', save='FOLDER')}"
         )
     return weights
 

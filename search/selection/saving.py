@@ -8,16 +8,16 @@ from search.errors import AnswerIsNo
 from search.machine import this_machine
 from search.record.rows import versions
 from search.selection.rerun import Rerun
-from storage.commands import command
-from trainer.data.windows import Dataset, prepare_final
+from storage.commands import ballast_command
+from trainer.data.windows import Dataset, prepare_refit
 
 
 def require_room(folder: Path, *, onnx: bool) -> None:
     """Find out before the training whether its model could be saved: ModelFolderError or OnnxError."""
-    from trainer.inference.model_place import require_place
+    from trainer.inference.model_folder_checks import require_writable_model_folder
     from trainer.inference.onnx_file import require_onnx  # torch comes with it, and nowhere before
 
-    require_place(folder)
+    require_writable_model_folder(folder)
     if onnx:
         require_onnx()
 
@@ -26,7 +26,9 @@ def require_confirmed(outcome: Rerun, path: Path, folder: Path) -> None:
     """Raise AnswerIsNo where the training was not accepted, or did not reproduce its export."""
     if not outcome.confirmed:
         why = "the exported value did not come again" if outcome.trustworthy else outcome.judgement.message
-        raise AnswerIsNo(f"{folder} was not written: {why}; look at the settings: {command('check', path)}")
+        raise AnswerIsNo(
+            f"{folder} was not written: {why}; look at the settings: {ballast_command('check', path)}"
+        )
 
 
 def save(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) -> None:
@@ -39,9 +41,9 @@ def save(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) -> None:
     require_confirmed(outcome, path, folder)
     result = outcome.result
     data, weights = (outcome.data, result.weights) if result.weights is not None else _final(outcome, folder)
-    from trainer.inference.model_folder import Provenance, save_model
+    from trainer.inference.model_folder import ModelProvenance, save_model
 
-    provenance = Provenance(
+    provenance = ModelProvenance(
         study=outcome.study,
         trial=outcome.trial,
         seed=result.seed,
@@ -63,7 +65,7 @@ def _final(outcome: Rerun, folder: Path) -> tuple[Dataset, Mapping[str, Any]]:
 
     config, result = outcome.config, outcome.result
     assert result.best_epoch is not None, "an accepted training has a best epoch"
-    data = prepare_final(config.data, outcome.table)
+    data = prepare_refit(config.data, outcome.table)
     done = refit(config, data, epochs=result.best_epoch + 1, seed=result.seed)
     if done.weights is None:
         raise AnswerIsNo(

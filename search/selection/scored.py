@@ -17,7 +17,7 @@ from search.selection.statistics.interval import Interval
 from search.selection.statistics.rivals import RivalAnswer
 from storage import tables
 from trainer.rivals.skill import skill
-from trainer.training.result import Refit
+from trainer.training.result import RefitResult
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Scored:
     """
 
     candidate: Candidate
-    refits: tuple[Refit, ...]
+    refits: tuple[RefitResult, ...]
     rows: Mapping[str, int]
     naive: Mapping[str, float]
     """Loss of each naive forecast."""
@@ -94,7 +94,7 @@ class Scored:
             "rows": dict(self.rows),
         }
 
-    def by_seed(self) -> list[tuple[Refit, float | None]]:
+    def by_seed(self) -> list[tuple[RefitResult, float | None]]:
         """Each training, with its loss; None for one that the guard stopped."""
         left = iter(self.values)
         return [(refit, None if refit.forecasts is None else next(left)) for refit in self.refits]
@@ -157,7 +157,7 @@ def _rival_to_json(answer: RivalAnswer | None) -> dict[str, Any] | None:
     }
 
 
-def _seed_to_json(refit: Refit, value: float | None, baseline_loss: float) -> dict[str, Any]:
+def _seed_to_json(refit: RefitResult, value: float | None, baseline_loss: float) -> dict[str, Any]:
     return {
         "seed": refit.seed,
         "outcome": str(refit.outcome),

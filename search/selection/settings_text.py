@@ -13,12 +13,12 @@ SECTIONS = ("study", "data", "models", "training", "guard")
 """Of a configuration, in the order in which they are written."""
 
 
-def settings_yaml(values: Mapping[str, Any], acts: Mapping[str, tables.Setting | Override]) -> str:
+def settings_yaml(values: Mapping[str, Any], acts: Mapping[str, tables.SettingRow | Override]) -> str:
     """Settings by key as nested YAML; the act that set each is told beside it."""
     return "\n".join(_yaml_lines(_nested(values), {key: _comment(act) for key, act in acts.items()}))
 
 
-def _comment(row: tables.Setting | Override) -> str:
+def _comment(row: tables.SettingRow | Override) -> str:
     text = f"{row.layer} · {row.origin}"
     if row.requested != row.effective:
         text += f" · asked for {row.requested}: {row.reason}"

@@ -45,11 +45,11 @@ from search.selection.statistics.rivals import RivalAnswer, strongest_rival
 from search.verdict import not_applied
 from storage import evaluations, tables
 from storage.engine import Store
-from trainer.data.windows import Dataset, prepare_final
+from trainer.data.windows import Dataset, prepare_refit
+from trainer.rivals.fitted import Rivals, rival_forecasts
 from trainer.rivals.naive import baseline_forecasts
-from trainer.rivals.rivals import Rivals, rival_forecasts
 from trainer.rivals.skill import skill
-from trainer.training.result import Outcome, Refit
+from trainer.training.result import Outcome, RefitResult
 
 _EXACT = 1e-12
 """Mean loss, of the standardised target, up to which a forecast is exact but for rounding."""
@@ -59,7 +59,7 @@ _EXACT = 1e-12
 class Progress:
     """Who is told of each training that ended, and asked whether to go on."""
 
-    trained: Callable[[Candidate, Refit], None] = lambda candidate, refit: None
+    trained: Callable[[Candidate, RefitResult], None] = lambda candidate, refit: None
     should_stop: Callable[[], bool] = lambda: False
 
 
@@ -92,13 +92,13 @@ def verify(
         evaluation = _evaluation(unseen, each)
         before = searches_on(store, unseen, first_time_of(evaluation, earlier))
         _require_interval(each, number_of(evaluation, earlier), before)
-        number = evaluations.begin(store, evaluation)
+        number = evaluations.start_evaluation(store, evaluation)
         taken = earlier_evaluations(store, unseen)
         searches = searches_on(store, unseen, first_time_of(evaluation, taken))
         found = _score(each, number_of(evaluation, taken), searches)
         # Pages show the newest answer that somebody asked for, not that of what it was compared with.
         told = {**found.to_json(), "asked_for": each is first}
-        evaluations.conclude(store, number, str(found.conclusion.answer), told)
+        evaluations.finish_evaluation(store, number, str(found.conclusion.answer), told)
         scored.append(found)
     return Report(
         scored=tuple(scored),
@@ -116,7 +116,7 @@ class _Trained:
     candidate: Candidate
     data: Dataset
     ceiling: float
-    refits: tuple[Refit, ...]
+    refits: tuple[RefitResult, ...]
 
 
 def _trained(candidate: Candidate, study_data: StudyData, seeds: int, progress: Progress) -> _Trained:
@@ -124,7 +124,7 @@ def _trained(candidate: Candidate, study_data: StudyData, seeds: int, progress: 
     from trainer.training.loop import refit  # torch is imported where it trains, and nowhere before
 
     config = candidate.trial.config
-    data, refits = prepare_final(config.data, study_data.table), []
+    data, refits = prepare_refit(config.data, study_data.table), []
     _require_rows(config.data.source, data)
     _require_naive_errors(config.data.source, data)
     for number in range(seeds):

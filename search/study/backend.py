@@ -55,7 +55,7 @@ def open_books(store: Store, storage: BaseStorage, name: str) -> Books:
 
     KeyError if Optuna does not know the study; StudyUnknown if the record does not.
     """
-    row, stacks = query.study(store, name), query.setting_stacks(store, name)
+    row, stacks = query.study(store, name), query.setting_layers(store, name)
     rules = Rules(
         sampler=recorded_value("study.sampler", stacks),
         retries=recorded_value("study.retries", stacks),
@@ -71,7 +71,7 @@ def start(
     books: Books,
     worker: str,
     trial: optuna.Trial | FrozenTrial,
-    settings: Sequence[tables.Setting] = (),
+    settings: Sequence[tables.SettingRow] = (),
     *,
     configuration: str | None = None,
     twin: tables.Trial | None = None,

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from search.errors import AnswerIsNo, RequestError
 from search.sampling.optuna_storage import optuna_storage
 from storage import query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 
 _STUDIES: Any = models.StudyModel.__table__
@@ -135,7 +135,7 @@ def _refuse(source: Store, old: Session, target: Store, new: Session, name: str)
     if running is not None:
         raise RequestError(
             f"trial {running} of study {name!r} in {source.shown_url} is running; wait for it, or if its "
-            f"process is gone, run: {command('worker', name, store=source.url)}"
+            f"process is gone, run: {ballast_command('worker', name, store=source.url)}"
         )
 
 
@@ -155,7 +155,7 @@ def _selects(name: str) -> Iterator[tuple[Table, Select[Any]]]:
     for table in sorted(models.BaseModel.metadata.sorted_tables, key=lambda table: table is _ATTRIBUTES):
         if table is _STUDIES or "study_id" in table.c or "trial_id" in table.c:
             yield table, _select_of_optuna(table, name)
-    for table in tables.Row.metadata.sorted_tables:
+    for table in tables.Base.metadata.sorted_tables:
         if table is not tables.Worker.__table__:
             study = table.c.name if table is tables.Study.__table__ else table.c.study
             columns = [column for column in table.c if column.name != "id"]

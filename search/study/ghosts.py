@@ -9,9 +9,9 @@ from sqlalchemy import func, inspect, select, text
 
 from search.errors import RequestError
 from storage import query
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
-from storage.patience import patient
+from storage.retry import retry_transient
 from storage.tables import Study, Trial
 
 _KNOWN_TO_OPTUNA = text(
@@ -20,7 +20,7 @@ _KNOWN_TO_OPTUNA = text(
 )
 
 
-@patient
+@retry_transient
 def ghosts(store: Store) -> list[str]:
     """The names of all studies on record that are not in Optuna, or were made anew there, so that trials on
     record are not in it; oldest first.
@@ -49,7 +49,7 @@ def told(store: Store, name: str) -> str:
     """What is said of a ghost, with the command that removes it."""
     return (
         f"{_gone(name)}. What is on record can still be read and exported; remove it with: "
-        f"{command('delete', name, store=store.shown_url)}"
+        f"{ballast_command('delete', name, store=store.shown_url)}"
     )
 
 
@@ -60,7 +60,8 @@ def refuse_ghost(store: Store, name: str) -> None:
     if is_ghost(store, name):
         raise RequestError(
             f"{_gone(name)}. Start another study: --name {shlex.quote(f'{name}-2')}; or keep what is on "
-            f"record with ballast export, or remove it: {command('delete', name, store=store.shown_url)}"
+            f"record with ballast export, or remove it: "
+            f"{ballast_command('delete', name, store=store.shown_url)}"
         )
 
 

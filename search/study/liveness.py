@@ -84,7 +84,7 @@ class Attendance:
         self._thread = threading.Thread(target=self._live, name="ballast-heartbeat", daemon=True)
 
     def __enter__(self) -> "Attendance":
-        workers.join(self._store, self._study, self.worker, self._device)
+        workers.register_worker(self._store, self._study, self.worker, self._device)
         self._thread.start()
         return self
 
@@ -97,7 +97,7 @@ class Attendance:
             # would a store that is away be waited for once more.
             return
         self._thread.join()
-        workers.leave(self._store, self._study, self.worker)
+        workers.unregister_worker(self._store, self._study, self.worker)
 
     def is_gone(self, worker: str) -> bool:
         """Whether nobody runs what `worker` runs; a process that was stopped runs nothing either."""
@@ -106,6 +106,6 @@ class Attendance:
     def _live(self) -> None:
         while not self._leaving.wait(self._interval):
             try:
-                self._pulse.look(workers.beat(self._store, self._study, self.worker))
+                self._pulse.look(workers.record_heartbeat(self._store, self._study, self.worker))
             except StoreError as error:
                 log.warning("no heartbeat: %s", error)

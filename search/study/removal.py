@@ -33,7 +33,7 @@ from search.study.whole_study import (
     refuse_at_work,
 )
 from storage import evaluations, query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown
 
@@ -71,7 +71,7 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
     `force`.
     """
     if not force:
-        refuse_at_work(store, name, command("delete", name, force=True))
+        refuse_at_work(store, name, ballast_command("delete", name, force=True))
     files = _files(store, name)
     with store.session() as session:
         lock_both(session, name)
@@ -90,7 +90,9 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
             continued_by=_continued_by(session, name),
             rows_kept=kept is not None,
         )
-        call_source(session, name, evaluations.name_of_deleted(name, moment))  # not a new study of this name
+        call_source(
+            session, name, evaluations.deleted_study_name(name, moment)
+        )  # not a new study of this name
         session.flush()
         rows = delete_ours(session, name) | (delete_optunas(session, name) if known_to_optuna else {})
         removal = replace(removal, rows={table: count for table, count in rows.items() if count})
@@ -107,7 +109,11 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
 def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | None:
     """That its trials were judged on its validation rows; None where these were not kept, or no trial was."""
     try:
-        study, held_out, data = query.study(store, name), query.held_out(store, name), query.data(store, name)
+        study, held_out, data = (
+            query.study(store, name),
+            query.stored_validation_rows(store, name),
+            query.data_fingerprint(store, name),
+        )
         kept = validation_rows(store, name)
     except (StudyUnknown, IndexError):
         return None

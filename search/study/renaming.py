@@ -25,7 +25,7 @@ from search.study.whole_study import (
     refuse_at_work,
 )
 from storage import query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyExists
 from storage.evaluations import SEARCH
@@ -58,11 +58,11 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
         require_name(new)
     except ValueError as error:
         raise RequestError(
-            f"{new[:150]!r} is no name of a study: {error}; type: {command('rename', old, 'NEW')}"
+            f"{new[:150]!r} is no name of a study: {error}; type: {ballast_command('rename', old, 'NEW')}"
         ) from None
     study = query.study(store, old)
     if not force:
-        refuse_at_work(store, old, command("rename", old, new, force=True))
+        refuse_at_work(store, old, ballast_command("rename", old, new, force=True))
     folders = (files_on_record(store, old).folder, files_on_record(store, old, new).folder)
     moved = False
     try:
@@ -87,13 +87,13 @@ def _refuse_taken(session: Session, store: Store, new: str) -> None:
     if session.get(tables.Study, new) is not None or has_optuna_part(session, new):
         raise StudyExists(
             f"study {new!r} is in {store.shown_url} already; choose another name, or remove that one with: "
-            f"{command('delete', new)}"
+            f"{ballast_command('delete', new)}"
         )
 
 
 def _copy_ours(session: Session, old: str, new: str) -> None:
     """Rows refer to others by the name: all are inserted under the new one before those of the old one go."""
-    for table in tables.Row.metadata.sorted_tables:
+    for table in tables.Base.metadata.sorted_tables:
         if table not in KEPT:
             named = name_column(table)
             columns = [column for column in table.c if column.name != "id"]
@@ -121,18 +121,18 @@ def _say_so(session: Session, before: tables.Study, new: str) -> None:
     """The name as one more layer of its setting, and for workers, who resolve the study from its texts."""
     study = session.get(tables.Study, new)
     assert study is not None, "it was just inserted"
-    study.facts = {**study.facts, query.FORMERLY: [*study.facts.get(query.FORMERLY, ()), before.name]}
+    study.facts = {**study.facts, query.FORMER_NAMES: [*study.facts.get(query.FORMER_NAMES, ()), before.name]}
     if study.sources is not None:
         sets = [each for each in study.sources["sets"] if each.partition("=")[0].strip() != _NAME]
         study.sources = {
             **study.sources,
             "sets": [*sets, f"{_NAME}={json.dumps(new, ensure_ascii=False)}"],
         }
-    layers = select(tables.Setting).where(
-        tables.Setting.study == new, tables.Setting.trial.is_(None), tables.Setting.key == _NAME
+    layers = select(tables.SettingRow).where(
+        tables.SettingRow.study == new, tables.SettingRow.trial.is_(None), tables.SettingRow.key == _NAME
     )
     session.add(
-        tables.Setting(
+        tables.SettingRow(
             study=new,
             key=_NAME,
             position=len(session.scalars(layers).all()),

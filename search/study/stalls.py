@@ -7,7 +7,7 @@ from search.config.layers import Layer
 from search.process_identity import is_dead
 from search.study.liveness import INTERVAL_S, MISSES
 from storage import query, workers
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.tables import Worker
 from storage.verdicts import CONCLUSIVE, Verdict
@@ -20,7 +20,7 @@ LOST_S = INTERVAL_S * MISSES
 
 def at_work(store: Store, name: str) -> list[Worker]:
     """The workers that are entered and not known to be gone."""
-    return [row for row in workers.present(store, name) if not is_dead(row.worker)]
+    return [row for row in workers.registered_workers(store, name) if not is_dead(row.worker)]
 
 
 class Vigil:
@@ -54,11 +54,11 @@ def told(store: Store, name: str) -> str:
     study, done = query.study(store, name), query.count_conclusive(store, name)
     return (
         f"nobody is at work on study {name!r}, which has {done} of {study.wanted} trials; go on with: "
-        f"{command('run', study.study_file, store=store.url, name=_other_name(store, name))}"
+        f"{ballast_command('run', study.study_file, store=store.url, name=_other_name(store, name))}"
     )
 
 
 def _other_name(store: Store, name: str) -> str | None:
     """The name, where it is not that of the study file."""
-    acts = query.setting_stacks(store, name).get("study.name", ())
+    acts = query.setting_layers(store, name).get("study.name", ())
     return name if any(act.layer == Layer.CLI for act in acts) else None

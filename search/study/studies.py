@@ -202,7 +202,7 @@ def _searched(opened: OpenStudy) -> ScoredSeries:
 
 def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:
     """Put on record what has changed of what may change: above all, how many trials are wanted."""
-    stacks = query.setting_stacks(opened.store, opened.name)
+    stacks = query.setting_layers(opened.store, opened.name)
     changed = continuation.continuation_rows(opened.resolved, stacks)
     if changed or recorded.sources != opened.resolved.sources:
         record.continue_study(
@@ -264,7 +264,7 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
 
 
 def _require_unchanged(resolved: ResolvedStudy, sha256: str, store: Store, recorded: tables.Study) -> None:
-    stacks = query.setting_stacks(store, recorded.name)
+    stacks = query.setting_layers(store, recorded.name)
     changes = continuation.changes(resolved, recorded.fingerprints, stacks, sha256)
     if changes:
         raise StudyChanged(

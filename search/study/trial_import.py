@@ -151,7 +151,7 @@ def _inheritance(resolved: ResolvedStudy, store: Store, source: str, content: st
             f"study {name!r} cannot continue from itself; to go on with it leave out --continue-from, for a "
             f"new study give another name: --name {shlex.quote(f'{name}-2')}"
         )
-    old, stacks = query.study(store, source), query.setting_stacks(store, source)
+    old, stacks = query.study(store, source), query.setting_layers(store, source)
     return taken_over(resolved, old, stacks, query.trials(store, source), content)
 
 
@@ -240,8 +240,8 @@ def _put_on_record(books: Books, resolved: ResolvedStudy, found: Taken, number: 
 
 
 def _guard_rows(
-    books: Books, old: tables.Trial, number: int, own: Sequence[tables.Setting]
-) -> list[tables.Setting]:
+    books: Books, old: tables.Trial, number: int, own: Sequence[tables.SettingRow]
+) -> list[tables.SettingRow]:
     """What the guard changed while the trial was trained, on top of its own settings here."""
     cuts = [row for row in query.settings(books.store, old.study, old.number) if row.layer == Layer.GUARD]
     below = sum(row.key == recording.LEARNING_RATE for row in own)

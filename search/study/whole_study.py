@@ -82,7 +82,7 @@ def call_source(session: Session, old: str, new: str) -> None:
 def delete_ours(session: Session, name: str) -> dict[str, int]:
     """Delete the study's rows but those of KEPT, those first that refer to others; how many of each table."""
     counts = {}
-    for table in reversed(tables.Row.metadata.sorted_tables):
+    for table in reversed(tables.Base.metadata.sorted_tables):
         if table not in KEPT:
             rows = delete(table).where(name_column(table) == name)
             counts[table.name] = session.connection().execute(rows).rowcount

@@ -8,7 +8,7 @@ from search.config.resolved import ResolvedStudy
 from search.errors import RequestError
 from search.record.continuation import recorded_value
 from storage import query
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.masking import masked_url
 
@@ -40,9 +40,9 @@ def of_study(store: Store, name: str, option: str | None) -> str:
 
     Raises StudyUnknown, and RequestError where there is none or its password is not on record.
     """
-    recorded = recorded_value(KEY, query.setting_stacks(store, name))
+    recorded = recorded_value(KEY, query.setting_layers(store, name))
     uri = option if option is not None else os.environ.get(VARIABLE) or recorded
-    suggested = command("track", name, mlflow="http://127.0.0.1:5000")
+    suggested = ballast_command("track", name, mlflow="http://127.0.0.1:5000")
     if uri is None:
         raise RequestError(
             f"study {name!r} has no MLflow: neither {KEY} nor {VARIABLE} is set; run {suggested}"

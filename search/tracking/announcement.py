@@ -33,7 +33,7 @@ def announce(store: Store, study: str, evidence: Evidence | str) -> str | None:
 
 
 def _tell_mlflow(store: Store, study: str) -> str | None:
-    if recorded_value(KEY, query.setting_stacks(store, study)) is None:
+    if recorded_value(KEY, query.setting_layers(store, study)) is None:
         return None
     try:
         problem = send_once(store, study, of_study(store, study, None), hurry=True).problem

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from search.errors import AnswerIsNo
 from search.tracking.address import OWN_DATABASE, is_server
-from storage.masking import masked, masked_url
+from storage.masking import mask_passwords, masked_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -149,7 +149,7 @@ def translated(uri: str) -> Iterator[None]:
             raise NotTaken(f"MLflow at {masked_url(uri)} does not answer") from None
         if any(isinstance(cause, exceptions.RetryError) for cause in causes):
             raise NotTaken(f"MLflow at {masked_url(uri)} answers with an error of its own") from None
-        said = masked(" ".join(str(error).split()))
+        said = mask_passwords(" ".join(str(error).split()))
         shown = said if len(said) <= _MOST else f"{said[:_MOST]}…"
         kind = Refused if getattr(error, "error_code", None) == _REFUSAL else NotTaken
         raise kind(f"MLflow at {masked_url(uri)} does not take what it is sent: {shown}") from None

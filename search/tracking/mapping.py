@@ -216,7 +216,7 @@ def study_told(summary: Summary, data: tables.DataFingerprint, ended_at: datetim
 
 
 def study_files(
-    study: tables.Study, clamps: Iterable[tables.Clamp], settings: Iterable[Setting]
+    study: tables.Study, clamps: Iterable[tables.ClampRow], settings: Iterable[Setting]
 ) -> dict[str, str]:
     """The files of a study, by name; its own file is as the record keeps it, without passwords."""
     rows = [[c.key, c.declared, c.effective, c.reason, c.origin] for c in clamps]

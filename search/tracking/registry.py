@@ -16,7 +16,7 @@ from search.selection.rerun import Reproduction, Rerun, one_model
 from search.tracking.connection import connect, surroundings, translated
 from search.tracking.sender import Sender
 from storage import tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
@@ -49,7 +49,7 @@ def register(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: s
         because = "; ".join(again.differences) or again.judgement.message
         raise AnswerIsNo(
             f"{path} was not reproduced and its model is not registered: it is {again.result.value!r}, "
-            f"was {again.expected!r} ({because}); see for yourself: {command('train', path)}"
+            f"was {again.expected!r} ({because}); see for yourself: {ballast_command('train', path)}"
         )
     resolved = resolve(path)
     config = resolved.trial({}).config
@@ -66,17 +66,21 @@ def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str
     import mlflow
     from mlflow.models import infer_signature
 
-    from trainer.inference.serving import forecast, served, windows  # torch comes with it, and nowhere before
+    from trainer.inference.forecaster import (  # torch comes with it, and nowhere before
+        build_forecaster,
+        forecast_windows,
+        stack_windows,
+    )
 
     data, weights = trained.data, one_model(trained.rerun, trained.path)
-    model = served(trained.config.models.gru, len(data.feature_names), weights)
-    examples = windows(data, data.validation[:_EXAMPLES])
+    model = build_forecaster(trained.config.models.gru, len(data.feature_names), weights)
+    examples = stack_windows(data, data.validation[:_EXAMPLES])
     logged = mlflow.pytorch.log_model(
         model,
         name="model",
         run_id=run_id,
         registered_model_name=name,
-        signature=infer_signature(examples, forecast(model, examples)),
+        signature=infer_signature(examples, forecast_windows(model, examples)),
         input_example=examples,
         serialization_format="pt2",
         pip_requirements=[f"{package}=={_release(package)}" for package in _REQUIRED],

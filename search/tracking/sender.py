@@ -20,7 +20,7 @@ from search.tracking.mapping import Told
 from search.tracking.runs import Sent, experiment_of, runs_of
 from search.watching.view import TrialView, trial_view
 from storage import query
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -117,7 +117,10 @@ class Sender:
         store, name, run_id = self._store, self._name, self._parent.run_id
         ends = [row.finished_at for row in query.trials(store, name) if row.finished_at is not None]
         ended_at = max(ends, default=self._study.created_at)
-        self._log(self._parent, mapping.study_told(summarise(store, name), query.data(store, name), ended_at))
+        self._log(
+            self._parent,
+            mapping.study_told(summarise(store, name), query.data_fingerprint(store, name), ended_at),
+        )
         if live and not complete(store, name):
             self._client.update_run(run_id, "RUNNING")
         else:
@@ -125,7 +128,7 @@ class Sender:
             self._client.set_terminated(run_id, status, mapping.milliseconds(ended_at))
 
     def _study_files(self) -> dict[str, str]:
-        settings = with_clamps(settings_from_rows(query.setting_stacks(self._store, self._name)), SPACE)
+        settings = with_clamps(settings_from_rows(query.setting_layers(self._store, self._name)), SPACE)
         return mapping.study_files(self._study, query.clamps(self._store, self._name), settings)
 
     def _log(self, sent: Sent, told: Told) -> None:
@@ -160,4 +163,4 @@ def has_its_trials(store: Store, name: str) -> bool:
 
 def send_command(store: Store, name: str) -> str:
     """What sends the study later."""
-    return command("track", name, store=store.url)
+    return ballast_command("track", name, store=store.url)

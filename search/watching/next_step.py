@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from search.record.references import in_words, network_adds, rivals
 from search.record.verified import DOES_NOT_HOLD, HOLDS, Verified
 from search.selection.summary import Summary
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.verdicts import Verdict
 
 _FEWEST_SEEDS = 3
@@ -55,10 +55,13 @@ class _Step:
             yield f"to have it all the same, write it to a file: {self._export()}"
         else:
             yield f"write it to a file: {self._export()}"
-            yield f"then ask rows that no search has seen: {command('verify', 'best.yaml', store=self.store)}"
+            verify = ballast_command("verify", "best.yaml", store=self.store)
+            yield f"then ask rows that no search has seen: {verify}"
 
     def _export(self, trial: int | None = None) -> str:
-        return command("export", self.summary.study.name, store=self.store, trial=trial, o="best.yaml")
+        return ballast_command(
+            "export", self.summary.study.name, store=self.store, trial=trial, o="best.yaml"
+        )
 
     def _none_accepted(self) -> str:
         summary = self.summary
@@ -71,18 +74,18 @@ class _Step:
         told = ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
         return (
             f"nothing is worth exporting: no trial was accepted ({told}); see why: "
-            f"{command('trials', summary.study.name, store=self.store)}"
+            f"{ballast_command('trials', summary.study.name, store=self.store)}"
         )
 
     def _find_the_leak(self) -> str:
-        return f"look for a leak: {command('check', self.summary.study.study_file, deep=True)}"
+        return f"look for a leak: {ballast_command('check', self.summary.study.study_file, deep=True)}"
 
     def _after(self, verified: Verified) -> Iterator[str]:
         trial, day = verified.trial, f"{verified.at:%Y-%m-%d}"
         if verified.verdict == HOLDS:
             yield f"trial {trial} holds on {verified.rows} (verified {day})"
             yield f"write it to a file: {self._export(trial)}"
-            yield f"then make a model of it: {command('train', 'best.yaml', save='model')}"
+            yield f"then make a model of it: {ballast_command('train', 'best.yaml', save='model')}"
         elif DOES_NOT_HOLD in (verified.verdict, verified.refuted and verified.refuted.verdict):
             refuted = verified.refuted or verified
             yield (
@@ -106,7 +109,7 @@ class _Step:
         if ceiling is not None and verified.skill is not None and verified.skill > ceiling:
             return self._find_the_leak()
         if 0 < len(verified.report.get("seeds") or ()) < _FEWEST_SEEDS:
-            return f"ask with more seeds: {command('verify', 'best.yaml', store=self.store, seeds=5)}"
+            return f"ask with more seeds: {ballast_command('verify', 'best.yaml', store=self.store, seeds=5)}"
         return (
             "more test rows would, and only new ones are unseen: wait for them (a split that starts the test "
             "earlier adds rows that the search has used)"

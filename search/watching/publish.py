@@ -269,4 +269,4 @@ def _study_attributes(view: StudyView) -> dict[str, Any]:
 
 def shows(store: Store, name: str) -> bool:
     """Whether a study is to be published: `tracking.dashboard`, as it was started or last continued."""
-    return bool(recorded_value("tracking.dashboard", query.setting_stacks(store, name)))
+    return bool(recorded_value("tracking.dashboard", query.setting_layers(store, name)))

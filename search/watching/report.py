@@ -7,7 +7,7 @@ from search.watching import study_sections, trial_sections
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from search.watching.view import StudyView
 from storage import tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.verdicts import Verdict
 
 MOST_TRIALS = 200
@@ -110,7 +110,7 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
     left_out = (
         f"Of {len(view.trials)} trials {len(shown)} are listed: the best {MOST_BEST}, and the first "
         f"{MOST_WATCHED} that were unstable or suspicious. All of them: "
-        f"{command('trials', view.study.name, store=store)}"
+        f"{ballast_command('trials', view.study.name, store=store)}"
     )
     return [Paragraph(left_out), table]
 
@@ -141,9 +141,9 @@ def _diary(view: StudyView) -> list[Block]:
 def _commands(view: StudyView, store: str | None) -> list[Block]:
     best = view.summary.best
     lines = (
-        command("trials", view.study.name, store=store),
-        command("explain", view.study.name, store=store, trial=None if best is None else best.number),
-        command("dashboard", store=store),
+        ballast_command("trials", view.study.name, store=store),
+        ballast_command("explain", view.study.name, store=store, trial=None if best is None else best.number),
+        ballast_command("dashboard", store=store),
     )
     return [Code("\n".join(lines))]
 

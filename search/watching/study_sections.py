@@ -11,7 +11,7 @@ from search.watching.blocks import Block, Code, Paragraph, Table
 from search.watching.next_step import Habits, next_steps
 from search.watching.trial_sections import loss, skill
 from search.watching.view import StudyView
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.masking import masked_url
 from storage.verdicts import Verdict
 
@@ -65,7 +65,7 @@ def verified(view: StudyView, store: str | None) -> list[Block]:
     if not view.evaluations:
         return [
             Paragraph("Nothing of it was scored on the test rows yet, and what a search finds is lucky:"),
-            Code(command("export", view.study.name, store=store, o="best.yaml", verify=True)),
+            Code(ballast_command("export", view.study.name, store=store, o="best.yaml", verify=True)),
         ]
     rows = [
         (
@@ -155,7 +155,8 @@ def clamps(view: StudyView) -> list[Block]:
 
 
 def best(view: StudyView, store: str | None) -> list[Block]:
-    """The best configuration and the next step, as `ballast run` tells it; `where` is as for `command`."""
+    """The best configuration and the next step, as `ballast run` tells it; `where` is as for
+    `ballast_command`."""
     trial = view.summary.best
     if trial is None:
         return [Paragraph("There is no best configuration yet.")]

@@ -39,7 +39,7 @@ class StudyView:
     """Conclusive trials of its own: those taken over from another study are not counted."""
     data: tables.DataFingerprint
     settings: Sequence[Setting]
-    clamps: Sequence[tables.Clamp]
+    clamps: Sequence[tables.ClampRow]
     space: Sequence[Searched]
     trials: Sequence[tables.Trial]
     findings: Sequence[tables.Finding]
@@ -72,14 +72,14 @@ def study_view(store: Store, name: str) -> StudyView:
     return StudyView(
         summary=summary,
         done=query.count_conclusive(store, name),
-        data=query.data(store, name),
+        data=query.data_fingerprint(store, name),
         settings=_settings(store, name),
         clamps=query.clamps(store, name),
         space=_searched(store, name),
         trials=trials,
         findings=findings,
-        epochs=query.epochs_of(store, name, drawn_trials(trials, summary.best, findings)),
-        evaluations=evaluations.of_study(store, name),
+        epochs=query.epochs_by_trial(store, name, drawn_trials(trials, summary.best, findings)),
+        evaluations=evaluations.verifications_of_study(store, name),
     )
 
 
@@ -110,7 +110,7 @@ def drawn_trials(
 
 
 def _settings(store: Store, name: str, number: int | None = None) -> list[Setting]:
-    return with_clamps(settings_from_rows(query.setting_stacks(store, name, number)), SPACE)
+    return with_clamps(settings_from_rows(query.setting_layers(store, name, number)), SPACE)
 
 
 def _searched(store: Store, name: str) -> list[Searched]:

@@ -72,7 +72,9 @@ def _silent(store: Store, names: list[str], watch: float) -> _Silent:
 
 
 def _beats(store: Store, names: list[str]) -> dict[tuple[str, str], int]:
-    return {(name, row.worker): row.beats for name in names for row in workers.present(store, name)}
+    return {
+        (name, row.worker): row.beats for name in names for row in workers.registered_workers(store, name)
+    }
 
 
 def disagreements(store: Store) -> list[str]:

@@ -17,7 +17,7 @@ from search.workers.progress import Progress
 from storage import query
 from storage.engine import Store, open_store
 from storage.errors import StoreMissing, StudyUnknown
-from storage.patience import TRANSIENT
+from storage.retry import TRANSIENT
 
 log = logging.getLogger("ballast.workers")
 

@@ -22,7 +22,7 @@ from search.workers.objective import Bench, run_trial
 from search.workers.progress import Progress
 from search.workers.recovery import give_back, record_additions, recover
 from storage import query, workers
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.verdicts import Verdict
 
 log = logging.getLogger("ballast.run")
@@ -60,10 +60,12 @@ def run(
     seconds), no new trial starts; the running one is finished. AnswerIsNo when three configurations in a row
     fail, because the fourth would too.
     """
-    from trainer.training.loop import make_ready  # torch is imported where a trial is run, and nowhere before
+    from trainer.training.loop import (
+        prepare_kernel,  # torch is imported where a trial is run, and nowhere before
+    )
 
     training = study.resolved.trial_config.training
-    make_ready(training.kernel, device or training.device)
+    prepare_kernel(training.kernel, device or training.device)
     begin(study, progress)
     with Attendance(study.store, study.name, this_worker(), device) as attendance:
         bench = Bench(study, attendance.worker, progress, should_stop, device)
@@ -74,7 +76,7 @@ def begin(study: OpenStudy, progress: Progress) -> None:
     """Tell a progress where the study stands."""
     counts = query.verdict_counts(study.store, study.name)
     ended = {verdict: n for verdict, n in counts.items() if verdict is not None}
-    for _, verdict, _ in query.values(study.store, study.name, inherited=True):
+    for _, verdict, _ in query.conclusive_values(study.store, study.name, inherited=True):
         ended[verdict] -= 1  # it informs the search, and is none of the trials asked for
     wanted = query.study(study.store, study.name).wanted
     progress.began(ended, query.best_trial(study.store, study.name), wanted)
@@ -97,7 +99,7 @@ class _Shift:
         while True:
             self._recover(_RECOVER_S)
             given_out = self._grid_is_given_out()
-            claim = workers.claim(study.store, study.name, me, take=not given_out)
+            claim = workers.claim_trial(study.store, study.name, me, take=not given_out)
             reason = self._reason_to_end(claim, given_out)
             if reason is not None:
                 return RunEnd(claim.done, claim.wanted, reason, interrupted=reason == _INTERRUPTED)
@@ -120,7 +122,7 @@ class _Shift:
             log.warning("a trial was settled by another worker while this one was away: %s", error)
             return None
         store, name = study.store, study.name
-        if workers.is_entered(store, name, me) or workers.claim(store, name, me).granted:
+        if workers.is_registered(store, name, me) or workers.claim_trial(store, name, me).granted:
             return asked
         give_back(study.books, me, asked.trial)
         return None
@@ -130,7 +132,7 @@ class _Shift:
             recover(self._study.books, self._bench.worker, self._attendance.is_gone)
             self._recovered = time.monotonic()
 
-    def _reason_to_end(self, claim: workers.Claim, given_out: bool) -> str | None:
+    def _reason_to_end(self, claim: workers.TrialClaim, given_out: bool) -> str | None:
         if claim.done >= claim.wanted:
             waiting = " (what waits in the queue stays there)" if waiting_trials(self._study.optuna) else ""
             return f"nothing is left to do{waiting}"
@@ -144,7 +146,9 @@ class _Shift:
         if stop.no_better_for is None:
             return None
         store, name = self._study.store, self._study.name
-        return no_better(query.values(store, name), stop, query.values(store, name, inherited=True))
+        return no_better(
+            query.conclusive_values(store, name), stop, query.conclusive_values(store, name, inherited=True)
+        )
 
     def _grid_is_given_out(self) -> bool:
         """Whether a grid has no point left. An interrupted one counts as tried in Optuna, though it waits."""
@@ -162,5 +166,5 @@ class _Shift:
         if len(self._failing) == _FAILURES_IN_A_ROW:
             raise AnswerIsNo(
                 f"{_FAILURES_IN_A_ROW} configurations failed in a row, the last with: {judgement.message}. "
-                f"Look at them: {command('trials', self._study.name, verdict='failed')}"
+                f"Look at them: {ballast_command('trials', self._study.name, verdict='failed')}"
             )

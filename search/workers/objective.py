@@ -146,7 +146,7 @@ def _end(bench: Bench, trial: optuna.Trial, course: _Course, judgement: Judgemen
     folds = () if result is None else recording.best_folds(result.epochs, result.best_epoch)
     books.conclude(study.books, trial, judgement, value, skill, folds=folds)
     if judgement.verdict in CONCLUSIVE:
-        sealed.forget(study.files.checkpoint_of(origin_of(trial).first))
+        sealed.remove_checksummed(study.files.checkpoint_of(origin_of(trial).first))
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
     return judgement
 

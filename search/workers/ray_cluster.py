@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import make_url
 
 from search.errors import RequestError
-from storage.masking import masked
+from storage.masking import mask_passwords
 from storage.urls import is_sqlite
 
 log = logging.getLogger("ballast.workers")
@@ -95,7 +95,8 @@ def _connect(address: str | None) -> None:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:
         raise RequestError(
-            f"no Ray cluster at {address}: {masked(str(error))}; one that asks for a token, as those of "
+            f"no Ray cluster at {address}: {mask_passwords(str(error))}; one that asks for a token, as "
+            f"those of "
             "`ray start` do, needs the same RAY_AUTH_MODE and RAY_AUTH_TOKEN here"
         ) from None
     finally:
@@ -121,7 +122,7 @@ def require_answer(address: str) -> None:
 
 def require_hidden_passwords(arguments: Sequence[str]) -> None:
     """RequestError for a command line with a password in it."""
-    if any(masked(argument) != argument for argument in arguments):
+    if any(mask_passwords(argument) != argument for argument in arguments):
         raise RequestError(
             "the command line holds a password, and Ray shows it in its list of jobs; "
             "give the store's URL in BALLAST_STORE instead"

@@ -24,7 +24,7 @@ from search.workers.loop import RunEnd
 from search.workers.pool import lead
 from search.workers.progress import Progress
 from search.workers.ray_cluster import Demand
-from storage.masking import masked
+from storage.masking import mask_passwords
 from storage.urls import is_sqlite, sqlite_file
 from trainer.text import PlainFormatter
 
@@ -152,7 +152,7 @@ class _RayCrew:
         except ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None) or error
             told = f"{type(cause).__name__}: {cause}".splitlines()[0]
-            left = f"{masked(told)}; Ray's logs have more"
+            left = f"{mask_passwords(told)}; Ray's logs have more"
         if isinstance(left, RunEnd):
             self._ends.append(left)
         else:

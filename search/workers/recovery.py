@@ -63,7 +63,7 @@ def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
     To be called by a worker, `me`, that runs no trial: one that is its own by name is one that its creation's
     lost answer left to nobody. Trials of living workers are left alone.
     """
-    entered = [row.worker for row in workers.present(books.store, books.name)]
+    entered = [row.worker for row in workers.registered_workers(books.store, books.name)]
     dead = [worker for worker in entered if worker != me and is_gone(worker)]
     # After that: whoever is dead by now starts no trial that is not among these.
     running = books.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -74,7 +74,7 @@ def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
     needed = {frozen.user_attrs.get(WORKER) for frozen in running if frozen.number not in settled}
     for worker in dead:
         if worker not in needed:
-            workers.leave(books.store, books.name, worker)
+            workers.unregister_worker(books.store, books.name, worker)
     return settled
 
 

@@ -23,8 +23,8 @@ from search.data.study_data import StudyData, load
 from search.selection import verification
 from search.selection.candidates import Candidate
 from search.selection.statistics.conclusion import Answer
-from trainer.data.windows import prepare_final
-from trainer.training.result import Outcome, Refit
+from trainer.data.windows import prepare_refit
+from trainer.training.result import Outcome, RefitResult
 
 
 def returns(data: DataSet) -> Series:
@@ -107,10 +107,10 @@ def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_plante
     strong: tuple[DataSet, ResolvedStudy, StudyData],
 ) -> None:
     data, resolved, study_data = strong
-    final = prepare_final(resolved.trial_config.data, study_data.table)
+    final = prepare_refit(resolved.trial_config.data, study_data.table)
     planted = data.mean[np.searchsorted(study_data.table.times.to_numpy(), final.times[final.test])]
     told = (planted - final.scaler.target_mean) / final.scaler.target_std
-    refit = Refit(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
+    refit = RefitResult(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
     candidate = cast(Candidate, SimpleNamespace(skill=0.04, at_least=None))  # nothing else of it is looked at
     scored = verification._score(verification._Trained(candidate, final, study_data.ceiling, (refit,) * 3), 1)
     oracle = judged_oracle(data, resolved, study_data)

@@ -231,7 +231,7 @@ def answer() -> Answer:
             target="High, Low",
             first_time=moment,
             last_time=moment,
-            looked_at=moment + timedelta(minutes=len(evaluations.of_study(store, "small"))),
+            looked_at=moment + timedelta(minutes=len(evaluations.verifications_of_study(store, "small"))),
             looked_by="ada@host",
             seeds=[1, 2, 3],
         )
@@ -245,7 +245,7 @@ def answer() -> Answer:
             "seeds": [{"seed": seed} for seed in (1, 2, 3)],
             **report,
         }
-        evaluations.conclude(store, evaluations.begin(store, evaluation), verdict, told)
+        evaluations.finish_evaluation(store, evaluations.start_evaluation(store, evaluation), verdict, told)
 
     return answer
 

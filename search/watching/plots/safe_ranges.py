@@ -103,7 +103,7 @@ def _clamped(view: StudyView) -> list[_Row]:
     return [_one_clamped(clamp) for clamp in view.clamps if clamp.key not in searched]
 
 
-def _one_clamped(clamp: tables.Clamp) -> _Row:
+def _one_clamped(clamp: tables.ClampRow) -> _Row:
     """A fixed value was moved to the nearest bound, so the bound is what is in force."""
     asked, bound = clamp.declared, clamp.effective
     if bound is None:

@@ -26,8 +26,8 @@ from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
 from search.data.study_data import inspect
 from search.errors import RequestError
-from trainer.audit.findings import Audit
-from trainer.data.windows import prepare_final
+from trainer.audit.audit_findings import Audit
+from trainer.data.windows import prepare_refit
 from trainer.rivals.naive import baseline_losses
 
 pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes
@@ -95,7 +95,7 @@ def test_a_random_walk_ends_without_skill(horizon: int) -> None:
 @pytest.mark.parametrize("horizon", [1, 5, 21])
 def test_the_har_baseline_has_its_daily_term_at_every_horizon(horizon: int) -> None:
     study = daily_har(generator(), horizon)
-    data = prepare_final(study.config(), study.table())
+    data = prepare_refit(study.config(), study.table())
     values, future = study.values("lv"), study.future()
     columns = np.column_stack([np.ones(len(values)), *(rolling(values, days) for days in (1, 5, 22))])
     first = len(values) - horizon - len(data.target)

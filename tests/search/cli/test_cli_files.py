@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.chaos_faults.victim import Moment, arm
+from benchmarks.chaos_faults.faulty_worker import Moment, arm
 from search.errors import RequestError
 from search.selection.saving import require_room
 from search.writing import write_whole
@@ -195,7 +195,7 @@ def test_what_a_killed_save_left_is_removed_with_a_sentence_and_the_save_succeed
     before = json.loads(Path("model", "model.json").read_text())
 
     def killed() -> None:
-        arm(Moment("the new model is whole", "trainer.atomic_files:exchange"), signal.SIGKILL)
+        arm(Moment("the new model is whole", "trainer.atomic_files:swap_folders"), signal.SIGKILL)
         write_folder(Path("model"), {"model.json": b"{}"})
 
     process = FORK.Process(target=killed)

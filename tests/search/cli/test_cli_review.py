@@ -10,7 +10,7 @@ import pytest
 
 from search.config.resolve import resolve
 from search.data.study_data import load, most_epochs
-from storage.masking import masked
+from storage.masking import mask_passwords
 from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.source import read_table
@@ -74,7 +74,9 @@ def test_an_export_of_other_safe_ranges_says_so_when_it_is_not_reproduced(
 
 def test_a_password_is_masked_and_the_sentence_around_it_stays() -> None:
     sentence = "mysql://u:secret@h/db: not supported; use postgresql://USER@HOST/DATABASE"
-    assert masked(sentence) == "mysql://u:***@h/db: not supported; use postgresql://USER@HOST/DATABASE"
+    assert (
+        mask_passwords(sentence) == "mysql://u:***@h/db: not supported; use postgresql://USER@HOST/DATABASE"
+    )
 
 
 def test_the_longest_trial_that_is_searched_sets_the_looks(write_study: "WriteStudy") -> None:

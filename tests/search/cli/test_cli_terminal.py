@@ -596,7 +596,7 @@ def test_the_path_of_a_file_that_has_no_room_stands_on_a_line_of_its_own(
 
 def test_the_end_of_a_key_is_enough_if_it_is_the_end_of_one() -> None:
     act = (Layer.BASE, "base.yaml:1", 1, 1, "")
-    keys = (LR, f"space.{LR}", "training.patience", "storage.patience")
+    keys = (LR, f"space.{LR}", "training.patience", "storage.retry")
     settings = [_setting(act, key=key) for key in keys]
     assert find_setting(settings, "learning_rate", "s").key == LR
     assert find_setting(settings, "space.learning_rate", "s").key == f"space.{LR}"

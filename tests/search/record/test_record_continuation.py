@@ -31,7 +31,7 @@ class Begun:
 
     @property
     def stacks(self) -> Stacks:
-        return query.setting_stacks(self.store, self.name)
+        return query.setting_layers(self.store, self.name)
 
     def changes(self, *sets: str, stacks: Stacks | None = None, content: str | None = None) -> list[str]:
         present = resolve(self.resolved.path, sets)

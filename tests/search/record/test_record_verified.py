@@ -52,9 +52,9 @@ def test_the_newest_answer_counts(store: Store, answer: "Answer") -> None:
 
 def test_a_scoring_that_broke_off_is_no_answer(store: Store, answer: "Answer") -> None:
     answer(store, 0, "holds", 0.1)
-    (known,) = evaluations.of_study(store, "small")
+    (known,) = evaluations.verifications_of_study(store, "small")
     columns = {c.key: getattr(known, c.key) for c in tables.Evaluation.__table__.columns if c.key != "id"}
-    evaluations.begin(
+    evaluations.start_evaluation(
         store, tables.Evaluation(**columns | {"looked_by": "bob@host", "verdict": None, "report": None})
     )
     found = newest(store, "small")

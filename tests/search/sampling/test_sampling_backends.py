@@ -17,7 +17,7 @@ from search.workers.consistency import disagreements, reconcile
 from search.workers.loop import run
 from search.workers.progress import Silence
 from storage import query, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
 
@@ -69,7 +69,7 @@ def test_the_values_of_a_study_are_those_that_it_has_on_sqlite(
     assert [trial.state for trial in here.optuna.trials] == [TrialState.COMPLETE] * 3
     assert best_trials(here.store, "small", 1)[0].number == min(rows, key=lambda row: row.value or 9).number
     assert disagreements(here.store) == []
-    assert check(here.store) == []
+    assert check_store(here.store) == []
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_death_is_survived(
     assert [row.verdict for row in rows] == left
     assert rows[-1].retry_of == (0 if len(rows) > 1 else None)
     assert disagreements(opened.store) == []
-    assert check(opened.store) == []
-    assert workers.present(opened.store, "small") == []
+    assert check_store(opened.store) == []
+    assert workers.registered_workers(opened.store, "small") == []
 
 
 def test_the_reconciler_settles_what_no_run_has(

@@ -18,7 +18,7 @@ LR = "models.gru.learning_rate"
 
 
 def _setting(done: "Launched", trial: int, key: str = LR) -> Setting:
-    settings = settings_from_rows(query.setting_stacks(done.store, "small", trial))
+    settings = settings_from_rows(query.setting_layers(done.store, "small", trial))
     return next(setting for setting in settings if setting.key == key)
 
 

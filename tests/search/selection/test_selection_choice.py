@@ -13,7 +13,7 @@ from search.errors import AnswerIsNo
 from search.record.validation_rows import ValidationRows, forecasts, validation_rows
 from search.selection.choice import Configuration, bounded, by_bound, choose, judged
 from search.selection.robust import LowerBound
-from storage.tables import Forecast, HeldOut, Trial
+from storage.tables import Forecast, StoredValidationRows, Trial
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_a_study_of_before_there_were_forecasts_is_exported_by_value_and_says_so
     best = min(done.trials, key=lambda trial: trial.value or 0.0).number
     for table, because in (
         (Forecast, "there are no forecasts of trial 0 on record"),
-        (HeldOut, "the study was started before forecasts were kept"),
+        (StoredValidationRows, "the study was started before forecasts were kept"),
     ):
         with done.store.session() as session:
             session.execute(delete(table))

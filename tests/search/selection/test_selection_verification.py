@@ -30,7 +30,7 @@ from storage.engine import Store, open_store
 from storage.verdicts import Verdict
 from trainer.data.windows import Dataset
 from trainer.training import loop
-from trainer.training.result import Refit
+from trainer.training.result import RefitResult
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, Launch, WriteStudy
@@ -76,7 +76,7 @@ def test_test_targets_are_in_no_batch_of_any_training(
     path, store = exported
     unpoisoned, untouched = verify(path, store, seeds=1).scored[0], loop.refit
 
-    def poisoned(config: Any, data: Dataset, **how: Any) -> Refit:
+    def poisoned(config: Any, data: Dataset, **how: Any) -> RefitResult:
         data.target[data.train[-1] + data.horizon :] += 100.0
         done = untouched(config, data, **how)
         data.target[data.train[-1] + data.horizon :] -= 100.0
@@ -90,7 +90,7 @@ def test_test_targets_are_in_no_batch_of_any_training(
 def test_a_look_is_on_record_with_who_when_and_what_came_of_it(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=2)
-    (look,) = evaluations.of_study(store, "small")
+    (look,) = evaluations.verifications_of_study(store, "small")
     assert look.looked_by.count("@") == 1
     assert look.seeds == [refit.seed for refit in report.scored[0].refits]
     assert look.verdict == report.scored[0].conclusion.answer
@@ -139,7 +139,7 @@ def test_an_export_that_was_edited_is_not_verified_as_its_trial(exported: Export
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(RequestError, match=r"models\.gru\.hidden_size is 7, was \d+.*section provenance"):
         verify(path, store, seeds=1)
-    assert evaluations.of_study(store, "small") == []
+    assert evaluations.verifications_of_study(store, "small") == []
 
 
 def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
@@ -154,7 +154,7 @@ def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
     )
     with pytest.raises(RequestError, match=r"\d+ test rows at a horizon of 36, and an interval needs 144"):
         verify(path, opened_elsewhere, seeds=1)
-    assert evaluations.of_study(opened_elsewhere, "small") == []
+    assert evaluations.verifications_of_study(opened_elsewhere, "small") == []
 
 
 def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_look_that_breaks_off_while_it_scores_is_on_record(
     monkeypatch.setattr("search.selection.verification.skill_interval", broken)
     with pytest.raises(KeyboardInterrupt):
         verify(path, store, seeds=1)
-    (look,) = evaluations.of_study(store, "small")
+    (look,) = evaluations.verifications_of_study(store, "small")
     assert (look.verdict, look.report) == (None, None)
 
 
@@ -192,7 +192,7 @@ def test_one_that_is_interrupted_before_it_scores_is_not(exported: Exported) -> 
     path, store = exported
     with pytest.raises(Interrupted):
         verify(path, store, seeds=1, progress=Progress(should_stop=lambda: True))
-    assert evaluations.of_study(store, "small") == []
+    assert evaluations.verifications_of_study(store, "small") == []
 
 
 def test_one_that_is_interrupted_while_its_epochs_are_sought_is_no_refusal(
@@ -210,7 +210,7 @@ def test_the_look_is_recorded_where_the_study_file_says(
     path = write_study(space=None, storage={"url": f"sqlite:///{tmp_path / 'named.db'}"})
     ballast("verify", path, "--seeds", 1)
     named = open_store(f"sqlite:///{tmp_path / 'named.db'}", create=False)
-    assert len(evaluations.of_study(named, "small")) == 1
+    assert len(evaluations.verifications_of_study(named, "small")) == 1
     named.close()
 
 
@@ -258,7 +258,7 @@ def test_without_its_study_a_configuration_is_verified_all_the_same(
     report = verify(exported[0], opened_elsewhere, seeds=1)
     assert isinstance(report.evidence, str)
     assert "study 'small' is not in" in report.evidence
-    assert len(evaluations.of_study(opened_elsewhere, "small")) == 1
+    assert len(evaluations.verifications_of_study(opened_elsewhere, "small")) == 1
 
 
 def test_a_configuration_of_no_study_is_trained_once_to_find_its_epochs(
@@ -275,7 +275,7 @@ def test_what_is_not_accepted_is_not_verified(write_study: "WriteStudy", opened_
     path = write_study(leak=True, space=None, models={"gru": {"learning_rate": 1e-2}})
     with pytest.raises(AnswerIsNo, match="only what trains can be verified"):
         verify(path, opened_elsewhere, seeds=1)
-    assert evaluations.of_study(opened_elsewhere, "small") == []
+    assert evaluations.verifications_of_study(opened_elsewhere, "small") == []
 
 
 def test_the_record_alone_gives_every_trial_its_value_and_the_study_its_evidence(exported: Exported) -> None:
@@ -439,7 +439,7 @@ def table(strength: float) -> pd.DataFrame:
 def test_what_was_only_compared_is_marked_on_record(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=1, top=2)
-    first, second = evaluations.of_study(store, "small")
+    first, second = evaluations.verifications_of_study(store, "small")
     assert first.report is not None
     assert second.report is not None
     assert (first.report["asked_for"], second.report["asked_for"]) == (True, False)
@@ -470,13 +470,13 @@ def test_a_target_that_hardly_moves_in_the_test_rows_is_refused_before_the_evalu
     assert told.code == 2
     assert len(told.told) == 1
     assert "rows in which the target varies" in told.told[0]
-    assert evaluations.of_study(done.store, "small") == []
+    assert evaluations.verifications_of_study(done.store, "small") == []
 
 
 def test_an_evaluation_counts_itself_where_the_rows_on_record_are_not_known_again(exported: Exported) -> None:
     path, store = exported
     verify(path, store, seeds=1)
-    (look,) = evaluations.of_study(store, "small")
+    (look,) = evaluations.verifications_of_study(store, "small")
     assert number_of(look, []) == 1
 
 
@@ -486,8 +486,8 @@ def test_a_second_verification_says_that_the_first_one_refuted_it(
 ) -> None:
     path, store = exported
     first = verify(path, store, seeds=2)
-    (look,) = evaluations.of_study(store, "small")
-    evaluations.conclude(store, look.id, "does not hold", first.to_json())
+    (look,) = evaluations.verifications_of_study(store, "small")
+    evaluations.finish_evaluation(store, look.id, "does not hold", first.to_json())
     again = verify(path, store, seeds=1)
     unsure = replace(again.scored[0], conclusion=Conclusion(Answer.CANNOT_TELL, "rows are few"))
     print_report(replace(again, scored=(unsure,)))

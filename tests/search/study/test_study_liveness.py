@@ -74,32 +74,32 @@ def test_a_worker_that_nobody_has_entered_is_lost_two_looks_later() -> None:
 
 def test_a_worker_is_entered_while_it_works_and_no_longer(store: Store) -> None:
     with Attendance(store, "small", this_worker(), "cpu") as attendance:
-        (entered,) = workers.present(store, "small")
+        (entered,) = workers.registered_workers(store, "small")
         assert (entered.worker, entered.device) == (attendance.worker, "cpu")
-    assert workers.present(store, "small") == []
+    assert workers.registered_workers(store, "small") == []
 
 
 def test_a_worker_that_leaves_its_trial_behind_counts_until_others_have_settled_it(store: Store) -> None:
     with pytest.raises(KeyboardInterrupt), Attendance(store, "small", this_worker()):
         raise KeyboardInterrupt
-    assert [worker.worker for worker in workers.present(store, "small")] == [this_worker()]
+    assert [worker.worker for worker in workers.registered_workers(store, "small")] == [this_worker()]
 
 
 def test_a_worker_that_gives_up_between_two_trials_leaves(store: Store) -> None:
     with pytest.raises(AnswerIsNo), Attendance(store, "small", this_worker()):
         raise AnswerIsNo("3 configurations failed in a row")
-    assert workers.present(store, "small") == []
+    assert workers.registered_workers(store, "small") == []
 
 
 def test_its_heart_beats_and_it_hears_others_stand_still(store: Store) -> None:
-    workers.join(store, "small", ELSEWHERE)
+    workers.register_worker(store, "small", ELSEWHERE)
     with Attendance(store, "small", this_worker(), interval=0.02, misses=3) as attendance:
         assert not attendance.is_gone(ELSEWHERE)
         deadline = time.monotonic() + 30
         while not attendance.is_gone(ELSEWHERE) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert attendance.is_gone(ELSEWHERE)
-        assert max(worker.beats for worker in workers.present(store, "small")) >= 3
+        assert max(worker.beats for worker in workers.registered_workers(store, "small")) >= 3
 
 
 def test_a_process_of_this_machine_is_looked_at_itself(store: Store) -> None:

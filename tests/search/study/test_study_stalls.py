@@ -48,17 +48,17 @@ def test_a_study_without_a_worker_is_left_after_some_seconds(store: Store) -> No
 
 
 def test_a_worker_that_was_killed_here_is_none(store: Store) -> None:
-    workers.join(store, "small", f"{this_machine()}:4194304:1")
+    workers.register_worker(store, "small", f"{this_machine()}:4194304:1")
     assert at_work(store, "small") == []
     assert len(list(looks(Vigil(store, "small", Clock())))) == round(ALONE_S / INTERVAL_S) + 1
 
 
 @pytest.mark.parametrize("worker", [ELSEWHERE, this_worker()], ids=["elsewhere", "here"])
 def test_a_worker_without_a_beat_is_lost_after_a_minute_and_not_before(store: Store, worker: str) -> None:
-    workers.join(store, "small", worker)
+    workers.register_worker(store, "small", worker)
     vigil = Vigil(store, "small", Clock())
     for _ in range(50):
-        workers.beat(store, "small", worker)
+        workers.record_heartbeat(store, "small", worker)
         assert not vigil.look()
     assert len(list(looks(vigil))) == round(LOST_S / INTERVAL_S)
 

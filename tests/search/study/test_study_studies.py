@@ -14,7 +14,7 @@ from search.sampling.optuna_storage import optuna_storage
 from search.study.studies import open_study
 from search.workers.consistency import disagreements
 from storage import query
-from storage.check import check
+from storage.check import check_store
 from storage.engine import open_store
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def test_n_trials_are_those_of_the_study_and_not_of_each_run(
 def test_both_parts_of_the_store_agree_after_a_run(write_study: "WriteStudy", launch: "Launch") -> None:
     done = launch(write_study())
     assert disagreements(done.store) == []
-    assert check(done.store) == []
+    assert check_store(done.store) == []
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "qmc"])

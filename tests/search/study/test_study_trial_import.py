@@ -116,7 +116,7 @@ class Desk:
 
     def lying_in(self, resolved: ResolvedStudy, data: StudyData, old: str) -> dict[int, Mapping[str, Any]]:
         """The old trials that lie in a study, with their values of what it searches."""
-        row, stacks = query.study(self.store, old), query.setting_stacks(self.store, old)
+        row, stacks = query.study(self.store, old), query.setting_layers(self.store, old)
         found = taken_over(resolved, row, stacks, query.trials(self.store, old), data.table.sha256)
         return {taken.trial.number: taken.params for taken in found}
 
@@ -153,8 +153,8 @@ def _finding(study: str, trial: int) -> tables.Finding:
     )
 
 
-def _cut(study: str, trial: int) -> tables.Setting:
-    return tables.Setting(
+def _cut(study: str, trial: int) -> tables.SettingRow:
+    return tables.SettingRow(
         study=study,
         trial=trial,
         key=RATE,
@@ -343,7 +343,7 @@ def test_the_record_has_all_that_is_known_of_what_was_taken_over(desk: Desk, old
     assert [e.validation_loss for e in query.epochs(desk.store, "new", 1)] == [0.8, 0.9]
     (finding,) = query.findings(desk.store, "new")
     assert (finding.trial, finding.value, finding.message) == (2, math.inf, "the loss exploded")
-    stack = query.setting_stacks(desk.store, "new", 2)[RATE]
+    stack = query.setting_layers(desk.store, "new", 2)[RATE]
     assert [(row.layer, row.effective) for row in stack][-2:] == [("sampled", 4e-3), ("guard", 1e-3)]
     assert stack[-2].reason == "taken over from trial 4 of study 'old'"
 

@@ -27,7 +27,7 @@ from search.workers.consistency import disagreements
 from search.workers.loop import run
 from search.workers.progress import Silence
 from storage import query, tables, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.errors import StudyExists, StudyUnknown
 
@@ -90,7 +90,7 @@ def test_a_deleted_study_leaves_nothing_but_what_it_has_scored(
     with pytest.raises(StudyUnknown):
         query.study(store, "small")
     assert optuna.get_all_study_names(optuna_storage(store)) == []
-    assert check(store) == []
+    assert check_store(store) == []
     assert disagreements(store) == []
     again = launched(path)
     assert [row.number for row in query.trials(store, again.name)] == [0, 1]
@@ -175,7 +175,7 @@ def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
     write_study: "WriteStudy", launched: Run, store: Store
 ) -> None:
     launched(write_study(study={"trials": 1}))
-    workers.join(store, "small", "elsewhere:1:2")
+    workers.register_worker(store, "small", "elsewhere:1:2")
     with pytest.raises(
         RequestError, match=r"1 workers are at work on study 'small': elsewhere:1:2; end them"
     ):
@@ -184,7 +184,7 @@ def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
         rename_study(store, "small", "other")
     rename_study(store, "small", "other", force=True)
     delete_study(store, "other", force=True)
-    assert workers.present(store, "other") == []
+    assert workers.registered_workers(store, "other") == []
 
 
 def test_a_deletion_that_was_killed_has_changed_nothing(
@@ -278,7 +278,7 @@ def test_a_renamed_study_is_the_same_under_its_new_name(
     assert all(Path(each.path).is_file() for each in query.artifacts(store, "new 'name'"))
     with pytest.raises(StudyUnknown):
         query.study(store, "small")
-    assert check(store) == []
+    assert check_store(store) == []
     assert disagreements(store) == []
     assert query.current_name(store, "small") == "new 'name'"
     launched(path, "study.name=\"new 'name'\"", "study.trials=3")
@@ -287,7 +287,7 @@ def test_a_renamed_study_is_the_same_under_its_new_name(
     taken = [row for row in query.trials(store, "child") if row.source_study is not None]
     assert {row.source_study for row in taken} == {"new 'name'"}
     assert len({row.source_trial for row in taken}) == len(taken), "nothing is taken over twice"
-    assert query.setting_stacks(store, "new 'name'")["study.name"][-1].origin == "ballast rename"
+    assert query.setting_layers(store, "new 'name'")["study.name"][-1].origin == "ballast rename"
 
 
 def test_a_name_that_either_part_has_is_refused(

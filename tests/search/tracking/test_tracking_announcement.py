@@ -39,7 +39,7 @@ def test_a_study_that_is_not_here_or_was_not_verified_is_left_alone(store: Store
 def test_where_mlflow_is_away_the_command_that_sends_it_later_is_told(store: Store, answer: "Answer") -> None:
     answer(store, 0, "does not hold")
     uri = "http://127.0.0.1:1"
-    act = tables.Setting(
+    act = tables.SettingRow(
         study="small",
         key="tracking.mlflow.uri",
         position=9,

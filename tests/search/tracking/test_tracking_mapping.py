@@ -143,7 +143,7 @@ def test_the_study_is_told_with_its_newest_answer_its_rivals_and_both_noise_floo
     store = launch(write_study()).store
 
     def told() -> tuple[dict[str, str], dict[str, float]]:
-        found = mapping.study_told(summarise(store, "small"), query.data(store, "small"), NOON)
+        found = mapping.study_told(summarise(store, "small"), query.data_fingerprint(store, "small"), NOON)
         return dict(found.tags), {point.key: point.value for point in found.points}
 
     record.set_study_facts(store, "small", {"strongest_rival": None})

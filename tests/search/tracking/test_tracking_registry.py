@@ -13,7 +13,7 @@ from search.data.study_data import load
 from search.selection.rerun import rerun
 from storage import query
 from storage.engine import Store
-from trainer.inference.serving import windows
+from trainer.inference.forecaster import stack_windows
 from trainer.models.network import GRUForecaster
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_a_registered_model_forecasts_as_the_trial_did(
     assert weights is not None
     ours.load_state_dict(dict(weights))
     rows = data.validation  # more than the model was traced with
-    x = torch.from_numpy(windows(data, rows))
+    x = torch.from_numpy(stack_windows(data, rows))
     loaded = mlflow.pytorch.load_model("models:/vol/1")
     with torch.no_grad():
         forecasts = loaded(x)

@@ -65,7 +65,7 @@ def test_a_study_is_an_experiment_and_a_trial_is_a_run_below_its_own(
     assert study.info.status == "FINISHED"
     assert study.data.tags[STUDY] == "small"
     assert study.data.tags[CREATED_AT] == record.created_at.isoformat()
-    assert study.data.params["data_sha256"] == query.data(store, "small").sha256
+    assert study.data.params["data_sha256"] == query.data_fingerprint(store, "small").sha256
     assert float(study.data.params["baseline_loss"]) == record.facts["baseline"]["loss"]
     assert (study.data.metrics["trials_accepted"], study.data.metrics["trials_failed"]) == (2, 0)
     assert "No skill shown" in study.data.tags["mlflow.note.content"]

@@ -124,10 +124,10 @@ def test_a_study_that_somebody_is_at_work_on_goes_on_there(
     store: Store, uri: str, client: "MlflowClient"
 ) -> None:
     ask_for_more(store, 5)
-    workers.join(store, "small", "another-host-00000000:7:7")
+    workers.register_worker(store, "small", "another-host-00000000:7:7")
     assert send_once(store, "small", uri).there == 2
     assert study_of(client).status == "RUNNING"
-    workers.leave(store, "small", "another-host-00000000:7:7")
+    workers.unregister_worker(store, "small", "another-host-00000000:7:7")
     assert send_once(store, "small", uri).there == 2
     assert study_of(client).status == "KILLED"
 

@@ -90,7 +90,7 @@ def a_view(
     epochs: Mapping[int, Sequence[tables.Epoch]] | None = None,
     findings: Sequence[tables.Finding] = (),
     space: Sequence[Searched] = (LOG_RATE, FEW_UNITS),
-    clamps: Sequence[tables.Clamp] = (),
+    clamps: Sequence[tables.ClampRow] = (),
     baseline: str = "har",
 ) -> StudyView:
     facts = {"baseline": {"name": baseline, "loss": 0.6}, "skill_ceiling": 0.3, "horizon": 1}
@@ -210,7 +210,7 @@ def test_whatever_the_numbers_no_figure_has_one_that_is_not_finite(
 def test_text_of_users_is_no_html() -> None:
     evil = "<script>alert(1)</script>&<b>"
     space = [searched("data.x", {"choices": [evil, "mean"]}, Choices(("mean",)))]
-    clamp = tables.Clamp(study="s", key=evil, declared=evil, effective="x", reason="", origin="")
+    clamp = tables.ClampRow(study="s", key=evil, declared=evil, effective="x", reason="", origin="")
     findings = [a_finding(0, kind=evil, action="stop")]
     view = a_view(
         [a_trial(0, params={"data.x": evil})], space=space, baseline=evil, findings=findings, clamps=[clamp]
@@ -467,7 +467,7 @@ def test_safe_ranges_tell_the_true_ends_and_draw_them_on_one_scale() -> None:
 
 def test_a_fixed_value_that_was_clamped_has_a_row_of_its_own() -> None:
     clamps = [
-        tables.Clamp(study="s", key=key, declared=asked, effective=effective, reason="", origin="")
+        tables.ClampRow(study="s", key=key, declared=asked, effective=effective, reason="", origin="")
         for key, asked, effective in (
             ("training.max_grad_norm", 5.0, 1.0),
             ("training.mixed_precision", True, False),

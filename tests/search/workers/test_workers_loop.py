@@ -292,7 +292,7 @@ def test_the_guard_cuts_the_learning_rate_and_the_cut_is_the_topmost_layer(
     done = launch(write_study(), "study.trials=1")
     (row,) = done.trials
     assert row.verdict is Verdict.ACCEPTED
-    stacks = query.setting_stacks(done.store, "small", 0)
+    stacks = query.setting_layers(done.store, "small", 0)
     (setting,) = [s for s in settings_from_rows(stacks) if s.key == LR]
     sampled = row.params[LR]
     assert [act.layer for act in setting.overrides] == ["default", "base", "sampled", "sampled", "guard"]

@@ -24,7 +24,7 @@ from search.workers import objective, recovery
 from search.workers.consistency import disagreements
 from search.workers.progress import Silence
 from storage import query, record, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import open_store
 from storage.verdicts import Verdict
 from tests.search.conftest import ENDLESS
@@ -86,7 +86,7 @@ def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(
     values = [row.value for row in done.trials if row.verdict is Verdict.ACCEPTED]
     assert values == [trial.value for trial in done.study.optuna.trials if trial.value is not None]
     assert disagreements(done.store) == []
-    assert check(done.store) == []
+    assert check_store(done.store) == []
 
 
 def test_a_death_between_queue_and_optuna_does_not_queue_twice(
@@ -192,20 +192,20 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
 ) -> None:
     study = launch(write_study(), should_stop=lambda: True).study
     dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
-    workers.claim(study.store, study.name, dead)
+    workers.claim_trial(study.store, study.name, dead)
     books.start(study.books, dead, asking.ask(study.optuna, section, space, dead).trial)
     genuine, seen = books.conclude, []
 
     def conclude(*arguments: Any, **named: Any) -> None:
         """Meanwhile another one looks."""
         recovery.recover(study.books, "quicker:1:1", lambda worker: worker == dead)
-        seen.append([worker.busy for worker in workers.present(study.store, study.name)])
+        seen.append([worker.busy for worker in workers.registered_workers(study.store, study.name)])
         genuine(*arguments, **named)
 
     monkeypatch.setattr(recovery, "conclude", conclude)
     recovery.recover(study.books, "slower:1:1", lambda worker: worker == dead)
     assert seen == [[True]]
-    assert workers.present(study.store, study.name) == []
+    assert workers.registered_workers(study.store, study.name) == []
 
 
 def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
@@ -213,7 +213,7 @@ def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
 ) -> None:
     study = launch(write_study(), should_stop=lambda: True).study
     dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
-    workers.claim(study.store, study.name, dead)
+    workers.claim_trial(study.store, study.name, dead)
 
     def is_gone(worker: str) -> bool:
         """It has asked for a trial a moment before."""
@@ -222,7 +222,7 @@ def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
         return worker == dead
 
     assert recovery.recover(study.books, "alive:1:1", is_gone) == [0]
-    assert workers.present(study.store, study.name) == []
+    assert workers.registered_workers(study.store, study.name) == []
     assert [trial.state for trial in study.optuna.trials] == [TrialState.FAIL, TrialState.WAITING]
 
 
@@ -246,8 +246,8 @@ def test_a_worker_whose_place_was_given_to_another_starts_no_trial(
     store, name, stopped = launch(path, should_stop=lambda: True).store, "small", []
 
     def ask(*arguments: Any) -> Any:
-        workers.leave(store, name, this_worker())
-        assert workers.claim(store, name, "another:1:1").granted
+        workers.unregister_worker(store, name, this_worker())
+        assert workers.claim_trial(store, name, "another:1:1").granted
         stopped.append(True)
         return asking.ask(*arguments)
 

@@ -12,7 +12,7 @@ from search.workers import objective
 from search.workers.consistency import disagreements
 from search.workers.recovery import recover
 from storage import query, record, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import open_store
 from storage.verdicts import Verdict
 
@@ -67,7 +67,7 @@ def test_a_trial_that_somebody_else_ended_in_optuna_comes_to_an_end_on_our_recor
     assert (done.trials[0].verdict, done.trials[0].reasons) == (Verdict.FAILED, ["ended_elsewhere"])
     assert done.end.done == 1
     assert disagreements(done.store) == []
-    assert check(done.store) == []
+    assert check_store(done.store) == []
 
 
 def test_one_configuration_that_always_fails_does_not_end_the_study(
@@ -149,8 +149,8 @@ def test_status_names_no_worker_that_was_killed(
 ) -> None:
     store = launch(write_study(study={"trials": 1})).store
     machine, pid, _ = this_worker().split(":")
-    workers.join(store, "small", f"{machine}:{pid}:0")
-    workers.join(store, "small", ELSEWHERE)
+    workers.register_worker(store, "small", f"{machine}:{pid}:0")
+    workers.register_worker(store, "small", ELSEWHERE)
     told = ballast("status", "small").out
     assert ELSEWHERE.rpartition(":")[0] in told
     assert f"{machine}:{pid}" not in told

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer.data.windows import Dataset
-from trainer.rivals.naive import begun_terms, har_terms, seasonal
+from trainer.rivals.flat_windows import flat_windows, latest_rows
+from trainer.rivals.naive import har_terms, partial_target_terms, seasonal
 from trainer.rivals.regressors import Floats, Rows, har_spans, lagged, trailing_mean
 from trainer.rivals.ridge import ridge
-from trainer.rivals.windows import flat_windows, latest
 
 _LAGS = 10
 """Single values of the one-row series that count as known, the latest ones."""
@@ -23,7 +23,7 @@ _MOST_PAIRED = 20
 """Most features of which products are formed: 190 of them, as many regressors as a few windows give."""
 
 
-def known_terms(data: Dataset) -> Floats:
+def history_terms(data: Dataset) -> Floats:
     """Regressors (T, K) made of the target's own history, all known at their row.
 
     The last values of the one-row series, its means over the last rows, and the distance of its last value
@@ -42,18 +42,18 @@ def known_terms(data: Dataset) -> Floats:
             falls = np.minimum(returns, 0.0)
             terms += [trailing_mean(falls, span) for span in har]
     else:
-        terms += begun_terms(data)
+        terms += partial_target_terms(data)
     if data.history.per_day > 1:
         terms.append(seasonal(data))
     return np.column_stack(terms)
 
 
-def known_rows(data: Dataset, terms: Floats, rows: Rows) -> Rows:
+def rows_with_history(data: Dataset, terms: Floats, rows: Rows) -> Rows:
     """Those of `rows` with all `terms` and a whole window."""
     return rows[(rows >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
 
 
-def regressors(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows) -> Floats:
+def history_and_windows(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows) -> Floats:
     """History and windows of some features, (rows, K + seq_len · F + F + pairs).
 
     Each feature has the magnitude of its last value beside its window, each pair the product of both: a value
@@ -67,7 +67,7 @@ def regressors(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows
     return np.hstack([terms[rows], flat, np.abs(last), last[:, one] * last[:, other]])
 
 
-def forecast(
+def ridge_forecast(
     data: Dataset,
     terms: Floats,
     features: Sequence[int],
@@ -80,6 +80,6 @@ def forecast(
     `target` (T,) is another target than that of the data.
     """
     values = data.target.astype(np.float64) if target is None else target
-    train = latest(train, regressors(data, terms, features, rows[:1]).shape[1])
-    x, x_new = (regressors(data, terms, features, each) for each in (train, rows))
+    train = latest_rows(train, history_and_windows(data, terms, features, rows[:1]).shape[1])
+    x, x_new = (history_and_windows(data, terms, features, each) for each in (train, rows))
     return ridge(x, values[train], x_new, gap=data.horizon)

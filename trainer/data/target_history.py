@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, Feature, Series
-from trainer.data.constancy import is_constant
+from trainer.config import DataConfig, DerivedColumn, Feature
+from trainer.data.constant_columns import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from trainer.data.features import BuiltSeries
+    from trainer.data.features import FeaturesAndTarget
     from trainer.data.source import Table
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ _SLOTS_PER_BAR = 2
 
 
 @dataclass(frozen=True)
-class History:
+class TargetHistory:
     """Arrays of T rows, aligned with those of a Dataset; nothing in them is scaled or clipped.
 
     `own` (T,) is the one-row series of the target in its own unit: its value at t is known at t. Leading
@@ -49,13 +49,13 @@ class History:
     begun: Floats | None = None
 
 
-def history_of(config: DataConfig, table: "Table", built: "BuiltSeries") -> History:
+def target_history(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> TargetHistory:
     """The history at rows `built.first` to `built.stop` of a table."""
     rows = slice(built.first, built.stop)
     own, begun = _own(config, table, built), _begun(config, table, built)
     returns = _returns(config, table, built, own)
-    slots, per_day = slots_of(table.times, table.offsets)
-    return History(
+    slots, per_day = bars_of_day(table.times, table.offsets)
+    return TargetHistory(
         own=own[rows],
         returns=None if returns is None else returns[rows],
         slots=slots[rows],
@@ -64,7 +64,7 @@ def history_of(config: DataConfig, table: "Table", built: "BuiltSeries") -> Hist
     )
 
 
-def slots_of(
+def bars_of_day(
     times: "pd.DatetimeIndex", offsets: npt.NDArray[np.int64] | None = None
 ) -> tuple[npt.NDArray[np.int64], int]:
     """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days).
@@ -85,12 +85,12 @@ def slots_of(
     return slots.astype(np.int64), per_day
 
 
-def _own(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats:
+def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats:
     """The one-row series of the target, (rows of the table,)."""
-    from trainer.data.features import abs_log_return, lag, log_return, shift_of
+    from trainer.data.features import abs_log_return, lag, log_return, target_shift
 
     target = config.target
-    if target.transform == "raw" and target.column is not None and shift_of(target) == 0:
+    if target.transform == "raw" and target.column is not None and target_shift(target) == 0:
         # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
         return lag(built.unshifted, target.horizon)
     features = {feature.name: feature for feature in config.features}
@@ -107,7 +107,7 @@ def _own(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats:
     return built.unshifted
 
 
-def _begun(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats | None:
+def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats | None:
     """The part of the target that is known at each row, (rows of the table,); None where there is none."""
     from trainer.data.features import TRANSFORMS
 
@@ -119,27 +119,27 @@ def _begun(config: DataConfig, table: "Table", built: "BuiltSeries") -> Floats |
     return TRANSFORMS[target.transform](_input(target, table, built), window=known)
 
 
-def _unrolled(series: Series, features: Mapping[str, Feature]) -> tuple[Series, str | None]:
+def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[DerivedColumn, str | None]:
     """The series below all rolling means and lags, and its name where it is a feature."""
     name: str | None = None
     while series.transform in ("rolling_mean", "lag", "raw"):
         if series.of is None:
-            return (series if series.transform == "raw" else Series(column=series.column)), name
+            return (series if series.transform == "raw" else DerivedColumn(column=series.column)), name
         name, series = series.of, features[series.of]
     return series, name
 
 
-def _input(series: Series, table: "Table", built: "BuiltSeries") -> Floats:
+def _input(series: DerivedColumn, table: "Table", built: "FeaturesAndTarget") -> Floats:
     """What a series of one input is made from."""
     values = built.features[series.of] if series.of is not None else table.frame[series.column]
     return values.to_numpy(np.float64)
 
 
-def _is_return(series: Series, features: Mapping[str, Feature]) -> bool:
+def _is_return(series: DerivedColumn, features: Mapping[str, Feature]) -> bool:
     return series.of is not None and features[series.of].transform == "log_return"
 
 
-def _returns(config: DataConfig, table: "Table", built: "BuiltSeries", own: Floats) -> Floats | None:
+def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own: Floats) -> Floats | None:
     """One-row log returns: the target's own, else those that it is made of, else those of the feature whose
     size goes best with `own`, as a feature can be the return of another asset.
     """

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat, field_validator
 
 from trainer.config import Section
-from trainer.data.constancy import is_constant
-from trainer.data.features import BuiltSeries
+from trainer.data.constant_columns import is_constant
+from trainer.data.features import FeaturesAndTarget
 from trainer.data.windows import Dataset
 
 Floats = npt.NDArray[np.float64]
@@ -27,15 +27,15 @@ YEAR = 250
 HALF = 0.5
 MONTH = 22
 """Rows of the stretch whose movement is compared with the quietest one in training."""
-QUIETER = 0.1
+QUIET_SHARE = 0.1
 """The share of that movement below which the numbers are small because of their unit, not of the market."""
-SPACING = 2.0
+MAX_SPACING_RATIO = 2.0
 """Rows may follow each other this many times faster or slower than in training."""
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 _MEDIAN = "0.5"
 
 
-class FeatureLook(Section):
+class FeatureStatistics(Section):
     """What one feature looked like in the training rows, before scaling, in its own unit.
 
     `mean` and `std` (population) are the scaler's. `quietest` is the smallest mean of |x[t] − x[t−1]| over
@@ -59,7 +59,7 @@ class FeatureLook(Section):
 
 
 @dataclass(frozen=True)
-class Misfit:
+class InputDrift:
     """Why a feature, or the times, do not fit; `until` is the last row (0-based) of the worst stretch.
 
     `found` was measured there, and `limit` is the bound that it passed.
@@ -72,9 +72,9 @@ class Misfit:
     limit: float
 
 
-def look_at(name: str, values: Floats, *, mean: float, std: float) -> FeatureLook:
+def feature_statistics(name: str, values: Floats, *, mean: float, std: float) -> FeatureStatistics:
     """The look of the training rows `values`, (n,), finite, n > MONTH."""
-    return FeatureLook(
+    return FeatureStatistics(
         name=name,
         mean=mean,
         std=std,
@@ -85,55 +85,55 @@ def look_at(name: str, values: Floats, *, mean: float, std: float) -> FeatureLoo
     )
 
 
-def share_outside(look: FeatureLook, values: Floats) -> float:
+def share_outside(look: FeatureStatistics, values: Floats) -> float:
     """Share of `values`, (n,), beyond anything in the training rows; 0 to 1."""
     return float(((values < look.min) | (values > look.max)).mean())
 
 
-def looks_at(built: BuiltSeries, data: Dataset) -> tuple[FeatureLook, ...]:
+def training_statistics(built: FeaturesAndTarget, data: Dataset) -> tuple[FeatureStatistics, ...]:
     """The look of each feature in the rows that the scaler of `data`, made of `built`, is fitted on."""
     rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
     moments = zip(data.scaler.feature_mean.tolist(), data.scaler.feature_std.tolist(), strict=True)
     return tuple(
-        look_at(name, values, mean=mean, std=std)
+        feature_statistics(name, values, mean=mean, std=std)
         for name, values, (mean, std) in zip(data.feature_names, rows.T, moments, strict=True)
     )
 
 
-def misfits(
-    looks: Sequence[FeatureLook], spaced: float, features: Floats, times: npt.NDArray[np.datetime64]
-) -> list[Misfit]:
+def input_drifts(
+    looks: Sequence[FeatureStatistics], spaced: float, features: Floats, times: npt.NDArray[np.datetime64]
+) -> list[InputDrift]:
     """Why rows of `features` (n, F), finite, at `times` (n,) are not of what was trained on, rows of these
     looks that were `spaced` seconds apart. `predict` refuses for it, and the audit warns of it.
     """
-    found = [misfit(look, values) for look, values in zip(looks, features.T, strict=True)]
-    found.append(misfit_of_spacing(spaced, times))
+    found = [feature_drift(look, values) for look, values in zip(looks, features.T, strict=True)]
+    found.append(spacing_drift(spaced, times))
     return [odd for odd in found if odd is not None]
 
 
-def misfit(look: FeatureLook, values: Floats) -> Misfit | None:
+def feature_drift(look: FeatureStatistics, values: Floats) -> InputDrift | None:
     """Why the rows `values`, (n,), finite, are not of what the model was trained on; None if they may be."""
     return _elsewhere(look, values) or _too_quiet(look, values)
 
 
-def spacing(times: npt.NDArray[np.datetime64]) -> float:
+def row_spacing(times: npt.NDArray[np.datetime64]) -> float:
     """Seconds from row to row, the median of ascending times (n,), n > 1."""
     return float(np.median(np.diff(times.astype("datetime64[ns]").astype(np.int64))) / 1e9)
 
 
-def misfit_of_spacing(trained: float, times: npt.NDArray[np.datetime64]) -> Misfit | None:
+def spacing_drift(trained: float, times: npt.NDArray[np.datetime64]) -> InputDrift | None:
     """Why rows at `times` do not follow each other as those in training; one row alone always does."""
     if len(times) < 2:
         return None
-    found = spacing(times)
-    if trained / SPACING <= found <= trained * SPACING:
+    found = row_spacing(times)
+    if trained / MAX_SPACING_RATIO <= found <= trained * MAX_SPACING_RATIO:
         return None
     message = f"rows are {_duration(found)} apart, {_duration(trained)} in training (medians)"
-    limit = trained * SPACING if found > trained else trained / SPACING
-    return Misfit("the times", message, len(times) - 1, found, limit)
+    limit = trained * MAX_SPACING_RATIO if found > trained else trained / MAX_SPACING_RATIO
+    return InputDrift("the times", message, len(times) - 1, found, limit)
 
 
-def _elsewhere(look: FeatureLook, values: Floats) -> Misfit | None:
+def _elsewhere(look: FeatureStatistics, values: Floats) -> InputDrift | None:
     """Most rows of a year lie far outside the range: another unit, or a level that has drifted away."""
     margin = WIDENED * (look.max - look.min)
     low, high = look.min - margin, look.max + margin
@@ -147,22 +147,22 @@ def _elsewhere(look: FeatureLook, values: Floats) -> Misfit | None:
         f"{look.name} lies outside {low:.4g} to {high:.4g} in {shares[worst]:.0%} of {stretch} rows (their "
         f"median is {median:.4g}, and {look.quantiles[_MEDIAN]:.4g} in training)"
     )
-    return Misfit(look.name, message, worst + stretch - 1, float(shares[worst]), HALF)
+    return InputDrift(look.name, message, worst + stretch - 1, float(shares[worst]), HALF)
 
 
-def _too_quiet(look: FeatureLook, values: Floats) -> Misfit | None:
+def _too_quiet(look: FeatureStatistics, values: Floats) -> InputDrift | None:
     """A signed feature in a larger unit stays within its range, but hardly moves in it."""
     if len(values) <= MONTH:
         return None
     moved = _movement(values)
     worst = int(moved.argmin())
-    if moved[worst] >= QUIETER * look.quietest:
+    if moved[worst] >= QUIET_SHARE * look.quietest:
         return None
     message = (
         f"{look.name} moves by {moved[worst]:.3g} a row over {MONTH} rows, and never by less than "
         f"{look.quietest:.3g} in training"
     )
-    return Misfit(look.name, message, worst + MONTH, float(moved[worst]), QUIETER * look.quietest)
+    return InputDrift(look.name, message, worst + MONTH, float(moved[worst]), QUIET_SHARE * look.quietest)
 
 
 def _movement(values: Floats) -> Floats:

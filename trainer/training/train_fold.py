@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from trainer.training.batches import Batch
-from trainer.training.evidence import explain_step
+from trainer.training.fault_location import explain_step
 from trainer.training.guard import Detection, StepSignals, detect_freeze, detect_step, intervene, stop
 from trainer.training.result import Action, Outcome
-from trainer.training.schedule import pace
-from trainer.training.trial import Fold, Trial
+from trainer.training.schedule import learning_rate_factor
+from trainer.training.training_state import Fold, TrainingState
 
 
-class Stop(Exception):
+class StopTraining(Exception):
     """Ends a trial, with the outcome that it has."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -20,7 +20,7 @@ class Stop(Exception):
 
 
 @dataclass
-class Sums:
+class EpochSums:
     """Over the good steps of one epoch of a fold; a bad step never enters them."""
 
     loss: float = 0.0
@@ -42,23 +42,23 @@ class Sums:
 
 
 def train_fold(
-    trial: Trial, fold: Fold, epoch: int, deadline: float, should_stop: Callable[[], bool]
-) -> Sums:
+    trial: TrainingState, fold: Fold, epoch: int, deadline: float, should_stop: Callable[[], bool]
+) -> EpochSums:
     """Train one fold for one epoch."""
-    sums, batch_size, training = Sums(), trial.config.models.gru.batch_size, trial.config.training
+    sums, batch_size, training = EpochSums(), trial.config.models.gru.batch_size, trial.config.training
     steps = training.epochs * fold.batches.per_epoch(batch_size)
     for batch in fold.batches.shuffled(batch_size):
         if should_stop():
-            raise Stop(Outcome.INTERRUPTED)
+            raise StopTraining(Outcome.INTERRUPTED)
         if perf_counter() > deadline:
-            raise Stop(Outcome.TIMED_OUT)
-        fold.learner.pace = pace(training.schedule, fold.step, steps)
+            raise StopTraining(Outcome.TIMED_OUT)
+        fold.learner.pace = learning_rate_factor(training.schedule, fold.step, steps)
         _train_step(trial, fold, epoch, batch, sums)
         fold.step += 1
     return sums
 
 
-def _train_step(trial: Trial, fold: Fold, epoch: int, batch: Batch, sums: Sums) -> None:
+def _train_step(trial: TrainingState, fold: Fold, epoch: int, batch: Batch, sums: EpochSums) -> None:
     signals = fold.learner.backward(batch)
     detection = detect_step(signals, trial.config.guard)
     if detection is None:
@@ -70,7 +70,7 @@ def _train_step(trial: Trial, fold: Fold, epoch: int, batch: Batch, sums: Sums) 
         _respond(trial, fold, epoch, batch, detection)
 
 
-def _respond(trial: Trial, fold: Fold, epoch: int, batch: Batch, detection: Detection) -> None:
+def _respond(trial: TrainingState, fold: Fold, epoch: int, batch: Batch, detection: Detection) -> None:
     """Leave weights and optimiser as they are and cut the learning rate, or rewind, or end the trial."""
     learner, guard = fold.learner, trial.config.guard
     fold.bad_in_a_row += 1
@@ -86,7 +86,7 @@ def _respond(trial: Trial, fold: Fold, epoch: int, batch: Batch, detection: Dete
     trial.find(fold, epoch, fold.step, detection, done, where)
     match done.action:
         case Action.STOP:
-            raise Stop(detection.outcome)
+            raise StopTraining(detection.outcome)
         case Action.REWIND:
             learner.restore(fold.good, done.lr_after)
             fold.rewinds, fold.bad_in_a_row = fold.rewinds + 1, 0
@@ -95,4 +95,4 @@ def _respond(trial: Trial, fold: Fold, epoch: int, batch: Batch, detection: Dete
             frozen = detect_freeze(done, learner.start_lr, guard)
             if frozen is not None:
                 trial.find(fold, epoch, fold.step, frozen, stop(learner.lr))
-                raise Stop(frozen.outcome)
+                raise StopTraining(frozen.outcome)

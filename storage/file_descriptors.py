@@ -9,14 +9,14 @@ _AT_ONCE = 4
 _ENOUGH = 4096
 
 
-def out_of_descriptors() -> str | None:
+def descriptor_shortage() -> str | None:
     """The sentence that no file can be opened for want of a descriptor, with the limit; None if some can."""
     opened: list[int] = []
     try:
         for _ in range(_AT_ONCE):
             opened.append(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
-        return descriptors_told(error.errno)
+        return descriptor_message(error.errno)
     finally:
         for descriptor in opened:
             with suppress(OSError):
@@ -24,7 +24,7 @@ def out_of_descriptors() -> str | None:
     return None
 
 
-def descriptors_told(number: int | None) -> str | None:
+def descriptor_message(number: int | None) -> str | None:
     """The sentence for an `errno` that means so; None for any other."""
     if number == errno.EMFILE:
         import resource  # which Windows has not

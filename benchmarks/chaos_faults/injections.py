@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import psycopg
 
-from benchmarks.chaos_faults.crew import Crew, Member, context, log_of
 from benchmarks.chaos_faults.study import Scene
+from benchmarks.chaos_faults.workers import ChaosWorkers, Member, context, log_of
 
-Blow = Callable[[Crew, np.random.Generator], bool]
+Blow = Callable[[ChaosWorkers, np.random.Generator], bool]
 
 _POLL_S = 0.02
 _AWAY_S = 0.5
@@ -35,7 +35,7 @@ _ORPHANS_S = 60.0
 _FAKETIME = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 
 
-def _at_work(crew: Crew, random: np.random.Generator) -> Member | None:
+def _at_work(crew: ChaosWorkers, random: np.random.Generator) -> Member | None:
     """Somebody who has a trial, at whatever moment of it this is; None if nobody gets one."""
     _comes(lambda: bool(_busy(crew)), _TRIAL_BEGINS_S)
     busy = _busy(crew)
@@ -43,7 +43,7 @@ def _at_work(crew: Crew, random: np.random.Generator) -> Member | None:
     return busy[random.integers(len(busy))] if busy else None
 
 
-def _busy(crew: Crew) -> list[Member]:
+def _busy(crew: ChaosWorkers) -> list[Member]:
     names = entered(crew.scene, busy=True)
     return [member for member in crew.members if any(f":{member.process.pid}:" in name for name in names)]
 
@@ -58,26 +58,26 @@ def entered(scene: Scene, *, busy: bool = False) -> list[str]:
         return [name for (name,) in connection.execute(asked).fetchall()]
 
 
-def kill(crew: Crew, random: np.random.Generator) -> bool:
+def kill(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """SIGKILL at whatever moment of its work this is; for one in eight before that, while it starts."""
     anybody = crew.members[random.integers(len(crew.members))]
     member = anybody if random.random() < _BEFORE_WORK else _at_work(crew, random)
     return member is not None and _struck(member, signal.SIGKILL)
 
 
-def terminate(crew: Crew, random: np.random.Generator) -> bool:
+def terminate(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """SIGTERM once."""
     member = _at_work(crew, random)
     return member is not None and _struck(member, signal.SIGTERM)
 
 
-def interrupt(crew: Crew, random: np.random.Generator) -> bool:
+def interrupt(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """SIGINT once."""
     member = _at_work(crew, random)
     return member is not None and _struck(member, signal.SIGINT)
 
 
-def interrupt_twice(crew: Crew, random: np.random.Generator) -> bool:
+def interrupt_twice(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """SIGINT, and once more at once: the second does not wait for the end of anything."""
     member = _at_work(crew, random)
     if member is None or not member.strike(signal.SIGINT):
@@ -94,17 +94,17 @@ def _struck(member: Member, number: signal.Signals) -> bool:
     return member.process.exitcode in (-number, 130)
 
 
-def stop_server(crew: Crew, random: np.random.Generator) -> bool:
+def stop_server(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """PostgreSQL is stopped (fast: whoever is in a transaction is cut) and started."""
     return _without_server(crew, kill=False)
 
 
-def crash_server(crew: Crew, random: np.random.Generator) -> bool:
+def crash_server(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """PostgreSQL is killed, all its processes at once, and has to recover from its log."""
     return _without_server(crew, kill=True)
 
 
-def _without_server(crew: Crew, *, kill: bool) -> bool:
+def _without_server(crew: ChaosWorkers, *, kill: bool) -> bool:
     server = crew.scene.server
     assert server is not None, "there is a server"
     server.stop(kill=kill)
@@ -113,24 +113,24 @@ def _without_server(crew: Crew, *, kill: bool) -> bool:
     return bool(crew.members)
 
 
-def cut(crew: Crew, random: np.random.Generator) -> bool:
+def cut(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """Every connection is cut."""
     server = crew.scene.server
     assert server is not None, "there is a server"
     return server.cut(crew.scene.folder.name) > 0
 
 
-def read_only(crew: Crew, random: np.random.Generator) -> bool:
+def read_only(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """The server refuses to write for a while, as a standby does until it has been promoted."""
     return _with_setting(crew, "default_transaction_read_only", "on")
 
 
-def time_out_statements(crew: Crew, random: np.random.Generator) -> bool:
+def time_out_statements(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """The server ends every statement that takes longer than a millisecond, for a while."""
     return _with_setting(crew, "statement_timeout", "1ms")
 
 
-def _with_setting(crew: Crew, name: str, value: str) -> bool:
+def _with_setting(crew: ChaosWorkers, name: str, value: str) -> bool:
     server = crew.scene.server
     assert server is not None, "there is a server"
     with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -145,7 +145,7 @@ def _with_setting(crew: Crew, name: str, value: str) -> bool:
     return bool(crew.members)
 
 
-def deadlock(crew: Crew, random: np.random.Generator) -> bool:
+def deadlock(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """Hold the study's row until a worker asks for it, with its trial's row in its hand; then ask for that.
 
     PostgreSQL ends the transaction that first looks for a dead-lock, after a second: the worker's.
@@ -176,17 +176,17 @@ def _deadlocks(connection: "psycopg.Connection[tuple[int, ...]]") -> int:
     return row[0]
 
 
-def lock(crew: Crew, random: np.random.Generator) -> bool:
+def lock(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """Another process holds SQLite's write lock for a second."""
     return _locked(crew, _LOCK_S)
 
 
-def lock_for_long(crew: Crew, random: np.random.Generator) -> bool:
+def lock_for_long(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """Another process holds SQLite's write lock for 20 seconds."""
     return _locked(crew, _LONG_LOCK_S)
 
 
-def _locked(crew: Crew, seconds: float) -> bool:
+def _locked(crew: ChaosWorkers, seconds: float) -> bool:
     holder = context().Process(target=hold_lock, args=(crew.scene.database, seconds))
     holder.start()
     holder.join()
@@ -201,7 +201,7 @@ def hold_lock(database: Path, seconds: float) -> None:
     file.execute("ROLLBACK")
 
 
-def fill_disk(crew: Crew, random: np.random.Generator) -> bool:
+def fill_disk(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """The file system of store, checkpoints and logs is full until a write to the store has failed."""
     said, ballast = log_of(crew.scene.folder), crew.scene.folder / "filling"
     before = _refusals(said)
@@ -256,7 +256,7 @@ def clock_of(folder: Path) -> dict[str, str]:
     }
 
 
-def jump(crew: Crew, random: np.random.Generator) -> bool:
+def jump(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """The clock of all workers jumps by up to a day, forward or back."""
     (crew.scene.folder / "clock").write_text(f"{random.integers(-86_400, 86_400):+d}")
     return bool(entered(crew.scene))
@@ -267,7 +267,7 @@ def kernels_of(folder: Path) -> dict[str, str]:
     return {"NUMBA_CACHE_DIR": str(folder / "kernels")}
 
 
-def damage_kernels(crew: Crew, random: np.random.Generator) -> bool:
+def damage_kernels(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """One bit of each compiled kernel is flipped, and a worker is killed: another begins with them."""
     kept = sorted((crew.scene.folder / "kernels").rglob("*.kernel"))
     for path in kept:
@@ -278,7 +278,7 @@ def damage_kernels(crew: Crew, random: np.random.Generator) -> bool:
     return bool(kept) and member is not None and _struck(member, signal.SIGKILL)
 
 
-def pause(crew: Crew, random: np.random.Generator) -> bool:
+def pause(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """A worker stands still until others, who see nothing but its heartbeat, have taken its trial over."""
     member = _at_work(crew, random)
     if member is None or not member.strike(signal.SIGSTOP):
@@ -289,7 +289,7 @@ def pause(crew: Crew, random: np.random.Generator) -> bool:
     return gone
 
 
-def kill_leader(crew: Crew, random: np.random.Generator) -> bool:
+def kill_leader(crew: ChaosWorkers, random: np.random.Generator) -> bool:
     """The `run --workers` process is killed; whoever works for it has to end by itself."""
     _comes(lambda: bool(entered(crew.scene)))
     followers = [int(name.rsplit(":", 2)[1]) for name in entered(crew.scene)]

@@ -30,7 +30,7 @@ from storage.errors import (
     StoreUnreachable,
     ValueDamaged,
 )
-from storage.limits import out_of_descriptors
+from storage.file_descriptors import descriptor_shortage
 from storage.sqlite import TIMEOUT_VARIABLE
 
 _Sentence = tuple[type[StoreError], str]
@@ -120,7 +120,7 @@ _OTHER_CONNECTION_SQLITE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IO
 _OTHER_CONNECTION_POSTGRESQL = frozenset({"25006"})
 
 
-def renew_after_failures(engine: Engine) -> None:
+def close_failed_connections(engine: Engine) -> None:
     """Have connections closed after failures that would come again on them and may be over on a new one.
 
     A SQLite connection that was opened while the file could only be read never writes; one to a server that
@@ -138,7 +138,7 @@ def renew_after_failures(engine: Engine) -> None:
             context.is_disconnect = True
 
 
-def translate(error: SQLAlchemyError, shown: str) -> StoreError:
+def to_store_error(error: SQLAlchemyError, shown: str) -> StoreError:
     """The store error for a driver's error; `shown` is the masked URL.
 
     Raise it `from None`: the driver's own text is part of the message.
@@ -149,13 +149,13 @@ def translate(error: SQLAlchemyError, shown: str) -> StoreError:
             "look at it with: ballast db check"
         )
     kind, sentence = _sentence(error)
-    if kind is StoreUnreachable and (limit := out_of_descriptors()) is not None:
+    if kind is StoreUnreachable and (limit := descriptor_shortage()) is not None:
         kind, sentence = StoreExhausted, limit
     return kind(f"{shown}: {sentence} ({_first_line(error)})")
 
 
 @contextmanager
-def unpacking(what: str) -> Iterator[None]:
+def damaged_if_unreadable(what: str) -> Iterator[None]:
     """While `what` of a store is read by its format: StoreDamaged where it has not that format."""
     try:
         yield
@@ -166,13 +166,13 @@ def unpacking(what: str) -> Iterator[None]:
 
 
 UNREADABLE = (UnicodeDecodeError, JSONDecodeError, LookupError, ValueError, ValueDamaged)
-"""What reading a damaged value may raise; see `translated`."""
+"""What reading a damaged value may raise; see `to_store_error_or_none`."""
 
 
-def translated(error: Exception, shown: str) -> StoreError | None:
+def to_store_error_or_none(error: Exception, shown: str) -> StoreError | None:
     """The store error for a driver's error or a value that cannot be read; None for any other error."""
     if isinstance(error, SQLAlchemyError):
-        return translate(error, shown)
+        return to_store_error(error, shown)
     of_enum = type(error) is LookupError  # SQLAlchemy's, of a text that is no verdict or state
     of_time = type(error) is ValueError and str(error).startswith("Invalid isoformat string")
     if of_enum or of_time or isinstance(error, UnicodeDecodeError | JSONDecodeError | ValueDamaged):

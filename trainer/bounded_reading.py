@@ -16,7 +16,7 @@ SILENCE = 10.0
 _CHUNK = 1 << 20
 
 
-class NotAFile(OSError):
+class NotARegularFile(OSError):
     """What a path names can be read to no end; `strerror` says what it is: `is a device, and no file`."""
 
     def __init__(self, path: Path, what: str) -> None:
@@ -26,7 +26,8 @@ class NotAFile(OSError):
 def open_regular(path: Path, most: int) -> BinaryIO:
     """Open a regular file of at most `most` bytes for reading.
 
-    Raises NotAFile for a pipe and a device, IsADirectoryError for a folder, OSError for a larger file and as
+    Raises NotARegularFile for a pipe and a device, IsADirectoryError for a folder, OSError for a larger file
+    and as
     `open` does, with a clause as `strerror`.
     """
     descriptor = _opened(path)
@@ -46,10 +47,10 @@ def read_bounded(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
-def read_file(path: Path, most: int, *, pipes: bool = False) -> bytes:
+def read_file_or_pipe(path: Path, most: int, *, pipes: bool = False) -> bytes:
     """The bytes of a file, and at most `most` + 1 of them, so that the caller sees that there are more.
 
-    Raises NotAFile for a device, for a pipe unless `pipes`, and for one that nobody writes to;
+    Raises NotARegularFile for a device, for a pipe unless `pipes`, and for one that nobody writes to;
     IsADirectoryError for a folder, other OSErrors as `open` does, and ValueError for a path with a NUL.
     """
     descriptor = _opened(path)
@@ -59,7 +60,7 @@ def read_file(path: Path, most: int, *, pipes: bool = False) -> bytes:
     finally:
         os.close(descriptor)
     if not content and stat.S_ISFIFO(status.st_mode):
-        raise NotAFile(path, "is a pipe that nobody writes to")
+        raise NotARegularFile(path, "is a pipe that nobody writes to")
     return content
 
 
@@ -73,9 +74,9 @@ def _require_an_end(descriptor: int, path: Path, *, pipes: bool) -> os.stat_resu
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if stat.S_ISFIFO(mode) and not pipes:
-        raise NotAFile(path, "is a pipe, which can be read only once")
+        raise NotARegularFile(path, "is a pipe, which can be read only once")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        raise NotAFile(path, "is a device and no file")
+        raise NotARegularFile(path, "is a device and no file")
     return status
 
 
@@ -86,7 +87,7 @@ def _read(descriptor: int, path: Path, most: int, chunk: int) -> bytes:
             read = os.read(descriptor, min(chunk, most))
         except BlockingIOError:
             if not select.select([descriptor], [], [], SILENCE)[0]:
-                raise NotAFile(path, f"was silent for {SILENCE:g} s") from None
+                raise NotARegularFile(path, f"was silent for {SILENCE:g} s") from None
             continue
         if not read:
             break

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from shlex import quote
 
-from trainer.atomic_files import settle_leftovers, temporary_folder
+from trainer.atomic_files import clean_up_leftovers, temporary_folder
 from trainer.errors import ModelFolderError
 
 log = logging.getLogger("ballast.files")
@@ -13,7 +13,7 @@ log = logging.getLogger("ballast.files")
 MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "model.onnx"
 
 
-def require_place(folder: Path) -> None:
+def require_writable_model_folder(folder: Path) -> None:
     """Raise ModelFolderError unless a model folder can be put there without losing anything else.
 
     What a killed command left beside it is removed, or put in its place, and a warning says so.
@@ -25,18 +25,18 @@ def require_place(folder: Path) -> None:
             raise ModelFolderError(
                 f"cannot write {folder}: there is no folder {parent}; make it: mkdir -p {quote(str(parent))}"
             )
-        settle_beside(place)
+        clean_up_beside(place)
         _require_only_a_model(folder)
         _require_movable(folder, place)
         with temporary_folder(place.parent):
             pass
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
-        raise cannot_write(folder, error) from None
+        raise write_error(folder, error) from None
 
 
-def settle_beside(place: Path) -> None:
+def clean_up_beside(place: Path) -> None:
     """Settle what killed saves left beside a model folder, and warn of each."""
-    for sentence in settle_leftovers(place.parent):
+    for sentence in clean_up_leftovers(place.parent):
         log.warning("%s", sentence)
 
 
@@ -65,7 +65,7 @@ def _require_movable(folder: Path, place: Path) -> None:
         raise ModelFolderError(f"cannot write {folder}: it is read-only; choose another place with --save")
 
 
-def cannot_write(folder: Path, error: OSError | RuntimeError) -> ModelFolderError:
+def write_error(folder: Path, error: OSError | RuntimeError) -> ModelFolderError:
     """The sentence on a folder that cannot be written."""
     reason = error.strerror if isinstance(error, OSError) else error
     return ModelFolderError(f"cannot write {folder}: {reason}; choose another place with --save")

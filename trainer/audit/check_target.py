@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.audit.findings import AuditFinding, Severity
+from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.data.windows import Dataset
 from trainer.rivals.skill import RETURN_CEILING
 
@@ -42,21 +42,21 @@ of stretches of 1000 rows one in 240 stays below 3, and of one year every third.
 
 
 @dataclass(frozen=True)
-class Telltales:
+class TargetChecks:
     """The warnings, and the rows over which the target was found to extend (None: not beyond its horizon)."""
 
     findings: tuple[AuditFinding, ...]
     overlap: int | None
 
 
-def telltales(data: Dataset) -> Telltales:
+def check_target(data: Dataset) -> TargetChecks:
     """All telltales of the target."""
     target = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
     overlap = overlap_beyond(target, data.horizon)
     found = [*_repeated_findings(target, clipped=data.target_clipped > 0), *_order_findings(data, target)]
     if overlap is not None:
         found.append(_overlap_finding(overlap, data.horizon))
-    return Telltales(tuple(found), overlap)
+    return TargetChecks(tuple(found), overlap)
 
 
 def _repeated_findings(target: Floats, *, clipped: bool) -> list[AuditFinding]:

@@ -20,7 +20,7 @@ MOST_HEADER = 2**20
 _FLOAT32 = 4
 
 
-def long_text(content: Any) -> str | None:
+def overlong_text(content: Any) -> str | None:
     """That a text in a document of JSON is longer than any name or path, as a clause; None if none is."""
     waiting = [content]
     while waiting:
@@ -38,19 +38,19 @@ def too_large(gru: GRUConfig, n_features: int) -> str | None:
     """Why such a model is none that is loaded or saved, as a clause; None if it may be."""
     if gru.num_layers > MOST_LAYERS:
         return f"models.gru.num_layers is {gru.num_layers}, and at most {MOST_LAYERS} are loaded"
-    if (count := parameters(gru, n_features)) > MOST_PARAMETERS:
+    if (count := parameter_count(gru, n_features)) > MOST_PARAMETERS:
         return f"models.gru has {count} weights, and at most {MOST_PARAMETERS} are loaded"
     return None
 
 
-def parameters(gru: GRUConfig, n_features: int) -> int:
+def parameter_count(gru: GRUConfig, n_features: int) -> int:
     """How many numbers the weights are."""
     return sum(math.prod(shape) for _, shape in _shapes(gru, n_features))
 
 
 def wrong_size(size: int, gru: GRUConfig, n_features: int) -> str | None:
     """Why a file of `size` bytes cannot hold the weights, as a clause; None if it can."""
-    least = _FLOAT32 * parameters(gru, n_features)
+    least = _FLOAT32 * parameter_count(gru, n_features)
     if least < size <= least + MOST_HEADER:
         return None
     return f"it has {size} bytes, and the weights alone have {least}"

@@ -16,7 +16,7 @@ _BATCH = 256
 """Windows per forward pass; never fewer, as sums come out in another order for another number of rows."""
 
 
-class WindowsFirst(nn.Module):
+class BatchFirstForecaster(nn.Module):
     """The forecaster with (n, seq_len, features) in, where training has (seq_len, n, features)."""
 
     def __init__(self, forecaster: GRUForecaster) -> None:
@@ -29,22 +29,22 @@ class WindowsFirst(nn.Module):
         return forecasts
 
 
-def served(config: GRUConfig, n_features: int, weights: Mapping[str, Tensor]) -> nn.Module:
+def build_forecaster(config: GRUConfig, n_features: int, weights: Mapping[str, Tensor]) -> nn.Module:
     """The model of these weights, as a trial hands them back; they are copied."""
     with torch.device("meta"):  # initial weights would take long to draw, and are not needed
         forecaster = GRUForecaster(n_features, config.model_copy(update={"init": "torch"}))
     copies = {key: weight.detach().cpu().clone() for key, weight in weights.items()}
     forecaster.load_state_dict(copies, assign=True)
-    return WindowsFirst(forecaster).eval()
+    return BatchFirstForecaster(forecaster).eval()
 
 
-def windows(data: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+def stack_windows(data: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """The windows that end at `rows`: (n, seq_len, features)."""
     return np.stack([data.features[row - data.seq_len + 1 : row + 1] for row in rows])
 
 
-def forecast(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Forecasts for windows, as `served` gives them: (n,), standardised."""
+def forecast_windows(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Forecasts for windows, as `build_forecaster` gives them: (n,), standardised."""
     with torch.no_grad():
         told: npt.NDArray[np.float32] = model(torch.from_numpy(x)).numpy()
     return told
@@ -64,5 +64,5 @@ def forecast_rows(
             batch = held[first : first + _BATCH].transpose(0, 2, 1)  # (n, seq_len, F)
             full = np.zeros((_BATCH, *batch.shape[1:]), np.float32)
             full[: len(batch)] = batch
-            told.append(forecast(model, full)[: len(batch)])
+            told.append(forecast_windows(model, full)[: len(batch)])
     return np.concatenate(told)

@@ -14,7 +14,7 @@ from trainer.data.windows import Dataset
 from trainer.training import loop
 from trainer.training.batches import Batch, Batches
 from trainer.training.guard import StepSignals
-from trainer.training.learner import Learner, Snapshot, Validation
+from trainer.training.learner import Learner, LearnerSnapshot, ValidationResult
 from trainer.training.result import TrialResult
 
 
@@ -76,7 +76,7 @@ class Rig:
         self.current.data = data
 
 
-def bits(snapshot: Snapshot) -> list[bytes]:
+def bits(snapshot: LearnerSnapshot) -> list[bytes]:
     """Every bit of weights and optimiser state, so that NaN is itself and 0.0 is not -0.0."""
     averages = [value for state in snapshot.optimizer["state"].values() for value in state.values()]
     return [tensor.numpy().tobytes() for tensor in (*snapshot.weights.values(), *averages)]
@@ -125,14 +125,14 @@ def tampered(cases: list[Case]) -> Iterator[Rig]:
             self._before = None
             super().apply()
 
-        def validate(self, batches: Any) -> Validation:
+        def validate(self, batches: Any) -> ValidationResult:
             self.settle()
             now = self._epoch == rig.current.moment.epoch
             self._epoch += 1
             with rig.current.fault.around(self) if now else nullcontext():
                 return super().validate(batches)
 
-        def restore(self, snapshot: Snapshot, lr: float) -> None:
+        def restore(self, snapshot: LearnerSnapshot, lr: float) -> None:
             self.settle()
             super().restore(snapshot, lr)
             rig.current.rewound.append(bits(self.snapshot()) == bits(snapshot))
@@ -166,6 +166,6 @@ def tampered(cases: list[Case]) -> Iterator[Rig]:
         yield rig
 
 
-def _is_finite(snapshot: Snapshot) -> bool:
+def _is_finite(snapshot: LearnerSnapshot) -> bool:
     moments = (value for state in snapshot.optimizer["state"].values() for value in state.values())
     return all(bool(torch.isfinite(tensor).all()) for tensor in (*snapshot.weights.values(), *moments))

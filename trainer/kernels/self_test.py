@@ -56,17 +56,17 @@ _STEPS, _BATCH, _FEATURES, _HIDDEN, _LAYERS = 3, 4, 2, 3, 2
 
 
 @cache
-def make_ready() -> None:
+def compile_kernel() -> None:
     """Compile, or load what an earlier process has compiled: seconds that are to fall into no epoch.
 
     TrainerError where this processor computes something else than it should, compiled anew as well.
     """
     began = perf_counter()
-    if not is_right():
+    if not passes_self_test():
         log.warning("the compiled kernel computes wrong numbers, and is compiled anew")
         for function in FUNCTIONS:
             function.recompile()
-        if not is_right():
+        if not passes_self_test():
             raise TrainerError(
                 "the compiled kernel computes wrong numbers on this processor; train with PyTorch's: "
                 "--set training.kernel=torch"
@@ -75,7 +75,7 @@ def make_ready() -> None:
         log.info("compiled for this processor in %.1f s", seconds)
 
 
-def is_right() -> bool:
+def passes_self_test() -> bool:
     """Whether three steps on a small model give the numbers that are known; calls every function, with arrays
     of the types that training has.
     """

@@ -29,12 +29,12 @@ def flat_windows(data: Dataset, rows: Rows, features: Sequence[int] | None = Non
     return thinned[rows - data.seq_len + 1].reshape(len(rows), -1).astype(np.float64)
 
 
-def latest(rows: Rows, columns: int) -> Rows:
+def latest_rows(rows: Rows, columns: int) -> Rows:
     """The last of ascending training `rows`, as many as fit into memory with `columns` regressors each."""
     return rows[-min(MOST_ROWS, _MOST_CELLS // columns) :]
 
 
 def training_windows(data: Dataset) -> tuple[Rows, Floats]:
     """The training rows that a rival is fitted on, and their flattened windows."""
-    rows = latest(data.train, flat_windows(data, data.train[-1:]).shape[1])
+    rows = latest_rows(data.train, flat_windows(data, data.train[-1:]).shape[1])
     return rows, flat_windows(data, rows)

@@ -32,19 +32,19 @@ _LITTLE = 0.1
 """Sizes of returns that stand one row too early correlate with the next volatility by 0.4 and more."""
 
 
-def without_slots(values: Floats, slots: Slots) -> Floats:
+def remove_daily_pattern(values: Floats, slots: Slots) -> Floats:
     """A series (n,) without its mean, that of the same time of day where there are several, (n,)."""
     counts = np.bincount(slots)
     means = np.bincount(slots, weights=values) / np.maximum(counts, 1)
     return values - means[slots]
 
 
-def lagged(values: Floats, rows: int) -> Floats:
+def zero_filled_lag(values: Floats, rows: int) -> Floats:
     """The value of a centred series `rows` before, (n,); 0 before the first row."""
     return np.concatenate([np.zeros(min(rows, len(values))), values[: len(values) - rows]])
 
 
-def known_past(own: Floats, moves: Floats | None) -> Floats:
+def known_basis(own: Floats, moves: Floats | None) -> Floats:
     """An orthonormal basis (n, P) of what is known at each row of the target and of the asset's moves.
 
     `own` (n,) is centred; `moves` (n,) are returns of the asset beside a volatility, whose falls lead it
@@ -72,12 +72,12 @@ def _past(values: Floats, lags: int, means: Iterable[int]) -> list[Floats]:
     sums = np.cumsum(values)
     spans = [span for span in means if span * _ROWS_PER_LAG // 2 <= len(values)]
     return [
-        *(lagged(values, back) for back in range(lags)),
-        *((sums - lagged(sums, span)) / span for span in spans),
+        *(zero_filled_lag(values, back) for back in range(lags)),
+        *((sums - zero_filled_lag(sums, span)) / span for span in spans),
     ]
 
 
-def without(values: Floats, basis: Floats) -> Floats:
+def residuals_of(values: Floats, basis: Floats) -> Floats:
     """What a basis with orthonormal columns leaves of series (n,) or (n, k)."""
     left: Floats = values - basis @ (basis.T @ values)
     return left
@@ -86,13 +86,13 @@ def without(values: Floats, basis: Floats) -> Floats:
 def surprises(values: Floats, basis: Floats) -> Floats:
     """What neither a basis (n, P) nor its past tells of a centred series (n,), (n,); 0 if it is foretold."""
     lags = _lags_of(values)
-    rest, past = without(values, basis), without(lags, basis)
+    rest, past = residuals_of(values, basis), residuals_of(lags, basis)
     coefficients, *_ = np.linalg.lstsq(past, rest, rcond=None)
     left: Floats = rest - past @ coefficients
     return np.zeros_like(left) if left.std() <= _FORETOLD * values.std() else left
 
 
-def is_foretold(values: Floats, basis: Floats, clipped: npt.NDArray[np.bool_]) -> bool:
+def is_predictable(values: Floats, basis: Floats, clipped: npt.NDArray[np.bool_]) -> bool:
     """Whether a centred series (n,) is a sum of what is known, but where it or its past was clipped (n,).
 
     What clipping takes from such a series is a few rows of unquiet times, and no surprise.
@@ -110,10 +110,10 @@ def is_foretold(values: Floats, basis: Floats, clipped: npt.NDArray[np.bool_]) -
 
 def _lags_of(values: Floats) -> Floats:
     """The last values of a centred series before each row, (n, _SERIES_LAGS)."""
-    return np.column_stack([lagged(values, back) for back in range(1, _SERIES_LAGS + 1)])
+    return np.column_stack([zero_filled_lag(values, back) for back in range(1, _SERIES_LAGS + 1)])
 
 
-def own_surprises(own: Floats, basis: Floats, ahead: int = 1) -> Floats:
+def target_surprises(own: Floats, basis: Floats, ahead: int = 1) -> Floats:
     """What the basis (n, P) at t leaves of the target's value at t + `ahead`, at its own row, (n,).
 
     The first `ahead` rows are 0.
@@ -122,24 +122,24 @@ def own_surprises(own: Floats, basis: Floats, ahead: int = 1) -> Floats:
     return np.concatenate([np.zeros(ahead), own[ahead:] - basis[:-ahead] @ coefficients])
 
 
-def same_row(values: Floats, own: Floats, basis: Floats) -> float:
+def same_row_correlation(values: Floats, own: Floats, basis: Floats) -> float:
     """Correlation of the surprises of a series (n,) with those of the target within one row, −1 to 1."""
     before = np.vstack([np.zeros(basis.shape[1]), basis[:-1]])
     before = np.linalg.qr(before)[0]
-    return _correlation(surprises(values, before), own_surprises(own, basis))
+    return _correlation(surprises(values, before), target_surprises(own, basis))
 
 
-def own_moves(own: Floats, returns: Floats | None, guessed: Iterable[Floats]) -> Floats | None:
+def matching_returns(own: Floats, returns: Floats | None, guessed: Iterable[Floats]) -> Floats | None:
     """The moves (n,) behind a volatility `own` (n,): the asset's `returns` or the first fit guess, else None.
 
     The sizes of such moves belong to the volatility of their row and tell little more of the next ones.
     Returns that stand on a wrong row are thereby not taken for known; a guess must also fit its row well.
     """
-    basis = known_past(own, None)
-    target = own_surprises(own, basis)
+    basis = known_basis(own, None)
+    target = target_surprises(own, basis)
     for moves in [*([] if returns is None else [returns]), *guessed]:
         sizes = np.abs(moves) - np.abs(moves).mean()
-        today = abs(same_row(sizes, own, basis))
+        today = abs(same_row_correlation(sizes, own, basis))
         news = surprises(sizes, basis)
         later = max(abs(_correlation(news[:-k], target[k:])) for k in range(1, _SERIES_LAGS + 1))
         if later < max(today / 2, _LITTLE if moves is returns else 0.0) and (

@@ -9,11 +9,11 @@ import numpy as np
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
 from trainer.rivals.boosted import boosted
+from trainer.rivals.flat_windows import flat_windows, training_windows
 from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.regressors import Floats, Rows
 from trainer.rivals.ridge import ridge
 from trainer.rivals.volatility import ewma, garch, lhar
-from trainer.rivals.windows import flat_windows, training_windows
 
 RivalForecast = Callable[[Dataset, Rows], Floats]
 

@@ -15,9 +15,9 @@ from trainer.rivals.skill import Baseline
 from trainer.runtime import random_state, set_random_state
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import Checkpoint, FoldState
-from trainer.training.evidence import NO_EVIDENCE, Evidence
+from trainer.training.fault_location import NO_LOCATION, FaultLocation
 from trainer.training.guard import Detection
-from trainer.training.learner import Learner, Snapshot
+from trainer.training.learner import Learner, LearnerSnapshot
 from trainer.training.result import EpochReport, Finding, FindingKind, Intervention
 
 log = logging.getLogger("ballast.trainer")
@@ -34,7 +34,7 @@ class Fold:
     step: int = 0
     bad_in_a_row: int = 0
     rewinds: int = 0
-    good: Snapshot = field(init=False)
+    good: LearnerSnapshot = field(init=False)
     """The learner at the end of the last epoch that passed the guard, or at its start."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_forecasts: Tensor = field(default_factory=lambda: torch.empty(0))
@@ -65,7 +65,7 @@ class Fold:
 
 
 @dataclass
-class Trial:
+class TrainingState:
     """What a trial works with, and what it has come to so far."""
 
     config: TrialConfig
@@ -124,7 +124,7 @@ class Trial:
         step: int | None,
         what: Detection,
         done: Intervention,
-        where: Evidence = NO_EVIDENCE,
+        where: FaultLocation = NO_LOCATION,
     ) -> None:
         """Enter one finding in the diary."""
         of_one = len(self.folds) > 1 and what.kind is not FindingKind.SKILL_TOO_HIGH  # that is of all folds

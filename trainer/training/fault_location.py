@@ -16,7 +16,7 @@ from trainer.training.result import FindingKind
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FaultLocation:
     """Where a bad step comes from, as far as it can be told."""
 
     parameter: str | None = None
@@ -24,12 +24,12 @@ class Evidence:
     cell: str | None = None
 
 
-NO_EVIDENCE = Evidence()
+NO_LOCATION = FaultLocation()
 
 
 def explain_step(
     detection: Detection, batch: Batch, model: nn.Module, data: Dataset, *, replay: bool
-) -> tuple[Detection, Evidence]:
+) -> tuple[Detection, FaultLocation]:
     """The detection, sharpened to its earliest cause, and the evidence.
 
     Looks at what the bad step left behind (inputs, targets, weights, gradients) in the order of causes.
@@ -44,39 +44,39 @@ def explain_step(
     operation = _replay(batch, model) if replay else None
     if operation is not None:
         detection = replace(detection, message=f"{detection.message} ({operation})")
-    return detection, Evidence(_broken_gradient(detection, gradients), rows)
+    return detection, FaultLocation(_broken_gradient(detection, gradients), rows)
 
 
 def explain_epoch(
     detection: Detection, batches: Iterable[Batch], model: nn.Module, data: Dataset
-) -> tuple[Detection, Evidence]:
+) -> tuple[Detection, FaultLocation]:
     """The same for a validation pass over `batches`; what is finite has nothing to explain."""
     if not math.isfinite(detection.value):
         for batch in batches:
             cause = _cause(batch, model, data)
             if cause is not None:
                 return _sharpened(detection, cause), cause.evidence
-    return detection, NO_EVIDENCE
+    return detection, NO_LOCATION
 
 
 @dataclass(frozen=True)
 class _Cause:
     kind: FindingKind
     where: str
-    evidence: Evidence
+    evidence: FaultLocation
 
 
 def _cause(batch: Batch, model: nn.Module, data: Dataset) -> _Cause | None:
     """The first input, target or weight that is not finite."""
     cell = _offending_input(batch, data)
     if cell is not None:
-        return _Cause(FindingKind.NONFINITE_INPUT, cell, Evidence(cell=cell))
+        return _Cause(FindingKind.NONFINITE_INPUT, cell, FaultLocation(cell=cell))
     cell = _offending_target(batch, data)
     if cell is not None:
-        return _Cause(FindingKind.NONFINITE_TARGET, cell, Evidence(cell=cell))
+        return _Cause(FindingKind.NONFINITE_TARGET, cell, FaultLocation(cell=cell))
     weight = _first_nonfinite({n: p.detach() for n, p in model.named_parameters()})
     if weight is not None:
-        return _Cause(FindingKind.NONFINITE_WEIGHT, weight, Evidence(parameter=weight))
+        return _Cause(FindingKind.NONFINITE_WEIGHT, weight, FaultLocation(parameter=weight))
     return None
 
 

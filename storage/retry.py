@@ -37,19 +37,19 @@ _Arguments = ParamSpec("_Arguments")
 _Answer = TypeVar("_Answer")
 
 
-def patient(
+def retry_transient(
     act: Callable[Concatenate[Store, _Arguments], _Answer],
 ) -> Callable[Concatenate[Store, _Arguments], _Answer]:
     """Let a function that is one transaction on a store be tried again for `store.patience` seconds."""
 
     @wraps(act)
     def act_patiently(store: Store, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
-        return keep_trying(lambda: act(store, *args, **kwargs), store)
+        return call_with_retry(lambda: act(store, *args, **kwargs), store)
 
     return act_patiently
 
 
-def keep_trying(act: Callable[[], _Answer], store: Store) -> _Answer:
+def call_with_retry(act: Callable[[], _Answer], store: Store) -> _Answer:
     """What `act` answers, as soon as it does.
 
     Raises what it raised last when `store.patience` seconds (of a clock that does not jump) have passed, or

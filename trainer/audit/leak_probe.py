@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.history import History
 from trainer.data.split import MIN_TRAIN
+from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
-from trainer.rivals.known import forecast, known_rows, known_terms
+from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
 from trainer.rivals.reference import reference_loss
 from trainer.rivals.skill import skill
 
@@ -22,7 +22,7 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Probe:
+class LeakProbe:
     """The data of one study, ready for ridge regressions on any of its features.
 
     `terms` (T, K) is the target's own history, 0 where it is too short. Losses and skill are on the
@@ -37,32 +37,32 @@ class Probe:
     """Features that are declared to lead."""
 
     @classmethod
-    def of(cls, data: Dataset, leading: Collection[str] = ()) -> "Probe | None":
+    def of(cls, data: Dataset, leading: Collection[str] = ()) -> "LeakProbe | None":
         """Skill counts over the best naive forecast, or over the declared leaders' if that is better.
 
         None where fewer than `MIN_TRAIN` rows can be trained on; DataError where no naive forecast exists.
         """
-        terms = known_terms(data)
-        train = known_rows(data, terms, data.train)
+        terms = history_terms(data)
+        train = rows_with_history(data, terms, data.train)
         if len(train) < MIN_TRAIN:
             return None
         return cls(data, np.nan_to_num(terms), train, reference_loss(data, leading), frozenset(leading))
 
-    def moved(self, rows: int) -> "Probe | None":
+    def moved(self, rows: int) -> "LeakProbe | None":
         """The probe of the same features on a target that was moved round in time with its history."""
         data = self.data
         rows -= rows % data.history.per_day  # a bar keeps its time of day
         target = np.roll(data.target, rows)
-        return Probe.of(replace(data, target=target, history=_rolled(data.history, rows)))
+        return LeakProbe.of(replace(data, target=target, history=_rolled(data.history, rows)))
 
     def skill(self, features: Sequence[int]) -> float:
         """Skill of a ridge regression on these features' windows and the target's history."""
         data = self.data
-        told = forecast(data, self.terms, features, self.train, data.validation)
+        told = ridge_forecast(data, self.terms, features, self.train, data.validation)
         return skill(float(np.mean((data.target[data.validation] - told) ** 2)), self.reference)
 
 
-def _rolled(history: History, rows: int) -> History:
+def _rolled(history: TargetHistory, rows: int) -> TargetHistory:
     """A history that was moved round; what is not known in its first rows is their mean."""
 
     def roll(values: Floats) -> Floats:
@@ -72,7 +72,7 @@ def _rolled(history: History, rows: int) -> History:
     return replace(history, own=roll(history.own), returns=returns)
 
 
-def culprits(probe: Probe, ceiling: float) -> list[int]:
+def leaking_features(probe: LeakProbe, ceiling: float) -> list[int]:
     """The features without which the probe's skill falls to the ceiling; empty if history alone exceeds it.
 
     Leaves out the feature that forecasts best on its own, then the next, until nothing is left to explain: of

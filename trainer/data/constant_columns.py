@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, Series
-from trainer.data.features import BuiltSeries, lookback, shift_of
+from trainer.config import DataConfig, DerivedColumn
+from trainer.data.features import FeaturesAndTarget, lookback, target_shift
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,14 +53,16 @@ def _is_noise(columns: Floats, largest: Floats) -> npt.NDArray[np.bool_]:
     return found
 
 
-def constant_series(config: DataConfig, built: BuiltSeries, rows: npt.NDArray[np.int64]) -> list[str | None]:
+def constant_series(
+    config: DataConfig, built: FeaturesAndTarget, rows: npt.NDArray[np.int64]
+) -> list[str | None]:
     """The features, None for the target, that are constant in `rows` of the table, ascending.
 
     So is what is made of constants: its values may be noise about 0, to which no bound applies.
     """
     constant: list[str | None] = []
-    shift = shift_of(config.target)
-    series: list[tuple[str | None, Series, pd.Series]] = [
+    shift = target_shift(config.target)
+    series: list[tuple[str | None, DerivedColumn, pd.Series]] = [
         *((feature.name, feature, built.features[feature.name]) for feature in config.features),
         (None, config.target, built.target),
     ]
@@ -82,7 +84,7 @@ def _finite_is_constant(values: Floats) -> bool:
     return len(known) > 0 and bool(is_constant(known))
 
 
-def told_constant(values: Floats) -> str:
+def constant_message(values: Floats) -> str:
     """The rest of a sentence about a series that is constant in these training rows."""
     noise = " but for rounding" if values.min() != values.max() else ""
     return (

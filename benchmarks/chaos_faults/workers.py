@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from benchmarks.chaos_faults.faulty_worker import WARM, Moment, Order, obey, written
 from benchmarks.chaos_faults.study import Scene
-from benchmarks.chaos_faults.victim import WARM, Moment, Order, obey, written
 
 _DEADLINE_S = 180.0
 """For a study that takes seconds: what has not ended by then hangs."""
@@ -26,7 +26,9 @@ LOOK_S = 0.02
 def context() -> ForkServerContext:
     """Processes that are forked from a clean one in which everything is imported."""
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["benchmarks.chaos_faults.victim", "benchmarks.chaos_faults.blows", *WARM])
+    made.set_forkserver_preload(
+        ["benchmarks.chaos_faults.faulty_worker", "benchmarks.chaos_faults.injections", *WARM]
+    )
     return made
 
 
@@ -35,7 +37,7 @@ class Spawned:
 
     def __init__(self, order: Order, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.chaos_faults.victim", written(order)],
+            [sys.executable, "-m", "benchmarks.chaos_faults.faulty_worker", written(order)],
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
         )
@@ -86,7 +88,7 @@ class Member:
 
 
 @dataclass
-class Crew:
+class ChaosWorkers:
     """Whoever is at work on a scene; nobody is after the block."""
 
     scene: Scene
