@@ -23,7 +23,7 @@ from optuna.samplers import RandomSampler
 from torch.nn.functional import mse_loss
 
 from benchmarks.market import RETURN, SP500, VOLATILITY
-from search.config.leaves import leaf_values, nested
+from search.config.leaves import leaf_values, to_nested
 from search.config.safe_ranges import clamp_dimension, read_policy
 from search.config.schema import TRIAL_LEAVES
 from search.config.space import Dimension, FloatRange, IntRange, to_distributions
@@ -144,7 +144,7 @@ def configurations(count: int, kind: TargetKind, seed: int) -> list[TrialConfig]
     distributions = to_distributions(space)
     draws = [study.ask(distributions).params for _ in range(count)]
     values = leaf_values(base, TRIAL_LEAVES)
-    return [TrialConfig.model_validate(nested({**values, **params})) for params in draws]
+    return [TrialConfig.model_validate(to_nested({**values, **params})) for params in draws]
 
 
 def damaged(table: Table, cells: int, seed: int) -> Table:

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import optuna
 
-import search.record.rows
+import search.record.row_mapping
 import search.study.backend
 import search.workers.loop
 import search.workers.objective
 import storage.record
 import storage.workers
 import trainer.training.loop
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.watching import publisher
 from search.watching.publish import Press
 from trainer.training.checkpoint import CheckpointFile
@@ -38,7 +38,7 @@ PARTS: tuple[Part, ...] = (
     ("record", "begin", search.study.backend, "start"),
     ("record", "epochs", storage.record, "record_epochs"),
     ("record", "checkpoints", CheckpointFile, "save"),
-    ("record", "end", search.record.rows, "finish_trial"),
+    ("record", "end", search.record.row_mapping, "finish_trial"),
     ("record", "look for the dead", search.workers.loop, "recover"),
     ("record", "heartbeat", storage.workers, "beat"),
     ("publishing", "page of the trial", Press, "publish"),

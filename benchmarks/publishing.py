@@ -23,12 +23,12 @@ from typing import Any
 
 from benchmarks.throughput.study import NAME, fill_ballast, subject
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.sampling.optuna_storage import direct_storage
 from search.study.studies import open_study
 from search.watching import publish, publisher
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage.engine import open_store
 
 GOAL_SHARE = 0.02
@@ -74,11 +74,11 @@ def share_of_a_study(folder: Path, file: str, trials: int) -> float:
     setattr(publisher, "publish_study", of_study.timed(genuine[1]))  # noqa: B010
     resolved = resolve(Path(file), [f"study.trials={trials}"])
     store = open_store(f"sqlite:///{folder / 'study.db'}")
-    data = load(resolved)
+    data = load_study_data(resolved)
     began = time.monotonic()
     study = open_study(resolved, data, store)
     with publisher.published(study.store, study.name):
-        run(study, Silence(), lambda: False)
+        run_worker(study, NoProgress(), lambda: False)
     whole = time.monotonic() - began
     store.close()
     publish.Press._publish = genuine[0]  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from benchmarks.chaos_faults.study import RETRIES, Scene, Undisturbed, opened
 from search.study.studies import OpenStudy
 from search.verdict import CRASHED, SIGNAL, WORKER_DIED
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query, tables, workers
 from storage.check import check_store
 from storage.verdicts import CONCLUSIVE, Verdict
@@ -52,7 +52,7 @@ def audit(scene: Scene, undisturbed: Undisturbed) -> Findings:
                 "doubled": [*_doubled(scene, rows)],
                 "left running": [*_running(study, rows, told)],
                 "disagreements": [
-                    *disagreements(study.store),
+                    *inconsistencies(study.store),
                     *check_store(study.store),
                     *_mistaught(rows, told),
                 ],

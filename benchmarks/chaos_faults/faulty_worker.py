@@ -88,9 +88,9 @@ def obey(order: Order) -> None:
     objective._FLUSH_S = _FLUSH_S
     runner._RECOVER_S = _RECOVER_S
     if order.machine is not None:
-        hasty = partial(attendance.Attendance, interval=_INTERVAL_S, misses=_MISSES)
+        hasty = partial(attendance.Heartbeat, interval=_INTERVAL_S, misses=_MISSES)
         vars(runner).update(Attendance=hasty)
-        worker.this_machine = partial(str, order.machine)
+        worker.host_identity = partial(str, order.machine)
     for moment, number in ((order.asked, signal.SIGTERM), (order.dies, signal.SIGKILL)):
         if moment is not None:
             arm(moment, number)

@@ -17,9 +17,9 @@ from sqlalchemy.orm import DeclarativeBase
 
 from benchmarks.market import SP500
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.space import to_distributions
-from search.data.study_data import StudyData, load
+from search.data.study_data import StudyData, load_study_data
 from search.study.studies import open_study
 from storage.engine import open_store
 from storage.sqlite import sqlite_connect_args, tune_sqlite
@@ -64,7 +64,7 @@ def subject(folder: Path) -> Subject:
     path = folder / "study.yaml"
     path.write_text(json.dumps({**_FILE, "storage": {"files": str(folder / "files")}}))
     resolved = resolve(path)
-    return Subject(resolved, load(resolved))
+    return Subject(resolved, load_study_data(resolved))
 
 
 def losses(of: float) -> list[float]:

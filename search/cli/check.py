@@ -19,7 +19,7 @@ from search.cli.options import (
 from search.cli.request import StudyRequest
 
 if TYPE_CHECKING:
-    from search.config.resolved import ResolvedStudy
+    from search.config.resolved_study import ResolvedStudy
     from search.study.readiness import Readiness
 
 _WORKED = ("features_until", "target_at", "target")
@@ -56,37 +56,37 @@ def check(
     else:
         _print(request, resolved, found)
     if found.besides_audit:
-        from search.study.readiness import as_one
+        from search.study.readiness import combine_refusals
 
-        raise as_one(found.besides_audit)
+        raise combine_refusals(found.besides_audit)
     if found.refusals:
         raise typer.Exit(1)
 
 
 def _looked_at(request: StudyRequest, deep: bool) -> "tuple[ResolvedStudy, Readiness]":
-    from search.config.resolved import DEFAULTS
-    from search.study.readiness import readiness
+    from search.config.resolved_study import DEFAULTS_VERSION
+    from search.study.readiness import check_readiness
     from storage.engine import open_store_if_exists
     from storage.errors import StoreError
 
-    resolved, _ = request.resolve(DEFAULTS)
+    resolved, _ = request.resolve(DEFAULTS_VERSION)
     try:
         opened = open_store_if_exists(request.url_of(resolved))
     except StoreError as error:  # the data are looked at all the same
-        found = readiness(resolved, None, strict=request.strict, deep=deep)
+        found = check_readiness(resolved, None, strict=request.strict, deep=deep)
         return resolved, replace(found, refusals=(*found.refusals, error))
     try:
         if opened is not None:
             again = request.resolve_again(opened, resolved.file.study.name)
             resolved = resolved if again is None else again[0]
-        return resolved, readiness(resolved, opened, strict=request.strict, deep=deep)
+        return resolved, check_readiness(resolved, opened, strict=request.strict, deep=deep)
     finally:
         if opened is not None:
             opened.close()
 
 
 def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
-    from search.record.rows import clamp_to_json
+    from search.record.row_mapping import clamp_to_json
 
     audit = found.inspection.audit
     worked = None if audit is None else audit.worked_row
@@ -108,7 +108,7 @@ def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
 
 def _print(request: StudyRequest, resolved: "ResolvedStudy", found: "Readiness") -> None:
     from search.cli.show import clamp_table, console, finding_table, setting_table
-    from search.record.rows import without_password
+    from search.record.row_mapping import without_password
 
     screen, audit = console(), found.inspection.audit
     screen.print(setting_table(map(without_password, resolved.settings.values())))

@@ -34,13 +34,15 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
-    from search.workers.consistency import LOST_S, disagreements, reconcile
+    from search.workers.consistency import NO_HEARTBEAT_S, inconsistencies, reconcile
     from storage.check import check_store as check_store
     from storage.check import check_structure
 
     opened = existing_store(store)
-    settled = [] if dry_run or check_structure(opened) else reconcile(opened, watch=LOST_S if wait else 0.0)
-    problems = [*check_store(opened), *disagreements(opened)]
+    settled = (
+        [] if dry_run or check_structure(opened) else reconcile(opened, watch=NO_HEARTBEAT_S if wait else 0.0)
+    )
+    problems = [*check_store(opened), *inconsistencies(opened)]
     if as_json:
         print_json({"ok": not problems, "settled": settled, "problems": problems})
     else:

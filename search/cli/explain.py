@@ -30,7 +30,7 @@ def explain(
     from search.cli.stack import find_setting
     from search.config.layers import setting_to_json, with_clamps
     from search.config.schema import SPACE
-    from search.record.rows import settings_from_rows
+    from search.record.row_mapping import settings_from_rows
     from storage import query
 
     opened = existing_store(store)
@@ -64,7 +64,7 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
 
     from search.cli.show import console
     from search.cli.styles import plain, verdict_cell
-    from search.record.moved_files import missing_told, present_path
+    from search.record.artifact_paths import find_artifact, missing_file_message
     from search.watching.trial_sections import by_fold
     from storage import query
     from trainer.text import printable
@@ -75,8 +75,8 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
     for paragraph in by_fold(row, query.epochs(store, name, number)):
         screen.print(plain(paragraph.text), soft_wrap=True)
     for artifact in query.artifacts(store, name, number):
-        found = present_path(store, artifact)
-        told = missing_told(store, artifact) if found is None else str(found)
+        found = find_artifact(store, artifact)
+        told = missing_file_message(store, artifact) if found is None else str(found)
         room = screen.width - len(artifact.kind) - 1
         gap = " " if cell_len(printable(told)) <= room else "\n"
         screen.print(plain(artifact.kind) + gap + plain(told), soft_wrap=True)

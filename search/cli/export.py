@@ -12,8 +12,8 @@ from storage.commands import ballast_command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from search.selection.choice import Choice
-    from search.selection.scored import Report, Scored
+    from search.selection.choice import ChosenTrial
+    from search.selection.verification_report import CandidateResult, VerificationReport
     from storage.engine import Store
     from storage.tables import Trial
 
@@ -52,9 +52,9 @@ def export(
 ) -> None:
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
     from search.cli.show import console
-    from search.selection.choice import ASKED_FOR, Choice, accepted_trial, choose
-    from search.selection.evidence import with_measured_floor
+    from search.selection.choice import ASKED_BY_NUMBER, ChosenTrial, accepted_trial, choose_trials
     from search.selection.export import write_export
+    from search.selection.selection_evidence import with_measured_floor
     from search.selection.summary import summarise
     from search.tracking.address import of_study
 
@@ -69,9 +69,9 @@ def export(
     opened = existing_store(store)
     uri = None if register is None else of_study(opened, name, mlflow)
     chosen = (
-        choose(opened, name, top, by or "robust")
+        choose_trials(opened, name, top, by or "robust")
         if trial is None
-        else [Choice(accepted_trial(opened, name, trial), ASKED_FOR)]
+        else [ChosenTrial(accepted_trial(opened, name, trial), ASKED_BY_NUMBER)]
     )
     paths = [output] if len(chosen) == 1 else [_numbered(output, n) for n in range(1, len(chosen) + 1)]
 
@@ -108,13 +108,15 @@ def export(
     _end(report)
 
 
-def _end(report: "Report | None") -> None:
+def _end(report: "VerificationReport | None") -> None:
     """Exit code 1 where what was exported does not hold."""
     if report is not None and not report.holds:
         raise typer.Exit(1)
 
 
-def _shape(choice: "Choice", path: Path, answers: "Mapping[int | None, Scored]") -> dict[str, Any]:
+def _shape(
+    choice: "ChosenTrial", path: Path, answers: "Mapping[int | None, CandidateResult]"
+) -> dict[str, Any]:
     trial, why = choice.trial, choice.why
     answer = answers.get(trial.number)
     return {
@@ -128,7 +130,7 @@ def _shape(choice: "Choice", path: Path, answers: "Mapping[int | None, Scored]")
     }
 
 
-def _print(choice: "Choice", path: Path) -> None:
+def _print(choice: "ChosenTrial", path: Path) -> None:
     from search.cli.show import console
 
     trial, why = choice.trial, choice.why

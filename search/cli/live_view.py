@@ -12,7 +12,7 @@ from search.cli.grid import Cell, facts, grid
 from search.cli.screen import drawing
 from search.cli.standing import RUNNING, epoch_of, signals, told_best
 from search.cli.styles import count_cells, ending
-from search.workers.progress import Tally, TrialEnd
+from search.workers.progress import TrialCounters, TrialEnd
 from storage import tables
 from storage.verdicts import Verdict
 from trainer.training.result import EpochReport
@@ -38,7 +38,7 @@ class LiveView:
 
     def __init__(self, console: Console, floor: Callable[[int], float]) -> None:
         self._console, self._floor = console, floor
-        self._tally = Tally({}, None, 0)
+        self._tally = TrialCounters({}, None, 0)
         self._running: dict[int, _Running] = {}
         self._events: tuple[Text, ...] = ()
         self._stopping = False
@@ -68,7 +68,7 @@ class LiveView:
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Start where the study stands."""
-        self._tally = Tally(verdicts, best, wanted)
+        self._tally = TrialCounters(verdicts, best, wanted)
         self._bar.update(self._task, completed=self._tally.done, total=wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:

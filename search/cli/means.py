@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from search.study.studies import OpenStudy
     from search.workers.loop import RunEnd
     from search.workers.progress import Progress
-    from search.workers.ray_cluster import Demand
+    from search.workers.ray_cluster import WorkerResources
 
 Engine = Literal["processes", "ray"]
 
@@ -61,19 +61,19 @@ class _Here:
         return nullcontext()
 
     def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
-        from search.workers.launcher import run_crew
-        from search.workers.loop import run as run_trials
+        from search.workers.local_pool import run_local_workers
+        from search.workers.loop import run_worker as run_trials
 
         if len(self.devices) == 1:
             return run_trials(study, progress, stop, device=self.devices[0])
-        return run_crew(study, self.devices, progress, stop, proxy=self.proxy)
+        return run_local_workers(study, self.devices, progress, stop, proxy=self.proxy)
 
 
 @dataclass(frozen=True)
 class _OnRay:
     """Workers that Ray finds places for: what devices there are is found out there."""
 
-    demand: "Demand"
+    demand: "WorkerResources"
     address: str | None
     proxy: str | None
     devices: tuple[str | None, ...] = ()
@@ -106,12 +106,12 @@ def _posts(workers: int | None, devices: str | None) -> tuple[str | None, ...]:
 
 
 def _on_ray(wishes: Wishes) -> _OnRay:
-    from search.workers.ray_cluster import Demand
+    from search.workers.ray_cluster import WorkerResources
 
     if wishes.devices is not None:
         raise RequestError(
             f"--devices {wishes.devices} names devices of this machine; on Ray, ask for them with --gpus"
         )
     cpus = 1.0 if wishes.cpus is None else wishes.cpus
-    demand = Demand(wishes.workers or 1, cpus, wishes.gpus or 0.0)
+    demand = WorkerResources(wishes.workers or 1, cpus, wishes.gpus or 0.0)
     return _OnRay(demand, wishes.address or os.environ.get("RAY_ADDRESS"), wishes.proxy)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.text import finite
+from search.text import json_safe_number
 
 if TYPE_CHECKING:
     from storage.engine import Store
@@ -74,7 +74,9 @@ def print_json(value: Any, *, one_line: bool = False) -> None:
 
     What is not printable is written as JSON escapes it.
     """
-    text = json.dumps(finite(value), indent=None if one_line else 2, ensure_ascii=False, default=str)
+    text = json.dumps(
+        json_safe_number(value), indent=None if one_line else 2, ensure_ascii=False, default=str
+    )
     print("\n".join(map(_escaped, text.split("\n"))), flush=one_line)
 
 

@@ -32,11 +32,11 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write everything about a study into one file that opens offline."""
-    from search.writing import write_whole
+    from search.atomic_text import write_text_atomically
 
     chosen = format or _format_of(output)
     text = _text(existing_store(store), name, chosen)
-    write_whole(text, output, f"report.{chosen}")
+    write_text_atomically(text, output, f"report.{chosen}")
     if as_json:
         print_json({"path": str(output), "format": chosen, "bytes": len(text.encode())})
         return
@@ -59,7 +59,7 @@ def _format_of(output: Path) -> Format:
 def _text(store: "Store", name: str, format: Format) -> str:
     from dataclasses import replace
 
-    from search.selection.evidence import with_measured_floor
+    from search.selection.selection_evidence import with_measured_floor
     from search.watching.figures import figures
     from search.watching.html import to_html
     from search.watching.markdown import to_markdown

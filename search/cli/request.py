@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from search.cli.options import store_url
 
 if TYPE_CHECKING:
-    from search.config.resolved import ResolvedStudy
+    from search.config.resolved_study import ResolvedStudy
     from storage.engine import Store
 
 
@@ -29,7 +29,7 @@ class StudyRequest:
 
     def resolve(self, defaults: int) -> "tuple[ResolvedStudy, str | None]":
         """The study in its store, and the address of its MLflow, if it has one. `defaults` is that of a study
-        on record, else `search.config.resolved.DEFAULTS`.
+        on record, else `search.config.resolved_study.DEFAULTS_VERSION`.
         """
         from search.config.resolve import resolve
         from search.tracking.address import tracked_at
@@ -50,11 +50,11 @@ class StudyRequest:
         """The same with the defaults of the study of this name on record; None where they are those of
         today.
         """
-        from search.config.resolved import DEFAULTS
-        from search.config.stored_settings import defaults_on_record
+        from search.config.resolved_study import DEFAULTS_VERSION
+        from search.config.stored_settings import recorded_defaults_version
 
-        defaults = defaults_on_record(store, name)
-        return None if defaults == DEFAULTS else self.resolve(defaults)
+        defaults = recorded_defaults_version(store, name)
+        return None if defaults == DEFAULTS_VERSION else self.resolve(defaults)
 
     def run_command(self) -> str:
         """`ballast run` with the same options."""

@@ -82,10 +82,10 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Start a study or go on with it, until it has its trials; Ctrl-C loses nothing."""
-    from search.config.resolved import DEFAULTS
+    from search.config.resolved_study import DEFAULTS_VERSION
     from search.selection.summary import summarise
     from search.signals import stop_request
-    from search.study.readiness import readiness
+    from search.study.readiness import check_readiness
     from search.study.studies import open_study
     from search.tracking.companion import tracked
     from search.watching.publisher import published
@@ -93,14 +93,14 @@ def run(
 
     means = means_for(Wishes(engine, workers, devices, address, cpus, gpus, proxy))
     request = StudyRequest(study, sets or (), trials, timeout, name, warm_start or (), policy, store, strict)
-    resolved, mlflow = request.resolve(DEFAULTS)
+    resolved, mlflow = request.resolve(DEFAULTS_VERSION)
     url = request.url_of(resolved)
     with stop_request() as stop:
         opened_store = replace(open_store(url), patience=resolved.file.storage.patience, give_up=stop)
         try:
             again = request.resolve_again(opened_store, resolved.file.study.name)
             resolved, mlflow = again or (resolved, mlflow)
-            data = readiness(
+            data = check_readiness(
                 resolved,
                 opened_store,
                 devices=means.devices,
@@ -141,11 +141,11 @@ def _ending() -> None:
 def _run(study: "OpenStudy", means: Means, stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
     from search.cli.live_view import LiveView
     from search.cli.show import console, redraws
-    from search.workers.progress import Lines, Silence, log_lines
+    from search.workers.progress import Lines, NoProgress, log_lines
 
     log_lines(verbose)
     if quiet:
-        return means.run(study, Silence(), stop)
+        return means.run(study, NoProgress(), stop)
     screen = console()
     _print_start(study, screen)
     if not redraws(screen):
@@ -168,7 +168,7 @@ def _noise_floor(study: "OpenStudy") -> "Callable[[int], float]":
 def _print_start(study: "OpenStudy", screen: "Console") -> None:
     """What will be trained on, and what was cut, before anything is trained."""
     from search.cli.show import clamp_table, finding_table
-    from search.record.verified import newest
+    from search.record.verification_answer import newest_verification
 
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
@@ -179,7 +179,7 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
         f"(loss {data.baseline.loss:.6f})",
         markup=False,
     )
-    if (verified := newest(study.store, study.name)) is not None:
+    if (verified := newest_verification(study.store, study.name)) is not None:
         screen.print(verified.sentence(), markup=False)
     for note in resolved.notes:
         screen.print(note, markup=False, soft_wrap=True)
@@ -194,14 +194,16 @@ def _measure(study: "OpenStudy", stop: "StopRequest") -> None:
     """Put the measured noise floor on record, unless somebody waits for the end."""
     if stop.asked:
         return
-    from search.selection.evidence import record_measured_floor  # it imports arch, which takes a second
+    from search.selection.selection_evidence import (
+        record_measured_floor,  # it imports arch, which takes a second
+    )
 
     record_measured_floor(study.store, study.name)
 
 
 def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
     from search.cli.show import console, params_table, print_trials
-    from search.watching.next_step import Habits, next_steps
+    from search.watching.next_step import StudyDesign, next_steps
     from storage import query
 
     screen, best = console(), summary.best
@@ -213,6 +215,6 @@ def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
     screen.print(summary.sentence(), markup=False)
     named = store_to_name(study.store)
     values = study.resolved.trial_config
-    habits = Habits(values.data.split.method, values.training.schedule)
+    habits = StudyDesign(values.data.split.method, values.training.schedule)
     for line in next_steps(summary, named, habits):
         screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command is to be copied whole

@@ -11,7 +11,7 @@ from rich.text import Text
 from search.cli.grid import ENDLESS, Cell, Column, Grid, Row, grid
 from search.cli.styles import SEVERITY_STYLE, layer_cell, plain, verdict_cell
 from search.config.layers import Setting
-from search.text import cell, duration, place, reach, refused
+from search.text import dimension_text, duration, refused_number, short_origin, short_value
 from storage import query, tables
 from storage.verdicts import Verdict
 from trainer.text import printable, printable_lines
@@ -48,7 +48,10 @@ def clamp_table(clamps: Iterable[Any]) -> Grid:
     """Ranges and values that were cut: of a configuration, or of the record."""
     columns = (Column("clamped"), Column("asked for → used", folds=True))
     rows = [
-        Row((plain(clamp.key), f"{reach(clamp.declared)} → {reach(clamp.effective)}"), (cell(clamp.reason),))
+        Row(
+            (plain(clamp.key), f"{dimension_text(clamp.declared)} → {dimension_text(clamp.effective)}"),
+            (short_value(clamp.reason),),
+        )
         for clamp in clamps
     ]
     return Grid(columns, rows, elsewhere="see --json")
@@ -58,7 +61,7 @@ def finding_table(findings: Iterable[Any]) -> Grid:
     """Findings of the data audit."""
     columns = (Column("severity"), Column("finding"))
     rows = [
-        Row((Text(f.severity, style=SEVERITY_STYLE[f.severity]), plain(f.code)), (cell(f.message),))
+        Row((Text(f.severity, style=SEVERITY_STYLE[f.severity]), plain(f.code)), (short_value(f.message),))
         for f in findings
     ]
     return Grid(columns, rows)
@@ -117,7 +120,7 @@ def trial_table(trials: Sequence[TrialLike], suspicions: Suspicions = MappingPro
 
 
 def _reasons(trial: TrialLike, suspicion: tables.Finding | None) -> tuple[Text, ...]:
-    numbers = () if suspicion is None else (refused(suspicion),)
+    numbers = () if suspicion is None else (refused_number(suspicion),)
     return tuple(map(plain, (*trial.reasons, *numbers)))
 
 
@@ -127,11 +130,11 @@ def _needs_telling(trial: TrialLike) -> bool:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.2g}" if isinstance(value, float) else cell(value)
+    return f"{value:.2g}" if isinstance(value, float) else short_value(value)
 
 
 def _cell(value: Any) -> Cell:
-    return value if isinstance(value, Text | tuple) else cell(value)
+    return value if isinstance(value, Text | tuple) else short_value(value)
 
 
 def params_table(title: str, trial: tables.Trial) -> Grid:
@@ -144,7 +147,12 @@ def setting_table(settings: Iterable[Setting]) -> Grid:
     columns = (Column("key"), Column("value", most=13), Column("layer"), Column("origin", most=24))
     rows = [
         Row(
-            (plain(setting.key), reach(setting.value), layer_cell(setting.layer), place(setting.origin)),
+            (
+                plain(setting.key),
+                dimension_text(setting.value),
+                layer_cell(setting.layer),
+                short_origin(setting.origin),
+            ),
             tuple(_why(setting)),
         )
         for setting in settings
@@ -153,7 +161,7 @@ def setting_table(settings: Iterable[Setting]) -> Grid:
 
 
 def _why(setting: Setting) -> Iterator[str]:
-    asked = "" if setting.requested == setting.value else f"asked for {reach(setting.requested)}"
-    told = "; ".join(part for part in (asked, cell(setting.reason)) if part)
+    asked = "" if setting.requested == setting.value else f"asked for {dimension_text(setting.requested)}"
+    told = "; ".join(part for part in (asked, short_value(setting.reason)) if part)
     if told:
         yield told

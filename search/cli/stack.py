@@ -7,7 +7,7 @@ from search.cli.grid import Column, Grid, Row
 from search.cli.styles import layer_cell, plain
 from search.config.layers import Layer, Override, Setting
 from search.errors import RequestError
-from search.text import cell, place, reach
+from search.text import dimension_text, short_origin, short_value
 
 _SPACE = "space."
 _LISTED = 6
@@ -43,45 +43,46 @@ def find_setting(settings: Sequence[Setting], key: str, study: str) -> Setting:
 
 def answer(setting: Setting, space: Setting | None, trial: int | None) -> str:
     """One sentence: the value, who had the last word, and why. `space` is the setting's dimension, if any."""
-    key = cell(setting.key)
+    key = short_value(setting.key)
     if space is not None and trial is None:
         return f"{key} is searched: each trial samples its own value, {_searched(space)}"
     where = "" if trial is None else f" in trial {trial}"
-    value = "not set" if setting.value is None else reach(setting.value)
+    value = "not set" if setting.value is None else dimension_text(setting.value)
     return f"{key} is {value}{where}: {_last_words(setting, space)}"
 
 
 def _searched(space: Setting) -> str:
-    told = reach(space.value)
+    told = dimension_text(space.value)
     if space.layer is not Layer.CLAMP:
         return f"{told}, as {_origin(space.overrides[-1])} declares; see one with --trial N"
     return (
-        f"{told}; {reach(space.requested)} was asked for by {_origin(_asker(space))}, and clamped by "
-        f"{_origin(space.overrides[-1])}, because of the {cell(space.reason)}"
+        f"{told}; {dimension_text(space.requested)} was asked for by {_origin(_asker(space))}, and "
+        f"clamped by "
+        f"{_origin(space.overrides[-1])}, because of the {short_value(space.reason)}"
     )
 
 
 def _last_words(setting: Setting, space: Setting | None) -> str:
     act = setting.overrides[-1]
-    reason = f"; {cell(act.reason)}" if act.reason else ""
+    reason = f"; {short_value(act.reason)}" if act.reason else ""
     if act.layer is Layer.GUARD:
-        return f"the {_origin(act)} cut it from {cell(act.requested)}{reason}"
+        return f"the {_origin(act)} cut it from {short_value(act.requested)}{reason}"
     if act.layer is Layer.CLAMP:
         return f"{_asked(_asker(setting))}, and {_origin(act)} clamped it{reason}"
     if act.layer is Layer.SAMPLED:
-        return f"{cell(act.reason) or 'sampled'}{'' if space is None else _out_of(space)}"
+        return f"{short_value(act.reason) or 'sampled'}{'' if space is None else _out_of(space)}"
     if act.layer is Layer.DEFAULT:
         return f"the default, which nobody changed{reason}"
-    asked = "" if act.requested == act.effective else f" asked for {reach(act.requested)} and it"
+    asked = "" if act.requested == act.effective else f" asked for {dimension_text(act.requested)} and it"
     did = "recommends it" if act.layer is Layer.BASE and not asked else "set it"
     return f"{_origin(act)}{asked} {did}{reason.replace(_origin(act), 'that')}"
 
 
 def _out_of(space: Setting) -> str:
-    told = f", out of {reach(space.value)}"
+    told = f", out of {dimension_text(space.value)}"
     if space.layer is not Layer.CLAMP:
         return told
-    return f"{told}, which {_origin(space.overrides[-1])} clamped from {reach(space.requested)}"
+    return f"{told}, which {_origin(space.overrides[-1])} clamped from {dimension_text(space.requested)}"
 
 
 def _asker(setting: Setting) -> Override:
@@ -93,12 +94,12 @@ def _asker(setting: Setting) -> Override:
 
 def _asked(act: Override) -> str:
     if act.layer is Layer.SAMPLED:
-        return f"{cell(act.requested)} was {cell(act.reason) or 'sampled'}"
-    return f"{_origin(act)} asked for {reach(act.requested)}"
+        return f"{short_value(act.requested)} was {short_value(act.reason) or 'sampled'}"
+    return f"{_origin(act)} asked for {dimension_text(act.requested)}"
 
 
 def _origin(act: Override) -> str:
-    return place(act.origin)
+    return short_origin(act.origin)
 
 
 def stack_table(setting: Setting) -> Grid:
@@ -121,11 +122,15 @@ def _row(act: Override, *, wins: bool) -> Row:
             "▶" if wins else "│",
             layer,
             plain(_change(act.requested, act.effective), "bold" if wins else ""),
-            place(act.origin),
+            short_origin(act.origin),
         ),
-        (cell(act.reason),) if act.reason else (),
+        (short_value(act.reason),) if act.reason else (),
     )
 
 
 def _change(requested: Any, effective: Any) -> str:
-    return reach(effective) if requested == effective else f"{reach(requested)} → {reach(effective)}"
+    return (
+        dimension_text(effective)
+        if requested == effective
+        else f"{dimension_text(requested)} → {dimension_text(effective)}"
+    )

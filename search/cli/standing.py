@@ -9,10 +9,10 @@ from rich.text import Text
 from search.cli.grid import Cell, Column, Grid, grid
 from search.cli.styles import count_cells, plain
 from search.process_identity import is_dead
-from search.record.references import absent_rivals, rivals
+from search.record.rival_facts import absent_rivals, recorded_rival_losses
 from search.selection.summary import Summary
-from search.study.stalls import at_work
-from search.text import cell, duration
+from search.study.stall_detector import active_workers
+from search.text import duration, short_value
 from search.verdict import DUPLICATE
 from storage import query, tables
 from storage.engine import Store
@@ -43,7 +43,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Standing:
-    """A study as it stands now. `at_work` are the workers that are not known to be gone."""
+    """A study as it stands now. `active_workers` are the workers that are not known to be gone."""
 
     summary: Summary
     done: int
@@ -74,7 +74,7 @@ def standing(store: Store, summary: Summary) -> Standing:
     return Standing(
         summary,
         query.count_conclusive(store, name),
-        at_work(store, name),
+        active_workers(store, name),
         _running(store, name),
         sum(DUPLICATE in line.reasons for line in query.list_trials(store, name, Verdict.INTERRUPTED)),
     )
@@ -139,7 +139,7 @@ def _rivals_told(summary: Summary) -> list[tuple[str, Cell]]:
     """The fitted rivals with their losses, lowest first, those that are absent, and the best trial's skill
     over the strongest.
     """
-    losses, absent = rivals(summary.study.facts), absent_rivals(summary.study.facts)
+    losses, absent = recorded_rival_losses(summary.study.facts), absent_rivals(summary.study.facts)
     told: list[tuple[str, Cell]] = []
     if losses:
         told.append(("rivals", tuple(plain(f"{name} {loss:.6f}") for name, loss in losses.items())))
@@ -206,4 +206,8 @@ def signals(last: Any) -> tuple[str, str, str]:
     """Loss, skill and learning rate of an epoch, by whoever reports it; dashes before the first."""
     if last is None:
         return "–", "–", "–"
-    return f"{last.validation_loss:.4f}", f"{last.skill:+.4f}", cell(float(f"{last.learning_rate:.3g}"))
+    return (
+        f"{last.validation_loss:.4f}",
+        f"{last.skill:+.4f}",
+        short_value(float(f"{last.learning_rate:.3g}")),
+    )

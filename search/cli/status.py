@@ -31,13 +31,13 @@ def status(
     """Show the studies of the store, or one study: counts by verdict, best, rate and skill."""
     from search.cli.show import console
     from search.selection.summary import summarise
-    from search.study.ghosts import ghosts, told
+    from search.study.orphans import orphan_message, orphaned_studies
     from storage import query
 
     opened = existing_store(store)
     names = [name] if name is not None else [study.name for study in query.studies(opened)]
     summaries = [summarise(opened, each) for each in names]
-    lost = [each for each in ghosts(opened) if each in names]
+    lost = [each for each in orphaned_studies(opened) if each in names]
     if as_json:
         shapes = [{**each.to_json(), "known_to_optuna": each.study.name not in lost} for each in summaries]
         print_json(shapes[0] if name is not None else shapes)
@@ -49,7 +49,7 @@ def status(
         _print_one(console(), opened, summaries[0])
     if not as_json:
         for each in lost:
-            console().print(told(opened, each), markup=False)
+            console().print(orphan_message(opened, each), markup=False)
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:

@@ -37,15 +37,15 @@ def train(
     """Train one configuration; of an exported file, say whether its value was reproduced. That rows were
     scored is put on record, unless they are those of the exported trial.
     """
-    from search.selection.rerun import rerun, resolve_one
-    from search.selection.saving import require_confirmed, require_room
-    from search.selection.saving import save as save_model
+    from search.selection.model_saving import require_can_save, require_confirmed
+    from search.selection.model_saving import save_trained_model as save_model
+    from search.selection.rerun import rerun, resolve_configuration
     from search.signals import stop_request
 
     if onnx and save is None:
         raise typer.BadParameter("--onnx puts a file into the folder of --save; give both of them")
     if save is not None:
-        require_room(save, onnx=onnx)
+        require_can_save(save, onnx=onnx)
 
     def show(report: "EpochReport") -> bool:
         if not as_json:
@@ -61,7 +61,7 @@ def train(
         def record() -> "Store":
             from storage.engine import open_store
 
-            url = store_url(store, resolve_one(config, sets or (), policy=policy).file.storage.url)
+            url = store_url(store, resolve_configuration(config, sets or (), policy=policy).file.storage.url)
             return opened.enter_context(closing(open_store(url)))
 
         outcome = rerun(config, sets or (), policy=policy, on_epoch=show, should_stop=stop, store=record)

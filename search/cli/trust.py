@@ -9,50 +9,55 @@ from rich.console import RenderableType
 
 from search.cli.grid import Grid
 from search.cli.show import console, table
-from search.record.evaluations import UNKNOWABLE, source_shown
-from search.record.references import network_adds
-from search.record.searched_rows import Search, candidates
-from search.record.verified import DOES_NOT_HOLD, did_not_hold
-from search.selection.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, Quarantined
-from search.selection.leak_warnings import warned
+from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, source_shown
+from search.record.rival_facts import describe_gain_over_rivals
+from search.record.searched_rows import EarlierSearch, effective_configurations
+from search.record.verification_answer import DOES_NOT_HOLD, refutation_sentence
+from search.selection.leak_warnings import leak_warning_sentence
+from search.selection.selection_evidence import (
+    LONG_ONLY,
+    TRAIN_MEAN_SIGN,
+    SelectionEvidence,
+    SuspiciousTrials,
+)
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.resampling import FEWEST_ROWS
 from search.selection.statistics.timing import Timing
-from search.text import cell
+from search.text import short_value
 from storage import tables
 
 if TYPE_CHECKING:
-    from search.selection.scored import Report, Scored
+    from search.selection.verification_report import CandidateResult, VerificationReport
 
 
-def print_report(report: "Report") -> None:
+def print_report(report: "VerificationReport") -> None:
     """The whole report on standard output."""
     screen = console()
     for part in _parts(report):
         screen.print(part)
 
 
-def verdict_line(scored: "Scored") -> str:
+def verdict_line(scored: "CandidateResult") -> str:
     """The answer and its reason, in one line."""
     return f"{scored.candidate.name}: {scored.conclusion.answer}: {scored.conclusion.reason}."
 
 
-def _refuted_before(scored: "Scored", earlier: Sequence[tables.Evaluation]) -> Iterator[str]:
+def _refuted_before(scored: "CandidateResult", earlier: Sequence[tables.Evaluation]) -> Iterator[str]:
     """An earlier *does not hold* about the same configuration, which a later answer does not remove."""
     mine = [each for each in earlier if each.configuration == scored.candidate.digest]
     no = [each for each in mine if each.verdict == DOES_NOT_HOLD and each.report is not None]
     if no and scored.conclusion.answer != DOES_NOT_HOLD:
-        yield f"{did_not_hold(no[-1].looked_at, no[-1].report or {})}."
+        yield f"{refutation_sentence(no[-1].looked_at, no[-1].report or {})}."
 
 
-def _parts(report: "Report") -> Iterator[RenderableType]:
+def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
     first = report.scored[0]
     for scored in report.scored:
         yield verdict_line(scored)
         yield from _refuted_before(scored, report.earlier)
         yield from _against_rivals(scored)
     if report.warnings:
-        yield warned(report.warnings)
+        yield leak_warning_sentence(report.warnings)
     yield from (f"Not as it was exported: {change}." for change in report.changes)
     yield _seed_table(first)
     if len(first.values) > 1:
@@ -69,7 +74,7 @@ def _parts(report: "Report") -> Iterator[RenderableType]:
     yield from _of_study(report.evidence)
 
 
-def _seed_table(scored: "Scored") -> Grid:
+def _seed_table(scored: "CandidateResult") -> Grid:
     best = scored.naive[scored.baseline]
     rows = [
         (
@@ -83,17 +88,17 @@ def _seed_table(scored: "Scored") -> Grid:
     return table(("seed", "loss", "skill", "training"), rows)
 
 
-def _naive_table(scored: "Scored") -> Grid:
+def _naive_table(scored: "CandidateResult") -> Grid:
     return _comparison("naive forecast", scored, scored.naive, scored.comparisons)
 
 
-def _rival_table(scored: "Scored") -> Grid:
+def _rival_table(scored: "CandidateResult") -> Grid:
     answer = scored.strongest_rival
     return _comparison("rival", scored, scored.rivals, {} if answer is None else answer.comparisons)
 
 
 def _comparison(
-    kind: str, scored: "Scored", losses: Mapping[str, float], tests: Mapping[str, DieboldMariano]
+    kind: str, scored: "CandidateResult", losses: Mapping[str, float], tests: Mapping[str, DieboldMariano]
 ) -> Grid:
     """Each forecast of a kind, the one with the lowest loss first, beside the model."""
     rows = [
@@ -109,19 +114,21 @@ def _comparison(
     return table((kind, "loss", "skill over it", "Diebold–Mariano", "p (not better)"), rows)
 
 
-def _against_rivals(scored: "Scored") -> Iterator[str]:
+def _against_rivals(scored: "CandidateResult") -> Iterator[str]:
     """The second answer: whether the network does better than forecasters that cost seconds."""
     answer = scored.strongest_rival
     if answer is None:
         return
     yield f"Better than the strongest rival: {answer.verdict}: {answer.reason}."
     value = math.inf if scored.value is None else scored.value
-    if (told := network_adds(str(answer.verdict), answer.name, scored.rivals, value)) is not None:
+    if (
+        told := describe_gain_over_rivals(str(answer.verdict), answer.name, scored.rivals, value)
+    ) is not None:
         yield f"{told[0].upper()}{told[1:]}."
     yield from (f"Rival {name} is missing: {reason}." for name, reason in scored.rivals_absent.items())
 
 
-def _set_sentence(report: "Report") -> str:
+def _set_sentence(report: "VerificationReport") -> str:
     found = report.best_set
     assert found is not None
     told = ", ".join(f"{name} (p {p:.3f})" for name, p in found.p_values.items())
@@ -131,7 +138,7 @@ def _set_sentence(report: "Report") -> str:
     )
 
 
-def _rows_told(report: "Report") -> Iterator[str]:
+def _rows_told(report: "VerificationReport") -> Iterator[str]:
     """Which rows were scored, who has used them before, and what nobody can know."""
     unseen, scored = report.unseen, report.scored[0]
     rows = (
@@ -148,10 +155,10 @@ def _rows_told(report: "Report") -> Iterator[str]:
         )
     else:
         yield f"{rows}: nobody has looked at them before, as far as this store knows."
-    yield f"{UNKNOWABLE}."
+    yield f"{UNRECORDED_EVALUATIONS_NOTE}."
 
 
-def _evaluations_told(report: "Report") -> Iterator[str]:
+def _evaluations_told(report: "VerificationReport") -> Iterator[str]:
     """Who scored these rows before, for each command that did, and which of the rows."""
     for kind in dict.fromkeys(each.kind for each in report.earlier):
         of_kind = [each for each in report.earlier if each.kind == kind]
@@ -163,7 +170,7 @@ def _evaluations_told(report: "Report") -> Iterator[str]:
         )
 
 
-def _shared_rows(report: "Report", earlier: Sequence[tables.Evaluation]) -> str:
+def _shared_rows(report: "VerificationReport", earlier: Sequence[tables.Evaluation]) -> str:
     """`, on 60 % of them, 2019-01-02 to 2020-12-31`: the widest part that was scored, and the span of all."""
     parts = [part for each in earlier if (part := report.unseen.shared_with(each)) is not None]
     if not parts:
@@ -174,18 +181,18 @@ def _shared_rows(report: "Report", earlier: Sequence[tables.Evaluation]) -> str:
     return f", on {at_most}{_percent(share)} of them, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
-def _search_told(search: Search) -> str:
+def _search_told(search: EarlierSearch) -> str:
     return (
         f"study {search.study!r} searched on {_percent(search.share)} of them, {search.first:%Y-%m-%d} to "
         f"{search.last:%Y-%m-%d}, with {search.trials} trials"
     )
 
 
-def _searches_counted(searches: Sequence[Search]) -> str:
+def _searches_counted(searches: Sequence[EarlierSearch]) -> str:
     """`3 trials on half of the rows count as 3·√0.5 = 2.12 configurations`."""
     counted = [f"{each.trials}·√{each.share:.3g}" for each in searches]
     trials = " and ".join(f"{each.trials} trials on {_percent(each.share)}" for each in searches)
-    total = candidates(searches) - 1
+    total = effective_configurations(searches) - 1
     return f"{trials} of the rows count as {' + '.join(counted)} = {total:.3g} configurations"
 
 
@@ -197,13 +204,13 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _level(scored: "Scored") -> str:
+def _level(scored: "CandidateResult") -> str:
     return "none" if scored.interval is None else f"{100 * scored.interval.level:.4g} %"
 
 
-def _of_study(evidence: Evidence | str) -> Sequence[str]:
+def _of_study(evidence: SelectionEvidence | str) -> Sequence[str]:
     if isinstance(evidence, str):
-        return [f"Nothing is known of a whole study: {cell(evidence)}."]
+        return [f"Nothing is known of a whole study: {short_value(evidence)}."]
     told = [
         f"The study: luck alone reaches a validation skill of {evidence.noise_floor:.4f} by the formula, of "
         f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; p "
@@ -251,7 +258,7 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _quarantined_sentence(found: Quarantined) -> str:
+def _quarantined_sentence(found: SuspiciousTrials) -> str:
     count = "1 trial" if found.trials == 1 else f"{found.trials} trials"
     skill = (
         ""

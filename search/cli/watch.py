@@ -12,7 +12,7 @@ from search.cli.show import redraws, trial_table
 from search.cli.standing import Standing, epoch_of, facts_of, standing
 from search.cli.styles import ending, plain
 from search.selection.summary import summarise
-from search.study import stalls as desertion
+from search.study import stall_detector as desertion
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
@@ -26,7 +26,7 @@ class Watched:
     def __init__(self, store: Store, name: str, verdict: Verdict | None = None) -> None:
         self._store, self._name, self._verdict = store, name, verdict
         self._seen: dict[int, bool] = {}
-        self._vigil, self._is_left = desertion.Vigil(store, name), False
+        self._vigil, self._is_left = desertion.StallDetector(store, name), False
         self.ended: list[tables.Trial] = []
         """In the order in which they were seen to end."""
         self.suspicions: Mapping[int, tables.Finding] = {}
@@ -43,7 +43,7 @@ class Watched:
         """What is to be said of a study that was left before it had its trials."""
         if self._has_its_trials or not self._is_left:
             return None
-        return desertion.told(self._store, self._name)
+        return desertion.stall_message(self._store, self._name)
 
     @property
     def _has_its_trials(self) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from search.config.reader import Node, parse
-from search.errors import ConfigError, Place
+from search.errors import ConfigError, Location
 from storage.masking import mask_passwords, masked_url
 
 URLS = ("storage.url", "tracking.mlflow.uri")
@@ -23,7 +23,7 @@ def masked_yaml(text: str, key: str = "") -> str:
     if not _SUSPECT.search(text):
         return text  # Parsing twice would be felt at the start of every command.
     try:
-        root, _ = parse(text, Place(""))
+        root, _ = parse(text, Location(""))
     except ConfigError:
         return mask_passwords(text)
     urls = {node.span for node in _urls(root, key)}

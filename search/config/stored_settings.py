@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from search.config.resolve import resolve_recorded
-from search.config.resolved import DEFAULTS, ResolvedStudy, defaults_of
+from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version
 from search.errors import RequestError
 from storage import query
 from storage.commands import ballast_command
@@ -11,12 +11,13 @@ from storage.engine import Store
 from storage.errors import StudyUnknown
 
 
-def defaults_on_record(store: Store, name: str) -> int:
-    """The `DEFAULTS` that a study was started with; those of today for one that is not in the store."""
+def recorded_defaults_version(store: Store, name: str) -> int:
+    """The `DEFAULTS_VERSION` that a study was started with; those of today for one that is not in the
+    store."""
     try:
-        return defaults_of(query.study(store, name).sources)
+        return defaults_version(query.study(store, name).sources)
     except StudyUnknown:
-        return DEFAULTS
+        return DEFAULTS_VERSION
 
 
 def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> ResolvedStudy:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from search.config.resolved import ResolvedStudy, means_the_same
+from search.config.resolved_study import ResolvedStudy, means_the_same
 from search.config.schema import LEAVES
 from search.errors import RequestError
-from search.record import rows as recording
+from search.record import row_mapping as recording
 from storage import tables
 from storage.commands import ballast_command
 
@@ -34,11 +34,11 @@ that it was started with.
 
 _CHANGED = "changed when the study was continued"
 
-Stacks = Mapping[str, Sequence[tables.SettingRow]]
+SettingLayers = Mapping[str, Sequence[tables.SettingRow]]
 
 
-def changes(
-    resolved: ResolvedStudy, fingerprints: Mapping[str, str], stacks: Stacks, content: str
+def changed_parts(
+    resolved: ResolvedStudy, fingerprints: Mapping[str, str], stacks: SettingLayers, content: str
 ) -> list[str]:
     """What decides a trial's value and is not as on record, as parts of a sentence; empty if nothing is.
 
@@ -59,7 +59,7 @@ def changes(
     return found
 
 
-def continuation_rows(resolved: ResolvedStudy, stacks: Stacks) -> list[tables.SettingRow]:
+def continuation_rows(resolved: ResolvedStudy, stacks: SettingLayers) -> list[tables.SettingRow]:
     """One row for each key that may change and did, on top of the stack that is on record."""
     rows = []
     for key, setting in resolved.settings.items():
@@ -82,7 +82,7 @@ def continuation_rows(resolved: ResolvedStudy, stacks: Stacks) -> list[tables.Se
     return rows
 
 
-def recorded_value(key: str, stacks: Stacks) -> Any:
+def recorded_value(key: str, stacks: SettingLayers) -> Any:
     """The value of a setting on record; its default where an older Ballast did not know it."""
     if key in stacks:
         return stacks[key][-1].effective

@@ -56,7 +56,7 @@ class ScoredSeries:
             return cls(np.cumsum(arrays["steps"]), values, bool(arrays["adds_up"]))
 
 
-def root_columns(config: DataConfig) -> tuple[str, ...]:
+def target_origin_columns(config: DataConfig) -> tuple[str, ...]:
     """The columns that the target is made from, whatever is made of them and however far ahead it looks."""
     root = _root(config)
     return tuple(column for column in (root.column, root.high, root.low) if column is not None)
@@ -88,7 +88,7 @@ def scored_series(config: DataConfig, table: Table, first: int, last: int) -> Sc
     return ScoredSeries(known_at[scored], values[scored], adds_up)
 
 
-def moment(nanoseconds: int | np.int64) -> datetime:
+def nanoseconds_to_utc(nanoseconds: int | np.int64) -> datetime:
     """A time of a series, to the microsecond."""
     return datetime.fromtimestamp(0, UTC) + np.timedelta64(int(nanoseconds) // 1000, "us").item()
 

@@ -106,7 +106,7 @@ def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
     return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
 
 
-def held_out_row(
+def validation_rows_row(
     study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredSeries
 ) -> tables.StoredValidationRows:
     """The validation rows of a study that starts, and the series that they are from; `rivals` are those of

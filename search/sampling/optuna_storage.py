@@ -29,7 +29,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import RequestError
-from search.sampling.tell import quiet
+from search.sampling.tell import silence_optuna_warnings
 from storage.commands import ballast_command
 from storage.driver_errors import UNREADABLE, close_failed_connections, to_store_error_or_none
 from storage.engine import Store
@@ -141,7 +141,7 @@ def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
 
 
 @_waits_in((*_PUBLIC, *_OF_RDB))
-class PatientStorage(RDBStorage):
+class RetryingStorage(RDBStorage):
     """Optuna's storage. On PostgreSQL it shares the store's connections: one a worker, not two."""
 
     def __init__(self, store: Store) -> None:
@@ -165,7 +165,7 @@ class PatientStorage(RDBStorage):
 
 
 @_waits_in((*_PUBLIC, *_OF_PROXY))
-class PatientProxy(GrpcStorageProxy):
+class RetryingProxyStorage(GrpcStorageProxy):
     """Optuna's storage behind `ballast proxy`."""
 
     def __init__(self, store: Store, host: str, port: int) -> None:
@@ -212,7 +212,7 @@ def serve_proxy(store: Store, host: str, port: int) -> None:
     _require_grpc()
     storage = optuna.storages.get_storage(optuna_storage(store))
     try:
-        with quiet():
+        with silence_optuna_warnings():
             optuna.storages.run_grpc_proxy_server(storage, host=host, port=port)
     except RuntimeError as error:  # what grpc makes of an address that it cannot bind
         raise RequestError(
@@ -250,7 +250,7 @@ def make_optuna_tables(store: Store) -> None:
 def upgrade_optuna(store: Store) -> None:
     """Bring Optuna's tables to the schema of the installed Optuna, if there are any."""
     if has_optuna_tables(store):
-        storage = PatientStorage(store)
+        storage = RetryingStorage(store)
         storage.upgrade()
         storage.engine.dispose()
 
@@ -258,7 +258,7 @@ def upgrade_optuna(store: Store) -> None:
 def _direct(store: Store) -> RDBStorage:
     make_optuna_tables(store)
     with _database_errors(store.shown_url):
-        storage = PatientStorage(store)
+        storage = RetryingStorage(store)
         found, needed = storage.get_current_version(), storage.get_head_version()
     if found == needed:
         return storage
@@ -279,13 +279,13 @@ def _optuna_revision(connection: sqlalchemy.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _proxy(store: Store, address: str) -> PatientProxy:
+def _proxy(store: Store, address: str) -> RetryingProxyStorage:
     _require_grpc()
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise RequestError(f"{address!r} is no address of a proxy; write HOST:PORT, as in 127.0.0.1:13000")
-    with quiet():
-        return PatientProxy(store, host, int(port))
+    with silence_optuna_warnings():
+        return RetryingProxyStorage(store, host, int(port))
 
 
 def _require_grpc() -> None:

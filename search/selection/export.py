@@ -7,18 +7,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from search.config.effects import idle_keys
+from search.atomic_text import write_text_atomically
 from search.config.layers import Layer
-from search.config.leaves import nested
+from search.config.leaves import to_nested
+from search.config.settings_without_effect import keys_without_effect
 from search.errors import RequestError
 from search.record.evaluations import evaluation_to_json
-from search.record.rows import clamp_to_json
-from search.selection.choice import ASKED_FOR, Why
-from search.selection.evidence import with_measured_floor
-from search.selection.settings_text import SECTIONS, dump, settings_yaml
+from search.record.row_mapping import clamp_to_json
+from search.selection.choice import ASKED_BY_NUMBER, ChoiceReason
+from search.selection.commented_yaml import SECTIONS, dump_yaml, settings_yaml
+from search.selection.selection_evidence import with_measured_floor
 from search.selection.summary import Summary, summarise
-from search.text import finite
-from search.writing import write_whole
+from search.text import json_safe_number
 from storage import evaluations, query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
@@ -29,7 +29,9 @@ DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "tra
 _FROM_FILES = (Layer.DEFAULT, Layer.BASE, Layer.STUDY)
 
 
-def write_export(store: Store, trial: tables.Trial, target: Path, why: Why = ASKED_FOR) -> None:
+def write_export(
+    store: Store, trial: tables.Trial, target: Path, why: ChoiceReason = ASKED_BY_NUMBER
+) -> None:
     """Write one accepted trial, and why it was chosen; the file is there whole or not at all.
 
     RequestError for a name that does not end in `.yaml`, `.yml` or `.json`, and where nothing can be written.
@@ -44,7 +46,7 @@ def write_export(store: Store, trial: tables.Trial, target: Path, why: Why = ASK
             f"cannot write {target}: an export ends in .yaml, .yml or .json; name it like "
             f"-o {target.with_suffix('.yaml')}"
         )
-    write_whole(text, target, "best.yaml")
+    write_text_atomically(text, target, "best.yaml")
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,12 @@ class _Content:
     provenance: Mapping[str, Any]
 
 
-def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Content:
+def _content(store: Store, trial: tables.Trial, target: Path, why: ChoiceReason) -> _Content:
     """The content of a file that will lie at `target`: relative paths in it start there."""
     summary = with_measured_floor(store, summarise(store, trial.study))
     stacks = query.setting_layers(store, trial.study, trial.number)
     acts = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(DECISIVE)}
-    idle = idle_keys({key: row.effective for key, row in acts.items()})
+    idle = keys_without_effect({key: row.effective for key, row in acts.items()})
     acts = {key: row for key, row in acts.items() if key not in idle}
     values = {key: row.effective for key, row in acts.items() if row.effective is not None}
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
@@ -103,7 +105,7 @@ def _evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
 def _yaml(content: _Content) -> str:
     lines = (*content.about, "Beside each setting: the layer that it comes from, and where that was written.")
     header = "\n".join(f"# {line}" for line in lines)
-    provenance = dump({"provenance": content.provenance}, width=100)
+    provenance = dump_yaml({"provenance": content.provenance}, width=100)
     return f"{header}\n{settings_yaml(content.values, content.acts)}\n\n{provenance}"
 
 
@@ -114,10 +116,10 @@ def _json(content: _Content) -> str:
         for key, act in content.acts.items()
         if key in content.values
     }
-    tree = nested(content.values)
+    tree = to_nested(content.values)
     provenance = {"about": content.about, **content.provenance, "settings": told}
     whole = {**{name: tree[name] for name in SECTIONS if name in tree}, "provenance": provenance}
-    return json.dumps(finite(whole), indent=2, allow_nan=False) + "\n"
+    return json.dumps(json_safe_number(whole), indent=2, allow_nan=False) + "\n"
 
 
 def _configured(stack: list[tables.SettingRow]) -> tables.SettingRow:
@@ -135,7 +137,7 @@ def _provenance(
     store: Store,
     summary: Summary,
     trial: tables.Trial,
-    why: Why,
+    why: ChoiceReason,
     stacks: Mapping[str, list[tables.SettingRow]],
 ) -> dict[str, Any]:
     study, facts = summary.study, summary.study.facts

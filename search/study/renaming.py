@@ -13,16 +13,16 @@ from sqlalchemy.orm import Session
 from search.config.layers import Layer
 from search.config.schema import require_name
 from search.errors import RequestError
-from search.record.artifacts import files_on_record
-from search.study.whole_study import (
-    KEPT,
+from search.record.artifacts import recorded_study_files
+from search.study.study_rows import (
+    KEPT_TABLES,
     STUDIES,
-    call_source,
-    delete_ours,
+    delete_record,
     has_optuna_part,
-    lock_both,
+    lock_study_parts,
     name_column,
-    refuse_at_work,
+    rename_import_source,
+    require_no_active_workers,
 )
 from storage import query, tables
 from storage.commands import ballast_command
@@ -34,7 +34,7 @@ _NAME = "study.name"
 
 
 @dataclass(frozen=True)
-class Renamed:
+class RenamedStudy:
     """A study under its new name."""
 
     old: str
@@ -44,7 +44,7 @@ class Renamed:
     """The folder of its files, if there is one on this machine."""
 
 
-def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Renamed:
+def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> RenamedStudy:
     """Rename a study in one transaction.
 
     Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for what is
@@ -62,16 +62,16 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
         ) from None
     study = query.study(store, old)
     if not force:
-        refuse_at_work(store, old, ballast_command("rename", old, new, force=True))
-    folders = (files_on_record(store, old).folder, files_on_record(store, old, new).folder)
+        require_no_active_workers(store, old, ballast_command("rename", old, new, force=True))
+    folders = (recorded_study_files(store, old).folder, recorded_study_files(store, old, new).folder)
     moved = False
     try:
         with store.session() as session:
             _refuse_taken(session, store, new)
-            lock_both(session, old)
+            lock_study_parts(session, old)
             _copy_ours(session, old, new)
             _point_at(session, old, new, folders)
-            delete_ours(session, old)
+            delete_record(session, old)
             _say_so(session, study, new)
             _rename_in_optuna(session, old, new)
             moved = _move(*folders)
@@ -80,7 +80,7 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
             folders[1].rename(folders[0])
         raise
     trials = query.next_number(store, new)
-    return Renamed(old, new, trials, folders[1] if folders[1].is_dir() else None)
+    return RenamedStudy(old, new, trials, folders[1] if folders[1].is_dir() else None)
 
 
 def _refuse_taken(session: Session, store: Store, new: str) -> None:
@@ -94,7 +94,7 @@ def _refuse_taken(session: Session, store: Store, new: str) -> None:
 def _copy_ours(session: Session, old: str, new: str) -> None:
     """Rows refer to others by the name: all are inserted under the new one before those of the old one go."""
     for table in tables.Base.metadata.sorted_tables:
-        if table not in KEPT:
+        if table not in KEPT_TABLES:
             named = name_column(table)
             columns = [column for column in table.c if column.name != "id"]
             rows = select(*(literal(new) if column is named else column for column in columns))
@@ -106,7 +106,7 @@ def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) 
     """What names the study from elsewhere: copies of its trials, its evaluations, studies that continue from
     it, and its files.
     """
-    call_source(session, old, new)
+    rename_import_source(session, old, new)
     evaluation = tables.Evaluation
     session.execute(
         update(evaluation).where((evaluation.study == old) & (evaluation.kind != SEARCH)).values(study=new)

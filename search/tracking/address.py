@@ -4,7 +4,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.errors import RequestError
 from search.record.continuation import recorded_value
 from storage import query

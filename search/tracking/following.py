@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.study import stalls as desertion
-from search.study.stalls import Vigil, at_work
+from search.study import stall_detector as desertion
+from search.study.stall_detector import StallDetector, active_workers
 from search.tracking.connection import NotTaken, awaited, connect, hurried, surroundings
 from search.tracking.sender import Sender, complete, send_command
 from storage import query
@@ -58,7 +58,8 @@ def follow(
     """Send what is new every two seconds, until the study has its trials or once more after `should_end`.
 
     Unless it is `attached` to a run, which knows when the study ends, a study that nobody is at work on any
-    more (search/study/stalls.py) is at its end too; that is told on the log. `tell` is called with every
+    more (search/study/stall_detector.py) is at its end too; that is told on the log. `tell` is called with
+    every
     change.
     If MLflow is away it is asked again after twice the time, up to 30 s.
     """
@@ -81,7 +82,7 @@ class _Follower:
     """A sender that is made again after each failure, and what is known of it meanwhile."""
 
     def __init__(self, store: Store, name: str, uri: str, *, watches: bool = False) -> None:
-        self._vigil = Vigil(store, name) if watches else None
+        self._vigil = StallDetector(store, name) if watches else None
         self._store, self._name, self._uri = store, name, uri
         self._sent = self._there = self._ended = 0
         self.sender: Sender | None = None
@@ -95,7 +96,7 @@ class _Follower:
         try:
             was_complete = complete(self._store, self._name)  # before the look: a trial may end during it
             was_left = self._vigil is not None and self._vigil.look()
-            live = not was_left and (not ending or bool(at_work(self._store, self._name)))
+            live = not was_left and (not ending or bool(active_workers(self._store, self._name)))
             counts = query.verdict_counts(self._store, self._name)
             self._ended = sum(n for verdict, n in counts.items() if verdict is not None)
             if self.sender is None:
@@ -111,7 +112,7 @@ class _Follower:
             self.problem = next((str(refusal) for refusal in sender.refused.values()), None)
             self.finished = (was_complete or was_left) and self.problem is None
             if self.finished and not was_complete:
-                log.warning("%s", desertion.told(self._store, self._name))
+                log.warning("%s", desertion.stall_message(self._store, self._name))
         except (NotTaken, StoreError) as failure:
             self.sender, self.problem = None, str(failure)
         return sent

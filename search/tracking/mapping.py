@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from search.config.layers import Layer, Setting
 from search.config.schema import TRIAL_LEAVES
 from search.selection.summary import Summary
-from search.text import cell
+from search.text import short_value
 from search.watching.settings_file import configured, trial_yaml
 from search.watching.view import TrialView
 from storage import tables
@@ -125,7 +125,8 @@ def trial_ended(view: TrialView, finished_at: datetime) -> tuple[dict[str, str],
     """
     trial = view.trial
     changes = {
-        f"ballast.override.{row[0]}": f"{cell(row[3])} → {cell(row[4])}: {row[5]} ({row[1]}, {row[2]})"
+        f"ballast.override.{row[0]}": f"{short_value(row[3])} → {short_value(row[4])}: {row[5]} "
+        f"({row[1]}, {row[2]})"
         for row in overrides(view.settings)
         if row[3] != row[4]
     }
@@ -166,7 +167,7 @@ def overrides(settings: Iterable[Setting]) -> list[list[Any]]:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table as `MlflowClient.log_table` writes it. That one adds its rows to those of an earlier time."""
-    return json.dumps({"columns": columns, "data": [[cell(value) for value in row] for row in rows]})
+    return json.dumps({"columns": columns, "data": [[short_value(value) for value in row] for row in rows]})
 
 
 def table_tag(*files: str) -> dict[str, str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.errors import AnswerIsNo
-from search.record.verified import Verified, newest
-from search.selection.rerun import Reproduction, Rerun, one_model
+from search.record.verification_answer import VerificationAnswer, newest_verification
+from search.selection.rerun import Reproduction, Rerun, single_model
 from search.tracking.connection import connect, surroundings, translated
 from search.tracking.sender import Sender
 from storage import tables
@@ -53,13 +53,13 @@ def register(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: s
         )
     resolved = resolve(path)
     config = resolved.trial({}).config
-    trained = _Trained(path, config, load(resolved).folds(config.data)[-1], again)
+    trained = _Trained(path, config, load_study_data(resolved).folds(config.data)[-1], again)
     with surroundings(uri) as address:
         client = connect(address)
         run_id = Sender(client, store, trial.study).run_of(trial.number)
         with translated(address), _experiment(client.get_run(run_id).info.experiment_id):
             client.log_artifact(run_id, str(path))
-            return _log(trained, run_id, name, _tags(trial, newest(store, trial.study)))
+            return _log(trained, run_id, name, _tags(trial, newest_verification(store, trial.study)))
 
 
 def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str:
@@ -72,7 +72,7 @@ def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str
         stack_windows,
     )
 
-    data, weights = trained.data, one_model(trained.rerun, trained.path)
+    data, weights = trained.data, single_model(trained.rerun, trained.path)
     model = build_forecaster(trained.config.models.gru, len(data.feature_names), weights)
     examples = stack_windows(data, data.validation[:_EXAMPLES])
     logged = mlflow.pytorch.log_model(
@@ -108,7 +108,7 @@ def _metadata(trained: _Trained) -> dict[str, Any]:
     }
 
 
-def _tags(trial: tables.Trial, verified: Verified | None) -> dict[str, str]:
+def _tags(trial: tables.Trial, verified: VerificationAnswer | None) -> dict[str, str]:
     """The verdict of the newest verification is the model's only if it was this trial that was verified."""
     answer = None if verified is None or verified.trial != trial.number else verified.verdict
     return {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from search.config.layers import with_clamps
 from search.config.schema import SPACE
-from search.record.rows import settings_from_rows
+from search.record.row_mapping import settings_from_rows
 from search.selection.summary import summarise
 from search.tracking import mapping
 from search.tracking.connection import Refused, translated

@@ -5,7 +5,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from search.text import finite
+from search.text import json_safe_number
 from search.watching.plots.canvas import word
 from search.watching.view import TrialView
 from storage import tables
@@ -26,7 +26,7 @@ def curves_json(view: TrialView) -> str:
         "epochs": [_row(epoch) for epoch in view.epochs],
         "findings": [_row(finding) for finding in view.findings],
     }
-    return json.dumps(finite(told), allow_nan=False, ensure_ascii=False, indent=1)
+    return json.dumps(json_safe_number(told), allow_nan=False, ensure_ascii=False, indent=1)
 
 
 def draw_curves(view: TrialView) -> bytes:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from optuna_dashboard import wsgi
 
 from search.errors import RequestError
-from search.record.artifacts import EveryFolder, folders_of
+from search.record.artifacts import AllArtifactFolders, artifact_folders
 from search.watching.allowed_hosts import allowed_hosts, named_hosts
 from search.watching.answers import FilesOfTrials, NamesStay, TrialsOfPages
-from search.watching.exposure import warn_if_exposed
+from search.watching.listen_address import warn_if_exposed
 from search.watching.publisher import all_published
 from search.watching.request_checks import (
     no_changes_from_elsewhere,
@@ -37,7 +37,7 @@ _LARGEST_READ = 65_536
 
 def application(store: Store, showcase: Showcase) -> "WSGIApplication":
     """The dashboard of a store: a storage object, since with a URL each page is 20 times slower."""
-    served = wsgi(showcase, artifact_store=EveryFolder(lambda: folders_of(store)))
+    served = wsgi(showcase, artifact_store=AllArtifactFolders(lambda: artifact_folders(store)))
     served.install(TrialsOfPages(showcase))
     served.install(NamesStay(showcase))
     served.install(FilesOfTrials())

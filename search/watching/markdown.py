@@ -7,7 +7,7 @@ rehype-raw under its `allow_unsafe`: here no text becomes markup, whichever of t
 import re
 from collections.abc import Sequence
 
-from search.text import cell, one_line
+from search.text import one_line, short_value
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from trainer.text import printable
 
@@ -60,7 +60,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _row(cells: Sequence[object]) -> str:
-    return "|" + "|".join(_cell(cell(value)) for value in cells) + "|"
+    return "|" + "|".join(_cell(short_value(value)) for value in cells) + "|"
 
 
 def _cell(text: str) -> str:

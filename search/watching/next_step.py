@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from search.record.references import in_words, network_adds, rivals
-from search.record.verified import DOES_NOT_HOLD, HOLDS, Verified
+from search.record.rival_facts import describe_gain_over_rivals, describe_rival, recorded_rival_losses
+from search.record.verification_answer import DOES_NOT_HOLD, HOLDS, VerificationAnswer
 from search.selection.summary import Summary
 from storage.commands import ballast_command
 from storage.verdicts import Verdict
@@ -15,17 +15,17 @@ _FEWEST_SEEDS = 3
 
 
 @dataclass(frozen=True)
-class Habits:
+class StudyDesign:
     """The two settings of a study that decide how lucky its best trial can be."""
 
     split_method: str = "holdout"
     schedule: str = "constant"
 
 
-def next_steps(summary: Summary, store: str | None = None, habits: Habits | None = None) -> list[str]:
+def next_steps(summary: Summary, store: str | None = None, habits: StudyDesign | None = None) -> list[str]:
     """One line or several, the most important first; `store` is its URL, None where
     commands find it without."""
-    step = _Step(summary, store, habits or Habits())
+    step = _Step(summary, store, habits or StudyDesign())
     return [*step.lines(), *_beside_rivals(summary)]
 
 
@@ -33,7 +33,7 @@ def next_steps(summary: Summary, store: str | None = None, habits: Habits | None
 class _Step:
     summary: Summary
     store: str | None
-    habits: Habits
+    habits: StudyDesign
 
     def lines(self) -> Iterator[str]:
         summary = self.summary
@@ -80,7 +80,7 @@ class _Step:
     def _find_the_leak(self) -> str:
         return f"look for a leak: {ballast_command('check', self.summary.study.study_file, deep=True)}"
 
-    def _after(self, verified: Verified) -> Iterator[str]:
+    def _after(self, verified: VerificationAnswer) -> Iterator[str]:
         trial, day = verified.trial, f"{verified.at:%Y-%m-%d}"
         if verified.verdict == HOLDS:
             yield f"trial {trial} holds on {verified.rows} (verified {day})"
@@ -104,7 +104,7 @@ class _Step:
             yield "let the learning rate fall to 0 (training.schedule: cosine)"
         yield "try other features"
 
-    def _to_tell(self, verified: Verified) -> str:
+    def _to_tell(self, verified: VerificationAnswer) -> str:
         ceiling = self.summary.study.facts.get("skill_ceiling")
         if ceiling is not None and verified.skill is not None and verified.skill > ceiling:
             return self._find_the_leak()
@@ -124,7 +124,7 @@ def _beside_rivals(summary: Summary) -> Iterator[str]:
     if verified is not None and (rival := verified.strongest_rival) is not None:
         losses = {rival["name"]: rival["loss"], **(verified.report.get("rivals_losses") or {})}
         value = verified.report.get("value", math.inf)
-        told = network_adds(rival["verdict"], rival["name"], losses, value)
+        told = describe_gain_over_rivals(rival["verdict"], rival["name"], losses, value)
     else:
         told = _adds_on_validation(summary, best.value)
     if told is not None:
@@ -133,15 +133,18 @@ def _beside_rivals(summary: Summary) -> Iterator[str]:
 
 def _adds_on_validation(summary: Summary, best: float) -> str | None:
     """A rival over which the best trial's skill is no more than luck reaches; the ridge if it is one."""
-    skills = {name: 1 - best / loss for name, loss in rivals(summary.study.facts).items() if loss > 0}
+    skills = {
+        name: 1 - best / loss for name, loss in recorded_rival_losses(summary.study.facts).items() if loss > 0
+    }
     equal = [name for name, over in skills.items() if over <= summary.floor]
     if not equal:
         return None
     name = "linear" if "linear" in equal else equal[0]
     if skills[name] < -summary.floor:
-        told = f"{in_words(name)} does better; the network adds nothing"
+        told = f"{describe_rival(name)} does better; the network adds nothing"
         return f"{told}: its skill over it is {skills[name]:+.4f}"
     return (
-        f"{in_words(name)} does as well; the network adds nothing that these rows can show: the network's "
+        f"{describe_rival(name)} does as well; the network adds nothing that these rows can show: the "
+        f"network's "
         f"skill over it, {skills[name]:+.4f}, is no more than luck reaches ({summary.floor:.4f})"
     )

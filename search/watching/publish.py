@@ -18,17 +18,17 @@ import optuna
 from optuna.artifacts import upload_artifact
 from optuna.storages import BaseStorage
 
-from search.record import rows as recording
+from search.record import row_mapping as recording
 from search.record.artifacts import ArtifactFolder, artifact_folder
 from search.record.continuation import recorded_value
 from search.sampling.optuna_attributes import (
-    Sheet,
-    attributes_of,
+    AttributeBuffer,
     lock_study,
-    put_of_study,
-    put_of_trial,
-    put_user_attributes,
+    read_study_attributes,
     trials_with_notes,
+    write_study_attributes,
+    write_trial_attributes,
+    write_user_attributes,
 )
 from search.store_files import StudyFiles
 from search.watching.blocks import Plot
@@ -118,23 +118,25 @@ class Press:
             return
         study_id, trial_id = trial.study._study_id, trial._trial_id
         with store.reading() as session:
-            known = attributes_of(session, study_id, f"dashboard:{trial_id}:note_")
+            known = read_study_attributes(session, study_id, f"dashboard:{trial_id}:note_")
         note = note_of_trial(trial_id, to_markdown(trial_note(view)), known)
-        files = Sheet()
+        files = AttributeBuffer()
         rows = list(self._upload(files, trial, view))
         try:
             with store.session() as session:
                 lock_study(session, study_id)
-                if attributes_of(session, study_id, f"dashboard:{trial_id}:note_") == known:
-                    put_of_study(session, study_id, note)
-                put_of_trial(session, trial_id, files.of_trial)
+                if read_study_attributes(session, study_id, f"dashboard:{trial_id}:note_") == known:
+                    write_study_attributes(session, study_id, note)
+                write_trial_attributes(session, trial_id, files.of_trial)
                 record.add_artifacts(session, rows)
         except BaseException:
             for row in rows:
                 Path(row.path).unlink(missing_ok=True)
             raise
 
-    def _upload(self, sheet: Sheet, trial: optuna.Trial, view: TrialView) -> Iterator[tables.Artifact]:
+    def _upload(
+        self, sheet: AttributeBuffer, trial: optuna.Trial, view: TrialView
+    ) -> Iterator[tables.Artifact]:
         folder = ArtifactFolder(artifact_folder(self.files))
         with tempfile.TemporaryDirectory(prefix="ballast-") as desk:
             for kind, name, content in self._files(view):
@@ -172,8 +174,8 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
     study_id = storage.get_study_id_from_name(name)
     view = study_view(store, name)
     with store.reading() as session:
-        known, noted = attributes_of(session, study_id, *_PAGE), trials_with_notes(session, study_id)
-    page = Sheet(storage, known)
+        known, noted = read_study_attributes(session, study_id, *_PAGE), trials_with_notes(session, study_id)
+    page = AttributeBuffer(storage, known)
     study = optuna.load_study(study_name=name, storage=page.as_storage())
     _write_study_note(study, view, _address(store))
     for plot in figures(view):
@@ -189,12 +191,12 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
         return True
     with store.session() as session:
         lock_study(session, study_id)
-        if attributes_of(session, study_id, *_PAGE) != known:
+        if read_study_attributes(session, study_id, *_PAGE) != known:
             return False
-        put_of_study(session, study_id, {**changed, _METRIC_NAMES: [VALUE_NAME]})
-        put_user_attributes(session, study_id, attributes)
+        write_study_attributes(session, study_id, {**changed, _METRIC_NAMES: [VALUE_NAME]})
+        write_user_attributes(session, study_id, attributes)
         for trial_id in notes.keys() - trials_with_notes(session, study_id):
-            put_of_study(session, study_id, notes[trial_id])
+            write_study_attributes(session, study_id, notes[trial_id])
     return len(missing) <= _NOTES_AT_ONCE
 
 
@@ -231,7 +233,7 @@ def _write_study_note(study: optuna.Study, view: StudyView, store: str | None) -
 
 def note_of_trial(trial_id: int, body: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The attributes that make up the note of a trial; what people have written in it, as `known`, stays."""
-    sheet = Sheet(known=known or {})
+    sheet = AttributeBuffer(known=known or {})
     old = get_note_from_system_attrs(dict(sheet.known), trial_id)["body"]
     trial = SimpleNamespace(storage=sheet, study=SimpleNamespace(_study_id=0), _trial_id=trial_id)
     save_note(cast(optuna.Trial, trial), body if old in ("", body) else f"{body}\n\n---\n\n{old}")

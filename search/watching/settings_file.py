@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from search.config.effects import idle_keys
 from search.config.layers import Layer, Override, Setting
+from search.config.settings_without_effect import keys_without_effect
+from search.selection.commented_yaml import settings_yaml
 from search.selection.export import DECISIVE
-from search.selection.settings_text import settings_yaml
 from search.watching.view import TrialView
 from trainer.text import printable
 
@@ -18,7 +18,7 @@ def trial_yaml(view: TrialView) -> str:
     """
     acts = {setting.key: configured(setting) for setting in view.settings if setting.key.startswith(DECISIVE)}
     values = {key: act.effective for key, act in acts.items() if act.effective is not None}
-    for key in idle_keys(values):
+    for key in keys_without_effect(values):
         values.pop(key, None)
     values["data.source"] = _source(values["data.source"], view.study.study_file)
     return f"{_header(view)}\n{settings_yaml(values, acts)}\n"

@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from search.record.references import FORECASTS, absent_rivals, rivals
+from search.record.rival_facts import FORECASTS, absent_rivals, recorded_rival_losses
 from search.selection.summary import MeasuredFloor
-from search.text import cell
+from search.text import short_value
 from search.watching.blocks import Block, Code, Paragraph, Table
-from search.watching.next_step import Habits, next_steps
+from search.watching.next_step import StudyDesign, next_steps
 from search.watching.trial_sections import loss, skill
 from search.watching.view import StudyView
 from storage.commands import ballast_command
@@ -94,7 +94,7 @@ def baselines(view: StudyView) -> Table:
 
 def fitted_rivals(view: StudyView) -> list[Block]:
     """The same for each fitted rival, and why others are not there; nothing for a study without any."""
-    losses, absent = rivals(view.study.facts), absent_rivals(view.study.facts)
+    losses, absent = recorded_rival_losses(view.study.facts), absent_rivals(view.study.facts)
     blocks: list[Block] = [_compared(view, "fitted rival", losses)] if losses else []
     return [*blocks, *(Paragraph(f"Not fitted: {name}: {reason}.") for name, reason in absent.items())]
 
@@ -162,7 +162,7 @@ def best(view: StudyView, store: str | None) -> list[Block]:
         return [Paragraph("There is no best configuration yet.")]
     told = f"Trial {trial.number}: loss {loss(trial.value)}, skill {skill(trial.skill)}, seed {trial.seed}."
     values = {setting.key: setting.value for setting in view.settings}
-    habits = Habits(*(str(values[key]) for key in _HABITS if key in values))
+    habits = StudyDesign(*(str(values[key]) for key in _HABITS if key in values))
     return [
         Paragraph(told),
         Table(("setting", "value"), sorted(trial.params.items())),
@@ -183,4 +183,4 @@ def _step(line: str, store: str | None) -> list[Block]:
 
 
 def _declared_to_used(declared: object, used: object) -> str:
-    return cell(used) if declared == used else f"{cell(declared)} → {cell(used)}"
+    return short_value(used) if declared == used else f"{short_value(declared)} → {short_value(used)}"

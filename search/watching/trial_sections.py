@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from search.config.layers import Layer, Override, Setting
-from search.record.rows import best_folds
-from search.text import cell, duration, one_line, place, refused
+from search.record.row_mapping import best_folds
+from search.text import duration, one_line, refused_number, short_origin, short_value
 from search.watching.blocks import Paragraph, Table
 from storage import tables
 from storage.verdicts import Verdict
@@ -95,7 +95,7 @@ def overrides(settings: Iterable[Setting]) -> Table:
             setting.key if i == 0 else "",
             change(act.requested, act.effective),
             str(act.layer),
-            place(act.origin),
+            short_origin(act.origin),
             act.reason,
         )
         for setting, acts in changed
@@ -106,7 +106,7 @@ def overrides(settings: Iterable[Setting]) -> Table:
 
 def change(before: Any, after: Any) -> str:
     """`a → b`, or only `a` where nothing changed."""
-    old, new = (_shortened(cell(value), _LONGEST_VALUE) for value in (before, after))
+    old, new = (_shortened(short_value(value), _LONGEST_VALUE) for value in (before, after))
     return old if before == after else f"{old} → {new}"
 
 
@@ -127,7 +127,7 @@ def loss_and_skill(trial: tables.Trial, last: tables.Finding | None) -> tuple[st
     told = loss(trial.value), skill(trial.skill)
     if trial.verdict is not Verdict.SUSPICIOUS or last is None:
         return told
-    return (refused(last), told[1]) if last.kind == "loss_too_low" else (told[0], refused(last))
+    return (refused_number(last), told[1]) if last.kind == "loss_too_low" else (told[0], refused_number(last))
 
 
 def verdict(trial: tables.Trial) -> Verdict | str:

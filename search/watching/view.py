@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.config.layers import Layer, Setting, with_clamps
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.safe_ranges import SafeRange
 from search.config.schema import SPACE
 from search.config.space import Dimension
 from search.config.stored_settings import resolve_from_store
 from search.errors import RequestError
-from search.record.rows import settings_from_rows
+from search.record.row_mapping import settings_from_rows
 from search.selection.summary import Summary, summarise
 from storage import evaluations, query, tables
 from storage.engine import Store

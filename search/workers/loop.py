@@ -10,17 +10,17 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from search.errors import AnswerIsNo
 from search.process_identity import this_worker
-from search.sampling.ask import Asked, ask
-from search.sampling.grid_sampler import Grid
+from search.sampling.ask import AskedTrial, ask
+from search.sampling.grid_sampler import SharedGridSampler
 from search.sampling.queue import waiting_trials
-from search.sampling.retry import origin_of
-from search.sampling.stop_rules import no_better
-from search.study.liveness import Attendance
+from search.sampling.retry import retry_origin
+from search.sampling.stop_rules import stop_reason
+from search.study.liveness import Heartbeat
 from search.study.studies import OpenStudy
 from search.verdict import Judgement
-from search.workers.objective import Bench, run_trial
+from search.workers.objective import TrialContext, run_trial
 from search.workers.progress import Progress
-from search.workers.recovery import give_back, record_additions, recover
+from search.workers.recovery import record_additions, recover_trials, return_trial
 from storage import query, workers
 from storage.commands import ballast_command
 from storage.verdicts import Verdict
@@ -45,7 +45,7 @@ class RunEnd:
     """Whether somebody asked for it to end."""
 
 
-def run(
+def run_worker(
     study: OpenStudy,
     progress: Progress,
     should_stop: Callable[[], bool],
@@ -66,13 +66,13 @@ def run(
 
     training = study.resolved.trial_config.training
     prepare_kernel(training.kernel, device or training.device)
-    begin(study, progress)
-    with Attendance(study.store, study.name, this_worker(), device) as attendance:
-        bench = Bench(study, attendance.worker, progress, should_stop, device)
-        return _Shift(bench, attendance, time_left).work()
+    report_study_start(study, progress)
+    with Heartbeat(study.store, study.name, this_worker(), device) as attendance:
+        bench = TrialContext(study, attendance.worker, progress, should_stop, device)
+        return _WorkerLoop(bench, attendance, time_left).work()
 
 
-def begin(study: OpenStudy, progress: Progress) -> None:
+def report_study_start(study: OpenStudy, progress: Progress) -> None:
     """Tell a progress where the study stands."""
     counts = query.verdict_counts(study.store, study.name)
     ended = {verdict: n for verdict, n in counts.items() if verdict is not None}
@@ -82,10 +82,10 @@ def begin(study: OpenStudy, progress: Progress) -> None:
     progress.began(ended, query.best_trial(study.store, study.name), wanted)
 
 
-class _Shift:
+class _WorkerLoop:
     """One worker's time at a study."""
 
-    def __init__(self, bench: Bench, attendance: Attendance, time_left: float | None) -> None:
+    def __init__(self, bench: TrialContext, attendance: Heartbeat, time_left: float | None) -> None:
         timeout = bench.study.resolved.file.study.timeout if time_left is None else time_left
         self._bench, self._study, self._attendance = bench, bench.study, attendance
         self._deadline = None if timeout is None else time.monotonic() + timeout
@@ -106,12 +106,12 @@ class _Shift:
             if claim.granted:
                 asked = self._ask()
                 if asked is not None:
-                    self._count(run_trial(self._bench, asked), origin_of(asked.trial).first)
+                    self._count(run_trial(self._bench, asked), retry_origin(asked.trial).first)
             else:
                 time.sleep(_LOOK_AGAIN_S)
                 self._recover(_LOOK_AGAIN_S)
 
-    def _ask(self) -> Asked | None:
+    def _ask(self) -> AskedTrial | None:
         """A trial; None where this worker was held for dead between its claim and its trial, as one whose
         machine sleeps: then others have settled the trial, or one of them has claimed its place.
         """
@@ -124,12 +124,12 @@ class _Shift:
         store, name = study.store, study.name
         if workers.is_registered(store, name, me) or workers.claim_trial(store, name, me).granted:
             return asked
-        give_back(study.books, me, asked.trial)
+        return_trial(study.books, me, asked.trial)
         return None
 
     def _recover(self, every: float) -> None:
         if time.monotonic() - self._recovered >= every:
-            recover(self._study.books, self._bench.worker, self._attendance.is_gone)
+            recover_trials(self._study.books, self._bench.worker, self._attendance.is_gone)
             self._recovered = time.monotonic()
 
     def _reason_to_end(self, claim: workers.TrialClaim, given_out: bool) -> str | None:
@@ -146,7 +146,7 @@ class _Shift:
         if stop.no_better_for is None:
             return None
         store, name = self._study.store, self._study.name
-        return no_better(
+        return stop_reason(
             query.conclusive_values(store, name), stop, query.conclusive_values(store, name, inherited=True)
         )
 
@@ -155,7 +155,7 @@ class _Shift:
         study, section = self._study.optuna, self._study.resolved.file.study
         if section.sampler != "grid" or waiting_trials(study):
             return False
-        return Grid(self._study.resolved.space, section.seed).is_exhausted(study)
+        return SharedGridSampler(self._study.resolved.space, section.seed).is_exhausted(study)
 
     def _count(self, judgement: Judgement, first: int) -> None:
         """Tell configurations that fail apart from one that is tried again; `first` is its first trial."""

@@ -44,7 +44,7 @@ class Progress(Protocol):
         """A trial has its verdict, and record and Optuna know it."""
 
 
-class Silence:
+class NoProgress:
     """Progress that nobody watches."""
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
@@ -60,7 +60,7 @@ class Silence:
         """Say nothing."""
 
 
-class Tally:
+class TrialCounters:
     """What the study had when the run began, and what the run added."""
 
     def __init__(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
@@ -112,7 +112,7 @@ class Lines:
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Say how far the study is."""
-        self._tally = Tally(verdicts, best, wanted)
+        self._tally = TrialCounters(verdicts, best, wanted)
         log.info("%d of %d trials are done", self._tally.done, wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:

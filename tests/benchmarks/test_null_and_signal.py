@@ -18,8 +18,8 @@ from benchmarks.null_and_signal.study import Outcome as Found
 from benchmarks.null_and_signal.tables import reached, report, share_interval
 from benchmarks.null_and_signal.work import add, outcomes, recorded
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import StudyData, load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import StudyData, load_study_data
 from search.selection import verification
 from search.selection.candidates import Candidate
 from search.selection.statistics.conclusion import Answer
@@ -99,7 +99,7 @@ def strong(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataSet, ResolvedS
     data.frame.to_csv(folder / "prices.csv", index=False)
     (folder / "study.yaml").write_text(json.dumps(study_file("strong", seed=0, trials=2)))
     resolved = resolve(folder / "study.yaml")
-    return data, resolved, load(resolved)
+    return data, resolved, load_study_data(resolved)
 
 
 @pytest.mark.slow
@@ -112,7 +112,9 @@ def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_plante
     told = (planted - final.scaler.target_mean) / final.scaler.target_std
     refit = RefitResult(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
     candidate = cast(Candidate, SimpleNamespace(skill=0.04, at_least=None))  # nothing else of it is looked at
-    scored = verification._score(verification._Trained(candidate, final, study_data.ceiling, (refit,) * 3), 1)
+    scored = verification._score(
+        verification._TrainedCandidate(candidate, final, study_data.ceiling, (refit,) * 3), 1
+    )
     oracle = judged_oracle(data, resolved, study_data)
     assert scored.interval is not None
     assert oracle.answer == scored.conclusion.answer == Answer.HOLDS

@@ -20,10 +20,10 @@ DEATHS = (
         Moment("a trial is created, nothing is drawn", "search.sampling.ask:make_sampler"),
     ),
     (
-        Moment("one of two parameters is drawn", "search.sampling.ask:suggest", "after"),
-        Moment("all is drawn, nothing is on record", "search.study.backend:start"),
+        Moment("one of two parameters is drawn", "search.sampling.ask:suggest_value", "after"),
+        Moment("all is drawn, nothing is on record", "search.study.backend:begin_trial"),
     ),
-    (Moment("before the verdict is on record", "search.record.rows:finish_trial"),),
+    (Moment("before the verdict is on record", "search.record.row_mapping:finish_trial"),),
 )
 """The workers that are killed one after the other, in each study: a configuration is tried three times."""
 

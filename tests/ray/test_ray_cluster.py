@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from search import child_process
 from search.sampling.optuna_storage import optuna_storage
 from search.verdict import SIGNAL, WORKER_DIED
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from search.workers.ray_cluster import has_ray
 from storage import query, tables, workers
 from storage.engine import Store, open_store
@@ -88,7 +88,7 @@ def assert_in_order(store: Store) -> None:
     assert sum(row.verdict in CONCLUSIVE for row in rows) == TRIALS
     assert not {TrialState.RUNNING, TrialState.WAITING} & set(states)
     assert workers.registered_workers(store, "small") == []
-    assert disagreements(store) == []
+    assert inconsistencies(store) == []
 
 
 def assert_tried_again(store: Store, reason: str) -> None:

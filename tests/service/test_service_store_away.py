@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from benchmarks.postgres import PostgresServer, execute
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query, workers
 from storage.check import check_store
 from storage.engine import Store, open_store
@@ -109,7 +109,7 @@ def test_workers_wait_and_finish_the_study_with_no_trial_lost_or_doubled(
     rows = query.trials(away, "small")
     assert [row.number for row in rows] == list(range(6)), said
     assert {row.verdict in CONCLUSIVE for row in rows} == {True}
-    assert disagreements(away) == []
+    assert inconsistencies(away) == []
     assert check_store(away) == []
     logs = [file.read_text() for file in path.parent.glob("ballast-files/*/*/worker-*.log")]
     assert any("trying again for up to 60 s" in log for log in [said, *logs])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from optuna.trial import TrialState
 
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query, workers
 from storage.check import check_store
 from storage.engine import Store, open_store
@@ -78,7 +78,7 @@ def runs(pid: int) -> bool:
 
 
 def in_order(store: Store, name: str = "small") -> None:
-    assert disagreements(store) == []
+    assert inconsistencies(store) == []
     assert check_store(store) == []
     assert workers.registered_workers(store, name) == []
 

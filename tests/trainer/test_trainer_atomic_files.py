@@ -28,10 +28,10 @@ def no_exchange(new: Path, place: Path, old: Path) -> None:
     raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
-@pytest.fixture(params=["exchange", "two renames"])
+@pytest.fixture(params=["swap_folders", "two renames"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "two renames":
-        monkeypatch.setattr(atomic_files, "exchange", no_exchange)
+        monkeypatch.setattr(atomic_files, "swap_folders", no_exchange)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -57,7 +57,7 @@ def every_step(work: Callable[[], None]) -> Iterator[Moment]:
     died = 0
     for call in (
         *("os.open", "os.mkdir", "os.fsync", "fcntl.flock", "os.fchmod", "os.replace", "os.rename"),
-        *("exchange", "shutil.copymode", "shutil.rmtree", "os.unlink", "os.rmdir"),
+        *("swap_folders", "shutil.copymode", "shutil.rmtree", "os.unlink", "os.rmdir"),
     ):
         for when in ("before", "after"):
             nth = 1
@@ -92,7 +92,7 @@ def test_a_folder_is_the_old_or_the_new_one_wherever_its_writer_is_killed(tmp_pa
 def test_between_two_renames_the_new_folder_is_kept_and_the_next_command_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atomic_files, "exchange", no_exchange)
+    monkeypatch.setattr(atomic_files, "swap_folders", no_exchange)
     write_folder(tmp_path / "model", OLD)
     moment = Moment("between", "trainer.atomic_files:os.rename", "after")
     assert killed(moment, lambda: write_folder(tmp_path / "model", NEW))

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from search.text import COLOURS, cell
+from search.text import COLOURS, short_value
 from storage import tables
 from storage.verdicts import Verdict
 
@@ -66,7 +66,7 @@ def positive(value: Any) -> float | None:
 
 def label(value: Any, most: int = _LONGEST) -> str:
     """A value in at most so many characters, as text that plotly does not read as HTML."""
-    text = cell(value)
+    text = short_value(value)
     short = text if len(text) <= most else text[: most - 1] + "…"
     return html.escape(short, quote=False)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.config.space import Choices
-from search.text import cell
+from search.text import short_value
 from search.watching.blocks import Plot
 from search.watching.plots.canvas import GREY, Json, is_number, label, layout, number
 from search.watching.plots.scales import told, values_of
@@ -107,17 +107,23 @@ def _one_clamped(clamp: tables.ClampRow) -> _Row:
     """A fixed value was moved to the nearest bound, so the bound is what is in force."""
     asked, bound = clamp.declared, clamp.effective
     if bound is None:
-        return _Row(clamp.key, [_Bar(text) for text in (cell(asked), "no value of its kind", "left out")])
+        return _Row(
+            clamp.key, [_Bar(text) for text in (short_value(asked), "no value of its kind", "left out")]
+        )
     if not (is_number(asked) and is_number(bound)):
-        texts = (cell(asked), f"only {cell(bound)}", cell(bound))
+        texts = (short_value(asked), f"only {short_value(bound)}", short_value(bound))
         return _Row(clamp.key, [_Bar(text) for text in texts])
     safe = (None, bound) if asked > bound else (bound, None)
-    bars = (_Bar(cell(asked), (asked, asked)), _Bar(told(*safe), safe), _Bar(cell(bound), (bound, bound)))
+    bars = (
+        _Bar(short_value(asked), (asked, asked)),
+        _Bar(told(*safe), safe),
+        _Bar(short_value(bound), (bound, bound)),
+    )
     return _Row(clamp.key, bars, log=asked > 0 and bound > 0)
 
 
 def _choices(values: Sequence[Any]) -> _Bar:
-    text = ", ".join(map(cell, values))
+    text = ", ".join(map(short_value, values))
     return _Bar(text, (min(values), max(values)) if values and all(map(is_number, values)) else None)
 
 

@@ -12,8 +12,8 @@ from benchmarks.faults.fault_cases import Case, Moment, tampered
 from benchmarks.faults.faults import Fault
 from benchmarks.faults.study import Struck, on_record, resolved_study, steps_per_epoch, struck_study
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import StudyData, load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import StudyData, load_study_data
 from search.study.studies import OpenStudy
 from trainer.training import loop
 from trainer.training.result import TrialResult
@@ -56,7 +56,7 @@ def resolved(folder: Path, kernel: str) -> ResolvedStudy:
 
 @pytest.fixture(scope="session")
 def data(resolved: ResolvedStudy) -> StudyData:
-    return load(resolved)
+    return load_study_data(resolved)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +77,7 @@ def ruin(
         if moment.name in TOLD and (moment.steps or fault.in_validation)
     ]
     sized = resolve(resolved.path, (f"study.trials={len(planted)}", kernel))
-    with struck_study(sized, load(sized), folder, planted) as study:
+    with struck_study(sized, load_study_data(sized), folder, planted) as study:
         rows = {(row.case.fault.name, row.case.moment.name): row for row in on_record(study, planted)}
         yield FaultySearch(study, folder, rows)
 

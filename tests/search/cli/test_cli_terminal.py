@@ -338,7 +338,7 @@ def test_a_watch_shows_a_trial_as_it_ends_and_ends_with_the_study(store: Store) 
 def test_a_watch_ends_with_a_study_that_nobody_is_at_work_on(
     store: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.study.stalls.ALONE_S", 0.0)
+    monkeypatch.setattr("search.study.stall_detector.NO_WORKER_S", 0.0)
     add_study(store, wanted=3)
     add_trial(store, 0)
     add_trial(store, 1, None)  # of a worker that was killed, and has no place any more

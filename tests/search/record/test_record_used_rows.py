@@ -12,14 +12,14 @@ import yaml
 from sqlalchemy import text
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.selection.choice import best_trials
 from search.selection.export import write_export
 from search.selection.statistics.conclusion import confidence
 from search.selection.verification import verify
 from search.study.studies import open_study
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage.engine import Store, open_store
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def test_a_trial_that_another_study_took_over_counts_once(
     searched: Store, other: Path, write_study: "WriteStudy"
 ) -> None:
     resolved = resolve(write_study("more.yaml", study={"name": "more"}), ["study.trials=1"])
-    more = open_study(resolved, load(resolved), searched, continue_from="small")
-    run(more, Silence(), lambda: False)
+    more = open_study(resolved, load_study_data(resolved), searched, continue_from="small")
+    run_worker(more, NoProgress(), lambda: False)
     (scored,) = verify(other, searched, seeds=1).scored
     assert [(search.study, search.trials) for search in scored.searches] == [
         ("small", 3),

@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
-from search.record.rows import settings_from_rows
+from search.record.row_mapping import settings_from_rows
 from search.signals import StopRequest
 from storage import query
 

@@ -12,16 +12,16 @@ import yaml
 
 from search.cli.trust import print_report
 from search.errors import AnswerIsNo, RequestError
-from search.record.evaluations import earlier_evaluations, number_of
+from search.record.evaluations import configuration_number, earlier_evaluations
 from search.record.validation_rows import forecasts, validation_rows
-from search.record.verified import newest
-from search.selection.candidates import Interrupted, candidate_of, rivals_of
+from search.record.verification_answer import newest_verification
+from search.selection.candidates import VerificationInterrupted, candidate_from_file, other_candidates
 from search.selection.choice import best_trials
-from search.selection.evidence import Evidence
 from search.selection.export import write_export
-from search.selection.scored import Report
+from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Answer, Conclusion
-from search.selection.verification import Progress, verify
+from search.selection.verification import VerificationCallbacks, verify
+from search.selection.verification_report import VerificationReport
 from search.watching.markdown import to_markdown
 from search.watching.sections import study_note
 from search.watching.view import study_view
@@ -190,8 +190,8 @@ def test_a_look_that_breaks_off_while_it_scores_is_on_record(
 
 def test_one_that_is_interrupted_before_it_scores_is_not(exported: Exported) -> None:
     path, store = exported
-    with pytest.raises(Interrupted):
-        verify(path, store, seeds=1, progress=Progress(should_stop=lambda: True))
+    with pytest.raises(VerificationInterrupted):
+        verify(path, store, seeds=1, progress=VerificationCallbacks(should_stop=lambda: True))
     assert evaluations.verifications_of_study(store, "small") == []
 
 
@@ -199,8 +199,8 @@ def test_one_that_is_interrupted_while_its_epochs_are_sought_is_no_refusal(
     write_study: "WriteStudy", opened_elsewhere: Store
 ) -> None:
     path = write_study(space=None)
-    with pytest.raises(Interrupted):
-        verify(path, opened_elsewhere, seeds=1, progress=Progress(should_stop=lambda: True))
+    with pytest.raises(VerificationInterrupted):
+        verify(path, opened_elsewhere, seeds=1, progress=VerificationCallbacks(should_stop=lambda: True))
 
 
 def test_the_look_is_recorded_where_the_study_file_says(
@@ -220,7 +220,7 @@ def test_what_was_exported_by_value_is_what_is_compared(exported: Exported, ball
     )
     assert all("verification" in shape for shape in told.json)
     path, store = exported
-    (rival,) = rivals_of(store, candidate_of(path, None, lambda: False), 2, "value")
+    (rival,) = other_candidates(store, candidate_from_file(path, None, lambda: False), 2, "value")
     assert rival.number == best_trials(store, "small", 2)[1].number
 
 
@@ -265,7 +265,7 @@ def test_a_configuration_of_no_study_is_trained_once_to_find_its_epochs(
     write_study: "WriteStudy", opened_elsewhere: Store
 ) -> None:
     path = write_study(space=None, models={"gru": {"learning_rate": 5e-3}})
-    found = candidate_of(path, None, lambda: False)
+    found = candidate_from_file(path, None, lambda: False)
     assert (found.number, found.name) == (None, "study.yaml")
     assert 1 <= found.epochs <= 2
     assert verify(path, opened_elsewhere, seeds=1).evidence == "no study chose this configuration"
@@ -288,7 +288,7 @@ def test_the_record_alone_gives_every_trial_its_value_and_the_study_its_evidence
     for name, loss in facts["baselines"].items():
         assert rows.losses(rows.baselines[name]).mean() == pytest.approx(loss)
     found = verify(path, store, seeds=1).evidence
-    assert isinstance(found, Evidence)
+    assert isinstance(found, SelectionEvidence)
     assert (found.trials, found.rows) == (3, facts["rows"]["validation"])
     assert found.overfitting is not None
     assert 0 <= found.overfitting.probability <= 1
@@ -307,7 +307,7 @@ def test_of_returns_the_sharpe_ratio_is_deflated_by_all_trials(
     path = tmp_path / "best.yaml"
     write_export(done.store, best_trials(done.store, "small", 1)[0], path)
     found = verify(path, done.store, seeds=1).evidence
-    assert isinstance(found, Evidence)
+    assert isinstance(found, SelectionEvidence)
     assert found.sharpe is not None
     assert found.sharpe.trials == 3
     assert 0 <= found.sharpe.probability <= 1
@@ -338,7 +338,7 @@ def test_quarantined_siblings_are_counted_with_the_highest_skill_among_them(
                 None,
             )
     found = verify(path, done.store, seeds=1).evidence
-    assert isinstance(found, Evidence)
+    assert isinstance(found, SelectionEvidence)
     assert found.to_json()["quarantined"] == {"trials": 2, "highest_skill": 0.47, "trial": others[1]}
     shown = ballast("verify", path, "--seeds", 1).out
     assert "Quarantined in the study: 2 trials" in shown
@@ -403,7 +403,7 @@ def test_what_cannot_be_verified_is_told_in_a_sentence(
 def test_a_known_signal_holds_and_pure_noise_does_not(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:
-    def answer(strength: float) -> Report:
+    def answer(strength: float) -> VerificationReport:
         path = tmp_path / f"{strength}"
         path.mkdir()
         table(strength).to_csv(path / "prices.csv", index=False)
@@ -443,7 +443,7 @@ def test_what_was_only_compared_is_marked_on_record(exported: Exported) -> None:
     assert first.report is not None
     assert second.report is not None
     assert (first.report["asked_for"], second.report["asked_for"]) == (True, False)
-    found = newest(store, "small")
+    found = newest_verification(store, "small")
     assert found is not None
     assert found.trial == report.scored[0].candidate.number
 
@@ -477,7 +477,7 @@ def test_an_evaluation_counts_itself_where_the_rows_on_record_are_not_known_agai
     path, store = exported
     verify(path, store, seeds=1)
     (look,) = evaluations.verifications_of_study(store, "small")
-    assert number_of(look, []) == 1
+    assert configuration_number(look, []) == 1
 
 
 @pytest.mark.slow

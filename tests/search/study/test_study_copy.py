@@ -17,7 +17,7 @@ from sqlalchemy import text
 from search.errors import AnswerIsNo, RequestError
 from search.sampling.optuna_storage import optuna_storage
 from search.study.copy import copy_studies, differences
-from search.study.whole_study import delete_optunas, delete_ours
+from search.study.study_rows import delete_optuna_part, delete_record
 from storage import evaluations, query, record, tables
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
@@ -223,8 +223,8 @@ def test_a_look_that_was_taken_with_the_target_stays_beside_those_that_come(
 def forget(store: Store, name: str) -> None:
     optuna_storage(store)
     with store.session() as session:
-        delete_ours(session, name)
-        delete_optunas(session, name)
+        delete_record(session, name)
+        delete_optuna_part(session, name)
 
 
 def test_evaluations_of_deleted_studies_are_copied_and_only_once(

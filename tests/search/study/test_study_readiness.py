@@ -10,7 +10,7 @@ import pytest
 
 from search.config.resolve import CONFIGS, resolve
 from search.sampling.pruners import make_pruner
-from search.study.readiness import readiness
+from search.study.readiness import check_readiness
 from storage.engine import open_store_if_exists
 from storage.errors import StoreMissing
 
@@ -246,7 +246,7 @@ def test_a_study_of_before_goes_on_though_its_pruner_is_idle(
 ) -> None:
     path = write_study(study={"pruner": "median", "pruner_warmup": 7})
     launched = launch(path)  # as an earlier Ballast started it: nothing asked then
-    assert readiness(resolve(path), launched.store).refusals == ()
+    assert check_readiness(resolve(path), launched.store).refusals == ()
 
 
 def test_check_makes_no_store_and_no_table_in_one(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from search.record.rows import settings_from_rows
+from search.record.row_mapping import settings_from_rows
 from storage import query
 from storage.engine import open_store
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.selection.rerun import rerun
 from storage import query
 from storage.engine import Store
@@ -47,7 +47,7 @@ def test_a_registered_model_forecasts_as_the_trial_did(
 
     resolved = resolve(Path("best.yaml"))
     config = resolved.trial({}).config
-    data = load(resolved).folds(config.data)[-1]
+    data = load_study_data(resolved).folds(config.data)[-1]
     ours = GRUForecaster(len(data.feature_names), config.models.gru).eval()
     weights = rerun(Path("best.yaml")).result.weights
     assert weights is not None

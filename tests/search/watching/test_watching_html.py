@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from search.text import COLOURS, cell, one_line
+from search.text import COLOURS, one_line, short_value
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from search.watching.html import to_html
 from storage.verdicts import Verdict
@@ -84,7 +84,7 @@ def test_text_comes_back_as_text_wherever_it_stands(text: str) -> None:
     assert {tag for tag, _ in read.elements} <= TAGS
     line = one_line(text)
     assert [read.text_of(tag)[0] for tag in ("title", "h1", "h2", "p", "th")] == [line] * 5
-    assert read.text_of("td") == [cell(text), "1"]
+    assert read.text_of("td") == [short_value(text), "1"]
     assert read.attributes("script") == []
 
 

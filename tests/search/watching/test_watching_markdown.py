@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from search.text import cell, one_line
+from search.text import one_line, short_value
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from search.watching.markdown import to_markdown
 from storage.verdicts import Verdict
@@ -141,7 +141,7 @@ def test_each_cell_of_a_table_comes_back_as_the_text_that_went_in(
 
     inside = tokens[3:-3]
     assert (inside[0].type, inside[-1].type) == ("table_open", "table_close")
-    assert list(rows_of(inside)) == [[cell(text) for text in row] for row in [columns, *rows]]
+    assert list(rows_of(inside)) == [[short_value(text) for text in row] for row in [columns, *rows]]
 
 
 @unhurried

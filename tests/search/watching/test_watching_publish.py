@@ -140,7 +140,7 @@ def test_an_unchanged_study_is_not_written_again(
     def refuse(*_: object) -> None:
         raise AssertionError("nothing has changed")
 
-    monkeypatch.setattr(publish, "put_of_study", refuse)
+    monkeypatch.setattr(publish, "write_study_attributes", refuse)
     publish_study(run.store, storage, "small")
     assert attributes(run) == before
 
@@ -351,7 +351,7 @@ def test_files_are_taken_back_where_they_could_not_be_recorded(
     def fail(*_: object) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(publish, "put_of_trial", fail)
+    monkeypatch.setattr(publish, "write_trial_attributes", fail)
     run = launch(write_study(**SHOWN), "study.trials=1")
     assert list(artifact_folder(run.study.files).iterdir()) == []
 

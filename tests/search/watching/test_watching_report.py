@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.study.studies import open_study
 from search.watching.blocks import Heading, Paragraph, Plot, Table
 from search.watching.report import MOST_TRIALS, listed_trials, report
@@ -31,7 +31,7 @@ def make_study(path: Path, url: str) -> None:
     """A study that has no trial yet."""
     resolved = resolve(path, ())
     store = open_store(url)
-    open_study(resolved, load(resolved), store)
+    open_study(resolved, load_study_data(resolved), store)
     store.close()
 
 

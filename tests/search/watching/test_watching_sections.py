@@ -10,7 +10,7 @@ import pytest
 
 from search.config.layers import Layer, Override, Setting
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.selection.summary import MEASURED_FLOOR
 from search.study.studies import open_study
 from search.watching import study_sections, trial_sections
@@ -77,7 +77,7 @@ def unrun(write_study: "WriteStudy", tmp_path: Path) -> StudyView:
     """A study that has been made, and has no trial."""
     resolved = resolve(write_study(), ())
     store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
-    open_study(resolved, load(resolved), store)
+    open_study(resolved, load_study_data(resolved), store)
     try:
         return study_view(store, "small")
     finally:

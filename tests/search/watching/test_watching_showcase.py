@@ -11,10 +11,10 @@ from optuna.trial import TrialState
 
 from benchmarks.throughput.study import NAME, Subject, fill_ballast
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.errors import RequestError
 from search.record.artifacts import artifact_folder
-from search.sampling.optuna_attributes import put_of_study
+from search.sampling.optuna_attributes import write_study_attributes
 from search.sampling.optuna_storage import optuna_storage
 from search.watching import answers
 from search.watching.dashboard import application
@@ -90,7 +90,7 @@ def test_a_note_of_many_pieces_comes_back_whole(write_study: "WriteStudy", launc
     trial = run.study.optuna.get_trials()[0]
     pieces = {f"dashboard:{trial._trial_id}:note_str:{i}": f"<{i}>" for i in range(12)}
     with run.store.session() as session:
-        put_of_study(session, 1, {f"dashboard:{trial._trial_id}:note_ver": 3, **pieces})
+        write_study_attributes(session, 1, {f"dashboard:{trial._trial_id}:note_ver": 3, **pieces})
     note = detail(run.store)["trials"][0]["note"]
     assert note == {"version": 3, "body": "".join(f"<{i}>" for i in range(12))}
 
@@ -161,11 +161,13 @@ def test_an_answer_does_not_look_through_the_study_for_each_trial(
     """At 2,000 trials that took eight seconds a request: benchmarks/publishing.py has the figures."""
     path = write_study(study={"name": NAME, "trials": 1000}, training={"epochs": 20, "patience": 20})
     resolved = resolve(path)
-    fill_ballast("sqlite:///many.db", Subject(resolved, load(resolved)), 50)
+    fill_ballast("sqlite:///many.db", Subject(resolved, load_study_data(resolved)), 50)
     store = open_store("sqlite:///many.db")
     with store.session() as session:
         for trial in range(1, 51):
-            put_of_study(session, 1, {f"dashboard:{trial}:note_ver": 1, f"dashboard:{trial}:note_str:0": "x"})
+            write_study_attributes(
+                session, 1, {f"dashboard:{trial}:note_ver": 1, f"dashboard:{trial}:note_str:0": "x"}
+            )
     sizes: list[int] = []
 
     def count(attributes: dict[str, Any], *_: object) -> list[Any]:

@@ -133,7 +133,7 @@ def test_what_cannot_be_written_leaves_the_model_of_before(
     def failing(new: Path, place: Path, old: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(atomic_files, "exchange", failing)
+    monkeypatch.setattr(atomic_files, "swap_folders", failing)
     with pytest.raises(ModelFolderError, match=r"cannot write .*model: Input/output error; choose another"):
         save(folder)
     assert (folder / "model.json").read_bytes() == before

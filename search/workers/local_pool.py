@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 
 from search import child_process
-from search.data.study_data import keep
+from search.data.study_data import store_study_folds
 from search.study.studies import OpenStudy
 from search.workers.loop import RunEnd
-from search.workers.pool import lead
+from search.workers.pool import run_pool
 from search.workers.progress import Progress
 
 log = logging.getLogger("ballast.workers")
@@ -28,7 +28,7 @@ _QUICK_DEATH_S = 20.0
 _QUICK_DEATHS = 3
 
 
-def run_crew(
+def run_local_workers(
     study: OpenStudy,
     devices: Sequence[str | None],
     progress: Progress,
@@ -42,13 +42,15 @@ def run_crew(
     """
     timeout = study.resolved.file.study.timeout
     deadline = None if timeout is None else time.monotonic() + timeout
-    keep(study.resolved, study.data, study.files, study.key)  # and audited: none of them has to do it again
-    posts = [_Post(study, index, device, proxy, deadline) for index, device in enumerate(devices)]
-    return lead(study, _Crew(posts), progress, should_stop)
+    store_study_folds(
+        study.resolved, study.data, study.files, study.key
+    )  # and audited: none of them has to do it again
+    posts = [_WorkerSlot(study, index, device, proxy, deadline) for index, device in enumerate(devices)]
+    return run_pool(study, _LocalPool(posts), progress, should_stop)
 
 
 @dataclass
-class _Post:
+class _WorkerSlot:
     """One worker's place: whoever holds it now, and how the last one left it."""
 
     study: OpenStudy
@@ -116,13 +118,13 @@ class _Post:
 
 
 @dataclass
-class _Crew:
-    """The crew of `search.workers.pool.lead` whose workers are processes of this machine."""
+class _LocalPool:
+    """The crew of `search.workers.pool.run_pool` whose workers are processes of this machine."""
 
-    posts: Sequence[_Post]
+    posts: Sequence[_WorkerSlot]
     stopping: bool = field(default=False, init=False)
 
-    def __enter__(self) -> "_Crew":
+    def __enter__(self) -> "_LocalPool":
         for post in self.posts:
             post.fill()
         return self

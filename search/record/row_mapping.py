@@ -10,10 +10,10 @@ from typing import Any
 
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.passwords import URLS
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData
 from search.record import validation_rows as rows
-from search.store_files import KEY, new_key
+from search.store_files import KEY, new_signing_key
 from search.verdict import Judgement
 from storage import record, tables
 from storage.driver_errors import damaged_if_unreadable
@@ -30,7 +30,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Of the packages that decide a trial's value."""
     return {name: version(name) for name in _VERSIONED}
 
@@ -44,8 +44,8 @@ def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
         policy_file=resolved.policy.path,
         seed=resolved.file.study.seed,
         fingerprints=fingerprints(resolved, data),
-        versions=versions(),
-        facts={**data.facts(), KEY: new_key()},
+        versions=package_versions(),
+        facts={**data.facts(), KEY: new_signing_key()},
         wanted=resolved.file.study.trials,
         sources=dict(resolved.sources),
     )
@@ -175,7 +175,7 @@ def epoch_of_copy(epoch: tables.Epoch, study: str, trial: int) -> tables.Epoch:
     return replace(epoch, study=study, trial=trial)
 
 
-def report_of(epoch: tables.Epoch) -> EpochReport:
+def epoch_report_of(epoch: tables.Epoch) -> EpochReport:
     """The epoch as the trainer reported it."""
     told = {field.name: getattr(epoch, field.name) for field in fields(EpochReport)}
     return EpochReport(**{**told, "fold_losses": tuple(epoch.fold_losses)})

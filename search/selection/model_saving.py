@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import AnswerIsNo
-from search.machine import this_machine
-from search.record.rows import versions
+from search.machine import machine_facts
+from search.record.row_mapping import package_versions
 from search.selection.rerun import Rerun
 from storage.commands import ballast_command
 from trainer.data.windows import Dataset, prepare_refit
 
 
-def require_room(folder: Path, *, onnx: bool) -> None:
+def require_can_save(folder: Path, *, onnx: bool) -> None:
     """Find out before the training whether its model could be saved: ModelFolderError or OnnxError."""
     from trainer.inference.model_folder_checks import require_writable_model_folder
     from trainer.inference.onnx_file import require_onnx  # torch comes with it, and nowhere before
@@ -31,7 +31,7 @@ def require_confirmed(outcome: Rerun, path: Path, folder: Path) -> None:
         )
 
 
-def save(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) -> None:
+def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) -> None:
     """Write the model of `outcome`, which came of the configuration at `path`.
 
     Where each fold has a model of its own, one more is trained for it: on every row before the test, for the
@@ -53,8 +53,8 @@ def save(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) -> None:
         best_epoch=result.best_epoch,
         reproduced=outcome.reproduction,
         data_sha256=outcome.table.sha256,
-        versions=versions(),
-        machine=this_machine(),
+        versions=package_versions(),
+        machine=machine_facts(),
     )
     save_model(folder, outcome.config, data, outcome.table, weights, provenance, onnx=onnx)
 

@@ -24,7 +24,7 @@ TRAIN_MEAN_SIGN = "train_mean_sign"
 
 
 @dataclass(frozen=True)
-class Quarantined:
+class SuspiciousTrials:
     """The suspicious trials of a study, from which nothing was chosen.
 
     `highest_skill` is the highest that any of them showed, and `trial` its number; both are None where none
@@ -37,7 +37,7 @@ class Quarantined:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class SelectionEvidence:
     """All on the validation rows, over the trials that the best was chosen from, pruned ones too."""
 
     trials: int
@@ -56,14 +56,14 @@ class Evidence:
     timing: Mapping[str, Timing] | None
     """What that strategy earns beyond `long_only`, and beyond `train_mean_sign`, which holds the sign of the
     mean return of each fold's training rows; for returns alone."""
-    quarantined: Quarantined
+    quarantined: SuspiciousTrials
 
     def to_json(self) -> dict[str, Any]:
         """The part of `verify --json` that is about the study."""
         return asdict(self)
 
 
-def study_evidence(store: Store, study: str, best: int) -> Evidence | str:
+def study_evidence(store: Store, study: str, best: int) -> SelectionEvidence | str:
     """The evidence on the choice of trial `best`, or the reason why there is none."""
     rows = validation_rows(store, study)
     if rows is None:
@@ -78,7 +78,7 @@ def study_evidence(store: Store, study: str, best: int) -> Evidence | str:
         luck = superior_predictive_ability(losses, naive, horizon=rows.horizon)
     except ValueError as error:
         return str(error)
-    return Evidence(
+    return SelectionEvidence(
         trials=len(numbers),
         rows=len(naive),
         noise_floor=summarise(store, study).noise_floor,
@@ -87,7 +87,7 @@ def study_evidence(store: Store, study: str, best: int) -> Evidence | str:
         overfitting=_overfitting(losses),
         sharpe=_sharpe(rows, list(told.values()), numbers.index(best)),
         timing=_timing(rows, list(told.values()), numbers.index(best)),
-        quarantined=quarantined(store, study),
+        quarantined=suspicious_trials(store, study),
     )
 
 
@@ -131,7 +131,7 @@ def _losses(rows: ValidationRows, told: Mapping[int, Forecasts]) -> Floats:
     return rows.by_time(np.stack([rows.losses(each) for each in told.values()], axis=1))
 
 
-def quarantined(store: Store, study: str) -> Quarantined:
+def suspicious_trials(store: Store, study: str) -> SuspiciousTrials:
     """The suspicious trials of a study; StudyUnknown if there is none of that name."""
     suspicious = [
         trial
@@ -145,9 +145,9 @@ def quarantined(store: Store, study: str) -> Quarantined:
                 reached[trial.number].append(finding.value)
     highest = {number: max(skills) for number, skills in reached.items() if skills}
     if not highest:
-        return Quarantined(len(suspicious))
+        return SuspiciousTrials(len(suspicious))
     number = max(highest, key=lambda each: highest[each])
-    return Quarantined(len(suspicious), highest[number], number)
+    return SuspiciousTrials(len(suspicious), highest[number], number)
 
 
 def _was_a_choice(trial: tables.Trial, study: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from search.config.layers import Override
-from search.config.reader import scalar
+from search.config.reader import parse_scalar
 from storage import tables
 
 SECTIONS = ("study", "data", "models", "training", "guard")
@@ -59,7 +59,7 @@ def _name_first(item: Any) -> Any:
 
 
 def _flow(value: Any) -> str:
-    text = dump(value, default_flow_style=True, width=float("inf"))
+    text = dump_yaml(value, default_flow_style=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")
 
 
@@ -68,14 +68,14 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    is_plain = text.isprintable() and scalar(text) == text
+    is_plain = text.isprintable() and parse_scalar(text) == text
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
 
 
 _Dumper.add_representer(str, _represent_text)
 
 
-def dump(value: Any, **how: Any) -> str:
+def dump_yaml(value: Any, **how: Any) -> str:
     """A value as YAML that `search.config.reader` reads back as it was; `how` is for PyYAML."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, **how)
     return text

@@ -7,34 +7,34 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from search.config.claims import Claim
-from search.config.effects import idle_claims
-from search.config.enqueue import clamp_enqueued, repeated
+from search.config.enqueue import clamp_enqueued, repeated_configurations
+from search.config.layer_values import LayerValue
 from search.config.layers import Clamp, Layer, Override, Setting
-from search.config.leaves import leaf_values, nested
-from search.config.resolved import DECIDES_NO_VALUE, DEFAULTS, ResolvedStudy, clamp_act
-from search.config.safe_ranges import ALWAYS_FALSE, NothingLeft, Policy, clamp_dimension, clamp_value
+from search.config.leaves import leaf_values, to_nested
+from search.config.resolved_study import DECIDES_NO_VALUE, DEFAULTS_VERSION, ResolvedStudy, clamp_override
+from search.config.safe_ranges import ALWAYS_FALSE, EmptySafeRange, Policy, clamp_dimension, clamp_value
 from search.config.schema import LEAVES, SPACE, TRIAL_LEAVES, StudyFile
-from search.config.sections import section_problems
-from search.config.space import Choices, Dimension, single
-from search.config.warm_start import Offer, asked_by, overruled
-from search.errors import ConfigError, Place, Problem
+from search.config.section_errors import section_problems
+from search.config.settings_without_effect import find_settings_without_effect
+from search.config.space import Choices, Dimension, only_value
+from search.config.warm_start import WarmStartFile, differing_settings_note, enqueue_warm_start
+from search.errors import ConfigError, Location, Problem
 from trainer.config import RETURN_CLIP
 
 _DEFAULT_ORIGIN = "trainer.config"
 _STUDY_ORIGIN = "search.config.schema"
 
 
-class Draft:
+class Resolver:
     """The stacks of acts grow step by step; problems are collected, to be told at once."""
 
     def __init__(
         self,
-        claims: list[Claim],
+        claims: list[LayerValue],
         policy: Policy,
         problems: list[Problem],
-        offers: Sequence[Offer] = (),
-        defaults: int = DEFAULTS,
+        offers: Sequence[WarmStartFile] = (),
+        defaults: int = DEFAULTS_VERSION,
     ) -> None:
         self.defaults = defaults
         self.policy = policy
@@ -53,7 +53,7 @@ class Draft:
         self.requested: tuple[Mapping[str, Any], ...] = ()
         self.origins: tuple[str, ...] = ()
 
-    def settle(self, broken: set[str], study: Place, watched: frozenset[Layer]) -> None:
+    def settle(self, broken: set[str], study: Location, watched: frozenset[Layer]) -> None:
         """Bring the draft to values that hold, or raise ConfigError with all that is wrong."""
         self._validate(broken, study)
         for key, claim in self._searched().items():
@@ -63,7 +63,7 @@ class Draft:
         if not self.problems:
             self._take_offers()  # whether a key is searched is known where nothing is wrong
         self._settle_enqueued()
-        wrong, idle = idle_claims(self.winners, self.values, self.space, watched)
+        wrong, idle = find_settings_without_effect(self.winners, self.values, self.space, watched)
         self.problems += wrong
         for key, act in idle.items():
             self.stacks[key].append(act)
@@ -78,7 +78,7 @@ class Draft:
         """Return the settled study."""
         dimensions = [key for key in self.stacks if key.startswith(SPACE)]
         return ResolvedStudy(
-            file=StudyFile.model_validate(nested(self.values)),
+            file=StudyFile.model_validate(to_nested(self.values)),
             settings={key: Setting(key, tuple(self.stacks[key])) for key in (*LEAVES, *dimensions)},
             space=self.space,
             clamps=tuple(self.clamps),
@@ -93,10 +93,10 @@ class Draft:
             sources=sources,
         )
 
-    def _validate(self, broken: set[str], study: Place) -> None:
+    def _validate(self, broken: set[str], study: Location) -> None:
         """Check what no leaf can check alone, and take over what a section fills in by itself."""
         try:
-            file = StudyFile.model_validate(nested(self._with_older_clip()))
+            file = StudyFile.model_validate(to_nested(self._with_older_clip()))
         except ValidationError as error:
             self.problems += section_problems(error, self.winners, broken, study)
             return
@@ -113,9 +113,9 @@ class Draft:
             return self.values
         return {**self.values, clip: RETURN_CLIP}
 
-    def _searched(self) -> dict[str, Claim]:
+    def _searched(self) -> dict[str, LayerValue]:
         """Return the dimensions that no `--set` of a fixed value takes out of the space."""
-        searched: dict[str, Claim] = {}
+        searched: dict[str, LayerValue] = {}
         for name, claim in self.winners.items():
             key = name.removeprefix(SPACE)
             if not name.startswith(SPACE) or claim.dimension is None:
@@ -132,18 +132,18 @@ class Draft:
                 self.stacks[name].append(act)
         return searched
 
-    def _settle_dimension(self, key: str, claim: Claim) -> None:
+    def _settle_dimension(self, key: str, claim: LayerValue) -> None:
         """Clamp a dimension; one that has a single value left becomes a fixed setting."""
         assert claim.dimension is not None
         try:
             dimension, clamp = self._clamped(key, claim.dimension)
-        except NothingLeft as error:
+        except EmptySafeRange as error:
             self.problems.append(Problem(claim.node.place, str(error)))
             return
         if clamp is not None:
             self.clamps.append(clamp)
-            self.stacks[f"{SPACE}{key}"].append(clamp_act(clamp))
-        only = single(dimension)
+            self.stacks[f"{SPACE}{key}"].append(clamp_override(clamp))
+        only = only_value(dimension)
         if only is not None:
             layer, origin = (Layer.CLAMP, clamp.origin) if clamp else (Layer.SAMPLED, str(claim.node.place))
             reason = f"one value is left to search{': ' + clamp.reason if clamp else ''}; it is fixed"
@@ -172,7 +172,7 @@ class Draft:
             return
         if key == ALWAYS_FALSE.key:
             if self.stacks[key][-1].requested is True:
-                self._act(key, clamp_act(ALWAYS_FALSE))
+                self._act(key, clamp_override(ALWAYS_FALSE))
             return
         rule = self.policy.rule(key, self._fixed())
         if rule is None:
@@ -180,12 +180,12 @@ class Draft:
         self.values[key], clamp = clamp_value(self.values[key], rule)
         if clamp is not None and key not in self.space:
             self.clamps.append(clamp)
-            self._act(key, clamp_act(clamp))
+            self._act(key, clamp_override(clamp))
 
     def _take_offers(self) -> None:
         """Ask for the configurations of other files, after those that the study asks for itself."""
         for offer in self.offers:
-            found = asked_by(offer, self.space, self.winners.get("study.enqueue"))
+            found = enqueue_warm_start(offer, self.space, self.winners.get("study.enqueue"))
             if isinstance(found, Problem):
                 self.problems.append(found)
             else:
@@ -195,8 +195,8 @@ class Draft:
 
     def _notes(self) -> tuple[str, ...]:
         fixed = {key: value for key, value in self._fixed().items() if key not in DECIDES_NO_VALUE}
-        notes = [note for offer in self.offers if (note := overruled(offer, fixed))]
-        return (*notes, *repeated(self.enqueued))
+        notes = [note for offer in self.offers if (note := differing_settings_note(offer, fixed))]
+        return (*notes, *repeated_configurations(self.enqueued))
 
     def _settle_enqueued(self) -> None:
         claim = self.winners.get("study.enqueue")
@@ -223,7 +223,7 @@ class Draft:
         self.stacks.setdefault(key, []).append(act)
 
 
-def _stacks(claims: list[Claim]) -> dict[str, list[Override]]:
+def _stacks(claims: list[LayerValue]) -> dict[str, list[Override]]:
     """Return the acts on each key, lowest layer first."""
     stacks: dict[str, list[Override]] = {}
     for key, leaf in LEAVES.items():

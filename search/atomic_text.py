@@ -7,7 +7,7 @@ from search.errors import RequestError
 from trainer.atomic_files import write_file
 
 
-def write_whole(text: str, target: Path, example: str) -> None:
+def write_text_atomically(text: str, target: Path, example: str) -> None:
     """Write `text` (UTF-8) to `target`, replacing what was there; a link keeps pointing where it does.
 
     `example` is a file name for the advice in an error. Raises RequestError where nothing can be written.

@@ -7,22 +7,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from search.config.dimensions import parse_dimension
+from search.config.flat_keys import flatten
 from search.config.layers import Layer, Override
-from search.config.leaves import sentences
+from search.config.leaves import validation_messages
 from search.config.passwords import masked_set
-from search.config.reader import Node, parse, plain
+from search.config.reader import Node, parse, plain_value
 from search.config.safe_ranges import ALWAYS_FALSE
 from search.config.schema import ALIASES, LEAVES, SPACE, TRIAL_LEAVES
 from search.config.space import Dimension
-from search.config.tree import flatten
-from search.errors import ConfigError, Place, Problem
+from search.errors import ConfigError, Location, Problem
 
 _SETTINGS = (*LEAVES, *ALIASES)
 _DIMENSIONS = tuple(f"{SPACE}{key}" for key in (*TRIAL_LEAVES, *ALIASES))
 
 
 @dataclass(frozen=True)
-class Claim:
+class LayerValue:
     """One layer's claim on a key: its act, the node that says so, and the dimension of a `space.KEY`."""
 
     key: str
@@ -37,25 +37,27 @@ class Claim:
 
 
 @dataclass
-class Reading:
+class LayerReading:
     """Claims in order of layers, what was wrong, and the keys that came to nothing because of it."""
 
-    claims: list[Claim]
+    claims: list[LayerValue]
     problems: list[Problem]
     broken: set[str]
 
-    def __add__(self, other: "Reading") -> "Reading":
-        return Reading(self.claims + other.claims, self.problems + other.problems, self.broken | other.broken)
+    def __add__(self, other: "LayerReading") -> "LayerReading":
+        return LayerReading(
+            self.claims + other.claims, self.problems + other.problems, self.broken | other.broken
+        )
 
 
-def claims_of_file(layer: Layer, entries: dict[str, Node], shown: str) -> Reading:
+def layer_values_of_file(layer: Layer, entries: dict[str, Node], shown: str) -> LayerReading:
     """Return what a file sets; `entries` is its top level."""
-    found, problems = flatten(Node(entries, Place(shown)), (*_SETTINGS, *_DIMENSIONS))
+    found, problems = flatten(Node(entries, Location(shown)), (*_SETTINGS, *_DIMENSIONS))
     reading = _claims(layer, found)
     return replace(reading, problems=problems + reading.problems)
 
 
-def claims_of_sets(sets: Sequence[str]) -> Reading:
+def layer_values_of_sets(sets: Sequence[str]) -> LayerReading:
     """Return what the `--set KEY=VALUE` of a command line set; VALUE is YAML, after the first `=`."""
     found: dict[str, Node] = {}
     problems: list[Problem] = []
@@ -72,23 +74,23 @@ def claims_of_sets(sets: Sequence[str]) -> Reading:
     return replace(reading, problems=problems + reading.problems)
 
 
-def checked(key: str, node: Node) -> tuple[Any, list[Problem]]:
+def check_value(key: str, node: Node) -> tuple[Any, list[Problem]]:
     """Return the value of a setting as a JSON value, or what is wrong with it.
 
     `mixed_precision: true` comes back as it is, for the caller to clamp and record.
     """
-    value = plain(node)
+    value = plain_value(node)
     if key == ALWAYS_FALSE.key and value is True:
         return True, []
     try:
         return LEAVES[key].check(value), []
     except ValidationError as error:
-        told = sentences(key, value, error, LEAVES[key])
+        told = validation_messages(key, value, error, LEAVES[key])
         return None, [Problem(_inner(node, location), message) for message, location in told]
 
 
 def _leaves_of_set(text: str) -> tuple[list[tuple[str, Node]], list[Problem]]:
-    place = Place(f"--set {masked_set(text)}")
+    place = Location(f"--set {masked_set(text)}")
     key, equals, value = text.partition("=")
     if not equals:
         return [], [Problem(place, "there is no = in it; write it like --set models.gru.dropout=0.1")]
@@ -103,8 +105,8 @@ def _leaves_of_set(text: str) -> tuple[list[tuple[str, Node]], list[Problem]]:
     return found, problems
 
 
-def _claims(layer: Layer, found: Iterable[tuple[str, Node]]) -> Reading:
-    reading = Reading([], [], set())
+def _claims(layer: Layer, found: Iterable[tuple[str, Node]]) -> LayerReading:
+    reading = LayerReading([], [], set())
     spelt: dict[str, str] = {}
     # Canonical spellings first, so that an alias finds the claim that it competes with.
     for key, node in sorted(found, key=lambda item: item[0].removeprefix(SPACE) in ALIASES):
@@ -130,20 +132,20 @@ def _canonical(key: str) -> str:
 
 
 def _claim_value(
-    layer: Layer, key: str, canonical: str, node: Node, rival: Claim | None
-) -> tuple[Claim | None, list[Problem]]:
-    value, problems = checked(canonical, node)
+    layer: Layer, key: str, canonical: str, node: Node, rival: LayerValue | None
+) -> tuple[LayerValue | None, list[Problem]]:
+    value, problems = check_value(canonical, node)
     if problems:
         return None, [Problem(wrong.place, _as_spelt(wrong.message, canonical, key)) for wrong in problems]
-    act = Override(layer, str(node.place), plain(node), value)
+    act = Override(layer, str(node.place), plain_value(node), value)
     if canonical == ALWAYS_FALSE.key and value is True:
         act = replace(act, effective=False, reason=ALWAYS_FALSE.reason)
     if key != canonical:
         act = _act_of_alias(act, key, canonical, rival)
-    return Claim(canonical, act, node), []
+    return LayerValue(canonical, act, node), []
 
 
-def _act_of_alias(act: Override, key: str, canonical: str, rival: Claim | None) -> Override:
+def _act_of_alias(act: Override, key: str, canonical: str, rival: LayerValue | None) -> Override:
     """Read an alias as its canonical key; beside a claim of the same layer the smaller value is used."""
     origin = act.origin if act.origin.startswith("--set") else f"{act.origin} ({key})"
     if rival is None:
@@ -155,21 +157,21 @@ def _act_of_alias(act: Override, key: str, canonical: str, rival: Claim | None) 
 
 def _claim_dimension(
     layer: Layer, key: str, canonical: str, node: Node, spelt: dict[str, str]
-) -> tuple[Claim | None, list[Problem]]:
+) -> tuple[LayerValue | None, list[Problem]]:
     if canonical in spelt:
         message = f"{key} and {spelt[canonical]} are the same dimension; remove one"
         return None, [Problem(node.place, message)]
-    declared = plain(node)
+    declared = plain_value(node)
     reason = "" if key == canonical else f"{key} is another name of {canonical}"
     if declared is None:
         act = Override(layer, str(node.place), None, None, reason or "null: not searched")
-        return Claim(canonical, act, node), []
+        return LayerValue(canonical, act, node), []
     try:
         dimension = parse_dimension(TRIAL_LEAVES[canonical.removeprefix(SPACE)], declared)
     except ValueError as error:
         return None, [Problem(node.place, _as_spelt(str(error), canonical, key))]
     act = Override(layer, str(node.place), declared, dimension.to_json(), reason)
-    return Claim(canonical, act, node, dimension), []
+    return LayerValue(canonical, act, node, dimension), []
 
 
 def _as_spelt(message: str, canonical: str, key: str) -> str:
@@ -177,7 +179,7 @@ def _as_spelt(message: str, canonical: str, key: str) -> str:
     return message.replace(canonical.removeprefix(SPACE), key.removeprefix(SPACE))
 
 
-def _inner(node: Node, location: Any) -> Place:
+def _inner(node: Node, location: Any) -> Location:
     """Return the place of a part of a leaf's value, as far down as the location can be followed."""
     for part in location:
         is_there = part in node.value if isinstance(node.value, dict) else isinstance(node.value, list)

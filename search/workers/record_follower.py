@@ -1,19 +1,19 @@
 """Tells a progress of what other processes do, by looking at the record."""
 
-from search.data.study_data import most_epochs
-from search.record import rows as recording
+from search.data.study_data import max_epochs
+from search.record import row_mapping as recording
 from search.study.studies import OpenStudy
 from search.verdict import Judgement
 from search.workers.progress import Progress, TrialEnd
 from storage import query, tables
 
 
-class Follower:
+class RecordFollower:
     """Remembers what it has told: each trial begins once, passes each epoch once, and ends once."""
 
     def __init__(self, study: OpenStudy, progress: Progress) -> None:
         self._study, self._progress = study, progress
-        self._most = most_epochs(study.resolved)
+        self._most = max_epochs(study.resolved)
         self._open: dict[int, int] = {}
         known = {row.number for row in query.trials(study.store, study.name)}
         self._next = max(known, default=-1) + 1
@@ -41,5 +41,5 @@ class Follower:
             return
         passed = query.epochs(self._study.store, self._study.name, row.number)[self._open[row.number] :]
         for epoch in passed:
-            self._progress.epoch_passed(row.number, recording.report_of(epoch))
+            self._progress.epoch_passed(row.number, recording.epoch_report_of(epoch))
         self._open[row.number] += len(passed)

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from search.config.layers import Clamp, Layer, Override, Setting
-from search.config.leaves import leaf_values, nested, sentences
+from search.config.leaves import leaf_values, to_nested, validation_messages
 from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
-from search.config.space import Dimension, canonical, project
+from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
 from storage.masking import masked_url
 from trainer.config import TrialConfig
@@ -48,7 +48,7 @@ _READ_AS_BEFORE: Mapping[str, tuple[Any, ...]] = {
 
 _NOBODY_SAYS: Mapping[str, str] = {}
 
-DEFAULTS = 2
+DEFAULTS_VERSION = 2
 """What a setting means that is left out. 1: returns of any length are clipped at ±0.1, and a raw target is
 taken to be shifted already. 2: that clip grows with the rows and the spread, and a raw target must say it."""
 
@@ -122,7 +122,7 @@ class ResolvedStudy:
     @property
     def is_older(self) -> bool:
         """Whether it was exported, or started by a Ballast that did not ask what a raw target means."""
-        return bool(self.provenance) or defaults_of(self.sources) < DEFAULTS
+        return bool(self.provenance) or defaults_version(self.sources) < DEFAULTS_VERSION
 
     @property
     def trial_config(self) -> TrialConfig:
@@ -208,9 +208,9 @@ class ResolvedStudy:
             value = _checked(key, asked)
             values[key], found = clamp_sampled(key, value, self.policy, fixed, self.space)
             act = Override(layer, origin, value, value, why)
-            changed[key] = Setting(key, (*self.settings[key].overrides, act, *map(clamp_act, found)))
+            changed[key] = Setting(key, (*self.settings[key].overrides, act, *map(clamp_override, found)))
             clamps += found
-        config = TrialConfig.model_validate(nested(values))
+        config = TrialConfig.model_validate(to_nested(values))
         return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps))
 
     def _written(self, sampled: Mapping[str, Any]) -> dict[str, str]:
@@ -237,12 +237,12 @@ def clamp_sampled(
         value, clamp = clamp_value(value, safe)
         clamps += [clamp] if clamp else []
     if key in space:
-        params, moved = project(space, {key: value})
+        params, moved = clamp_to_space(space, {key: value})
         value, clamps = params[key], clamps + moved
     return value, clamps
 
 
-def clamp_act(clamp: Clamp) -> Override:
+def clamp_override(clamp: Clamp) -> Override:
     """Return a clamp as the act of its layer."""
     return Override(Layer.CLAMP, clamp.origin, clamp.declared, clamp.effective, clamp.reason)
 
@@ -251,15 +251,15 @@ def _checked(key: str, value: Any) -> Any:
     try:
         return TRIAL_LEAVES[key].check(value)
     except ValidationError as error:
-        raise RequestError(sentences(key, value, error, TRIAL_LEAVES[key])[0][0]) from None
+        raise RequestError(validation_messages(key, value, error, TRIAL_LEAVES[key])[0][0]) from None
 
 
-def defaults_of(sources: Mapping[str, Any] | None) -> int:
-    """The `DEFAULTS` that a record was made with; 1 where it does not say."""
+def defaults_version(sources: Mapping[str, Any] | None) -> int:
+    """The `DEFAULTS_VERSION` that a record was made with; 1 where it does not say."""
     return 1 if sources is None else int(sources.get("defaults", 1))
 
 
-def read_as_before(values: Mapping[str, Any]) -> dict[str, Any]:
+def without_later_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values without those of later settings that say what was done before there were these settings."""
     return {key: value for key, value in values.items() if value not in _READ_AS_BEFORE.get(key, ())}
 
@@ -273,7 +273,7 @@ def means_the_same(key: str, before: Any, after: Any) -> bool:
 def _without_later_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
-        for key, value in read_as_before(values).items()
+        for key, value in without_later_settings(values).items()
         if key not in _KNOWN_LATER or value != _LATER_DEFAULTS.get(key, TRIAL_LEAVES[key].default)
     }
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from search.config.claims import Claim
-from search.config.leaves import sections_of, show
+from search.config.layer_values import LayerValue
+from search.config.leaves import format_value, sections_of
 from search.config.schema import LEAVES
-from search.errors import Place, Problem
+from search.errors import Location, Problem
 
 
 def section_problems(
-    error: ValidationError, winners: Mapping[str, Claim], broken: set[str], study: Place
+    error: ValidationError, winners: Mapping[str, LayerValue], broken: set[str], study: Location
 ) -> list[Problem]:
     """Tell what pydantic found in whole sections, at the line of the key or of the section's first key."""
     problems = []
@@ -24,7 +24,7 @@ def section_problems(
         if detail["type"] == "missing":
             told = f"{key} is missing; add it"
         elif key in LEAVES:
-            told = f"{key} is {show(detail['input'])}: {message}"
+            told = f"{key} is {format_value(detail['input'])}: {message}"
         else:
             told = f"{key}: {message}"
         problems.append(Problem(place, told))
@@ -51,7 +51,7 @@ def _within(key: str, section: str) -> bool:
     return key == section or key.startswith(f"{section}.")
 
 
-def _place_of(key: str, winners: Mapping[str, Claim], study: Place) -> Place:
+def _place_of(key: str, winners: Mapping[str, LayerValue], study: Location) -> Location:
     """Return the line of the key, or of the section's first key in the highest layer that sets one."""
     claims = [claim for name, claim in winners.items() if _within(name, key)]
     highest = max((claim.layer.rank for claim in claims), default=0)

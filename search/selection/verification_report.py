@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, field
 from statistics import median, stdev
 from typing import Any
 
-from search.record.evaluations import UNKNOWABLE, ScoredRows, evaluation_to_json
-from search.record.searched_rows import Search
+from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, ScoredRows, evaluation_to_json
+from search.record.searched_rows import EarlierSearch
 from search.record.validation_rows import Floats
 from search.selection.candidates import Candidate
-from search.selection.evidence import Evidence
+from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Answer, Conclusion
 from search.selection.statistics.confidence_set import ConfidenceSet
 from search.selection.statistics.diebold_mariano import DieboldMariano
@@ -21,7 +21,7 @@ from trainer.training.result import RefitResult
 
 
 @dataclass(frozen=True)
-class Scored:
+class CandidateResult:
     """What one candidate did on the test rows. Losses are in units of the target that was standardised by all
     rows before the test.
     """
@@ -47,7 +47,7 @@ class Scored:
     """Whether the model beats the strongest of them; None where there is no model, or no rival."""
     look: int
     """Which configuration it is that these rows judge, from 1; see `evaluations.number_of`."""
-    searches: tuple[Search, ...]
+    searches: tuple[EarlierSearch, ...]
     """Studies that have searched on some of these rows."""
     conclusion: Conclusion
 
@@ -101,16 +101,16 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Report:
+class VerificationReport:
     """What came of a verification; the first of `scored` is what was asked for."""
 
-    scored: tuple[Scored, ...]
+    scored: tuple[CandidateResult, ...]
     unseen: ScoredRows
     earlier: tuple[tables.Evaluation, ...]
     """Evaluations on these rows before."""
     best_set: ConfidenceSet | None
     """Which of the candidates and naive forecasts may be the best; None unless several were compared."""
-    evidence: Evidence | str
+    evidence: SelectionEvidence | str
     """What the whole study says, or why nothing is known."""
     changes: tuple[str, ...]
     """What is not as it was when the configuration was exported."""
@@ -135,7 +135,7 @@ class Report:
                 "first": self.unseen.first_time.isoformat(),
                 "last": self.unseen.last_time.isoformat(),
                 "earlier_looks": [evaluation_to_json(each) for each in self.earlier],
-                "not_known": UNKNOWABLE,
+                "not_known": UNRECORDED_EVALUATIONS_NOTE,
             },
             "study": self.evidence if isinstance(self.evidence, str) else self.evidence.to_json(),
             "changes": list(self.changes),

@@ -2,8 +2,8 @@
 
 from search.errors import RequestError
 from search.record.continuation import recorded_value
-from search.record.verified import newest
-from search.selection.evidence import Evidence
+from search.record.verification_answer import newest_verification
+from search.selection.selection_evidence import SelectionEvidence
 from search.selection.summary import MEASURED_FLOOR
 from search.tracking.address import KEY, of_study
 from search.tracking.following import send_once
@@ -14,18 +14,18 @@ from storage.engine import Store
 from storage.errors import StoreError, StudyUnknown
 
 
-def announce(store: Store, study: str, evidence: Evidence | str) -> str | None:
+def publish_verification(store: Store, study: str, evidence: SelectionEvidence | str) -> str | None:
     """Write the study's page in optuna-dashboard anew, and tell MLflow, if it was sent there.
 
     Returns what is to be said where MLflow could not be told, else None. Does nothing where no trial of the
     study in this store was verified.
     """
     try:
-        if newest(store, study) is None:
+        if newest_verification(store, study) is None:
             return None
     except StudyUnknown:
         return None
-    if isinstance(evidence, Evidence):
+    if isinstance(evidence, SelectionEvidence):
         floor = {"skill": evidence.measured_floor, "trials": evidence.trials}
         record.set_study_facts(store, study, {MEASURED_FLOOR: floor})
     publish_once(store, study)

@@ -21,7 +21,7 @@ _KNOWN_TO_OPTUNA = text(
 
 
 @retry_transient
-def ghosts(store: Store) -> list[str]:
+def orphaned_studies(store: Store) -> list[str]:
     """The names of all studies on record that are not in Optuna, or were made anew there, so that trials on
     record are not in it; oldest first.
     """
@@ -39,13 +39,13 @@ def ghosts(store: Store) -> list[str]:
     return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
 
 
-def is_ghost(store: Store, name: str) -> bool:
+def is_orphaned(store: Store, name: str) -> bool:
     """Whether a study on record is one. Raises StudyUnknown."""
     query.next_number(store, name)
-    return name in ghosts(store)
+    return name in orphaned_studies(store)
 
 
-def told(store: Store, name: str) -> str:
+def orphan_message(store: Store, name: str) -> str:
     """What is said of a ghost, with the command that removes it."""
     return (
         f"{_gone(name)}. What is on record can still be read and exported; remove it with: "
@@ -53,11 +53,11 @@ def told(store: Store, name: str) -> str:
     )
 
 
-def refuse_ghost(store: Store, name: str) -> None:
+def require_not_orphaned(store: Store, name: str) -> None:
     """Raise RequestError for a ghost: the trials of a study made anew would get the numbers of those on
     record.
     """
-    if is_ghost(store, name):
+    if is_orphaned(store, name):
         raise RequestError(
             f"{_gone(name)}. Start another study: --name {shlex.quote(f'{name}-2')}; or keep what is on "
             f"record with ballast export, or remove it: "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from search.record.artifacts import artifact_folder, files_on_record
+from search.record.artifacts import artifact_folder, recorded_study_files
 from storage import query, tables
 from storage.engine import Store
 from storage.urls import is_sqlite, sqlite_file
@@ -15,7 +15,7 @@ _LONGEST_END = 4
 """`ballast-files/SERVER/STUDY/FILE`: what of a path is looked for in other folders."""
 
 
-def present_path(store: Store, artifact: tables.Artifact) -> Path | None:
+def find_artifact(store: Store, artifact: tables.Artifact) -> Path | None:
     """The file of an artifact: where it was written, else in a folder that this study has now, if it has the
     same content; None where it is not on this machine.
     """
@@ -36,7 +36,7 @@ def present_path(store: Store, artifact: tables.Artifact) -> Path | None:
 
 def _folders(store: Store, name: str) -> Iterator[Path]:
     """Where this study would write its files now; its store's and its study file's folder; this one."""
-    files, address = files_on_record(store, name), make_url(store.url)
+    files, address = recorded_study_files(store, name), make_url(store.url)
     yield from (files.folder, artifact_folder(files), files.folder.parent)
     if is_sqlite(address):
         yield sqlite_file(address).absolute().parent
@@ -44,9 +44,9 @@ def _folders(store: Store, name: str) -> Iterator[Path]:
     yield Path.cwd()
 
 
-def missing_told(store: Store, artifact: tables.Artifact) -> str:
+def missing_file_message(store: Store, artifact: tables.Artifact) -> str:
     """A sentence for a file that is nowhere: where it was written, and where to put it to have it found."""
-    files = files_on_record(store, artifact.study)
+    files = recorded_study_files(store, artifact.study)
     wanted = files.folder if artifact.kind == "log" else artifact_folder(files)
     return (
         f"not on this machine: it was written to {artifact.path}; where that folder was moved, put it at "

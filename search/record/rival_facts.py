@@ -31,7 +31,7 @@ _INSTALL = {"boosted": "pip install lightgbm"}
 
 
 @dataclass(frozen=True)
-class Rival:
+class FittedRival:
     """A fitted competitor and its loss, in the unit of the study's values."""
 
     name: str
@@ -42,15 +42,15 @@ class Rival:
         return 1 - loss / self.loss if loss is not None and self.loss > 0 else None
 
 
-def rivals(facts: Mapping[str, Any]) -> dict[str, float]:
+def recorded_rival_losses(facts: Mapping[str, Any]) -> dict[str, float]:
     """Mean loss of each rival over the folds' validation rows, lowest first."""
     return dict(sorted((facts.get("rivals") or {}).items(), key=lambda pair: pair[1]))
 
 
-def strongest_rival(facts: Mapping[str, Any]) -> Rival | None:
+def strongest_rival(facts: Mapping[str, Any]) -> FittedRival | None:
     """The rival of the lowest loss; None where none was fitted."""
     found = facts.get("strongest_rival")
-    return None if found is None else Rival(found["name"], found["loss"])
+    return None if found is None else FittedRival(found["name"], found["loss"])
 
 
 def absent_rivals(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -61,12 +61,14 @@ def absent_rivals(facts: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def in_words(name: str) -> str:
+def describe_rival(name: str) -> str:
     """A rival as the subject of a sentence: `a ridge on these features`."""
     return _SHORT.get(name, name)
 
 
-def network_adds(verdict: str, name: str, losses: Mapping[str, float], value: float) -> str | None:
+def describe_gain_over_rivals(
+    verdict: str, name: str, losses: Mapping[str, float], value: float
+) -> str | None:
     """What the network adds to fitted rivals on the test rows, in words without a full stop.
 
     `verdict` answers whether it beats the strongest rival `name`: yes, no or cannot tell. `losses` are those
@@ -77,7 +79,7 @@ def network_adds(verdict: str, name: str, losses: Mapping[str, float], value: fl
         return None
     told = "linear" if losses.get("linear", math.inf) <= value else name
     if verdict == "no" and told == name:
-        return f"{in_words(told)} does better; the network adds nothing"
+        return f"{describe_rival(told)} does better; the network adds nothing"
     if losses.get(told, math.inf) <= value:
-        return f"{in_words(told)} does as well; the network adds nothing that these rows can show"
-    return f"these rows do not show that the network adds anything to {in_words(told)}"
+        return f"{describe_rival(told)} does as well; the network adds nothing that these rows can show"
+    return f"these rows do not show that the network adds anything to {describe_rival(told)}"

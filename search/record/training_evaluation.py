@@ -6,8 +6,14 @@ They may be the test rows of another configuration, or of this one before its sp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from search.config.resolved import ResolvedStudy, ResolvedTrial
-from search.record.evaluations import ScoredRows, decisive_values, digest_of, new_evaluation, validated_rows
+from search.config.resolved_study import ResolvedStudy, ResolvedTrial
+from search.record.evaluations import (
+    ScoredRows,
+    configuration_digest,
+    decisive_values,
+    new_evaluation,
+    validated_rows,
+)
 from search.verdict import Judgement
 from storage import evaluations
 from storage.engine import Store
@@ -17,7 +23,7 @@ from trainer.training.result import TrialResult
 
 
 @dataclass
-class TrainingRecord:
+class TrainingEvaluation:
     """The evaluation of one training: nothing is recorded before `begin`, or without a store.
 
     `open_store` opens the store, and is called when there is something to record; None: nowhere. `number` is
@@ -45,7 +51,7 @@ class TrainingRecord:
             rows,
             study=self.resolved.file.study.name,
             trial=self.number,
-            configuration=digest_of(decisive_values(self.trial.values)),
+            configuration=configuration_digest(decisive_values(self.trial.values)),
             seeds=[self.seed],
             kind="train",
         )

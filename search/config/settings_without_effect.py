@@ -4,58 +4,58 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.config.claims import Claim
+from search.config.layer_values import LayerValue
 from search.config.layers import Layer, Override
 from search.config.schema import SPACE
 from search.config.space import Dimension
 from search.errors import Problem
 
-Could = Callable[[str], tuple[Any, ...]]
+PossibleValues = Callable[[str], tuple[Any, ...]]
 """The values that a setting can have in this study: its choices where it is searched, else its value."""
 
 
 @dataclass(frozen=True)
-class Idle:
+class NoEffectRule:
     """Keys that do nothing while the settings `because` make `holds` true, and that fact in words."""
 
     keys: tuple[str, ...]
     because: tuple[str, ...]
-    holds: Callable[[Could], bool]
+    holds: Callable[[PossibleValues], bool]
     fact: str
 
 
-IDLE: tuple[Idle, ...] = (
-    Idle(
+NO_EFFECT_RULES: tuple[NoEffectRule, ...] = (
+    NoEffectRule(
         ("data.target.already_shifted",),
         ("data.target.transform", "data.target.column", "data.target.of"),
         lambda could: could("data.target.transform") != ("raw",) or could("data.target.column") == (None,),
         "it belongs to a target that is a column as it is, and any other is shifted by data.target.horizon",
     ),
-    Idle(
+    NoEffectRule(
         ("models.gru.input_gain", "models.gru.hidden_gain", "models.gru.head_gain"),
         ("models.gru.init",),
         lambda could: "gains" not in could("models.gru.init"),
         "models.gru.init is torch, which has its own gains",
     ),
-    Idle(
+    NoEffectRule(
         ("training.patience",),
         ("training.schedule",),
         lambda could: "constant" not in could("training.schedule"),
         "training.schedule is cosine, and every trial goes on to where its learning rate has come to rest",
     ),
-    Idle(
+    NoEffectRule(
         ("study.pruner_warmup", "study.pruner_min_trials"),
         ("study.pruner",),
         lambda could: could("study.pruner") == ("none",),
         "study.pruner is none",
     ),
-    Idle(
+    NoEffectRule(
         ("study.pruner_patience",),
         ("study.pruner",),
         lambda could: could("study.pruner") != ("patient",),
         "study.pruner is not patient",
     ),
-    Idle(
+    NoEffectRule(
         ("study.startup_trials",),
         ("study.sampler", "study.pruner"),
         lambda could: (
@@ -64,19 +64,19 @@ IDLE: tuple[Idle, ...] = (
         ),
         "neither this study.sampler nor this study.pruner has a start-up phase",
     ),
-    Idle(
+    NoEffectRule(
         ("guard.target_max_floor", "guard.target_std_floor"),
         ("data.target.kind",),
         lambda could: could("data.target.kind") != ("return",),
         "data.target.kind is not return, and the floors are those of returns",
     ),
-    Idle(
+    NoEffectRule(
         ("data.split.folds", "data.split.window"),
         ("data.split.method",),
         lambda could: could("data.split.method") != ("walk_forward",),
         "data.split.method is not walk_forward",
     ),
-    Idle(
+    NoEffectRule(
         ("data.split.groups", "data.split.held_out"),
         ("data.split.method",),
         lambda could: could("data.split.method") != ("cpcv",),
@@ -85,13 +85,15 @@ IDLE: tuple[Idle, ...] = (
 )
 
 
-def idle_keys(values: Mapping[str, Any]) -> set[str]:
+def keys_without_effect(values: Mapping[str, Any]) -> set[str]:
     """The settings that do nothing beside these values."""
-    return {key for rule in IDLE if rule.holds(lambda name: (values.get(name),)) for key in rule.keys}
+    return {
+        key for rule in NO_EFFECT_RULES if rule.holds(lambda name: (values.get(name),)) for key in rule.keys
+    }
 
 
-def idle_claims(
-    winners: Mapping[str, Claim],
+def find_settings_without_effect(
+    winners: Mapping[str, LayerValue],
     values: Mapping[str, Any],
     space: Mapping[str, Dimension],
     watched: frozenset[Layer],
@@ -107,7 +109,7 @@ def idle_claims(
 
     problems: list[Problem] = []
     acts: dict[str, Override] = {}
-    for rule in IDLE:
+    for rule in NO_EFFECT_RULES:
         if not rule.holds(could):
             continue
         cause = max(

@@ -9,22 +9,22 @@ from sqlalchemy import Column, Table, delete, func, inspect, select
 from sqlalchemy.orm import Session
 
 from search.errors import RequestError
-from search.study.stalls import at_work
-from search.study.trial_import import CONTINUED_FROM, TAKEN_FROM
+from search.study.stall_detector import active_workers
+from search.study.trial_import import CONTINUED_FROM, IMPORTED_FROM
 from storage import tables
 from storage.engine import Store
 
 STUDIES: Any = models.StudyModel.__table__
 TRIALS: Any = models.TrialModel.__table__
-KEPT = (tables.Evaluation.__table__,)
+KEPT_TABLES = (tables.Evaluation.__table__,)
 """What has been scored stays scored, whatever becomes of the study."""
 
 
-def refuse_at_work(store: Store, name: str, by_force: str) -> None:
+def require_no_active_workers(store: Store, name: str, by_force: str) -> None:
     """Raise RequestError where workers are entered that are not known to be gone, naming them and the command
     `by_force`, which does it all the same.
     """
-    workers = [row.worker for row in at_work(store, name)]
+    workers = [row.worker for row in active_workers(store, name)]
     if workers:
         raise RequestError(
             f"{len(workers)} workers are at work on study {name!r}: {', '.join(workers)}; "
@@ -32,7 +32,7 @@ def refuse_at_work(store: Store, name: str, by_force: str) -> None:
         )
 
 
-def lock_both(session: Session, name: str) -> None:
+def lock_study_parts(session: Session, name: str) -> None:
     """Let nobody write to the study or end one of its trials until the transaction ends; SQLite has one
     writer anyway.
     """
@@ -54,7 +54,7 @@ def _has_optuna_tables(session: Session) -> bool:
     return inspect(session.connection()).has_table("studies")
 
 
-def call_source(session: Session, old: str, new: str) -> None:
+def rename_import_source(session: Session, old: str, new: str) -> None:
     """Let all that was taken over from the study `old`, and the studies that continue from it, name it `new`.
 
     In Optuna's part it is the attribute by which such a study knows which trials it has taken over.
@@ -73,17 +73,17 @@ def call_source(session: Session, old: str, new: str) -> None:
     if not _has_optuna_tables(session):
         return
     attribute = models.TrialUserAttributeModel
-    for taken in session.scalars(select(attribute).where(attribute.key == TAKEN_FROM)):
+    for taken in session.scalars(select(attribute).where(attribute.key == IMPORTED_FROM)):
         origin: Mapping[str, Any] = json.loads(str(taken.value_json))
         if origin["study"] == old:
             taken.value_json = json.dumps({**origin, "study": new})
 
 
-def delete_ours(session: Session, name: str) -> dict[str, int]:
+def delete_record(session: Session, name: str) -> dict[str, int]:
     """Delete the study's rows but those of KEPT, those first that refer to others; how many of each table."""
     counts = {}
     for table in reversed(tables.Base.metadata.sorted_tables):
-        if table not in KEPT:
+        if table not in KEPT_TABLES:
             rows = delete(table).where(name_column(table) == name)
             counts[table.name] = session.connection().execute(rows).rowcount
     return counts
@@ -94,7 +94,7 @@ def name_column(table: Table) -> Column[str]:
     return table.c.name if table is tables.Study.__table__ else table.c.study
 
 
-def delete_optunas(session: Session, name: str) -> dict[str, int]:
+def delete_optuna_part(session: Session, name: str) -> dict[str, int]:
     """The same of Optuna's part."""
     study = select(STUDIES.c.study_id).where(STUDIES.c.study_name == name)
     trials = select(TRIALS.c.trial_id).where(TRIALS.c.study_id.in_(study))

@@ -4,7 +4,7 @@ import sys
 from contextlib import suppress
 from ipaddress import ip_address
 
-LOCAL = ("localhost", "127.0.0.1", "::1")
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """What every machine calls itself."""
 
 
@@ -12,7 +12,7 @@ def is_local(host: str) -> bool:
     """Whether an address can be reached from this machine alone."""
     with suppress(ValueError):
         return ip_address(host).is_loopback
-    return host in LOCAL
+    return host in LOCAL_HOSTS
 
 
 def warn_if_exposed(host: str, what: str) -> None:

@@ -15,7 +15,7 @@ without."""
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerificationAnswer:
     """One answer. `report` is in the shape of `verify --json`; one of an older Ballast lacks some keys."""
 
     verdict: str
@@ -23,7 +23,7 @@ class Verified:
     trial: int
     at: datetime
     report: Mapping[str, Any]
-    refuted: "Verified | None" = None
+    refuted: "VerificationAnswer | None" = None
     """The newest earlier answer *does not hold* about the same trial: no later answer removes it."""
 
     @property
@@ -56,7 +56,9 @@ class Verified:
 
     def refuted_before(self) -> str:
         """` On 2026-11-29 it did not hold (5 seeds, 95 %).`; empty where it was not refuted before."""
-        return "" if self.refuted is None else f" {did_not_hold(self.refuted.at, self.refuted.report)}."
+        return (
+            "" if self.refuted is None else f" {refutation_sentence(self.refuted.at, self.refuted.report)}."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The shape that `status --json` promises."""
@@ -65,7 +67,7 @@ class Verified:
             "skill": self.skill,
             "strongest_rival": self.strongest_rival,
             "at": self.at.isoformat(),
-            "did_not_hold": None if self.refuted is None else self.refuted.at.isoformat(),
+            "refutation_sentence": None if self.refuted is None else self.refuted.at.isoformat(),
         }
 
     @property
@@ -101,7 +103,7 @@ class Verified:
         )
 
 
-def newest(store: Store, study: str) -> Verified | None:
+def newest_verification(store: Store, study: str) -> VerificationAnswer | None:
     """The newest answer about a trial of this study; None where there is none.
 
     Left out are scorings that broke off, configurations that `--top` only compared, and those of another
@@ -119,7 +121,7 @@ def newest(store: Store, study: str) -> Verified | None:
     return replace(first, refuted=next(of_trial, None))
 
 
-def did_not_hold(at: datetime, report: Mapping[str, Any]) -> str:
+def refutation_sentence(at: datetime, report: Mapping[str, Any]) -> str:
     """`On 2026-11-29 it did not hold (5 seeds, 95 %)`, of an answer that was *does not hold*."""
     count, interval = len(report.get("seeds") or ()), report.get("interval")
     seeds = "1 seed" if count == 1 else f"{count} seeds"
@@ -127,15 +129,15 @@ def did_not_hold(at: datetime, report: Mapping[str, Any]) -> str:
     return f"On {at:%Y-%m-%d} it did not hold ({seeds}{level})"
 
 
-def _answer(evaluation: tables.Evaluation) -> Verified | None:
+def _answer(evaluation: tables.Evaluation) -> VerificationAnswer | None:
     if evaluation.verdict not in ANSWERS or evaluation.report is None or evaluation.trial is None:
         return None
     if not evaluation.report.get("asked_for", True):
         return None
-    return Verified(evaluation.verdict, evaluation.trial, evaluation.looked_at, evaluation.report)
+    return VerificationAnswer(evaluation.verdict, evaluation.trial, evaluation.looked_at, evaluation.report)
 
 
-def _is_of_study(store: Store, study: str, found: Verified) -> bool:
+def _is_of_study(store: Store, study: str, found: VerificationAnswer) -> bool:
     try:
         row = query.trial(store, study, found.trial)
     except TrialUnknown:

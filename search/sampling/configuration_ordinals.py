@@ -19,7 +19,7 @@ _FROM = "ordinals_from"
 """The user attribute of a study that says from which trial on ordinals count; those before drew by number."""
 
 
-def count_from_now(study: optuna.Study) -> None:
+def start_ordinals(study: optuna.Study) -> None:
     """Let the ordinals of a study begin with its next trial, unless they have begun."""
     if _FROM not in study.user_attrs:
         study.set_user_attr(_FROM, len(study.get_trials(deepcopy=False)))
@@ -30,7 +30,7 @@ def is_retry(trial: FrozenTrial) -> bool:
     return RETRY_OF in trial.user_attrs
 
 
-def first_of(trial: FrozenTrial) -> int:
+def first_attempt(trial: FrozenTrial) -> int:
     """The number of the trial that tried this configuration first."""
     return int(trial.user_attrs.get(ROOT, trial.number))
 
@@ -48,18 +48,18 @@ _KNOWN: WeakKeyDictionary[optuna.Study, _Known] = WeakKeyDictionary()
 """How a trial was created never changes: 10,000 trials are not looked at again."""
 
 
-def ordinal_of(study: optuna.Study, trials: Sequence[FrozenTrial], number: int) -> int:
+def configuration_ordinal(study: optuna.Study, trials: Sequence[FrozenTrial], number: int) -> int:
     """The ordinal (0-based) of the configuration of trial `number`; `trials` are all of the study, by number.
 
     It depends only on how the trials up to `number` were created, so all workers agree on it at any time.
-    Without `count_from_now` it is the number.
+    Without `start_ordinals` it is the number.
     """
     if study not in _KNOWN:
         _KNOWN[study] = _Known(study.user_attrs.get(_FROM))
     known = _KNOWN[study]
     for trial in trials[len(known.of) : number + 1]:
         if is_retry(trial):
-            known.of.append(known.of[first_of(trial)])
+            known.of.append(known.of[first_attempt(trial)])
             continue
         is_older = known.begins is None or trial.number < known.begins
         drew_by_number = is_older and queued_params(trial) is None

@@ -16,21 +16,21 @@ from optuna.storages._rdb import models
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from search.record.artifacts import artifact_folder, files_on_record
+from search.record.artifacts import artifact_folder, recorded_study_files
 from search.record.evaluations import this_user
-from search.record.rows import now
-from search.record.searched_rows import moment_of, target_columns, whole_source
+from search.record.row_mapping import now
+from search.record.searched_rows import datetime64_to_utc, full_source, target_columns
 from search.record.validation_rows import validation_rows
 from search.store_files import study_files
-from search.study.whole_study import (
+from search.study.study_rows import (
     STUDIES,
     TRIALS,
-    call_source,
-    delete_optunas,
-    delete_ours,
+    delete_optuna_part,
+    delete_record,
     has_optuna_part,
-    lock_both,
-    refuse_at_work,
+    lock_study_parts,
+    rename_import_source,
+    require_no_active_workers,
 )
 from storage import evaluations, query, tables
 from storage.commands import ballast_command
@@ -42,7 +42,7 @@ _ARTIFACT = ("artifacts:", "dashboard:artifacts:")
 
 
 @dataclass(frozen=True)
-class Removal:
+class DeletedStudy:
     """What is deleted with a study, and what stays."""
 
     study: str
@@ -63,7 +63,7 @@ class Removal:
     """Of `files`, those that could not be removed, and why."""
 
 
-def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> Removal:
+def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> DeletedStudy:
     """Delete a study, whichever of its two parts there are; with `dry_run` only say what would be.
 
     Files go after the transaction: one that breaks off changes nothing, and files that cannot be removed are
@@ -71,17 +71,17 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
     `force`.
     """
     if not force:
-        refuse_at_work(store, name, ballast_command("delete", name, force=True))
+        require_no_active_workers(store, name, ballast_command("delete", name, force=True))
     files = _files(store, name)
     with store.session() as session:
-        lock_both(session, name)
+        lock_study_parts(session, name)
         known_to_optuna = has_optuna_part(session, name)
         if session.get(tables.Study, name) is None and not known_to_optuna:
             query.require_study(session, store, name)  # StudyUnknown, which names the nearest
         moment = now()
         kept = _searched(store, name, moment)  # no trial ends any more
         paths = [*files, *(_artifacts(session, store, name) if known_to_optuna else ())]
-        removal = Removal(
+        removal = DeletedStudy(
             study=name,
             trials=_trial_count(session, name),
             rows={},
@@ -90,11 +90,11 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
             continued_by=_continued_by(session, name),
             rows_kept=kept is not None,
         )
-        call_source(
+        rename_import_source(
             session, name, evaluations.deleted_study_name(name, moment)
         )  # not a new study of this name
         session.flush()
-        rows = delete_ours(session, name) | (delete_optunas(session, name) if known_to_optuna else {})
+        rows = delete_record(session, name) | (delete_optuna_part(session, name) if known_to_optuna else {})
         removal = replace(removal, rows={table: count for table, count in rows.items() if count})
         if dry_run:
             session.rollback()
@@ -124,11 +124,11 @@ def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | 
         study=name,
         trial=None,
         configuration="",
-        source=whole_source(data.source, study.study_file),
+        source=full_source(data.source, study.study_file),
         content=data.sha256,
         target=target_columns(store, name),
-        first_time=moment_of(kept.times.min()),
-        last_time=moment_of(kept.times.max()),
+        first_time=datetime64_to_utc(kept.times.min()),
+        last_time=datetime64_to_utc(kept.times.max()),
         looked_at=moment,
         looked_by=this_user(),
         seeds=[],
@@ -140,14 +140,14 @@ def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | 
 
 def _files(store: Store, name: str) -> list[Path]:
     with suppress(StudyUnknown):
-        return [files_on_record(store, name).folder]
+        return [recorded_study_files(store, name).folder]
     return [study_files(store.url, None, name).folder]
 
 
 def _artifacts(session: Session, store: Store, name: str) -> Sequence[Path]:
     """The files of Optuna's artifacts of the study and its trials, in the folder that studies share."""
     try:
-        folder = artifact_folder(files_on_record(store, name))
+        folder = artifact_folder(recorded_study_files(store, name))
     except StudyUnknown:
         folder = artifact_folder(study_files(store.url, None, name))
     of_study, of_trial = models.StudySystemAttributeModel, models.TrialSystemAttributeModel

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from search.config.leaves import did_you_mean, sections_of, show
+from search.config.leaves import did_you_mean, format_value, sections_of
 from search.config.reader import Node
 from search.errors import MOST_TOLD, Problem
 
@@ -37,7 +37,7 @@ class _Walk:
         elif isinstance(node.value, dict):
             self.enter(f"{key}.", node)
         elif node.value is not None:
-            shown = "a list" if isinstance(node.value, list) else show(node.value)
+            shown = "a list" if isinstance(node.value, list) else format_value(node.value)
             self._tell(node, f"{key} is {shown}; it is a section with {', '.join(self._children(key))}")
 
     def _claim(self, key: str, node: Node) -> None:
