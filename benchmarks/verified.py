@@ -20,7 +20,7 @@ from statistics import median, stdev
 import numpy as np
 
 from search.selection.selection_evidence import SelectionEvidence
-from search.selection.statistics.interval import Interval
+from search.selection.statistics.interval import SkillInterval
 from search.selection.verification import verify
 from search.selection.verification_report import VerificationReport
 from storage.engine import open_store
@@ -121,7 +121,7 @@ def _line(found: Verified) -> str:
     return " | ".join(map(str, cells))
 
 
-def _told(interval: Interval | None) -> str:
+def _told(interval: SkillInterval | None) -> str:
     return "–" if interval is None else f"{interval.low:+.4f} … {interval.high:+.4f}"
 
 

@@ -19,7 +19,13 @@ from search.seeds import trial_seed
 from search.selection.choice import choose_trials
 from search.selection.export import write_export
 from search.selection.selection_evidence import SelectionEvidence
-from search.selection.statistics.conclusion import FEWEST_SEEDS, Answer, Claim, conclude, confidence
+from search.selection.statistics.conclusion import (
+    MIN_SEEDS,
+    ConclusionInput,
+    SkillVerdict,
+    conclude,
+    confidence_level,
+)
 from search.selection.statistics.diebold_mariano import diebold_mariano
 from search.selection.statistics.interval import skill_interval
 from search.selection.summary import Summary, summarise
@@ -53,7 +59,7 @@ class Judged:
     @property
     def holds(self) -> bool:
         """Whether the answer is yes."""
-        return self.answer == Answer.HOLDS
+        return self.answer == SkillVerdict.HOLDS
 
 
 @dataclass(frozen=True)
@@ -200,9 +206,9 @@ def judge(losses: Series, naive: Mapping[str, Series], *, claimed: float, ceilin
     """The answer at a first look, from squared errors (rows,) of a forecast and of each naive one."""
     baseline = min(naive, key=lambda name: naive[name].mean())
     reached = skill(float(losses.mean()), float(naive[baseline].mean()))
-    interval = skill_interval(losses, naive[baseline], level=confidence(1))
+    interval = skill_interval(losses, naive[baseline], level=confidence_level(1))
     said = conclude(
-        Claim(
+        ConclusionInput(
             baseline=baseline,
             skill=reached,
             interval=interval,
@@ -210,7 +216,7 @@ def judge(losses: Series, naive: Mapping[str, Series], *, claimed: float, ceilin
             claimed=claimed,
             claimed_at_least=claimed,
             ceiling=ceiling,
-            seeds=FEWEST_SEEDS,  # an oracle has none, and needs none
+            seeds=MIN_SEEDS,  # an oracle has none, and needs none
             stopped=0,
             rows=len(losses),
         )

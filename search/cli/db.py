@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_url
+from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json, store_url
 from search.cli.text import say
 
 _EPILOG = "Example: ballast db check --store sqlite:///ballast.db"
@@ -38,7 +38,7 @@ def check(
     from storage.check import check_store as check_store
     from storage.check import check_structure
 
-    opened = existing_store(store)
+    opened = open_existing_store(store)
     settled = (
         [] if dry_run or check_structure(opened) else reconcile(opened, watch=NO_HEARTBEAT_S if wait else 0.0)
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
 from search.cli.text import say
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def delete(
     from search.errors import RequestError
     from search.study.deletion import delete_study
 
-    opened = existing_store(store)
+    opened = open_existing_store(store)
     found = delete_study(opened, name, force=force, dry_run=True)
     if not dry_run:
         if not yes and not sys.stdin.isatty():

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
-from search.cli.verify import Seeds, verified
+from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
+from search.cli.verify import Seeds, run_verification
 from storage.commands import ballast_command
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EPILOG = "Example: ballast export sp500-volatility -o best.yaml"
 
 
-def register(app: typer.Typer) -> None:
+def register_model(app: typer.Typer) -> None:
     """Add the command."""
     app.command(name="export", epilog=_EPILOG)(export)
 
@@ -51,12 +51,12 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
-    from search.cli.show import console
+    from search.cli.result_tables import console
     from search.selection.choice import ASKED_BY_NUMBER, ChosenTrial, accepted_trial, choose_trials
     from search.selection.export import write_export
     from search.selection.selection_evidence import with_measured_floor
     from search.selection.summary import summarise
-    from search.tracking.address import of_study
+    from search.tracking.mlflow_uri import mlflow_uri_of_study
 
     if trial is not None and by is not None:
         raise typer.BadParameter("--trial names one trial, --by chooses one; give one of them")
@@ -66,8 +66,8 @@ def export(
         raise typer.BadParameter("--register is for one model, --top asks for several; give one of them")
     if mlflow is not None and register is None:
         raise typer.BadParameter("--mlflow is where --register puts the model; give both of them")
-    opened = existing_store(store)
-    uri = None if register is None else of_study(opened, name, mlflow)
+    opened = open_existing_store(store)
+    uri = None if register is None else mlflow_uri_of_study(opened, name, mlflow)
     chosen = (
         choose_trials(opened, name, top, by or "robust")
         if trial is None
@@ -82,7 +82,7 @@ def export(
     write()
     report = None
     if verify:
-        report = verified(
+        report = run_verification(
             paths[0], seeds=seeds, top=top, by=by or "robust", store=store, policy=None, quiet=as_json
         )
         write()  # with what the look has shown
@@ -99,12 +99,12 @@ def export(
     screen = console()
     screen.print(with_measured_floor(opened, summarise(opened, name)).sentence(), markup=False)
     if version is not None:
-        told = f"reproduced to the last bit, and registered as version {version} of {register}"
+        told = f"reproduced to the last bit, and registered as version {version} of {register_model}"
         screen.print(told, markup=False)
     if report is not None:
-        from search.cli.trust import print_report
+        from search.cli.verification_text import print_verification
 
-        print_report(report)
+        print_verification(report)
     _end(report)
 
 
@@ -131,7 +131,7 @@ def _shape(
 
 
 def _print(choice: "ChosenTrial", path: Path) -> None:
-    from search.cli.show import console
+    from search.cli.result_tables import console
 
     trial, why = choice.trial, choice.why
     again, screen = ballast_command("train", path), console()
@@ -144,9 +144,9 @@ def _print(choice: "ChosenTrial", path: Path) -> None:
 def _register(store: "Store", trial: "Trial", path: Path, uri: str, name: str) -> str:
     """Weights are not kept after a trial, so it is trained once more; returns the version."""
     from search.selection.rerun import rerun
-    from search.tracking.registry import register
+    from search.tracking.model_registry import register_model
 
-    return register(store, trial, path, rerun(path), uri, name)
+    return register_model(store, trial, path, rerun(path), uri, name)
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import StoreUrl, existing_store
+from search.cli.options import StoreUrl, open_existing_store
 
 _EPILOG = "Example: ballast proxy --store postgresql://ballast@db/ballast --port 13000"
 
@@ -23,7 +23,7 @@ def proxy(
     from search.sampling.optuna_storage import serve_proxy
     from search.watching.listen_address import warn_if_exposed
 
-    opened = existing_store(store)
+    opened = open_existing_store(store)
     warn_if_exposed(host, "Optuna's gRPC proxy")
     print(f"{host}:{port}  (store {opened.shown_url}; Ctrl-C ends)", flush=True)
     serve_proxy(opened, host, port)

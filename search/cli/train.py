@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, Policy, Sets, StoreUrl, StudyPath, print_json, store_url
+from search.cli.options import AsJson, PolicyOption, Sets, StoreUrl, StudyPath, print_json, store_url
 from search.cli.text import say
 from storage.commands import ballast_command
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def train(
     config: StudyPath,
     sets: Sets = None,
-    policy: Policy = None,
+    policy: PolicyOption = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep the model, for ballast predict.")
     ] = None,

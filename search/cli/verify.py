@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, Policy, StoreUrl, print_json, store_url
+from search.cli.options import AsJson, PolicyOption, StoreUrl, print_json, store_url
 from search.cli.text import say
 
 if TYPE_CHECKING:
@@ -36,24 +36,24 @@ def verify(
         int, typer.Option(min=1, metavar="K", help="Compare the K best of its study with each other.")
     ] = 1,
     store: StoreUrl = None,
-    policy: Policy = None,
+    policy: PolicyOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Train with fresh seeds on all rows before the test rows, score those once, and say whether the skill
     holds. The evaluation is put on record.
     """
-    report = verified(config, seeds=seeds, top=top, store=store, policy=policy, quiet=as_json)
+    report = run_verification(config, seeds=seeds, top=top, store=store, policy=policy, quiet=as_json)
     if as_json:
         print_json(report.to_json())
     else:
-        from search.cli.trust import print_report
+        from search.cli.verification_text import print_verification
 
-        print_report(report)
+        print_verification(report)
     if not report.holds:
         raise typer.Exit(1)
 
 
-def verified(
+def run_verification(
     config: Path,
     *,
     seeds: int,

@@ -10,7 +10,8 @@ from storage.engine import Store
 from storage.errors import TrialUnknown
 
 HOLDS, DOES_NOT_HOLD, CANNOT_TELL = ANSWERS = ("holds", "does not hold", "cannot tell")
-"""The values of search.selection.statistics.conclusion.Answer, which takes numpy to import; `status` does
+"""The values of search.selection.statistics.conclusion.SkillVerdict, which takes numpy to import; `status`
+does
 without."""
 
 
@@ -67,7 +68,7 @@ class VerificationAnswer:
             "skill": self.skill,
             "strongest_rival": self.strongest_rival,
             "at": self.at.isoformat(),
-            "refutation_sentence": None if self.refuted is None else self.refuted.at.isoformat(),
+            "did_not_hold": None if self.refuted is None else self.refuted.at.isoformat(),
         }
 
     @property

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from search.record.validation_rows import Floats, Forecasts, ValidationRows, forecasts, validation_rows
-from search.selection.statistics.luck import measured_floor, superior_predictive_ability
-from search.selection.statistics.overfitting import Overfitting, probability_of_overfitting
+from search.selection.statistics.market_timing import MarketTiming, market_timing
+from search.selection.statistics.overfitting import BacktestOverfitting, probability_of_backtest_overfitting
+from search.selection.statistics.reality_check import measured_noise_floor, superior_predictive_ability
 from search.selection.statistics.sharpe import DeflatedSharpe, deflated_sharpe, sharpe_ratio, sign_returns
-from search.selection.statistics.timing import Timing, timing
 from search.selection.summary import MEASURED_FLOOR, MeasuredFloor, Summary, summarise
 from storage import query, record, tables
 from storage.engine import Store
@@ -48,12 +48,12 @@ class SelectionEvidence:
     """The same, measured on these trials' forecasts."""
     luck: float
     """How well luck explains the best trial's skill: a p value."""
-    overfitting: Overfitting | None
+    overfitting: BacktestOverfitting | None
     """None where there are too few rows or trials to tell."""
     sharpe: DeflatedSharpe | None
     """Of a strategy that holds the sign of the forecast; for targets that are returns alone. Its benchmark is
-    to hold nothing, so where returns drift it is high for whoever is always long; see `timing`."""
-    timing: Mapping[str, Timing] | None
+    to hold nothing, so where returns drift it is high for whoever is always long; see `market_timing`."""
+    timing: Mapping[str, MarketTiming] | None
     """What that strategy earns beyond `long_only`, and beyond `train_mean_sign`, which holds the sign of the
     mean return of each fold's training rows; for returns alone."""
     quarantined: SuspiciousTrials
@@ -74,7 +74,7 @@ def study_evidence(store: Store, study: str, best: int) -> SelectionEvidence | s
         return f"study {study!r} has no forecasts of trial {best} on record"
     losses, naive = _losses(rows, told), rows.by_time(rows.baseline_losses)
     try:
-        floor = measured_floor(losses, naive, horizon=rows.horizon)
+        floor = measured_noise_floor(losses, naive, horizon=rows.horizon)
         luck = superior_predictive_ability(losses, naive, horizon=rows.horizon)
     except ValueError as error:
         return str(error)
@@ -99,7 +99,9 @@ def measure_floor(store: Store, study: str) -> MeasuredFloor | None:
         return None
     naive = rows.by_time(rows.baseline_losses)
     try:
-        return MeasuredFloor(measured_floor(_losses(rows, told), naive, horizon=rows.horizon), len(told))
+        return MeasuredFloor(
+            measured_noise_floor(_losses(rows, told), naive, horizon=rows.horizon), len(told)
+        )
     except ValueError:  # too few rows for a bootstrap
         return None
 
@@ -155,9 +157,9 @@ def _was_a_choice(trial: tables.Trial, study: str) -> bool:
     return trial.verdict in _CHOSEN_FROM and trial.source_study != study
 
 
-def _overfitting(losses: Floats) -> Overfitting | None:
+def _overfitting(losses: Floats) -> BacktestOverfitting | None:
     try:
-        return probability_of_overfitting(losses)
+        return probability_of_backtest_overfitting(losses)
     except ValueError:
         return None
 
@@ -167,7 +169,7 @@ def _in_its_unit(rows: ValidationRows, values: Floats) -> Floats:
     return rows.by_time(values * rows.unit_std + rows.unit_mean)
 
 
-def _timing(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> Mapping[str, Timing] | None:
+def _timing(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> Mapping[str, MarketTiming] | None:
     if rows.kind != "return":
         return None
     target = _in_its_unit(rows, rows.target)
@@ -176,7 +178,9 @@ def _timing(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> Mappi
         LONG_ONLY: np.ones(len(target)),
         TRAIN_MEAN_SIGN: np.sign(rows.by_time(rows.unit_mean)),
     }
-    return {name: timing(positions, held, target, best, rows.horizon) for name, held in benchmarks.items()}
+    return {
+        name: market_timing(positions, held, target, best, rows.horizon) for name, held in benchmarks.items()
+    }
 
 
 def _sharpe(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> DeflatedSharpe | None:

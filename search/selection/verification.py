@@ -35,12 +35,17 @@ from search.selection.choice import SelectionRule
 from search.selection.leak_warnings import leak_warnings
 from search.selection.rerun import changes_since_export, export_provenance
 from search.selection.selection_evidence import SelectionEvidence, study_evidence
-from search.selection.statistics.conclusion import Claim, conclude, confidence, draws_for
+from search.selection.statistics.conclusion import (
+    ConclusionInput,
+    bootstrap_draws,
+    conclude,
+    confidence_level,
+)
 from search.selection.statistics.confidence_set import ConfidenceSet, confidence_set
 from search.selection.statistics.diebold_mariano import diebold_mariano
-from search.selection.statistics.interval import Interval, skill_interval
-from search.selection.statistics.resampling import fewest_rows
-from search.selection.statistics.rivals import RivalAnswer, strongest_rival
+from search.selection.statistics.interval import SkillInterval, skill_interval
+from search.selection.statistics.rival_comparison import RivalComparison, compare_with_strongest_rival
+from search.selection.statistics.stationary_bootstrap import min_interval_rows
 from search.selection.verification_report import CandidateResult, VerificationReport
 from search.verdict import settings_not_applied
 from storage import evaluations, tables
@@ -143,7 +148,7 @@ def _trained(
 
 def _require_rows(source: str, data: Dataset) -> None:
     """Raise RequestError where the test rows are too few for an interval: the evaluation would be wasted."""
-    needed = fewest_rows(data.horizon)
+    needed = min_interval_rows(data.horizon)
     if len(data.test) < needed:
         raise RequestError(
             f"{source} has {len(data.test)} test rows at a horizon of {data.horizon}, and an interval needs "
@@ -177,7 +182,7 @@ def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[Ear
             np.mean(by_seed, axis=0),
             errors,
             trained.data.horizon,
-            confidence(look, effective_configurations(searches)),
+            confidence_level(look, effective_configurations(searches)),
         )
     except ValueError as error:
         raise RequestError(
@@ -192,8 +197,8 @@ def _squared_errors(trained: _TrainedCandidate) -> list[Floats]:
     return [(target - each.astype(np.float64)) ** 2 for each in told]
 
 
-def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> Interval:
-    return skill_interval(losses, naive, level=level, horizon=horizon, draws=draws_for(level))
+def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> SkillInterval:
+    return skill_interval(losses, naive, level=level, horizon=horizon, draws=bootstrap_draws(level))
 
 
 def _evaluation(unseen: ScoredRows, trained: _TrainedCandidate) -> tables.Evaluation:
@@ -217,14 +222,17 @@ def _score(
     by_seed = _squared_errors(trained)
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     interval, comparisons = None, {}
-    level, rivals = confidence(look, effective_configurations(searches)), rival_forecasts(data, data.test)
+    level, rivals = (
+        confidence_level(look, effective_configurations(searches)),
+        rival_forecasts(data, data.test),
+    )
     if by_seed:
         interval = _interval(losses, naive[baseline], data.horizon, level)
         comparisons = {
             name: diebold_mariano(losses, each, horizon=data.horizon) for name, each in naive.items()
         }
     reached = skill(float(losses.mean()), float(naive[baseline].mean())) if by_seed else None
-    claim = Claim(
+    claim = ConclusionInput(
         baseline=baseline,
         skill=reached,
         interval=interval,
@@ -258,12 +266,12 @@ def _score(
 
 def _against_rivals(
     losses: Floats, target: Floats, rivals: Rivals, horizon: int, level: float
-) -> RivalAnswer | None:
+) -> RivalComparison | None:
     """Whether the strongest rival is beaten; None where no seed came to its end or no rival was fitted."""
     if not len(losses) or not rivals.forecasts:
         return None
     squared = {name: (target - told) ** 2 for name, told in rivals.forecasts.items()}
-    return strongest_rival(losses, squared, horizon=horizon, level=level)
+    return compare_with_strongest_rival(losses, squared, horizon=horizon, level=level)
 
 
 def _best_set(scored: Sequence[CandidateResult], first: _TrainedCandidate) -> ConfidenceSet | None:

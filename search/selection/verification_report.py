@@ -10,11 +10,11 @@ from search.record.searched_rows import EarlierSearch
 from search.record.validation_rows import Floats
 from search.selection.candidates import Candidate
 from search.selection.selection_evidence import SelectionEvidence
-from search.selection.statistics.conclusion import Answer, Conclusion
+from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.statistics.confidence_set import ConfidenceSet
 from search.selection.statistics.diebold_mariano import DieboldMariano
-from search.selection.statistics.interval import Interval
-from search.selection.statistics.rivals import RivalAnswer
+from search.selection.statistics.interval import SkillInterval
+from search.selection.statistics.rival_comparison import RivalComparison
 from storage import tables
 from trainer.rivals.skill import skill
 from trainer.training.result import RefitResult
@@ -37,13 +37,13 @@ class CandidateResult:
     """Loss of each seed that came to its end."""
     losses: Floats = field(repr=False)
     """Squared errors (rows,), the mean over the seeds; empty where no seed came to its end."""
-    interval: Interval | None
+    interval: SkillInterval | None
     comparisons: Mapping[str, DieboldMariano]
     rivals: Mapping[str, float]
     """Loss of each rival."""
     rivals_absent: Mapping[str, str]
     """Why each of the others could not be fitted."""
-    strongest_rival: RivalAnswer | None
+    strongest_rival: RivalComparison | None
     """Whether the model beats the strongest of them; None where there is no model, or no rival."""
     look: int
     """Which configuration it is that these rows judge, from 1; see `evaluations.number_of`."""
@@ -120,7 +120,7 @@ class VerificationReport:
     @property
     def holds(self) -> bool:
         """Whether the answer is yes."""
-        return self.scored[0].conclusion.answer is Answer.HOLDS
+        return self.scored[0].conclusion.answer is SkillVerdict.HOLDS
 
     def to_json(self) -> dict[str, Any]:
         """The shape that `verify --json` promises."""
@@ -143,7 +143,7 @@ class VerificationReport:
         }
 
 
-def _rival_to_json(answer: RivalAnswer | None) -> dict[str, Any] | None:
+def _rival_to_json(answer: RivalComparison | None) -> dict[str, Any] | None:
     if answer is None:
         return None
     return {

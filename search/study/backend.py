@@ -17,7 +17,7 @@ from search.sampling.tell import tell, tell_message
 from search.seeds import trial_seed
 from search.store_files import StudyFiles, study_files
 from search.verdict import Judgement
-from search.watching.publish import Press
+from search.watching.study_page import TrialPublisher
 from storage import query, record, tables
 from storage.engine import Store
 
@@ -41,7 +41,7 @@ class StudyBackend:
     optuna: optuna.Study
     rules: StudyRules
     files: StudyFiles
-    press: Press | None = None
+    press: TrialPublisher | None = None
     """Who shows ended trials in optuna-dashboard; None: nobody."""
 
     @property
@@ -63,7 +63,7 @@ def open_backend(store: Store, storage: BaseStorage, name: str) -> StudyBackend:
         naive_loss=row.facts["baselines"]["train_mean"],
     )
     files = study_files(store.url, recorded_value("storage.files", stacks), name)
-    press = Press(store, files) if recorded_value("tracking.dashboard", stacks) else None
+    press = TrialPublisher(store, files) if recorded_value("tracking.dashboard", stacks) else None
     return StudyBackend(store, optuna.load_study(study_name=name, storage=storage), rules, files, press)
 
 

@@ -26,7 +26,7 @@ from search.store_files import StudyFiles, signing_key, study_files
 from search.study import trial_import as inheritance
 from search.study.backend import StudyBackend, StudyRules
 from search.study.orphans import require_not_orphaned
-from search.watching.publish import Press
+from search.watching.study_page import TrialPublisher
 from storage import query, record, tables
 from storage.engine import Store
 from storage.errors import StudyExists, StudyUnknown
@@ -172,7 +172,7 @@ def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: B
     study.pruner = make_pruner(section, max_epochs(resolved))
     rules = StudyRules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
     files = study_files(store.url, resolved.file.storage.files, section.name)
-    press = Press(store, files) if resolved.file.tracking.dashboard else None
+    press = TrialPublisher(store, files) if resolved.file.tracking.dashboard else None
     return OpenStudy(resolved, data, StudyBackend(store, study, rules, files, press))
 
 

@@ -5,10 +5,10 @@ from search.record.continuation import recorded_value
 from search.record.verification_answer import newest_verification
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.summary import MEASURED_FLOOR
-from search.tracking.address import KEY, of_study
-from search.tracking.following import send_once
-from search.tracking.sender import send_command
-from search.watching.publisher import publish_once
+from search.tracking.mlflow_sender import track_command
+from search.tracking.mlflow_sync import sync_once
+from search.tracking.mlflow_uri import MLFLOW_URI_KEY, mlflow_uri_of_study
+from search.watching.study_publisher import publish_once
 from storage import query, record
 from storage.engine import Store
 from storage.errors import StoreError, StudyUnknown
@@ -33,12 +33,12 @@ def publish_verification(store: Store, study: str, evidence: SelectionEvidence |
 
 
 def _tell_mlflow(store: Store, study: str) -> str | None:
-    if recorded_value(KEY, query.setting_layers(store, study)) is None:
+    if recorded_value(MLFLOW_URI_KEY, query.setting_layers(store, study)) is None:
         return None
     try:
-        problem = send_once(store, study, of_study(store, study, None), hurry=True).problem
+        problem = sync_once(store, study, mlflow_uri_of_study(store, study, None), hurry=True).problem
     except (RequestError, StoreError) as failure:
         problem = str(failure)
     if problem is None:
         return None
-    return f"MLflow does not have this answer ({problem}); send it later: {send_command(store, study)}"
+    return f"MLflow does not have this answer ({problem}); send it later: {track_command(store, study)}"

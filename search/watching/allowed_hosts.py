@@ -108,7 +108,7 @@ def _is_own_address(name: str) -> bool:
     return True
 
 
-def named_hosts(given: Iterable[str]) -> frozenset[Host]:
+def parse_allowed_hosts(given: Iterable[str]) -> frozenset[Host]:
     """The hosts of `--allowed-hosts`, each element a list with commas. RequestError for what is no host."""
     return frozenset(_given(part.strip()) for text in given for part in text.split(","))
 

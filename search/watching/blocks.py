@@ -25,7 +25,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableBlock:
     """Rows of cells: any values, of which `search.text.short_value` makes text; a Verdict gets its colour."""
 
     columns: Sequence[str]
@@ -33,7 +33,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Code:
+class CodeBlock:
     """Commands to type, or a file."""
 
     text: str
@@ -52,4 +52,4 @@ class Plot:
     figure: Mapping[str, Any]
 
 
-Block = Heading | Paragraph | Table | Code | Plot
+Block = Heading | Paragraph | TableBlock | CodeBlock | Plot

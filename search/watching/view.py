@@ -16,12 +16,12 @@ from storage import evaluations, query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 
-MOST_CURVES = 300
+MAX_CURVES = 300
 """Trials whose epochs are drawn: more are no curves, they are a cloud."""
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchedDimension:
     """One dimension: what was declared, what was left of it, and the safe range that cut it, if one did."""
 
     key: str
@@ -32,7 +32,7 @@ class Searched:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study. `epochs` has at most MOST_CURVES trials: see `drawn_trials`."""
+    """A study. `epochs` has at most MAX_CURVES trials: see `drawn_trials`."""
 
     summary: Summary
     done: int
@@ -40,7 +40,7 @@ class StudyView:
     data: tables.DataFingerprint
     settings: Sequence[Setting]
     clamps: Sequence[tables.ClampRow]
-    space: Sequence[Searched]
+    space: Sequence[SearchedDimension]
     trials: Sequence[tables.Trial]
     findings: Sequence[tables.Finding]
     epochs: Mapping[int, Sequence[tables.Epoch]]
@@ -99,12 +99,12 @@ def drawn_trials(
     trials: Sequence[tables.Trial], best: tables.Trial | None, findings: Sequence[tables.Finding]
 ) -> list[int]:
     """The trials whose curves are drawn, by number: all, or the best, those with findings, and every n-th."""
-    if len(trials) <= MOST_CURVES:
+    if len(trials) <= MAX_CURVES:
         return [trial.number for trial in trials]
     chosen = [] if best is None else [best.number]
-    chosen += [trial.number for trial in trials if trial.verdict is Verdict.SUSPICIOUS][: MOST_CURVES // 4]
-    chosen += list(dict.fromkeys(finding.trial for finding in findings))[-(MOST_CURVES // 4) :]
-    left = MOST_CURVES - len(set(chosen))
+    chosen += [trial.number for trial in trials if trial.verdict is Verdict.SUSPICIOUS][: MAX_CURVES // 4]
+    chosen += list(dict.fromkeys(finding.trial for finding in findings))[-(MAX_CURVES // 4) :]
+    left = MAX_CURVES - len(set(chosen))
     chosen += [trials[i * len(trials) // left].number for i in range(left)]
     return sorted(set(chosen))
 
@@ -113,7 +113,7 @@ def _settings(store: Store, name: str, number: int | None = None) -> list[Settin
     return with_clamps(settings_from_rows(query.setting_layers(store, name, number)), SPACE)
 
 
-def _searched(store: Store, name: str) -> list[Searched]:
+def _searched(store: Store, name: str) -> list[SearchedDimension]:
     try:
         resolved = resolve_from_store(store, name)
     except RequestError:  # a study of an older Ballast, which did not keep its file
@@ -121,8 +121,8 @@ def _searched(store: Store, name: str) -> list[Searched]:
     return [_one_searched(resolved, key) for key in resolved.space]
 
 
-def _one_searched(resolved: ResolvedStudy, key: str) -> Searched:
+def _one_searched(resolved: ResolvedStudy, key: str) -> SearchedDimension:
     fixed = {name: setting.value for name, setting in resolved.settings.items() if name not in resolved.space}
     acts = resolved.settings[f"space.{key}"].overrides
     declared = next(act.requested for act in reversed(acts) if act.layer is not Layer.CLAMP)
-    return Searched(key, declared, resolved.space[key], resolved.policy.rule(key, fixed))
+    return SearchedDimension(key, declared, resolved.space[key], resolved.policy.rule(key, fixed))

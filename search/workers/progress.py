@@ -100,14 +100,14 @@ class TrialCounters:
         return (time.monotonic() - self._started) / self.here if self.here else None
 
 
-def log_lines(verbose: bool) -> None:
+def set_run_log_level(verbose: bool) -> None:
     """Show what a run logs; every epoch only if `verbose`, though the log of a trial has them all."""
     logging.getLogger("ballast").setLevel(logging.DEBUG)
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-class Lines:
+class LogProgress:
     """One log line per trial, for pipes and log files."""
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:

@@ -71,15 +71,15 @@ def run_ray_worker(place: JoinTarget) -> RunEnd | str:
     """Be one worker, in a process that Ray has started: how the study ended, or why this worker gave up."""
     from search.failures import explain_failure
     from search.signals import stop_request
-    from search.workers.progress import Lines, log_lines
+    from search.workers.progress import LogProgress, set_run_log_level
 
     told = logging.StreamHandler()
     told.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[told], level=logging.WARNING)
-    log_lines(verbose=False)
+    set_run_log_level(verbose=False)
     try:
         with stop_request() as stop:
-            return join_and_work(place, Lines(), stop, wait=True)
+            return join_and_work(place, LogProgress(), stop, wait=True)
     except Exception as error:
         sentence, _ = explain_failure(error)
         if sentence is None:

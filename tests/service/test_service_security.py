@@ -136,7 +136,7 @@ def test_an_error_is_one_sentence_without_the_password(
     }
     for what, url in wrong.items():
         for command in (
-            ("run", path, "--set", "storage.retry=0"),
+            ("run", path, "--set", "storage.patience=0"),
             ("status",),
             ("worker", "small"),
             ("db", "check"),

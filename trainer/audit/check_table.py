@@ -86,7 +86,7 @@ def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> l
             f"{table.place(0)}: column {name} is empty in the first {head} rows, which are left out of all "
             "splits; fill them in if that is not meant"
         )
-        found.append(AuditFinding("count_leading_nan", "info", name, float(head), None, message))
+        found.append(AuditFinding("empty_head", "info", name, float(head), None, message))
     inside = np.arange(head, len(values) - tail)
     nan, infinite = inside[np.isnan(values[inside])], inside[np.isinf(values[inside])]
     if len(nan):

@@ -163,7 +163,7 @@ def test_no_password_of_a_store_that_comes_before_the_file_is_kept(make: Resolve
 def test_an_error_about_a_set_does_not_tell_the_password_beside_it(make: Resolve) -> None:
     with pytest.raises(ConfigError) as caught:
         make("", f"storage={{url: {QUOTED}, patience: soon}}")
-    assert "storage.retry is the text 'soon'" in str(caught.value)
+    assert "storage.patience is the text 'soon'" in str(caught.value)
     assert "s3cr" not in str(caught.value)
 
 

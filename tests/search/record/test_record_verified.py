@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from search.record.verification_answer import ANSWERS, newest_verification
-from search.selection.statistics.conclusion import Answer as Conclusion
+from search.selection.statistics.conclusion import SkillVerdict as Conclusion
 from storage import evaluations, tables
 from storage.engine import Store
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import pytest
 
-from search.cli.standing import facts_of, standing
+from search.cli.study_status import read_study_status, status_rows
 from search.config.space import Choices, FloatRange, canonical, clamp_to_space, grid_values
 from search.sampling.grid_sampler import SharedGridSampler
 from search.selection.summary import summarise
@@ -52,7 +52,7 @@ def test_a_queued_point_that_is_tried_already_does_not_count_and_says_so(
     assert set(conclusive(done)) == POINTS
     assert len(conclusive(done)) == done.end.done == 4
     assert inconsistencies(done.store) == []
-    facts = dict(facts_of(standing(done.store, summarise(done.store, "small"))))
+    facts = dict(status_rows(read_study_status(done.store, summarise(done.store, "small"))))
     assert facts["trials"] == (
         "4 of 4 done, 5 in all; 1 that was queued repeats a point of the grid and does not count"
     )

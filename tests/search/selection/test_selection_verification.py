@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from search.cli.trust import print_report
+from search.cli.verification_text import print_verification
 from search.errors import AnswerIsNo, RequestError
 from search.record.evaluations import configuration_number, earlier_evaluations
 from search.record.validation_rows import forecasts, validation_rows
@@ -19,11 +19,11 @@ from search.selection.candidates import VerificationInterrupted, candidate_from_
 from search.selection.choice import best_trials
 from search.selection.export import write_export
 from search.selection.selection_evidence import SelectionEvidence
-from search.selection.statistics.conclusion import Answer, Conclusion
+from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.verification import VerificationCallbacks, verify
 from search.selection.verification_report import VerificationReport
 from search.watching.markdown import to_markdown
-from search.watching.sections import study_note
+from search.watching.notes import study_note
 from search.watching.view import study_view
 from storage import evaluations, query, tables
 from storage.engine import Store, open_store
@@ -365,7 +365,7 @@ def test_an_export_that_is_verified_says_what_came_of_it(exported: Exported, bal
     told = ballast("export", "small", "-o", "best.yaml", "--verify", "--seeds", 1, "--json")
     (shape,) = told.json
     answer = shape["verification"]
-    assert told.code == (0 if answer["verdict"] == Answer.HOLDS else 1)
+    assert told.code == (0 if answer["verdict"] == SkillVerdict.HOLDS else 1)
     (look,) = yaml.safe_load(Path("best.yaml").read_text())["provenance"]["looks"]
     assert (look["verdict"], look["skill"]) == (answer["verdict"], answer["skill"])
     assert f": {answer['verdict']}: the skill over" in Path("best.yaml").read_text()
@@ -424,9 +424,9 @@ def test_a_known_signal_holds_and_pure_noise_does_not(
         return verify(path / "best.yaml", done.store, seeds=3)
 
     signal, noise = answer(1.0), answer(0.0)
-    assert signal.scored[0].conclusion.answer is Answer.HOLDS
+    assert signal.scored[0].conclusion.answer is SkillVerdict.HOLDS
     assert 0.3 < (signal.scored[0].skill or 0) < 0.6  # half of the variance is the signal's
-    assert noise.scored[0].conclusion.answer is not Answer.HOLDS
+    assert noise.scored[0].conclusion.answer is not SkillVerdict.HOLDS
 
 
 def table(strength: float) -> pd.DataFrame:
@@ -489,8 +489,8 @@ def test_a_second_verification_says_that_the_first_one_refuted_it(
     (look,) = evaluations.verifications_of_study(store, "small")
     evaluations.finish_evaluation(store, look.id, "does not hold", first.to_json())
     again = verify(path, store, seeds=1)
-    unsure = replace(again.scored[0], conclusion=Conclusion(Answer.CANNOT_TELL, "rows are few"))
-    print_report(replace(again, scored=(unsure,)))
+    unsure = replace(again.scored[0], conclusion=Conclusion(SkillVerdict.CANNOT_TELL, "rows are few"))
+    print_verification(replace(again, scored=(unsure,)))
     told = capsys.readouterr().out.splitlines()
     assert told[:2] == [
         f"{unsure.candidate.name}: cannot tell: rows are few.",
