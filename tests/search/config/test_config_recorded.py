@@ -11,7 +11,7 @@ from search.config.passwords import masked_set, masked_yaml
 from search.config.resolve import CONFIGS, resolve, resolve_recorded
 from search.config.resolved import ResolvedStudy
 from search.errors import ConfigError
-from search.recording import without_password
+from search.record.rows import without_password
 
 Resolve = Callable[..., ResolvedStudy]
 
