@@ -2,13 +2,14 @@
 
     python -m tests.compatibility.make_files
 
-The files that are kept were made by Ballast 0.1.0 at schema 0004, before its code was put into rooms. They are
-not to be made again because a test of them fails: that they are read as before is what the tests are for. Where
-a change of an answer is wanted, edit that answer.
+The files that are kept were made by Ballast 0.1.0 at schema 0004, before its code was put into rooms. They
+are not to be made again because a test of them fails: that they are read as before is what the tests are for.
+Where a change of an answer is wanted, edit that answer.
 
 In the folder are the studies that were run (`*.yaml`), their store with its folder of checkpoints and logs,
-three exported files, a model folder, new rows with their forecasts, and the answers of the commands: `read.json`
-of those that only read, `written.json` the shapes of the others, `later.json` of studies that were gone on with.
+three exported files, a model folder, new rows with their forecasts, and the answers of the commands:
+`read.json` of those that only read, `written.json` the shapes of the others, `later.json` the trials of studies
+that were gone on with.
 """
 
 import json
