@@ -38,6 +38,10 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "predict": ("predict", "model", "--data", "new.csv", "-o", "again.csv"),
     "report": ("report", "mixed", "-o", "report.html"),
     "run of a new study": ("run", "folds.yaml", "--name", "other", "--trials", "1"),
+    "run that takes trials over": ("run", "folds.yaml", "--name", "taken", "--continue-from", "folds"),
+    "run that tries an exported file first": (
+        *("run", "mixed.yaml", "--name", "warm", "--trials", "1", "--warm-start", "best.yaml"),
+    ),
     "run of a study that is done": ("run", "folds.yaml"),
     "worker of a study that is done": ("worker", "folds"),
     "rename": ("rename", "other", "another"),

@@ -8,8 +8,8 @@ Where a change of an answer is wanted, edit that answer.
 
 In the folder are the studies that were run (`*.yaml`), their store with its folder of checkpoints and logs,
 three exported files, a model folder, new rows with their forecasts, and the answers of the commands:
-`read.json` of those that only read, `written.json` the shapes of the others, `later.json` the trials of studies
-that were gone on with.
+`read.json` of those that only read, `written.json` the shapes of the others, `later.json` the trials of
+studies that were gone on with.
 """
 
 import json
