@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from search.config.resolved import ResolvedStudy
 from search.data import StudyData
 from search.files import KEY, new_key
 from search.verdict import Judgement
+from search.version import version_of
 from storage import record, tables
 from storage.engine import Store
 from storage.failures import unpacking
@@ -32,7 +32,7 @@ def now() -> datetime:
 
 def versions() -> dict[str, str]:
     """Of the packages that decide a trial's value."""
-    return {name: version(name) for name in _VERSIONED}
+    return {name: version_of(name) for name in _VERSIONED}
 
 
 def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:

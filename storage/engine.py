@@ -158,7 +158,7 @@ def _make_engine(address: URL, shown: str) -> Engine:
         engine = create_engine(address, pool_pre_ping=True, **level)
     except ImportError:
         raise StoreUrlInvalid(
-            f'{shown} needs psycopg, which is not installed; run: pip install "ballast[postgres]"'
+            f'{shown} needs psycopg, which is not installed; run: pip install "ballast-gru[postgres]"'
         ) from None
     renew_after_failures(engine)
     if is_sqlite(address):
