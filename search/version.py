@@ -1,8 +1,6 @@
-"""The version of Ballast, which pyproject.toml reads here: a checkout and an installation name the same one."""
+"""The version of Ballast; pyproject.toml takes it from here, so that a checkout knows it, too."""
 
 VERSION = "0.1.0"
-DISTRIBUTION = "ballast-gru"
-"""The name that pip knows; a stranger's package has the name `ballast`."""
 
 
 def version_of(package: str) -> str:

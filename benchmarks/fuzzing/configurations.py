@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzzing.edits import LONG, edited
 from search.config.reader import parse, plain
-from search.config.resolve import CONFIGS, resolve
+from search.config.resolve import resolve
 from search.config.schema import LEAVES
+from search.config.shipped import CONFIGS
 from search.errors import Place
 from search.optimizers import make_sampler
 from search.recording import setting_rows

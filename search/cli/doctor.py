@@ -89,7 +89,7 @@ def _packages() -> list[Finding]:
 
 
 def _configs() -> Finding:
-    from search.config.resolve import CONFIGS
+    from search.config.shipped import CONFIGS
     from search.safety import read_policy
 
     policy = read_policy(CONFIGS / "safe_ranges.yaml")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from search.config.resolve import CONFIGS, resolve
+from search.config.resolve import resolve
+from search.config.shipped import CONFIGS
 from search.pruning import make_pruner
 from search.readiness import readiness
 from storage.engine import store_if_there

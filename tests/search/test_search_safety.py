@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.resolve import CONFIGS
+from search.config.shipped import CONFIGS
 from search.errors import ConfigError
 from search.safety import NothingLeft, Policy, SafeRange, clamp_dimension, clamp_value, read_policy
 from search.space import Choices, Dimension, FloatRange, IntRange
