@@ -8,7 +8,7 @@ BIN := .venv/bin
 SLOWER := tests/service tests/chaos tests/ray tests/browser
 DEMO_STORE := sqlite:///demo/ballast.db
 
-.PHONY: setup demo demo-service test test-service test-ray test-browser pictures peers lint types unit clean
+.PHONY: setup demo demo-service test test-service test-ray test-browser pictures peers lint imports types unit clean
 
 setup: .venv/installed-test
 
@@ -27,11 +27,14 @@ demo: .venv/installed
 demo-service: .venv/installed-test
 	$(BIN)/python -m benchmarks.demo_service
 
-test: lint types unit
+test: lint imports types unit
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+imports: setup
+	$(BIN)/lint-imports --no-cache
 
 types: setup
 	$(BIN)/mypy

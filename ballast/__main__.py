@@ -7,7 +7,9 @@ finds this out is loaded from where it lies, and not by its name.
 import os
 from importlib.util import module_from_spec, spec_from_file_location
 
-_START = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "search", "start.py")
+_START = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "search", "cli", "start.py"
+)
 
 
 def main() -> None:

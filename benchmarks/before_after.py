@@ -24,23 +24,23 @@ from torch.nn.functional import mse_loss
 
 from benchmarks.market import RETURN, SP500, VOLATILITY
 from search.config.leaves import leaf_values, nested
+from search.config.safe_ranges import clamp_dimension, read_policy
 from search.config.schema import TRIAL_LEAVES
-from search.safety import clamp_dimension, read_policy
-from search.space import Dimension, FloatRange, IntRange, to_distributions
-from trainer.batches import Batch
+from search.config.space import Dimension, FloatRange, IntRange, to_distributions
+from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig, TargetKind, TrialConfig
-from trainer.data.audit import audit
 from trainer.data.features import build_series
 from trainer.data.source import Table, read_table
 from trainer.data.windows import prepare
-from trainer.guard import StepSignals
-from trainer.learner import Learner
-from trainer.loop import fit
-from trainer.model import GRUForecaster
-from trainer.result import FindingKind, Outcome, TrialResult
+from trainer.models.network import GRUForecaster
 from trainer.rivals.naive import baseline_losses
+from trainer.rivals.skill import best_baseline, skill, skill_ceiling
 from trainer.runtime import reproducible
-from trainer.skill import best_baseline, skill, skill_ceiling
+from trainer.training.batches import Batch
+from trainer.training.guard import StepSignals
+from trainer.training.learner import Learner
+from trainer.training.loop import fit
+from trainer.training.result import FindingKind, Outcome, TrialResult
 
 RUNS = 200
 QUICK_RUNS = 16
@@ -241,7 +241,7 @@ def new_run(config: TrialConfig, table: Table, seed: int) -> NewRun:
     data = prepare(config.data, table)
     data = replace(data, train=data.train[-TRAIN_ROWS:], validation=data.validation[:VALIDATION_ROWS])
     losses = baseline_losses(data, data.validation)
-    with patch("trainer.loop.Learner", WatchedLearner):
+    with patch("trainer.training.loop.Learner", WatchedLearner):
         result = fit(
             config,
             data,

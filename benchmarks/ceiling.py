@@ -17,12 +17,12 @@ from benchmarks.honest_questions.leaking import RETURNS, host
 from benchmarks.honest_questions.part import Task
 from benchmarks.leaks.leak import Random
 from benchmarks.leaks.studies import Study
+from trainer.audit.probe import Probe
 from trainer.config import TrialConfig
-from trainer.data.probe import Probe
 from trainer.data.windows import prepare
-from trainer.loop import fit
 from trainer.rivals.naive import baseline_losses
-from trainer.skill import best_baseline, noise_floor, skill_ceiling
+from trainer.rivals.skill import best_baseline, noise_floor, skill_ceiling
+from trainer.training.loop import fit
 
 CAPS = (0.05, 0.1, 0.15, 0.2, 0.3)
 HORIZONS = (1, 5, 10, 21, 63)

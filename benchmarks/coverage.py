@@ -19,10 +19,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from search.trust.diebold_mariano import diebold_mariano
-from search.trust.interval import skill_interval
-from search.trust.luck import measured_floor
-from trainer.skill import noise_floor
+from search.selection.statistics.diebold_mariano import diebold_mariano
+from search.selection.statistics.interval import skill_interval
+from search.selection.statistics.luck import measured_floor
+from trainer.rivals.skill import noise_floor
 
 Series = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.postgres import PostgresServer
-from search import start
+from search import child_process
 from storage import query, tables
 from storage.engine import Store, open_store
 from storage.errors import StoreMissing, StudyUnknown
@@ -35,7 +35,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ballast-demo-") as name, PostgresServer() as server:
         folder, url = Path(name), server.create("ballast")
         (folder / "configs").symlink_to(_ROOT / "configs")
-        environment = start.environment(BALLAST_STORE=url, COLUMNS="150")
+        environment = child_process.environment(BALLAST_STORE=url, COLUMNS="150")
         killed = run_and_kill(url, folder, environment)
         store = open_store(url, create=False)
         missed = failings(store, killed, folder)
@@ -112,7 +112,7 @@ def ballast(words: tuple[str, ...], folder: Path, environment: dict[str, str]) -
 
 def _shown(words: tuple[str, ...]) -> list[str]:
     print("\n$ ballast", *words, flush=True)
-    return start.command(*words)
+    return child_process.command(*words)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from benchmarks.faults import scan
 from benchmarks.faults.catalogue import FAULTS, cases
 from benchmarks.faults.refused import Refusal, audited, clamped
 from benchmarks.faults.study import Struck, on_record, resolved_study, steps_per_epoch, struck_study
-from search.data import load
-from search.study import OpenStudy
+from search.data.study_data import load
+from search.study.studies import OpenStudy
 from storage.verdicts import Verdict
 
 KERNELS = ("torch", "fused")

@@ -20,16 +20,16 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from benchmarks.market import SP500
-from trainer.batches import Batch, Batches
 from trainer.config import DataConfig, KernelName, TrialConfig
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare
-from trainer.guard import detect_step
 from trainer.kernels.kernel import Pass
 from trainer.kernels.plain import TorchKernel
-from trainer.learner import Learner
-from trainer.model import flat_copy
+from trainer.models.network import flat_copy
 from trainer.runtime import reproducible
+from trainer.training.batches import Batch, Batches
+from trainer.training.guard import detect_step
+from trainer.training.learner import Learner
 
 GOAL = 0.02
 """Share of a bare step's CPU time that the guard may add."""
@@ -74,7 +74,8 @@ class BareLearner(Learner):
 
 
 def step_of(learner: Learner, config: TrialConfig) -> Step:
-    """A step as `trainer.steps` makes it; raises RuntimeError at a finding, for then less work is done."""
+    """A step as `trainer.training.steps` makes it; raises RuntimeError at a finding, for then less work is
+    done."""
     if isinstance(learner, BareLearner):
         return learner.step
 

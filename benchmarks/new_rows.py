@@ -15,12 +15,12 @@ import torch
 from benchmarks.market import SP500
 from trainer.config import DataConfig, GRUConfig
 from trainer.data.features import build_series
+from trainer.data.ranges import look_at, misfit, share_outside
 from trainer.data.source import read_table
 from trainer.data.windows import prepare
-from trainer.model import GRUForecaster
-from trainer.onnx_file import as_onnx, require_agreement
-from trainer.ranges import look_at, misfit, share_outside
-from trainer.serving import served, windows
+from trainer.inference.onnx_file import as_onnx, require_agreement
+from trainer.inference.serving import served, windows
+from trainer.models.network import GRUForecaster
 
 FEATURES = (
     {"name": "ret", "column": "Close", "transform": "log_return"},

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.coverage import Series, fat, garch, persistent
-from search.trust.diebold_mariano import diebold_mariano
-from search.trust.interval import skill_interval
-from search.trust.rivals import RivalVerdict, strongest_rival
+from search.selection.statistics.diebold_mariano import diebold_mariano
+from search.selection.statistics.interval import skill_interval
+from search.selection.statistics.rivals import RivalVerdict, strongest_rival
 
 HORIZONS = (1, 5, 10, 20)
 ROWS = (80, 200, 500, 1000)

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 import optuna
 
-import search.books
-import search.objective
-import search.recording
-import search.runner
+import search.record.rows
+import search.study.backend
+import search.workers.loop
+import search.workers.objective
 import storage.record
 import storage.workers
-import trainer.loop
+import trainer.training.loop
 from search.config.resolved import ResolvedStudy
 from search.watching import publisher
 from search.watching.publish import Press
-from trainer.checkpoint import CheckpointFile
+from trainer.training.checkpoint import CheckpointFile
 
 COUNTED = ("search", "record", "publishing")
 
@@ -28,24 +28,24 @@ Part = tuple[str, str, Any, str]
 """Kind, name, and the function in which that is done: its owner and its name there."""
 
 PARTS: tuple[Part, ...] = (
-    ("search", "ask", search.runner, "ask"),
+    ("search", "ask", search.workers.loop, "ask"),
     ("search", "settings", ResolvedStudy, "trial"),
     ("search", "report", optuna.Trial, "report"),
     ("search", "prune", optuna.Trial, "should_prune"),
-    ("search", "tell", search.books, "conclude"),
+    ("search", "tell", search.study.backend, "conclude"),
     ("record", "claim", storage.workers, "claim"),
-    ("record", "look for duplicates", search.objective, "find_twin"),
-    ("record", "begin", search.books, "start"),
+    ("record", "look for duplicates", search.workers.objective, "find_twin"),
+    ("record", "begin", search.study.backend, "start"),
     ("record", "epochs", storage.record, "record_epochs"),
     ("record", "checkpoints", CheckpointFile, "save"),
-    ("record", "end", search.recording, "finish_trial"),
-    ("record", "look for the dead", search.runner, "recover"),
+    ("record", "end", search.record.rows, "finish_trial"),
+    ("record", "look for the dead", search.workers.loop, "recover"),
     ("record", "heartbeat", storage.workers, "beat"),
     ("publishing", "page of the trial", Press, "publish"),
     ("publishing", "page of the study", publisher._Printer, "look"),
-    ("search", "the rest", search.runner, "run_trial"),
-    ("training", "set-up and result", trainer.loop, "fit"),
-    ("training", "epochs of training", trainer.loop, "_timed_epoch"),
+    ("search", "the rest", search.workers.loop, "run_trial"),
+    ("training", "set-up and result", trainer.training.loop, "fit"),
+    ("training", "epochs of training", trainer.training.loop, "_timed_epoch"),
 )
 
 

@@ -23,12 +23,12 @@ from typing import Any
 
 from benchmarks.throughput.study import NAME, fill_ballast, subject
 from search.config.resolve import resolve
-from search.data import load
-from search.optuna_storage import direct_storage
-from search.progress import Silence
-from search.runner import run
-from search.study import open_study
+from search.data.study_data import load
+from search.sampling.optuna_storage import direct_storage
+from search.study.studies import open_study
 from search.watching import publish, publisher
+from search.workers.loop import run
+from search.workers.progress import Silence
 from storage.engine import open_store
 
 GOAL_SHARE = 0.02
@@ -77,7 +77,7 @@ def share_of_a_study(folder: Path, file: str, trials: int) -> float:
     data = load(resolved)
     began = time.monotonic()
     study = open_study(resolved, data, store)
-    with publisher.published(study):
+    with publisher.published(study.store, study.name):
         run(study, Silence(), lambda: False)
     whole = time.monotonic() - began
     store.close()

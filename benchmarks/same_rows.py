@@ -1,9 +1,10 @@
 """What the recognition of used rows and its penalty rest on: python -m benchmarks.same_rows
 
 First, how alike the changes of different assets get in any stretch of rows, and those of altered copies of
-one asset: rank correlations, on both sides of the bar that `search/same_series.py` sets. Then, how often the
+one asset: rank correlations, on both sides of the bar that `search/record/same_series.py` sets. Then, how
+often the
 best of useless trials passes verification on rows that it was chosen by, without the penalty of
-`search.trust.conclusion.confidence` and with it.
+`search.selection.statistics.conclusion.confidence` and with it.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,8 +15,8 @@ import pandas as pd
 from arch.data import crude, nasdaq, sp500
 from scipy.stats import norm
 
-from search.same_series import are_same, rank_correlation
-from search.trust.conclusion import confidence
+from search.record.same_series import are_same, rank_correlation
+from search.selection.statistics.conclusion import confidence
 
 Floats = npt.NDArray[np.float64]
 Pairs = Iterator[tuple[str, Floats, Floats]]

@@ -4,7 +4,8 @@ Run it with `python -m benchmarks.sampler_safety` (about eight minutes on one co
 It exits with 1 where a goal is missed. `--rules` compares what GP and CMA-ES could be told instead.
 
 A synthetic trial stands for the GRU, so that one costs milliseconds. What decides is Ballast's own: verdicts
-are told by `search.books.conclude`, samplers and pruners are those of a study file, an offending value
+are told by `search.study.backend.conclude`, samplers and pruners are those of a study file, an offending
+value
 is not reported. The space is [0, 1]³ with an unstable region (30 %), where the loss turns to NaN after an
 epoch or a few, and a leaking one (15 %), where it turns too good. Two landscapes: behind a `wall` in one
 setting, and beyond an `edge` that two settings make together and that the honest optimum lies close to, as
@@ -26,18 +27,18 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from search.books import Books, Rules, conclude
 from search.config.schema import PrunerName, SamplerName, StudySection
-from search.files import StudyFiles
-from search.optimizers import make_sampler
-from search.pruning import make_pruner
+from search.config.space import Dimension, FloatRange
+from search.sampling.pruners import make_pruner
+from search.sampling.samplers import make_sampler
+from search.sampling.tell import Message, quiet, tell
 from search.seeds import trial_seed
-from search.space import Dimension, FloatRange
-from search.telling import Message, quiet, tell
+from search.store_files import StudyFiles
+from search.study.backend import Books, Rules, conclude
 from search.verdict import Judgement
 from storage.engine import Store
 from storage.verdicts import Verdict
-from trainer.skill import VOLATILITY_CEILING, skill
+from trainer.rivals.skill import VOLATILITY_CEILING, skill
 
 MODEL_BASED: tuple[SamplerName, ...] = ("tpe", "cmaes", "gp")
 TRIALS: Mapping[SamplerName, int] = {"random": 200, "tpe": 200, "cmaes": 200, "gp": 60}
@@ -169,7 +170,8 @@ def look(loss: float) -> Verdict | None:
 
 
 def train(trial: optuna.Trial, curve: Iterator[float], way: Way) -> tuple[Verdict, float]:
-    """Report epoch by epoch, as `search.objective` does; returns the verdict and the best reported loss."""
+    """Report epoch by epoch, as `search.workers.objective` does; returns the verdict and the best reported
+    loss."""
     best = math.inf
     for epoch, loss in enumerate(curve):
         found = look(loss)

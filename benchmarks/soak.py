@@ -20,10 +20,10 @@ from typing import Any
 from benchmarks.chaos_faults.study import prices
 from benchmarks.parts_of_a_trial import Ledger, on_the_clock
 from search.config.resolve import resolve
-from search.data import load
-from search.progress import Silence, TrialEnd
-from search.runner import run
-from search.study import join_study, open_study
+from search.data.study_data import load
+from search.study.studies import join_study, open_study
+from search.workers.loop import run
+from search.workers.progress import Silence, TrialEnd
 from storage.engine import open_store
 
 WINDOW = 50

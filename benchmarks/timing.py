@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks.coverage import Series, fat
 from benchmarks.leaks.studies import prices
-from search.trust.sharpe import deflated_sharpe, sharpe_ratio, sign_returns
-from search.trust.timing import timing
+from search.selection.statistics.sharpe import deflated_sharpe, sharpe_ratio, sign_returns
+from search.selection.statistics.timing import timing
 from trainer.data.features import log_return
 
 ROWS = 1000

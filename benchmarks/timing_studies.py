@@ -22,13 +22,13 @@ from benchmarks.leaks.studies import prices
 from benchmarks.null_and_signal.series import DAILY, ROWS
 from benchmarks.null_and_signal.study import study_file
 from benchmarks.timing import CERTIFIED
-from search.choice import choose
 from search.config.resolve import resolve
-from search.data import load
-from search.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, study_evidence
-from search.progress import Silence
-from search.runner import run
-from search.study import open_study
+from search.data.study_data import load
+from search.selection.choice import choose
+from search.selection.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, study_evidence
+from search.study.studies import open_study
+from search.workers.loop import run
+from search.workers.progress import Silence
 from storage.engine import open_store
 from trainer.data.features import log_return
 

@@ -24,17 +24,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import search.runner
+import search.workers.loop
 from benchmarks.market import SP500
 from benchmarks.parts_of_a_trial import COUNTED, Cost, Ledger, Part, on_the_clock
 from search.config.resolve import resolve
-from search.data import keep, load, recall
-from search.progress import Silence
-from search.study import OpenStudy, open_study
+from search.data.study_data import keep, load, recall
+from search.study.studies import OpenStudy, open_study
 from search.watching import publisher
+from search.workers.progress import Silence
 from storage import query
 from storage.engine import open_store
-from trainer.result import EpochReport
+from trainer.training.result import EpochReport
 
 TRIAL_S, GOAL_SHARE, GOAL_TWO = 3.0, 0.05, 1.75
 """The goals: search, record and publishing take at most this share of a trial of so many seconds, and two
@@ -103,9 +103,9 @@ def trials_by_part(folder: Path) -> bool:
     with (
         begun(folder, WARM_UP + TRIALS) as study,
         on_the_clock(WAITING) as ledger,
-        publisher.published(study),
+        publisher.published(study.store, study.name),
     ):
-        search.runner.run(study, Paced(ledger), lambda: False)
+        search.workers.loop.run(study, Paced(ledger), lambda: False)
     print(f"{'a trial of ' + str(EPOCHS) + ' epochs, outside its training':46} {'CPU ms':>8} {'wall ms':>8}")
     for kind in COUNTED:
         costs = [(part, Cost(*spent)) for (of, part), spent in ledger.spent.items() if of == kind]
@@ -128,8 +128,8 @@ def start_of_a_worker(folder: Path) -> None:
     print(f"\n{'the start of a worker':46} {'CPU s':>8} {'wall s':>8}")
     for name, code in (
         ("import torch, for comparison", "import torch"),
-        ("imports, but those of a trial", "import search.cli.live, search.joining"),
-        ("imports", "import search.cli.live, search.joining, trainer.loop"),
+        ("imports, but those of a trial", "import search.workers.progress, search.workers.join"),
+        ("imports", "import search.workers.progress, search.workers.join, trainer.training.loop"),
     ):
         _tell(name, [_process("-c", code) for _ in range(ROUNDS)])
     with begun(folder, trials=1) as study:

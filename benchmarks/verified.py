@@ -19,10 +19,10 @@ from statistics import median, stdev
 
 import numpy as np
 
-from search.evidence import Evidence
-from search.scored import Report
-from search.trust.interval import Interval
-from search.verification import verify
+from search.selection.evidence import Evidence
+from search.selection.scored import Report
+from search.selection.statistics.interval import Interval
+from search.selection.verification import verify
 from storage.engine import open_store
 
 ROOT = Path(__file__).parents[1]

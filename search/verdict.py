@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.verdicts import Verdict
-from trainer.result import Outcome, TrialResult
+from trainer.training.result import Outcome, TrialResult
 
 OVERRIDE_NOT_APPLIED = "override_not_applied"
 PRUNED = "pruned"

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.chaos_faults.study import RETRIES, Scene, Undisturbed, opened
-from search.agreement import disagreements
-from search.study import OpenStudy
+from search.study.studies import OpenStudy
 from search.verdict import CRASHED, SIGNAL, WORKER_DIED
+from search.workers.consistency import disagreements
 from storage import query, tables, workers
 from storage.check import check
 from storage.verdicts import CONCLUSIVE, Verdict
-from trainer.result import Outcome
+from trainer.training.result import Outcome
 
 WRONGS = ("lost", "doubled", "left running", "disagreements", "wrong values")
 _DEAD = (Verdict.INTERRUPTED, Verdict.FAILED)

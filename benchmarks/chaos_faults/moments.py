@@ -7,49 +7,51 @@ import numpy as np
 
 from benchmarks.chaos_faults.victim import Moment
 
+_SET_STATE = "search.sampling.optuna_storage:PatientStorage.set_trial_state_values"
+
 ASK = (
-    Moment("before its trial is created", "search.runner:ask"),
-    Moment("a trial is created or taken, nothing is drawn", "search.asking:make_sampler"),
-    Moment("one of two parameters is drawn", "search.asking:suggest", "after"),
-    Moment("all is drawn, nothing is on record", "search.books:start"),
-    Moment("the trial is on record, nothing is trained", "search.books:start", "after"),
+    Moment("before its trial is created", "search.workers.loop:ask"),
+    Moment("a trial is created or taken, nothing is drawn", "search.sampling.ask:make_sampler"),
+    Moment("one of two parameters is drawn", "search.sampling.ask:suggest", "after"),
+    Moment("all is drawn, nothing is on record", "search.study.backend:start"),
+    Moment("the trial is on record, nothing is trained", "search.study.backend:start", "after"),
     Moment("inside the transaction of a claim", "storage.workers:_row", "after", nth=2),
 )
 TAKING = (
-    Moment("between signing and taking", "search.optuna_storage:PatientStorage.set_trial_state_values",
+    Moment("between signing and taking", _SET_STATE,
            state="RUNNING"),
-    Moment("taken, not signed again", "search.optuna_storage:PatientStorage.set_trial_state_values", "after",
+    Moment("taken, not signed again", _SET_STATE, "after",
            state="RUNNING"),
 )  # fmt: skip
 TRAINING = (
-    Moment("in the middle of an epoch", "trainer.steps:_train_step", nth=30),
+    Moment("in the middle of an epoch", "trainer.training.steps:_train_step", nth=30),
     Moment("before a checkpoint is in its place", "trainer.atomic_files:os.replace", nth=8),
-    Moment("after a checkpoint", "trainer.checkpoint:CheckpointFile.save", "after", nth=10),
+    Moment("after a checkpoint", "trainer.training.checkpoint:CheckpointFile.save", "after", nth=10),
     Moment("after epochs are on record", "storage.record:record_epochs", "after"),
-    Moment("after the last epoch", "search.objective:judge"),
+    Moment("after the last epoch", "search.workers.objective:judge"),
 )
 ENDING = (
-    Moment("before the verdict is on record", "search.recording:finish_trial"),
+    Moment("before the verdict is on record", "search.record.rows:finish_trial"),
     Moment("inside the transaction of the verdict", "storage.record:_add_epochs"),
-    Moment("between record and Optuna", "search.books:conclude"),
+    Moment("between record and Optuna", "search.study.backend:conclude"),
     Moment("between a constraint and the state", "optuna.study:Study.tell"),
-    Moment("Optuna is told, the claim is open", "search.books:tell", "after"),
+    Moment("Optuna is told, the claim is open", "search.study.backend:tell", "after"),
 )
 QUEUEING = (
-    Moment("before it is queued again", "search.books:queue_again"),
-    Moment("queued again, not told", "search.books:queue_again", "after"),
-    Moment("told that it failed", "search.books:tell", "after", state="FAIL"),
+    Moment("before it is queued again", "search.study.backend:queue_again"),
+    Moment("queued again, not told", "search.study.backend:queue_again", "after"),
+    Moment("told that it failed", "search.study.backend:tell", "after", state="FAIL"),
 )
 RECOVERY = (
-    Moment("in recovery, before anything", "search.recovery:_recover"),
+    Moment("in recovery, before anything", "search.workers.recovery:_recover"),
     Moment("in recovery, taken over", "storage.record:take_over", "after"),
-    Moment("in recovery, its verdict is on record", "search.recovery:_finish", "after"),
-    Moment("in recovery, queued again", "search.books:queue_again", "after"),
-    Moment("in recovery, settled, not struck out", "search.recovery:conclude", "after"),
+    Moment("in recovery, its verdict is on record", "search.workers.recovery:_finish", "after"),
+    Moment("in recovery, queued again", "search.study.backend:queue_again", "after"),
+    Moment("in recovery, settled, not struck out", "search.workers.recovery:conclude", "after"),
 )
 COPY = (
-    Moment("between a copy's record and Optuna", "search.objective:finish_copy", "after"),
-    Moment("in the middle of a copy", "search.objective:finish_copy"),
+    Moment("between a copy's record and Optuna", "search.workers.objective:finish_copy", "after"),
+    Moment("in the middle of a copy", "search.workers.objective:finish_copy"),
 )
 FILES = (
     Moment("a temporary file is made", "trainer.atomic_files:_is_locked"),
@@ -71,9 +73,9 @@ SAVE = (
 )
 """Of `train --save` over an older model. It makes a temporary folder before the training, too."""
 KEEPING = (
-    Moment("before the prepared folds are written", "search.prepared:write_file"),
+    Moment("before the prepared folds are written", "search.data.prepared_folds:write_file"),
     Moment("the prepared folds are written, not in their place", "trainer.atomic_files:os.replace"),
-    Moment("the prepared folds are in their place", "search.prepared:write_file", "after"),
+    Moment("the prepared folds are in their place", "search.data.prepared_folds:write_file", "after"),
 )
 
 

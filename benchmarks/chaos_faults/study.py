@@ -12,11 +12,11 @@ import pandas as pd
 
 from benchmarks.postgres import PostgresServer
 from search.config.resolve import resolve
-from search.data import StudyData, load
-from search.study import OpenStudy, open_study
+from search.data.study_data import StudyData, load
+from search.study.studies import OpenStudy, open_study
 from storage.engine import open_store
-from trainer.loop import fit
-from trainer.result import TrialResult
+from trainer.training.loop import fit
+from trainer.training.result import TrialResult
 
 RETRIES = 2
 _RATE = "models.gru.learning_rate"

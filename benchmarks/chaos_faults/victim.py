@@ -20,8 +20,11 @@ from typing import Any, Literal
 
 from optuna.trial import TrialState
 
-from search import attendance, objective, runner, worker
+from search import process_identity as worker
 from search.cli.main import main
+from search.study import liveness as attendance
+from search.workers import loop as runner
+from search.workers import objective
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Order:
     """Whether libfaketime gives it one that jumps."""
 
 
-WARM = ("search.cli.live", "search.joining", "trainer.loop", "trainer.kernels.fused")
+WARM = ("search.workers.progress", "search.workers.join", "trainer.training.loop", "trainer.kernels.fused")
 """What a worker imports later, for seconds."""
 _FLUSH_S = 0.05
 _RECOVER_S = 1.0

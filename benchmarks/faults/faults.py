@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.faults import tamper
-from trainer.batches import Batch
-from trainer.learner import Learner
+from trainer.training.batches import Batch
+from trainer.training.learner import Learner
 
 ITEM, FEATURE = 1, 1
 """The window of the batch, and the feature in its last row, that a fault of one cell strikes."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.faults.study import resolved_study
+from trainer.audit.audit import audit
 from trainer.config import DataConfig, Target
-from trainer.data.audit import audit
 from trainer.data.source import Table, read_table
 
 RATE = "models.gru.learning_rate"

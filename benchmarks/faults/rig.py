@@ -9,13 +9,13 @@ from unittest.mock import patch
 import torch
 
 from benchmarks.faults.faults import FEATURE, INPUT, ITEM, TARGET, Fault
-from trainer import loop
-from trainer.batches import Batch, Batches
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
-from trainer.guard import StepSignals
-from trainer.learner import Learner, Snapshot, Validation
-from trainer.result import TrialResult
+from trainer.training import loop
+from trainer.training.batches import Batch, Batches
+from trainer.training.guard import StepSignals
+from trainer.training.learner import Learner, Snapshot, Validation
+from trainer.training.result import TrialResult
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,9 @@ def tampered(cases: list[Case]) -> Iterator[Rig]:
         return rig.current.result
 
     with (
-        patch("trainer.loop.Learner", learner),
-        patch("trainer.loop.Batches", TamperedBatches),
-        patch("trainer.loop.fit", fit),
+        patch("trainer.training.loop.Learner", learner),
+        patch("trainer.training.loop.Batches", TamperedBatches),
+        patch("trainer.training.loop.fit", fit),
     ):
         yield rig
 

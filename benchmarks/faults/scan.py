@@ -8,12 +8,12 @@ from typing import Any
 import yaml
 from sqlalchemy import select
 
-from search.export import write_export
-from search.study import OpenStudy
+from search.selection.export import write_export
+from search.study.studies import OpenStudy
 from storage import query
 from storage.tables import Finding, Row
 from storage.verdicts import Verdict
-from trainer.result import TrialResult
+from trainer.training.result import TrialResult
 
 _EXEMPT = {(Finding.__tablename__, "value")}
 """The recorded finding itself: what was found, to the bit."""

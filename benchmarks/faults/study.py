@@ -13,16 +13,16 @@ from benchmarks.faults.faults import BadRate
 from benchmarks.faults.rig import Case, tampered
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
-from search.data import StudyData
-from search.progress import Silence
-from search.runner import run
-from search.study import OpenStudy, open_study
+from search.data.study_data import StudyData
+from search.study.studies import OpenStudy, open_study
 from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED
+from search.workers.loop import run
+from search.workers.progress import Silence
 from storage import query, tables
 from storage.engine import open_store
 from storage.verdicts import Verdict
-from trainer.loop import fit
-from trainer.result import Action, TrialResult
+from trainer.training.loop import fit
+from trainer.training.result import Action, TrialResult
 
 BATCH = 64
 

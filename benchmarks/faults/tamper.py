@@ -11,7 +11,7 @@ from torch.nn.functional import mse_loss
 
 from trainer.kernels import compiled
 from trainer.kernels.workspace import Workspace
-from trainer.learner import Learner
+from trainer.training.learner import Learner
 
 Change = Callable[[Tensor], Tensor]
 
@@ -63,7 +63,7 @@ def loss(learner: Learner, added: float) -> Iterator[None]:
 
     genuine = compiled.squared_error
     with (
-        patch("trainer.learner.mse_loss", changed),
+        patch("trainer.training.learner.mse_loss", changed),
         patch("trainer.kernels.plain.mse_loss", changed),
         patch.object(compiled, "squared_error", changed_too),
     ):

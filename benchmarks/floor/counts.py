@@ -1,6 +1,7 @@
 """What one epoch must compute and move at the least: products, gates, optimiser, bytes. Pure.
 
-The model is trainer.model's GRU with one layer and a head of one output, trained with AdamW and clipping, in
+The model is trainer.models.network's GRU with one layer and a head of one output, trained with AdamW and
+clipping, in
 float32. With batch B, steps T, features F, units H: the hidden state starts at zero, so the recurrent
 products of the first step are with zeros and are not counted, nor is a gradient that nobody asks for (of
 the windows).

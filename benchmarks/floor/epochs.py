@@ -13,15 +13,15 @@ from benchmarks.floor.timing import Task, repeated
 from benchmarks.peer_loops import expert
 from benchmarks.peer_loops.work import DATA, Configuration
 from benchmarks.peer_loops.work import Work as PeerWork
-from trainer.batches import Batches
 from trainer.config import DataConfig, KernelName, TrialConfig
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare
-from trainer.learner import Learner
+from trainer.rivals.skill import Baseline
 from trainer.runtime import reproducible
-from trainer.skill import Baseline
-from trainer.steps import train_fold
-from trainer.trial import Fold, Trial
+from trainer.training.batches import Batches
+from trainer.training.learner import Learner
+from trainer.training.steps import train_fold
+from trainer.training.trial import Fold, Trial
 
 KERNELS: tuple[KernelName, ...] = ("torch", "fused")
 EXPERT = "expert"
@@ -37,7 +37,8 @@ def epoch_tasks(work: Work) -> dict[str, Task]:
 
 
 class Ballast:
-    """A trial in the middle: an epoch is `trainer.steps.train_fold`, with the guard and all that it asks.
+    """A trial in the middle: an epoch is `trainer.training.steps.train_fold`, with the guard and all that it
+    asks.
 
     It goes on with the weights that it has.
     """

@@ -12,11 +12,11 @@ import torch
 from benchmarks.floor.counts import Work
 from benchmarks.floor.epochs import KERNELS, Ballast
 from benchmarks.floor.timing import Task, repeated
-from trainer import steps
-from trainer.batches import Batches
 from trainer.config import KernelName
 from trainer.kernels import compiled, plain
-from trainer.model import GRUForecaster
+from trainer.models.network import GRUForecaster
+from trainer.training import steps
+from trainer.training.batches import Batches
 
 CALLED: Mapping[str, tuple[tuple[Any, str], ...]] = {
     "gather": ((Batches, "_gather"), (torch, "randperm")),

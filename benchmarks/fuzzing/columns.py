@@ -15,9 +15,9 @@ import pandas as pd
 
 from benchmarks.fuzzing.clocks import table_on
 from benchmarks.fuzzing.pairs import STUDY
-from search.rerun import rerun
-from search.saving import save
-from trainer.prediction import predict
+from search.selection.rerun import rerun
+from search.selection.saving import save
+from trainer.inference.prediction import predict
 
 NAMES = (
     "Close", "Date", "High", "target", "Target", "time", "index", "level_0", "Unnamed: 0", "ret", "vol",

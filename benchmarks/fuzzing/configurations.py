@@ -12,10 +12,10 @@ from search.config.reader import parse, plain
 from search.config.resolve import resolve
 from search.config.schema import LEAVES
 from search.config.shipped import CONFIGS
+from search.config.space import to_distributions
 from search.errors import Place
-from search.optimizers import make_sampler
-from search.recording import setting_rows
-from search.space import to_distributions
+from search.record.rows import setting_rows
+from search.sampling.samplers import make_sampler
 
 STUDIES = tuple(path.read_bytes() for path in sorted((CONFIGS / "studies").glob("*.yaml")))
 _OTHERS = tuple((CONFIGS / name).read_bytes() for name in ("base.yaml", "safe_ranges.yaml"))

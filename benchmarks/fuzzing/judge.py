@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Literal
 
-from search.cli.failures import explain_failure
+from search.failures import explain_failure
 
 PATIENCE_S = 5.0
 LONGEST = 2_000

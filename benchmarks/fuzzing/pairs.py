@@ -13,10 +13,10 @@ from search.config.dimensions import not_searchable
 from search.config.leaves import Leaf
 from search.config.resolve import resolve
 from search.config.schema import ALIASES, LEAVES, TRIAL_LEAVES
-from search.data import load
-from search.optimizers import make_sampler
-from search.recording import setting_rows
-from search.space import to_distributions
+from search.config.space import to_distributions
+from search.data.study_data import load
+from search.record.rows import setting_rows
+from search.sampling.samplers import make_sampler
 
 STUDY: dict[str, Any] = {
     "study": {"name": "fuzzed", "trials": 1, "pruner": "none"},

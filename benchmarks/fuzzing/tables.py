@@ -11,8 +11,8 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from benchmarks.fuzzing.edits import LONG, edited
+from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.audit import audit
 from trainer.data.source import read_table
 
 ROWS = 60

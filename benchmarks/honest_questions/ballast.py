@@ -12,27 +12,27 @@ from typing import Any
 import numpy as np
 
 from benchmarks.leaks.studies import Study
-from search.choice import choose
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
-from search.data import Inspection, StudyData, inspect, load
+from search.data.study_data import Inspection, StudyData, inspect, load
 from search.errors import AnswerIsNo
-from search.export import write_export
-from search.progress import Silence
-from search.runner import run
-from search.scored import Report
-from search.study import open_study
+from search.selection.choice import choose
+from search.selection.export import write_export
+from search.selection.scored import Report
+from search.selection.verification import verify
+from search.study.studies import open_study
 from search.verdict import judge
-from search.verification import verify
+from search.workers.loop import run
+from search.workers.progress import Silence
 from storage import query
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
+from trainer.audit.findings import AuditFinding
 from trainer.config import TrialConfig
-from trainer.data.findings import AuditFinding
 from trainer.data.windows import prepare_final
-from trainer.loop import fit, refit
 from trainer.rivals.naive import baseline_forecasts
-from trainer.skill import skill
+from trainer.rivals.skill import skill
+from trainer.training.loop import fit, refit
 
 EPOCHS = 8
 SEEDS = 3

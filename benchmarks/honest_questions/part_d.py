@@ -12,12 +12,12 @@ import yaml
 from benchmarks.honest_questions.ballast import export_and_verify, opened
 from benchmarks.honest_questions.part import Done, Goal, Part, Task
 from search.config.resolve import resolve
-from search.data import load
-from search.progress import Silence
-from search.runner import run as run_trials
-from search.scored import Scored
-from search.study import open_study
-from search.trust.interval import skill_interval
+from search.data.study_data import load
+from search.selection.scored import Scored
+from search.selection.statistics.interval import skill_interval
+from search.study.studies import open_study
+from search.workers.loop import run as run_trials
+from search.workers.progress import Silence
 from trainer.config import TrialConfig
 from trainer.data.source import Table
 from trainer.data.windows import prepare_final

@@ -13,11 +13,11 @@ from benchmarks.leaks.leak import Random
 from benchmarks.leaks.studies import Floats, Study
 from benchmarks.null_and_signal.study import Judged, judge
 from search.config.resolve import resolve
-from search.data import load
+from search.data.study_data import load
 from trainer.data.split import Rows
 from trainer.data.windows import Dataset, prepare_final
 from trainer.rivals.naive import baseline_forecasts
-from trainer.skill import skill
+from trainer.rivals.skill import skill
 
 ROWS = 4000
 """Sixteen years of days."""

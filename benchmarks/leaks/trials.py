@@ -9,14 +9,14 @@ import numpy as np
 from benchmarks.leaks.studies import Study
 from search.verdict import judge
 from storage.verdicts import Verdict
+from trainer.audit.audit import audit
+from trainer.audit.findings import AuditFinding
 from trainer.config import GuardConfig, TrialConfig
-from trainer.data.audit import audit
-from trainer.data.findings import AuditFinding
 from trainer.data.windows import Dataset
-from trainer.loop import fit
-from trainer.result import FindingKind, TrialResult
 from trainer.rivals.naive import baseline_losses
-from trainer.skill import best_baseline
+from trainer.rivals.skill import best_baseline
+from trainer.training.loop import fit
+from trainer.training.result import FindingKind, TrialResult
 
 EPOCHS = 6
 """Few, at learning rates near the top of the safe range: what leaks is learnt first."""

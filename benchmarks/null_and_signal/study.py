@@ -11,28 +11,28 @@ import numpy as np
 
 from benchmarks.coverage import Series
 from benchmarks.null_and_signal.series import DataSet, Group
-from search.choice import choose
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
-from search.data import StudyData, load
+from search.data.study_data import StudyData, load
 from search.errors import AnswerIsNo
-from search.evidence import Evidence
-from search.export import write_export
-from search.progress import Silence
-from search.runner import run
-from search.scored import Scored
 from search.seeds import trial_seed
-from search.study import open_study
-from search.summary import Summary, summarise
-from search.trust.conclusion import FEWEST_SEEDS, Answer, Claim, conclude, confidence
-from search.trust.diebold_mariano import diebold_mariano
-from search.trust.interval import skill_interval
-from search.verification import verify
+from search.selection.choice import choose
+from search.selection.evidence import Evidence
+from search.selection.export import write_export
+from search.selection.scored import Scored
+from search.selection.statistics.conclusion import FEWEST_SEEDS, Answer, Claim, conclude, confidence
+from search.selection.statistics.diebold_mariano import diebold_mariano
+from search.selection.statistics.interval import skill_interval
+from search.selection.summary import Summary, summarise
+from search.selection.verification import verify
+from search.study.studies import open_study
+from search.workers.loop import run
+from search.workers.progress import Silence
 from storage.engine import Store, open_store
 from trainer.data.split import Rows
 from trainer.data.windows import Dataset, prepare_final
 from trainer.rivals.naive import baseline_forecasts
-from trainer.skill import skill
+from trainer.rivals.skill import skill
 
 SEEDS = 3
 """Trainings with fresh seeds in each verification."""

@@ -9,17 +9,17 @@ from typing import Any
 import optuna
 from optuna.pruners import MedianPruner
 
-import trainer.loop
+import trainer.training.loop
 from benchmarks.throughput.meter import Meter
 from benchmarks.throughput.study import EPOCHS, NAME, Subject, bare_storage, losses
-from search.optimizers import make_sampler
-from search.progress import Silence
-from search.queue import suggest
-from search.runner import run
-from search.study import join_study
+from search.sampling.queue import suggest
+from search.sampling.samplers import make_sampler
+from search.study.studies import join_study
+from search.workers.loop import run
+from search.workers.progress import Silence
 from storage.engine import open_store
 from trainer.config import TrialConfig
-from trainer.result import EpochReport, Outcome, TrialResult
+from trainer.training.result import EpochReport, Outcome, TrialResult
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ Side = Callable[[str, Subject, Connection], None]
 
 def ballast(url: str, subject: Subject, pipe: Connection) -> None:
     """The worker as it is, but for the training."""
-    trainer.loop.fit = imitated  # type: ignore[assignment]
+    trainer.training.loop.fit = imitated  # type: ignore[assignment]
     gate = Gate(pipe)
     study = join_study(subject.resolved, subject.data, open_store(url, patience=60.0))
     gate.meter.watch(study.store.engine, study.optuna._storage._backend.engine)  # type: ignore[attr-defined]
@@ -104,7 +104,7 @@ def _value(learning_rate: float) -> float:
 def imitated(
     config: TrialConfig, data: Any, *, on_epoch: Any, ceiling: float, seed: int, **_: Any
 ) -> TrialResult:
-    """What `trainer.loop.fit` hands back, without training; the pruner is asked and not heeded."""
+    """What `trainer.training.loop.fit` hands back, without training; the pruner is asked and not heeded."""
     rate = config.models.gru.learning_rate
     reports = tuple(_report(epoch, loss, rate) for epoch, loss in enumerate(losses(_value(rate))))
     for report in reports:

@@ -18,9 +18,9 @@ from sqlalchemy.orm import DeclarativeBase
 from benchmarks.market import SP500
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
-from search.data import StudyData, load
-from search.space import to_distributions
-from search.study import open_study
+from search.config.space import to_distributions
+from search.data.study_data import StudyData, load
+from search.study.studies import open_study
 from storage.engine import open_store
 from storage.sqlite import sqlite_connect_args, tune_sqlite
 from storage.tables import Epoch, Setting, Trial

@@ -20,7 +20,7 @@ from search.cli.request import StudyRequest
 
 if TYPE_CHECKING:
     from search.config.resolved import ResolvedStudy
-    from search.readiness import Readiness
+    from search.study.readiness import Readiness
 
 _WORKED = ("features_until", "target_at", "target")
 _EPILOG = "Example: ballast check configs/studies/sp500-volatility.yaml"
@@ -56,7 +56,7 @@ def check(
     else:
         _print(request, resolved, found)
     if found.besides_audit:
-        from search.readiness import as_one
+        from search.study.readiness import as_one
 
         raise as_one(found.besides_audit)
     if found.refusals:
@@ -65,7 +65,7 @@ def check(
 
 def _looked_at(request: StudyRequest, deep: bool) -> "tuple[ResolvedStudy, Readiness]":
     from search.config.resolved import DEFAULTS
-    from search.readiness import readiness
+    from search.study.readiness import readiness
     from storage.engine import store_if_there
     from storage.errors import StoreError
 
@@ -86,7 +86,7 @@ def _looked_at(request: StudyRequest, deep: bool) -> "tuple[ResolvedStudy, Readi
 
 
 def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
-    from search.recording import clamp_to_json
+    from search.record.rows import clamp_to_json
 
     audit = found.inspection.audit
     worked = None if audit is None else audit.worked_row
@@ -108,7 +108,7 @@ def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
 
 def _print(request: StudyRequest, resolved: "ResolvedStudy", found: "Readiness") -> None:
     from search.cli.show import clamp_table, console, finding_table, setting_table
-    from search.recording import without_password
+    from search.record.rows import without_password
 
     screen, audit = console(), found.inspection.audit
     screen.print(setting_table(map(without_password, resolved.settings.values())))

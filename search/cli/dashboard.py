@@ -30,6 +30,6 @@ def dashboard(
     ] = False,
 ) -> None:
     """Serve optuna-dashboard on this store until Ctrl-C."""
-    from search.dashboard import serve
+    from search.watching.dashboard import serve
 
     serve(existing_store(store), host, port, changeable=not read_only, hosts=allowed_hosts or ())

@@ -34,7 +34,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
-    from search.agreement import LOST_S, disagreements, reconcile
+    from search.workers.consistency import LOST_S, disagreements, reconcile
     from storage.check import check as check_store
     from storage.check import check_structure
 
@@ -54,7 +54,7 @@ def upgrade(
     create: Annotated[bool, typer.Option("--create", help="Make the tables where they are missing.")] = False,
 ) -> None:
     """Bring our tables and Optuna's to the schemas that the installed versions need."""
-    from search.optuna_storage import make_optuna_tables, upgrade_optuna
+    from search.sampling.optuna_storage import make_optuna_tables, upgrade_optuna
     from storage.engine import open_store
     from storage.engine import upgrade as upgrade_ours
 
@@ -76,7 +76,7 @@ def copy(
     as_json: AsJson = False,
 ) -> None:
     """Copy studies, Optuna's part and ours, and check every row; DST is made where it is missing."""
-    from search.copy import copy_studies
+    from search.study.copy import copy_studies
     from storage.engine import open_store
 
     old, new = open_store(source, create=False), open_store(target)

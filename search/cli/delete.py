@@ -12,7 +12,7 @@ from search.cli.text import say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from search.removal import Removal
+    from search.study.removal import Removal
 
 _EPILOG = "Example: ballast delete sp500-volatility --dry-run"
 
@@ -32,7 +32,7 @@ def delete(
 ) -> None:
     """Delete a study with its trials, logs and files; which rows it has used stays on record."""
     from search.errors import RequestError
-    from search.removal import delete_study
+    from search.study.removal import delete_study
 
     opened = existing_store(store)
     found = delete_study(opened, name, force=force, dry_run=True)

@@ -89,8 +89,8 @@ def _packages() -> list[Finding]:
 
 
 def _configs() -> Finding:
+    from search.config.safe_ranges import read_policy
     from search.config.shipped import CONFIGS
-    from search.safety import read_policy
 
     policy = read_policy(CONFIGS / "safe_ranges.yaml")
     return Finding("safe ranges", "ok", f"{len(policy.ranges)} keys in {CONFIGS / 'safe_ranges.yaml'}")
@@ -122,7 +122,7 @@ def _kernel() -> Finding:
     if find_spec("torch") is None or find_spec("numba") is None:
         return Finding("kernel", "problem", "torch or numba is not installed")
     from trainer.errors import TrainerError
-    from trainer.loop import make_ready
+    from trainer.training.loop import make_ready
 
     try:
         make_ready("fused", "cpu")

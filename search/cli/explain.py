@@ -30,7 +30,7 @@ def explain(
     from search.cli.stack import find_setting
     from search.config.layers import setting_to_json, with_clamps
     from search.config.schema import SPACE
-    from search.recording import settings_from_rows
+    from search.record.rows import settings_from_rows
     from storage import query
 
     opened = existing_store(store)
@@ -64,7 +64,7 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
 
     from search.cli.show import console
     from search.cli.styles import plain, verdict_cell
-    from search.moved_files import missing_told, present_path
+    from search.record.moved_files import missing_told, present_path
     from search.watching.trial_sections import by_fold
     from storage import query
     from trainer.text import printable

@@ -12,8 +12,8 @@ from storage.commands import command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from search.choice import Choice
-    from search.scored import Report, Scored
+    from search.selection.choice import Choice
+    from search.selection.scored import Report, Scored
     from storage.engine import Store
     from storage.tables import Trial
 
@@ -51,11 +51,11 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
-    from search.choice import ASKED_FOR, Choice, accepted_trial, choose
     from search.cli.show import console
-    from search.evidence import with_measured_floor
-    from search.export import write_export
-    from search.summary import summarise
+    from search.selection.choice import ASKED_FOR, Choice, accepted_trial, choose
+    from search.selection.evidence import with_measured_floor
+    from search.selection.export import write_export
+    from search.selection.summary import summarise
     from search.tracking.address import of_study
 
     if trial is not None and by is not None:
@@ -141,7 +141,7 @@ def _print(choice: "Choice", path: Path) -> None:
 
 def _register(store: "Store", trial: "Trial", path: Path, uri: str, name: str) -> str:
     """Weights are not kept after a trial, so it is trained once more; returns the version."""
-    from search.rerun import rerun
+    from search.selection.rerun import rerun
     from search.tracking.registry import register
 
     return register(store, trial, path, rerun(path), uri, name)

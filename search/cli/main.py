@@ -15,7 +15,7 @@ from pathlib import Path
 
 import typer
 
-from search.cli.memory import memory_limit, require_room, shortage
+from search.memory import memory_limit, require_room, shortage
 from trainer.text import PlainFormatter
 
 COMMANDS = (
@@ -75,7 +75,7 @@ def _told(error: Exception) -> int:
     sentence, code = shortage(error), 2
     is_short = sentence is not None
     if not is_short:  # else there is no memory to import what knows the other errors
-        from search.cli.failures import explain_failure
+        from search.failures import explain_failure
 
         sentence, code = explain_failure(error)
     if sentence is None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from search.errors import RequestError
 
 if TYPE_CHECKING:
-    from search.cli.signals import StopRequest
-    from search.progress import Progress
-    from search.ray_cluster import Demand
-    from search.runner import RunEnd
-    from search.study import OpenStudy
+    from search.signals import StopRequest
+    from search.study.studies import OpenStudy
+    from search.workers.loop import RunEnd
+    from search.workers.progress import Progress
+    from search.workers.ray_cluster import Demand
 
 Engine = Literal["processes", "ray"]
 
@@ -61,8 +61,8 @@ class _Here:
         return nullcontext()
 
     def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
-        from search.launcher import run_crew
-        from search.runner import run as run_trials
+        from search.workers.launcher import run_crew
+        from search.workers.loop import run as run_trials
 
         if len(self.devices) == 1:
             return run_trials(study, progress, stop, device=self.devices[0])
@@ -79,12 +79,12 @@ class _OnRay:
     devices: tuple[str | None, ...] = ()
 
     def ready(self, url: str) -> AbstractContextManager[None]:
-        from search.ray_cluster import ray_cluster
+        from search.workers.ray_cluster import ray_cluster
 
         return ray_cluster(self.address, url, self.demand)
 
     def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
-        from search.ray_engine import run_on_ray
+        from search.workers.ray_pool import run_on_ray
 
         return run_on_ray(study, self.demand, progress, stop, proxy=self.proxy)
 
@@ -106,7 +106,7 @@ def _posts(workers: int | None, devices: str | None) -> tuple[str | None, ...]:
 
 
 def _on_ray(wishes: Wishes) -> _OnRay:
-    from search.ray_cluster import Demand
+    from search.workers.ray_cluster import Demand
 
     if wishes.devices is not None:
         raise RequestError(

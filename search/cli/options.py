@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.words import finite
+from search.text import finite
 
 if TYPE_CHECKING:
     from storage.engine import Store

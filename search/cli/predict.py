@@ -9,7 +9,7 @@ from search.cli.options import AsJson, print_json
 from search.cli.text import say
 
 if TYPE_CHECKING:
-    from trainer.prediction import Forecasts
+    from trainer.inference.prediction import Forecasts
 
 _EPILOG = "Example: ballast predict model --data prices.csv -o predictions.csv"
 
@@ -43,7 +43,7 @@ def predict(
     if output is not None and output.resolve() == Path(data).resolve():
         raise typer.BadParameter(f"-o {output} would replace the table of --data; name another file")
     from search.writing import write_whole
-    from trainer.prediction import predict as forecasts_of
+    from trainer.inference.prediction import predict as forecasts_of
 
     found = forecasts_of(model, data, allow_range=allow_range)
     for warning in found.warnings:

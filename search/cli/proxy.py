@@ -20,8 +20,8 @@ def proxy(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port.")] = 13000,
 ) -> None:
     """Serve Optuna's part of the store to `ballast worker --proxy HOST:PORT`, until Ctrl-C."""
-    from search.exposure import warn_if_exposed
-    from search.optuna_storage import serve_proxy
+    from search.sampling.optuna_storage import serve_proxy
+    from search.watching.exposure import warn_if_exposed
 
     opened = existing_store(store)
     warn_if_exposed(host, "Optuna's gRPC proxy")

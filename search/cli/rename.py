@@ -23,7 +23,7 @@ def rename(
     as_json: AsJson = False,
 ) -> None:
     """Rename a study; go on with it by the same file and --name NEW."""
-    from search.renaming import rename_study
+    from search.study.renaming import rename_study
 
     done = rename_study(existing_store(store), old, new, force=force)
     if as_json:

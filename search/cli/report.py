@@ -59,7 +59,7 @@ def _format_of(output: Path) -> Format:
 def _text(store: "Store", name: str, format: Format) -> str:
     from dataclasses import replace
 
-    from search.evidence import with_measured_floor
+    from search.selection.evidence import with_measured_floor
     from search.watching.figures import figures
     from search.watching.html import to_html
     from search.watching.markdown import to_markdown

@@ -51,7 +51,7 @@ class StudyRequest:
         today.
         """
         from search.config.resolved import DEFAULTS
-        from search.sources import defaults_on_record
+        from search.config.stored_settings import defaults_on_record
 
         defaults = defaults_on_record(store, name)
         return None if defaults == DEFAULTS else self.resolve(defaults)

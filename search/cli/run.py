@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from search.cli.signals import StopRequest
-    from search.runner import RunEnd
-    from search.study import OpenStudy
-    from search.summary import Summary
+    from search.selection.summary import Summary
+    from search.signals import StopRequest
+    from search.study.studies import OpenStudy
+    from search.workers.loop import RunEnd
 
 _EPILOG = "Example: ballast run configs/studies/sp500-volatility.yaml --set training.epochs=10 --trials 40"
 
@@ -82,11 +82,11 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Start a study or go on with it, until it has its trials; Ctrl-C loses nothing."""
-    from search.cli.signals import stop_request
     from search.config.resolved import DEFAULTS
-    from search.readiness import readiness
-    from search.study import open_study
-    from search.summary import summarise
+    from search.selection.summary import summarise
+    from search.signals import stop_request
+    from search.study.readiness import readiness
+    from search.study.studies import open_study
     from search.tracking.companion import tracked
     from search.watching.publisher import published
     from storage.engine import open_store
@@ -116,7 +116,10 @@ def run(
                     proxy=proxy,
                     continue_from=continue_from,
                 )
-                with published(opened), tracked(opened, mlflow, stop):
+                with (
+                    published(opened.store, opened.name, shown=resolved.file.tracking.dashboard),
+                    tracked(opened, mlflow, stop),
+                ):
                     end = _run(opened, means, stop, verbose, quiet=as_json)
                     stop.tell = _ending  # no trial runs any more
                     _measure(opened, stop)
@@ -136,9 +139,9 @@ def _ending() -> None:
 
 
 def _run(study: "OpenStudy", means: Means, stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
-    from search.cli.live import Lines, LiveView, log_lines
+    from search.cli.live_view import LiveView
     from search.cli.show import console, redraws
-    from search.progress import Silence
+    from search.workers.progress import Lines, Silence, log_lines
 
     log_lines(verbose)
     if quiet:
@@ -155,7 +158,7 @@ def _run(study: "OpenStudy", means: Means, stop: "StopRequest", verbose: bool, q
 def _noise_floor(study: "OpenStudy") -> "Callable[[int], float]":
     """The noise floor after so many more epochs."""
     from storage import query
-    from trainer.skill import noise_floor
+    from trainer.rivals.skill import noise_floor
 
     facts = query.study(study.store, study.name).facts
     before, rows = query.epoch_count(study.store, study.name), facts["rows"]["validation"]
@@ -165,7 +168,7 @@ def _noise_floor(study: "OpenStudy") -> "Callable[[int], float]":
 def _print_start(study: "OpenStudy", screen: "Console") -> None:
     """What will be trained on, and what was cut, before anything is trained."""
     from search.cli.show import clamp_table, finding_table
-    from search.verified import newest
+    from search.record.verified import newest
 
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
@@ -191,14 +194,14 @@ def _measure(study: "OpenStudy", stop: "StopRequest") -> None:
     """Put the measured noise floor on record, unless somebody waits for the end."""
     if stop.asked:
         return
-    from search.evidence import record_measured_floor  # it imports arch, which takes a second
+    from search.selection.evidence import record_measured_floor  # it imports arch, which takes a second
 
     record_measured_floor(study.store, study.name)
 
 
 def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
     from search.cli.show import console, params_table, print_trials
-    from search.next_step import Habits, next_steps
+    from search.watching.next_step import Habits, next_steps
     from storage import query
 
     screen, best = console(), summary.best

@@ -11,7 +11,7 @@ from rich.text import Text
 from search.cli.grid import ENDLESS, Cell, Column, Grid, Row, grid
 from search.cli.styles import SEVERITY_STYLE, layer_cell, plain, verdict_cell
 from search.config.layers import Setting
-from search.words import cell, duration, place, reach, refused
+from search.text import cell, duration, place, reach, refused
 from storage import query, tables
 from storage.verdicts import Verdict
 from trainer.text import printable, printable_lines

@@ -7,7 +7,7 @@ from search.cli.grid import Column, Grid, Row
 from search.cli.styles import layer_cell, plain
 from search.config.layers import Layer, Override, Setting
 from search.errors import RequestError
-from search.words import cell, place, reach
+from search.text import cell, place, reach
 
 _SPACE = "space."
 _LISTED = 6

@@ -8,12 +8,12 @@ from rich.text import Text
 
 from search.cli.grid import Cell, Column, Grid, grid
 from search.cli.styles import count_cells, plain
-from search.desertion import at_work
-from search.references import absent_rivals, rivals
-from search.summary import Summary
+from search.process_identity import is_dead
+from search.record.references import absent_rivals, rivals
+from search.selection.summary import Summary
+from search.study.stalls import at_work
+from search.text import cell, duration
 from search.verdict import DUPLICATE
-from search.words import cell, duration
-from search.worker import is_dead
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict

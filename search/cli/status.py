@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from search.summary import Summary
+    from search.selection.summary import Summary
     from storage.engine import Store
 
 _EPILOG = "Example: ballast status sp500-volatility"
@@ -30,8 +30,8 @@ def status(
 ) -> None:
     """Show the studies of the store, or one study: counts by verdict, best, rate and skill."""
     from search.cli.show import console
-    from search.ghosts import ghosts, told
-    from search.summary import summarise
+    from search.selection.summary import summarise
+    from search.study.ghosts import ghosts, told
     from storage import query
 
     opened = existing_store(store)
@@ -98,7 +98,7 @@ def _shown(summary: "Summary") -> str:
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     from search.cli.grid import facts
     from search.cli.standing import facts_of, running_table, standing
-    from search.next_step import next_steps
+    from search.watching.next_step import next_steps
     from trainer.text import printable
 
     now = standing(store, summary)

@@ -17,7 +17,7 @@ VERDICT_STYLE: dict[Verdict | None, str] = {
     Verdict.FAILED: "#d65f00",
     None: "#0078c0",
 }
-"""The hues of search.words.COLOURS, each as light as can be read on a black ground and on a white one."""
+"""The hues of search.text.COLOURS, each as light as can be read on a black ground and on a white one."""
 LAYER_STYLE = {
     Layer.CLAMP: VERDICT_STYLE[Verdict.UNSTABLE],
     Layer.GUARD: VERDICT_STYLE[Verdict.SUSPICIOUS],

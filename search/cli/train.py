@@ -11,9 +11,9 @@ from search.cli.text import say
 from storage.commands import command
 
 if TYPE_CHECKING:
-    from search.rerun import Rerun
+    from search.selection.rerun import Rerun
     from storage.engine import Store
-    from trainer.result import EpochReport
+    from trainer.training.result import EpochReport
 
 _EPILOG = "Example: ballast train best.yaml --save model"
 
@@ -37,10 +37,10 @@ def train(
     """Train one configuration; of an exported file, say whether its value was reproduced. That rows were
     scored is put on record, unless they are those of the exported trial.
     """
-    from search.cli.signals import stop_request
-    from search.rerun import rerun, resolve_one
-    from search.saving import require_confirmed, require_room
-    from search.saving import save as save_model
+    from search.selection.rerun import rerun, resolve_one
+    from search.selection.saving import require_confirmed, require_room
+    from search.selection.saving import save as save_model
+    from search.signals import stop_request
 
     if onnx and save is None:
         raise typer.BadParameter("--onnx puts a file into the folder of --save; give both of them")
@@ -98,7 +98,7 @@ def _print(outcome: "Rerun", kept: Path | None) -> None:
 
 def _reproduction(outcome: "Rerun") -> list[str]:
     """Whether the exported value came again, and what may explain a difference."""
-    from search.rerun import CLOSE, Reproduction
+    from search.selection.rerun import CLOSE, Reproduction
 
     reasons = [f"  {line}" for line in outcome.differences]
     match outcome.reproduction:

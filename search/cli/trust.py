@@ -9,20 +9,20 @@ from rich.console import RenderableType
 
 from search.cli.grid import Grid
 from search.cli.show import console, table
-from search.evaluations import UNKNOWABLE, source_shown
-from search.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, Quarantined
-from search.leak_warnings import warned
-from search.references import network_adds
-from search.searches import Search, candidates
-from search.trust.diebold_mariano import DieboldMariano
-from search.trust.resampling import FEWEST_ROWS
-from search.trust.timing import Timing
-from search.verified import DOES_NOT_HOLD, did_not_hold
-from search.words import cell
+from search.record.evaluations import UNKNOWABLE, source_shown
+from search.record.references import network_adds
+from search.record.searched_rows import Search, candidates
+from search.record.verified import DOES_NOT_HOLD, did_not_hold
+from search.selection.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, Quarantined
+from search.selection.leak_warnings import warned
+from search.selection.statistics.diebold_mariano import DieboldMariano
+from search.selection.statistics.resampling import FEWEST_ROWS
+from search.selection.statistics.timing import Timing
+from search.text import cell
 from storage import tables
 
 if TYPE_CHECKING:
-    from search.scored import Report, Scored
+    from search.selection.scored import Report, Scored
 
 
 def print_report(report: "Report") -> None:

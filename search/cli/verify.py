@@ -10,11 +10,11 @@ from search.cli.options import AsJson, Policy, StoreUrl, print_json, store_url
 from search.cli.text import say
 
 if TYPE_CHECKING:
-    from search.candidates import Candidate
-    from search.choice import By
-    from search.scored import Report
+    from search.selection.candidates import Candidate
+    from search.selection.choice import By
+    from search.selection.scored import Report
     from storage.engine import Store
-    from trainer.result import Refit
+    from trainer.training.result import Refit
 
 _EPILOG = "Example: ballast verify best.yaml --seeds 5"
 
@@ -64,11 +64,11 @@ def verified(
     by: "By" = "robust",
 ) -> "Report":
     """The report; ends the command with 130 where it was interrupted, before any test row was scored."""
-    from search.announcement import announce
-    from search.candidates import Interrupted
-    from search.cli.signals import stop_request
-    from search.rerun import resolve_one
-    from search.verification import Progress, verify
+    from search.selection.candidates import Interrupted
+    from search.selection.rerun import resolve_one
+    from search.selection.verification import Progress, verify
+    from search.signals import stop_request
+    from search.tracking.announcement import announce
 
     def show(candidate: "Candidate", refit: "Refit") -> None:
         if not quiet:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from search import desertion
 from search.cli.grid import facts
 from search.cli.screen import drawing
 from search.cli.show import redraws, trial_table
 from search.cli.standing import Standing, epoch_of, facts_of, standing
 from search.cli.styles import ending, plain
-from search.summary import summarise
+from search.selection.summary import summarise
+from search.study import stalls as desertion
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict

@@ -36,9 +36,9 @@ def worker(
     time_left: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work on a study that was started elsewhere, until it has its trials; Ctrl-C loses nothing."""
-    from search.cli.live import Lines, log_lines
-    from search.cli.signals import stop_request
-    from search.joining import Place, work
+    from search.signals import stop_request
+    from search.workers.join import Place, work
+    from search.workers.progress import Lines, log_lines
 
     log_lines(verbose)
     place = Place(store_url(store), name, device, folder, proxy, time_left)

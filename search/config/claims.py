@@ -11,11 +11,11 @@ from search.config.layers import Layer, Override
 from search.config.leaves import sentences
 from search.config.passwords import masked_set
 from search.config.reader import Node, parse, plain
+from search.config.safe_ranges import ALWAYS_FALSE
 from search.config.schema import ALIASES, LEAVES, SPACE, TRIAL_LEAVES
+from search.config.space import Dimension
 from search.config.tree import flatten
 from search.errors import ConfigError, Place, Problem
-from search.safety import ALWAYS_FALSE
-from search.space import Dimension
 
 _SETTINGS = (*LEAVES, *ALIASES)
 _DIMENSIONS = tuple(f"{SPACE}{key}" for key in (*TRIAL_LEAVES, *ALIASES))

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from search.config.claims import claims_of_file
 from search.config.layers import Layer
 from search.config.reader import mapping, read_source
+from search.config.safe_ranges import read_policy
 from search.config.schema import ALIASES, SPACE, StudyFile
 from search.config.shipped import CONFIGS
-from search.safety import read_policy
 from trainer.config import Feature, Fractions
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from search.config.leaves import Leaf, sentences, show
-from search.space import Choices, Dimension, FloatRange, IntRange
+from search.config.space import Choices, Dimension, FloatRange, IntRange
 
 _RANGE_KEYS = ("low", "high", "log", "step")
 _NOT_SEARCHED = {

@@ -13,12 +13,12 @@ from search.config.enqueue import clamp_enqueued, repeated
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, nested
 from search.config.resolved import DECIDES_NO_VALUE, DEFAULTS, ResolvedStudy, clamp_act
+from search.config.safe_ranges import ALWAYS_FALSE, NothingLeft, Policy, clamp_dimension, clamp_value
 from search.config.schema import LEAVES, SPACE, TRIAL_LEAVES, StudyFile
 from search.config.sections import section_problems
+from search.config.space import Choices, Dimension, single
 from search.config.warm_start import Offer, asked_by, overruled
 from search.errors import ConfigError, Place, Problem
-from search.safety import ALWAYS_FALSE, NothingLeft, Policy, clamp_dimension, clamp_value
-from search.space import Choices, Dimension, single
 from trainer.config import RETURN_CLIP
 
 _DEFAULT_ORIGIN = "trainer.config"

@@ -7,8 +7,8 @@ from typing import Any
 from search.config.claims import Claim
 from search.config.layers import Layer, Override
 from search.config.schema import SPACE
+from search.config.space import Dimension
 from search.errors import Problem
-from search.space import Dimension
 
 Could = Callable[[str], tuple[Any, ...]]
 """The values that a setting can have in this study: its choices where it is searched, else its value."""

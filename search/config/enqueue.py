@@ -8,11 +8,11 @@ from search.config.claims import checked
 from search.config.layers import Clamp, Override
 from search.config.reader import Node
 from search.config.resolved import clamp_sampled
+from search.config.safe_ranges import ALWAYS_FALSE, Policy
 from search.config.schema import ALIASES, TRIAL_LEAVES
+from search.config.space import Dimension, canonical
 from search.config.tree import flatten
 from search.errors import Problem
-from search.safety import ALWAYS_FALSE, Policy
-from search.space import Dimension, canonical
 
 
 @dataclass(frozen=True)

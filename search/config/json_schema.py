@@ -10,8 +10,8 @@ from typing import Any
 from search.config.descriptions import describe
 from search.config.dimensions import not_searchable
 from search.config.leaves import Leaf, sections_of
+from search.config.safe_ranges import ALWAYS_FALSE
 from search.config.schema import ALIASES, LEAVES, SPACE, TRIAL_LEAVES
-from search.safety import ALWAYS_FALSE
 
 SCHEMA_FILE = "ballast.schema.json"
 """The file that the first line of a study names; `ballast schema -o` writes it."""

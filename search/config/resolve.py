@@ -12,10 +12,10 @@ from search.config.leaves import show
 from search.config.passwords import masked_set, masked_yaml
 from search.config.reader import Node, Source, mapping, plain, read_source
 from search.config.resolved import DEFAULTS, ResolvedStudy, defaults_of
+from search.config.safe_ranges import policy_from, policy_sources
 from search.config.shipped import CONFIGS, study_file
 from search.config.warm_start import Offer, read_offer
 from search.errors import ConfigError, Place, Problem
-from search.safety import policy_from, policy_sources
 
 _WATCHED = frozenset({Layer.STUDY, Layer.CLI})
 _Read = TypeVar("_Read")

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, nested, sentences
+from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
+from search.config.space import Dimension, canonical, project
 from search.errors import RequestError
-from search.safety import Policy, clamp_value
-from search.space import Dimension, canonical, project
 from storage.masking import masked_url
 from trainer.config import TrialConfig
 
@@ -152,7 +152,8 @@ class ResolvedStudy:
     def fingerprints(self) -> dict[str, str]:
         """Return SHA-256 (hex) of what makes two studies the same: `space`, `policy`, `settings` and `data`.
 
-        What may change while a study goes on is left out (search/continuation.py). `data` covers the data
+        What may change while a study goes on is left out (search/record/continuation.py). `data` covers the
+        data
         section; the caller adds the content. Searched settings count in `space` alone.
         """
         fixed = {

@@ -123,7 +123,7 @@ class TrackingSection(Section):
 
 
 class StudyFile(TrialConfig):
-    """All settings of a study. `space` is no section of it: dimensions are read by `search.space`."""
+    """All settings of a study. `space` is no section of it: dimensions are read by `search.config.space`."""
 
     study: StudySection
     storage: StorageSection = StorageSection()

@@ -5,8 +5,8 @@ import re
 from urllib.parse import urlsplit
 
 from search.config.resolved import ResolvedStudy
-from search.continuation import recorded_value
 from search.errors import RequestError
+from search.record.continuation import recorded_value
 from storage import query
 from storage.commands import command
 from storage.engine import Store

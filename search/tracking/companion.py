@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from search import start
-from search.study import OpenStudy
+from search import child_process
+from search.study.studies import OpenStudy
 from search.tracking.address import VARIABLE
 from search.tracking.following import not_sent
 from storage import query
@@ -72,14 +72,16 @@ class _Companion:
         self._shown, self._is_late = masked_url(uri), False
 
     def start(self, *options: str) -> None:
-        command = start.command("track", "--json", "--attached", str(os.getpid()))
+        command = child_process.command("track", "--json", "--attached", str(os.getpid()))
         path = self._study.files.folder / "tracking.log"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a") as log_file:
                 self._process = subprocess.Popen(
                     [*command, *options, "--", self._study.name],
-                    env=start.environment(**{"BALLAST_STORE": self._study.store.url, VARIABLE: self._uri}),
+                    env=child_process.environment(
+                        **{"BALLAST_STORE": self._study.store.url, VARIABLE: self._uri}
+                    ),
                     stdin=subprocess.DEVNULL,
                     stdout=self._said,
                     stderr=log_file,

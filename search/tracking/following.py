@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search import desertion
-from search.desertion import Vigil, at_work
+from search.study import stalls as desertion
+from search.study.stalls import Vigil, at_work
 from search.tracking.connection import NotTaken, awaited, connect, hurried, surroundings
 from search.tracking.sender import Sender, complete, send_command
 from storage import query
@@ -58,7 +58,8 @@ def follow(
     """Send what is new every two seconds, until the study has its trials or once more after `should_end`.
 
     Unless it is `attached` to a run, which knows when the study ends, a study that nobody is at work on any
-    more (search/desertion.py) is at its end too; that is told on the log. `tell` is called with every change.
+    more (search/study/stalls.py) is at its end too; that is told on the log. `tell` is called with every
+    change.
     If MLflow is away it is asked again after twice the time, up to 30 s.
     """
     with surroundings(uri) as address:

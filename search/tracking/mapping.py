@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from search.config.layers import Layer, Setting
 from search.config.schema import TRIAL_LEAVES
-from search.summary import Summary
+from search.selection.summary import Summary
+from search.text import cell
 from search.watching.settings_file import configured, trial_yaml
 from search.watching.view import TrialView
-from search.words import cell
 from storage import tables
 from storage.verdicts import Verdict
-from trainer.result import EpochReport
+from trainer.training.result import EpochReport
 
 STUDY = "ballast.study"
 CREATED_AT = "ballast.created_at"

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from search.config.resolve import resolve
-from search.data import load
+from search.data.study_data import load
 from search.errors import AnswerIsNo
-from search.rerun import Reproduction, Rerun, one_model
+from search.record.verified import Verified, newest
+from search.selection.rerun import Reproduction, Rerun, one_model
 from search.tracking.connection import connect, surroundings, translated
 from search.tracking.sender import Sender
-from search.verified import Verified, newest
 from storage import tables
 from storage.commands import command
 from storage.engine import Store
@@ -66,7 +66,7 @@ def _log(trained: _Trained, run_id: str, name: str, tags: dict[str, str]) -> str
     import mlflow
     from mlflow.models import infer_signature
 
-    from trainer.serving import forecast, served, windows  # torch comes with it, and nowhere before
+    from trainer.inference.serving import forecast, served, windows  # torch comes with it, and nowhere before
 
     data, weights = trained.data, one_model(trained.rerun, trained.path)
     model = served(trained.config.models.gru, len(data.feature_names), weights)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from search.config.layers import with_clamps
 from search.config.schema import SPACE
-from search.recording import settings_from_rows
-from search.summary import summarise
+from search.record.rows import settings_from_rows
+from search.selection.summary import summarise
 from search.tracking import mapping
 from search.tracking.connection import Refused, translated
 from search.tracking.mapping import Told

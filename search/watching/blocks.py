@@ -26,7 +26,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells: any values, of which `search.words.cell` makes text; a Verdict gets its colour."""
+    """Rows of cells: any values, of which `search.text.cell` makes text; a Verdict gets its colour."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]

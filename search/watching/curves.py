@@ -5,9 +5,9 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from search.text import finite
 from search.watching.plots.canvas import word
 from search.watching.view import TrialView
-from search.words import finite
 from storage import tables
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from html import escape
 from itertools import chain, count
 from typing import Any
 
+from search.text import COLOURS, cell, one_line
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from search.watching.html_assets import SCRIPT, STYLE
-from search.words import COLOURS, cell, one_line
 from storage.verdicts import Verdict
 from trainer.text import printable
 

@@ -7,8 +7,8 @@ rehype-raw under its `allow_unsafe`: here no text becomes markup, whichever of t
 import re
 from collections.abc import Sequence
 
+from search.text import cell, one_line
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
-from search.words import cell, one_line
 from trainer.text import printable
 
 _AUTOLINK = re.compile(r"[^\s|\\`]*(?:://|www\.|@)[^\s|\\`]*", re.IGNORECASE)

@@ -18,11 +18,10 @@ import optuna
 from optuna.artifacts import upload_artifact
 from optuna.storages import BaseStorage
 
-from search import recording
-from search.artifacts import ArtifactFolder, artifact_folder
-from search.continuation import recorded_value
-from search.files import StudyFiles
-from search.optuna_attributes import (
+from search.record import rows as recording
+from search.record.artifacts import ArtifactFolder, artifact_folder
+from search.record.continuation import recorded_value
+from search.sampling.optuna_attributes import (
     Sheet,
     attributes_of,
     lock_study,
@@ -31,6 +30,7 @@ from search.optuna_attributes import (
     put_user_attributes,
     trials_with_notes,
 )
+from search.store_files import StudyFiles
 from search.watching.blocks import Plot
 from search.watching.dashboard_parts import (
     get_note,

@@ -9,9 +9,8 @@ from dataclasses import replace
 
 from optuna.storages import BaseStorage, get_storage
 
-from search.optuna_storage import direct_storage
-from search.study import OpenStudy
-from search.summary import summarise
+from search.sampling.optuna_storage import direct_storage
+from search.selection.summary import summarise
 from search.watching.publish import publish_study, shows
 from storage import query
 from storage.engine import Store
@@ -30,15 +29,18 @@ _LAST_WAIT_S = 30.0
 
 
 @contextmanager
-def published(study: OpenStudy) -> Iterator[None]:
-    """Publish the study while the block runs, and when it ends. Never raises anything of its own."""
-    if not study.resolved.file.tracking.dashboard:
+def published(store: Store, name: str, *, shown: bool = True) -> Iterator[None]:
+    """Publish the study `name` while the block runs, and when it ends; does nothing unless it is `shown`.
+
+    Never raises anything of its own.
+    """
+    if not shown:
         yield
         return
-    store = replace(study.store, patience=0.0)  # no study waits for its page
+    store = replace(store, patience=0.0)  # no study waits for its page
     # Made here and not in the thread: it joins the pool of connections, which nobody may use meanwhile.
     storage = get_storage(direct_storage(store))
-    printer = _Printer(store, lambda: storage, lambda: [study.name], _SHARE)
+    printer = _Printer(store, lambda: storage, lambda: [name], _SHARE)
     with _at_work(printer):
         yield
         printer.once_more = True

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from search.text import duration
 from search.watching import study_sections, trial_sections
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from search.watching.view import StudyView
-from search.words import duration
 from storage import tables
 from storage.commands import command
 from storage.verdicts import Verdict

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from search.config.effects import idle_keys
 from search.config.layers import Layer, Override, Setting
-from search.export import DECISIVE
-from search.settings_text import settings_yaml
+from search.selection.export import DECISIVE
+from search.selection.settings_text import settings_yaml
 from search.watching.view import TrialView
 from trainer.text import printable
 

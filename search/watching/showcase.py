@@ -13,7 +13,7 @@ from optuna.storages._cached_storage import _CachedStorage
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from search.optuna_storage import direct_storage
+from search.sampling.optuna_storage import direct_storage
 from storage import query
 from storage.engine import Store
 from storage.errors import StudyUnknown

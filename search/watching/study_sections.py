@@ -4,13 +4,13 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from search.next_step import Habits, next_steps
-from search.references import FORECASTS, absent_rivals, rivals
-from search.summary import MeasuredFloor
+from search.record.references import FORECASTS, absent_rivals, rivals
+from search.selection.summary import MeasuredFloor
+from search.text import cell
 from search.watching.blocks import Block, Code, Paragraph, Table
+from search.watching.next_step import Habits, next_steps
 from search.watching.trial_sections import loss, skill
 from search.watching.view import StudyView
-from search.words import cell
 from storage.commands import command
 from storage.masking import masked_url
 from storage.verdicts import Verdict

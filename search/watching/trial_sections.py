@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from search.config.layers import Layer, Override, Setting
-from search.recording import best_folds
+from search.record.rows import best_folds
+from search.text import cell, duration, one_line, place, refused
 from search.watching.blocks import Paragraph, Table
-from search.words import cell, duration, one_line, place, refused
 from storage import tables
 from storage.verdicts import Verdict
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from search.config.layers import Layer, Setting, with_clamps
 from search.config.resolved import ResolvedStudy
+from search.config.safe_ranges import SafeRange
 from search.config.schema import SPACE
+from search.config.space import Dimension
+from search.config.stored_settings import resolve_from_store
 from search.errors import RequestError
-from search.recording import settings_from_rows
-from search.safety import SafeRange
-from search.sources import resolve_from_store
-from search.space import Dimension
-from search.summary import Summary, summarise
+from search.record.rows import settings_from_rows
+from search.selection.summary import Summary, summarise
 from storage import evaluations, query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict

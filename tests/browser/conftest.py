@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.pictures import pages, servers
-from search.optuna_attributes import put_of_study
-from search.optuna_storage import direct_storage
+from search.sampling.optuna_attributes import put_of_study
+from search.sampling.optuna_storage import direct_storage
 from search.watching import publish
 from search.watching.markdown import to_markdown
 from search.watching.sections import trial_note

@@ -1,6 +1,6 @@
 """The fast part of `benchmarks/chaos.py`: each kind of fault once, by real processes.
 
-Every exact moment is in tests/search/test_search_recovery.py, without processes.
+Every exact moment is in tests/search/workers/test_workers_recovery.py, without processes.
 """
 
 import shutil
@@ -113,4 +113,4 @@ def test_every_kind_of_fault_gets_its_share_and_at_least_one() -> None:
 
 def test_a_fault_that_the_product_has_outgrown_is_noticed() -> None:
     with pytest.raises(AttributeError, match="has no no_longer_there: the product has changed"):
-        arm(Moment("gone", "search.books:no_longer_there"), signal.SIGKILL)
+        arm(Moment("gone", "search.study.backend:no_longer_there"), signal.SIGKILL)

@@ -10,7 +10,7 @@ from benchmarks.chaos_faults.crew import context
 from benchmarks.chaos_faults.moments import FILES, SAVE
 from benchmarks.chaos_faults.victim import Moment, Order, obey
 from tests.search.conftest import Ballast, WriteStudy, _home, ballast, write_study
-from trainer.model_folder import load_model
+from trainer.inference.model_folder import load_model
 
 __all__ = ["_home", "ballast", "write_study"]
 

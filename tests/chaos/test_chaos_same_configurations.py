@@ -16,14 +16,14 @@ pytestmark = pytest.mark.slow
 WANTED = 6
 DEATHS = (
     (
-        Moment("in the middle of an epoch", "trainer.steps:_train_step", nth=30),
-        Moment("a trial is created, nothing is drawn", "search.asking:make_sampler"),
+        Moment("in the middle of an epoch", "trainer.training.steps:_train_step", nth=30),
+        Moment("a trial is created, nothing is drawn", "search.sampling.ask:make_sampler"),
     ),
     (
-        Moment("one of two parameters is drawn", "search.asking:suggest", "after"),
-        Moment("all is drawn, nothing is on record", "search.books:start"),
+        Moment("one of two parameters is drawn", "search.sampling.ask:suggest", "after"),
+        Moment("all is drawn, nothing is on record", "search.study.backend:start"),
     ),
-    (Moment("before the verdict is on record", "search.recording:finish_trial"),),
+    (Moment("before the verdict is on record", "search.record.rows:finish_trial"),),
 )
 """The workers that are killed one after the other, in each study: a configuration is tried three times."""
 

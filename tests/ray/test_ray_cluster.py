@@ -13,11 +13,11 @@ import torch
 from optuna.trial import TrialState
 from sqlalchemy import make_url
 
-from search import start
-from search.agreement import disagreements
-from search.optuna_storage import optuna_storage
-from search.ray_cluster import has_ray
+from search import child_process
+from search.sampling.optuna_storage import optuna_storage
 from search.verdict import SIGNAL, WORKER_DIED
+from search.workers.consistency import disagreements
+from search.workers.ray_cluster import has_ray
 from storage import query, tables, workers
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
@@ -46,8 +46,8 @@ def store(store_url: str) -> Iterator[Store]:
 def ballast_run(study: Path, store: Store, *options: str) -> Iterator[Process]:
     """`ballast run --engine ray` in a process of its own."""
     process = subprocess.Popen(
-        start.command("run", str(study), "--engine", "ray", "--json", *options),
-        env=start.environment(BALLAST_STORE=store.url),
+        child_process.command("run", str(study), "--engine", "ray", "--json", *options),
+        env=child_process.environment(BALLAST_STORE=store.url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from search import ray_cluster
 from search.errors import RequestError
-from search.ray_cluster import Demand, places, require_answer, require_hidden_passwords, require_reach
+from search.workers import ray_cluster
+from search.workers.ray_cluster import Demand, places, require_answer, require_hidden_passwords, require_reach
 from tests.search.conftest import Ballast, WriteStudy
 
 HERE = socket.gethostname()

@@ -15,10 +15,10 @@ import pytest
 
 from search.cli.main import main
 from search.config.resolve import resolve
-from search.data import load
-from search.progress import Silence
-from search.runner import RunEnd, run
-from search.study import OpenStudy, open_study
+from search.data.study_data import load
+from search.study.studies import OpenStudy, open_study
+from search.workers.loop import RunEnd, run
+from search.workers.progress import Silence
 from storage import evaluations, query, tables
 from storage.engine import Store, open_store
 
@@ -182,7 +182,7 @@ def write_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteStudy:
         **changes: Any,
     ) -> Path:
         if leak and not audited:
-            monkeypatch.setattr("trainer.data.audit.leak_findings", lambda *args, **kwargs: [])
+            monkeypatch.setattr("trainer.audit.audit.leak_findings", lambda *args, **kwargs: [])
         path = tmp_path / file
         table = leaky(rows) if leak else prices(rows, seed)
         table.to_csv(path.parent / ("leaky.csv" if leak else "prices.csv"), index=False)

@@ -18,4 +18,4 @@ def test_the_product_has_what_a_moment_waits_for(moment: Moment) -> None:
 
 def test_a_moment_that_the_product_has_outgrown_is_refused() -> None:
     with pytest.raises(AttributeError, match="has no _train_step"):
-        place(Moment("gone", "trainer.loop:_train_step"))
+        place(Moment("gone", "trainer.training.loop:_train_step"))

@@ -7,7 +7,7 @@ import pytest
 
 from search.verdict import OVERRIDE_NOT_APPLIED, judge, not_applied
 from storage.verdicts import Verdict
-from trainer.result import (
+from trainer.training.result import (
     Action,
     EpochReport,
     Finding,

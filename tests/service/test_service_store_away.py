@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from benchmarks.postgres import PostgresServer, execute
-from search.agreement import disagreements
+from search.workers.consistency import disagreements
 from storage import query, workers
 from storage.check import check
 from storage.engine import Store, open_store

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from optuna.trial import TrialState
 
-from search.agreement import disagreements
+from search.workers.consistency import disagreements
 from storage import query, workers
 from storage.check import check
 from storage.engine import Store, open_store

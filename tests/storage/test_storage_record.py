@@ -465,7 +465,7 @@ def test_facts_are_set_beside_those_that_are_there(store: Store, volatility: str
 def test_the_rows_of_an_epoch_and_a_finding_are_those_that_the_trainer_reports() -> None:
     from dataclasses import fields
 
-    from trainer import result
+    from trainer.training import result
 
     epoch = {field.name for field in fields(result.EpochReport)} | {"study", "trial"}
     finding = {field.name for field in fields(result.Finding)} - {"intervention"}

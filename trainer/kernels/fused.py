@@ -12,7 +12,7 @@ from trainer.kernels import compiled
 from trainer.kernels.kernel import Pass
 from trainer.kernels.ready import make_ready
 from trainer.kernels.workspace import Workspace, workspace
-from trainer.model import GRUForecaster, flat_copy
+from trainer.models.network import GRUForecaster, flat_copy
 
 _FORECAST_ROWS = 128
 """Windows that are forecast at a time: what they need stays in the processor's cache."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trainer.config import KernelName, TrialConfig
 from trainer.errors import TrainerError
-from trainer.model import GRUForecaster
+from trainer.models.network import GRUForecaster
 
 
 class Pass(NamedTuple):

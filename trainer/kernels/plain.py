@@ -10,7 +10,7 @@ from torch.nn.functional import mse_loss
 
 from trainer.config import KernelName, TrialConfig
 from trainer.kernels.kernel import Pass
-from trainer.model import GRUForecaster
+from trainer.models.network import GRUForecaster
 
 
 class TorchKernel:

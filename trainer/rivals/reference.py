@@ -9,7 +9,7 @@ from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 from trainer.rivals.known import forecast, known_rows, known_terms
 from trainer.rivals.naive import baseline_losses
-from trainer.skill import best_baseline
+from trainer.rivals.skill import best_baseline
 
 
 def reference_loss(data: Dataset, leading: Collection[str]) -> float:

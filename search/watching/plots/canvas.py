@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from search.words import COLOURS, cell
+from search.text import COLOURS, cell
 from storage import tables
 from storage.verdicts import Verdict
 

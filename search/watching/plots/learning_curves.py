@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from search.text import COLOURS
 from search.watching.blocks import Plot
 from search.watching.plots.canvas import (
     Json,
@@ -17,7 +18,6 @@ from search.watching.plots.canvas import (
     word,
 )
 from search.watching.view import StudyView
-from search.words import COLOURS
 from storage import tables
 from storage.verdicts import Verdict
 

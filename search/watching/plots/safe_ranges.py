@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.space import Choices
+from search.config.space import Choices
+from search.text import cell
 from search.watching.blocks import Plot
 from search.watching.plots.canvas import GREY, Json, is_number, label, layout, number
 from search.watching.plots.scales import told, values_of
 from search.watching.view import Searched, StudyView
-from search.words import cell
 from storage import tables
 
 _BARS = {"asked for": "#a8b3c2", "safe": "#a9c46c", "in force": "#7b84d6"}

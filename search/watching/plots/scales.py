@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from search.space import Choices, Dimension
+from search.config.space import Choices, Dimension
 from search.watching.plots.canvas import is_number, label
 from search.watching.view import Searched
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from statistics import quantiles
 
+from search.text import COLOURS
 from search.watching.blocks import Plot
 from search.watching.plots.canvas import (
     Json,
@@ -18,10 +19,9 @@ from search.watching.plots.canvas import (
     thinned,
 )
 from search.watching.view import StudyView
-from search.words import COLOURS
 from storage import tables
 from storage.verdicts import Verdict
-from trainer.skill import noise_floor
+from trainer.rivals.skill import noise_floor
 
 _MOST_STEPS = 200
 """Points of the noise floor's line: it grows slowly."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from search import attendance
-from search.cli.failures import explain_failure
+from search.failures import explain_failure
+from search.study import liveness as attendance
 from storage import query
 from storage.engine import open_store
 

@@ -7,9 +7,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search import books, objective
-from search.optuna_storage import has_optuna_tables, optuna_storage
-from search.worker import is_dead
+from search.process_identity import is_dead
+from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
+from search.study import backend as books
+from search.workers import objective
 from storage import query
 from storage.engine import open_store
 from storage.verdicts import Verdict
@@ -67,7 +68,9 @@ def test_db_check_leaves_the_trials_of_living_workers_alone(
         patched.setattr(objective, "_judged", _die)
         with pytest.raises(Killed):
             launch(path)
-    monkeypatch.setattr("search.agreement.this_worker", lambda: "somebody:1:1")  # this process still lives
+    monkeypatch.setattr(
+        "search.workers.consistency.this_worker", lambda: "somebody:1:1"
+    )  # this process still lives
     checked = ballast("db", "check")
     assert checked.code == 1
     assert "is running since" in checked.out
@@ -152,12 +155,12 @@ def test_a_worker_of_another_machine_is_watched_and_its_trial_settled(
     path = write_study(study={"trials": 1})
     with monkeypatch.context() as patched:
         patched.setattr(objective, "_judged", _die)
-        patched.setattr("search.runner.this_worker", lambda: "elsewhere:1:1")
+        patched.setattr("search.workers.loop.this_worker", lambda: "elsewhere:1:1")
         with pytest.raises(Killed):
             launch(path)
     told = ballast("db", "check")
     assert "if that process is gone, run: ballast db check --wait" in told.out
-    monkeypatch.setattr("search.agreement.LOST_S", 0.1)
+    monkeypatch.setattr("search.workers.consistency.LOST_S", 0.1)
     settled = ballast("db", "check", "--wait")
     assert settled.code == 0, settled.out
     assert "trial 0 of 'small': its worker is gone; it has been brought to an end" in settled.out

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainer.batches import Batch
-from trainer.guard import StepSignals
-from trainer.learner import Learner
+from trainer.training.batches import Batch
+from trainer.training.guard import StepSignals
+from trainer.training.learner import Learner
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, WriteStudy

@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.chaos_faults.victim import Moment, arm
 from search.errors import RequestError
-from search.saving import require_room
+from search.selection.saving import require_room
 from search.writing import write_whole
 from trainer.atomic_files import write_folder
 from trainer.errors import ModelFolderError

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from search.config.resolve import resolve
-from search.data import load, most_epochs
+from search.data.study_data import load, most_epochs
 from storage.masking import masked
+from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.audit import audit
 from trainer.data.source import read_table
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ballast as public
-from search import start
+from search import child_process
 
 if TYPE_CHECKING:
     from tests.search.conftest import WriteStudy
@@ -122,7 +122,7 @@ def test_workers_and_the_sender_to_mlflow_do_not_see_the_current_folder(
 
 def test_a_checkout_that_is_not_installed_starts_its_own_packages() -> None:
     script = "import search, trainer.errors, storage; print(search.__file__)"
-    environment = start.environment(PYTHONSTARTUP="")
+    environment = child_process.environment(PYTHONSTARTUP="")
     done = subprocess.run(
         [sys.executable, "-P", "-c", script], env=environment, capture_output=True, text=True, check=True
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.cli.failures import explain_failure
-from search.cli.memory import shortage
+from search.failures import explain_failure
+from search.memory import shortage
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, WriteStudy

@@ -31,7 +31,7 @@ from search.cli.stack import answer, find_setting
 from search.cli.styles import VERDICT_STYLE, plain
 from search.config.layers import Layer, Override, Setting
 from search.errors import RequestError
-from search.words import COLOURS
+from search.text import COLOURS
 from storage import query, record
 from storage.engine import Store, open_store
 from storage.tables import Artifact, DataFingerprint, Study, Trial
@@ -338,7 +338,7 @@ def test_a_watch_shows_a_trial_as_it_ends_and_ends_with_the_study(store: Store) 
 def test_a_watch_ends_with_a_study_that_nobody_is_at_work_on(
     store: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.desertion.ALONE_S", 0.0)
+    monkeypatch.setattr("search.study.stalls.ALONE_S", 0.0)
     add_study(store, wanted=3)
     add_trial(store, 0)
     add_trial(store, 1, None)  # of a worker that was killed, and has no place any more
@@ -424,12 +424,12 @@ def test_a_watch_reads_what_is_new_and_misses_none_that_came_late(
 
 LIVE = """
 import logging, sys, time
-from search.cli.live import LiveView
+from search.cli.live_view import LiveView
 from search.cli.show import console
-from search.progress import TrialEnd
+from search.workers.progress import TrialEnd
 from search.verdict import Judgement
 from storage.verdicts import Verdict
-from trainer.result import EpochReport
+from trainer.training.result import EpochReport
 from datetime import datetime, UTC
 logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
 report = EpochReport(epoch=2, train_loss=.9, validation_loss=.4712, skill=.1412, learning_rate=.00013,

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.choice import best_trials
 from search.cli.styles import ending
 from search.errors import AnswerIsNo
+from search.selection.choice import best_trials
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:

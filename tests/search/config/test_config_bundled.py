@@ -9,11 +9,11 @@ import pytest
 from search.config.leaves import leaf_values
 from search.config.reader import Node, mapping, plain, read_source
 from search.config.resolve import resolve
+from search.config.safe_ranges import read_policy
 from search.config.schema import LEAVES, TRIAL_LEAVES
 from search.config.shipped import CONFIGS
 from search.config.tree import flatten
 from search.errors import Place
-from search.safety import read_policy
 
 STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))
 

@@ -15,7 +15,7 @@ from search.config.resolve import resolve, resolve_recorded
 from search.config.resolved import ResolvedStudy
 from search.config.schema import LEAVES
 from search.errors import ConfigError
-from search.recording import without_password
+from search.record.rows import without_password
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from search.config.resolve import resolve, resolve_recorded
 from search.config.resolved import ResolvedStudy
 from search.config.shipped import CONFIGS
 from search.errors import ConfigError
-from search.recording import without_password
+from search.record.rows import without_password
 
 Resolve = Callable[..., ResolvedStudy]
 

@@ -9,8 +9,8 @@ import pytest
 from search.config.layers import Layer, Setting, setting_to_json
 from search.config.resolve import resolve
 from search.config.resolved import ResolvedStudy
+from search.config.space import Choices, FloatRange
 from search.errors import ConfigError, RequestError
-from search.space import Choices, FloatRange
 
 Resolve = Callable[..., ResolvedStudy]
 Refuse = Callable[..., list[str]]

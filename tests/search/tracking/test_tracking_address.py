@@ -9,7 +9,7 @@ import pytest
 
 from search.config.resolve import resolve, resolve_recorded
 from search.errors import RequestError
-from search.recording import without_password
+from search.record.rows import without_password
 from search.tracking.address import VARIABLE, checked, of_study, tracked_at
 from search.tracking.connection import surroundings
 from storage.engine import Store

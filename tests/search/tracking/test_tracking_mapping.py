@@ -11,7 +11,7 @@ import yaml
 
 from search.config.layers import Layer, Override
 from search.config.resolve import resolve
-from search.summary import MEASURED_FLOOR, summarise
+from search.selection.summary import MEASURED_FLOOR, summarise
 from search.tracking import mapping
 from search.watching.settings_file import trial_yaml
 from search.watching.view import TrialView

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from search.config.resolve import resolve
-from search.data import load
-from search.rerun import rerun
+from search.data.study_data import load
+from search.selection.rerun import rerun
 from storage import query
 from storage.engine import Store
-from trainer.model import GRUForecaster
-from trainer.serving import windows
+from trainer.inference.serving import windows
+from trainer.models.network import GRUForecaster
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

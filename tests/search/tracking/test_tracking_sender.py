@@ -180,7 +180,9 @@ def test_a_running_trial_is_told_epoch_by_epoch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The trial is sent in the middle of its training, from inside the study's own process."""
-    monkeypatch.setattr("search.objective._FLUSH_S", 0.0)  # a short trial's epochs go to the store at its end
+    monkeypatch.setattr(
+        "search.workers.objective._FLUSH_S", 0.0
+    )  # a short trial's epochs go to the store at its end
     seen: list[tuple[str, str, int]] = []
 
     def look() -> bool:

@@ -13,19 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.safety import SafeRange
-from search.space import Choices, Dimension, FloatRange, IntRange
-from search.summary import Summary
+from search.config.safe_ranges import SafeRange
+from search.config.space import Choices, Dimension, FloatRange, IntRange
+from search.selection.summary import Summary
+from search.text import COLOURS
 from search.watching.blocks import Plot
 from search.watching.figures import figures
 from search.watching.plots.canvas import MOST_POINTS, thinned
 from search.watching.plots.course import course
 from search.watching.plots.scales import cut_away, short_names
 from search.watching.view import MOST_CURVES, Searched, StudyView, drawn_trials, study_view
-from search.words import COLOURS
 from storage import tables
 from storage.verdicts import Verdict
-from trainer.skill import noise_floor
+from trainer.rivals.skill import noise_floor
 
 if TYPE_CHECKING:
     from tests.search.conftest import Launch, WriteStudy

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from search.text import COLOURS, cell, one_line
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from search.watching.html import to_html
-from search.words import COLOURS, cell, one_line
 from storage.verdicts import Verdict
 
 EVIL = (

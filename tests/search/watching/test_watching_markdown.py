@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from search.text import cell, one_line
 from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
 from search.watching.markdown import to_markdown
-from search.words import cell, one_line
 from storage.verdicts import Verdict
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])

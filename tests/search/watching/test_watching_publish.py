@@ -15,10 +15,10 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
-from search.artifacts import artifact_folder
 from search.cli.main import main
 from search.config.resolve import resolve
-from search.optuna_storage import optuna_storage
+from search.record.artifacts import artifact_folder
+from search.sampling.optuna_storage import optuna_storage
 from search.watching import publish
 from search.watching.blocks import Plot
 from search.watching.figures import figures
@@ -87,7 +87,7 @@ def test_the_record_knows_the_files_and_they_are_what_it_says(
 
 def test_a_study_that_is_not_to_be_shown_leaves_nothing(write_study: "WriteStudy", launch: "Launch") -> None:
     run = launch(write_study())
-    with published(run.study):
+    with published(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
         pass
     assert attributes(run) == {}
     assert not artifact_folder(run.study.files).exists()
@@ -97,7 +97,7 @@ def test_the_page_of_a_study_has_its_note_plots_and_metric_name(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     run = launch(write_study(**SHOWN))
-    with published(run.study):
+    with published(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
         pass
     assert run.study.optuna.metric_names == [VALUE_NAME]
     note = get_note(run.study.optuna)
@@ -171,7 +171,7 @@ def test_a_note_that_fails_hurts_no_trial_and_is_told_once(
 ) -> None:
     caplog.set_level(logging.WARNING, "ballast")
     run = launch(write_study(**SHOWN))
-    with published(run.study):
+    with published(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
         pass
     assert [trial.verdict for trial in run.trials] == [Verdict.ACCEPTED] * 2
     assert [trial.state for trial in run.study.optuna.get_trials()] == [TrialState.COMPLETE] * 2
@@ -188,7 +188,7 @@ def test_a_full_disk_costs_the_files_of_a_trial_and_nothing_else(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("search.artifacts.ArtifactFolder.write", full)
+    monkeypatch.setattr("search.record.artifacts.ArtifactFolder.write", full)
     run = launch(write_study(**SHOWN), "study.trials=1")
     assert run.trials[0].verdict is Verdict.ACCEPTED
     assert run.study.optuna.get_trials()[0].state is TrialState.COMPLETE

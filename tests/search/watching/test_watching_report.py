@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import make_url
 
 from search.config.resolve import resolve
-from search.data import load
-from search.study import open_study
+from search.data.study_data import load
+from search.study.studies import open_study
 from search.watching.blocks import Heading, Paragraph, Plot, Table
 from search.watching.report import MOST_TRIALS, listed_trials, report
 from search.watching.view import study_view

@@ -10,9 +10,9 @@ import pytest
 
 from search.config.layers import Layer, Override, Setting
 from search.config.resolve import resolve
-from search.data import load
-from search.study import open_study
-from search.summary import MEASURED_FLOOR
+from search.data.study_data import load
+from search.selection.summary import MEASURED_FLOOR
+from search.study.studies import open_study
 from search.watching import study_sections, trial_sections
 from search.watching.blocks import Block, Code, Paragraph, Table
 from search.watching.markdown import to_markdown

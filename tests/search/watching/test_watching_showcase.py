@@ -10,14 +10,14 @@ import pytest
 from optuna.trial import TrialState
 
 from benchmarks.throughput.study import NAME, Subject, fill_ballast
-from search.artifacts import artifact_folder
 from search.config.resolve import resolve
-from search.dashboard import application
-from search.data import load
+from search.data.study_data import load
 from search.errors import RequestError
-from search.optuna_attributes import put_of_study
-from search.optuna_storage import optuna_storage
+from search.record.artifacts import artifact_folder
+from search.sampling.optuna_attributes import put_of_study
+from search.sampling.optuna_storage import optuna_storage
 from search.watching import answers
+from search.watching.dashboard import application
 from search.watching.figures import PLOTS
 from search.watching.publish import publish_study
 from search.watching.request_checks import read_only

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.audit import audit
 from trainer.data.constancy import is_constant
+from trainer.data.ranges import look_at
 from trainer.data.source import Table, read_table
 from trainer.data.windows import prepare_folds
 from trainer.errors import ColumnError
-from trainer.ranges import look_at
 from trainer.rivals.ridge import ridge
 
 Settings = Callable[..., DataConfig]

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from trainer.audit.audit import audit
+from trainer.audit.check_split import overlap_findings
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.audit import audit
-from trainer.data.check_split import overlap_findings
 from trainer.data.features import build_series
 from trainer.data.source import Table
 from trainer.data.split import SplitRows, check_counts, cut_folds

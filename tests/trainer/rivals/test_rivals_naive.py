@@ -16,7 +16,7 @@ from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare
 from trainer.errors import DataError
 from trainer.rivals.naive import baseline_forecasts, baseline_losses
-from trainer.skill import Baseline, best_baseline, noise_floor, skill, skill_ceiling
+from trainer.rivals.skill import Baseline, best_baseline, noise_floor, skill, skill_ceiling
 
 Floats = npt.NDArray[np.float64]
 

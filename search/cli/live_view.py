@@ -1,0 +1,136 @@
+"""The view of a run on a terminal, redrawn in place while trials run."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from search.cli.grid import Cell, facts, grid
+from search.cli.screen import drawing
+from search.cli.standing import RUNNING, epoch_of, signals, told_best
+from search.cli.styles import count_cells, ending
+from search.workers.progress import Tally, TrialEnd
+from storage import tables
+from storage.verdicts import Verdict
+from trainer.training.result import EpochReport
+
+_EVENTS = 4
+"""How many of the trials that ended last are told of."""
+_FRAME = 8 + _EVENTS
+"""Lines of the live view beside those of the running trials, roughly."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    epochs: int
+    last: EpochReport | None = None
+
+
+class LiveView:
+    """Trials done, verdicts, best, pace, running trials and what happened last, redrawn in place.
+
+    A thread draws while another tells what happens: what is looped over is replaced, never changed.
+    `floor` is the noise floor after so many epochs of this run.
+    """
+
+    def __init__(self, console: Console, floor: Callable[[int], float]) -> None:
+        self._console, self._floor = console, floor
+        self._tally = Tally({}, None, 0)
+        self._running: dict[int, _Running] = {}
+        self._events: tuple[Text, ...] = ()
+        self._stopping = False
+        self._bar = Progress(
+            TextColumn("trials"),
+            BarColumn(style="dim", complete_style="none", finished_style="none"),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            console=console,
+            auto_refresh=False,
+        )
+        self._task = self._bar.add_task("trials", total=0)
+        self._open = ExitStack()
+
+    def __enter__(self) -> "LiveView":
+        self._open.enter_context(drawing(self._console, self._draw, per_second=4))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._running = {}
+        self._events = ()
+        self._stopping = False
+        self._open.close()
+
+    def stopping(self) -> None:
+        """Somebody asked for the end. Fit for a signal handler: it takes no lock and writes nothing."""
+        self._stopping = True
+
+    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
+        """Start where the study stands."""
+        self._tally = Tally(verdicts, best, wanted)
+        self._bar.update(self._task, completed=self._tally.done, total=wanted)
+
+    def trial_began(self, number: int, epochs: int) -> None:
+        """Show the trial."""
+        self._running = {**self._running, number: _Running(epochs)}
+
+    def epoch_passed(self, number: int, report: EpochReport) -> None:
+        """Show its epoch."""
+        self._tally.looks += 1
+        self._running = {**self._running, number: _Running(self._running[number].epochs, report)}
+
+    def trial_ended(self, end: TrialEnd) -> None:
+        """Count it."""
+        self._tally.add(end)
+        self._bar.update(self._task, completed=self._tally.done)
+        self._running = {number: row for number, row in self._running.items() if number != end.number}
+        judgement = end.judgement
+        told = ending(end.number, judgement.verdict, end.value, end.skill, judgement.message)
+        self._events = (*self._events, told)[-_EVENTS:]
+
+    def _draw(self) -> RenderableType:
+        tally = self._tally
+        known: list[tuple[str, Cell]] = [
+            ("verdicts", count_cells(tally.verdicts)),
+            ("best", self._best()),
+            ("pace", tally.pace() or "–"),
+        ]
+        parts: list[RenderableType] = [self._bar, facts(known)]
+        running = self._running
+        shown = dict(list(running.items())[: max(1, self._console.height - _FRAME)])
+        if running:
+            parts += [Text(""), _table(shown)]
+        if len(running) > len(shown):
+            parts.append(Text(f"and {len(running) - len(shown)} more are running", style="dim"))
+        if events := self._events:
+            parts += [Text(""), *events]
+        if self._stopping:
+            parts.append(
+                Text("stopping: the running trials end and will be tried again; Ctrl-C to stop at once")
+            )
+        return Group(*parts)
+
+    def _best(self) -> str:
+        best = self._tally.best
+        if best is None:
+            return "none yet"
+        if best.skill is None:
+            return told_best(best)
+        floor = self._floor(self._tally.looks)
+        shown = "above" if best.skill > floor else "not above"
+        return f"{told_best(best)}, {shown} noise floor {floor:.4f}"
+
+
+def _table(running: Mapping[int, _Running]) -> RenderableType:
+    return grid(
+        RUNNING,
+        (
+            (
+                str(number),
+                epoch_of(0 if row.last is None else row.last.epoch + 1, row.epochs),
+                *signals(row.last),
+            )
+            for number, row in running.items()
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The table of a study, prepared once and shared by its workers."""

@@ -1,0 +1,272 @@
+"""The data of a study: read, audited and prepared by whoever begins it or goes on with it.
+
+A worker that joins takes the folds from the file that a process of its machine has kept, and the audit from
+the record, where both are of the very bytes that the table has now; else it does all of it again.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+from search.config.resolved import ResolvedStudy
+from search.config.space import Choices, Dimension
+from search.data import prepared_folds as prepared
+from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
+from search.store_files import StudyFiles, key_of
+from storage import tables
+from trainer.audit.audit import audit
+from trainer.audit.findings import Audit, AuditFinding
+from trainer.audit.worked_row import both_readings
+from trainer.config import DataConfig
+from trainer.data.features import build_series, stands_alone
+from trainer.data.source import Table, read_table, sha256_of
+from trainer.data.windows import Dataset, prepare_folds
+from trainer.errors import DataError, TrainerError
+from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.rivals import Rivals, rival_losses, rivals_of_folds
+from trainer.rivals.skill import Baseline, best_baseline
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """What all trials of a study share. Losses are means over folds, of the standardised target."""
+
+    sha256: str
+    """Of the table's bytes."""
+    read: Callable[[], Table] = field(repr=False)
+    audit: Audit
+    baselines: Mapping[str, float]
+    baseline: Baseline
+    ceiling: float
+    """Skill over the baseline above which a trial is suspicious."""
+    base: tuple[Dataset, ...]
+    """The folds of the trial that needs most rows."""
+    _prepared: dict[str, tuple[Dataset, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def table(self) -> Table:
+        """As it was audited; read when it is first asked for. Raises as `read_table`, and StudyChanged."""
+        return self.read()
+
+    def folds(self, config: DataConfig) -> tuple[Dataset, ...]:
+        """The data of each fold for this configuration; trials that search the data section differ in it."""
+        key = config.model_dump_json()
+        if key not in self._prepared:
+            self._prepared[key] = prepare_folds(config, self.table)
+        return self._prepared[key]
+
+    @cached_property
+    def rivals(self) -> Sequence[Rivals]:
+        """What rivals forecast for the validation rows of each fold; fitted when first asked for."""
+        return rivals_of_folds(self.base)
+
+    def facts(self) -> dict[str, Any]:
+        """What the record keeps of it. Fits the rivals, which takes seconds."""
+        base, rivals = self.base[-1], rival_losses(self.base, self.rivals)
+        strongest = rivals.strongest
+        return {
+            "kind": base.kind,
+            "horizon": base.horizon,
+            "folds": len(self.base),
+            "rows": self.audit.rows,
+            "baselines": dict(self.baselines),
+            "baseline": {"name": self.baseline.name, "loss": self.baseline.loss},
+            "rivals": dict(rivals.losses),
+            "strongest_rival": None
+            if strongest is None
+            else {"name": strongest, "loss": rivals.losses[strongest]},
+            "rivals_absent": dict(rivals.absent),
+            "skill_ceiling": self.ceiling,
+            "feature_clipped": dict(base.feature_clipped),
+            "target_clipped": base.target_clipped,
+            "sha256": base.sha256,
+            "audit": [vars(finding) for finding in self.audit.findings],
+        }
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in the data of a study; `refusals` are why trials cannot be run on them."""
+
+    table: Table | None
+    """None where it could not be read."""
+    audit: Audit | None
+    refusals: tuple[BallastError | TrainerError, ...]
+    _config: DataConfig = field(repr=False)
+
+    def require(self) -> StudyData:
+        """The data; raises the first refusal."""
+        if self.refusals:
+            raise self.refusals[0]
+        return self.data()
+
+    def data(self) -> StudyData:
+        """What trials share, of data that are not refused."""
+        table, found = self.table, self.audit
+        assert table is not None, "it was read"
+        assert found is not None, "it was audited"
+        assert found.ceiling is not None, "else the audit has an error"
+        baselines = mean_baseline_losses(found.folds)
+        return StudyData(
+            sha256=table.sha256,
+            read=lambda: table,
+            audit=found,
+            baselines=baselines,
+            baseline=best_baseline(baselines),
+            ceiling=found.ceiling,
+            base=found.folds,
+            _prepared={self._config.model_dump_json(): found.folds},
+        )
+
+
+def inspect(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> Inspection:
+    """Read and audit, `deep` with the refits that take longer; refuse as `load` does.
+
+    Raises nothing: what is wrong is returned, as far as the table could be read.
+    """
+    config = _most_demanding(resolved)
+    refusals: list[BallastError | TrainerError] = []
+    table = found = None
+    try:
+        _require_the_same_rows(resolved)
+    except RequestError as error:
+        refusals.append(error)
+    try:
+        table = read_table(config, folder=resolved.folder)
+        _require_meaning(resolved, table)
+    except (RequestError, DataError) as error:
+        return Inspection(table, None, (*refusals, error), config)
+    ceiling = _exported_ceiling(resolved)
+    found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling)
+    if not found.ok(strict) or not found.folds:
+        refusals.append(AnswerIsNo(blocked(found, strict)))
+    if found.folds:
+        try:
+            _require_a_full_batch(resolved, found.folds)
+        except RequestError as error:
+            refusals.append(error)
+    return Inspection(table, found, tuple(refusals), config)
+
+
+def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
+    """Read, audit and prepare. Raises RequestError where trials would be judged by different rows or a batch
+    cannot be filled, DataError for a table that cannot be read, and AnswerIsNo with all blocking findings.
+    """
+    return inspect(resolved, strict=strict).require()
+
+
+def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
+    """The ceiling that an exported file was made under: its rerun is judged alike. None for other files."""
+    ceiling = resolved.provenance.get("skill_ceiling")
+    return float(ceiling) if isinstance(ceiling, int | float) and 0 < ceiling < math.inf else None
+
+
+def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles, key: bytes | None) -> None:
+    """Let workers of this machine that join the study have its folds; `data` is what `load` returned, `key`
+    the study's: without one each worker prepares them for itself.
+    """
+    if key is not None:
+        identity = prepared.identity_of(_most_demanding(resolved), data.sha256)
+        prepared.keep(files.prepared(identity), identity, data.base, key)
+
+
+def recall(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
+    """What `load` would return for a study on record, without its work: its audit is on record, its folds are
+    kept. None where they are not, or where the table is not the one that was audited.
+    """
+    key = key_of(recorded.facts)
+    config = _most_demanding(resolved)
+    sha256 = sha256_of(config, folder=resolved.folder)
+    if key is None or sha256 != recorded.fingerprints["content"]:
+        return None
+    identity = prepared.identity_of(config, sha256)
+    folds = prepared.recall(files.prepared(identity), identity, key)
+    if folds is None:
+        return None
+    facts = recorded.facts
+    findings = tuple(AuditFinding(**finding) for finding in facts["audit"])
+    return StudyData(
+        sha256=sha256,
+        read=cache(lambda: _read_again(resolved, config, sha256)),
+        audit=Audit(findings, facts["rows"], folds),
+        baselines=facts["baselines"],
+        baseline=Baseline(**facts["baseline"]),
+        ceiling=facts["skill_ceiling"],
+        base=folds,
+        _prepared={config.model_dump_json(): folds},
+    )
+
+
+def _read_again(resolved: ResolvedStudy, config: DataConfig, sha256: str) -> Table:
+    """The table, for trials that make other features of it; StudyChanged if it is another by now."""
+    table = read_table(config, folder=resolved.folder)
+    if table.sha256 != sha256:
+        raise StudyChanged(
+            f"{config.source} was changed while study {resolved.file.study.name!r} runs; restore the table "
+            "that the study was started with, and run it again"
+        )
+    return table
+
+
+def most_epochs(resolved: ResolvedStudy) -> int:
+    """Epochs of the longest trial that the study can have."""
+    return _largest(resolved.space.get("training.epochs"), resolved.trial_config.training.epochs)
+
+
+def _require_a_full_batch(resolved: ResolvedStudy, folds: Sequence[Dataset]) -> None:
+    """Raise RequestError for a batch that the training rows cannot fill: the size would not take effect."""
+    key, shortest = "models.gru.batch_size", min(folds, key=lambda data: len(data.train))
+    rows = len(shortest.train)
+    largest = _largest(resolved.space.get(key), resolved.trial_config.models.gru.batch_size)
+    if largest > rows:
+        origin = resolved.settings[key].origin
+        where = f" in {shortest.fold}" if shortest.fold else ""
+        raise RequestError(
+            f"{origin}: {key} goes up to {largest}, and there are {rows} training rows{where}; "
+            f"make it {rows} or less"
+        )
+
+
+def _require_the_same_rows(resolved: ResolvedStudy) -> None:
+    """Raise RequestError where trials would be judged by different rows: losses could not be compared."""
+    key = "data.seq_len"
+    if key in resolved.space and resolved.trial_config.data.split.method == "cpcv":
+        raise RequestError(
+            f"{resolved.settings[key].origin}: {key} is searched, and under data.split.method = cpcv the "
+            f"first rows to be forecast depend on it; fix it with --set {key}=22, or use another method"
+        )
+
+
+def _require_meaning(resolved: ResolvedStudy, table: Table) -> None:
+    """Raise RequestError where a new study does not say what a row of its raw target means."""
+    config = resolved.trial_config.data
+    target, key = config.target, "data.target.already_shifted"
+    if not stands_alone(target) or target.already_shifted is not None or resolved.is_older:
+        return
+    readings = both_readings(config, table, build_series(config, table))
+    raise RequestError(
+        f"{resolved.path}: {key} is missing, and the target is the column {target.column} as it is: "
+        f"{readings}; set {key} to true or false"
+    )
+
+
+def _largest(dimension: Dimension | None, fixed: int) -> int:
+    if dimension is None:
+        return fixed
+    return int(max(dimension.choices) if isinstance(dimension, Choices) else dimension.high)
+
+
+def _most_demanding(resolved: ResolvedStudy) -> DataConfig:
+    """The data section of the trial that needs most rows: with the longest window that is searched."""
+    config = resolved.trial_config.data
+    return config.model_copy(update={"seq_len": _largest(resolved.space.get("data.seq_len"), config.seq_len)})
+
+
+def blocked(found: Audit, strict: bool) -> str:
+    """The sentences that keep a study from running, one a line, and what to do."""
+    blocking = {"error", "warning"} if strict else {"error"}
+    sentences = [f"  {f.severity}: {f.message}" for f in found.findings if f.severity in blocking]
+    others = [f"  {f.severity}: {f.message}" for f in found.findings if f.severity not in {*blocking, "info"}]
+    return "\n".join(["the data audit found what must not be trained on:", *sentences, *others])

@@ -1,0 +1,65 @@
+"""Errors to a sentence and an exit code; what is not foreseen here is a bug and keeps its traceback."""
+
+import errno
+import sys
+
+from search.errors import AnswerIsNo, BallastError
+from search.memory import shortage
+from search.text import shortened
+from storage.errors import StoreError
+from storage.limits import descriptors_told
+from storage.masking import masked
+from trainer.errors import TrainerError
+from trainer.text import printable_lines
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_GONE = "Record does not exist."
+"""What Optuna's storage says of an id that is not in its tables."""
+
+
+def explain_failure(error: Exception) -> tuple[str | None, int]:
+    """The sentence for people, a line for each problem, and the exit code; None for what nobody foresaw."""
+    sentence, code = _explained(error)
+    if sentence is None:
+        return None, code
+    return "\n".join(map(shortened, printable_lines(sentence).split("\n"))), code
+
+
+def _explained(error: Exception) -> tuple[str | None, int]:
+    if isinstance(error, BallastError | StoreError | TrainerError):
+        # The place of a problem may be a `--set storage.url=…` with its password.
+        return masked(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
+    if isinstance(error, OSError) and (exhausted := descriptors_told(error.errno)) is not None:
+        return exhausted, 2
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
+        hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
+        return f"{error.filename or 'the output'}: {error.strerror}; {hint}", 2
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        # Python keeps a byte of the command line that is no UTF-8 as half of a surrogate pair.
+        return f"{error.object!r} holds what is not text; write it in UTF-8", 2
+    if (short := shortage(error)) is not None:
+        return short, 2
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from"):  # Path.resolve
+        return f"{error}: the link leads back to itself; name another file", 2
+    if isinstance(error, KeyError) and error.args == (_GONE,):
+        return (
+            "Optuna does not know this study or a trial of it any more: somebody has deleted it, at a "
+            "dashboard or in code; start another one: --name NAME"
+        ), 2
+    return _from_optuna(error), 2
+
+
+def _from_optuna(error: Exception) -> str | None:
+    """Optuna wraps the database's errors; ours say what to do about them."""
+    if "optuna" not in sys.modules:
+        return None
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from storage.failures import translate
+
+    if isinstance(error, StorageInternalError) and isinstance(error.__cause__, SQLAlchemyError):
+        return str(translate(error.__cause__, "Optuna's part of the store"))
+    if isinstance(error, SQLAlchemyError):
+        return str(translate(error, "Optuna's part of the store"))
+    return None

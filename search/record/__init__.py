@@ -1,0 +1,1 @@
+"""Maps trainer results to rows of the record, and rows to results."""

@@ -1,0 +1,193 @@
+"""Evaluations on record: who has scored what on which rows. Rows that were scored are no longer unseen."""
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from search.config.effects import idle_keys
+from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, read_as_before
+from search.record.rows import now
+from search.record.same_series import Shared, shared
+from search.record.scored_series import ScoredSeries, root_columns, scored_series
+from storage import evaluations, tables
+from storage.engine import Store
+from trainer.config import DataConfig
+from trainer.data.source import Table
+from trainer.data.windows import Dataset
+
+Kind = Literal["verify", "train"]
+"""Which command printed a score."""
+
+UNKNOWABLE = (
+    "Not on record, and not known: what was scored elsewhere on these rows, in another store, in a notebook, "
+    "or with the forecasts of ballast predict"
+)
+_DECIDES_NOTHING = DECIDES_NO_VALUE | {"data.source"}
+"""The path of the table is relative to the file that it stands in."""
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Rows that are scored: the series that they are from, and what identified it before series were kept.
+
+    `last_time` is that of the last target, which lies `horizon` rows behind the last row. Both are on the
+    clock of the source.
+    """
+
+    source: str
+    content: str
+    """SHA-256 (hex) of the table's bytes."""
+    target: str
+    """The columns that the target is made from."""
+    first_time: datetime
+    last_time: datetime
+    series: ScoredSeries = field(repr=False)
+
+    def shared_with(self, evaluation: tables.Evaluation) -> Shared | None:
+        """Which of these rows an evaluation scored; None for none.
+
+        Series are compared by their values. An evaluation on record without its series is compared by table,
+        target columns and times.
+        """
+        if evaluation.series is not None:
+            return shared(self.series, ScoredSeries.unpacked(evaluation.series))
+        same_table = evaluation.source == self.source or evaluation.content == self.content
+        if not same_table or evaluation.target != self.target:
+            return None
+        return self.within(evaluation.first_time, evaluation.last_time)
+
+    def within(self, first: datetime, last: datetime) -> Shared | None:
+        """Which of these rows lie in a span of time, if any do."""
+        begin, end = max(first, self.first_time), min(last, self.last_time)
+        if begin > end:
+            return None
+        times = self.series.times.astype("datetime64[ns]")
+        low, high = (np.datetime64(each.astimezone(UTC).replace(tzinfo=None), "ns") for each in (begin, end))
+        inside = (times >= low) & (times <= high)
+        return Shared(float(inside.mean()) if len(inside) else 0.0, begin, end)
+
+
+def unseen_rows(resolved: ResolvedStudy, config: DataConfig, data: Dataset, table: Table) -> ScoredRows:
+    """The test rows of a configuration, whose `data` were prepared from `table`."""
+    return _scored_rows(resolved, config, table, data.times[data.test])
+
+
+def validated_rows(
+    resolved: ResolvedStudy, config: DataConfig, folds: Sequence[Dataset], table: Table
+) -> ScoredRows:
+    """The validation rows of all folds, which were prepared from `table`."""
+    return _scored_rows(resolved, config, table, np.concatenate([d.times[d.validation] for d in folds]))
+
+
+def _scored_rows(
+    resolved: ResolvedStudy, config: DataConfig, table: Table, times: "np.ndarray[Any, Any]"
+) -> ScoredRows:
+    source = config.source
+    if not source.startswith("sample:"):
+        source = str((resolved.folder / source).resolve())
+    first, last = (int(row) for row in table.times.searchsorted([times.min(), times.max()]))
+    ends = (first, min(last + config.target.horizon, len(table.times) - 1))
+    begin, end = (table.moment(row) for row in ends)
+    columns = ", ".join(root_columns(config))
+    return ScoredRows(source, table.sha256, columns, begin, end, scored_series(config, table, first, last))
+
+
+def earlier_evaluations(store: Store, rows: ScoredRows) -> list[tables.Evaluation]:
+    """Those that scored some of these rows, oldest first."""
+    near = evaluations.near(store, rows.first_time, rows.last_time)
+    return [evaluation for evaluation in near if rows.shared_with(evaluation) is not None]
+
+
+def number_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> int:
+    """Which configuration an evaluation judges, counted from 1 among those of `taken` and itself.
+
+    The same configuration with the same seeds gives the same answer, and keeps its number. With other seeds
+    it is another chance to be lucky, and counts as another configuration does.
+    """
+    judged = _judged(evaluation)
+    return list(dict.fromkeys([*map(_judged, taken), judged])).index(judged) + 1
+
+
+def first_time_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> datetime:
+    """When the same configuration with the same seeds was evaluated first: nothing was chosen after that."""
+    same = [each.looked_at for each in taken if _judged(each) == _judged(evaluation)]
+    return min(same, default=evaluation.looked_at)
+
+
+def _judged(evaluation: tables.Evaluation) -> tuple[str, tuple[int, ...]]:
+    return evaluation.configuration, tuple(evaluation.seeds)
+
+
+def new_evaluation(
+    rows: ScoredRows,
+    *,
+    study: str,
+    trial: int | None,
+    configuration: str,
+    seeds: Sequence[int],
+    kind: Kind = "verify",
+) -> tables.Evaluation:
+    """The evaluation that is about to be made."""
+    return tables.Evaluation(
+        study=study,
+        trial=trial,
+        configuration=configuration,
+        source=rows.source,
+        content=rows.content,
+        target=rows.target,
+        first_time=rows.first_time,
+        last_time=rows.last_time,
+        looked_at=now(),
+        looked_by=this_user(),
+        seeds=list(seeds),
+        kind=kind,
+        series=rows.series.packed(),
+    )
+
+
+def decisive_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a trial, by key, that decide what is trained: without those that do nothing here."""
+    idle = _DECIDES_NOTHING | idle_keys(values)
+    return {key: value for key, value in read_as_before(values).items() if key not in idle}
+
+
+def digest_of(decisive: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of what is decisive: the same wherever the file of a configuration lies."""
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def this_user() -> str:
+    """`user@host`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
+    """One earlier evaluation, as `verify --json` tells it."""
+    return {
+        "at": evaluation.looked_at.isoformat(),
+        "by": evaluation.looked_by,
+        "kind": evaluation.kind,
+        "study": evaluation.study,
+        "trial": evaluation.trial,
+        "configuration": evaluation.configuration,
+        "seeds": len(evaluation.seeds),
+        "verdict": evaluation.verdict,
+    }
+
+
+def source_shown(source: str) -> str:
+    """The table as a sentence names it."""
+    return source if source.startswith("sample:") else Path(source).name

@@ -1,0 +1,151 @@
+"""The validation rows of a study and what its trials forecast for them: how they are kept and read again.
+
+Everything that says how far a result may be trusted is computed from these, without the data and without
+training anything again.
+"""
+
+import io
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from search.record.scored_series import ScoredSeries
+from storage import query, tables
+from storage.engine import Store
+from storage.failures import unpacking
+from trainer.data.windows import Dataset
+from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.rivals import Rivals, rival_losses
+
+Floats = npt.NDArray[np.float64]
+Forecasts = npt.NDArray[np.float32]
+
+_BASELINE = "baseline."
+_RIVAL = "rival."
+
+
+@dataclass(frozen=True)
+class ValidationRows:
+    """The validation rows of all folds laid end to end, n in all, each fold in time order.
+
+    Targets and forecasts are in units of the standardised target; `target * unit_std + unit_mean` is in the
+    target's own. Each fold has its own unit, as it is standardised by its own training rows.
+    """
+
+    times: npt.NDArray[np.datetime64]
+    folds: npt.NDArray[np.int64]
+    """Which fold a row belongs to, 0-based; a row that several hold out is there several times."""
+    target: Floats
+    baselines: Mapping[str, Floats]
+    """Naive forecasts (n,) by name."""
+    unit_mean: Floats
+    unit_std: Floats
+    baseline: str
+    """The best of the naive forecasts over all folds."""
+    horizon: int
+    kind: str
+    rivals: Mapping[str, Floats] = field(default_factory=dict)
+    """Forecasts (n,) of the rivals by name; empty in a study of before they were kept."""
+
+    @property
+    def baseline_losses(self) -> Floats:
+        """Squared errors (n,) of the best naive forecast."""
+        return self.losses(self.baselines[self.baseline])
+
+    def losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
+        """Squared errors of forecasts (…, n)."""
+        squared: Floats = (forecasts - self.target) ** 2
+        return squared
+
+    @cached_property
+    def _places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        _, places, counts = np.unique(self.times, return_inverse=True, return_counts=True)
+        return places, counts
+
+    def by_time(self, values: Floats) -> Floats:
+        """Values (n, …) of every row, as (m, …) of every time, ascending: of a row that several folds hold
+        out, their mean.
+        """
+        places, counts = self._places
+        sums = np.zeros((len(counts), *values.shape[1:]))
+        np.add.at(sums, places, values)
+        means: Floats = sums / counts.reshape(-1, *[1] * (values.ndim - 1))
+        return means
+
+
+def validation_rows(store: Store, study: str) -> ValidationRows | None:
+    """The validation rows of a study, None where it was started before they were kept; StudyUnknown."""
+    kept, facts = query.held_out(store, study), query.study(store, study).facts
+    if kept is None:
+        return None
+    with unpacking(f"the validation rows of study {study!r}"), np.load(io.BytesIO(kept.rows)) as arrays:
+        known = {name: arrays[name] for name in arrays.files}
+        baselines, rivals = (
+            {name.removeprefix(prefix): known.pop(name) for name in [*known] if name.startswith(prefix)}
+            for prefix in (_BASELINE, _RIVAL)
+        )
+        return ValidationRows(
+            **known,
+            baselines=baselines,
+            rivals=rivals,
+            baseline=facts["baseline"]["name"],
+            horizon=facts["horizon"],
+            kind=facts["kind"],
+        )
+
+
+def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
+    """Forecasts (n,) of the validation rows by trial, of every trial that passed an epoch."""
+    return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
+
+
+def held_out_row(
+    study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredSeries
+) -> tables.HeldOut:
+    """The validation rows of a study that starts, and the series that they are from; `rivals` are those of
+    each fold.
+    """
+    kept = rival_losses(folds, rivals).losses  # those that every fold has
+    naive = [baseline_forecasts(data, data.validation) for data in folds]
+    rows = [data.validation for data in folds]
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        "times": np.concatenate([data.times[part] for data, part in zip(folds, rows, strict=True)]),
+        "folds": np.repeat(np.arange(len(folds)), [len(part) for part in rows]),
+        "target": np.concatenate([d.target[part] for d, part in zip(folds, rows, strict=True)]).astype(float),
+        "unit_mean": np.repeat([data.scaler.target_mean for data in folds], [len(part) for part in rows]),
+        "unit_std": np.repeat([data.scaler.target_std for data in folds], [len(part) for part in rows]),
+        **{f"{_BASELINE}{name}": np.concatenate([each[name] for each in naive]) for name in naive[0]},
+        **{f"{_RIVAL}{name}": np.concatenate([each.forecasts[name] for each in rivals]) for name in kept},
+    }
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return tables.HeldOut(study=study, rows=file.getvalue(), series=series.packed())
+
+
+def forecast_rows(study: str, trial: int, told: Sequence[Forecasts]) -> list[tables.Forecast]:
+    """A trial's forecasts, of each fold; no row where it has none."""
+    if not told:
+        return []
+    return [tables.Forecast(study=study, trial=trial, forecasts=_packed(np.concatenate(told)))]
+
+
+def copied_forecasts(store: Store, source: tables.Trial, study: str, trial: int) -> list[tables.Forecast]:
+    """The forecasts of one trial, as those of another."""
+    kept = query.forecast(store, source.study, source.number)
+    return [] if kept is None else [tables.Forecast(study=study, trial=trial, forecasts=kept.forecasts)]
+
+
+def _packed(values: Forecasts) -> bytes:
+    """All first bytes, then all second ones: signs and exponents resemble each other, and pack better."""
+    return zlib.compress(values.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
+
+
+def _unpacked(packed: bytes) -> Forecasts:
+    with unpacking("a trial's forecasts on record"):
+        planes = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(4, -1)
+        values: Forecasts = np.ascontiguousarray(planes.T).view("<f4").ravel().astype(np.float32)
+        return values

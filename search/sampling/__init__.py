@@ -1,0 +1,1 @@
+"""Optuna: samplers, pruners, ask, tell, queue, stop rules, and the storage adapter."""

@@ -1,0 +1,116 @@
+"""The next trial, signed by the worker that asks for it before anybody could see it without an owner."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import BaseSampler, CmaEsSampler, TPESampler
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.config.schema import SamplerName, StudySection
+from search.config.space import Dimension, to_distributions
+from search.process_identity import WORKER
+from search.sampling.ordinals import first_of, is_retry, ordinal_of
+from search.sampling.queue import clamp_waiting, queued_params, suggest, waiting_trials
+from search.sampling.samplers import drawn_at_random, make_sampler
+from search.sampling.tell import quiet
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial whose parameters are all chosen, and who chose each, in words."""
+
+    trial: optuna.Trial
+    drawn: Mapping[str, str]
+
+
+def ask(study: optuna.Study, section: StudySection, space: Mapping[str, Dimension], worker: str) -> Asked:
+    """A trial whose parameters are all chosen: one that waits in the queue, else a new one.
+
+    What `Study.ask` does, in the order that survives a kill: a new trial is created with its owner in one
+    transaction, a waiting one is signed before it is taken. Two workers may sign the same waiting trial; the
+    one that takes it signs again.
+    """
+    storage = study._storage
+    study._thread_local.cached_all_trials = None  # as Study.ask: look at the storage once a trial
+    trial_id = _take_waiting(study, storage, space, worker)
+    if trial_id is None:
+        signed = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
+        trial_id = storage.create_new_trial(study._study_id, template_trial=signed)
+    # From the list that Optuna keeps for its samplers: to ask for the trial alone would be one read more.
+    trials = study._get_trials(deepcopy=False, use_cache=True)
+    number = next(trial.number for trial in reversed(trials) if trial._trial_id == trial_id)
+    with quiet():
+        sampler = make_sampler(section, space, ordinal_of(study, trials, number))
+        study.sampler = _successor(study.sampler, sampler)
+        trial = optuna.Trial(study, trial_id)
+        distributions = to_distributions(space)
+        if is_retry(trials[number]):
+            _draw_over(study, trials, trial, distributions)
+        for name, distribution in distributions.items():
+            suggest(trial, name, distribution)
+    random = drawn_at_random(study.sampler)
+    return Asked(trial, {name: _who_drew(trial, name, section.sampler, random) for name in space})
+
+
+def _successor(old: BaseSampler, new: BaseSampler) -> BaseSampler:
+    """`new`, with what `old` has found all trials to have in common: 10,000 are not looked at again."""
+    if isinstance(new, TPESampler | CmaEsSampler) and type(old) is type(new):
+        new._search_space = old._search_space
+    return new
+
+
+def _draw_over(
+    study: optuna.Study,
+    trials: list[FrozenTrial],
+    trial: optuna.Trial,
+    distributions: Mapping[str, BaseDistribution],
+) -> None:
+    """Draw again what a killed trial had drawn of its values, so that the rest are those that come next."""
+    frozen = trial._cached_frozen_trial
+    kept, asked = queued_params(frozen) or {}, queued_params(trials[first_of(frozen)]) or {}
+    if kept.keys() >= distributions.keys():
+        return
+    for name, distribution in distributions.items():
+        if name in kept and name not in asked and name not in trial.relative_params:
+            study.sampler.sample_independent(study, frozen, name, distribution)
+
+
+def _who_drew(trial: optuna.Trial, name: str, sampler: SamplerName, random: set[str]) -> str:
+    """Who chose a value, from what was asked of whom: neither a rule of Optuna's nor its version decides."""
+    if name in (queued_params(trial) or {}):
+        return "asked for in the queue"
+    if name not in random:
+        return f"drawn by {sampler}"
+    if sampler == "random":
+        return "drawn at random"
+    return f"drawn at random ({_why_at_random(trial, name, sampler)})"
+
+
+def _why_at_random(trial: optuna.Trial, name: str, sampler: SamplerName) -> str:
+    if name in trial.relative_params:
+        return f"what {sampler} chose lies outside the range"
+    if sampler == "cmaes" and isinstance(trial.distributions[name], CategoricalDistribution):
+        return "cmaes does not draw choices"
+    if trial.relative_params:
+        return f"not every trial before has a value that {sampler} could learn from"
+    return f"start-up of {sampler}"
+
+
+def _take_waiting(
+    study: optuna.Study, storage: BaseStorage, space: Mapping[str, Dimension], worker: str
+) -> int | None:
+    for waiting in waiting_trials(study):
+        trial_id = waiting._trial_id
+        try:
+            clamp_waiting(storage, waiting, space)
+            storage.set_trial_user_attr(trial_id, WORKER, worker)
+            if storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+                storage.set_trial_user_attr(trial_id, WORKER, worker)
+                return trial_id
+        except UpdateFinishedTrialError:
+            continue  # another worker has taken and ended it since we looked
+    return None

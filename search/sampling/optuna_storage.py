@@ -1,0 +1,295 @@
+"""Optuna's storage in the store's database: made once, as patient as ours, and reached directly or by proxy.
+
+What is tried again may have happened before: its answer was lost with the connection. Then
+
+    create_new_study          raises DuplicatedStudyError; `load_if_exists` takes it for the answer
+    create_new_trial          leaves a RUNNING trial that nobody runs; recovery settles it by the user
+                              attribute `worker` of the template
+    WAITING to RUNNING        answers False, as if another worker had been faster; recovery settles that trial
+    to a final state          is done, if the trial is found in that very state
+    params, values, attributes are written over by themselves
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import optuna
+import sqlalchemy
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from search.errors import RequestError
+from search.sampling.tell import quiet
+from storage.commands import command
+from storage.engine import Store
+from storage.errors import StoreError, StoreTooNew, StoreTooOld, StoreUnreachable, ValueDamaged
+from storage.failures import UNREADABLE, renew_after_failures, translated
+from storage.patience import keep_trying
+from storage.schema import lock_creation
+from storage.sqlite import sqlite_connect_args, tune_sqlite
+
+_MIGRATIONS = Path(models.__file__).parent / "alembic"
+_PUBLIC = (
+    "create_new_study",
+    "delete_study",
+    "set_study_user_attr",
+    "set_study_system_attr",
+    "get_study_id_from_name",
+    "get_study_name_from_id",
+    "get_study_directions",
+    "get_study_user_attrs",
+    "get_study_system_attrs",
+    "get_all_studies",
+    "set_trial_intermediate_value",
+    "set_trial_user_attr",
+    "set_trial_system_attr",
+    "get_trial_id_from_study_id_trial_number",
+    "get_trial",
+)
+_OF_RDB = ("_create_new_trial", "_set_trial_param", "get_trial_param", "_get_trials", "_get_best_trial_id")
+"""What Optuna's cache calls in place of the public methods, which call it too."""
+_OF_PROXY = ("create_new_trial", "set_trial_param", "get_all_trials")
+
+
+class _Patient(Protocol):
+    """A storage that knows the store it belongs to, and what its errors mean."""
+
+    store: Store
+
+    def store_errors(self) -> AbstractContextManager[None]:
+        """A context that turns the errors of the way to the store into the store's own."""
+
+    def get_trial(self, trial_id: int) -> FrozenTrial: ...
+
+
+@contextmanager
+def _database_errors(shown: str) -> Iterator[None]:
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError, *UNREADABLE) as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        if _of_distribution(error):
+            cause = ValueDamaged(f"a distribution of a trial: {error}")
+        told = translated(cause, shown) if isinstance(cause, Exception) else None
+        if told is None:
+            raise
+        raise told from None
+
+
+def _of_distribution(error: Exception) -> bool:
+    """Whether Optuna failed on a distribution's JSON; its other KeyError says that a record is not there."""
+    unknown = isinstance(error, ValueError) and str(error).startswith("Unknown distribution class")
+    return unknown or (isinstance(error, KeyError) and error.args != (models.NOT_FOUND_MSG,))
+
+
+_Storage = TypeVar("_Storage", bound=type[BaseStorage])
+
+
+def _waits_in(calls: Sequence[str]) -> Callable[[_Storage], _Storage]:
+    """Make these methods of a class, and the one that ends a trial, try again while the store is away."""
+
+    def decorate(storage: _Storage) -> _Storage:
+        for name in calls:
+            setattr(storage, name, _patient(getattr(storage, name)))
+        ending = _patient_in_ending(storage.set_trial_state_values)
+        storage.set_trial_state_values = ending  # type: ignore[method-assign]
+        return storage
+
+    return decorate
+
+
+def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(self: _Patient, *args: Any, **kwargs: Any) -> Any:
+        def act() -> Any:
+            with self.store_errors():
+                return method(self, *args, **kwargs)
+
+        return keep_trying(act, self.store)
+
+    return call
+
+
+def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
+    @wraps(method)
+    def end(self: _Patient, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        tries = count()
+
+        def act() -> bool:
+            is_first = next(tries) == 0
+            try:
+                with self.store_errors():
+                    return method(self, trial_id, state, values)
+            except UpdateFinishedTrialError:
+                if is_first or self.get_trial(trial_id).state is not state:
+                    raise
+                return True
+
+        return keep_trying(act, self.store)
+
+    return end
+
+
+@_waits_in((*_PUBLIC, *_OF_RDB))
+class PatientStorage(RDBStorage):
+    """Optuna's storage. On PostgreSQL it shares the store's connections: one a worker, not two."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        is_sqlite = store.engine.dialect.name == "sqlite"
+        super().__init__(
+            store.url.replace("{", "{{").replace("}", "}}"),  # Optuna takes it for a template
+            engine_kwargs={"connect_args": sqlite_connect_args()}
+            if is_sqlite
+            else {"pool": store.engine.pool},
+            skip_compatibility_check=True,
+            skip_table_creation=True,
+        )
+        renew_after_failures(self.engine)
+        if is_sqlite:
+            tune_sqlite(self.engine)
+
+    def store_errors(self) -> AbstractContextManager[None]:
+        """Raises StoreError for whatever the driver raises."""
+        return _database_errors(self.store.shown_url)
+
+
+@_waits_in((*_PUBLIC, *_OF_PROXY))
+class PatientProxy(GrpcStorageProxy):
+    """Optuna's storage behind `ballast proxy`."""
+
+    def __init__(self, store: Store, host: str, port: int) -> None:
+        self.store = store
+        super().__init__(host=host, port=port)
+
+    @contextmanager
+    def store_errors(self) -> Iterator[None]:
+        """Raises StoreUnreachable where the proxy is away, and StoreError with what else it says."""
+        import grpc
+
+        try:
+            yield
+        except grpc.RpcError as error:
+            place = f"the proxy at {self._host}:{self._port}"
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise StoreError(f"{place} refused ({error.details()}); look at what it logged") from None
+            self.close()
+            self._setup()  # a channel that failed waits ever longer, up to two minutes, before it tries again
+            raise StoreUnreachable(f"{place} cannot be reached; start it with: ballast proxy") from None
+
+
+def optuna_storage(store: Store, proxy: str | None = None) -> BaseStorage:
+    """Optuna's storage, its tables made where they are missing; through the proxy at `proxy`, HOST:PORT.
+
+    Each call waits for a store that is away as long as `store.patience`, and raises what ours raise. Raises
+    StoreTooOld and StoreTooNew where the tables are those of another Optuna, and RequestError for a proxy
+    that cannot be used.
+    """
+    if proxy is None:
+        return direct_storage(store)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return _proxy(store, proxy)
+
+
+def direct_storage(store: Store) -> RDBStorage:
+    """The same without a proxy."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return keep_trying(lambda: _direct(store), store)
+
+
+def serve_proxy(store: Store, host: str, port: int) -> None:
+    """Serve Optuna's part of the store until the process ends. Raises RequestError."""
+    _require_grpc()
+    storage = optuna.storages.get_storage(optuna_storage(store))
+    try:
+        with quiet():
+            optuna.storages.run_grpc_proxy_server(storage, host=host, port=port)
+    except RuntimeError as error:  # what grpc makes of an address that it cannot bind
+        raise RequestError(
+            f"{host}:{port} cannot be listened on ({error}); choose another port with --port"
+        ) from None
+
+
+def has_optuna_tables(store: Store) -> bool:
+    """Whether Optuna has ever used this database."""
+    return bool(sqlalchemy.inspect(store.engine).has_table("studies"))
+
+
+def make_optuna_tables(store: Store) -> None:
+    """Make Optuna's tables where they are missing, in one transaction; processes wait for each other.
+
+    Optuna makes them one by one: of sixteen processes that did so at the same moment, some crashed.
+    """
+    with store.reading() as session:
+        if _optuna_revision(session.connection()) is not None:
+            return
+    with store.session() as session:
+        connection = session.connection()
+        lock_creation(connection)
+        if _optuna_revision(connection) is None:
+            models.BaseModel.metadata.create_all(connection)
+            if models.VersionInfoModel.find(session) is None:
+                session.add(
+                    models.VersionInfoModel(
+                        schema_version=models.SCHEMA_VERSION, library_version=optuna.__version__
+                    )
+                )
+            MigrationContext.configure(connection).stamp(ScriptDirectory(str(_MIGRATIONS)), "head")
+
+
+def upgrade_optuna(store: Store) -> None:
+    """Bring Optuna's tables to the schema of the installed Optuna, if there are any."""
+    if has_optuna_tables(store):
+        storage = PatientStorage(store)
+        storage.upgrade()
+        storage.engine.dispose()
+
+
+def _direct(store: Store) -> RDBStorage:
+    make_optuna_tables(store)
+    with _database_errors(store.shown_url):
+        storage = PatientStorage(store)
+        found, needed = storage.get_current_version(), storage.get_head_version()
+    if found == needed:
+        return storage
+    known = storage.get_all_versions()
+    storage.engine.dispose()
+    if found in known:
+        raise StoreTooOld(
+            f"Optuna's tables in {store.shown_url} are at {found}, Optuna {optuna.__version__} needs "
+            f"{needed}; run: {command('db upgrade', store=store.url)}"
+        )
+    raise StoreTooNew(
+        f"{store.shown_url} has tables at {found}, which Optuna {optuna.__version__} does not know: a newer "
+        "Optuna's or another program's; run: pip install -U ballast-gru, or choose another store with --store"
+    )
+
+
+def _optuna_revision(connection: sqlalchemy.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _proxy(store: Store, address: str) -> PatientProxy:
+    _require_grpc()
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise RequestError(f"{address!r} is no address of a proxy; write HOST:PORT, as in 127.0.0.1:13000")
+    with quiet():
+        return PatientProxy(store, host, int(port))
+
+
+def _require_grpc() -> None:
+    if find_spec("grpc") is None or find_spec("google.protobuf") is None:
+        raise RequestError(
+            'the proxy needs grpcio, which is not installed; run: pip install "ballast-gru[grpc]"'
+        )

@@ -1,0 +1,66 @@
+"""Configurations that wait in Optuna's queue: clamped before they run, and suggested as they stand.
+
+Optuna itself only warns of a queued value out of range and runs it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from search.config.space import Dimension, project
+
+_FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
+REQUESTED = "enqueued"
+"""The user attribute that keeps what was asked for, where that was moved into the space."""
+
+
+def queued_params(trial: FrozenTrial | optuna.Trial) -> dict[str, Any] | None:
+    """The values that somebody asked for, or that are tried again; None for a trial that is drawn whole."""
+    frozen = trial._cached_frozen_trial if isinstance(trial, optuna.Trial) else trial
+    return frozen.system_attrs.get(_FIXED)
+
+
+def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that wait, first come, first."""
+    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str, Dimension]) -> None:
+    """Move a waiting configuration into the space, and keep what was asked for with the trial."""
+    requested = queued_params(waiting) or {}
+    inside, clamps = project(space, requested)
+    if clamps:
+        storage.set_trial_user_attr(waiting._trial_id, REQUESTED, dict(requested))
+        storage.set_trial_system_attr(waiting._trial_id, _FIXED, dict(inside))
+
+
+def requested_params(trial: optuna.Trial) -> dict[str, Any]:
+    """What was asked of this trial: its parameters, or where a queued configuration was clamped, those."""
+    return {**trial.params, **trial.user_attrs.get(REQUESTED, {})}
+
+
+def was_queued(trial: optuna.Trial) -> bool:
+    """Whether somebody asked for these parameters, instead of the sampler."""
+    return queued_params(trial) is not None
+
+
+def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    """Have Optuna choose the value of one dimension."""
+    match distribution:
+        case FloatDistribution(low=low, high=high, log=log, step=step):
+            trial.suggest_float(name, low, high, log=log, step=step)
+        case IntDistribution(low=low, high=high, log=log, step=step):
+            trial.suggest_int(name, low, high, log=log, step=step)
+        case CategoricalDistribution(choices=choices):
+            trial.suggest_categorical(name, choices)
+        case _:
+            raise TypeError(f"{name} has a distribution of an unknown kind, {distribution}")

@@ -1,0 +1,63 @@
+"""Parameters that are taken up again: which trials deserve it, and how the new trial knows its ancestors.
+
+Optuna's own retry callback copies the constraint and the rungs of the dead trial into the new one, which
+would teach the sampler of something that never happened; here only the parameters go over.
+"""
+
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from search.sampling.queue import REQUESTED, queued_params
+from search.verdict import CRASHED, SIGNAL, WORKER_DIED, Judgement
+
+RETRY_OF, ROOT = "retry_of", "retry_root"
+_ATTEMPT = "retry_attempt"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a trial's parameters come from; a trial that is no retry is its own root, attempt 0."""
+
+    number: int
+    retry_of: int | None = None
+    root: int | None = None
+    attempt: int = 0
+
+    @property
+    def first(self) -> int:
+        """The number of the trial that had these parameters first; its seed is theirs too."""
+        return self.number if self.root is None else self.root
+
+
+def origin_of(trial: optuna.Trial | FrozenTrial) -> Origin:
+    """Read back what `queue_again` left with the trial."""
+    attributes = trial.user_attrs
+    return Origin(trial.number, attributes.get(RETRY_OF), attributes.get(ROOT), attributes.get(_ATTEMPT, 0))
+
+
+def deserves_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
+    """Whether the parameters are to be tried again.
+
+    Always after a signal, which says nothing about them. After a crash or the death of the worker, which may
+    be their fault, `retries` times. Never otherwise: the same verdict would come again.
+    """
+    if SIGNAL in judgement.reasons:
+        return True
+    return bool({CRASHED, WORKER_DIED} & set(judgement.reasons)) and attempt < retries
+
+
+def queue_again(study: optuna.Study, trial: optuna.Trial) -> None:
+    """Enqueue the parameters of `trial` once, however often this is called for it."""
+    trials = study.get_trials(deepcopy=False)
+    if any(other.user_attrs.get(RETRY_OF) == trial.number for other in trials):
+        return
+    origin = origin_of(trial)
+    waiting_for_it = queued_params(trials[trial.number]) or {}
+    ancestry = {RETRY_OF: trial.number, ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
+    asked_for = {key: value for key, value in trial.user_attrs.items() if key == REQUESTED}
+    study.enqueue_trial(
+        {**waiting_for_it, **trial.params},  # a worker that died early may not have drawn all of them
+        user_attrs={**ancestry, **asked_for},
+    )

@@ -1,0 +1,110 @@
+"""Optuna's samplers by the names that a study file uses."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.trial import FrozenTrial
+
+from search.config.schema import StudySection
+from search.config.space import Dimension, to_distributions
+from search.sampling.grid_sampler import Grid
+from search.sampling.tell import quiet
+from search.seeds import sampler_seed
+
+
+class RandomDraws(RandomSampler):
+    """Optuna's random sampler, which the others draw from too; it knows whose values it has drawn."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed)
+        self.drawn: set[str] = set()
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Draw a value, and keep that it was drawn here."""
+        self.drawn.add(param_name)
+        return super().sample_independent(study, trial, param_name, param_distribution)
+
+
+class Sobol(QMCSampler):
+    """Optuna's Sobol sequence, of which configuration n of a study has point n.
+
+    Optuna counts points in the study, which two workers can read at the same moment, and draws the first
+    trial at random.
+    """
+
+    def __init__(
+        self, space: Mapping[str, Dimension], seed: int, ordinal: int, independent_sampler: BaseSampler
+    ) -> None:
+        # It is one sequence: its seed must not change from trial to trial.
+        super().__init__(
+            seed=seed,
+            scramble=True,
+            independent_sampler=independent_sampler,
+            warn_independent_sampling=False,
+        )
+        self._space, self._ordinal = to_distributions(space), ordinal
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The whole space, from the first trial on."""
+        return self._space
+
+    def _find_sample_id(self, study: optuna.Study, search_space: dict[str, BaseDistribution]) -> int:
+        return self._ordinal
+
+
+def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal: int) -> BaseSampler:
+    """The sampler that draws configuration `ordinal` of a study: all that it has learnt is in the storage.
+
+    Its seed is the configuration's own. With the study's seed, a run that is continued and every further
+    worker would repeat the first suggestions.
+    """
+    seed = sampler_seed(section.seed, ordinal)
+    startup, at_random = section.startup_trials, RandomDraws(seed)
+    with quiet():
+        match section.sampler:
+            case "tpe":
+                tpe = TPESampler(seed=seed, n_startup_trials=startup)
+                tpe._random_sampler = at_random
+                return tpe
+            case "random":
+                return at_random
+            case "gp":
+                return GPSampler(seed=seed, n_startup_trials=startup, independent_sampler=at_random)
+            case "cmaes":
+                return CmaEsSampler(
+                    seed=seed,
+                    n_startup_trials=startup,
+                    independent_sampler=at_random,
+                    warn_independent_sampling=False,
+                )
+            case "qmc":
+                return Sobol(space, section.seed, ordinal, at_random)
+            case "grid":
+                return Grid(space, section.seed)
+
+
+def drawn_at_random(sampler: BaseSampler) -> set[str]:
+    """The parameters that a sampler made here has left to chance so far."""
+    if isinstance(sampler, TPESampler):
+        sampler = sampler._random_sampler
+    elif isinstance(sampler, GPSampler | CmaEsSampler | QMCSampler):
+        sampler = sampler._independent_sampler
+    return sampler.drawn if isinstance(sampler, RandomDraws) else set()

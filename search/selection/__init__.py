@@ -1,0 +1,1 @@
+"""Which trial is best and how far it can be trusted: export, rerun, verify."""

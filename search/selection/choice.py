@@ -1,0 +1,170 @@
+"""Which accepted trials are taken away: those of the surest skill, or of the lowest validation loss."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from search.errors import AnswerIsNo
+from search.selection.robust import LowerBound, seed_spread, skill_lower_bound
+from storage import query, tables
+from storage.commands import command
+from storage.engine import Store
+from storage.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from search.record.validation_rows import ValidationRows
+
+By = Literal["robust", "value"]
+
+
+@dataclass(frozen=True)
+class Why:
+    """What a trial was chosen by, and that in one sentence."""
+
+    by: Literal["robust", "value", "trial"]
+    sentence: str
+    bound: LowerBound | None = None
+    """Of its configuration; None where it is not known."""
+
+
+ASKED_FOR = Why("trial", "asked for by its number")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A trial to take away, and why."""
+
+    trial: tables.Trial
+    why: Why
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The accepted trials of one configuration, each of its own seed, lowest validation loss first."""
+
+    trials: Sequence[tables.Trial]
+    bound: LowerBound
+
+    @property
+    def middle(self) -> tables.Trial:
+        """The trial of the median loss, the better of two: neither the lucky seed nor the unlucky one."""
+        return self.trials[(len(self.trials) - 1) // 2]
+
+
+def best_trials(store: Store, name: str, top: int) -> list[tables.Trial]:
+    """The `top` accepted trials of the lowest loss; AnswerIsNo if there are not so many."""
+    accepted = sorted(
+        query.trials(store, name, Verdict.ACCEPTED), key=lambda trial: (trial.value or 0.0, trial.number)
+    )
+    _require(len(accepted), "accepted trials", name, top)
+    return accepted[:top]
+
+
+def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
+    """One trial by number; AnswerIsNo if it is not accepted."""
+    trial = query.trial(store, name, number)
+    if trial.verdict is not Verdict.ACCEPTED:
+        reasons = f" ({', '.join(trial.reasons)})" if trial.reasons else ""
+        raise AnswerIsNo(
+            f"trial {number} of study {name!r} is {trial.verdict or 'still running'}{reasons}; "
+            f"only accepted trials are exported: {command('trials', name, verdict='accepted')}"
+        )
+    return trial
+
+
+def choose(store: Store, name: str, top: int = 1, by: By = "robust") -> list[Choice]:
+    """The `top` best accepted trials, best first; AnswerIsNo if there are not so many.
+
+    `robust` takes one trial of each configuration, that of the middle seed, by the lower bound of its skill.
+    Where bounds cannot be had of all of them it is by value, and the sentence says why.
+    """
+    lowest = best_trials(store, name, top)
+    if by == "value":
+        return _by_value(lowest)
+    found = judged(store, name)
+    if isinstance(found, str):
+        return _by_value(lowest, f", and not the highest lower bound of skill, as {found}")
+    _require(len(found), "accepted configurations", name, top)
+    return by_bound(found, top)
+
+
+def judged(store: Store, name: str) -> list[Configuration] | str:
+    """The accepted configurations of a study, each with its bound, or the reason why there are no bounds."""
+    from search.record.validation_rows import forecasts, validation_rows
+
+    rows = validation_rows(store, name)
+    if rows is None:
+        return "the study was started before forecasts were kept"
+    trials = query.trials(store, name, Verdict.ACCEPTED)
+    return bounded([trial for trial in trials if trial.source_study != name], rows, forecasts(store, name))
+
+
+def bounded(
+    trials: Sequence[tables.Trial], rows: "ValidationRows", forecasts: Mapping[int, "NDArray[np.float32]"]
+) -> list[Configuration] | str:
+    """The configurations of accepted trials that are no copies; the reason if one cannot be judged."""
+    if missing := [trial.number for trial in trials if trial.number not in forecasts]:
+        return f"there are no forecasts of trial {missing[0]} on record"
+    groups: dict[str, list[tables.Trial]] = {}
+    for trial in sorted(trials, key=lambda trial: (trial.value or 0.0, trial.number)):
+        groups.setdefault(trial.configuration or f"trial {trial.number}", []).append(trial)
+    losses = [
+        rows.losses(np.stack([forecasts[trial.number] for trial in group])) for group in groups.values()
+    ]
+    naive = rows.baseline_losses
+    spread = seed_spread(losses, naive)
+    try:
+        bounds = [skill_lower_bound(of_one, naive, rows.folds, rows.times, spread) for of_one in losses]
+    except ValueError as error:
+        return str(error)
+    return [Configuration(group, bound) for group, bound in zip(groups.values(), bounds, strict=True)]
+
+
+def by_bound(configurations: Sequence[Configuration], top: int) -> list[Choice]:
+    """The configurations of the highest lower bounds; of two equal ones that of the lower loss."""
+    ranked = sorted(configurations, key=lambda found: (-found.bound.low, found.middle.value or 0.0))
+    lowest = min(configurations, key=lambda found: found.trials[0].value or 0.0)
+    return [
+        Choice(found.middle, Why("robust", _told(found, rank, lowest), found.bound))
+        for rank, found in enumerate(ranked[:top], start=1)
+    ]
+
+
+def _by_value(trials: Sequence[tables.Trial], but: str = "") -> list[Choice]:
+    return [
+        Choice(trial, Why("value", f"trial {trial.number} has the {_nth(rank)}lowest validation loss{but}"))
+        for rank, trial in enumerate(trials, start=1)
+    ]
+
+
+def _told(found: Configuration, rank: int, lowest: Configuration) -> str:
+    chosen, best = found.middle, lowest.trials[0]
+    seeds = f", over {found.bound.seeds} seeds" if found.bound.seeds > 1 else ""
+    told = (
+        f"trial {chosen.number} has the {_nth(rank)}highest lower bound of skill, "
+        f"{found.bound.low:+.4f} (mean {found.bound.mean:+.4f}{seeds})"
+    )
+    if chosen is best:
+        return f"{told}, and the lowest validation loss"
+    told += f"; trial {best.number} has the lowest validation loss, {best.value:.6f},"
+    if found is lowest:
+        return f"{told} and is another seed of the same configuration"
+    return f"{told} and a lower bound of {lowest.bound.low:+.4f}"
+
+
+def _nth(rank: int) -> str:
+    return "" if rank == 1 else f"{_ENDINGS.get(rank, f'{rank}th')} "
+
+
+_ENDINGS = {2: "second", 3: "third"}
+
+
+def _require(found: int, what: str, name: str, top: int) -> None:
+    if found < top:
+        has = f"{found} {what if found > 1 else what.removesuffix('s')}, {top} cannot be exported"
+        told = has if found else f"no {what.removesuffix('s')} to export"
+        raise AnswerIsNo(f"study {name!r} has {told}; see why: {command('trials', name)}")

@@ -1,0 +1,185 @@
+"""An accepted trial as a file that a person reads first and `ballast train` reruns to the same bits."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from search.config.effects import idle_keys
+from search.config.layers import Layer
+from search.config.leaves import nested
+from search.errors import RequestError
+from search.record.evaluations import evaluation_to_json
+from search.record.rows import clamp_to_json
+from search.selection.choice import ASKED_FOR, Why
+from search.selection.evidence import with_measured_floor
+from search.selection.settings_text import SECTIONS, dump, settings_yaml
+from search.selection.summary import Summary, summarise
+from search.text import finite
+from search.writing import write_whole
+from storage import evaluations, query, tables
+from storage.commands import command
+from storage.engine import Store
+
+DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
+"""What decides a trial's value; `study.trials` does, as the ceiling of believable skill depends on it."""
+
+_FROM_FILES = (Layer.DEFAULT, Layer.BASE, Layer.STUDY)
+
+
+def write_export(store: Store, trial: tables.Trial, target: Path, why: Why = ASKED_FOR) -> None:
+    """Write one accepted trial, and why it was chosen; the file is there whole or not at all.
+
+    RequestError for a name that does not end in `.yaml`, `.yml` or `.json`, and where nothing can be written.
+    """
+    content = _content(store, trial, target, why)
+    if target.suffix == ".json":
+        text = _json(content)
+    elif target.suffix in (".yaml", ".yml") or (target.exists() and not target.is_file()):
+        text = _yaml(content)  # what is no file is refused below, by a better sentence
+    else:
+        raise RequestError(
+            f"cannot write {target}: an export ends in .yaml, .yml or .json; name it like "
+            f"-o {target.with_suffix('.yaml')}"
+        )
+    write_whole(text, target, "best.yaml")
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What stands in the file, in whatever form."""
+
+    about: Sequence[str]
+    values: Mapping[str, Any]
+    acts: Mapping[str, tables.Setting]
+    provenance: Mapping[str, Any]
+
+
+def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Content:
+    """The content of a file that will lie at `target`: relative paths in it start there."""
+    summary = with_measured_floor(store, summarise(store, trial.study))
+    stacks = query.setting_stacks(store, trial.study, trial.number)
+    acts = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(DECISIVE)}
+    idle = idle_keys({key: row.effective for key, row in acts.items()})
+    acts = {key: row for key, row in acts.items() if key not in idle}
+    values = {key: row.effective for key, row in acts.items() if row.effective is not None}
+    values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
+    looked = [
+        evaluation
+        for evaluation in evaluations.of_study(store, trial.study)
+        if evaluation.trial == trial.number
+    ]
+    about = (
+        f"Study {summary.study.name}, trial {trial.number}: validation loss {trial.value:.6f}",
+        summary.sentence(),
+        f"Chosen: {why.sentence}.",
+        _verified(looked, target, store),
+        f"Run it again:  {command('train', target.name)}",
+    )
+    provenance = _provenance(store, summary, trial, why, stacks)
+    return _Content(
+        about,
+        values,
+        acts,
+        {**provenance, "looks": [_evaluation_to_json(evaluation) for evaluation in looked]},
+    )
+
+
+def _verified(looked: Sequence[tables.Evaluation], target: Path, store: Store) -> str:
+    """What the last evaluation on test rows said."""
+    if not looked or looked[-1].report is None:
+        return f"Not verified on unseen rows:  {command('verify', target.name, store=store.url)}"
+    return f"On {looked[-1].looked_at:%Y-%m-%d}: {looked[-1].verdict}: {looked[-1].report['reason']}."
+
+
+def _evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
+    report = evaluation.report or {}
+    told = {key: report.get(key) for key in ("reason", "value", "skill", "interval", "baseline")}
+    return {**evaluation_to_json(evaluation), **told}
+
+
+def _yaml(content: _Content) -> str:
+    lines = (*content.about, "Beside each setting: the layer that it comes from, and where that was written.")
+    header = "\n".join(f"# {line}" for line in lines)
+    provenance = dump({"provenance": content.provenance}, width=100)
+    return f"{header}\n{settings_yaml(content.values, content.acts)}\n\n{provenance}"
+
+
+def _json(content: _Content) -> str:
+    """The same as JSON, which has no comments: what they tell stands in the provenance."""
+    told = {
+        key: {"layer": act.layer, "origin": act.origin, "requested": act.requested, "reason": act.reason}
+        for key, act in content.acts.items()
+        if key in content.values
+    }
+    tree = nested(content.values)
+    provenance = {"about": content.about, **content.provenance, "settings": told}
+    whole = {**{name: tree[name] for name in SECTIONS if name in tree}, "provenance": provenance}
+    return json.dumps(finite(whole), indent=2, allow_nan=False) + "\n"
+
+
+def _configured(stack: list[tables.Setting]) -> tables.Setting:
+    """The value that the trial was started with: what the guard does in training, it will do again."""
+    return [row for row in stack if row.layer != Layer.GUARD][-1]
+
+
+def _source_seen_from(source: str, study: tables.Study, target: Path) -> str:
+    if source.startswith("sample:") or Path(source).is_absolute():
+        return source
+    return os.path.relpath(Path(study.study_file).parent / source, target.parent.resolve())
+
+
+def _provenance(
+    store: Store,
+    summary: Summary,
+    trial: tables.Trial,
+    why: Why,
+    stacks: Mapping[str, list[tables.Setting]],
+) -> dict[str, Any]:
+    study, facts = summary.study, summary.study.facts
+    data = query.data(store, study.name)
+    return {
+        "study": study.name,
+        "trial": trial.number,
+        "chosen_by": why.by,
+        "lower_bound": None if why.bound is None else asdict(why.bound),
+        "seed": trial.seed,
+        "value": trial.value,
+        "skill": trial.skill,
+        "skill_shown": summary.skill_shown,
+        "best_epoch": trial.best_epoch,
+        "baseline": facts["baseline"],
+        "noise_floor": summary.noise_floor,
+        "measured_noise_floor": None if summary.measured is None else summary.measured.skill,
+        "verified": None if summary.verified is None else summary.verified.to_json(),
+        "strongest_rival": facts.get("strongest_rival"),
+        "skill_ceiling": facts["skill_ceiling"],
+        "data": {"source": data.source, "sha256": data.sha256, "rows": data.rows, "split": facts["rows"]},
+        "policy": {"file": study.policy_file, "fingerprint": study.fingerprints["policy"]},
+        "versions": study.versions,
+        "machine": trial.machine,
+        "finished_at": None if trial.finished_at is None else trial.finished_at.isoformat(),
+        "clamps": [clamp_to_json(clamp) for clamp in query.clamps(store, study.name)],
+        "interventions": [
+            {"kind": f.kind, "epoch": f.epoch, "step": f.step, "action": f.action, "message": f.message}
+            for f in query.findings(store, study.name, trial.number)
+        ],
+        "overrides": {key: acts for key, stack in stacks.items() if (acts := _notable_acts(stack))},
+    }
+
+
+def _notable_acts(stack: list[tables.Setting]) -> list[dict[str, Any]]:
+    """What a file beside the export could not tell: command line, sampler, clamps, guard, and any change."""
+    return [
+        {
+            "layer": row.layer,
+            "origin": row.origin,
+            "requested": row.requested,
+            "effective": row.effective,
+            "reason": row.reason,
+        }
+        for row in stack
+        if row.layer not in _FROM_FILES or row.requested != row.effective
+    ]

@@ -1,0 +1,312 @@
+"""Runs one configuration outside any study, and says whether an exported one gave its value again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from search.config.layers import Clamp, Layer
+from search.config.resolve import resolve
+from search.config.resolved import ResolvedStudy
+from search.data.study_data import load
+from search.errors import RequestError
+from search.machine import this_machine
+from search.record.rows import clamp_to_json, versions
+from search.record.training_rows import TrainingRecord
+from search.seeds import trial_seed
+from search.verdict import Judgement, judge
+from storage.commands import command
+from storage.engine import Store
+from storage.verdicts import Verdict
+from trainer.config import TrialConfig
+from trainer.data.source import Table
+from trainer.data.windows import Dataset
+from trainer.training.result import EpochReport, TrialResult
+
+CLOSE = 1e-5
+"""How far the value may lie from the exported one, on another machine or with other versions."""
+_KERNEL = "training.kernel"
+
+
+class Reproduction(StrEnum):
+    """How near a rerun came to the exported value.
+
+    equal ──► BITS
+    not equal, within CLOSE, machine or versions differ or are not known ──► CLOSE
+    any other ──► NO
+    """
+
+    BITS = "bits"
+    CLOSE = "close"
+    NO = "no"
+
+
+def reproduction(value: float | None, expected: float, *, elsewhere: bool) -> Reproduction:
+    """Pure; `elsewhere` says that this machine, or a version, is not known to be that of the export."""
+    if value == expected:
+        return Reproduction.BITS
+    if elsewhere and value is not None and abs(value - expected) <= CLOSE:
+        return Reproduction.CLOSE
+    return Reproduction.NO
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What came of it. `expected` is the exported value, None for a file that was not exported."""
+
+    result: TrialResult
+    judgement: Judgement
+    expected: float | None
+    differences: tuple[str, ...]
+    """What is not as it was when the file was exported."""
+    clamps: tuple[Clamp, ...]
+    """What was asked for and cut, which nobody should have to find out."""
+    reproduction: Reproduction | None
+    """None if there is nothing to compare with."""
+    study: str
+    trial: int | None
+    """The trial that was exported."""
+    config: TrialConfig = field(repr=False)
+    data: Dataset = field(repr=False)
+    """Of the last fold."""
+    table: Table = field(repr=False)
+    record: TrainingRecord = field(repr=False)
+    """That its validation rows were scored."""
+
+    @property
+    def reproduced(self) -> bool | None:
+        """Whether the exported value came again, to the bit or close; None with nothing to compare with."""
+        return None if self.reproduction is None else self.reproduction is not Reproduction.NO
+
+    @property
+    def trustworthy(self) -> bool:
+        """Whether it ended as an exported trial must."""
+        return self.judgement.verdict is Verdict.ACCEPTED
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether nothing speaks against it: trustworthy, and reproduced if it was exported."""
+        return self.trustworthy and self.reproduced is not False
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape that `train --json` promises."""
+        result = self.result
+        return {
+            "value": result.value,
+            "skill": result.skill,
+            "reproduced": self.reproduced,
+            "reproduction": self.reproduction,
+            "expected": self.expected,
+            "verdict": str(self.judgement.verdict),
+            "reasons": list(self.judgement.reasons),
+            "message": self.judgement.message,
+            "baseline": {"name": result.baseline, "loss": result.baseline_loss},
+            "best_epoch": result.best_epoch,
+            "epochs": len(result.epochs),
+            "seed": result.seed,
+            "seconds": result.seconds,
+            "differences": list(self.differences),
+            "clamps": [clamp_to_json(clamp) for clamp in self.clamps],
+            "evaluation": self.record.id,
+        }
+
+
+def resolve_one(path: Path, sets: Sequence[str] = (), *, policy: Path | None = None) -> ResolvedStudy:
+    """The one configuration of `path`; RequestError if the file leaves something to be searched."""
+    resolved = resolve(path, sets, policy=policy)
+    if resolved.space:
+        raise RequestError(
+            f"{path} searches {', '.join(resolved.space)}, and one configuration is wanted. Search with: "
+            f"{command('run', path)}, or fix each with --set"
+        )
+    return resolved
+
+
+def rerun(
+    path: Path,
+    sets: Sequence[str] = (),
+    *,
+    policy: Path | None = None,
+    on_epoch: Callable[[EpochReport], bool] = lambda report: False,
+    should_stop: Callable[[], bool] = lambda: False,
+    store: Callable[[], Store] | None = None,
+) -> Rerun:
+    """Train the one configuration of `path`; RequestError if the file leaves something to be searched.
+
+    That its validation rows are scored is put on record before the training, in what `store` opens. An
+    exported trial that is trained again as it was scores nothing new, and the store is not opened.
+    """
+    resolved, exported = _one_as_exported(path, sets, policy)
+    data, trial = load(resolved), resolved.trial({})
+    config = trial.config if exported is None else _unhurried(trial.config)
+    from trainer.training.loop import fit  # torch is imported where it trains, and nowhere before
+
+    folds, seed = data.folds(config.data), _seed(resolved, exported)
+    number = None if exported is None else exported.trial
+    changes = () if exported is None else changes_since(exported, resolved, data.table.sha256, sets)
+    record = TrainingRecord(store, resolved, trial, folds, data.table, number, seed)
+    if exported is None or changes or not exported.data.has_rows(data.audit.rows):
+        record.begin()
+    result = fit(
+        config,
+        folds,
+        baseline=data.baseline,
+        ceiling=data.ceiling,
+        seed=seed,
+        on_epoch=on_epoch,
+        should_stop=should_stop,
+    )
+    elsewhere = () if exported is None else _elsewhere(exported)
+    judgement = judge(result, trial.values)
+    again = None
+    if exported is not None:
+        again = reproduction(result.value, exported.value, elsewhere=bool(elsewhere))
+    if again is Reproduction.NO:  # the file was edited: another training than the exported one
+        record.begin()
+    record.conclude(result, judgement)
+    return Rerun(
+        result=result,
+        judgement=judgement,
+        expected=None if exported is None else exported.value,
+        differences=(*changes, *elsewhere),
+        clamps=resolved.clamps,
+        reproduction=again,
+        study=resolved.file.study.name,
+        trial=number,
+        config=config,
+        data=folds[-1],
+        table=data.table,
+        record=record,
+    )
+
+
+def _seed(resolved: ResolvedStudy, exported: "Exported | None") -> int:
+    return trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed
+
+
+def one_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
+    """The weights of the best epoch, by parameter.
+
+    RequestError where each fold has its own. `path` is that of the configuration.
+    """
+    weights = outcome.result.weights
+    if weights is None:
+        method = outcome.config.data.split.method
+        raise RequestError(
+            f"{path} has no one model to keep: under data.split.method {method!r} each fold has its own; "
+            f"train one: {command('train', path, set='data.split.method=holdout', save='FOLDER')}"
+        )
+    return weights
+
+
+class _ExportedData(BaseModel):
+    sha256: str
+    split: dict[str, int] | None = None
+
+    def has_rows(self, rows: Mapping[str, int]) -> bool:
+        """Whether these are the rows of each split as they were: of the same table, its test rows as well."""
+        return self.split == dict(rows)
+
+
+class _ExportedPolicy(BaseModel):
+    file: str
+    fingerprint: str
+
+
+def _unhurried(config: TrialConfig) -> TrialConfig:
+    """Without the time limit, which an exported trial kept on its machine: this one may be slower."""
+    return config.model_copy(update={"training": config.training.model_copy(update={"max_seconds": None})})
+
+
+def _one_as_exported(
+    path: Path, sets: Sequence[str], policy: Path | None
+) -> tuple[ResolvedStudy, "Exported | None"]:
+    """The one configuration of `path`, and what its export says; its kernel is the one that computed it."""
+    resolved = resolve_one(path, sets, policy=policy)
+    exported = exported_from(resolved)
+    if (
+        exported is not None
+        and exported.had_one_kernel
+        and resolved.settings[_KERNEL].layer.rank <= Layer.BASE.rank
+    ):
+        resolved = resolve_one(path, (*sets, f"{_KERNEL}=torch"), policy=policy)
+    return resolved, exported
+
+
+class _ExportedBound(BaseModel):
+    low: float
+
+
+class Exported(BaseModel):
+    """What a rerun needs of the section that an export writes."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    trial: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    value: float
+    skill: float
+    best_epoch: Annotated[int, Field(ge=0)]
+    data: _ExportedData
+    policy: _ExportedPolicy
+    versions: dict[str, str]
+    skill_ceiling: Annotated[float, Field(gt=0)] | None = None
+    """None in an export of a Ballast that did not keep it."""
+    lower_bound: _ExportedBound | None = None
+    """Of the skill on the validation rows; None where it was not exported by it."""
+    machine: dict[str, str] | None = None
+    """None in an export of a Ballast that did not keep it."""
+
+    @property
+    def had_one_kernel(self) -> bool:
+        """Whether it comes from a Ballast that computed with PyTorch alone, and did not say so."""
+        return "numba" not in self.versions
+
+
+def exported_from(resolved: ResolvedStudy) -> Exported | None:
+    """The provenance of an exported file, None for any other; RequestError if somebody edited it."""
+    if not resolved.provenance:
+        return None
+    try:
+        return Exported.model_validate(resolved.provenance)
+    except ValidationError as error:
+        wrong = ", ".join(".".join(str(part) for part in detail["loc"]) for detail in error.errors())
+        raise RequestError(
+            f"{resolved.path}: {wrong} in its section provenance is not as an export writes it; "
+            "export the trial again, or remove the section to train without comparison"
+        ) from None
+
+
+def changes_since(
+    exported: Exported, resolved: ResolvedStudy, sha256: str, sets: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """What was changed since the export, in the order of likelihood to explain another value."""
+    differences = [f"--set {text} changes the exported configuration" for text in sets]
+    differences += [f"{c.key} was clamped from {c.declared} to {c.effective}" for c in resolved.clamps]
+    if exported.policy.fingerprint != resolved.fingerprints()["policy"]:
+        differences.append(f"the safe ranges differ; the study had those of --policy {exported.policy.file}")
+    if exported.data.sha256 != sha256:
+        differences.append(f"the data of {resolved.file.data.source} changed since the export")
+    return tuple(differences)
+
+
+def _elsewhere(exported: Exported) -> tuple[str, ...]:
+    """Why sums may be rounded otherwise here than where the exported value was computed."""
+    if exported.machine is None:
+        found = ["the export does not say on which machine its value was computed"]
+    else:
+        found = _not_as_before(this_machine(), exported.machine)
+    if exported.had_one_kernel:  # or its study went on under a Ballast that has two: versions are a study's
+        found.append("the export does not say which kernel computed its value")
+    return (*found, *_not_as_before(versions(), exported.versions))
+
+
+def _not_as_before(present: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name} is {present.get(name)}, was {was}"
+        for name, was in before.items()
+        if present.get(name) != was
+    ]

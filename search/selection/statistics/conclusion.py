@@ -1,0 +1,133 @@
+"""Whether a configuration's skill holds on rows that nobody has seen: the answer, and its reason. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from search.selection.statistics.diebold_mariano import DieboldMariano
+from search.selection.statistics.interval import Interval
+from search.selection.statistics.resampling import few_rows_note
+
+CONFIDENCE = 0.95
+"""Of the interval, at the first look at the test rows."""
+
+FEWEST_SEEDS = 3
+"""The interval knows how rows scatter, not seeds: one lucky training is no property of a configuration."""
+
+
+class Answer(StrEnum):
+    """What verification says.
+
+    more than half of the seeds were stopped by the guard ──► DOES_NOT_HOLD
+    skill above the ceiling of what is believable ──► CANNOT_TELL
+    all of the interval above 0, better than every naive forecast, of three seeds or more ──► HOLDS
+    all of the interval below 0, or not above 0 and below what validation was sure of ──► DOES_NOT_HOLD
+    any other ──► CANNOT_TELL
+    """
+
+    HOLDS = "holds"
+    DOES_NOT_HOLD = "does not hold"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """An answer, and one sentence why."""
+
+    answer: Answer
+    reason: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is known of a configuration that was scored on test rows.
+
+    `claimed` is the skill on the validation rows, and `claimed_at_least` its lower bound, where one is known:
+    what was the luckiest of many is not taken at its word.
+    `skill` is that of the mean loss over the seeds, over the naive forecast `baseline` that is best on the
+    test rows, and `interval` is its own; None where no seed came to its end. `comparisons` are with every
+    naive forecast.
+    """
+
+    baseline: str
+    skill: float | None
+    interval: Interval | None
+    comparisons: Mapping[str, DieboldMariano]
+    claimed: float
+    claimed_at_least: float
+    ceiling: float
+    seeds: int
+    stopped: int
+    """How many of the seeds the guard stopped."""
+    rows: int
+    horizon: int = 1
+    """Rows that a target reaches over."""
+
+
+def confidence(number: int, candidates: float = 1.0) -> float:
+    """The level of the interval for the `number`-th configuration, from 1, that the same test rows judge.
+
+    1 − 0.05 / (number² · candidates); 0.95 for the first one on rows that no search has seen. What each
+    configuration may err is less than what the one before might, so that over however many of them the sum
+    stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality).
+
+    `candidates` ≥ 1 says among how many configurations a search on these rows has chosen, this one included:
+    the best of them is as lucky as the luckiest, so that they share one allowance (Bonferroni's inequality
+    again). A trial that was judged on a share of the rows counts with √share; `python -m
+    benchmarks.same_rows` prints how often the best of useless trials then passes.
+    """
+    return 1 - (1 - CONFIDENCE) / (number**2 * candidates)
+
+
+def draws_for(level: float) -> int:
+    """Draws of the bootstrap that leave about 20 beyond the level, at least 2,000 and at most 100,000."""
+    return min(max(2000, round(20 / (1 - level))), 100_000)
+
+
+def conclude(claim: Claim) -> Conclusion:
+    """The answer; see `Answer`."""
+    if 2 * claim.stopped > claim.seeds or claim.skill is None or claim.interval is None:
+        return Conclusion(
+            Answer.DOES_NOT_HOLD,
+            f"the guard stopped {claim.stopped} of {claim.seeds} trainings with fresh seeds: what it learnt "
+            "once it does not learn again",
+        )
+    low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
+    few = few_rows_note(claim.rows, claim.horizon)
+    reached = f"the skill over {claim.baseline} on {claim.rows} test rows{few} is {claim.skill:+.4f}"
+    between = f"with {100 * level:.4g} % confidence between {low:+.4f} and {high:+.4f}"
+    if claim.skill > claim.ceiling:
+        return Conclusion(
+            Answer.CANNOT_TELL,
+            f"{reached}, above the ceiling of {claim.ceiling:.4f} for what is believable: look for a leak "
+            "before believing it",
+        )
+    if low > 0:
+        return _better(claim, f"{reached}, {between}")
+    if high <= 0:
+        return Conclusion(
+            Answer.DOES_NOT_HOLD, f"{reached}, {between}: {claim.baseline} forecasts better than the model"
+        )
+    if claim.claimed <= 0:
+        why = f"validation showed no skill ({claim.claimed:+.4f}), and the test rows show none that is sure"
+        return Conclusion(Answer.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
+    if high < claim.claimed_at_least:
+        why = f"less than the {claim.claimed_at_least:+.4f} that validation was sure of, and perhaps nothing"
+        return Conclusion(Answer.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
+    why = "that may be no skill at all, or as much as validation was sure of; more rows would tell"
+    return Conclusion(Answer.CANNOT_TELL, f"{reached}, {between}: {why}")
+
+
+def _better(claim: Claim, found: str) -> Conclusion:
+    """Above 0 over the best naive forecast; the others are asked as well."""
+    level = 1 - CONFIDENCE
+    doubtful = {name: test.p_better for name, test in claim.comparisons.items() if test.p_better > level}
+    if doubtful:
+        name = max(doubtful, key=lambda name: doubtful[name])
+        why = f"but that it beats {name} is not sure (Diebold–Mariano p = {doubtful[name]:.3f})"
+        return Conclusion(Answer.CANNOT_TELL, f"{found}, {why}")
+    if claim.seeds - claim.stopped < FEWEST_SEEDS:
+        why = f"but it is that of {claim.seeds - claim.stopped} seeds alone; ask for more with --seeds"
+        return Conclusion(Answer.CANNOT_TELL, f"{found}, {why}")
+    stopped = f"; the guard stopped {claim.stopped} of {claim.seeds} seeds" if claim.stopped else ""
+    return Conclusion(Answer.HOLDS, f"{found}, and it beats every naive forecast{stopped}")

@@ -1,0 +1,136 @@
+"""How sure the skill of one forecast is: a confidence interval."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.selection.statistics.mean_error import mean_error
+from search.selection.statistics.resampling import (
+    BLOCKS_NEEDED,
+    block_length,
+    drawn_rows,
+    in_parts,
+    paired_rows,
+)
+
+_LEAST_ERROR = 1e-3
+"""A draw's standard error below this share of the sample's own comes from a draw of next to one row alone."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Skill lies between `low` and `high` with confidence `level`.
+
+    `block` is how many rows count as one independent observation: the mean rows of the bootstrap's blocks, or
+    the rows per degree of freedom where rows overlap.
+    """
+
+    low: float
+    high: float
+    level: float
+    block: int
+
+
+def skill_interval(
+    losses: NDArray[np.floating],
+    baseline_losses: NDArray[np.floating],
+    *,
+    level: float = 0.95,
+    horizon: int = 1,
+    seed: int = 0,
+    draws: int = 2000,
+) -> Interval:
+    """Confidence interval of skill = 1 − mean(losses) / mean(baseline_losses), both (n,) on the same rows.
+
+    Rows that do not overlap (`horizon` 1) get a symmetric bootstrap-t, see `_bootstrap`. Overlapping ones get
+    skill ± q · e / mean(baseline_losses): e is the standard error of the mean of baseline_losses − losses
+    (`mean_error.mean_error`), q Student's quantile of its degrees of freedom. Such an interval lies wholly
+    above 0 where Diebold–Mariano rejects, and nowhere else. The bootstrap studentises with the delta method
+    at the skill that was found. Its error is too small where few rows are independent, because their luck
+    moves the mean loss of the baseline as well. Rows that do not overlap are seldom so few, and there the
+    bootstrap finds more.
+
+    `python -m benchmarks.coverage` and `python -m benchmarks.overlap` print the figures.
+
+    Raises ValueError for fewer rows than `resampling.fewest_rows`, series of different length, numbers that
+    are not finite, a baseline without loss in all or nearly all rows, or a `level` outside 0 … 1.
+    """
+    model, baseline = paired_rows(losses, baseline_losses)
+    if model.ndim != 1:
+        raise ValueError(f"losses have shape {model.shape}; give those of one forecast, (n,)")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level:g}; give a share between 0 and 1, for example 0.95")
+    if not 1 <= horizon <= len(model) / BLOCKS_NEEDED:
+        raise ValueError(
+            f"horizon is {horizon} with {len(model)} rows; give 1 to {len(model) // BLOCKS_NEEDED}, a "
+            "quarter of them"
+        )
+    if horizon > 1:
+        return _fixed_smoothing(model, baseline, level, horizon)
+    return _bootstrap(model, baseline, level, seed, draws)
+
+
+def _fixed_smoothing(
+    model: NDArray[np.float64], baseline: NDArray[np.float64], level: float, horizon: int
+) -> Interval:
+    """The interval of overlapping rows, from losses (n,)."""
+    from scipy.stats import t as student
+
+    mean = mean_error(baseline - model, horizon)
+    skill = 1 - float(model.mean() / baseline.mean())
+    reach = float(student.ppf((1 + level) / 2, mean.degrees)) * mean.error / float(baseline.mean())
+    return Interval(skill - reach, skill + reach, level, math.ceil(len(model) / mean.degrees))
+
+
+def _bootstrap(
+    model: NDArray[np.float64], baseline: NDArray[np.float64], level: float, seed: int, draws: int
+) -> Interval:
+    """Symmetric bootstrap-t of losses (n,) whose rows do not overlap.
+
+    skill ± q · se, q being the `level` quantile of |skill* − skill| / se* over `draws` draws of the
+    stationary bootstrap in which both series are drawn together, with blocks of `resampling.block_length`
+    rows for the loss differential. Hall (1988, "On symmetric bootstrap confidence intervals"); Götze & Künsch
+    (1996, "Second-order correctness of the blockwise bootstrap for stationary observations") for dependent
+    rows. The standard error is the delta method's, see `_skills_and_errors`. Among percentile, basic, BCa,
+    one-sided and symmetric bootstrap-t this one covered best.
+    """
+    block = block_length(baseline - model, 1)
+    width = block + 1
+    skill, error = (float(part[0]) for part in _skills_and_errors(model[None], baseline[None], width))
+    if error == 0:
+        return Interval(skill, skill, level, block)
+    taken = drawn_rows(len(model), block, draws=draws, seed=seed)
+    distances = []
+    for rows in in_parts(taken, draws, len(model)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            skills, errors = _skills_and_errors(model[rows], baseline[rows], width)
+        distances.append(np.abs(skills - skill) / np.maximum(errors, _LEAST_ERROR * error))
+    reach = float(np.quantile(np.concatenate(distances), level)) * error
+    if not np.isfinite(reach):
+        raise ValueError(
+            f"baseline_losses are 0 in {np.mean(baseline == 0):.0%} of the rows, some draws have no other; "
+            "give rows in which the target varies"
+        )
+    return Interval(skill - reach, skill + reach, level, block)
+
+
+def _skills_and_errors(
+    losses: NDArray[np.float64], baseline_losses: NDArray[np.float64], width: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Skill of each draw and its standard error, both (draws,), from losses (draws, n).
+
+    The delta method: skill moves with its rows' influence ((1 − skill) · baseline − loss) / mean baseline,
+    whose long-run variance has Bartlett's weights 1 − k / width (Newey & West 1987, "A simple, positive
+    semi-definite, heteroskedasticity and autocorrelation consistent covariance matrix"). Their weighted sum
+    of products is the sum of squares of all sums over `width` neighbours, zeros being added at both ends: n
+    steps for any width.
+    """
+    n = losses.shape[1]
+    mean = baseline_losses.mean(axis=1, keepdims=True)
+    skill = 1 - losses.mean(axis=1, keepdims=True) / mean
+    influence = ((1 - skill) * baseline_losses - losses) / mean  # (draws, n), each row sums to 0
+    sums = np.pad(influence.cumsum(axis=1), ((0, 0), (width, width - 1)))  # (draws, n + 2 · width − 1)
+    squares = (sums[:, width:] - sums[:, :-width]) ** 2
+    return skill[:, 0], np.sqrt(squares.sum(axis=1) / width) / n

@@ -1,0 +1,287 @@
+"""Verifies configurations on rows that no search has seen: fresh seeds, one evaluation, an answer in words.
+
+file ──► candidates ──► train with fresh seeds on train + validation ──► record the evaluation ──► score
+                                                                         the test rows ──► conclude ──► record
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from search.data.study_data import StudyData, load
+from search.errors import AnswerIsNo, RequestError
+from search.record.evaluations import (
+    ScoredRows,
+    earlier_evaluations,
+    first_time_of,
+    new_evaluation,
+    number_of,
+    unseen_rows,
+)
+from search.record.searched_rows import Search, candidates, searches_on
+from search.record.validation_rows import Floats
+from search.seeds import fresh_seed
+from search.selection.candidates import (
+    Candidate,
+    Interrupted,
+    candidate_of,
+    is_on_record,
+    require_unedited,
+    rivals_of,
+)
+from search.selection.choice import By
+from search.selection.evidence import Evidence, study_evidence
+from search.selection.leak_warnings import leak_warnings
+from search.selection.rerun import changes_since, exported_from
+from search.selection.scored import Report, Scored
+from search.selection.statistics.conclusion import Claim, conclude, confidence, draws_for
+from search.selection.statistics.confidence_set import ConfidenceSet, confidence_set
+from search.selection.statistics.diebold_mariano import diebold_mariano
+from search.selection.statistics.interval import Interval, skill_interval
+from search.selection.statistics.resampling import fewest_rows
+from search.selection.statistics.rivals import RivalAnswer, strongest_rival
+from search.verdict import not_applied
+from storage import evaluations, tables
+from storage.engine import Store
+from trainer.data.windows import Dataset, prepare_final
+from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.rivals import Rivals, rival_forecasts
+from trainer.rivals.skill import skill
+from trainer.training.result import Outcome, Refit
+
+_EXACT = 1e-12
+"""Mean loss, of the standardised target, up to which a forecast is exact but for rounding."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Who is told of each training that ended, and asked whether to go on."""
+
+    trained: Callable[[Candidate, Refit], None] = lambda candidate, refit: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def verify(
+    path: Path,
+    store: Store,
+    *,
+    seeds: int = 5,
+    top: int = 1,
+    by: By = "robust",
+    policy: Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Score the configuration of `path`, and its `top` - 1 rivals, the best of its study `by` bound or
+    value, on the test rows; 1 ≤ `seeds`.
+
+    The evaluation is put on record before anything is scored. Raises Interrupted before that, RequestError
+    and AnswerIsNo as the candidates do.
+    """
+    progress = Progress() if progress is None else progress
+    chosen = candidate_of(path, policy, progress.should_stop, store)
+    require_unedited(store, chosen, path)
+    rivals = [] if top == 1 else rivals_of(store, chosen, top, by)
+    study_data = load(chosen.resolved)
+    trained = [_trained(candidate, study_data, seeds, progress) for candidate in (chosen, *rivals)]
+    first = trained[0]
+    unseen = unseen_rows(chosen.resolved, chosen.trial.config.data, first.data, study_data.table)
+    earlier, scored = tuple(earlier_evaluations(store, unseen)), []
+    for each in trained:
+        evaluation = _evaluation(unseen, each)
+        before = searches_on(store, unseen, first_time_of(evaluation, earlier))
+        _require_interval(each, number_of(evaluation, earlier), before)
+        number = evaluations.begin(store, evaluation)
+        taken = earlier_evaluations(store, unseen)
+        searches = searches_on(store, unseen, first_time_of(evaluation, taken))
+        found = _score(each, number_of(evaluation, taken), searches)
+        # Pages show the newest answer that somebody asked for, not that of what it was compared with.
+        told = {**found.to_json(), "asked_for": each is first}
+        evaluations.conclude(store, number, str(found.conclusion.answer), told)
+        scored.append(found)
+    return Report(
+        scored=tuple(scored),
+        unseen=unseen,
+        earlier=earlier,
+        best_set=_best_set(scored, first) if top > 1 else None,
+        evidence=_evidence(store, chosen),
+        changes=_changes(chosen, study_data.table.sha256),
+        warnings=tuple(leak_warnings(map(vars, study_data.audit.findings))),
+    )
+
+
+@dataclass(frozen=True)
+class _Trained:
+    candidate: Candidate
+    data: Dataset
+    ceiling: float
+    refits: tuple[Refit, ...]
+
+
+def _trained(candidate: Candidate, study_data: StudyData, seeds: int, progress: Progress) -> _Trained:
+    """Train with fresh seeds on all rows before the test, for the epochs that validation chose."""
+    from trainer.training.loop import refit  # torch is imported where it trains, and nowhere before
+
+    config = candidate.trial.config
+    data, refits = prepare_final(config.data, study_data.table), []
+    _require_rows(config.data.source, data)
+    _require_naive_errors(config.data.source, data)
+    for number in range(seeds):
+        seed = fresh_seed(candidate.resolved.file.study.seed, number)
+        done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)
+        if done.outcome is Outcome.INTERRUPTED:
+            raise Interrupted
+        if differing := not_applied(done.effective, candidate.trial.values):
+            raise AnswerIsNo(f"{candidate.name} was not trained as it is configured: {'; '.join(differing)}")
+        refits.append(done)
+        progress.trained(candidate, done)
+    return _Trained(candidate, data, study_data.ceiling, tuple(refits))
+
+
+def _require_rows(source: str, data: Dataset) -> None:
+    """Raise RequestError where the test rows are too few for an interval: the evaluation would be wasted."""
+    needed = fewest_rows(data.horizon)
+    if len(data.test) < needed:
+        raise RequestError(
+            f"{source} has {len(data.test)} test rows at a horizon of {data.horizon}, and an interval needs "
+            f"{needed}; move data.split.validation_until earlier, or use a longer series"
+        )
+
+
+def _require_naive_errors(source: str, data: Dataset) -> None:
+    """Raise RequestError where a naive forecast is exact in every test row: no skill over it exists."""
+    _, naive = _judged_by(data)
+    exact = next((name for name, losses in naive.items() if float(losses.mean()) <= _EXACT), None)
+    if exact is not None:
+        raise RequestError(
+            f"{source}: the naive forecast {exact} is exact in all {len(data.test)} test rows, so that no "
+            "skill over it exists; verify on rows in which the target varies"
+        )
+
+
+def _require_interval(trained: _Trained, look: int, searches: tuple[Search, ...]) -> None:
+    """Raise RequestError where the best naive forecast errs in too few test rows for an interval.
+
+    It is asked before the evaluation is on record, and only where some row has no error.
+    """
+    _, naive = _judged_by(trained.data)
+    errors = min(naive.values(), key=lambda losses: float(losses.mean()))
+    by_seed = _squared_errors(trained)
+    if errors.all() or not by_seed:
+        return
+    try:
+        _interval(
+            np.mean(by_seed, axis=0), errors, trained.data.horizon, confidence(look, candidates(searches))
+        )
+    except ValueError as error:
+        raise RequestError(
+            f"{trained.candidate.resolved.path} cannot be verified on its test rows: {error}"
+        ) from None
+
+
+def _squared_errors(trained: _Trained) -> list[Floats]:
+    """Of each seed that came to its end, (rows,)."""
+    target, _ = _judged_by(trained.data)
+    told = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
+    return [(target - each.astype(np.float64)) ** 2 for each in told]
+
+
+def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> Interval:
+    return skill_interval(losses, naive, level=level, horizon=horizon, draws=draws_for(level))
+
+
+def _evaluation(unseen: ScoredRows, trained: _Trained) -> tables.Evaluation:
+    candidate = trained.candidate
+    return new_evaluation(
+        unseen,
+        study=candidate.study,
+        trial=candidate.number,
+        configuration=candidate.digest,
+        seeds=[refit.seed for refit in trained.refits],
+    )
+
+
+def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> Scored:
+    """Everything that one evaluation shows."""
+    data, candidate = trained.data, trained.candidate
+    target, naive = _judged_by(data)
+    baseline = min(naive, key=lambda name: float(naive[name].mean()))
+    by_seed = _squared_errors(trained)
+    losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
+    interval, comparisons = None, {}
+    level, rivals = confidence(look, candidates(searches)), rival_forecasts(data, data.test)
+    if by_seed:
+        interval = _interval(losses, naive[baseline], data.horizon, level)
+        comparisons = {
+            name: diebold_mariano(losses, each, horizon=data.horizon) for name, each in naive.items()
+        }
+    reached = skill(float(losses.mean()), float(naive[baseline].mean())) if by_seed else None
+    claim = Claim(
+        baseline=baseline,
+        skill=reached,
+        interval=interval,
+        comparisons=comparisons,
+        claimed=candidate.skill,
+        claimed_at_least=candidate.skill if candidate.at_least is None else candidate.at_least,
+        ceiling=trained.ceiling,
+        seeds=len(trained.refits),
+        stopped=len(trained.refits) - len(by_seed),
+        rows=len(target),
+        horizon=data.horizon,
+    )
+    return Scored(
+        candidate=candidate,
+        refits=trained.refits,
+        rows={"train": len(data.train), "test": len(data.test)},
+        naive={name: float(each.mean()) for name, each in naive.items()},
+        baseline=baseline,
+        values=tuple(float(each.mean()) for each in by_seed),
+        losses=losses,
+        interval=interval,
+        comparisons=comparisons,
+        rivals=rivals.losses(target),
+        rivals_absent=rivals.absent,
+        strongest_rival=_against_rivals(losses, target, rivals, data.horizon, level),
+        look=look,
+        searches=searches,
+        conclusion=conclude(claim),
+    )
+
+
+def _against_rivals(
+    losses: Floats, target: Floats, rivals: Rivals, horizon: int, level: float
+) -> RivalAnswer | None:
+    """Whether the strongest rival is beaten; None where no seed came to its end or no rival was fitted."""
+    if not len(losses) or not rivals.forecasts:
+        return None
+    squared = {name: (target - told) ** 2 for name, told in rivals.forecasts.items()}
+    return strongest_rival(losses, squared, horizon=horizon, level=level)
+
+
+def _best_set(scored: Sequence[Scored], first: _Trained) -> ConfidenceSet | None:
+    """Which of the candidates and the naive forecasts may be the best, on the same rows and in one unit."""
+    _, naive = _judged_by(first.data)
+    losses = naive | {each.candidate.name: each.losses for each in scored if each.values}
+    return confidence_set(losses, horizon=first.data.horizon)
+
+
+def _judged_by(data: Dataset) -> tuple[Floats, dict[str, Floats]]:
+    """The targets of the test rows (rows,), and the squared errors (rows,) of each naive forecast."""
+    target = data.target[data.test].astype(np.float64)
+    return target, {name: (target - told) ** 2 for name, told in baseline_forecasts(data, data.test).items()}
+
+
+def _evidence(store: Store, chosen: Candidate) -> Evidence | str:
+    if chosen.number is None:
+        return "no study chose this configuration"
+    if not is_on_record(store, chosen):
+        return (
+            f"study {chosen.study!r} is not in {store.shown_url} as it was exported; name its store: --store"
+        )
+    return study_evidence(store, chosen.study, chosen.number)
+
+
+def _changes(chosen: Candidate, sha256: str) -> tuple[str, ...]:
+    exported = exported_from(chosen.resolved)
+    return () if exported is None else changes_since(exported, chosen.resolved, sha256)

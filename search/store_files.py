@@ -1,0 +1,114 @@
+"""The files beside a store: a log for each trial, the checkpoint of one that may have to go on, and the data
+as one worker has prepared it for all.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url
+
+from storage.masking import masked_url
+from storage.urls import is_sqlite, sqlite_file
+from trainer.text import PlainFormatter
+
+_LINE = PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+_SLUG_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """The folder of one study. It is made when the first file is written, and may be missing: nothing in it
+    decides a result.
+    """
+
+    folder: Path
+
+    def log_of(self, number: int) -> Path:
+        """The log of a trial."""
+        return self.folder / f"trial-{number:05d}.log"
+
+    def checkpoint_of(self, first: int) -> Path:
+        """The checkpoint of a trial and of all retries of it; `first` is the number of the first of them."""
+        return self.folder / f"trial-{first:05d}.checkpoint"
+
+    def prepared(self, identity: str) -> Path:
+        """The folds that workers share; `identity` is `search.data.prepared_folds.identity_of` them."""
+        return self.folder / f"folds-{identity[:16]}.data"
+
+    def worker_log(self, index: int) -> Path:
+        """What a worker that was started by `run --workers` says."""
+        return self.folder / f"worker-{index}.log"
+
+
+KEY = "files_key"
+"""The fact of a study under which its key is kept, hexadecimal."""
+
+
+def new_key() -> str:
+    """A key for a new study: 256 random bits."""
+    return secrets.token_hex(32)
+
+
+def key_of(facts: Mapping[str, Any]) -> bytes | None:
+    """What the files of a study are signed with, known to whoever can read the store; None for a study that
+    was started by a Ballast that had none.
+    """
+    key = facts.get(KEY)
+    return bytes.fromhex(key) if isinstance(key, str) else None
+
+
+def study_files(url: str, configured: str | None, study: str) -> StudyFiles:
+    """Where the files of a study lie: `storage.files`, else beside a SQLite file, else ./ballast-files."""
+    return StudyFiles((_root(url, configured) / folder_name(study)).absolute())
+
+
+def _root(url: str, configured: str | None) -> Path:
+    if configured is not None:
+        return Path(configured)
+    address = make_url(url)
+    if is_sqlite(address):
+        path = sqlite_file(address)
+        return path.with_name(f"{path.name}.files")
+    server = sha256(masked_url(url).encode()).hexdigest()[:8]
+    return Path("ballast-files") / server  # two databases can hold studies of one name
+
+
+def folder_name(study: str) -> str:
+    """A name that any file system takes, that people recognise, and that no other study has."""
+    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", study).strip("-")[:_SLUG_LENGTH]
+    return f"{slug}-{sha256(study.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+class _TrialLog(logging.FileHandler):
+    """A log that a full disk ends: a trial is worth more than its log."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        self.setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Send what `ballast` logs while the block runs to this file too, if it can be made."""
+    logger = logging.getLogger("ballast")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = _TrialLog(path, mode="w", encoding="utf-8")
+    except OSError as error:
+        logger.warning("no log of the trial: %s: %s", path, error.strerror)
+        yield
+        return
+    handler.setFormatter(_LINE)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        with suppress(OSError):  # what the disk did not take before, it does not take now
+            handler.close()

@@ -1,0 +1,1 @@
+"""One whole study: create, open, continue, copy, rename, delete, import trials."""

@@ -1,0 +1,177 @@
+"""Renames a study: both parts, whatever names it in the store, and the folder of its files, as one change."""
+
+import errno
+import json
+import shlex
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from search.config.layers import Layer
+from search.config.schema import require_name
+from search.errors import RequestError
+from search.record.artifacts import files_on_record
+from search.study.whole_study import (
+    KEPT,
+    STUDIES,
+    call_source,
+    delete_ours,
+    has_optuna_part,
+    lock_both,
+    name_column,
+    refuse_at_work,
+)
+from storage import query, tables
+from storage.commands import command
+from storage.engine import Store
+from storage.errors import StudyExists
+from storage.evaluations import SEARCH
+
+_NAME = "study.name"
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A study under its new name."""
+
+    old: str
+    new: str
+    trials: int
+    folder: Path | None
+    """The folder of its files, if there is one on this machine."""
+
+
+def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Renamed:
+    """Rename a study in one transaction.
+
+    Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for what is
+    no name, and while workers are at work, unless told to by `force`.
+
+    The folder is moved before the transaction ends, and back if that fails; called again after it was killed
+    in between, this finds the folder moved. Studies that continue from it name it by its new name, and what
+    was exported under the old one is still known to be its: see `query.current_name`.
+    """
+    try:
+        require_name(new)
+    except ValueError as error:
+        raise RequestError(
+            f"{new[:150]!r} is no name of a study: {error}; type: {command('rename', old, 'NEW')}"
+        ) from None
+    study = query.study(store, old)
+    if not force:
+        refuse_at_work(store, old, command("rename", old, new, force=True))
+    folders = (files_on_record(store, old).folder, files_on_record(store, old, new).folder)
+    moved = False
+    try:
+        with store.session() as session:
+            _refuse_taken(session, store, new)
+            lock_both(session, old)
+            _copy_ours(session, old, new)
+            _point_at(session, old, new, folders)
+            delete_ours(session, old)
+            _say_so(session, study, new)
+            _rename_in_optuna(session, old, new)
+            moved = _move(*folders)
+    except BaseException:
+        if moved:
+            folders[1].rename(folders[0])
+        raise
+    trials = query.next_number(store, new)
+    return Renamed(old, new, trials, folders[1] if folders[1].is_dir() else None)
+
+
+def _refuse_taken(session: Session, store: Store, new: str) -> None:
+    if session.get(tables.Study, new) is not None or has_optuna_part(session, new):
+        raise StudyExists(
+            f"study {new!r} is in {store.shown_url} already; choose another name, or remove that one with: "
+            f"{command('delete', new)}"
+        )
+
+
+def _copy_ours(session: Session, old: str, new: str) -> None:
+    """Rows refer to others by the name: all are inserted under the new one before those of the old one go."""
+    for table in tables.Row.metadata.sorted_tables:
+        if table not in KEPT:
+            named = name_column(table)
+            columns = [column for column in table.c if column.name != "id"]
+            rows = select(*(literal(new) if column is named else column for column in columns))
+            rows = rows.where(named == old).order_by(*table.primary_key)
+            session.connection().execute(insert(table).from_select([c.name for c in columns], rows))
+
+
+def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) -> None:
+    """What names the study from elsewhere: copies of its trials, its evaluations, studies that continue from
+    it, and its files.
+    """
+    call_source(session, old, new)
+    evaluation = tables.Evaluation
+    session.execute(
+        update(evaluation).where((evaluation.study == old) & (evaluation.kind != SEARCH)).values(study=new)
+    )
+    before, after = (f"{folder}/" for folder in folders)
+    for artifact in session.scalars(select(tables.Artifact).where(tables.Artifact.study == new)):
+        if artifact.path.startswith(before):
+            artifact.path = after + artifact.path.removeprefix(before)
+
+
+def _say_so(session: Session, before: tables.Study, new: str) -> None:
+    """The name as one more layer of its setting, and for workers, who resolve the study from its texts."""
+    study = session.get(tables.Study, new)
+    assert study is not None, "it was just inserted"
+    study.facts = {**study.facts, query.FORMERLY: [*study.facts.get(query.FORMERLY, ()), before.name]}
+    if study.sources is not None:
+        sets = [each for each in study.sources["sets"] if each.partition("=")[0].strip() != _NAME]
+        study.sources = {
+            **study.sources,
+            "sets": [*sets, f"{_NAME}={json.dumps(new, ensure_ascii=False)}"],
+        }
+    layers = select(tables.Setting).where(
+        tables.Setting.study == new, tables.Setting.trial.is_(None), tables.Setting.key == _NAME
+    )
+    session.add(
+        tables.Setting(
+            study=new,
+            key=_NAME,
+            position=len(session.scalars(layers).all()),
+            layer=str(Layer.CLI),
+            origin="ballast rename",
+            requested=new,
+            effective=new,
+            reason=f"it was {before.name!r} before",
+        )
+    )
+
+
+def _rename_in_optuna(session: Session, old: str, new: str) -> None:
+    if has_optuna_part(session, old):
+        session.execute(update(STUDIES).where(STUDIES.c.study_name == old).values(study_name=new))
+
+
+def _move(before: Path, after: Path) -> bool:
+    """Move the folder, if it is there; whether it was. In its place a run may have left an empty one."""
+    if not before.is_dir():
+        return False
+    try:
+        with suppress(FileNotFoundError):
+            after.rmdir()
+        before.rename(after)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise RequestError(_both_hold_files(before, after)) from None
+        raise RequestError(
+            f"{before} cannot be moved to {after} ({error.strerror}); nothing was renamed"
+        ) from None
+    return True
+
+
+def _both_hold_files(before: Path, after: Path) -> str:
+    """The study may have made files anew since a renaming was killed that had moved its folder."""
+    old, new = shlex.quote(str(before)), shlex.quote(str(after))
+    return (
+        f"nothing was renamed: {before} and {after} both hold files; if a rename was killed before, put them "
+        f"together and rename again: cp -Rn {new}/. {old}/ && mv {new} {shlex.quote(f'{after}.old')}; if "
+        f"{after} is another study's, choose another name"
+    )

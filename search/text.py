@@ -1,0 +1,98 @@
+"""Values in words: how a number, a setting or a place is written wherever people read it."""
+
+from typing import TYPE_CHECKING, Any
+
+from storage.verdicts import Verdict
+from trainer.text import printable
+
+if TYPE_CHECKING:
+    from storage import tables
+
+COLOURS: dict[Verdict | None, str] = {
+    Verdict.ACCEPTED: "#009e73",
+    Verdict.UNPROMISING: "#8c8c8c",
+    Verdict.UNSTABLE: "#e69f00",
+    Verdict.SUSPICIOUS: "#cc79a7",
+    Verdict.INTERRUPTED: "#56b4e9",
+    Verdict.FAILED: "#d55e00",
+    None: "#0072b2",
+}
+"""The colour of each verdict, and of a running trial (None), in every picture: those of Okabe and Ito, which
+people with any colour vision tell apart."""
+
+
+def one_line(text: str) -> str:
+    """A text of several lines, such as the message of an exception, as one printable line."""
+    return printable(" ".join(text.split()))
+
+
+def cell(value: Any) -> str:
+    """A value in few characters; unprintable characters are escaped."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{cell(key)}: {cell(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(cell(item) for item in value) + "]"
+    return printable(str(value))
+
+
+def place(origin: str) -> str:
+    """An origin without its folders; `--json` has it whole."""
+    return printable(origin if origin.startswith("--") else origin.rpartition("/")[2])
+
+
+def duration(seconds: float | None) -> str:
+    """`42 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def reach(value: Any) -> str:
+    """The values of a dimension: `1e-05 to 0.01 (log)`, `one of 16, 32, 64`; any other value as it is."""
+    if not isinstance(value, dict):
+        return cell(value)
+    if set(value) == {"choices"} and isinstance(value["choices"], list):
+        return f"one of {', '.join(map(cell, value['choices']))}"
+    if not {"low", "high"} <= set(value) <= {"low", "high", "log", "step"}:
+        return cell(value)
+    step = f", in steps of {cell(value['step'])}" if value.get("step") is not None else ""
+    return f"{cell(value['low'])} to {cell(value['high'])}{step}{' (log)' if value.get('log') else ''}"
+
+
+def refused(found: "tables.Finding") -> str:
+    """The number that was too good to be true, and its limit: `+0.9987 > +0.3000`, `1.2e-09 < 1e-08`."""
+    if found.threshold is None:
+        return f"{found.value:.4g}"
+    if found.kind == "skill_too_high":
+        return f"{found.value:+.4f} > {found.threshold:+.4f}"
+    return f"{found.value:.4g} {'<' if found.value < found.threshold else '>'} {found.threshold:.4g}"
+
+
+def finite(value: Any) -> Any:
+    """The value with its non-finite numbers, which JSON has not, as text: `nan`, `inf`."""
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+LONGEST = 1_000
+"""Characters of a line: more is no sentence that a person reads."""
+
+
+def shortened(line: str) -> str:
+    """A line of bounded length: of a flood its beginning, which says where, and its end, with the way out."""
+    return line if len(line) <= LONGEST else f"{line[:600]} … {line[-300:]}"

@@ -1,0 +1,87 @@
+"""Serves optuna-dashboard on our store, with what Ballast knows put where the dashboard shows it."""
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from optuna_dashboard import wsgi
+
+from search.errors import RequestError
+from search.record.artifacts import EveryFolder, folders_of
+from search.watching.allowed_hosts import allowed_hosts, named_hosts
+from search.watching.answers import FilesOfTrials, NamesStay, TrialsOfPages
+from search.watching.exposure import warn_if_exposed
+from search.watching.publisher import all_published
+from search.watching.request_checks import (
+    no_changes_from_elsewhere,
+    only_for,
+    read_only,
+    with_security_headers,
+)
+from search.watching.server import make_server
+from search.watching.showcase import Showcase
+from storage.engine import Store
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+_LAST_PORT = 65535
+_LARGEST_UPLOAD = 128 * 2**20
+"""Bytes of a request; what optuna-dashboard takes into memory."""
+_LARGEST_READ = 65_536
+"""Bytes of a request to a dashboard that takes no changes."""
+
+
+def application(store: Store, showcase: Showcase) -> "WSGIApplication":
+    """The dashboard of a store: a storage object, since with a URL each page is 20 times slower."""
+    served = wsgi(showcase, artifact_store=EveryFolder(lambda: folders_of(store)))
+    served.install(TrialsOfPages(showcase))
+    served.install(NamesStay(showcase))
+    served.install(FilesOfTrials())
+    return served  # type: ignore[no-any-return]
+
+
+def serve(store: Store, host: str, port: int, *, changeable: bool = True, hosts: Sequence[str] = ()) -> None:
+    """Serve until Ctrl-C; RequestError if the address cannot be had, or one of the allowed `hosts` is none.
+
+    Unless `changeable`, nothing is written, by the browser or by us.
+    """
+    named = named_hosts(hosts)
+    showcase = Showcase(store)
+    listening = _listening(host, port)
+    allowed = allowed_hosts(host, listening.getsockname()[0], named)
+    served = application(store, showcase)
+    if not changeable:
+        served = read_only(served)
+    served = with_security_headers(only_for(allowed, no_changes_from_elsewhere(allowed, served)))
+    server = make_server(served, listening, _LARGEST_UPLOAD if changeable else _LARGEST_READ)
+    warn_if_exposed(host, "optuna-dashboard")
+    how = "" if changeable else "read-only; "
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    print(f"{address}  (store {store.shown_url}; {how}Ctrl-C ends)", flush=True)
+    with all_published(store, showcase.warmed_up) if changeable else _warming_up(showcase):
+        server.run()  # until a KeyboardInterrupt, which it takes for the end
+        server.close()
+    print("stopped", file=sys.stderr)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        if not 0 <= port <= _LAST_PORT:
+            raise OSError(0, f"a port is a number from 0 to {_LAST_PORT}")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise RequestError(
+            f"cannot listen on {host}:{port}: {error.strerror}; take another: ballast dashboard --port 0"
+        ) from None
+
+
+@contextmanager
+def _warming_up(showcase: Showcase) -> Iterator[None]:
+    threading.Thread(target=showcase.warmed_up, daemon=True).start()
+    yield

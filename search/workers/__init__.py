@@ -1,0 +1,1 @@
+"""Runs trials: one trial, the worker loop, recovery, and pools of workers."""

@@ -1,0 +1,81 @@
+"""Joins a study that was started elsewhere, knowing its name and its store alone."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from search.config.resolved import ResolvedStudy
+from search.config.stored_settings import resolve_from_store
+from search.data.study_data import StudyData, load, recall
+from search.record.continuation import require_data
+from search.store_files import study_files
+from search.study.studies import join_study
+from search.workers.loop import RunEnd, run
+from search.workers.progress import Progress
+from storage import query
+from storage.engine import Store, open_store
+from storage.errors import StoreMissing, StudyUnknown
+from storage.patience import TRANSIENT
+
+log = logging.getLogger("ballast.workers")
+
+_LOOK_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the study is, and what of it is different for this worker."""
+
+    url: str
+    name: str
+    device: str | None = None
+    folder: Path | None = None
+    """Where relative paths of data begin; None: where they began when the study was started."""
+    proxy: str | None = None
+    """The address of Optuna's gRPC proxy."""
+    time_left: float | None = None
+    """Seconds after which no trial starts; None: the study's timeout, from this worker's start."""
+
+
+def work(place: Place, progress: Progress, should_stop: Callable[[], bool], *, wait: bool = False) -> RunEnd:
+    """Be one of the study's workers until it ends; with `wait`, wait for a study that is not there yet.
+
+    Raises what `search.study.studies.join_study`, `search.data.study_data.load` and
+    `search.workers.loop.run` raise, and without
+    `wait` StoreMissing, StudyUnknown and what a store that is away raises.
+    """
+    store, resolved = _find(place, should_stop, wait=wait)
+    try:
+        require_data(resolved)
+        study = join_study(resolved, _data(resolved, store), store, device=place.device, proxy=place.proxy)
+        return run(study, progress, should_stop, device=place.device, time_left=place.time_left)
+    finally:
+        store.close()
+
+
+def _data(resolved: ResolvedStudy, store: Store) -> StudyData:
+    """As it was audited when the study was begun or taken up again, or audited anew."""
+    recorded = query.study(store, resolved.file.study.name)
+    files = study_files(store.url, resolved.file.storage.files, recorded.name)
+    return recall(resolved, recorded, files) or load(resolved)
+
+
+def _find(place: Place, should_stop: Callable[[], bool], *, wait: bool) -> tuple[Store, ResolvedStudy]:
+    told = False
+    while True:
+        try:
+            store = open_store(place.url, create=False)
+            resolved = resolve_from_store(store, place.name, place.folder)
+        except (StoreMissing, StudyUnknown, *TRANSIENT) as error:
+            if not wait:
+                raise
+            if should_stop():
+                raise KeyboardInterrupt from None
+            if not told:
+                log.info("waiting for study %r: %s", place.name, error)
+            told = True
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return replace(store, patience=resolved.file.storage.patience, give_up=should_stop), resolved

@@ -1,0 +1,47 @@
+"""A study whose workers reach Optuna's part through `ballast proxy`, as hundreds of them would."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from search.workers.consistency import disagreements
+from storage import query
+from storage.engine import Store, open_store
+from storage.verdicts import Verdict
+from tests.search.conftest import Ballast, WriteStudy
+
+
+@pytest.fixture
+def store(postgres_url: str) -> Iterator[Store]:
+    store = open_store(postgres_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def proxy(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a proxy before the store."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    monkeypatch.setenv("BALLAST_STORE", store.url)
+    process = subprocess.Popen([sys.executable, "-m", "search.cli", "proxy", "--port", port])
+    yield f"127.0.0.1:{port}"
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+
+
+@pytest.mark.slow
+def test_workers_behind_a_proxy_share_the_trials_of_a_study(
+    ballast: Ballast, write_study: WriteStudy, store: Store, proxy: str
+) -> None:
+    study = write_study(study={"trials": 6}, storage={"patience": 60})  # the proxy is on its way up
+    result = ballast("run", study, "--workers", "2", "--proxy", proxy, "--json")
+    assert result.code == 0, result.err
+    rows = query.trials(store, "small")
+    assert [row.verdict for row in rows] == [Verdict.ACCEPTED] * 6
+    assert disagreements(store) == []

@@ -1,0 +1,77 @@
+"""What the processes of a study import: what takes long is imported by whom it serves."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import search
+from search.config.resolve import resolve
+from search.data.prepared_folds import identity_of, recall
+from search.data.study_data import load
+from search.store_files import key_of
+from storage import query
+from storage.engine import open_store
+
+if TYPE_CHECKING:
+    from tests.search.conftest import WriteStudy
+
+# matplotlib is none of them: a worker imports it for its first picture, for which a slow machine has time.
+HEAVY = (
+    "torch",
+    "torch._dynamo",
+    "torch._inductor",
+    "pandas",
+    "sklearn",
+    "scipy.stats",
+    "mlflow",
+)
+SCRIPT = f"""
+import sys
+from search.cli.main import main
+try:
+    main()
+finally:
+    print("HEAVY", sorted(set(sys.modules) & set({HEAVY})))
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ballast.db'}"
+
+
+def imported_by(url: str, *arguments: object) -> str:
+    """What of all that is heavy a command had imported when it ended."""
+    root = str(Path(search.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": root, "BALLAST_STORE": url},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_workers_share_the_data_and_import_torch_for_themselves_alone(
+    write_study: "WriteStudy", url: str, tmp_path: Path
+) -> None:
+    path = write_study(tracking={"dashboard": True})
+    # It audits and trains nothing. LightGBM imports scikit-learn; the measured floor needs arch and SciPy.
+    assert imported_by(url, "run", path, "--workers", 2) == "HEAVY ['pandas', 'scipy.stats', 'sklearn']"
+    (kept,) = (tmp_path / "ballast.db.files").glob("small-*/folds-*.data")
+    resolved = resolve(path)
+    store = open_store(url)
+    key = key_of(query.study(store, "small").facts)
+    assert key is not None
+    assert recall(kept, identity_of(resolved.trial_config.data, load(resolved).sha256), key) is not None
+    with store.session() as session:
+        session.merge(query.study(store, "small")).wanted = 3
+    assert imported_by(url, "worker", "small") == "HEAVY ['torch']"  # it trains, and audits nothing
+    assert [trial.verdict for trial in query.trials(store, "small")] == ["accepted"] * 3
+    store.close()

@@ -1,0 +1,39 @@
+"""What a study is measured against, read from its facts."""
+
+from search.record.references import FORECASTS, Rival, absent_rivals, rivals, strongest_rival
+
+FACTS = {
+    "rivals": {"lhar": 0.6, "linear": 0.5},
+    "strongest_rival": {"name": "linear", "loss": 0.5},
+    "rivals_absent": {"boosted": "LightGBM is not installed", "garch": "the fit did not converge"},
+}
+
+
+def test_a_study_of_an_older_ballast_has_no_rivals() -> None:
+    assert (rivals({}), strongest_rival({}), absent_rivals({})) == ({}, None, {})
+    assert strongest_rival({"strongest_rival": None, "rivals": None, "rivals_absent": None}) is None
+
+
+def test_rivals_come_with_the_strongest_first() -> None:
+    assert list(rivals(FACTS)) == ["linear", "lhar"]
+    assert strongest_rival(FACTS) == Rival("linear", 0.5)
+
+
+def test_the_skill_over_a_rival_is_one_minus_the_ratio_of_losses() -> None:
+    assert Rival("linear", 0.5).skill_of(0.4) == 1 - 0.4 / 0.5
+    assert Rival("linear", 0.5).skill_of(None) is None
+    assert Rival("linear", 0.0).skill_of(0.4) is None
+
+
+def test_a_rival_that_needs_a_package_says_how_to_install_it() -> None:
+    assert absent_rivals(FACTS) == {
+        "boosted": "LightGBM is not installed; pip install lightgbm",
+        "garch": "the fit did not converge",
+    }
+    told = {"rivals_absent": {"boosted": "no LightGBM: pip install something"}}
+    assert absent_rivals(told) == told["rivals_absent"]
+
+
+def test_every_forecast_that_can_be_named_is_described() -> None:
+    assert {"zero", "train_mean", "persistence", "seasonal", "har", "lhar", "ar"} <= FORECASTS.keys()
+    assert {"linear", "boosted", "ewma", "garch"} <= FORECASTS.keys()

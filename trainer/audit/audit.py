@@ -1,0 +1,128 @@
+"""The audit: everything that is wrong with the data of a study, told at once, before anything is trained."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainer.audit.check_columns import countdown_findings
+from trainer.audit.check_leaks import leak_findings
+from trainer.audit.check_series import (
+    ahead_findings,
+    constant_findings,
+    drift_findings,
+    made_findings,
+    range_findings,
+    target_findings,
+)
+from trainer.audit.check_split import count_findings, few_rows_findings, overlap_findings
+from trainer.audit.check_table import table_findings
+from trainer.audit.findings import Audit, AuditFinding
+from trainer.audit.worked_row import work_out
+from trainer.config import DataConfig, GuardConfig
+from trainer.data.features import BuiltSeries, build_series
+from trainer.data.source import Table
+from trainer.data.split import SplitRows, cut_folds
+from trainer.data.windows import Dataset, prepare_folds
+from trainer.errors import DataError
+from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.reference import exchanged, mean_reference_loss
+from trainer.rivals.skill import best_baseline, skill_ceiling
+
+
+def audit(
+    config: DataConfig,
+    guard: GuardConfig,
+    table: Table,
+    *,
+    deep: bool = False,
+    ceiling: float | None = None,
+) -> Audit:
+    """Check the table, the series made from it, the split, the baselines, leaks; never raises for bad data.
+
+    `deep` adds the refits on targets that were moved in time. `ceiling` is the skill over the best naive
+    forecast above which the trials of an exported study were suspicious; None: as `skill_ceiling` says.
+
+    Where times are not in order, rows are counted as if they were, so that a short table is told as well.
+    """
+    built = build_series(config, table)
+    times, order = table.times.sort_values(return_indexer=True)
+    splits = cut_folds(config, times, built, None if table.offsets is None else table.offsets[order])
+    findings = [
+        *table_findings(config, table),
+        *countdown_findings(table),
+        *made_findings(config, table, built),
+        *ahead_findings(config, table, built),
+        *_split_findings(config, guard, table, built, splits),
+    ]
+    folds, problem = _prepared(config, table)
+    counts, believed = _counts(splits), None
+    if folds:
+        findings += range_findings(built, folds[-1])
+        findings += drift_findings(table, built, folds[-1])
+        said, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
+        findings += said
+    elif problem is not None and not any(finding.severity == "error" for finding in findings):
+        findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
+    train = splits[-1].train
+    worked = work_out(config, table, built, int(train[-1]) if len(train) else None)
+    return Audit(tuple(findings), counts, folds, worked, believed)
+
+
+def _counts(splits: Sequence[SplitRows]) -> dict[str, int]:
+    """Rows by name of the split: training rows of the last fold, and each validation row once."""
+    validation = np.unique(np.concatenate([split.validation for split in splits]))
+    return {**splits[-1].counts, "validation": len(validation)}
+
+
+def _split_findings(
+    config: DataConfig, guard: GuardConfig, table: Table, built: BuiltSeries, splits: Sequence[SplitRows]
+) -> list[AuditFinding]:
+    """Findings on the folds and on the series within the last; one without rows leaves the latter out."""
+    found = count_findings(config, splits, built.first)
+    times = table.times.sort_values()
+    found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
+    found += constant_findings(config, table, built, splits)
+    fitting, validation = splits[-1].fitting, splits[-1].validation
+    if len(splits[-1].train):
+        found += target_findings(config, guard, built, np.concatenate([fitting, validation]))
+    return found
+
+
+def _prepared(config: DataConfig, table: Table) -> tuple[tuple[Dataset, ...], str | None]:
+    try:
+        return prepare_folds(config, table), None
+    except DataError as error:
+        return (), str(error)
+
+
+def _skill_findings(
+    config: DataConfig,
+    guard: GuardConfig,
+    folds: Sequence[Dataset],
+    rows: int,
+    exported: float | None,
+    deep: bool,
+) -> tuple[list[AuditFinding], float | None]:
+    """Whether skill can be measured, and whether more of it can be had than is believable; and the ceiling of
+    skill over the best naive forecast, None where there is none. `rows` are the validation rows of all folds.
+    """
+    found: list[AuditFinding] = []
+    data, over_naive = folds[-1], None
+    try:
+        naive = best_baseline(mean_baseline_losses(folds)).loss
+    except DataError as error:
+        found.append(AuditFinding("no_baseline", "error", "validation", None, None, str(error)))
+    try:
+        ceiling = skill_ceiling(data.kind, rows=rows, horizon=data.horizon, max_skill=guard.max_skill)
+    except DataError as error:
+        found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
+    if found:
+        return found, None
+    reference = mean_reference_loss(folds, naive, config.leading)
+    if exported is None:
+        over_naive = exchanged(ceiling, reference, naive)
+    else:
+        over_naive, ceiling = exported, exchanged(exported, naive, reference)
+    found += few_rows_findings(rows, data.horizon, ceiling)
+    found += leak_findings(data, ceiling, config, deep=deep)
+    return found, over_naive

@@ -1,0 +1,202 @@
+"""Checks of single columns: which of them lifts a linear forecast, and which counts back from the last row.
+
+Both warn and do not block, as an honest column can do the same. Above the ceiling the probe blocks.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.audit.check_leads import HONEST, made_of_target
+from trainer.audit.findings import AuditFinding
+from trainer.audit.leads import own_returns
+from trainer.audit.own_past import without_slots
+from trainer.config import DataConfig
+from trainer.data.constancy import is_constant
+from trainer.data.source import Table
+from trainer.data.split import MIN_TRAIN
+from trainer.data.windows import Dataset
+from trainer.rivals.known import forecast, known_rows, known_terms
+from trainer.rivals.regressors import first_known
+from trainer.rivals.windows import MOST_ROWS
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+WORTH_A_WORD = 0.01
+"""Lift from which a column is named; planted leaks that lift test skill by 0.03 reach 0.019 here at least."""
+_FALSE_ALARMS = 0.01
+"""Chance that any column of a study without leaders passes its bar (Bonferroni)."""
+_BLOCKS, _SCORED = 5, 3
+"""Blocks of the rows before the test: each of the last three is forecast from those before it."""
+_SHORTEST_SPAN = 10
+"""Rows over which savings are averaged before they are compared, at least: neighbours resemble each other."""
+_FEWEST_SPANS = 3
+_FEWEST_ROWS = 100
+"""Rows on which returns are told from others, at least."""
+_THE_SAME = 0.98
+"""Correlation from which a feature is taken for the returns."""
+_STEPS = 10
+"""Values that a countdown has, at least; with fewer it may be a rating or a regime."""
+
+
+def lift_findings(config: DataConfig, data: Dataset) -> list[AuditFinding]:
+    """Columns that alone lift a linear forecast from the target's own history, by more than chance.
+
+    What is made of the target's own columns is left out: its transforms are causal, and it is the history.
+    Nothing is said of features that are declared to lead.
+    """
+    returns = _own_returns(data) if data.kind == "volatility" else None
+    own = made_of_target(config) | _made_of_returns(config, data, returns)
+    data = replace(data, history=replace(data.history, returns=returns))
+    asked = [number for number, name in enumerate(data.feature_names) if name not in {*own, *config.leading}]
+    # A leak stands in the last row or in the window; where it is in one value, the others are noise.
+    views = [replace(data, seq_len=length) for length in sorted({1, data.seq_len})]
+    lifts = [_lifts(view, asked) for view in views]
+    found = []
+    for number, of_column in zip(asked, zip(*lifts, strict=True), strict=True):
+        level = _FALSE_ALARMS / (len(asked) * len(views))
+        largest = max((lift.size for lift in of_column if lift.is_no_chance(level)), default=0.0)
+        if largest > WORTH_A_WORD:
+            found.append(_lift_finding(data, data.feature_names[number], largest))
+    return found
+
+
+def _lift_finding(data: Dataset, name: str, lift: float) -> AuditFinding:
+    history = "HAR" if data.kind == "volatility" else "an autoregression"
+    history += " with negative returns" * (data.history.returns is not None and data.kind == "volatility")
+    message = (
+        f"{name}: alone it lifts a linear forecast by {lift:+.3f} over {history}, on rows that it "
+        f"was not fitted to (usual: at most {WORTH_A_WORD:g}). {_capital(HONEST[data.kind])} can do that "
+        f"honestly: if {name} is such, set may_lead: true for {name} in data.features. If it is computed "
+        "from columns of this table, look at its recipe: a mean or filter of later rows knows the future"
+    )
+    return AuditFinding("lifts_forecast", "warning", name, lift, WORTH_A_WORD, message)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+@dataclass(frozen=True)
+class _Lift:
+    """Share of the loss that a feature saves; and the same corrected for the noise of its coefficients, as
+    means over spans of rows (spans,).
+    """
+
+    size: float
+    corrected: Floats
+
+    def is_no_chance(self, level: float) -> bool:
+        """Whether the corrected saving is above 0 by more than chance explains, at a level of false alarms.
+
+        Clark & West (2007), "Approximately Normal Tests for Equal Predictive Accuracy in Nested Models".
+        """
+        n = len(self.corrected)
+        if n < _FEWEST_SPANS:
+            return False
+        error = float(self.corrected.std(ddof=1)) / math.sqrt(n)
+        return float(self.corrected.mean()) > _student(level, n - 1) * error
+
+
+def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
+    """What each feature lifts beside the target's own history, on rows forecast from earlier ones."""
+    terms = known_terms(data)
+    rows = known_rows(data, terms, np.union1d(data.fitting, data.validation))
+    steps = list(_forward(rows, data.horizon)) if features else []
+    if not steps:
+        return [_Lift(0.0, np.zeros(0)) for _ in features]
+
+    def told(chosen: Sequence[int]) -> Floats:
+        return np.concatenate([forecast(data, terms, chosen, train, held) for train, held in steps])
+
+    target = data.target[np.concatenate([held for _, held in steps])].astype(np.float64)
+    before = told([])
+    loss = float(np.mean((target - before) ** 2))
+    span = max(data.horizon, _SHORTEST_SPAN)
+
+    def lift(feature: int) -> _Lift:
+        after = told([feature])
+        saved = (target - before) ** 2 - (target - after) ** 2
+        corrected = saved + (before - after) ** 2
+        whole = len(corrected) // span * span
+        return _Lift(float(saved.mean()) / loss, corrected[:whole].reshape(-1, span).mean(axis=1))
+
+    return [lift(feature) for feature in features]
+
+
+def _forward(rows: Rows, gap: int) -> Iterator[tuple[Rows, Rows]]:
+    """Training and held-out rows of each step forward, `gap` rows apart; short steps are left out."""
+    edges = np.linspace(0, len(rows), _BLOCKS + 1).astype(int).tolist()
+    for start, stop in zip(edges[-_SCORED - 1 : -1], edges[-_SCORED:], strict=True):
+        train = rows[rows < rows[start] - gap + 1] if start < len(rows) else rows[:0]
+        if len(train) >= MIN_TRAIN and stop > start:
+            yield train, rows[start:stop]
+
+
+def _student(level: float, freedom: int) -> float:
+    """Upper quantile of Student's t, by the expansion of Abramowitz and Stegun (1964), 26.7.5."""
+    z = NormalDist().inv_cdf(1 - level)
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / freedom + second / freedom**2
+
+
+def _own_returns(data: Dataset) -> Floats | None:
+    """The returns (T,) behind a volatility, NaN where they are not looked at; None if they are not known."""
+    stop = int(data.validation[-1]) + 1
+    known = slice(max(first_known(data.history.own), stop - MOST_ROWS), stop)
+    if stop - known.start < _FEWEST_ROWS:
+        return None
+    own = without_slots(data.history.own[known], data.history.slots[known])
+    returns = own_returns(data, known, own)
+    if returns is None:
+        return None
+    series = np.full(len(data.target), np.nan)
+    series[known] = returns
+    return series
+
+
+def _made_of_returns(config: DataConfig, data: Dataset, returns: Floats | None) -> frozenset[str]:
+    """Features made of the column that the returns (T,) behind a volatility are made of."""
+    if returns is None:
+        return frozenset()
+    known = np.isfinite(returns)
+    roots: dict[str, str | None] = {}
+    for each in config.features:
+        roots[each.name] = each.column if each.of is None else roots[each.of]
+    mean, std, clip = data.scaler.feature_mean, data.scaler.feature_std, data.scaler.feature_clip
+    same = set()
+    for number, name in enumerate(data.feature_names):
+        column = data.features[known, number]
+        scaled = np.clip((returns[known] - mean[number]) / std[number], -clip, clip)
+        # Returns that were guessed among the features are scaled and clipped already.
+        if any(_correlation(column, each) > _THE_SAME for each in (returns[known], scaled)):
+            same.add(roots[name])
+    return frozenset(name for name, root in roots.items() if root is not None and root in same)
+
+
+def _correlation(one: npt.NDArray[np.floating], other: Floats) -> float:
+    return 0.0 if is_constant(one) or is_constant(other) else float(np.corrcoef(one, other)[0, 1])
+
+
+def countdown_findings(table: Table) -> list[AuditFinding]:
+    """Columns that only fall and reach exactly 0 or 1 in the last row: they are counted back from there."""
+    found = []
+    for name, column in table.frame.items():
+        values = column.to_numpy(np.float64)
+        values = values[np.isfinite(values)]
+        if len(values) < MIN_TRAIN or values[-1] not in (0.0, 1.0) or np.any(np.diff(values) > 0):
+            continue
+        if len(np.unique(values)) >= _STEPS:
+            message = (
+                f"{name}: it only falls, from {values[0]:g} to exactly {values[-1]:g} in the last row, as "
+                "if it were counted back from the end of the table. A factor of splits or dividends to come "
+                "does that, and each row of it knows what follows: use what was known at each row, or leave "
+                "it out. Days left of a contract that ends with the table are honest"
+            )
+            found.append(AuditFinding("counts_down", "warning", str(name), float(values[-1]), None, message))
+    return found

@@ -1,0 +1,100 @@
+"""The check for leads: features that foretell what the target's own past and the same row do not tell."""
+
+from trainer.audit.findings import AuditFinding, Severity
+from trainer.audit.leads import VALUES, Lead, find_leads
+from trainer.config import DataConfig, TargetKind
+from trainer.data.features import shift_of
+from trainer.data.source import columns_of
+from trainer.data.windows import Dataset
+
+WORTH_A_WORD = 0.01
+"""Share of variance from which a lead is named. Of returns any lead counts, but for that of values: prices,
+which never return to a mean, seem to lead returns in a finite sample (Stambaugh 1999). In volatility honest
+features of the asset itself reach 0.009: the range tells more than the return that the target is made of."""
+_NAMED_SAME_ROW = 0.2
+"""A correlation within the same row from which it is mentioned."""
+HONEST: dict[TargetKind, str] = {
+    "return": "a market that closes later, the index of an illiquid asset or a spread that reverts",
+    "volatility": "an implied volatility, a market that closes later or a calendar known ahead",
+    "other": "a market that closes later, a forecast made by others or a calendar known ahead",
+}
+"""What honestly leads a target of each kind."""
+
+
+def lead_findings(
+    data: Dataset, ceiling: float, config: DataConfig, overlap: int | None
+) -> list[AuditFinding]:
+    """Features whose surprises come before the target's, by more than chance; at most one finding for each.
+
+    An error where the gain passes `ceiling`, the skill that nobody believes; information where `config` says
+    that the feature may lead; else a warning. `overlap` is the number of rows that the target was found to
+    extend over beyond its horizon, None if it was not.
+    """
+    own = made_of_target(config)
+    tested = [feature for feature, name in enumerate(data.feature_names) if name not in own]
+    # A target that stands in a column may extend over all rows up to its horizon.
+    rows = 1 if shift_of(config.target) else overlap or data.horizon
+    strongest: dict[str, Lead] = {}
+    for lead in find_leads(data, tested, rows):
+        any_counts = data.kind == "return" and lead.part != VALUES
+        if any_counts or lead.gain >= WORTH_A_WORD:
+            before = strongest.get(lead.feature, lead)
+            strongest[lead.feature] = max(before, lead, key=lambda one: one.gain)
+    source = {feature.name: feature.of for feature in config.features}
+
+    def is_told(lead: Lead) -> bool:
+        """What is made of a feature that leads, leads with it."""
+        of = source[lead.feature]
+        return of in strongest and not strongest[of].gain <= ceiling < lead.gain
+
+    return [
+        _finding(lead, ceiling, data.kind, lead.feature in config.leading)
+        for lead in strongest.values()
+        if not is_told(lead)
+    ]
+
+
+def made_of_target(config: DataConfig) -> frozenset[str]:
+    """Features made of the target's own columns alone, which know nothing of later rows.
+
+    The target of a row is made of later rows of the same columns, by a transform that truncate-and-recompute
+    has proved causal. A raw target stands on its row already: its column is a leak among the features.
+    """
+    if shift_of(config.target) == 0:
+        return frozenset()
+    columns: dict[str, set[str]] = {}
+    for feature in config.features:
+        columns[feature.name] = columns[feature.of] if feature.of else set(columns_of(feature))
+    own = columns[config.target.of] if config.target.of else set(columns_of(config.target))
+    return frozenset(name for name, read in columns.items() if read <= own)
+
+
+def _finding(lead: Lead, ceiling: float, kind: TargetKind, declared: bool) -> AuditFinding:
+    name = lead.feature
+    look = f"look at how {name} was made, or drop it"
+    honest = f"If it is honest, as {HONEST[kind]} is, set may_lead: true for {name} in data.features"
+    severity: Severity
+    if declared:
+        severity, advice = "info", "data.features says that it may lead"
+    elif lead.gain > ceiling:
+        severity, advice = "error", f"nobody foresees that much (ceiling {ceiling:.3f}): {look}. {honest}"
+    else:
+        severity, advice = "warning", f"it may know the future: {look}. {honest}"
+    message = (
+        f"{name}: {lead.part} correlate by {lead.correlation:+.2f} with the surprises of the target "
+        f"{_rows(lead)} (usual: within ±{lead.usual:.2f}), beyond what is known at the row{_same_row(lead)}; "
+        f"that is worth a skill of about {max(lead.gain, 0.0):.3f}; {advice}"
+    )
+    return AuditFinding("leads_target", severity, name, lead.correlation, lead.usual, message)
+
+
+def _rows(lead: Lead) -> str:
+    if lead.first < lead.last:
+        return f"{lead.first} to {lead.last} rows later"
+    return f"{lead.last} row{'s' * (lead.last > 1)} later"
+
+
+def _same_row(lead: Lead) -> str:
+    if abs(lead.same_row) < _NAMED_SAME_ROW:
+        return ""
+    return f" (its correlation of {lead.same_row:+.2f} within the same row is honest and left out)"

@@ -1,0 +1,140 @@
+"""Checks for leaks: features that know the future, and rows that stand on both sides of the split.
+
+Each compares what is forecast with what can be: a finding blocks only above the ceiling of believable skill,
+so that an honest strong feature is left alone.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.audit.check_columns import lift_findings
+from trainer.audit.check_leads import HONEST, lead_findings
+from trainer.audit.check_own_row import own_row_findings
+from trainer.audit.check_telltales import telltales
+from trainer.audit.findings import AuditFinding
+from trainer.audit.probe import Probe, culprits
+from trainer.config import DataConfig
+from trainer.data.split import MIN_TRAIN
+from trainer.data.windows import Dataset
+
+Floats = npt.NDArray[np.float64]
+
+_COPIES = 0.01
+"""Share of held-out rows that may equal a training row: prices repeat by chance, rows do not."""
+_DIGITS = 3
+"""Decimals of standardised cells that must agree: a copy that went through a rounded file is one too."""
+
+_REFITS = 9
+"""Targets moved in time that `check --deep` refits; their median skill is judged."""
+
+
+def leak_findings(
+    data: Dataset, ceiling: float, config: DataConfig, *, deep: bool = False
+) -> list[AuditFinding]:
+    """All leak checks on data prepared by `config`; `ceiling` is the skill that nobody believes.
+
+    `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
+    """
+    told = telltales(data)
+    found = [
+        *told.findings,
+        *own_row_findings(data),
+        *_copy_findings(data),
+        *lead_findings(data, ceiling, config, told.overlap),
+    ]
+    probe = Probe.of(data, config.leading)
+    if probe is None:
+        return [*found, _unprobed(data)]
+    found += _probe_findings(probe, ceiling, told.overlap)
+    named = {name for finding in found if finding.severity != "info" for name in finding.where.split(", ")}
+    found += [finding for finding in lift_findings(config, data) if finding.where not in named]
+    return [*found, *_shifted_findings(probe, ceiling)] if deep else found
+
+
+def _unprobed(data: Dataset) -> AuditFinding:
+    message = (
+        f"train: of its {len(data.train)} rows fewer than {MIN_TRAIN} have enough known values of the target "
+        "before them, too few to probe for leaks; use a longer series or a shorter data.seq_len or horizon"
+    )
+    return AuditFinding("not_probed", "info", "train", None, float(MIN_TRAIN), message)
+
+
+def _probe_findings(probe: Probe, ceiling: float, overlap: int | None) -> list[AuditFinding]:
+    """Skill of the ridge regression above the ceiling, and what it comes from."""
+    reached = probe.skill(range(len(probe.data.feature_names)))
+    if reached <= ceiling:
+        return []
+    where, advice = _blamed(probe, ceiling, overlap)
+    message = (
+        f"{where}: a ridge regression reaches skill {reached:.3f} over the best forecast that is known to "
+        f"be honest, more than is believable (ceiling {ceiling:.3f}); {advice}"
+    )
+    return [AuditFinding("leak_probe", "error", where, reached, ceiling, message)]
+
+
+def _blamed(probe: Probe, ceiling: float, overlap: int | None) -> tuple[str, str]:
+    """What the probe's skill comes from, and what to do about it."""
+    if overlap is not None:
+        return "target", f"it extends over {overlap} rows: set data.target.horizon to {overlap}"
+    leaking = ", ".join(probe.data.feature_names[feature] for feature in culprits(probe, ceiling))
+    if leaking:
+        return leaking, (
+            f"without {leaking} it does not; look at how {leaking} was made, or leave it out. If it is "
+            f"honest, as {HONEST[probe.data.kind]} is, set may_lead: true for {leaking} in data.features"
+        )
+    return (
+        "target",
+        "the target's own history alone does; look at its horizon and for values that were filled. If it is "
+        "honest, as a spread that reverts is, set may_lead: true in data.features for the feature that holds "
+        "this history",
+    )
+
+
+def _copy_findings(data: Dataset) -> list[AuditFinding]:
+    """Held-out rows that equal a training row in every feature and in the target."""
+    # A cell of −0.0 has other bytes than one of 0.0, and rounding makes them.
+    rows = np.column_stack([data.features, data.target]).round(_DIGITS) + np.float32(0)  # (T, features + 1)
+    distinct = len(np.unique(rows, axis=0)) / len(rows)
+    known = {row.tobytes() for row in rows[data.fitting]}
+    found = []
+    for name, held in (("validation", data.validation), ("test", data.test)):
+        copies = sum(rows[row].tobytes() in known for row in held)
+        # The same features beside another row's target: what coarse values give by chance is no copy.
+        strangers = np.column_stack([rows[held, :-1], np.roll(rows[held, -1], len(held) // 2)])
+        copies -= sum(row.tobytes() in known for row in strangers)
+        if copies > _COPIES * len(held) and distinct > 0.5:
+            found.append(
+                AuditFinding(
+                    "copied_rows",
+                    "error",
+                    name,
+                    copies / len(held),
+                    _COPIES,
+                    f"{name}: {copies} of {len(held)} rows equal a training row in all features and the "
+                    "target, beyond what chance explains; remove the repetitions, or split before rows are "
+                    "repeated",
+                )
+            )
+    return found
+
+
+def _shifted_findings(probe: Probe, ceiling: float) -> list[AuditFinding]:
+    """Refits on targets moved round in time: what still forecasts those measures wrongly or leaks."""
+    length, features = len(probe.data.target), range(len(probe.data.feature_names))
+    shifts = np.random.default_rng(0).integers(length // 4, 3 * length // 4, size=_REFITS)
+    moved = [refit for refit in (probe.moved(int(shift)) for shift in shifts) if refit is not None]
+    reached = float(np.median([refit.skill(features) for refit in moved])) if moved else 0.0
+    if reached <= ceiling:
+        return []
+    return [
+        AuditFinding(
+            "skill_on_shifted_target",
+            "error",
+            "target",
+            reached,
+            ceiling,
+            f"target: a ridge regression reaches skill {reached:.3f} even on targets that were moved in time "
+            f"(ceiling {ceiling:.3f}), so that skill here measures something else than forecasting; look for "
+            "repeated rows and for a target that hardly varies",
+        )
+    ]

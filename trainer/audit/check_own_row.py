@@ -1,0 +1,130 @@
+"""Check of a target that is told from the row it stands on: it is of today, whatever its horizon says."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.audit.findings import AuditFinding
+from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN, Rows
+from trainer.data.windows import Dataset
+
+Floats = npt.NDArray[np.float64]
+
+MAX_UNEXPLAINED = 0.1
+"""Share of the target's variance that its own row may leave unexplained before this is looked into."""
+_DISTINCT = 0.5
+"""The own row must leave at most this share of what the rows around it leave. What is highly persistent, as a
+price is, is explained by every near row alike, and by the row of its own time exactly."""
+_MOST_PAIRED = 10
+"""Most features of which products are formed, and among which neighbours are looked for."""
+_NEIGHBOURS = 5
+_MOST_ROWS = 2000
+"""Validation rows that are judged, and training rows that neighbours are looked for among: the newest."""
+_MOST_TRAINED = 20_000
+"""Training rows that a regression is fitted on: the newest."""
+
+
+def own_row_findings(data: Dataset) -> list[AuditFinding]:
+    """A finding where the features of row t tell the target of row t nearly whole, and distinctly better than
+    the features of row t - 1 and of row t + horizon, which is the time that the target is said to be of.
+
+    Fits on training rows and judges on validation rows, on values and, for what drifts as a price does, on
+    their changes. In honest data the features of row t + horizon know what has happened by then, so that they
+    tell the target at least as well as those of row t.
+    """
+    if not len(data.train) or not len(data.validation):
+        return []
+    data = _newest(data)
+    y, x = data.target.astype(np.float64), data.features.astype(np.float64)
+    for target, features in ((y, x), (_changes(y), _changes(x))):
+        own, around = _unexplained(data, target, features)
+        if own <= MAX_UNEXPLAINED and own <= _DISTINCT * around:
+            return [_finding(data.horizon, own, around)]
+    return []
+
+
+def _finding(horizon: int, own: float, around: float) -> AuditFinding:
+    rows = "1 row" if horizon == 1 else f"{horizon} rows"
+    message = (
+        f"target: the features of its own row explain {1 - own:.1%} of it, and those of the row before, or "
+        f"{rows} later, where it is said to be, at most {1 - around:.1%}; it seems to be of today: see the "
+        "worked row of ballast check, set data.target.already_shifted to false if the column stands on its "
+        "own row, or look for a feature that is of a later one"
+    )
+    return AuditFinding("target_of_own_row", "error", "target", own, MAX_UNEXPLAINED, message)
+
+
+def _newest(data: Dataset) -> Dataset:
+    """The newest rows of train and validation, and what lies between them: memory and time stay bounded."""
+    train, held = data.train[-_MOST_TRAINED:], data.validation[-_MOST_ROWS:]
+    start = max(min(int(train[0]), int(held[0])) - 1, 0)
+    stop = max(int(train[-1]), int(held[-1])) + 1 + data.horizon
+    return replace(
+        data,
+        features=data.features[start:stop],
+        target=data.target[start:stop],
+        train=train - start,
+        validation=held - start,
+    )
+
+
+def _changes(values: Floats) -> Floats:
+    """From row to row, (T, ...); NaN in the first."""
+    return np.concatenate([np.full_like(values[:1], np.nan), np.diff(values, axis=0)])
+
+
+def _unexplained(data: Dataset, y: Floats, x: Floats) -> tuple[float, float]:
+    """Shares of the variance of the validation targets that are left by the features of their own row, and at
+    best by those of the rows around it; 1 where too few rows are whole, or where nobody needs to know.
+    """
+    steps = (0, -1, data.horizon)
+    train, held = (_whole(data, y, x, rows, steps) for rows in (data.train, data.validation))
+    if len(train) < MIN_TRAIN or len(held) < MIN_HELD_OUT:
+        return 1.0, 1.0
+    own = _left(y, x, train, held, 0)
+    if own > MAX_UNEXPLAINED:
+        return own, 1.0
+    return own, min(_left(y, x, train, held, step) for step in steps[1:])
+
+
+def _whole(data: Dataset, y: Floats, x: Floats, rows: Rows, steps: tuple[int, ...]) -> Rows:
+    """Rows at which, and `steps` later, everything is finite and no feature is clipped."""
+    rows = rows[(rows + min(steps) >= 0) & (rows + max(steps) < len(y))]
+    is_free = np.isfinite(x) & (np.abs(data.features) < data.scaler.feature_clip)  # (T, features)
+    kept = np.isfinite(y[rows])
+    for step in steps:
+        kept &= is_free[rows + step].all(axis=1)
+    return rows[kept]
+
+
+def _left(y: Floats, x: Floats, train: Rows, held: Rows, step: int) -> float:
+    """Share of the variance of the held-out targets that the features `step` rows later leave."""
+    forecasts = [_regression(x[train + step], y[train], x[held + step])]
+    if x.shape[1] <= _MOST_PAIRED:
+        recent = train[-_MOST_ROWS:]
+        forecasts.append(_neighbours(x[recent + step], y[recent], x[held + step]))
+    spread = float(np.mean((y[held] - y[train].mean()) ** 2))
+    if spread == 0:
+        return 1.0
+    return min(float(np.mean((y[held] - forecast) ** 2)) / spread for forecast in forecasts)
+
+
+def _regression(x: Floats, y: Floats, x_held: Floats) -> Floats:
+    """Least squares on the features, their sizes, squares and products, (n, p) to forecasts (m,)."""
+    coefficients, *_ = np.linalg.lstsq(_regressors(x), y, rcond=None)
+    forecast: Floats = _regressors(x_held) @ coefficients
+    return forecast
+
+
+def _regressors(x: Floats) -> Floats:
+    one, other = np.triu_indices(x.shape[1] if x.shape[1] <= _MOST_PAIRED else 0)
+    return np.hstack([np.ones((len(x), 1)), x, np.abs(x), x[:, one] * x[:, other]])
+
+
+def _neighbours(x: Floats, y: Floats, x_held: Floats) -> Floats:
+    """Mean target of the nearest training rows: what no polynomial tells."""
+    squares = (x**2).sum(axis=1) - 2 * x_held @ x.T  # (m, n), but for what is the same for all n
+    nearest = np.argpartition(squares, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
+    means: Floats = y[nearest].mean(axis=1)
+    return means

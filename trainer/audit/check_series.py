@@ -1,0 +1,209 @@
+"""Checks of what the transforms made: broken values, constants, outliers, poor targets, looking ahead."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.audit.findings import AuditFinding, Severity
+from trainer.config import DataConfig, GuardConfig, Series
+from trainer.data.constancy import constant_series, told_constant
+from trainer.data.features import BuiltSeries, Floats, build_series, lookback
+from trainer.data.ranges import looks_at, misfits, spacing
+from trainer.data.source import Table
+from trainer.data.split import SplitRows
+from trainer.data.windows import Dataset
+
+OUTLIER_STD = 10.0
+"""Inputs above 10 were seen in the runs that exploded (shared ORIGIN)."""
+MAX_CLIPPED = 0.05
+"""At 3 standard deviations 0.3 % of a normal and 1 to 2 % of a heavy-tailed series are clipped; more than 5 %
+says that the bound or the unit is wrong."""
+MAX_ZERO = 0.5
+"""A target that is mostly exactly 0 rewards forecasting nothing."""
+MIN_DISTINCT = 20
+"""Fewer values than this make a target of classes, for which the squared error is no loss."""
+TRUNCATIONS = 5
+
+
+def made_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list[AuditFinding]:
+    """Values that a transform broke although its inputs are finite: a price ≤ 0, a high equal to the low."""
+    series = [(feature.name, feature, built.features[feature.name].to_numpy()) for feature in config.features]
+    named: list[tuple[str, Series, Floats]] = [*series, ("target", config.target, built.unshifted)]
+    found: list[AuditFinding] = []
+    for (name, made, values), inputs in zip(named, built.inputs, strict=True):
+        broken = np.flatnonzero(_fed(made, inputs) & ~np.isfinite(values))
+        if len(broken):
+            row = int(broken[0])
+            columns = ", ".join(str(part) for part in (made.of, made.column, made.high, made.low) if part)
+            cells = ", ".join(f"{part[row]:g}" for part in inputs)
+            message = (
+                f"{table.place(row)}: {name} = {made.transform} of {columns} ({cells}) is {values[row]:g} at "
+                f"{table.when(row)} ({len(broken)} such rows, 0 allowed); a logarithm needs positive prices "
+                "and a range needs a high above its low, correct or remove these rows"
+            )
+            found.append(AuditFinding("nonfinite_series", "error", name, float(len(broken)), 0.0, message))
+    return found
+
+
+def _fed(series: Series, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bool_]:
+    """Rows where every cell that the transform reads is finite."""
+    finite: npt.NDArray[np.bool_] = np.all([np.isfinite(part) for part in inputs], axis=0)
+    fed = finite.copy()
+    for back in lookback(series):
+        if back >= len(fed):
+            return np.zeros_like(fed)
+        fed[:back] = False
+        fed[back:] &= finite[: len(finite) - back]
+    return fed
+
+
+def ahead_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list[AuditFinding]:
+    """Truncate and recompute: a value at t must be the same, to the bit, without the rows after t."""
+    cuts = np.unique(np.linspace(1, len(table.frame), TRUNCATIONS + 1, dtype=int)[:-1])
+    found: dict[str, AuditFinding] = {}
+    for cut in cuts.tolist():
+        shorter = replace(table, frame=table.frame.iloc[:cut], positions=table.positions[:cut])
+        again = build_series(config, shorter)
+        pairs = {
+            name: (built.features[name].to_numpy(), again.features[name].to_numpy())
+            for name in again.features
+        }
+        pairs["target"] = (built.unshifted, again.unshifted)
+        for name, (whole, part) in pairs.items():
+            differs = np.flatnonzero(~((whole[:cut] == part) | (np.isnan(whole[:cut]) & np.isnan(part))))
+            if len(differs) and name not in found:
+                row = int(differs[0])
+                message = (
+                    f"{table.place(row)}: {name} is {whole[row]:g} at {table.when(row)}, but {part[row]:g} "
+                    f"without the rows after {table.when(cut - 1)}; it looks ahead, use a causal transform"
+                )
+                found[str(name)] = AuditFinding(
+                    "looks_ahead", "error", str(name), float(whole[row]), None, message
+                )
+    return list(found.values())
+
+
+def constant_findings(
+    config: DataConfig, table: Table, built: BuiltSeries, splits: Sequence[SplitRows]
+) -> list[AuditFinding]:
+    """Features and targets with one value in all training rows of a fold, whatever else is wrong; each once,
+    in the first such fold.
+    """
+    found: dict[str, AuditFinding] = {}
+    for split in splits:
+        if not len(split.train):
+            continue
+        for made in constant_series(config, built, split.fitting):
+            name = "target" if made is None else made
+            values = built.target if made is None else built.features[made]
+            cells = values.to_numpy(np.float64)[split.fitting]
+            cells = cells[np.isfinite(cells)]
+            if name in found or not len(cells):
+                continue
+            fold = split.name and f" {split.name}:"
+            message = f"{table.source}:{fold} {name} {told_constant(cells)}"
+            found[name] = AuditFinding("constant_series", "error", name, float(cells[0]), None, message)
+    return list(found.values())
+
+
+def range_findings(built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
+    """Outliers of the standardised features before clipping, and the shares that clipping takes."""
+    held = np.concatenate([data.fitting, data.validation])
+    values = built.features.to_numpy(np.float64)[built.first : built.stop][held]
+    scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std
+    found: list[AuditFinding] = []
+    for name, column in zip(data.feature_names, scaled.T, strict=True):
+        row = int(np.argmax(column))
+        if column[row] > OUTLIER_STD:
+            message = (
+                f"feature {name} is {column[row]:.1f} training standard deviations from its mean at "
+                f"{data.when(int(held[row]))} (usual: at most {OUTLIER_STD:g}); check that cell "
+                "for a wrong unit or digit"
+            )
+            found.append(AuditFinding("outlier", "warning", name, float(column[row]), OUTLIER_STD, message))
+        found += _clip_finding(
+            "feature_clipped",
+            name,
+            data.feature_clipped[name],
+            f"±{data.scaler.feature_clip:g} standard deviations",
+        )
+    if data.scaler.target_clip is not None:
+        bound = f"±{data.scaler.target_clip:g}"
+        found += _clip_finding("target_clipped", "target", data.target_clipped, bound)
+    return found
+
+
+def drift_findings(table: Table, built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
+    """Why `predict` would refuse this very table for a model of the training rows of `data`: by its own rule,
+    on all rows from the first to the last that have all features.
+    """
+    features = built.features.to_numpy(np.float64)[built.first :]
+    whole = int(np.argmin([*np.isfinite(features).all(axis=1), False]))
+    times = table.times.to_numpy()[built.first :][:whole]
+    found = misfits(looks_at(built, data), spacing(data.times[data.fitting]), features[:whole], times)
+    return [
+        AuditFinding(
+            "unlike_training",
+            "warning",
+            odd.feature,
+            odd.found,
+            odd.limit,
+            f"{odd.message} up to {table.place(built.first + odd.until)}; a column that changes its unit or "
+            "leaves its range makes forecasts of nothing, and predict would refuse this table for a model of "
+            "these training rows: correct the column, or use a return or a ratio of it",
+        )
+        for odd in found
+    ]
+
+
+def _clip_finding(code: str, where: str, share: float, bound: str) -> list[AuditFinding]:
+    if share == 0:
+        return []
+    usual = share <= MAX_CLIPPED
+    severity: Severity = (
+        "info" if usual else "error" if where == "target" and share > MOSTLY_CLIPPED else "warning"
+    )
+    advice = "nothing to do" if usual else "check the bound and the unit"
+    message = (
+        f"{where}: {share:.2%} of the training and validation values lie beyond {bound} and are clipped "
+        f"(usual: at most {MAX_CLIPPED:.0%}); {advice}"
+    )
+    return [AuditFinding(code, severity, where, share, MAX_CLIPPED, message)]
+
+
+def target_findings(
+    config: DataConfig, guard: GuardConfig, built: BuiltSeries, seen: npt.NDArray[np.int64]
+) -> list[AuditFinding]:
+    """Degenerate targets, in their own unit before clipping, over `seen`: train and validation rows."""
+    values = built.target.to_numpy(np.float64)[seen]
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return []
+    with np.errstate(over="ignore"):
+        largest, spread = float(np.abs(values).max()), float(values.std())
+    zero, distinct = float((values == 0).mean()), len(np.unique(values))
+    found: list[AuditFinding] = []
+    if config.target.kind == "return" and largest < guard.target_max_floor:
+        found.append(_poor_target("target_tiny", "largest |value|", largest, guard.target_max_floor))
+    if config.target.kind == "return" and spread < guard.target_std_floor:
+        found.append(_poor_target("target_flat", "standard deviation", spread, guard.target_std_floor))
+    if zero > MAX_ZERO:
+        found.append(_poor_target("target_zeros", "share of zeros", zero, MAX_ZERO))
+    if distinct < MIN_DISTINCT:
+        found.append(_poor_target("target_few_values", "number of distinct values", distinct, MIN_DISTINCT))
+    return found
+
+
+def _poor_target(code: str, what: str, value: float, bound: float) -> AuditFinding:
+    usual = "at most" if value > bound else "at least"
+    message = (
+        f"target: its {what} is {value:.3g} in the training and validation rows (usual: {usual} {bound:g}); "
+        "a loss on such a target says little, check its column, unit and transform"
+    )
+    return AuditFinding(code, "warning", "target", float(value), float(bound), message)
+
+
+MOSTLY_CLIPPED = 0.5
+"""A target that is clipped more often than not has another unit than its bound."""

@@ -1,0 +1,65 @@
+"""Checks of the split as it was cut: rows enough, and no target that reaches into the next split."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainer.audit.findings import AuditFinding
+from trainer.config import DataConfig
+from trainer.data.split import SplitRows, check_counts, minimum_of, short_splits
+from trainer.errors import SplitError
+from trainer.rivals.skill import luck
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def count_findings(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -> list[AuditFinding]:
+    """Splits that are too short; the message names all of them in the first such fold, the finding one."""
+    try:
+        check_counts(config, folds, warm_up)
+    except SplitError as error:
+        split, name = next((split, short[0]) for split in folds if (short := short_splits(split)))
+        found, needed = float(split.counts[name]), float(minimum_of(name))
+        return [AuditFinding("too_few_rows", "error", name, found, needed, str(error))]
+    return []
+
+
+def overlap_findings(split: SplitRows, times: "pd.DatetimeIndex", horizon: int) -> list[AuditFinding]:
+    """Splits of a fold with a target that reaches a row of the split that it is to be judged on.
+
+    Judges the rows alone, by their times, knowing nothing of how they were cut. A row's target reaches
+    `horizon` rows ahead; so do those of the rows that are held out, which training must not begin within.
+    """
+    found: list[AuditFinding] = []
+    for earlier, later, name, other in (
+        (split.train, split.validation, "train", "validation"),
+        (split.validation, split.test, "validation", "test"),
+        (split.train, split.test, "train", "test"),
+    ):
+        reached = np.zeros(len(times) + 2 * horizon + 1, dtype=bool)
+        for ahead in range(horizon + 1):
+            reached[later + ahead] = True
+        ends = [row for row in earlier.tolist() if reached[row : row + horizon + 1].any()]
+        if ends:
+            last = min(ends[0] + horizon, len(times) - 1)
+            message = (
+                f"{name}: its row at {times[ends[0]]} has a target that lies at {times[last]}, within the "
+                f"rows and targets of {other}; this is a fault of the split, not of the data: report it"
+            )
+            found.append(AuditFinding("split_overlap", "error", name, None, None, message))
+    return found
+
+
+def few_rows_findings(rows: int, horizon: int, ceiling: float) -> list[AuditFinding]:
+    """Validation rows so few, for the horizon, that luck alone passes the ceiling of believable skill."""
+    reached = luck(rows, horizon)
+    if reached <= ceiling:
+        return []
+    message = (
+        f"validation: these rows cannot tell a leak from luck: n/h = {rows}/{horizon} = {rows / horizon:.1f} "
+        f"independent rows, on which a useless forecast reaches a skill of {reached:.2f} once in twenty, "
+        f"above the ceiling of {ceiling:.2f}; use more validation rows or a shorter data.target.horizon"
+    )
+    return [AuditFinding("few_independent_rows", "warning", "validation", reached, ceiling, message)]

@@ -1,0 +1,115 @@
+"""Checks of the table as read: order and gaps of time, missing and infinite cells, sizes of numbers."""
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.audit.findings import AuditFinding
+from trainer.config import DataConfig
+from trainer.data.features import Floats, empty_head, shift_of
+from trainer.data.source import Table, columns_of
+
+MAX_GAP_STEPS = 10.0
+"""A gap in time worth a look, in median steps; no weekend, holiday or closed week of daily data reaches
+it."""
+EXACT_LIMIT = float(2**53)
+"""Beyond this a float64 no longer holds every whole number."""
+
+
+def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
+    """All findings about the rows and cells of the table."""
+    # A target that was shifted before may lack its last values: they are not known yet.
+    open_end = config.target.column if shift_of(config.target) == 0 else None
+    inputs = {name for feature in config.features for name in columns_of(feature)}
+    findings = _time_findings(table)
+    for name in table.frame:
+        values = table.frame[name].to_numpy(np.float64)
+        tail = config.target.horizon if name == open_end and name not in inputs else 0
+        findings += _cell_findings(table, str(name), values, tail)
+    return findings
+
+
+def _time_findings(table: Table) -> list[AuditFinding]:
+    back = np.flatnonzero(np.diff(table.times.asi8) < 0) + 1
+    repeated = np.flatnonzero(table.times.duplicated())
+    return [
+        *_order_findings(
+            table, "unsorted_time", back, "is earlier than the one before", "sort the rows by time"
+        ),
+        *_order_findings(
+            table, "repeated_time", repeated, "occurs before in the table", "keep one row of each"
+        ),
+        *_gap_findings(table),
+    ]
+
+
+def _order_findings(
+    table: Table, code: str, rows: npt.NDArray[np.intp], told: str, advice: str
+) -> list[AuditFinding]:
+    if not len(rows):
+        return []
+    row = int(rows[0])
+    message = (
+        f"{table.place(row)}: time {table.when(row)} {told} ({len(rows)} such rows, 0 allowed); {advice}"
+    )
+    return [AuditFinding(code, "error", "time", float(len(rows)), 0.0, message)]
+
+
+def _gap_findings(table: Table) -> list[AuditFinding]:
+    """Gaps between distinct times, in order; at least three times are needed to speak of a median step."""
+    moments, first_rows = np.unique(table.times.asi8, return_index=True)
+    if len(moments) < 3:
+        return []
+    steps = np.diff(moments)
+    ratios = steps / np.median(steps)
+    wide = np.flatnonzero(ratios > MAX_GAP_STEPS)
+    if not len(wide):
+        return []
+    widest = int(np.argmax(ratios))
+    before, behind = (table.when(int(row)) for row in first_rows[widest : widest + 2])
+    message = (
+        f"{table.source}: there is no row between {before} and {behind}, a gap of "
+        f"{ratios[widest]:.1f} median steps ({len(wide)} gaps above {MAX_GAP_STEPS:g}); fill in the rows or "
+        "start after the gap"
+    )
+    return [AuditFinding("time_gap", "warning", "time", float(ratios[widest]), MAX_GAP_STEPS, message)]
+
+
+def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> list[AuditFinding]:
+    """NaN inside the series, empty rows at its head, infinities, and numbers too large to be exact."""
+    found: list[AuditFinding] = []
+    head, tail = empty_head(values), min(empty_head(values[::-1]), open_tail)
+    if head == len(values):
+        message = f"{table.source}: column {name} holds no number at all; fill it or take it out of the study"
+        return [AuditFinding("nan_cells", "error", name, float(head), 0.0, message)]
+    if head:
+        message = (
+            f"{table.place(0)}: column {name} is empty in the first {head} rows, which are left out of all "
+            "splits; fill them in if that is not meant"
+        )
+        found.append(AuditFinding("empty_head", "info", name, float(head), None, message))
+    inside = np.arange(head, len(values) - tail)
+    nan, infinite = inside[np.isnan(values[inside])], inside[np.isinf(values[inside])]
+    if len(nan):
+        message = _cells_message(table, name, values, nan, "fill in or remove these rows")
+        found.append(AuditFinding("nan_cells", "error", name, float(len(nan)), 0.0, message))
+    if len(infinite):
+        message = _cells_message(table, name, values, infinite, "correct or remove these rows")
+        found.append(AuditFinding("infinite_cells", "error", name, float(len(infinite)), 0.0, message))
+    sizes = np.where(np.isfinite(values), np.abs(values), 0.0)
+    if sizes.max() > EXACT_LIMIT:
+        row = int(sizes.argmax())
+        message = (
+            f"{table.place(row)}: column {name} is {values[row]:g} at {table.when(row)}, and whole numbers "
+            f"are exact up to {EXACT_LIMIT:.3g} only; correct the cell or change the unit of the column"
+        )
+        found.append(AuditFinding("huge_values", "warning", name, float(sizes[row]), EXACT_LIMIT, message))
+    return found
+
+
+def _cells_message(table: Table, name: str, values: Floats, rows: npt.NDArray[np.int64], advice: str) -> str:
+    row = int(rows[0])
+    held = "NaN or empty" if np.isnan(values[row]) else f"{values[row]:g}"
+    return (
+        f"{table.place(row)}: column {name} is {held} at {table.when(row)} ({len(rows)} such cells, 0 "
+        f"allowed); {advice}"
+    )

@@ -1,0 +1,228 @@
+"""Measures what features tell of the target's later rows beyond the target's own past.
+
+Both sides are surprises. That of the target at t + k is what its one-row series up to t + k − 1 does not
+tell. That of a feature at t is what its own past and the target up to t do not tell. Overlap, persistence and
+relations within one row are thereby taken out, and a feature that knows nothing of the future correlates
+with no later row. Standard errors are robust to volatility that clusters: White (1980), "A
+Heteroskedasticity-Consistent Covariance Matrix Estimator".
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.audit.lead_scores import Scores, scores_of
+from trainer.audit.own_past import (
+    is_foretold,
+    known_past,
+    own_moves,
+    own_surprises,
+    same_row,
+    surprises,
+    without,
+    without_slots,
+)
+from trainer.data.windows import Dataset
+from trainer.rivals.regressors import trailing_mean
+
+Floats = npt.NDArray[np.float64]
+
+FALSE_ALARMS = 0.01
+"""Chance that any test of a study without leads passes its bar (Bonferroni)."""
+_MIN_ROWS = 100
+"""With fewer rows than this nothing is tested."""
+_MOST_ROWS = 50_000
+"""Rows that are looked at, the latest: with these a correlation of 0.02 is seen."""
+_THE_SAME = 0.95
+"""Correlation from which a feature is the target's own series; clipping takes some from it."""
+_CENTRED = 0.3
+"""Returns have a mean below this many of their standard deviations."""
+
+SURPRISES, SIZES, VALUES = "its surprises", "the sizes of its surprises", "its values"
+"""What of a feature is tested. Sizes count for volatility alone; values find what seldom changes, such as the
+mean of a quarter."""
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The strongest relation of one feature with later rows of the target that chance does not explain.
+
+    `part` of the feature correlates by `correlation` with the target's surprises from `first` to `last` rows
+    later; `usual` is the largest correlation that chance explains. `gain` is the share of the variance of the
+    target's surprises that the feature foretells, 0 to 1. `same_row` is the correlation of the surprises of
+    both within one row.
+    """
+
+    feature: str
+    part: str
+    first: int
+    last: int
+    correlation: float
+    usual: float
+    gain: float
+    same_row: float
+
+
+@dataclass(frozen=True)
+class _View:
+    """The rows that are tested: the target's one-row series (n,), and what is known of it at each row (n, P).
+
+    One value of `own` extends over `overlap` rows; `ahead` later rows are looked at.
+    """
+
+    data: Dataset
+    rows: slice
+    own: Floats
+    past: Floats
+    overlap: int
+    ahead: int
+
+    def column(self, feature: int) -> Floats:
+        """A feature (n,) without its mean, or that of the time of day."""
+        return self.centred(self.data.features[self.rows, feature].astype(np.float64))
+
+    def clipped(self, feature: int) -> npt.NDArray[np.bool_]:
+        """Where a feature was clipped, (n,)."""
+        values = np.abs(self.data.features[self.rows, feature])
+        clipped: npt.NDArray[np.bool_] = values >= np.float32(self.data.scaler.feature_clip)
+        return clipped
+
+    def centred(self, values: Floats) -> Floats:
+        """Values (n,) without their mean, or that of the time of day."""
+        return without_slots(values, self.data.history.slots[self.rows])
+
+
+def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list[Lead]:
+    """The strongest lead of each part of `features` (numbers of columns), on train and validation rows.
+
+    `overlap` is the number of rows that one value of `data.history.own` extends over: 1, unless an
+    overlapping series is all that is known.
+    """
+    view = _view(data, overlap)
+    if view is None or not features:
+        return []
+    parts = [(feature, part, values) for feature in features for part, values in _parts(view, feature)]
+    target = data.target[view.rows].astype(np.float64)
+    scores = scores_of(
+        np.column_stack([values for _, _, values in parts]),
+        _later(view),
+        without(target - target.mean(), view.past),
+        min(data.horizon, view.ahead) if overlap == 1 else 1,
+        overlapping=overlap > 1,
+    )
+    bar = NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * len(parts) * (2 * view.ahead - 1)))
+    # Residuals of a regression are smaller than the surprises that they stand for.
+    bar *= math.sqrt(len(view.own) / (len(view.own) - view.past.shape[1]))
+    leads = [
+        _lead(view, score, feature, part, bar)
+        for (feature, part, _), score in zip(parts, scores, strict=True)
+    ]
+    return [lead for lead in leads if lead is not None]
+
+
+def _view(data: Dataset, overlap: int) -> _View | None:
+    """None where too few rows are known."""
+    stop = int(data.validation[-1]) + 1
+    known = np.isfinite(data.history.own[:stop])
+    first = max(int(np.argmax(known)), stop - _MOST_ROWS)
+    if not known.any() or stop - first < _MIN_ROWS + 2 * overlap:
+        return None
+    rows = slice(first, stop)
+    own = data.history.own[rows]
+    if overlap > 1 and (single := _single_rows(data, rows, own, overlap)) is not None:
+        own, overlap = single, 1
+    own = without_slots(own, data.history.slots[rows])
+    moves = own_returns(data, rows, own) if data.kind == "volatility" else None
+    # A lead of more rows than the window and the target extend over helps no forecast.
+    ahead = max(1, min(data.horizon + data.seq_len - 1, (stop - first) // 5))
+    return _View(data, rows, own, known_past(own, moves), overlap, ahead)
+
+
+def _single_rows(data: Dataset, rows: slice, own: Floats, overlap: int) -> Floats | None:
+    """The feature (n,) whose means over `overlap` rows are the series `own` (n,), None if there is none.
+
+    Means that fit better a row earlier or later belong to a feature that stands on a wrong row.
+    """
+    features: Floats = data.features[rows].astype(np.float64)
+    for column in features.T:
+        means = trailing_mean(column, overlap)
+        fits = [
+            abs(np.corrcoef(means[overlap:-1], own[overlap + by : len(own) - 1 + by])[0, 1])
+            for by in (-1, 0, 1)
+        ]
+        if fits[1] == max(fits) >= _THE_SAME:
+            single: Floats = column
+            return single
+    return None
+
+
+def own_returns(data: Dataset, rows: slice, own: Floats) -> Floats | None:
+    """The returns (n,) of the asset whose volatility is forecast; None if they are not known."""
+    returns = data.history.returns
+    mean, std = data.scaler.feature_mean, data.scaler.feature_std
+    guessed = (
+        data.features[rows, feature].astype(np.float64) + mean[feature] / std[feature]
+        for feature in np.flatnonzero(np.abs(mean) < _CENTRED * std)
+    )
+    return own_moves(own, None if returns is None else np.nan_to_num(returns[rows]), guessed)
+
+
+def _parts(view: _View, feature: int) -> Iterator[tuple[str, Floats]]:
+    """What is tested of a feature, (n,) each."""
+    column = view.column(feature)
+    news = surprises(column, view.past)
+    if is_foretold(column, view.past, view.clipped(feature)):
+        news = np.zeros_like(news)
+    yield SURPRISES, news
+    if view.overlap == 1 and news.any():
+        yield VALUES, without(column, view.past)
+    if view.data.kind == "volatility":
+        yield SIZES, surprises(view.centred(np.abs(news)), view.past)
+
+
+def _later(view: _View) -> Iterator[Floats]:
+    """The target's surprises 1 to `ahead` rows later, at the row that looks ahead, (n,); 0 beyond the end.
+
+    An overlapping series is compared with its last value that was known whole: what drops out of it is no
+    surprise.
+    """
+    surprise = own_surprises(view.own, view.past)
+    for ahead in range(1, view.ahead + 1):
+        if view.overlap > 1:
+            ahead += view.overlap - 1
+            surprise = own_surprises(view.own, view.past, ahead)
+        yield np.concatenate([surprise[ahead:], np.zeros(ahead)])
+
+
+def _lead(view: _View, scores: Scores, feature: int, part: str, bar: float) -> Lead | None:
+    """The strongest relation of one series with later rows; None if none passes the bar."""
+    ahead = np.arange(1, view.ahead + 1)
+    if part == VALUES:
+        correlations, gain = scores.target, scores.best_gain
+        errors = np.full(len(correlations), scores.target_error)
+        last = np.arange(len(correlations)) + view.ahead - len(correlations) + 1
+        first = np.arange(len(correlations)) + 1
+    else:
+        gain = scores.gain
+        correlations = np.concatenate([scores.rows, scores.sums])
+        errors = np.concatenate([scores.row_errors, scores.sum_errors])
+        first = np.concatenate([ahead if view.overlap == 1 else np.ones_like(ahead), np.ones_like(ahead)])
+        last = np.tile(ahead + view.overlap - 1, 2)
+    strength = np.abs(correlations) / np.where(errors > 0, errors, np.inf)
+    best = int(np.argmax(strength))
+    if strength[best] <= bar:
+        return None
+    return Lead(
+        feature=view.data.feature_names[feature],
+        part=part,
+        first=int(first[best]),
+        last=int(last[best]),
+        correlation=float(correlations[best]),
+        usual=bar * float(errors[best]),
+        gain=min(gain, 1.0),
+        same_row=same_row(view.column(feature), view.own, view.past),
+    )

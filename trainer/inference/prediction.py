@@ -1,0 +1,176 @@
+"""Forecasts on new rows from a model folder alone: no store, no study file, no training data.
+
+folder ──► what the model needs ──► new table ──► features ──► do they fit? ──► scaled windows ──► forecasts
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from trainer.config import DataConfig, Target
+from trainer.data.features import build_series
+from trainer.data.ranges import misfits, share_outside
+from trainer.data.source import Table, read_table
+from trainer.data.windows import require_ascending
+from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
+from trainer.inference.model_folder import Model, load_model
+from trainer.inference.serving import forecast_rows
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """One forecast for each row of the table that a full window ends at, n of them, in time order.
+
+    `times` (n,) are those of the rows, `values` (n,) float64 is in the target's own `unit`. `of` (n,) is the
+    time of the row `horizon` ahead that each forecast speaks of, NaT where the table ends before it; both are
+    naive UTC. `told` and `told_of` are the same on the clock of the source, None where there is no such row.
+    `unseen` forecasts are for rows after `seen_until`, the last row that the model was trained or chosen on.
+    """
+
+    times: pd.DatetimeIndex
+    values: Floats
+    of: pd.DatetimeIndex
+    told: tuple[str, ...]
+    told_of: tuple[str | None, ...]
+    is_zoned: bool
+    """Whether the source writes its times with an offset from UTC that is not nought."""
+    horizon: int
+    unit: str
+    unseen: int
+    seen_until: str
+    warnings: tuple[str, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """Columns time, forecast, of, horizon; times are text where the source has a zone."""
+        time, of = (list(self.told), list(self.told_of)) if self.is_zoned else (self.times, self.of)
+        return pd.DataFrame({"time": time, "forecast": self.values, "of": of, "horizon": self.horizon})
+
+
+def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecasts:
+    """Forecasts for the rows of `source`, a CSV or Parquet file or `sample:NAME`.
+
+    Raises ModelFolderError for the folder, and DataError where the table lacks a column, a row that a window
+    needs is not finite, times do not ascend, no window is full, or the rows are not like those of the
+    training. With `allow_range` the last of these becomes a warning.
+    """
+    model, forecaster = load_model(folder)
+    table = _read(model, folder, source)
+    require_ascending(table)
+    first, features = _features(model, table)
+    odd = _misfits(model, table, first, features)
+    if odd and not allow_range:
+        raise DataError(
+            f"{source} is not like what the model in {folder} was trained on: {'; '.join(odd)}; is a column "
+            "in another unit, or of another instrument? Correct it, train on rows like these, or go on: "
+            "--allow-range"
+        )
+    mean, std = _moments(model)
+    clip = model.data.feature_clip
+    scaled = np.clip((features - mean) / std, -clip, clip).astype(np.float32)  # (T, features)
+    standardised = forecast_rows(forecaster, scaled, model.data.seq_len).astype(np.float64)
+    values = standardised * model.target.std + model.target.mean
+    if not np.isfinite(values).all():
+        raise ModelFolderError(
+            f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
+            "it again: ballast train best.yaml --save FOLDER"
+        )
+    rows = np.arange(first + model.data.seq_len - 1, len(table.frame))
+    horizon, length = model.data.target.horizon, len(table.frame)
+    ahead = [row + horizon for row in rows.tolist()]
+    return Forecasts(
+        times=table.times[rows],
+        values=values,
+        of=_shifted(table.times, horizon)[rows],
+        told=tuple(table.when(row) for row in rows.tolist()),
+        told_of=tuple(table.when(row) if row < length else None for row in ahead),
+        is_zoned=table.offsets is not None,
+        horizon=horizon,
+        unit=model.target.unit,
+        unseen=int((table.times[rows] > _naive_utc(model.rows.until)).sum()),
+        seen_until=model.rows.until,
+        warnings=(*odd, *_few_outside(model, features)),
+    )
+
+
+def _read(model: Model, folder: Path, source: str) -> Table:
+    config = _inputs_alone(model.data, source)
+    if not source.startswith("sample:") and not Path(source).exists():
+        raise SourceError(
+            f"--data {source}: there is no such file; name a CSV or Parquet file, or sample:sp500"
+        )
+    try:
+        table = read_table(config, folder=Path())
+    except ColumnError as error:
+        raise ColumnError(f"{source} does not fit the model in {folder}: {error}") from None
+    for name, values in table.frame.items():
+        if values.isna().all():
+            raise DataError(f"{source}: column {name} holds no number, and the model in {folder} needs it")
+    return table
+
+
+def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
+    """The data section without what makes the target: new rows may lack it, they are to be forecast."""
+    needs_no_column = Target(of=config.features[0].name, kind="other", horizon=config.target.horizon)
+    return config.model_copy(update={"source": source, "target": needs_no_column})
+
+
+def _features(model: Model, table: Table) -> tuple[int, Floats]:
+    """The first row behind the warm-up, and the features from there to the end, (T, features), finite."""
+    built = build_series(_inputs_alone(model.data, table.source), table)
+    needed = built.warm_up + model.data.seq_len
+    if len(table.frame) < needed:
+        raise DataError(
+            f"{table.source} has {len(table.frame)} rows; a forecast needs {built.warm_up} to warm up the "
+            f"features and {model.data.seq_len} for the model's window: give at least {needed} rows"
+        )
+    features = built.features.to_numpy(np.float64)[built.first :]
+    bad = np.argwhere(~np.isfinite(features))
+    if len(bad):
+        row, column = bad[0]
+        raise DataError(
+            f"{table.place(built.first + row)}: feature {model.features[column].name} is "
+            f"{features[row, column]} at {table.when(built.first + row)} ({len(bad)} such cells), and "
+            "windows need it; correct or remove these rows"
+        )
+    return built.first, features
+
+
+def _misfits(model: Model, table: Table, first: int, features: Floats) -> list[str]:
+    """Why the rows are not of what the model was trained on, a clause each."""
+    found = misfits(model.features, model.rows.spacing, features, table.times.to_numpy()[first:])
+    return [f"{odd.message} up to {table.place(first + odd.until)}" for odd in found]
+
+
+def _few_outside(model: Model, features: Floats) -> list[str]:
+    """Single rows beyond anything seen, which are news and no reason to refuse."""
+    shares = {
+        look.name: share_outside(look, values)
+        for look, values in zip(model.features, features.T, strict=True)
+    }
+    return [
+        f"{name} lies outside its range in training in {share:.2%} of the rows"
+        for name, share in shares.items()
+        if share > 0
+    ]
+
+
+def _moments(model: Model) -> tuple[Floats, Floats]:
+    return (
+        np.array([look.mean for look in model.features]),
+        np.array([look.std for look in model.features]),
+    )
+
+
+def _naive_utc(moment: str) -> pd.Timestamp:
+    stamp = pd.Timestamp(moment)
+    return stamp if stamp.tzinfo is None else stamp.tz_convert("UTC").tz_localize(None)
+
+
+def _shifted(times: pd.DatetimeIndex, rows: int) -> pd.DatetimeIndex:
+    """The time that stands `rows` later in the table, NaT behind its end."""
+    return pd.DatetimeIndex(pd.Series(times).shift(-rows))

@@ -1,0 +1,1 @@
+"""The guarded training of one model."""

@@ -1,0 +1,163 @@
+"""Model and optimiser of one trial: computes a step, applies it or leaves everything as it was.
+
+There is one training path and it is plain float32. No step is applied here that the guard has not seen.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from trainer.config import TrialConfig
+from trainer.kernels.kernel import kernel_name, make_kernel
+from trainer.kernels.plain import to_host
+from trainer.models.network import GRUForecaster, flat_copy, movement
+from trainer.training.batches import Batch
+from trainer.training.guard import StepSignals
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation pass: loss in units of the standardised target, what the guard wants to know, and the
+    forecasts (rows,) on the CPU.
+    """
+
+    inputs: float
+    loss: float
+    output_max: float
+    prediction_std_ratio: float
+    forecasts: Tensor
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights and optimiser state at the end of a good epoch, and the learning rate there."""
+
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    lr: float
+
+
+class Learner:
+    """`backward` then `apply`, or `backward` then nothing: a step that is not applied changes no bit."""
+
+    def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
+        self.device = device
+        self.model = GRUForecaster(n_features, config.models.gru).to(device)
+        self.kernel = make_kernel(self.model, config, device)
+        self._asked = config.training
+        self._start = flat_copy(self.model)
+        self.start_lr = self.lr
+        self.pace = 1.0
+        """The share of `lr` that the next step uses; the guard's cuts are of `lr`, whatever the schedule."""
+        self.effective: dict[str, Any] = {}
+
+    @property
+    def lr(self) -> float:
+        """The learning rate, as the optimiser has it between steps."""
+        return self.kernel.lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.kernel.lr = value
+
+    def backward(self, batch: Batch) -> StepSignals:
+        """Forward and backward pass; gradients stand, nothing is updated."""
+        if not self.effective:
+            self.effective = self._read_back(batch.x)
+        loss, output_max, grad_norm = self.kernel.backward(batch.x, batch.y)
+        inputs = 0.0 if batch.known_finite else float(batch.x.sum() + batch.y.sum())
+        return StepSignals(inputs, loss, output_max, grad_norm)
+
+    def apply(self) -> None:
+        """Clip the gradients to training.max_grad_norm and update the weights."""
+        self.kernel.apply(self.pace)
+
+    @torch.no_grad()
+    def validate(self, batches: Iterable[Batch]) -> Validation:
+        """Mean squared error over all rows of `batches`, weights untouched."""
+        outs, targets, inputs = [], [], torch.zeros((), device=self.device)
+        for batch in batches:
+            outs.append(self.kernel.forecast(batch.x))
+            targets.append(batch.y)
+            inputs = inputs + batch.x.sum() + batch.y.sum()
+        out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
+        spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has none
+        seen, loss, largest, ratio = to_host(inputs, mse_loss(out, y), out.abs().max(), spread)
+        return Validation(
+            seen, loss, largest, ratio, out.float().cpu()
+        )  # float32 but under a foreign autocast
+
+    def forecast(self, batches: Iterable[Batch]) -> Tensor:
+        """Forecasts of all rows of `batches`, shape (rows,), weights untouched; no target is read."""
+        return torch.cat([self.kernel.forecast(batch.x) for batch in batches])
+
+    def snapshot(self) -> "Snapshot":
+        """A copy of all that a step changes."""
+        return Snapshot(self.weights(), self.kernel.state(), self.lr)
+
+    def restore(self, snapshot: "Snapshot", lr: float) -> None:
+        """Be again as at `snapshot`, but for the learning rate."""
+        self.model.load_state_dict(snapshot.weights)
+        self.kernel.restore(snapshot.optimizer)
+        self.lr = lr
+
+    def averages(self) -> float:
+        """Sum over the optimiser's moving averages, in float64: finite iff all of them are."""
+        return sum(
+            float(value.double().sum()) for values in self.kernel.averages().values() for value in values
+        )
+
+    def broken_average(self) -> str | None:
+        """The first parameter of whose moving averages one is not finite."""
+        kept = self.kernel.averages().items()
+        return next((name for name, both in kept if any(not bool(v.isfinite().all()) for v in both)), None)
+
+    def share_room(self, other: "Learner") -> None:
+        """Take turns with `other`, whose model has the same shape: room for one batch is enough for both."""
+        self.kernel.share_room(other.kernel)
+
+    def movement(self) -> float:
+        """How far the weights are from their start, relative to weights of ordinary size."""
+        return movement(self.model, self._start)
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the state dict on the CPU."""
+        return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+
+    def _read_back(self, x: Tensor) -> dict[str, Any]:
+        """Effective settings by key, read from the kernel, the model and the tensors.
+
+        The gains and the bound of the gradient norm leave no trace there: they are what the initialisation
+        and the clipping were given.
+
+        Called right before the forward pass of a full batch x (seq_len, batch, features), so that an autocast
+        region around it would be seen.
+        """
+        kernel, model, asked = self.kernel, self.model, self._asked
+        dtypes = {p.dtype for p in model.parameters()} | {x.dtype}
+        is_asked = kernel.name == kernel_name(asked.kernel, x.device)
+        return {
+            "models.gru.learning_rate": kernel.lr,
+            "models.gru.weight_decay": kernel.weight_decay,
+            "models.gru.batch_size": x.shape[1],
+            "models.gru.hidden_size": model.gru.hidden_size,
+            "models.gru.num_layers": model.gru.num_layers,
+            "models.gru.dropout": model.dropout.p,
+            "models.gru.init": "gains" if model.gains else "torch",
+            **{f"models.gru.{name}": gain for name, gain in model.gains.items()},
+            "data.seq_len": x.shape[0],
+            "training.max_grad_norm": kernel.max_grad_norm,
+            "training.mixed_precision": torch.is_autocast_enabled(x.device.type) or dtypes != {torch.float32},
+            "training.device": asked.device if _is_named(x.device, asked.device) else str(x.device),
+            "training.kernel": asked.kernel if is_asked else kernel.name,
+        }
+
+
+def _is_named(device: torch.device, name: str) -> bool:
+    """Whether a tensor's device is what `name` asks for; `cuda` asks for any of its cards."""
+    wanted = torch.device(name)
+    return device.type == wanted.type and wanted.index in (None, device.index)
