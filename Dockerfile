@@ -22,14 +22,14 @@ RUN if [ "$TORCH_BACKEND" = cpu ] && [ "$(uname -m)" = x86_64 ]; \
     then uv pip install --torch-backend=cpu --no-deps --require-hashes -r docker/requirements/torch.txt; \
     else uv pip install ${TORCH_BACKEND:+"--torch-backend=$TORCH_BACKEND"} -c constraints.txt torch; fi
 RUN uv pip install --no-deps --require-hashes -r docker/requirements/ballast.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY configs configs
 COPY storage storage
 COPY trainer trainer
 COPY search search
 COPY ballast ballast
 RUN /usr/local/bin/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /wheels . \
-    && uv pip install --no-deps --no-index --find-links /wheels ballast
+    && uv pip install --no-deps --no-index --find-links /wheels ballast-gru
 
 FROM python:${PYTHON}@${PYTHON_DIGEST}
 LABEL org.opencontainers.image.title="ballast" \

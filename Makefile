@@ -10,21 +10,21 @@ DEMO_STORE := sqlite:///demo/ballast.db
 
 .PHONY: setup demo demo-service test test-service test-ray test-browser pictures peers lint imports types unit clean
 
-setup: .venv/installed
+setup: .venv/installed-test
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Ballast needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-demo: setup
+demo: .venv/installed
 	mkdir -p demo
 	$(BIN)/ballast run configs/studies/sp500-volatility.yaml --store $(DEMO_STORE)
 	$(BIN)/ballast export sp500-volatility --store $(DEMO_STORE) -o demo/best.yaml
 
-demo-service: setup
+demo-service: .venv/installed-test
 	$(BIN)/python -m benchmarks.demo_service
 
 test: lint imports types unit
@@ -58,7 +58,11 @@ pictures: .venv/installed-browser
 peers: .venv/installed-peers
 	$(BIN)/python -m benchmarks.peers
 
-.venv/installed-%: .venv/installed
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@
+
+.venv/installed-%: .venv/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,$*]"
 	touch $@
 

@@ -156,7 +156,8 @@ def _binaries() -> Path:
     found = find_spec("pgserver")  # not imported: it takes a lock and makes folders when it is
     if found is None or found.origin is None:
         raise RuntimeError(
-            'pgserver, which brings PostgreSQL, is not there; run: pip install "ballast[test]"'
+            "pgserver, which brings PostgreSQL, is not there; "
+            'run: pip install -c constraints.txt -e ".[test]"'
         )
     return Path(found.origin).parent / "pginstall" / "bin"
 

@@ -164,7 +164,7 @@ def _make_engine(address: URL, shown: str) -> Engine:
         engine = create_engine(address, pool_pre_ping=True, **level)
     except ImportError:
         raise StoreUrlInvalid(
-            f'{shown} needs psycopg, which is not installed; run: pip install "ballast[postgres]"'
+            f'{shown} needs psycopg, which is not installed; run: pip install "ballast-gru[postgres]"'
         ) from None
     close_failed_connections(engine)
     if is_sqlite(address):

@@ -75,7 +75,7 @@ def schema_problem(found: str | None, shown: str) -> StoreError | None:
         )
     return StoreTooNew(
         f"{shown} was written by a newer Ballast: it is at schema {found}, this one knows up to {needed}; "
-        "run: pip install -U ballast"
+        "run: pip install -U ballast-gru"
     )
 
 

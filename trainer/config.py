@@ -250,7 +250,14 @@ class DataConfig(Section):
     """A CSV or Parquet file, or `sample:sp500|nasdaq|wti`."""
     time: str
     """The column of times."""
-    features: Annotated[tuple[Feature, ...], BeforeValidator(_expand_raw_columns), Field(min_length=1)]
+    features: Annotated[
+        tuple[Feature, ...],
+        BeforeValidator(
+            _expand_raw_columns,
+            json_schema_input_type=Annotated[tuple[Feature | str, ...], Field(min_length=1)],
+        ),
+        Field(min_length=1),
+    ]
     target: Target
     seq_len: Annotated[int, Field(ge=1)] = 22
     """Rows that the GRU sees for one forecast."""

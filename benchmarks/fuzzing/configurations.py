@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzzing.edits import LONG, edited
 from search.config.reader import parse, plain_value
-from search.config.resolve import CONFIGS, resolve
+from search.config.resolve import resolve
 from search.config.schema import LEAVES
+from search.config.shipped import CONFIGS
 from search.config.space import to_distributions
 from search.errors import Location
 from search.record.row_mapping import setting_rows

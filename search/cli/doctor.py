@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import typer
 
 from search.cli.options import AsJson, StoreUrl, print_json, store_url
+from search.version import version_of
 
 _EPILOG = "Example: ballast doctor"
 _PACKAGES = (
@@ -28,8 +29,8 @@ _PACKAGES = (
     "safetensors",
 )
 _OPTIONAL = {
-    "onnx": 'pip install "ballast[onnx]"',
-    "psycopg": 'pip install "ballast[postgres]"',
+    "onnx": 'pip install "ballast-gru[onnx]"',
+    "psycopg": 'pip install "ballast-gru[postgres]"',
 }
 
 
@@ -79,17 +80,17 @@ def _packages() -> list[DoctorCheck]:
     found = []
     for name in ("ballast", *_PACKAGES, *_OPTIONAL):
         try:
-            found.append(DoctorCheck(name, "ok", version(name)))
+            found.append(DoctorCheck(name, "ok", version_of(name)))
         except PackageNotFoundError:
             optional = name in _OPTIONAL
-            detail = _OPTIONAL[name] if optional else "pip install -c constraints.txt -e ."
+            detail = _OPTIONAL[name] if optional else "pip install ballast-gru"
             found.append(DoctorCheck(name, "absent" if optional else "problem", detail))
     return found
 
 
 def _configs() -> DoctorCheck:
-    from search.config.resolve import CONFIGS
     from search.config.safe_ranges import read_policy
+    from search.config.shipped import CONFIGS
 
     policy = read_policy(CONFIGS / "safe_ranges.yaml")
     return DoctorCheck("safe ranges", "ok", f"{len(policy.ranges)} keys in {CONFIGS / 'safe_ranges.yaml'}")

@@ -20,7 +20,19 @@ from trainer.text import PlainFormatter
 
 COMMANDS = (
     *("run", "worker", "check", "status", "trials", "explain", "export", "report"),
-    *("train", "verify", "predict", "track", "dashboard", "proxy", "delete", "rename", "db", "doctor"),
+    *(
+        "train",
+        "verify",
+        "predict",
+        "track",
+        "dashboard",
+        "proxy",
+        "delete",
+        "rename",
+        "db",
+        "doctor",
+        "schema",
+    ),
 )
 
 app = typer.Typer(

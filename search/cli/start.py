@@ -14,6 +14,8 @@ HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__
 _INSTALLED = ("site-packages", "dist-packages")
 _OWN_ENVIRONMENT = "give Ballast an environment of its own: python -m venv .venv"
 _OURS = ("search", "trainer", "storage")
+_DISTRIBUTIONS = {"ballast-gru", "ballast"}
+"""What pip calls Ballast, and what it called a checkout of before."""
 
 
 def start() -> None:
@@ -114,7 +116,7 @@ def _overwritten(error: ImportError) -> str | None:
     from importlib.metadata import packages_distributions
 
     name = (error.name or "").partition(".")[0]
-    others = sorted({*packages_distributions().get(name, ())} - {"ballast"}) if name in _OURS else []
+    others = sorted({*packages_distributions().get(name, ())} - _DISTRIBUTIONS) if name in _OURS else []
     if not others:
         return None
     return f"{others[0]} has installed files into the package {name!r} of Ballast, too; {_OWN_ENVIRONMENT}"

@@ -56,6 +56,10 @@ class Leaf:
         """Return `value`, checked and normalised, as a JSON value; raise pydantic's ValidationError."""
         return self.dump(self._adapter.validate_python(value))
 
+    def json_schema(self, ref: str) -> dict[str, Any]:
+        """The JSON Schema of what a file may hold; `ref` is where models inside are, as of `{model}`."""
+        return self._adapter.json_schema(ref_template=ref)
+
     @cached_property
     def types(self) -> frozenset[type]:
         """The plain types that the field takes; a Literal counts as the type of its values."""
@@ -117,9 +121,9 @@ def did_you_mean(key: str, known: Iterable[str]) -> str:
     siblings = by_section.get(section, [])
     others = [other for group in by_section.values() for other in group]
     close = (
-        _closest(name, {other.rpartition(".")[2]: other for other in siblings}, 0.6)
-        or _closest(name, {other.rpartition(".")[2]: other for other in reversed(others)}, 0.85)
-        or _closest(key, {} if siblings else {other: other for other in others}, 0.75)
+        closest(name, {other.rpartition(".")[2]: other for other in siblings}, 0.6)
+        or closest(name, {other.rpartition(".")[2]: other for other in reversed(others)}, 0.85)
+        or closest(key, {} if siblings else {other: other for other in others}, 0.75)
     )
     return (
         f"did you mean {close}?"
@@ -128,7 +132,8 @@ def did_you_mean(key: str, known: Iterable[str]) -> str:
     )
 
 
-def _closest(name: str, spellings: Mapping[str, str], cutoff: float) -> str | None:
+def closest(name: str, spellings: Mapping[str, str], cutoff: float) -> str | None:
+    """The value of the spelling that is most like `name`, if any is alike at least by `cutoff`, of 0 to 1."""
     found = difflib.get_close_matches(name, spellings, n=1, cutoff=cutoff)
     return spellings[found[0]] if found else None
 

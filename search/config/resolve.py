@@ -13,11 +13,9 @@ from search.config.reader import ConfigSource, Node, parse_mapping, plain_value,
 from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version
 from search.config.resolver import Resolver
 from search.config.safe_ranges import policy_from, policy_sources
+from search.config.shipped import CONFIGS, study_file
 from search.config.warm_start import WarmStartFile, read_warm_start
 from search.errors import ConfigError, Location, Problem
-
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-"""The bundled files, beside the packages in a checkout and in an installation."""
 
 _WATCHED = frozenset({Layer.STUDY, Layer.CLI})
 _Read = TypeVar("_Read")
@@ -44,7 +42,7 @@ def resolve(
     warm_starts: Sequence[Path] = (),
     defaults: int = DEFAULTS_VERSION,
 ) -> ResolvedStudy:
-    """Resolve a study file with the `--set KEY=VALUE` of a command line.
+    """Resolve a study file, or `sample:NAME`, with the `--set KEY=VALUE` of a command line.
 
     `base` and `policy` stand for the bundled `base.yaml` and `safe_ranges.yaml` where they are None;
     `warm_starts` are files of one configuration each, which are tried first. `defaults` is that of the record
@@ -53,7 +51,7 @@ def resolve(
     """
     problems: list[Problem] = []
     texts = _Texts(
-        study=_or_told(problems, read_source, path, str(path)),
+        study=_or_told(problems, _study_source, path),
         base=_or_told(problems, read_source, *_file(base, "base.yaml")),
         policy=_or_told(problems, policy_sources, *_file(policy, "safe_ranges.yaml")),
         sets=tuple(sets),
@@ -114,6 +112,10 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: in
         "defaults": defaults,
     }
     return draft.study(Path(texts.study.shown), folder, provenance, sources)
+
+
+def _study_source(path: Path) -> ConfigSource:
+    return read_source(study_file(path), str(path))
 
 
 def _file(given: Path | None, bundled: str) -> tuple[Path, str]:

@@ -12,6 +12,7 @@ SamplerName = Literal["tpe", "random", "gp", "cmaes", "grid", "qmc"]
 PrunerName = Literal["median", "hyperband", "patient", "none"]
 
 _DURATION = re.compile(r"(?=[0-9.])(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_DurationText = Annotated[str, Field(pattern=r"^(?=[0-9.])(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?$")]
 _MAX_NAME = 120
 
 
@@ -60,7 +61,10 @@ class StudySection(Section):
     name: str
     trials: Annotated[int, Field(ge=1)] = 20
     """Trials of the whole study, those already done included."""
-    timeout: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(seconds)] = None
+    timeout: Annotated[
+        Annotated[float, Field(gt=0)] | None,
+        BeforeValidator(seconds, json_schema_input_type=Annotated[float, Field(gt=0)] | _DurationText | None),
+    ] = None
     """Seconds, or `30m`, `1h30m`; null: no limit."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     sampler: SamplerName = "tpe"
@@ -95,7 +99,11 @@ class StorageSection(Section):
     """A SQLAlchemy URL; `--store` and BALLAST_STORE come before it."""
     files: str | None = None
     """The folder of checkpoints and trial logs; null: beside a SQLite file, else ./ballast-files."""
-    patience: Annotated[float, Field(ge=0), BeforeValidator(seconds)] = 300.0
+    patience: Annotated[
+        float,
+        Field(ge=0),
+        BeforeValidator(seconds, json_schema_input_type=Annotated[float, Field(ge=0)] | _DurationText),
+    ] = 300.0
     """How long a worker waits for a store that is away before it gives up: seconds, or `5m`."""
 
 

@@ -15,7 +15,6 @@ import mmap
 import os
 import stat
 from collections.abc import Sequence
-from importlib.metadata import version
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.machine import machine_facts
+from search.version import version_of
 from trainer.atomic_files import write_file
 from trainer.bounded_reading import open_regular
 from trainer.config import DataConfig
@@ -54,7 +54,7 @@ def folds_identity(config: DataConfig, sha256: str) -> str:
         "config": config.model_dump(mode="json", exclude={"source"}),
         "table": sha256,
         "machine": machine_facts(),
-        "versions": {name: version(name) for name in ("ballast", "numpy", "pandas")},
+        "versions": {name: version_of(name) for name in ("ballast", "numpy", "pandas")},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from search.data.study_data import StudyData
 from search.record import validation_rows as rows
 from search.store_files import KEY, new_signing_key
 from search.verdict import Judgement
+from search.version import version_of
 from storage import record, tables
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
@@ -32,7 +32,7 @@ def now() -> datetime:
 
 def package_versions() -> dict[str, str]:
     """Of the packages that decide a trial's value."""
-    return {name: version(name) for name in _VERSIONED}
+    return {name: version_of(name) for name in _VERSIONED}
 
 
 def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:

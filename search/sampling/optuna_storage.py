@@ -271,7 +271,7 @@ def _direct(store: Store) -> RDBStorage:
         )
     raise StoreTooNew(
         f"{store.shown_url} has tables at {found}, which Optuna {optuna.__version__} does not know: a newer "
-        "Optuna's or another program's; run: pip install -U ballast, or choose another store with --store"
+        "Optuna's or another program's; run: pip install -U ballast-gru, or choose another store with --store"
     )
 
 
@@ -290,4 +290,6 @@ def _proxy(store: Store, address: str) -> RetryingProxyStorage:
 
 def _require_grpc() -> None:
     if find_spec("grpc") is None or find_spec("google.protobuf") is None:
-        raise RequestError('the proxy needs grpcio, which is not installed; run: pip install "ballast[grpc]"')
+        raise RequestError(
+            'the proxy needs grpcio, which is not installed; run: pip install "ballast-gru[grpc]"'
+        )

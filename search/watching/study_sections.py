@@ -84,9 +84,7 @@ def evaluation_blocks(view: StudyView, store: str | None) -> list[Block]:
 def _over_strongest(report: Mapping[str, Any] | None) -> str | None:
     """The second answer: `cannot tell (lhar, -0.0030)`."""
     rival = None if report is None else report.get("strongest_rival")
-    return (
-        None if rival is None else f"{rival['verdict']} ({rival['name']}, {skill_text(rival['skill'])})"
-    )
+    return None if rival is None else f"{rival['verdict']} ({rival['name']}, {skill_text(rival['skill'])})"
 
 
 def baselines(view: StudyView) -> TableBlock:

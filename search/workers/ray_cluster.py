@@ -53,7 +53,7 @@ def ray_cluster(address: str | None, url: str, demand: WorkerResources) -> Itera
     enough, or it would be shown a password or given a file that is not there.
     """
     if not has_ray():
-        raise RequestError('--engine ray needs Ray; run: pip install "ballast[ray]"')
+        raise RequestError('--engine ray needs Ray; run: pip install "ballast-gru[ray]"')
     require_hidden_passwords(sys.argv)
     _connect(address)
     import ray

@@ -26,7 +26,7 @@ def test_without_ray_the_command_to_install_it_is_told(
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None)
     result = ballast("run", write_study(), "--engine", "ray")
     assert result.code == 2
-    assert result.told[-1] == 'ballast: --engine ray needs Ray; run: pip install "ballast[ray]"'
+    assert result.told[-1] == 'ballast: --engine ray needs Ray; run: pip install "ballast-gru[ray]"'
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_without_psycopg_a_postgresql_url_is_answered_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(StoreUrlInvalid, match=r'psycopg, .* run: pip install "ballast\[postgres\]"$'):
+    with pytest.raises(StoreUrlInvalid, match=r'psycopg, .* run: pip install "ballast-gru\[postgres\]"$'):
         open_store("postgresql://host/db")
 
 

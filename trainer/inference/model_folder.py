@@ -231,7 +231,7 @@ def _read_description(folder: Path) -> ModelDescription:
     if isinstance(found, int) and found > FORMAT:
         raise ModelFolderError(
             f"{path} has format {found:.3g}, and this Ballast knows {FORMAT}; use the Ballast that wrote it, "
-            "or a newer one: pip install --upgrade ballast"
+            "or a newer one: pip install --upgrade ballast-gru"
         )
     return _validated(content, path)
 

@@ -114,5 +114,5 @@ def _package(name: str) -> Any:
         return import_module(name)
     except ImportError:
         raise OnnxError(
-            f'--onnx needs the package {name}, which is not here; install it: pip install "ballast[onnx]"'
+            f'--onnx needs the package {name}, which is not here; install it: pip install "ballast-gru[onnx]"'
         ) from None

@@ -122,4 +122,4 @@ def test_without_the_extra_nothing_is_trained(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     told = ballast("train", exported, "--save", "model", "--onnx")
     assert (told.code, told.out) == (2, "")
-    assert 'install it: pip install "ballast[onnx]"' in told.err
+    assert 'install it: pip install "ballast-gru[onnx]"' in told.err

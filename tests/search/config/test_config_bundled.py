@@ -9,9 +9,10 @@ import pytest
 from search.config.flat_keys import flatten
 from search.config.leaves import leaf_values
 from search.config.reader import Node, parse_mapping, plain_value, read_source
-from search.config.resolve import CONFIGS, resolve
+from search.config.resolve import resolve
 from search.config.safe_ranges import read_policy
 from search.config.schema import LEAVES, TRIAL_LEAVES
+from search.config.shipped import CONFIGS
 from search.errors import Location
 
 STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from search.config.passwords import masked_set, masked_yaml
-from search.config.resolve import CONFIGS, resolve, resolve_recorded
+from search.config.resolve import resolve, resolve_recorded
 from search.config.resolved_study import ResolvedStudy
+from search.config.shipped import CONFIGS
 from search.errors import ConfigError
 from search.record.row_mapping import without_password
 

@@ -306,5 +306,5 @@ def test_without_grpc_a_proxy_is_answered_with_what_to_install(
     file_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "grpc", None)
-    with pytest.raises(RequestError, match=r'needs grpcio, .* run: pip install "ballast\[grpc\]"$'):
+    with pytest.raises(RequestError, match=r'needs grpcio, .* run: pip install "ballast-gru\[grpc\]"$'):
         optuna_storage(file_store, "127.0.0.1:13000")

@@ -103,6 +103,6 @@ def test_it_stands_beside_the_weights(whole_market: Dataset, prices: Table, tmp_
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(
-        OnnxError, match=r'--onnx needs the package onnx\w*, .*: pip install "ballast\[onnx\]"'
+        OnnxError, match=r'--onnx needs the package onnx\w*, .*: pip install "ballast-gru\[onnx\]"'
     ):
         require_onnx()
