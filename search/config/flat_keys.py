@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from search.config.files.reader import Node
 from search.config.leaves import did_you_mean, format_value, sections_of
-from search.config.reader import Node
 from search.errors import MOST_TOLD, Problem
 
 

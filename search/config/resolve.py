@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from search.config.enqueue import WarmStartFile, read_warm_start
+from search.config.files.passwords import masked_set, masked_yaml
+from search.config.files.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
+from search.config.files.shipped import CONFIGS, study_file
 from search.config.layer_values import LayerReading, layer_values_of_file, layer_values_of_sets
 from search.config.layers import Layer
 from search.config.leaves import format_value
-from search.config.passwords import masked_set, masked_yaml
-from search.config.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
 from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version
 from search.config.resolver import Resolver
 from search.config.safe_ranges import policy_from, policy_sources
-from search.config.shipped import CONFIGS, study_file
-from search.config.warm_start import WarmStartFile, read_warm_start
 from search.errors import ConfigError, Location, Problem
 
 _WATCHED = frozenset({Layer.STUDY, Layer.CLI})

@@ -7,17 +7,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from search.config.enqueue import clamp_enqueued, repeated_configurations
-from search.config.layer_values import LayerValue
+from search.config.enqueue import (
+    WarmStartFile,
+    clamp_enqueued,
+    differing_settings_note,
+    enqueue_warm_start,
+    repeated_configurations,
+)
+from search.config.layer_values import LayerValue, section_problems
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, to_nested
 from search.config.resolved_study import DECIDES_NO_VALUE, DEFAULTS_VERSION, ResolvedStudy, clamp_override
 from search.config.safe_ranges import ALWAYS_FALSE, EmptySafeRange, Policy, clamp_dimension, clamp_value
 from search.config.schema import LEAVES, SPACE, TRIAL_LEAVES, StudyFile
-from search.config.section_errors import section_problems
 from search.config.settings_without_effect import find_settings_without_effect
 from search.config.space import Choices, Dimension, only_value
-from search.config.warm_start import WarmStartFile, differing_settings_note, enqueue_warm_start
 from search.errors import ConfigError, Location, Problem
 from trainer.config import RETURN_CLIP
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.config.files.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
 from search.config.flat_keys import flatten
 from search.config.layers import Clamp
 from search.config.leaves import did_you_mean, format_value, validation_messages
-from search.config.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
 from search.config.schema import TRIAL_LEAVES
 from search.config.space import Choices, Dimension
 from search.errors import ConfigError, Location, Problem

@@ -1,17 +1,20 @@
 """Files of trials, as Optuna's artifact store keeps them: one folder for all studies that share a place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
+from sqlalchemy import make_url
 
 from search.record.continuation import recorded_value
 from search.store_files import StudyFiles, study_files
-from storage import query
+from storage import query, tables
 from storage.engine import Store
+from storage.urls import is_sqlite, sqlite_file
 
 
 def artifact_folder(files: StudyFiles) -> Path:
@@ -79,3 +82,46 @@ def artifact_folders(store: Store) -> list[Path]:
     # A relative folder starts where the command does; what was written elsewhere lies there still.
     written = [Path(path).parent for path in query.first_and_last_files(store, but="log")]
     return list(dict.fromkeys([*found, *written])) or [artifact_folder(study_files(store.url, None, "any"))]
+
+
+_LONGEST_END = 4
+"""`ballast-files/SERVER/STUDY/FILE`: what of a path is looked for in other folders."""
+
+
+def find_artifact(store: Store, artifact: tables.Artifact) -> Path | None:
+    """The file of an artifact: where it was written, else in a folder that this study has now, if it has the
+    same content; None where it is not on this machine.
+    """
+    written = Path(artifact.path)
+    if written.is_file():
+        return written
+    ends = [Path(*written.parts[-n:]) for n in range(1, _LONGEST_END + 1)]
+    return next(
+        (
+            found
+            for folder in _folders(store, artifact.study)
+            for found in (folder / end for end in ends)
+            if found.is_file() and sha256(found.read_bytes()).hexdigest() == artifact.sha256
+        ),
+        None,
+    )
+
+
+def _folders(store: Store, name: str) -> Iterator[Path]:
+    """Where this study would write its files now; its store's and its study file's folder; this one."""
+    files, address = recorded_study_files(store, name), make_url(store.url)
+    yield from (files.folder, artifact_folder(files), files.folder.parent)
+    if is_sqlite(address):
+        yield sqlite_file(address).absolute().parent
+    yield Path(query.study(store, name).study_file).parent
+    yield Path.cwd()
+
+
+def missing_file_message(store: Store, artifact: tables.Artifact) -> str:
+    """A sentence for a file that is nowhere: where it was written, and where to put it to have it found."""
+    files = recorded_study_files(store, artifact.study)
+    wanted = files.folder if artifact.kind == "log" else artifact_folder(files)
+    return (
+        f"not on this machine: it was written to {artifact.path}; where that folder was moved, put it at "
+        f"{wanted}, and it is found"
+    )

@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from search.config.files.passwords import URLS
 from search.config.layers import Clamp, Layer, Override, Setting
-from search.config.passwords import URLS
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData
 from search.record import validation_rows as rows

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from search.config.resolved_study import ResolvedStudy, ResolvedTrial
-from search.config.stored_settings import resolve_from_store
 from search.errors import AnswerIsNo, RequestError
+from search.record.continuation import resolve_from_store
 from search.record.evaluations import configuration_digest, decisive_values
 from search.selection.choice import SelectionRule, choose_trials
 from search.selection.rerun import export_provenance, rerun, resolve_configuration

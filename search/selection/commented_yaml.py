@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
+from search.config.files.reader import parse_scalar
 from search.config.layers import Override
-from search.config.reader import parse_scalar
 from storage import tables
 
 SECTIONS = ("study", "data", "models", "training", "guard")
@@ -76,6 +76,6 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def dump_yaml(value: Any, **how: Any) -> str:
-    """A value as YAML that `search.config.reader` reads back as it was; `how` is for PyYAML."""
+    """A value as YAML that `search.config.files.reader` reads back as it was; `how` is for PyYAML."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, **how)
     return text

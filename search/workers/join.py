@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from search.config.resolved_study import ResolvedStudy
-from search.config.stored_settings import resolve_from_store
 from search.data.study_data import StudyData, load_study_data, recall_study_data
-from search.record.continuation import require_data
+from search.record.continuation import require_data, resolve_from_store
 from search.store_files import study_files
 from search.study.studies import join_study
 from search.workers.loop import RunEnd, run_worker

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.reader import MAX_BYTES, parse, parse_mapping, parse_scalar, plain_value, read_source
+from search.config.files.reader import MAX_BYTES, parse, parse_mapping, parse_scalar, plain_value, read_source
 from search.errors import ConfigError, Location
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from search.config.passwords import masked_set, masked_yaml
+from search.config.files.passwords import masked_set, masked_yaml
+from search.config.files.shipped import CONFIGS
 from search.config.resolve import resolve, resolve_recorded
 from search.config.resolved_study import ResolvedStudy
-from search.config.shipped import CONFIGS
 from search.errors import ConfigError
 from search.record.row_mapping import without_password
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.config.files.shipped import CONFIGS
 from search.config.safe_ranges import (
     EmptySafeRange,
     Policy,
@@ -16,7 +17,6 @@ from search.config.safe_ranges import (
     clamp_value,
     read_policy,
 )
-from search.config.shipped import CONFIGS
 from search.config.space import Choices, Dimension, FloatRange, IntRange
 from search.errors import ConfigError
 

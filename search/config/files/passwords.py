@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from search.config.reader import Node, parse
+from search.config.files.reader import Node, parse
 from search.errors import ConfigError, Location
 from storage.masking import mask_passwords, masked_url
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from search.config.leaves import closest
 from search.errors import ConfigError, Location, Problem
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 """Beside the packages in a checkout and in an installation."""
 PREFIX = "sample:"
 
