@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-MOST_TOLD = 20
+MAX_SHOWN_PROBLEMS = 20
 """Problems of a configuration that are told at once; who has more has one cause for most of them."""
 
 
@@ -32,11 +32,11 @@ class Location:
 class Problem:
     """One thing that is wrong, and where; problems sort by place."""
 
-    place: Location
+    location: Location
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return f"{self.location}: {self.message}"
 
 
 class BallastError(Exception):
@@ -52,14 +52,14 @@ class RequestError(BallastError):
 
 
 class ConfigError(RequestError):
-    """All problems of a configuration; the text has a line for each of the first MOST_TOLD, by place."""
+    """All problems of a configuration; the text has one line for each of the first MAX_SHOWN_PROBLEMS."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems: list[Problem] = sorted(set(problems))
-        told = [str(problem) for problem in self.problems[:MOST_TOLD]]
-        if (more := len(self.problems) - MOST_TOLD) > 0:
-            told.append(f"and {more:,} more problems; mend these first")
-        super().__init__("\n".join(told))
+        text = [str(problem) for problem in self.problems[:MAX_SHOWN_PROBLEMS]]
+        if (more := len(self.problems) - MAX_SHOWN_PROBLEMS) > 0:
+            text.append(f"and {more:,} more problems; mend these first")
+        super().__init__("\n".join(text))
 
 
 class StudyChanged(RequestError):

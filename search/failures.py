@@ -4,7 +4,7 @@ import errno
 import sys
 
 from search.errors import AnswerIsNo, BallastError
-from search.memory import shortage
+from search.memory import memory_shortage
 from search.text import shortened
 from storage.errors import StoreError
 from storage.file_descriptors import descriptor_message
@@ -12,8 +12,8 @@ from storage.masking import mask_passwords
 from trainer.errors import TrainerError
 from trainer.text import printable_lines
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_GONE = "Record does not exist."
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOT_IN_TABLES = "Record does not exist."
 """What Optuna's storage says of an id that is not in its tables."""
 
 
@@ -31,17 +31,21 @@ def _explained(error: Exception) -> tuple[str | None, int]:
         return mask_passwords(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
     if isinstance(error, OSError) and (exhausted := descriptor_message(error.errno)) is not None:
         return exhausted, 2
-    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
-        hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK_FULL):
+        hint = (
+            "free some space and run it again"
+            if error.errno in _DISK_FULL
+            else "check the path and its rights"
+        )
         return f"{error.filename or 'the output'}: {error.strerror}; {hint}", 2
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         # Python keeps a byte of the command line that is no UTF-8 as half of a surrogate pair.
         return f"{error.object!r} holds what is not text; write it in UTF-8", 2
-    if (short := shortage(error)) is not None:
-        return short, 2
+    if (shortage := memory_shortage(error)) is not None:
+        return shortage, 2
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from"):  # Path.resolve
         return f"{error}: the link leads back to itself; name another file", 2
-    if isinstance(error, KeyError) and error.args == (_GONE,):
+    if isinstance(error, KeyError) and error.args == (_NOT_IN_TABLES,):
         return (
             "Optuna does not know this study or a trial of it any more: somebody has deleted it, at a "
             "dashboard or in code; start another one: --name NAME"

@@ -15,7 +15,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.asked = False
-        self.tell: Callable[[], object] = _tell
+        self.on_stop: Callable[[], object] = _print_stop_message
         """Told when somebody asks."""
 
     def __call__(self) -> bool:
@@ -26,10 +26,10 @@ class StopRequest:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self.tell()
+        self.on_stop()
 
 
-def _tell() -> None:
+def _print_stop_message() -> None:
     # Not print: a signal may come in the middle of one, and buffered streams cannot be entered twice.
     os.write(2, b"stopping: the running trial ends and will be tried again; once more to stop at once\n")
 

@@ -83,12 +83,15 @@ def _rate_changed(result: TrialResult) -> list[str]:
         return []  # stopped before its first step
     found = []
     for fold, final in enumerate(result.final_learning_rates):
-        acts = [finding.intervention for finding in result.findings if finding.fold == fold]
-        left = [result.effective["models.gru.learning_rate"], *(act.lr_after for act in acts)]
-        met = [*(act.lr_before for act in acts), final]
+        interventions = [finding.intervention for finding in result.findings if finding.fold == fold]
+        rates_left = [
+            result.effective["models.gru.learning_rate"],
+            *(intervention.lr_after for intervention in interventions),
+        ]
+        rates_found = [*(intervention.lr_before for intervention in interventions), final]
         found += [
             f"models.gru.learning_rate was left at {before!r}, and later found to be {after!r}"
-            for before, after in zip(left, met, strict=True)
+            for before, after in zip(rates_left, rates_found, strict=True)
             if before != after
         ]
     return found

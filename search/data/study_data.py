@@ -12,7 +12,7 @@ from typing import Any
 
 from search.config.resolved_study import ResolvedStudy
 from search.config.space import Choices, Dimension
-from search.data import prepared_folds as prepared
+from search.data.prepared_folds import folds_identity, map_folds, write_folds
 from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
 from search.store_files import StudyFiles, signing_key
 from storage import tables
@@ -135,7 +135,7 @@ def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = 
         refusals.append(error)
     try:
         table = read_table(config, folder=resolved.folder)
-        _require_meaning(resolved, table)
+        _require_already_shifted(resolved, table)
     except (RequestError, DataError) as error:
         return DataInspection(table, None, (*refusals, error), config)
     ceiling = _exported_ceiling(resolved)
@@ -169,8 +169,8 @@ def store_study_folds(resolved: ResolvedStudy, data: StudyData, files: StudyFile
     the study's: without one each worker prepares them for itself.
     """
     if key is not None:
-        identity = prepared.folds_identity(_most_demanding(resolved), data.sha256)
-        prepared.write_folds(files.prepared(identity), identity, data.base, key)
+        identity = folds_identity(_most_demanding(resolved), data.sha256)
+        write_folds(files.prepared(identity), identity, data.base, key)
 
 
 def recall_study_data(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
@@ -183,8 +183,8 @@ def recall_study_data(resolved: ResolvedStudy, recorded: tables.Study, files: St
     sha256 = source_sha256(config, folder=resolved.folder)
     if key is None or sha256 != recorded.fingerprints["content"]:
         return None
-    identity = prepared.folds_identity(config, sha256)
-    folds = prepared.map_folds(files.prepared(identity), identity, key)
+    identity = folds_identity(config, sha256)
+    folds = map_folds(files.prepared(identity), identity, key)
     if folds is None:
         return None
     facts = recorded.facts
@@ -241,7 +241,7 @@ def _require_the_same_rows(resolved: ResolvedStudy) -> None:
         )
 
 
-def _require_meaning(resolved: ResolvedStudy, table: Table) -> None:
+def _require_already_shifted(resolved: ResolvedStudy, table: Table) -> None:
     """Raise RequestError where a new study does not say what a row of its raw target means."""
     config = resolved.trial_config.data
     target, key = config.target, "data.target.already_shifted"

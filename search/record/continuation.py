@@ -9,7 +9,7 @@ from search.config.resolve import resolve_recorded
 from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version, means_the_same
 from search.config.schema import LEAVES
 from search.errors import RequestError
-from search.record import row_mapping as recording
+from search.record.row_mapping import without_password
 from storage import query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
@@ -42,7 +42,7 @@ SettingLayers = Mapping[str, Sequence[tables.SettingRow]]
 
 
 def changed_parts(
-    resolved: ResolvedStudy, fingerprints: Mapping[str, str], stacks: SettingLayers, content: str
+    resolved: ResolvedStudy, fingerprints: Mapping[str, str], layers: SettingLayers, content: str
 ) -> list[str]:
     """What decides a trial's value and is not as on record, as parts of a sentence; empty if nothing is.
 
@@ -51,8 +51,8 @@ def changed_parts(
     Ballast made them of fewer keys. A key that the record does not know is unchanged at its default.
     """
     found = []
-    for key in sorted(stacks.keys() | resolved.settings.keys()):
-        before, after = recorded_value(key, stacks), _present(key, resolved)
+    for key in sorted(layers.keys() | resolved.settings.keys()):
+        before, after = recorded_value(key, layers), _present(key, resolved)
         if not means_the_same(key, before, after) and not key.startswith(MAY_CHANGE):
             origin = resolved.settings[key].origin if key in resolved.settings else "left out"
             found.append(f"{key} was {before!r}, is {after!r} ({origin})")
@@ -63,33 +63,33 @@ def changed_parts(
     return found
 
 
-def continuation_rows(resolved: ResolvedStudy, stacks: SettingLayers) -> list[tables.SettingRow]:
+def continuation_rows(resolved: ResolvedStudy, layers: SettingLayers) -> list[tables.SettingRow]:
     """One row for each key that may change and did, on top of the stack that is on record."""
     rows = []
     for key, setting in resolved.settings.items():
-        top = recording.without_password(setting).overrides[-1]
-        if not key.startswith(MAY_CHANGE) or top.effective == recorded_value(key, stacks):
+        top = without_password(setting).overrides[-1]
+        if not key.startswith(MAY_CHANGE) or top.effective == recorded_value(key, layers):
             continue
-        act = replace(top, reason=f"{_CHANGED}; {top.reason}" if top.reason else _CHANGED)
+        override = replace(top, reason=f"{_CHANGED}; {top.reason}" if top.reason else _CHANGED)
         rows.append(
             tables.SettingRow(
                 study=resolved.file.study.name,
                 key=key,
-                position=len(stacks.get(key, ())),
-                layer=str(act.layer),
-                origin=act.origin,
-                requested=act.requested,
-                effective=act.effective,
-                reason=act.reason,
+                position=len(layers.get(key, ())),
+                layer=str(override.layer),
+                origin=override.origin,
+                requested=override.requested,
+                effective=override.effective,
+                reason=override.reason,
             )
         )
     return rows
 
 
-def recorded_value(key: str, stacks: SettingLayers) -> Any:
+def recorded_value(key: str, layers: SettingLayers) -> Any:
     """The value of a setting on record; its default where an older Ballast did not know it."""
-    if key in stacks:
-        return stacks[key][-1].effective
+    if key in layers:
+        return layers[key][-1].effective
     return LEAVES[key].default if key in LEAVES else None
 
 

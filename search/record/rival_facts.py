@@ -77,9 +77,9 @@ def describe_gain_over_rivals(
     """
     if verdict == "yes":
         return None
-    told = "linear" if losses.get("linear", math.inf) <= value else name
-    if verdict == "no" and told == name:
-        return f"{describe_rival(told)} does better; the network adds nothing"
-    if losses.get(told, math.inf) <= value:
-        return f"{describe_rival(told)} does as well; the network adds nothing that these rows can show"
-    return f"these rows do not show that the network adds anything to {describe_rival(told)}"
+    shown = "linear" if losses.get("linear", math.inf) <= value else name
+    if verdict == "no" and shown == name:
+        return f"{describe_rival(shown)} does better; the network adds nothing"
+    if losses.get(shown, math.inf) <= value:
+        return f"{describe_rival(shown)} does as well; the network adds nothing that these rows can show"
+    return f"these rows do not show that the network adds anything to {describe_rival(shown)}"

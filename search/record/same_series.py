@@ -10,23 +10,23 @@ from itertools import pairwise
 
 import numpy as np
 
-from search.record.scored_series import Floats, ScoredSeries, nanoseconds_to_utc
+from search.record.scored_series import Floats, ScoredSeries, to_utc
 
 MIN_CORRELATION = 0.98
 """Two series are the same where the rank correlation of their changes is above this with `_ERRORS` standard
 errors to spare. `python -m benchmarks.same_rows` prints what different assets and altered copies reach.
 """
 _ERRORS = 3.0
-_FEWEST = 5
+_MIN_CHANGES = 5
 """Common changes below which nothing can be told: the standard error of Fisher's z is 1/√(n − 3)."""
 
-_MOST = 5_000
+_MAX_ROWS = 5_000
 """Rows that are compared at most, those in the middle: more would tell nothing new."""
 _PIECES = 8
 """Where no constant offset fits all rows, it is sought for each of so many pieces."""
 
 _DAY = 86_400_000_000_000
-_MOST_OFFSET = 3 * _DAY
+_MAX_SHIFT = 3 * _DAY
 """Longest constant shift of all times that is tried, in nanoseconds: a label moved over a weekend."""
 
 
@@ -46,14 +46,12 @@ def shared_rows(mine: ScoredSeries, theirs: ScoredSeries) -> SharedRows | None:
     half rows: another time zone, or a label of the day moved.
     """
     mine_near, theirs_near = _near(mine, theirs)
-    if min(len(mine_near.times), len(theirs_near.times)) <= _FEWEST:
+    if min(len(mine_near.times), len(theirs_near.times)) <= _MIN_CHANGES:
         return None
     if _same_at_common_times(mine_near, theirs_near):
         return _part(mine, theirs, 0)
-    if (
-        _part(mine, theirs, 0) is None
-    ):  # only their ends meet: a period of the series must not pass for a shift
-        return None
+    if _part(mine, theirs, 0) is None:
+        return None  # only their ends meet: a period of the series must not pass for a shift
     offset = _offset(mine_near, theirs_near)
     return None if offset is None else _part(mine, theirs, offset)
 
@@ -64,7 +62,7 @@ def _part(mine: ScoredSeries, theirs: ScoredSeries, offset: int) -> SharedRows |
     if not inside.any():
         return None
     span = mine.times[inside]
-    return SharedRows(float(inside.mean()), nanoseconds_to_utc(span[0]), nanoseconds_to_utc(span[-1]))
+    return SharedRows(float(inside.mean()), to_utc(span[0]), to_utc(span[-1]))
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:
@@ -82,7 +80,7 @@ def are_same(a: Floats, b: Floats) -> bool:
     The lower bound of their rank correlation by Fisher's z must exceed SAME, so that fewer rows must agree
     better.
     """
-    if len(a) < _FEWEST:
+    if len(a) < _MIN_CHANGES:
         return False
     found = min(abs(rank_correlation(a, b)), 1 - 1e-12)
     return math.atanh(found) - _ERRORS / math.sqrt(len(a) - 3) > math.atanh(MIN_CORRELATION)
@@ -92,21 +90,21 @@ def _near(mine: ScoredSeries, theirs: ScoredSeries) -> tuple[ScoredSeries, Score
     """The parts of both that lie within reach of the other one's times, at most _MOST rows of mine."""
     if len(mine.times) == 0 or len(theirs.times) == 0:
         return mine, theirs
-    reach = _reach(mine)
-    first = max(mine.times[0], theirs.times[0]) - reach
-    last = min(mine.times[-1], theirs.times[-1]) + reach
+    shift = _max_shift(mine)
+    first = max(mine.times[0], theirs.times[0]) - shift
+    last = min(mine.times[-1], theirs.times[-1]) + shift
     near = _between(mine, first, last)
-    spare = len(near.times) - _MOST
+    spare = len(near.times) - _MAX_ROWS
     if spare > 0:
-        near = _rows(near, slice(spare // 2, spare // 2 + _MOST))
-        first, last = near.times[0] - reach, near.times[-1] + reach
+        near = _rows(near, slice(spare // 2, spare // 2 + _MAX_ROWS))
+        first, last = near.times[0] - shift, near.times[-1] + shift
     return near, _between(theirs, first, last)
 
 
-def _reach(series: ScoredSeries) -> int:
+def _max_shift(series: ScoredSeries) -> int:
     """Longest shift that is tried, in nanoseconds."""
     step = float(np.median(np.diff(series.times))) if len(series.times) > 1 else 0.0
-    return max(_MOST_OFFSET, round(1.5 * step))
+    return max(_MAX_SHIFT, round(1.5 * step))
 
 
 def _between(series: ScoredSeries, first: int, last: int) -> ScoredSeries:
@@ -124,7 +122,7 @@ def _same_at_common_times(a: ScoredSeries, b: ScoredSeries, offset: int = 0) -> 
     Equal values are the same series, also where they never change. They are kept as float32.
     """
     _, mine, theirs = np.intersect1d(a.times, b.times + offset, assume_unique=True, return_indices=True)
-    if len(mine) > _FEWEST and np.array_equal(np.float32(a.values[mine]), np.float32(b.values[theirs])):
+    if len(mine) > _MIN_CHANGES and np.array_equal(np.float32(a.values[mine]), np.float32(b.values[theirs])):
         return True
     both = a.adds_up and b.adds_up
     return are_same(*(np.diff(_level(series, both)[at]) for series, at in ((a, mine), (b, theirs))))
@@ -141,7 +139,7 @@ def _offset(a: ScoredSeries, b: ScoredSeries) -> int | None:
     """
     bounds = np.linspace(0, len(a.times), _PIECES + 1).astype(int)
     pieces = [_rows(a, slice(*ends)) for ends in pairwise(bounds)]
-    tried = (_offset_of(piece, b) for piece in (a, *pieces) if len(piece.times) > _FEWEST)
+    tried = (_offset_of(piece, b) for piece in (a, *pieces) if len(piece.times) > _MIN_CHANGES)
     return next((offset for offset in tried if offset is not None), None)
 
 
@@ -173,5 +171,5 @@ def _best_lag(a: ScoredSeries, b: ScoredSeries) -> int | None:
     overlap = np.minimum(len(a.times), len(b.times) + lags) - np.maximum(lags, 0)
     middle = np.clip(np.maximum(lags, 0) + overlap // 2, 0, len(a.times) - 1)
     opposite = np.clip(middle - lags, 0, len(b.times) - 1)
-    near = (np.abs(a.times[middle] - b.times[opposite]) <= _reach(a)) & (overlap > _FEWEST)
+    near = (np.abs(a.times[middle] - b.times[opposite]) <= _max_shift(a)) & (overlap > _MIN_CHANGES)
     return int(lags[near][np.argmax(strength[near])]) if near.any() else None

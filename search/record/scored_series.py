@@ -72,14 +72,14 @@ def scored_series(config: DataConfig, table: Table, first: int, last: int) -> Sc
     if root.high is not None and root.low is not None:
         adds_up = False
         values = log_parkinson(_cells(table, root.high), _cells(table, root.low))
-        held = np.isfinite(values)
-        known_at, values = times[held], values[held]
+        finite = np.isfinite(values)
+        known_at, values = times[finite], values[finite]
     else:
         assert root.column is not None, "a series is made from columns"
         cells = _cells(table, root.column)
-        held = np.isfinite(cells)
+        finite = np.isfinite(cells)
         # The values of a column that is shifted already belong to rows further down.
-        known_at, values = _moved_down(times, horizon - target_shift(config.target))[held], cells[held]
+        known_at, values = _moved_down(times, horizon - target_shift(config.target))[finite], cells[finite]
         is_price = bool((values > 0).all())
         adds_up = is_price or (root.transform == "raw" and config.target.kind == "return")
         values = log_return(values) if is_price else values
@@ -88,9 +88,10 @@ def scored_series(config: DataConfig, table: Table, first: int, last: int) -> Sc
     return ScoredSeries(known_at[scored], values[scored], adds_up)
 
 
-def nanoseconds_to_utc(nanoseconds: int | np.int64) -> datetime:
-    """A time of a series, to the microsecond."""
-    return datetime.fromtimestamp(0, UTC) + np.timedelta64(int(nanoseconds) // 1000, "us").item()
+def to_utc(time: np.int64 | np.datetime64) -> datetime:
+    """A time (integers are nanoseconds since 1970) in UTC, to the microsecond."""
+    moment: datetime = np.asarray(time).astype("datetime64[ns]").astype("datetime64[us]").item()
+    return moment.replace(tzinfo=UTC)
 
 
 def _root(config: DataConfig) -> DerivedColumn:

@@ -7,16 +7,14 @@ from. The penalty is in `trust.conclusion.confidence`.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from search.record.continuation import recorded_value
 from search.record.evaluations import ScoredRows
 from search.record.same_series import SharedRows, shared_rows
-from search.record.scored_series import ScoredSeries
+from search.record.scored_series import ScoredSeries, to_utc
 from search.record.validation_rows import validation_rows
 from storage import evaluations, query
 from storage.engine import Store
@@ -45,7 +43,9 @@ def earlier_searches(store: Store, rows: ScoredRows, before: datetime) -> tuple[
     nothing new and does not count again.
     """
     parts = {
-        each.study: part for each in evaluations.searched_rows(store) if (part := _part(store, rows, each))
+        each.study: part
+        for each in evaluations.searched_rows(store)
+        if (part := _searched_part(store, rows, each))
     }
     counts = _trainings(evaluations.conclusive_trials(store, list(parts), before), list(parts))
     return tuple(
@@ -81,14 +81,14 @@ def _trainings(trials: Sequence[ConclusiveTrial], studies: Sequence[str]) -> Map
     return counts
 
 
-def _part(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
+def _searched_part(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
     """Which of the rows a study searched on."""
     if searched.series is not None:
         return shared_rows(rows.series, ScoredSeries.unpacked(searched.series))
-    return _part_of_same_table(store, rows, searched)
+    return _searched_part_of_same_table(store, rows, searched)
 
 
-def _part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
+def _searched_part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
     """For a study on record without its series: by table, target columns and times."""
     source = full_source(searched.source, searched.study_file)
     if source != rows.source and searched.content != rows.content:
@@ -102,7 +102,7 @@ def _part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) 
     )
     if kept is None:
         return None
-    return rows.within(datetime64_to_utc(kept.times.min()), datetime64_to_utc(kept.times.max()))
+    return rows.within(to_utc(kept.times.min()), to_utc(kept.times.max()))
 
 
 def full_source(source: str, study_file: str) -> str:
@@ -112,17 +112,11 @@ def full_source(source: str, study_file: str) -> str:
 
 def target_columns(store: Store, study: str) -> str:
     """The columns that the target of a study on record is made from."""
-    stacks = query.setting_layers(store, study)
+    layers = query.setting_layers(store, study)
     features = {
-        each["name"]: each for each in recorded_value("data.features", stacks) if isinstance(each, dict)
+        each["name"]: each for each in recorded_value("data.features", layers) if isinstance(each, dict)
     }
-    series = {key: recorded_value(f"data.target.{key}", stacks) for key in ("of", "column", "high", "low")}
+    series = {key: recorded_value(f"data.target.{key}", layers) for key in ("of", "column", "high", "low")}
     while series.get("of") is not None:
         series = features.get(series["of"], {"column": series["of"]})
     return ", ".join(series[key] for key in ("column", "high", "low") if series.get(key) is not None)
-
-
-def datetime64_to_utc(time: "np.datetime64") -> datetime:
-    """The time in UTC."""
-    moment: datetime = time.astype("datetime64[us]").item()
-    return moment.replace(tzinfo=UTC)

@@ -62,17 +62,17 @@ class ValidationRows:
         return squared
 
     @cached_property
-    def _places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        _, places, counts = np.unique(self.times, return_inverse=True, return_counts=True)
-        return places, counts
+    def _time_positions(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        _, positions, counts = np.unique(self.times, return_inverse=True, return_counts=True)
+        return positions, counts
 
     def by_time(self, values: Floats) -> Floats:
         """Values (n, …) of every row, as (m, …) of every time, ascending: of a row that several folds hold
         out, their mean.
         """
-        places, counts = self._places
+        positions, counts = self._time_positions
         sums = np.zeros((len(counts), *values.shape[1:]))
-        np.add.at(sums, places, values)
+        np.add.at(sums, positions, values)
         means: Floats = sums / counts.reshape(-1, *[1] * (values.ndim - 1))
         return means
 
@@ -129,11 +129,11 @@ def validation_rows_row(
     return tables.StoredValidationRows(study=study, rows=file.getvalue(), series=series.packed())
 
 
-def forecast_rows(study: str, trial: int, told: Sequence[Forecasts]) -> list[tables.Forecast]:
+def forecast_rows(study: str, trial: int, forecasts_by_fold: Sequence[Forecasts]) -> list[tables.Forecast]:
     """A trial's forecasts, of each fold; no row where it has none."""
-    if not told:
+    if not forecasts_by_fold:
         return []
-    return [tables.Forecast(study=study, trial=trial, forecasts=_packed(np.concatenate(told)))]
+    return [tables.Forecast(study=study, trial=trial, forecasts=_packed(np.concatenate(forecasts_by_fold)))]
 
 
 def copied_forecasts(store: Store, source: tables.Trial, study: str, trial: int) -> list[tables.Forecast]:

@@ -47,13 +47,13 @@ class VerificationAnswer:
             return f"{answer}: {reason}. Trial {self.trial}, verified {self._day}.{before}"
         claimed = (self.report.get("validation") or {}).get("skill")
         was = "" if claimed is None else f"; on validation rows it was {claimed:+.4f}"
-        told = (
-            f"{answer}: on {self._rows_told} skill {self.skill:+.4f} over {self._baseline}"
+        text = (
+            f"{answer}: on {self._rows_text} skill {self.skill:+.4f} over {self._baseline}"
             f"{_between(self.report.get('interval'))}, trial {self.trial}, verified {self._day}{was}.{before}"
         )
         if ceiling is not None and self.skill > ceiling:
-            told += f" It is above the ceiling of {ceiling:.4f} for what is believable: look for a leak."
-        return told + self._rival_told()
+            text += f" It is above the ceiling of {ceiling:.4f} for what is believable: look for a leak."
+        return text + self._rival_text()
 
     def refuted_before(self) -> str:
         """` On 2026-11-29 it did not hold (5 seeds, 95 %).`; empty where it was not refuted before."""
@@ -81,7 +81,7 @@ class VerificationAnswer:
         return "the test rows" if self._used else "unseen rows"
 
     @property
-    def _rows_told(self) -> str:
+    def _rows_text(self) -> str:
         return "test rows that were used before" if self._used else "unseen rows"
 
     @property
@@ -93,7 +93,7 @@ class VerificationAnswer:
         baseline = self.report.get("baseline") or {}
         return str(baseline.get("name", "the best naive forecast"))
 
-    def _rival_told(self) -> str:
+    def _rival_text(self) -> str:
         rival = self.strongest_rival
         if rival is None:
             return ""
@@ -111,8 +111,8 @@ def newest_verification(store: Store, study: str) -> VerificationAnswer | None:
     store's study of the same name: their value is not the trial's on record. An answer after *does not hold*
     about the same trial carries that one: asking again is another chance to be lucky.
     """
-    told = map(_answer, reversed(evaluations.verifications_of_study(store, study)))
-    found = [each for each in told if each is not None and _is_of_study(store, study, each)]
+    text = map(_answer, reversed(evaluations.verifications_of_study(store, study)))
+    found = [each for each in text if each is not None and _is_of_study(store, study, each)]
     if not found:
         return None
     first, *earlier = found

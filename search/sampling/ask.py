@@ -24,7 +24,7 @@ class AskedTrial:
     """A trial whose parameters are all chosen, and who chose each, in words."""
 
     trial: optuna.Trial
-    drawn: Mapping[str, str]
+    drawn_by: Mapping[str, str]
 
 
 def ask(
@@ -40,8 +40,8 @@ def ask(
     study._thread_local.cached_all_trials = None  # as Study.ask: look at the storage once a trial
     trial_id = _take_waiting(study, storage, space, worker)
     if trial_id is None:
-        signed = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
-        trial_id = storage.create_new_trial(study._study_id, template_trial=signed)
+        template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
+        trial_id = storage.create_new_trial(study._study_id, template_trial=template)
     # From the list that Optuna keeps for its samplers: to ask for the trial alone would be one read more.
     trials = study._get_trials(deepcopy=False, use_cache=True)
     number = next(trial.number for trial in reversed(trials) if trial._trial_id == trial_id)

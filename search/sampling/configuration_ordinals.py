@@ -36,15 +36,15 @@ def first_attempt(trial: FrozenTrial) -> int:
 
 
 @dataclass
-class _Known:
+class _OrdinalCache:
     """The ordinals by the number of a trial, the highest, and from which trial on they count."""
 
-    begins: int | None
-    of: list[int] = field(default_factory=list)
-    last: int = -1
+    counted_from: int | None
+    ordinals: list[int] = field(default_factory=list)
+    highest: int = -1
 
 
-_KNOWN: WeakKeyDictionary[optuna.Study, _Known] = WeakKeyDictionary()
+_CACHES: WeakKeyDictionary[optuna.Study, _OrdinalCache] = WeakKeyDictionary()
 """How a trial was created never changes: 10,000 trials are not looked at again."""
 
 
@@ -54,15 +54,15 @@ def configuration_ordinal(study: optuna.Study, trials: Sequence[FrozenTrial], nu
     It depends only on how the trials up to `number` were created, so all workers agree on it at any time.
     Without `start_ordinals` it is the number.
     """
-    if study not in _KNOWN:
-        _KNOWN[study] = _Known(study.user_attrs.get(_FROM))
-    known = _KNOWN[study]
-    for trial in trials[len(known.of) : number + 1]:
+    if study not in _CACHES:
+        _CACHES[study] = _OrdinalCache(study.user_attrs.get(_FROM))
+    cache = _CACHES[study]
+    for trial in trials[len(cache.ordinals) : number + 1]:
         if is_retry(trial):
-            known.of.append(known.of[first_attempt(trial)])
+            cache.ordinals.append(cache.ordinals[first_attempt(trial)])
             continue
-        is_older = known.begins is None or trial.number < known.begins
+        is_older = cache.counted_from is None or trial.number < cache.counted_from
         drew_by_number = is_older and queued_params(trial) is None
-        known.last = trial.number if drew_by_number else known.last + 1
-        known.of.append(known.last)
-    return known.of[number]
+        cache.highest = trial.number if drew_by_number else cache.highest + 1
+        cache.ordinals.append(cache.highest)
+    return cache.ordinals[number]

@@ -27,7 +27,7 @@ class SharedGridSampler(GridSampler):
         super().__init__(grid_values(space), seed=seed)
         self._space = space
         self._points: list[Point] = self._all_grids
-        self._known = {tuple(map(canonical, point)): point for point in self._points}
+        self._by_value = {tuple(map(canonical, point)): point for point in self._points}
         self._drawn: dict[int, Point] = {}
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
@@ -52,7 +52,7 @@ class SharedGridSampler(GridSampler):
         """The value of one dimension in the point of this trial."""
         if trial.number not in self._drawn:
             trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            self._drawn[trial.number] = self._taken(trials, first_attempt(trial))[first_attempt(trial)]
+            self._drawn[trial.number] = self._used_points(trials, first_attempt(trial))[first_attempt(trial)]
         return self._drawn[trial.number][self._param_names.index(param_name)]
 
     def is_exhausted(self, study: optuna.Study) -> bool:
@@ -60,11 +60,11 @@ class SharedGridSampler(GridSampler):
         trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
         if len(trials) < len(self._points):
             return False
-        return len({*self._taken(trials, len(trials)).values()} & {*self._points}) == len(self._points)
+        return len({*self._used_points(trials, len(trials)).values()} & {*self._points}) == len(self._points)
 
-    def _taken(self, trials: Iterable[FrozenTrial], until: int) -> dict[int, Point]:
+    def _used_points(self, trials: Iterable[FrozenTrial], until: int) -> dict[int, Point]:
         """The point of each trial up to number `until`, without those of retries."""
-        taken: dict[int, Point] = {}
+        used: dict[int, Point] = {}
         free = dict.fromkeys(self._points)
         for trial in trials:
             if trial.number > until:
@@ -72,8 +72,8 @@ class SharedGridSampler(GridSampler):
             if not is_retry(trial):
                 point = self._point_of(trial, free)
                 free.pop(point, None)
-                taken[trial.number] = point
-        return taken
+                used[trial.number] = point
+        return used
 
     def _point_of(self, trial: FrozenTrial, free: Mapping[Point, None]) -> Point:
         """What is on record of a trial, else the first free point that agrees with what was asked for.
@@ -84,7 +84,7 @@ class SharedGridSampler(GridSampler):
         known = {name: canonical(value) for name, value in asked.items()}
         if len(known) == len(self._param_names):
             whole = tuple(known[name] for name in self._param_names)
-            return self._known.get(whole, whole)
+            return self._by_value.get(whole, whole)
         fixed = [(self._param_names.index(name), value) for name, value in known.items()]
         fits = (
             point

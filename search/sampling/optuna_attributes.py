@@ -20,13 +20,13 @@ from sqlalchemy.orm import Session
 class AttributeBuffer:
     """Optuna's storage to whoever writes attributes on it; they stay here until somebody takes them.
 
-    `known` are the study's attributes as far as a writer may ask for them.
+    `existing` are the study's attributes as far as a writer may ask for them.
     """
 
     inner: BaseStorage | None = None
-    known: Mapping[str, Any] = field(default_factory=dict)
-    of_study: dict[str, Any] = field(default_factory=dict)
-    of_trial: dict[str, Any] = field(default_factory=dict)
+    existing: Mapping[str, Any] = field(default_factory=dict)
+    study_attributes: dict[str, Any] = field(default_factory=dict)
+    trial_attributes: dict[str, Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -37,15 +37,15 @@ class AttributeBuffer:
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """What is known, under what was written."""
-        return {**self.known, **self.of_study}
+        return {**self.existing, **self.study_attributes}
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """Keep it."""
-        self.of_study[key] = value
+        self.study_attributes[key] = value
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Keep it."""
-        self.of_trial[key] = value
+        self.trial_attributes[key] = value
 
 
 def read_study_attributes(session: Session, study_id: int, *prefixes: str) -> dict[str, Any]:
@@ -71,20 +71,22 @@ def lock_study(session: Session, study_id: int) -> None:
 
 def write_study_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
     """Write system attributes of a study, over those that are there."""
-    _put(session.connection(), models.StudySystemAttributeModel, {"study_id": study_id}, attributes)
+    _upsert(session.connection(), models.StudySystemAttributeModel, {"study_id": study_id}, attributes)
 
 
 def write_user_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
     """Write user attributes of a study, over those that are there."""
-    _put(session.connection(), models.StudyUserAttributeModel, {"study_id": study_id}, attributes)
+    _upsert(session.connection(), models.StudyUserAttributeModel, {"study_id": study_id}, attributes)
 
 
 def write_trial_attributes(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:
     """Write system attributes of a trial, over those that are there."""
-    _put(session.connection(), models.TrialSystemAttributeModel, {"trial_id": trial_id}, attributes)
+    _upsert(session.connection(), models.TrialSystemAttributeModel, {"trial_id": trial_id}, attributes)
 
 
-def _put(connection: Connection, model: Any, owner: Mapping[str, int], attributes: Mapping[str, Any]) -> None:
+def _upsert(
+    connection: Connection, model: Any, owner: Mapping[str, int], attributes: Mapping[str, Any]
+) -> None:
     if not attributes:
         return
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

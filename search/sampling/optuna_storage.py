@@ -39,7 +39,7 @@ from storage.schema import lock_creation
 from storage.sqlite import sqlite_connect_args, tune_sqlite
 
 _MIGRATIONS = Path(models.__file__).parent / "alembic"
-_PUBLIC = (
+_PUBLIC_METHODS = (
     "create_new_study",
     "delete_study",
     "set_study_user_attr",
@@ -56,12 +56,18 @@ _PUBLIC = (
     "get_trial_id_from_study_id_trial_number",
     "get_trial",
 )
-_OF_RDB = ("_create_new_trial", "_set_trial_param", "get_trial_param", "_get_trials", "_get_best_trial_id")
+_RDB_METHODS = (
+    "_create_new_trial",
+    "_set_trial_param",
+    "get_trial_param",
+    "_get_trials",
+    "_get_best_trial_id",
+)
 """What Optuna's cache calls in place of the public methods, which call it too."""
-_OF_PROXY = ("create_new_trial", "set_trial_param", "get_all_trials")
+_PROXY_METHODS = ("create_new_trial", "set_trial_param", "get_all_trials")
 
 
-class _Patient(Protocol):
+class _HasStore(Protocol):
     """A storage that knows the store it belongs to, and what its errors mean."""
 
     store: Store
@@ -78,15 +84,15 @@ def _database_errors(shown: str) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError, *UNREADABLE) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-        if _of_distribution(error):
+        if _is_damaged_distribution(error):
             cause = ValueDamaged(f"a distribution of a trial: {error}")
-        told = to_store_error_or_none(cause, shown) if isinstance(cause, Exception) else None
-        if told is None:
+        store_error = to_store_error_or_none(cause, shown) if isinstance(cause, Exception) else None
+        if store_error is None:
             raise
-        raise told from None
+        raise store_error from None
 
 
-def _of_distribution(error: Exception) -> bool:
+def _is_damaged_distribution(error: Exception) -> bool:
     """Whether Optuna failed on a distribution's JSON; its other KeyError says that a record is not there."""
     unknown = isinstance(error, ValueError) and str(error).startswith("Unknown distribution class")
     return unknown or (isinstance(error, KeyError) and error.args != (models.NOT_FOUND_MSG,))
@@ -95,37 +101,37 @@ def _of_distribution(error: Exception) -> bool:
 _Storage = TypeVar("_Storage", bound=type[BaseStorage])
 
 
-def _waits_in(calls: Sequence[str]) -> Callable[[_Storage], _Storage]:
+def _retry_methods(calls: Sequence[str]) -> Callable[[_Storage], _Storage]:
     """Make these methods of a class, and the one that ends a trial, try again while the store is away."""
 
     def decorate(storage: _Storage) -> _Storage:
         for name in calls:
-            setattr(storage, name, _patient(getattr(storage, name)))
-        ending = _patient_in_ending(storage.set_trial_state_values)
-        storage.set_trial_state_values = ending  # type: ignore[method-assign]
+            setattr(storage, name, _with_retry(getattr(storage, name)))
+        end_with_retry = _end_with_retry(storage.set_trial_state_values)
+        storage.set_trial_state_values = end_with_retry  # type: ignore[method-assign]
         return storage
 
     return decorate
 
 
-def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+def _with_retry(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
-    def call(self: _Patient, *args: Any, **kwargs: Any) -> Any:
-        def act() -> Any:
+    def call(self: _HasStore, *args: Any, **kwargs: Any) -> Any:
+        def attempt() -> Any:
             with self.store_errors():
                 return method(self, *args, **kwargs)
 
-        return call_with_retry(act, self.store)
+        return call_with_retry(attempt, self.store)
 
     return call
 
 
-def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
+def _end_with_retry(method: Callable[..., bool]) -> Callable[..., bool]:
     @wraps(method)
-    def end(self: _Patient, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+    def end(self: _HasStore, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         tries = count()
 
-        def act() -> bool:
+        def attempt() -> bool:
             is_first = next(tries) == 0
             try:
                 with self.store_errors():
@@ -135,12 +141,12 @@ def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
                     raise
                 return True
 
-        return call_with_retry(act, self.store)
+        return call_with_retry(attempt, self.store)
 
     return end
 
 
-@_waits_in((*_PUBLIC, *_OF_RDB))
+@_retry_methods((*_PUBLIC_METHODS, *_RDB_METHODS))
 class RetryingStorage(RDBStorage):
     """Optuna's storage. On PostgreSQL it shares the store's connections: one a worker, not two."""
 
@@ -164,7 +170,7 @@ class RetryingStorage(RDBStorage):
         return _database_errors(self.store.shown_url)
 
 
-@_waits_in((*_PUBLIC, *_OF_PROXY))
+@_retry_methods((*_PUBLIC_METHODS, *_PROXY_METHODS))
 class RetryingProxyStorage(GrpcStorageProxy):
     """Optuna's storage behind `ballast proxy`."""
 

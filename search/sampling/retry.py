@@ -56,10 +56,10 @@ def enqueue_retry(study: optuna.Study, trial: optuna.Trial) -> None:
     if any(other.user_attrs.get(RETRY_OF) == trial.number for other in trials):
         return
     origin = retry_origin(trial)
-    waiting_for_it = queued_params(trials[trial.number]) or {}
+    queued = queued_params(trials[trial.number]) or {}
     ancestry = {RETRY_OF: trial.number, ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
     asked_for = {key: value for key, value in trial.user_attrs.items() if key == REQUESTED}
     study.enqueue_trial(
-        {**waiting_for_it, **trial.params},  # a worker that died early may not have drawn all of them
+        {**queued, **trial.params},  # a worker that died early may not have drawn all of them
         user_attrs={**ancestry, **asked_for},
     )

@@ -127,7 +127,7 @@ class TrialPublisher:
                 lock_study(session, study_id)
                 if read_study_attributes(session, study_id, f"dashboard:{trial_id}:note_") == known:
                     write_study_attributes(session, study_id, note)
-                write_trial_attributes(session, trial_id, files.of_trial)
+                write_trial_attributes(session, trial_id, files.trial_attributes)
                 record.add_artifacts(session, rows)
         except BaseException:
             for row in rows:
@@ -185,7 +185,7 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
         trial_id: trial_note_attributes(trial_id, to_markdown(trial_note(trial_view(store, name, number))))
         for trial_id, number in missing[:_NOTES_AT_ONCE]
     }
-    changed = {key: value for key, value in page.of_study.items() if known.get(key) != value}
+    changed = {key: value for key, value in page.study_attributes.items() if known.get(key) != value}
     attributes = _study_attributes(view)
     if not changed and not notes and attributes.items() <= storage.get_study_user_attrs(study_id).items():
         return True
@@ -233,11 +233,11 @@ def _write_study_note(study: optuna.Study, view: StudyView, store: str | None) -
 
 def trial_note_attributes(trial_id: int, body: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The attributes that make up the note of a trial; what people have written in it, as `known`, stays."""
-    sheet = AttributeBuffer(known=known or {})
-    old = get_note_from_system_attrs(dict(sheet.known), trial_id)["body"]
+    sheet = AttributeBuffer(existing=known or {})
+    old = get_note_from_system_attrs(dict(sheet.existing), trial_id)["body"]
     trial = SimpleNamespace(storage=sheet, study=SimpleNamespace(_study_id=0), _trial_id=trial_id)
     save_note(cast(optuna.Trial, trial), body if old in ("", body) else f"{body}\n\n---\n\n{old}")
-    return sheet.of_study
+    return sheet.study_attributes
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def space(view: StudyView) -> list[Block]:
         (
             searched.key,
             _declared_to_used(searched.declared, searched.effective.to_json()),
-            None if searched.safe is None else searched.safe.told(),
+            None if searched.safe is None else searched.safe.in_words(),
         )
         for searched in view.space
     ]

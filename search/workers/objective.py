@@ -61,7 +61,7 @@ def run_trial(bench: TrialContext, asked: AskedTrial) -> Judgement:
     """
     trial = asked.trial
     try:
-        return _run(bench, trial, asked.drawn)
+        return _run(bench, trial, asked.drawn_by)
     except (TrialExists, TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
         log.warning("trial %d was given to another worker while this one was away: %s", trial.number, error)
         return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")

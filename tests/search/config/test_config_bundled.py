@@ -34,7 +34,7 @@ def test_base_comments_every_setting() -> None:
     lines = (CONFIGS / "base.yaml").read_text().splitlines()
     entries, _ = parse_mapping(read_source(CONFIGS / "base.yaml", "base.yaml"))
     found, _ = flatten(Node(entries, Location("base.yaml")), LEAVES)
-    assert [key for key, node in found if " # " not in lines[node.place.line - 1]] == []
+    assert [key for key, node in found if " # " not in lines[node.location.line - 1]] == []
 
 
 def test_the_defaults_are_safe() -> None:

@@ -106,7 +106,7 @@ def test_an_empty_intersection_names_both_ranges_and_the_way_out(
         clamp_dimension(dimension, safe)
     told = str(caught.value)
     assert str(dimension.to_json()) in told
-    assert f"{safe.told()} (policy.yaml:3)" in told
+    assert f"{safe.in_words()} (policy.yaml:3)" in told
     assert told.endswith("change space.k, or name another policy with --policy")
 
 

@@ -184,7 +184,7 @@ def test_a_changed_budget_stands_on_top_of_the_record_and_explains_itself(begin:
     assert query.study(begun.store, begun.name).wanted == 9
     settings = {setting.key: setting for setting in recording.settings_from_rows(begun.stacks)}
     trials = settings["study.trials"]
-    assert [(act.layer, act.effective) for act in trials.overrides] == [
+    assert [(override.layer, override.effective) for override in trials.overrides] == [
         (Layer.DEFAULT, 20),
         (Layer.BASE, 20),
         (Layer.STUDY, 2),
