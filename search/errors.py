@@ -1,10 +1,10 @@
-"""What a user is told when a request is wrong or its answer is no, as a tree.
+"""The errors that a user sees when a request is wrong or its answer is no.
 
     BallastError
     ├── RequestError         the request is wrong: exit code 2
     │   ├── ConfigError      the files or the `--set` of a study, every problem at once
     │   └── StudyChanged     the stored study was made with another space, data or policy
-    └── AnswerIsNo           the request is right and its answer is no: exit code 1
+    └── AnswerIsNo           the request is right and the answer is no: exit code 1
 
 A message carries the offending value, the place and what to do next; it is shown to people as it is.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 MAX_SHOWN_PROBLEMS = 20
-"""Problems of a configuration that are told at once; who has more has one cause for most of them."""
+"""Problems of a configuration that are shown at once; if there are more, most have the same cause."""
 
 
 @dataclass(frozen=True, order=True)
@@ -30,7 +30,7 @@ class Location:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong, and where; problems sort by place."""
+    """One thing that is wrong, and where; problems sort by location."""
 
     location: Location
     message: str
@@ -40,7 +40,7 @@ class Problem:
 
 
 class BallastError(Exception):
-    """Root of everything that `search` raises on purpose."""
+    """Base class of all errors that `search` raises on purpose."""
 
     exit_code: ClassVar[int] = 1
 

@@ -1,4 +1,4 @@
-"""Whether memory is short: Python, its libraries and the loader each say so in a way of their own."""
+"""Recognises that memory is short: Python, its libraries and the loader each report it differently."""
 
 import errno
 import resource
@@ -11,18 +11,18 @@ _SIGNS = (
 )
 _NO_THREAD = "can't start new thread"
 _SIGN_UNDER_A_LIMIT = "could not find/load shared object file"
-"""What llvmlite says for whatever the loader said; without a limit, the file may be missing indeed."""
+"""llvmlite's message for every loader error; without a memory limit the file may really be missing."""
 
 
 _MIN_BYTES = 2_800 << 20
-"""Bytes of address space that PyTorch, SciPy and the compiler of the kernels take before any data, measured
-on two cores. With less, some of them say so, and OpenBLAS waits forever or ends the process."""
+"""Bytes of address space that PyTorch, SciPy and the compiler of the kernels need before any data, measured
+on two cores. With less, some of them raise errors, and OpenBLAS hangs or ends the process."""
 _COMMANDS = frozenset({"run", "worker", "check", "train", "verify", "predict", "doctor"})
-"""`check` and `doctor` would do with less, and say of a machine what `run` says of it."""
+"""`check` and `doctor` need less, but should say the same about a machine as `run`."""
 
 
 def require_memory(command: str | None) -> None:
-    """Raise MemoryError where the limit leaves a command no room for the libraries that it loads."""
+    """Raise MemoryError if the limit is too low for the libraries that a command loads."""
     limit = memory_limit()
     if command in _COMMANDS and limit is not None and limit < _MIN_BYTES:
         raise MemoryError
@@ -35,7 +35,7 @@ def memory_limit() -> int | None:
 
 
 def memory_shortage(error: BaseException) -> str | None:
-    """The sentence for an error that comes of too little memory for data, a library or a thread, or None."""
+    """A sentence for an error that is due to too little memory or too few threads; None for other errors."""
     limit = memory_limit()
     signs = _SIGNS if limit is None else (*_SIGNS, _NO_THREAD, _SIGN_UNDER_A_LIMIT)
     if limit is None and any(_NO_THREAD in _text(each) for each in _chain(error)):
@@ -65,7 +65,7 @@ def _text(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those that it came of, once each."""
+    """The error and its causes, once each."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -1,4 +1,4 @@
-"""TrialResult to verdict: what a trial was, with its reasons. Pure."""
+"""The verdict on a trial's result, with its reasons. Pure."""
 
 import math
 from collections.abc import Mapping
@@ -41,8 +41,8 @@ class Judgement:
 def judge(result: TrialResult, requested: Mapping[str, Any]) -> Judgement:
     """The verdict on a result. `requested` are the resolved settings by key.
 
-    The read-back comes first: a trial that did not use what was resolved says nothing about it, however
-    well it ended.
+    The read-back is checked first: a trial that did not use the resolved settings says nothing about them,
+    however well it ended.
     """
     differing = [*settings_not_applied(result.effective, requested), *_rate_changed(result)]
     if differing:

@@ -1,4 +1,4 @@
-"""A study that goes on: what may differ from its record, and what is put on record of that. Pure."""
+"""Continues a study from its record: its settings, which of them may change, and the rows for a change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,11 +29,11 @@ MAY_CHANGE = (
 )
 """Keys, and beginnings of keys, in which a continued study may differ from the one that was started.
 
-None decides the value of an accepted trial. A study of an older Ballast has no `study.pruner_min_trials` on
-record: it goes on with today's default, or with 1 as before. `training.max_seconds` is a budget as
-`study.timeout` is: a trial that it ends is unpromising, and how far one comes in a time is the machine's
-doing. `training.device` is not among them: a worker has its own with `--device`, and the study keeps the one
-that it was started with.
+None of them decides the value of an accepted trial. A study of an older version has no
+`study.pruner_min_trials` on record: it continues with today's default, or with 1 as before.
+`training.max_seconds` is a budget like `study.timeout`: a trial that it ends is unpromising, and the epochs
+until then depend on the machine. `training.device` is not among them: a worker has its own with `--device`,
+and the study keeps the one that it was started with.
 """
 
 _CHANGED = "changed when the study was continued"
@@ -44,11 +44,11 @@ SettingLayers = Mapping[str, Sequence[tables.SettingRow]]
 def changed_parts(
     resolved: ResolvedStudy, fingerprints: Mapping[str, str], layers: SettingLayers, content: str
 ) -> list[str]:
-    """What decides a trial's value and is not as on record, as parts of a sentence; empty if nothing is.
+    """What decides a trial's value and differs from the record, as parts of a sentence; maybe empty.
 
-    `fingerprints` and `stacks` (the study's own layers of each key) are those on record, `content` is the
-    SHA-256 of the table as it is now. The digests of settings, space and data are not compared: an older
-    Ballast made them of fewer keys. A key that the record does not know is unchanged at its default.
+    `fingerprints` and `layers` (the study's own layers of each key) are those on record, `content` is the
+    SHA-256 of the table as it is now. The digests of settings, space and data are not compared, as older
+    versions made them from fewer keys. A key that is not on record is unchanged if it has its default.
     """
     found = []
     for key in sorted(layers.keys() | resolved.settings.keys()):
@@ -64,7 +64,7 @@ def changed_parts(
 
 
 def continuation_rows(resolved: ResolvedStudy, layers: SettingLayers) -> list[tables.SettingRow]:
-    """One row for each key that may change and did, on top of the stack that is on record."""
+    """One row for each key that may change and did, above the layers on record."""
     rows = []
     for key, setting in resolved.settings.items():
         top = without_password(setting).overrides[-1]
@@ -87,7 +87,7 @@ def continuation_rows(resolved: ResolvedStudy, layers: SettingLayers) -> list[ta
 
 
 def recorded_value(key: str, layers: SettingLayers) -> Any:
-    """The value of a setting on record; its default where an older Ballast did not know it."""
+    """The value of a setting on record; its default if the record of an older version lacks it."""
     if key in layers:
         return layers[key][-1].effective
     return LEAVES[key].default if key in LEAVES else None
@@ -110,8 +110,7 @@ def require_data(resolved: ResolvedStudy) -> None:
 
 
 def recorded_defaults_version(store: Store, name: str) -> int:
-    """The `DEFAULTS_VERSION` that a study was started with; those of today for one that is not in the
-    store."""
+    """The `DEFAULTS_VERSION` that a study was started with; today's if it is not in the store."""
     try:
         return defaults_version(query.study(store, name).sources)
     except StudyUnknown:
@@ -119,9 +118,9 @@ def recorded_defaults_version(store: Store, name: str) -> int:
 
 
 def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> ResolvedStudy:
-    """The study's settings as its record has them; `folder` is where relative paths of data begin.
+    """The study's settings from its record, without any file; relative paths of data start in `folder`.
 
-    RequestError for a study whose record has no sources.
+    Raises RequestError for a study whose record has no sources.
     """
     sources = query.study(store, name).sources
     if sources is None:

@@ -1,4 +1,4 @@
-"""Whether scored rows are those of another scoring: decided by their values at common times.
+"""Decides whether two evaluations scored the same rows, by the values of the series at common times.
 
 Names, formats, other columns, added rows, units, rounding and a constant shift of all times do not matter.
 """
@@ -18,12 +18,12 @@ errors to spare. `python -m benchmarks.same_rows` prints what different assets a
 """
 _ERRORS = 3.0
 _MIN_CHANGES = 5
-"""Common changes below which nothing can be told: the standard error of Fisher's z is 1/√(n − 3)."""
+"""Fewer common changes than this decide nothing: the standard error of Fisher's z is 1/√(n − 3)."""
 
 _MAX_ROWS = 5_000
-"""Rows that are compared at most, those in the middle: more would tell nothing new."""
+"""At most this many rows are compared, those in the middle: more would not change the answer."""
 _PIECES = 8
-"""Where no constant offset fits all rows, it is sought for each of so many pieces."""
+"""If no constant offset fits all rows, each of this many pieces is tried."""
 
 _DAY = 86_400_000_000_000
 _MAX_SHIFT = 3 * _DAY
@@ -32,7 +32,7 @@ _MAX_SHIFT = 3 * _DAY
 
 @dataclass(frozen=True)
 class SharedRows:
-    """What scored rows have in common with others: the share of them, 0 to 1, and the times it spans."""
+    """The rows that two evaluations have in common: the share (0 to 1) of the first one's, and their span."""
 
     share: float
     first: datetime
@@ -40,10 +40,10 @@ class SharedRows:
 
 
 def shared_rows(mine: ScoredSeries, theirs: ScoredSeries) -> SharedRows | None:
-    """Which of my rows are among theirs; None where the series are not the same or no times are common.
+    """Which of my rows are among theirs; None if the series differ or have no common times.
 
-    Tried are the times as they are, and all times shifted by one constant of at most three days or one and a
-    half rows: another time zone, or a label of the day moved.
+    The times are compared unchanged, and then shifted by one constant of at most three days or one and a
+    half rows: the other table may use another time zone, or another day as the label of a row.
     """
     mine_near, theirs_near = _near(mine, theirs)
     if min(len(mine_near.times), len(theirs_near.times)) <= _MIN_CHANGES:
@@ -51,13 +51,13 @@ def shared_rows(mine: ScoredSeries, theirs: ScoredSeries) -> SharedRows | None:
     if _same_at_common_times(mine_near, theirs_near):
         return _part(mine, theirs, 0)
     if _part(mine, theirs, 0) is None:
-        return None  # only their ends meet: a period of the series must not pass for a shift
+        return None  # only their ends meet: a periodic series must not look like a shifted one
     offset = _offset(mine_near, theirs_near)
     return None if offset is None else _part(mine, theirs, offset)
 
 
 def _part(mine: ScoredSeries, theirs: ScoredSeries, offset: int) -> SharedRows | None:
-    """My rows within the span of their shifted times; None where there are none."""
+    """My rows within the span of their shifted times; None if there are none."""
     inside = (mine.times >= theirs.times[0] + offset) & (mine.times <= theirs.times[-1] + offset)
     if not inside.any():
         return None
@@ -66,7 +66,7 @@ def _part(mine: ScoredSeries, theirs: ScoredSeries, offset: int) -> SharedRows |
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:
-    """Spearman's rank correlation of two arrays (n,), which one wrong cell hardly moves; 0 for a constant."""
+    """Spearman's rank correlation of two arrays (n,), robust to a wrong cell; 0 for a constant."""
     from scipy.stats import rankdata
 
     ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (a, b)]
@@ -77,8 +77,8 @@ def rank_correlation(a: Floats, b: Floats) -> float:
 def are_same(a: Floats, b: Floats) -> bool:
     """Whether changes (n,) of two series are those of one series, perhaps rescaled or with the other sign.
 
-    The lower bound of their rank correlation by Fisher's z must exceed SAME, so that fewer rows must agree
-    better.
+    The lower bound of their rank correlation by Fisher's z must exceed MIN_CORRELATION, so that fewer
+    rows must agree better.
     """
     if len(a) < _MIN_CHANGES:
         return False
@@ -87,7 +87,7 @@ def are_same(a: Floats, b: Floats) -> bool:
 
 
 def _near(mine: ScoredSeries, theirs: ScoredSeries) -> tuple[ScoredSeries, ScoredSeries]:
-    """The parts of both that lie within reach of the other one's times, at most _MOST rows of mine."""
+    """The parts of both that are near the other one's times, at most _MAX_ROWS rows of mine."""
     if len(mine.times) == 0 or len(theirs.times) == 0:
         return mine, theirs
     shift = _max_shift(mine)
@@ -102,7 +102,7 @@ def _near(mine: ScoredSeries, theirs: ScoredSeries) -> tuple[ScoredSeries, Score
 
 
 def _max_shift(series: ScoredSeries) -> int:
-    """Longest shift that is tried, in nanoseconds."""
+    """The longest shift to try, in nanoseconds."""
     step = float(np.median(np.diff(series.times))) if len(series.times) > 1 else 0.0
     return max(_MAX_SHIFT, round(1.5 * step))
 
@@ -117,9 +117,9 @@ def _rows(series: ScoredSeries, rows: slice) -> ScoredSeries:
 
 
 def _same_at_common_times(a: ScoredSeries, b: ScoredSeries, offset: int = 0) -> bool:
-    """Compare the changes between successive times that both have: rows that one of them lacks do no harm.
+    """Compare the changes between successive common times: missing rows in one series do no harm.
 
-    Equal values are the same series, also where they never change. They are kept as float32.
+    Equal values are the same series, even if they never change. Stored values are float32.
     """
     _, mine, theirs = np.intersect1d(a.times, b.times + offset, assume_unique=True, return_indices=True)
     if len(mine) > _MIN_CHANGES and np.array_equal(np.float32(a.values[mine]), np.float32(b.values[theirs])):
@@ -134,8 +134,8 @@ def _level(series: ScoredSeries, sums: bool) -> Floats:
 
 
 def _offset(a: ScoredSeries, b: ScoredSeries) -> int | None:
-    """The constant by which the times of `b` must be shifted to become those of `a`, or of one piece of it
-    (the clock changes twice a year); None where there is none.
+    """The constant to add to the times of `b` to get those of `a`, or of one piece of `a` (the clock changes
+    twice a year); None if there is none.
     """
     bounds = np.linspace(0, len(a.times), _PIECES + 1).astype(int)
     pieces = [_rows(a, slice(*ends)) for ends in pairwise(bounds)]
@@ -144,10 +144,10 @@ def _offset(a: ScoredSeries, b: ScoredSeries) -> int | None:
 
 
 def _offset_of(a: ScoredSeries, b: ScoredSeries) -> int | None:
-    """The median distance of times where the rows are laid side by side at the largest cross-correlation.
+    """The median difference of times after aligning the rows at the largest cross-correlation.
 
-    It counts if the changes of these pairs are the same, or those at times that differ by it (one of the
-    tables lacks a row); else None.
+    None unless the changes of these pairs agree, or those at times that differ by it (if a table lacks a
+    row).
     """
     lag = _best_lag(a, b)
     if lag is None:
@@ -161,7 +161,7 @@ def _offset_of(a: ScoredSeries, b: ScoredSeries) -> int | None:
 
 
 def _best_lag(a: ScoredSeries, b: ScoredSeries) -> int | None:
-    """By how many rows `b` is to be moved down to fit `a` best, of the lags that stay within reach."""
+    """By how many rows to move `b` down to fit `a` best, among lags up to the longest shift."""
     from scipy.signal import correlate, correlation_lags
     from scipy.stats import rankdata
 

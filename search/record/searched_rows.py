@@ -1,7 +1,7 @@
-"""Studies that have searched on rows: their validation rows were scored with every trial.
+"""Earlier studies that searched on some rows: each of their trials was scored on them as validation rows.
 
-Whoever verifies on such rows verifies on rows by which configurations were chosen, whichever study they are
-from. The penalty is in `trust.conclusion.confidence`.
+A verification on such rows uses rows by which configurations were chosen, whichever study chose them. The
+penalty is in `search.selection.statistics.conclusion`.
 """
 
 import math
@@ -23,7 +23,7 @@ from storage.evaluations import ConclusiveTrial, SearchedRows
 
 @dataclass(frozen=True)
 class EarlierSearch:
-    """A study whose trials were judged on some of the rows: on which `share` of them, and their span."""
+    """A study whose trials were scored on a `share` (0 to 1) of the rows, and the span of these."""
 
     study: str
     trials: int
@@ -37,10 +37,10 @@ class EarlierSearch:
 
 
 def earlier_searches(store: Store, rows: ScoredRows, before: datetime) -> tuple[EarlierSearch, ...]:
-    """The studies of the store that searched on any of these rows before a moment, oldest first.
+    """The studies of the store that searched on any of these rows before a time, oldest first.
 
-    Conclusive trials count. A trial that is a copy of another one, in its study or from another study, saw
-    nothing new and does not count again.
+    Conclusive trials count. A copy of another trial, of the same study or of another one, does not count
+    again.
     """
     parts = {
         each.study: part
@@ -56,16 +56,16 @@ def earlier_searches(store: Store, rows: ScoredRows, before: datetime) -> tuple[
 
 
 def effective_configurations(searches: Sequence[EarlierSearch]) -> float:
-    """Among how many configurations these rows had a say, at least 1.
+    """The effective number of configurations that these rows have chosen among, at least 1.
 
-    A trial counts with √share: that is the correlation between its score on its own part of the rows and its
-    score on all of them, where rows are independent.
+    A trial counts as √share: for independent rows, this is the correlation between its score on its part of
+    the rows and its score on all of them.
     """
     return 1 + sum(search.trials * math.sqrt(search.share) for search in searches)
 
 
 def _trainings(trials: Sequence[ConclusiveTrial], studies: Sequence[str]) -> Mapping[str, int]:
-    """How many trainings each study brings that none before it has."""
+    """The number of trainings of each study that no earlier study has."""
     sources = {(trial.study, trial.number): trial.source for trial in trials}
 
     def origin(trial: tuple[str, int]) -> tuple[str, int]:
@@ -89,7 +89,7 @@ def _searched_part(store: Store, rows: ScoredRows, searched: SearchedRows) -> Sh
 
 
 def _searched_part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
-    """For a study on record without its series: by table, target columns and times."""
+    """The same for a study without a series on record: by table, target columns and times."""
     source = full_source(searched.source, searched.study_file)
     if source != rows.source and searched.content != rows.content:
         return None
@@ -111,7 +111,7 @@ def full_source(source: str, study_file: str) -> str:
 
 
 def target_columns(store: Store, study: str) -> str:
-    """The columns that the target of a study on record is made from."""
+    """The columns that the target of a study on record is computed from."""
     layers = query.setting_layers(store, study)
     features = {
         each["name"]: each for each in recorded_value("data.features", layers) if isinstance(each, dict)

@@ -1,8 +1,7 @@
-"""Which configuration of its study a trial tries: the first, the second, …
+"""The ordinal of a trial: which configuration of its study it tries, the first, the second, …
 
-The number of a trial does not say: a trial that is taken up again, because its worker was killed, has a
-number too. What a trial draws and how its training is seeded follow the ordinal, so that a seeded study tries
-the same configurations whether or not workers were killed.
+It is not the number of the trial: a retry has a number of its own. The draws and the seed of a trial depend
+on its ordinal, so that a seeded study tries the same configurations even if workers are killed.
 """
 
 from collections.abc import Sequence
@@ -16,17 +15,17 @@ from search.sampling.queue import queued_params
 from search.sampling.retry import RETRY_OF, ROOT
 
 _FROM = "ordinals_from"
-"""The user attribute of a study that says from which trial on ordinals count; those before drew by number."""
+"""The user attribute of a study with the first trial that has an ordinal; earlier ones used their number."""
 
 
 def start_ordinals(study: optuna.Study) -> None:
-    """Let the ordinals of a study begin with its next trial, unless they have begun."""
+    """Count ordinals from the study's next trial on, unless they are counted already."""
     if _FROM not in study.user_attrs:
         study.set_user_attr(_FROM, len(study.get_trials(deepcopy=False)))
 
 
 def is_retry(trial: FrozenTrial) -> bool:
-    """Whether a trial takes up the configuration of another."""
+    """Whether a trial tries the configuration of another one again."""
     return RETRY_OF in trial.user_attrs
 
 
@@ -37,7 +36,7 @@ def first_attempt(trial: FrozenTrial) -> int:
 
 @dataclass
 class _OrdinalCache:
-    """The ordinals by the number of a trial, the highest, and from which trial on they count."""
+    """The ordinals by trial number, the highest of them, and the trial from which they are counted."""
 
     counted_from: int | None
     ordinals: list[int] = field(default_factory=list)
@@ -45,7 +44,7 @@ class _OrdinalCache:
 
 
 _CACHES: WeakKeyDictionary[optuna.Study, _OrdinalCache] = WeakKeyDictionary()
-"""How a trial was created never changes: 10,000 trials are not looked at again."""
+"""How a trial was created never changes, so that 10,000 trials need not be read again."""
 
 
 def configuration_ordinal(study: optuna.Study, trials: Sequence[FrozenTrial], number: int) -> int:

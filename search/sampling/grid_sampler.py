@@ -1,4 +1,4 @@
-"""A grid whose every point is tried once, however many workers there are and whatever becomes of them."""
+"""A grid sampler that tries every point once, with any number of workers, even if some are killed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ Point = tuple[Any, ...]
 
 
 class SharedGridSampler(GridSampler):
-    """Optuna's grid, in its shuffled order; which point a trial has follows from the trials before it.
+    """Optuna's grid in its shuffled order; the point of a trial depends on the trials before it.
 
-    Optuna gives out points by the number of a trial, which retries and queued trials take too, and draws at
-    random what that left out. Here a trial has the first point that no trial before it has: drawn, asked for
-    in the queue, or taken over from another study.
+    Optuna assigns points by trial number, which retries and queued trials use up too, and draws the points
+    that were left out at random. Here a trial gets the first point that no earlier trial has, whether that
+    was drawn, queued, or imported from another study.
     """
 
     def __init__(self, space: Mapping[str, Dimension], seed: int) -> None:
@@ -31,7 +31,7 @@ class SharedGridSampler(GridSampler):
         self._drawn: dict[int, Point] = {}
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Do nothing: the point is found when it is asked for."""
+        """Do nothing: the point is chosen when its first value is needed."""
 
     def after_trial(
         self,
@@ -40,7 +40,7 @@ class SharedGridSampler(GridSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Do nothing: Optuna's calls `study.stop`, which works inside `optimize` alone."""
+        """Do nothing: Optuna's method calls `study.stop`, which works only inside `optimize`."""
 
     def sample_independent(
         self,
@@ -76,9 +76,9 @@ class SharedGridSampler(GridSampler):
         return used
 
     def _point_of(self, trial: FrozenTrial, free: Mapping[Point, None]) -> Point:
-        """What is on record of a trial, else the first free point that agrees with what was asked for.
+        """The point on record of a trial, else the first free point that matches its queued values.
 
-        Where no free point does, one that is tried already is tried again.
+        If no free point matches, a used one that matches is tried again.
         """
         asked = clamp_to_space(self._space, queued_params(trial) or {})[0] | trial.params
         known = {name: canonical(value) for name, value in asked.items()}

@@ -1,7 +1,7 @@
-"""Parameters that are taken up again: which trials deserve it, and how the new trial knows its ancestors.
+"""Retries: which trials are tried again, and how the new trial records where its parameters are from.
 
-Optuna's own retry callback copies the constraint and the rungs of the dead trial into the new one, which
-would teach the sampler of something that never happened; here only the parameters go over.
+Optuna's own retry callback also copies the constraint and the rungs of the dead trial, from which the sampler
+would learn what never happened; here only the parameters are copied.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class RetryOrigin:
 
 
 def retry_origin(trial: optuna.Trial | FrozenTrial) -> RetryOrigin:
-    """Read back what `enqueue_retry` left with the trial."""
+    """Read the attributes that `enqueue_retry` has set."""
     attributes = trial.user_attrs
     return RetryOrigin(
         trial.number, attributes.get(RETRY_OF), attributes.get(ROOT), attributes.get(_ATTEMPT, 0)
@@ -42,8 +42,8 @@ def retry_origin(trial: optuna.Trial | FrozenTrial) -> RetryOrigin:
 def should_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
     """Whether the parameters are to be tried again.
 
-    Always after a signal, which says nothing about them. After a crash or the death of the worker, which may
-    be their fault, `retries` times. Never otherwise: the same verdict would come again.
+    Always after a signal, which says nothing about the parameters. After a crash or the death of the worker,
+    which they may have caused, `retries` times. Never otherwise: the verdict would be the same.
     """
     if SIGNAL in judgement.reasons:
         return True

@@ -1,4 +1,4 @@
-"""Whether a search has come to its end because nothing gets better any more. Pure."""
+"""Whether to end a search because its trials no longer get better. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -15,11 +15,10 @@ def stop_reason(
 ) -> str | None:
     """Why the search should end, in a sentence; None if it should go on.
 
-    `values` are the study's own conclusive trials by number. An accepted one is better if its loss is finite,
-    lower than the loss to beat, and that by `stop.min_delta` or more; its loss is then the one to beat. The
-    first accepted one is better than nothing. Losses that creep down by less than `min_delta` each are better
-    as soon as they have come that far together.
-    `inherited` are trials taken over from another study: they can hold the loss to beat, and do not count.
+    `values` are the study's own conclusive trials by number. An accepted one is better if its loss is finite
+    and at least `stop.min_delta` below the loss to beat; its loss is then the one to beat. The first accepted
+    one is always better. Several steps of less than `min_delta` count as soon as they sum up to it.
+    `imported` are trials of another study: they can set the loss to beat, but do not count.
     """
     if stop.no_better_for is None:
         return None
@@ -37,7 +36,7 @@ def stop_reason(
 
 
 def _loss(trial: EndedTrial) -> float | None:
-    """The loss of a trial that can be the best; what is suspicious, unstable or unpromising cannot."""
+    """The loss of an accepted trial; other trials cannot be the best."""
     _, verdict, value = trial
     return value if verdict is Verdict.ACCEPTED and value is not None and math.isfinite(value) else None
 

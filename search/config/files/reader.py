@@ -187,7 +187,7 @@ def _kind(value: object) -> str:
 
 
 def _joined(text: str) -> str | None:
-    """The text with surrogate pairs, as JSON writes them, joined to one character each; None for half a pair."""
+    """The text with surrogate pairs, as JSON writes them, joined to characters; None for half a pair."""
     try:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     except UnicodeDecodeError:
