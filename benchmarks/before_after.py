@@ -23,15 +23,15 @@ from optuna.samplers import RandomSampler
 from torch.nn.functional import mse_loss
 
 from benchmarks.market import RETURN, SP500, VOLATILITY
-from search.config.leaves import leaf_values, nested
+from search.config.leaves import leaf_values, to_nested
 from search.config.safe_ranges import clamp_dimension, read_policy
 from search.config.schema import TRIAL_LEAVES
 from search.config.space import Dimension, FloatRange, IntRange, to_distributions
 from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig, TargetKind, TrialConfig
-from trainer.data.features import build_series
+from trainer.data.features import build_features
 from trainer.data.source import Table, read_table
-from trainer.data.windows import prepare
+from trainer.data.windows import prepare_last_fold
 from trainer.models.network import GRUForecaster
 from trainer.rivals.naive import baseline_losses
 from trainer.rivals.skill import best_baseline, skill, skill_ceiling
@@ -144,7 +144,7 @@ def configurations(count: int, kind: TargetKind, seed: int) -> list[TrialConfig]
     distributions = to_distributions(space)
     draws = [study.ask(distributions).params for _ in range(count)]
     values = leaf_values(base, TRIAL_LEAVES)
-    return [TrialConfig.model_validate(nested({**values, **params})) for params in draws]
+    return [TrialConfig.model_validate(to_nested({**values, **params})) for params in draws]
 
 
 def damaged(table: Table, cells: int, seed: int) -> Table:
@@ -161,7 +161,7 @@ def old_data(config: DataConfig, table: Table, faults: Faults) -> tuple[torch.Te
 
     Statistics leave NaN out and clipping keeps it, so that it goes unnoticed into the batches.
     """
-    built = build_series(config, table)
+    built = build_features(config, table)
     end = int(table.times.searchsorted(np.datetime64("2010-12-31")))
     rows = np.arange(end - TRAIN_ROWS, end)
     features = built.features.to_numpy(np.float64)  # (T, F)
@@ -238,7 +238,7 @@ class WatchedLearner(Learner):
 
 def new_run(config: TrialConfig, table: Table, seed: int) -> NewRun:
     """One run of Ballast on the last training rows of the table and the first validation rows."""
-    data = prepare(config.data, table)
+    data = prepare_last_fold(config.data, table)
     data = replace(data, train=data.train[-TRAIN_ROWS:], validation=data.validation[:VALIDATION_ROWS])
     losses = baseline_losses(data, data.validation)
     with patch("trainer.training.loop.Learner", WatchedLearner):

@@ -17,9 +17,9 @@ from benchmarks.honest_questions.leaking import RETURNS, host
 from benchmarks.honest_questions.part import Task
 from benchmarks.leaks.leak import Random
 from benchmarks.leaks.studies import Study
-from trainer.audit.probe import Probe
+from trainer.audit.leak_probe import LeakProbe
 from trainer.config import TrialConfig
-from trainer.data.windows import prepare
+from trainer.data.windows import prepare_last_fold
 from trainer.rivals.naive import baseline_losses
 from trainer.rivals.skill import best_baseline, noise_floor, skill_ceiling
 from trainer.training.loop import fit
@@ -33,7 +33,7 @@ _GRUS = ({"learning_rate": 3e-3, "weight_decay": 1e-3}, {"learning_rate": 1e-2})
 
 def highest_of_grus(study: Study, seed: int) -> float:
     """Highest validation skill of any epoch over the best naive forecast, with nothing stopped."""
-    data = prepare(study.config(), study.table())
+    data = prepare_last_fold(study.config(), study.table())
     reached = []
     for gru in _GRUS:
         config = TrialConfig.model_validate(
@@ -51,7 +51,7 @@ def highest_of_grus(study: Study, seed: int) -> float:
 
 def of_ridge(study: Study, seed: int) -> float:
     """Skill of the audit's ridge regression on all features; 0 where there are too few rows."""
-    probe = Probe.of(prepare(study.config(), study.table()))
+    probe = LeakProbe.of(prepare_last_fold(study.config(), study.table()))
     return 0.0 if probe is None else probe.skill(range(len(study.features)))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.chaos_faults.audit import WRONGS, Findings
-from benchmarks.chaos_faults.kinds import KINDS, Bench, Kind, Outcome
+from benchmarks.chaos_faults.kinds import KINDS, ChaosSetup, Kind, Outcome
 from benchmarks.chaos_faults.study import Undisturbed
 from benchmarks.postgres import PostgresServer
 
@@ -78,15 +78,15 @@ def shares(kinds: Sequence[Kind], faults: int) -> list[tuple[Kind, int]]:
 
 
 @contextmanager
-def bench(store: str, seed: int) -> Iterator[Bench]:
+def bench(store: str, seed: int) -> Iterator[ChaosSetup]:
     """A bench on a store of this kind, in a folder that is gone at the end."""
     with tempfile.TemporaryDirectory(prefix="ballast-chaos-") as folder:
         random = np.random.default_rng(seed)
         if store == "sqlite":
-            yield Bench(Path(folder), None, random, Undisturbed())
+            yield ChaosSetup(Path(folder), None, random, Undisturbed())
             return
         with PostgresServer() as server:
-            yield Bench(Path(folder), server, random, Undisturbed())
+            yield ChaosSetup(Path(folder), server, random, Undisturbed())
 
 
 def show(outcome: Outcome, seconds: float) -> None:

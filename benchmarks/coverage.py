@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from search.selection.statistics.diebold_mariano import diebold_mariano
 from search.selection.statistics.interval import skill_interval
-from search.selection.statistics.luck import measured_floor
+from search.selection.statistics.reality_check import measured_noise_floor
 from trainer.rivals.skill import noise_floor
 
 Series = NDArray[np.float64]
@@ -211,7 +211,7 @@ def useless_studies(trials: int, size: float, studies: int) -> tuple[Series, Ser
         target = fat((500, 1), rng)
         losses, baseline = (target - size * rng.standard_normal((500, trials))) ** 2, target[:, 0] ** 2
         best[study] = 1 - losses.mean(axis=0).min() / baseline.mean()
-        floors[study] = measured_floor(losses, baseline, seed=study, draws=DRAWS)
+        floors[study] = measured_noise_floor(losses, baseline, seed=study, draws=DRAWS)
     return best, floors
 
 

@@ -18,7 +18,7 @@ from benchmarks.faults import scan
 from benchmarks.faults.catalogue import FAULTS, cases
 from benchmarks.faults.refused import Refusal, audited, clamped
 from benchmarks.faults.study import Struck, on_record, resolved_study, steps_per_epoch, struck_study
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.study.studies import OpenStudy
 from storage.verdicts import Verdict
 
@@ -57,11 +57,11 @@ def what_came(row: Struck) -> tuple[str, ...]:
 
 def matrix(folder: Path, seed: int, kernel: str, *, quick: bool) -> tuple[int, list[Struck]]:
     """Print the table and the counts; how many things are not as they should be, and the cases in order."""
-    steps = steps_per_epoch(load(resolved_study(folder, seed)))
+    steps = steps_per_epoch(load_study_data(resolved_study(folder, seed)))
     planted = cases(steps, quick=quick)
     sets = (f"study.trials={len(planted)}", f"training.kernel={kernel}")
     resolved = resolved_study(folder, seed, *sets)
-    with struck_study(resolved, load(resolved), folder, planted) as study:
+    with struck_study(resolved, load_study_data(resolved), folder, planted) as study:
         struck = on_record(study, planted)
         print(_ROW.format(*["fault", "moment", "finding", "step", "value", "named", "done", "verdict"]))
         order = {fault.name: place for place, fault in enumerate(FAULTS)}

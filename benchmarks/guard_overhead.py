@@ -22,9 +22,9 @@ from torch.nn.functional import mse_loss
 from benchmarks.market import SP500
 from trainer.config import DataConfig, KernelName, TrialConfig
 from trainer.data.source import read_table
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.kernels.kernel import Pass
-from trainer.kernels.plain import TorchKernel
+from trainer.kernels.torch_kernel import TorchKernel
 from trainer.models.network import flat_copy
 from trainer.runtime import reproducible
 from trainer.training.batches import Batch, Batches
@@ -74,7 +74,8 @@ class BareLearner(Learner):
 
 
 def step_of(learner: Learner, config: TrialConfig) -> Step:
-    """A step as `trainer.training.steps` makes it; raises RuntimeError at a finding, for then less work is
+    """A step as `trainer.training.train_fold` makes it; raises RuntimeError at a finding, for then less work
+    is
     done."""
     if isinstance(learner, BareLearner):
         return learner.step
@@ -130,7 +131,7 @@ def one_round(config: TrialConfig, data: Dataset, first: int) -> list[float]:
 
 def main() -> int:
     """Print the table and the verdict; 0 where every median is within the goal."""
-    data = prepare(DATA, read_table(DATA, folder=Path()))
+    data = prepare_last_fold(DATA, read_table(DATA, folder=Path()))
     print(f"{ROUNDS} epochs of {len(data.train)} windows of {DATA.seq_len} rows, batches of 32, CPU time")
     print(
         f"{'kernel':<6} {'units':>5} {'ms/step':>8} {'guard':>8} {'quartiles':>19} {'noise':>8} "

@@ -15,7 +15,7 @@ import pandas as pd
 
 from benchmarks.leaks.studies import Floats, Study
 from trainer.audit.check_leads import lead_findings
-from trainer.data.windows import prepare
+from trainer.data.windows import prepare_last_fold
 
 ROWS = 2500
 HORIZONS = (1, 5, 10, 21, 63)
@@ -70,7 +70,7 @@ def study(random: np.random.Generator, kind: str, horizon: int, early: int, nois
 def named(one: Study) -> dict[str, str]:
     """Severity by feature."""
     config = one.config()
-    data = prepare(config, one.table())
+    data = prepare_last_fold(config, one.table())
     return {each.where: each.severity for each in lead_findings(data, CEILING, config, None)}
 
 

@@ -14,12 +14,12 @@ import torch
 
 from benchmarks.market import SP500
 from trainer.config import DataConfig, GRUConfig
-from trainer.data.features import build_series
-from trainer.data.ranges import look_at, misfit, share_outside
+from trainer.data.features import build_features
+from trainer.data.input_drift import feature_drift, feature_statistics, share_outside
 from trainer.data.source import read_table
-from trainer.data.windows import prepare
-from trainer.inference.onnx_file import as_onnx, require_agreement
-from trainer.inference.serving import served, windows
+from trainer.data.windows import prepare_last_fold
+from trainer.inference.forecaster import build_forecaster, stack_windows
+from trainer.inference.onnx_file import require_agreement, to_onnx
 from trainer.models.network import GRUForecaster
 
 FEATURES = (
@@ -51,7 +51,7 @@ def main() -> None:
 def series(sample: str) -> Frame:
     """Features of every row of a sample behind their warm-up."""
     config = DataConfig.model_validate({**SP500, "source": f"sample:{sample}", "features": FEATURES})
-    built = build_series(config, read_table(config, folder=Path()))
+    built = build_features(config, read_table(config, folder=Path()))
     return built.features[built.first :]
 
 
@@ -75,9 +75,9 @@ def cases(sp500: Frame, nasdaq: Frame) -> Iterator[tuple[Frame, Frame, str, str]
 
 def verdict(trained: Frame, rows: Frame) -> str:
     """The features for which the rows would be refused, else the largest share of rows out of range."""
-    looks = [look_at(name, values, mean=0.0, std=1.0) for name, values in arrays(trained).items()]
+    looks = [feature_statistics(name, values, mean=0.0, std=1.0) for name, values in arrays(trained).items()]
     given = arrays(rows)
-    refused = [look.name for look in looks if misfit(look, given[look.name]) is not None]
+    refused = [look.name for look in looks if feature_drift(look, given[look.name]) is not None]
     if refused:
         return ", ".join(refused)
     shares = {look.name: share_outside(look, given[look.name]) for look in looks}
@@ -93,12 +93,12 @@ def arrays(frame: Frame) -> dict[str, npt.NDArray[np.float64]]:
 def agreement(layers: int, hidden: int) -> tuple[float, float]:
     """Largest differences between ONNX and torch, of weights three times as large as PyTorch's own."""
     config = DataConfig.model_validate(SP500)
-    data = prepare(config, read_table(config, folder=Path()))
+    data = prepare_last_fold(config, read_table(config, folder=Path()))
     gru = GRUConfig(num_layers=layers, hidden_size=hidden, init="torch")
     torch.manual_seed(0)
     weights = {name: 3 * weight for name, weight in GRUForecaster(3, gru).state_dict().items()}
-    content, model = as_onnx(gru, data.seq_len, weights), served(gru, 3, weights)
-    real = windows(data, data.validation)
+    content, model = to_onnx(gru, data.seq_len, weights), build_forecaster(gru, 3, weights)
+    real = stack_windows(data, data.validation)
     signs = np.random.default_rng(0).choice([-1, 1], real.shape)
     bounds = (config.feature_clip * signs).astype(np.float32)
     return require_agreement(content, model, real), require_agreement(content, model, bounds)

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.coverage import Series, fat, garch, persistent
 from search.selection.statistics.diebold_mariano import diebold_mariano
 from search.selection.statistics.interval import skill_interval
-from search.selection.statistics.rivals import RivalVerdict, strongest_rival
+from search.selection.statistics.rival_comparison import RivalVerdict, compare_with_strongest_rival
 
 HORIZONS = (1, 5, 10, 20)
 ROWS = (80, 200, 500, 1000)
@@ -135,7 +135,8 @@ def share_better(pairs: Sequence[tuple[Series, Series]], horizon: int) -> float:
 
 
 def show_rivals(repeats: int) -> bool:
-    """Print what `strongest_rival` says of equally good forecasts; whether it errs seldom enough."""
+    """Print what `compare_with_strongest_rival` says of equally good forecasts; whether it errs seldom
+    enough."""
     print(f"\nA model and equally good rivals, 500 rows, {repeats} series a line, a quarter at horizon 1")
     print("| series | horizon | rivals | yes (at most 2.5 %) | no (at most 2.5 %) |")
     print("|---|---|---|---|---|")
@@ -146,7 +147,7 @@ def show_rivals(repeats: int) -> bool:
                 rng = np.random.default_rng([rivals, horizon, 2])
                 model, *others = errors(null, 1 + rivals, repeats, 500, horizon, rng)
                 told = [
-                    strongest_rival(
+                    compare_with_strongest_rival(
                         model[at],
                         {str(number): each[at] for number, each in enumerate(others)},
                         horizon=horizon,

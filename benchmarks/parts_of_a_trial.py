@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import optuna
 
-import search.record.rows
+import search.record.row_mapping
 import search.study.backend
 import search.workers.loop
 import search.workers.objective
 import storage.record
 import storage.workers
 import trainer.training.loop
-from search.config.resolved import ResolvedStudy
-from search.watching import publisher
-from search.watching.publish import Press
+from search.config.resolved_study import ResolvedStudy
+from search.watching import study_publisher as publisher
+from search.watching.study_page import TrialPublisher
 from trainer.training.checkpoint import CheckpointFile
 
 COUNTED = ("search", "record", "publishing")
@@ -38,11 +38,11 @@ PARTS: tuple[Part, ...] = (
     ("record", "begin", search.study.backend, "start"),
     ("record", "epochs", storage.record, "record_epochs"),
     ("record", "checkpoints", CheckpointFile, "save"),
-    ("record", "end", search.record.rows, "finish_trial"),
+    ("record", "end", search.record.row_mapping, "finish_trial"),
     ("record", "look for the dead", search.workers.loop, "recover"),
     ("record", "heartbeat", storage.workers, "beat"),
-    ("publishing", "page of the trial", Press, "publish"),
-    ("publishing", "page of the study", publisher._Printer, "look"),
+    ("publishing", "page of the trial", TrialPublisher, "publish"),
+    ("publishing", "page of the study", publisher.StudyPublisher, "look"),
     ("search", "the rest", search.workers.loop, "run_trial"),
     ("training", "set-up and result", trainer.training.loop, "fit"),
     ("training", "epochs of training", trainer.training.loop, "_timed_epoch"),

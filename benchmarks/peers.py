@@ -70,7 +70,7 @@ from benchmarks.peer_loops.catalogue import EXPERTS, INSTALL, PEERS, Peer
 from benchmarks.peer_loops.judge import GOALS, Round, TrialCost
 from benchmarks.peer_loops.stopwatch import Measured, measure
 from benchmarks.peer_loops.work import FULL, Configuration, Trained, Work, read, steps_per_epoch, write
-from trainer.kernels.ready import make_ready
+from trainer.kernels.self_test import compile_kernel
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 3
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
     peers = [peer for peer in asked if peer.name not in left_out]
     if not peers:
         return 1
-    make_ready()
+    compile_kernel()
     with tempfile.TemporaryDirectory(prefix="ballast-peers-") as folder:
         write(FULL, Path(folder))
         reference = judge.values_of([run(EXPERTS, Path(folder), seed) for seed in SEEDS])

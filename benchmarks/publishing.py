@@ -23,12 +23,13 @@ from typing import Any
 
 from benchmarks.throughput.study import NAME, fill_ballast, subject
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.sampling.optuna_storage import direct_storage
 from search.study.studies import open_study
-from search.watching import publish, publisher
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.watching import study_page as publish
+from search.watching import study_publisher as publisher
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage.engine import open_store
 
 GOAL_SHARE = 0.02
@@ -69,19 +70,19 @@ class Clock:
 def share_of_a_study(folder: Path, file: str, trials: int) -> float:
     """Run a study, print what its pages took, and return that as a share of the study's wall time."""
     of_trials, of_study = Clock(), Clock()
-    genuine = publish.Press._publish, publish.publish_study
-    publish.Press._publish = of_trials.timed(genuine[0])  # type: ignore[method-assign]
+    genuine = publish.TrialPublisher._publish, publish.publish_study
+    publish.TrialPublisher._publish = of_trials.timed(genuine[0])  # type: ignore[method-assign]
     setattr(publisher, "publish_study", of_study.timed(genuine[1]))  # noqa: B010
     resolved = resolve(Path(file), [f"study.trials={trials}"])
     store = open_store(f"sqlite:///{folder / 'study.db'}")
-    data = load(resolved)
+    data = load_study_data(resolved)
     began = time.monotonic()
     study = open_study(resolved, data, store)
-    with publisher.published(study.store, study.name):
-        run(study, Silence(), lambda: False)
+    with publisher.publish_while_running(study.store, study.name):
+        run_worker(study, NoProgress(), lambda: False)
     whole = time.monotonic() - began
     store.close()
-    publish.Press._publish = genuine[0]  # type: ignore[method-assign]
+    publish.TrialPublisher._publish = genuine[0]  # type: ignore[method-assign]
     setattr(publisher, "publish_study", genuine[1])  # noqa: B010
     share = (sum(of_trials.calls) + sum(of_study.calls)) / whole
     told = f"{of_trials.told():>14} {of_study.told():>14} {share:7.2%}"

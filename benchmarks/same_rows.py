@@ -4,7 +4,7 @@ First, how alike the changes of different assets get in any stretch of rows, and
 one asset: rank correlations, on both sides of the bar that `search/record/same_series.py` sets. Then, how
 often the
 best of useless trials passes verification on rows that it was chosen by, without the penalty of
-`search.selection.statistics.conclusion.confidence` and with it.
+`search.selection.statistics.conclusion.confidence_level` and with it.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from arch.data import crude, nasdaq, sp500
 from scipy.stats import norm
 
 from search.record.same_series import are_same, rank_correlation
-from search.selection.statistics.conclusion import confidence
+from search.selection.statistics.conclusion import confidence_level
 
 Floats = npt.NDArray[np.float64]
 Pairs = Iterator[tuple[str, Floats, Floats]]
@@ -99,7 +99,7 @@ def passing(trials: int, share: float, count: float) -> float:
     random = np.random.default_rng(SEED)
     best = norm.ppf(random.random(DRAWS) ** (1 / trials))
     score = np.sqrt(share) * best + np.sqrt(1 - share) * random.standard_normal(DRAWS)
-    level = confidence(1, 1 + count)
+    level = confidence_level(1, 1 + count)
     return float((score > norm.isf((1 - level) / 2)).mean())
 
 

@@ -4,7 +4,8 @@ Run it with `python -m benchmarks.sampler_safety` (about eight minutes on one co
 It exits with 1 where a goal is missed. `--rules` compares what GP and CMA-ES could be told instead.
 
 A synthetic trial stands for the GRU, so that one costs milliseconds. What decides is Ballast's own: verdicts
-are told by `search.study.backend.conclude`, samplers and pruners are those of a study file, an offending
+are told by `search.study.backend.conclude_trial`, samplers and pruners are those of a study file, an
+offending
 value
 is not reported. The space is [0, 1]³ with an unstable region (30 %), where the loss turns to NaN after an
 epoch or a few, and a leaking one (15 %), where it turns too good. Two landscapes: behind a `wall` in one
@@ -31,10 +32,10 @@ from search.config.schema import PrunerName, SamplerName, StudySection
 from search.config.space import Dimension, FloatRange
 from search.sampling.pruners import make_pruner
 from search.sampling.samplers import make_sampler
-from search.sampling.tell import Message, quiet, tell
+from search.sampling.tell import TellMessage, silence_optuna_warnings, tell
 from search.seeds import trial_seed
 from search.store_files import StudyFiles
-from search.study.backend import Books, Rules, conclude
+from search.study.backend import StudyBackend, StudyRules, conclude_trial
 from search.verdict import Judgement
 from storage.engine import Store
 from storage.verdicts import Verdict
@@ -68,7 +69,7 @@ class Region(StrEnum):
 class Way(StrEnum):
     """What is done about a trial that is found out.
 
-    BALLAST         the guard speaks before the report, `conclude` tells
+    BALLAST         the guard speaks before the report, `conclude_trial` tells
     FAIL_ON_NAN     NaN ends as FAIL; nobody looks for leaks, so that their losses are reported, and win
     REPORT          what was found is reported, then the trial is pruned
     """
@@ -103,7 +104,7 @@ EDGE = Landscape("edge", (0.6, 0.45, 0.5), lambda point: point[0] + 0.5 * point[
 
 @dataclass(frozen=True)
 class Rule:
-    """What a sampler that learns from COMPLETE alone could be told instead of what `conclude` tells.
+    """What a sampler that learns from COMPLETE alone could be told instead of what `conclude_trial` tells.
 
     `penalty` is the factor on the worst honest loss; `unpromising_hidden` tells a trial that the pruner
     stopped as PRUNED, which such a sampler never hears of.
@@ -188,32 +189,32 @@ def train(trial: optuna.Trial, curve: Iterator[float], way: Way) -> tuple[Verdic
     return Verdict.ACCEPTED, best
 
 
-def end(study: Books, trial: optuna.Trial, verdict: Verdict, value: float, plan: Plan) -> None:
+def end(study: StudyBackend, trial: optuna.Trial, verdict: Verdict, value: float, plan: Plan) -> None:
     """Tell Optuna in the way of the plan."""
     found_out = verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS)
     if found_out and plan.way is not Way.BALLAST:
         study.optuna.tell(trial, state=TrialState.PRUNED if plan.way is Way.REPORT else TrialState.FAIL)
     elif found_out and plan.rule is not None:
-        tell(study.optuna, trial, Message(TrialState.COMPLETE, plan.rule.penalty * worst(study), 1.0))
+        tell(study.optuna, trial, TellMessage(TrialState.COMPLETE, plan.rule.penalty * worst(study), 1.0))
     elif verdict is Verdict.UNPROMISING and plan.rule is not None and plan.rule.unpromising_hidden:
-        tell(study.optuna, trial, Message(TrialState.PRUNED, None, -1.0))
+        tell(study.optuna, trial, TellMessage(TrialState.PRUNED, None, -1.0))
     else:
-        conclude(study, trial, Judgement(verdict, (), str(verdict)), None if found_out else value)
+        conclude_trial(study, trial, Judgement(verdict, (), str(verdict)), None if found_out else value)
 
 
-def worst(study: Books) -> float:
+def worst(study: StudyBackend) -> float:
     """The largest honest loss told, and at least that of the training mean."""
     told = study.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     honest = [t.value for t in told if t.value is not None and not any(c > 0 for c in t.constraints.values())]
     return max([TRAIN_MEAN, *honest])
 
 
-def open_study(plan: Plan, seed: int) -> Books:
-    """A study in memory with what `conclude` asks of one: there is no file, no table and no record."""
+def open_study(plan: Plan, seed: int) -> StudyBackend:
+    """A study in memory with what `conclude_trial` asks of one: there is no file, no table and no record."""
     section = StudySection(name="safety", sampler=plan.sampler, pruner=plan.pruner, seed=seed)
     study = optuna.create_study(pruner=make_pruner(section, EPOCHS))
-    rules = Rules(plan.sampler, section.retries, seed, TRAIN_MEAN)
-    return Books(cast(Store, None), study, rules, StudyFiles(Path()))
+    rules = StudyRules(plan.sampler, section.retries, seed, TRAIN_MEAN)
+    return StudyBackend(cast(Store, None), study, rules, StudyFiles(Path()))
 
 
 def run_study(plan: Plan, seed: int, trials: int) -> list[Trial]:
@@ -221,7 +222,7 @@ def run_study(plan: Plan, seed: int, trials: int) -> list[Trial]:
     study, done = open_study(plan, seed), []
     section = StudySection(name="safety", sampler=plan.sampler, seed=seed)
     for number in range(trials):
-        with quiet():
+        with silence_optuna_warnings():
             study.optuna.sampler = make_sampler(section, SPACE, number)
             trial = study.optuna.ask()
             point = tuple(trial.suggest_float(name, 0.0, 1.0) for name in SPACE)

@@ -20,10 +20,10 @@ from typing import Any
 from benchmarks.chaos_faults.study import prices
 from benchmarks.parts_of_a_trial import Ledger, on_the_clock
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.study.studies import join_study, open_study
-from search.workers.loop import run
-from search.workers.progress import Silence, TrialEnd
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress, TrialEnd
 from storage.engine import open_store
 
 WINDOW = 50
@@ -43,7 +43,7 @@ class Mark:
     store: int
 
 
-class Marks(Silence):
+class Marks(NoProgress):
     """Marks every trial's end."""
 
     def __init__(self, ledger: Ledger, folder: Path) -> None:
@@ -88,10 +88,10 @@ def work(folder: Path, index: int) -> list[Mark]:
     """Be one worker until the study has its trials."""
     resolved = resolve(folder / "study.yaml")
     store = open_store(f"sqlite:///{folder}/ballast.db")
-    study = (open_study if index == 0 else join_study)(resolved, load(resolved), store)
+    study = (open_study if index == 0 else join_study)(resolved, load_study_data(resolved), store)
     with on_the_clock() as ledger:
         marks = Marks(ledger, folder)
-        run(study, marks, lambda: False)
+        run_worker(study, marks, lambda: False)
     store.close()
     return marks.made
 
@@ -149,7 +149,7 @@ def main() -> None:
         folder = Path(name)
         resolved = resolve(study_file(folder, options.trials, options.sampler))
         store = open_store(f"sqlite:///{folder}/ballast.db")
-        open_study(resolved, load(resolved), store)
+        open_study(resolved, load_study_data(resolved), store)
         store.close()
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
             made = pool.starmap(work, [(folder, index) for index in range(options.workers)])

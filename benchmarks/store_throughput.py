@@ -95,7 +95,7 @@ class Place:
             self._server.drop(name)
 
 
-class Crew:
+class WriterPool:
     """The workers of one side."""
 
     def __init__(self, side: Side, url: str, of: Subject, workers: int) -> None:
@@ -140,7 +140,7 @@ def measure(place: Place, of: Subject, workers: int, trials: int) -> dict[str, C
         crews = {}
         for name in names:
             url = stack.enter_context(place.copy(name))
-            crews[name] = Crew(place.sides[name], url, of, workers)
+            crews[name] = WriterPool(place.sides[name], url, of, workers)
             crews[name].turn(2)
             gc.collect()
         for turn in range(TURNS):

@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks.coverage import Series, fat
 from benchmarks.leaks.studies import prices
+from search.selection.statistics.market_timing import market_timing
 from search.selection.statistics.sharpe import deflated_sharpe, sharpe_ratio, sign_returns
-from search.selection.statistics.timing import timing
 from trainer.data.features import log_return
 
 ROWS = 1000
@@ -92,8 +92,8 @@ def judged(kind: Kind, rng: np.random.Generator) -> Certified:
     mean_sign = np.full(ROWS, np.sign(target[train].mean()))
     return Certified(
         deflated_sharpe(earned[best], np.array([sharpe_ratio(each) for each in earned])).probability,
-        timing(positions, np.ones(ROWS), target[held], best).probability,
-        timing(positions, mean_sign, target[held], best).probability,
+        market_timing(positions, np.ones(ROWS), target[held], best).probability,
+        market_timing(positions, mean_sign, target[held], best).probability,
     )
 
 

@@ -23,12 +23,12 @@ from benchmarks.null_and_signal.series import DAILY, ROWS
 from benchmarks.null_and_signal.study import study_file
 from benchmarks.timing import CERTIFIED
 from search.config.resolve import resolve
-from search.data.study_data import load
-from search.selection.choice import choose
-from search.selection.evidence import LONG_ONLY, TRAIN_MEAN_SIGN, Evidence, study_evidence
+from search.data.study_data import load_study_data
+from search.selection.choice import choose_trials
+from search.selection.selection_evidence import LONG_ONLY, TRAIN_MEAN_SIGN, SelectionEvidence, study_evidence
 from search.study.studies import open_study
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage.engine import open_store
 from trainer.data.features import log_return
 
@@ -45,7 +45,7 @@ def returns_of(number: int, random: np.random.Generator) -> Series:
     return np.asarray(random.permutation(log_return(close)[1:])[:ROWS])
 
 
-def evidence_of(number: int) -> Evidence:
+def evidence_of(number: int) -> SelectionEvidence:
     """Search one set, in a folder that is gone afterwards. Raises AnswerIsNo where nothing was accepted."""
     random = np.random.default_rng([number, 5])
     returns = returns_of(number, random)
@@ -61,13 +61,13 @@ def evidence_of(number: int) -> Evidence:
         resolved = resolve(path)
         store = open_store(f"sqlite:///{path.with_name('ballast.db')}")
         try:
-            study = open_study(resolved, load(resolved), store)
-            run(study, Silence(), lambda: False)
-            (choice,) = choose(store, study.name)
+            study = open_study(resolved, load_study_data(resolved), store)
+            run_worker(study, NoProgress(), lambda: False)
+            (choice,) = choose_trials(store, study.name)
             found = study_evidence(store, study.name, choice.trial.number)
         finally:
             store.close()
-    assert isinstance(found, Evidence), found
+    assert isinstance(found, SelectionEvidence), found
     return found
 
 

@@ -28,10 +28,10 @@ import search.workers.loop
 from benchmarks.market import SP500
 from benchmarks.parts_of_a_trial import COUNTED, Cost, Ledger, Part, on_the_clock
 from search.config.resolve import resolve
-from search.data.study_data import keep, load, recall
+from search.data.study_data import load_study_data, recall_study_data, store_study_folds
 from search.study.studies import OpenStudy, open_study
-from search.watching import publisher
-from search.workers.progress import Silence
+from search.watching import study_publisher as publisher
+from search.workers.progress import NoProgress
 from storage import query
 from storage.engine import open_store
 from trainer.training.result import EpochReport
@@ -58,7 +58,7 @@ FILE: dict[str, Any] = {
 }
 
 
-class Paced(Silence):
+class Paced(NoProgress):
     """Makes epochs last, from the first trial after the warm-up on, and then begins the account anew."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -87,7 +87,7 @@ def begun(folder: Path, trials: int) -> Iterator[OpenStudy]:
     store = open_store(f"sqlite:///{folder / 'study.db'}")
     resolved = resolve(_file(folder), [f"study.trials={trials}"])
     try:
-        yield open_study(resolved, load(resolved), store)
+        yield open_study(resolved, load_study_data(resolved), store)
     finally:
         store.close()
 
@@ -103,9 +103,9 @@ def trials_by_part(folder: Path) -> bool:
     with (
         begun(folder, WARM_UP + TRIALS) as study,
         on_the_clock(WAITING) as ledger,
-        publisher.published(study.store, study.name),
+        publisher.publish_while_running(study.store, study.name),
     ):
-        search.workers.loop.run(study, Paced(ledger), lambda: False)
+        search.workers.loop.run_worker(study, Paced(ledger), lambda: False)
     print(f"{'a trial of ' + str(EPOCHS) + ' epochs, outside its training':46} {'CPU ms':>8} {'wall ms':>8}")
     for kind in COUNTED:
         costs = [(part, Cost(*spent)) for (of, part), spent in ledger.spent.items() if of == kind]
@@ -134,12 +134,13 @@ def start_of_a_worker(folder: Path) -> None:
         _tell(name, [_process("-c", code) for _ in range(ROUNDS)])
     with begun(folder, trials=1) as study:
         row = query.study(study.store, NAME)
-        keep(study.resolved, study.data, study.files, study.key)
+        store_study_folds(study.resolved, study.data, study.files, study.key)
         _tell("data, as another process has prepared it", [
-            _here(lambda: recall(study.resolved, row, study.files)) for _ in range(ROUNDS)
+            _here(lambda: recall_study_data(study.resolved, row, study.files)) for _ in range(ROUNDS)
         ])  # fmt: skip
         _tell(
-            "data, read, audited and prepared", [_here(lambda: load(study.resolved)) for _ in range(ROUNDS)]
+            "data, read, audited and prepared",
+            [_here(lambda: load_study_data(study.resolved)) for _ in range(ROUNDS)],
         )
         worker = ("-m", "search.cli", "worker", NAME, "--json", "--store", study.store.url)
         _tell("a worker with one trial of 3 epochs to do", [_process(*worker)])

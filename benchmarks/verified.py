@@ -19,10 +19,10 @@ from statistics import median, stdev
 
 import numpy as np
 
-from search.selection.evidence import Evidence
-from search.selection.scored import Report
-from search.selection.statistics.interval import Interval
+from search.selection.selection_evidence import SelectionEvidence
+from search.selection.statistics.interval import SkillInterval
 from search.selection.verification import verify
+from search.selection.verification_report import VerificationReport
 from storage.engine import open_store
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,7 @@ class Verified:
     """What came of one study."""
 
     name: str
-    report: Report
+    report: VerificationReport
 
     @property
     def ratio(self) -> float:
@@ -98,7 +98,7 @@ def table(found: Sequence[Verified]) -> str:
 
 def _line(found: Verified) -> str:
     scored, evidence = found.report.scored[0], found.report.evidence
-    overfitting = evidence.overfitting if isinstance(evidence, Evidence) else None
+    overfitting = evidence.overfitting if isinstance(evidence, SelectionEvidence) else None
     rival, none = scored.strongest_rival, "–"
     cells = (
         found.name,
@@ -121,7 +121,7 @@ def _line(found: Verified) -> str:
     return " | ".join(map(str, cells))
 
 
-def _told(interval: Interval | None) -> str:
+def _told(interval: SkillInterval | None) -> str:
     return "–" if interval is None else f"{interval.low:+.4f} … {interval.high:+.4f}"
 
 

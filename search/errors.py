@@ -18,7 +18,7 @@ MOST_TOLD = 20
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class Location:
     """Where a value was written: a file with its 1-based line, or the text of a `--set` (line 0)."""
 
     source: str
@@ -32,7 +32,7 @@ class Place:
 class Problem:
     """One thing that is wrong, and where; problems sort by place."""
 
-    place: Place
+    place: Location
     message: str
 
     def __str__(self) -> str:

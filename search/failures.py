@@ -7,8 +7,8 @@ from search.errors import AnswerIsNo, BallastError
 from search.memory import shortage
 from search.text import shortened
 from storage.errors import StoreError
-from storage.limits import descriptors_told
-from storage.masking import masked
+from storage.file_descriptors import descriptor_message
+from storage.masking import mask_passwords
 from trainer.errors import TrainerError
 from trainer.text import printable_lines
 
@@ -28,8 +28,8 @@ def explain_failure(error: Exception) -> tuple[str | None, int]:
 def _explained(error: Exception) -> tuple[str | None, int]:
     if isinstance(error, BallastError | StoreError | TrainerError):
         # The place of a problem may be a `--set storage.url=…` with its password.
-        return masked(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
-    if isinstance(error, OSError) and (exhausted := descriptors_told(error.errno)) is not None:
+        return mask_passwords(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
+    if isinstance(error, OSError) and (exhausted := descriptor_message(error.errno)) is not None:
         return exhausted, 2
     if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
@@ -56,10 +56,10 @@ def _from_optuna(error: Exception) -> str | None:
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
-    from storage.failures import translate
+    from storage.driver_errors import to_store_error
 
     if isinstance(error, StorageInternalError) and isinstance(error.__cause__, SQLAlchemyError):
-        return str(translate(error.__cause__, "Optuna's part of the store"))
+        return str(to_store_error(error.__cause__, "Optuna's part of the store"))
     if isinstance(error, SQLAlchemyError):
-        return str(translate(error, "Optuna's part of the store"))
+        return str(to_store_error(error, "Optuna's part of the store"))
     return None

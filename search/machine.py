@@ -6,7 +6,7 @@ from pathlib import Path
 _CPUINFO = Path("/proc/cpuinfo")
 
 
-def this_machine() -> dict[str, str]:
+def machine_facts() -> dict[str, str]:
     """`cpu`, `architecture` and `os`; where all three agree a trial gives the same bits.
 
     Virtual machines call different processors by one name, so family and model stand beside it.

@@ -12,10 +12,10 @@ WORKER = "worker"
 def this_worker() -> str:
     """`machine:pid:start-token` of this process."""
     pid = os.getpid()
-    return f"{this_machine()}:{pid}:{_start_token(pid)}"
+    return f"{host_identity()}:{pid}:{_start_token(pid)}"
 
 
-def this_machine() -> str:
+def host_identity() -> str:
     """The host's name with what tells it from others of that name, and from other containers: process ids
     mean something only within one running kernel and one namespace.
     """
@@ -28,7 +28,7 @@ def is_dead(worker: str) -> bool:
     """Whether `worker` ran on this machine and is gone; False for another machine: nothing is known of it."""
     machine, _, process = worker.partition(":")
     pid, _, token = process.partition(":")
-    return machine == this_machine() and pid.isdecimal() and _start_token(int(pid)) not in (token, _HIDDEN)
+    return machine == host_identity() and pid.isdecimal() and _start_token(int(pid)) not in (token, _HIDDEN)
 
 
 _HIDDEN = "hidden"

@@ -39,7 +39,7 @@ class StudyFiles:
         return self.folder / f"trial-{first:05d}.checkpoint"
 
     def prepared(self, identity: str) -> Path:
-        """The folds that workers share; `identity` is `search.data.prepared_folds.identity_of` them."""
+        """The folds that workers share; `identity` is `search.data.prepared_folds.folds_identity` them."""
         return self.folder / f"folds-{identity[:16]}.data"
 
     def worker_log(self, index: int) -> Path:
@@ -51,12 +51,12 @@ KEY = "files_key"
 """The fact of a study under which its key is kept, hexadecimal."""
 
 
-def new_key() -> str:
+def new_signing_key() -> str:
     """A key for a new study: 256 random bits."""
     return secrets.token_hex(32)
 
 
-def key_of(facts: Mapping[str, Any]) -> bytes | None:
+def signing_key(facts: Mapping[str, Any]) -> bytes | None:
     """What the files of a study are signed with, known to whoever can read the store; None for a study that
     was started by a Ballast that had none.
     """
@@ -94,7 +94,7 @@ class _TrialLog(logging.FileHandler):
 
 
 @contextmanager
-def logged_to(path: Path) -> Iterator[None]:
+def log_to_file(path: Path) -> Iterator[None]:
     """Send what `ballast` logs while the block runs to this file too, if it can be made."""
     logger = logging.getLogger("ballast")
     try:

@@ -26,7 +26,7 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def cell(value: Any) -> str:
+def short_value(value: Any) -> str:
     """A value in few characters; unprintable characters are escaped."""
     if value is None:
         return "–"
@@ -35,13 +35,15 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{cell(key)}: {cell(item)}" for key, item in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{short_value(key)}: {short_value(item)}" for key, item in value.items()) + "}"
+        )
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(cell(item) for item in value) + "]"
+        return "[" + ", ".join(short_value(item) for item in value) + "]"
     return printable(str(value))
 
 
-def place(origin: str) -> str:
+def short_origin(origin: str) -> str:
     """An origin without its folders; `--json` has it whole."""
     return printable(origin if origin.startswith("--") else origin.rpartition("/")[2])
 
@@ -57,19 +59,20 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
-def reach(value: Any) -> str:
+def dimension_text(value: Any) -> str:
     """The values of a dimension: `1e-05 to 0.01 (log)`, `one of 16, 32, 64`; any other value as it is."""
     if not isinstance(value, dict):
-        return cell(value)
+        return short_value(value)
     if set(value) == {"choices"} and isinstance(value["choices"], list):
-        return f"one of {', '.join(map(cell, value['choices']))}"
+        return f"one of {', '.join(map(short_value, value['choices']))}"
     if not {"low", "high"} <= set(value) <= {"low", "high", "log", "step"}:
-        return cell(value)
-    step = f", in steps of {cell(value['step'])}" if value.get("step") is not None else ""
-    return f"{cell(value['low'])} to {cell(value['high'])}{step}{' (log)' if value.get('log') else ''}"
+        return short_value(value)
+    step = f", in steps of {short_value(value['step'])}" if value.get("step") is not None else ""
+    scale = " (log)" if value.get("log") else ""
+    return f"{short_value(value['low'])} to {short_value(value['high'])}{step}{scale}"
 
 
-def refused(found: "tables.Finding") -> str:
+def refused_number(found: "tables.Finding") -> str:
     """The number that was too good to be true, and its limit: `+0.9987 > +0.3000`, `1.2e-09 < 1e-08`."""
     if found.threshold is None:
         return f"{found.value:.4g}"
@@ -78,14 +81,14 @@ def refused(found: "tables.Finding") -> str:
     return f"{found.value:.4g} {'<' if found.value < found.threshold else '>'} {found.threshold:.4g}"
 
 
-def finite(value: Any) -> Any:
+def json_safe_number(value: Any) -> Any:
     """The value with its non-finite numbers, which JSON has not, as text: `nan`, `inf`."""
     if isinstance(value, float) and value - value != 0:
         return str(value)
     if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
+        return {str(key): json_safe_number(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
+        return [json_safe_number(item) for item in value]
     return value
 
 

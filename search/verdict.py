@@ -44,7 +44,7 @@ def judge(result: TrialResult, requested: Mapping[str, Any]) -> Judgement:
     The read-back comes first: a trial that did not use what was resolved says nothing about it, however
     well it ended.
     """
-    differing = [*not_applied(result.effective, requested), *_rate_changed(result)]
+    differing = [*settings_not_applied(result.effective, requested), *_rate_changed(result)]
     if differing:
         return Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), "; ".join(differing))
     verdict = _VERDICTS[result.outcome]
@@ -68,7 +68,7 @@ def _timed_out(result: TrialResult, limit: float) -> str:
     )
 
 
-def not_applied(effective: Mapping[str, Any], requested: Mapping[str, Any]) -> list[str]:
+def settings_not_applied(effective: Mapping[str, Any], requested: Mapping[str, Any]) -> list[str]:
     """One sentence for each setting that the trainer read back differently from what was resolved."""
     return [
         f"{key} was to be {requested[key]!r}, the trainer used {value!r}"

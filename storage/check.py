@@ -8,12 +8,12 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session
 
 from storage.engine import Store
-from storage.schema import head, migration_context, ours
-from storage.tables import DataFingerprint, Row, Setting, Study, Trial
+from storage.schema import head, is_own_table, migration_context
+from storage.tables import Base, DataFingerprint, SettingRow, Study, Trial
 from storage.verdicts import Verdict
 
 
-def check(store: Store) -> list[str]:
+def check_store(store: Store) -> list[str]:
     """Every problem of the store: file, schema, references, and rows that cannot be as they are.
 
     Writes nothing. A trial that runs is reported too: only people know whether its worker still lives. Rows
@@ -39,12 +39,12 @@ def _file_problems(connection: Connection) -> Iterator[str]:
         if said != "ok":
             yield f"the file is damaged: {said}; restore it from a copy"
     for table, row, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-        if ours(table, "table", {}):
+        if is_own_table(table, "table", {}):
             yield f"row {row} of {table} refers to a row of {parent} that is not there"
 
 
 def _schema_problems(connection: Connection) -> Iterator[str]:
-    for change in compare_metadata(migration_context(connection), Row.metadata):
+    for change in compare_metadata(migration_context(connection), Base.metadata):
         yield f"the tables differ from schema {head()}; what is needed: {_say(change)}"
 
 
@@ -58,8 +58,8 @@ def _say(change: Any) -> str:
 
 
 def _setting_problems(session: Session) -> Iterator[str]:
-    place = (Setting.study, Setting.trial, Setting.key)
-    gaps = (func.min(Setting.position) != 0) | (func.max(Setting.position) != func.count() - 1)
+    place = (SettingRow.study, SettingRow.trial, SettingRow.key)
+    gaps = (func.min(SettingRow.position) != 0) | (func.max(SettingRow.position) != func.count() - 1)
     for study, trial, key in session.execute(select(*place).group_by(*place).having(gaps).order_by(*place)):
         where = f"study {study!r}" if trial is None else f"trial {trial} of study {study!r}"
         yield f"{where} lacks a layer of {key}: its positions do not run from 0 without a gap"

@@ -9,7 +9,7 @@ _MASK = ":***@", "password=***"
 PASSWORD_NOTE = "  # write the password in place of ***"
 
 
-def command(verb: str, *arguments: object, store: str | None = None, **options: object) -> str:
+def ballast_command(verb: str, *arguments: object, store: str | None = None, **options: object) -> str:
     """`ballast VERB ARGUMENTS --option VALUE`, quoted for a POSIX shell.
 
     An option that is None or False is left out, True has no value, and a list is repeated; `o` is `-o`, and

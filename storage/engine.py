@@ -11,10 +11,16 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from storage.driver_errors import (
+    READ_ONLY_FILE,
+    READ_ONLY_SERVER,
+    UNREADABLE,
+    close_failed_connections,
+    to_store_error_or_none,
+)
 from storage.errors import StoreMissing, StoreReadOnly, StoreTooNew, StoreUrlInvalid
-from storage.failures import READ_ONLY_FILE, READ_ONLY_SERVER, UNREADABLE, renew_after_failures, translated
 from storage.masking import masked_url
-from storage.schema import bring_to_head, head, objection, revision_of
+from storage.schema import head, revision_of, schema_problem, upgrade_to_head
 from storage.sqlite import tune_sqlite
 from storage.urls import full_url, is_sqlite, may_write, read_url, require_sqlite_file
 
@@ -26,7 +32,7 @@ class Store:
     engine: Engine = field(repr=False)
     url: str = field(repr=False)
     patience: float = 0.0
-    """Seconds for which a read or a write is tried again while the store is away; see `storage.patience`."""
+    """Seconds for which a read or a write is tried again while the store is away; see `storage.retry`."""
     give_up: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
     """Asked while the store is waited for: True ends the waiting before its time."""
 
@@ -57,7 +63,7 @@ class Store:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except (SQLAlchemyError, *UNREADABLE) as error:
-            if (told := translated(error, self.shown_url)) is None:
+            if (told := to_store_error_or_none(error, self.shown_url)) is None:
                 raise
             raise told from None
 
@@ -82,9 +88,9 @@ def open_store(url: str, *, create: bool = True, patience: float = 0.0) -> Store
             _require_writable(store)
         if found is None and create:
             with store.session() as session:
-                bring_to_head(session.connection())
+                upgrade_to_head(session.connection())
                 found = revision_of(session.connection())
-        if (wrong := objection(found, store.shown_url)) is not None:
+        if (wrong := schema_problem(found, store.shown_url)) is not None:
             raise wrong
     except BaseException:
         store.close()
@@ -103,7 +109,7 @@ def _require_writable(store: Store) -> None:
             raise StoreReadOnly(f"{store.shown_url}: {READ_ONLY_SERVER}")
 
 
-def store_if_there(url: str) -> Store | None:
+def open_store_if_exists(url: str) -> Store | None:
     """The store at `url`, which may be written, for reading; None where there is none yet and `open_store`
     could make it. Raises as `open_store` does.
     """
@@ -132,10 +138,10 @@ def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:
     try:
         with store.session() as session:
             found = revision_of(session.connection())
-            wrong = objection(found, store.shown_url)
+            wrong = schema_problem(found, store.shown_url)
             if isinstance(wrong, StoreTooNew):
                 raise wrong
-            bring_to_head(session.connection())
+            upgrade_to_head(session.connection())
     finally:
         store.close()
     return found or "none", head()
@@ -160,7 +166,7 @@ def _make_engine(address: URL, shown: str) -> Engine:
         raise StoreUrlInvalid(
             f'{shown} needs psycopg, which is not installed; run: pip install "ballast-gru[postgres]"'
         ) from None
-    renew_after_failures(engine)
+    close_failed_connections(engine)
     if is_sqlite(address):
         tune_sqlite(engine)
         _begin_ourselves(engine)

@@ -9,8 +9,8 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from storage.engine import Store
-from storage.patience import patient
-from storage.tables import DataFingerprint, Evaluation, HeldOut, Study, Trial
+from storage.retry import retry_transient
+from storage.tables import DataFingerprint, Evaluation, StoredValidationRows, Study, Trial
 from storage.verdicts import CONCLUSIVE
 
 NEAR = timedelta(days=62)
@@ -20,8 +20,8 @@ SEARCH = "search"
 """The kind of an evaluation that stands for all trials of a deleted study, judged on its validation rows."""
 
 
-@patient
-def begin(store: Store, evaluation: Evaluation) -> int:
+@retry_transient
+def start_evaluation(store: Store, evaluation: Evaluation) -> int:
     """Record an evaluation before anything is scored; its id. One on record is not recorded again."""
     with store.session() as session:
         if store.engine.dialect.name == "postgresql":
@@ -37,8 +37,8 @@ def begin(store: Store, evaluation: Evaluation) -> int:
         return evaluation.id
 
 
-@patient
-def conclude(store: Store, evaluation: int, verdict: str, report: Mapping[str, Any]) -> None:
+@retry_transient
+def finish_evaluation(store: Store, evaluation: int, verdict: str, report: Mapping[str, Any]) -> None:
     """Record what an evaluation has shown."""
     with store.session() as session:
         session.execute(
@@ -46,8 +46,8 @@ def conclude(store: Store, evaluation: int, verdict: str, report: Mapping[str, A
         )
 
 
-@patient
-def near(store: Store, first: datetime, last: datetime) -> list[Evaluation]:
+@retry_transient
+def evaluations_near(store: Store, first: datetime, last: datetime) -> list[Evaluation]:
     """All evaluations of rows from `first` to `last` or not far from there, oldest first."""
     begins, ends = Evaluation.first_time <= last + NEAR, Evaluation.last_time >= first - NEAR
     with store.reading() as session:
@@ -55,8 +55,8 @@ def near(store: Store, first: datetime, last: datetime) -> list[Evaluation]:
         return list(session.scalars(select(Evaluation).where(scored).order_by(Evaluation.id)))
 
 
-@patient
-def of_study(store: Store, study: str) -> list[Evaluation]:
+@retry_transient
+def verifications_of_study(store: Store, study: str) -> list[Evaluation]:
     """All verifications of a study's configurations, oldest first."""
     mine = (Evaluation.study == study) & (Evaluation.kind == "verify")
     with store.reading() as session:
@@ -80,13 +80,19 @@ class SearchedRows:
     """Of a deleted study, the first and the last time."""
 
 
-@patient
+@retry_transient
 def searched_rows(store: Store) -> list[SearchedRows]:
     """The validation rows of every study that kept them: of deleted ones, then the oldest study first."""
     query = (
-        select(Study.name, Study.study_file, DataFingerprint.source, DataFingerprint.sha256, HeldOut.series)
+        select(
+            Study.name,
+            Study.study_file,
+            DataFingerprint.source,
+            DataFingerprint.sha256,
+            StoredValidationRows.series,
+        )
         .join(DataFingerprint, DataFingerprint.study == Study.name)
-        .join(HeldOut, HeldOut.study == Study.name)
+        .join(StoredValidationRows, StoredValidationRows.study == Study.name)
         .order_by(Study.created_at, Study.name)
     )
     with store.reading() as session:
@@ -110,16 +116,16 @@ def _of_deleted(session: Session) -> list[Evaluation]:
 
 
 def _name_of(deleted: Evaluation) -> str:
-    return name_of_deleted(deleted.study, deleted.looked_at)
+    return deleted_study_name(deleted.study, deleted.looked_at)
 
 
-def name_of_deleted(study: str, moment: datetime) -> str:
+def deleted_study_name(study: str, moment: datetime) -> str:
     """What a study is called that was deleted then: of one name there may be several, and one that lives."""
     return f"{study} (deleted {moment:%Y-%m-%d %H:%M:%S.%f})"
 
 
 @dataclass(frozen=True)
-class TrainedTrial:
+class ConclusiveTrial:
     """A conclusive trial, and the one whose result it is a copy of, where it was not trained itself."""
 
     study: str
@@ -136,8 +142,8 @@ class TrainedTrial:
         }
 
 
-@patient
-def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) -> list[TrainedTrial]:
+@retry_transient
+def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) -> list[ConclusiveTrial]:
     """The trials of these studies, deleted ones too, that came to a conclusion before a moment."""
     ended = Trial.verdict.in_(CONCLUSIVE) & (Trial.finished_at < before)
     query = select(Trial.study, Trial.number, Trial.source_study, Trial.source_trial, Trial.finished_at)
@@ -146,7 +152,7 @@ def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) ->
         living, deleted = set(session.scalars(select(Study.name))), _of_deleted(session)
     names = {each.study: _name_of(each) for each in deleted if each.study not in living}
     found = [
-        TrainedTrial(study, number, None if source is None or of is None else (source, of), at)
+        ConclusiveTrial(study, number, None if source is None or of is None else (source, of), at)
         for study, number, source, of, at in rows
         if at is not None  # a verdict has its time
     ]
@@ -156,10 +162,10 @@ def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) ->
     return [replace(trial, source=_present(trial.source, trial.study, names)) for trial in found]
 
 
-def _trials_of(deleted: Evaluation) -> list[TrainedTrial]:
+def _trials_of(deleted: Evaluation) -> list[ConclusiveTrial]:
     """The conclusive trials that a study had when it was deleted."""
     return [
-        TrainedTrial(
+        ConclusiveTrial(
             _name_of(deleted),
             told["number"],
             None if told["source"] is None else (told["source"][0], told["source"][1]),

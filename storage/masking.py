@@ -3,7 +3,7 @@
 import re
 
 
-def masked(url: str) -> str:
+def mask_passwords(url: str) -> str:
     """A URL, or a sentence with one, without its passwords. It need not be valid, so it is not parsed."""
     without = re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", url)
     return re.sub(r"(password=)[^&\s]*", r"\1***", without)

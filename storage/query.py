@@ -8,31 +8,31 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
-from storage.patience import patient
+from storage.retry import retry_transient
 from storage.tables import (
     Artifact,
-    Clamp,
+    Base,
+    ClampRow,
     DataFingerprint,
     Epoch,
     Finding,
     Forecast,
-    HeldOut,
-    Row,
-    Setting,
+    SettingRow,
+    StoredValidationRows,
     Study,
     Trial,
 )
 from storage.verdicts import CONCLUSIVE, Verdict
 
-_AnyRow = TypeVar("_AnyRow", bound=Row)
+_AnyRow = TypeVar("_AnyRow", bound=Base)
 _LARGEST_NUMBER = 2**31 - 1
 """Of a trial: what PostgreSQL's INTEGER holds."""
 
 
-class TrialLine(NamedTuple):
+class TrialListItem(NamedTuple):
     """What a list of trials says of each; the names are those of Trial."""
 
     number: int
@@ -46,109 +46,111 @@ class TrialLine(NamedTuple):
     seed: int
 
 
-@patient
+@retry_transient
 def studies(store: Store) -> list[Study]:
     """All studies, oldest first."""
     with store.reading() as session:
         return _all(session, select(Study).order_by(Study.created_at, Study.name))
 
 
-@patient
+@retry_transient
 def study(store: Store, name: str) -> Study:
     """One study. Raises StudyUnknown, which names the nearest study there is."""
     with store.reading() as session:
         return require_study(session, store, name)
 
 
-FORMERLY = "formerly"
+FORMER_NAMES = "formerly"
 """The fact of a study that lists the names that it had before, oldest first."""
 
 
-@patient
+@retry_transient
 def current_name(store: Store, name: str) -> str:
     """What a study is called now that something names as it was called once; `name` where none was."""
     with store.reading() as session:
         if session.scalar(select(Study.wanted).where(Study.name == name)) is not None:
             return name
         facts = session.execute(select(Study.name, Study.facts).order_by(Study.created_at)).all()
-        return next((found for found, told in facts if name in told.get(FORMERLY, ())), name)
+        return next((found for found, told in facts if name in told.get(FORMER_NAMES, ())), name)
 
 
-@patient
+@retry_transient
 def trials(store: Store, name: str, verdict: Verdict | None = None) -> list[Trial]:
     """The trials of a study by number, of one verdict if given. Raises StudyUnknown."""
     query = select(Trial).where(Trial.study == name).order_by(Trial.number)
     return _of_study(store, name, query if verdict is None else query.where(Trial.verdict == verdict))
 
 
-@patient
-def trial_lines(store: Store, name: str, verdict: Verdict | None = None) -> list[TrialLine]:
+@retry_transient
+def list_trials(store: Store, name: str, verdict: Verdict | None = None) -> list[TrialListItem]:
     """The same in half the time, for lists that can be very long. Raises StudyUnknown."""
-    columns = (getattr(Trial, field) for field in TrialLine._fields)
+    columns = (getattr(Trial, field) for field in TrialListItem._fields)
     query = select(*columns).where(Trial.study == name).order_by(Trial.number)
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         rows = session.execute(query if verdict is None else query.where(Trial.verdict == verdict))
-        return [TrialLine._make(row) for row in rows]
+        return [TrialListItem._make(row) for row in rows]
 
 
-@patient
+@retry_transient
 def running(store: Store, name: str) -> list[Trial]:
     """The trials without a verdict, by number. Raises StudyUnknown."""
     query = select(Trial).where(Trial.study == name, Trial.verdict.is_(None)).order_by(Trial.number)
     return _of_study(store, name, query)
 
 
-@patient
+@retry_transient
 def trials_from(store: Store, name: str, first: int, also: Collection[int] = ()) -> list[Trial]:
     """The trials of a study from number `first` on, `also` these, by number. Raises StudyUnknown."""
     chosen = (Trial.number >= first) | Trial.number.in_(also)
     return _of_study(store, name, select(Trial).where(Trial.study == name, chosen).order_by(Trial.number))
 
 
-@patient
+@retry_transient
 def trial(store: Store, name: str, number: int) -> Trial:
     """One trial. Raises StudyUnknown and TrialUnknown."""
     with store.reading() as session:
         return require_trial(session, store, name, number)
 
 
-@patient
-def settings(store: Store, name: str, trial: int | None = None) -> list[Setting]:
+@retry_transient
+def settings(store: Store, name: str, trial: int | None = None) -> list[SettingRow]:
     """The settings of the study (`trial` None), or of the trial alone, by key and position."""
-    query = select(Setting).where(Setting.study == name, Setting.trial == trial)
-    return _of_trial(store, name, trial, query.order_by(Setting.key, Setting.position))
+    query = select(SettingRow).where(SettingRow.study == name, SettingRow.trial == trial)
+    return _of_trial(store, name, trial, query.order_by(SettingRow.key, SettingRow.position))
 
 
-@patient
-def setting_stacks(store: Store, name: str, trial: int | None = None) -> dict[str, list[Setting]]:
+@retry_transient
+def setting_layers(store: Store, name: str, trial: int | None = None) -> dict[str, list[SettingRow]]:
     """The layers of each key, lowest first: those of the study, then those of the trial, if one is given.
 
     The `effective` of the last row of a key is the value in force. Keys are sorted.
     """
-    query = select(Setting).where(Setting.study == name, Setting.trial.is_(None) | (Setting.trial == trial))
-    order = (Setting.key, Setting.trial.is_not(None), Setting.position)
-    stacks: dict[str, list[Setting]] = {}
+    query = select(SettingRow).where(
+        SettingRow.study == name, SettingRow.trial.is_(None) | (SettingRow.trial == trial)
+    )
+    order = (SettingRow.key, SettingRow.trial.is_not(None), SettingRow.position)
+    stacks: dict[str, list[SettingRow]] = {}
     for row in _of_trial(store, name, trial, query.order_by(*order)):
         stacks.setdefault(row.key, []).append(row)
     return stacks
 
 
-@patient
-def clamps(store: Store, name: str) -> list[Clamp]:
+@retry_transient
+def clamps(store: Store, name: str) -> list[ClampRow]:
     """The clamps of a study, in the order in which they were recorded."""
-    return _of_study(store, name, select(Clamp).where(Clamp.study == name).order_by(Clamp.id))
+    return _of_study(store, name, select(ClampRow).where(ClampRow.study == name).order_by(ClampRow.id))
 
 
-@patient
+@retry_transient
 def epochs(store: Store, name: str, trial: int) -> list[Epoch]:
     """The epochs of a trial, first to last."""
     query = select(Epoch).where(Epoch.study == name, Epoch.trial == trial).order_by(Epoch.epoch)
     return _of_trial(store, name, trial, query)
 
 
-@patient
-def epochs_of(store: Store, name: str, trials: Sequence[int]) -> dict[int, list[Epoch]]:
+@retry_transient
+def epochs_by_trial(store: Store, name: str, trials: Sequence[int]) -> dict[int, list[Epoch]]:
     """The epochs of several trials of a study, first to last, by trial; those without any are left out."""
     query = select(Epoch).where(Epoch.study == name, Epoch.trial.in_(trials))
     found: dict[int, list[Epoch]] = {}
@@ -157,27 +159,27 @@ def epochs_of(store: Store, name: str, trials: Sequence[int]) -> dict[int, list[
     return found
 
 
-@patient
+@retry_transient
 def findings(store: Store, name: str, trial: int | None = None) -> list[Finding]:
     """What the guard found in a trial, or in all trials, in the order in which it was found."""
     query = select(Finding).where(Finding.study == name).order_by(Finding.trial, Finding.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Finding.trial == trial))
 
 
-@patient
-def data(store: Store, name: str) -> DataFingerprint:
+@retry_transient
+def data_fingerprint(store: Store, name: str) -> DataFingerprint:
     """The fingerprint of the data that a study was started on."""
     return _of_study(store, name, select(DataFingerprint).where(DataFingerprint.study == name))[0]
 
 
-@patient
+@retry_transient
 def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifact]:
     """The files of a trial, or all of the study and its trials, oldest first."""
     query = select(Artifact).where(Artifact.study == name).order_by(Artifact.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Artifact.trial == trial))
 
 
-@patient
+@retry_transient
 def first_and_last_files(store: Store, *, but: str) -> list[str]:
     """The paths of two files of each study, the first and the last by path, of any kind `but` one."""
     two = select(func.min(Artifact.path), func.max(Artifact.path)).where(Artifact.kind != but)
@@ -185,68 +187,71 @@ def first_and_last_files(store: Store, *, but: str) -> list[str]:
         return [path for row in session.execute(two.group_by(Artifact.study)) for path in row]
 
 
-@patient
-def held_out(store: Store, name: str) -> HeldOut | None:
+@retry_transient
+def stored_validation_rows(store: Store, name: str) -> StoredValidationRows | None:
     """The validation rows of a study; None where it was started before they were kept."""
-    return next(iter(_of_study(store, name, select(HeldOut).where(HeldOut.study == name))), None)
+    return next(
+        iter(_of_study(store, name, select(StoredValidationRows).where(StoredValidationRows.study == name))),
+        None,
+    )
 
 
-@patient
+@retry_transient
 def forecasts(store: Store, name: str) -> list[Forecast]:
     """The forecasts of all trials of a study that have any, by number."""
     return _of_study(store, name, select(Forecast).where(Forecast.study == name).order_by(Forecast.trial))
 
 
-@patient
+@retry_transient
 def forecast(store: Store, name: str, trial: int) -> Forecast | None:
     """Those of one trial."""
     query = select(Forecast).where(Forecast.study == name, Forecast.trial == trial)
     return next(iter(_of_trial(store, name, trial, query)), None)
 
 
-@patient
+@retry_transient
 def verdict_counts(store: Store, name: str) -> dict[Verdict | None, int]:
     """How many trials have each verdict; those still running are under None. Absent means zero."""
     query = select(Trial.verdict, func.count()).where(Trial.study == name).group_by(Trial.verdict)
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         return dict(session.execute(query).all())
 
 
-@patient
+@retry_transient
 def mean_duration(store: Store, name: str) -> float | None:
     """Mean seconds of the trials that ended; None if none has."""
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         return session.scalar(select(func.avg(Trial.duration_s)).where(Trial.study == name))
 
 
-@patient
+@retry_transient
 def next_number(store: Store, name: str) -> int:
     """One more than the highest number of a trial on record; 0 without any."""
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         highest = session.scalar(select(func.max(Trial.number)).where(Trial.study == name))
         return 0 if highest is None else int(highest) + 1
 
 
-@patient
+@retry_transient
 def trial_numbers(store: Store, name: str) -> set[int]:
     """The numbers of all trials on record. Raises StudyUnknown."""
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         return set(session.scalars(select(Trial.number).where(Trial.study == name)))
 
 
-@patient
+@retry_transient
 def epoch_count(store: Store, name: str) -> int:
     """How many epochs the trials of a study have trained, all together."""
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         return session.scalar(select(func.sum(Trial.epochs)).where(Trial.study == name)) or 0
 
 
-@patient
+@retry_transient
 def best_trial(store: Store, name: str) -> Trial | None:
     """The accepted trial of the lowest finite value, the earlier of two equal ones; None if there is none."""
     query = (
@@ -259,25 +264,25 @@ def best_trial(store: Store, name: str) -> Trial | None:
     return next(iter(_of_study(store, name, query)), None)
 
 
-@patient
+@retry_transient
 def count_above_naive(store: Store, name: str) -> int:
     """How many accepted trials have a skill above 0: a lower loss than the best naive forecast."""
     above = (Trial.study == name) & (Trial.verdict == Verdict.ACCEPTED) & (Trial.skill > 0)
     query = select(func.count()).select_from(Trial).where(above & (Trial.skill < math.inf))
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         return session.scalar(query) or 0
 
 
-@patient
-def suspicions(store: Store, name: str) -> dict[int, Finding]:
+@retry_transient
+def suspicious_findings(store: Store, name: str) -> dict[int, Finding]:
     """What made each suspicious trial suspicious, by trial: the last finding, for which it was stopped."""
     suspicious = select(Trial.number).where(Trial.study == name, Trial.verdict == Verdict.SUSPICIOUS)
     query = select(Finding).where(Finding.study == name, Finding.trial.in_(suspicious))
     return {found.trial: found for found in _of_study(store, name, query.order_by(Finding.id))}
 
 
-@patient
+@retry_transient
 def find_configuration(store: Store, name: str, *configurations: str, running: bool = False) -> list[Trial]:
     """The trials that tried a configuration and came to a conclusion, or with `running` those that try it
     now as well, by number; `configurations` are its digests.
@@ -291,26 +296,28 @@ def find_configuration(store: Store, name: str, *configurations: str, running: b
     )
 
 
-@patient
-def values(store: Store, name: str, *, inherited: bool = False) -> list[tuple[int, Verdict, float | None]]:
+@retry_transient
+def conclusive_values(
+    store: Store, name: str, *, inherited: bool = False
+) -> list[tuple[int, Verdict, float | None]]:
     """Number, verdict and value of the study's own conclusive trials, or the inherited ones, by number."""
     which = _conclusive(name) & (_is_inherited(name) if inherited else ~_is_inherited(name))
     query = select(Trial.number, Trial.verdict, Trial.value).where(which)
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         rows = session.execute(query.order_by(Trial.number))
         return [(number, verdict, value) for number, verdict, value in rows if verdict is not None]
 
 
-@patient
+@retry_transient
 def count_conclusive(store: Store, name: str) -> int:
     """How many trials of its own the study has brought to a conclusion."""
     with store.reading() as session:
-        require_known(session, store, name)
-        return conclusive_in(session, name)
+        require_study_exists(session, store, name)
+        return count_conclusive_in(session, name)
 
 
-def conclusive_in(session: Session, name: str) -> int:
+def count_conclusive_in(session: Session, name: str) -> int:
     """The same, inside a transaction that is open."""
     return (
         session.scalar(
@@ -320,7 +327,7 @@ def conclusive_in(session: Session, name: str) -> int:
     )
 
 
-def require_known(session: Session, store: Store, name: str) -> None:
+def require_study_exists(session: Session, store: Store, name: str) -> None:
     """Raise StudyUnknown unless there is such a study. To read it is dear: it holds the texts it is from."""
     if session.scalar(select(Study.wanted).where(Study.name == name)) is None:
         require_study(session, store, name)
@@ -341,7 +348,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
         require_study(session, store, name)
         raise TrialUnknown(
             f"study {name!r} in {store.shown_url} has no trial {number}; "
-            f"list its trials with: {command('trials', name, store=store.url)}"
+            f"list its trials with: {ballast_command('trials', name, store=store.url)}"
         )
     return found
 
@@ -349,7 +356,7 @@ def require_trial(session: Session, store: Store, name: str, number: int) -> Tri
 def _unknown_study(name: str, known: Sequence[str], shown: str) -> str:
     nearest = get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}? List" if nearest else "list"
-    return f"no study {name!r} in {shown}; {hint} them with: {command('status', store=shown)}"
+    return f"no study {name!r} in {shown}; {hint} them with: {ballast_command('status', store=shown)}"
 
 
 def _conclusive(name: str) -> ColumnElement[bool]:
@@ -363,7 +370,7 @@ def _is_inherited(name: str) -> ColumnElement[bool]:
 
 def _of_study(store: Store, name: str, query: Select[_AnyRow]) -> list[_AnyRow]:
     with store.reading() as session:
-        require_known(session, store, name)
+        require_study_exists(session, store, name)
         return _all(session, query)
 
 

@@ -3,7 +3,8 @@
 Rows are copied into the store: those that a caller holds stay plain data classes. Nothing is overwritten but
 what a study works towards, its facts, and a trial that is still running.
 
-A write whose acknowledgement was lost is done again by `patient`, and finds what it did the first time: the
+A write whose acknowledgement was lost is done again by `retry_transient`, and finds what it did the first
+time: the
 same moment, to the microsecond, by the same worker. It then leaves everything as it is.
 """
 
@@ -15,35 +16,35 @@ from sqlalchemy import insert, inspect, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyExists, TrialExists, TrialFinished, TrialTaken
-from storage.patience import patient
-from storage.query import require_known, require_study, require_trial
+from storage.query import require_study, require_study_exists, require_trial
+from storage.retry import retry_transient
 from storage.tables import (
     Artifact,
-    Clamp,
+    Base,
+    ClampRow,
     DataFingerprint,
     Epoch,
     Finding,
     Forecast,
-    HeldOut,
-    Row,
-    Setting,
+    SettingRow,
+    StoredValidationRows,
     Study,
     Trial,
 )
 from storage.verdicts import Verdict
 
 
-@patient
+@retry_transient
 def create_study(
     store: Store,
     study: Study,
-    settings: Sequence[Setting],
-    clamps: Sequence[Clamp],
+    settings: Sequence[SettingRow],
+    clamps: Sequence[ClampRow],
     data: DataFingerprint,
-    held_out: Sequence[HeldOut] = (),
+    held_out: Sequence[StoredValidationRows] = (),
 ) -> None:
     """Record a new study with its settings, clamps, data and validation rows. Raises StudyExists."""
     with store.session() as session:
@@ -57,14 +58,14 @@ def create_study(
             )
 
 
-@patient
+@retry_transient
 def continue_study(
     store: Store,
     study: str,
     *,
     wanted: int,
     sources: Mapping[str, Any] | None,
-    settings: Sequence[Setting],
+    settings: Sequence[SettingRow],
 ) -> None:
     """Set what a study works towards from now on, and add the settings that changed with it.
 
@@ -75,12 +76,12 @@ def continue_study(
         row.wanted = wanted
         if sources is not None:
             row.sources = dict(sources)
-        of_study = select(Setting).where(Setting.study == study, Setting.trial.is_(None))
+        of_study = select(SettingRow).where(SettingRow.study == study, SettingRow.trial.is_(None))
         recorded = list(session.scalars(of_study))
         _add(session, [setting for setting in settings if setting not in recorded])
 
 
-@patient
+@retry_transient
 def set_study_facts(store: Store, study: str, facts: Mapping[str, Any]) -> None:
     """Set some facts of a study and keep its others. Raises StudyUnknown."""
     with store.session() as session:
@@ -88,14 +89,14 @@ def set_study_facts(store: Store, study: str, facts: Mapping[str, Any]) -> None:
         row.facts = {**row.facts, **facts}
 
 
-@patient
-def start_trial(store: Store, trial: Trial, settings: Sequence[Setting]) -> None:
+@retry_transient
+def start_trial(store: Store, trial: Trial, settings: Sequence[SettingRow]) -> None:
     """Record a trial that starts, with the settings that are its own. Raises StudyUnknown and TrialExists.
 
     Nothing happens where the same worker has started it with the same parameters already.
     """
     with store.session() as session:
-        require_known(session, store, trial.study)
+        require_study_exists(session, store, trial.study)
         if _insert_new(session, trial):
             _add(session, settings)
             return
@@ -104,11 +105,11 @@ def start_trial(store: Store, trial: Trial, settings: Sequence[Setting]) -> None
         if (found.worker, repr(found.params)) != (trial.worker, repr(trial.params)):
             raise TrialExists(
                 f"study {trial.study!r} in {store.shown_url} has a trial {trial.number} already; "
-                f"look at it with: {command('explain', trial.study, trial=trial.number)}"
+                f"look at it with: {ballast_command('explain', trial.study, trial=trial.number)}"
             )
 
 
-@patient
+@retry_transient
 def take_over(store: Store, study: str, number: int, from_worker: str, to_worker: str) -> bool:
     """Make a trial of one worker, ended or not, another's; whether it is now.
 
@@ -120,7 +121,7 @@ def take_over(store: Store, study: str, number: int, from_worker: str, to_worker
         return require_trial(session, store, study, number).worker == to_worker
 
 
-@patient
+@retry_transient
 def record_epochs(store: Store, study: str, trial: int, epochs: Sequence[Epoch], worker: str) -> None:
     """Record epochs of a running trial, all at once; those on record already are left as they are.
 
@@ -133,7 +134,7 @@ def record_epochs(store: Store, study: str, trial: int, epochs: Sequence[Epoch],
         _add_epochs(session, row, epochs)
 
 
-@patient
+@retry_transient
 def finish_trial(
     store: Store,
     study: str,
@@ -150,7 +151,7 @@ def finish_trial(
     finished_at: datetime,
     duration_s: float,
     findings: Sequence[Finding] = (),
-    settings: Sequence[Setting] = (),
+    settings: Sequence[SettingRow] = (),
     remaining: Sequence[Epoch] = (),
     artifacts: Sequence[Artifact] = (),
     forecasts: Sequence[Forecast] = (),
@@ -200,7 +201,7 @@ def _require_running(trial: Trial, store: Store) -> None:
         raise TrialFinished(
             f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has ended as "
             f"{trial.verdict} already; look at it with: "
-            f"{command('explain', trial.study, trial=trial.number)}"
+            f"{ballast_command('explain', trial.study, trial=trial.number)}"
         )
 
 
@@ -209,7 +210,7 @@ def _require_worker(trial: Trial, store: Store, worker: str) -> None:
         raise TrialTaken(
             f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has been taken over by "
             f"{trial.worker} from {worker}, which was held for dead; "
-            f"look at it with: {command('explain', trial.study, trial=trial.number)}"
+            f"look at it with: {ballast_command('explain', trial.study, trial=trial.number)}"
         )
 
 
@@ -220,20 +221,20 @@ def _add_epochs(session: Session, trial: Trial, epochs: Sequence[Epoch]) -> None
     _add(session, [epoch for epoch in epochs if epoch.epoch not in recorded])
 
 
-def _insert_new(session: Session, row: Row) -> bool:
+def _insert_new(session: Session, row: Base) -> bool:
     """Insert a row unless one with its key is there; whether it was. Waits for who is just inserting it."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(type(row)).values(_given(row)).on_conflict_do_nothing()
     return session.connection().scalar(statement.returning(literal(True))) is not None
 
 
-def _add(session: Session, rows: Sequence[Row]) -> None:
+def _add(session: Session, rows: Sequence[Base]) -> None:
     """Insert rows of one table."""
     if rows:
         session.execute(insert(type(rows[0])), [_given(row) for row in rows])
 
 
-def _given(row: Row) -> dict[str, Any]:
+def _given(row: Base) -> dict[str, Any]:
     """All but the keys that the database gives."""
     keys = [attribute.key for attribute in inspect(type(row)).column_attrs]
     return {key: getattr(row, key) for key in keys if key != "id"}

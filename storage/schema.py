@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from storage import commands
 from storage.errors import StoreDamaged, StoreError, StoreMissing, StoreTooNew, StoreTooOld
-from storage.tables import Row
+from storage.tables import Base
 
 SCRIPTS = "storage:migrations"
 VERSION_TABLE = "ballast_alembic_version"
@@ -22,15 +22,15 @@ _CREATION_LOCK = 0x0BA11A57
 """Any number will do, as long as every Ballast takes the same."""
 
 
-def ours(name: str | None, kind: str, _parents: Any) -> bool:
+def is_own_table(name: str | None, kind: str, _parents: Any) -> bool:
     """Alembic's `include_name`: of the tables that a database holds, only ours exist for us."""
     return kind != "table" or (name or "").startswith("ballast_")
 
 
 OPTIONS: dict[str, Any] = {
-    "target_metadata": Row.metadata,
+    "target_metadata": Base.metadata,
     "version_table": VERSION_TABLE,
-    "include_name": ours,
+    "include_name": is_own_table,
     "compare_type": True,
 }
 """How Alembic looks at a database of ours, wherever it does."""
@@ -53,7 +53,7 @@ def migration_context(connection: Connection) -> MigrationContext:
     return MigrationContext.configure(connection, opts=OPTIONS)
 
 
-def objection(found: str | None, shown: str) -> StoreError | None:
+def schema_problem(found: str | None, shown: str) -> StoreError | None:
     """Why a database of revision `found` cannot be used, if so; `shown` is its masked URL."""
     needed = head()
     if found == needed:
@@ -61,12 +61,12 @@ def objection(found: str | None, shown: str) -> StoreError | None:
     if found is None:
         return StoreMissing(
             f"{shown} holds no tables of Ballast; make them with: "
-            f"{commands.command('db upgrade', create=True, store=shown)}"
+            f"{commands.ballast_command('db upgrade', create=True, store=shown)}"
         )
     if found in {script.revision for script in _scripts().walk_revisions()}:
         return StoreTooOld(
             f"{shown} is at schema {found}, this Ballast needs {needed}; "
-            f"run: {commands.command('db upgrade', store=shown)}"
+            f"run: {commands.ballast_command('db upgrade', store=shown)}"
         )
     if not re.fullmatch(r"\d{4}", found):
         return StoreDamaged(
@@ -79,7 +79,7 @@ def objection(found: str | None, shown: str) -> StoreError | None:
     )
 
 
-def bring_to_head(connection: Connection) -> None:
+def upgrade_to_head(connection: Connection) -> None:
     """Create our tables or migrate them, inside the connection's transaction.
 
     Whoever comes second finds nothing left to do.

@@ -31,7 +31,7 @@ _NAMES = {
 }
 
 
-class Row(MappedAsDataclass, DeclarativeBase):
+class Base(MappedAsDataclass, DeclarativeBase):
     """What all rows have in common: how Python types are stored, and how constraints are named."""
 
     metadata = MetaData(naming_convention=_NAMES)
@@ -59,7 +59,7 @@ def _of_trial(column: str = "trial") -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["study", column], ["ballast_trials.study", "ballast_trials.number"])
 
 
-class Study(Row, kw_only=True):
+class Study(Base, kw_only=True):
     """A study as it was started. Its value is always minimised."""
 
     __tablename__ = "ballast_studies"
@@ -82,7 +82,7 @@ class Study(Row, kw_only=True):
     a study that was started before they were kept."""
 
 
-class Setting(Row, kw_only=True):
+class SettingRow(Base, kw_only=True):
     """One layer's say on one setting.
 
     The rows of one key, by `position` (0-based within study, trial and key), are the layers that set it; the
@@ -116,7 +116,7 @@ class Setting(Row, kw_only=True):
     reason: Mapped[str]
 
 
-class Clamp(Row, kw_only=True):
+class ClampRow(Base, kw_only=True):
     """A range or a value of the study that was cut to its safe range."""
 
     __tablename__ = "ballast_clamps"
@@ -130,7 +130,7 @@ class Clamp(Row, kw_only=True):
     origin: Mapped[str]
 
 
-class DataFingerprint(Row, kw_only=True):
+class DataFingerprint(Base, kw_only=True):
     """The table that a study was started on, as it was then."""
 
     __tablename__ = "ballast_data"
@@ -144,7 +144,7 @@ class DataFingerprint(Row, kw_only=True):
     columns: Mapped[list[str]]
 
 
-class Trial(Row, kw_only=True):
+class Trial(Base, kw_only=True):
     """One trial. `verdict` and `finished_at` are None together, while it runs."""
 
     __tablename__ = "ballast_trials"
@@ -197,7 +197,7 @@ class Trial(Row, kw_only=True):
     duration_s: Mapped[float | None] = mapped_column(default=None)
 
 
-class Worker(Row, kw_only=True):
+class Worker(Base, kw_only=True):
     """A process that works on a study. The row goes when the worker does, or when others find it dead."""
 
     __tablename__ = "ballast_workers"
@@ -213,7 +213,7 @@ class Worker(Row, kw_only=True):
     device: Mapped[str | None] = mapped_column(default=None)
 
 
-class Epoch(Row, kw_only=True):
+class Epoch(Base, kw_only=True):
     """The signals of one epoch, as the trainer reports them."""
 
     __tablename__ = "ballast_epochs"
@@ -238,7 +238,7 @@ class Epoch(Row, kw_only=True):
     """Validation loss of each fold; empty in a record of before there were folds."""
 
 
-class HeldOut(Row, kw_only=True):
+class StoredValidationRows(Base, kw_only=True):
     """The validation rows of a study, fold by fold: what every trial's forecasts are judged by."""
 
     __tablename__ = "ballast_held_out"
@@ -250,7 +250,7 @@ class HeldOut(Row, kw_only=True):
     """The series that the rows are from, packed by whoever writes it; None where it was not kept yet."""
 
 
-class Forecast(Row, kw_only=True):
+class Forecast(Base, kw_only=True):
     """A trial's forecasts of the validation rows, of its best epoch."""
 
     __tablename__ = "ballast_forecasts"
@@ -259,10 +259,10 @@ class Forecast(Row, kw_only=True):
     study: Mapped[str] = mapped_column(primary_key=True)
     trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     forecasts: Mapped[bytes]
-    """One for each row of HeldOut, packed by whoever writes them."""
+    """One for each row of StoredValidationRows, packed by whoever writes them."""
 
 
-class Evaluation(Row, kw_only=True):
+class Evaluation(Base, kw_only=True):
     """One scoring of rows: who scored which configuration on them, when, and what came of it.
 
     It is recorded before the rows are scored, so that one that broke off counts. `study` names where the
@@ -299,7 +299,7 @@ class Evaluation(Row, kw_only=True):
     """The series that the rows are from, packed by whoever writes it; None where it was not kept yet."""
 
 
-class Finding(Row, kw_only=True):
+class Finding(Base, kw_only=True):
     """What the guard detected in a trial, and what it did about it; equal learning rates: none was cut."""
 
     __tablename__ = "ballast_findings"
@@ -324,7 +324,7 @@ class Finding(Row, kw_only=True):
     fold: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
-class Artifact(Row, kw_only=True):
+class Artifact(Base, kw_only=True):
     """A file that belongs to a study, or to one trial of it."""
 
     __tablename__ = "ballast_artifacts"

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.errors import StoreMissing, StoreUrlInvalid
 from storage.masking import masked_url
 
@@ -118,7 +118,7 @@ def require_sqlite_file(address: URL, shown: str, *, create: bool) -> None:
         raise StoreUrlInvalid(f"{shown}: {path} is no regular file; choose another with --store")
     if not create and not path.exists():
         raise StoreMissing(
-            f"no store at {shown}; start one with: {command('run', 'STUDY.yaml', store=shown)}"
+            f"no store at {shown}; start one with: {ballast_command('run', 'STUDY.yaml', store=shown)}"
         )
     if not path.parent.is_dir():
         raise StoreMissing(_missing_folder(path.parent, shown))

@@ -7,13 +7,13 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from storage.engine import Store
-from storage.patience import patient
-from storage.query import conclusive_in, require_known, require_study
+from storage.query import count_conclusive_in, require_study, require_study_exists
+from storage.retry import retry_transient
 from storage.tables import Study, Worker
 
 
 @dataclass(frozen=True)
-class Claim:
+class TrialClaim:
     """The answer to a worker that asks for a trial: `done` are conclusive, `busy` are with other workers."""
 
     granted: bool
@@ -22,16 +22,16 @@ class Claim:
     wanted: int
 
 
-@patient
-def join(store: Store, study: str, worker: str, device: str | None = None) -> None:
+@retry_transient
+def register_worker(store: Store, study: str, worker: str, device: str | None = None) -> None:
     """Enter a worker, once. Raises StudyUnknown."""
     with store.session() as session:
-        require_known(session, store, study)
+        require_study_exists(session, store, study)
         _row(session, study, worker).device = device
 
 
-@patient
-def claim(store: Store, study: str, worker: str, *, take: bool = True) -> Claim:
+@retry_transient
+def claim_trial(store: Store, study: str, worker: str, *, take: bool = True) -> TrialClaim:
     """Let a worker start a trial, unless those that are done and those that others run are enough.
 
     Without `take` it only asks how the study stands, and has no trial any more.
@@ -41,16 +41,16 @@ def claim(store: Store, study: str, worker: str, *, take: bool = True) -> Claim:
     """
     with store.session() as session:
         wanted = _lock(session, study) or require_study(session, store, study).wanted
-        done = conclusive_in(session, study)
+        done = count_conclusive_in(session, study)
         others = (Worker.study == study) & (Worker.worker != worker) & Worker.busy
         busy = session.scalar(select(func.count()).select_from(Worker).where(others)) or 0
         row = _row(session, study, worker)
         row.busy = take and done + busy < wanted
-        return Claim(row.busy, done, busy, wanted)
+        return TrialClaim(row.busy, done, busy, wanted)
 
 
-@patient
-def beat(store: Store, study: str, worker: str) -> dict[str, int]:
+@retry_transient
+def record_heartbeat(store: Store, study: str, worker: str) -> dict[str, int]:
     """Say that a worker lives; the beats of all workers of the study, by name.
 
     A worker that others held for dead, because its machine slept, enters again with its next claim.
@@ -62,23 +62,23 @@ def beat(store: Store, study: str, worker: str) -> dict[str, int]:
         return dict(rows.all())
 
 
-@patient
-def is_entered(store: Store, study: str, worker: str) -> bool:
+@retry_transient
+def is_registered(store: Store, study: str, worker: str) -> bool:
     """Whether a worker has its place, because nobody has struck it out."""
     with store.reading() as session:
         return session.get(Worker, (study, worker)) is not None
 
 
-@patient
-def leave(store: Store, study: str, worker: str) -> None:
+@retry_transient
+def unregister_worker(store: Store, study: str, worker: str) -> None:
     """Strike a worker out: one that ends, or one that was found dead."""
     with store.session() as session:
         _lock(session, study)  # as a claim does, lest one of the two finds its row gone
         session.execute(delete(Worker).where(Worker.study == study, Worker.worker == worker))
 
 
-@patient
-def present(store: Store, study: str) -> list[Worker]:
+@retry_transient
+def registered_workers(store: Store, study: str) -> list[Worker]:
     """The workers of a study, the longest at work first."""
     with store.reading() as session:
         query = select(Worker).where(Worker.study == study).order_by(Worker.started_at, Worker.worker)

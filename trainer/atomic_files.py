@@ -2,7 +2,7 @@
 
 Everything is written under a temporary name of its own in the same folder, `.ballast-<random>.part`, and then
 renamed. Its writer holds a lock on it. One that nobody holds was left by a writer that was killed, and
-`settle_leftovers` removes it. No other file is ever opened, followed or removed.
+`clean_up_leftovers` removes it. No other file is ever opened, followed or removed.
 """
 
 import ctypes
@@ -50,7 +50,7 @@ def write_file(path: Path, *parts: bytes, durable: bool = True, mode: int | None
         os.replace(temporary, place)
     if durable:
         _sync(place.parent)
-        for sentence in settle_leftovers(place.parent):
+        for sentence in clean_up_leftovers(place.parent):
             log.info("%s", sentence)
 
 
@@ -58,7 +58,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     """Put a folder with these files at `path`, in exchange for the folder there; a link keeps its target.
 
     At every moment one of the two is there, whole. Where the file system cannot exchange folders, none
-    is there between two renames; if the writer is killed then, `settle_leftovers` makes the second.
+    is there between two renames; if the writer is killed then, `clean_up_leftovers` makes the second.
     Raises OSError where nothing can be written; the folder of before stays as it was.
     """
     place = Path(os.path.realpath(path))
@@ -81,7 +81,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         _sync(place.parent)
 
 
-def settle_leftovers(folder: Path) -> list[str]:
+def clean_up_leftovers(folder: Path) -> list[str]:
     """Remove what killed writers left in `folder`, and finish what they had begun to put in its place.
 
     Returns a sentence for each. What cannot be removed stays; it does no harm.
@@ -209,7 +209,7 @@ def _settle(temporary: Path) -> Path | None:
 
 def _put(new: Path, place: Path, old: Path) -> None:
     """Put the folder `new` at `place`. A folder that is there goes where `new` was, or to `old`."""
-    replace = exchange
+    replace = swap_folders
     for attempt in range(_ATTEMPTS):
         try:
             if os.path.lexists(place):
@@ -218,13 +218,13 @@ def _put(new: Path, place: Path, old: Path) -> None:
                 os.rename(new, place)
             return
         except OSError as error:
-            if replace is exchange and error.errno in _NO_EXCHANGE:
+            if replace is swap_folders and error.errno in _NO_EXCHANGE:
                 replace = _rename_twice
             elif error.errno not in _SOMEBODY_ELSE_WAS_FASTER or attempt == _ATTEMPTS - 1:
                 raise
 
 
-def exchange(new: Path, place: Path, old: Path) -> None:
+def swap_folders(new: Path, place: Path, old: Path) -> None:
     """Let two folders change places, in one step; `old` is not needed. Raises OSError."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2

@@ -35,7 +35,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Series(Section):
+class DerivedColumn(Section):
     """A causal series made from columns of the table or from another feature.
 
     `column` names a column, `of` another feature, `high`/`low` the two columns of a range estimator;
@@ -68,7 +68,7 @@ class Series(Section):
         return self
 
 
-class Feature(Series):
+class Feature(DerivedColumn):
     """One input of the model, known at the time of its row."""
 
     name: str
@@ -77,7 +77,7 @@ class Feature(Series):
     records made before the key existed compare equal."""
 
 
-class Target(Series):
+class Target(DerivedColumn):
     """What is forecast: a series that is shifted by `horizon`, or a column that was shifted before."""
 
     kind: TargetKind
@@ -137,7 +137,7 @@ class Fractions(Section):
         return self
 
 
-def last_moment(written: str) -> datetime:
+def end_of_date(written: str) -> datetime:
     """The last moment of an ISO date: the end of its day, or exactly the time it names (UTC, if it names an
     offset, else on whatever clock).
 
@@ -186,7 +186,7 @@ class Split(Section):
     def _is_a_date(cls, value: str | None) -> str | None:
         if value is not None:
             try:
-                last_moment(value)
+                end_of_date(value)
             except ValueError:
                 raise ValueError(f"{value!r} is not a date; write it as 2010-12-31") from None
             except OverflowError:
@@ -206,7 +206,7 @@ class Split(Section):
             raise ValueError("give both train_until and validation_until, or fractions")
         elif _has_offset(self.train_until) != _has_offset(self.validation_until):
             raise ValueError("give train_until and validation_until both with an offset from UTC, or neither")
-        elif last_moment(self.train_until) >= last_moment(self.validation_until):
+        elif end_of_date(self.train_until) >= end_of_date(self.validation_until):
             raise ValueError(
                 f"train_until {self.train_until} is not before validation_until {self.validation_until}"
             )
@@ -282,7 +282,7 @@ class DataConfig(Section):
             raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
         return self
 
-    def _require_numbers(self, who: str, series: Series) -> None:
+    def _require_numbers(self, who: str, series: DerivedColumn) -> None:
         if self.time in (series.column, series.high, series.low):
             raise ValueError(
                 f"{who} reads {self.time!r}, the column of times, which holds no numbers; name another column"

@@ -9,9 +9,9 @@ from optuna.trial import FrozenTrial, TrialState
 from benchmarks.chaos_faults.study import RETRIES, Scene, Undisturbed, opened
 from search.study.studies import OpenStudy
 from search.verdict import CRASHED, SIGNAL, WORKER_DIED
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query, tables, workers
-from storage.check import check
+from storage.check import check_store
 from storage.verdicts import CONCLUSIVE, Verdict
 from trainer.training.result import Outcome
 
@@ -51,7 +51,11 @@ def audit(scene: Scene, undisturbed: Undisturbed) -> Findings:
                 "lost": [*_lost(scene, rows, told)],
                 "doubled": [*_doubled(scene, rows)],
                 "left running": [*_running(study, rows, told)],
-                "disagreements": [*disagreements(study.store), *check(study.store), *_mistaught(rows, told)],
+                "disagreements": [
+                    *inconsistencies(study.store),
+                    *check_store(study.store),
+                    *_mistaught(rows, told),
+                ],
                 "wrong values": [*_wrong_values(study, rows, undisturbed)],
             },
         )
@@ -105,7 +109,7 @@ def _running(study: OpenStudy, rows: list[tables.Trial], told: list[FrozenTrial]
     for trial in told:
         if trial.state is TrialState.RUNNING:
             yield f"trial {trial.number} is RUNNING in Optuna"
-    for worker in workers.present(study.store, study.name):
+    for worker in workers.registered_workers(study.store, study.name):
         yield f"worker {worker.worker} is still entered"
 
 

@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.chaos_faults import blows, moments
+from benchmarks.chaos_faults import injections as blows
+from benchmarks.chaos_faults import moments
 from benchmarks.chaos_faults.audit import Findings, audit
-from benchmarks.chaos_faults.crew import (
+from benchmarks.chaos_faults.faulty_worker import Moment
+from benchmarks.chaos_faults.moments import Step, steps
+from benchmarks.chaos_faults.study import FEW, Scene, Undisturbed, set_scene
+from benchmarks.chaos_faults.workers import (
     LOOK_S,
-    Crew,
+    ChaosWorkers,
     crew_of,
     require_before,
     require_end,
 )
-from benchmarks.chaos_faults.moments import Step, steps
-from benchmarks.chaos_faults.study import FEW, Scene, Undisturbed, set_scene
-from benchmarks.chaos_faults.victim import Moment
 from benchmarks.chaos_faults.writers import EXPORTING, SAVING, Writer, strike
 from benchmarks.postgres import PostgresServer
 
@@ -107,7 +108,7 @@ class Outcome:
 
 
 @dataclass
-class Bench:
+class ChaosSetup:
     """Where studies are set up, one folder each."""
 
     folder: Path
@@ -155,7 +156,7 @@ class Bench:
         environment = blows.clock_of(scene.folder) if kind.other_clock else None
         if kind.own_kernels:
             environment = blows.kernels_of(scene.folder)
-        with Crew(scene, order, environment, kind.elsewhere) as crew:
+        with ChaosWorkers(scene, order, environment, kind.elsewhere) as crew:
             if kind.blow is None:
                 if not kind.alone:
                     crew.hire()
@@ -165,7 +166,7 @@ class Bench:
             crew.finish()
         return struck
 
-    def _beaten(self, crew: Crew, kind: Kind, blow: blows.Blow, most: int) -> int:
+    def _beaten(self, crew: ChaosWorkers, kind: Kind, blow: blows.Blow, most: int) -> int:
         """Strike from outside, a moment after the other; how often it was felt."""
         struck, deadline = 0, time.monotonic() + _STUDY_S
         for _ in range(1 if kind.led else _CREW):
@@ -182,7 +183,7 @@ class Bench:
             yield from steps(kind.moments, self.random)
 
 
-def doomed(crew: Crew, steps: Iterator[Step], most: int) -> int:
+def doomed(crew: ChaosWorkers, steps: Iterator[Step], most: int) -> int:
     """Let one worker after the other die at its moment, in company of whoever is there; how many did.
 
     The last is followed by one that lives.

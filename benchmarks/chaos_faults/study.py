@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.postgres import PostgresServer
 from search.config.resolve import resolve
-from search.data.study_data import StudyData, load
+from search.data.study_data import StudyData, load_study_data
 from search.study.studies import OpenStudy, open_study
 from storage.engine import open_store
 from trainer.training.loop import fit
@@ -101,7 +101,7 @@ def opened(scene: Scene) -> Iterator[OpenStudy]:
     """The study, open in this process while the block runs; no connection is left to a server that stops."""
     resolved = resolve(scene.file, ()).stored_at(scene.url, "the bench")
     store = open_store(scene.url)
-    study = open_study(resolved, load(resolved), store)
+    study = open_study(resolved, load_study_data(resolved), store)
     try:
         yield study
     finally:

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.chaos_faults.audit import Findings
-from benchmarks.chaos_faults.crew import Crew, crew_of, last_words
+from benchmarks.chaos_faults.faulty_worker import Moment, Order
 from benchmarks.chaos_faults.moments import FILES, SAVE
 from benchmarks.chaos_faults.study import Scene
-from benchmarks.chaos_faults.victim import Moment, Order
+from benchmarks.chaos_faults.workers import ChaosWorkers, crew_of, last_words
 
 _LEFTOVERS = ".ballast-*.part"
 
@@ -65,7 +65,7 @@ SAVING = Writer(
 def strike(writer: Writer, scene: Scene, faults: int, random: np.random.Generator) -> tuple[int, Findings]:
     """Kill the command `faults` times in a study that has ended; how often it died, and what was wrong."""
     found = Findings()
-    with Crew(scene, crew_of(scene)) as crew:
+    with ChaosWorkers(scene, crew_of(scene)) as crew:
         crew.hire()
         crew.finish()
     for exported in (_EXPORT_SECOND, _EXPORT_FIRST):
@@ -101,7 +101,7 @@ def _content(writer: Writer, target: Path) -> object:
 
 
 def _ended(order: Order, scene: Scene) -> int:
-    with Crew(scene, order) as crew:
+    with ChaosWorkers(scene, order) as crew:
         member = crew.hire(order.dies)
         member.process.join()
         code = member.process.exitcode

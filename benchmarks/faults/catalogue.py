@@ -2,6 +2,7 @@
 
 import math
 
+from benchmarks.faults.fault_cases import Case, Moment
 from benchmarks.faults.faults import (
     BIAS,
     BadCell,
@@ -15,7 +16,6 @@ from benchmarks.faults.faults import (
     Fault,
     Flat,
 )
-from benchmarks.faults.rig import Case, Moment
 
 EPOCHS = 3
 VALUES = {"NaN": math.nan, "+inf": math.inf, "-inf": -math.inf}

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from search.selection.export import write_export
 from search.study.studies import OpenStudy
 from storage import query
-from storage.tables import Finding, Row
+from storage.tables import Base, Finding
 from storage.verdicts import Verdict
 from trainer.training.result import TrialResult
 
@@ -44,7 +44,7 @@ def in_result(result: TrialResult, where: str) -> Iterator[str]:
 def in_record(study: OpenStudy) -> Iterator[str]:
     """In every column of every table of ours."""
     with study.store.reading() as session:
-        for table in Row.metadata.sorted_tables:
+        for table in Base.metadata.sorted_tables:
             for row in session.execute(select(table)).mappings():
                 honest = {key: cell for key, cell in row.items() if (table.name, key) not in _EXEMPT}
                 yield from places(honest, table.name)

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.catalogue import EPOCHS
+from benchmarks.faults.fault_cases import Case, tampered
 from benchmarks.faults.faults import BadRate
-from benchmarks.faults.rig import Case, tampered
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData
 from search.study.studies import OpenStudy, open_study
 from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage import query, tables
 from storage.engine import open_store
 from storage.verdicts import Verdict
@@ -130,7 +130,7 @@ def struck_study(
     try:
         study = open_study(resolved, data, store)
         with tampered(cases):
-            run(study, Silence(), lambda: False)
+            run_worker(study, NoProgress(), lambda: False)
         yield study
     finally:
         store.close()

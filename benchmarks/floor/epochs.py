@@ -15,13 +15,13 @@ from benchmarks.peer_loops.work import DATA, Configuration
 from benchmarks.peer_loops.work import Work as PeerWork
 from trainer.config import DataConfig, KernelName, TrialConfig
 from trainer.data.source import read_table
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.rivals.skill import Baseline
 from trainer.runtime import reproducible
 from trainer.training.batches import Batches
 from trainer.training.learner import Learner
-from trainer.training.steps import train_fold
-from trainer.training.trial import Fold, Trial
+from trainer.training.train_fold import train_fold
+from trainer.training.training_state import Fold, TrainingState
 
 KERNELS: tuple[KernelName, ...] = ("torch", "fused")
 EXPERT = "expert"
@@ -37,7 +37,8 @@ def epoch_tasks(work: Work) -> dict[str, Task]:
 
 
 class Ballast:
-    """A trial in the middle: an epoch is `trainer.training.steps.train_fold`, with the guard and all that it
+    """A trial in the middle: an epoch is `trainer.training.train_fold.train_fold`, with the guard and all
+    that it
     asks.
 
     It goes on with the weights that it has.
@@ -48,7 +49,7 @@ class Ballast:
         torch.manual_seed(0)
         learner = Learner(work.features, config, device)
         self._fold = Fold(0, data, learner, Batches(data, device))
-        self._trial = Trial(config, (self._fold,), Baseline("none", math.inf), ceiling=math.inf)
+        self._trial = TrainingState(config, (self._fold,), Baseline("none", math.inf), ceiling=math.inf)
 
     @property
     def task(self) -> Task:
@@ -84,7 +85,7 @@ def expert_epoch(work: Work) -> Callable[[], object]:
 def dataset(work: Work) -> Dataset:
     """The last training rows of the series, as many as `work` has windows."""
     config = settings(work, KERNELS[0]).data
-    data = prepare(config, read_table(config, folder=Path()))
+    data = prepare_last_fold(config, read_table(config, folder=Path()))
     return replace(data, train=data.train[-work.windows :])
 
 

@@ -13,9 +13,10 @@ from benchmarks.floor.counts import Work
 from benchmarks.floor.epochs import KERNELS, Ballast
 from benchmarks.floor.timing import Task, repeated
 from trainer.config import KernelName
-from trainer.kernels import compiled, plain
+from trainer.kernels import compiled
+from trainer.kernels import torch_kernel as plain
 from trainer.models.network import GRUForecaster
-from trainer.training import steps
+from trainer.training import train_fold as steps
 from trainer.training.batches import Batches
 
 CALLED: Mapping[str, tuple[tuple[Any, str], ...]] = {

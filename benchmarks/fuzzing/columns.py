@@ -15,8 +15,8 @@ import pandas as pd
 
 from benchmarks.fuzzing.clocks import table_on
 from benchmarks.fuzzing.pairs import STUDY
+from search.selection.model_saving import save_trained_model
 from search.selection.rerun import rerun
-from search.selection.saving import save
 from trainer.inference.prediction import predict
 
 NAMES = (
@@ -114,7 +114,7 @@ def read_column(column: Column, folder: Path) -> None:
     path = folder / "study.json"
     path.write_text(json.dumps(study))
     outcome = rerun(path)
-    save(outcome, path, folder / "model", onnx=False)
+    save_trained_model(outcome, path, folder / "model", onnx=False)
     predict(folder / "model", str(folder / source)).frame()
 
 

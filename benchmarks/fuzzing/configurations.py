@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from benchmarks.fuzzing.edits import LONG, edited
-from search.config.reader import parse, plain
+from search.config.reader import parse, plain_value
 from search.config.resolve import resolve
 from search.config.schema import LEAVES
 from search.config.shipped import CONFIGS
 from search.config.space import to_distributions
-from search.errors import Place
-from search.record.rows import setting_rows
+from search.errors import Location
+from search.record.row_mapping import setting_rows
 from search.sampling.samplers import make_sampler
 
 STUDIES = tuple(path.read_bytes() for path in sorted((CONFIGS / "studies").glob("*.yaml")))
@@ -71,8 +71,8 @@ class Configuration:
 @st.composite
 def mangled_trees(draw: st.DrawFn) -> bytes:
     """A real study whose values, keys and sections were exchanged for others, well written."""
-    node, _ = parse(draw(st.sampled_from(STUDIES)).decode(), Place("study.yaml", 1))
-    tree = plain(node)
+    node, _ = parse(draw(st.sampled_from(STUDIES)).decode(), Location("study.yaml", 1))
+    tree = plain_value(node)
     for _ in range(draw(st.integers(1, 4))):
         _mangle(draw, tree)
     return json.dumps(tree, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")

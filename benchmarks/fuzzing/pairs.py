@@ -14,8 +14,8 @@ from search.config.leaves import Leaf
 from search.config.resolve import resolve
 from search.config.schema import ALIASES, LEAVES, TRIAL_LEAVES
 from search.config.space import to_distributions
-from search.data.study_data import load
-from search.record.rows import setting_rows
+from search.data.study_data import load_study_data
+from search.record.row_mapping import setting_rows
 from search.sampling.samplers import make_sampler
 
 STUDY: dict[str, Any] = {
@@ -165,4 +165,4 @@ def read_pair(pair: Pair, folder: Path) -> None:
     resolved.trial({key: dimension.nearest(0.0) for key, dimension in resolved.space.items()})
     to_distributions(resolved.space)
     make_sampler(resolved.file.study, resolved.space, 0)
-    load(resolved).facts()
+    load_study_data(resolved).facts()

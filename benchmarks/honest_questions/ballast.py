@@ -13,23 +13,23 @@ import numpy as np
 
 from benchmarks.leaks.studies import Study
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import Inspection, StudyData, inspect, load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import DataInspection, StudyData, inspect_data, load_study_data
 from search.errors import AnswerIsNo
-from search.selection.choice import choose
+from search.selection.choice import choose_trials
 from search.selection.export import write_export
-from search.selection.scored import Report
 from search.selection.verification import verify
+from search.selection.verification_report import VerificationReport
 from search.study.studies import open_study
 from search.verdict import judge
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage import query
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
-from trainer.audit.findings import AuditFinding
+from trainer.audit.audit_findings import AuditFinding
 from trainer.config import TrialConfig
-from trainer.data.windows import prepare_final
+from trainer.data.windows import prepare_refit
 from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.skill import skill
 from trainer.training.loop import fit, refit
@@ -156,9 +156,9 @@ def tried(study: Study, *, seed: int, trials: int) -> Answer:
     with written(study_file(study, name="asked", seed=seed, trials=trials), study) as path:
         resolved = resolve(path)
         try:
-            data = load(resolved)
+            data = load_study_data(resolved)
         except AnswerIsNo:
-            return Answer(_found(inspect(resolved)), {})
+            return Answer(_found(inspect_data(resolved)), {})
         random, judged = np.random.default_rng(seed), []
         for number in range(trials):
             trial = resolved.trial({key: _drawn(random, **among) for key, among in _SPACE.items()})
@@ -172,7 +172,7 @@ def tried(study: Study, *, seed: int, trials: int) -> Answer:
     return Answer((*_told(data.audit.findings), *_suspicious(suspicious)), verdicts, data.ceiling)
 
 
-def _found(inspection: Inspection) -> tuple[Said, ...]:
+def _found(inspection: DataInspection) -> tuple[Said, ...]:
     """What the audit tells of data that it refuses."""
     assert inspection.audit is not None, "the data that are made here can be read"
     return _told(inspection.audit.findings)
@@ -187,9 +187,9 @@ def searched(study: Study, *, seed: int, trials: int) -> Answer:
     with written(study_file(study, name="asked", seed=seed, trials=trials), study) as path:
         resolved = resolve(path)
         try:
-            study_data = load(resolved)
+            study_data = load_study_data(resolved)
         except AnswerIsNo:
-            return Answer(_found(inspect(resolved)), {})
+            return Answer(_found(inspect_data(resolved)), {})
         with opened(path) as store:
             return _answer(resolved, study_data, store, path.with_name("best.yaml"))
 
@@ -203,7 +203,7 @@ def verified_alone(study: Study, *, seed: int) -> Answer:
         try:
             return Answer((), {}, verified=_read(verify(path, store, seeds=SEEDS)))
         except AnswerIsNo:
-            return Answer(_found(inspect(resolve(path))), {})
+            return Answer(_found(inspect_data(resolve(path))), {})
 
 
 def skill_on_test(study: Study, *, seed: int) -> float:
@@ -215,7 +215,7 @@ def skill_on_test(study: Study, *, seed: int) -> float:
             "training": {"epochs": EPOCHS, "schedule": "cosine"},
         }
     )
-    data = prepare_final(config.data, study.table())
+    data = prepare_refit(config.data, study.table())
     target = data.target[data.test].astype(np.float64)
     naive = min(float(np.mean((target - told) ** 2)) for told in baseline_forecasts(data, data.test).values())
     losses = []
@@ -228,7 +228,7 @@ def skill_on_test(study: Study, *, seed: int) -> float:
 
 def _answer(resolved: ResolvedStudy, data: StudyData, store: Store, export: Path) -> Answer:
     name = resolved.file.study.name
-    run(open_study(resolved, data, store), Silence(), lambda: False)
+    run_worker(open_study(resolved, data, store), NoProgress(), lambda: False)
     trials = query.trials(store, name)
     suspicious = [
         finding.message
@@ -248,10 +248,10 @@ def _suspicious(messages: Sequence[str]) -> Iterator[Said]:
         yield Said("suspicious trial", "quarantine", "", message)
 
 
-def export_and_verify(store: Store, name: str, export: Path, seeds: int) -> Report | None:
+def export_and_verify(store: Store, name: str, export: Path, seeds: int) -> VerificationReport | None:
     """Verify the surest configuration of a study; None where no trial was accepted, or no training was."""
     try:
-        (choice,) = choose(store, name)
+        (choice,) = choose_trials(store, name)
         write_export(store, choice.trial, export, choice.why)
         return verify(export, store, seeds=seeds)
     except AnswerIsNo:
@@ -262,7 +262,7 @@ def _told(findings: Sequence[AuditFinding]) -> tuple[Said, ...]:
     return tuple(Said(f.code, f.severity, f.where, f.message) for f in findings if f.severity != "info")
 
 
-def _read(report: Report) -> Verified:
+def _read(report: VerificationReport) -> Verified:
     """As a program that calls `verify --json` does."""
     told = report.to_json()
     losses = {name: each["loss"] for name, each in told["baselines"].items()}

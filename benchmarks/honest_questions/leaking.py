@@ -11,7 +11,7 @@ from benchmarks.honest_questions.hosts import real
 from benchmarks.leaks import ahead, whole
 from benchmarks.leaks.leak import Random, floats, moved, rolling, spread, with_raw_target
 from benchmarks.leaks.studies import Floats, Kind, Series, Study
-from trainer.data.features import build_series, log_return
+from trainer.data.features import build_features, log_return
 
 Column = Callable[[Study, Random], Floats]
 
@@ -28,7 +28,7 @@ class Leak:
 def own(study: Study) -> Floats:
     """What a row alone adds to the target, (rows,): its return, or its volatility."""
     name = "ret" if study.target["kind"] == "return" else "vol"
-    return floats(build_series(study.config(), study.table()).features[name])
+    return floats(build_features(study.config(), study.table()).features[name])
 
 
 def _noisy(values: Floats, random: Random, noise: float) -> Floats:

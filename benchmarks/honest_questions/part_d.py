@@ -12,17 +12,17 @@ import yaml
 from benchmarks.honest_questions.ballast import export_and_verify, opened
 from benchmarks.honest_questions.part import Done, Goal, Part, Task
 from search.config.resolve import resolve
-from search.data.study_data import load
-from search.selection.scored import Scored
+from search.data.study_data import load_study_data
 from search.selection.statistics.interval import skill_interval
+from search.selection.verification_report import CandidateResult
 from search.study.studies import open_study
-from search.workers.loop import run as run_trials
-from search.workers.progress import Silence
+from search.workers.loop import run_worker as run_trials
+from search.workers.progress import NoProgress
 from trainer.config import TrialConfig
 from trainer.data.source import Table
-from trainer.data.windows import prepare_final
+from trainer.data.windows import prepare_refit
+from trainer.rivals.fitted import rival_forecasts
 from trainer.rivals.naive import baseline_forecasts
-from trainer.rivals.rivals import rival_forecasts
 
 RECIPES = Path(__file__).parents[2] / "configs" / "studies"
 STUDIES = {"sp500": "sp500-volatility-verified", "nasdaq": "nasdaq-volatility", "wti": "wti-volatility"}
@@ -64,19 +64,19 @@ def run(task: Task, seed: int) -> Mapping[str, Any]:
         path = Path(folder) / "study.yaml"
         path.write_text(yaml.safe_dump(study_of(task, seed)))
         resolved = resolve(path)
-        data = load(resolved)
+        data = load_study_data(resolved)
         with opened(path) as store:
             study = open_study(resolved, data, store)
-            run_trials(study, Silence(), lambda: False)
+            run_trials(study, NoProgress(), lambda: False)
             report = export_and_verify(store, study.name, path.with_name("best.yaml"), SEEDS)
     if report is None:
         raise RuntimeError(f"{task.shown}: no trial was accepted")
     return compared(report.scored[0], resolved.trial_config, data.table)
 
 
-def compared(scored: Scored, config: TrialConfig, table: Table) -> dict[str, Any]:
+def compared(scored: CandidateResult, config: TrialConfig, table: Table) -> dict[str, Any]:
     """Test loss of each forecast, and the skill of the GRU over it with its interval."""
-    data = prepare_final(config.data, table)
+    data = prepare_refit(config.data, table)
     rivals = rival_forecasts(data, data.test)
     errors = {
         name: (data.target[data.test].astype(np.float64) - told) ** 2

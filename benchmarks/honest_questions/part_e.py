@@ -13,9 +13,9 @@ from benchmarks.leaks.leak import Random
 from benchmarks.leaks.studies import Floats, Study
 from benchmarks.null_and_signal.study import Judged, judge
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from trainer.data.split import Rows
-from trainer.data.windows import Dataset, prepare_final
+from trainer.data.windows import Dataset, prepare_refit
 from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.skill import skill
 
@@ -64,8 +64,8 @@ def least_squares(study: Study, seed: int) -> Judged:
     """The answer to a least-squares forecast from the columns of the last row of each window."""
     with written(study_file(study, name="asked", seed=seed, trials=TRIALS), study) as path:
         resolved = resolve(path)
-        data = load(resolved)
-        final = prepare_final(resolved.trial_config.data, data.table)
+        data = load_study_data(resolved)
+        final = prepare_refit(resolved.trial_config.data, data.table)
     losses, naive = _losses(final, final.test)
     held_out, naive_held_out = _losses(data.base[-1], data.base[-1].validation)
     claimed = skill(float(held_out.mean()), min(float(each.mean()) for each in naive_held_out.values()))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from trainer.config import DataConfig
-from trainer.data.features import build_series
+from trainer.data.features import build_features
 from trainer.data.source import Table, read_table
 
 Floats = npt.NDArray[np.float64]
@@ -77,7 +77,7 @@ class Study:
 
     def known(self) -> Floats:
         """The target at its own time, (rows,): what is known at t; NaN in the first rows."""
-        return build_series(self.config(), self.table()).unshifted
+        return build_features(self.config(), self.table()).unshifted
 
     def future(self) -> Floats:
         """What is to be forecast at each row, (rows,): the target `horizon` rows on; NaN in the last rows."""

@@ -10,7 +10,7 @@ from benchmarks.leaks.studies import Study
 from search.verdict import judge
 from storage.verdicts import Verdict
 from trainer.audit.audit import audit
-from trainer.audit.findings import AuditFinding
+from trainer.audit.audit_findings import AuditFinding
 from trainer.config import GuardConfig, TrialConfig
 from trainer.data.windows import Dataset
 from trainer.rivals.naive import baseline_losses

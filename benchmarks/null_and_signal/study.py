@@ -12,25 +12,31 @@ import numpy as np
 from benchmarks.coverage import Series
 from benchmarks.null_and_signal.series import DataSet, Group
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import StudyData, load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import StudyData, load_study_data
 from search.errors import AnswerIsNo
 from search.seeds import trial_seed
-from search.selection.choice import choose
-from search.selection.evidence import Evidence
+from search.selection.choice import choose_trials
 from search.selection.export import write_export
-from search.selection.scored import Scored
-from search.selection.statistics.conclusion import FEWEST_SEEDS, Answer, Claim, conclude, confidence
+from search.selection.selection_evidence import SelectionEvidence
+from search.selection.statistics.conclusion import (
+    MIN_SEEDS,
+    ConclusionInput,
+    SkillVerdict,
+    conclude,
+    confidence_level,
+)
 from search.selection.statistics.diebold_mariano import diebold_mariano
 from search.selection.statistics.interval import skill_interval
 from search.selection.summary import Summary, summarise
 from search.selection.verification import verify
+from search.selection.verification_report import CandidateResult
 from search.study.studies import open_study
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage.engine import Store, open_store
 from trainer.data.split import Rows
-from trainer.data.windows import Dataset, prepare_final
+from trainer.data.windows import Dataset, prepare_refit
 from trainer.rivals.naive import baseline_forecasts
 from trainer.rivals.skill import skill
 
@@ -53,7 +59,7 @@ class Judged:
     @property
     def holds(self) -> bool:
         """Whether the answer is yes."""
-        return self.answer == Answer.HOLDS
+        return self.answer == SkillVerdict.HOLDS
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def outcome(data: DataSet, seed: int, trials: int) -> Outcome:
         about = (data.group, data.number, seed, trials, data.kind, data.r2)
         resolved = resolve(path)
         try:
-            study_data = load(resolved)
+            study_data = load_study_data(resolved)
         except AnswerIsNo as refused:
             nothing = Judged(NOTHING, str(refused))
             return Outcome(*about, nothing, nothing, {})
@@ -169,19 +175,19 @@ def _searched(
 ) -> tuple[Summary, Judged, float | None]:
     """Run, export, verify; the last is the p value of luck, None where there is none."""
     study = open_study(resolved, study_data, store)
-    run(study, Silence(), lambda: False)
+    run_worker(study, NoProgress(), lambda: False)
     summary = summarise(store, study.name)
     try:
-        (choice,) = choose(store, study.name)
+        (choice,) = choose_trials(store, study.name)
     except AnswerIsNo as none_accepted:
         return summary, Judged(NOTHING, str(none_accepted)), None
     write_export(store, choice.trial, exported, choice.why)
     report = verify(exported, store, seeds=SEEDS)
-    luck = report.evidence.luck if isinstance(report.evidence, Evidence) else None
+    luck = report.evidence.luck if isinstance(report.evidence, SelectionEvidence) else None
     return summary, _judged(report.scored[0]), luck
 
 
-def _judged(scored: Scored) -> Judged:
+def _judged(scored: CandidateResult) -> Judged:
     interval, said = scored.interval, scored.conclusion
     low, high = (None, None) if interval is None else (interval.low, interval.high)
     return Judged(str(said.answer), said.reason, scored.skill, low, high)
@@ -189,7 +195,7 @@ def _judged(scored: Scored) -> Judged:
 
 def judged_oracle(data: DataSet, resolved: ResolvedStudy, study_data: StudyData) -> Judged:
     """The planted mean on the same test rows, by the rule that a model is judged by."""
-    final = prepare_final(resolved.trial_config.data, study_data.table)
+    final = prepare_refit(resolved.trial_config.data, study_data.table)
     losses, naive = _losses(data, final, final.test)
     held_out, naive_held_out = _losses(data, study_data.base[-1], study_data.base[-1].validation)
     claimed = skill(held_out.mean(), min(each.mean() for each in naive_held_out.values()))
@@ -200,9 +206,9 @@ def judge(losses: Series, naive: Mapping[str, Series], *, claimed: float, ceilin
     """The answer at a first look, from squared errors (rows,) of a forecast and of each naive one."""
     baseline = min(naive, key=lambda name: naive[name].mean())
     reached = skill(float(losses.mean()), float(naive[baseline].mean()))
-    interval = skill_interval(losses, naive[baseline], level=confidence(1))
+    interval = skill_interval(losses, naive[baseline], level=confidence_level(1))
     said = conclude(
-        Claim(
+        ConclusionInput(
             baseline=baseline,
             skill=reached,
             interval=interval,
@@ -210,7 +216,7 @@ def judge(losses: Series, naive: Mapping[str, Series], *, claimed: float, ceilin
             claimed=claimed,
             claimed_at_least=claimed,
             ceiling=ceiling,
-            seeds=FEWEST_SEEDS,  # an oracle has none, and needs none
+            seeds=MIN_SEEDS,  # an oracle has none, and needs none
             stopped=0,
             rows=len(losses),
         )

@@ -33,14 +33,14 @@ _VOLATILITY = 1
 """Which feature the series itself stands for."""
 
 
-class Watch(Callback):  # type: ignore[misc]  # untyped where NeuralForecast is not installed
+class TimingCallback(Callback):  # type: ignore[misc]  # untyped where NeuralForecast is not installed
     """Keeps the loss of every validation, of which AutoGRU hands on the last alone."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
         self.steps = 0
 
-    def __deepcopy__(self, memo: object) -> "Watch":
+    def __deepcopy__(self, memo: object) -> "TimingCallback":
         return self  # AutoGRU copies its configuration; what is seen must come here all the same
 
     def on_validation_end(self, trainer: Any, module: Any) -> None:
@@ -51,7 +51,7 @@ class Watch(Callback):  # type: ignore[misc]  # untyped where NeuralForecast is 
 
 
 @dataclass
-class Course:
+class LossCurve:
     """The trials so far: one begins when its configuration is asked for, and ends with Optuna's callback."""
 
     work: Work
@@ -60,12 +60,12 @@ class Course:
     """Of an epoch."""
     seed: int
     done: list[Trained] = field(default_factory=list)
-    _watch: Watch = field(default_factory=Watch)
+    _watch: TimingCallback = field(default_factory=TimingCallback)
     _began: float = 0.0
 
     def configuration(self, trial: Any) -> dict[str, Any]:
         """What the model is made with."""
-        self._watch, self._began = Watch(), time.time()
+        self._watch, self._began = TimingCallback(), time.time()
         return {
             "encoder_hidden_size": trial.suggest_categorical("units", self.searched["units"]),
             "learning_rate": trial.suggest_categorical("learning_rate", self.searched["learning_rate"]),
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = command_line().parse_args(arguments)
     work, rows = read(options.folder)
     names = [f"x{at}" for at in range(rows.features.shape[1] - 1)]
-    course = Course(work, names, steps_per_epoch(work, rows), options.seed)
+    course = LossCurve(work, names, steps_per_epoch(work, rows), options.seed)
     auto = AutoGRU(
         h=1,
         loss=MSE(),

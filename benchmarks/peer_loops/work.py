@@ -106,10 +106,10 @@ def write(work: Work, folder: Path) -> None:
     """Prepare the rows, and put them and the work into `folder`."""
     from trainer.config import DataConfig
     from trainer.data.source import read_table
-    from trainer.data.windows import prepare
+    from trainer.data.windows import prepare_last_fold
 
     config = DataConfig.model_validate(dict(work.data))
-    data = prepare(config, read_table(config, folder=folder))
+    data = prepare_last_fold(config, read_table(config, folder=folder))
     np.savez(
         folder / "rows.npz",
         features=data.features,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from search.watching.figures import PLOTS
+from search.watching.figures import PLOT_IDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
@@ -106,12 +106,12 @@ def wait_for_plots(page: "Page", selectors: Iterable[str]) -> None:
 
 def dashboard_plots() -> list[str]:
     """Where the dashboard puts the plots of a study."""
-    return [f'[id="user-defined-plot:{name}"]' for name in PLOTS]
+    return [f'[id="user-defined-plot:{name}"]' for name in PLOT_IDS]
 
 
 def report_plots() -> list[str]:
     """Where the report puts them."""
-    return [f"#figure-{name} .plot" for name in PLOTS]
+    return [f"#figure-{name} .plot" for name in PLOT_IDS]
 
 
 def open_study(page: "Page", dashboard: str, study: int = 1) -> None:

@@ -12,11 +12,11 @@ from optuna.pruners import MedianPruner
 import trainer.training.loop
 from benchmarks.throughput.meter import Meter
 from benchmarks.throughput.study import EPOCHS, NAME, Subject, bare_storage, losses
-from search.sampling.queue import suggest
+from search.sampling.queue import suggest_value
 from search.sampling.samplers import make_sampler
 from search.study.studies import join_study
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage.engine import open_store
 from trainer.config import TrialConfig
 from trainer.training.result import EpochReport, Outcome, TrialResult
@@ -64,7 +64,7 @@ def ballast(url: str, subject: Subject, pipe: Connection) -> None:
     gate = Gate(pipe)
     study = join_study(subject.resolved, subject.data, open_store(url, patience=60.0))
     gate.meter.watch(study.store.engine, study.optuna._storage._backend.engine)  # type: ignore[attr-defined]
-    run(study, Silence(), gate.is_shut)
+    run_worker(study, NoProgress(), gate.is_shut)
 
 
 def tuned(url: str, subject: Subject, pipe: Connection) -> None:
@@ -89,7 +89,7 @@ def _bare(url: str, subject: Subject, pipe: Connection, *, tuned: bool) -> None:
     while not gate.is_shut():
         trial = study.ask()
         for name, distribution in subject.distributions.items():
-            suggest(trial, name, distribution)
+            suggest_value(trial, name, distribution)
         told = losses(_value(trial.params["models.gru.learning_rate"]))
         for epoch, loss in enumerate(told):
             trial.report(loss, epoch)

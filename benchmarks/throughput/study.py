@@ -17,13 +17,13 @@ from sqlalchemy.orm import DeclarativeBase
 
 from benchmarks.market import SP500
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.space import to_distributions
-from search.data.study_data import StudyData, load
+from search.data.study_data import StudyData, load_study_data
 from search.study.studies import open_study
 from storage.engine import open_store
 from storage.sqlite import sqlite_connect_args, tune_sqlite
-from storage.tables import Epoch, Setting, Trial
+from storage.tables import Epoch, SettingRow, Trial
 from storage.urls import is_sqlite, read_url
 from storage.verdicts import Verdict
 
@@ -64,7 +64,7 @@ def subject(folder: Path) -> Subject:
     path = folder / "study.yaml"
     path.write_text(json.dumps({**_FILE, "storage": {"files": str(folder / "files")}}))
     resolved = resolve(path)
-    return Subject(resolved, load(resolved))
+    return Subject(resolved, load_study_data(resolved))
 
 
 def losses(of: float) -> list[float]:
@@ -232,7 +232,7 @@ def _fill_record(engine: Engine, of: Subject, size: int) -> None:
             for number in range(size)
             for key, value in draws[number].items()
         ]
-        _add(connection, Setting, settings)
+        _add(connection, SettingRow, settings)
 
 
 def _add(connection: Connection, table: type[DeclarativeBase], rows: list[dict[str, Any]]) -> None:

@@ -7,19 +7,19 @@ import typer
 
 from search.cli.options import (
     AsJson,
-    Policy,
+    PolicyOption,
     Sets,
     StoreUrl,
     Strict,
     StudyNameOption,
     StudyPath,
-    WarmStart,
+    WarmStartOption,
     print_json,
 )
-from search.cli.request import StudyRequest
+from search.cli.study_options import StudyOptions
 
 if TYPE_CHECKING:
-    from search.config.resolved import ResolvedStudy
+    from search.config.resolved_study import ResolvedStudy
     from search.study.readiness import Readiness
 
 _WORKED = ("features_until", "target_at", "target")
@@ -36,8 +36,8 @@ def check(
     sets: Sets = None,
     store: StoreUrl = None,
     name: StudyNameOption = None,
-    warm_start: WarmStart = None,
-    policy: Policy = None,
+    warm_start: WarmStartOption = None,
+    policy: PolicyOption = None,
     strict: Strict = False,
     deep: Annotated[bool, typer.Option("--deep", help="Also refit on targets moved in time.")] = False,
     as_json: AsJson = False,
@@ -47,7 +47,7 @@ def check(
     Exit code 1 if it must not be trained on these data, 2 if something else keeps it from being run. The
     store is read if it is there; nothing is written.
     """
-    request = StudyRequest(
+    request = StudyOptions(
         study, sets or (), name=name, warm_starts=warm_start or (), policy=policy, store=store, strict=strict
     )
     resolved, found = _looked_at(request, deep)
@@ -56,37 +56,37 @@ def check(
     else:
         _print(request, resolved, found)
     if found.besides_audit:
-        from search.study.readiness import as_one
+        from search.study.readiness import combine_refusals
 
-        raise as_one(found.besides_audit)
+        raise combine_refusals(found.besides_audit)
     if found.refusals:
         raise typer.Exit(1)
 
 
-def _looked_at(request: StudyRequest, deep: bool) -> "tuple[ResolvedStudy, Readiness]":
-    from search.config.resolved import DEFAULTS
-    from search.study.readiness import readiness
-    from storage.engine import store_if_there
+def _looked_at(request: StudyOptions, deep: bool) -> "tuple[ResolvedStudy, Readiness]":
+    from search.config.resolved_study import DEFAULTS_VERSION
+    from search.study.readiness import check_readiness
+    from storage.engine import open_store_if_exists
     from storage.errors import StoreError
 
-    resolved, _ = request.resolve(DEFAULTS)
+    resolved, _ = request.resolve(DEFAULTS_VERSION)
     try:
-        opened = store_if_there(request.url_of(resolved))
+        opened = open_store_if_exists(request.url_of(resolved))
     except StoreError as error:  # the data are looked at all the same
-        found = readiness(resolved, None, strict=request.strict, deep=deep)
+        found = check_readiness(resolved, None, strict=request.strict, deep=deep)
         return resolved, replace(found, refusals=(*found.refusals, error))
     try:
         if opened is not None:
             again = request.resolve_again(opened, resolved.file.study.name)
             resolved = resolved if again is None else again[0]
-        return resolved, readiness(resolved, opened, strict=request.strict, deep=deep)
+        return resolved, check_readiness(resolved, opened, strict=request.strict, deep=deep)
     finally:
         if opened is not None:
             opened.close()
 
 
 def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
-    from search.record.rows import clamp_to_json
+    from search.record.row_mapping import clamp_to_json
 
     audit = found.inspection.audit
     worked = None if audit is None else audit.worked_row
@@ -106,9 +106,9 @@ def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
     }
 
 
-def _print(request: StudyRequest, resolved: "ResolvedStudy", found: "Readiness") -> None:
-    from search.cli.show import clamp_table, console, finding_table, setting_table
-    from search.record.rows import without_password
+def _print(request: StudyOptions, resolved: "ResolvedStudy", found: "Readiness") -> None:
+    from search.cli.result_tables import audit_table, clamp_table, console, setting_table
+    from search.record.row_mapping import without_password
 
     screen, audit = console(), found.inspection.audit
     screen.print(setting_table(map(without_password, resolved.settings.values())))
@@ -118,7 +118,7 @@ def _print(request: StudyRequest, resolved: "ResolvedStudy", found: "Readiness")
         screen.print(clamp_table(resolved.clamps))
     if audit is not None:
         if audit.findings:
-            screen.print(finding_table(audit.findings))
+            screen.print(audit_table(audit.findings))
         rows = ", ".join(f"{n} {split}" for split, n in audit.rows.items())
         folds = f"; folds: {len(audit.folds)}, train is that of the last" if len(audit.folds) > 1 else ""
         screen.print(f"rows: {rows}{folds}" if rows else "rows: none could be split", markup=False)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import StoreUrl, existing_store
+from search.cli.options import StoreUrl, open_existing_store
 
 _EPILOG = "Example: ballast dashboard --port 8080"
 
@@ -30,6 +30,8 @@ def dashboard(
     ] = False,
 ) -> None:
     """Serve optuna-dashboard on this store until Ctrl-C."""
-    from search.watching.dashboard import serve
+    from search.watching.dashboard import serve_dashboard
 
-    serve(existing_store(store), host, port, changeable=not read_only, hosts=allowed_hosts or ())
+    serve_dashboard(
+        open_existing_store(store), host, port, changeable=not read_only, hosts=allowed_hosts or ()
+    )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_url
+from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json, store_url
 from search.cli.text import say
 
 _EPILOG = "Example: ballast db check --store sqlite:///ballast.db"
@@ -34,13 +34,15 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
-    from search.workers.consistency import LOST_S, disagreements, reconcile
-    from storage.check import check as check_store
+    from search.workers.consistency import NO_HEARTBEAT_S, inconsistencies, reconcile
+    from storage.check import check_store as check_store
     from storage.check import check_structure
 
-    opened = existing_store(store)
-    settled = [] if dry_run or check_structure(opened) else reconcile(opened, watch=LOST_S if wait else 0.0)
-    problems = [*check_store(opened), *disagreements(opened)]
+    opened = open_existing_store(store)
+    settled = (
+        [] if dry_run or check_structure(opened) else reconcile(opened, watch=NO_HEARTBEAT_S if wait else 0.0)
+    )
+    problems = [*check_store(opened), *inconsistencies(opened)]
     if as_json:
         print_json({"ok": not problems, "settled": settled, "problems": problems})
     else:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
 from search.cli.text import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from search.study.removal import Removal
+    from search.study.deletion import DeletedStudy
 
 _EPILOG = "Example: ballast delete sp500-volatility --dry-run"
 
@@ -32,9 +32,9 @@ def delete(
 ) -> None:
     """Delete a study with its trials, logs and files; which rows it has used stays on record."""
     from search.errors import RequestError
-    from search.study.removal import delete_study
+    from search.study.deletion import delete_study
 
-    opened = existing_store(store)
+    opened = open_existing_store(store)
     found = delete_study(opened, name, force=force, dry_run=True)
     if not dry_run:
         if not yes and not sys.stdin.isatty():
@@ -57,7 +57,7 @@ def delete(
         say("\n".join([*_told(found), *([] if dry_run else [f"study {name!r} is deleted"])]))
 
 
-def _told(found: "Removal") -> "Iterator[str]":
+def _told(found: "DeletedStudy") -> "Iterator[str]":
     yield f"goes: {sum(found.rows.values())} rows of study {found.study!r}, {found.trials} of them trials"
     for path in found.files:
         if str(path) not in found.left:

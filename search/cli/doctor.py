@@ -34,7 +34,7 @@ _OPTIONAL = {
 }
 
 
-class Finding(NamedTuple):
+class DoctorCheck(NamedTuple):
     """One thing looked at: fine (`ok`), or not (`problem`), or not there but not needed (`absent`)."""
 
     what: str
@@ -57,14 +57,14 @@ def doctor(store: StoreUrl = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ok": ok, "findings": [finding._asdict() for finding in found]})
     else:
-        from search.cli.show import console, table
+        from search.cli.result_tables import console, values_table
 
-        console().print(table(("what", "state", "detail"), found))
+        console().print(values_table(("what", "state", "detail"), found))
     if not ok:
         raise typer.Exit(1)
 
 
-def _ours() -> list[Finding]:
+def _ours() -> list[DoctorCheck]:
     """The import names are common words; another package of that name would be imported in our place."""
     home = Path(__file__).resolve().parents[2]
     found = []
@@ -72,60 +72,60 @@ def _ours() -> list[Finding]:
         place = Path(str(importlib.import_module(name).__file__)).resolve().parent
         ours = place == home / name
         detail = str(place) if ours else f"{place} is not ours; look for it on PYTHONPATH and in {sys.prefix}"
-        found.append(Finding(f"package {name}", "ok" if ours else "problem", detail))
+        found.append(DoctorCheck(f"package {name}", "ok" if ours else "problem", detail))
     return found
 
 
-def _packages() -> list[Finding]:
+def _packages() -> list[DoctorCheck]:
     found = []
     for name in ("ballast", *_PACKAGES, *_OPTIONAL):
         try:
-            found.append(Finding(name, "ok", version_of(name)))
+            found.append(DoctorCheck(name, "ok", version_of(name)))
         except PackageNotFoundError:
             optional = name in _OPTIONAL
             detail = _OPTIONAL[name] if optional else "pip install ballast-gru"
-            found.append(Finding(name, "absent" if optional else "problem", detail))
+            found.append(DoctorCheck(name, "absent" if optional else "problem", detail))
     return found
 
 
-def _configs() -> Finding:
+def _configs() -> DoctorCheck:
     from search.config.safe_ranges import read_policy
     from search.config.shipped import CONFIGS
 
     policy = read_policy(CONFIGS / "safe_ranges.yaml")
-    return Finding("safe ranges", "ok", f"{len(policy.ranges)} keys in {CONFIGS / 'safe_ranges.yaml'}")
+    return DoctorCheck("safe ranges", "ok", f"{len(policy.ranges)} keys in {CONFIGS / 'safe_ranges.yaml'}")
 
 
-def _store(url: str) -> Finding:
+def _store(url: str) -> DoctorCheck:
     from storage.engine import open_store
     from storage.errors import StoreError, StoreMissing
 
     try:
         opened = open_store(url, create=False)
     except StoreMissing as error:
-        return Finding("store", "absent", str(error))
+        return DoctorCheck("store", "absent", str(error))
     except StoreError as error:
-        return Finding("store", "problem", str(error))
+        return DoctorCheck("store", "problem", str(error))
     opened.close()
-    return Finding("store", "ok", opened.shown_url)
+    return DoctorCheck("store", "ok", opened.shown_url)
 
 
-def _device() -> Finding:
+def _device() -> DoctorCheck:
     if find_spec("torch") is None:
-        return Finding("device", "problem", "torch is not installed")
+        return DoctorCheck("device", "problem", "torch is not installed")
     from trainer.runtime import describe_devices
 
-    return Finding("device", "ok", describe_devices())
+    return DoctorCheck("device", "ok", describe_devices())
 
 
-def _kernel() -> Finding:
+def _kernel() -> DoctorCheck:
     if find_spec("torch") is None or find_spec("numba") is None:
-        return Finding("kernel", "problem", "torch or numba is not installed")
+        return DoctorCheck("kernel", "problem", "torch or numba is not installed")
     from trainer.errors import TrainerError
-    from trainer.training.loop import make_ready
+    from trainer.training.loop import prepare_kernel
 
     try:
-        make_ready("fused", "cpu")
+        prepare_kernel("fused", "cpu")
     except TrainerError as error:
-        return Finding("kernel", "problem", str(error))
-    return Finding("kernel", "ok", "fused, compiled for this processor")
+        return DoctorCheck("kernel", "problem", str(error))
+    return DoctorCheck("kernel", "ok", "fused, compiled for this processor")

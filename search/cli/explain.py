@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
 
 if TYPE_CHECKING:
     from search.config.layers import Setting
@@ -26,15 +26,15 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say for every setting which value was used, which layer set it, where, and why."""
-    from search.cli.show import console, setting_table
-    from search.cli.stack import find_setting
+    from search.cli.provenance import find_setting
+    from search.cli.result_tables import console, setting_table
     from search.config.layers import setting_to_json, with_clamps
     from search.config.schema import SPACE
-    from search.record.rows import settings_from_rows
+    from search.record.row_mapping import settings_from_rows
     from storage import query
 
-    opened = existing_store(store)
-    settings = with_clamps(settings_from_rows(query.setting_stacks(opened, name, trial)), SPACE)
+    opened = open_existing_store(store)
+    settings = with_clamps(settings_from_rows(query.setting_layers(opened, name, trial)), SPACE)
     chosen = settings if key is None else [find_setting(settings, key, name)]
     if as_json:
         print_json([setting_to_json(setting) for setting in chosen])
@@ -48,35 +48,35 @@ def explain(
 
 def _print_stack(setting: "Setting", settings: "list[Setting]", trial: int | None) -> None:
     """The answer first, then the layers that it comes from."""
-    from search.cli.show import console
-    from search.cli.stack import answer, stack_table
+    from search.cli.provenance import explain_setting, provenance_table
+    from search.cli.result_tables import console
 
     space = next((other for other in settings if other.key == f"space.{setting.key}"), None)
     screen = console()
-    screen.print(answer(setting, space, trial), markup=False)
+    screen.print(explain_setting(setting, space, trial), markup=False)
     screen.print()
-    screen.print(stack_table(setting))
+    screen.print(provenance_table(setting))
 
 
 def _print_ending(store: "Store", name: str, number: int) -> None:
     """Why the trial ended, how it did in each fold, and where its files are: whole, to be copied."""
     from rich.cells import cell_len
 
-    from search.cli.show import console
-    from search.cli.styles import plain, verdict_cell
-    from search.record.moved_files import missing_told, present_path
-    from search.watching.trial_sections import by_fold
+    from search.cli.result_tables import console
+    from search.cli.styles import plain_text, verdict_cell
+    from search.record.artifact_paths import find_artifact, missing_file_message
+    from search.watching.trial_sections import fold_losses_paragraph
     from storage import query
     from trainer.text import printable
 
     row, screen = query.trial(store, name, number), console()
-    reason = plain("" if row.verdict is None else f": {row.message}")
-    screen.print(plain(f"trial {number} is ") + verdict_cell(row.verdict) + reason)
-    for paragraph in by_fold(row, query.epochs(store, name, number)):
-        screen.print(plain(paragraph.text), soft_wrap=True)
+    reason = plain_text("" if row.verdict is None else f": {row.message}")
+    screen.print(plain_text(f"trial {number} is ") + verdict_cell(row.verdict) + reason)
+    for paragraph in fold_losses_paragraph(row, query.epochs(store, name, number)):
+        screen.print(plain_text(paragraph.text), soft_wrap=True)
     for artifact in query.artifacts(store, name, number):
-        found = present_path(store, artifact)
-        told = missing_told(store, artifact) if found is None else str(found)
+        found = find_artifact(store, artifact)
+        told = missing_file_message(store, artifact) if found is None else str(found)
         room = screen.width - len(artifact.kind) - 1
         gap = " " if cell_len(printable(told)) <= room else "\n"
-        screen.print(plain(artifact.kind) + gap + plain(told), soft_wrap=True)
+        screen.print(plain_text(artifact.kind) + gap + plain_text(told), soft_wrap=True)

@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
-from search.cli.verify import Seeds, verified
-from storage.commands import command
+from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
+from search.cli.verify import Seeds, run_verification
+from storage.commands import ballast_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from search.selection.choice import Choice
-    from search.selection.scored import Report, Scored
+    from search.selection.choice import ChosenTrial
+    from search.selection.verification_report import CandidateResult, VerificationReport
     from storage.engine import Store
     from storage.tables import Trial
 
 _EPILOG = "Example: ballast export sp500-volatility -o best.yaml"
 
 
-def register(app: typer.Typer) -> None:
+def register_model(app: typer.Typer) -> None:
     """Add the command."""
     app.command(name="export", epilog=_EPILOG)(export)
 
@@ -51,12 +51,12 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
-    from search.cli.show import console
-    from search.selection.choice import ASKED_FOR, Choice, accepted_trial, choose
-    from search.selection.evidence import with_measured_floor
+    from search.cli.result_tables import console
+    from search.selection.choice import ASKED_BY_NUMBER, ChosenTrial, accepted_trial, choose_trials
     from search.selection.export import write_export
+    from search.selection.selection_evidence import with_measured_floor
     from search.selection.summary import summarise
-    from search.tracking.address import of_study
+    from search.tracking.mlflow_uri import mlflow_uri_of_study
 
     if trial is not None and by is not None:
         raise typer.BadParameter("--trial names one trial, --by chooses one; give one of them")
@@ -66,12 +66,12 @@ def export(
         raise typer.BadParameter("--register is for one model, --top asks for several; give one of them")
     if mlflow is not None and register is None:
         raise typer.BadParameter("--mlflow is where --register puts the model; give both of them")
-    opened = existing_store(store)
-    uri = None if register is None else of_study(opened, name, mlflow)
+    opened = open_existing_store(store)
+    uri = None if register is None else mlflow_uri_of_study(opened, name, mlflow)
     chosen = (
-        choose(opened, name, top, by or "robust")
+        choose_trials(opened, name, top, by or "robust")
         if trial is None
-        else [Choice(accepted_trial(opened, name, trial), ASKED_FOR)]
+        else [ChosenTrial(accepted_trial(opened, name, trial), ASKED_BY_NUMBER)]
     )
     paths = [output] if len(chosen) == 1 else [_numbered(output, n) for n in range(1, len(chosen) + 1)]
 
@@ -82,7 +82,7 @@ def export(
     write()
     report = None
     if verify:
-        report = verified(
+        report = run_verification(
             paths[0], seeds=seeds, top=top, by=by or "robust", store=store, policy=None, quiet=as_json
         )
         write()  # with what the look has shown
@@ -99,22 +99,24 @@ def export(
     screen = console()
     screen.print(with_measured_floor(opened, summarise(opened, name)).sentence(), markup=False)
     if version is not None:
-        told = f"reproduced to the last bit, and registered as version {version} of {register}"
+        told = f"reproduced to the last bit, and registered as version {version} of {register_model}"
         screen.print(told, markup=False)
     if report is not None:
-        from search.cli.trust import print_report
+        from search.cli.verification_text import print_verification
 
-        print_report(report)
+        print_verification(report)
     _end(report)
 
 
-def _end(report: "Report | None") -> None:
+def _end(report: "VerificationReport | None") -> None:
     """Exit code 1 where what was exported does not hold."""
     if report is not None and not report.holds:
         raise typer.Exit(1)
 
 
-def _shape(choice: "Choice", path: Path, answers: "Mapping[int | None, Scored]") -> dict[str, Any]:
+def _shape(
+    choice: "ChosenTrial", path: Path, answers: "Mapping[int | None, CandidateResult]"
+) -> dict[str, Any]:
     trial, why = choice.trial, choice.why
     answer = answers.get(trial.number)
     return {
@@ -128,11 +130,11 @@ def _shape(choice: "Choice", path: Path, answers: "Mapping[int | None, Scored]")
     }
 
 
-def _print(choice: "Choice", path: Path) -> None:
-    from search.cli.show import console
+def _print(choice: "ChosenTrial", path: Path) -> None:
+    from search.cli.result_tables import console
 
     trial, why = choice.trial, choice.why
-    again, screen = command("train", path), console()
+    again, screen = ballast_command("train", path), console()
     told = f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {again}"
     screen.print(told, markup=False, soft_wrap=True)  # a command is to be copied whole
     if why.by != "trial":
@@ -142,9 +144,9 @@ def _print(choice: "Choice", path: Path) -> None:
 def _register(store: "Store", trial: "Trial", path: Path, uri: str, name: str) -> str:
     """Weights are not kept after a trial, so it is trained once more; returns the version."""
     from search.selection.rerun import rerun
-    from search.tracking.registry import register
+    from search.tracking.model_registry import register_model
 
-    return register(store, trial, path, rerun(path), uri, name)
+    return register_model(store, trial, path, rerun(path), uri, name)
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -8,11 +8,11 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from search.cli.grid import Cell, facts, grid
-from search.cli.screen import drawing
-from search.cli.standing import RUNNING, epoch_of, signals, told_best
-from search.cli.styles import count_cells, ending
-from search.workers.progress import Tally, TrialEnd
+from search.cli.console import redraw_in_place
+from search.cli.study_status import RUNNING_COLUMNS, best_trial_text, epoch_cells, epoch_count_text
+from search.cli.styles import count_cells, trial_end_line
+from search.cli.text_table import TableCell, key_value_table, make_table
+from search.workers.progress import TrialCounters, TrialEnd
 from storage import tables
 from storage.verdicts import Verdict
 from trainer.training.result import EpochReport
@@ -24,7 +24,7 @@ _FRAME = 8 + _EVENTS
 
 
 @dataclass(frozen=True)
-class _Running:
+class _LiveTrial:
     epochs: int
     last: EpochReport | None = None
 
@@ -38,8 +38,8 @@ class LiveView:
 
     def __init__(self, console: Console, floor: Callable[[int], float]) -> None:
         self._console, self._floor = console, floor
-        self._tally = Tally({}, None, 0)
-        self._running: dict[int, _Running] = {}
+        self._tally = TrialCounters({}, None, 0)
+        self._running: dict[int, _LiveTrial] = {}
         self._events: tuple[Text, ...] = ()
         self._stopping = False
         self._bar = Progress(
@@ -53,7 +53,7 @@ class LiveView:
         self._open = ExitStack()
 
     def __enter__(self) -> "LiveView":
-        self._open.enter_context(drawing(self._console, self._draw, per_second=4))
+        self._open.enter_context(redraw_in_place(self._console, self._draw, per_second=4))
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -68,17 +68,17 @@ class LiveView:
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Start where the study stands."""
-        self._tally = Tally(verdicts, best, wanted)
+        self._tally = TrialCounters(verdicts, best, wanted)
         self._bar.update(self._task, completed=self._tally.done, total=wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:
         """Show the trial."""
-        self._running = {**self._running, number: _Running(epochs)}
+        self._running = {**self._running, number: _LiveTrial(epochs)}
 
     def epoch_passed(self, number: int, report: EpochReport) -> None:
         """Show its epoch."""
         self._tally.looks += 1
-        self._running = {**self._running, number: _Running(self._running[number].epochs, report)}
+        self._running = {**self._running, number: _LiveTrial(self._running[number].epochs, report)}
 
     def trial_ended(self, end: TrialEnd) -> None:
         """Count it."""
@@ -86,17 +86,17 @@ class LiveView:
         self._bar.update(self._task, completed=self._tally.done)
         self._running = {number: row for number, row in self._running.items() if number != end.number}
         judgement = end.judgement
-        told = ending(end.number, judgement.verdict, end.value, end.skill, judgement.message)
+        told = trial_end_line(end.number, judgement.verdict, end.value, end.skill, judgement.message)
         self._events = (*self._events, told)[-_EVENTS:]
 
     def _draw(self) -> RenderableType:
         tally = self._tally
-        known: list[tuple[str, Cell]] = [
+        known: list[tuple[str, TableCell]] = [
             ("verdicts", count_cells(tally.verdicts)),
             ("best", self._best()),
             ("pace", tally.pace() or "–"),
         ]
-        parts: list[RenderableType] = [self._bar, facts(known)]
+        parts: list[RenderableType] = [self._bar, key_value_table(known)]
         running = self._running
         shown = dict(list(running.items())[: max(1, self._console.height - _FRAME)])
         if running:
@@ -116,20 +116,20 @@ class LiveView:
         if best is None:
             return "none yet"
         if best.skill is None:
-            return told_best(best)
+            return best_trial_text(best)
         floor = self._floor(self._tally.looks)
         shown = "above" if best.skill > floor else "not above"
-        return f"{told_best(best)}, {shown} noise floor {floor:.4f}"
+        return f"{best_trial_text(best)}, {shown} noise floor {floor:.4f}"
 
 
-def _table(running: Mapping[int, _Running]) -> RenderableType:
-    return grid(
-        RUNNING,
+def _table(running: Mapping[int, _LiveTrial]) -> RenderableType:
+    return make_table(
+        RUNNING_COLUMNS,
         (
             (
                 str(number),
-                epoch_of(0 if row.last is None else row.last.epoch + 1, row.epochs),
-                *signals(row.last),
+                epoch_count_text(0 if row.last is None else row.last.epoch + 1, row.epochs),
+                *epoch_cells(row.last),
             )
             for number, row in running.items()
         ),

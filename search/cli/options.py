@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli.completion import study_files, study_names
-from search.text import finite
+from search.text import json_safe_number
 
 if TYPE_CHECKING:
     from storage.engine import Store
@@ -35,11 +35,11 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key; VALUE is YAML. May be repeated."),
 ]
-Policy = Annotated[
+PolicyOption = Annotated[
     Path | None,
     typer.Option("--policy", metavar="FILE", help="Safe ranges to use instead of the default ones."),
 ]
-WarmStart = Annotated[
+WarmStartOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--warm-start", metavar="FILE", help="Try this exported configuration first. May be repeated."
@@ -69,14 +69,14 @@ def store_url(option: str | None, study_file: str | None = None) -> str:
     return os.environ.get("BALLAST_STORE") or study_file or DEFAULT_STORE
 
 
-def existing_store(option: str | None) -> "Store":
+def open_existing_store(option: str | None) -> "Store":
     """The store to read from; StoreMissing if there is none."""
     from storage.engine import open_store
 
     return open_store(store_url(option), create=False)
 
 
-def store_to_name(store: "Store") -> str | None:
+def store_option_needed(store: "Store") -> str | None:
     """The URL for commands that are to find this store; None where they find it without."""
     from storage.urls import full_url
 
@@ -88,7 +88,9 @@ def print_json(value: Any, *, one_line: bool = False) -> None:
 
     What is not printable is written as JSON escapes it.
     """
-    text = json.dumps(finite(value), indent=None if one_line else 2, ensure_ascii=False, default=str)
+    text = json.dumps(
+        json_safe_number(value), indent=None if one_line else 2, ensure_ascii=False, default=str
+    )
     print("\n".join(map(_escaped, text.split("\n"))), flush=one_line)
 
 

@@ -42,14 +42,14 @@ def predict(
         )
     if output is not None and output.resolve() == Path(data).resolve():
         raise typer.BadParameter(f"-o {output} would replace the table of --data; name another file")
-    from search.writing import write_whole
+    from search.atomic_text import write_text_atomically
     from trainer.inference.prediction import predict as forecasts_of
 
     found = forecasts_of(model, data, allow_range=allow_range)
     for warning in found.warnings:
         say(f"warning: {warning}", to_stderr=True)
     if output is not None:
-        write_whole(found.frame().to_csv(index=False), output, "predictions.csv")
+        write_text_atomically(found.frame().to_csv(index=False), output, "predictions.csv")
     if as_json:
         print_json(_shape(found))
     else:

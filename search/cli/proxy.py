@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import StoreUrl, existing_store
+from search.cli.options import StoreUrl, open_existing_store
 
 _EPILOG = "Example: ballast proxy --store postgresql://ballast@db/ballast --port 13000"
 
@@ -21,9 +21,9 @@ def proxy(
 ) -> None:
     """Serve Optuna's part of the store to `ballast worker --proxy HOST:PORT`, until Ctrl-C."""
     from search.sampling.optuna_storage import serve_proxy
-    from search.watching.exposure import warn_if_exposed
+    from search.watching.listen_address import warn_if_exposed
 
-    opened = existing_store(store)
+    opened = open_existing_store(store)
     warn_if_exposed(host, "Optuna's gRPC proxy")
     print(f"{host}:{port}  (store {opened.shown_url}; Ctrl-C ends)", flush=True)
     serve_proxy(opened, host, port)

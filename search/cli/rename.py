@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from search.cli.completion import study_names
-from search.cli.options import AsJson, StoreUrl, existing_store, print_json
+from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json
 from search.cli.text import say
 
 _EPILOG = "Example: ballast rename sp500-volatility sp500-volatility-2024"
@@ -31,7 +31,7 @@ def rename(
     """Rename a study; go on with it by the same file and --name NEW."""
     from search.study.renaming import rename_study
 
-    done = rename_study(existing_store(store), old, new, force=force)
+    done = rename_study(open_existing_store(store), old, new, force=force)
     if as_json:
         print_json({**vars(done), "folder": None if done.folder is None else str(done.folder)})
         return

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
 from search.cli.text import say
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ _SUFFIXES: dict[str, Format] = {".html": "html", ".htm": "html", ".md": "md", ".
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(name="report", epilog=_EPILOG)(report)
+    app.command(name="report", epilog=_EPILOG)(report_blocks)
 
 
-def report(
+def report_blocks(
     name: StudyName,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
     format: Annotated[
@@ -32,11 +32,11 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write everything about a study into one file that opens offline."""
-    from search.writing import write_whole
+    from search.atomic_text import write_text_atomically
 
     chosen = format or _format_of(output)
-    text = _text(existing_store(store), name, chosen)
-    write_whole(text, output, f"report.{chosen}")
+    text = _text(open_existing_store(store), name, chosen)
+    write_text_atomically(text, output, f"report.{chosen}")
     if as_json:
         print_json({"path": str(output), "format": chosen, "bytes": len(text.encode())})
         return
@@ -59,16 +59,16 @@ def _format_of(output: Path) -> Format:
 def _text(store: "Store", name: str, format: Format) -> str:
     from dataclasses import replace
 
-    from search.selection.evidence import with_measured_floor
+    from search.selection.selection_evidence import with_measured_floor
     from search.watching.figures import figures
     from search.watching.html import to_html
     from search.watching.markdown import to_markdown
-    from search.watching.report import report
+    from search.watching.report import report_blocks
     from search.watching.view import study_view
 
     view = study_view(store, name)
     view = replace(view, summary=with_measured_floor(store, view.summary))
-    blocks = report(view, figures(view), _where(store))
+    blocks = report_blocks(view, figures(view), _where(store))
     return to_html(f"Study {name}", blocks) if format == "html" else to_markdown(blocks)
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.means import Engine, Means, Wishes, means_for
+from search.cli.executor import Executor, ExecutorKind, ExecutorOptions, make_executor
 from search.cli.options import (
     AsJson,
-    Policy,
+    PolicyOption,
     Proxy,
     Sets,
     StoreUrl,
@@ -17,11 +17,11 @@ from search.cli.options import (
     StudyNameOption,
     StudyPath,
     Verbose,
-    WarmStart,
+    WarmStartOption,
     print_json,
-    store_to_name,
+    store_option_needed,
 )
-from search.cli.request import StudyRequest
+from search.cli.study_options import StudyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ def run(
         str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="Where workers run: on this machine, or where Ray places them.")
+        ExecutorKind, typer.Option(help="Where workers run: on this machine, or where Ray places them.")
     ] = "processes",
     address: Annotated[
         str | None,
@@ -74,33 +74,33 @@ def run(
         str | None,
         typer.Option(metavar="NAME", help="Take over the trials of this study that lie in the space."),
     ] = None,
-    warm_start: WarmStart = None,
-    policy: Policy = None,
+    warm_start: WarmStartOption = None,
+    policy: PolicyOption = None,
     proxy: Proxy = None,
     strict: Strict = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a study or go on with it, until it has its trials; Ctrl-C loses nothing."""
-    from search.config.resolved import DEFAULTS
+    from search.config.resolved_study import DEFAULTS_VERSION
     from search.selection.summary import summarise
     from search.signals import stop_request
-    from search.study.readiness import readiness
+    from search.study.readiness import check_readiness
     from search.study.studies import open_study
-    from search.tracking.companion import tracked
-    from search.watching.publisher import published
+    from search.tracking.tracking_process import track_while_running
+    from search.watching.study_publisher import publish_while_running
     from storage.engine import open_store
 
-    means = means_for(Wishes(engine, workers, devices, address, cpus, gpus, proxy))
-    request = StudyRequest(study, sets or (), trials, timeout, name, warm_start or (), policy, store, strict)
-    resolved, mlflow = request.resolve(DEFAULTS)
+    means = make_executor(ExecutorOptions(engine, workers, devices, address, cpus, gpus, proxy))
+    request = StudyOptions(study, sets or (), trials, timeout, name, warm_start or (), policy, store, strict)
+    resolved, mlflow = request.resolve(DEFAULTS_VERSION)
     url = request.url_of(resolved)
     with stop_request() as stop:
         opened_store = replace(open_store(url), patience=resolved.file.storage.patience, give_up=stop)
         try:
             again = request.resolve_again(opened_store, resolved.file.study.name)
             resolved, mlflow = again or (resolved, mlflow)
-            data = readiness(
+            data = check_readiness(
                 resolved,
                 opened_store,
                 devices=means.devices,
@@ -117,8 +117,8 @@ def run(
                     continue_from=continue_from,
                 )
                 with (
-                    published(opened.store, opened.name, shown=resolved.file.tracking.dashboard),
-                    tracked(opened, mlflow, stop),
+                    publish_while_running(opened.store, opened.name, shown=resolved.file.tracking.dashboard),
+                    track_while_running(opened, mlflow, stop),
                 ):
                     end = _run(opened, means, stop, verbose, quiet=as_json)
                     stop.tell = _ending  # no trial runs any more
@@ -138,18 +138,18 @@ def _ending() -> None:
     os.write(2, b"ending at once; nothing is lost\n")
 
 
-def _run(study: "OpenStudy", means: Means, stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
+def _run(study: "OpenStudy", means: Executor, stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
     from search.cli.live_view import LiveView
-    from search.cli.show import console, redraws
-    from search.workers.progress import Lines, Silence, log_lines
+    from search.cli.result_tables import can_redraw, console
+    from search.workers.progress import LogProgress, NoProgress, set_run_log_level
 
-    log_lines(verbose)
+    set_run_log_level(verbose)
     if quiet:
-        return means.run(study, Silence(), stop)
+        return means.run(study, NoProgress(), stop)
     screen = console()
     _print_start(study, screen)
-    if not redraws(screen):
-        return means.run(study, Lines(), stop)
+    if not can_redraw(screen):
+        return means.run(study, LogProgress(), stop)
     with LiveView(screen, _noise_floor(study)) as view:
         stop.tell = view.stopping  # what is written into a drawing would tear it
         return means.run(study, view, stop)
@@ -167,8 +167,8 @@ def _noise_floor(study: "OpenStudy") -> "Callable[[int], float]":
 
 def _print_start(study: "OpenStudy", screen: "Console") -> None:
     """What will be trained on, and what was cut, before anything is trained."""
-    from search.cli.show import clamp_table, finding_table
-    from search.record.verified import newest
+    from search.cli.result_tables import audit_table, clamp_table
+    from search.record.verification_answer import newest_verification
 
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
@@ -179,7 +179,7 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
         f"(loss {data.baseline.loss:.6f})",
         markup=False,
     )
-    if (verified := newest(study.store, study.name)) is not None:
+    if (verified := newest_verification(study.store, study.name)) is not None:
         screen.print(verified.sentence(), markup=False)
     for note in resolved.notes:
         screen.print(note, markup=False, soft_wrap=True)
@@ -187,32 +187,34 @@ def _print_start(study: "OpenStudy", screen: "Console") -> None:
         screen.print(clamp_table(resolved.clamps))
     notable = [f for f in data.audit.findings if f.severity != "info"]
     if notable:
-        screen.print(finding_table(notable))
+        screen.print(audit_table(notable))
 
 
 def _measure(study: "OpenStudy", stop: "StopRequest") -> None:
     """Put the measured noise floor on record, unless somebody waits for the end."""
     if stop.asked:
         return
-    from search.selection.evidence import record_measured_floor  # it imports arch, which takes a second
+    from search.selection.selection_evidence import (
+        record_measured_floor,  # it imports arch, which takes a second
+    )
 
     record_measured_floor(study.store, study.name)
 
 
 def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
-    from search.cli.show import console, params_table, print_trials
-    from search.watching.next_step import Habits, next_steps
+    from search.cli.result_tables import console, params_table, print_trials
+    from search.watching.next_step import StudyDesign, next_steps
     from storage import query
 
     screen, best = console(), summary.best
     store, name = study.store, study.name
-    print_trials(screen, query.trials(store, name), query.suspicions(store, name))
+    print_trials(screen, query.trials(store, name), query.suspicious_findings(store, name))
     if best is not None:
         screen.print(params_table(f"best configuration: trial {best.number}", best))
     screen.print(f"{end.done} of {end.wanted} trials: {end.reason}.", markup=False)
     screen.print(summary.sentence(), markup=False)
-    named = store_to_name(study.store)
+    named = store_option_needed(study.store)
     values = study.resolved.trial_config
-    habits = Habits(values.data.split.method, values.training.schedule)
+    habits = StudyDesign(values.data.split.method, values.training.schedule)
     for line in next_steps(summary, named, habits):
         screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command is to be copied whole

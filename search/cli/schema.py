@@ -26,6 +26,6 @@ def schema(
     if output is None:
         print(text)
     else:
-        from search.writing import write_whole
+        from search.atomic_text import write_text_atomically
 
-        write_whole(text + "\n", output, "ballast.schema.json")
+        write_text_atomically(text + "\n", output, "ballast.schema.json")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.completion import study_names
-from search.cli.options import AsJson, StoreUrl, existing_store, print_json, store_to_name
+from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json, store_option_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,15 +33,15 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show the studies of the store, or one study: counts by verdict, best, rate and skill."""
-    from search.cli.show import console
+    from search.cli.result_tables import console
     from search.selection.summary import summarise
-    from search.study.ghosts import ghosts, told
+    from search.study.orphans import orphan_message, orphaned_studies
     from storage import query
 
-    opened = existing_store(store)
+    opened = open_existing_store(store)
     names = [name] if name is not None else [study.name for study in query.studies(opened)]
     summaries = [summarise(opened, each) for each in names]
-    lost = [each for each in ghosts(opened) if each in names]
+    lost = [each for each in orphaned_studies(opened) if each in names]
     if as_json:
         shapes = [{**each.to_json(), "known_to_optuna": each.study.name not in lost} for each in summaries]
         print_json(shapes[0] if name is not None else shapes)
@@ -53,35 +53,35 @@ def status(
         _print_one(console(), opened, summaries[0])
     if not as_json:
         for each in lost:
-            console().print(told(opened, each), markup=False)
+            console().print(orphan_message(opened, each), markup=False)
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
-    from search.cli.grid import Column, grid
-    from search.cli.standing import counts_told
-    from search.cli.styles import plain
+    from search.cli.study_status import verdict_count_cells
+    from search.cli.styles import plain_text
+    from search.cli.text_table import TableColumn, make_table
     from storage import query
 
     columns = (
-        Column("study", folds=True),
-        Column("done", right=True),
-        Column("loss", right=True),
-        Column("skill", right=True),
-        Column("skill shown", folds=True),
-        Column("verdicts", folds=True),
+        TableColumn("study", folds=True),
+        TableColumn("done", right=True),
+        TableColumn("loss", right=True),
+        TableColumn("skill", right=True),
+        TableColumn("skill shown", folds=True),
+        TableColumn("verdicts", folds=True),
     )
     rows = (
         (
-            plain(summary.study.name),
+            plain_text(summary.study.name),
             f"{query.count_conclusive(store, summary.study.name)} of {summary.study.wanted}",
             "–" if summary.best is None else f"{summary.best.value:.4f}",
             "–" if summary.best is None or summary.best.skill is None else f"{summary.best.skill:+.4f}",
             _shown(summary),
-            tuple(_parts(counts_told(summary))),
+            tuple(_parts(verdict_count_cells(summary))),
         )
         for summary in summaries
     )
-    screen.print(grid(columns, rows, elsewhere="see: ballast status NAME, or a wider terminal"))
+    screen.print(make_table(columns, rows, elsewhere="see: ballast status NAME, or a wider terminal"))
 
 
 def _parts(cells: "Sequence[Text]") -> "Iterator[Text]":
@@ -100,18 +100,18 @@ def _shown(summary: "Summary") -> str:
 
 
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
-    from search.cli.grid import facts
-    from search.cli.standing import facts_of, running_table, standing
+    from search.cli.study_status import read_study_status, running_table, status_rows
+    from search.cli.text_table import key_value_table
     from search.watching.next_step import next_steps
     from trainer.text import printable
 
-    now = standing(store, summary)
+    now = read_study_status(store, summary)
     screen.print(summary.sentence(), markup=False)
     if summary.best is None and summary.verdicts and not now.running:
-        for line in next_steps(summary, store_to_name(store)):
+        for line in next_steps(summary, store_option_needed(store)):
             screen.print(printable(line), markup=False, soft_wrap="ballast " in line)
     screen.print()
-    screen.print(facts(facts_of(now)))
+    screen.print(key_value_table(status_rows(now)))
     if now.running:
         screen.print()
         screen.print(running_table(now.running))

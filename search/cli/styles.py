@@ -31,7 +31,7 @@ SEVERITY_STYLE = {
 }
 
 
-def plain(text: str, style: str = "") -> Text:
+def plain_text(text: str, style: str = "") -> Text:
     """Text of anybody's, which cannot move the cursor and is no markup."""
     return Text(printable(text), style=style)
 
@@ -61,7 +61,7 @@ def layer_cell(layer: Layer) -> Text:
     return Text(str(layer), style=LAYER_STYLE.get(layer, ""))
 
 
-def ending(
+def trial_end_line(
     number: int, verdict: Verdict | None, value: float | None, skill: float | None, message: str | None
 ) -> Text:
     """`trial 12 unstable, loss 0.46, skill +0.16: why it ended`, on one line, however long the reason.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, existing_store
+from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store
 from search.cli.text import say
 
 if TYPE_CHECKING:
-    from search.tracking.following import Standing
+    from search.tracking.mlflow_sync import TrackingStatus
 
 _EPILOG = "Example: ballast track sp500-volatility --mlflow http://127.0.0.1:5000"
 _PATIENCE_S = 300.0
@@ -45,27 +45,30 @@ def track(
     if attached is not None:
         os.nice(_NICENESS)  # trials come first, before what follows is imported, too
     from search.errors import AnswerIsNo
-    from search.tracking import address, following
+    from search.tracking import mlflow_sync as following
+    from search.tracking import mlflow_uri as address
 
-    opened = replace(existing_store(store), patience=_PATIENCE_S if follow else 0.0)
-    uri = address.of_study(opened, name, mlflow)
+    opened = replace(open_existing_store(store), patience=_PATIENCE_S if follow else 0.0)
+    uri = address.mlflow_uri_of_study(opened, name, mlflow)
     tell = _tell_json if as_json else _tell
     if follow:
         with _asked_to_end(attached) as should_end:
-            standing = following.follow(opened, name, uri, should_end, tell, attached=attached is not None)
+            standing = following.sync_until_done(
+                opened, name, uri, should_end, tell, attached=attached is not None
+            )
     else:
-        standing = following.send_once(opened, name, uri)
+        standing = following.sync_once(opened, name, uri)
         tell(standing)
     if standing.left or standing.problem is not None:
-        raise AnswerIsNo(following.not_sent(opened, name, standing.left, standing.problem))
+        raise AnswerIsNo(following.not_sent_message(opened, name, standing.left, standing.problem))
 
 
-def _tell(standing: "Standing") -> None:
+def _tell(standing: "TrackingStatus") -> None:
     trials = "1 trial" if standing.sent == 1 else f"{standing.sent} trials"
     say(f"{trials} sent, {standing.left} left, {standing.there} in MLflow")
 
 
-def _tell_json(standing: "Standing") -> None:
+def _tell_json(standing: "TrackingStatus") -> None:
     """A line for each change: whoever started this process reads the last."""
     print(json.dumps(standing.to_json(), ensure_ascii=False), flush=True)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, Policy, Sets, StoreUrl, StudyPath, print_json, store_url
+from search.cli.options import AsJson, PolicyOption, Sets, StoreUrl, StudyPath, print_json, store_url
 from search.cli.text import say
-from storage.commands import command
+from storage.commands import ballast_command
 
 if TYPE_CHECKING:
     from search.selection.rerun import Rerun
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def train(
     config: StudyPath,
     sets: Sets = None,
-    policy: Policy = None,
+    policy: PolicyOption = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep the model, for ballast predict.")
     ] = None,
@@ -37,15 +37,15 @@ def train(
     """Train one configuration; of an exported file, say whether its value was reproduced. That rows were
     scored is put on record, unless they are those of the exported trial.
     """
-    from search.selection.rerun import rerun, resolve_one
-    from search.selection.saving import require_confirmed, require_room
-    from search.selection.saving import save as save_model
+    from search.selection.model_saving import require_can_save, require_confirmed
+    from search.selection.model_saving import save_trained_model as save_model
+    from search.selection.rerun import rerun, resolve_configuration
     from search.signals import stop_request
 
     if onnx and save is None:
         raise typer.BadParameter("--onnx puts a file into the folder of --save; give both of them")
     if save is not None:
-        require_room(save, onnx=onnx)
+        require_can_save(save, onnx=onnx)
 
     def show(report: "EpochReport") -> bool:
         if not as_json:
@@ -61,7 +61,7 @@ def train(
         def record() -> "Store":
             from storage.engine import open_store
 
-            url = store_url(store, resolve_one(config, sets or (), policy=policy).file.storage.url)
+            url = store_url(store, resolve_configuration(config, sets or (), policy=policy).file.storage.url)
             return opened.enter_context(closing(open_store(url)))
 
         outcome = rerun(config, sets or (), policy=policy, on_epoch=show, should_stop=stop, store=record)
@@ -92,7 +92,7 @@ def _print(outcome: "Rerun", kept: Path | None) -> None:
     for line in _reproduction(outcome):
         say(line)
     if kept is not None:
-        forecast = command("predict", kept, data="FILE", o="predictions.csv")
+        forecast = ballast_command("predict", kept, data="FILE", o="predictions.csv")
         say(f"saved; forecast with it: {forecast}")
 
 

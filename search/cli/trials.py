@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, existing_store, print_json
+from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
 from search.cli.text import say
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from search.cli.show import Suspicions, TrialLike
+    from search.cli.result_tables import SuspiciousFindings, TrialLike
     from storage.engine import Store
     from storage.tables import Trial
 
@@ -36,14 +36,14 @@ def trials(
     as_json: AsJson = False,
 ) -> None:
     """List the trials of a study, with verdict, reasons, value, skill and parameters."""
-    from search.cli.show import console, print_trials
+    from search.cli.result_tables import console, print_trials
     from storage import query
 
-    opened = existing_store(store)
+    opened = open_existing_store(store)
     if watch:
         _watch(opened, name, verdict, every, as_json)
         return
-    rows, suspicions = query.trial_lines(opened, name, verdict), query.suspicions(opened, name)
+    rows, suspicions = query.list_trials(opened, name, verdict), query.suspicious_findings(opened, name)
     if as_json:
         print_json([_as_json(row, suspicions) for row in rows])
     else:
@@ -54,23 +54,23 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
     """With `--json`, an object per line and trial."""
     from dataclasses import replace
 
-    from search.cli.show import console
-    from search.cli.watch import Watched, watch, watch_on
+    from search.cli.result_tables import console
+    from search.cli.trial_watcher import TrialWatcher, watch_on_console, watch_trials
 
     def tell(ended: "Sequence[Trial]") -> None:
         for row in ended:
             print_json(_as_json(row, watched.suspicions), one_line=True)
 
-    watched = Watched(replace(store, patience=_PATIENCE_S), name, verdict)
+    watched = TrialWatcher(replace(store, patience=_PATIENCE_S), name, verdict)
     if as_json:
-        watch(watched, every, tell)
+        watch_trials(watched, every, tell)
     else:
-        watch_on(console(), watched, every)
+        watch_on_console(console(), watched, every)
     if (words := watched.last_words) is not None:
         say(f"ballast: {words}", to_stderr=True)
 
 
-def _as_json(row: "TrialLike", suspicions: "Suspicions") -> dict[str, Any]:
+def _as_json(row: "TrialLike", suspicions: "SuspiciousFindings") -> dict[str, Any]:
     """A suspicious trial has a key more: the finding that made it so, its value and the limit."""
     found = suspicions.get(row.number)
     extra = {"finding": found.kind, "value": found.value, "limit": found.threshold} if found else None

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, Policy, StoreUrl, print_json, store_url
+from search.cli.options import AsJson, PolicyOption, StoreUrl, print_json, store_url
 from search.cli.text import say
 
 if TYPE_CHECKING:
     from search.selection.candidates import Candidate
-    from search.selection.choice import By
-    from search.selection.scored import Report
+    from search.selection.choice import SelectionRule
+    from search.selection.verification_report import VerificationReport
     from storage.engine import Store
-    from trainer.training.result import Refit
+    from trainer.training.result import RefitResult
 
 _EPILOG = "Example: ballast verify best.yaml --seeds 5"
 
@@ -36,24 +36,24 @@ def verify(
         int, typer.Option(min=1, metavar="K", help="Compare the K best of its study with each other.")
     ] = 1,
     store: StoreUrl = None,
-    policy: Policy = None,
+    policy: PolicyOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Train with fresh seeds on all rows before the test rows, score those once, and say whether the skill
     holds. The evaluation is put on record.
     """
-    report = verified(config, seeds=seeds, top=top, store=store, policy=policy, quiet=as_json)
+    report = run_verification(config, seeds=seeds, top=top, store=store, policy=policy, quiet=as_json)
     if as_json:
         print_json(report.to_json())
     else:
-        from search.cli.trust import print_report
+        from search.cli.verification_text import print_verification
 
-        print_report(report)
+        print_verification(report)
     if not report.holds:
         raise typer.Exit(1)
 
 
-def verified(
+def run_verification(
     config: Path,
     *,
     seeds: int,
@@ -61,30 +61,30 @@ def verified(
     store: str | None,
     policy: Path | None,
     quiet: bool,
-    by: "By" = "robust",
-) -> "Report":
+    by: "SelectionRule" = "robust",
+) -> "VerificationReport":
     """The report; ends the command with 130 where it was interrupted, before any test row was scored."""
-    from search.selection.candidates import Interrupted
-    from search.selection.rerun import resolve_one
-    from search.selection.verification import Progress, verify
+    from search.selection.candidates import VerificationInterrupted
+    from search.selection.rerun import resolve_configuration
+    from search.selection.verification import VerificationCallbacks, verify
     from search.signals import stop_request
-    from search.tracking.announcement import announce
+    from search.tracking.verification_pages import publish_verification
 
-    def show(candidate: "Candidate", refit: "Refit") -> None:
+    def show(candidate: "Candidate", refit: "RefitResult") -> None:
         if not quiet:
             say(f"{candidate.name}, seed {refit.seed}: {refit.outcome}")
 
-    resolved = resolve_one(config, policy=policy)
+    resolved = resolve_configuration(config, policy=policy)
     opened = _opened(store_url(store, resolved.file.storage.url))
     try:
         with stop_request() as stop:
             stop.tell = _stopping
-            progress = Progress(show, stop)
+            progress = VerificationCallbacks(show, stop)
             report = verify(config, opened, seeds=seeds, top=top, by=by, policy=policy, progress=progress)
-        if (problem := announce(opened, resolved.file.study.name, report.evidence)) is not None:
+        if (problem := publish_verification(opened, resolved.file.study.name, report.evidence)) is not None:
             say(f"ballast: {problem}", to_stderr=True)
         return report
-    except Interrupted:
+    except VerificationInterrupted:
         os.write(2, b"interrupted before the test rows were scored: no evaluation is on record\n")
         raise typer.Exit(130) from None
     finally:

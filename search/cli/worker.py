@@ -37,13 +37,15 @@ def worker(
 ) -> None:
     """Work on a study that was started elsewhere, until it has its trials; Ctrl-C loses nothing."""
     from search.signals import stop_request
-    from search.workers.join import Place, work
-    from search.workers.progress import Lines, log_lines
+    from search.workers.join import JoinTarget, join_and_work
+    from search.workers.progress import LogProgress, set_run_log_level
 
-    log_lines(verbose)
-    place = Place(store_url(store), name, device, folder, proxy, time_left)
+    set_run_log_level(verbose)
+    place = JoinTarget(store_url(store), name, device, folder, proxy, time_left)
     with stop_request() as stop:
-        end = work(place, Lines(), stop if attached is None else _stop_with(attached, stop), wait=wait)
+        end = join_and_work(
+            place, LogProgress(), stop if attached is None else _stop_with(attached, stop), wait=wait
+        )
     if as_json:
         print_json(asdict(end))
     else:

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from search.config.claims import claims_of_file
+from search.config.layer_values import layer_values_of_file
 from search.config.layers import Layer
-from search.config.reader import mapping, read_source
+from search.config.reader import parse_mapping, read_source
 from search.config.safe_ranges import read_policy
 from search.config.schema import ALIASES, SPACE, StudyFile
 from search.config.shipped import CONFIGS
@@ -41,10 +41,10 @@ def _recommended() -> dict[str, tuple[str, Any]]:
     """The comment behind each key of base.yaml, and its value."""
     source = read_source(CONFIGS / "base.yaml", "base.yaml")
     lines = source.text.splitlines()
-    claims = claims_of_file(Layer.BASE, mapping(source)[0], source.shown).claims
+    values = layer_values_of_file(Layer.BASE, parse_mapping(source)[0], source.shown).claims
     return {
         claim.key: (lines[claim.node.place.line - 1].partition(" # ")[2].strip(), claim.act.requested)
-        for claim in claims
+        for claim in values
     }
 
 

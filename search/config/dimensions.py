@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from search.config.leaves import Leaf, sentences, show
+from search.config.leaves import Leaf, format_value, validation_messages
 from search.config.space import Choices, Dimension, FloatRange, IntRange
 
 _RANGE_KEYS = ("low", "high", "log", "step")
@@ -39,7 +39,7 @@ def parse_dimension(leaf: Leaf, declared: Any) -> Dimension:
     if reason := not_searchable(key):
         raise ValueError(f"{key} cannot be searched: {reason}; fix it instead")
     if not isinstance(declared, dict):
-        raise ValueError(f"the dimension of {key} is {show(declared)}; {_example(leaf)}")
+        raise ValueError(f"the dimension of {key} is {format_value(declared)}; {_example(leaf)}")
     if unknown := [name for name in declared if name not in (*_RANGE_KEYS, "choices")]:
         raise ValueError(f"the dimension of {key} has the unknown key {unknown[0]}; {_example(leaf)}")
     if "choices" in declared:
@@ -51,7 +51,7 @@ def parse_dimension(leaf: Leaf, declared: Any) -> Dimension:
 
 def _choices(leaf: Leaf, declared: Any) -> Choices:
     if not isinstance(declared, list) or not declared:
-        raise ValueError(f"the choices of {leaf.key} are {show(declared)}; {_example(leaf)}")
+        raise ValueError(f"the choices of {leaf.key} are {format_value(declared)}; {_example(leaf)}")
     choices: dict[Any, None] = {}  # in which a value is found at once, however many there are
     for value in declared:
         checked = (
@@ -72,7 +72,7 @@ def _range(leaf: Leaf, declared: dict[str, Any]) -> Dimension:
     low, high = (_checked(leaf, name, declared[name]) for name in ("low", "high"))
     log = declared.get("log", False)
     if not isinstance(log, bool):
-        raise ValueError(f"log of {key} is {show(log)}; write true or false")
+        raise ValueError(f"log of {key} is {format_value(log)}; write true or false")
     if low >= high:
         raise ValueError(f"low {low} of {key} is not below high {high}; swap them, or fix the setting")
     if log and low <= 0:
@@ -89,7 +89,7 @@ def _step(leaf: Leaf, declared: dict[str, Any], log: bool) -> Any:
         raise ValueError(f"the dimension of {leaf.key} has both log and step; keep one of them")
     wanted, word = (int, "a whole number") if int in leaf.types else (int | float, "a number")
     if isinstance(step, bool) or not isinstance(step, wanted) or not math.isfinite(step) or step <= 0:
-        raise ValueError(f"step of {leaf.key} is {show(step)}; it must be {word} above 0")
+        raise ValueError(f"step of {leaf.key} is {format_value(step)}; it must be {word} above 0")
     return step
 
 
@@ -109,7 +109,7 @@ def _checked(leaf: Leaf, role: str, value: Any) -> Any:
     try:
         return leaf.check(value)
     except ValidationError as error:
-        told, _ = sentences(f"{role} of {leaf.key}", value, error, leaf)[0]
+        told, _ = validation_messages(f"{role} of {leaf.key}", value, error, leaf)[0]
         raise ValueError(told) from None
 
 

@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from search.config.claims import checked
+from search.config.flat_keys import flatten
+from search.config.layer_values import check_value
 from search.config.layers import Clamp, Override
 from search.config.reader import Node
-from search.config.resolved import clamp_sampled
+from search.config.resolved_study import clamp_sampled
 from search.config.safe_ranges import ALWAYS_FALSE, Policy
 from search.config.schema import ALIASES, TRIAL_LEAVES
 from search.config.space import Dimension, canonical
-from search.config.tree import flatten
 from search.errors import Problem
 
 
 @dataclass(frozen=True)
-class Enqueued:
+class EnqueuedConfigurations:
     """The configurations that may run, with plain keys of the space; clamps name `study.enqueue[0].KEY`."""
 
     configurations: tuple[Mapping[str, Any], ...]
@@ -34,14 +34,14 @@ def clamp_enqueued(
     policy: Policy,
     fixed: Mapping[str, Override],
     declared: frozenset[str],
-) -> Enqueued:
+) -> EnqueuedConfigurations:
     """Clamp every configuration of `study.enqueue`.
 
     `fixed` holds the last act on each setting that is not searched, `declared` the keys that some layer
     wanted to search. A value of a setting that is not searched is a problem unless it is the one in force,
     or the setting was to be searched and has been fixed since: then the fixed value is used, and recorded.
     """
-    done = Enqueued((), [], [], [], [])
+    done = EnqueuedConfigurations((), [], [], [], [])
     configurations = [
         _clamp_one(f"study.enqueue[{number}]", item, space, policy, fixed, declared, done)
         for number, item in enumerate(node.value)
@@ -49,7 +49,7 @@ def clamp_enqueued(
     return replace(done, configurations=tuple(found for found in configurations if found))
 
 
-def repeated(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
+def repeated_configurations(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
     """A sentence for each configuration that one before it is the same as, however its numbers are spelt."""
     alike = [frozenset((key, canonical(value)) for key, value in each.items()) for each in configurations]
     known: dict[frozenset[tuple[str, Any]], int] = {}
@@ -68,7 +68,7 @@ def _clamp_one(
     policy: Policy,
     fixed: Mapping[str, Override],
     declared: frozenset[str],
-    done: Enqueued,
+    done: EnqueuedConfigurations,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
     requested: dict[str, Any] = {}
@@ -77,7 +77,7 @@ def _clamp_one(
     done.problems.extend(unknown)
     for spelt, node in found:
         key = ALIASES.get(spelt, spelt)
-        value, wrong = checked(key, node)
+        value, wrong = check_value(key, node)
         done.problems.extend(wrong)
         if wrong:
             continue

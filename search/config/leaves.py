@@ -89,7 +89,7 @@ def leaf_values(model: BaseModel, leaves: Mapping[str, Leaf]) -> dict[str, Any]:
     return values
 
 
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+def to_nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Turn `{"a.b": 1}` into `{"a": {"b": 1}}`."""
     tree: dict[str, Any] = {}
     for key, value in values.items():
@@ -138,7 +138,7 @@ def closest(name: str, spellings: Mapping[str, str], cutoff: float) -> str | Non
     return spellings[found[0]] if found else None
 
 
-def sentences(key: str, value: Any, error: ValidationError, leaf: Leaf) -> list[tuple[str, Any]]:
+def validation_messages(key: str, value: Any, error: ValidationError, leaf: Leaf) -> list[tuple[str, Any]]:
     """Return (sentence, location inside the value) for each thing that pydantic found wrong with a leaf."""
     found: dict[tuple[Any, ...], list[str]] = {}
     shown: dict[tuple[Any, ...], Any] = {}
@@ -154,10 +154,10 @@ def sentences(key: str, value: Any, error: ValidationError, leaf: Leaf) -> list[
 
 def _join(phrases: list[str], value: Any) -> str:
     told = " or ".join(dict.fromkeys(phrases))
-    return told if told.startswith(("is not known", "is missing")) else f"is {show(value)}: {told}"
+    return told if told.startswith(("is not known", "is missing")) else f"is {format_value(value)}: {told}"
 
 
-def show(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value as a person reads it, with text marked as text and long values cut."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

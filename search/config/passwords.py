@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from search.config.reader import Node, parse
-from search.errors import ConfigError, Place
-from storage.masking import masked, masked_url
+from search.errors import ConfigError, Location
+from storage.masking import mask_passwords, masked_url
 
 URLS = ("storage.url", "tracking.mlflow.uri")
 """The settings that are URLs, and may hold a password."""
@@ -23,9 +23,9 @@ def masked_yaml(text: str, key: str = "") -> str:
     if not _SUSPECT.search(text):
         return text  # Parsing twice would be felt at the start of every command.
     try:
-        root, _ = parse(text, Place(""))
+        root, _ = parse(text, Location(""))
     except ConfigError:
-        return masked(text)
+        return mask_passwords(text)
     urls = {node.span for node in _urls(root, key)}
     done = ""
     end = 0
@@ -33,15 +33,15 @@ def masked_yaml(text: str, key: str = "") -> str:
         start, stop = node.span
         written = text[start:stop]
         safe = _masked_scalar(written, node.value) if node.span in urls else written
-        done += masked(text[end:start]) + safe
+        done += mask_passwords(text[end:start]) + safe
         end = stop
-    return done + masked(text[end:])
+    return done + mask_passwords(text[end:])
 
 
 def masked_set(text: str) -> str:
     """The text of a `--set`, `KEY=VALUE`, without the password of a URL."""
     key, equals, value = text.partition("=")
-    return f"{masked(key)}{equals}{masked_yaml(value, key.strip())}"
+    return f"{mask_passwords(key)}{equals}{masked_yaml(value, key.strip())}"
 
 
 def _urls(node: Node, key: str) -> Iterator[Node]:

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from search.errors import ConfigError, Place, Problem
-from trainer.reading import NotAFile, read_file
+from search.errors import ConfigError, Location, Problem
+from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
@@ -32,7 +32,7 @@ _NONFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 @dataclass(frozen=True)
-class Source:
+class ConfigSource:
     """A file as it was read: its path as it appears in places, and its text."""
 
     shown: str
@@ -43,7 +43,7 @@ class Source:
         """What `parse` makes of it; a file whose name ends in `.json` must be JSON."""
         is_json = self.shown.endswith(".json")
         text = _json_as_yaml(self.text, self.shown) if is_json else self.text
-        return parse(text, Place(self.shown, 1))
+        return parse(text, Location(self.shown, 1))
 
 
 @dataclass(frozen=True)
@@ -55,44 +55,44 @@ class Node:
     """
 
     value: Any
-    place: Place
+    place: Location
     span: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
-def plain(node: Node) -> Any:
+def plain_value(node: Node) -> Any:
     """Return the value without its places."""
     if isinstance(node.value, dict):
-        return {key: plain(child) for key, child in node.value.items()}
+        return {key: plain_value(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
-        return [plain(child) for child in node.value]
+        return [plain_value(child) for child in node.value]
     return node.value
 
 
-def read_source(path: Path, shown: str) -> Source:
+def read_source(path: Path, shown: str) -> ConfigSource:
     """Read a file of bounded size in UTF-8, or raise ConfigError; `shown` is its path in places."""
     try:
-        content = read_file(path, MAX_BYTES, pipes=True)
+        content = read_file_or_pipe(path, MAX_BYTES, pipes=True)
     except IsADirectoryError:
-        raise ConfigError([Problem(Place(shown), "this is a folder; name a YAML file in it")]) from None
+        raise ConfigError([Problem(Location(shown), "this is a folder; name a YAML file in it")]) from None
     except (FileNotFoundError, NotADirectoryError):
-        raise ConfigError([Problem(Place(shown), f"there is no such file{_nearest_file(path)}")]) from None
-    except NotAFile as error:
-        raise ConfigError([Problem(Place(shown), f"this {error.strerror}; name a YAML file")]) from None
+        raise ConfigError([Problem(Location(shown), f"there is no such file{_nearest_file(path)}")]) from None
+    except NotARegularFile as error:
+        raise ConfigError([Problem(Location(shown), f"this {error.strerror}; name a YAML file")]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError([Problem(Place(shown), f"the file cannot be read: {reason}")]) from None
+        raise ConfigError([Problem(Location(shown), f"the file cannot be read: {reason}")]) from None
     if len(content) > MAX_BYTES:
         message = f"the file has more than {MAX_BYTES} bytes, which no study needs; is it the right file?"
-        raise ConfigError([Problem(Place(shown), message)])
+        raise ConfigError([Problem(Location(shown), message)])
     try:
-        return Source(shown, content.decode("utf-8-sig"))
+        return ConfigSource(shown, content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        place = Place(shown, content.count(b"\n", 0, error.start) + 1)
+        place = Location(shown, content.count(b"\n", 0, error.start) + 1)
         message = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8 text"
         raise ConfigError([Problem(place, message)]) from None
 
 
-def mapping(source: Source) -> tuple[dict[str, Node], list[Problem]]:
+def parse_mapping(source: ConfigSource) -> tuple[dict[str, Node], list[Problem]]:
     """Parse a text whose top level is a mapping; an empty one is an empty mapping.
 
     Problems that leave the rest readable are returned; text that is not YAML raises ConfigError.
@@ -106,7 +106,7 @@ def mapping(source: Source) -> tuple[dict[str, Node], list[Problem]]:
     return dict(node.value), list(problems)
 
 
-def parse(text: str, start: Place) -> tuple[Node, list[Problem]]:
+def parse(text: str, start: Location) -> tuple[Node, list[Problem]]:
     """Parse one YAML document; `start` is its place, and a line of 0 gives that place to every value in it.
 
     Raises ConfigError for text that is not YAML.
@@ -135,13 +135,13 @@ def _json_as_yaml(text: str, shown: str) -> str:
         json.loads(text)
     except json.JSONDecodeError as error:
         message = f"not JSON at column {error.colno}: {error.msg}"
-        raise ConfigError([Problem(Place(shown, error.lineno), message)]) from None
+        raise ConfigError([Problem(Location(shown, error.lineno), message)]) from None
     except (RecursionError, ValueError):
         return text  # too deep, or a number too long: `parse` says so, and where
     return text.translate(_UNLIKE_JSON)
 
 
-def scalar(text: str) -> bool | int | float | str | None:
+def parse_scalar(text: str) -> bool | int | float | str | None:
     """Return the value of a plain scalar by the core schema.
 
     >>> scalar("1e-3"), scalar("no"), scalar("0o17"), scalar("1:30"), scalar("2010-12-31")
@@ -170,14 +170,14 @@ def _nearest_file(path: Path) -> str:
     return f"; did you mean {path.parent / close[0]}?" if close else "; check the path"
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, start: Place) -> Problem:
+def _syntax_problem(error: yaml.MarkedYAMLError, start: Location) -> Problem:
     """Turn PyYAML's two marks into one sentence with line and column."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column + 1) if mark else (0, 1)
     context = f" {error.context}" if error.context else ""
     hint = "; indent with spaces, not tabs" if "\\t" in str(error.problem) else ""
     message = f"not YAML at column {column}:{context and context + ','} {error.problem}{hint}"
-    return Problem(Place(start.source, start.line + line if start.line else 0), message)
+    return Problem(Location(start.source, start.line + line if start.line else 0), message)
 
 
 def _kind(value: object) -> str:
@@ -197,14 +197,14 @@ def _joined(text: str) -> str | None:
 class _Builder:
     """Builds nodes from PyYAML's events; events tell quotes, tags and anchors, which nodes do not."""
 
-    def __init__(self, start: Place) -> None:
+    def __init__(self, start: Location) -> None:
         self.start = start
         self.problems: list[Problem] = []
         self.values = 0
 
-    def at(self, line: int) -> Place:
+    def at(self, line: int) -> Location:
         """Return the place of a 0-based line."""
-        return Place(self.start.source, self.start.line + line if self.start.line else 0)
+        return Location(self.start.source, self.start.line + line if self.start.line else 0)
 
     def document(self, text: str) -> Node:
         """Return the root of the only document in `text`."""
@@ -259,7 +259,7 @@ class _Builder:
             key = self._node(event, events, depth + 1)
             value = self._node(next(events), events, depth + 1)
             if not isinstance(key.value, str):
-                shown = plain(key)
+                shown = plain_value(key)
                 self._refuse(
                     event, f"the key {shown!r} is not a name; keys are text such as models.gru.dropout"
                 )
@@ -282,4 +282,4 @@ class _Builder:
         if _INT.fullmatch(text) and len(text) > 18:
             self._refuse(event, f"the number {text[:18]}… is too large; no setting takes it")
             return None
-        return scalar(text)
+        return parse_scalar(text)

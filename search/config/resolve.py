@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from search.config.claims import Reading, claims_of_file, claims_of_sets
-from search.config.draft import Draft
+from search.config.layer_values import LayerReading, layer_values_of_file, layer_values_of_sets
 from search.config.layers import Layer
-from search.config.leaves import show
+from search.config.leaves import format_value
 from search.config.passwords import masked_set, masked_yaml
-from search.config.reader import Node, Source, mapping, plain, read_source
-from search.config.resolved import DEFAULTS, ResolvedStudy, defaults_of
+from search.config.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
+from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version
+from search.config.resolver import Resolver
 from search.config.safe_ranges import policy_from, policy_sources
 from search.config.shipped import CONFIGS, study_file
-from search.config.warm_start import Offer, read_offer
-from search.errors import ConfigError, Place, Problem
+from search.config.warm_start import WarmStartFile, read_warm_start
+from search.errors import ConfigError, Location, Problem
 
 _WATCHED = frozenset({Layer.STUDY, Layer.CLI})
 _Read = TypeVar("_Read")
@@ -26,11 +26,11 @@ _From = ParamSpec("_From")
 class _Texts:
     """What a study is resolved from; None for what could not be read, which is a problem told already."""
 
-    study: Source | None
-    base: Source | None
-    policy: tuple[Source, ...] | None
+    study: ConfigSource | None
+    base: ConfigSource | None
+    policy: tuple[ConfigSource, ...] | None
     sets: tuple[str, ...]
-    warm_starts: tuple[Source, ...]
+    warm_starts: tuple[ConfigSource, ...]
 
 
 def resolve(
@@ -40,7 +40,7 @@ def resolve(
     policy: Path | None = None,
     base: Path | None = None,
     warm_starts: Sequence[Path] = (),
-    defaults: int = DEFAULTS,
+    defaults: int = DEFAULTS_VERSION,
 ) -> ResolvedStudy:
     """Resolve a study file, or `sample:NAME`, with the `--set KEY=VALUE` of a command line.
 
@@ -70,14 +70,14 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
     version of Ballast does not take the texts.
     """
     texts = _Texts(
-        study=Source(**sources["study"]),
-        base=Source(**sources["base"]),
-        policy=tuple(Source(**source) for source in sources["policy"]),
+        study=ConfigSource(**sources["study"]),
+        base=ConfigSource(**sources["base"]),
+        policy=tuple(ConfigSource(**source) for source in sources["policy"]),
         sets=tuple(sources["sets"]),
-        warm_starts=tuple(Source(**source) for source in sources.get("warm_starts", ())),
+        warm_starts=tuple(ConfigSource(**source) for source in sources.get("warm_starts", ())),
     )
     folder = Path(sources["folder"]) if folder is None else folder
-    resolved = _resolved(texts, folder, [], defaults_of(sources))
+    resolved = _resolved(texts, folder, [], defaults_version(sources))
     if (stored := sources["stored_at"]) is not None:
         resolved = resolved.stored_at(stored["url"], stored["origin"])
     if (tracked := sources.get("tracked_at")) is not None:  # which older records do not know
@@ -92,14 +92,14 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: in
     provenance = _provenance(entries.pop("provenance", None) if entries else None, problems)
     reading = _claims(Layer.BASE, texts.base, _entries(texts.base, problems))
     reading += _claims(Layer.STUDY, texts.study, entries)
-    reading += claims_of_sets(texts.sets)
+    reading += layer_values_of_sets(texts.sets)
     problems += reading.problems
     if texts.study is None or texts.base is None or texts.policy is None or entries is None or safe is None:
         raise ConfigError(problems)
     safe = replace(safe, grows=defaults > 1)
-    draft = Draft(reading.claims, safe, problems, _offers(texts.warm_starts, problems), defaults)
+    draft = Resolver(reading.claims, safe, problems, _offers(texts.warm_starts, problems), defaults)
     watched = frozenset({Layer.CLI}) if provenance else _WATCHED
-    draft.settle(reading.broken, Place(texts.study.shown), watched)
+    draft.settle(reading.broken, Location(texts.study.shown), watched)
     sources = {
         "folder": str(folder.resolve()),
         "study": _kept(texts.study),
@@ -114,7 +114,7 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: in
     return draft.study(Path(texts.study.shown), folder, provenance, sources)
 
 
-def _study_source(path: Path) -> Source:
+def _study_source(path: Path) -> ConfigSource:
     return read_source(study_file(path), str(path))
 
 
@@ -123,7 +123,7 @@ def _file(given: Path | None, bundled: str) -> tuple[Path, str]:
     return (CONFIGS / bundled, f"configs/{bundled}") if given is None else (given, str(given))
 
 
-def _kept(source: Source) -> dict[str, str]:
+def _kept(source: ConfigSource) -> dict[str, str]:
     return {"shown": source.shown, "text": masked_yaml(source.text)}
 
 
@@ -138,8 +138,8 @@ def _or_told(
         return None
 
 
-def _entries(source: Source | None, problems: list[Problem]) -> dict[str, Node] | None:
-    found = None if source is None else _or_told(problems, mapping, source)
+def _entries(source: ConfigSource | None, problems: list[Problem]) -> dict[str, Node] | None:
+    found = None if source is None else _or_told(problems, parse_mapping, source)
     if found is None:
         return None
     entries, wrong = found
@@ -147,23 +147,23 @@ def _entries(source: Source | None, problems: list[Problem]) -> dict[str, Node] 
     return entries
 
 
-def _claims(layer: Layer, source: Source | None, entries: dict[str, Node] | None) -> Reading:
+def _claims(layer: Layer, source: ConfigSource | None, entries: dict[str, Node] | None) -> LayerReading:
     if source is None or entries is None:
-        return Reading([], [], set())
-    return claims_of_file(layer, entries, source.shown)
+        return LayerReading([], [], set())
+    return layer_values_of_file(layer, entries, source.shown)
 
 
-def _offers(sources: Sequence[Source], problems: list[Problem]) -> list[Offer]:
-    read = [found for source in sources if (found := _or_told(problems, read_offer, source))]
+def _offers(sources: Sequence[ConfigSource], problems: list[Problem]) -> list[WarmStartFile]:
+    read = [found for source in sources if (found := _or_told(problems, read_warm_start, source))]
     problems += [problem for _, wrong in read for problem in wrong]
     return [offer for offer, _ in read]
 
 
 def _provenance(node: Node | None, problems: list[Problem]) -> dict[str, Any]:
-    value = {} if node is None or node.value is None else plain(node)
+    value = {} if node is None or node.value is None else plain_value(node)
     if isinstance(value, dict):
         return value
     assert node is not None
-    message = f"provenance is {show(value)}; it is a section that export writes"
+    message = f"provenance is {format_value(value)}; it is a section that export writes"
     problems.append(Problem(node.place, message))
     return {}

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.config.flat_keys import flatten
 from search.config.layers import Clamp
-from search.config.leaves import did_you_mean, sentences, show
-from search.config.reader import Node, Source, mapping, plain, read_source
+from search.config.leaves import did_you_mean, format_value, validation_messages
+from search.config.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
 from search.config.schema import TRIAL_LEAVES
 from search.config.space import Choices, Dimension
-from search.config.tree import flatten
-from search.errors import ConfigError, Place, Problem
+from search.errors import ConfigError, Location, Problem
 from trainer.config import return_clip
 
 _FIELDS = ("low", "high", "choices", "only", "when", "why", "source")
@@ -48,7 +48,7 @@ class SafeRange:
     def told(self) -> str:
         """Return the bounds in words."""
         if self.choices is not None:
-            return "only " + " or ".join(show(choice) for choice in self.choices)
+            return "only " + " or ".join(format_value(choice) for choice in self.choices)
         bounds = (("at least", self.low), ("at most", self.high))
         return " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
 
@@ -84,7 +84,7 @@ class Policy:
         return replace(found, high=return_clip(transform, window, horizon, one_row=found.high))
 
 
-class NothingLeft(ValueError):
+class EmptySafeRange(ValueError):
     """No value of a dimension lies in the safe range."""
 
 
@@ -103,11 +103,11 @@ def clamp_value(value: Any, safe: SafeRange) -> tuple[Any, Clamp | None]:
 def clamp_dimension(dimension: Dimension, safe: SafeRange) -> tuple[Dimension, Clamp | None]:
     """Cut a dimension to its safe part: a range is intersected, choices outside are dropped.
 
-    Raises NothingLeft, naming both ranges and the way out, where no value is left.
+    Raises EmptySafeRange, naming both ranges and the way out, where no value is left.
     """
     cut = _safe_part(dimension, safe)
     if cut is None:
-        raise NothingLeft(
+        raise EmptySafeRange(
             f"the dimension {dimension.to_json()} of {safe.key} has nothing in common with its safe range, "
             f"{safe.told()} ({safe.origin}); change space.{safe.key}, or name another policy with --policy"
         )
@@ -121,24 +121,24 @@ def read_policy(path: Path, shown: str | None = None) -> Policy:
     return policy_from(policy_sources(path, shown or str(path)))
 
 
-def policy_sources(path: Path, shown: str) -> tuple[Source, ...]:
+def policy_sources(path: Path, shown: str) -> tuple[ConfigSource, ...]:
     """Read a policy and those that it extends, outermost first, up to one that was read already.
 
     Raises ConfigError for a file that cannot be read.
     """
-    sources: dict[Path, Source] = {}
+    sources: dict[Path, ConfigSource] = {}
     while True:
         source = read_source(path, shown)
         if path.resolve() in sources:
             return tuple(sources.values())
         sources[path.resolve()] = source
-        extends = mapping(source)[0].get("extends")
+        extends = parse_mapping(source)[0].get("extends")
         if extends is None or not isinstance(extends.value, str):
             return tuple(sources.values())
         path, shown = path.parent / extends.value, str(Path(shown).parent / extends.value)
 
 
-def policy_from(sources: Sequence[Source]) -> Policy:
+def policy_from(sources: Sequence[ConfigSource]) -> Policy:
     """Build the policy that `policy_sources` has read. Raises ConfigError with every problem."""
     ranges: dict[str, SafeRange] = {}
     problems: list[Problem] = []
@@ -165,18 +165,18 @@ def _safe_part(dimension: Dimension, safe: SafeRange) -> Dimension | None:
     return dimension.within(safe.low, safe.high)
 
 
-def _read_ranges(source: Source, is_innermost: bool) -> tuple[dict[str, SafeRange], list[Problem]]:
+def _read_ranges(source: ConfigSource, is_innermost: bool) -> tuple[dict[str, SafeRange], list[Problem]]:
     """Return the safe ranges of one file; those of an outer one replace those that it extends."""
-    entries, problems = mapping(source)
+    entries, problems = parse_mapping(source)
     extends = entries.pop("extends", None)
     if extends is not None and not isinstance(extends.value, str):
-        message = f"extends is {show(plain(extends))}; name one policy file"
+        message = f"extends is {format_value(plain_value(extends))}; name one policy file"
         problems.append(Problem(extends.place, message))
     elif extends is not None and is_innermost:
         message = f"extends {extends.value} comes back to this file; break the circle"
         problems.append(Problem(extends.place, message))
     ranges: dict[str, SafeRange] = {}
-    found_leaves, unknown = flatten(Node(entries, Place(source.shown)), TRIAL_LEAVES)
+    found_leaves, unknown = flatten(Node(entries, Location(source.shown)), TRIAL_LEAVES)
     problems += unknown
     for key, node in found_leaves:
         problems += (wrong := _problems_of(key, node))
@@ -189,7 +189,8 @@ def _problems_of(key: str, node: Node) -> list[Problem]:
     """Return what is wrong with one entry of a policy."""
     if not isinstance(node.value, dict):
         message = (
-            f"the safe range of {key} is {show(plain(node))}; give low, high, choices or only, why and source"
+            f"the safe range of {key} is {format_value(plain_value(node))}; "
+            "give low, high, choices or only, why and source"
         )
         return [Problem(node.place, message)]
     fields = node.value
@@ -216,12 +217,17 @@ def _problems_of_bounds(key: str, node: Node) -> list[Problem]:
         return [Problem(node.place, f"{key} is not a number; give choices or only")]
     choices = fields.get("choices")
     if choices is not None and (not isinstance(choices.value, list) or not choices.value):
-        return [Problem(choices.place, f"choices of {key} are {show(plain(choices))}; list the safe values")]
+        return [
+            Problem(
+                choices.place,
+                f"choices of {key} are {format_value(plain_value(choices))}; list the safe values",
+            )
+        ]
     found: list[Problem] = []
     for name, child in fields.items():
         for value in child.value if name == "choices" else [child]:
             found += _check(key, f"{name} of {key}", value)
-    low, high = (plain(fields[name]) if name in fields else None for name in ("low", "high"))
+    low, high = (plain_value(fields[name]) if name in fields else None for name in ("low", "high"))
     if not found and low is not None and high is not None and low > high:
         found.append(Problem(node.place, f"low {low} of {key} is above high {high}; swap them"))
     return found
@@ -229,14 +235,14 @@ def _problems_of_bounds(key: str, node: Node) -> list[Problem]:
 
 def _check(key: str, role: str, node: Node) -> list[Problem]:
     leaf = TRIAL_LEAVES[key]
-    value = plain(node)
+    value = plain_value(node)
     if value is None:
         return [Problem(node.place, f"{role} is null; give a value or leave it out")]
     try:
         leaf.check(value)
     except ValidationError as error:
         hint = "; mixed precision is false under every policy" if key == _MIXED_PRECISION else ""
-        return [Problem(node.place, told + hint) for told, _ in sentences(role, value, error, leaf)]
+        return [Problem(node.place, told + hint) for told, _ in validation_messages(role, value, error, leaf)]
     return []
 
 
@@ -246,7 +252,9 @@ def _problems_of_condition(key: str, when: Node | None) -> list[Problem]:
     if not isinstance(when.value, dict) or not when.value:
         return [
             Problem(
-                when.place, f"when of {key} is {show(plain(when))}; write it as {{data.target.kind: return}}"
+                when.place,
+                f"when of {key} is {format_value(plain_value(when))}; write it as "
+                f"{{data.target.kind: return}}",
             )
         ]
     found, unknown = flatten(when, TRIAL_LEAVES)
@@ -256,7 +264,7 @@ def _problems_of_condition(key: str, when: Node | None) -> list[Problem]:
 def _safe_range(key: str, node: Node) -> SafeRange:
     """Build a safe range from an entry without problems."""
     leaf = TRIAL_LEAVES[key]
-    fields = {name: plain(child) for name, child in node.value.items()}
+    fields = {name: plain_value(child) for name, child in node.value.items()}
     listed = [fields["only"]] if "only" in fields else fields.get("choices")
     when = flatten(node.value["when"], TRIAL_LEAVES)[0] if "when" in fields else []
     return SafeRange(
@@ -264,7 +272,7 @@ def _safe_range(key: str, node: Node) -> SafeRange:
         low=leaf.check(fields["low"]) if "low" in fields else None,
         high=leaf.check(fields["high"]) if "high" in fields else None,
         choices=None if listed is None else tuple(leaf.check(value) for value in listed),
-        when={other: TRIAL_LEAVES[other].check(plain(child)) for other, child in when},
+        when={other: TRIAL_LEAVES[other].check(plain_value(child)) for other, child in when},
         why=fields["why"],
         source=fields["source"],
         origin=str(node.place),

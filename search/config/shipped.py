@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from search.config.leaves import closest
-from search.errors import ConfigError, Place, Problem
+from search.errors import ConfigError, Location, Problem
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 """Beside the packages in a checkout and in an installation."""
@@ -29,4 +29,4 @@ def study_file(path: Path) -> Path:
     near = closest(name, {other: other for other in known}, 0.6)
     hint = f"; did you mean {PREFIX}{near}?" if near else ""
     message = f"no study of this name ships with Ballast; there are {', '.join(known)}{hint}"
-    raise ConfigError([Problem(Place(str(path)), message)])
+    raise ConfigError([Problem(Location(str(path)), message)])

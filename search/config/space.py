@@ -162,14 +162,14 @@ class Choices:
 Dimension = FloatRange | IntRange | Choices
 
 
-def single(dimension: Dimension) -> Any | None:
+def only_value(dimension: Dimension) -> Any | None:
     """Return the only value of a dimension that has just one, else None."""
     if isinstance(dimension, Choices):
         return dimension.choices[0] if len(dimension.choices) == 1 else None
     return dimension.low if dimension.low == dimension.high else None
 
 
-def grid_of(space: Mapping[str, Dimension]) -> dict[str, list[Any]]:
+def grid_values(space: Mapping[str, Dimension]) -> dict[str, list[Any]]:
     """Return every value of every dimension, for the grid sampler.
 
     Raises RequestError naming the keys without a short grid, or the size of a grid that is too large.
@@ -194,7 +194,9 @@ def _told_apart(values: Iterable[Any]) -> list[Any]:
     return list(kept.values())
 
 
-def project(space: Mapping[str, Dimension], params: Mapping[str, Any]) -> tuple[dict[str, Any], list[Clamp]]:
+def clamp_to_space(
+    space: Mapping[str, Dimension], params: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Clamp]]:
     """Move a configuration from outside into the space: a value to the nearest bound, grid point or choice.
 
     A key that is not in the space, or a value that no order relates to its dimension (text, NaN), is left

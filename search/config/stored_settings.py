@@ -3,20 +3,21 @@
 from pathlib import Path
 
 from search.config.resolve import resolve_recorded
-from search.config.resolved import DEFAULTS, ResolvedStudy, defaults_of
+from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version
 from search.errors import RequestError
 from storage import query
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown
 
 
-def defaults_on_record(store: Store, name: str) -> int:
-    """The `DEFAULTS` that a study was started with; those of today for one that is not in the store."""
+def recorded_defaults_version(store: Store, name: str) -> int:
+    """The `DEFAULTS_VERSION` that a study was started with; those of today for one that is not in the
+    store."""
     try:
-        return defaults_of(query.study(store, name).sources)
+        return defaults_version(query.study(store, name).sources)
     except StudyUnknown:
-        return DEFAULTS
+        return DEFAULTS_VERSION
 
 
 def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> ResolvedStudy:
@@ -29,6 +30,6 @@ def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> R
         raise RequestError(
             f"study {name!r} in {store.shown_url} was started by a Ballast that did not keep its file; "
             "go on with it once from the file, and workers can join: "
-            f"{command('run', 'STUDY.yaml', name=name)}"
+            f"{ballast_command('run', 'STUDY.yaml', name=name)}"
         )
     return resolve_recorded(sources, folder=folder)

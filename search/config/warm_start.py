@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.config.claims import Claim, claims_of_file
+from search.config.layer_values import LayerValue, layer_values_of_file
 from search.config.layers import Layer, Override
-from search.config.leaves import show
-from search.config.reader import Node, Source, mapping
+from search.config.leaves import format_value
+from search.config.reader import ConfigSource, Node, parse_mapping
 from search.config.schema import TRIAL_LEAVES
-from search.errors import Place, Problem
+from search.errors import Location, Problem
 
 _ONE_CONFIGURATION = "--warm-start takes one configuration, such as ballast export writes"
 _MOST_TOLD = 5
 
 
 @dataclass(frozen=True)
-class Offer:
+class WarmStartFile:
     """The settings of a trial that a file holds, checked one by one, each at its place."""
 
-    file: Place
+    file: Location
     settings: Mapping[str, Node]
 
     @property
@@ -29,14 +29,14 @@ class Offer:
         return f"--warm-start {self.file.source}"
 
 
-def read_offer(source: Source) -> tuple[Offer, list[Problem]]:
+def read_warm_start(source: ConfigSource) -> tuple[WarmStartFile, list[Problem]]:
     """Read a configuration that was exported or written by hand; its provenance is not looked at.
 
     Raises ConfigError for a text that cannot be read at all.
     """
-    entries, problems = mapping(source)
+    entries, problems = parse_mapping(source)
     entries.pop("provenance", None)
-    reading = claims_of_file(Layer.CLI, entries, source.shown)
+    reading = layer_values_of_file(Layer.CLI, entries, source.shown)
     problems += reading.problems
     searched = [claim for claim in reading.claims if claim.dimension is not None]
     for claim in searched[:1]:
@@ -46,10 +46,12 @@ def read_offer(source: Source) -> tuple[Offer, list[Problem]]:
         for claim in reading.claims
         if claim.key in TRIAL_LEAVES
     }
-    return Offer(Place(source.shown), settings), problems
+    return WarmStartFile(Location(source.shown), settings), problems
 
 
-def asked_by(offer: Offer, searched: Mapping[str, Any], before: Claim | None) -> Claim | Problem:
+def enqueue_warm_start(
+    offer: WarmStartFile, searched: Mapping[str, Any], before: LayerValue | None
+) -> LayerValue | Problem:
     """The claim on `study.enqueue` that has the offer's values of what is searched after those of `before`.
 
     A problem if there is none: an option that asks for nothing would be given in vain.
@@ -60,20 +62,20 @@ def asked_by(offer: Offer, searched: Mapping[str, Any], before: Claim | None) ->
         message = f"it sets no key that this study searches ({keys}); {_ONE_CONFIGURATION}"
         return Problem(offer.file, message)
     asked = {key: node.value for key, node in wanted.items()}
-    place = Place(offer.origin)
+    place = Location(offer.origin)
     queued, effective = ([], []) if before is None else (before.node.value, before.act.effective)
     reason = "the values of what is searched here, to be tried first"
     act = Override(Layer.CLI, offer.origin, asked, [*effective, asked], reason)
-    return Claim("study.enqueue", act, Node([*queued, Node(wanted, place)], place))
+    return LayerValue("study.enqueue", act, Node([*queued, Node(wanted, place)], place))
 
 
-def overruled(offer: Offer, fixed: Mapping[str, Any]) -> str | None:
+def differing_settings_note(offer: WarmStartFile, fixed: Mapping[str, Any]) -> str | None:
     """One sentence on what the offer has otherwise than the study fixes it; None if there is nothing.
 
     `fixed` holds the settings that are not searched and decide a trial's value.
     """
     differing = [
-        f"{key} {show(node.value)} (here {show(fixed[key])})"
+        f"{key} {format_value(node.value)} (here {format_value(fixed[key])})"
         for key, node in offer.settings.items()
         if key in fixed and not _same(key, node.value, fixed[key])
     ]

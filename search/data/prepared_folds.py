@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.machine import this_machine
+from search.machine import machine_facts
 from search.version import version_of
 from trainer.atomic_files import write_file
+from trainer.bounded_reading import open_regular
 from trainer.config import DataConfig
-from trainer.data.history import History
+from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset, Scaler
-from trainer.reading import open_regular
 
 log = logging.getLogger("ballast.workers")
 
@@ -44,7 +44,7 @@ _DTYPES = frozenset({"<f4", "<f8", "<i8", "<M8[ns]"})
 """Of the arrays of a Dataset, its scaler and its history."""
 
 
-def identity_of(config: DataConfig, sha256: str) -> str:
+def folds_identity(config: DataConfig, sha256: str) -> str:
     """SHA-256 of what decides every bit of the folds; `sha256` is that of the table's bytes.
 
     The machine is part of it: another one may round a logarithm otherwise, and a trial is to give the same
@@ -53,15 +53,15 @@ def identity_of(config: DataConfig, sha256: str) -> str:
     facts = {
         "config": config.model_dump(mode="json", exclude={"source"}),
         "table": sha256,
-        "machine": this_machine(),
+        "machine": machine_facts(),
         "versions": {name: version_of(name) for name in ("ballast", "numpy", "pandas")},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def keep(path: Path, identity: str, folds: Sequence[Dataset], key: bytes) -> None:
+def write_folds(path: Path, identity: str, folds: Sequence[Dataset], key: bytes) -> None:
     """Put the folds at `path`, at once and as a whole, whoever else does the same; a failure is logged."""
-    if recall(path, identity, key) is not None:
+    if map_folds(path, identity, key) is not None:
         return  # who has mapped it over a network would lose it with the file's last name
     payload = _encode(folds)
     try:
@@ -71,7 +71,7 @@ def keep(path: Path, identity: str, folds: Sequence[Dataset], key: bytes) -> Non
         log.warning("each worker prepares the data for itself: %s: %s", path, error.strerror)
 
 
-def recall(path: Path, identity: str, key: bytes) -> tuple[Dataset, ...] | None:
+def map_folds(path: Path, identity: str, key: bytes) -> tuple[Dataset, ...] | None:
     """The folds that were kept under this identity and key; None where there are none to be believed.
 
     Their pages are shared by all who map them, until somebody writes to one: what he writes is his alone.
@@ -143,7 +143,7 @@ def _decode(mapped: mmap.mmap) -> tuple[Dataset, ...]:
                 **plain,
                 "feature_names": tuple(plain["feature_names"]),
                 "scaler": Scaler(**plain["scaler"]),
-                "history": History(**plain["history"]),
+                "history": TargetHistory(**plain["history"]),
             }
         )
         for plain in json.loads(mapped[_HEAD:first], object_hook=array)

@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.space import Choices, Dimension
 from search.data import prepared_folds as prepared
 from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
-from search.store_files import StudyFiles, key_of
+from search.store_files import StudyFiles, signing_key
 from storage import tables
 from trainer.audit.audit import audit
-from trainer.audit.findings import Audit, AuditFinding
-from trainer.audit.worked_row import both_readings
+from trainer.audit.audit_findings import Audit, AuditFinding
+from trainer.audit.worked_row import explain_already_shifted
 from trainer.config import DataConfig
-from trainer.data.features import build_series, stands_alone
-from trainer.data.source import Table, read_table, sha256_of
+from trainer.data.features import build_features, is_raw_column
+from trainer.data.source import Table, read_table, source_sha256
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError, TrainerError
+from trainer.rivals.fitted import Rivals, rival_losses, rivals_of_folds
 from trainer.rivals.naive import mean_baseline_losses
-from trainer.rivals.rivals import Rivals, rival_losses, rivals_of_folds
 from trainer.rivals.skill import Baseline, best_baseline
 
 
@@ -87,7 +87,7 @@ class StudyData:
 
 
 @dataclass(frozen=True)
-class Inspection:
+class DataInspection:
     """What was found in the data of a study; `refusals` are why trials cannot be run on them."""
 
     table: Table | None
@@ -121,8 +121,8 @@ class Inspection:
         )
 
 
-def inspect(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> Inspection:
-    """Read and audit, `deep` with the refits that take longer; refuse as `load` does.
+def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> DataInspection:
+    """Read and audit, `deep` with the refits that take longer; refuse as `load_study_data` does.
 
     Raises nothing: what is wrong is returned, as far as the table could be read.
     """
@@ -137,24 +137,24 @@ def inspect(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False
         table = read_table(config, folder=resolved.folder)
         _require_meaning(resolved, table)
     except (RequestError, DataError) as error:
-        return Inspection(table, None, (*refusals, error), config)
+        return DataInspection(table, None, (*refusals, error), config)
     ceiling = _exported_ceiling(resolved)
     found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling)
     if not found.ok(strict) or not found.folds:
-        refusals.append(AnswerIsNo(blocked(found, strict)))
+        refusals.append(AnswerIsNo(blocking_findings(found, strict)))
     if found.folds:
         try:
             _require_a_full_batch(resolved, found.folds)
         except RequestError as error:
             refusals.append(error)
-    return Inspection(table, found, tuple(refusals), config)
+    return DataInspection(table, found, tuple(refusals), config)
 
 
-def load(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
+def load_study_data(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
     """Read, audit and prepare. Raises RequestError where trials would be judged by different rows or a batch
     cannot be filled, DataError for a table that cannot be read, and AnswerIsNo with all blocking findings.
     """
-    return inspect(resolved, strict=strict).require()
+    return inspect_data(resolved, strict=strict).require()
 
 
 def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
@@ -163,26 +163,28 @@ def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
     return float(ceiling) if isinstance(ceiling, int | float) and 0 < ceiling < math.inf else None
 
 
-def keep(resolved: ResolvedStudy, data: StudyData, files: StudyFiles, key: bytes | None) -> None:
-    """Let workers of this machine that join the study have its folds; `data` is what `load` returned, `key`
+def store_study_folds(resolved: ResolvedStudy, data: StudyData, files: StudyFiles, key: bytes | None) -> None:
+    """Let workers of this machine that join the study have its folds; `data` is what `load_study_data`
+    returned, `key`
     the study's: without one each worker prepares them for itself.
     """
     if key is not None:
-        identity = prepared.identity_of(_most_demanding(resolved), data.sha256)
-        prepared.keep(files.prepared(identity), identity, data.base, key)
+        identity = prepared.folds_identity(_most_demanding(resolved), data.sha256)
+        prepared.write_folds(files.prepared(identity), identity, data.base, key)
 
 
-def recall(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
-    """What `load` would return for a study on record, without its work: its audit is on record, its folds are
+def recall_study_data(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
+    """What `load_study_data` would return for a study on record, without its work: its audit is on record,
+    its folds are
     kept. None where they are not, or where the table is not the one that was audited.
     """
-    key = key_of(recorded.facts)
+    key = signing_key(recorded.facts)
     config = _most_demanding(resolved)
-    sha256 = sha256_of(config, folder=resolved.folder)
+    sha256 = source_sha256(config, folder=resolved.folder)
     if key is None or sha256 != recorded.fingerprints["content"]:
         return None
-    identity = prepared.identity_of(config, sha256)
-    folds = prepared.recall(files.prepared(identity), identity, key)
+    identity = prepared.folds_identity(config, sha256)
+    folds = prepared.map_folds(files.prepared(identity), identity, key)
     if folds is None:
         return None
     facts = recorded.facts
@@ -210,7 +212,7 @@ def _read_again(resolved: ResolvedStudy, config: DataConfig, sha256: str) -> Tab
     return table
 
 
-def most_epochs(resolved: ResolvedStudy) -> int:
+def max_epochs(resolved: ResolvedStudy) -> int:
     """Epochs of the longest trial that the study can have."""
     return _largest(resolved.space.get("training.epochs"), resolved.trial_config.training.epochs)
 
@@ -243,9 +245,9 @@ def _require_meaning(resolved: ResolvedStudy, table: Table) -> None:
     """Raise RequestError where a new study does not say what a row of its raw target means."""
     config = resolved.trial_config.data
     target, key = config.target, "data.target.already_shifted"
-    if not stands_alone(target) or target.already_shifted is not None or resolved.is_older:
+    if not is_raw_column(target) or target.already_shifted is not None or resolved.is_older:
         return
-    readings = both_readings(config, table, build_series(config, table))
+    readings = explain_already_shifted(config, table, build_features(config, table))
     raise RequestError(
         f"{resolved.path}: {key} is missing, and the target is the column {target.column} as it is: "
         f"{readings}; set {key} to true or false"
@@ -264,7 +266,7 @@ def _most_demanding(resolved: ResolvedStudy) -> DataConfig:
     return config.model_copy(update={"seq_len": _largest(resolved.space.get("data.seq_len"), config.seq_len)})
 
 
-def blocked(found: Audit, strict: bool) -> str:
+def blocking_findings(found: Audit, strict: bool) -> str:
     """The sentences that keep a study from running, one a line, and what to do."""
     blocking = {"error", "warning"} if strict else {"error"}
     sentences = [f"  {f.severity}: {f.message}" for f in found.findings if f.severity in blocking]

@@ -36,7 +36,7 @@ class ArtifactFolder(FileSystemArtifactStore):
         super().write(artifact_id, content_body)
 
 
-class EveryFolder:
+class AllArtifactFolders:
     """The artifacts of all studies, wherever `storage.files` has put them; read and removed, never written.
 
     `folders` is asked each time: studies come while a dashboard is up.
@@ -65,17 +65,17 @@ class EveryFolder:
                 ArtifactFolder(folder).remove(artifact_id)
 
 
-def files_on_record(store: Store, study: str, name: str | None = None) -> StudyFiles:
+def recorded_study_files(store: Store, study: str, name: str | None = None) -> StudyFiles:
     """Where a study on record has its files, or would have them if it were called `name`."""
-    configured = recorded_value("storage.files", query.setting_stacks(store, study))
+    configured = recorded_value("storage.files", query.setting_layers(store, study))
     return study_files(store.url, configured, study if name is None else name)
 
 
-def folders_of(store: Store) -> list[Path]:
+def artifact_folders(store: Store) -> list[Path]:
     """The folders of artifacts of all studies in a store; without a study, that of the first to come."""
     found = []
     for study in query.studies(store):
-        found.append(artifact_folder(files_on_record(store, study.name)))
+        found.append(artifact_folder(recorded_study_files(store, study.name)))
     # A relative folder starts where the command does; what was written elsewhere lies there still.
     written = [Path(path).parent for path in query.first_and_last_files(store, but="log")]
     return list(dict.fromkeys([*found, *written])) or [artifact_folder(study_files(store.url, None, "any"))]

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from search.config.resolved import ResolvedStudy, means_the_same
+from search.config.resolved_study import ResolvedStudy, means_the_same
 from search.config.schema import LEAVES
 from search.errors import RequestError
-from search.record import rows as recording
+from search.record import row_mapping as recording
 from storage import tables
-from storage.commands import command
+from storage.commands import ballast_command
 
 MAY_CHANGE = (
     "study.trials",
@@ -34,11 +34,11 @@ that it was started with.
 
 _CHANGED = "changed when the study was continued"
 
-Stacks = Mapping[str, Sequence[tables.Setting]]
+SettingLayers = Mapping[str, Sequence[tables.SettingRow]]
 
 
-def changes(
-    resolved: ResolvedStudy, fingerprints: Mapping[str, str], stacks: Stacks, content: str
+def changed_parts(
+    resolved: ResolvedStudy, fingerprints: Mapping[str, str], stacks: SettingLayers, content: str
 ) -> list[str]:
     """What decides a trial's value and is not as on record, as parts of a sentence; empty if nothing is.
 
@@ -59,7 +59,7 @@ def changes(
     return found
 
 
-def continuation_rows(resolved: ResolvedStudy, stacks: Stacks) -> list[tables.Setting]:
+def continuation_rows(resolved: ResolvedStudy, stacks: SettingLayers) -> list[tables.SettingRow]:
     """One row for each key that may change and did, on top of the stack that is on record."""
     rows = []
     for key, setting in resolved.settings.items():
@@ -68,7 +68,7 @@ def continuation_rows(resolved: ResolvedStudy, stacks: Stacks) -> list[tables.Se
             continue
         act = replace(top, reason=f"{_CHANGED}; {top.reason}" if top.reason else _CHANGED)
         rows.append(
-            tables.Setting(
+            tables.SettingRow(
                 study=resolved.file.study.name,
                 key=key,
                 position=len(stacks.get(key, ())),
@@ -82,7 +82,7 @@ def continuation_rows(resolved: ResolvedStudy, stacks: Stacks) -> list[tables.Se
     return rows
 
 
-def recorded_value(key: str, stacks: Stacks) -> Any:
+def recorded_value(key: str, stacks: SettingLayers) -> Any:
     """The value of a setting on record; its default where an older Ballast did not know it."""
     if key in stacks:
         return stacks[key][-1].effective
@@ -101,5 +101,5 @@ def require_data(resolved: ResolvedStudy) -> None:
         name = resolved.file.study.name
         raise RequestError(
             f"the data of study {name!r} is not on this machine: there is no file {path}; "
-            f"name the folder that {source} starts in: {command('worker', name, folder='FOLDER')}"
+            f"name the folder that {source} starts in: {ballast_command('worker', name, folder='FOLDER')}"
         )

@@ -13,21 +13,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from search.config.effects import idle_keys
-from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, read_as_before
-from search.record.rows import now
-from search.record.same_series import Shared, shared
-from search.record.scored_series import ScoredSeries, root_columns, scored_series
+from search.config.resolved_study import DECIDES_NO_VALUE, ResolvedStudy, without_later_settings
+from search.config.settings_without_effect import keys_without_effect
+from search.record.row_mapping import now
+from search.record.same_series import SharedRows, shared_rows
+from search.record.scored_series import ScoredSeries, scored_series, target_origin_columns
 from storage import evaluations, tables
 from storage.engine import Store
 from trainer.config import DataConfig
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 
-Kind = Literal["verify", "train"]
+EvaluationKind = Literal["verify", "train"]
 """Which command printed a score."""
 
-UNKNOWABLE = (
+UNRECORDED_EVALUATIONS_NOTE = (
     "Not on record, and not known: what was scored elsewhere on these rows, in another store, in a notebook, "
     "or with the forecasts of ballast predict"
 )
@@ -52,20 +52,20 @@ class ScoredRows:
     last_time: datetime
     series: ScoredSeries = field(repr=False)
 
-    def shared_with(self, evaluation: tables.Evaluation) -> Shared | None:
+    def shared_with(self, evaluation: tables.Evaluation) -> SharedRows | None:
         """Which of these rows an evaluation scored; None for none.
 
         Series are compared by their values. An evaluation on record without its series is compared by table,
         target columns and times.
         """
         if evaluation.series is not None:
-            return shared(self.series, ScoredSeries.unpacked(evaluation.series))
+            return shared_rows(self.series, ScoredSeries.unpacked(evaluation.series))
         same_table = evaluation.source == self.source or evaluation.content == self.content
         if not same_table or evaluation.target != self.target:
             return None
         return self.within(evaluation.first_time, evaluation.last_time)
 
-    def within(self, first: datetime, last: datetime) -> Shared | None:
+    def within(self, first: datetime, last: datetime) -> SharedRows | None:
         """Which of these rows lie in a span of time, if any do."""
         begin, end = max(first, self.first_time), min(last, self.last_time)
         if begin > end:
@@ -73,7 +73,7 @@ class ScoredRows:
         times = self.series.times.astype("datetime64[ns]")
         low, high = (np.datetime64(each.astimezone(UTC).replace(tzinfo=None), "ns") for each in (begin, end))
         inside = (times >= low) & (times <= high)
-        return Shared(float(inside.mean()) if len(inside) else 0.0, begin, end)
+        return SharedRows(float(inside.mean()) if len(inside) else 0.0, begin, end)
 
 
 def unseen_rows(resolved: ResolvedStudy, config: DataConfig, data: Dataset, table: Table) -> ScoredRows:
@@ -97,17 +97,17 @@ def _scored_rows(
     first, last = (int(row) for row in table.times.searchsorted([times.min(), times.max()]))
     ends = (first, min(last + config.target.horizon, len(table.times) - 1))
     begin, end = (table.moment(row) for row in ends)
-    columns = ", ".join(root_columns(config))
+    columns = ", ".join(target_origin_columns(config))
     return ScoredRows(source, table.sha256, columns, begin, end, scored_series(config, table, first, last))
 
 
 def earlier_evaluations(store: Store, rows: ScoredRows) -> list[tables.Evaluation]:
     """Those that scored some of these rows, oldest first."""
-    near = evaluations.near(store, rows.first_time, rows.last_time)
+    near = evaluations.evaluations_near(store, rows.first_time, rows.last_time)
     return [evaluation for evaluation in near if rows.shared_with(evaluation) is not None]
 
 
-def number_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> int:
+def configuration_number(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> int:
     """Which configuration an evaluation judges, counted from 1 among those of `taken` and itself.
 
     The same configuration with the same seeds gives the same answer, and keeps its number. With other seeds
@@ -117,7 +117,7 @@ def number_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation])
     return list(dict.fromkeys([*map(_judged, taken), judged])).index(judged) + 1
 
 
-def first_time_of(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> datetime:
+def first_evaluated_at(evaluation: tables.Evaluation, taken: Sequence[tables.Evaluation]) -> datetime:
     """When the same configuration with the same seeds was evaluated first: nothing was chosen after that."""
     same = [each.looked_at for each in taken if _judged(each) == _judged(evaluation)]
     return min(same, default=evaluation.looked_at)
@@ -134,7 +134,7 @@ def new_evaluation(
     trial: int | None,
     configuration: str,
     seeds: Sequence[int],
-    kind: Kind = "verify",
+    kind: EvaluationKind = "verify",
 ) -> tables.Evaluation:
     """The evaluation that is about to be made."""
     return tables.Evaluation(
@@ -156,11 +156,11 @@ def new_evaluation(
 
 def decisive_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a trial, by key, that decide what is trained: without those that do nothing here."""
-    idle = _DECIDES_NOTHING | idle_keys(values)
-    return {key: value for key, value in read_as_before(values).items() if key not in idle}
+    idle = _DECIDES_NOTHING | keys_without_effect(values)
+    return {key: value for key, value in without_later_settings(values).items() if key not in idle}
 
 
-def digest_of(decisive: Mapping[str, Any]) -> str:
+def configuration_digest(decisive: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of what is decisive: the same wherever the file of a configuration lies."""
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from search.record.scored_series import Floats, ScoredSeries, moment
+from search.record.scored_series import Floats, ScoredSeries, nanoseconds_to_utc
 
-SAME = 0.98
+MIN_CORRELATION = 0.98
 """Two series are the same where the rank correlation of their changes is above this with `_ERRORS` standard
 errors to spare. `python -m benchmarks.same_rows` prints what different assets and altered copies reach.
 """
@@ -31,7 +31,7 @@ _MOST_OFFSET = 3 * _DAY
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedRows:
     """What scored rows have in common with others: the share of them, 0 to 1, and the times it spans."""
 
     share: float
@@ -39,7 +39,7 @@ class Shared:
     last: datetime
 
 
-def shared(mine: ScoredSeries, theirs: ScoredSeries) -> Shared | None:
+def shared_rows(mine: ScoredSeries, theirs: ScoredSeries) -> SharedRows | None:
     """Which of my rows are among theirs; None where the series are not the same or no times are common.
 
     Tried are the times as they are, and all times shifted by one constant of at most three days or one and a
@@ -58,13 +58,13 @@ def shared(mine: ScoredSeries, theirs: ScoredSeries) -> Shared | None:
     return None if offset is None else _part(mine, theirs, offset)
 
 
-def _part(mine: ScoredSeries, theirs: ScoredSeries, offset: int) -> Shared | None:
+def _part(mine: ScoredSeries, theirs: ScoredSeries, offset: int) -> SharedRows | None:
     """My rows within the span of their shifted times; None where there are none."""
     inside = (mine.times >= theirs.times[0] + offset) & (mine.times <= theirs.times[-1] + offset)
     if not inside.any():
         return None
     span = mine.times[inside]
-    return Shared(float(inside.mean()), moment(span[0]), moment(span[-1]))
+    return SharedRows(float(inside.mean()), nanoseconds_to_utc(span[0]), nanoseconds_to_utc(span[-1]))
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:
@@ -85,7 +85,7 @@ def are_same(a: Floats, b: Floats) -> bool:
     if len(a) < _FEWEST:
         return False
     found = min(abs(rank_correlation(a, b)), 1 - 1e-12)
-    return math.atanh(found) - _ERRORS / math.sqrt(len(a) - 3) > math.atanh(SAME)
+    return math.atanh(found) - _ERRORS / math.sqrt(len(a) - 3) > math.atanh(MIN_CORRELATION)
 
 
 def _near(mine: ScoredSeries, theirs: ScoredSeries) -> tuple[ScoredSeries, ScoredSeries]:

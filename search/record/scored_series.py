@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
-from storage.failures import unpacking
-from trainer.config import DataConfig, Series
-from trainer.data.features import log_parkinson, log_return, shift_of
+from storage.driver_errors import damaged_if_unreadable
+from trainer.config import DataConfig, DerivedColumn
+from trainer.data.features import log_parkinson, log_return, target_shift
 from trainer.data.source import Table
 
 Floats = npt.NDArray[np.float64]
@@ -48,12 +48,15 @@ class ScoredSeries:
     @classmethod
     def unpacked(cls, packed: bytes) -> "ScoredSeries":
         """What `packed` made, with values rounded to float32."""
-        with unpacking("the series of scored rows on record"), np.load(io.BytesIO(packed)) as arrays:
+        with (
+            damaged_if_unreadable("the series of scored rows on record"),
+            np.load(io.BytesIO(packed)) as arrays,
+        ):
             values = arrays["values"].astype(np.float64)
             return cls(np.cumsum(arrays["steps"]), values, bool(arrays["adds_up"]))
 
 
-def root_columns(config: DataConfig) -> tuple[str, ...]:
+def target_origin_columns(config: DataConfig) -> tuple[str, ...]:
     """The columns that the target is made from, whatever is made of them and however far ahead it looks."""
     root = _root(config)
     return tuple(column for column in (root.column, root.high, root.low) if column is not None)
@@ -76,7 +79,7 @@ def scored_series(config: DataConfig, table: Table, first: int, last: int) -> Sc
         cells = _cells(table, root.column)
         held = np.isfinite(cells)
         # The values of a column that is shifted already belong to rows further down.
-        known_at, values = _moved_down(times, horizon - shift_of(config.target))[held], cells[held]
+        known_at, values = _moved_down(times, horizon - target_shift(config.target))[held], cells[held]
         is_price = bool((values > 0).all())
         adds_up = is_price or (root.transform == "raw" and config.target.kind == "return")
         values = log_return(values) if is_price else values
@@ -85,15 +88,15 @@ def scored_series(config: DataConfig, table: Table, first: int, last: int) -> Sc
     return ScoredSeries(known_at[scored], values[scored], adds_up)
 
 
-def moment(nanoseconds: int | np.int64) -> datetime:
+def nanoseconds_to_utc(nanoseconds: int | np.int64) -> datetime:
     """A time of a series, to the microsecond."""
     return datetime.fromtimestamp(0, UTC) + np.timedelta64(int(nanoseconds) // 1000, "us").item()
 
 
-def _root(config: DataConfig) -> Series:
+def _root(config: DataConfig) -> DerivedColumn:
     """The series of columns at the bottom of the target."""
     features = {feature.name: feature for feature in config.features}
-    series: Series = config.target
+    series: DerivedColumn = config.target
     while series.of is not None:
         series = features[series.of]
     return series

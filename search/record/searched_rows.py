@@ -15,16 +15,16 @@ import numpy as np
 
 from search.record.continuation import recorded_value
 from search.record.evaluations import ScoredRows
-from search.record.same_series import Shared, shared
+from search.record.same_series import SharedRows, shared_rows
 from search.record.scored_series import ScoredSeries
 from search.record.validation_rows import validation_rows
 from storage import evaluations, query
 from storage.engine import Store
-from storage.evaluations import SearchedRows, TrainedTrial
+from storage.evaluations import ConclusiveTrial, SearchedRows
 
 
 @dataclass(frozen=True)
-class Search:
+class EarlierSearch:
     """A study whose trials were judged on some of the rows: on which `share` of them, and their span."""
 
     study: str
@@ -38,7 +38,7 @@ class Search:
         return {**asdict(self), "first": self.first.isoformat(), "last": self.last.isoformat()}
 
 
-def searches_on(store: Store, rows: ScoredRows, before: datetime) -> tuple[Search, ...]:
+def earlier_searches(store: Store, rows: ScoredRows, before: datetime) -> tuple[EarlierSearch, ...]:
     """The studies of the store that searched on any of these rows before a moment, oldest first.
 
     Conclusive trials count. A trial that is a copy of another one, in its study or from another study, saw
@@ -49,13 +49,13 @@ def searches_on(store: Store, rows: ScoredRows, before: datetime) -> tuple[Searc
     }
     counts = _trainings(evaluations.conclusive_trials(store, list(parts), before), list(parts))
     return tuple(
-        Search(study, counts[study], part.share, part.first, part.last)
+        EarlierSearch(study, counts[study], part.share, part.first, part.last)
         for study, part in parts.items()
         if counts[study]
     )
 
 
-def candidates(searches: Sequence[Search]) -> float:
+def effective_configurations(searches: Sequence[EarlierSearch]) -> float:
     """Among how many configurations these rows had a say, at least 1.
 
     A trial counts with √share: that is the correlation between its score on its own part of the rows and its
@@ -64,7 +64,7 @@ def candidates(searches: Sequence[Search]) -> float:
     return 1 + sum(search.trials * math.sqrt(search.share) for search in searches)
 
 
-def _trainings(trials: Sequence[TrainedTrial], studies: Sequence[str]) -> Mapping[str, int]:
+def _trainings(trials: Sequence[ConclusiveTrial], studies: Sequence[str]) -> Mapping[str, int]:
     """How many trainings each study brings that none before it has."""
     sources = {(trial.study, trial.number): trial.source for trial in trials}
 
@@ -81,16 +81,16 @@ def _trainings(trials: Sequence[TrainedTrial], studies: Sequence[str]) -> Mappin
     return counts
 
 
-def _part(store: Store, rows: ScoredRows, searched: SearchedRows) -> Shared | None:
+def _part(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
     """Which of the rows a study searched on."""
     if searched.series is not None:
-        return shared(rows.series, ScoredSeries.unpacked(searched.series))
+        return shared_rows(rows.series, ScoredSeries.unpacked(searched.series))
     return _part_of_same_table(store, rows, searched)
 
 
-def _part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) -> Shared | None:
+def _part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
     """For a study on record without its series: by table, target columns and times."""
-    source = whole_source(searched.source, searched.study_file)
+    source = full_source(searched.source, searched.study_file)
     if source != rows.source and searched.content != rows.content:
         return None
     if searched.span is not None:
@@ -102,17 +102,17 @@ def _part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) 
     )
     if kept is None:
         return None
-    return rows.within(moment_of(kept.times.min()), moment_of(kept.times.max()))
+    return rows.within(datetime64_to_utc(kept.times.min()), datetime64_to_utc(kept.times.max()))
 
 
-def whole_source(source: str, study_file: str) -> str:
+def full_source(source: str, study_file: str) -> str:
     """The table of a study as evaluations name it."""
     return source if source.startswith("sample:") else str((Path(study_file).parent / source).resolve())
 
 
 def target_columns(store: Store, study: str) -> str:
     """The columns that the target of a study on record is made from."""
-    stacks = query.setting_stacks(store, study)
+    stacks = query.setting_layers(store, study)
     features = {
         each["name"]: each for each in recorded_value("data.features", stacks) if isinstance(each, dict)
     }
@@ -122,7 +122,7 @@ def target_columns(store: Store, study: str) -> str:
     return ", ".join(series[key] for key in ("column", "high", "low") if series.get(key) is not None)
 
 
-def moment_of(time: "np.datetime64") -> datetime:
+def datetime64_to_utc(time: "np.datetime64") -> datetime:
     """The time in UTC."""
     moment: datetime = time.astype("datetime64[us]").item()
     return moment.replace(tzinfo=UTC)

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from search.record.scored_series import ScoredSeries
 from storage import query, tables
+from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
-from storage.failures import unpacking
 from trainer.data.windows import Dataset
+from trainer.rivals.fitted import Rivals, rival_losses
 from trainer.rivals.naive import baseline_forecasts
-from trainer.rivals.rivals import Rivals, rival_losses
 
 Floats = npt.NDArray[np.float64]
 Forecasts = npt.NDArray[np.float32]
@@ -79,10 +79,13 @@ class ValidationRows:
 
 def validation_rows(store: Store, study: str) -> ValidationRows | None:
     """The validation rows of a study, None where it was started before they were kept; StudyUnknown."""
-    kept, facts = query.held_out(store, study), query.study(store, study).facts
+    kept, facts = query.stored_validation_rows(store, study), query.study(store, study).facts
     if kept is None:
         return None
-    with unpacking(f"the validation rows of study {study!r}"), np.load(io.BytesIO(kept.rows)) as arrays:
+    with (
+        damaged_if_unreadable(f"the validation rows of study {study!r}"),
+        np.load(io.BytesIO(kept.rows)) as arrays,
+    ):
         known = {name: arrays[name] for name in arrays.files}
         baselines, rivals = (
             {name.removeprefix(prefix): known.pop(name) for name in [*known] if name.startswith(prefix)}
@@ -103,9 +106,9 @@ def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
     return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
 
 
-def held_out_row(
+def validation_rows_row(
     study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredSeries
-) -> tables.HeldOut:
+) -> tables.StoredValidationRows:
     """The validation rows of a study that starts, and the series that they are from; `rivals` are those of
     each fold.
     """
@@ -123,7 +126,7 @@ def held_out_row(
     }
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
-    return tables.HeldOut(study=study, rows=file.getvalue(), series=series.packed())
+    return tables.StoredValidationRows(study=study, rows=file.getvalue(), series=series.packed())
 
 
 def forecast_rows(study: str, trial: int, told: Sequence[Forecasts]) -> list[tables.Forecast]:
@@ -145,7 +148,7 @@ def _packed(values: Forecasts) -> bytes:
 
 
 def _unpacked(packed: bytes) -> Forecasts:
-    with unpacking("a trial's forecasts on record"):
+    with damaged_if_unreadable("a trial's forecasts on record"):
         planes = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(4, -1)
         values: Forecasts = np.ascontiguousarray(planes.T).view("<f4").ravel().astype(np.float32)
         return values

@@ -13,21 +13,23 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.config.schema import SamplerName, StudySection
 from search.config.space import Dimension, to_distributions
 from search.process_identity import WORKER
-from search.sampling.ordinals import first_of, is_retry, ordinal_of
-from search.sampling.queue import clamp_waiting, queued_params, suggest, waiting_trials
-from search.sampling.samplers import drawn_at_random, make_sampler
-from search.sampling.tell import quiet
+from search.sampling.configuration_ordinals import configuration_ordinal, first_attempt, is_retry
+from search.sampling.queue import clamp_waiting, queued_params, suggest_value, waiting_trials
+from search.sampling.samplers import make_sampler, randomly_drawn_params
+from search.sampling.tell import silence_optuna_warnings
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedTrial:
     """A trial whose parameters are all chosen, and who chose each, in words."""
 
     trial: optuna.Trial
     drawn: Mapping[str, str]
 
 
-def ask(study: optuna.Study, section: StudySection, space: Mapping[str, Dimension], worker: str) -> Asked:
+def ask(
+    study: optuna.Study, section: StudySection, space: Mapping[str, Dimension], worker: str
+) -> AskedTrial:
     """A trial whose parameters are all chosen: one that waits in the queue, else a new one.
 
     What `Study.ask` does, in the order that survives a kill: a new trial is created with its owner in one
@@ -43,17 +45,17 @@ def ask(study: optuna.Study, section: StudySection, space: Mapping[str, Dimensio
     # From the list that Optuna keeps for its samplers: to ask for the trial alone would be one read more.
     trials = study._get_trials(deepcopy=False, use_cache=True)
     number = next(trial.number for trial in reversed(trials) if trial._trial_id == trial_id)
-    with quiet():
-        sampler = make_sampler(section, space, ordinal_of(study, trials, number))
+    with silence_optuna_warnings():
+        sampler = make_sampler(section, space, configuration_ordinal(study, trials, number))
         study.sampler = _successor(study.sampler, sampler)
         trial = optuna.Trial(study, trial_id)
         distributions = to_distributions(space)
         if is_retry(trials[number]):
             _draw_over(study, trials, trial, distributions)
         for name, distribution in distributions.items():
-            suggest(trial, name, distribution)
-    random = drawn_at_random(study.sampler)
-    return Asked(trial, {name: _who_drew(trial, name, section.sampler, random) for name in space})
+            suggest_value(trial, name, distribution)
+    random = randomly_drawn_params(study.sampler)
+    return AskedTrial(trial, {name: _who_drew(trial, name, section.sampler, random) for name in space})
 
 
 def _successor(old: BaseSampler, new: BaseSampler) -> BaseSampler:
@@ -71,7 +73,7 @@ def _draw_over(
 ) -> None:
     """Draw again what a killed trial had drawn of its values, so that the rest are those that come next."""
     frozen = trial._cached_frozen_trial
-    kept, asked = queued_params(frozen) or {}, queued_params(trials[first_of(frozen)]) or {}
+    kept, asked = queued_params(frozen) or {}, queued_params(trials[first_attempt(frozen)]) or {}
     if kept.keys() >= distributions.keys():
         return
     for name, distribution in distributions.items():

@@ -8,14 +8,14 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import GridSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.config.space import Dimension, canonical, grid_of, project
-from search.sampling.ordinals import first_of, is_retry
+from search.config.space import Dimension, canonical, clamp_to_space, grid_values
+from search.sampling.configuration_ordinals import first_attempt, is_retry
 from search.sampling.queue import queued_params
 
 Point = tuple[Any, ...]
 
 
-class Grid(GridSampler):
+class SharedGridSampler(GridSampler):
     """Optuna's grid, in its shuffled order; which point a trial has follows from the trials before it.
 
     Optuna gives out points by the number of a trial, which retries and queued trials take too, and draws at
@@ -24,7 +24,7 @@ class Grid(GridSampler):
     """
 
     def __init__(self, space: Mapping[str, Dimension], seed: int) -> None:
-        super().__init__(grid_of(space), seed=seed)
+        super().__init__(grid_values(space), seed=seed)
         self._space = space
         self._points: list[Point] = self._all_grids
         self._known = {tuple(map(canonical, point)): point for point in self._points}
@@ -52,7 +52,7 @@ class Grid(GridSampler):
         """The value of one dimension in the point of this trial."""
         if trial.number not in self._drawn:
             trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            self._drawn[trial.number] = self._taken(trials, first_of(trial))[first_of(trial)]
+            self._drawn[trial.number] = self._taken(trials, first_attempt(trial))[first_attempt(trial)]
         return self._drawn[trial.number][self._param_names.index(param_name)]
 
     def is_exhausted(self, study: optuna.Study) -> bool:
@@ -80,7 +80,7 @@ class Grid(GridSampler):
 
         Where no free point does, one that is tried already is tried again.
         """
-        asked = project(self._space, queued_params(trial) or {})[0] | trial.params
+        asked = clamp_to_space(self._space, queued_params(trial) or {})[0] | trial.params
         known = {name: canonical(value) for name, value in asked.items()}
         if len(known) == len(self._param_names):
             whole = tuple(known[name] for name in self._param_names)

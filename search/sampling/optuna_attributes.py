@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 
 @dataclass
-class Sheet:
+class AttributeBuffer:
     """Optuna's storage to whoever writes attributes on it; they stay here until somebody takes them.
 
     `known` are the study's attributes as far as a writer may ask for them.
@@ -48,7 +48,7 @@ class Sheet:
         self.of_trial[key] = value
 
 
-def attributes_of(session: Session, study_id: int, *prefixes: str) -> dict[str, Any]:
+def read_study_attributes(session: Session, study_id: int, *prefixes: str) -> dict[str, Any]:
     """The attributes of a study whose keys begin with one of these."""
     table = models.StudySystemAttributeModel
     begins = or_(*(table.key.startswith(prefix, autoescape=True) for prefix in prefixes))
@@ -69,17 +69,17 @@ def lock_study(session: Session, study_id: int) -> None:
     session.execute(select(study.study_id).where(study.study_id == study_id).with_for_update())
 
 
-def put_of_study(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
+def write_study_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
     """Write system attributes of a study, over those that are there."""
     _put(session.connection(), models.StudySystemAttributeModel, {"study_id": study_id}, attributes)
 
 
-def put_user_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
+def write_user_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
     """Write user attributes of a study, over those that are there."""
     _put(session.connection(), models.StudyUserAttributeModel, {"study_id": study_id}, attributes)
 
 
-def put_of_trial(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:
+def write_trial_attributes(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:
     """Write system attributes of a trial, over those that are there."""
     _put(session.connection(), models.TrialSystemAttributeModel, {"trial_id": trial_id}, attributes)
 

@@ -29,12 +29,12 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import RequestError
-from search.sampling.tell import quiet
-from storage.commands import command
+from search.sampling.tell import silence_optuna_warnings
+from storage.commands import ballast_command
+from storage.driver_errors import UNREADABLE, close_failed_connections, to_store_error_or_none
 from storage.engine import Store
 from storage.errors import StoreError, StoreTooNew, StoreTooOld, StoreUnreachable, ValueDamaged
-from storage.failures import UNREADABLE, renew_after_failures, translated
-from storage.patience import keep_trying
+from storage.retry import call_with_retry
 from storage.schema import lock_creation
 from storage.sqlite import sqlite_connect_args, tune_sqlite
 
@@ -80,7 +80,7 @@ def _database_errors(shown: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
         if _of_distribution(error):
             cause = ValueDamaged(f"a distribution of a trial: {error}")
-        told = translated(cause, shown) if isinstance(cause, Exception) else None
+        told = to_store_error_or_none(cause, shown) if isinstance(cause, Exception) else None
         if told is None:
             raise
         raise told from None
@@ -115,7 +115,7 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
             with self.store_errors():
                 return method(self, *args, **kwargs)
 
-        return keep_trying(act, self.store)
+        return call_with_retry(act, self.store)
 
     return call
 
@@ -135,13 +135,13 @@ def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
                     raise
                 return True
 
-        return keep_trying(act, self.store)
+        return call_with_retry(act, self.store)
 
     return end
 
 
 @_waits_in((*_PUBLIC, *_OF_RDB))
-class PatientStorage(RDBStorage):
+class RetryingStorage(RDBStorage):
     """Optuna's storage. On PostgreSQL it shares the store's connections: one a worker, not two."""
 
     def __init__(self, store: Store) -> None:
@@ -155,7 +155,7 @@ class PatientStorage(RDBStorage):
             skip_compatibility_check=True,
             skip_table_creation=True,
         )
-        renew_after_failures(self.engine)
+        close_failed_connections(self.engine)
         if is_sqlite:
             tune_sqlite(self.engine)
 
@@ -165,7 +165,7 @@ class PatientStorage(RDBStorage):
 
 
 @_waits_in((*_PUBLIC, *_OF_PROXY))
-class PatientProxy(GrpcStorageProxy):
+class RetryingProxyStorage(GrpcStorageProxy):
     """Optuna's storage behind `ballast proxy`."""
 
     def __init__(self, store: Store, host: str, port: int) -> None:
@@ -204,7 +204,7 @@ def optuna_storage(store: Store, proxy: str | None = None) -> BaseStorage:
 def direct_storage(store: Store) -> RDBStorage:
     """The same without a proxy."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return keep_trying(lambda: _direct(store), store)
+    return call_with_retry(lambda: _direct(store), store)
 
 
 def serve_proxy(store: Store, host: str, port: int) -> None:
@@ -212,7 +212,7 @@ def serve_proxy(store: Store, host: str, port: int) -> None:
     _require_grpc()
     storage = optuna.storages.get_storage(optuna_storage(store))
     try:
-        with quiet():
+        with silence_optuna_warnings():
             optuna.storages.run_grpc_proxy_server(storage, host=host, port=port)
     except RuntimeError as error:  # what grpc makes of an address that it cannot bind
         raise RequestError(
@@ -250,7 +250,7 @@ def make_optuna_tables(store: Store) -> None:
 def upgrade_optuna(store: Store) -> None:
     """Bring Optuna's tables to the schema of the installed Optuna, if there are any."""
     if has_optuna_tables(store):
-        storage = PatientStorage(store)
+        storage = RetryingStorage(store)
         storage.upgrade()
         storage.engine.dispose()
 
@@ -258,7 +258,7 @@ def upgrade_optuna(store: Store) -> None:
 def _direct(store: Store) -> RDBStorage:
     make_optuna_tables(store)
     with _database_errors(store.shown_url):
-        storage = PatientStorage(store)
+        storage = RetryingStorage(store)
         found, needed = storage.get_current_version(), storage.get_head_version()
     if found == needed:
         return storage
@@ -267,7 +267,7 @@ def _direct(store: Store) -> RDBStorage:
     if found in known:
         raise StoreTooOld(
             f"Optuna's tables in {store.shown_url} are at {found}, Optuna {optuna.__version__} needs "
-            f"{needed}; run: {command('db upgrade', store=store.url)}"
+            f"{needed}; run: {ballast_command('db upgrade', store=store.url)}"
         )
     raise StoreTooNew(
         f"{store.shown_url} has tables at {found}, which Optuna {optuna.__version__} does not know: a newer "
@@ -279,13 +279,13 @@ def _optuna_revision(connection: sqlalchemy.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _proxy(store: Store, address: str) -> PatientProxy:
+def _proxy(store: Store, address: str) -> RetryingProxyStorage:
     _require_grpc()
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise RequestError(f"{address!r} is no address of a proxy; write HOST:PORT, as in 127.0.0.1:13000")
-    with quiet():
-        return PatientProxy(store, host, int(port))
+    with silence_optuna_warnings():
+        return RetryingProxyStorage(store, host, int(port))
 
 
 def _require_grpc() -> None:

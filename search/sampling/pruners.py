@@ -10,11 +10,11 @@ from optuna.pruners import BasePruner, HyperbandPruner, NopPruner, PatientPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.schema import StudySection
-from search.sampling.tell import quiet
+from search.sampling.tell import silence_optuna_warnings
 from storage.verdicts import Verdict
 
 
-class Median(BasePruner):
+class BestLossMedianPruner(BasePruner):
     """Stops a trial whose best loss so far is above the median loss of the others at the same epoch.
 
     A trial that ended by itself, because patience saw no progress, counts at later epochs with its best loss,
@@ -49,7 +49,7 @@ def _loss_at(trial: FrozenTrial, step: int) -> float | None:
     return min(losses.values()) if ended else None
 
 
-class Hyperband(HyperbandPruner):
+class MinTrialsHyperbandPruner(HyperbandPruner):
     """Optuna's Hyperband; at a rung that fewer than `min_trials` others have reached it stops nobody.
 
     Optuna stops the second trial that reaches a rung unless it is better than the first.
@@ -76,15 +76,17 @@ class Hyperband(HyperbandPruner):
 
 def make_pruner(section: StudySection, epochs: int) -> BasePruner:
     """The pruner of a study whose trials report once per epoch, for `epochs` epochs at most."""
-    beside_others = Median(section.startup_trials, section.pruner_warmup, section.pruner_min_trials)
+    beside_others = BestLossMedianPruner(
+        section.startup_trials, section.pruner_warmup, section.pruner_min_trials
+    )
     match section.pruner:
         case "median":
             return beside_others
         case "patient":
-            with quiet():
+            with silence_optuna_warnings():
                 return PatientPruner(beside_others, patience=section.pruner_patience)
         case "hyperband":
             warmup = min(section.pruner_warmup or 1, epochs)
-            return Hyperband(warmup, epochs, section.pruner_min_trials)
+            return MinTrialsHyperbandPruner(warmup, epochs, section.pruner_min_trials)
         case "none":
             return NopPruner()

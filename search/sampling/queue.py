@@ -16,7 +16,7 @@ from optuna.distributions import (
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from search.config.space import Dimension, project
+from search.config.space import Dimension, clamp_to_space
 
 _FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
 REQUESTED = "enqueued"
@@ -37,7 +37,7 @@ def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
 def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str, Dimension]) -> None:
     """Move a waiting configuration into the space, and keep what was asked for with the trial."""
     requested = queued_params(waiting) or {}
-    inside, clamps = project(space, requested)
+    inside, clamps = clamp_to_space(space, requested)
     if clamps:
         storage.set_trial_user_attr(waiting._trial_id, REQUESTED, dict(requested))
         storage.set_trial_system_attr(waiting._trial_id, _FIXED, dict(inside))
@@ -53,7 +53,7 @@ def was_queued(trial: optuna.Trial) -> bool:
     return queued_params(trial) is not None
 
 
-def suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+def suggest_value(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
     """Have Optuna choose the value of one dimension."""
     match distribution:
         case FloatDistribution(low=low, high=high, log=log, step=step):

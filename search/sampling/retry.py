@@ -17,7 +17,7 @@ _ATTEMPT = "retry_attempt"
 
 
 @dataclass(frozen=True)
-class Origin:
+class RetryOrigin:
     """Where a trial's parameters come from; a trial that is no retry is its own root, attempt 0."""
 
     number: int
@@ -31,13 +31,15 @@ class Origin:
         return self.number if self.root is None else self.root
 
 
-def origin_of(trial: optuna.Trial | FrozenTrial) -> Origin:
-    """Read back what `queue_again` left with the trial."""
+def retry_origin(trial: optuna.Trial | FrozenTrial) -> RetryOrigin:
+    """Read back what `enqueue_retry` left with the trial."""
     attributes = trial.user_attrs
-    return Origin(trial.number, attributes.get(RETRY_OF), attributes.get(ROOT), attributes.get(_ATTEMPT, 0))
+    return RetryOrigin(
+        trial.number, attributes.get(RETRY_OF), attributes.get(ROOT), attributes.get(_ATTEMPT, 0)
+    )
 
 
-def deserves_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
+def should_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
     """Whether the parameters are to be tried again.
 
     Always after a signal, which says nothing about them. After a crash or the death of the worker, which may
@@ -48,12 +50,12 @@ def deserves_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
     return bool({CRASHED, WORKER_DIED} & set(judgement.reasons)) and attempt < retries
 
 
-def queue_again(study: optuna.Study, trial: optuna.Trial) -> None:
+def enqueue_retry(study: optuna.Study, trial: optuna.Trial) -> None:
     """Enqueue the parameters of `trial` once, however often this is called for it."""
     trials = study.get_trials(deepcopy=False)
     if any(other.user_attrs.get(RETRY_OF) == trial.number for other in trials):
         return
-    origin = origin_of(trial)
+    origin = retry_origin(trial)
     waiting_for_it = queued_params(trials[trial.number]) or {}
     ancestry = {RETRY_OF: trial.number, ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
     asked_for = {key: value for key, value in trial.user_attrs.items() if key == REQUESTED}

@@ -17,12 +17,12 @@ from optuna.trial import FrozenTrial
 
 from search.config.schema import StudySection
 from search.config.space import Dimension, to_distributions
-from search.sampling.grid_sampler import Grid
-from search.sampling.tell import quiet
+from search.sampling.grid_sampler import SharedGridSampler
+from search.sampling.tell import silence_optuna_warnings
 from search.seeds import sampler_seed
 
 
-class RandomDraws(RandomSampler):
+class RecordingRandomSampler(RandomSampler):
     """Optuna's random sampler, which the others draw from too; it knows whose values it has drawn."""
 
     def __init__(self, seed: int) -> None:
@@ -41,7 +41,7 @@ class RandomDraws(RandomSampler):
         return super().sample_independent(study, trial, param_name, param_distribution)
 
 
-class Sobol(QMCSampler):
+class SobolSampler(QMCSampler):
     """Optuna's Sobol sequence, of which configuration n of a study has point n.
 
     Optuna counts points in the study, which two workers can read at the same moment, and draws the first
@@ -77,8 +77,8 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal:
     worker would repeat the first suggestions.
     """
     seed = sampler_seed(section.seed, ordinal)
-    startup, at_random = section.startup_trials, RandomDraws(seed)
-    with quiet():
+    startup, at_random = section.startup_trials, RecordingRandomSampler(seed)
+    with silence_optuna_warnings():
         match section.sampler:
             case "tpe":
                 tpe = TPESampler(seed=seed, n_startup_trials=startup)
@@ -96,15 +96,15 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal:
                     warn_independent_sampling=False,
                 )
             case "qmc":
-                return Sobol(space, section.seed, ordinal, at_random)
+                return SobolSampler(space, section.seed, ordinal, at_random)
             case "grid":
-                return Grid(space, section.seed)
+                return SharedGridSampler(space, section.seed)
 
 
-def drawn_at_random(sampler: BaseSampler) -> set[str]:
+def randomly_drawn_params(sampler: BaseSampler) -> set[str]:
     """The parameters that a sampler made here has left to chance so far."""
     if isinstance(sampler, TPESampler):
         sampler = sampler._random_sampler
     elif isinstance(sampler, GPSampler | CmaEsSampler | QMCSampler):
         sampler = sampler._independent_sampler
-    return sampler.drawn if isinstance(sampler, RandomDraws) else set()
+    return sampler.drawn if isinstance(sampler, RecordingRandomSampler) else set()

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from search.config.schema import StopSection
 from storage.verdicts import Verdict
 
-Ended = tuple[int, Verdict, float | None]
+EndedTrial = tuple[int, Verdict, float | None]
 """A conclusive trial: its number, verdict and value."""
 
 
-def no_better(values: Sequence[Ended], stop: StopSection, inherited: Sequence[Ended] = ()) -> str | None:
+def stop_reason(
+    values: Sequence[EndedTrial], stop: StopSection, inherited: Sequence[EndedTrial] = ()
+) -> str | None:
     """Why the search should end, in a sentence; None if it should go on.
 
     `values` are the study's own conclusive trials by number. An accepted one is better if its loss is finite,
@@ -32,7 +34,7 @@ def no_better(values: Sequence[Ended], stop: StopSection, inherited: Sequence[En
     return None if in_a_row < stop.no_better_for else _sentence(in_a_row, standing, stop.min_delta)
 
 
-def _loss(trial: Ended) -> float | None:
+def _loss(trial: EndedTrial) -> float | None:
     """The loss of a trial that can be the best; what is suspicious, unstable or unpromising cannot."""
     _, verdict, value = trial
     return value if verdict is Verdict.ACCEPTED and value is not None and math.isfinite(value) else None

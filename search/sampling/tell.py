@@ -27,7 +27,7 @@ LEARNS_FROM_COMPLETE: frozenset[SamplerName] = frozenset({"gp", "cmaes"})
 
 
 @dataclass(frozen=True)
-class Message:
+class TellMessage:
     """A final state, with a value for COMPLETE alone, and a constraint (≤ 0: satisfied; None: not set)."""
 
     state: TrialState
@@ -35,9 +35,9 @@ class Message:
     constraint: float | None
 
 
-def message_for(
+def tell_message(
     verdict: Verdict, value: float | None, *, sampler: SamplerName, worst_honest: Callable[[], float]
-) -> Message:
+) -> TellMessage:
     """What to tell. `worst_honest` finds the largest honest loss known; it is asked where a penalty is due.
 
     Raises ValueError where an accepted `value` is not finite, or the worst loss not finite and positive.
@@ -45,16 +45,16 @@ def message_for(
     if verdict is Verdict.ACCEPTED:
         if value is None or not math.isfinite(value):
             raise ValueError(f"an accepted trial must have a finite value, not {value}")
-        return Message(TrialState.COMPLETE, value, _SATISFIED)
+        return TellMessage(TrialState.COMPLETE, value, _SATISFIED)
     if verdict is Verdict.UNPROMISING:
         if sampler in LEARNS_FROM_COMPLETE and value is not None and math.isfinite(value):
-            return Message(TrialState.COMPLETE, value, _SATISFIED)
-        return Message(TrialState.PRUNED, None, _SATISFIED)
+            return TellMessage(TrialState.COMPLETE, value, _SATISFIED)
+        return TellMessage(TrialState.PRUNED, None, _SATISFIED)
     if verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS):
         if sampler in LEARNS_FROM_COMPLETE:
-            return Message(TrialState.COMPLETE, _penalty(worst_honest()), _VIOLATED)
-        return Message(TrialState.PRUNED, None, _VIOLATED)
-    return Message(TrialState.FAIL, None, None)
+            return TellMessage(TrialState.COMPLETE, _penalty(worst_honest()), _VIOLATED)
+        return TellMessage(TrialState.PRUNED, None, _VIOLATED)
+    return TellMessage(TrialState.FAIL, None, None)
 
 
 def _penalty(worst_honest: float) -> float:
@@ -66,19 +66,19 @@ def _penalty(worst_honest: float) -> float:
     return penalty
 
 
-def tell(study: optuna.Study, trial: optuna.Trial, message: Message) -> None:
+def tell(study: optuna.Study, trial: optuna.Trial, message: TellMessage) -> None:
     """Set the constraint, which must stand before the end of the trial, and end it.
 
     What a worker did of this before it died is left as it is.
     """
-    with quiet():
+    with silence_optuna_warnings():
         if message.constraint is not None:
             trial.set_constraint(CONSTRAINT, message.constraint)  # the first one stands, whoever set it
         study.tell(trial, message.value, message.state, skip_if_finished=True)
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_optuna_warnings() -> Iterator[None]:
     """Silences what Optuna says about choices that are made on purpose: experimental samplers and pruners,
     the constraint of a CMA-ES study, which is there for people, not for the sampler, and one that is set
     already.

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.config.resolved import ResolvedStudy, ResolvedTrial
+from search.config.resolved_study import ResolvedStudy, ResolvedTrial
 from search.config.stored_settings import resolve_from_store
 from search.errors import AnswerIsNo, RequestError
-from search.record.evaluations import decisive_values, digest_of
-from search.selection.choice import By, choose
-from search.selection.rerun import exported_from, rerun, resolve_one
-from search.selection.robust import LowerBound
+from search.record.evaluations import configuration_digest, decisive_values
+from search.selection.choice import SelectionRule, choose_trials
+from search.selection.rerun import export_provenance, rerun, resolve_configuration
+from search.selection.skill_bound import LowerBound
 from storage import query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from trainer.training.result import Outcome
 
 
-class Interrupted(Exception):
+class VerificationInterrupted(Exception):
     """Somebody asked for the end before the test rows were scored."""
 
 
@@ -48,10 +48,10 @@ class Candidate:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of what is decisive: the same wherever the file of a configuration lies."""
-        return digest_of(self.decisive)
+        return configuration_digest(self.decisive)
 
 
-def candidate_of(
+def candidate_from_file(
     path: Path, policy: Path | None, should_stop: Callable[[], bool], store: Store | None = None
 ) -> Candidate:
     """The configuration of a file. One that was not exported is trained once, to find its best epoch; that
@@ -60,8 +60,8 @@ def candidate_of(
     RequestError where the file leaves something to be searched, AnswerIsNo where that training was not
     accepted, Interrupted where it was stopped.
     """
-    resolved = resolve_one(path, policy=policy)
-    exported = exported_from(resolved)
+    resolved = resolve_configuration(path, policy=policy)
+    exported = export_provenance(resolved)
     if exported is not None:
         epochs, value, skill, number = (
             exported.best_epoch + 1,
@@ -74,11 +74,11 @@ def candidate_of(
         found = rerun(path, policy=policy, should_stop=should_stop, store=record)
         result = found.result
         if result.outcome is Outcome.INTERRUPTED:
-            raise Interrupted
+            raise VerificationInterrupted
         if not found.trustworthy or result.best_epoch is None or result.value is None or result.skill is None:
             raise AnswerIsNo(
                 f"{path} is {found.judgement.verdict}: {found.judgement.message}; only what trains can be "
-                f"verified, see: {command('train', path)}"
+                f"verified, see: {ballast_command('train', path)}"
             )
         epochs, value, skill, number = result.best_epoch + 1, result.value, result.skill, None
     name = path.name if number is None else f"trial {number}"
@@ -106,7 +106,7 @@ def require_unedited(store: Store, chosen: Candidate, path: Path) -> None:
         )
 
 
-def rivals_of(store: Store, chosen: Candidate, top: int, by: By) -> list[Candidate]:
+def other_candidates(store: Store, chosen: Candidate, top: int, by: SelectionRule) -> list[Candidate]:
     """The `top` best of the study that a candidate is from, but for itself: as many as make `top` with it.
 
     RequestError where that study is not in the store, AnswerIsNo where it has not so many accepted trials.
@@ -117,7 +117,7 @@ def rivals_of(store: Store, chosen: Candidate, top: int, by: By) -> list[Candida
             "it was exported; name the store that it is in with --store"
         )
     resolved = resolve_from_store(store, chosen.study)
-    choices = choose(store, chosen.study, top, by)
+    choices = choose_trials(store, chosen.study, top, by)
     others = [choice for choice in choices if choice.trial.number != chosen.number][: top - 1]
     return [_of_row(resolved, choice.trial, choice.why.bound) for choice in others]
 

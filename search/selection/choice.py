@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from search.errors import AnswerIsNo
-from search.selection.robust import LowerBound, seed_spread, skill_lower_bound
+from search.selection.skill_bound import LowerBound, seed_spread, skill_lower_bound
 from storage import query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from search.record.validation_rows import ValidationRows
 
-By = Literal["robust", "value"]
+SelectionRule = Literal["robust", "value"]
 
 
 @dataclass(frozen=True)
-class Why:
+class ChoiceReason:
     """What a trial was chosen by, and that in one sentence."""
 
     by: Literal["robust", "value", "trial"]
@@ -31,19 +31,19 @@ class Why:
     """Of its configuration; None where it is not known."""
 
 
-ASKED_FOR = Why("trial", "asked for by its number")
+ASKED_BY_NUMBER = ChoiceReason("trial", "asked for by its number")
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenTrial:
     """A trial to take away, and why."""
 
     trial: tables.Trial
-    why: Why
+    why: ChoiceReason
 
 
 @dataclass(frozen=True)
-class Configuration:
+class ConfigurationTrials:
     """The accepted trials of one configuration, each of its own seed, lowest validation loss first."""
 
     trials: Sequence[tables.Trial]
@@ -71,12 +71,12 @@ def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
         reasons = f" ({', '.join(trial.reasons)})" if trial.reasons else ""
         raise AnswerIsNo(
             f"trial {number} of study {name!r} is {trial.verdict or 'still running'}{reasons}; "
-            f"only accepted trials are exported: {command('trials', name, verdict='accepted')}"
+            f"only accepted trials are exported: {ballast_command('trials', name, verdict='accepted')}"
         )
     return trial
 
 
-def choose(store: Store, name: str, top: int = 1, by: By = "robust") -> list[Choice]:
+def choose_trials(store: Store, name: str, top: int = 1, by: SelectionRule = "robust") -> list[ChosenTrial]:
     """The `top` best accepted trials, best first; AnswerIsNo if there are not so many.
 
     `robust` takes one trial of each configuration, that of the middle seed, by the lower bound of its skill.
@@ -85,14 +85,14 @@ def choose(store: Store, name: str, top: int = 1, by: By = "robust") -> list[Cho
     lowest = best_trials(store, name, top)
     if by == "value":
         return _by_value(lowest)
-    found = judged(store, name)
+    found = configurations_with_bounds(store, name)
     if isinstance(found, str):
         return _by_value(lowest, f", and not the highest lower bound of skill, as {found}")
     _require(len(found), "accepted configurations", name, top)
-    return by_bound(found, top)
+    return rank_by_bound(found, top)
 
 
-def judged(store: Store, name: str) -> list[Configuration] | str:
+def configurations_with_bounds(store: Store, name: str) -> list[ConfigurationTrials] | str:
     """The accepted configurations of a study, each with its bound, or the reason why there are no bounds."""
     from search.record.validation_rows import forecasts, validation_rows
 
@@ -100,12 +100,14 @@ def judged(store: Store, name: str) -> list[Configuration] | str:
     if rows is None:
         return "the study was started before forecasts were kept"
     trials = query.trials(store, name, Verdict.ACCEPTED)
-    return bounded([trial for trial in trials if trial.source_study != name], rows, forecasts(store, name))
+    return bounded_configurations(
+        [trial for trial in trials if trial.source_study != name], rows, forecasts(store, name)
+    )
 
 
-def bounded(
+def bounded_configurations(
     trials: Sequence[tables.Trial], rows: "ValidationRows", forecasts: Mapping[int, "NDArray[np.float32]"]
-) -> list[Configuration] | str:
+) -> list[ConfigurationTrials] | str:
     """The configurations of accepted trials that are no copies; the reason if one cannot be judged."""
     if missing := [trial.number for trial in trials if trial.number not in forecasts]:
         return f"there are no forecasts of trial {missing[0]} on record"
@@ -121,27 +123,30 @@ def bounded(
         bounds = [skill_lower_bound(of_one, naive, rows.folds, rows.times, spread) for of_one in losses]
     except ValueError as error:
         return str(error)
-    return [Configuration(group, bound) for group, bound in zip(groups.values(), bounds, strict=True)]
+    return [ConfigurationTrials(group, bound) for group, bound in zip(groups.values(), bounds, strict=True)]
 
 
-def by_bound(configurations: Sequence[Configuration], top: int) -> list[Choice]:
+def rank_by_bound(configurations: Sequence[ConfigurationTrials], top: int) -> list[ChosenTrial]:
     """The configurations of the highest lower bounds; of two equal ones that of the lower loss."""
     ranked = sorted(configurations, key=lambda found: (-found.bound.low, found.middle.value or 0.0))
     lowest = min(configurations, key=lambda found: found.trials[0].value or 0.0)
     return [
-        Choice(found.middle, Why("robust", _told(found, rank, lowest), found.bound))
+        ChosenTrial(found.middle, ChoiceReason("robust", _told(found, rank, lowest), found.bound))
         for rank, found in enumerate(ranked[:top], start=1)
     ]
 
 
-def _by_value(trials: Sequence[tables.Trial], but: str = "") -> list[Choice]:
+def _by_value(trials: Sequence[tables.Trial], but: str = "") -> list[ChosenTrial]:
     return [
-        Choice(trial, Why("value", f"trial {trial.number} has the {_nth(rank)}lowest validation loss{but}"))
+        ChosenTrial(
+            trial,
+            ChoiceReason("value", f"trial {trial.number} has the {_nth(rank)}lowest validation loss{but}"),
+        )
         for rank, trial in enumerate(trials, start=1)
     ]
 
 
-def _told(found: Configuration, rank: int, lowest: Configuration) -> str:
+def _told(found: ConfigurationTrials, rank: int, lowest: ConfigurationTrials) -> str:
     chosen, best = found.middle, lowest.trials[0]
     seeds = f", over {found.bound.seeds} seeds" if found.bound.seeds > 1 else ""
     told = (
@@ -167,4 +172,4 @@ def _require(found: int, what: str, name: str, top: int) -> None:
     if found < top:
         has = f"{found} {what if found > 1 else what.removesuffix('s')}, {top} cannot be exported"
         told = has if found else f"no {what.removesuffix('s')} to export"
-        raise AnswerIsNo(f"study {name!r} has {told}; see why: {command('trials', name)}")
+        raise AnswerIsNo(f"study {name!r} has {told}; see why: {ballast_command('trials', name)}")

@@ -7,21 +7,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from search.config.effects import idle_keys
+from search.atomic_text import write_text_atomically
 from search.config.json_schema import modeline
 from search.config.layers import Layer
-from search.config.leaves import nested
+from search.config.leaves import to_nested
+from search.config.settings_without_effect import keys_without_effect
 from search.errors import RequestError
 from search.record.evaluations import evaluation_to_json
-from search.record.rows import clamp_to_json
-from search.selection.choice import ASKED_FOR, Why
-from search.selection.evidence import with_measured_floor
-from search.selection.settings_text import SECTIONS, dump, settings_yaml
+from search.record.row_mapping import clamp_to_json
+from search.selection.choice import ASKED_BY_NUMBER, ChoiceReason
+from search.selection.commented_yaml import SECTIONS, dump_yaml, settings_yaml
+from search.selection.selection_evidence import with_measured_floor
 from search.selection.summary import Summary, summarise
-from search.text import finite
-from search.writing import write_whole
+from search.text import json_safe_number
 from storage import evaluations, query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 
 DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
@@ -30,7 +30,9 @@ DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "tra
 _FROM_FILES = (Layer.DEFAULT, Layer.BASE, Layer.STUDY)
 
 
-def write_export(store: Store, trial: tables.Trial, target: Path, why: Why = ASKED_FOR) -> None:
+def write_export(
+    store: Store, trial: tables.Trial, target: Path, why: ChoiceReason = ASKED_BY_NUMBER
+) -> None:
     """Write one accepted trial, and why it was chosen; the file is there whole or not at all.
 
     RequestError for a name that does not end in `.yaml`, `.yml` or `.json`, and where nothing can be written.
@@ -45,7 +47,7 @@ def write_export(store: Store, trial: tables.Trial, target: Path, why: Why = ASK
             f"cannot write {target}: an export ends in .yaml, .yml or .json; name it like "
             f"-o {target.with_suffix('.yaml')}"
         )
-    write_whole(text, target, "best.yaml")
+    write_text_atomically(text, target, "best.yaml")
 
 
 @dataclass(frozen=True)
@@ -54,22 +56,22 @@ class _Content:
 
     about: Sequence[str]
     values: Mapping[str, Any]
-    acts: Mapping[str, tables.Setting]
+    acts: Mapping[str, tables.SettingRow]
     provenance: Mapping[str, Any]
 
 
-def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Content:
+def _content(store: Store, trial: tables.Trial, target: Path, why: ChoiceReason) -> _Content:
     """The content of a file that will lie at `target`: relative paths in it start there."""
     summary = with_measured_floor(store, summarise(store, trial.study))
-    stacks = query.setting_stacks(store, trial.study, trial.number)
+    stacks = query.setting_layers(store, trial.study, trial.number)
     acts = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(DECISIVE)}
-    idle = idle_keys({key: row.effective for key, row in acts.items()})
+    idle = keys_without_effect({key: row.effective for key, row in acts.items()})
     acts = {key: row for key, row in acts.items() if key not in idle}
     values = {key: row.effective for key, row in acts.items() if row.effective is not None}
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
     looked = [
         evaluation
-        for evaluation in evaluations.of_study(store, trial.study)
+        for evaluation in evaluations.verifications_of_study(store, trial.study)
         if evaluation.trial == trial.number
     ]
     about = (
@@ -77,7 +79,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
         summary.sentence(),
         f"Chosen: {why.sentence}.",
         _verified(looked, target, store),
-        f"Run it again:  {command('train', target.name)}",
+        f"Run it again:  {ballast_command('train', target.name)}",
     )
     provenance = _provenance(store, summary, trial, why, stacks)
     return _Content(
@@ -91,7 +93,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: Why) -> _Cont
 def _verified(looked: Sequence[tables.Evaluation], target: Path, store: Store) -> str:
     """What the last evaluation on test rows said."""
     if not looked or looked[-1].report is None:
-        return f"Not verified on unseen rows:  {command('verify', target.name, store=store.url)}"
+        return f"Not verified on unseen rows:  {ballast_command('verify', target.name, store=store.url)}"
     return f"On {looked[-1].looked_at:%Y-%m-%d}: {looked[-1].verdict}: {looked[-1].report['reason']}."
 
 
@@ -104,7 +106,7 @@ def _evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
 def _yaml(content: _Content) -> str:
     lines = (*content.about, "Beside each setting: the layer that it comes from, and where that was written.")
     header = "\n".join(f"# {line}" for line in lines)
-    provenance = dump({"provenance": content.provenance}, width=100)
+    provenance = dump_yaml({"provenance": content.provenance}, width=100)
     return f"{modeline()}\n{header}\n{settings_yaml(content.values, content.acts)}\n\n{provenance}"
 
 
@@ -115,13 +117,13 @@ def _json(content: _Content) -> str:
         for key, act in content.acts.items()
         if key in content.values
     }
-    tree = nested(content.values)
+    tree = to_nested(content.values)
     provenance = {"about": content.about, **content.provenance, "settings": told}
     whole = {**{name: tree[name] for name in SECTIONS if name in tree}, "provenance": provenance}
-    return json.dumps(finite(whole), indent=2, allow_nan=False) + "\n"
+    return json.dumps(json_safe_number(whole), indent=2, allow_nan=False) + "\n"
 
 
-def _configured(stack: list[tables.Setting]) -> tables.Setting:
+def _configured(stack: list[tables.SettingRow]) -> tables.SettingRow:
     """The value that the trial was started with: what the guard does in training, it will do again."""
     return [row for row in stack if row.layer != Layer.GUARD][-1]
 
@@ -136,11 +138,11 @@ def _provenance(
     store: Store,
     summary: Summary,
     trial: tables.Trial,
-    why: Why,
-    stacks: Mapping[str, list[tables.Setting]],
+    why: ChoiceReason,
+    stacks: Mapping[str, list[tables.SettingRow]],
 ) -> dict[str, Any]:
     study, facts = summary.study, summary.study.facts
-    data = query.data(store, study.name)
+    data = query.data_fingerprint(store, study.name)
     return {
         "study": study.name,
         "trial": trial.number,
@@ -171,7 +173,7 @@ def _provenance(
     }
 
 
-def _notable_acts(stack: list[tables.Setting]) -> list[dict[str, Any]]:
+def _notable_acts(stack: list[tables.SettingRow]) -> list[dict[str, Any]]:
     """What a file beside the export could not tell: command line, sampler, clamps, guard, and any change."""
     return [
         {

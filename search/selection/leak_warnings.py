@@ -31,7 +31,7 @@ def leak_warnings(findings: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]
     ]
 
 
-def warned(warnings: Sequence[Mapping[str, str]]) -> str:
+def leak_warning_sentence(warnings: Sequence[Mapping[str, str]]) -> str:
     """One sentence that names each column and code; empty where there is no warning."""
     if not warnings:
         return ""

@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from search.config.layers import Clamp, Layer
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import load_study_data
 from search.errors import RequestError
-from search.machine import this_machine
-from search.record.rows import clamp_to_json, versions
-from search.record.training_rows import TrainingRecord
+from search.machine import machine_facts
+from search.record.row_mapping import clamp_to_json, package_versions
+from search.record.training_evaluation import TrainingEvaluation
 from search.seeds import trial_seed
 from search.verdict import Judgement, judge
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.verdicts import Verdict
 from trainer.config import TrialConfig
@@ -44,7 +44,7 @@ class Reproduction(StrEnum):
     NO = "no"
 
 
-def reproduction(value: float | None, expected: float, *, elsewhere: bool) -> Reproduction:
+def judge_reproduction(value: float | None, expected: float, *, elsewhere: bool) -> Reproduction:
     """Pure; `elsewhere` says that this machine, or a version, is not known to be that of the export."""
     if value == expected:
         return Reproduction.BITS
@@ -73,7 +73,7 @@ class Rerun:
     data: Dataset = field(repr=False)
     """Of the last fold."""
     table: Table = field(repr=False)
-    record: TrainingRecord = field(repr=False)
+    record: TrainingEvaluation = field(repr=False)
     """That its validation rows were scored."""
 
     @property
@@ -114,13 +114,15 @@ class Rerun:
         }
 
 
-def resolve_one(path: Path, sets: Sequence[str] = (), *, policy: Path | None = None) -> ResolvedStudy:
+def resolve_configuration(
+    path: Path, sets: Sequence[str] = (), *, policy: Path | None = None
+) -> ResolvedStudy:
     """The one configuration of `path`; RequestError if the file leaves something to be searched."""
     resolved = resolve(path, sets, policy=policy)
     if resolved.space:
         raise RequestError(
             f"{path} searches {', '.join(resolved.space)}, and one configuration is wanted. Search with: "
-            f"{command('run', path)}, or fix each with --set"
+            f"{ballast_command('run', path)}, or fix each with --set"
         )
     return resolved
 
@@ -140,14 +142,14 @@ def rerun(
     exported trial that is trained again as it was scores nothing new, and the store is not opened.
     """
     resolved, exported = _one_as_exported(path, sets, policy)
-    data, trial = load(resolved), resolved.trial({})
+    data, trial = load_study_data(resolved), resolved.trial({})
     config = trial.config if exported is None else _unhurried(trial.config)
     from trainer.training.loop import fit  # torch is imported where it trains, and nowhere before
 
     folds, seed = data.folds(config.data), _seed(resolved, exported)
     number = None if exported is None else exported.trial
-    changes = () if exported is None else changes_since(exported, resolved, data.table.sha256, sets)
-    record = TrainingRecord(store, resolved, trial, folds, data.table, number, seed)
+    changes = () if exported is None else changes_since_export(exported, resolved, data.table.sha256, sets)
+    record = TrainingEvaluation(store, resolved, trial, folds, data.table, number, seed)
     if exported is None or changes or not exported.data.has_rows(data.audit.rows):
         record.begin()
     result = fit(
@@ -163,7 +165,7 @@ def rerun(
     judgement = judge(result, trial.values)
     again = None
     if exported is not None:
-        again = reproduction(result.value, exported.value, elsewhere=bool(elsewhere))
+        again = judge_reproduction(result.value, exported.value, elsewhere=bool(elsewhere))
     if again is Reproduction.NO:  # the file was edited: another training than the exported one
         record.begin()
     record.conclude(result, judgement)
@@ -183,11 +185,11 @@ def rerun(
     )
 
 
-def _seed(resolved: ResolvedStudy, exported: "Exported | None") -> int:
+def _seed(resolved: ResolvedStudy, exported: "ExportProvenance | None") -> int:
     return trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed
 
 
-def one_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
+def single_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
     """The weights of the best epoch, by parameter.
 
     RequestError where each fold has its own. `path` is that of the configuration.
@@ -197,7 +199,7 @@ def one_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
         method = outcome.config.data.split.method
         raise RequestError(
             f"{path} has no one model to keep: under data.split.method {method!r} each fold has its own; "
-            f"train one: {command('train', path, set='data.split.method=holdout', save='FOLDER')}"
+            f"train one: {ballast_command('train', path, set='data.split.method=holdout', save='FOLDER')}"
         )
     return weights
 
@@ -223,16 +225,16 @@ def _unhurried(config: TrialConfig) -> TrialConfig:
 
 def _one_as_exported(
     path: Path, sets: Sequence[str], policy: Path | None
-) -> tuple[ResolvedStudy, "Exported | None"]:
+) -> tuple[ResolvedStudy, "ExportProvenance | None"]:
     """The one configuration of `path`, and what its export says; its kernel is the one that computed it."""
-    resolved = resolve_one(path, sets, policy=policy)
-    exported = exported_from(resolved)
+    resolved = resolve_configuration(path, sets, policy=policy)
+    exported = export_provenance(resolved)
     if (
         exported is not None
         and exported.had_one_kernel
         and resolved.settings[_KERNEL].layer.rank <= Layer.BASE.rank
     ):
-        resolved = resolve_one(path, (*sets, f"{_KERNEL}=torch"), policy=policy)
+        resolved = resolve_configuration(path, (*sets, f"{_KERNEL}=torch"), policy=policy)
     return resolved, exported
 
 
@@ -240,7 +242,7 @@ class _ExportedBound(BaseModel):
     low: float
 
 
-class Exported(BaseModel):
+class ExportProvenance(BaseModel):
     """What a rerun needs of the section that an export writes."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
@@ -266,12 +268,12 @@ class Exported(BaseModel):
         return "numba" not in self.versions
 
 
-def exported_from(resolved: ResolvedStudy) -> Exported | None:
+def export_provenance(resolved: ResolvedStudy) -> ExportProvenance | None:
     """The provenance of an exported file, None for any other; RequestError if somebody edited it."""
     if not resolved.provenance:
         return None
     try:
-        return Exported.model_validate(resolved.provenance)
+        return ExportProvenance.model_validate(resolved.provenance)
     except ValidationError as error:
         wrong = ", ".join(".".join(str(part) for part in detail["loc"]) for detail in error.errors())
         raise RequestError(
@@ -280,8 +282,8 @@ def exported_from(resolved: ResolvedStudy) -> Exported | None:
         ) from None
 
 
-def changes_since(
-    exported: Exported, resolved: ResolvedStudy, sha256: str, sets: Sequence[str] = ()
+def changes_since_export(
+    exported: ExportProvenance, resolved: ResolvedStudy, sha256: str, sets: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """What was changed since the export, in the order of likelihood to explain another value."""
     differences = [f"--set {text} changes the exported configuration" for text in sets]
@@ -293,15 +295,15 @@ def changes_since(
     return tuple(differences)
 
 
-def _elsewhere(exported: Exported) -> tuple[str, ...]:
+def _elsewhere(exported: ExportProvenance) -> tuple[str, ...]:
     """Why sums may be rounded otherwise here than where the exported value was computed."""
     if exported.machine is None:
         found = ["the export does not say on which machine its value was computed"]
     else:
-        found = _not_as_before(this_machine(), exported.machine)
+        found = _not_as_before(machine_facts(), exported.machine)
     if exported.had_one_kernel:  # or its study went on under a Ballast that has two: versions are a study's
         found.append("the export does not say which kernel computed its value")
-    return (*found, *_not_as_before(versions(), exported.versions))
+    return (*found, *_not_as_before(package_versions(), exported.versions))
 
 
 def _not_as_before(present: Mapping[str, str], before: Mapping[str, str]) -> list[str]:

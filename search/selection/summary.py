@@ -8,16 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.record.references import Rival, rivals, strongest_rival
-from search.record.verified import HOLDS, Verified, newest
-from search.selection.leak_warnings import leak_warnings, warned
+from search.record.rival_facts import FittedRival, recorded_rival_losses, strongest_rival
+from search.record.verification_answer import HOLDS, VerificationAnswer, newest_verification
+from search.selection.leak_warnings import leak_warning_sentence, leak_warnings
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import CONCLUSIVE, Verdict
 from trainer.rivals.skill import noise_floor
 
 MEASURED_FLOOR = "measured_floor"
-"""The fact under which a study's measured noise floor is kept; search/selection/evidence.py measures it."""
+"""The fact under which a study's measured noise floor is kept; search/selection/selection_evidence.py
+measures it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Summary:
     """Accepted trials whose loss is below that of the best naive forecast."""
     measured: MeasuredFloor | None = None
     """The noise floor as it was last measured; None before."""
-    verified: Verified | None = None
+    verified: VerificationAnswer | None = None
     """The newest answer of `ballast verify`."""
 
     @property
@@ -75,7 +76,7 @@ class Summary:
         return max(self.noise_floor, 0.0 if self.measured is None else self.measured.skill)
 
     @property
-    def rival(self) -> Rival | None:
+    def rival(self) -> FittedRival | None:
         """The strongest rival on the validation rows."""
         return strongest_rival(self.study.facts)
 
@@ -104,7 +105,7 @@ class Summary:
         """The headline: the newest verification's answer, else what the validation rows show; then what the
         audit warned of.
         """
-        return f"{self._answer()} {warned(self.warnings)}".rstrip()
+        return f"{self._answer()} {leak_warning_sentence(self.warnings)}".rstrip()
 
     @property
     def warnings(self) -> list[dict[str, str]]:
@@ -176,7 +177,7 @@ class Summary:
             else {"number": best.number, "value": best.value, "skill": best.skill},
             "skill_shown": self.skill_shown,
             "verified": None if self.verified is None else self.verified.to_json(),
-            "rivals_losses": rivals(self.study.facts),
+            "rivals_losses": recorded_rival_losses(self.study.facts),
             "above_naive": self.above_naive,
             "leak_warnings": self.warnings,
         }
@@ -195,7 +196,7 @@ def summarise(store: Store, name: str) -> Summary:
         seconds_per_trial=query.mean_duration(store, name),
         above_naive=query.count_above_naive(store, name),
         measured=_measured(study.facts),
-        verified=newest(store, name),
+        verified=newest_verification(store, name),
     )
 
 

@@ -10,56 +10,61 @@ from pathlib import Path
 
 import numpy as np
 
-from search.data.study_data import StudyData, load
+from search.data.study_data import StudyData, load_study_data
 from search.errors import AnswerIsNo, RequestError
 from search.record.evaluations import (
     ScoredRows,
+    configuration_number,
     earlier_evaluations,
-    first_time_of,
+    first_evaluated_at,
     new_evaluation,
-    number_of,
     unseen_rows,
 )
-from search.record.searched_rows import Search, candidates, searches_on
+from search.record.searched_rows import EarlierSearch, earlier_searches, effective_configurations
 from search.record.validation_rows import Floats
 from search.seeds import fresh_seed
 from search.selection.candidates import (
     Candidate,
-    Interrupted,
-    candidate_of,
+    VerificationInterrupted,
+    candidate_from_file,
     is_on_record,
+    other_candidates,
     require_unedited,
-    rivals_of,
 )
-from search.selection.choice import By
-from search.selection.evidence import Evidence, study_evidence
+from search.selection.choice import SelectionRule
 from search.selection.leak_warnings import leak_warnings
-from search.selection.rerun import changes_since, exported_from
-from search.selection.scored import Report, Scored
-from search.selection.statistics.conclusion import Claim, conclude, confidence, draws_for
+from search.selection.rerun import changes_since_export, export_provenance
+from search.selection.selection_evidence import SelectionEvidence, study_evidence
+from search.selection.statistics.conclusion import (
+    ConclusionInput,
+    bootstrap_draws,
+    conclude,
+    confidence_level,
+)
 from search.selection.statistics.confidence_set import ConfidenceSet, confidence_set
 from search.selection.statistics.diebold_mariano import diebold_mariano
-from search.selection.statistics.interval import Interval, skill_interval
-from search.selection.statistics.resampling import fewest_rows
-from search.selection.statistics.rivals import RivalAnswer, strongest_rival
-from search.verdict import not_applied
+from search.selection.statistics.interval import SkillInterval, skill_interval
+from search.selection.statistics.rival_comparison import RivalComparison, compare_with_strongest_rival
+from search.selection.statistics.stationary_bootstrap import min_interval_rows
+from search.selection.verification_report import CandidateResult, VerificationReport
+from search.verdict import settings_not_applied
 from storage import evaluations, tables
 from storage.engine import Store
-from trainer.data.windows import Dataset, prepare_final
+from trainer.data.windows import Dataset, prepare_refit
+from trainer.rivals.fitted import Rivals, rival_forecasts
 from trainer.rivals.naive import baseline_forecasts
-from trainer.rivals.rivals import Rivals, rival_forecasts
 from trainer.rivals.skill import skill
-from trainer.training.result import Outcome, Refit
+from trainer.training.result import Outcome, RefitResult
 
 _EXACT = 1e-12
 """Mean loss, of the standardised target, up to which a forecast is exact but for rounding."""
 
 
 @dataclass(frozen=True)
-class Progress:
+class VerificationCallbacks:
     """Who is told of each training that ended, and asked whether to go on."""
 
-    trained: Callable[[Candidate, Refit], None] = lambda candidate, refit: None
+    trained: Callable[[Candidate, RefitResult], None] = lambda candidate, refit: None
     should_stop: Callable[[], bool] = lambda: False
 
 
@@ -69,38 +74,38 @@ def verify(
     *,
     seeds: int = 5,
     top: int = 1,
-    by: By = "robust",
+    by: SelectionRule = "robust",
     policy: Path | None = None,
-    progress: Progress | None = None,
-) -> Report:
+    progress: VerificationCallbacks | None = None,
+) -> VerificationReport:
     """Score the configuration of `path`, and its `top` - 1 rivals, the best of its study `by` bound or
     value, on the test rows; 1 ≤ `seeds`.
 
     The evaluation is put on record before anything is scored. Raises Interrupted before that, RequestError
     and AnswerIsNo as the candidates do.
     """
-    progress = Progress() if progress is None else progress
-    chosen = candidate_of(path, policy, progress.should_stop, store)
+    progress = VerificationCallbacks() if progress is None else progress
+    chosen = candidate_from_file(path, policy, progress.should_stop, store)
     require_unedited(store, chosen, path)
-    rivals = [] if top == 1 else rivals_of(store, chosen, top, by)
-    study_data = load(chosen.resolved)
+    rivals = [] if top == 1 else other_candidates(store, chosen, top, by)
+    study_data = load_study_data(chosen.resolved)
     trained = [_trained(candidate, study_data, seeds, progress) for candidate in (chosen, *rivals)]
     first = trained[0]
     unseen = unseen_rows(chosen.resolved, chosen.trial.config.data, first.data, study_data.table)
     earlier, scored = tuple(earlier_evaluations(store, unseen)), []
     for each in trained:
         evaluation = _evaluation(unseen, each)
-        before = searches_on(store, unseen, first_time_of(evaluation, earlier))
-        _require_interval(each, number_of(evaluation, earlier), before)
-        number = evaluations.begin(store, evaluation)
+        before = earlier_searches(store, unseen, first_evaluated_at(evaluation, earlier))
+        _require_interval(each, configuration_number(evaluation, earlier), before)
+        number = evaluations.start_evaluation(store, evaluation)
         taken = earlier_evaluations(store, unseen)
-        searches = searches_on(store, unseen, first_time_of(evaluation, taken))
-        found = _score(each, number_of(evaluation, taken), searches)
+        searches = earlier_searches(store, unseen, first_evaluated_at(evaluation, taken))
+        found = _score(each, configuration_number(evaluation, taken), searches)
         # Pages show the newest answer that somebody asked for, not that of what it was compared with.
         told = {**found.to_json(), "asked_for": each is first}
-        evaluations.conclude(store, number, str(found.conclusion.answer), told)
+        evaluations.finish_evaluation(store, number, str(found.conclusion.answer), told)
         scored.append(found)
-    return Report(
+    return VerificationReport(
         scored=tuple(scored),
         unseen=unseen,
         earlier=earlier,
@@ -112,36 +117,38 @@ def verify(
 
 
 @dataclass(frozen=True)
-class _Trained:
+class _TrainedCandidate:
     candidate: Candidate
     data: Dataset
     ceiling: float
-    refits: tuple[Refit, ...]
+    refits: tuple[RefitResult, ...]
 
 
-def _trained(candidate: Candidate, study_data: StudyData, seeds: int, progress: Progress) -> _Trained:
+def _trained(
+    candidate: Candidate, study_data: StudyData, seeds: int, progress: VerificationCallbacks
+) -> _TrainedCandidate:
     """Train with fresh seeds on all rows before the test, for the epochs that validation chose."""
     from trainer.training.loop import refit  # torch is imported where it trains, and nowhere before
 
     config = candidate.trial.config
-    data, refits = prepare_final(config.data, study_data.table), []
+    data, refits = prepare_refit(config.data, study_data.table), []
     _require_rows(config.data.source, data)
     _require_naive_errors(config.data.source, data)
     for number in range(seeds):
         seed = fresh_seed(candidate.resolved.file.study.seed, number)
         done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)
         if done.outcome is Outcome.INTERRUPTED:
-            raise Interrupted
-        if differing := not_applied(done.effective, candidate.trial.values):
+            raise VerificationInterrupted
+        if differing := settings_not_applied(done.effective, candidate.trial.values):
             raise AnswerIsNo(f"{candidate.name} was not trained as it is configured: {'; '.join(differing)}")
         refits.append(done)
         progress.trained(candidate, done)
-    return _Trained(candidate, data, study_data.ceiling, tuple(refits))
+    return _TrainedCandidate(candidate, data, study_data.ceiling, tuple(refits))
 
 
 def _require_rows(source: str, data: Dataset) -> None:
     """Raise RequestError where the test rows are too few for an interval: the evaluation would be wasted."""
-    needed = fewest_rows(data.horizon)
+    needed = min_interval_rows(data.horizon)
     if len(data.test) < needed:
         raise RequestError(
             f"{source} has {len(data.test)} test rows at a horizon of {data.horizon}, and an interval needs "
@@ -160,7 +167,7 @@ def _require_naive_errors(source: str, data: Dataset) -> None:
         )
 
 
-def _require_interval(trained: _Trained, look: int, searches: tuple[Search, ...]) -> None:
+def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[EarlierSearch, ...]) -> None:
     """Raise RequestError where the best naive forecast errs in too few test rows for an interval.
 
     It is asked before the evaluation is on record, and only where some row has no error.
@@ -172,7 +179,10 @@ def _require_interval(trained: _Trained, look: int, searches: tuple[Search, ...]
         return
     try:
         _interval(
-            np.mean(by_seed, axis=0), errors, trained.data.horizon, confidence(look, candidates(searches))
+            np.mean(by_seed, axis=0),
+            errors,
+            trained.data.horizon,
+            confidence_level(look, effective_configurations(searches)),
         )
     except ValueError as error:
         raise RequestError(
@@ -180,18 +190,18 @@ def _require_interval(trained: _Trained, look: int, searches: tuple[Search, ...]
         ) from None
 
 
-def _squared_errors(trained: _Trained) -> list[Floats]:
+def _squared_errors(trained: _TrainedCandidate) -> list[Floats]:
     """Of each seed that came to its end, (rows,)."""
     target, _ = _judged_by(trained.data)
     told = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
     return [(target - each.astype(np.float64)) ** 2 for each in told]
 
 
-def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> Interval:
-    return skill_interval(losses, naive, level=level, horizon=horizon, draws=draws_for(level))
+def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> SkillInterval:
+    return skill_interval(losses, naive, level=level, horizon=horizon, draws=bootstrap_draws(level))
 
 
-def _evaluation(unseen: ScoredRows, trained: _Trained) -> tables.Evaluation:
+def _evaluation(unseen: ScoredRows, trained: _TrainedCandidate) -> tables.Evaluation:
     candidate = trained.candidate
     return new_evaluation(
         unseen,
@@ -202,7 +212,9 @@ def _evaluation(unseen: ScoredRows, trained: _Trained) -> tables.Evaluation:
     )
 
 
-def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> Scored:
+def _score(
+    trained: _TrainedCandidate, look: int, searches: tuple[EarlierSearch, ...] = ()
+) -> CandidateResult:
     """Everything that one evaluation shows."""
     data, candidate = trained.data, trained.candidate
     target, naive = _judged_by(data)
@@ -210,14 +222,17 @@ def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> S
     by_seed = _squared_errors(trained)
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     interval, comparisons = None, {}
-    level, rivals = confidence(look, candidates(searches)), rival_forecasts(data, data.test)
+    level, rivals = (
+        confidence_level(look, effective_configurations(searches)),
+        rival_forecasts(data, data.test),
+    )
     if by_seed:
         interval = _interval(losses, naive[baseline], data.horizon, level)
         comparisons = {
             name: diebold_mariano(losses, each, horizon=data.horizon) for name, each in naive.items()
         }
     reached = skill(float(losses.mean()), float(naive[baseline].mean())) if by_seed else None
-    claim = Claim(
+    claim = ConclusionInput(
         baseline=baseline,
         skill=reached,
         interval=interval,
@@ -230,7 +245,7 @@ def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> S
         rows=len(target),
         horizon=data.horizon,
     )
-    return Scored(
+    return CandidateResult(
         candidate=candidate,
         refits=trained.refits,
         rows={"train": len(data.train), "test": len(data.test)},
@@ -251,15 +266,15 @@ def _score(trained: _Trained, look: int, searches: tuple[Search, ...] = ()) -> S
 
 def _against_rivals(
     losses: Floats, target: Floats, rivals: Rivals, horizon: int, level: float
-) -> RivalAnswer | None:
+) -> RivalComparison | None:
     """Whether the strongest rival is beaten; None where no seed came to its end or no rival was fitted."""
     if not len(losses) or not rivals.forecasts:
         return None
     squared = {name: (target - told) ** 2 for name, told in rivals.forecasts.items()}
-    return strongest_rival(losses, squared, horizon=horizon, level=level)
+    return compare_with_strongest_rival(losses, squared, horizon=horizon, level=level)
 
 
-def _best_set(scored: Sequence[Scored], first: _Trained) -> ConfidenceSet | None:
+def _best_set(scored: Sequence[CandidateResult], first: _TrainedCandidate) -> ConfidenceSet | None:
     """Which of the candidates and the naive forecasts may be the best, on the same rows and in one unit."""
     _, naive = _judged_by(first.data)
     losses = naive | {each.candidate.name: each.losses for each in scored if each.values}
@@ -272,7 +287,7 @@ def _judged_by(data: Dataset) -> tuple[Floats, dict[str, Floats]]:
     return target, {name: (target - told) ** 2 for name, told in baseline_forecasts(data, data.test).items()}
 
 
-def _evidence(store: Store, chosen: Candidate) -> Evidence | str:
+def _evidence(store: Store, chosen: Candidate) -> SelectionEvidence | str:
     if chosen.number is None:
         return "no study chose this configuration"
     if not is_on_record(store, chosen):
@@ -283,5 +298,5 @@ def _evidence(store: Store, chosen: Candidate) -> Evidence | str:
 
 
 def _changes(chosen: Candidate, sha256: str) -> tuple[str, ...]:
-    exported = exported_from(chosen.resolved)
-    return () if exported is None else changes_since(exported, chosen.resolved, sha256)
+    exported = export_provenance(chosen.resolved)
+    return () if exported is None else changes_since_export(exported, chosen.resolved, sha256)

@@ -8,22 +8,22 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.schema import SamplerName
-from search.machine import this_machine
-from search.record import rows as recording
+from search.machine import machine_facts
+from search.record import row_mapping as recording
 from search.record.continuation import recorded_value
-from search.sampling.ordinals import ordinal_of
-from search.sampling.retry import deserves_retry, origin_of, queue_again
-from search.sampling.tell import message_for, tell
+from search.sampling.configuration_ordinals import configuration_ordinal
+from search.sampling.retry import enqueue_retry, retry_origin, should_retry
+from search.sampling.tell import tell, tell_message
 from search.seeds import trial_seed
 from search.store_files import StudyFiles, study_files
 from search.verdict import Judgement
-from search.watching.publish import Press
+from search.watching.study_page import TrialPublisher
 from storage import query, record, tables
 from storage.engine import Store
 
 
 @dataclass(frozen=True)
-class Rules:
+class StudyRules:
     """What decides how a verdict is told and whether a trial is tried again."""
 
     sampler: SamplerName
@@ -34,14 +34,14 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Books:
+class StudyBackend:
     """Both accounts of one study, and the rules that they are kept by."""
 
     store: Store
     optuna: optuna.Study
-    rules: Rules
+    rules: StudyRules
     files: StudyFiles
-    press: Press | None = None
+    press: TrialPublisher | None = None
     """Who shows ended trials in optuna-dashboard; None: nobody."""
 
     @property
@@ -50,28 +50,28 @@ class Books:
         return self.optuna.study_name
 
 
-def open_books(store: Store, storage: BaseStorage, name: str) -> Books:
+def open_backend(store: Store, storage: BaseStorage, name: str) -> StudyBackend:
     """The books of a study on record, without its data or settings: enough to put them in order.
 
     KeyError if Optuna does not know the study; StudyUnknown if the record does not.
     """
-    row, stacks = query.study(store, name), query.setting_stacks(store, name)
-    rules = Rules(
+    row, stacks = query.study(store, name), query.setting_layers(store, name)
+    rules = StudyRules(
         sampler=recorded_value("study.sampler", stacks),
         retries=recorded_value("study.retries", stacks),
         seed=row.seed,
         naive_loss=row.facts["baselines"]["train_mean"],
     )
     files = study_files(store.url, recorded_value("storage.files", stacks), name)
-    press = Press(store, files) if recorded_value("tracking.dashboard", stacks) else None
-    return Books(store, optuna.load_study(study_name=name, storage=storage), rules, files, press)
+    press = TrialPublisher(store, files) if recorded_value("tracking.dashboard", stacks) else None
+    return StudyBackend(store, optuna.load_study(study_name=name, storage=storage), rules, files, press)
 
 
-def start(
-    books: Books,
+def begin_trial(
+    books: StudyBackend,
     worker: str,
     trial: optuna.Trial | FrozenTrial,
-    settings: Sequence[tables.Setting] = (),
+    settings: Sequence[tables.SettingRow] = (),
     *,
     configuration: str | None = None,
     twin: tables.Trial | None = None,
@@ -81,11 +81,11 @@ def start(
     `twin` is a trial of the same configuration whose result this one will copy, and so its seed. Raises
     TrialExists if another worker has recorded it.
     """
-    origin = origin_of(trial)
+    origin = retry_origin(trial)
     trials = books.optuna._get_trials(deepcopy=False, use_cache=True)
     if len(trials) <= trial.number:
         trials = books.optuna.get_trials(deepcopy=False)
-    own_seed = trial_seed(books.rules.seed, ordinal_of(books.optuna, trials, trial.number))
+    own_seed = trial_seed(books.rules.seed, configuration_ordinal(books.optuna, trials, trial.number))
     row = tables.Trial(
         study=books.name,
         number=trial.number,
@@ -97,14 +97,14 @@ def start(
         configuration=configuration,
         source_study=None if twin is None else twin.study,
         source_trial=None if twin is None else twin.number,
-        machine=this_machine() if twin is None else twin.machine,
+        machine=machine_facts() if twin is None else twin.machine,
     )
     record.start_trial(books.store, row, settings)
     return row
 
 
-def conclude(
-    books: Books,
+def conclude_trial(
+    books: StudyBackend,
     trial: optuna.Trial,
     judgement: Judgement,
     value: float | None = None,
@@ -128,15 +128,15 @@ def conclude(
         trial.set_user_attr("folds", list(folds))
     if books.press is not None:
         books.press.publish(trial)
-    if deserves_retry(judgement, origin_of(trial).attempt, rules.retries):
-        queue_again(books.optuna, trial)
-    message = message_for(
+    if should_retry(judgement, retry_origin(trial).attempt, rules.retries):
+        enqueue_retry(books.optuna, trial)
+    message = tell_message(
         judgement.verdict, value, sampler=rules.sampler, worst_honest=lambda: _worst_honest(books)
     )
     tell(books.optuna, trial, message)
 
 
-def _worst_honest(books: Books) -> float:
+def _worst_honest(books: StudyBackend) -> float:
     """The largest loss told of an honest trial, and at least that of forecasting the training mean."""
     honest = [
         trial.value

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from search.errors import AnswerIsNo, RequestError
 from search.sampling.optuna_storage import optuna_storage
 from storage import query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 
 _STUDIES: Any = models.StudyModel.__table__
@@ -38,14 +38,14 @@ _Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Copied:
+class CopiedStudy:
     """A study that was copied, or what stays of one that was deleted: how many rows of each table."""
 
     study: str
     rows: dict[str, int]
 
 
-def copy_studies(source: Store, target: Store, study: str | None = None) -> list[Copied]:
+def copy_studies(source: Store, target: Store, study: str | None = None) -> list[CopiedStudy]:
     """Copy one study, or all, and compare each before it is committed; a study is copied whole or not at all.
 
     With all go the evaluations of studies that are not in the source any more.
@@ -95,7 +95,7 @@ def _deleted(source: Store) -> list[str]:
         return list(session.scalars(names.order_by(evaluated.study)))
 
 
-def _copy_evaluations(source: Store, target: Store, name: str) -> Copied:
+def _copy_evaluations(source: Store, target: Store, name: str) -> CopiedStudy:
     """Those of a study that the source has not; the target may have one of that name."""
     with source.reading() as old, target.session() as new:
         selects = dict(_selects(name))
@@ -104,7 +104,7 @@ def _copy_evaluations(source: Store, target: Store, name: str) -> Copied:
         ours = _rows(new, _EVALUATIONS, selects[_EVALUATIONS], name)
         differing = _difference(_EVALUATIONS, theirs, ours)
         _require_same(target, f"the evaluations of study {name!r} were", differing)
-    return Copied(name, {table.name: 0 for table in selects} | {_EVALUATIONS.name: count})
+    return CopiedStudy(name, {table.name: 0 for table in selects} | {_EVALUATIONS.name: count})
 
 
 def _require_same(target: Store, what: str, differing: Iterator[str]) -> None:
@@ -112,7 +112,7 @@ def _require_same(target: Store, what: str, differing: Iterator[str]) -> None:
         raise AnswerIsNo(f"{what} not copied: {target.shown_url} does not give back what was put in; {wrong}")
 
 
-def _copy(source: Store, target: Store, name: str) -> Copied:
+def _copy(source: Store, target: Store, name: str) -> CopiedStudy:
     with source.reading() as old, target.session() as new:
         if source.engine.dialect.name == "postgresql":  # one view of all tables, as SQLite has it anyway
             old.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
@@ -122,7 +122,7 @@ def _copy(source: Store, target: Store, name: str) -> Copied:
             for table, rows in _selects(name)
         }
         _require_same(target, f"study {name!r} was", differences(old, new, name))
-    return Copied(name, counts)
+    return CopiedStudy(name, counts)
 
 
 def _refuse(source: Store, old: Session, target: Store, new: Session, name: str) -> None:
@@ -135,7 +135,7 @@ def _refuse(source: Store, old: Session, target: Store, new: Session, name: str)
     if running is not None:
         raise RequestError(
             f"trial {running} of study {name!r} in {source.shown_url} is running; wait for it, or if its "
-            f"process is gone, run: {command('worker', name, store=source.url)}"
+            f"process is gone, run: {ballast_command('worker', name, store=source.url)}"
         )
 
 
@@ -155,7 +155,7 @@ def _selects(name: str) -> Iterator[tuple[Table, Select[Any]]]:
     for table in sorted(models.BaseModel.metadata.sorted_tables, key=lambda table: table is _ATTRIBUTES):
         if table is _STUDIES or "study_id" in table.c or "trial_id" in table.c:
             yield table, _select_of_optuna(table, name)
-    for table in tables.Row.metadata.sorted_tables:
+    for table in tables.Base.metadata.sorted_tables:
         if table is not tables.Worker.__table__:
             study = table.c.name if table is tables.Study.__table__ else table.c.study
             columns = [column for column in table.c if column.name != "id"]

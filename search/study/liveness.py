@@ -20,28 +20,28 @@ from storage.errors import StoreError
 
 log = logging.getLogger("ballast.workers")
 
-INTERVAL_S = 5.0
-MISSES = 12
+HEARTBEAT_INTERVAL_S = 5.0
+MAX_MISSED_BEATS = 12
 """A minute without a beat: ten times what a garbage collection, a backup or a slow disk was seen to take."""
 
 
 @dataclass(frozen=True)
-class _Heart:
+class _BeatCount:
     beats: int | None
     """None: not entered in the study."""
     still: int
     """For how many looks in a row."""
 
 
-class Pulse:
+class LivenessTracker:
     """Counts for how many looks in a row each worker has shown no life. Pure bookkeeping.
 
     One thread looks, another asks: what was seen is replaced as a whole, never changed.
     """
 
-    def __init__(self, misses: int = MISSES) -> None:
+    def __init__(self, misses: int = MAX_MISSED_BEATS) -> None:
         self._misses = misses
-        self._hearts: dict[str, _Heart] = {}
+        self._hearts: dict[str, _BeatCount] = {}
         self._asked: set[str] = set()
 
     def look(self, beats: Mapping[str, int]) -> None:
@@ -50,7 +50,7 @@ class Pulse:
         for name in {*beats, *self._hearts, *tuple(self._asked)}:
             before, now = self._hearts.get(name), beats.get(name)
             stands = before is not None and before.beats == now
-            seen[name] = _Heart(now, before.still + 1 if before is not None and stands else 0)
+            seen[name] = _BeatCount(now, before.still + 1 if before is not None and stands else 0)
         self._hearts = seen
 
     def is_lost(self, worker: str) -> bool:
@@ -60,11 +60,11 @@ class Pulse:
         it takes two looks after the first question to say that somebody is not there.
         """
         self._asked.add(worker)
-        heart = self._hearts.get(worker, _Heart(None, 0))
+        heart = self._hearts.get(worker, _BeatCount(None, 0))
         return heart.still >= (1 if heart.beats is None else self._misses)
 
 
-class Attendance:
+class Heartbeat:
     """While the block runs, `worker` is entered in the study and its heart beats in a thread of its own."""
 
     def __init__(
@@ -74,17 +74,17 @@ class Attendance:
         worker: str,
         device: str | None = None,
         *,
-        interval: float = INTERVAL_S,
-        misses: int = MISSES,
+        interval: float = HEARTBEAT_INTERVAL_S,
+        misses: int = MAX_MISSED_BEATS,
     ) -> None:
         self._store, self._study, self.worker, self._device = store, study, worker, device
         self._interval = interval
-        self._pulse = Pulse(misses)
+        self._pulse = LivenessTracker(misses)
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._live, name="ballast-heartbeat", daemon=True)
 
-    def __enter__(self) -> "Attendance":
-        workers.join(self._store, self._study, self.worker, self._device)
+    def __enter__(self) -> "Heartbeat":
+        workers.register_worker(self._store, self._study, self.worker, self._device)
         self._thread.start()
         return self
 
@@ -97,7 +97,7 @@ class Attendance:
             # would a store that is away be waited for once more.
             return
         self._thread.join()
-        workers.leave(self._store, self._study, self.worker)
+        workers.unregister_worker(self._store, self._study, self.worker)
 
     def is_gone(self, worker: str) -> bool:
         """Whether nobody runs what `worker` runs; a process that was stopped runs nothing either."""
@@ -106,6 +106,6 @@ class Attendance:
     def _live(self) -> None:
         while not self._leaving.wait(self._interval):
             try:
-                self._pulse.look(workers.beat(self._store, self._study, self.worker))
+                self._pulse.look(workers.record_heartbeat(self._store, self._study, self.worker))
             except StoreError as error:
                 log.warning("no heartbeat: %s", error)

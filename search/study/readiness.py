@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.config.layers import Layer
-from search.config.resolved import ResolvedStudy
-from search.config.space import grid_of
-from search.data.study_data import Inspection, StudyData, inspect, most_epochs
+from search.config.resolved_study import ResolvedStudy
+from search.config.space import grid_values
+from search.data.study_data import DataInspection, StudyData, inspect_data, max_epochs
 from search.errors import AnswerIsNo, BallastError, RequestError
-from search.study.studies import require_devices, require_place
+from search.study.studies import require_compatible_store, require_devices
 from storage.engine import Store
 from storage.errors import StoreError
 from trainer.errors import TrainerError
@@ -26,7 +26,7 @@ _PRUNER = ("study.pruner", "study.pruner_warmup", "study.pruner_patience")
 class Readiness:
     """What was found about the data, and why the study cannot be started; nothing where it can be."""
 
-    inspection: Inspection
+    inspection: DataInspection
     refusals: tuple[Refusal, ...]
 
     @property
@@ -37,16 +37,16 @@ class Readiness:
     def require(self) -> StudyData:
         """The data; raises all refusals as one."""
         if self.refusals:
-            raise as_one(self.refusals)
+            raise combine_refusals(self.refusals)
         return self.inspection.data()
 
 
-def as_one(refusals: Sequence[Refusal]) -> Refusal:
+def combine_refusals(refusals: Sequence[Refusal]) -> Refusal:
     """The only one as it is; several as a request that is wrong, a line or more each."""
     return refusals[0] if len(refusals) == 1 else RequestError("\n".join(map(str, refusals)))
 
 
-def readiness(
+def check_readiness(
     resolved: ResolvedStudy,
     store: Store | None,
     *,
@@ -60,7 +60,7 @@ def readiness(
     `devices` are those of its workers (None: the study's own), `continue_from` names the study whose trials
     are taken over; `strict` and `deep` are as of the audit. Raises nothing that it can return.
     """
-    inspection = inspect(resolved, strict=strict, deep=deep)
+    inspection = inspect_data(resolved, strict=strict, deep=deep)
     refusals: list[Refusal] = [*inspection.refusals]
 
     def ask(question: Callable[..., object], *arguments: Any) -> None:
@@ -74,7 +74,7 @@ def readiness(
     is_new = True
     if store is not None:
         try:
-            is_new = require_place(resolved, inspection, store, continue_from)
+            is_new = require_compatible_store(resolved, inspection, store, continue_from)
         except (BallastError, StoreError) as error:
             refusals.append(error)
     elif continue_from is not None:
@@ -88,7 +88,7 @@ def readiness(
 
 def _require_a_grid(resolved: ResolvedStudy) -> None:
     if resolved.file.study.sampler == "grid":
-        grid_of(resolved.space)
+        grid_values(resolved.space)
 
 
 def _require_a_pruner_that_prunes(resolved: ResolvedStudy) -> None:
@@ -112,7 +112,7 @@ def _require_a_pruner_that_prunes(resolved: ResolvedStudy) -> None:
 
 
 def _why_nothing_is_pruned(resolved: ResolvedStudy) -> Iterator[str]:
-    section, epochs = resolved.file.study, most_epochs(resolved)
+    section, epochs = resolved.file.study, max_epochs(resolved)
     if section.pruner == "none":
         return
     if section.pruner_warmup >= epochs:

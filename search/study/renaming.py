@@ -13,19 +13,19 @@ from sqlalchemy.orm import Session
 from search.config.layers import Layer
 from search.config.schema import require_name
 from search.errors import RequestError
-from search.record.artifacts import files_on_record
-from search.study.whole_study import (
-    KEPT,
+from search.record.artifacts import recorded_study_files
+from search.study.study_rows import (
+    KEPT_TABLES,
     STUDIES,
-    call_source,
-    delete_ours,
+    delete_record,
     has_optuna_part,
-    lock_both,
+    lock_study_parts,
     name_column,
-    refuse_at_work,
+    rename_import_source,
+    require_no_active_workers,
 )
 from storage import query, tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyExists
 from storage.evaluations import SEARCH
@@ -34,7 +34,7 @@ _NAME = "study.name"
 
 
 @dataclass(frozen=True)
-class Renamed:
+class RenamedStudy:
     """A study under its new name."""
 
     old: str
@@ -44,7 +44,7 @@ class Renamed:
     """The folder of its files, if there is one on this machine."""
 
 
-def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Renamed:
+def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> RenamedStudy:
     """Rename a study in one transaction.
 
     Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for what is
@@ -58,20 +58,20 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
         require_name(new)
     except ValueError as error:
         raise RequestError(
-            f"{new[:150]!r} is no name of a study: {error}; type: {command('rename', old, 'NEW')}"
+            f"{new[:150]!r} is no name of a study: {error}; type: {ballast_command('rename', old, 'NEW')}"
         ) from None
     study = query.study(store, old)
     if not force:
-        refuse_at_work(store, old, command("rename", old, new, force=True))
-    folders = (files_on_record(store, old).folder, files_on_record(store, old, new).folder)
+        require_no_active_workers(store, old, ballast_command("rename", old, new, force=True))
+    folders = (recorded_study_files(store, old).folder, recorded_study_files(store, old, new).folder)
     moved = False
     try:
         with store.session() as session:
             _refuse_taken(session, store, new)
-            lock_both(session, old)
+            lock_study_parts(session, old)
             _copy_ours(session, old, new)
             _point_at(session, old, new, folders)
-            delete_ours(session, old)
+            delete_record(session, old)
             _say_so(session, study, new)
             _rename_in_optuna(session, old, new)
             moved = _move(*folders)
@@ -80,21 +80,21 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
             folders[1].rename(folders[0])
         raise
     trials = query.next_number(store, new)
-    return Renamed(old, new, trials, folders[1] if folders[1].is_dir() else None)
+    return RenamedStudy(old, new, trials, folders[1] if folders[1].is_dir() else None)
 
 
 def _refuse_taken(session: Session, store: Store, new: str) -> None:
     if session.get(tables.Study, new) is not None or has_optuna_part(session, new):
         raise StudyExists(
             f"study {new!r} is in {store.shown_url} already; choose another name, or remove that one with: "
-            f"{command('delete', new)}"
+            f"{ballast_command('delete', new)}"
         )
 
 
 def _copy_ours(session: Session, old: str, new: str) -> None:
     """Rows refer to others by the name: all are inserted under the new one before those of the old one go."""
-    for table in tables.Row.metadata.sorted_tables:
-        if table not in KEPT:
+    for table in tables.Base.metadata.sorted_tables:
+        if table not in KEPT_TABLES:
             named = name_column(table)
             columns = [column for column in table.c if column.name != "id"]
             rows = select(*(literal(new) if column is named else column for column in columns))
@@ -106,7 +106,7 @@ def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) 
     """What names the study from elsewhere: copies of its trials, its evaluations, studies that continue from
     it, and its files.
     """
-    call_source(session, old, new)
+    rename_import_source(session, old, new)
     evaluation = tables.Evaluation
     session.execute(
         update(evaluation).where((evaluation.study == old) & (evaluation.kind != SEARCH)).values(study=new)
@@ -121,18 +121,18 @@ def _say_so(session: Session, before: tables.Study, new: str) -> None:
     """The name as one more layer of its setting, and for workers, who resolve the study from its texts."""
     study = session.get(tables.Study, new)
     assert study is not None, "it was just inserted"
-    study.facts = {**study.facts, query.FORMERLY: [*study.facts.get(query.FORMERLY, ()), before.name]}
+    study.facts = {**study.facts, query.FORMER_NAMES: [*study.facts.get(query.FORMER_NAMES, ()), before.name]}
     if study.sources is not None:
         sets = [each for each in study.sources["sets"] if each.partition("=")[0].strip() != _NAME]
         study.sources = {
             **study.sources,
             "sets": [*sets, f"{_NAME}={json.dumps(new, ensure_ascii=False)}"],
         }
-    layers = select(tables.Setting).where(
-        tables.Setting.study == new, tables.Setting.trial.is_(None), tables.Setting.key == _NAME
+    layers = select(tables.SettingRow).where(
+        tables.SettingRow.study == new, tables.SettingRow.trial.is_(None), tables.SettingRow.key == _NAME
     )
     session.add(
-        tables.Setting(
+        tables.SettingRow(
             study=new,
             key=_NAME,
             position=len(session.scalars(layers).all()),

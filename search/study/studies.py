@@ -10,23 +10,23 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import Inspection, StudyData, most_epochs
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import DataInspection, StudyData, max_epochs
 from search.errors import RequestError, StudyChanged
 from search.record import continuation
-from search.record import rows as recording
+from search.record import row_mapping as recording
 from search.record import validation_rows as rows
 from search.record.evaluations import validated_rows
 from search.record.scored_series import ScoredSeries
+from search.sampling.configuration_ordinals import start_ordinals
 from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
-from search.sampling.ordinals import count_from_now
 from search.sampling.pruners import make_pruner
 from search.sampling.queue import REQUESTED
-from search.store_files import StudyFiles, key_of, study_files
+from search.store_files import StudyFiles, signing_key, study_files
 from search.study import trial_import as inheritance
-from search.study.backend import Books, Rules
-from search.study.ghosts import refuse_ghost
-from search.watching.publish import Press
+from search.study.backend import StudyBackend, StudyRules
+from search.study.orphans import require_not_orphaned
+from search.watching.study_page import TrialPublisher
 from storage import query, record, tables
 from storage.engine import Store
 from storage.errors import StudyExists, StudyUnknown
@@ -39,7 +39,7 @@ class OpenStudy:
 
     resolved: ResolvedStudy
     data: StudyData
-    books: Books
+    books: StudyBackend
 
     @property
     def name(self) -> str:
@@ -58,8 +58,8 @@ class OpenStudy:
 
     @cached_property
     def key(self) -> bytes | None:
-        """What its files are signed with; see `search.store_files.key_of`."""
-        return key_of(query.study(self.store, self.name).facts)
+        """What its files are signed with; see `search.store_files.signing_key`."""
+        return signing_key(query.study(self.store, self.name).facts)
 
     @property
     def optuna(self) -> optuna.Study:
@@ -88,16 +88,16 @@ def open_study(
     if recorded is not None:
         data = _unchanged(resolved, data, store, recorded)
     elif continue_from is not None:
-        data = inheritance.comparable(resolved, data, store, continue_from)
+        data = inheritance.with_ceiling_of_source(resolved, data, store, continue_from)
     if recorded is not None:
-        refuse_ghost(store, recorded.name)
+        require_not_orphaned(store, recorded.name)
     opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
     if recorded is None:
         recorded = _create(opened)
     if recorded is not None:
         opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
         _go_on(opened, recorded)
-    count_from_now(opened.optuna)
+    start_ordinals(opened.optuna)
     _inherit(opened, continue_from)
     _enqueue(opened)
     return opened
@@ -114,9 +114,9 @@ def join_study(
     """The study as it stands in the store, for one more worker; raises as `open_study` does."""
     require_devices(resolved, [device])
     data = _unchanged(resolved, data, store, query.study(store, resolved.file.study.name))
-    refuse_ghost(store, resolved.file.study.name)
+    require_not_orphaned(store, resolved.file.study.name)
     opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
-    count_from_now(opened.optuna)
+    start_ordinals(opened.optuna)
     return opened
 
 
@@ -132,8 +132,8 @@ def require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> N
             kernel_name(resolved.trial_config.training.kernel, find_device(name))
 
 
-def require_place(
-    resolved: ResolvedStudy, inspection: Inspection, store: Store, continue_from: str | None = None
+def require_compatible_store(
+    resolved: ResolvedStudy, inspection: DataInspection, store: Store, continue_from: str | None = None
 ) -> bool:
     """Whether the study is new in the store. Raises RequestError and StudyChanged where the store holds
     another of its name, and where the trials of `continue_from` cannot be taken over.
@@ -146,11 +146,11 @@ def require_place(
         if known is not None:
             _require_ours(known, store)
         if continue_from is not None and table is not None:
-            inheritance.require_comparable(resolved, store, continue_from, table.sha256)
+            inheritance.require_importable(resolved, store, continue_from, table.sha256)
         return True
     if table is not None:
         _require_unchanged(resolved, table.sha256, store, recorded)
-    refuse_ghost(store, name)
+    require_not_orphaned(store, name)
     return False
 
 
@@ -169,11 +169,11 @@ def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: B
     study = optuna.create_study(
         study_name=section.name, storage=storage, direction="minimize", load_if_exists=True
     )
-    study.pruner = make_pruner(section, most_epochs(resolved))
-    rules = Rules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
+    study.pruner = make_pruner(section, max_epochs(resolved))
+    rules = StudyRules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
     files = study_files(store.url, resolved.file.storage.files, section.name)
-    press = Press(store, files) if resolved.file.tracking.dashboard else None
-    return OpenStudy(resolved, data, Books(store, study, rules, files, press))
+    press = TrialPublisher(store, files) if resolved.file.tracking.dashboard else None
+    return OpenStudy(resolved, data, StudyBackend(store, study, rules, files, press))
 
 
 def _create(opened: OpenStudy) -> tables.Study | None:
@@ -187,7 +187,7 @@ def _create(opened: OpenStudy) -> tables.Study | None:
             recording.setting_rows(name, resolved.settings.values()),
             recording.clamp_rows(name, resolved),
             recording.data_row(name, opened.data),
-            [rows.held_out_row(name, opened.data.base, opened.data.rivals, _searched(opened))],
+            [rows.validation_rows_row(name, opened.data.base, opened.data.rivals, _searched(opened))],
         )
     except StudyExists:
         return query.study(store, name)
@@ -202,7 +202,7 @@ def _searched(opened: OpenStudy) -> ScoredSeries:
 
 def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:
     """Put on record what has changed of what may change: above all, how many trials are wanted."""
-    stacks = query.setting_stacks(opened.store, opened.name)
+    stacks = query.setting_layers(opened.store, opened.name)
     changed = continuation.continuation_rows(opened.resolved, stacks)
     if changed or recorded.sources != opened.resolved.sources:
         record.continue_study(
@@ -219,7 +219,7 @@ def _inherit(opened: OpenStudy, asked: str | None) -> None:
     source = asked or query.study(opened.store, opened.name).facts.get(inheritance.CONTINUED_FROM)
     if source is None or (asked is None and _recorded(opened.store, source) is None):
         return  # a copy of this study can lie in a store without the one that it came from
-    inheritance.take_over(opened.books, opened.resolved, opened.data, source)
+    inheritance.import_trials(opened.books, opened.resolved, opened.data, source)
 
 
 def _enqueue(opened: OpenStudy) -> None:
@@ -264,8 +264,8 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
 
 
 def _require_unchanged(resolved: ResolvedStudy, sha256: str, store: Store, recorded: tables.Study) -> None:
-    stacks = query.setting_stacks(store, recorded.name)
-    changes = continuation.changes(resolved, recorded.fingerprints, stacks, sha256)
+    stacks = query.setting_layers(store, recorded.name)
+    changes = continuation.changed_parts(resolved, recorded.fingerprints, stacks, sha256)
     if changes:
         raise StudyChanged(
             f"study {recorded.name!r} in {store.shown_url} was started with other settings: "

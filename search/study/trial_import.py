@@ -10,16 +10,16 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.config.layers import Layer
 from search.config.leaves import leaf_values
-from search.config.resolved import DECIDES_NO_VALUE, ResolvedStudy, means_the_same
+from search.config.resolved_study import DECIDES_NO_VALUE, ResolvedStudy, means_the_same
 from search.config.schema import SPACE, TRIAL_LEAVES
 from search.config.space import to_distributions
 from search.data.study_data import StudyData
 from search.errors import RequestError
-from search.record import rows as recording
-from search.record.continuation import Stacks, recorded_value
+from search.record import row_mapping as recording
+from search.record.continuation import SettingLayers, recorded_value
 from search.record.validation_rows import copied_forecasts
-from search.sampling.tell import CONSTRAINT, message_for
-from search.study.backend import Books
+from search.sampling.tell import CONSTRAINT, tell_message
+from search.study.backend import StudyBackend
 from search.verdict import MAX_SECONDS
 from storage import query, record, tables
 from storage.engine import Store
@@ -27,25 +27,25 @@ from storage.verdicts import CONCLUSIVE, Verdict
 
 CONTINUED_FROM = "continued_from"
 """The fact of a study that names the one whose trials it has taken over, or has begun to."""
-TAKEN_FROM = "taken_from"
+IMPORTED_FROM = "taken_from"
 """The user attribute that names study and trial; by it, what was taken over already is known."""
 
 
 @dataclass(frozen=True)
-class Taken:
+class ImportedTrial:
     """A trial of another study that lies in this one, and its values of the keys that are searched here."""
 
     trial: tables.Trial
     params: Mapping[str, Any]
 
 
-def taken_over(
+def importable_trials(
     resolved: ResolvedStudy,
     old: tables.Study,
-    stacks: Stacks,
+    stacks: SettingLayers,
     trials: Sequence[tables.Trial],
     content: str,
-) -> list[Taken]:
+) -> list[ImportedTrial]:
     """The trials of the study `old` that lie in this one, by number.
 
     They are conclusive, no copies of one beside them, and each has the value that is fixed here, or one of
@@ -72,7 +72,7 @@ def taken_over(
             dimension.relates(own[key]) and dimension.contains(own[key])
             for key, dimension in resolved.space.items()
         ):
-            taken.append(Taken(trial, {key: own[key] for key in resolved.space}))
+            taken.append(ImportedTrial(trial, {key: own[key] for key in resolved.space}))
     return taken
 
 
@@ -80,7 +80,7 @@ def _fixed(values: Mapping[str, Any], searched: Container[str]) -> dict[str, Any
     return {key: v for key, v in values.items() if key not in searched and key not in DECIDES_NO_VALUE}
 
 
-def _is_searched(key: str, stacks: Stacks) -> bool:
+def _is_searched(key: str, stacks: SettingLayers) -> bool:
     """Whether trials have a value each: the setting's value on record is then a dimension."""
     return f"{SPACE}{key}" in stacks and isinstance(recorded_value(key, stacks), Mapping)
 
@@ -107,66 +107,70 @@ def _require_comparable(
         )
 
 
-def comparable(resolved: ResolvedStudy, data: StudyData, store: Store, source: str) -> StudyData:
+def with_ceiling_of_source(resolved: ResolvedStudy, data: StudyData, store: Store, source: str) -> StudyData:
     """The data with the ceiling of the study `source`: one holds for all trials that are compared.
 
-    To be called before a study that continues from it is made. Raises RequestError as `taken_over` does, and
+    To be called before a study that continues from it is made. Raises RequestError as `importable_trials`
+    does, and
     where a study would continue from itself; StudyUnknown.
     """
-    require_comparable(resolved, store, source, data.table.sha256)
+    require_importable(resolved, store, source, data.table.sha256)
     return replace(data, ceiling=query.study(store, source).facts["skill_ceiling"])
 
 
-def require_comparable(resolved: ResolvedStudy, store: Store, source: str, sha256: str) -> None:
-    """Raise as `comparable` does; `sha256` is that of the table."""
+def require_importable(resolved: ResolvedStudy, store: Store, source: str, sha256: str) -> None:
+    """Raise as `with_ceiling_of_source` does; `sha256` is that of the table."""
     _inheritance(resolved, store, source, sha256)
 
 
-def take_over(books: Books, resolved: ResolvedStudy, data: StudyData, source: str) -> list[int]:
+def import_trials(books: StudyBackend, resolved: ResolvedStudy, data: StudyData, source: str) -> list[int]:
     """Give a study that is on record the trials of `source` that lie in it; the numbers that they have there.
 
     Optuna gets them all first, finished, each naming where it is from; then the record gets each that it has
     not. Broken off at any moment and called again, it takes over what is missing; the study's facts say that
-    it was called. Two callers at the same moment could take a trial over twice. Raises as `comparable` does.
+    it was called. Two callers at the same moment could take a trial over twice. Raises as
+    `with_ceiling_of_source` does.
     """
     taken = _inheritance(resolved, books.store, source, data.table.sha256)
     record.set_study_facts(books.store, books.name, {CONTINUED_FROM: source})
-    told = {origin_of(frozen): frozen for frozen in books.optuna.get_trials(deepcopy=False)}
+    told = {import_origin(frozen): frozen for frozen in books.optuna.get_trials(deepcopy=False)}
     new = [found for found in taken if (source, found.trial.number) not in told]
     for found in new:
         books.optuna.add_trial(_for_optuna(found, books, resolved, taken))
     ended = {row.number for row in query.trials(books.store, books.name) if row.verdict is not None}
     by_origin = {(found.trial.study, found.trial.number): found for found in taken}
     for frozen in books.optuna.get_trials(deepcopy=False):
-        origin = origin_of(frozen)
+        origin = import_origin(frozen)
         if origin in by_origin and frozen.number not in ended:
             _put_on_record(books, resolved, by_origin[origin], frozen.number)
     return [found.trial.number for found in new]
 
 
-def _inheritance(resolved: ResolvedStudy, store: Store, source: str, content: str) -> list[Taken]:
+def _inheritance(resolved: ResolvedStudy, store: Store, source: str, content: str) -> list[ImportedTrial]:
     name = resolved.file.study.name
     if name == source:
         raise RequestError(
             f"study {name!r} cannot continue from itself; to go on with it leave out --continue-from, for a "
             f"new study give another name: --name {shlex.quote(f'{name}-2')}"
         )
-    old, stacks = query.study(store, source), query.setting_stacks(store, source)
-    return taken_over(resolved, old, stacks, query.trials(store, source), content)
+    old, stacks = query.study(store, source), query.setting_layers(store, source)
+    return importable_trials(resolved, old, stacks, query.trials(store, source), content)
 
 
-def origin_of(frozen: FrozenTrial) -> tuple[str, int] | None:
+def import_origin(frozen: FrozenTrial) -> tuple[str, int] | None:
     """Study and number of the trial that this one was taken over from; None where it was not."""
-    named = frozen.user_attrs.get(TAKEN_FROM)
+    named = frozen.user_attrs.get(IMPORTED_FROM)
     return None if named is None else (named["study"], named["trial"])
 
 
-def _for_optuna(found: Taken, books: Books, resolved: ResolvedStudy, taken: Sequence[Taken]) -> FrozenTrial:
+def _for_optuna(
+    found: ImportedTrial, books: StudyBackend, resolved: ResolvedStudy, taken: Sequence[ImportedTrial]
+) -> FrozenTrial:
     """The trial as Optuna would know it, had it been told of it in this study."""
     trial = found.trial
     assert trial.verdict is not None, "only conclusive trials are taken over"
     epochs = query.epochs(books.store, trial.study, trial.number)
-    message = message_for(
+    message = tell_message(
         trial.verdict,
         trial.value,
         sampler=books.rules.sampler,
@@ -174,7 +178,7 @@ def _for_optuna(found: Taken, books: Books, resolved: ResolvedStudy, taken: Sequ
     )
     pruned_at = epochs[-1].validation_loss if epochs and message.state is TrialState.PRUNED else None
     attributes: dict[str, Any] = {
-        TAKEN_FROM: {"study": trial.study, "trial": trial.number},
+        IMPORTED_FROM: {"study": trial.study, "trial": trial.number},
         "verdict": str(trial.verdict),
     }
     return create_trial(
@@ -188,13 +192,13 @@ def _for_optuna(found: Taken, books: Books, resolved: ResolvedStudy, taken: Sequ
     )
 
 
-def _worst_honest(taken: Sequence[Taken], naive_loss: float) -> float:
+def _worst_honest(taken: Sequence[ImportedTrial], naive_loss: float) -> float:
     honest = (Verdict.ACCEPTED, Verdict.UNPROMISING)
     losses = [found.trial.value for found in taken if found.trial.verdict in honest]
     return max([naive_loss, *(loss for loss in losses if loss is not None and math.isfinite(loss))])
 
 
-def _put_on_record(books: Books, resolved: ResolvedStudy, found: Taken, number: int) -> None:
+def _put_on_record(books: StudyBackend, resolved: ResolvedStudy, found: ImportedTrial, number: int) -> None:
     """Record the trial with all that is known of it: two transactions, each of which can be repeated."""
     store, old = books.store, found.trial
     assert old.verdict is not None, "only conclusive trials are taken over"
@@ -240,8 +244,8 @@ def _put_on_record(books: Books, resolved: ResolvedStudy, found: Taken, number: 
 
 
 def _guard_rows(
-    books: Books, old: tables.Trial, number: int, own: Sequence[tables.Setting]
-) -> list[tables.Setting]:
+    books: StudyBackend, old: tables.Trial, number: int, own: Sequence[tables.SettingRow]
+) -> list[tables.SettingRow]:
     """What the guard changed while the trial was trained, on top of its own settings here."""
     cuts = [row for row in query.settings(books.store, old.study, old.number) if row.layer == Layer.GUARD]
     below = sum(row.key == recording.LEARNING_RATE for row in own)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from search.errors import RequestError
-from search.watching.exposure import LOCAL
+from search.watching.listen_address import LOCAL_HOSTS
 
 _HOST = re.compile(
     r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::(?P<port>\d{1,5}|\*))?", re.IGNORECASE
@@ -108,7 +108,7 @@ def _is_own_address(name: str) -> bool:
     return True
 
 
-def named_hosts(given: Iterable[str]) -> frozenset[Host]:
+def parse_allowed_hosts(given: Iterable[str]) -> frozenset[Host]:
     """The hosts of `--allowed-hosts`, each element a list with commas. RequestError for what is no host."""
     return frozenset(_given(part.strip()) for text in given for part in text.split(","))
 
@@ -120,7 +120,7 @@ def allowed_hosts(host: str, bound: str, named: frozenset[Host]) -> AllowedHosts
     every address and has none named answers to this machine's name and addresses.
     """
     everywhere = ip_address(bound).is_unspecified and not named
-    own = [*LOCAL, host, bound, *([socket.gethostname()] if everywhere else [])]
+    own = [*LOCAL_HOSTS, host, bound, *([socket.gethostname()] if everywhere else [])]
     always = frozenset(Host(name) for name in map(_plain_name, own) if name)
     return AllowedHosts(always, named, everywhere)
 

@@ -25,15 +25,15 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of cells: any values, of which `search.text.cell` makes text; a Verdict gets its colour."""
+class TableBlock:
+    """Rows of cells: any values, of which `search.text.short_value` makes text; a Verdict gets its colour."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Code:
+class CodeBlock:
     """Commands to type, or a file."""
 
     text: str
@@ -52,4 +52,4 @@ class Plot:
     figure: Mapping[str, Any]
 
 
-Block = Heading | Paragraph | Table | Code | Plot
+Block = Heading | Paragraph | TableBlock | CodeBlock | Plot

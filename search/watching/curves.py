@@ -5,13 +5,13 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from search.text import finite
-from search.watching.plots.canvas import word
+from search.text import json_safe_number
+from search.watching.plots.plotly_parts import verdict_text
 from search.watching.view import TrialView
 from storage import tables
 
 if TYPE_CHECKING:
-    from search.watching.picture import Picture
+    from search.watching.curves_picture import CurvesPicture
 
 _KEYS = ("study", "trial", "id")
 
@@ -21,12 +21,12 @@ def curves_json(view: TrialView) -> str:
     told = {
         "study": view.study.name,
         "trial": view.trial.number,
-        "verdict": word(view.trial.verdict),
+        "verdict": verdict_text(view.trial.verdict),
         "seed": view.trial.seed,
         "epochs": [_row(epoch) for epoch in view.epochs],
         "findings": [_row(finding) for finding in view.findings],
     }
-    return json.dumps(finite(told), allow_nan=False, ensure_ascii=False, indent=1)
+    return json.dumps(json_safe_number(told), allow_nan=False, ensure_ascii=False, indent=1)
 
 
 def draw_curves(view: TrialView) -> bytes:
@@ -38,11 +38,11 @@ def draw_curves(view: TrialView) -> bytes:
 
 
 @cache
-def _picture() -> "Picture":
+def _picture() -> "CurvesPicture":
     """The one of this process; matplotlib is imported with it, by no one else."""
-    from search.watching.picture import Picture
+    from search.watching.curves_picture import CurvesPicture
 
-    return Picture()
+    return CurvesPicture()
 
 
 def _row(row: tables.Epoch | tables.Finding) -> dict[str, Any]:

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from optuna_dashboard import wsgi
 
 from search.errors import RequestError
-from search.record.artifacts import EveryFolder, folders_of
-from search.watching.allowed_hosts import allowed_hosts, named_hosts
-from search.watching.answers import FilesOfTrials, NamesStay, TrialsOfPages
-from search.watching.exposure import warn_if_exposed
-from search.watching.publisher import all_published
+from search.record.artifacts import AllArtifactFolders, artifact_folders
+from search.watching.allowed_hosts import allowed_hosts, parse_allowed_hosts
+from search.watching.dashboard_plugins import ArtifactPlugin, RefuseRenamePlugin, StudyPagePlugin
+from search.watching.dashboard_storage import DashboardStorage
+from search.watching.listen_address import warn_if_exposed
 from search.watching.request_checks import (
-    no_changes_from_elsewhere,
-    only_for,
-    read_only,
+    refuse_cross_site_writes,
+    refuse_writes,
+    require_allowed_host,
     with_security_headers,
 )
 from search.watching.server import make_server
-from search.watching.showcase import Showcase
+from search.watching.study_publisher import publish_all_while_serving
 from storage.engine import Store
 
 if TYPE_CHECKING:
@@ -35,35 +35,37 @@ _LARGEST_READ = 65_536
 """Bytes of a request to a dashboard that takes no changes."""
 
 
-def application(store: Store, showcase: Showcase) -> "WSGIApplication":
+def dashboard_application(store: Store, showcase: DashboardStorage) -> "WSGIApplication":
     """The dashboard of a store: a storage object, since with a URL each page is 20 times slower."""
-    served = wsgi(showcase, artifact_store=EveryFolder(lambda: folders_of(store)))
-    served.install(TrialsOfPages(showcase))
-    served.install(NamesStay(showcase))
-    served.install(FilesOfTrials())
+    served = wsgi(showcase, artifact_store=AllArtifactFolders(lambda: artifact_folders(store)))
+    served.install(StudyPagePlugin(showcase))
+    served.install(RefuseRenamePlugin(showcase))
+    served.install(ArtifactPlugin())
     return served  # type: ignore[no-any-return]
 
 
-def serve(store: Store, host: str, port: int, *, changeable: bool = True, hosts: Sequence[str] = ()) -> None:
+def serve_dashboard(
+    store: Store, host: str, port: int, *, changeable: bool = True, hosts: Sequence[str] = ()
+) -> None:
     """Serve until Ctrl-C; RequestError if the address cannot be had, or one of the allowed `hosts` is none.
 
     Unless `changeable`, nothing is written, by the browser or by us.
     """
-    named = named_hosts(hosts)
-    showcase = Showcase(store)
+    named = parse_allowed_hosts(hosts)
+    showcase = DashboardStorage(store)
     listening = _listening(host, port)
     allowed = allowed_hosts(host, listening.getsockname()[0], named)
-    served = application(store, showcase)
+    served = dashboard_application(store, showcase)
     if not changeable:
-        served = read_only(served)
-    served = with_security_headers(only_for(allowed, no_changes_from_elsewhere(allowed, served)))
+        served = refuse_writes(served)
+    served = with_security_headers(require_allowed_host(allowed, refuse_cross_site_writes(allowed, served)))
     server = make_server(served, listening, _LARGEST_UPLOAD if changeable else _LARGEST_READ)
     warn_if_exposed(host, "optuna-dashboard")
     how = "" if changeable else "read-only; "
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     print(f"{address}  (store {store.shown_url}; {how}Ctrl-C ends)", flush=True)
-    with all_published(store, showcase.warmed_up) if changeable else _warming_up(showcase):
+    with publish_all_while_serving(store, showcase.warmed_up) if changeable else _warming_up(showcase):
         server.run()  # until a KeyboardInterrupt, which it takes for the end
         server.close()
     print("stopped", file=sys.stderr)
@@ -82,6 +84,6 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _warming_up(showcase: Showcase) -> Iterator[None]:
+def _warming_up(showcase: DashboardStorage) -> Iterator[None]:
     threading.Thread(target=showcase.warmed_up, daemon=True).start()
     yield

@@ -1,17 +1,24 @@
 """The pictures of a study, in the order in which they are shown: the same in the dashboard and the report."""
 
 from search.watching.blocks import Plot
-from search.watching.plots.interventions import interventions
-from search.watching.plots.learning_curves import learning_curves
-from search.watching.plots.safe_ranges import safe_ranges
-from search.watching.plots.seconds import seconds
-from search.watching.plots.skill import skill
-from search.watching.plots.space import space
+from search.watching.plots.interventions import plot_interventions
+from search.watching.plots.learning_curves import plot_learning_curves
+from search.watching.plots.safe_ranges import plot_safe_ranges
+from search.watching.plots.skill import plot_skill
+from search.watching.plots.space import plot_space
+from search.watching.plots.trial_seconds import plot_trial_seconds
 from search.watching.view import StudyView
 
-PLOTS = ("learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds")
+PLOT_IDS = ("learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds")
 """Their ids."""
-_DRAWN = (learning_curves, skill, space, safe_ranges, interventions, seconds)
+_DRAWN = (
+    plot_learning_curves,
+    plot_skill,
+    plot_space,
+    plot_safe_ranges,
+    plot_interventions,
+    plot_trial_seconds,
+)
 
 
 def figures(view: StudyView) -> list[Plot]:

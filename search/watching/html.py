@@ -13,8 +13,8 @@ from html import escape
 from itertools import chain, count
 from typing import Any
 
-from search.text import COLOURS, cell, one_line
-from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
+from search.text import COLOURS, one_line, short_value
+from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
 from search.watching.html_assets import SCRIPT, STYLE
 from storage.verdicts import Verdict
 from trainer.text import printable
@@ -90,22 +90,22 @@ def _contents(sections: Sequence[tuple[str, str]]) -> str:
     return f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n'
 
 
-def _block(block: Paragraph | Table | Code | Plot, section: str) -> str:
+def _block(block: Paragraph | TableBlock | CodeBlock | Plot, section: str) -> str:
     match block:
         case Paragraph(text, strong):
             kind = ' class="strong"' if strong else ""
             return f"<p{kind}>{_text(text)}</p>\n"
-        case Table():
+        case TableBlock():
             return _table(block, section)
-        case Code(text):
+        case CodeBlock(text):
             return f"<pre><code>{escape(chr(10).join(map(printable, text.splitlines())))}</code></pre>\n"
         case Plot():
             return _plot(block)
 
 
-def _table(table: Table, section: str) -> str:
+def _table(table: TableBlock, section: str) -> str:
     """A table in a box of its own, which scrolls where the page is narrower than the table."""
-    classes = [_class_of(list(map(cell, column))) for column in zip(*table.rows, strict=True)]
+    classes = [_class_of(list(map(short_value, column))) for column in zip(*table.rows, strict=True)]
     classes = classes or [""] * len(table.columns)
     head = "".join(
         f'<th scope="col"{kind}>{_text(name)}</th>' for name, kind in zip(table.columns, classes, strict=True)
@@ -133,7 +133,7 @@ def _class_of(column: Sequence[str]) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = escape(cell(value))
+    text = escape(short_value(value))
     if not isinstance(value, Verdict):
         return text
     return f'<span class="verdict"><i style="background:{COLOURS[value]}"></i>{text}</span>'

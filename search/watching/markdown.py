@@ -7,8 +7,8 @@ rehype-raw under its `allow_unsafe`: here no text becomes markup, whichever of t
 import re
 from collections.abc import Sequence
 
-from search.text import cell, one_line
-from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
+from search.text import one_line, short_value
+from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
 from trainer.text import printable
 
 _AUTOLINK = re.compile(r"[^\s|\\`]*(?:://|www\.|@)[^\s|\\`]*", re.IGNORECASE)
@@ -35,9 +35,9 @@ def _block(block: Block) -> str:
             return f"{'#' * level} {_escaped(one_line(text))}"
         case Paragraph(text, strong):
             return _paragraph(one_line(text), strong)
-        case Table(columns, rows):
+        case TableBlock(columns, rows):
             return _table(columns, rows)
-        case Code(text):
+        case CodeBlock(text):
             return _fenced("\n".join(map(printable, text.splitlines())))
         case Plot(title=title, about=about):
             return _paragraph(f"Figure “{one_line(title)}”, in the HTML report: {one_line(about)}", False)
@@ -60,7 +60,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _row(cells: Sequence[object]) -> str:
-    return "|" + "|".join(_cell(cell(value)) for value in cells) + "|"
+    return "|" + "|".join(_cell(short_value(value)) for value in cells) + "|"
 
 
 def _cell(text: str) -> str:

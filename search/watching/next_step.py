@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from search.record.references import in_words, network_adds, rivals
-from search.record.verified import DOES_NOT_HOLD, HOLDS, Verified
+from search.record.rival_facts import describe_gain_over_rivals, describe_rival, recorded_rival_losses
+from search.record.verification_answer import DOES_NOT_HOLD, HOLDS, VerificationAnswer
 from search.selection.summary import Summary
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.verdicts import Verdict
 
 _FEWEST_SEEDS = 3
@@ -15,17 +15,17 @@ _FEWEST_SEEDS = 3
 
 
 @dataclass(frozen=True)
-class Habits:
+class StudyDesign:
     """The two settings of a study that decide how lucky its best trial can be."""
 
     split_method: str = "holdout"
     schedule: str = "constant"
 
 
-def next_steps(summary: Summary, store: str | None = None, habits: Habits | None = None) -> list[str]:
+def next_steps(summary: Summary, store: str | None = None, habits: StudyDesign | None = None) -> list[str]:
     """One line or several, the most important first; `store` is its URL, None where
     commands find it without."""
-    step = _Step(summary, store, habits or Habits())
+    step = _Step(summary, store, habits or StudyDesign())
     return [*step.lines(), *_beside_rivals(summary)]
 
 
@@ -33,7 +33,7 @@ def next_steps(summary: Summary, store: str | None = None, habits: Habits | None
 class _Step:
     summary: Summary
     store: str | None
-    habits: Habits
+    habits: StudyDesign
 
     def lines(self) -> Iterator[str]:
         summary = self.summary
@@ -55,10 +55,13 @@ class _Step:
             yield f"to have it all the same, write it to a file: {self._export()}"
         else:
             yield f"write it to a file: {self._export()}"
-            yield f"then ask rows that no search has seen: {command('verify', 'best.yaml', store=self.store)}"
+            verify = ballast_command("verify", "best.yaml", store=self.store)
+            yield f"then ask rows that no search has seen: {verify}"
 
     def _export(self, trial: int | None = None) -> str:
-        return command("export", self.summary.study.name, store=self.store, trial=trial, o="best.yaml")
+        return ballast_command(
+            "export", self.summary.study.name, store=self.store, trial=trial, o="best.yaml"
+        )
 
     def _none_accepted(self) -> str:
         summary = self.summary
@@ -71,18 +74,18 @@ class _Step:
         told = ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
         return (
             f"nothing is worth exporting: no trial was accepted ({told}); see why: "
-            f"{command('trials', summary.study.name, store=self.store)}"
+            f"{ballast_command('trials', summary.study.name, store=self.store)}"
         )
 
     def _find_the_leak(self) -> str:
-        return f"look for a leak: {command('check', self.summary.study.study_file, deep=True)}"
+        return f"look for a leak: {ballast_command('check', self.summary.study.study_file, deep=True)}"
 
-    def _after(self, verified: Verified) -> Iterator[str]:
+    def _after(self, verified: VerificationAnswer) -> Iterator[str]:
         trial, day = verified.trial, f"{verified.at:%Y-%m-%d}"
         if verified.verdict == HOLDS:
             yield f"trial {trial} holds on {verified.rows} (verified {day})"
             yield f"write it to a file: {self._export(trial)}"
-            yield f"then make a model of it: {command('train', 'best.yaml', save='model')}"
+            yield f"then make a model of it: {ballast_command('train', 'best.yaml', save='model')}"
         elif DOES_NOT_HOLD in (verified.verdict, verified.refuted and verified.refuted.verdict):
             refuted = verified.refuted or verified
             yield (
@@ -101,12 +104,12 @@ class _Step:
             yield "let the learning rate fall to 0 (training.schedule: cosine)"
         yield "try other features"
 
-    def _to_tell(self, verified: Verified) -> str:
+    def _to_tell(self, verified: VerificationAnswer) -> str:
         ceiling = self.summary.study.facts.get("skill_ceiling")
         if ceiling is not None and verified.skill is not None and verified.skill > ceiling:
             return self._find_the_leak()
         if 0 < len(verified.report.get("seeds") or ()) < _FEWEST_SEEDS:
-            return f"ask with more seeds: {command('verify', 'best.yaml', store=self.store, seeds=5)}"
+            return f"ask with more seeds: {ballast_command('verify', 'best.yaml', store=self.store, seeds=5)}"
         return (
             "more test rows would, and only new ones are unseen: wait for them (a split that starts the test "
             "earlier adds rows that the search has used)"
@@ -121,7 +124,7 @@ def _beside_rivals(summary: Summary) -> Iterator[str]:
     if verified is not None and (rival := verified.strongest_rival) is not None:
         losses = {rival["name"]: rival["loss"], **(verified.report.get("rivals_losses") or {})}
         value = verified.report.get("value", math.inf)
-        told = network_adds(rival["verdict"], rival["name"], losses, value)
+        told = describe_gain_over_rivals(rival["verdict"], rival["name"], losses, value)
     else:
         told = _adds_on_validation(summary, best.value)
     if told is not None:
@@ -130,15 +133,18 @@ def _beside_rivals(summary: Summary) -> Iterator[str]:
 
 def _adds_on_validation(summary: Summary, best: float) -> str | None:
     """A rival over which the best trial's skill is no more than luck reaches; the ridge if it is one."""
-    skills = {name: 1 - best / loss for name, loss in rivals(summary.study.facts).items() if loss > 0}
+    skills = {
+        name: 1 - best / loss for name, loss in recorded_rival_losses(summary.study.facts).items() if loss > 0
+    }
     equal = [name for name, over in skills.items() if over <= summary.floor]
     if not equal:
         return None
     name = "linear" if "linear" in equal else equal[0]
     if skills[name] < -summary.floor:
-        told = f"{in_words(name)} does better; the network adds nothing"
+        told = f"{describe_rival(name)} does better; the network adds nothing"
         return f"{told}: its skill over it is {skills[name]:+.4f}"
     return (
-        f"{in_words(name)} does as well; the network adds nothing that these rows can show: the network's "
+        f"{describe_rival(name)} does as well; the network adds nothing that these rows can show: the "
+        f"network's "
         f"skill over it, {skills[name]:+.4f}, is no more than luck reaches ({summary.floor:.4f})"
     )

@@ -4,23 +4,23 @@ from collections.abc import Sequence
 
 from search.text import duration
 from search.watching import study_sections, trial_sections
-from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
+from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
 from search.watching.view import StudyView
 from storage import tables
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.verdicts import Verdict
 
-MOST_TRIALS = 200
+MAX_TRIALS_LISTED = 200
 """Trials of which every one is listed."""
 
-MOST_BEST = MOST_WATCHED = 50
+MAX_BEST_LISTED = MAX_STOPPED_LISTED = 50
 """Of more trials: the best ones, and the unstable and suspicious ones, that are listed."""
 
-MOST_FINDINGS = 200
+MAX_FINDINGS_LISTED = 200
 """Entries of the guard's diary that are listed."""
 
 
-def report(view: StudyView, plots: Sequence[Plot], store: str | None = None) -> list[Block]:
+def report_blocks(view: StudyView, plots: Sequence[Plot], store: str | None = None) -> list[Block]:
     """The whole page; `store` is the URL that its commands name, None where that is not needed."""
     return [
         Heading(f"Study {view.study.name}", 1),
@@ -29,9 +29,9 @@ def report(view: StudyView, plots: Sequence[Plot], store: str | None = None) -> 
         Heading("Best configuration"),
         *study_sections.best(view, store),
         Heading("Skill"),
-        *study_sections.skill_told(view),
+        *study_sections.skill_blocks(view),
         Heading("On unseen rows"),
-        *study_sections.verified(view, store),
+        *study_sections.evaluation_blocks(view, store),
         *(_figures(plots) if plots else []),
         Heading("What was asked"),
         *_asked(view),
@@ -73,7 +73,7 @@ def _asked(view: StudyView) -> list[Block]:
         ("seed", view.study.seed),
         ("safe ranges", view.study.policy_file),
     ]
-    return [Table(("asked for", ""), asked), *study_sections.space(view)]
+    return [TableBlock(("asked for", ""), asked), *study_sections.space(view)]
 
 
 def _overridden(view: StudyView) -> list[Block]:
@@ -81,7 +81,7 @@ def _overridden(view: StudyView) -> list[Block]:
     fixed = [s for s in view.settings if s.key not in searched and not s.key.startswith("space.")]
     return [
         Paragraph("Every setting that a layer above the recommended ones set, or that was changed."),
-        trial_sections.overrides(fixed),
+        trial_sections.overrides_table(fixed),
     ]
 
 
@@ -94,9 +94,9 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
     rows = [
         (
             trial.number,
-            trial_sections.verdict(trial),
+            trial_sections.verdict_or_running(trial),
             ", ".join(trial.reasons),
-            *trial_sections.loss_and_skill(trial, stopped.get(trial.number)),
+            *trial_sections.loss_and_skill_texts(trial, stopped.get(trial.number)),
             trial.epochs,
             duration(trial.duration_s),
             *(_short(trial.params.get(key)) for key in keys),
@@ -104,13 +104,13 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
         for trial in shown
     ]
     names = (key.rpartition(".")[2] for key in keys)
-    table = Table(("trial", "verdict", "reasons", "loss", "skill", "epochs", "time", *names), rows)
+    table = TableBlock(("trial", "verdict", "reasons", "loss", "skill", "epochs", "time", *names), rows)
     if len(shown) == len(view.trials):
         return [table]
     left_out = (
-        f"Of {len(view.trials)} trials {len(shown)} are listed: the best {MOST_BEST}, and the first "
-        f"{MOST_WATCHED} that were unstable or suspicious. All of them: "
-        f"{command('trials', view.study.name, store=store)}"
+        f"Of {len(view.trials)} trials {len(shown)} are listed: the best {MAX_BEST_LISTED}, and the first "
+        f"{MAX_STOPPED_LISTED} that were unstable or suspicious. All of them: "
+        f"{ballast_command('trials', view.study.name, store=store)}"
     )
     return [Paragraph(left_out), table]
 
@@ -121,35 +121,35 @@ def _short(value: object) -> object:
 
 def listed_trials(trials: Sequence[tables.Trial]) -> list[tables.Trial]:
     """The trials that are listed, by number: all of them, or the best and those that the guard stopped."""
-    if len(trials) <= MOST_TRIALS:
+    if len(trials) <= MAX_TRIALS_LISTED:
         return list(trials)
     accepted = [t for t in trials if t.verdict is Verdict.ACCEPTED and t.value is not None]
-    best = sorted(accepted, key=lambda trial: (trial.value, trial.number))[:MOST_BEST]
-    watched = [t for t in trials if t.verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS)][:MOST_WATCHED]
+    best = sorted(accepted, key=lambda trial: (trial.value, trial.number))[:MAX_BEST_LISTED]
+    watched = [t for t in trials if t.verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS)][:MAX_STOPPED_LISTED]
     return sorted([*best, *watched], key=lambda trial: trial.number)
 
 
 def _diary(view: StudyView) -> list[Block]:
     if not view.findings:
         return [Paragraph("The guard found nothing.")]
-    table = trial_sections.diary_of_all(view.findings[:MOST_FINDINGS])
-    if len(view.findings) <= MOST_FINDINGS:
+    table = trial_sections.guard_findings_of_trials(view.findings[:MAX_FINDINGS_LISTED])
+    if len(view.findings) <= MAX_FINDINGS_LISTED:
         return [table]
-    return [Paragraph(f"The first {MOST_FINDINGS} of {len(view.findings)} findings."), table]
+    return [Paragraph(f"The first {MAX_FINDINGS_LISTED} of {len(view.findings)} findings."), table]
 
 
 def _commands(view: StudyView, store: str | None) -> list[Block]:
     best = view.summary.best
     lines = (
-        command("trials", view.study.name, store=store),
-        command("explain", view.study.name, store=store, trial=None if best is None else best.number),
-        command("dashboard", store=store),
+        ballast_command("trials", view.study.name, store=store),
+        ballast_command("explain", view.study.name, store=store, trial=None if best is None else best.number),
+        ballast_command("dashboard", store=store),
     )
-    return [Code("\n".join(lines))]
+    return [CodeBlock("\n".join(lines))]
 
 
 def _identity(view: StudyView) -> list[Block]:
     return [
-        Table(("package", "version"), sorted(view.study.versions.items())),
-        Table(("fingerprint of", "sha256"), sorted(view.study.fingerprints.items())),
+        TableBlock(("package", "version"), sorted(view.study.versions.items())),
+        TableBlock(("fingerprint of", "sha256"), sorted(view.study.fingerprints.items())),
     ]

@@ -30,7 +30,7 @@ _SHARING = "access-control-"
 """Headers that let other origins read an answer; optuna-dashboard sends one with files."""
 
 
-def only_for(hosts: AllowedHosts, application: "WSGIApplication") -> "WSGIApplication":
+def require_allowed_host(hosts: AllowedHosts, application: "WSGIApplication") -> "WSGIApplication":
     """Answer only requests that are meant for one of `hosts`.
 
     Neither a proxy's `X-Forwarded-Host` counts, which anybody can send, nor a missing `Host`, which HTTP/1.0
@@ -55,7 +55,7 @@ def only_for(hosts: AllowedHosts, application: "WSGIApplication") -> "WSGIApplic
     return answer
 
 
-def no_changes_from_elsewhere(hosts: AllowedHosts, application: "WSGIApplication") -> "WSGIApplication":
+def refuse_cross_site_writes(hosts: AllowedHosts, application: "WSGIApplication") -> "WSGIApplication":
     """Refuse what may change something if another page made the browser send it.
 
     Browsers tell by `Origin` and `Sec-Fetch-Site`. What sends neither is no browser of the last years; of
@@ -84,7 +84,7 @@ def no_changes_from_elsewhere(hosts: AllowedHosts, application: "WSGIApplication
     return answer
 
 
-def read_only(application: "WSGIApplication") -> "WSGIApplication":
+def refuse_writes(application: "WSGIApplication") -> "WSGIApplication":
     """Answer only requests that change nothing: everything that the dashboard writes is no GET."""
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

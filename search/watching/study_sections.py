@@ -4,14 +4,14 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from search.record.references import FORECASTS, absent_rivals, rivals
+from search.record.rival_facts import FORECASTS, absent_rivals, recorded_rival_losses
 from search.selection.summary import MeasuredFloor
-from search.text import cell
-from search.watching.blocks import Block, Code, Paragraph, Table
-from search.watching.next_step import Habits, next_steps
-from search.watching.trial_sections import loss, skill
+from search.text import short_value
+from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
+from search.watching.next_step import StudyDesign, next_steps
+from search.watching.trial_sections import loss_text, skill_text
 from search.watching.view import StudyView
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.masking import masked_url
 from storage.verdicts import Verdict
 
@@ -24,7 +24,7 @@ def result(view: StudyView) -> list[Block]:
     done = f"{view.done} of {view.study.wanted} trials are done."
     if not summary.verdicts:
         return [Paragraph(summary.sentence(), strong=True), Paragraph(done)]
-    counts = Table(
+    counts = TableBlock(
         ("verdict", "trials"),
         [(name if name == "running" else Verdict(name), n) for name, n in summary.verdicts.items()],
     )
@@ -33,15 +33,15 @@ def result(view: StudyView) -> list[Block]:
     return [Paragraph(summary.sentence(), strong=True), Paragraph(done), counts]
 
 
-def skill_told(view: StudyView) -> list[Block]:
+def skill_blocks(view: StudyView) -> list[Block]:
     """The skill of the best trial beside what luck reaches and what is believed, and over each forecast."""
     summary, facts = view.summary, view.study.facts
     name, best, measured = summary.baseline, summary.best, summary.measured
     marks = [
-        ("skill of the best trial on validation rows", None if best is None else skill(best.skill)),
-        ("noise floor by the formula", skill(summary.noise_floor)),
+        ("skill of the best trial on validation rows", None if best is None else skill_text(best.skill)),
+        ("noise floor by the formula", skill_text(summary.noise_floor)),
         ("noise floor as measured", "not measured yet" if measured is None else _measured(measured)),
-        ("ceiling", skill(facts["skill_ceiling"])),
+        ("ceiling", skill_text(facts["skill_ceiling"])),
     ]
     explained = (
         f"Skill is the share of the loss of a naive forecast ({name}, the best of those below) that a trial "
@@ -49,14 +49,14 @@ def skill_told(view: StudyView) -> list[Block]:
         "number of epochs and rows, the other is measured on the forecasts of these trials. A skill below "
         "either shows nothing. A skill above the ceiling is taken for a leak, and its trial is suspicious."
     )
-    return [Paragraph(explained), Table(("", "skill"), marks), baselines(view), *fitted_rivals(view)]
+    return [Paragraph(explained), TableBlock(("", "skill"), marks), baselines(view), *fitted_rivals(view)]
 
 
 def _measured(found: MeasuredFloor) -> str:
-    return f"{skill(found.skill)} on {found.trials} trials"
+    return f"{skill_text(found.skill)} on {found.trials} trials"
 
 
-def verified(view: StudyView, store: str | None) -> list[Block]:
+def evaluation_blocks(view: StudyView, store: str | None) -> list[Block]:
     """What its configurations showed on test rows, one row for each evaluation."""
     if not view.evaluations and view.summary.best is None:
         return [Paragraph("Nothing of it was scored on the test rows: no trial was accepted.")]
@@ -65,53 +65,53 @@ def verified(view: StudyView, store: str | None) -> list[Block]:
     if not view.evaluations:
         return [
             Paragraph("Nothing of it was scored on the test rows yet, and what a search finds is lucky:"),
-            Code(command("export", view.study.name, store=store, o="best.yaml", verify=True)),
+            CodeBlock(ballast_command("export", view.study.name, store=store, o="best.yaml", verify=True)),
         ]
     rows = [
         (
             f"{each.looked_at:%Y-%m-%d %H:%M}",
             each.trial,
             each.verdict or "broken off",
-            None if each.report is None else skill(each.report["skill"]),
+            None if each.report is None else skill_text(each.report["skill"]),
             _over_strongest(each.report),
             None if each.report is None else each.report["reason"],
         )
         for each in view.evaluations
     ]
-    return [Table(("looked at", "trial", "answer", "skill", "over the strongest rival", "reason"), rows)]
+    return [TableBlock(("looked at", "trial", "answer", "skill", "over the strongest rival", "reason"), rows)]
 
 
 def _over_strongest(report: Mapping[str, Any] | None) -> str | None:
     """The second answer: `cannot tell (lhar, -0.0030)`."""
     rival = None if report is None else report.get("strongest_rival")
-    return None if rival is None else f"{rival['verdict']} ({rival['name']}, {skill(rival['skill'])})"
+    return None if rival is None else f"{rival['verdict']} ({rival['name']}, {skill_text(rival['skill'])})"
 
 
-def baselines(view: StudyView) -> Table:
+def baselines(view: StudyView) -> TableBlock:
     """The loss of each naive forecast on the validation rows, and the skill of the best trial over it."""
     return _compared(view, "naive forecast", view.study.facts["baselines"])
 
 
 def fitted_rivals(view: StudyView) -> list[Block]:
     """The same for each fitted rival, and why others are not there; nothing for a study without any."""
-    losses, absent = rivals(view.study.facts), absent_rivals(view.study.facts)
+    losses, absent = recorded_rival_losses(view.study.facts), absent_rivals(view.study.facts)
     blocks: list[Block] = [_compared(view, "fitted rival", losses)] if losses else []
     return [*blocks, *(Paragraph(f"Not fitted: {name}: {reason}.") for name, reason in absent.items())]
 
 
-def _compared(view: StudyView, what: str, losses: Mapping[str, float]) -> Table:
+def _compared(view: StudyView, what: str, losses: Mapping[str, float]) -> TableBlock:
     best = view.summary.best
     value = None if best is None else best.value
     rows = [
         (
             name,
-            loss(other),
-            None if value is None or not other else skill(1 - value / other),
+            loss_text(other),
+            None if value is None or not other else skill_text(1 - value / other),
             FORECASTS.get(name),
         )
         for name, other in sorted(losses.items(), key=lambda pair: pair[1])
     ]
-    return Table((what, "loss", "skill over it", "it is"), rows)
+    return TableBlock((what, "loss", "skill over it", "it is"), rows)
 
 
 def data(view: StudyView) -> list[Block]:
@@ -127,8 +127,11 @@ def data(view: StudyView) -> list[Block]:
     ]
     findings = [(found["severity"], found["code"], found["message"]) for found in facts["audit"]]
     if not findings:
-        return [Table(("data", ""), rows), Paragraph("The audit of the data found nothing.")]
-    return [Table(("data", ""), rows), Table(("severity", "code", "what the audit found"), findings)]
+        return [TableBlock(("data", ""), rows), Paragraph("The audit of the data found nothing.")]
+    return [
+        TableBlock(("data", ""), rows),
+        TableBlock(("severity", "code", "what the audit found"), findings),
+    ]
 
 
 def space(view: StudyView) -> list[Block]:
@@ -143,7 +146,7 @@ def space(view: StudyView) -> list[Block]:
         )
         for searched in view.space
     ]
-    return [Table(("searched", "declared → in force", "safe range"), rows)]
+    return [TableBlock(("searched", "declared → in force", "safe range"), rows)]
 
 
 def clamps(view: StudyView) -> list[Block]:
@@ -151,20 +154,22 @@ def clamps(view: StudyView) -> list[Block]:
     if not view.clamps:
         return [Paragraph("Nothing was clamped: all that was asked for is safe.")]
     rows = [(c.key, _declared_to_used(c.declared, c.effective), c.reason) for c in view.clamps]
-    return [Table(("clamped", "declared → in force", "why"), rows)]
+    return [TableBlock(("clamped", "declared → in force", "why"), rows)]
 
 
 def best(view: StudyView, store: str | None) -> list[Block]:
-    """The best configuration and the next step, as `ballast run` tells it; `where` is as for `command`."""
+    """The best configuration and the next step, as `ballast run` tells it; `where` is as for
+    `ballast_command`."""
     trial = view.summary.best
     if trial is None:
         return [Paragraph("There is no best configuration yet.")]
-    told = f"Trial {trial.number}: loss {loss(trial.value)}, skill {skill(trial.skill)}, seed {trial.seed}."
+    loss, skill = loss_text(trial.value), skill_text(trial.skill)
+    told = f"Trial {trial.number}: loss {loss}, skill {skill}, seed {trial.seed}."
     values = {setting.key: setting.value for setting in view.settings}
-    habits = Habits(*(str(values[key]) for key in _HABITS if key in values))
+    habits = StudyDesign(*(str(values[key]) for key in _HABITS if key in values))
     return [
         Paragraph(told),
-        Table(("setting", "value"), sorted(trial.params.items())),
+        TableBlock(("setting", "value"), sorted(trial.params.items())),
         *(block for line in next_steps(view.summary, store, habits) for block in _step(line, store)),
     ]
 
@@ -178,8 +183,8 @@ def _step(line: str, store: str | None) -> list[Block]:
     if store is not None:  # a line that a phone's width takes
         where = f" --store {shlex.quote(masked_url(store))}"
         asked = asked.replace(where, f" \\\n    {where.strip()} \\\n   ").removesuffix(" \\\n   ")
-    return [Paragraph(f"{sentence}:"), Code(f"ballast {asked}")]
+    return [Paragraph(f"{sentence}:"), CodeBlock(f"ballast {asked}")]
 
 
 def _declared_to_used(declared: object, used: object) -> str:
-    return cell(used) if declared == used else f"{cell(declared)} → {cell(used)}"
+    return short_value(used) if declared == used else f"{short_value(declared)} → {short_value(used)}"

@@ -4,24 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.config.layers import Layer, Setting, with_clamps
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.safe_ranges import SafeRange
 from search.config.schema import SPACE
 from search.config.space import Dimension
 from search.config.stored_settings import resolve_from_store
 from search.errors import RequestError
-from search.record.rows import settings_from_rows
+from search.record.row_mapping import settings_from_rows
 from search.selection.summary import Summary, summarise
 from storage import evaluations, query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 
-MOST_CURVES = 300
+MAX_CURVES = 300
 """Trials whose epochs are drawn: more are no curves, they are a cloud."""
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchedDimension:
     """One dimension: what was declared, what was left of it, and the safe range that cut it, if one did."""
 
     key: str
@@ -32,15 +32,15 @@ class Searched:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study. `epochs` has at most MOST_CURVES trials: see `drawn_trials`."""
+    """A study. `epochs` has at most MAX_CURVES trials: see `drawn_trials`."""
 
     summary: Summary
     done: int
     """Conclusive trials of its own: those taken over from another study are not counted."""
     data: tables.DataFingerprint
     settings: Sequence[Setting]
-    clamps: Sequence[tables.Clamp]
-    space: Sequence[Searched]
+    clamps: Sequence[tables.ClampRow]
+    space: Sequence[SearchedDimension]
     trials: Sequence[tables.Trial]
     findings: Sequence[tables.Finding]
     epochs: Mapping[int, Sequence[tables.Epoch]]
@@ -72,14 +72,14 @@ def study_view(store: Store, name: str) -> StudyView:
     return StudyView(
         summary=summary,
         done=query.count_conclusive(store, name),
-        data=query.data(store, name),
+        data=query.data_fingerprint(store, name),
         settings=_settings(store, name),
         clamps=query.clamps(store, name),
         space=_searched(store, name),
         trials=trials,
         findings=findings,
-        epochs=query.epochs_of(store, name, drawn_trials(trials, summary.best, findings)),
-        evaluations=evaluations.of_study(store, name),
+        epochs=query.epochs_by_trial(store, name, drawn_trials(trials, summary.best, findings)),
+        evaluations=evaluations.verifications_of_study(store, name),
     )
 
 
@@ -99,21 +99,21 @@ def drawn_trials(
     trials: Sequence[tables.Trial], best: tables.Trial | None, findings: Sequence[tables.Finding]
 ) -> list[int]:
     """The trials whose curves are drawn, by number: all, or the best, those with findings, and every n-th."""
-    if len(trials) <= MOST_CURVES:
+    if len(trials) <= MAX_CURVES:
         return [trial.number for trial in trials]
     chosen = [] if best is None else [best.number]
-    chosen += [trial.number for trial in trials if trial.verdict is Verdict.SUSPICIOUS][: MOST_CURVES // 4]
-    chosen += list(dict.fromkeys(finding.trial for finding in findings))[-(MOST_CURVES // 4) :]
-    left = MOST_CURVES - len(set(chosen))
+    chosen += [trial.number for trial in trials if trial.verdict is Verdict.SUSPICIOUS][: MAX_CURVES // 4]
+    chosen += list(dict.fromkeys(finding.trial for finding in findings))[-(MAX_CURVES // 4) :]
+    left = MAX_CURVES - len(set(chosen))
     chosen += [trials[i * len(trials) // left].number for i in range(left)]
     return sorted(set(chosen))
 
 
 def _settings(store: Store, name: str, number: int | None = None) -> list[Setting]:
-    return with_clamps(settings_from_rows(query.setting_stacks(store, name, number)), SPACE)
+    return with_clamps(settings_from_rows(query.setting_layers(store, name, number)), SPACE)
 
 
-def _searched(store: Store, name: str) -> list[Searched]:
+def _searched(store: Store, name: str) -> list[SearchedDimension]:
     try:
         resolved = resolve_from_store(store, name)
     except RequestError:  # a study of an older Ballast, which did not keep its file
@@ -121,8 +121,8 @@ def _searched(store: Store, name: str) -> list[Searched]:
     return [_one_searched(resolved, key) for key in resolved.space]
 
 
-def _one_searched(resolved: ResolvedStudy, key: str) -> Searched:
+def _one_searched(resolved: ResolvedStudy, key: str) -> SearchedDimension:
     fixed = {name: setting.value for name, setting in resolved.settings.items() if name not in resolved.space}
     acts = resolved.settings[f"space.{key}"].overrides
     declared = next(act.requested for act in reversed(acts) if act.layer is not Layer.CLAMP)
-    return Searched(key, declared, resolved.space[key], resolved.policy.rule(key, fixed))
+    return SearchedDimension(key, declared, resolved.space[key], resolved.policy.rule(key, fixed))

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from search.config.resolved import ResolvedTrial
-from search.record import rows as recording
+from search.config.resolved_study import ResolvedTrial
+from search.record import row_mapping as recording
 from search.record.validation_rows import copied_forecasts
 from search.study.studies import OpenStudy
 from search.verdict import DUPLICATE, MAX_SECONDS, Judgement
@@ -12,7 +12,7 @@ from storage.engine import Store
 from storage.verdicts import Verdict
 
 
-def find_twin(study: OpenStudy, resolved: ResolvedTrial) -> tables.Trial | None:
+def find_cached_trial(study: OpenStudy, resolved: ResolvedTrial) -> tables.Trial | None:
     """The first conclusive trial of the same configuration, where `study.duplicates` wants it reused.
 
     Of a grid one that is running will do: no two trials have the same of its points.
@@ -27,7 +27,7 @@ def find_twin(study: OpenStudy, resolved: ResolvedTrial) -> tables.Trial | None:
     return next((trial for trial in known if MAX_SECONDS not in trial.reasons), None)
 
 
-def repeated_point(twin: tables.Trial) -> Judgement:
+def judge_repeated_point(twin: tables.Trial) -> Judgement:
     """The verdict of a queued trial whose point of the grid another trial has.
 
     It is not conclusive: a copy would count as one of the trials, and a point of the grid be left out for it.
@@ -37,14 +37,14 @@ def repeated_point(twin: tables.Trial) -> Judgement:
     return Judgement(Verdict.INTERRUPTED, (DUPLICATE,), why)
 
 
-def judgement_of(twin: tables.Trial) -> Judgement:
+def cached_judgement(twin: tables.Trial) -> Judgement:
     """The verdict of a copy: its twin's, and where it is from."""
     assert twin.verdict is not None, "a twin has come to a conclusion"
     told = f"same configuration as trial {twin.number}, whose result this is: {twin.message}"
     return Judgement(twin.verdict, (*twin.reasons, DUPLICATE), told)
 
 
-def epochs_of(store: Store, twin: tables.Trial, number: int) -> list[tables.Epoch]:
+def cached_epochs(store: Store, twin: tables.Trial, number: int) -> list[tables.Epoch]:
     """The twin's epochs, as those of trial `number`."""
     return [
         recording.epoch_of_copy(epoch, twin.study, number)
@@ -52,7 +52,7 @@ def epochs_of(store: Store, twin: tables.Trial, number: int) -> list[tables.Epoc
     ]
 
 
-def finish_copy(
+def finish_cached_trial(
     store: Store,
     row: tables.Trial,
     twin: tables.Trial,
@@ -62,7 +62,7 @@ def finish_copy(
     duration_s: float,
 ) -> Judgement:
     """Record that the trial of `row` ends as its twin did, in one transaction."""
-    judgement = judgement_of(twin)
+    judgement = cached_judgement(twin)
     record.finish_trial(
         store,
         row.study,

@@ -9,11 +9,11 @@ from optuna.trial import TrialState
 
 from search.process_identity import is_dead, this_worker
 from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
-from search.study.backend import open_books
-from search.study.ghosts import ghosts, told
-from search.study.liveness import INTERVAL_S, MISSES
+from search.study.backend import open_backend
+from search.study.liveness import HEARTBEAT_INTERVAL_S, MAX_MISSED_BEATS
+from search.study.orphans import orphan_message, orphaned_studies
 from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE
-from search.workers.recovery import record_additions, recover
+from search.workers.recovery import record_additions, recover_trials
 from storage import query, tables, workers
 from storage.engine import Store
 from storage.verdicts import Verdict
@@ -29,7 +29,7 @@ _STATES = {
 }
 
 
-LOST_S = INTERVAL_S * MISSES
+NO_HEARTBEAT_S = HEARTBEAT_INTERVAL_S * MAX_MISSED_BEATS
 """Seconds without a beat after which a worker of another machine is held for gone, as workers hold it."""
 _Silent = Callable[[str, str], bool]
 """Whether a worker, named second, of a study shows no life."""
@@ -47,15 +47,15 @@ def reconcile(store: Store, *, watch: float = 0.0) -> list[str]:
         return []
     storage = optuna_storage(store)
     known = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-    lost = set(ghosts(store))  # which of their numbers mean which trials nobody can tell
+    lost = set(orphaned_studies(store))  # which of their numbers mean which trials nobody can tell
     names = [study.name for study in query.studies(store) if study.name in known - lost]
     silent = _silent(store, names, watch)
     return [said for name in names for said in _reconcile(store, storage, name, silent)]
 
 
 def _reconcile(store: Store, storage: BaseStorage, name: str, silent: _Silent) -> Iterator[str]:
-    books, me = open_books(store, storage, name), this_worker()
-    for number in recover(books, me, lambda worker: is_dead(worker) or silent(name, worker)):
+    books, me = open_backend(store, storage, name), this_worker()
+    for number in recover_trials(books, me, lambda worker: is_dead(worker) or silent(name, worker)):
         yield f"trial {number} of {name!r}: its worker is gone; it has been brought to an end"
     for number in record_additions(books, me):
         yield f"trial {number} of {name!r}: somebody else has added it to Optuna; it is on record as failed"
@@ -72,22 +72,24 @@ def _silent(store: Store, names: list[str], watch: float) -> _Silent:
 
 
 def _beats(store: Store, names: list[str]) -> dict[tuple[str, str], int]:
-    return {(name, row.worker): row.beats for name in names for row in workers.present(store, name)}
+    return {
+        (name, row.worker): row.beats for name in names for row in workers.registered_workers(store, name)
+    }
 
 
-def disagreements(store: Store) -> list[str]:
+def inconsistencies(store: Store) -> list[str]:
     """One sentence for each trial that the two parts tell differently; nothing is written."""
     studies = query.studies(store)
     if not studies:
         return []
     if not has_optuna_tables(store):
-        return [told(store, study.name) for study in studies]
-    storage, lost = optuna_storage(store), set(ghosts(store))
+        return [orphan_message(store, study.name) for study in studies]
+    storage, lost = optuna_storage(store), set(orphaned_studies(store))
     return [
         sentence
         for study in studies
         for sentence in (
-            [told(store, study.name)] if study.name in lost else _of_study(store, storage, study)
+            [orphan_message(store, study.name)] if study.name in lost else _of_study(store, storage, study)
         )
     ]
 

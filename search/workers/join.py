@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.stored_settings import resolve_from_store
-from search.data.study_data import StudyData, load, recall
+from search.data.study_data import StudyData, load_study_data, recall_study_data
 from search.record.continuation import require_data
 from search.store_files import study_files
 from search.study.studies import join_study
-from search.workers.loop import RunEnd, run
+from search.workers.loop import RunEnd, run_worker
 from search.workers.progress import Progress
 from storage import query
 from storage.engine import Store, open_store
 from storage.errors import StoreMissing, StudyUnknown
-from storage.patience import TRANSIENT
+from storage.retry import TRANSIENT
 
 log = logging.getLogger("ballast.workers")
 
@@ -25,7 +25,7 @@ _LOOK_AGAIN_S = 2.0
 
 
 @dataclass(frozen=True)
-class Place:
+class JoinTarget:
     """Where the study is, and what of it is different for this worker."""
 
     url: str
@@ -39,18 +39,20 @@ class Place:
     """Seconds after which no trial starts; None: the study's timeout, from this worker's start."""
 
 
-def work(place: Place, progress: Progress, should_stop: Callable[[], bool], *, wait: bool = False) -> RunEnd:
+def join_and_work(
+    place: JoinTarget, progress: Progress, should_stop: Callable[[], bool], *, wait: bool = False
+) -> RunEnd:
     """Be one of the study's workers until it ends; with `wait`, wait for a study that is not there yet.
 
-    Raises what `search.study.studies.join_study`, `search.data.study_data.load` and
-    `search.workers.loop.run` raise, and without
+    Raises what `search.study.studies.join_study`, `search.data.study_data.load_study_data` and
+    `search.workers.loop.run_worker` raise, and without
     `wait` StoreMissing, StudyUnknown and what a store that is away raises.
     """
     store, resolved = _find(place, should_stop, wait=wait)
     try:
         require_data(resolved)
         study = join_study(resolved, _data(resolved, store), store, device=place.device, proxy=place.proxy)
-        return run(study, progress, should_stop, device=place.device, time_left=place.time_left)
+        return run_worker(study, progress, should_stop, device=place.device, time_left=place.time_left)
     finally:
         store.close()
 
@@ -59,10 +61,10 @@ def _data(resolved: ResolvedStudy, store: Store) -> StudyData:
     """As it was audited when the study was begun or taken up again, or audited anew."""
     recorded = query.study(store, resolved.file.study.name)
     files = study_files(store.url, resolved.file.storage.files, recorded.name)
-    return recall(resolved, recorded, files) or load(resolved)
+    return recall_study_data(resolved, recorded, files) or load_study_data(resolved)
 
 
-def _find(place: Place, should_stop: Callable[[], bool], *, wait: bool) -> tuple[Store, ResolvedStudy]:
+def _find(place: JoinTarget, should_stop: Callable[[], bool], *, wait: bool) -> tuple[Store, ResolvedStudy]:
     told = False
     while True:
         try:

@@ -10,19 +10,19 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from search.errors import AnswerIsNo
 from search.process_identity import this_worker
-from search.sampling.ask import Asked, ask
-from search.sampling.grid_sampler import Grid
+from search.sampling.ask import AskedTrial, ask
+from search.sampling.grid_sampler import SharedGridSampler
 from search.sampling.queue import waiting_trials
-from search.sampling.retry import origin_of
-from search.sampling.stop_rules import no_better
-from search.study.liveness import Attendance
+from search.sampling.retry import retry_origin
+from search.sampling.stop_rules import stop_reason
+from search.study.liveness import Heartbeat
 from search.study.studies import OpenStudy
 from search.verdict import Judgement
-from search.workers.objective import Bench, run_trial
+from search.workers.objective import TrialContext, run_trial
 from search.workers.progress import Progress
-from search.workers.recovery import give_back, record_additions, recover
+from search.workers.recovery import record_additions, recover_trials, return_trial
 from storage import query, workers
-from storage.commands import command
+from storage.commands import ballast_command
 from storage.verdicts import Verdict
 
 log = logging.getLogger("ballast.run")
@@ -45,7 +45,7 @@ class RunEnd:
     """Whether somebody asked for it to end."""
 
 
-def run(
+def run_worker(
     study: OpenStudy,
     progress: Progress,
     should_stop: Callable[[], bool],
@@ -60,30 +60,32 @@ def run(
     seconds), no new trial starts; the running one is finished. AnswerIsNo when three configurations in a row
     fail, because the fourth would too.
     """
-    from trainer.training.loop import make_ready  # torch is imported where a trial is run, and nowhere before
+    from trainer.training.loop import (
+        prepare_kernel,  # torch is imported where a trial is run, and nowhere before
+    )
 
     training = study.resolved.trial_config.training
-    make_ready(training.kernel, device or training.device)
-    begin(study, progress)
-    with Attendance(study.store, study.name, this_worker(), device) as attendance:
-        bench = Bench(study, attendance.worker, progress, should_stop, device)
-        return _Shift(bench, attendance, time_left).work()
+    prepare_kernel(training.kernel, device or training.device)
+    report_study_start(study, progress)
+    with Heartbeat(study.store, study.name, this_worker(), device) as attendance:
+        bench = TrialContext(study, attendance.worker, progress, should_stop, device)
+        return _WorkerLoop(bench, attendance, time_left).work()
 
 
-def begin(study: OpenStudy, progress: Progress) -> None:
+def report_study_start(study: OpenStudy, progress: Progress) -> None:
     """Tell a progress where the study stands."""
     counts = query.verdict_counts(study.store, study.name)
     ended = {verdict: n for verdict, n in counts.items() if verdict is not None}
-    for _, verdict, _ in query.values(study.store, study.name, inherited=True):
+    for _, verdict, _ in query.conclusive_values(study.store, study.name, inherited=True):
         ended[verdict] -= 1  # it informs the search, and is none of the trials asked for
     wanted = query.study(study.store, study.name).wanted
     progress.began(ended, query.best_trial(study.store, study.name), wanted)
 
 
-class _Shift:
+class _WorkerLoop:
     """One worker's time at a study."""
 
-    def __init__(self, bench: Bench, attendance: Attendance, time_left: float | None) -> None:
+    def __init__(self, bench: TrialContext, attendance: Heartbeat, time_left: float | None) -> None:
         timeout = bench.study.resolved.file.study.timeout if time_left is None else time_left
         self._bench, self._study, self._attendance = bench, bench.study, attendance
         self._deadline = None if timeout is None else time.monotonic() + timeout
@@ -97,19 +99,19 @@ class _Shift:
         while True:
             self._recover(_RECOVER_S)
             given_out = self._grid_is_given_out()
-            claim = workers.claim(study.store, study.name, me, take=not given_out)
+            claim = workers.claim_trial(study.store, study.name, me, take=not given_out)
             reason = self._reason_to_end(claim, given_out)
             if reason is not None:
                 return RunEnd(claim.done, claim.wanted, reason, interrupted=reason == _INTERRUPTED)
             if claim.granted:
                 asked = self._ask()
                 if asked is not None:
-                    self._count(run_trial(self._bench, asked), origin_of(asked.trial).first)
+                    self._count(run_trial(self._bench, asked), retry_origin(asked.trial).first)
             else:
                 time.sleep(_LOOK_AGAIN_S)
                 self._recover(_LOOK_AGAIN_S)
 
-    def _ask(self) -> Asked | None:
+    def _ask(self) -> AskedTrial | None:
         """A trial; None where this worker was held for dead between its claim and its trial, as one whose
         machine sleeps: then others have settled the trial, or one of them has claimed its place.
         """
@@ -120,17 +122,17 @@ class _Shift:
             log.warning("a trial was settled by another worker while this one was away: %s", error)
             return None
         store, name = study.store, study.name
-        if workers.is_entered(store, name, me) or workers.claim(store, name, me).granted:
+        if workers.is_registered(store, name, me) or workers.claim_trial(store, name, me).granted:
             return asked
-        give_back(study.books, me, asked.trial)
+        return_trial(study.books, me, asked.trial)
         return None
 
     def _recover(self, every: float) -> None:
         if time.monotonic() - self._recovered >= every:
-            recover(self._study.books, self._bench.worker, self._attendance.is_gone)
+            recover_trials(self._study.books, self._bench.worker, self._attendance.is_gone)
             self._recovered = time.monotonic()
 
-    def _reason_to_end(self, claim: workers.Claim, given_out: bool) -> str | None:
+    def _reason_to_end(self, claim: workers.TrialClaim, given_out: bool) -> str | None:
         if claim.done >= claim.wanted:
             waiting = " (what waits in the queue stays there)" if waiting_trials(self._study.optuna) else ""
             return f"nothing is left to do{waiting}"
@@ -144,14 +146,16 @@ class _Shift:
         if stop.no_better_for is None:
             return None
         store, name = self._study.store, self._study.name
-        return no_better(query.values(store, name), stop, query.values(store, name, inherited=True))
+        return stop_reason(
+            query.conclusive_values(store, name), stop, query.conclusive_values(store, name, inherited=True)
+        )
 
     def _grid_is_given_out(self) -> bool:
         """Whether a grid has no point left. An interrupted one counts as tried in Optuna, though it waits."""
         study, section = self._study.optuna, self._study.resolved.file.study
         if section.sampler != "grid" or waiting_trials(study):
             return False
-        return Grid(self._study.resolved.space, section.seed).is_exhausted(study)
+        return SharedGridSampler(self._study.resolved.space, section.seed).is_exhausted(study)
 
     def _count(self, judgement: Judgement, first: int) -> None:
         """Tell configurations that fail apart from one that is tried again; `first` is its first trial."""
@@ -162,5 +166,5 @@ class _Shift:
         if len(self._failing) == _FAILURES_IN_A_ROW:
             raise AnswerIsNo(
                 f"{_FAILURES_IN_A_ROW} configurations failed in a row, the last with: {judgement.message}. "
-                f"Look at them: {command('trials', self._study.name, verdict='failed')}"
+                f"Look at them: {ballast_command('trials', self._study.name, verdict='failed')}"
             )

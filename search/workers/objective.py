@@ -12,17 +12,22 @@ from dataclasses import dataclass, field
 import optuna
 
 from search.config.layers import Layer
-from search.config.resolved import ResolvedTrial
+from search.config.resolved_study import ResolvedTrial
 from search.errors import RequestError
-from search.record import rows as recording
-from search.sampling.ask import Asked
+from search.record import row_mapping as recording
+from search.sampling.ask import AskedTrial
 from search.sampling.queue import queued_params, requested_params, was_queued
-from search.sampling.retry import origin_of
-from search.store_files import logged_to
+from search.sampling.retry import retry_origin
+from search.store_files import log_to_file
 from search.study import backend as books
 from search.study.studies import OpenStudy
 from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED, TAKEN_OVER, Judgement, judge
-from search.workers.cached_trials import epochs_of, find_twin, finish_copy, repeated_point
+from search.workers.cached_trials import (
+    cached_epochs,
+    find_cached_trial,
+    finish_cached_trial,
+    judge_repeated_point,
+)
 from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
@@ -37,7 +42,7 @@ _FLUSH_S = 2.0
 
 
 @dataclass(frozen=True)
-class Bench:
+class TrialContext:
     """What a worker needs for every trial it runs."""
 
     study: OpenStudy
@@ -48,7 +53,7 @@ class Bench:
     """The worker's own device, which comes before training.device."""
 
 
-def run_trial(bench: Bench, asked: Asked) -> Judgement:
+def run_trial(bench: TrialContext, asked: AskedTrial) -> Judgement:
     """Run one trial to its verdict; record it, then tell Optuna.
 
     A StoreError, or one of Optuna's storage, is raised: the trial stays running, for others to take over. One
@@ -62,7 +67,7 @@ def run_trial(bench: Bench, asked: Asked) -> Judgement:
         return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")
 
 
-def _run(bench: Bench, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgement:
+def _run(bench: TrialContext, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgement:
     study = bench.study
     requested = requested_params(trial)
     drawn = _drawn_at_first(study, trial, drawn)
@@ -70,13 +75,13 @@ def _run(bench: Bench, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgeme
         resolved = study.resolved.trial(requested, queued=was_queued(trial), device=bench.device, drawn=drawn)
     except RequestError as error:
         why = f"{error}; it was enqueued as {requested}, enqueue it again with keys of the space alone"
-        row = books.start(study.books, bench.worker, trial)
-        return _end(bench, trial, _Course(row), Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
+        row = books.begin_trial(study.books, bench.worker, trial)
+        return _end(bench, trial, _TrialState(row), Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
     known = {key: len(setting.overrides) for key, setting in study.resolved.settings.items()}
     settings = recording.setting_rows(study.name, resolved.changed.values(), trial.number, skip=known)
-    twin = find_twin(study, resolved)
+    twin = find_cached_trial(study, resolved)
     repeats = twin is not None and study.resolved.file.study.sampler == "grid"
-    row = books.start(
+    row = books.begin_trial(
         study.books,
         bench.worker,
         trial,
@@ -85,13 +90,13 @@ def _run(bench: Bench, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgeme
         twin=None if repeats else twin,
     )
     bench.progress.trial_began(trial.number, resolved.config.training.epochs)
-    course = _Course(row, guard_position=_own_layers(resolved, known, recording.LEARNING_RATE))
+    course = _TrialState(row, guard_position=_own_layers(resolved, known, recording.LEARNING_RATE))
     if twin is not None:
         if repeats:
-            return _end(bench, trial, course, repeated_point(twin))
+            return _end(bench, trial, course, judge_repeated_point(twin))
         return _copy(bench, trial, course, twin)
     path = study.files.log_of(trial.number)
-    with logged_to(path):
+    with log_to_file(path):
         judgement = _judged(bench, trial, course, resolved)
         log.debug("trial %d is %s: %s", trial.number, judgement.verdict, judgement.message)
     course.log = recording.log_row(study.name, trial.number, path)
@@ -100,7 +105,7 @@ def _run(bench: Bench, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgeme
 
 def _drawn_at_first(study: OpenStudy, trial: optuna.Trial, drawn: Mapping[str, str]) -> Mapping[str, str]:
     """Who chose each value; of a trial that is taken up again, who did so when it was first tried."""
-    origin = origin_of(trial)
+    origin = retry_origin(trial)
     if origin.root is None:
         return drawn
     taken_up, queued = f"taken up again from trial {origin.root}", queued_params(trial) or {}
@@ -113,7 +118,7 @@ def _drawn_at_first(study: OpenStudy, trial: optuna.Trial, drawn: Mapping[str, s
 
 
 @dataclass
-class _Course:
+class _TrialState:
     """What has become of a trial so far, and what of it is not on record yet."""
 
     row: tables.Trial
@@ -127,7 +132,7 @@ class _Course:
     flushed: float = field(default_factory=time.monotonic)
 
 
-def _end(bench: Bench, trial: optuna.Trial, course: _Course, judgement: Judgement) -> Judgement:
+def _end(bench: TrialContext, trial: optuna.Trial, course: _TrialState, judgement: Judgement) -> Judgement:
     study, row, result = bench.study, course.row, course.result
     # Of a resumed trial that was stopped while it told its old epochs.
     untold = () if result is None else result.epochs[course.told :]
@@ -144,23 +149,23 @@ def _end(bench: Bench, trial: optuna.Trial, course: _Course, judgement: Judgemen
     )
     value, skill = (None, None) if result is None else (result.value, result.skill)
     folds = () if result is None else recording.best_folds(result.epochs, result.best_epoch)
-    books.conclude(study.books, trial, judgement, value, skill, folds=folds)
+    books.conclude_trial(study.books, trial, judgement, value, skill, folds=folds)
     if judgement.verdict in CONCLUSIVE:
-        sealed.forget(study.files.checkpoint_of(origin_of(trial).first))
+        sealed.remove_checksummed(study.files.checkpoint_of(retry_origin(trial).first))
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
     return judgement
 
 
-def _copy(bench: Bench, trial: optuna.Trial, course: _Course, twin: tables.Trial) -> Judgement:
+def _copy(bench: TrialContext, trial: optuna.Trial, course: _TrialState, twin: tables.Trial) -> Judgement:
     """Give the trial the result of its twin, epoch by epoch, as if it had been trained."""
     study, row = bench.study, course.row
-    epochs = epochs_of(study.store, twin, trial.number)
+    epochs = cached_epochs(study.store, twin, trial.number)
     for epoch in epochs:
         trial.report(epoch.validation_loss, epoch.epoch)
     seconds = time.monotonic() - course.began
-    judgement = finish_copy(study.store, row, twin, epochs, worker=bench.worker, duration_s=seconds)
+    judgement = finish_cached_trial(study.store, row, twin, epochs, worker=bench.worker, duration_s=seconds)
     folds = recording.best_folds(epochs, twin.best_epoch)
-    books.conclude(study.books, trial, judgement, twin.value, twin.skill, folds=folds)
+    books.conclude_trial(study.books, trial, judgement, twin.value, twin.skill, folds=folds)
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, twin.value, twin.skill, row.started_at))
     return judgement
 
@@ -171,7 +176,9 @@ def _own_layers(resolved: ResolvedTrial, known: Mapping[str, int], key: str) -> 
     return 0 if setting is None else len(setting.overrides) - known[key]
 
 
-def _judged(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedTrial) -> Judgement:
+def _judged(
+    bench: TrialContext, trial: optuna.Trial, course: _TrialState, resolved: ResolvedTrial
+) -> Judgement:
     try:
         course.result = _fit(bench, trial, course, resolved)
     except (StoreError, optuna.exceptions.OptunaError):
@@ -182,7 +189,9 @@ def _judged(bench: Bench, trial: optuna.Trial, course: _Course, resolved: Resolv
     return judge(course.result, resolved.values)
 
 
-def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedTrial) -> TrialResult:
+def _fit(
+    bench: TrialContext, trial: optuna.Trial, course: _TrialState, resolved: ResolvedTrial
+) -> TrialResult:
     from trainer.training.loop import fit  # torch is imported where a trial is run, and nowhere before
 
     study, warmup = bench.study, bench.study.resolved.file.study.pruner_warmup
@@ -202,7 +211,7 @@ def _fit(bench: Bench, trial: optuna.Trial, course: _Course, resolved: ResolvedT
         seed=course.row.seed,
         on_epoch=on_epoch,
         should_stop=bench.should_stop,
-        checkpoint=study.files.checkpoint_of(origin_of(trial).first),
+        checkpoint=study.files.checkpoint_of(retry_origin(trial).first),
         checkpoint_key=study.key,
     )
 
@@ -216,7 +225,7 @@ def asks_pruner(epoch: int) -> bool:
     return epoch % max(1, epoch // 100) == 0
 
 
-def _record(study: OpenStudy, course: _Course, report: EpochReport, worker: str) -> None:
+def _record(study: OpenStudy, course: _TrialState, report: EpochReport, worker: str) -> None:
     course.waiting.append(recording.epoch_row(study.name, course.row.number, report))
     course.told += 1
     if time.monotonic() - course.flushed >= _FLUSH_S:

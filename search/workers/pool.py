@@ -8,16 +8,16 @@ from typing import Protocol, Self
 from search.errors import AnswerIsNo
 from search.process_identity import is_dead, this_worker
 from search.study.studies import OpenStudy
-from search.workers.following import Follower
-from search.workers.loop import RunEnd, begin
+from search.workers.loop import RunEnd, report_study_start
 from search.workers.progress import Progress
-from search.workers.recovery import recover
+from search.workers.record_follower import RecordFollower
+from search.workers.recovery import recover_trials
 from storage import query
 
 _LOOK_S = 0.5
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """The workers that one process has sent out; after the block, however it is left, nobody is at work."""
 
     def __enter__(self) -> Self: ...
@@ -39,10 +39,12 @@ class Crew(Protocol):
         """What the last one that failed says of it."""
 
 
-def lead(study: OpenStudy, crew: Crew, progress: Progress, should_stop: Callable[[], bool]) -> RunEnd:
+def run_pool(
+    study: OpenStudy, crew: WorkerPool, progress: Progress, should_stop: Callable[[], bool]
+) -> RunEnd:
     """Send the crew out, and follow it until the study ends; AnswerIsNo if every worker failed."""
-    begin(study, progress)
-    follower, stopped = Follower(study, progress), False
+    report_study_start(study, progress)
+    follower, stopped = RecordFollower(study, progress), False
     with crew:
         while crew.is_at_work():
             if should_stop() and not stopped:
@@ -50,7 +52,7 @@ def lead(study: OpenStudy, crew: Crew, progress: Progress, should_stop: Callable
                 crew.stop()
             time.sleep(_LOOK_S)
             follower.look()
-    recover(study.books, this_worker(), is_dead)
+    recover_trials(study.books, this_worker(), is_dead)
     follower.look()
     end = crew.end()
     if end is None and not stopped:

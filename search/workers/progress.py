@@ -44,7 +44,7 @@ class Progress(Protocol):
         """A trial has its verdict, and record and Optuna know it."""
 
 
-class Silence:
+class NoProgress:
     """Progress that nobody watches."""
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
@@ -60,7 +60,7 @@ class Silence:
         """Say nothing."""
 
 
-class Tally:
+class TrialCounters:
     """What the study had when the run began, and what the run added."""
 
     def __init__(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
@@ -100,19 +100,19 @@ class Tally:
         return (time.monotonic() - self._started) / self.here if self.here else None
 
 
-def log_lines(verbose: bool) -> None:
+def set_run_log_level(verbose: bool) -> None:
     """Show what a run logs; every epoch only if `verbose`, though the log of a trial has them all."""
     logging.getLogger("ballast").setLevel(logging.DEBUG)
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-class Lines:
+class LogProgress:
     """One log line per trial, for pipes and log files."""
 
     def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Say how far the study is."""
-        self._tally = Tally(verdicts, best, wanted)
+        self._tally = TrialCounters(verdicts, best, wanted)
         log.info("%d of %d trials are done", self._tally.done, wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import make_url
 
 from search.errors import RequestError
-from storage.masking import masked
+from storage.masking import mask_passwords
 from storage.urls import is_sqlite
 
 log = logging.getLogger("ballast.workers")
@@ -29,7 +29,7 @@ alone; the second keeps it from reporting home."""
 
 
 @dataclass(frozen=True)
-class Demand:
+class WorkerResources:
     """How many workers, and what each needs: CPUs, and a GPU or a part of one (0 to 1)."""
 
     workers: int
@@ -46,7 +46,7 @@ class Demand:
 
 
 @contextmanager
-def ray_cluster(address: str | None, url: str, demand: Demand) -> Iterator[None]:
+def ray_cluster(address: str | None, url: str, demand: WorkerResources) -> Iterator[None]:
     """While the block runs, be connected to the cluster at `address`; None: one of this machine's own.
 
     Raises RequestError if Ray is not installed, the cluster cannot be reached, none of its nodes is large
@@ -60,7 +60,7 @@ def ray_cluster(address: str | None, url: str, demand: Demand) -> Iterator[None]
 
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
-        require_reach(url, [node["NodeManagerHostname"] for node in nodes])
+        require_store_reachable(url, [node["NodeManagerHostname"] for node in nodes])
         _require_places([node["Resources"] for node in nodes], demand, may_grow=address is not None)
         yield
     finally:
@@ -73,7 +73,7 @@ def has_ray() -> bool:
     return found is not None and found.origin is not None
 
 
-def places(nodes: Sequence[Mapping[str, float]], demand: Demand) -> float:
+def worker_capacity(nodes: Sequence[Mapping[str, float]], demand: WorkerResources) -> float:
     """How many workers find a place on these nodes at the same time; a part of a GPU lies on one GPU."""
     by_cpu = [_fits(node.get("CPU", 0), demand.cpus) for node in nodes]
     by_gpu = [_fits(1, demand.gpus) * node.get("GPU", 0) if demand.gpus else math.inf for node in nodes]
@@ -87,7 +87,7 @@ def _connect(address: str | None) -> None:
         os.environ.update({name: os.environ.get(name, value) for name, value in _PRIVATE.items()})
         options = {"address": "local", "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
     else:
-        require_answer(address)
+        require_address_answers(address)
     on_sigterm = signal.getsignal(signal.SIGTERM)
     import ray
 
@@ -95,14 +95,15 @@ def _connect(address: str | None) -> None:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:
         raise RequestError(
-            f"no Ray cluster at {address}: {masked(str(error))}; one that asks for a token, as those of "
+            f"no Ray cluster at {address}: {mask_passwords(str(error))}; one that asks for a token, as "
+            f"those of "
             "`ray start` do, needs the same RAY_AUTH_MODE and RAY_AUTH_TOKEN here"
         ) from None
     finally:
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray takes it, and would end this process at once
 
 
-def require_answer(address: str) -> None:
+def require_address_answers(address: str) -> None:
     """RequestError for an address that nobody answers at; Ray itself would try for two minutes."""
     if address == "auto":
         return
@@ -121,14 +122,14 @@ def require_answer(address: str) -> None:
 
 def require_hidden_passwords(arguments: Sequence[str]) -> None:
     """RequestError for a command line with a password in it."""
-    if any(masked(argument) != argument for argument in arguments):
+    if any(mask_passwords(argument) != argument for argument in arguments):
         raise RequestError(
             "the command line holds a password, and Ray shows it in its list of jobs; "
             "give the store's URL in BALLAST_STORE instead"
         )
 
 
-def require_reach(url: str, machines: Sequence[str]) -> None:
+def require_store_reachable(url: str, machines: Sequence[str]) -> None:
     """RequestError for a store that these machines, by their host names, do not all reach."""
     others = sorted(set(machines) - {socket.gethostname()})
     if is_sqlite(make_url(url)) and others:
@@ -138,9 +139,9 @@ def require_reach(url: str, machines: Sequence[str]) -> None:
         )
 
 
-def _require_places(nodes: Sequence[Mapping[str, float]], demand: Demand, *, may_grow: bool) -> None:
+def _require_places(nodes: Sequence[Mapping[str, float]], demand: WorkerResources, *, may_grow: bool) -> None:
     """Say what Ray will make wait; RequestError where it would wait for ever."""
-    found = places(nodes, demand)
+    found = worker_capacity(nodes, demand)
     if found >= demand.workers:
         return
     if found:

@@ -19,12 +19,12 @@ from sqlalchemy import make_url
 
 from search import child_process
 from search.study.studies import OpenStudy
-from search.workers.join import Place, work
+from search.workers.join import JoinTarget, join_and_work
 from search.workers.loop import RunEnd
-from search.workers.pool import lead
+from search.workers.pool import run_pool
 from search.workers.progress import Progress
-from search.workers.ray_cluster import Demand
-from storage.masking import masked
+from search.workers.ray_cluster import WorkerResources
+from storage.masking import mask_passwords
 from storage.urls import is_sqlite, sqlite_file
 from trainer.text import PlainFormatter
 
@@ -37,47 +37,49 @@ has begun, which takes it about five seconds, does not do so for ever."""
 
 def run_on_ray(
     study: OpenStudy,
-    demand: Demand,
+    demand: WorkerResources,
     progress: Progress,
     should_stop: Callable[[], bool],
     *,
     proxy: str | None = None,
 ) -> RunEnd:
     """Run workers on the connected cluster until the study ends; AnswerIsNo if every one failed."""
-    place = Place(_absolute(study.store.url), study.name, device=demand.device, proxy=proxy)
-    return lead(study, _RayCrew(study, place, demand), progress, should_stop)
+    place = JoinTarget(_absolute(study.store.url), study.name, device=demand.device, proxy=proxy)
+    return run_pool(study, _RayPool(study, place, demand), progress, should_stop)
 
 
-def task_of(home: str, current: str) -> "Callable[[dict[str, Any]], RunEnd | str]":
-    """What Ray is to run: `serve`, after `current`, the folder of this process, has left the worker's path.
+def ray_task_of(home: str, current: str) -> "Callable[[dict[str, Any]], RunEnd | str]":
+    """What Ray is to run: `run_ray_worker`, after `current`, the folder of this process, has left the
+    worker's path.
 
     Ray puts it first, and a file in it may have the name of a package of ours, which lie in `home`. A nested
-    function reaches the worker as code; any other, and a `Place`, would need our packages to be imported.
+    function reaches the worker as code; any other, and a `JoinTarget`, would need our packages to be
+    imported.
     """
 
     def task(told: "dict[str, Any]") -> "RunEnd | str":
         sys.path[:] = [entry for entry in sys.path if entry != current or entry == home]
-        from search.workers.join import Place
-        from search.workers.ray_pool import serve
+        from search.workers.join import JoinTarget
+        from search.workers.ray_pool import run_ray_worker
 
-        return serve(Place(**told))
+        return run_ray_worker(JoinTarget(**told))
 
     return task
 
 
-def serve(place: Place) -> RunEnd | str:
+def run_ray_worker(place: JoinTarget) -> RunEnd | str:
     """Be one worker, in a process that Ray has started: how the study ended, or why this worker gave up."""
     from search.failures import explain_failure
     from search.signals import stop_request
-    from search.workers.progress import Lines, log_lines
+    from search.workers.progress import LogProgress, set_run_log_level
 
     told = logging.StreamHandler()
     told.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[told], level=logging.WARNING)
-    log_lines(verbose=False)
+    set_run_log_level(verbose=False)
     try:
         with stop_request() as stop:
-            return work(place, Lines(), stop, wait=True)
+            return join_and_work(place, LogProgress(), stop, wait=True)
     except Exception as error:
         sentence, _ = explain_failure(error)
         if sentence is None:
@@ -86,17 +88,17 @@ def serve(place: Place) -> RunEnd | str:
 
 
 @dataclass
-class _RayCrew:
+class _RayPool:
     """The tasks of one study's workers."""
 
     study: OpenStudy
-    place: Place
-    demand: Demand
+    place: JoinTarget
+    demand: WorkerResources
     _tasks: list[Any] = field(default_factory=list, init=False)
     _ends: list[RunEnd] = field(default_factory=list, init=False)
     _failure: str = field(default="nothing", init=False)
 
-    def __enter__(self) -> "_RayCrew":
+    def __enter__(self) -> "_RayPool":
         import ray
 
         # One worker a process (max_calls): what a trial leaves in one, on its GPU above all, ends with it.
@@ -106,7 +108,7 @@ class _RayCrew:
             scheduling_strategy="SPREAD",
             max_calls=1,
             max_retries=_RESTARTS,
-        )(task_of(child_process.HOME, os.getcwd())).options(name="ballast worker")
+        )(ray_task_of(child_process.HOME, os.getcwd())).options(name="ballast worker")
         self._tasks = [task.remote(vars(self.place)) for _ in range(self.demand.workers)]
         return self
 
@@ -152,7 +154,7 @@ class _RayCrew:
         except ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None) or error
             told = f"{type(cause).__name__}: {cause}".splitlines()[0]
-            left = f"{masked(told)}; Ray's logs have more"
+            left = f"{mask_passwords(told)}; Ray's logs have more"
         if isinstance(left, RunEnd):
             self._ends.append(left)
         else:

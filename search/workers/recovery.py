@@ -23,10 +23,10 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from search.process_identity import WORKER
-from search.record import rows as recording
-from search.sampling.retry import queue_again
-from search.study.backend import Books, conclude, start
-from search.study.trial_import import origin_of as taken_from
+from search.record import row_mapping as recording
+from search.sampling.retry import enqueue_retry
+from search.study.backend import StudyBackend, begin_trial, conclude_trial
+from search.study.trial_import import import_origin as taken_from
 from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE, TAKEN_OVER, WORKER_DIED, Judgement
 from storage import query, record, tables, workers
 from storage.errors import TrialExists, TrialFinished, TrialTaken, TrialUnknown
@@ -57,13 +57,13 @@ _ADDED = Judgement(
 )
 
 
-def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
+def recover_trials(books: StudyBackend, me: str, is_gone: Callable[[str], bool]) -> list[int]:
     """Bring the trials of dead workers to an end, and strike those workers out; the trials' numbers.
 
     To be called by a worker, `me`, that runs no trial: one that is its own by name is one that its creation's
     lost answer left to nobody. Trials of living workers are left alone.
     """
-    entered = [row.worker for row in workers.present(books.store, books.name)]
+    entered = [row.worker for row in workers.registered_workers(books.store, books.name)]
     dead = [worker for worker in entered if worker != me and is_gone(worker)]
     # After that: whoever is dead by now starts no trial that is not among these.
     running = books.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -74,11 +74,11 @@ def recover(books: Books, me: str, is_gone: Callable[[str], bool]) -> list[int]:
     needed = {frozen.user_attrs.get(WORKER) for frozen in running if frozen.number not in settled}
     for worker in dead:
         if worker not in needed:
-            workers.leave(books.store, books.name, worker)
+            workers.unregister_worker(books.store, books.name, worker)
     return settled
 
 
-def record_additions(books: Books, me: str) -> list[int]:
+def record_additions(books: StudyBackend, me: str) -> list[int]:
     """Put on record, as failed, what others have added to Optuna's part and ended there; the numbers.
 
     Samplers learn of such a trial whatever is done here, because Optuna keeps what has ended. It is never the
@@ -94,16 +94,16 @@ def record_additions(books: Books, me: str) -> list[int]:
     return [frozen.number for frozen in added if _put_on_record(books, frozen, me)]
 
 
-def _put_on_record(books: Books, frozen: FrozenTrial, me: str) -> bool:
+def _put_on_record(books: StudyBackend, frozen: FrozenTrial, me: str) -> bool:
     try:
-        recording.finish_trial(books.store, start(books, me, frozen), _ADDED, worker=me, duration_s=0.0)
+        recording.finish_trial(books.store, begin_trial(books, me, frozen), _ADDED, worker=me, duration_s=0.0)
     except _QUICKER:
         return False
     log.warning("trial %d: %s", frozen.number, _ADDED.message)
     return True
 
 
-def _ended_elsewhere(books: Books) -> list[tables.Trial]:
+def _ended_elsewhere(books: StudyBackend) -> list[tables.Trial]:
     """The trials that run on our record alone."""
     rows = query.running(books.store, books.name)
     if not rows:
@@ -112,7 +112,7 @@ def _ended_elsewhere(books: Books) -> list[tables.Trial]:
     return [row for row in rows if trials[row.number].state.is_finished()]
 
 
-def _settle(books: Books, row: tables.Trial, me: str, is_gone: Callable[[str], bool]) -> bool:
+def _settle(books: StudyBackend, row: tables.Trial, me: str, is_gone: Callable[[str], bool]) -> bool:
     try:
         if row.worker != me and not (
             is_gone(row.worker) and record.take_over(books.store, books.name, row.number, row.worker, me)
@@ -125,18 +125,18 @@ def _settle(books: Books, row: tables.Trial, me: str, is_gone: Callable[[str], b
     return True
 
 
-def give_back(books: Books, me: str, trial: optuna.Trial) -> None:
+def return_trial(books: StudyBackend, me: str, trial: optuna.Trial) -> None:
     """End a trial of `me` that never began: its place is another's. Its configuration waits in the queue."""
     try:
-        row = start(books, me, trial)
+        row = begin_trial(books, me, trial)
         recording.finish_trial(books.store, row, _LATE, worker=me, duration_s=0.0)
-        queue_again(books.optuna, trial)
-        conclude(books, trial, _LATE)
+        enqueue_retry(books.optuna, trial)
+        conclude_trial(books, trial, _LATE)
     except _QUICKER:
         return  # another worker was
 
 
-def _recover(books: Books, frozen: FrozenTrial, me: str, is_gone: Callable[[str], bool]) -> bool:
+def _recover(books: StudyBackend, frozen: FrozenTrial, me: str, is_gone: Callable[[str], bool]) -> bool:
     row = _row(books, frozen.number)
     owner = row.worker if row is not None else frozen.user_attrs.get(WORKER)
     if not (_is_ownerless(frozen) if owner is None else owner == me or is_gone(owner)):
@@ -144,7 +144,7 @@ def _recover(books: Books, frozen: FrozenTrial, me: str, is_gone: Callable[[str]
     trial, judgement = optuna.Trial(books.optuna, frozen._trial_id), _DIED
     try:
         if row is None:
-            row = start(books, me, trial)
+            row = begin_trial(books, me, trial)
         elif row.worker != me and not record.take_over(books.store, books.name, row.number, row.worker, me):
             return False
         if row.verdict is not None:
@@ -152,7 +152,7 @@ def _recover(books: Books, frozen: FrozenTrial, me: str, is_gone: Callable[[str]
         else:
             _finish(books, row, me, _DIED)
         folds = recording.best_folds(query.epochs(books.store, books.name, row.number), row.best_epoch)
-        conclude(books, trial, judgement, row.value, row.skill, folds=folds)
+        conclude_trial(books, trial, judgement, row.value, row.skill, folds=folds)
     except _QUICKER:
         return False  # another worker was, or its owner, who was just about to end
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)
@@ -168,7 +168,7 @@ def _is_ownerless(frozen: FrozenTrial) -> bool:
     return started is not None and datetime.now() - started > _OWNERLESS
 
 
-def _finish(books: Books, row: tables.Trial, me: str, judgement: Judgement) -> None:
+def _finish(books: StudyBackend, row: tables.Trial, me: str, judgement: Judgement) -> None:
     """Nobody knows for how long it has been dead: its epochs tell how long it was at work."""
     epochs = query.epochs(books.store, books.name, row.number)
     seconds = sum(epoch.seconds for epoch in epochs)
@@ -184,7 +184,7 @@ def _finish(books: Books, row: tables.Trial, me: str, judgement: Judgement) -> N
     )
 
 
-def _row(books: Books, number: int) -> tables.Trial | None:
+def _row(books: StudyBackend, number: int) -> tables.Trial | None:
     try:
         return query.trial(books.store, books.name, number)
     except TrialUnknown:

@@ -1,6 +1,6 @@
 """Runs the migrations on the connection that it is given, inside that connection's transaction.
 
-Alembic executes this file; `storage.schema.bring_to_head` is its only caller.
+Alembic executes this file; `storage.schema.upgrade_to_head` is its only caller.
 """
 
 from alembic import context

@@ -21,7 +21,7 @@ from benchmarks.before_after import (
 from search.config.safe_ranges import clamp_value, read_policy
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
-from trainer.data.windows import prepare
+from trainer.data.windows import prepare_last_fold
 from trainer.errors import DataError
 from trainer.training.result import FindingKind, Outcome
 
@@ -88,7 +88,7 @@ def test_ballast_refuses_the_nan_cells_that_the_trainer_of_before_took(
     assert show_audit(market)
     assert "nan_cells: sample:sp500, line 2644: column Close is NaN or empty" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"line \d+: .* is nan at"):
-        prepare(DataConfig.model_validate(DATA), damaged(market, NAN_CELLS, seed=0))
+        prepare_last_fold(DataConfig.model_validate(DATA), damaged(market, NAN_CELLS, seed=0))
 
 
 def test_cleaned_data_lack_the_damaged_rows_and_no_others(market: Table) -> None:

@@ -18,13 +18,13 @@ from benchmarks.null_and_signal.study import Outcome as Found
 from benchmarks.null_and_signal.tables import reached, report, share_interval
 from benchmarks.null_and_signal.work import add, outcomes, recorded
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import StudyData, load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import StudyData, load_study_data
 from search.selection import verification
 from search.selection.candidates import Candidate
-from search.selection.statistics.conclusion import Answer
-from trainer.data.windows import prepare_final
-from trainer.training.result import Outcome, Refit
+from search.selection.statistics.conclusion import SkillVerdict
+from trainer.data.windows import prepare_refit
+from trainer.training.result import Outcome, RefitResult
 
 
 def returns(data: DataSet) -> Series:
@@ -99,7 +99,7 @@ def strong(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataSet, ResolvedS
     data.frame.to_csv(folder / "prices.csv", index=False)
     (folder / "study.yaml").write_text(json.dumps(study_file("strong", seed=0, trials=2)))
     resolved = resolve(folder / "study.yaml")
-    return data, resolved, load(resolved)
+    return data, resolved, load_study_data(resolved)
 
 
 @pytest.mark.slow
@@ -107,15 +107,17 @@ def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_plante
     strong: tuple[DataSet, ResolvedStudy, StudyData],
 ) -> None:
     data, resolved, study_data = strong
-    final = prepare_final(resolved.trial_config.data, study_data.table)
+    final = prepare_refit(resolved.trial_config.data, study_data.table)
     planted = data.mean[np.searchsorted(study_data.table.times.to_numpy(), final.times[final.test])]
     told = (planted - final.scaler.target_mean) / final.scaler.target_std
-    refit = Refit(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
+    refit = RefitResult(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
     candidate = cast(Candidate, SimpleNamespace(skill=0.04, at_least=None))  # nothing else of it is looked at
-    scored = verification._score(verification._Trained(candidate, final, study_data.ceiling, (refit,) * 3), 1)
+    scored = verification._score(
+        verification._TrainedCandidate(candidate, final, study_data.ceiling, (refit,) * 3), 1
+    )
     oracle = judged_oracle(data, resolved, study_data)
     assert scored.interval is not None
-    assert oracle.answer == scored.conclusion.answer == Answer.HOLDS
+    assert oracle.answer == scored.conclusion.answer == SkillVerdict.HOLDS
     assert oracle.reason == scored.conclusion.reason
     assert oracle.skill == pytest.approx(scored.skill)
     assert oracle.low == pytest.approx(scored.interval.low, abs=1e-6)
@@ -138,7 +140,7 @@ def test_a_refused_study_is_told_and_claims_nothing() -> None:
 def test_one_data_set_goes_through_study_and_verification_in_a_process_of_its_own() -> None:
     (found,) = outcomes([("signal", 3)], seed=0, trials=2, workers=1)
     assert sum(found.verdicts.values()) == 2
-    assert found.ballast.answer in set(Answer)
+    assert found.ballast.answer in set(SkillVerdict)
     assert found.ballast.skill == pytest.approx(0.04, abs=0.04)
     assert found.oracle.skill == pytest.approx(0.04, abs=0.025)
     assert found.oracle.holds
@@ -147,7 +149,7 @@ def test_one_data_set_goes_through_study_and_verification_in_a_process_of_its_ow
 
 def test_what_is_on_record_is_not_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "outcomes.jsonl"
-    add(path, made(0, str(Answer.HOLDS), 0.01))
+    add(path, made(0, str(SkillVerdict.HOLDS), 0.01))
     assert main(["--sets", "1", "--only", "null", "--output", str(path)]) == 1
     told = capsys.readouterr()
     assert "| GARCH | 1 | 1 |" in told.out
@@ -156,14 +158,14 @@ def test_what_is_on_record_is_not_run_again(tmp_path: Path, capsys: pytest.Captu
 
 def made(number: int, answer: str, validation_skill: float, *, seed: int = 0) -> Found:
     """A null data set that came to an answer."""
-    verified, oracle = Judged(answer, "", 0.01), Judged(str(Answer.CANNOT_TELL), "", 0.0)
+    verified, oracle = Judged(answer, "", 0.01), Judged(str(SkillVerdict.CANNOT_TELL), "", 0.0)
     verdicts = {"accepted": 29, "unstable": 1}
     return Found("null", number, seed, 30, "GARCH", 0.0, verified, oracle, verdicts, validation_skill, 0.02)
 
 
 def test_two_false_claims_in_forty_are_the_most_that_reach_the_goal() -> None:
-    claims = [made(number, str(Answer.HOLDS), 0.01) for number in range(3)]
-    others = [made(number, str(Answer.DOES_NOT_HOLD), 0.01) for number in range(3, 41)]
+    claims = [made(number, str(SkillVerdict.HOLDS), 0.01) for number in range(3)]
+    others = [made(number, str(SkillVerdict.DOES_NOT_HOLD), 0.01) for number in range(3, 41)]
     assert reached([*claims[:2], *others])
     assert not reached([*claims, *others[:37]])
     assert "verified: holds: 2 of 40 = 5.0% (0.6% … 16.9%)" in report([*claims[:2], *others])
@@ -172,7 +174,9 @@ def test_two_false_claims_in_forty_are_the_most_that_reach_the_goal() -> None:
 
 
 def test_the_goal_is_missed_where_the_best_loss_claims_too_little_to_be_refuted() -> None:
-    sets = [made(number, str(Answer.CANNOT_TELL), 0.01 if number < 30 else -0.01) for number in range(40)]
+    sets = [
+        made(number, str(SkillVerdict.CANNOT_TELL), 0.01 if number < 30 else -0.01) for number in range(40)
+    ]
     assert not reached(sets)
     assert "best loss alone: 30 of 40 = 75.0%" in report(sets)
     assert "the same, over the mean: 40 of 40 = 100.0%" in report(sets)
@@ -188,7 +192,7 @@ def test_the_interval_of_a_share_is_clopper_and_pearsons() -> None:
 def test_what_another_seed_left_is_not_taken_up(tmp_path: Path) -> None:
     path = tmp_path / "outcomes.jsonl"
     for seed in (0, 1):
-        add(path, made(7, str(Answer.HOLDS), 0.01, seed=seed))
-    assert recorded(path, seed=1, trials=30) == {("null", 7): made(7, str(Answer.HOLDS), 0.01, seed=1)}
+        add(path, made(7, str(SkillVerdict.HOLDS), 0.01, seed=seed))
+    assert recorded(path, seed=1, trials=30) == {("null", 7): made(7, str(SkillVerdict.HOLDS), 0.01, seed=1)}
     assert recorded(path, seed=1, trials=29) == {}
     assert recorded(tmp_path / "none.jsonl", seed=1, trials=30) == {}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks.pictures import pages, servers
-from search.sampling.optuna_attributes import put_of_study
+from search.sampling.optuna_attributes import write_study_attributes
 from search.sampling.optuna_storage import direct_storage
-from search.watching import publish
+from search.watching import study_page as publish
 from search.watching.markdown import to_markdown
-from search.watching.sections import trial_note
+from search.watching.notes import trial_note
 from search.watching.view import trial_view
 from storage import query, tables
 from storage.engine import open_store
@@ -176,7 +176,9 @@ def _hostile_message(url: str) -> None:
     study_id = storage.get_study_id_from_name(HOSTILE_NAME)
     trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, 0)
     with store.session() as session:
-        put_of_study(session, study_id, publish.note_of_trial(trial_id, to_markdown(trial_note(view))))
+        write_study_attributes(
+            session, study_id, publish.trial_note_attributes(trial_id, to_markdown(trial_note(view)))
+        )
     store.close()
 
 

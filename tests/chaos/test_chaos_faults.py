@@ -15,10 +15,10 @@ import pytest
 
 from benchmarks.chaos import shares
 from benchmarks.chaos_faults.audit import audit
-from benchmarks.chaos_faults.crew import Crew, crew_of
-from benchmarks.chaos_faults.kinds import KINDS, Bench, Kind
+from benchmarks.chaos_faults.faulty_worker import Moment, arm
+from benchmarks.chaos_faults.kinds import KINDS, ChaosSetup, Kind
 from benchmarks.chaos_faults.study import Scene, Undisturbed, set_scene
-from benchmarks.chaos_faults.victim import Moment, arm
+from benchmarks.chaos_faults.workers import ChaosWorkers, crew_of
 from benchmarks.postgres import PostgresServer
 
 BY_NAME = {kind.name: kind for kind in KINDS}
@@ -41,8 +41,8 @@ def undisturbed() -> Undisturbed:
 
 
 @pytest.fixture
-def on_sqlite(tmp_path: Path, undisturbed: Undisturbed) -> Bench:
-    return Bench(tmp_path, None, np.random.default_rng(0), undisturbed, wanted=3)
+def on_sqlite(tmp_path: Path, undisturbed: Undisturbed) -> ChaosSetup:
+    return ChaosSetup(tmp_path, None, np.random.default_rng(0), undisturbed, wanted=3)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def _kinds(only_on: str | None) -> list[Kind]:
 
 
 @pytest.mark.parametrize("kind", [*_kinds(None), *_kinds("sqlite")], ids=lambda kind: kind.name)
-def test_a_fault_loses_nothing_and_doubles_nothing(on_sqlite: Bench, kind: Kind) -> None:
+def test_a_fault_loses_nothing_and_doubles_nothing(on_sqlite: ChaosSetup, kind: Kind) -> None:
     outcome = on_sqlite.inflict(kind, 1)
     assert outcome.findings.wrong == {name: [] for name in outcome.findings.wrong}
 
@@ -69,7 +69,7 @@ def test_a_fault_loses_nothing_and_doubles_nothing(on_sqlite: Bench, kind: Kind)
 def test_a_server_that_fails_loses_nothing_and_doubles_nothing(
     tmp_path: Path, server: PostgresServer, undisturbed: Undisturbed, kind: Kind
 ) -> None:
-    on_server = Bench(tmp_path, server, np.random.default_rng(0), undisturbed, wanted=3)
+    on_server = ChaosSetup(tmp_path, server, np.random.default_rng(0), undisturbed, wanted=3)
     outcome = on_server.inflict(kind, 1)
     assert outcome.findings.wrong == {name: [] for name in outcome.findings.wrong}
 
@@ -78,7 +78,7 @@ def test_a_server_that_fails_loses_nothing_and_doubles_nothing(
 def well(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """A study that nothing has happened to."""
     scene = set_scene(tmp_path_factory.mktemp("well"), None, wanted=3)
-    with Crew(scene, crew_of(scene)) as crew:
+    with ChaosWorkers(scene, crew_of(scene)) as crew:
         crew.hire()
         crew.finish()
     return scene

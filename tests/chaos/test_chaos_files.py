@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.chaos_faults.crew import context
+from benchmarks.chaos_faults.faulty_worker import Moment, Order, obey
 from benchmarks.chaos_faults.moments import FILES, SAVE
-from benchmarks.chaos_faults.victim import Moment, Order, obey
+from benchmarks.chaos_faults.workers import context
 from tests.search.conftest import Ballast, WriteStudy, _home, ballast, write_study
 from trainer.inference.model_folder import load_model
 

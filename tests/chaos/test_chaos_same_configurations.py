@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaos_faults.crew import Crew, crew_of
+from benchmarks.chaos_faults.faulty_worker import Moment
 from benchmarks.chaos_faults.study import Scene, opened, set_scene
-from benchmarks.chaos_faults.victim import Moment
+from benchmarks.chaos_faults.workers import ChaosWorkers, crew_of
 from storage import query
 from storage.verdicts import CONCLUSIVE
 
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.slow
 WANTED = 6
 DEATHS = (
     (
-        Moment("in the middle of an epoch", "trainer.training.steps:_train_step", nth=30),
+        Moment("in the middle of an epoch", "trainer.training.train_fold:_train_step", nth=30),
         Moment("a trial is created, nothing is drawn", "search.sampling.ask:make_sampler"),
     ),
     (
-        Moment("one of two parameters is drawn", "search.sampling.ask:suggest", "after"),
-        Moment("all is drawn, nothing is on record", "search.study.backend:start"),
+        Moment("one of two parameters is drawn", "search.sampling.ask:suggest_value", "after"),
+        Moment("all is drawn, nothing is on record", "search.study.backend:begin_trial"),
     ),
-    (Moment("before the verdict is on record", "search.record.rows:finish_trial"),),
+    (Moment("before the verdict is on record", "search.record.row_mapping:finish_trial"),),
 )
 """The workers that are killed one after the other, in each study: a configuration is tried three times."""
 
@@ -37,7 +37,7 @@ def tried(folder: Path, sampler: str, workers: int, deaths: tuple[Moment, ...]) 
     """What the study came to: configuration, seed and value of each conclusive trial, in any order."""
     folder.mkdir()
     scene = set_scene(folder, None, wanted=WANTED, sampler=sampler, space=GRID if sampler == "grid" else None)
-    with Crew(scene, crew_of(scene)) as crew:
+    with ChaosWorkers(scene, crew_of(scene)) as crew:
         for moment in deaths:
             crew.hire(dies=moment)
             _until_it_is_dead(crew)
@@ -47,7 +47,7 @@ def tried(folder: Path, sampler: str, workers: int, deaths: tuple[Moment, ...]) 
     return _ended(scene)
 
 
-def _until_it_is_dead(crew: Crew) -> None:
+def _until_it_is_dead(crew: ChaosWorkers) -> None:
     (victim,) = crew.members
     victim.process.join()
     assert victim.process.exitcode == -9, "it was killed at its moment"

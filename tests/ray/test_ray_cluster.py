@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from search import child_process
 from search.sampling.optuna_storage import optuna_storage
 from search.verdict import SIGNAL, WORKER_DIED
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from search.workers.ray_cluster import has_ray
 from storage import query, tables, workers
 from storage.engine import Store, open_store
@@ -87,8 +87,8 @@ def assert_in_order(store: Store) -> None:
     assert [row.number for row in rows] == list(range(len(states)))
     assert sum(row.verdict in CONCLUSIVE for row in rows) == TRIALS
     assert not {TrialState.RUNNING, TrialState.WAITING} & set(states)
-    assert workers.present(store, "small") == []
-    assert disagreements(store) == []
+    assert workers.registered_workers(store, "small") == []
+    assert inconsistencies(store) == []
 
 
 def assert_tried_again(store: Store, reason: str) -> None:
@@ -163,7 +163,7 @@ def test_ctrl_c_ends_the_workers_of_a_cluster_of_its_own_and_the_next_run_goes_o
         result = result_of(process)
     assert result.code == 130, result.err
     assert not [row for row in query.trials(store, "small") if row.verdict is None]
-    assert workers.present(store, "small") == []
+    assert workers.registered_workers(store, "small") == []
     with ballast_run(study, store) as process:
         assert result_of(process).code == 0
     assert_in_order(store)

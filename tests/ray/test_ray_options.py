@@ -8,7 +8,13 @@ import pytest
 
 from search.errors import RequestError
 from search.workers import ray_cluster
-from search.workers.ray_cluster import Demand, places, require_answer, require_hidden_passwords, require_reach
+from search.workers.ray_cluster import (
+    WorkerResources,
+    require_address_answers,
+    require_hidden_passwords,
+    require_store_reachable,
+    worker_capacity,
+)
 from tests.search.conftest import Ballast, WriteStudy
 
 HERE = socket.gethostname()
@@ -46,30 +52,30 @@ def test_an_option_without_effect_is_an_error(
 @pytest.mark.parametrize(
     ("nodes", "demand", "found"),
     [
-        ([{"CPU": 4.0}], Demand(1, cpus=1), 4),
-        ([{"CPU": 1.5}, {"CPU": 1.5}], Demand(1, cpus=1), 2),
-        ([{"CPU": 0.3}], Demand(1, cpus=0.1), 3),
-        ([{"CPU": 8.0}], Demand(1, cpus=1, gpus=0.5), 0),
-        ([{"CPU": 8.0, "GPU": 1.0}], Demand(1, cpus=1, gpus=0.5), 2),
-        ([{"CPU": 8.0, "GPU": 2.0}], Demand(1, cpus=1, gpus=0.4), 4),
-        ([{"CPU": 1.0, "GPU": 2.0}], Demand(1, cpus=1, gpus=0.5), 1),
-        ([{}], Demand(1, cpus=1), 0),
-        ([{}], Demand(1, cpus=0), math.inf),
+        ([{"CPU": 4.0}], WorkerResources(1, cpus=1), 4),
+        ([{"CPU": 1.5}, {"CPU": 1.5}], WorkerResources(1, cpus=1), 2),
+        ([{"CPU": 0.3}], WorkerResources(1, cpus=0.1), 3),
+        ([{"CPU": 8.0}], WorkerResources(1, cpus=1, gpus=0.5), 0),
+        ([{"CPU": 8.0, "GPU": 1.0}], WorkerResources(1, cpus=1, gpus=0.5), 2),
+        ([{"CPU": 8.0, "GPU": 2.0}], WorkerResources(1, cpus=1, gpus=0.4), 4),
+        ([{"CPU": 1.0, "GPU": 2.0}], WorkerResources(1, cpus=1, gpus=0.5), 1),
+        ([{}], WorkerResources(1, cpus=1), 0),
+        ([{}], WorkerResources(1, cpus=0), math.inf),
     ],
 )
 def test_a_worker_needs_room_on_one_node_and_on_one_gpu(
-    nodes: list[Mapping[str, float]], demand: Demand, found: float
+    nodes: list[Mapping[str, float]], demand: WorkerResources, found: float
 ) -> None:
-    assert places(nodes, demand) == found
+    assert worker_capacity(nodes, demand) == found
 
 
 def test_a_file_cannot_be_shared_with_other_machines() -> None:
-    require_reach("sqlite:///ballast.db", [HERE, HERE])
-    require_reach("postgresql://db/ballast", [HERE, "elsewhere"])
+    require_store_reachable("sqlite:///ballast.db", [HERE, HERE])
+    require_store_reachable("postgresql://db/ballast", [HERE, "elsewhere"])
     with pytest.raises(
         RequestError, match=r"ballast\.db is a file .* \(elsewhere, there\) cannot share; use"
     ):
-        require_reach("sqlite:///ballast.db", ["there", HERE, "elsewhere", "there"])
+        require_store_reachable("sqlite:///ballast.db", ["there", HERE, "elsewhere", "there"])
 
 
 @pytest.mark.parametrize("argument", ["postgresql://u:secret@db/x", "storage.url=postgresql://u:secret@db/x"])
@@ -83,11 +89,11 @@ def test_a_password_on_the_command_line_is_refused_and_not_repeated(argument: st
 @pytest.mark.parametrize("address", ["ray://head:10001", "head", ":6379", "head:port"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(RequestError, match="is no address of a Ray cluster; write HOST:PORT"):
-        require_answer(address)
+        require_address_answers(address)
 
 
 def test_an_address_that_nobody_answers_at_is_told_at_once() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, and not listening
         with pytest.raises(RequestError, match=r"no Ray cluster answers at .*; start one with: ray start"):
-            require_answer(f"127.0.0.1:{nobody.getsockname()[1]}")
+            require_address_answers(f"127.0.0.1:{nobody.getsockname()[1]}")

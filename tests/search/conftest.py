@@ -15,10 +15,10 @@ import pytest
 
 from search.cli.main import main
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.study.studies import OpenStudy, open_study
-from search.workers.loop import RunEnd, run
-from search.workers.progress import Silence
+from search.workers.loop import RunEnd, run_worker
+from search.workers.progress import NoProgress
 from storage import evaluations, query, tables
 from storage.engine import Store, open_store
 
@@ -208,8 +208,8 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
         resolved = resolve(path, sets, policy=policy)
         store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
         stores.append(store)
-        study = open_study(resolved, load(resolved), store, continue_from=continue_from)
-        return Launched(study, run(study, Silence(), should_stop))
+        study = open_study(resolved, load_study_data(resolved), store, continue_from=continue_from)
+        return Launched(study, run_worker(study, NoProgress(), should_stop))
 
     yield launch
     for store in stores:
@@ -231,7 +231,7 @@ def answer() -> Answer:
             target="High, Low",
             first_time=moment,
             last_time=moment,
-            looked_at=moment + timedelta(minutes=len(evaluations.of_study(store, "small"))),
+            looked_at=moment + timedelta(minutes=len(evaluations.verifications_of_study(store, "small"))),
             looked_by="ada@host",
             seeds=[1, 2, 3],
         )
@@ -245,7 +245,7 @@ def answer() -> Answer:
             "seeds": [{"seed": seed} for seed in (1, 2, 3)],
             **report,
         }
-        evaluations.conclude(store, evaluations.begin(store, evaluation), verdict, told)
+        evaluations.finish_evaluation(store, evaluations.start_evaluation(store, evaluation), verdict, told)
 
     return answer
 

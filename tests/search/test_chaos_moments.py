@@ -2,8 +2,8 @@
 
 import pytest
 
+from benchmarks.chaos_faults.faulty_worker import Moment, place
 from benchmarks.chaos_faults.kinds import KINDS
-from benchmarks.chaos_faults.victim import Moment, place
 
 MOMENTS = [
     moment for kind in KINDS for moment in (*kind.moments, *(kind.writer.moments if kind.writer else ()))

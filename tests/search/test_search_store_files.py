@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.store_files import folder_name, logged_to, study_files
+from search.store_files import folder_name, log_to_file, study_files
 from storage import query
 from storage.engine import open_store
 
@@ -53,13 +53,13 @@ def test_the_log_of_a_trial_is_a_file_on_record(write_study: "WriteStudy", balla
 
 def test_a_log_that_cannot_be_made_costs_no_trial(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    with logged_to(tmp_path / "file" / "trial.log"):
+    with log_to_file(tmp_path / "file" / "trial.log"):
         logging.getLogger("ballast.test").warning("said")
     assert "no log of the trial" in caplog.text
 
 
 def test_a_full_disk_ends_the_log_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    with logged_to(Path("/dev/full")):
+    with log_to_file(Path("/dev/full")):
         logging.getLogger("ballast.test").warning("said")
         logging.getLogger("ballast.test").warning("said again")
     assert "Traceback" not in capsys.readouterr().err

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from search.verdict import OVERRIDE_NOT_APPLIED, judge, not_applied
+from search.verdict import OVERRIDE_NOT_APPLIED, judge, settings_not_applied
 from storage.verdicts import Verdict
 from trainer.training.result import (
     Action,
@@ -138,7 +138,7 @@ def test_an_override_that_was_not_applied_fails_a_trial_however_it_ended(outcome
     ],
 )
 def test_a_different_value_or_kind_of_value_is_not_the_same(key: str, used: object) -> None:
-    assert not_applied(read_back(**{key: used}).effective, REQUESTED) == [
+    assert settings_not_applied(read_back(**{key: used}).effective, REQUESTED) == [
         f"{key} was to be {REQUESTED[key]!r}, the trainer used {used!r}"
     ]
 
@@ -148,7 +148,7 @@ def test_a_different_value_or_kind_of_value_is_not_the_same(key: str, used: obje
     [("models.gru.learning_rate", 1e-3 * (1 + 1e-15)), ("models.gru.hidden_size", 32.0)],
 )
 def test_rounding_and_whole_floats_are_the_same(key: str, used: object) -> None:
-    assert not_applied(read_back(**{key: used}).effective, REQUESTED) == []
+    assert settings_not_applied(read_back(**{key: used}).effective, REQUESTED) == []
 
 
 def test_all_differences_are_told_at_once() -> None:
@@ -161,7 +161,7 @@ def test_all_differences_are_told_at_once() -> None:
 
 def test_settings_that_cannot_be_read_back_are_no_difference() -> None:
     assert "training.epochs" not in RESULT.effective
-    assert not_applied({"training.device": "cpu"}, REQUESTED) == []
+    assert settings_not_applied({"training.device": "cpu"}, REQUESTED) == []
     assert judge(replace(RESULT, effective={}, outcome=Outcome.INTERRUPTED), REQUESTED).reasons == ("signal",)
 
 

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from search.tracking.address import VARIABLE
-from search.tracking.connection import connect, surroundings
-from search.tracking.mapping import TRIAL, trial_params
+from search.tracking.mlflow_client import connect_mlflow, mlflow_environment
+from search.tracking.mlflow_uri import MLFLOW_URI_VARIABLE
+from search.tracking.run_content import TRIAL_TAG, trial_params
 from search.watching.view import trial_view
 from storage import query, tables
 from storage.engine import Store, open_store
@@ -125,8 +125,8 @@ def command() -> Iterator[Command]:
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "search.cli", *map(str, arguments)],
             env={
-                **{name: value for name, value in os.environ.items() if name != VARIABLE},
-                **({} if uri is None else {VARIABLE: uri}),
+                **{name: value for name, value in os.environ.items() if name != MLFLOW_URI_VARIABLE},
+                **({} if uri is None else {MLFLOW_URI_VARIABLE: uri}),
                 "PYTHONPATH": str(ROOT),
                 "PYTHONWARNINGS": "error",  # of the sender that the run starts
             },
@@ -153,12 +153,12 @@ def assert_all_is_there_once(uri: str, store: Store, trials: int, name: str = "s
     """Compare every run with the record: each trial once, its params, and each of its epochs once."""
     rows = query.trials(store, name)
     assert len(rows) == trials
-    with surroundings(uri) as address:
-        client = connect(address)
+    with mlflow_environment(uri) as address:
+        client = connect_mlflow(address)
         experiment = client.get_experiment_by_name(name)
         assert experiment is not None
         found = client.search_runs([experiment.experiment_id])
-        runs = {int(run.data.tags[TRIAL]): run for run in found if TRIAL in run.data.tags}
+        runs = {int(run.data.tags[TRIAL_TAG]): run for run in found if TRIAL_TAG in run.data.tags}
         assert len(found) == trials + 1
         assert sorted(runs) == [row.number for row in rows]
         for row in rows:
@@ -249,13 +249,13 @@ def test_a_server_that_is_killed_and_comes_back_has_all_once(
 
 def metrics_of(server: Server) -> int:
     """How many metrics the runs of the study have."""
-    with surroundings(server.uri) as address:
-        client = connect(address)
+    with mlflow_environment(server.uri) as address:
+        client = connect_mlflow(address)
         experiment = client.get_experiment_by_name("small")
         if experiment is None:
             return 0
         runs = client.search_runs([experiment.experiment_id])
-        return sum(len(run.data.metrics) for run in runs if TRIAL in run.data.tags)
+        return sum(len(run.data.metrics) for run in runs if TRIAL_TAG in run.data.tags)
 
 
 def test_a_sender_that_is_killed_leaves_nothing_twice(

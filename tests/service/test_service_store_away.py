@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from benchmarks.postgres import PostgresServer, execute
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.verdicts import CONCLUSIVE
 from tests.search.conftest import ENDLESS
@@ -82,7 +82,7 @@ def busy(store: Store) -> int:
     """How many workers have a trial."""
     if "small" not in {study.name for study in query.studies(store)}:
         return 0
-    return sum(worker.busy for worker in workers.present(store, "small"))
+    return sum(worker.busy for worker in workers.registered_workers(store, "small"))
 
 
 def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
@@ -109,8 +109,8 @@ def test_workers_wait_and_finish_the_study_with_no_trial_lost_or_doubled(
     rows = query.trials(away, "small")
     assert [row.number for row in rows] == list(range(6)), said
     assert {row.verdict in CONCLUSIVE for row in rows} == {True}
-    assert disagreements(away) == []
-    assert check(away) == []
+    assert inconsistencies(away) == []
+    assert check_store(away) == []
     logs = [file.read_text() for file in path.parent.glob("ballast-files/*/*/worker-*.log")]
     assert any("trying again for up to 60 s" in log for log in [said, *logs])
 

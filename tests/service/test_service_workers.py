@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from optuna.trial import TrialState
 
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.verdicts import CONCLUSIVE, Verdict
 from tests.search.conftest import ENDLESS
@@ -64,7 +64,7 @@ def at_work(name: str = "small") -> list[int]:
     store = open_store(URL)
     try:
         known = {study.name for study in query.studies(store)}
-        present = workers.present(store, name) if name in known else []
+        present = workers.registered_workers(store, name) if name in known else []
         return [int(worker.worker.split(":")[-2]) for worker in present if worker.busy]
     finally:
         store.close()
@@ -78,9 +78,9 @@ def runs(pid: int) -> bool:
 
 
 def in_order(store: Store, name: str = "small") -> None:
-    assert disagreements(store) == []
-    assert check(store) == []
-    assert workers.present(store, name) == []
+    assert inconsistencies(store) == []
+    assert check_store(store) == []
+    assert workers.registered_workers(store, name) == []
 
 
 def test_workers_share_the_trials_and_the_results_are_those_of_one(
@@ -169,7 +169,7 @@ def test_a_worker_needs_nothing_but_the_name_and_the_store(
     done = ballast("worker", "small", "--store", f"sqlite:///{tmp_path / 'ballast.db'}", "--device", "cpu")
     assert (done.code, done.out) == (0, "3 of 3 trials: nothing is left to do.\n")
     store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
-    device = query.setting_stacks(store, "small", 0)["training.device"][-1]
+    device = query.setting_layers(store, "small", 0)["training.device"][-1]
     assert (device.layer, device.origin, device.effective) == ("cli", "--devices", "cpu")
     in_order(store)
 

@@ -7,7 +7,7 @@ import pytest
 
 from storage.engine import Store, open_store
 from storage.record import create_study
-from storage.tables import Clamp, DataFingerprint, Epoch, Finding, Setting, Study, Trial
+from storage.tables import ClampRow, DataFingerprint, Epoch, Finding, SettingRow, Study, Trial
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -47,9 +47,9 @@ def new_data() -> Callable[[str], DataFingerprint]:
 
 
 @pytest.fixture
-def new_setting() -> Callable[..., Setting]:
-    def build(study: str, key: str, position: int, effective: object, trial: int | None = None) -> Setting:
-        return Setting(
+def new_setting() -> Callable[..., SettingRow]:
+    def build(study: str, key: str, position: int, effective: object, trial: int | None = None) -> SettingRow:
+        return SettingRow(
             study=study,
             trial=trial,
             key=key,
@@ -65,8 +65,8 @@ def new_setting() -> Callable[..., Setting]:
 
 
 @pytest.fixture
-def new_clamp() -> Callable[[str], Clamp]:
-    return lambda study: Clamp(
+def new_clamp() -> Callable[[str], ClampRow]:
+    return lambda study: ClampRow(
         study=study,
         key="models.gru.learning_rate",
         declared={"low": 1e-5, "high": float("inf"), "log": True},

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.commands import PASSWORD_NOTE, command
+from storage.commands import PASSWORD_NOTE, ballast_command
 
 STRANGE = (
     "plain",
@@ -25,7 +25,7 @@ STRANGE = (
 
 @pytest.mark.parametrize("text", STRANGE)
 def test_a_shell_reads_what_was_meant(text: str) -> None:
-    told = command("trials", text, verdict=text, set=[text, text], store=f"sqlite:///{text}?a=1&b=2")
+    told = ballast_command("trials", text, verdict=text, set=[text, text], store=f"sqlite:///{text}?a=1&b=2")
     words = shlex.split(told)
     assert words[:2] == ["ballast", "trials"]
     assert words.count(text) + sum(word in (f"--set={text}", f"--verdict={text}") for word in words) == 4
@@ -35,11 +35,11 @@ def test_a_shell_reads_what_was_meant(text: str) -> None:
 
 
 def test_options_are_written_as_they_are_typed() -> None:
-    told = command(
+    told = ballast_command(
         "export", "small", store="sqlite:///x.db", trial=3, o=Path("my best.yaml"), verify=True, by=None
     )
     assert told == "ballast export small --store sqlite:///x.db --trial 3 -o 'my best.yaml' --verify"
-    assert command("db upgrade", create=False, warm_start=["a", "b"]) == (
+    assert ballast_command("db upgrade", create=False, warm_start=["a", "b"]) == (
         "ballast db upgrade --warm-start a --warm-start b"
     )
 
@@ -48,7 +48,7 @@ def test_options_are_written_as_they_are_typed() -> None:
     "url", ["postgresql://ada:se cret@db/ballast", "postgresql://db/ballast?user=ada&password=secret"]
 )
 def test_a_password_is_masked_and_the_command_says_where_to_write_it(url: str) -> None:
-    told = command("status", store=url)
+    told = ballast_command("status", store=url)
     assert "cret" not in told
     assert told.endswith(PASSWORD_NOTE)
     assert "***" in shlex.split(told, comments=True)[-1]

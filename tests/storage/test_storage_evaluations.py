@@ -6,7 +6,7 @@ from datetime import timedelta
 from storage import evaluations
 from storage.engine import Store
 from storage.record import create_study, finish_trial, start_trial
-from storage.tables import DataFingerprint, Evaluation, HeldOut, Study, Trial
+from storage.tables import DataFingerprint, Evaluation, StoredValidationRows, Study, Trial
 from storage.verdicts import Verdict
 from tests.storage.conftest import NOON
 
@@ -32,8 +32,8 @@ def evaluation(kind: str = "verify", days: int = 0) -> Evaluation:
 
 def test_those_near_a_span_of_time_are_found_and_given_back_as_they_were(store: Store) -> None:
     for days in (0, 150, 1000):
-        evaluations.begin(store, evaluation(days=days))
-    found = evaluations.near(store, NOON, NOON + timedelta(days=100))
+        evaluations.start_evaluation(store, evaluation(days=days))
+    found = evaluations.evaluations_near(store, NOON, NOON + timedelta(days=100))
     assert [(each.configuration, each.series) for each in found] == [
         ("verify 0", b"\x00\xff"),
         ("verify 150", b"\x00\xff"),
@@ -42,8 +42,8 @@ def test_those_near_a_span_of_time_are_found_and_given_back_as_they_were(store: 
 
 def test_trainings_are_no_verifications_of_a_study(store: Store) -> None:
     for kind in ("train", "verify"):
-        evaluations.begin(store, evaluation(kind))
-    assert [each.kind for each in evaluations.of_study(store, "s")] == ["verify"]
+        evaluations.start_evaluation(store, evaluation(kind))
+    assert [each.kind for each in evaluations.verifications_of_study(store, "s")] == ["verify"]
 
 
 def test_the_trials_that_came_to_a_conclusion_before_a_moment(
@@ -52,7 +52,7 @@ def test_the_trials_that_came_to_a_conclusion_before_a_moment(
     new_data: Callable[[str], DataFingerprint],
     new_trial: Callable[[str, int], Trial],
 ) -> None:
-    held_out = [HeldOut(study="s", rows=b"rows", series=b"series")]
+    held_out = [StoredValidationRows(study="s", rows=b"rows", series=b"series")]
     create_study(store, new_study("s"), [], [], new_data("s"), held_out)
     verdicts = [Verdict.ACCEPTED, Verdict.UNPROMISING, Verdict.FAILED]
     for number, verdict in enumerate(verdicts):

@@ -28,8 +28,8 @@ from storage.errors import (
     StoreTimeout,
     StoreUnreachable,
 )
-from storage.patience import TRANSIENT, keep_trying, patient
 from storage.record import create_study, set_study_facts, start_trial
+from storage.retry import TRANSIENT, call_with_retry, retry_transient
 from storage.tables import DataFingerprint, Study, Trial
 
 pytestmark = pytest.mark.slow
@@ -93,7 +93,7 @@ def test_a_connection_that_is_cut_in_a_transaction_is_the_store_out_of_reach(
     make_study(store, "s")
     cuts: list[int | None] = []
 
-    @patient
+    @retry_transient
     def change_and_be_cut_once(store: Store) -> None:
         with store.session() as session:
             session.execute(text("UPDATE ballast_studies SET seed = seed - 1"))
@@ -117,7 +117,7 @@ def test_who_dead_locks_goes_on_when_the_other_is_done(postgres_url: str, make_s
     both_hold_one = Barrier(2)
     tries: list[str] = []
 
-    @patient
+    @retry_transient
     def lock_both(store: Store, first: str, second: str) -> None:
         tries.append(first)
         change = text("UPDATE ballast_studies SET seed = seed - 1 WHERE name = :name")
@@ -167,7 +167,7 @@ def test_what_may_pass_is_tried_until_it_has(kind: type[StoreError], store: Stor
             raise answer
         return answer
 
-    assert keep_trying(ask, replace(store, patience=60)) == 7
+    assert call_with_retry(ask, replace(store, patience=60)) == 7
 
 
 def test_waiting_ends_as_soon_as_somebody_asks_for_it(store: Store) -> None:
@@ -178,7 +178,7 @@ def test_waiting_ends_as_soon_as_somebody_asks_for_it(store: Store) -> None:
     tries: list[int] = []
     stops = iter([False, False, True])
     with pytest.raises(StoreUnreachable):
-        keep_trying(ask, replace(store, patience=1e9, give_up=lambda: next(stops)))
+        call_with_retry(ask, replace(store, patience=1e9, give_up=lambda: next(stops)))
     assert len(tries) == 3
 
 
@@ -190,7 +190,7 @@ def test_what_will_not_pass_is_told_at_once(store: Store, kind: type[StoreError]
 
     tries: list[int] = []
     with pytest.raises(kind):
-        keep_trying(ask, replace(store, patience=60))
+        call_with_retry(ask, replace(store, patience=60))
     assert tries == [1]
 
 

@@ -11,7 +11,7 @@ from storage import query
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from storage.record import create_study, start_trial
-from storage.tables import DataFingerprint, Finding, Setting, Study, Trial
+from storage.tables import DataFingerprint, Finding, SettingRow, Study, Trial
 from storage.verdicts import Verdict
 
 Ending = tuple[Verdict | None, float | None]
@@ -69,7 +69,7 @@ def test_conclusive_trials_count_unless_another_study_trained_them(
         trial.verdict, trial.source_study, trial.value = verdict, source, float(number)
         trial.finished_at = trial.started_at if verdict else None
         start_trial(store, trial, [])
-    assert query.values(store, volatility) == [
+    assert query.conclusive_values(store, volatility) == [
         (1, Verdict.ACCEPTED, 1.0),
         (2, Verdict.UNPROMISING, 2.0),
         (3, Verdict.UNSTABLE, 3.0),
@@ -112,7 +112,7 @@ def test_the_layers_of_a_trial_stand_on_those_of_its_study(
     store: Store,
     new_study: Callable[[str], Study],
     new_data: Callable[[str], DataFingerprint],
-    new_setting: Callable[..., Setting],
+    new_setting: Callable[..., SettingRow],
     new_trial: Callable[[str, int], Trial],
 ) -> None:
     of_study = [new_setting("s", "lr", 0, 1), new_setting("s", "lr", 1, 2), new_setting("s", "epochs", 0, 15)]
@@ -122,7 +122,7 @@ def test_the_layers_of_a_trial_stand_on_those_of_its_study(
     start_trial(store, new_trial("s", 1), [new_setting("s", "lr", 0, 99, trial=1)])
 
     def values(trial: int | None) -> dict[str, list[int]]:
-        stacks = query.setting_stacks(store, "s", trial)
+        stacks = query.setting_layers(store, "s", trial)
         return {key: [row.effective for row in rows] for key, rows in stacks.items()}
 
     assert values(None) == {"epochs": [15], "lr": [1, 2]}
@@ -189,14 +189,14 @@ def test_an_unknown_study_is_answered_with_the_nearest_and_a_command(store: Stor
         query.study,
         query.trials,
         query.settings,
-        query.setting_stacks,
+        query.setting_layers,
         query.clamps,
         query.findings,
-        query.data,
+        query.data_fingerprint,
         query.artifacts,
         query.verdict_counts,
         query.best_trial,
-        query.values,
+        query.conclusive_values,
         query.count_conclusive,
         lambda store, name: query.find_configuration(store, name, "ab"),
     ],
@@ -210,7 +210,7 @@ def test_no_question_about_an_unknown_study_is_answered_with_nothing(
 
 @pytest.mark.parametrize(
     "ask",
-    [query.trial, query.epochs, query.settings, query.setting_stacks, query.findings, query.artifacts],
+    [query.trial, query.epochs, query.settings, query.setting_layers, query.findings, query.artifacts],
 )
 def test_no_question_about_an_unknown_trial_is_answered_with_nothing(
     store: Store, volatility: str, ask: Callable[[Store, str, int], object]

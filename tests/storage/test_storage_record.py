@@ -33,7 +33,7 @@ from storage.record import (
     start_trial,
     take_over,
 )
-from storage.tables import Artifact, Clamp, DataFingerprint, Epoch, Finding, Setting, Study, Trial
+from storage.tables import Artifact, ClampRow, DataFingerprint, Epoch, Finding, SettingRow, Study, Trial
 from storage.verdicts import Verdict
 
 NOON = datetime(2024, 5, 17, 12, 0, tzinfo=UTC)
@@ -65,8 +65,8 @@ def finish(store: Store, study: str, number: int, **changes: Any) -> None:
 def test_a_study_comes_back_with_its_settings_clamps_and_data(
     store: Store,
     new_study: Callable[[str], Study],
-    new_setting: Callable[..., Setting],
-    new_clamp: Callable[[str], Clamp],
+    new_setting: Callable[..., SettingRow],
+    new_clamp: Callable[[str], ClampRow],
     new_data: Callable[[str], DataFingerprint],
 ) -> None:
     settings = [
@@ -76,7 +76,7 @@ def test_a_study_comes_back_with_its_settings_clamps_and_data(
     ]
     create_study(store, new_study("s"), settings, [new_clamp("s")], new_data("s"))
     assert query.study(store, "s") == new_study("s")
-    assert query.data(store, "s") == new_data("s")
+    assert query.data_fingerprint(store, "s") == new_data("s")
     assert query.clamps(store, "s") == [new_clamp("s")]
     assert query.settings(store, "s") == [settings[1], settings[0], settings[2]]
     assert query.studies(store) == [new_study("s")]
@@ -88,7 +88,7 @@ def test_a_trial_comes_back_with_its_epochs_findings_and_artifacts(
     new_trial: Callable[[str, int], Trial],
     new_epoch: Callable[[str, int, int], Epoch],
     new_finding: Callable[[str, int], Finding],
-    new_setting: Callable[..., Setting],
+    new_setting: Callable[..., SettingRow],
 ) -> None:
     sampled = new_setting(volatility, "models.gru.learning_rate", 0, 1e-3, trial=0)
     cut = new_setting(volatility, "models.gru.learning_rate", 1, 1e-4, trial=0)
@@ -150,7 +150,7 @@ def test_settings_of_every_json_type_come_back_as_they_were(
     store: Store,
     new_study: Callable[[str], Study],
     new_data: Callable[[str], DataFingerprint],
-    new_setting: Callable[..., Setting],
+    new_setting: Callable[..., SettingRow],
     value: object,
 ) -> None:
     create_study(store, new_study("s"), [new_setting("s", "k", 0, value)], [], new_data("s"))
@@ -218,7 +218,7 @@ def test_text_that_not_every_database_can_hold_is_refused_by_all(
 def test_a_study_whose_data_cannot_be_written_leaves_nothing_behind(
     store: Store,
     new_study: Callable[[str], Study],
-    new_setting: Callable[..., Setting],
+    new_setting: Callable[..., SettingRow],
     new_data: Callable[[str], DataFingerprint],
 ) -> None:
     data = new_data("s")
@@ -248,7 +248,7 @@ def test_two_layers_cannot_take_the_same_position_of_a_key(
     store: Store,
     new_study: Callable[[str], Study],
     new_data: Callable[[str], DataFingerprint],
-    new_setting: Callable[..., Setting],
+    new_setting: Callable[..., SettingRow],
     new_trial: Callable[[str, int], Trial],
 ) -> None:
     twice = [new_setting("s", "k", 0, 1), new_setting("s", "k", 0, 2)]
@@ -341,7 +341,7 @@ def test_what_is_written_again_after_a_lost_acknowledgement_is_there_once(
     volatility: str,
     new_study: Callable[[str], Study],
     new_data: Callable[[str], DataFingerprint],
-    new_setting: Callable[..., Setting],
+    new_setting: Callable[..., SettingRow],
     new_trial: Callable[[str, int], Trial],
     new_epoch: Callable[[str, int, int], Epoch],
     new_finding: Callable[[str, int], Finding],
@@ -440,7 +440,7 @@ def test_a_study_is_continued_with_another_budget_and_the_settings_that_changed(
     store: Store,
     new_study: Callable[[str], Study],
     new_data: Callable[[str], DataFingerprint],
-    new_setting: Callable[..., Setting],
+    new_setting: Callable[..., SettingRow],
 ) -> None:
     first, then = new_setting("s", "study.trials", 0, 20), new_setting("s", "study.trials", 1, 30)
     create_study(store, new_study("s"), [first], [], new_data("s"))

@@ -15,12 +15,12 @@ from sqlalchemy import Engine, inspect, text
 
 import storage.migrations
 from storage import schema
-from storage.check import check
+from storage.check import check_store
 from storage.engine import Store, open_store, upgrade
 from storage.errors import StoreTooNew, StoreTooOld
 from storage.record import create_study, start_trial
 from storage.sqlite import sqlite_connect_args, tune_sqlite
-from storage.tables import DataFingerprint, Row, Setting, Study, Trial
+from storage.tables import Base, DataFingerprint, SettingRow, Study, Trial
 from storage.verdicts import Verdict
 
 HEAD = "0004"
@@ -68,7 +68,7 @@ def parts(engine: Engine) -> dict[str, dict[str, list[str]]]:
     """All that our tables are made of, by table and by name: columns, keys, indexes, checks."""
     seen = inspect(engine)
     found: dict[str, dict[str, list[str]]] = {}
-    for table in Row.metadata.tables:
+    for table in Base.metadata.tables:
         columns = {column["name"]: dict(column) for column in seen.get_columns(table)}
         keys = [seen.get_pk_constraint(table), *seen.get_foreign_keys(table)]
         others = [*seen.get_indexes(table), *seen.get_check_constraints(table)]
@@ -88,16 +88,16 @@ def test_the_migrations_make_exactly_the_tables_that_the_rows_need(
     """Part by part: Alembic's own comparison does not see CHECK constraints."""
     made = parts(store.engine)
     with store.engine.begin() as connection:
-        Row.metadata.drop_all(connection)
-        Row.metadata.create_all(connection)
+        Base.metadata.drop_all(connection)
+        Base.metadata.create_all(connection)
     assert made == parts(store.engine)
     assert len(made) == 12
 
 
 def test_alembic_finds_nothing_to_change_in_a_new_store(store: Store) -> None:
     with store.engine.connect() as connection:
-        assert compare_metadata(schema.migration_context(connection), Row.metadata) == []
-    assert check(store) == []
+        assert compare_metadata(schema.migration_context(connection), Base.metadata) == []
+    assert check_store(store) == []
 
 
 def test_optuna_works_before_and_after_our_tables_come_into_its_database(
@@ -114,8 +114,8 @@ def test_optuna_works_before_and_after_our_tables_come_into_its_database(
     with store.engine.connect() as connection:
         tables = set(inspect(connection).get_table_names())
         assert {"studies", "trials", "alembic_version", "ballast_trials", schema.VERSION_TABLE} <= tables
-        assert compare_metadata(schema.migration_context(connection), Row.metadata) == []
-    assert check(store) == []
+        assert compare_metadata(schema.migration_context(connection), Base.metadata) == []
+    assert check_store(store) == []
     store.close()
 
 
@@ -128,7 +128,7 @@ def test_without_the_filter_optunas_tables_would_be_dropped(
     monkeypatch.setitem(schema.OPTIONS, "include_name", None)
     with store.engine.connect() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        changes = compare_metadata(schema.migration_context(connection), Row.metadata)
+        changes = compare_metadata(schema.migration_context(connection), Base.metadata)
     assert "studies" in {change[1].name for change in changes if change[0] == "remove_table"}
     store.close()
 
@@ -188,7 +188,7 @@ def test_check_names_what_cannot_be_as_it_is(
     store: Store,
     new_study: Callable[[str], Study],
     new_data: Callable[[str], DataFingerprint],
-    new_setting: Callable[..., Setting],
+    new_setting: Callable[..., SettingRow],
     new_trial: Callable[[str, int], Trial],
 ) -> None:
     gap = [new_setting("s", "lr", 0, 1), new_setting("s", "lr", 2, 2), new_setting("s", "epochs", 0, 15)]
@@ -199,7 +199,7 @@ def test_check_names_what_cannot_be_as_it_is(
     start_trial(store, wrong, [])
     with store.session() as session:
         session.execute(text("DELETE FROM ballast_data"))
-    assert set(check(store)) == {
+    assert set(check_store(store)) == {
         "study 's' lacks a layer of lr: its positions do not run from 0 without a gap",
         "trial 0 of study 's' lacks a layer of lr: its positions do not run from 0 without a gap",
         "study 's' has no fingerprint of its data",
@@ -218,7 +218,7 @@ def test_check_tells_a_schema_that_drifted_and_a_reference_that_broke(
         careless.execute("ALTER TABLE ballast_trials ADD COLUMN mood TEXT")
         careless.execute("DELETE FROM ballast_studies")
     drift = f"the tables differ from schema {HEAD}; what is needed: "
-    assert set(check(store)) == {
+    assert set(check_store(store)) == {
         "row 1 of ballast_data refers to a row of ballast_studies that is not there",
         f"{drift}add table ballast_artifacts",
         f"{drift}add index ix_ballast_artifacts_study_trial",

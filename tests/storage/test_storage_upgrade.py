@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, make_url, text
 
 from storage import evaluations, query, schema
-from storage.check import check
+from storage.check import check_store
 from storage.engine import open_store, upgrade
 from storage.errors import StoreTooOld
 
@@ -95,16 +95,16 @@ def test_an_upgraded_store_is_well_and_has_every_row_that_it_had(restore: Restor
     assert restricted(after, before) == before
     assert min(len(before[table]) for table in ("ballast_epochs", "ballast_settings", "trials")) > 2
     store = open_store(url, create=False)
-    assert check(store) == []
+    assert check_store(store) == []
     assert [(study.name, study.wanted) for study in query.studies(store)] == [("smoke", 3)]
     if revision == "0001":
         assert query.study(store, "smoke").sources is None
         assert [trial.configuration for trial in query.trials(store, "smoke")] == [None] * 3
     if revision < "0003":
-        assert query.held_out(store, "smoke") is None
+        assert query.stored_validation_rows(store, "smoke") is None
         assert [epoch.fold_losses for epoch in query.epochs(store, "smoke", 0)] == [[], []]
     else:
-        (verified,) = evaluations.of_study(store, "smoke")
+        (verified,) = evaluations.verifications_of_study(store, "smoke")
         assert (verified.kind, verified.series) == ("verify", None)
         assert [(rows.source, rows.series) for rows in evaluations.searched_rows(store)] == [
             ("sample:sp500", None)

@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.market import SP500
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.rivals.naive import baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 from trainer.training.batches import Batch
@@ -57,7 +57,7 @@ class Fit(Protocol):
 
 
 @dataclass
-class Lab:
+class LearnerPatches:
     """What was seen of the learners that ran, and the faults that they are given, by step."""
 
     faults: dict[int, Fault] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def prices() -> Table:
 @pytest.fixture(scope="session")
 def whole_market(prices: Table) -> Dataset:
     """All rows of the series, with windows of 8 rows."""
-    return prepare(DATA, prices)
+    return prepare_last_fold(DATA, prices)
 
 
 @pytest.fixture
@@ -171,9 +171,9 @@ def run_fit(market: Dataset, naive: Baseline) -> Fit:
 
 
 @pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(monkeypatch: pytest.MonkeyPatch) -> LearnerPatches:
     """Has `fit` use a learner that applies the faults of the lab and shows its state before each step."""
-    lab = Lab()
+    lab = LearnerPatches()
 
     class Tampered(Learner):
         def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:

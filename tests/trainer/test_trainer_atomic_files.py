@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaos_faults.victim import Moment, arm
+from benchmarks.chaos_faults.faulty_worker import Moment, arm
 from trainer import atomic_files
-from trainer.atomic_files import settle_leftovers, temporary_folder, write_file, write_folder
+from trainer.atomic_files import clean_up_leftovers, temporary_folder, write_file, write_folder
 
 FORK = multiprocessing.get_context("fork")
 OLD, NEW = {"a": b"old", "b": b"old"}, {"a": b"new", "b": b"new", "c": b"new"}
@@ -28,10 +28,10 @@ def no_exchange(new: Path, place: Path, old: Path) -> None:
     raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
-@pytest.fixture(params=["exchange", "two renames"])
+@pytest.fixture(params=["swap_folders", "two renames"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "two renames":
-        monkeypatch.setattr(atomic_files, "exchange", no_exchange)
+        monkeypatch.setattr(atomic_files, "swap_folders", no_exchange)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -57,7 +57,7 @@ def every_step(work: Callable[[], None]) -> Iterator[Moment]:
     died = 0
     for call in (
         *("os.open", "os.mkdir", "os.fsync", "fcntl.flock", "os.fchmod", "os.replace", "os.rename"),
-        *("exchange", "shutil.copymode", "shutil.rmtree", "os.unlink", "os.rmdir"),
+        *("swap_folders", "shutil.copymode", "shutil.rmtree", "os.unlink", "os.rmdir"),
     ):
         for when in ("before", "after"):
             nth = 1
@@ -83,7 +83,7 @@ def test_a_folder_is_the_old_or_the_new_one_wherever_its_writer_is_killed(tmp_pa
     place = tmp_path / "model"
     write_folder(place, OLD)
     for moment in every_step(lambda: write_folder(place, NEW)):
-        settle_leftovers(tmp_path)
+        clean_up_leftovers(tmp_path)
         assert content(place) in (OLD, NEW), moment
         assert os.listdir(tmp_path) == ["model"], moment
         write_folder(place, OLD)
@@ -92,12 +92,12 @@ def test_a_folder_is_the_old_or_the_new_one_wherever_its_writer_is_killed(tmp_pa
 def test_between_two_renames_the_new_folder_is_kept_and_the_next_command_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atomic_files, "exchange", no_exchange)
+    monkeypatch.setattr(atomic_files, "swap_folders", no_exchange)
     write_folder(tmp_path / "model", OLD)
     moment = Moment("between", "trainer.atomic_files:os.rename", "after")
     assert killed(moment, lambda: write_folder(tmp_path / "model", NEW))
     assert not (tmp_path / "model").exists()
-    (sentence,) = settle_leftovers(tmp_path)
+    (sentence,) = clean_up_leftovers(tmp_path)
     assert sentence.startswith(f"{tmp_path / 'model'} was saved by a command that was killed")
     assert content(tmp_path / "model") == NEW
 
@@ -133,7 +133,7 @@ def test_nothing_beside_the_target_is_touched_or_followed(tmp_path: Path) -> Non
     before = sorted(os.listdir(tmp_path))
     write_file(tmp_path / "best.yaml", b"new")
     write_folder(tmp_path / "model", NEW)
-    settle_leftovers(tmp_path)
+    clean_up_leftovers(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted([*before, "best.yaml", "model"])
     assert mine.read_text() == "mine"
     assert (tmp_path / "best.yaml.part").is_symlink()
@@ -182,7 +182,7 @@ def test_whatever_name_the_file_system_takes_can_be_written(name: str, tmp_path:
 
 def test_what_a_writer_still_holds_is_no_leftover(tmp_path: Path) -> None:
     with temporary_folder(tmp_path) as held:
-        assert settle_leftovers(tmp_path) == []
+        assert clean_up_leftovers(tmp_path) == []
         assert held.is_dir()
     assert os.listdir(tmp_path) == []
 
@@ -196,7 +196,7 @@ def test_a_writer_whose_new_file_is_taken_for_a_leftover_makes_another(
     def taken_once(descriptor: int, how: int) -> None:
         if not taken:
             taken.append(True)
-            settle_leftovers(tmp_path)
+            clean_up_leftovers(tmp_path)
         lock(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", taken_once)
@@ -214,7 +214,7 @@ def test_a_writer_whose_new_folder_is_taken_for_a_leftover_makes_another(
         make(path, *arguments, **named)
         if not taken:
             taken.append(path)
-            settle_leftovers(tmp_path)
+            clean_up_leftovers(tmp_path)
 
     monkeypatch.setattr(Path, "mkdir", taken_once)
     write_folder(tmp_path / "model", NEW)

@@ -4,28 +4,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from trainer.audit.audit_findings import Audit, AuditFinding
 from trainer.audit.check_columns import countdown_findings
 from trainer.audit.check_leaks import leak_findings
 from trainer.audit.check_series import (
-    ahead_findings,
+    broken_value_findings,
     constant_findings,
     drift_findings,
-    made_findings,
-    range_findings,
+    look_ahead_findings,
+    outlier_findings,
     target_findings,
 )
 from trainer.audit.check_split import count_findings, few_rows_findings, overlap_findings
 from trainer.audit.check_table import table_findings
-from trainer.audit.findings import Audit, AuditFinding
-from trainer.audit.worked_row import work_out
+from trainer.audit.worked_row import find_worked_row
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.features import BuiltSeries, build_series
+from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.source import Table
-from trainer.data.split import SplitRows, cut_folds
+from trainer.data.split import FoldRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
 from trainer.rivals.naive import mean_baseline_losses
-from trainer.rivals.reference import exchanged, mean_reference_loss
+from trainer.rivals.reference import equivalent_ceiling, mean_reference_loss
 from trainer.rivals.skill import best_baseline, skill_ceiling
 
 
@@ -44,38 +44,38 @@ def audit(
 
     Where times are not in order, rows are counted as if they were, so that a short table is told as well.
     """
-    built = build_series(config, table)
+    built = build_features(config, table)
     times, order = table.times.sort_values(return_indexer=True)
     splits = cut_folds(config, times, built, None if table.offsets is None else table.offsets[order])
     findings = [
         *table_findings(config, table),
         *countdown_findings(table),
-        *made_findings(config, table, built),
-        *ahead_findings(config, table, built),
+        *broken_value_findings(config, table, built),
+        *look_ahead_findings(config, table, built),
         *_split_findings(config, guard, table, built, splits),
     ]
     folds, problem = _prepared(config, table)
     counts, believed = _counts(splits), None
     if folds:
-        findings += range_findings(built, folds[-1])
+        findings += outlier_findings(built, folds[-1])
         findings += drift_findings(table, built, folds[-1])
         said, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
         findings += said
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
     train = splits[-1].train
-    worked = work_out(config, table, built, int(train[-1]) if len(train) else None)
+    worked = find_worked_row(config, table, built, int(train[-1]) if len(train) else None)
     return Audit(tuple(findings), counts, folds, worked, believed)
 
 
-def _counts(splits: Sequence[SplitRows]) -> dict[str, int]:
+def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
     """Rows by name of the split: training rows of the last fold, and each validation row once."""
     validation = np.unique(np.concatenate([split.validation for split in splits]))
     return {**splits[-1].counts, "validation": len(validation)}
 
 
 def _split_findings(
-    config: DataConfig, guard: GuardConfig, table: Table, built: BuiltSeries, splits: Sequence[SplitRows]
+    config: DataConfig, guard: GuardConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
     """Findings on the folds and on the series within the last; one without rows leaves the latter out."""
     found = count_findings(config, splits, built.first)
@@ -120,9 +120,9 @@ def _skill_findings(
         return found, None
     reference = mean_reference_loss(folds, naive, config.leading)
     if exported is None:
-        over_naive = exchanged(ceiling, reference, naive)
+        over_naive = equivalent_ceiling(ceiling, reference, naive)
     else:
-        over_naive, ceiling = exported, exchanged(exported, naive, reference)
+        over_naive, ceiling = exported, equivalent_ceiling(exported, naive, reference)
     found += few_rows_findings(rows, data.horizon, ceiling)
     found += leak_findings(data, ceiling, config, deep=deep)
     return found, over_naive

@@ -11,23 +11,23 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from trainer.audit.check_leads import HONEST, made_of_target
-from trainer.audit.findings import AuditFinding
-from trainer.audit.leads import own_returns
-from trainer.audit.own_past import without_slots
+from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.check_leads import HONEST_LEADS, made_of_target
+from trainer.audit.leads import asset_returns
+from trainer.audit.target_past import remove_daily_pattern
 from trainer.config import DataConfig
-from trainer.data.constancy import is_constant
+from trainer.data.constant_columns import is_constant
 from trainer.data.source import Table
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
-from trainer.rivals.known import forecast, known_rows, known_terms
+from trainer.rivals.flat_windows import MOST_ROWS
+from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
 from trainer.rivals.regressors import first_known
-from trainer.rivals.windows import MOST_ROWS
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
-WORTH_A_WORD = 0.01
+MIN_REPORTED_LIFT = 0.01
 """Lift from which a column is named; planted leaks that lift test skill by 0.03 reach 0.019 here at least."""
 _FALSE_ALARMS = 0.01
 """Chance that any column of a study without leaders passes its bar (Bonferroni)."""
@@ -61,7 +61,7 @@ def lift_findings(config: DataConfig, data: Dataset) -> list[AuditFinding]:
     for number, of_column in zip(asked, zip(*lifts, strict=True), strict=True):
         level = _FALSE_ALARMS / (len(asked) * len(views))
         largest = max((lift.size for lift in of_column if lift.is_no_chance(level)), default=0.0)
-        if largest > WORTH_A_WORD:
+        if largest > MIN_REPORTED_LIFT:
             found.append(_lift_finding(data, data.feature_names[number], largest))
     return found
 
@@ -71,11 +71,12 @@ def _lift_finding(data: Dataset, name: str, lift: float) -> AuditFinding:
     history += " with negative returns" * (data.history.returns is not None and data.kind == "volatility")
     message = (
         f"{name}: alone it lifts a linear forecast by {lift:+.3f} over {history}, on rows that it "
-        f"was not fitted to (usual: at most {WORTH_A_WORD:g}). {_capital(HONEST[data.kind])} can do that "
+        f"was not fitted to (usual: at most {MIN_REPORTED_LIFT:g}). {_capital(HONEST_LEADS[data.kind])} "
+        f"can do that "
         f"honestly: if {name} is such, set may_lead: true for {name} in data.features. If it is computed "
         "from columns of this table, look at its recipe: a mean or filter of later rows knows the future"
     )
-    return AuditFinding("lifts_forecast", "warning", name, lift, WORTH_A_WORD, message)
+    return AuditFinding("lifts_forecast", "warning", name, lift, MIN_REPORTED_LIFT, message)
 
 
 def _capital(text: str) -> str:
@@ -105,14 +106,14 @@ class _Lift:
 
 def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
     """What each feature lifts beside the target's own history, on rows forecast from earlier ones."""
-    terms = known_terms(data)
-    rows = known_rows(data, terms, np.union1d(data.fitting, data.validation))
+    terms = history_terms(data)
+    rows = rows_with_history(data, terms, np.union1d(data.fitting, data.validation))
     steps = list(_forward(rows, data.horizon)) if features else []
     if not steps:
         return [_Lift(0.0, np.zeros(0)) for _ in features]
 
     def told(chosen: Sequence[int]) -> Floats:
-        return np.concatenate([forecast(data, terms, chosen, train, held) for train, held in steps])
+        return np.concatenate([ridge_forecast(data, terms, chosen, train, held) for train, held in steps])
 
     target = data.target[np.concatenate([held for _, held in steps])].astype(np.float64)
     before = told([])
@@ -151,8 +152,8 @@ def _own_returns(data: Dataset) -> Floats | None:
     known = slice(max(first_known(data.history.own), stop - MOST_ROWS), stop)
     if stop - known.start < _FEWEST_ROWS:
         return None
-    own = without_slots(data.history.own[known], data.history.slots[known])
-    returns = own_returns(data, known, own)
+    own = remove_daily_pattern(data.history.own[known], data.history.slots[known])
+    returns = asset_returns(data, known, own)
     if returns is None:
         return None
     series = np.full(len(data.target), np.nan)

@@ -1,19 +1,19 @@
 """The check for leads: features that foretell what the target's own past and the same row do not tell."""
 
-from trainer.audit.findings import AuditFinding, Severity
+from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.audit.leads import VALUES, Lead, find_leads
 from trainer.config import DataConfig, TargetKind
-from trainer.data.features import shift_of
+from trainer.data.features import target_shift
 from trainer.data.source import columns_of
 from trainer.data.windows import Dataset
 
-WORTH_A_WORD = 0.01
+MIN_REPORTED_GAIN = 0.01
 """Share of variance from which a lead is named. Of returns any lead counts, but for that of values: prices,
 which never return to a mean, seem to lead returns in a finite sample (Stambaugh 1999). In volatility honest
 features of the asset itself reach 0.009: the range tells more than the return that the target is made of."""
 _NAMED_SAME_ROW = 0.2
 """A correlation within the same row from which it is mentioned."""
-HONEST: dict[TargetKind, str] = {
+HONEST_LEADS: dict[TargetKind, str] = {
     "return": "a market that closes later, the index of an illiquid asset or a spread that reverts",
     "volatility": "an implied volatility, a market that closes later or a calendar known ahead",
     "other": "a market that closes later, a forecast made by others or a calendar known ahead",
@@ -33,11 +33,11 @@ def lead_findings(
     own = made_of_target(config)
     tested = [feature for feature, name in enumerate(data.feature_names) if name not in own]
     # A target that stands in a column may extend over all rows up to its horizon.
-    rows = 1 if shift_of(config.target) else overlap or data.horizon
+    rows = 1 if target_shift(config.target) else overlap or data.horizon
     strongest: dict[str, Lead] = {}
     for lead in find_leads(data, tested, rows):
         any_counts = data.kind == "return" and lead.part != VALUES
-        if any_counts or lead.gain >= WORTH_A_WORD:
+        if any_counts or lead.gain >= MIN_REPORTED_GAIN:
             before = strongest.get(lead.feature, lead)
             strongest[lead.feature] = max(before, lead, key=lambda one: one.gain)
     source = {feature.name: feature.of for feature in config.features}
@@ -60,7 +60,7 @@ def made_of_target(config: DataConfig) -> frozenset[str]:
     The target of a row is made of later rows of the same columns, by a transform that truncate-and-recompute
     has proved causal. A raw target stands on its row already: its column is a leak among the features.
     """
-    if shift_of(config.target) == 0:
+    if target_shift(config.target) == 0:
         return frozenset()
     columns: dict[str, set[str]] = {}
     for feature in config.features:
@@ -72,7 +72,7 @@ def made_of_target(config: DataConfig) -> frozenset[str]:
 def _finding(lead: Lead, ceiling: float, kind: TargetKind, declared: bool) -> AuditFinding:
     name = lead.feature
     look = f"look at how {name} was made, or drop it"
-    honest = f"If it is honest, as {HONEST[kind]} is, set may_lead: true for {name} in data.features"
+    honest = f"If it is honest, as {HONEST_LEADS[kind]} is, set may_lead: true for {name} in data.features"
     severity: Severity
     if declared:
         severity, advice = "info", "data.features says that it may lead"

@@ -7,12 +7,12 @@ so that an honest strong feature is left alone.
 import numpy as np
 import numpy.typing as npt
 
+from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_columns import lift_findings
-from trainer.audit.check_leads import HONEST, lead_findings
+from trainer.audit.check_leads import HONEST_LEADS, lead_findings
 from trainer.audit.check_own_row import own_row_findings
-from trainer.audit.check_telltales import telltales
-from trainer.audit.findings import AuditFinding
-from trainer.audit.probe import Probe, culprits
+from trainer.audit.check_target import check_target
+from trainer.audit.leak_probe import LeakProbe, leaking_features
 from trainer.config import DataConfig
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
@@ -35,14 +35,14 @@ def leak_findings(
 
     `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
     """
-    told = telltales(data)
+    told = check_target(data)
     found = [
         *told.findings,
         *own_row_findings(data),
         *_copy_findings(data),
         *lead_findings(data, ceiling, config, told.overlap),
     ]
-    probe = Probe.of(data, config.leading)
+    probe = LeakProbe.of(data, config.leading)
     if probe is None:
         return [*found, _unprobed(data)]
     found += _probe_findings(probe, ceiling, told.overlap)
@@ -59,7 +59,7 @@ def _unprobed(data: Dataset) -> AuditFinding:
     return AuditFinding("not_probed", "info", "train", None, float(MIN_TRAIN), message)
 
 
-def _probe_findings(probe: Probe, ceiling: float, overlap: int | None) -> list[AuditFinding]:
+def _probe_findings(probe: LeakProbe, ceiling: float, overlap: int | None) -> list[AuditFinding]:
     """Skill of the ridge regression above the ceiling, and what it comes from."""
     reached = probe.skill(range(len(probe.data.feature_names)))
     if reached <= ceiling:
@@ -72,15 +72,16 @@ def _probe_findings(probe: Probe, ceiling: float, overlap: int | None) -> list[A
     return [AuditFinding("leak_probe", "error", where, reached, ceiling, message)]
 
 
-def _blamed(probe: Probe, ceiling: float, overlap: int | None) -> tuple[str, str]:
+def _blamed(probe: LeakProbe, ceiling: float, overlap: int | None) -> tuple[str, str]:
     """What the probe's skill comes from, and what to do about it."""
     if overlap is not None:
         return "target", f"it extends over {overlap} rows: set data.target.horizon to {overlap}"
-    leaking = ", ".join(probe.data.feature_names[feature] for feature in culprits(probe, ceiling))
+    leaking = ", ".join(probe.data.feature_names[feature] for feature in leaking_features(probe, ceiling))
     if leaking:
         return leaking, (
             f"without {leaking} it does not; look at how {leaking} was made, or leave it out. If it is "
-            f"honest, as {HONEST[probe.data.kind]} is, set may_lead: true for {leaking} in data.features"
+            f"honest, as {HONEST_LEADS[probe.data.kind]} is, set may_lead: true for {leaking} in "
+            f"data.features"
         )
     return (
         "target",
@@ -118,7 +119,7 @@ def _copy_findings(data: Dataset) -> list[AuditFinding]:
     return found
 
 
-def _shifted_findings(probe: Probe, ceiling: float) -> list[AuditFinding]:
+def _shifted_findings(probe: LeakProbe, ceiling: float) -> list[AuditFinding]:
     """Refits on targets moved round in time: what still forecasts those measures wrongly or leaks."""
     length, features = len(probe.data.target), range(len(probe.data.feature_names))
     shifts = np.random.default_rng(0).integers(length // 4, 3 * length // 4, size=_REFITS)

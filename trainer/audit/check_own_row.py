@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from trainer.audit.findings import AuditFinding
+from trainer.audit.audit_findings import AuditFinding
 from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN, Rows
 from trainer.data.windows import Dataset
 

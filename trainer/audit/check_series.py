@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from trainer.audit.findings import AuditFinding, Severity
-from trainer.config import DataConfig, GuardConfig, Series
-from trainer.data.constancy import constant_series, told_constant
-from trainer.data.features import BuiltSeries, Floats, build_series, lookback
-from trainer.data.ranges import looks_at, misfits, spacing
+from trainer.audit.audit_findings import AuditFinding, Severity
+from trainer.config import DataConfig, DerivedColumn, GuardConfig
+from trainer.data.constant_columns import constant_message, constant_series
+from trainer.data.features import FeaturesAndTarget, Floats, build_features, lookback
+from trainer.data.input_drift import input_drifts, row_spacing, training_statistics
 from trainer.data.source import Table
-from trainer.data.split import SplitRows
+from trainer.data.split import FoldRows
 from trainer.data.windows import Dataset
 
 OUTLIER_STD = 10.0
@@ -27,10 +27,10 @@ MIN_DISTINCT = 20
 TRUNCATIONS = 5
 
 
-def made_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list[AuditFinding]:
+def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
     """Values that a transform broke although its inputs are finite: a price ≤ 0, a high equal to the low."""
     series = [(feature.name, feature, built.features[feature.name].to_numpy()) for feature in config.features]
-    named: list[tuple[str, Series, Floats]] = [*series, ("target", config.target, built.unshifted)]
+    named: list[tuple[str, DerivedColumn, Floats]] = [*series, ("target", config.target, built.unshifted)]
     found: list[AuditFinding] = []
     for (name, made, values), inputs in zip(named, built.inputs, strict=True):
         broken = np.flatnonzero(_fed(made, inputs) & ~np.isfinite(values))
@@ -47,7 +47,7 @@ def made_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list[
     return found
 
 
-def _fed(series: Series, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bool_]:
+def _fed(series: DerivedColumn, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bool_]:
     """Rows where every cell that the transform reads is finite."""
     finite: npt.NDArray[np.bool_] = np.all([np.isfinite(part) for part in inputs], axis=0)
     fed = finite.copy()
@@ -59,13 +59,13 @@ def _fed(series: Series, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bool_]:
     return fed
 
 
-def ahead_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list[AuditFinding]:
+def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
     """Truncate and recompute: a value at t must be the same, to the bit, without the rows after t."""
     cuts = np.unique(np.linspace(1, len(table.frame), TRUNCATIONS + 1, dtype=int)[:-1])
     found: dict[str, AuditFinding] = {}
     for cut in cuts.tolist():
         shorter = replace(table, frame=table.frame.iloc[:cut], positions=table.positions[:cut])
-        again = build_series(config, shorter)
+        again = build_features(config, shorter)
         pairs = {
             name: (built.features[name].to_numpy(), again.features[name].to_numpy())
             for name in again.features
@@ -86,7 +86,7 @@ def ahead_findings(config: DataConfig, table: Table, built: BuiltSeries) -> list
 
 
 def constant_findings(
-    config: DataConfig, table: Table, built: BuiltSeries, splits: Sequence[SplitRows]
+    config: DataConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
     """Features and targets with one value in all training rows of a fold, whatever else is wrong; each once,
     in the first such fold.
@@ -103,12 +103,12 @@ def constant_findings(
             if name in found or not len(cells):
                 continue
             fold = split.name and f" {split.name}:"
-            message = f"{table.source}:{fold} {name} {told_constant(cells)}"
+            message = f"{table.source}:{fold} {name} {constant_message(cells)}"
             found[name] = AuditFinding("constant_series", "error", name, float(cells[0]), None, message)
     return list(found.values())
 
 
-def range_findings(built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
+def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
     """Outliers of the standardised features before clipping, and the shares that clipping takes."""
     held = np.concatenate([data.fitting, data.validation])
     values = built.features.to_numpy(np.float64)[built.first : built.stop][held]
@@ -135,14 +135,16 @@ def range_findings(built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
     return found
 
 
-def drift_findings(table: Table, built: BuiltSeries, data: Dataset) -> list[AuditFinding]:
+def drift_findings(table: Table, built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
     """Why `predict` would refuse this very table for a model of the training rows of `data`: by its own rule,
     on all rows from the first to the last that have all features.
     """
     features = built.features.to_numpy(np.float64)[built.first :]
     whole = int(np.argmin([*np.isfinite(features).all(axis=1), False]))
     times = table.times.to_numpy()[built.first :][:whole]
-    found = misfits(looks_at(built, data), spacing(data.times[data.fitting]), features[:whole], times)
+    found = input_drifts(
+        training_statistics(built, data), row_spacing(data.times[data.fitting]), features[:whole], times
+    )
     return [
         AuditFinding(
             "unlike_training",
@@ -174,7 +176,7 @@ def _clip_finding(code: str, where: str, share: float, bound: str) -> list[Audit
 
 
 def target_findings(
-    config: DataConfig, guard: GuardConfig, built: BuiltSeries, seen: npt.NDArray[np.int64]
+    config: DataConfig, guard: GuardConfig, built: FeaturesAndTarget, seen: npt.NDArray[np.int64]
 ) -> list[AuditFinding]:
     """Degenerate targets, in their own unit before clipping, over `seen`: train and validation rows."""
     values = built.target.to_numpy(np.float64)[seen]

@@ -5,28 +5,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer.audit.findings import AuditFinding
+from trainer.audit.audit_findings import AuditFinding
 from trainer.config import DataConfig
-from trainer.data.split import SplitRows, check_counts, minimum_of, short_splits
+from trainer.data.split import FoldRows, min_rows, require_enough_rows, short_splits
 from trainer.errors import SplitError
-from trainer.rivals.skill import luck
+from trainer.rivals.skill import skill_by_chance
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def count_findings(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -> list[AuditFinding]:
+def count_findings(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> list[AuditFinding]:
     """Splits that are too short; the message names all of them in the first such fold, the finding one."""
     try:
-        check_counts(config, folds, warm_up)
+        require_enough_rows(config, folds, warm_up)
     except SplitError as error:
         split, name = next((split, short[0]) for split in folds if (short := short_splits(split)))
-        found, needed = float(split.counts[name]), float(minimum_of(name))
+        found, needed = float(split.counts[name]), float(min_rows(name))
         return [AuditFinding("too_few_rows", "error", name, found, needed, str(error))]
     return []
 
 
-def overlap_findings(split: SplitRows, times: "pd.DatetimeIndex", horizon: int) -> list[AuditFinding]:
+def overlap_findings(split: FoldRows, times: "pd.DatetimeIndex", horizon: int) -> list[AuditFinding]:
     """Splits of a fold with a target that reaches a row of the split that it is to be judged on.
 
     Judges the rows alone, by their times, knowing nothing of how they were cut. A row's target reaches
@@ -54,7 +54,7 @@ def overlap_findings(split: SplitRows, times: "pd.DatetimeIndex", horizon: int) 
 
 def few_rows_findings(rows: int, horizon: int, ceiling: float) -> list[AuditFinding]:
     """Validation rows so few, for the horizon, that luck alone passes the ceiling of believable skill."""
-    reached = luck(rows, horizon)
+    reached = skill_by_chance(rows, horizon)
     if reached <= ceiling:
         return []
     message = (

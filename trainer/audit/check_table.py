@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from trainer.audit.findings import AuditFinding
+from trainer.audit.audit_findings import AuditFinding
 from trainer.config import DataConfig
-from trainer.data.features import Floats, empty_head, shift_of
+from trainer.data.features import Floats, count_leading_nan, target_shift
 from trainer.data.source import Table, columns_of
 
 MAX_GAP_STEPS = 10.0
@@ -18,7 +18,7 @@ EXACT_LIMIT = float(2**53)
 def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     """All findings about the rows and cells of the table."""
     # A target that was shifted before may lack its last values: they are not known yet.
-    open_end = config.target.column if shift_of(config.target) == 0 else None
+    open_end = config.target.column if target_shift(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
     findings = _time_findings(table)
     for name in table.frame:
@@ -77,7 +77,7 @@ def _gap_findings(table: Table) -> list[AuditFinding]:
 def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> list[AuditFinding]:
     """NaN inside the series, empty rows at its head, infinities, and numbers too large to be exact."""
     found: list[AuditFinding] = []
-    head, tail = empty_head(values), min(empty_head(values[::-1]), open_tail)
+    head, tail = count_leading_nan(values), min(count_leading_nan(values[::-1]), open_tail)
     if head == len(values):
         message = f"{table.source}: column {name} holds no number at all; fill it or take it out of the study"
         return [AuditFinding("nan_cells", "error", name, float(head), 0.0, message)]

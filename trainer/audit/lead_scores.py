@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Scores:
+class LeadScores:
     """Correlations of one series with the target's surprises in K later rows, and their standard errors.
 
     `rows` (K,) are single rows, `sums` (K,) the sums of all rows up to each. They are for series without
@@ -41,9 +41,9 @@ class Scores:
         return float(max((self.target**2 - self.target_error**2).max(), 0.0))
 
 
-def scores_of(
+def score_leads(
     series: Floats, later: Iterable[Floats], target: Floats, horizon: int, *, overlapping: bool
-) -> list[Scores]:
+) -> list[LeadScores]:
     """The scores of A centred series (n, A) against `later`, the surprises (n,) of each of K later rows.
 
     The `target` (n,) is made of the first `horizon` ≤ K of them. Sums of `overlapping` surprises would count
@@ -72,7 +72,7 @@ def scores_of(
         overlapped = np.convolve(column, shape)[: len(column)]  # Σ a[k] x[t − k]
         error = float(np.sqrt(np.sum((first * overlapped) ** 2)) / scale[index])
         found.append(
-            Scores(
+            LeadScores(
                 correlations[index],
                 errors[index],
                 sums[index],

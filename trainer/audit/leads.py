@@ -15,16 +15,16 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from trainer.audit.lead_scores import Scores, scores_of
-from trainer.audit.own_past import (
-    is_foretold,
-    known_past,
-    own_moves,
-    own_surprises,
-    same_row,
+from trainer.audit.lead_scores import LeadScores, score_leads
+from trainer.audit.target_past import (
+    is_predictable,
+    known_basis,
+    matching_returns,
+    remove_daily_pattern,
+    residuals_of,
+    same_row_correlation,
     surprises,
-    without,
-    without_slots,
+    target_surprises,
 )
 from trainer.data.windows import Dataset
 from trainer.rivals.regressors import trailing_mean
@@ -53,7 +53,8 @@ class Lead:
 
     `part` of the feature correlates by `correlation` with the target's surprises from `first` to `last` rows
     later; `usual` is the largest correlation that chance explains. `gain` is the share of the variance of the
-    target's surprises that the feature foretells, 0 to 1. `same_row` is the correlation of the surprises of
+    target's surprises that the feature foretells, 0 to 1. `same_row_correlation` is the correlation of the
+    surprises of
     both within one row.
     """
 
@@ -93,7 +94,7 @@ class _View:
 
     def centred(self, values: Floats) -> Floats:
         """Values (n,) without their mean, or that of the time of day."""
-        return without_slots(values, self.data.history.slots[self.rows])
+        return remove_daily_pattern(values, self.data.history.slots[self.rows])
 
 
 def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list[Lead]:
@@ -107,10 +108,10 @@ def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list
         return []
     parts = [(feature, part, values) for feature in features for part, values in _parts(view, feature)]
     target = data.target[view.rows].astype(np.float64)
-    scores = scores_of(
+    scores = score_leads(
         np.column_stack([values for _, _, values in parts]),
         _later(view),
-        without(target - target.mean(), view.past),
+        residuals_of(target - target.mean(), view.past),
         min(data.horizon, view.ahead) if overlap == 1 else 1,
         overlapping=overlap > 1,
     )
@@ -135,11 +136,11 @@ def _view(data: Dataset, overlap: int) -> _View | None:
     own = data.history.own[rows]
     if overlap > 1 and (single := _single_rows(data, rows, own, overlap)) is not None:
         own, overlap = single, 1
-    own = without_slots(own, data.history.slots[rows])
-    moves = own_returns(data, rows, own) if data.kind == "volatility" else None
+    own = remove_daily_pattern(own, data.history.slots[rows])
+    moves = asset_returns(data, rows, own) if data.kind == "volatility" else None
     # A lead of more rows than the window and the target extend over helps no forecast.
     ahead = max(1, min(data.horizon + data.seq_len - 1, (stop - first) // 5))
-    return _View(data, rows, own, known_past(own, moves), overlap, ahead)
+    return _View(data, rows, own, known_basis(own, moves), overlap, ahead)
 
 
 def _single_rows(data: Dataset, rows: slice, own: Floats, overlap: int) -> Floats | None:
@@ -160,7 +161,7 @@ def _single_rows(data: Dataset, rows: slice, own: Floats, overlap: int) -> Float
     return None
 
 
-def own_returns(data: Dataset, rows: slice, own: Floats) -> Floats | None:
+def asset_returns(data: Dataset, rows: slice, own: Floats) -> Floats | None:
     """The returns (n,) of the asset whose volatility is forecast; None if they are not known."""
     returns = data.history.returns
     mean, std = data.scaler.feature_mean, data.scaler.feature_std
@@ -168,18 +169,18 @@ def own_returns(data: Dataset, rows: slice, own: Floats) -> Floats | None:
         data.features[rows, feature].astype(np.float64) + mean[feature] / std[feature]
         for feature in np.flatnonzero(np.abs(mean) < _CENTRED * std)
     )
-    return own_moves(own, None if returns is None else np.nan_to_num(returns[rows]), guessed)
+    return matching_returns(own, None if returns is None else np.nan_to_num(returns[rows]), guessed)
 
 
 def _parts(view: _View, feature: int) -> Iterator[tuple[str, Floats]]:
     """What is tested of a feature, (n,) each."""
     column = view.column(feature)
     news = surprises(column, view.past)
-    if is_foretold(column, view.past, view.clipped(feature)):
+    if is_predictable(column, view.past, view.clipped(feature)):
         news = np.zeros_like(news)
     yield SURPRISES, news
     if view.overlap == 1 and news.any():
-        yield VALUES, without(column, view.past)
+        yield VALUES, residuals_of(column, view.past)
     if view.data.kind == "volatility":
         yield SIZES, surprises(view.centred(np.abs(news)), view.past)
 
@@ -190,15 +191,15 @@ def _later(view: _View) -> Iterator[Floats]:
     An overlapping series is compared with its last value that was known whole: what drops out of it is no
     surprise.
     """
-    surprise = own_surprises(view.own, view.past)
+    surprise = target_surprises(view.own, view.past)
     for ahead in range(1, view.ahead + 1):
         if view.overlap > 1:
             ahead += view.overlap - 1
-            surprise = own_surprises(view.own, view.past, ahead)
+            surprise = target_surprises(view.own, view.past, ahead)
         yield np.concatenate([surprise[ahead:], np.zeros(ahead)])
 
 
-def _lead(view: _View, scores: Scores, feature: int, part: str, bar: float) -> Lead | None:
+def _lead(view: _View, scores: LeadScores, feature: int, part: str, bar: float) -> Lead | None:
     """The strongest relation of one series with later rows; None if none passes the bar."""
     ahead = np.arange(1, view.ahead + 1)
     if part == VALUES:
@@ -224,5 +225,5 @@ def _lead(view: _View, scores: Scores, feature: int, part: str, bar: float) -> L
         correlation=float(correlations[best]),
         usual=bar * float(errors[best]),
         gain=min(gain, 1.0),
-        same_row=same_row(view.column(feature), view.own, view.past),
+        same_row=same_row_correlation(view.column(feature), view.own, view.past),
     )

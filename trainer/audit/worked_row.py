@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.config import DataConfig
-from trainer.data.features import BuiltSeries, lookback, shift_of
+from trainer.data.features import FeaturesAndTarget, lookback, target_shift
 from trainer.data.source import Table, columns_of
 
 
@@ -33,8 +33,8 @@ class WorkedRow:
         )
 
 
-def work_out(
-    config: DataConfig, table: Table, built: BuiltSeries, row: int | None = None
+def find_worked_row(
+    config: DataConfig, table: Table, built: FeaturesAndTarget, row: int | None = None
 ) -> WorkedRow | None:
     """The row (0-based) of the table; without it, or where its target is not finite, the first usable one.
 
@@ -50,7 +50,7 @@ def work_out(
         features_until=day_or_time(table, row),
         target_at=day_or_time(table, at) if at < len(target) else None,
         target=float(target[row]),
-        made_of=_cells(config, table, row + shift_of(config.target)),
+        made_of=_cells(config, table, row + target_shift(config.target)),
     )
 
 
@@ -59,7 +59,7 @@ def day_or_time(table: Table, row: int) -> str:
     return table.when(row).removesuffix(" 00:00:00")
 
 
-def both_readings(config: DataConfig, table: Table, built: BuiltSeries) -> str:
+def explain_already_shifted(config: DataConfig, table: Table, built: FeaturesAndTarget) -> str:
     """What the middle row of a raw target is under either value of `already_shifted`, as a sentence."""
     horizon, name = config.target.horizon, str(config.target.column)
     held = np.flatnonzero(np.isfinite(built.unshifted))

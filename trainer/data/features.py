@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, Series, Target, TransformName
+from trainer.config import DataConfig, DerivedColumn, Target, TransformName
 from trainer.data.source import Table, columns_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ TRANSFORMS: dict[TransformName, Callable[..., Floats]] = {
 
 
 @dataclass(frozen=True)
-class BuiltSeries:
+class FeaturesAndTarget:
     """Features and target of every row of the table, and the rows that the data can fill.
 
     `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
@@ -109,18 +109,18 @@ class BuiltSeries:
     """Rows before the first that every series can fill: `first`, or more than the table has."""
 
 
-def shift_of(target: Target) -> int:
+def target_shift(target: Target) -> int:
     """Rows by which the target is moved up: its horizon; 0 for a raw column that was moved up before."""
-    was_moved = stands_alone(target) and target.already_shifted is not False
+    was_moved = is_raw_column(target) and target.already_shifted is not False
     return 0 if was_moved else target.horizon
 
 
-def stands_alone(target: Target) -> bool:
+def is_raw_column(target: Target) -> bool:
     """Whether the target is a column as it is, so that `already_shifted` must say what a row of it means."""
     return target.transform == "raw" and target.column is not None
 
 
-def lookback(series: Series) -> Sequence[int]:
+def lookback(series: DerivedColumn) -> Sequence[int]:
     """Which rows back from t (0 is t itself) a transform reads, ascending."""
     window = series.window or 1
     match series.transform:
@@ -134,7 +134,7 @@ def lookback(series: Series) -> Sequence[int]:
             return (window,)
 
 
-def build_series(config: DataConfig, table: Table) -> BuiltSeries:
+def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
     """Make the features and the target; never raises for bad cells, which stay non-finite."""
     import pandas as pd
 
@@ -150,13 +150,13 @@ def build_series(config: DataConfig, table: Table) -> BuiltSeries:
         features[feature.name] = _transform(feature, inputs[-1])
     inputs.append(_inputs(config.target, columns, features))
     unshifted = _transform(config.target, inputs[-1])
-    shift = shift_of(config.target)
+    shift = target_shift(config.target)
     target = np.concatenate([unshifted[shift:], np.full(min(shift, len(unshifted)), np.nan)])
     of_target = _reach(config.target, reaches) - shift
     first = max(
         [_empty(config.target, columns, empty) + of_target, *(empty[name] + reaches[name] for name in empty)]
     )
-    return BuiltSeries(
+    return FeaturesAndTarget(
         features=pd.DataFrame(features, index=table.frame.index),
         target=pd.Series(target, index=table.frame.index, name="target"),
         first=min(max(first, 0), len(target)),
@@ -169,31 +169,31 @@ def build_series(config: DataConfig, table: Table) -> BuiltSeries:
 
 
 def _inputs(
-    series: Series, columns: Mapping[str, Floats], features: Mapping[str, Floats]
+    series: DerivedColumn, columns: Mapping[str, Floats], features: Mapping[str, Floats]
 ) -> tuple[Floats, ...]:
     if series.of is not None:
         return (features[series.of],)
     return tuple(columns[name] for name in columns_of(series))
 
 
-def _transform(series: Series, inputs: tuple[Floats, ...]) -> Floats:
+def _transform(series: DerivedColumn, inputs: tuple[Floats, ...]) -> Floats:
     window = {} if series.window is None else {"window": series.window}
     return TRANSFORMS[series.transform](*inputs, **window)
 
 
-def _empty(series: Series, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:
+def _empty(series: DerivedColumn, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:
     """Empty cells at the head of the columns that a series is made from."""
     if series.of is not None:
         return empty[series.of]
-    return max(empty_head(columns[name]) for name in columns_of(series))
+    return max(count_leading_nan(columns[name]) for name in columns_of(series))
 
 
-def _reach(series: Series, reaches: Mapping[str, int]) -> int:
+def _reach(series: DerivedColumn, reaches: Mapping[str, int]) -> int:
     """How many rows back a series reads the columns: its own look-back, behind that of what it is made of."""
     return lookback(series)[-1] + (0 if series.of is None else reaches[series.of])
 
 
-def empty_head(values: Floats) -> int:
+def count_leading_nan(values: Floats) -> int:
     """Number of NaN before the first other value."""
     held = ~np.isnan(values)
     return int(np.argmax(held)) if held.any() else len(values)
@@ -201,4 +201,4 @@ def empty_head(values: Floats) -> int:
 
 def _tail(target: Target, values: Floats) -> int:
     """Rows at the end whose target lies beyond the table; at most the horizon."""
-    return min(empty_head(values[::-1]), target.horizon)
+    return min(count_leading_nan(values[::-1]), target.horizon)

@@ -23,7 +23,7 @@ _DATE_YEARS = (1800, 2199)
 _UNITS = ((10, "seconds"), (13, "milliseconds"), (16, "microseconds"), (19, "nanoseconds"))
 """Digits of a count between 2001 and 2286, and its unit; one digit less is a count from 1973 on."""
 _MOST = [most for most, _ in _UNITS]
-FAR = "lies outside the years 1678 to 2261"
+OUT_OF_RANGE = "lies outside the years 1678 to 2261"
 _CLEAR = 10.0
 """How many times wider the widest gap between neighbours must be in the reading that is given up."""
 
@@ -114,5 +114,5 @@ def _widest_gap(moments: list[int]) -> int:
 def _times(moments: list[int]) -> pd.DatetimeIndex | UnreadableTime:
     far = next((row for row, moment in enumerate(moments) if abs(moment) > np.iinfo(np.int64).max), None)
     if far is not None:
-        return UnreadableTime(far, FAR)
+        return UnreadableTime(far, OUT_OF_RANGE)
     return pd.DatetimeIndex(np.array(moments, dtype=np.int64).astype("datetime64[ns]"))

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, Series
+from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
+from trainer.config import DataConfig, DerivedColumn
 from trainer.errors import ColumnError, SourceError
-from trainer.reading import NotAFile, read_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,9 +65,9 @@ class Table:
 
     def when(self, row: int) -> str:
         """The time of a row (0-based), on the clock of the source: `2023-06-01 00:00:00+09:00`."""
-        from trainer.data.times import told_time
+        from trainer.data.times import format_time
 
-        return told_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
+        return format_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
 
     def moment(self, row: int) -> datetime:
         """The same as a moment to the microsecond, which knows its zone: that of the source, else UTC."""
@@ -97,26 +97,26 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
     """
     content = _content(config, folder)
     if config.source.startswith("sample:"):
-        table = _understand(config, _csv_cells(config.source, content, needed(config)), content)
+        table = _understand(config, _csv_cells(config.source, content, needed_columns(config)), content)
         # Holidays stand in these files as rows without numbers; they are no observations.
         held = table.frame.notna().any(axis=1).to_numpy()
         return replace(table, frame=table.frame[held], positions=table.positions[held])
     if Path(config.source).suffix.lower() in (".parquet", ".pq"):
         return _understand(config, _parquet_cells(config, content), content)
-    return _understand(config, _csv_cells(config.source, content, needed(config)), content)
+    return _understand(config, _csv_cells(config.source, content, needed_columns(config)), content)
 
 
-def sha256_of(config: DataConfig, *, folder: Path) -> str:
+def source_sha256(config: DataConfig, *, folder: Path) -> str:
     """`Table.sha256` of what `read_table` would read, without understanding it. Raises `SourceError`."""
     return hashlib.sha256(_content(config, folder)).hexdigest()
 
 
-def columns_of(series: Series) -> tuple[str, ...]:
+def columns_of(series: DerivedColumn) -> tuple[str, ...]:
     """Names of the table's columns that a feature or target reads itself."""
     return tuple(name for name in (series.column, series.high, series.low) if name is not None)
 
 
-def needed(config: DataConfig) -> tuple[str, ...]:
+def needed_columns(config: DataConfig) -> tuple[str, ...]:
     """The time column and every column of numbers that the features and the target read, in order, once."""
     named = [name for series in (*config.features, config.target) for name in columns_of(series)]
     return tuple(dict.fromkeys([config.time, *named]))
@@ -160,8 +160,8 @@ def _file(path: Path, shown: str) -> bytes:
                 f"data.source {shown!r} has {path.stat().st_size / 1e9:.1f} GB, and this machine has "
                 f"{_memory() / 1e9:.1f} GB of memory; take fewer rows or columns"
             )
-        content = read_file(path, _memory())
-    except NotAFile as error:
+        content = read_file_or_pipe(path, _memory())
+    except NotARegularFile as error:
         raise SourceError(f"data.source {shown!r} {error.strerror}; save the table as a file") from None
     except OSError as error:
         raise SourceError(
@@ -253,7 +253,7 @@ def _parquet_cells(config: DataConfig, content: bytes) -> _Cells:
         frame.columns = pd.Index(header)
         columns: dict[str, Sequence[object]] = {
             name: frame[name].astype(object).where(frame[name].notna(), "").tolist()
-            for name in needed(config)
+            for name in needed_columns(config)
             if header.count(name) == 1
         }
     except ImportError:
@@ -275,7 +275,7 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
     from trainer.data.times import UnreadableTime, offsets_of, read_times
 
     place = f"{config.source}, {cells.counted_in}"
-    names = needed(config)
+    names = needed_columns(config)
     unusable = [name for name in names if cells.header.count(name) != 1]
     problems = [_unusable(name, cells.header) for name in unusable[:_MOST_TOLD]]
     if len(unusable) > _MOST_TOLD:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, Split, last_moment
-from trainer.data.features import BuiltSeries
+from trainer.config import DataConfig, Split, end_of_date
+from trainer.data.features import FeaturesAndTarget
 from trainer.errors import SplitError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Offsets = npt.NDArray[np.int64] | None
 MIN_TRAIN = 50
 """Ten rows for each coefficient of the HAR baseline (four), and more than three of the smallest safe batch
 (16)."""
-MEMORY = 22
+MAX_BASELINE_LAGS = 22
 """Most known targets that a naive forecast looks back on: the month of HAR. `cpcv` leaves them in front of
 its first block."""
 MIN_HELD_OUT = 20
@@ -45,7 +45,7 @@ _FRACTION_ADVICE = {
 
 
 @dataclass(frozen=True)
-class SplitRows:
+class FoldRows:
     """Row positions of one fold, ascending; `test` is the same in all folds."""
 
     train: Rows
@@ -63,8 +63,8 @@ class SplitRows:
 
 
 def cut_folds(
-    config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries, offsets: Offsets = None
-) -> tuple[SplitRows, ...]:
+    config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
+) -> tuple[FoldRows, ...]:
     """Rows of each fold, however few; `times` (naive UTC) must ascend. Dates are those of the source's clock,
     `offsets` seconds from UTC; None: its clock is that of UTC.
 
@@ -83,7 +83,7 @@ def cut_folds(
     test_rows = np.arange(test + split.embargo, stop, dtype=np.int64)
     gap = horizon + split.embargo
     if split.method == "cpcv":
-        begin = first + max(seq_len, horizon + MEMORY) - 1
+        begin = first + max(seq_len, horizon + MAX_BASELINE_LAGS) - 1
     else:
         begin = validation + split.embargo
     folds = []
@@ -96,7 +96,7 @@ def cut_folds(
             ((_, end),) = spans
             spans = [(max(first, end - (validation - horizon - first)), end)]
         folds.append(
-            SplitRows(
+            FoldRows(
                 train=_rows((start + seq_len - 1, end) for start, end in spans),
                 validation=np.concatenate(blocks),
                 test=test_rows,
@@ -110,24 +110,24 @@ def cut_folds(
 def _name(
     number: int, count: int, blocks: Sequence[Rows], times: "pd.DatetimeIndex", offsets: Offsets
 ) -> str:
-    from trainer.data.times import told_time  # pandas, which a worker with prepared folds does not need
+    from trainer.data.times import format_time  # pandas, which a worker with prepared folds does not need
 
     def when(row: int) -> str:
-        moment = told_time(times[row], None if offsets is None else int(offsets[row]))
+        moment = format_time(times[row], None if offsets is None else int(offsets[row]))
         return moment.removesuffix(" 00:00:00")
 
     spans = [f"{when(int(block[0]))} to {when(int(block[-1]))}" for block in blocks if len(block)]
     return f"fold {number} of {count}, validation {' and '.join(spans) or 'without rows'}"
 
 
-def cut_development(
-    config: DataConfig, times: "pd.DatetimeIndex", built: BuiltSeries, offsets: Offsets = None
-) -> SplitRows:
+def cut_refit(
+    config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
+) -> FoldRows:
     """All rows before the test as training rows, none to validate on: for a model that is final."""
     first, stop = built.first, built.stop
     test = min(max(_bounds(config, times, first, stop, offsets)[1], first), stop)
     end = test - config.target.horizon
-    return SplitRows(
+    return FoldRows(
         train=_rows([(first + config.seq_len - 1, end)]),
         validation=_rows([]),
         test=np.arange(test + config.split.embargo, stop, dtype=np.int64),
@@ -162,7 +162,7 @@ def _rows(spans: Iterable[tuple[int, int]]) -> Rows:
     return np.concatenate([np.empty(0, np.int64), *(np.arange(start, end) for start, end in spans)])
 
 
-def check_counts(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -> None:
+def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> None:
     """Raise SplitError unless every split of every fold has rows enough to learn from or to be judged by."""
     advice = _DATE_ADVICE if config.split.fractions is None else _FRACTION_ADVICE
     for split in folds:
@@ -170,7 +170,7 @@ def check_counts(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -
         if not short:
             continue
         told = "; ".join(
-            f"{name} has {split.counts[name]} rows and needs {minimum_of(name)}: {advice[name]}"
+            f"{name} has {split.counts[name]} rows and needs {min_rows(name)}: {advice[name]}"
             for name in short
         )
         fold = split.name and f"; {split.name}"
@@ -180,12 +180,12 @@ def check_counts(config: DataConfig, folds: Sequence[SplitRows], warm_up: int) -
         )
 
 
-def short_splits(split: SplitRows) -> list[str]:
+def short_splits(split: FoldRows) -> list[str]:
     """The splits of a fold that have fewer rows than they need."""
-    return [name for name, count in split.counts.items() if count < minimum_of(name)]
+    return [name for name, count in split.counts.items() if count < min_rows(name)]
 
 
-def minimum_of(split: str) -> int:
+def min_rows(split: str) -> int:
     """Fewest rows that a split may have."""
     return MIN_TRAIN if split == "train" else MIN_HELD_OUT
 
@@ -212,4 +212,4 @@ def _rows_until(date: str, times: "pd.DatetimeIndex", offsets: Offsets) -> int:
     if offsets is not None and datetime.fromisoformat(date).tzinfo is None:
         # A clock that is put back in autumn shows an hour twice; rows go by its first showing.
         moments = np.maximum.accumulate(moments + offsets.astype("timedelta64[s]"))
-    return int(np.searchsorted(moments, np.datetime64(last_moment(date), "us"), side="right"))
+    return int(np.searchsorted(moments, np.datetime64(end_of_date(date), "us"), side="right"))

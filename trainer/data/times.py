@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trainer.data.integer_times import FAR, UnreadableTime, is_number, read_integer_times
+from trainer.data.integer_times import OUT_OF_RANGE, UnreadableTime, is_number, read_integer_times
 
-__all__ = ["UnreadableTime", "offsets_of", "read_times", "told_time"]
+__all__ = ["UnreadableTime", "format_time", "offsets_of", "read_times"]
 
 _DATES = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
@@ -54,7 +54,7 @@ def _seconds(offset: str) -> int:
     return -seconds if offset[0] == "-" else seconds
 
 
-def told_time(moment: object, offset: int | None) -> str:
+def format_time(moment: object, offset: int | None) -> str:
     """A naive UTC time on a clock that is `offset` seconds from UTC: `2023-06-01 00:00:00+09:00`; None leaves
     it as it is.
     """
@@ -95,5 +95,5 @@ def _nanoseconds(times: pd.DatetimeIndex) -> pd.DatetimeIndex | UnreadableTime:
     years = times.year
     far = (years < 1678) | (years > 2261)
     if far.any():
-        return UnreadableTime(int(np.argmax(far)), FAR)
+        return UnreadableTime(int(np.argmax(far)), OUT_OF_RANGE)
     return times.as_unit("ns")

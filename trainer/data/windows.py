@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, TargetKind
-from trainer.data.constancy import constant_series, is_constant, told_constant
-from trainer.data.features import BuiltSeries, Floats, build_series
-from trainer.data.history import History, history_of
+from trainer.data.constant_columns import constant_message, constant_series, is_constant
+from trainer.data.features import FeaturesAndTarget, Floats, build_features
 from trainer.data.source import Table
-from trainer.data.split import Offsets, Rows, SplitRows, check_counts, cut_development, cut_folds
+from trainer.data.split import FoldRows, Offsets, Rows, cut_folds, cut_refit, require_enough_rows
+from trainer.data.target_history import TargetHistory, target_history
 from trainer.errors import ColumnError, DataError
 
-CLIP_SPREADS = 6.0
+CLIP_STDS = 6.0
 """Robust standard deviations of the training target to which a clip is raised that follows the spread: of the
 returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
 
-MOST_RAISED = 10.0
+MAX_CLIP_RAISE = 10.0
 """How many times its value a clip is raised at most. What would need more is in percent or in another wrong
 unit: its clip stays, and the audit tells the share that it takes."""
 
@@ -70,20 +70,20 @@ class Dataset:
     """Share of the training and validation values that was clipped, by feature; 0 to 1."""
     target_clipped: float
     """Share of the training and validation targets that was clipped; 0 to 1."""
-    history: History
+    history: TargetHistory
     """What is known of the target at each row, and the clock; naive forecasts and rivals use it."""
     sha256: str
     """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
     offsets: Offsets = None
     """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
     fold: str = ""
-    """Which of several folds, in words, as `SplitRows.name`; empty for the only one."""
+    """Which of several folds, in words, as `FoldRows.name`; empty for the only one."""
 
     def when(self, row: int) -> str:
         """The time of a row of these arrays, on the clock of the source."""
-        from trainer.data.times import told_time
+        from trainer.data.times import format_time
 
-        return told_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
+        return format_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
@@ -97,45 +97,45 @@ def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
     return tuple(_fold(config, table, built, split) for split in folds)
 
 
-def prepare(config: DataConfig, table: Table) -> Dataset:
+def prepare_last_fold(config: DataConfig, table: Table) -> Dataset:
     """The last fold, which in every method trains on what lies before its validation rows; the only one of a
     holdout. Raises as `prepare_folds` does.
     """
     return prepare_folds(config, table)[-1]
 
 
-def prepare_final(config: DataConfig, table: Table) -> Dataset:
+def prepare_refit(config: DataConfig, table: Table) -> Dataset:
     """Every row before the test as training rows and none to validate on: for a model that is to be judged on
     the test rows. Raises as `prepare_folds` does.
     """
     built, _ = _usable(config, table)
-    return _scaled(config, table, built, cut_development(config, table.times, built, table.offsets))
+    return _scaled(config, table, built, cut_refit(config, table.times, built, table.offsets))
 
 
-def _usable(config: DataConfig, table: Table) -> tuple[BuiltSeries, tuple[SplitRows, ...]]:
+def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[FoldRows, ...]]:
     """The series and the rows of each fold, once they have been found fit for use."""
     require_ascending(table)
-    built = build_series(config, table)
+    built = build_features(config, table)
     folds = cut_folds(config, table.times, built, table.offsets)
-    check_counts(config, folds, built.first)
+    require_enough_rows(config, folds, built.first)
     _require_finite(config, table, built)
     return built, folds
 
 
-def _fold(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRows) -> Dataset:
+def _fold(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
     """As `_scaled`; its DataError names the fold."""
     try:
         return _scaled(config, table, built, split)
     except DataError as error:
-        raise in_fold(error, split.name) from None
+        raise with_fold_name(error, split.name) from None
 
 
-def in_fold(error: DataError, name: str) -> DataError:
+def with_fold_name(error: DataError, name: str) -> DataError:
     """The same error of a fold of this name; empty: of the only one."""
     return type(error)(f"{name}: {error}") if name else error
 
 
-def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRows) -> Dataset:
+def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
     """Standardised by the fold's own training rows, then clipped."""
     rows = slice(built.first, built.stop)
     features = built.features.to_numpy(np.float64)[rows]  # (T, F)
@@ -170,7 +170,7 @@ def _scaled(config: DataConfig, table: Table, built: BuiltSeries, split: SplitRo
         scaler=scaler,
         feature_clipped=dict(zip(names, shares.tolist(), strict=True)),
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
-        history=history_of(config, table, built),
+        history=target_history(config, table, built),
         sha256=_fingerprint(table, split),
         offsets=None if table.offsets is None else table.offsets[rows],
         fold=split.name,
@@ -186,8 +186,8 @@ def _clip_bound(config: DataConfig, training: Floats) -> float | None:
     if clip is None or not config.target.clip_follows_spread or not len(training):
         return clip
     low, high = np.percentile(training, [25, 75])
-    raised = CLIP_SPREADS * float(high - low) / 1.349
-    return raised if clip < raised <= MOST_RAISED * clip else clip
+    raised = CLIP_STDS * float(high - low) / 1.349
+    return raised if clip < raised <= MAX_CLIP_RAISE * clip else clip
 
 
 def require_ascending(table: Table) -> None:
@@ -201,7 +201,7 @@ def require_ascending(table: Table) -> None:
         )
 
 
-def _require_finite(config: DataConfig, table: Table, built: BuiltSeries) -> None:
+def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) -> None:
     """Raise DataError at the first cell between warm-up and last target that is not a finite number."""
     named = [(f"feature {feature.name}", built.features[feature.name]) for feature in config.features]
     for name, values in [*named, ("the target", built.target)]:
@@ -224,7 +224,7 @@ def _moments(
     constant = is_constant(values) | np.array(made_of_constants)
     for name, column, spread, one in zip(names, values.T, std, constant, strict=True):
         if one or spread == 0:
-            raise ColumnError(f"{name} {told_constant(column)}")
+            raise ColumnError(f"{name} {constant_message(column)}")
         if not np.isfinite(spread):
             raise ColumnError(
                 f"{name} reaches {np.abs(column).max():g} in the training rows, too large to standardise; "
@@ -244,7 +244,7 @@ def _to_float32(target: Floats, table: Table, first: int) -> npt.NDArray[np.floa
     return target.astype(np.float32)
 
 
-def _fingerprint(table: Table, split: SplitRows) -> str:
+def _fingerprint(table: Table, split: FoldRows) -> str:
     """Of what was read and held out; computed arrays differ in the last bit between machines."""
     digest = hashlib.sha256(table.sha256.encode())
     digest.update(table.times.asi8.astype("<i8").tobytes())

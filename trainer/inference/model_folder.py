@@ -22,25 +22,32 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from trainer.atomic_files import write_folder
+from trainer.bounded_reading import read_bounded
 from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
-from trainer.data.features import build_series
-from trainer.data.ranges import FeatureLook, looks_at, spacing
+from trainer.data.features import build_features
+from trainer.data.input_drift import FeatureStatistics, row_spacing, training_statistics
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
-from trainer.inference.model_bounds import (
+from trainer.inference.forecaster import build_forecaster, stack_windows
+from trainer.inference.model_folder_checks import (
+    MODEL,
+    ONNX,
+    WEIGHTS,
+    clean_up_beside,
+    require_writable_model_folder,
+    write_error,
+)
+from trainer.inference.model_limits import (
     MOST_HEADER,
     MOST_JSON,
-    long_text,
-    parameters,
+    overlong_text,
+    parameter_count,
     too_large,
     wrong_size,
     wrong_weights,
 )
-from trainer.inference.model_place import MODEL, ONNX, WEIGHTS, cannot_write, require_place, settle_beside
-from trainer.inference.onnx_file import as_onnx, require_agreement
-from trainer.inference.serving import served, windows
-from trainer.reading import read_bounded
+from trainer.inference.onnx_file import require_agreement, to_onnx
 from trainer.text import printable
 
 FORMAT: Final = 1
@@ -58,7 +65,7 @@ def _is_a_moment(text: str) -> str:
     return text
 
 
-Moment = Annotated[str, AfterValidator(_is_a_moment)]
+IsoTime = Annotated[str, AfterValidator(_is_a_moment)]
 
 
 class TargetScale(Section):
@@ -69,21 +76,22 @@ class TargetScale(Section):
     unit: str
 
 
-class SeenRows(Section):
-    """What the model has seen; times as ISO text, with the offset of the source or naive UTC. `spacing` is
+class TrainingPeriod(Section):
+    """What the model has seen; times as ISO text, with the offset of the source or naive UTC. `row_spacing`
+    is
     seconds from row to row.
     """
 
-    train_from: Moment
-    train_until: Moment
+    train_from: IsoTime
+    train_until: IsoTime
     train: int
     validation: int
-    until: Moment
+    until: IsoTime
     """The last row, of training or validation, that had a part in making or choosing the model."""
     spacing: float
 
 
-class Provenance(Section):
+class ModelProvenance(Section):
     """Where the model comes from. `trial` is None, and so is `reproduced`, where none was exported."""
 
     study: str
@@ -101,14 +109,14 @@ class Provenance(Section):
     machine: Mapping[str, str]
 
 
-class Model(Section):
+class ModelDescription(Section):
     """All that `model.json` holds."""
 
     format: Literal[1]
-    provenance: Provenance
+    provenance: ModelProvenance
     target: TargetScale
-    rows: SeenRows
-    features: tuple[FeatureLook, ...]
+    rows: TrainingPeriod
+    features: tuple[FeatureStatistics, ...]
     data: DataConfig
     """The data section of the configuration; its source and split are those of the training."""
     models: ModelsConfig
@@ -134,17 +142,17 @@ def save_model(
     data: Dataset,
     table: Table,
     weights: Mapping[str, Tensor],
-    provenance: Provenance,
+    provenance: ModelProvenance,
     *,
     onnx: bool = False,
-) -> Model:
+) -> ModelDescription:
     """Write a model folder, whole or not at all; one that is there is replaced.
 
     `weights` are a state dict of GRUForecaster that was trained on `data`, which was prepared from `table`.
     Raises ModelFolderError where nothing can be written, and OnnxError where `onnx` has no extra or the
     graph disagrees with the model.
     """
-    require_place(folder)
+    require_writable_model_folder(folder)
     if (large := too_large(config.models.gru, len(data.feature_names))) is not None:
         raise ModelFolderError(f"cannot write {folder}: {large}")
     content = safetensors.torch.save(dict(weights))
@@ -156,17 +164,17 @@ def save_model(
     try:
         write_folder(folder, files)
     except OSError as error:
-        raise cannot_write(folder, error) from None
+        raise write_error(folder, error) from None
     return model
 
 
-def load_model(folder: Path) -> tuple[Model, nn.Module]:
+def load_model(folder: Path) -> tuple[ModelDescription, nn.Module]:
     """What `model.json` says, and the forecaster, which takes standardised windows (n, seq_len, features).
 
     Raises ModelFolderError where the folder is no model folder, of a newer format or damaged.
     """
     if not os.path.lexists(folder):
-        settle_beside(folder)  # a killed save may have left it just short of its place
+        clean_up_beside(folder)  # a killed save may have left it just short of its place
     model = _read_description(folder)
     gru, n_features = model.models.gru, len(model.features)
     path = folder / WEIGHTS
@@ -183,12 +191,12 @@ def load_model(folder: Path) -> tuple[Model, nn.Module]:
         raise _unlike_its_description(path, printable(" ".join(str(error).split())[:_LONGEST])) from None
     if (wrong := wrong_weights(weights, gru, n_features)) is not None:
         raise _unlike_its_description(path, wrong)
-    return model, served(gru, n_features, weights)
+    return model, build_forecaster(gru, n_features, weights)
 
 
-def _read_weights(path: Path, model: Model) -> bytes:
+def _read_weights(path: Path, model: ModelDescription) -> bytes:
     """The bytes of the file, once its size is that of the weights that are described."""
-    most = 4 * parameters(model.models.gru, len(model.features)) + MOST_HEADER
+    most = 4 * parameter_count(model.models.gru, len(model.features)) + MOST_HEADER
     try:
         if (wrong := wrong_size(path.stat().st_size, model.models.gru, len(model.features))) is not None:
             raise _unlike_its_description(path, wrong)
@@ -203,7 +211,7 @@ def _unlike_its_description(path: Path, reason: str) -> ModelFolderError:
     )
 
 
-def _read_description(folder: Path) -> Model:
+def _read_description(folder: Path) -> ModelDescription:
     path = folder / MODEL
     if not path.is_file():
         raise ModelFolderError(
@@ -217,7 +225,7 @@ def _read_description(folder: Path) -> Model:
         raise ModelFolderError(f"{path} is nested too deep to be a model's; save the model again") from None
     except ValueError as error:
         raise ModelFolderError(f"{path} cannot be read as JSON ({error}); save the model again") from None
-    if (long := long_text(content)) is not None:
+    if (long := overlong_text(content)) is not None:
         raise ModelFolderError(f"{path}: {long}; it was not written by ballast train --save")
     found = content.get("format") if isinstance(content, dict) else None
     if isinstance(found, int) and found > FORMAT:
@@ -228,9 +236,9 @@ def _read_description(folder: Path) -> Model:
     return _validated(content, path)
 
 
-def _validated(content: Any, path: Path) -> Model:
+def _validated(content: Any, path: Path) -> ModelDescription:
     try:
-        model = Model.model_validate_json(json.dumps(content))
+        model = ModelDescription.model_validate_json(json.dumps(content))
     # ValueError: a number too long, or half of a surrogate pair, which pydantic's reader of JSON refuses.
     except (ValueError, RecursionError) as error:
         places = error.errors() if isinstance(error, ValidationError) else []
@@ -251,29 +259,29 @@ def _train_into(folder: Path) -> str:
 
 
 def _described(
-    config: TrialConfig, data: Dataset, table: Table, provenance: Provenance, weights: bytes
-) -> Model:
+    config: TrialConfig, data: Dataset, table: Table, provenance: ModelProvenance, weights: bytes
+) -> ModelDescription:
     scaler = data.scaler
-    return Model(
+    return ModelDescription(
         format=FORMAT,
         provenance=provenance,
         target=TargetScale(mean=scaler.target_mean, std=scaler.target_std, unit=_told(config.data.target)),
         rows=_seen(data),
-        features=looks_at(build_series(config.data, table), data),
+        features=training_statistics(build_features(config.data, table), data),
         data=config.data,
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
     )
 
 
-def _seen(data: Dataset) -> SeenRows:
-    return SeenRows(
+def _seen(data: Dataset) -> TrainingPeriod:
+    return TrainingPeriod(
         train_from=_iso(data, data.fitting[0]),
         train_until=_iso(data, data.train[-1]),
         train=len(data.train),
         validation=len(data.validation),
         until=_iso(data, np.concatenate([data.train, data.validation]).max()),
-        spacing=spacing(data.times[data.fitting]),
+        spacing=row_spacing(data.times[data.fitting]),
     )
 
 
@@ -293,9 +301,9 @@ def _told(target: Target) -> str:
 
 
 def _checked_onnx(config: TrialConfig, data: Dataset, weights: Mapping[str, Tensor]) -> bytes:
-    content = as_onnx(config.models.gru, data.seq_len, weights)
-    model = served(config.models.gru, len(data.feature_names), weights)
-    require_agreement(content, model, windows(data, _newest(data)))
+    content = to_onnx(config.models.gru, data.seq_len, weights)
+    model = build_forecaster(config.models.gru, len(data.feature_names), weights)
+    require_agreement(content, model, stack_windows(data, _newest(data)))
     return content
 
 

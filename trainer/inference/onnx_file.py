@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from trainer.config import GRUConfig
 from trainer.errors import TrainerError
-from trainer.inference.serving import forecast
+from trainer.inference.forecaster import forecast_windows
 
-AGREEMENT = 1e-5
+MAX_DIFFERENCE = 1e-5
 """Largest difference between the outputs of both, in standard deviations of the target."""
 _OPSET, _IR = 17, 8
 """Those of 2022, which every runtime of today reads; the operators have not changed in what is used here."""
@@ -32,8 +32,8 @@ def require_onnx() -> None:
     _package("onnxruntime")
 
 
-def as_onnx(config: GRUConfig, seq_len: int, weights: Mapping[str, Tensor]) -> bytes:
-    """The graph: `windows` (n, seq_len, features) float32, standardised → `forecast` (n,) float32.
+def to_onnx(config: GRUConfig, seq_len: int, weights: Mapping[str, Tensor]) -> bytes:
+    """The graph: `windows` (n, seq_len, features) float32, standardised → `forecast_windows` (n,) float32.
 
     `n` is free. `weights` are a state dict of GRUForecaster. Raises OnnxError without the extra.
     """
@@ -81,11 +81,11 @@ def require_agreement(content: bytes, model: nn.Module, windows: npt.NDArray[np.
     """
     session = _package("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
     (told,) = session.run(["forecast"], {"windows": windows})
-    difference = float(np.abs(told - forecast(model, windows)).max())
-    if not difference <= AGREEMENT:
+    difference = float(np.abs(told - forecast_windows(model, windows)).max())
+    if not difference <= MAX_DIFFERENCE:
         raise OnnxError(
             f"the outputs of model.onnx differ by up to {difference:.3g} from the model's on {len(windows)} "
-            f"windows, more than {AGREEMENT:g}; nothing was saved, save it without --onnx"
+            f"windows, more than {MAX_DIFFERENCE:g}; nothing was saved, save it without --onnx"
         )
     return difference
 

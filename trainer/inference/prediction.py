@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from trainer.config import DataConfig, Target
-from trainer.data.features import build_series
-from trainer.data.ranges import misfits, share_outside
+from trainer.data.features import build_features
+from trainer.data.input_drift import input_drifts, share_outside
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
-from trainer.inference.model_folder import Model, load_model
-from trainer.inference.serving import forecast_rows
+from trainer.inference.forecaster import forecast_rows
+from trainer.inference.model_folder import ModelDescription, load_model
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
     )
 
 
-def _read(model: Model, folder: Path, source: str) -> Table:
+def _read(model: ModelDescription, folder: Path, source: str) -> Table:
     config = _inputs_alone(model.data, source)
     if not source.startswith("sample:") and not Path(source).exists():
         raise SourceError(
@@ -119,9 +119,9 @@ def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
     return config.model_copy(update={"source": source, "target": needs_no_column})
 
 
-def _features(model: Model, table: Table) -> tuple[int, Floats]:
+def _features(model: ModelDescription, table: Table) -> tuple[int, Floats]:
     """The first row behind the warm-up, and the features from there to the end, (T, features), finite."""
-    built = build_series(_inputs_alone(model.data, table.source), table)
+    built = build_features(_inputs_alone(model.data, table.source), table)
     needed = built.warm_up + model.data.seq_len
     if len(table.frame) < needed:
         raise DataError(
@@ -140,13 +140,13 @@ def _features(model: Model, table: Table) -> tuple[int, Floats]:
     return built.first, features
 
 
-def _misfits(model: Model, table: Table, first: int, features: Floats) -> list[str]:
+def _misfits(model: ModelDescription, table: Table, first: int, features: Floats) -> list[str]:
     """Why the rows are not of what the model was trained on, a clause each."""
-    found = misfits(model.features, model.rows.spacing, features, table.times.to_numpy()[first:])
+    found = input_drifts(model.features, model.rows.spacing, features, table.times.to_numpy()[first:])
     return [f"{odd.message} up to {table.place(first + odd.until)}" for odd in found]
 
 
-def _few_outside(model: Model, features: Floats) -> list[str]:
+def _few_outside(model: ModelDescription, features: Floats) -> list[str]:
     """Single rows beyond anything seen, which are news and no reason to refuse."""
     shares = {
         look.name: share_outside(look, values)
@@ -159,7 +159,7 @@ def _few_outside(model: Model, features: Floats) -> list[str]:
     ]
 
 
-def _moments(model: Model) -> tuple[Floats, Floats]:
+def _moments(model: ModelDescription) -> tuple[Floats, Floats]:
     return (
         np.array([look.mean for look in model.features]),
         np.array([look.std for look in model.features]),

@@ -24,7 +24,7 @@ from numba.core import compiler, serialize
 from numba.core.caching import _Cache
 
 from trainer.atomic_files import write_file
-from trainer.reading import read_bounded
+from trainer.bounded_reading import read_bounded
 
 log = logging.getLogger("ballast.trainer")
 
@@ -52,7 +52,7 @@ class KernelCache(_Cache):
     @property
     def cache_path(self) -> str | None:
         """The folder; None where nothing is kept."""
-        folder = private_folder()
+        folder = kernel_cache_folder()
         return None if folder is None else str(folder)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -81,7 +81,7 @@ class KernelCache(_Cache):
 
     def flush(self) -> None:
         """Remove the files of all functions: they were compiled together."""
-        folder = private_folder()
+        folder = kernel_cache_folder()
         for path in () if folder is None else folder.glob(f"*{_SUFFIX}"):
             path.unlink(missing_ok=True)
 
@@ -91,7 +91,7 @@ class KernelCache(_Cache):
 
 
 @cache
-def private_folder() -> Path | None:
+def kernel_cache_folder() -> Path | None:
     """The folder of compiled functions, in which only this user can write; None, which is logged, where there
     can be none.
     """
@@ -128,7 +128,7 @@ def _made_by() -> tuple[str, ...]:
 
 def _read(identity: bytes) -> bytes | None:
     """What was written for `identity`; None where there is nothing, or something else."""
-    if (folder := private_folder()) is None:
+    if (folder := kernel_cache_folder()) is None:
         return None
     try:
         content = read_bounded(folder / _file_name(identity), _LARGEST)
@@ -144,7 +144,7 @@ def _read(identity: bytes) -> bytes | None:
 
 
 def _write(identity: bytes, payload: bytes) -> None:
-    if (folder := private_folder()) is None:
+    if (folder := kernel_cache_folder()) is None:
         return
     try:
         write_file(folder / _file_name(identity), _digest(identity, payload), payload)
@@ -172,7 +172,9 @@ def _digest(identity: bytes, payload: bytes) -> bytes:
 @cache
 def _tell(reason: str) -> None:
     """Once for each reason, however many functions it concerns."""
-    log.warning("kernels are compiled anew, what is kept in %s is not used: %s", private_folder(), reason)
+    log.warning(
+        "kernels are compiled anew, what is kept in %s is not used: %s", kernel_cache_folder(), reason
+    )
 
 
 def _tell_of_folder(reason: str) -> None:

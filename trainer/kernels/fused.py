@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trainer.config import KernelName, TrialConfig
 from trainer.kernels import compiled
 from trainer.kernels.kernel import Pass
-from trainer.kernels.ready import make_ready
+from trainer.kernels.self_test import compile_kernel
 from trainer.kernels.workspace import Workspace, workspace
 from trainer.models.network import GRUForecaster, flat_copy
 
@@ -41,7 +41,7 @@ class FusedKernel:
         ):
             parameter.data, parameter.grad = weight, gradient
         self._steps, self._norm = 0, 0.0
-        make_ready()
+        compile_kernel()
         self._workspaces: dict[tuple[int, int, bool], Workspace] = {}
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:

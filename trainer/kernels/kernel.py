@@ -71,9 +71,9 @@ def kernel_name(asked: KernelName, device: torch.device) -> KernelName:
 def load_kernel(asked: KernelName, device: torch.device) -> None:
     """Have ready what `make_kernel` would import and compile; raises as `kernel_name`."""
     if kernel_name(asked, device) == "fused":
-        from trainer.kernels.ready import make_ready
+        from trainer.kernels.self_test import compile_kernel
 
-        make_ready()
+        compile_kernel()
 
 
 def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device) -> Kernel:
@@ -83,6 +83,6 @@ def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device)
         from trainer.kernels.fused import FusedKernel
 
         return FusedKernel(model, config)
-    from trainer.kernels.plain import TorchKernel
+    from trainer.kernels.torch_kernel import TorchKernel
 
     return TorchKernel(model, config)

@@ -6,8 +6,8 @@ import numpy as np
 
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
+from trainer.rivals.flat_windows import flat_windows, training_windows
 from trainer.rivals.regressors import Floats, Rows
-from trainer.rivals.windows import flat_windows, training_windows
 
 INSTALL = "pip install lightgbm"
 _MOST_ROUNDS = 500

@@ -6,18 +6,18 @@ from statistics import fmean
 
 import numpy as np
 
-from trainer.data.windows import Dataset, in_fold
+from trainer.data.windows import Dataset, with_fold_name
 from trainer.errors import DataError
 from trainer.rivals.regressors import (
     HAR_DAYS,
     Floats,
     Rows,
-    by_longest_spans,
+    bar_of_day_means,
     first_known,
     har_spans,
     lagged,
     least_squares,
-    slot_means,
+    least_squares_with_fallback,
     trailing_mean,
     with_intercept,
 )
@@ -54,7 +54,7 @@ def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
     }
     if data.kind == "volatility":
         spans = har_spans(data.history, len(data.fitting))
-        everywhere["har"] = by_longest_spans(partial(har_terms, data), spans, target, data.fitting)
+        everywhere["har"] = least_squares_with_fallback(partial(har_terms, data), spans, target, data.fitting)
     else:
         everywhere["ar"] = _autoregression(data, target)
     if data.history.per_day > 1:
@@ -81,22 +81,22 @@ def _fold_losses(data: Dataset) -> dict[str, float]:
     try:
         return baseline_losses(data, data.validation)
     except DataError as error:
-        raise in_fold(error, data.fold) from None
+        raise with_fold_name(error, data.fold) from None
 
 
 def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:
     """Regressors of HAR at every row, (T, K), NaN where the history is too short; the first is a one."""
     history = data.history
     means = [trailing_mean(history.own, span) for span in spans]
-    return with_intercept(*means, *begun_terms(data), *slot_terms(data))
+    return with_intercept(*means, *partial_target_terms(data), *bar_of_day_terms(data))
 
 
-def begun_terms(data: Dataset) -> tuple[Floats, ...]:
+def partial_target_terms(data: Dataset) -> tuple[Floats, ...]:
     """The part of the target that is known at each row, (T,); none where it begins after the row."""
     return () if data.history.begun is None else (data.history.begun,)
 
 
-def slot_terms(data: Dataset) -> tuple[Floats, ...]:
+def bar_of_day_terms(data: Dataset) -> tuple[Floats, ...]:
     """Mean of the target and of the one-row series over training rows of the same bar of the day, each (T,);
     none in a table of daily or longer bars.
     """
@@ -104,7 +104,7 @@ def slot_terms(data: Dataset) -> tuple[Floats, ...]:
     if history.per_day == 1:
         return ()
     target = data.target.astype(np.float64)
-    return tuple(slot_means(values, history.slots, data.fitting) for values in (target, history.own))
+    return tuple(bar_of_day_means(values, history.slots, data.fitting) for values in (target, history.own))
 
 
 def seasonal(data: Dataset) -> Floats:
@@ -113,7 +113,7 @@ def seasonal(data: Dataset) -> Floats:
     The first days, which have no such past, get the mean over the training rows of the same bar.
     """
     target, slots = data.target.astype(np.float64), data.history.slots
-    forecasts = slot_means(target, slots, data.fitting)
+    forecasts = bar_of_day_means(target, slots, data.fitting)
     for slot in range(int(slots.max()) + 1):
         rows = np.flatnonzero(slots == slot)
         means = trailing_mean(target[rows], _SEASONAL_DAYS)
@@ -137,7 +137,7 @@ def _autoregression(data: Dataset, target: Floats) -> Floats:
     independent = max(len(fit) / data.horizon, 2.0)
 
     def criterion(order: int) -> tuple[float, Floats]:
-        forecasts = least_squares(with_intercept(*lags[:order], *begun_terms(data)), target, fit)
+        forecasts = least_squares(with_intercept(*lags[:order], *partial_target_terms(data)), target, fit)
         error = max(float(np.mean((target[fit] - forecasts[fit]) ** 2)), np.finfo(np.float64).tiny)
         return independent * np.log(error) + order * np.log(independent), forecasts
 

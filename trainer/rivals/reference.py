@@ -7,7 +7,7 @@ import numpy as np
 
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
-from trainer.rivals.known import forecast, known_rows, known_terms
+from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
 from trainer.rivals.naive import baseline_losses
 from trainer.rivals.skill import best_baseline
 
@@ -20,32 +20,32 @@ def reference_loss(data: Dataset, leading: Collection[str]) -> float:
     exists.
     """
     naive = best_baseline(baseline_losses(data, data.validation)).loss
-    declared = declared_loss(data, leading)
+    declared = declared_leads_loss(data, leading)
     return naive if declared is None else min(naive, declared)
 
 
-def declared_loss(data: Dataset, leading: Collection[str]) -> float | None:
+def declared_leads_loss(data: Dataset, leading: Collection[str]) -> float | None:
     """Loss of the declared leaders' forecast on the validation rows; None without leaders or rows to fit."""
     chosen = [number for number, name in enumerate(data.feature_names) if name in leading]
-    terms = known_terms(data)
-    train = known_rows(data, terms, data.train)
+    terms = history_terms(data)
+    train = rows_with_history(data, terms, data.train)
     if (
         not chosen
         or len(train) < MIN_TRAIN
-        or len(known_rows(data, terms, data.validation)) < len(data.validation)
+        or len(rows_with_history(data, terms, data.validation)) < len(data.validation)
     ):
         return None
-    told = forecast(data, terms, chosen, train, data.validation)
+    told = ridge_forecast(data, terms, chosen, train, data.validation)
     return float(np.mean((data.target[data.validation] - told) ** 2))
 
 
 def mean_reference_loss(folds: Sequence[Dataset], naive: float, leading: Collection[str]) -> float:
     """The same as a mean over folds; `naive` is the mean loss of the best naive forecast."""
-    losses = [declared_loss(data, leading) for data in folds] if leading else [None]
+    losses = [declared_leads_loss(data, leading) for data in folds] if leading else [None]
     known = [loss for loss in losses if loss is not None]
     return min(naive, fmean(known)) if len(known) == len(folds) else naive
 
 
-def exchanged(ceiling: float, reference: float, other: float) -> float:
+def equivalent_ceiling(ceiling: float, reference: float, other: float) -> float:
     """The ceiling of skill over the loss `other` that allows the same loss as `ceiling` over `reference`."""
     return ceiling if reference == other else 1 - (1 - ceiling) * reference / other

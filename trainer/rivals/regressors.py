@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.history import History
+from trainer.data.target_history import TargetHistory
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -16,7 +16,7 @@ _FEWEST_PER_SPAN = 4
 """Fitting rows for each row that an average of finer bars reaches back, else that average is left out."""
 
 
-def har_spans(history: History, fitted: int) -> tuple[int, ...]:
+def har_spans(history: TargetHistory, fitted: int) -> tuple[int, ...]:
     """Rows of each average that HAR uses, ascending: the last bar, then 1, 5 and 22 days of bars.
 
     `fitted` is the number of rows that HAR is fitted on. In a table of bars finer than days, averages that
@@ -52,7 +52,7 @@ def first_known(values: Floats) -> int:
     return int(np.argmax(known)) if known.any() else len(values)
 
 
-def slot_means(values: Floats, slots: Rows, fitting: Rows) -> Floats:
+def bar_of_day_means(values: Floats, slots: Rows, fitting: Rows) -> Floats:
     """At each row of (T,), the mean of `values` over the fitting rows of the same bar of the day.
 
     Bars that no fitting row has get the mean over all fitting rows.
@@ -74,7 +74,7 @@ def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
     return forecasts
 
 
-def by_longest_spans(
+def least_squares_with_fallback(
     terms: Callable[[tuple[int, ...]], Floats], spans: tuple[int, ...], target: Floats, fitting: Rows
 ) -> Floats:
     """Forecasts (T,) by least squares on the `terms` of all `spans`, ascending. Rows whose history is too

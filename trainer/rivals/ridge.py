@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.data.constancy import is_constant
+from trainer.data.constant_columns import is_constant
 from trainer.rivals.regressors import Floats
 
 _PENALTIES = np.logspace(-4, 6, 21)

@@ -54,7 +54,7 @@ def noise_floor(looks: int, rows: int, horizon: int) -> float:
     return z**2 / (rows / horizon)
 
 
-def luck(rows: int, horizon: int) -> float:
+def skill_by_chance(rows: int, horizon: int) -> float:
     """Skill that a useless forecast reaches on `rows` validation rows once in twenty: noise_floor(1, …)."""
     return noise_floor(1, rows, horizon)
 
@@ -70,7 +70,7 @@ def skill_ceiling(kind: "TargetKind", *, rows: int, horizon: int, max_skill: flo
         return max_skill
     match kind:
         case "return":
-            return min(max(RETURN_CEILING, 3 * luck(rows, horizon)), LARGEST_RETURN_CEILING)
+            return min(max(RETURN_CEILING, 3 * skill_by_chance(rows, horizon)), LARGEST_RETURN_CEILING)
         case "volatility":
             return VOLATILITY_CEILING
         case "other":

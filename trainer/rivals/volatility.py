@@ -4,17 +4,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from trainer.data.constancy import is_constant
-from trainer.data.history import History
+from trainer.data.constant_columns import is_constant
+from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
-from trainer.rivals.naive import har_terms, slot_terms
+from trainer.rivals.naive import bar_of_day_terms, har_terms
 from trainer.rivals.regressors import (
     Floats,
-    by_longest_spans,
     first_known,
     har_spans,
     least_squares,
+    least_squares_with_fallback,
     trailing_mean,
     with_intercept,
 )
@@ -35,7 +35,7 @@ def lhar(data: Dataset) -> Floats:
         return np.column_stack([har_terms(data, spans), *(trailing_mean(losses, span) for span in spans)])
 
     spans = har_spans(data.history, len(data.fitting))
-    return by_longest_spans(terms, spans, _target(data), data.fitting)
+    return least_squares_with_fallback(terms, spans, _target(data), data.fitting)
 
 
 def ewma(data: Dataset) -> Floats:
@@ -69,7 +69,7 @@ def _best_fit(data: Dataset, terms: Iterable[Floats]) -> Floats:
     def error(told: Floats) -> float:
         return float(np.nanmean((target[fitting] - told[fitting]) ** 2))
 
-    fits = (least_squares(with_intercept(term, *slot_terms(data)), target, fitting) for term in terms)
+    fits = (least_squares(with_intercept(term, *bar_of_day_terms(data)), target, fitting) for term in terms)
     return min(fits, key=error)
 
 
@@ -119,7 +119,7 @@ def _filtered(shocks: Floats, decay: float, *, before: float) -> Floats:
     return states
 
 
-def _returns(history: History) -> Floats:
+def _returns(history: TargetHistory) -> Floats:
     if history.returns is None:
         raise RivalError("no feature is a log return")
     known = history.returns[first_known(history.returns) :]

@@ -25,7 +25,7 @@ from trainer.errors import CheckpointError
 from trainer.kernels.kernel import kernel_name
 from trainer.rivals.skill import Baseline
 from trainer.training import checksummed_file as sealed
-from trainer.training.learner import Snapshot
+from trainer.training.learner import LearnerSnapshot
 from trainer.training.result import EpochReport, Finding
 
 log = logging.getLogger("ballast.trainer")
@@ -41,7 +41,7 @@ class FoldState:
     `best_weights` and `best_forecasts` are those of the trial's best epoch.
     """
 
-    good: Snapshot
+    good: LearnerSnapshot
     effective: dict[str, Any]
     best_weights: dict[str, Tensor]
     best_forecasts: Tensor
@@ -93,7 +93,7 @@ _EPOCHS = TypeAdapter(tuple[EpochReport, ...], config=_EVERY_FLOAT)
 _FINDINGS = TypeAdapter(tuple[Finding, ...], config=_EVERY_FLOAT)
 
 
-def identity(
+def checkpoint_identity(
     config: TrialConfig, folds: Sequence[Dataset], *, baseline: Baseline, ceiling: float, seed: int
 ) -> str:
     """SHA-256 of what decides the course of a trial; a checkpoint of another identity is never used.
@@ -113,7 +113,7 @@ def identity(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-FORGED = (
+MALFORMED_CHECKPOINT_ERRORS = (
     *(pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError),
     OverflowError,
 )
@@ -135,7 +135,7 @@ class CheckpointFile:
     def load(self) -> Checkpoint | None:
         """The checkpoint; None where there is none or it cannot be used, which is logged with the reason."""
         try:
-            return _decode(sealed.read(self._path, self._identity, self._key))
+            return _decode(sealed.read_checksummed(self._path, self._identity, self._key))
         except FileNotFoundError:
             return None
         except (CheckpointError, OSError) as error:
@@ -150,7 +150,7 @@ class CheckpointFile:
     def save(self, checkpoint: Checkpoint) -> None:
         """Put the checkpoint in the place of the one before; a failure is logged once."""
         try:
-            sealed.write(self._path, self._identity, self._encode(checkpoint), self._key)
+            sealed.write_checksummed(self._path, self._identity, self._encode(checkpoint), self._key)
         # ValueError: a name that is no Unicode cannot be put into words.
         except (OSError, ValueError) as error:
             if not self._warned:
@@ -192,13 +192,13 @@ def _decode(payload: bytes) -> Checkpoint:
             **{
                 **plain,
                 "folds": tuple(
-                    FoldState(**{**fold, "good": Snapshot(**fold["good"])}) for fold in plain["folds"]
+                    FoldState(**{**fold, "good": LearnerSnapshot(**fold["good"])}) for fold in plain["folds"]
                 ),
                 "epochs": _read(_EPOCHS, plain["epochs"]),
                 "findings": _read(_FINDINGS, plain["findings"]),
             }
         )
-    except FORGED as error:
+    except MALFORMED_CHECKPOINT_ERRORS as error:
         what = f"it does not hold the tensors and numbers of a trial ({type(error).__name__})"
         raise CheckpointError(what) from None
 

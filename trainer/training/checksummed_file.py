@@ -9,9 +9,9 @@ import hashlib
 import hmac
 from pathlib import Path
 
-from trainer.atomic_files import settle_leftovers, write_file
+from trainer.atomic_files import clean_up_leftovers, write_file
+from trainer.bounded_reading import read_bounded
 from trainer.errors import CheckpointError
-from trainer.reading import read_bounded
 
 _MAGIC = b"ballast checkpoint 3"
 """The last figure is the format: raise it with any change to what is saved or to what a trial computes."""
@@ -20,14 +20,14 @@ _LARGEST = 2**34
 """Bytes of a file: those of a trial of 45 folds and a million weights each have 1 GB."""
 
 
-def write(path: Path, identity: str, payload: bytes, key: bytes | None = None) -> None:
+def write_checksummed(path: Path, identity: str, payload: bytes, key: bytes | None = None) -> None:
     """Put `payload` at `path`, which belongs to `identity` from now on; OSError if it cannot be written."""
     head = b"\n".join([_MAGIC, identity.encode(), _digest(identity, payload, key), b""])
     # The digest tells a checkpoint that a power cut has damaged; waiting for the disk costs every epoch.
     write_file(path, head, payload, durable=False)
 
 
-def read(path: Path, identity: str, key: bytes | None = None) -> bytes:
+def read_checksummed(path: Path, identity: str, key: bytes | None = None) -> bytes:
     """What was written for `identity` with `key`.
 
     Raises CheckpointError where the file is damaged, another's or not a checkpoint, FileNotFoundError where
@@ -57,7 +57,7 @@ def _digest(identity: str, payload: bytes, key: bytes | None) -> bytes:
     return signed.hexdigest().encode()
 
 
-def forget(path: Path) -> None:
+def remove_checksummed(path: Path) -> None:
     """Remove the file, and what a kill may have left beside it."""
     path.unlink(missing_ok=True)
-    settle_leftovers(path.parent)
+    clean_up_leftovers(path.parent)

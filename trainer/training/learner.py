@@ -13,14 +13,14 @@ from torch.nn.functional import mse_loss
 
 from trainer.config import TrialConfig
 from trainer.kernels.kernel import kernel_name, make_kernel
-from trainer.kernels.plain import to_host
+from trainer.kernels.torch_kernel import to_host
 from trainer.models.network import GRUForecaster, flat_copy, movement
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals
 
 
 @dataclass(frozen=True)
-class Validation:
+class ValidationResult:
     """The validation pass: loss in units of the standardised target, what the guard wants to know, and the
     forecasts (rows,) on the CPU.
     """
@@ -33,7 +33,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class LearnerSnapshot:
     """Weights and optimiser state at the end of a good epoch, and the learning rate there."""
 
     weights: dict[str, Tensor]
@@ -77,7 +77,7 @@ class Learner:
         self.kernel.apply(self.pace)
 
     @torch.no_grad()
-    def validate(self, batches: Iterable[Batch]) -> Validation:
+    def validate(self, batches: Iterable[Batch]) -> ValidationResult:
         """Mean squared error over all rows of `batches`, weights untouched."""
         outs, targets, inputs = [], [], torch.zeros((), device=self.device)
         for batch in batches:
@@ -87,7 +87,7 @@ class Learner:
         out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
         spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has none
         seen, loss, largest, ratio = to_host(inputs, mse_loss(out, y), out.abs().max(), spread)
-        return Validation(
+        return ValidationResult(
             seen, loss, largest, ratio, out.float().cpu()
         )  # float32 but under a foreign autocast
 
@@ -95,11 +95,11 @@ class Learner:
         """Forecasts of all rows of `batches`, shape (rows,), weights untouched; no target is read."""
         return torch.cat([self.kernel.forecast(batch.x) for batch in batches])
 
-    def snapshot(self) -> "Snapshot":
+    def snapshot(self) -> "LearnerSnapshot":
         """A copy of all that a step changes."""
-        return Snapshot(self.weights(), self.kernel.state(), self.lr)
+        return LearnerSnapshot(self.weights(), self.kernel.state(), self.lr)
 
-    def restore(self, snapshot: "Snapshot", lr: float) -> None:
+    def restore(self, snapshot: "LearnerSnapshot", lr: float) -> None:
         """Be again as at `snapshot`, but for the learning rate."""
         self.model.load_state_dict(snapshot.weights)
         self.kernel.restore(snapshot.optimizer)

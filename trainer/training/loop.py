@@ -20,16 +20,16 @@ from trainer.kernels.kernel import load_kernel
 from trainer.rivals.skill import Baseline, skill
 from trainer.runtime import find_device, reproducible
 from trainer.training.batches import Batches
-from trainer.training.checkpoint import FORGED, CheckpointFile, identity
-from trainer.training.evidence import Evidence, explain_epoch
+from trainer.training.checkpoint import MALFORMED_CHECKPOINT_ERRORS, CheckpointFile, checkpoint_identity
+from trainer.training.fault_location import FaultLocation, explain_epoch
 from trainer.training.guard import Detection, EpochSignals, detect_epoch, stop
 from trainer.training.learner import Learner
-from trainer.training.result import EpochReport, FindingKind, Outcome, Refit, TrialResult
-from trainer.training.steps import Stop, train_fold
-from trainer.training.trial import Fold, Trial
+from trainer.training.result import EpochReport, FindingKind, Outcome, RefitResult, TrialResult
+from trainer.training.train_fold import StopTraining, train_fold
+from trainer.training.training_state import Fold, TrainingState
 
 
-class Watch(Protocol):
+class EpochCallback(Protocol):
     """Sees each epoch that the guard let pass; True ends the trial as `stopped`."""
 
     def __call__(self, report: EpochReport, /) -> bool:
@@ -43,7 +43,7 @@ def fit(
     baseline: Baseline,
     ceiling: float,
     seed: int,
-    on_epoch: Watch = lambda report: False,
+    on_epoch: EpochCallback = lambda report: False,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
     checkpoint_key: bytes | None = None,
@@ -60,7 +60,8 @@ def fit(
     told. Raises TrainerError for a device that is not there.
 
     `checkpoint` is a file, in a folder that is there, written after each epoch and left for the caller to
-    remove (`trainer.training.checksummed_file.forget`). Where it is there already and this trial's, training
+    remove (`trainer.training.checksummed_file.remove_checksummed`). Where it is there already and this
+    trial's, training
     goes on from it, to
     the same bits as if it had never stopped, and `on_epoch` is called for its epochs first. One that is
     damaged or another trial's is ignored, and one that was not signed with `checkpoint_key`, where there is
@@ -70,7 +71,7 @@ def fit(
     datasets = (data,) if isinstance(data, Dataset) else tuple(data)
     file = None
     if checkpoint is not None:
-        same = identity(config, datasets, baseline=baseline, ceiling=ceiling, seed=seed)
+        same = checkpoint_identity(config, datasets, baseline=baseline, ceiling=ceiling, seed=seed)
         file = CheckpointFile(checkpoint, same, checkpoint_key)
     with reproducible(seed):
         trial = _trial(config, datasets, device, baseline, ceiling)
@@ -78,7 +79,7 @@ def fit(
         if file is not None and saved is not None:
             try:
                 trial.resume(saved)
-            except FORGED as error:
+            except MALFORMED_CHECKPOINT_ERRORS as error:
                 file.refuse(error)
                 saved = None
                 torch.manual_seed(seed)
@@ -112,7 +113,7 @@ def refit(
     epochs: int,
     seed: int,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Refit:
+) -> RefitResult:
     """Train on the training rows of `data` for `epochs` epochs, then forecast its test rows, once.
 
     For a configuration whose number of epochs is known: nothing is validated, nothing is chosen, and the
@@ -123,7 +124,7 @@ def refit(
     device = find_device(config.training.device)
     with reproducible(seed):
         fold = _fold(0, data, config, device)
-        trial = Trial(config, (fold,), baseline=Baseline("none", math.inf), ceiling=math.inf)
+        trial = TrainingState(config, (fold,), baseline=Baseline("none", math.inf), ceiling=math.inf)
         outcome, forecasts = Outcome.FINISHED, None
         try:
             for epoch in range(epochs):
@@ -131,9 +132,9 @@ def refit(
                 fold.good = fold.learner.snapshot()
             forecasts = fold.learner.forecast(fold.batches.test())
             _require_finite(trial, fold, epochs - 1, forecasts)
-        except Stop as stopped:
+        except StopTraining as stopped:
             outcome, forecasts = stopped.outcome, None
-    return Refit(
+    return RefitResult(
         outcome=outcome,
         findings=tuple(trial.findings),
         effective=trial.effective,
@@ -143,7 +144,7 @@ def refit(
     )
 
 
-def make_ready(kernel: KernelName, device: str) -> None:
+def prepare_kernel(kernel: KernelName, device: str) -> None:
     """Import what trials on `device` compute with, and compile it if need be: seconds that are no trial's.
 
     Raises TrainerError for a device that is not there, or that has not this kernel.
@@ -153,12 +154,12 @@ def make_ready(kernel: KernelName, device: str) -> None:
 
 def _trial(
     config: TrialConfig, datasets: Sequence[Dataset], device: torch.device, baseline: Baseline, ceiling: float
-) -> Trial:
+) -> TrainingState:
     """Before its first epoch."""
     folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
     for fold in folds[1:]:
         fold.learner.share_room(folds[0].learner)
-    return Trial(config, folds, baseline, ceiling)
+    return TrainingState(config, folds, baseline, ceiling)
 
 
 def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device) -> Fold:
@@ -166,7 +167,10 @@ def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device)
 
 
 def _train(
-    trial: Trial, file: CheckpointFile | None, on_epoch: Watch, should_stop: Callable[[], bool]
+    trial: TrainingState,
+    file: CheckpointFile | None,
+    on_epoch: EpochCallback,
+    should_stop: Callable[[], bool],
 ) -> Outcome:
     try:
         if _stops_where_it_was(trial, on_epoch, should_stop):
@@ -179,22 +183,24 @@ def _train(
                 file.save(trial.checkpoint())
             if on_epoch(report):
                 return Outcome.STOPPED
-    except Stop as stopped:
+    except StopTraining as stopped:
         return stopped.outcome
     return Outcome.FINISHED
 
 
-def _stops_where_it_was(trial: Trial, on_epoch: Watch, should_stop: Callable[[], bool]) -> bool:
+def _stops_where_it_was(
+    trial: TrainingState, on_epoch: EpochCallback, should_stop: Callable[[], bool]
+) -> bool:
     """Tell the restored epochs: they have been trained, so all are told before an answer is heeded."""
     answers = []
     for report in trial.epochs:
         if should_stop():
-            raise Stop(Outcome.INTERRUPTED)
+            raise StopTraining(Outcome.INTERRUPTED)
         answers.append(on_epoch(report))
     return any(answers)
 
 
-def _timed_epoch(trial: Trial, should_stop: Callable[[], bool]) -> tuple[EpochReport, list[Tensor]]:
+def _timed_epoch(trial: TrainingState, should_stop: Callable[[], bool]) -> tuple[EpochReport, list[Tensor]]:
     began = perf_counter()
     try:
         return _epoch(trial, len(trial.epochs), began, should_stop)
@@ -203,7 +209,7 @@ def _timed_epoch(trial: Trial, should_stop: Callable[[], bool]) -> tuple[EpochRe
 
 
 def _epoch(
-    trial: Trial, epoch: int, began: float, should_stop: Callable[[], bool]
+    trial: TrainingState, epoch: int, began: float, should_stop: Callable[[], bool]
 ) -> tuple[EpochReport, list[Tensor]]:
     """Train and validate every fold once. The report has passed the guard; what does not pass raises Stop.
 
@@ -251,20 +257,20 @@ def _epoch(
     ), [validation.forecasts for validation in validations]
 
 
-def _end(trial: Trial, fold: Fold, epoch: int, detection: Detection) -> NoReturn:
+def _end(trial: TrainingState, fold: Fold, epoch: int, detection: Detection) -> NoReturn:
     """End the trial for what an epoch's end has shown."""
     learner = fold.learner
     detection, where = explain_epoch(detection, fold.batches.validation(), learner.model, fold.data)
     if detection.kind is FindingKind.NONFINITE_AVERAGE:
-        where = Evidence(parameter=learner.broken_average())
+        where = FaultLocation(parameter=learner.broken_average())
     trial.find(fold, epoch, None, detection, stop(learner.lr), where)
-    raise Stop(detection.outcome)
+    raise StopTraining(detection.outcome)
 
 
-def _require_finite(trial: Trial, fold: Fold, epoch: int, forecasts: Tensor) -> None:
+def _require_finite(trial: TrainingState, fold: Fold, epoch: int, forecasts: Tensor) -> None:
     """End a refit whose last step has left weights that forecast nothing."""
     largest = float(forecasts.abs().max())
     if not math.isfinite(largest):
         what = Detection(FindingKind.NONFINITE_OUTPUT, largest, None, f"the largest forecast is {largest}")
         trial.find(fold, epoch, None, what, stop(fold.learner.lr))
-        raise Stop(what.outcome)
+        raise StopTraining(what.outcome)

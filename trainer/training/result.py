@@ -144,7 +144,7 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
-class Refit:
+class RefitResult:
     """What came of training a configuration for a known number of epochs, without validation.
 
     `forecasts` are of the test rows, standardised, shape (rows,) float32; they and `weights` are None unless

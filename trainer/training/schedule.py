@@ -5,7 +5,7 @@ import math
 from trainer.config import ScheduleName
 
 
-def pace(schedule: ScheduleName, step: int, steps: int) -> float:
+def learning_rate_factor(schedule: ScheduleName, step: int, steps: int) -> float:
     """The share of the learning rate that `step` uses, 0-based, of the `steps` of the longest trial.
 
     `constant`: 1. `cosine`: (1 + cos(π · step / steps)) / 2, from 1 at the first step to nearly 0 at the

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from search.selection.statistics.diebold_mariano import DieboldMariano
-from search.selection.statistics.interval import Interval
-from search.selection.statistics.resampling import few_rows_note
+from search.selection.statistics.interval import SkillInterval
+from search.selection.statistics.stationary_bootstrap import few_rows_note
 
-CONFIDENCE = 0.95
+BASE_CONFIDENCE = 0.95
 """Of the interval, at the first look at the test rows."""
 
-FEWEST_SEEDS = 3
+MIN_SEEDS = 3
 """The interval knows how rows scatter, not seeds: one lucky training is no property of a configuration."""
 
 
-class Answer(StrEnum):
+class SkillVerdict(StrEnum):
     """What verification says.
 
     more than half of the seeds were stopped by the guard ──► DOES_NOT_HOLD
@@ -34,12 +34,12 @@ class Answer(StrEnum):
 class Conclusion:
     """An answer, and one sentence why."""
 
-    answer: Answer
+    answer: SkillVerdict
     reason: str
 
 
 @dataclass(frozen=True)
-class Claim:
+class ConclusionInput:
     """What is known of a configuration that was scored on test rows.
 
     `claimed` is the skill on the validation rows, and `claimed_at_least` its lower bound, where one is known:
@@ -51,7 +51,7 @@ class Claim:
 
     baseline: str
     skill: float | None
-    interval: Interval | None
+    interval: SkillInterval | None
     comparisons: Mapping[str, DieboldMariano]
     claimed: float
     claimed_at_least: float
@@ -64,7 +64,7 @@ class Claim:
     """Rows that a target reaches over."""
 
 
-def confidence(number: int, candidates: float = 1.0) -> float:
+def confidence_level(number: int, candidates: float = 1.0) -> float:
     """The level of the interval for the `number`-th configuration, from 1, that the same test rows judge.
 
     1 − 0.05 / (number² · candidates); 0.95 for the first one on rows that no search has seen. What each
@@ -76,19 +76,19 @@ def confidence(number: int, candidates: float = 1.0) -> float:
     again). A trial that was judged on a share of the rows counts with √share; `python -m
     benchmarks.same_rows` prints how often the best of useless trials then passes.
     """
-    return 1 - (1 - CONFIDENCE) / (number**2 * candidates)
+    return 1 - (1 - BASE_CONFIDENCE) / (number**2 * candidates)
 
 
-def draws_for(level: float) -> int:
+def bootstrap_draws(level: float) -> int:
     """Draws of the bootstrap that leave about 20 beyond the level, at least 2,000 and at most 100,000."""
     return min(max(2000, round(20 / (1 - level))), 100_000)
 
 
-def conclude(claim: Claim) -> Conclusion:
-    """The answer; see `Answer`."""
+def conclude(claim: ConclusionInput) -> Conclusion:
+    """The answer; see `SkillVerdict`."""
     if 2 * claim.stopped > claim.seeds or claim.skill is None or claim.interval is None:
         return Conclusion(
-            Answer.DOES_NOT_HOLD,
+            SkillVerdict.DOES_NOT_HOLD,
             f"the guard stopped {claim.stopped} of {claim.seeds} trainings with fresh seeds: what it learnt "
             "once it does not learn again",
         )
@@ -98,7 +98,7 @@ def conclude(claim: Claim) -> Conclusion:
     between = f"with {100 * level:.4g} % confidence between {low:+.4f} and {high:+.4f}"
     if claim.skill > claim.ceiling:
         return Conclusion(
-            Answer.CANNOT_TELL,
+            SkillVerdict.CANNOT_TELL,
             f"{reached}, above the ceiling of {claim.ceiling:.4f} for what is believable: look for a leak "
             "before believing it",
         )
@@ -106,28 +106,29 @@ def conclude(claim: Claim) -> Conclusion:
         return _better(claim, f"{reached}, {between}")
     if high <= 0:
         return Conclusion(
-            Answer.DOES_NOT_HOLD, f"{reached}, {between}: {claim.baseline} forecasts better than the model"
+            SkillVerdict.DOES_NOT_HOLD,
+            f"{reached}, {between}: {claim.baseline} forecasts better than the model",
         )
     if claim.claimed <= 0:
         why = f"validation showed no skill ({claim.claimed:+.4f}), and the test rows show none that is sure"
-        return Conclusion(Answer.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
+        return Conclusion(SkillVerdict.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
     if high < claim.claimed_at_least:
         why = f"less than the {claim.claimed_at_least:+.4f} that validation was sure of, and perhaps nothing"
-        return Conclusion(Answer.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
+        return Conclusion(SkillVerdict.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
     why = "that may be no skill at all, or as much as validation was sure of; more rows would tell"
-    return Conclusion(Answer.CANNOT_TELL, f"{reached}, {between}: {why}")
+    return Conclusion(SkillVerdict.CANNOT_TELL, f"{reached}, {between}: {why}")
 
 
-def _better(claim: Claim, found: str) -> Conclusion:
+def _better(claim: ConclusionInput, found: str) -> Conclusion:
     """Above 0 over the best naive forecast; the others are asked as well."""
-    level = 1 - CONFIDENCE
+    level = 1 - BASE_CONFIDENCE
     doubtful = {name: test.p_better for name, test in claim.comparisons.items() if test.p_better > level}
     if doubtful:
         name = max(doubtful, key=lambda name: doubtful[name])
         why = f"but that it beats {name} is not sure (Diebold–Mariano p = {doubtful[name]:.3f})"
-        return Conclusion(Answer.CANNOT_TELL, f"{found}, {why}")
-    if claim.seeds - claim.stopped < FEWEST_SEEDS:
+        return Conclusion(SkillVerdict.CANNOT_TELL, f"{found}, {why}")
+    if claim.seeds - claim.stopped < MIN_SEEDS:
         why = f"but it is that of {claim.seeds - claim.stopped} seeds alone; ask for more with --seeds"
-        return Conclusion(Answer.CANNOT_TELL, f"{found}, {why}")
+        return Conclusion(SkillVerdict.CANNOT_TELL, f"{found}, {why}")
     stopped = f"; the guard stopped {claim.stopped} of {claim.seeds} seeds" if claim.stopped else ""
-    return Conclusion(Answer.HOLDS, f"{found}, and it beats every naive forecast{stopped}")
+    return Conclusion(SkillVerdict.HOLDS, f"{found}, and it beats every naive forecast{stopped}")

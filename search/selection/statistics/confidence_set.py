@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.selection.statistics.resampling import block_length, finite_rows
+from search.selection.statistics.stationary_bootstrap import block_length, require_finite_rows
 
-MOST_MODELS = 100
+MAX_MODELS = 100
 """The test compares each pair in each draw: 100 models already take 80 MB a table."""
 
 
@@ -63,9 +63,9 @@ def _distinct(
     losses: Mapping[str, NDArray[np.floating]],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The distinct columns of losses, (n, distinct), and for each name which of them is its own."""
-    if not 1 <= len(losses) <= MOST_MODELS:
-        raise ValueError(f"there are {len(losses)} series of losses; give 1 to {MOST_MODELS}")
-    columns = [finite_rows(f"losses of {name!r}", rows) for name, rows in losses.items()]
+    if not 1 <= len(losses) <= MAX_MODELS:
+        raise ValueError(f"there are {len(losses)} series of losses; give 1 to {MAX_MODELS}")
+    columns = [require_finite_rows(f"losses of {name!r}", rows) for name, rows in losses.items()]
     shapes = sorted({column.shape for column in columns})
     if len(shapes) > 1 or len(shapes[0]) != 1:
         raise ValueError(f"the losses have shapes {shapes}; give each as (n,) on the same rows")

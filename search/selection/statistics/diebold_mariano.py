@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from search.selection.statistics.mean_error import mean_error
-from search.selection.statistics.resampling import finite_rows
+from search.selection.statistics.standard_error import standard_error_of_mean
+from search.selection.statistics.stationary_bootstrap import require_finite_rows
 
-FEWEST_ROWS = 10
+MIN_DIEBOLD_MARIANO_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ def diebold_mariano(
     """Test of equal accuracy from `losses` (n,) of the model and `baseline_losses` (n,), n ≥ 10.
 
     Diebold & Mariano (1995, "Comparing predictive accuracy"): the mean differential over its standard error,
-    which is `mean_error.mean_error`'s, with Student's t of its degrees of freedom (Coroneo & Iacone 2020).
+    which is `standard_error_of_mean.mean_error`'s, with Student's t of its degrees of freedom (Coroneo &
+    Iacone 2020).
     The original statistic has horizon − 1 autocovariances; even as Harvey, Leybourne & Newbold (1997) correct
     it, it rejects a true null too often where rows are few and overlap, or where errors persist longer than
     the horizon.
@@ -45,8 +46,8 @@ def diebold_mariano(
     """
     from scipy.stats import t as student
 
-    model = finite_rows("losses", losses, FEWEST_ROWS)
-    baseline = finite_rows("baseline_losses", baseline_losses, FEWEST_ROWS)
+    model = require_finite_rows("losses", losses, MIN_DIEBOLD_MARIANO_ROWS)
+    baseline = require_finite_rows("baseline_losses", baseline_losses, MIN_DIEBOLD_MARIANO_ROWS)
     if model.shape != baseline.shape or model.ndim != 1:
         raise ValueError(
             f"losses have shape {model.shape} and baseline_losses {baseline.shape}; give both as (n,)"
@@ -57,7 +58,7 @@ def diebold_mariano(
     gain = float(differential.mean())
     if _constant(differential, model, baseline):
         return _without_variance(gain if abs(gain) > _rounding(model, baseline) else 0.0)
-    mean = mean_error(differential, horizon)
+    mean = standard_error_of_mean(differential, horizon)
     statistic = gain / mean.error
     better = float(student.sf(statistic, df=mean.degrees))
     two_sided = float(2 * student.sf(abs(statistic), df=mean.degrees))

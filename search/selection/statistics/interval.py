@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.selection.statistics.mean_error import mean_error
-from search.selection.statistics.resampling import (
-    BLOCKS_NEEDED,
+from search.selection.statistics.standard_error import standard_error_of_mean
+from search.selection.statistics.stationary_bootstrap import (
+    MIN_HORIZONS,
+    batches_of_draws,
     block_length,
-    drawn_rows,
-    in_parts,
-    paired_rows,
+    bootstrap_rows,
+    require_paired_rows,
 )
 
 _LEAST_ERROR = 1e-3
@@ -20,7 +20,7 @@ _LEAST_ERROR = 1e-3
 
 
 @dataclass(frozen=True)
-class Interval:
+class SkillInterval:
     """Skill lies between `low` and `high` with confidence `level`.
 
     `block` is how many rows count as one independent observation: the mean rows of the bootstrap's blocks, or
@@ -41,12 +41,13 @@ def skill_interval(
     horizon: int = 1,
     seed: int = 0,
     draws: int = 2000,
-) -> Interval:
+) -> SkillInterval:
     """Confidence interval of skill = 1 − mean(losses) / mean(baseline_losses), both (n,) on the same rows.
 
     Rows that do not overlap (`horizon` 1) get a symmetric bootstrap-t, see `_bootstrap`. Overlapping ones get
     skill ± q · e / mean(baseline_losses): e is the standard error of the mean of baseline_losses − losses
-    (`mean_error.mean_error`), q Student's quantile of its degrees of freedom. Such an interval lies wholly
+    (`standard_error_of_mean.mean_error`), q Student's quantile of its degrees of freedom. Such an interval
+    lies wholly
     above 0 where Diebold–Mariano rejects, and nowhere else. The bootstrap studentises with the delta method
     at the skill that was found. Its error is too small where few rows are independent, because their luck
     moves the mean loss of the baseline as well. Rows that do not overlap are seldom so few, and there the
@@ -57,14 +58,14 @@ def skill_interval(
     Raises ValueError for fewer rows than `resampling.fewest_rows`, series of different length, numbers that
     are not finite, a baseline without loss in all or nearly all rows, or a `level` outside 0 … 1.
     """
-    model, baseline = paired_rows(losses, baseline_losses)
+    model, baseline = require_paired_rows(losses, baseline_losses)
     if model.ndim != 1:
         raise ValueError(f"losses have shape {model.shape}; give those of one forecast, (n,)")
     if not 0 < level < 1:
         raise ValueError(f"level is {level:g}; give a share between 0 and 1, for example 0.95")
-    if not 1 <= horizon <= len(model) / BLOCKS_NEEDED:
+    if not 1 <= horizon <= len(model) / MIN_HORIZONS:
         raise ValueError(
-            f"horizon is {horizon} with {len(model)} rows; give 1 to {len(model) // BLOCKS_NEEDED}, a "
+            f"horizon is {horizon} with {len(model)} rows; give 1 to {len(model) // MIN_HORIZONS}, a "
             "quarter of them"
         )
     if horizon > 1:
@@ -74,19 +75,19 @@ def skill_interval(
 
 def _fixed_smoothing(
     model: NDArray[np.float64], baseline: NDArray[np.float64], level: float, horizon: int
-) -> Interval:
+) -> SkillInterval:
     """The interval of overlapping rows, from losses (n,)."""
     from scipy.stats import t as student
 
-    mean = mean_error(baseline - model, horizon)
+    mean = standard_error_of_mean(baseline - model, horizon)
     skill = 1 - float(model.mean() / baseline.mean())
     reach = float(student.ppf((1 + level) / 2, mean.degrees)) * mean.error / float(baseline.mean())
-    return Interval(skill - reach, skill + reach, level, math.ceil(len(model) / mean.degrees))
+    return SkillInterval(skill - reach, skill + reach, level, math.ceil(len(model) / mean.degrees))
 
 
 def _bootstrap(
     model: NDArray[np.float64], baseline: NDArray[np.float64], level: float, seed: int, draws: int
-) -> Interval:
+) -> SkillInterval:
     """Symmetric bootstrap-t of losses (n,) whose rows do not overlap.
 
     skill ± q · se, q being the `level` quantile of |skill* − skill| / se* over `draws` draws of the
@@ -100,10 +101,10 @@ def _bootstrap(
     width = block + 1
     skill, error = (float(part[0]) for part in _skills_and_errors(model[None], baseline[None], width))
     if error == 0:
-        return Interval(skill, skill, level, block)
-    taken = drawn_rows(len(model), block, draws=draws, seed=seed)
+        return SkillInterval(skill, skill, level, block)
+    taken = bootstrap_rows(len(model), block, draws=draws, seed=seed)
     distances = []
-    for rows in in_parts(taken, draws, len(model)):
+    for rows in batches_of_draws(taken, draws, len(model)):
         with np.errstate(divide="ignore", invalid="ignore"):
             skills, errors = _skills_and_errors(model[rows], baseline[rows], width)
         distances.append(np.abs(skills - skill) / np.maximum(errors, _LEAST_ERROR * error))
@@ -113,7 +114,7 @@ def _bootstrap(
             f"baseline_losses are 0 in {np.mean(baseline == 0):.0%} of the rows, some draws have no other; "
             "give rows in which the target varies"
         )
-    return Interval(skill - reach, skill + reach, level, block)
+    return SkillInterval(skill - reach, skill + reach, level, block)
 
 
 def _skills_and_errors(

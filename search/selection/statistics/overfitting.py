@@ -7,13 +7,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.selection.statistics.resampling import finite_rows
+from search.selection.statistics.stationary_bootstrap import require_finite_rows
 
 _CELLS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Overfitting:
+class BacktestOverfitting:
     """What choosing by loss is worth in a study of `trials` trials.
 
     `probability` (0 … 1): share of `splits` in which the trial that is best on the one half of the rows is
@@ -29,7 +29,9 @@ class Overfitting:
     degradation: float
 
 
-def probability_of_overfitting(losses: NDArray[np.floating], *, blocks: int = 16) -> Overfitting:
+def probability_of_backtest_overfitting(
+    losses: NDArray[np.floating], *, blocks: int = 16
+) -> BacktestOverfitting:
     """Probability of backtest overfitting of `losses` (n, K), a column per trial; lower is better.
 
     Combinatorially symmetric cross-validation: Bailey, Borwein, López de Prado & Zhu (2017, "The probability
@@ -46,7 +48,7 @@ def probability_of_overfitting(losses: NDArray[np.floating], *, blocks: int = 16
     """
     if blocks % 2 or not 4 <= blocks <= 20:
         raise ValueError(f"blocks is {blocks}; give an even number from 4 to 20, for example 16")
-    table = finite_rows("losses", losses, fewest=blocks)
+    table = require_finite_rows("losses", losses, fewest=blocks)
     if table.ndim != 2 or table.shape[1] < 2:
         raise ValueError(
             f"losses have shape {table.shape}; give (n, trials) with at least 2 trials to choose from"
@@ -58,7 +60,7 @@ def probability_of_overfitting(losses: NDArray[np.floating], *, blocks: int = 16
     part = max(1, _CELLS_AT_ONCE // trials)
     pieces = [_ranked(halves[start : start + part], sums, rows) for start in range(0, len(halves), part)]
     ranks = np.concatenate([rank for rank, _ in pieces]) / (trials + 1)
-    return Overfitting(
+    return BacktestOverfitting(
         probability=float(np.mean(ranks <= 0.5)),  # where the logit is not positive
         splits=len(halves),
         trials=trials,

@@ -7,17 +7,17 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from search.selection.statistics.resampling import finite_rows
+from search.selection.statistics.stationary_bootstrap import require_finite_rows
 
 EULER_MASCHERONI = 0.5772156649015329
-FEWEST_ROWS = 3
+MIN_SHARPE_ROWS = 3
 
 
 @dataclass(frozen=True)
 class DeflatedSharpe:
     """How far the Sharpe ratio of a chosen strategy exceeds what the best of `trials` skill-less ones shows.
 
-    `probability` (0 … 1) that the true ratio exceeds `expected_maximum`, what luck alone is expected to
+    `probability` (0 … 1) that the true ratio exceeds `expected_max_sharpe`, what luck alone is expected to
     reach; both that and `sharpe` are per row, not annual. `skew` and `kurtosis` (3 for normal returns) are
     those of the `rows` returns.
     """
@@ -41,8 +41,8 @@ def sign_returns(
     counted twice. No costs are taken off. Raises ValueError for different lengths, numbers that are not
     finite, horizon < 1.
     """
-    held = finite_rows("forecasts", forecasts, FEWEST_ROWS)
-    returns = finite_rows("target", target, FEWEST_ROWS)
+    held = require_finite_rows("forecasts", forecasts, MIN_SHARPE_ROWS)
+    returns = require_finite_rows("target", target, MIN_SHARPE_ROWS)
     if held.shape != returns.shape or held.ndim != 1:
         raise ValueError(f"forecasts have shape {held.shape} and target {returns.shape}; give both as (n,)")
     if horizon < 1:
@@ -56,7 +56,7 @@ def sharpe_ratio(returns: NDArray[np.floating]) -> float:
     Raises ValueError for fewer than 3 rows, numbers that are not finite, or returns that are not 0 and never
     vary.
     """
-    rows = finite_rows("returns", returns, FEWEST_ROWS)
+    rows = require_finite_rows("returns", returns, MIN_SHARPE_ROWS)
     if not rows.any():
         return 0.0
     if np.ptp(rows) == 0:
@@ -66,7 +66,7 @@ def sharpe_ratio(returns: NDArray[np.floating]) -> float:
     return float(rows.mean() / rows.std(ddof=1))
 
 
-def annual(sharpe: float, rows_per_year: float) -> float:
+def annualised_sharpe(sharpe: float, rows_per_year: float) -> float:
     """A Sharpe ratio per row as one per year: × √rows_per_year, for independent returns.
 
     Lo (2002, "The statistics of Sharpe ratios"). `rows_per_year` is 252 for daily returns, 252 / horizon
@@ -75,7 +75,7 @@ def annual(sharpe: float, rows_per_year: float) -> float:
     return sharpe * math.sqrt(rows_per_year)
 
 
-def expected_maximum(trials: int, variance: float) -> float:
+def expected_max_sharpe(trials: int, variance: float) -> float:
     """Largest Sharpe ratio that `trials` ≥ 1 skill-less strategies are expected to show; 0 for a single one.
 
     √variance · ((1 − γ) Φ⁻¹(1 − 1/N) + γ Φ⁻¹(1 − 1/(N e))), γ being Euler and Mascheroni's constant: the
@@ -122,16 +122,16 @@ def deflated_sharpe(returns: NDArray[np.floating], trial_sharpes: NDArray[np.flo
     resemble each other are fewer independent looks, but vary less as well. Raises ValueError for what
     `sharpe_ratio` refuses.
     """
-    rows = finite_rows("returns", returns, FEWEST_ROWS)
-    ratios = finite_rows("trial_sharpes", trial_sharpes, fewest=1)
+    rows = require_finite_rows("returns", returns, MIN_SHARPE_ROWS)
+    ratios = require_finite_rows("trial_sharpes", trial_sharpes, fewest=1)
     sharpe = sharpe_ratio(rows)
-    best_by_luck = expected_maximum(len(ratios), float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0)
-    skew, kurtosis = shape(rows)
+    best_by_luck = expected_max_sharpe(len(ratios), float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0)
+    skew, kurtosis = skew_and_kurtosis(rows)
     probability = probabilistic_sharpe(sharpe, best_by_luck, len(rows), skew, kurtosis)
     return DeflatedSharpe(probability, sharpe, best_by_luck, skew, kurtosis, len(ratios), len(rows))
 
 
-def shape(rows: NDArray[np.float64]) -> tuple[float, float]:
+def skew_and_kurtosis(rows: NDArray[np.float64]) -> tuple[float, float]:
     """Skew and kurtosis of `rows` (n,), moments over n; those of normal returns where nothing varies."""
     if not np.ptp(rows):
         return 0.0, 3.0

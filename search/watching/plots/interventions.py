@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from search.watching.blocks import Plot
-from search.watching.plots.canvas import (
+from search.watching.plots.plotly_parts import (
     Json,
     axis,
-    by_verdict,
-    label,
+    group_by_verdict,
     layout,
-    line,
+    line_trace,
     log_axis,
-    number,
-    positive,
-    word,
+    log_plot_number,
+    plot_label,
+    plot_number,
+    verdict_text,
 )
-from search.watching.plots.course import Course, course
+from search.watching.plots.step_timeline import StepTimeline, step_timeline
 from search.watching.view import StudyView
 from storage import tables
 from storage.verdicts import Verdict
@@ -40,16 +40,16 @@ _ROOM = 0.03
 _PANELS = ([0.56, 1.0], [0.0, 0.44])
 
 
-def interventions(view: StudyView) -> Plot:
+def plot_interventions(view: StudyView) -> Plot:
     """The best trial and some of those with findings: one legend entry each."""
     of_trial = _findings(view)
     traces: list[Json] = []
     for above, (trial, colour) in enumerate(zip(_chosen(view, of_trial), _PALETTE, strict=False)):
-        done = course(view.epochs.get(trial.number, ()), of_trial.get(trial.number, ()))
+        done = step_timeline(view.epochs.get(trial.number, ()), of_trial.get(trial.number, ()))
         traces += _trial(view, trial, done, colour, above)
     title = "What the guard did"
     reach = max((step for trace in traces for step in trace["x"]), default=0) or 1
-    steps: Json = {"range": [number(-_ROOM * reach), number((1 + _ROOM) * reach)]}
+    steps: Json = {"range": [plot_number(-_ROOM * reach), plot_number((1 + _ROOM) * reach)]}
     return Plot(
         id="interventions",
         title=title,
@@ -90,7 +90,7 @@ def _chosen(view: StudyView, of_trial: dict[int, list[tables.Finding]]) -> list[
     best = view.summary.best
     others = [t for t in view.trials if t.number in of_trial and (best is None or t.number != best.number)]
     others.sort(key=lambda trial: _worth(trial, view, of_trial), reverse=True)
-    groups = by_verdict(others)
+    groups = group_by_verdict(others)
     turns = zip_longest(groups.pop(Verdict.UNSTABLE, ()), groups.pop(Verdict.SUSPICIOUS, ()))
     chosen = [trial for turn in turns for trial in turn if trial is not None]
     chosen += [trial for trial in others if trial.verdict in groups]
@@ -105,18 +105,20 @@ def _worth(
     return curves or trial.epochs == 0, len(of_trial[trial.number]) > 1, curves, trial.number
 
 
-def _trial(view: StudyView, trial: tables.Trial, done: Course, colour: str, above: int) -> list[Json]:
+def _trial(view: StudyView, trial: tables.Trial, done: StepTimeline, colour: str, above: int) -> list[Json]:
     """Its lines and marks, thinner the more trials they lie `above`, so that equal rates are all seen."""
     best = view.summary.best
-    told = "best" if best is not None and best.number == trial.number else word(trial.verdict)
+    told = "best" if best is not None and best.number == trial.number else verdict_text(trial.verdict)
     name, group = f"#{trial.number} {told}", f"trial {trial.number}"
-    rates = line(name, [step for step, _ in done.rates], [positive(rate) for _, rate in done.rates], colour)
+    rates = line_trace(
+        name, [step for step, _ in done.rates], [log_plot_number(rate) for _, rate in done.rates], colour
+    )
     rates["line"]["width"] = _WIDEST - 0.75 * above
-    norms = [positive(epoch.grad_norm_max) for epoch in view.epochs.get(trial.number, ())]
+    norms = [log_plot_number(epoch.grad_norm_max) for epoch in view.epochs.get(trial.number, ())]
     hidden = {"legendgroup": group, "showlegend": False}
     return [
         rates | {"legendgroup": group},
-        line(name, done.ends, norms, colour)
+        line_trace(name, done.ends, norms, colour)
         | hidden
         | {"mode": "lines+markers", "marker": {"size": 4}, "xaxis": "x2", "yaxis": "y2"},
         _marks(name, done.marks, colour, above) | hidden,
@@ -130,8 +132,8 @@ def _marks(name: str, marks: Sequence[tuple[int, tables.Finding]], colour: str, 
         "mode": "markers",
         "name": name,
         "x": [step for step, _ in marks],
-        "y": [positive(finding.lr_after) for _, finding in marks],
-        "text": [label(f"{f.kind}: {f.action}, epoch {f.epoch}") for _, f in marks],
+        "y": [log_plot_number(finding.lr_after) for _, finding in marks],
+        "text": [plot_label(f"{f.kind}: {f.action}, epoch {f.epoch}") for _, f in marks],
         "marker": {
             "color": colour,
             "symbol": symbols,

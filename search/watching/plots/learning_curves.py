@@ -5,17 +5,17 @@ from typing import Any
 
 from search.text import COLOURS
 from search.watching.blocks import Plot
-from search.watching.plots.canvas import (
+from search.watching.plots.plotly_parts import (
     Json,
-    by_verdict,
     count_axis,
-    fitting_axis,
-    label,
+    group_by_verdict,
     layout,
-    line,
-    number,
-    of_all,
-    word,
+    line_trace,
+    log_or_linear_axis,
+    plot_label,
+    plot_number,
+    shown_of_all_text,
+    verdict_text,
 )
 from search.watching.view import StudyView
 from storage import tables
@@ -29,20 +29,22 @@ _BACK_TO_FRONT = (
 _HOVER = "trial %{customdata}, epoch %{x}: %{y}"
 
 
-def learning_curves(view: StudyView) -> Plot:
+def plot_learning_curves(view: StudyView) -> Plot:
     """One trace per verdict, the baseline across, the best trial on top."""
     drawn = [trial for trial in view.trials if view.epochs.get(trial.number)]
-    groups = by_verdict(drawn)
+    groups = group_by_verdict(drawn)
     traces = [_curves(verdict, groups[verdict], view) for verdict in _BACK_TO_FRONT if verdict in groups]
     baseline = view.study.facts["baseline"]
     reach = max((epochs[-1].epoch for epochs in view.epochs.values() if epochs), default=0)
-    level = [number(baseline["loss"])] * 2
-    traces.append(line(f"baseline {label(baseline['name'])}", [0, max(reach, 1)], level, dash="dash"))
+    level = [plot_number(baseline["loss"])] * 2
+    traces.append(
+        line_trace(f"baseline {plot_label(baseline['name'])}", [0, max(reach, 1)], level, dash="dash")
+    )
     best = view.summary.best
     if best is not None and view.epochs.get(best.number):
         traces.append(_best(best, view.epochs[best.number]))
     losses = [loss for trace in traces for loss in trace["y"]]
-    title = "Learning curves" + of_all(len(drawn), len(view.trials))
+    title = "Learning curves" + shown_of_all_text(len(drawn), len(view.trials))
     return Plot(
         id="learning-curves",
         title=title,
@@ -56,7 +58,7 @@ def learning_curves(view: StudyView) -> Plot:
             "layout": layout(
                 title,
                 xaxis=count_axis("epoch", reach),
-                yaxis=fitting_axis("validation loss (MSE)", losses),
+                yaxis=log_or_linear_axis("validation loss (MSE)", losses),
             ),
         },
     )
@@ -70,9 +72,9 @@ def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: Study
     for trial in trials:
         epochs = view.epochs[trial.number]
         x += [epoch.epoch for epoch in epochs] + [None]
-        y += [number(epoch.validation_loss) for epoch in epochs] + [None]
+        y += [plot_number(epoch.validation_loss) for epoch in epochs] + [None]
         numbers += [trial.number] * len(epochs) + [None]
-    return line(word(verdict), x, y, COLOURS[verdict], width=1.3) | {
+    return line_trace(verdict_text(verdict), x, y, COLOURS[verdict], width=1.3) | {
         "mode": "lines+markers",
         "marker": {"size": 3},
         "opacity": 0.9 if verdict in (Verdict.UNSTABLE, Verdict.SUSPICIOUS) else 0.6,
@@ -83,9 +85,9 @@ def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: Study
 
 
 def _best(best: tables.Trial, epochs: Sequence[tables.Epoch]) -> Json:
-    y = [number(epoch.validation_loss) for epoch in epochs]
+    y = [plot_number(epoch.validation_loss) for epoch in epochs]
     x = [epoch.epoch for epoch in epochs]
-    return line(f"best: trial {best.number}", x, y, COLOURS[Verdict.ACCEPTED], width=4) | {
+    return line_trace(f"best: trial {best.number}", x, y, COLOURS[Verdict.ACCEPTED], width=4) | {
         "mode": "lines+markers",
         "marker": {"size": 7},
         "customdata": [best.number] * len(x),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.config.space import Choices
-from search.text import cell
+from search.text import short_value
 from search.watching.blocks import Plot
-from search.watching.plots.canvas import GREY, Json, is_number, label, layout, number
-from search.watching.plots.scales import told, values_of
-from search.watching.view import Searched, StudyView
+from search.watching.plots.dimension_axis import dimension_values, range_text
+from search.watching.plots.plotly_parts import GREY, Json, is_number, layout, plot_label, plot_number
+from search.watching.view import SearchedDimension, StudyView
 from storage import tables
 
 _BARS = {"asked for": "#a8b3c2", "safe": "#a9c46c", "in force": "#7b84d6"}
@@ -30,7 +30,7 @@ End = float | None
 
 
 @dataclass(frozen=True)
-class _Bar:
+class _RangeBar:
     """A range in words, not escaped; an end that is None is open, values without an order have no ends."""
 
     text: str
@@ -38,15 +38,15 @@ class _Bar:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _RangeBars:
     """One key: its bars in the order of `_BARS`."""
 
     key: str
-    bars: Sequence[_Bar]
+    bars: Sequence[_RangeBar]
     log: bool = False
 
 
-def safe_ranges(view: StudyView) -> Plot:
+def plot_safe_ranges(view: StudyView) -> Plot:
     """A block of three bars per searched dimension and per setting that was clamped."""
     rows = [_searched(searched) for searched in view.space] + _clamped(view)
     title = "Requested and safe ranges"
@@ -75,50 +75,56 @@ def safe_ranges(view: StudyView) -> Plot:
     )
 
 
-def _searched(searched: Searched) -> _Row:
+def _searched(searched: SearchedDimension) -> _RangeBars:
     declared, effective, safe = searched.declared, searched.effective, searched.safe
     if "choices" in declared:
         asked = _choices(_listed(declared["choices"]))
     else:
         low, high = declared.get("low"), declared.get("high")
-        asked = _Bar(told(low, high), (_end(low), _end(high)))
+        asked = _RangeBar(range_text(low, high), (_end(low), _end(high)))
     if safe is None:
-        allowed = _Bar("any", (None, None))
+        allowed = _RangeBar("any", (None, None))
     elif safe.choices is not None:
         allowed = _choices(safe.choices)
     else:
-        allowed = _Bar(told(safe.low, safe.high), (safe.low, safe.high))
-    ends = values_of(effective)
+        allowed = _RangeBar(range_text(safe.low, safe.high), (safe.low, safe.high))
+    ends = dimension_values(effective)
     force = (
         _choices(ends)
         if isinstance(effective, Choices)
-        else _Bar(told(*ends), (_end(ends[0]), _end(ends[1])))
+        else _RangeBar(range_text(*ends), (_end(ends[0]), _end(ends[1])))
     )
     wide = isinstance(effective, Choices) and all(is_number(end) and end > 0 for end in ends)
-    return _Row(searched.key, (asked, allowed, force), log=bool(declared.get("log")) or wide)
+    return _RangeBars(searched.key, (asked, allowed, force), log=bool(declared.get("log")) or wide)
 
 
-def _clamped(view: StudyView) -> list[_Row]:
+def _clamped(view: StudyView) -> list[_RangeBars]:
     searched = {one.key for one in view.space}
     return [_one_clamped(clamp) for clamp in view.clamps if clamp.key not in searched]
 
 
-def _one_clamped(clamp: tables.Clamp) -> _Row:
+def _one_clamped(clamp: tables.ClampRow) -> _RangeBars:
     """A fixed value was moved to the nearest bound, so the bound is what is in force."""
     asked, bound = clamp.declared, clamp.effective
     if bound is None:
-        return _Row(clamp.key, [_Bar(text) for text in (cell(asked), "no value of its kind", "left out")])
+        return _RangeBars(
+            clamp.key, [_RangeBar(text) for text in (short_value(asked), "no value of its kind", "left out")]
+        )
     if not (is_number(asked) and is_number(bound)):
-        texts = (cell(asked), f"only {cell(bound)}", cell(bound))
-        return _Row(clamp.key, [_Bar(text) for text in texts])
+        texts = (short_value(asked), f"only {short_value(bound)}", short_value(bound))
+        return _RangeBars(clamp.key, [_RangeBar(text) for text in texts])
     safe = (None, bound) if asked > bound else (bound, None)
-    bars = (_Bar(cell(asked), (asked, asked)), _Bar(told(*safe), safe), _Bar(cell(bound), (bound, bound)))
-    return _Row(clamp.key, bars, log=asked > 0 and bound > 0)
+    bars = (
+        _RangeBar(short_value(asked), (asked, asked)),
+        _RangeBar(range_text(*safe), safe),
+        _RangeBar(short_value(bound), (bound, bound)),
+    )
+    return _RangeBars(clamp.key, bars, log=asked > 0 and bound > 0)
 
 
-def _choices(values: Sequence[Any]) -> _Bar:
-    text = ", ".join(map(cell, values))
-    return _Bar(text, (min(values), max(values)) if values and all(map(is_number, values)) else None)
+def _choices(values: Sequence[Any]) -> _RangeBar:
+    text = ", ".join(map(short_value, values))
+    return _RangeBar(text, (min(values), max(values)) if values and all(map(is_number, values)) else None)
 
 
 def _listed(value: object) -> Sequence[Any]:
@@ -129,7 +135,7 @@ def _end(value: object) -> End:
     return float(value) if isinstance(value, int | float) and is_number(value) else None
 
 
-def _bars(rows: Sequence[_Row], which: int) -> Json:
+def _bars(rows: Sequence[_RangeBars], which: int) -> Json:
     """One kind of bar for all keys. Each starts at its `base` and is as long as its `x`."""
     name, colour = list(_BARS.items())[which]
     drawn = [(4 * i + 1 + which, _stretch(row, row.bars[which]), row) for i, row in enumerate(rows)]
@@ -138,10 +144,10 @@ def _bars(rows: Sequence[_Row], which: int) -> Json:
         "orientation": "h",
         "name": name,
         "y": [y for y, _, _ in drawn],
-        "base": [number(low) for _, (low, _), _ in drawn],
-        "x": [number(high - low) for _, (low, high), _ in drawn],
+        "base": [plot_number(low) for _, (low, _), _ in drawn],
+        "x": [plot_number(high - low) for _, (low, high), _ in drawn],
         "text": [
-            f"{label(row.key)}, {name}: {html.escape(row.bars[which].text, quote=False)}"
+            f"{plot_label(row.key)}, {name}: {html.escape(row.bars[which].text, quote=False)}"
             for _, _, row in drawn
         ],
         "textposition": "none",
@@ -151,7 +157,7 @@ def _bars(rows: Sequence[_Row], which: int) -> Json:
     }
 
 
-def _stretch(row: _Row, bar: _Bar) -> tuple[float, float]:
+def _stretch(row: _RangeBars, bar: _RangeBar) -> tuple[float, float]:
     """From where to where a bar is drawn, 0 … 1: on the row's own scale, an open end at the edge."""
     if bar.ends is None:
         return 0.0, 0.0
@@ -177,7 +183,7 @@ def _place(end: End, log: bool) -> float | None:
     return math.log10(end) if end > 0 else None
 
 
-def _told(row: _Row) -> list[str]:
+def _told(row: _RangeBars) -> list[str]:
     """What each bar is and its range; of many choices the first two and the last."""
     found = []
     for name, bar in zip(_BARS, row.bars, strict=True):
@@ -187,9 +193,9 @@ def _told(row: _Row) -> list[str]:
     return found
 
 
-def _texts(row: _Row, y: int, left: int, size: float) -> list[Json]:
+def _texts(row: _RangeBars, y: int, left: int, size: float) -> list[Json]:
     """The key, and beside each of its bars what it is; `left` of the bars, in pixels."""
-    lines = [f"<b>{label(row.key)}</b>"] + [label(text, _LONGEST) for text in _told(row)]
+    lines = [f"<b>{plot_label(row.key)}</b>"] + [plot_label(text, _LONGEST) for text in _told(row)]
     return [
         {
             "text": text,

@@ -6,17 +6,17 @@ from statistics import quantiles
 
 from search.text import COLOURS
 from search.watching.blocks import Plot
-from search.watching.plots.canvas import (
+from search.watching.plots.plotly_parts import (
     Json,
     axis,
-    by_verdict,
     count_axis,
+    group_by_verdict,
     layout,
-    line,
-    number,
-    of_all,
-    points,
-    thinned,
+    line_trace,
+    plot_number,
+    scatter_trace,
+    shown_of_all_text,
+    thin_trials,
 )
 from search.watching.view import StudyView
 from storage import tables
@@ -29,25 +29,25 @@ _ROOM = 0.1
 """Share of the axis beyond its outermost mark."""
 
 
-def skill(view: StudyView) -> Plot:
+def plot_skill(view: StudyView) -> Plot:
     """Every trial's skill, the best so far, the noise floor as it grows, and the ceiling."""
-    drawn = thinned(view.trials, view.summary.best)
+    drawn = thin_trials(view.trials, view.summary.best)
     refused = _refused(view.findings)
     shown = {trial.number: _shown(trial, refused) for trial in drawn}
-    ceiling, floor = number(view.study.facts["skill_ceiling"]), _floor(view)
-    traces = [_trials(verdict, group, shown) for verdict, group in by_verdict(drawn).items()]
+    ceiling, floor = plot_number(view.study.facts["skill_ceiling"]), _floor(view)
+    traces = [_trials(verdict, group, shown) for verdict, group in group_by_verdict(drawn).items()]
     last = max((trial.number for trial in view.trials), default=1)
     traces += [
         _best_so_far(view.trials),
         floor,
-        line("ceiling", [0, max(last, 1)], [ceiling] * 2, COLOURS[Verdict.SUSPICIOUS], dash="dot"),
+        line_trace("ceiling", [0, max(last, 1)], [ceiling] * 2, COLOURS[Verdict.SUSPICIOUS], dash="dot"),
         *_marks(view, max(last, 1)),
     ]
     known = [value for value in shown.values() if value is not None]
     accepted = [shown[trial.number] for trial in drawn if trial.verdict is Verdict.ACCEPTED]
     mark = max(ceiling or 0.0, floor["y"][-1], view.summary.floor)
     low, high = _window([s for s in accepted if s is not None], mark)
-    title = "Skill" + of_all(len(drawn), len(view.trials))
+    title = "Skill" + shown_of_all_text(len(drawn), len(view.trials))
     return Plot(
         id="skill",
         title=title,
@@ -63,7 +63,7 @@ def skill(view: StudyView) -> Plot:
                 title,
                 _note(known, low, high, without=len(drawn) - len(known)),
                 xaxis=count_axis("trial", last),
-                yaxis=axis("skill (1 − loss / baseline loss)", range=[number(low), number(high)]),
+                yaxis=axis("skill (1 − loss / baseline loss)", range=[plot_number(low), plot_number(high)]),
             ),
         },
     )
@@ -77,7 +77,9 @@ def _marks(view: StudyView, last: int) -> list[Json]:
         "strongest rival": None if summary.rival is None else 1 - summary.rival.loss / baseline,
     }
     return [
-        line(name, [0, last], [number(value)] * 2, dash="dashdot") for name, value in known.items() if value
+        line_trace(name, [0, last], [plot_number(value)] * 2, dash="dashdot")
+        for name, value in known.items()
+        if value
     ]
 
 
@@ -87,26 +89,26 @@ def _refused(findings: Sequence[tables.Finding]) -> dict[int, float]:
 
 
 def _shown(trial: tables.Trial, refused: dict[int, float]) -> float | None:
-    return number(refused.get(trial.number, trial.skill))
+    return plot_number(refused.get(trial.number, trial.skill))
 
 
 def _trials(verdict: Verdict | None, trials: Sequence[tables.Trial], shown: dict[int, float | None]) -> Json:
     numbers = [trial.number for trial in trials if shown[trial.number] is not None]
-    return points(verdict, numbers, [shown[n] for n in numbers], numbers)
+    return scatter_trace(verdict, numbers, [shown[n] for n in numbers], numbers)
 
 
 def _best_so_far(trials: Sequence[tables.Trial]) -> Json:
     x: list[int] = []
     y: list[float] = []
     for trial in trials:
-        value = number(trial.skill) if trial.verdict is Verdict.ACCEPTED else None
+        value = plot_number(trial.skill) if trial.verdict is Verdict.ACCEPTED else None
         if value is not None and (not y or value > y[-1]):
             x.append(trial.number)
             y.append(value)
     if y:
         x.append(trials[-1].number)
         y.append(y[-1])
-    return line("best so far", x, y, COLOURS[Verdict.ACCEPTED], shape="hv", width=3)
+    return line_trace("best so far", x, y, COLOURS[Verdict.ACCEPTED], shape="hv", width=3)
 
 
 def _floor(view: StudyView) -> Json:
@@ -116,10 +118,13 @@ def _floor(view: StudyView) -> Json:
     stride = max(1, -(-len(trials) // _MOST_STEPS))
     chosen = sorted({*range(0, len(trials), stride), len(trials) - 1} - {-1})
     floors = [
-        number(noise_floor(max(1, looks[i]), facts["rows"]["validation"], facts["horizon"])) for i in chosen
+        plot_number(noise_floor(max(1, looks[i]), facts["rows"]["validation"], facts["horizon"]))
+        for i in chosen
     ]
     x = [trials[i].number for i in chosen]
-    return line("noise floor", x or [0, 1], floors or [number(view.summary.noise_floor)] * 2, dash="dash")
+    return line_trace(
+        "noise floor", x or [0, 1], floors or [plot_number(view.summary.noise_floor)] * 2, dash="dash"
+    )
 
 
 def _window(accepted: Sequence[float], mark: float) -> tuple[float, float]:

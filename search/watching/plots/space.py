@@ -4,22 +4,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.watching.blocks import Plot
-from search.watching.plots.canvas import (
+from search.watching.plots.dimension_axis import (
+    DimensionAxis,
+    clamped_intervals,
+    dimension_axis,
+    shortest_unique_names,
+)
+from search.watching.plots.plotly_parts import (
     GREY,
     Json,
     axis,
-    by_verdict,
-    label,
+    group_by_verdict,
     layout,
     log_axis,
-    number,
-    of_all,
-    points,
-    thinned,
-    word,
+    plot_label,
+    plot_number,
+    scatter_trace,
+    shown_of_all_text,
+    thin_trials,
+    verdict_text,
 )
-from search.watching.plots.scales import Line, cut_away, line_of, short_names
-from search.watching.view import Searched, StudyView
+from search.watching.view import SearchedDimension, StudyView
 from storage import tables
 from storage.verdicts import Verdict
 
@@ -36,15 +41,15 @@ _JITTER = 7
 _SHADE = "rgba(213,94,0,0.16)"
 
 
-def space(view: StudyView) -> Plot:
+def plot_space(view: StudyView) -> Plot:
     """A strip per searched dimension, on its own scale."""
-    drawn = thinned(view.trials, view.summary.best)
-    groups = by_verdict(drawn)
-    names = short_names([searched.key for searched in view.space])
+    drawn = thin_trials(view.trials, view.summary.best)
+    groups = group_by_verdict(drawn)
+    names = shortest_unique_names([searched.key for searched in view.space])
     columns = 1 if len(view.space) <= _ONE_COLUMN else 2
     rows = max(1, -(-len(view.space) // columns))
     height = max(_HEIGHT, _FRAME + rows * _STRIP)
-    title = "Search space" + of_all(len(drawn), len(view.trials))
+    title = "Search space" + shown_of_all_text(len(drawn), len(view.trials))
     note = "" if view.space else "nothing is searched, or an older Ballast did not keep the space"
     look = layout(title, note, height, showlegend=False, shapes=[], annotations=[])
     look["margin"] |= {"b": 8}
@@ -52,7 +57,7 @@ def space(view: StudyView) -> Plot:
     for i, searched in enumerate(view.space):
         axes = f"{i + 1}" if i else ""
         data += _points(searched, groups, axes)
-        place = _Place(i // columns, i % columns, rows, columns, height)
+        place = _StripPosition(i // columns, i % columns, rows, columns, height)
         look[f"xaxis{axes}"] = _x_axis(searched, names[searched.key], axes) | {"domain": place.across}
         look[f"yaxis{axes}"] = _y_axis(list(groups), axes, place)
         _shade(look, searched, axes)
@@ -67,7 +72,7 @@ def space(view: StudyView) -> Plot:
     )
 
 
-class _Place:
+class _StripPosition:
     """Where a strip lies, as shares of the picture; its ticks and its name hang below it."""
 
     def __init__(self, row: int, column: int, rows: int, columns: int, height: int) -> None:
@@ -82,9 +87,9 @@ class _Place:
 
 
 def _points(
-    searched: Searched, groups: Mapping[Verdict | None, Sequence[tables.Trial]], axes: str
+    searched: SearchedDimension, groups: Mapping[Verdict | None, Sequence[tables.Trial]], axes: str
 ) -> list[Json]:
-    line = line_of(searched)
+    line = dimension_axis(searched)
     traces = []
     for row, (verdict, trials) in enumerate(groups.items()):
         placed = [t for t in trials if line.at(t.params.get(searched.key)) is not None]
@@ -92,16 +97,16 @@ def _points(
         x = [_shown(line, trial.params[searched.key], trial.number) for trial in placed]
         y = [round(row + _spread(trial.number), 1) for trial in placed]
         hover = "trial %{customdata}" + ("" if line.choices else ": %{x}")
-        trace = points(verdict, x, y, numbers)
+        trace = scatter_trace(verdict, x, y, numbers)
         trace["marker"]["size"] = min(5, trace["marker"]["size"])
         traces.append(trace | {"xaxis": f"x{axes}", "yaxis": f"y{axes}", "hovertemplate": hover})
     return traces
 
 
-def _shown(line: Line, value: Any, trial: int) -> float | None:
+def _shown(line: DimensionAxis, value: Any, trial: int) -> float | None:
     """The place on the axis; equal choices are spread sideways."""
     return (
-        number(value)
+        plot_number(value)
         if line.choices is None
         else round(line.choices.index(value) + _spread(trial // _JITTER), 1)
     )
@@ -112,24 +117,30 @@ def _spread(trial: int) -> float:
     return (trial % _JITTER - _JITTER // 2) / 10
 
 
-def _x_axis(searched: Searched, name: str, axes: str) -> Json:
-    line = line_of(searched)
+def _x_axis(searched: SearchedDimension, name: str, axes: str) -> Json:
+    line = dimension_axis(searched)
     room = 0.5 if line.choices is not None else 0.04 * (line.high - line.low) or 0.5
-    more: Json = {"range": [number(line.low - room), number(line.high + room)], "anchor": f"y{axes}"}
+    more: Json = {
+        "range": [plot_number(line.low - room), plot_number(line.high + room)],
+        "anchor": f"y{axes}",
+    }
     if line.choices is not None:
-        more |= {"tickvals": list(range(len(line.choices))), "ticktext": [label(c) for c in line.choices]}
+        more |= {
+            "tickvals": list(range(len(line.choices))),
+            "ticktext": [plot_label(c) for c in line.choices],
+        }
     look = log_axis(name, [10**line.low, 10**line.high], most=3, **more) if line.log else axis(name, **more)
     look["title"]["standoff"] = 4
     return look | {"nticks": 5}
 
 
-def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _Place) -> Json:
+def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _StripPosition) -> Json:
     row = place.pixels / max(1, len(verdicts))
     return axis(
         "",
         range=[len(verdicts) - 0.5, -0.5],
         tickvals=list(range(len(verdicts))),
-        ticktext=[word(verdict) for verdict in verdicts],
+        ticktext=[verdict_text(verdict) for verdict in verdicts],
         showticklabels=place.column == 0,
         tickfont={"size": round(min(12.0, max(8.0, row - 1)), 1)},
         domain=place.up,
@@ -138,11 +149,11 @@ def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _Place) -> Jso
     )
 
 
-def _shade(look: Json, searched: Searched, axes: str) -> None:
+def _shade(look: Json, searched: SearchedDimension, axes: str) -> None:
     """Shade and name what was cut away. On a log axis plotly wants values for shapes, exponents for text."""
-    line, cuts = line_of(searched), cut_away(searched)
+    line, cuts = dimension_axis(searched), clamped_intervals(searched)
     for low, high in cuts:
-        ends = [number(10**end if line.log else end) for end in (low, high)]
+        ends = [plot_number(10**end if line.log else end) for end in (low, high)]
         look["shapes"].append(
             {
                 "type": "rect",
@@ -157,7 +168,7 @@ def _shade(look: Json, searched: Searched, axes: str) -> None:
                 "line": {"width": 0},
             }
         )
-        look["annotations"].append(_named(number((low + high) / 2), axes))
+        look["annotations"].append(_named(plot_number((low + high) / 2), axes))
 
 
 def _named(x: float | None, axes: str) -> Json:

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import pytest
 
 from benchmarks.faults.catalogue import FAULTS, moments
+from benchmarks.faults.fault_cases import Case, Moment, tampered
 from benchmarks.faults.faults import Fault
-from benchmarks.faults.rig import Case, Moment, tampered
 from benchmarks.faults.study import Struck, on_record, resolved_study, steps_per_epoch, struck_study
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import StudyData, load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import StudyData, load_study_data
 from search.study.studies import OpenStudy
 from trainer.training import loop
 from trainer.training.result import TrialResult
@@ -23,7 +23,7 @@ TOLD = ("step 1", "validation")
 
 
 @dataclass(frozen=True)
-class Ruin:
+class FaultySearch:
     """The study after its run, and its trials by the name of the fault and the moment."""
 
     study: OpenStudy
@@ -31,7 +31,7 @@ class Ruin:
     rows: dict[tuple[str, str], Struck]
 
 
-class Strike(Protocol):
+class RunWithFault(Protocol):
     """One trial under a fault at these steps, straight through `fit`."""
 
     def __call__(self, fault: Fault, *steps: int, **guard: Any) -> Case:
@@ -56,7 +56,7 @@ def resolved(folder: Path, kernel: str) -> ResolvedStudy:
 
 @pytest.fixture(scope="session")
 def data(resolved: ResolvedStudy) -> StudyData:
-    return load(resolved)
+    return load_study_data(resolved)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,9 @@ def steps(data: StudyData) -> int:
 
 
 @pytest.fixture(scope="session")
-def ruin(resolved: ResolvedStudy, data: StudyData, steps: int, folder: Path, kernel: str) -> Iterator[Ruin]:
+def ruin(
+    resolved: ResolvedStudy, data: StudyData, steps: int, folder: Path, kernel: str
+) -> Iterator[FaultySearch]:
     """Every fault at two moments."""
     planted = [
         Case(fault, moment)
@@ -75,13 +77,13 @@ def ruin(resolved: ResolvedStudy, data: StudyData, steps: int, folder: Path, ker
         if moment.name in TOLD and (moment.steps or fault.in_validation)
     ]
     sized = resolve(resolved.path, (f"study.trials={len(planted)}", kernel))
-    with struck_study(sized, load(sized), folder, planted) as study:
+    with struck_study(sized, load_study_data(sized), folder, planted) as study:
         rows = {(row.case.fault.name, row.case.moment.name): row for row in on_record(study, planted)}
-        yield Ruin(study, folder, rows)
+        yield FaultySearch(study, folder, rows)
 
 
 @pytest.fixture
-def strike(resolved: ResolvedStudy, data: StudyData) -> Strike:
+def strike(resolved: ResolvedStudy, data: StudyData) -> RunWithFault:
     """One trial under a fault at these steps, straight through `fit`."""
 
     def struck(fault: Fault, *steps: int, **guard: Any) -> Case:
@@ -96,7 +98,7 @@ def strike(resolved: ResolvedStudy, data: StudyData) -> Strike:
 
 
 @pytest.fixture
-def unharmed(strike: Strike) -> TrialResult:
+def unharmed(strike: RunWithFault) -> TrialResult:
     """The trial of `strike` with nothing wrong."""
     result = strike(Fault()).result
     assert result is not None

@@ -14,18 +14,20 @@ from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
     from benchmarks.faults.study import Struck
-    from tests.benchmarks.faults.conftest import Ruin
+    from tests.benchmarks.faults.conftest import FaultySearch
 
 
 pytestmark = pytest.mark.slow
 
 
-def at_step(ruin: Ruin, name: str) -> Struck:
+def at_step(ruin: FaultySearch, name: str) -> Struck:
     return ruin.rows[name, "step 1"]
 
 
 @pytest.mark.parametrize("name", [fault.name for fault in FAULTS])
-def test_no_fault_of_a_step_passes_unseen_and_its_verdict_is_the_designs(name: str, ruin: Ruin) -> None:
+def test_no_fault_of_a_step_passes_unseen_and_its_verdict_is_the_designs(
+    name: str, ruin: FaultySearch
+) -> None:
     row = at_step(ruin, name)
     assert row.handled is not None
     assert row.as_designed
@@ -33,7 +35,7 @@ def test_no_fault_of_a_step_passes_unseen_and_its_verdict_is_the_designs(name: s
 
 
 @pytest.mark.parametrize("name", [fault.name for fault in FAULTS if fault.in_validation])
-def test_no_fault_of_the_validation_pass_passes_unseen(name: str, ruin: Ruin) -> None:
+def test_no_fault_of_the_validation_pass_passes_unseen(name: str, ruin: FaultySearch) -> None:
     row = ruin.rows[name, "validation"]
     assert row.handled is not None
     assert row.as_designed
@@ -60,24 +62,26 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_finding_is_called_after_the_cause(name: str, ruin: Ruin) -> None:
+def test_a_finding_is_called_after_the_cause(name: str, ruin: FaultySearch) -> None:
     assert {finding.kind for finding in at_step(ruin, name).findings} == {KINDS[name]}
 
 
 @pytest.mark.parametrize("name", [fault.name for fault in FAULTS if fault.victim and not fault.harmless])
-def test_the_broken_parameter_or_cell_and_the_rows_of_the_batch_are_named(name: str, ruin: Ruin) -> None:
+def test_the_broken_parameter_or_cell_and_the_rows_of_the_batch_are_named(
+    name: str, ruin: FaultySearch
+) -> None:
     row = at_step(ruin, name)
     assert row.case.victim is not None
     assert row.findings
     assert row.located
 
 
-def test_every_skipped_step_leaves_each_bit_of_weights_and_averages(ruin: Ruin) -> None:
+def test_every_skipped_step_leaves_each_bit_of_weights_and_averages(ruin: FaultySearch) -> None:
     assert sum(len(row.case.skipped) for row in ruin.rows.values()) > 30
     assert [key for key, row in ruin.rows.items() if not row.intact] == []
 
 
-def test_a_single_bad_step_is_skipped_once_and_costs_a_tenth_of_the_learning_rate(ruin: Ruin) -> None:
+def test_a_single_bad_step_is_skipped_once_and_costs_a_tenth_of_the_learning_rate(ruin: FaultySearch) -> None:
     for fault in FAULTS:
         row = at_step(ruin, fault.name)
         if not fault.lasting and fault.harmless is None:
@@ -88,7 +92,7 @@ def test_a_single_bad_step_is_skipped_once_and_costs_a_tenth_of_the_learning_rat
 
 
 @pytest.mark.parametrize("name", [fault.name for fault in FAULTS if fault.harmless == CLIPPED])
-def test_a_gradient_whose_norm_is_a_float_is_clipped_and_its_norm_told(name: str, ruin: Ruin) -> None:
+def test_a_gradient_whose_norm_is_a_float_is_clipped_and_its_norm_told(name: str, ruin: FaultySearch) -> None:
     row = at_step(ruin, name)
     assert row.case.result is not None
     assert row.findings == []
@@ -97,7 +101,7 @@ def test_a_gradient_whose_norm_is_a_float_is_clipped_and_its_norm_told(name: str
 
 
 @pytest.mark.slow
-def test_no_number_that_is_not_finite_is_left_anywhere_but_in_the_finding(ruin: Ruin) -> None:
+def test_no_number_that_is_not_finite_is_left_anywhere_but_in_the_finding(ruin: FaultySearch) -> None:
     results = [row.case.result for row in ruin.rows.values()]
     found = [place for result in results if result is not None for place in scan.in_result(result, "trial")]
     found += [*scan.in_record(ruin.study), *scan.in_optuna(ruin.study)]
@@ -106,12 +110,12 @@ def test_no_number_that_is_not_finite_is_left_anywhere_but_in_the_finding(ruin: 
     assert found == []
 
 
-def test_the_finding_itself_keeps_the_number_that_was_found(ruin: Ruin) -> None:
+def test_the_finding_itself_keeps_the_number_that_was_found(ruin: FaultySearch) -> None:
     assert math.isnan(at_step(ruin, "NaN in a target").findings[0].value)
     assert at_step(ruin, "+inf in a target").findings[0].value == math.inf
 
 
-def test_the_optimiser_of_an_accepted_trial_is_finite(ruin: Ruin) -> None:
+def test_the_optimiser_of_an_accepted_trial_is_finite(ruin: FaultySearch) -> None:
     accepted = [r for r in ruin.rows.values() if r.trial.verdict is Verdict.ACCEPTED]
     assert all(r.case.sane_at_end for r in accepted)
 
@@ -121,14 +125,14 @@ def test_the_scan_finds_what_it_looks_for() -> None:
     assert list(scan.places(deep, "x")) == ["x.a[1].b = nan", "x.c[0] = inf"]
 
 
-def test_settings_that_are_too_large_are_clamped_before_any_trial(ruin: Ruin) -> None:
+def test_settings_that_are_too_large_are_clamped_before_any_trial(ruin: FaultySearch) -> None:
     told = {refusal.fault: refusal for refusal in clamped(ruin.folder)}
     assert told["--set models.gru.learning_rate=1e3"].told == "clamp: 1000.0 to 0.01"
     assert told["--set training.mixed_precision=true"].told == "clamp: True to False"
     assert all(refusal.told for refusal in told.values())
 
 
-def test_tables_with_faults_are_refused_before_any_trial(ruin: Ruin) -> None:
+def test_tables_with_faults_are_refused_before_any_trial(ruin: FaultySearch) -> None:
     told = {refusal.fault: refusal for refusal in audited(ruin.folder)}
     assert {name: refusal.outcome for name, refusal in told.items()} == {
         "nan in a cell of the table": "refused",
@@ -143,7 +147,7 @@ def test_tables_with_faults_are_refused_before_any_trial(ruin: Ruin) -> None:
 
 @pytest.mark.parametrize("rate", ["1", "1e3"])
 def test_a_learning_rate_that_is_changed_behind_the_guards_back_fails_the_trial(
-    rate: str, ruin: Ruin
+    rate: str, ruin: FaultySearch
 ) -> None:
     row = at_step(ruin, f"learning rate {rate} in the optimiser")
     assert row.trial.reasons == ["override_not_applied"]

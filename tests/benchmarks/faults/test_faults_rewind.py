@@ -11,8 +11,8 @@ from benchmarks.faults.faults import BadGradient, BadLoss, BadMoment, BadWeight
 from trainer.training.result import Action, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from benchmarks.faults.rig import Case
-    from tests.benchmarks.faults.conftest import Strike
+    from benchmarks.faults.fault_cases import Case
+    from tests.benchmarks.faults.conftest import RunWithFault
 
 NAN_LOSS = BadLoss(value=math.nan)
 START = 8e-3
@@ -28,7 +28,7 @@ def actions(case: Case) -> list[Action]:
 
 
 def test_three_in_a_row_return_to_the_bits_of_the_snapshot_with_half_its_learning_rate(
-    strike: Strike,
+    strike: RunWithFault,
 ) -> None:
     case = strike(NAN_LOSS, 1, 2, 3)
     assert actions(case) == [Action.SKIP_AND_CUT, Action.SKIP_AND_CUT, Action.REWIND]
@@ -38,7 +38,7 @@ def test_three_in_a_row_return_to_the_bits_of_the_snapshot_with_half_its_learnin
     assert result_of(case).final_learning_rates == (START / 2,)
 
 
-def test_training_goes_on_after_a_rewind_and_the_trial_is_honest(strike: Strike, steps: int) -> None:
+def test_training_goes_on_after_a_rewind_and_the_trial_is_honest(strike: RunWithFault, steps: int) -> None:
     result = result_of(strike(NAN_LOSS, 1, 2, 3))
     assert result.outcome is Outcome.FINISHED
     assert [report.skipped_steps for report in result.epochs] == [3, 0, 0]
@@ -47,7 +47,7 @@ def test_training_goes_on_after_a_rewind_and_the_trial_is_honest(strike: Strike,
 
 
 def test_a_rewind_returns_to_the_last_epoch_that_was_good(
-    strike: Strike, steps: int, unharmed: TrialResult
+    strike: RunWithFault, steps: int, unharmed: TrialResult
 ) -> None:
     last = range(2 * steps - 3, 2 * steps)
     result = result_of(strike(NAN_LOSS, *last))
@@ -57,28 +57,28 @@ def test_a_rewind_returns_to_the_last_epoch_that_was_good(
     assert result.epochs[2].learning_rate == START / 2
 
 
-def test_three_more_bad_steps_end_the_trial(strike: Strike) -> None:
+def test_three_more_bad_steps_end_the_trial(strike: RunWithFault) -> None:
     case = strike(NAN_LOSS, 1, 2, 3, 6, 7, 8)
     assert actions(case)[2:] == [Action.REWIND, Action.SKIP_AND_CUT, Action.SKIP_AND_CUT, Action.STOP]
     assert result_of(case).outcome is Outcome.UNSTABLE
     assert (result_of(case).value, result_of(case).weights) == (None, None)
 
 
-def test_three_more_right_after_the_rewind_end_it_too(strike: Strike) -> None:
+def test_three_more_right_after_the_rewind_end_it_too(strike: RunWithFault) -> None:
     case = strike(NAN_LOSS, *range(1, 7))
     assert actions(case).count(Action.REWIND) == 1
     assert result_of(case).findings[-1].step == 6
     assert result_of(case).outcome is Outcome.UNSTABLE
 
 
-def test_without_rewinds_the_third_bad_step_ends_the_trial(strike: Strike) -> None:
+def test_without_rewinds_the_third_bad_step_ends_the_trial(strike: RunWithFault) -> None:
     case = strike(NAN_LOSS, 1, 2, 3, rewinds=0)
     assert actions(case) == [Action.SKIP_AND_CUT, Action.SKIP_AND_CUT, Action.STOP]
     assert result_of(case).outcome is Outcome.UNSTABLE
     assert case.rewound == []
 
 
-def test_two_rewinds_are_two_second_chances(strike: Strike) -> None:
+def test_two_rewinds_are_two_second_chances(strike: RunWithFault) -> None:
     case = strike(NAN_LOSS, *range(1, 7), rewinds=2)
     assert actions(case).count(Action.REWIND) == 2
     assert case.rewound == [True, True]
@@ -86,7 +86,9 @@ def test_two_rewinds_are_two_second_chances(strike: Strike) -> None:
 
 
 @pytest.mark.parametrize("average", ["exp_avg", "exp_avg_sq"])
-def test_nan_in_the_optimiser_is_recovered_by_a_rewind(average: str, strike: Strike, steps: int) -> None:
+def test_nan_in_the_optimiser_is_recovered_by_a_rewind(
+    average: str, strike: RunWithFault, steps: int
+) -> None:
     case = strike(BadMoment(average=average, value=math.nan), steps + 2)
     assert [finding.kind for finding in result_of(case).findings] == [FindingKind.NONFINITE_WEIGHT] * 3
     assert actions(case)[-1] is Action.REWIND
@@ -95,21 +97,21 @@ def test_nan_in_the_optimiser_is_recovered_by_a_rewind(average: str, strike: Str
     assert result_of(case).outcome is Outcome.FINISHED
 
 
-def test_a_broken_weight_is_mended_by_a_rewind(strike: Strike) -> None:
+def test_a_broken_weight_is_mended_by_a_rewind(strike: RunWithFault) -> None:
     case = strike(BadWeight(value=math.inf), 0)
     assert actions(case)[-1] is Action.REWIND
     assert case.sane_at_end
     assert result_of(case).outcome is Outcome.FINISHED
 
 
-def test_bad_steps_apart_are_no_reason_to_rewind(strike: Strike) -> None:
+def test_bad_steps_apart_are_no_reason_to_rewind(strike: RunWithFault) -> None:
     case = strike(BadGradient(value=math.nan), 0, 1, 5)
     assert Action.REWIND not in actions(case)
     assert case.rewound == []
 
 
 def test_a_rewind_with_the_last_step_of_the_first_epoch_leaves_nothing_that_moved(
-    strike: Strike, steps: int
+    strike: RunWithFault, steps: int
 ) -> None:
     case = strike(NAN_LOSS, *range(steps - 3, steps))
     assert case.rewound == [True]

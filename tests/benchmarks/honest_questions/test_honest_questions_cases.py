@@ -23,11 +23,11 @@ from benchmarks.honest_questions.cases import (
 from benchmarks.leaks.leak import rolling
 from benchmarks.leaks.studies import Study
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import inspect
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import inspect_data
 from search.errors import RequestError
-from trainer.audit.findings import Audit
-from trainer.data.windows import prepare_final
+from trainer.audit.audit_findings import Audit
+from trainer.data.windows import prepare_refit
 from trainer.rivals.naive import baseline_losses
 
 pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes
@@ -52,7 +52,7 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 
 def audited(study: ResolvedStudy) -> Audit:
-    audit = inspect(study).audit
+    audit = inspect_data(study).audit
     assert audit is not None
     return audit
 
@@ -95,7 +95,7 @@ def test_a_random_walk_ends_without_skill(horizon: int) -> None:
 @pytest.mark.parametrize("horizon", [1, 5, 21])
 def test_the_har_baseline_has_its_daily_term_at_every_horizon(horizon: int) -> None:
     study = daily_har(generator(), horizon)
-    data = prepare_final(study.config(), study.table())
+    data = prepare_refit(study.config(), study.table())
     values, future = study.values("lv"), study.future()
     columns = np.column_stack([np.ones(len(values)), *(rolling(values, days) for days in (1, 5, 22))])
     first = len(values) - horizon - len(data.target)
@@ -145,7 +145,7 @@ def test_a_lead_behind_an_honest_correlation_of_today_is_named(seed: int, resolv
 def test_a_raw_target_must_say_whether_it_was_shifted(resolved: Resolve) -> None:
     study = todays_size(generator())
     with pytest.raises(RequestError) as refused:
-        inspect(resolved(study)).require()
+        inspect_data(resolved(study)).require()
     told = str(refused.value)
     assert "data.target.already_shifted is missing" in told
     dates = study.frame["Date"].dt.strftime("%Y-%m-%d").tolist()

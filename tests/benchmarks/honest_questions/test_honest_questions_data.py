@@ -14,7 +14,7 @@ from benchmarks.honest_questions.simulate import ar, bars, garch, har
 from benchmarks.leaks.leak import rolling
 from benchmarks.leaks.studies import Floats, Study
 from trainer.data.features import log_parkinson, log_return
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_last_fold
 
 pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes
 
@@ -33,7 +33,7 @@ def made(kind: str, horizon: int, seed: int = 0) -> Study:
 
 
 def prepared(study: Study) -> Dataset:
-    return prepare(study.config(), study.table())
+    return prepare_last_fold(study.config(), study.table())
 
 
 def test_there_are_at_least_30_honest_kinds_and_30_leaks() -> None:

@@ -13,8 +13,8 @@ from benchmarks.leaks.studies import Study, real_study
 from benchmarks.leaks.trials import check, run_trials
 from storage.verdicts import Verdict
 from trainer.audit.check_leaks import leak_findings
-from trainer.audit.check_telltales import overlap_beyond
-from trainer.data.windows import prepare
+from trainer.audit.check_target import overlap_beyond
+from trainer.data.windows import prepare_last_fold
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,7 @@ def test_a_series_too_short_to_probe_says_so() -> None:
     study = real_study("sp500", "volatility")
     short = replace(study, frame=study.frame[:110], split={"fractions": {"train": 0.6, "validation": 0.2}})
     config = short.config()
-    found = leak_findings(prepare(config, short.table()), 0.05, config)
+    found = leak_findings(prepare_last_fold(config, short.table()), 0.05, config)
     assert [(finding.code, finding.severity) for finding in found] == [("not_probed", "info")]
     assert "fewer than 50 have enough known values of the target before them" in found[0].message
 

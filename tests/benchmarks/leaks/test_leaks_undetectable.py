@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.leaks.studies import Kind, Study, real_study
 from benchmarks.leaks.trials import check
-from trainer.audit.probe import Probe
-from trainer.data.windows import Dataset, prepare
+from trainer.audit.leak_probe import LeakProbe
+from trainer.data.windows import Dataset, prepare_last_fold
 
 pytestmark = pytest.mark.slow
 
@@ -19,11 +19,11 @@ KINDS: tuple[Kind, ...] = ("return", "volatility")
 
 
 def prepared(study: Study) -> Dataset:
-    return prepare(study.config(), study.table())
+    return prepare_last_fold(study.config(), study.table())
 
 
 def skill(study: Study) -> float:
-    probe = Probe.of(prepared(study))
+    probe = LeakProbe.of(prepared(study))
     assert probe is not None
     return probe.skill(range(len(study.features)))
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.chaos_faults.victim import Moment, arm
+from benchmarks.chaos_faults.faulty_worker import Moment, arm
+from search.atomic_text import write_text_atomically
 from search.errors import RequestError
-from search.selection.saving import require_room
-from search.writing import write_whole
+from search.selection.model_saving import require_can_save
 from trainer.atomic_files import write_folder
 from trainer.errors import ModelFolderError
 
@@ -94,7 +94,7 @@ def test_two_writers_of_one_target_leave_one_whole_file() -> None:
 
     def write(wish: str) -> None:
         for _ in range(5):
-            write_whole(wish, Path("report.html"), "report.html")
+            write_text_atomically(wish, Path("report.html"), "report.html")
 
     writers = [threading.Thread(target=write, args=(wish,)) for wish in wishes]
     for writer in writers:
@@ -113,18 +113,18 @@ def test_a_folder_or_a_file_without_the_right_to_write_is_one_sentence(open_fold
     def write() -> None:
         for name, sentence in (("new.yaml", "Permission denied"), ("old.yaml", "The file is read-only")):
             with pytest.raises(RequestError, match=f"{name}: {sentence}; choose another place with -o"):
-                write_whole("new", open_folder / name, "best.yaml")
+                write_text_atomically("new", open_folder / name, "best.yaml")
         for name, sentence in (("new", "Permission denied"), ("model", "it is read-only")):
             with pytest.raises(ModelFolderError, match=f"{name}: {sentence}; choose another place"):
-                require_room(open_folder / name, onnx=False)
+                require_can_save(open_folder / name, onnx=False)
 
     as_nobody(write)
 
 
 def test_what_stdout_leads_to_is_a_device_wherever_it_leads() -> None:
     script = (
-        "from pathlib import Path\nfrom search.writing import write_whole\n"
-        "write_whole('x', Path('/dev/stdout'), 'report.md')"
+        "from pathlib import Path\nfrom search.atomic_text import write_text_atomically\n"
+        "write_text_atomically('x', Path('/dev/stdout'), 'report.md')"
     )
     with Path("out.md").open("w") as out:
         command = [sys.executable, "-c", script]
@@ -136,7 +136,7 @@ def test_what_stdout_leads_to_is_a_device_wherever_it_leads() -> None:
 
 def test_a_file_that_is_replaced_keeps_its_rights() -> None:
     Path("best.yaml").touch(0o600)
-    write_whole("new", Path("best.yaml"), "best.yaml")
+    write_text_atomically("new", Path("best.yaml"), "best.yaml")
     assert stat.S_IMODE(Path("best.yaml").stat().st_mode) == 0o600
 
 
@@ -183,7 +183,7 @@ def test_the_current_folder_and_a_mount_are_not_replaced(monkeypatch: pytest.Mon
     os.chdir("model")
     for folder in (Path(), Path("../model"), Path("../mounted")):
         with pytest.raises(ModelFolderError, match="cannot be replaced; name a folder in it"):
-            require_room(folder, onnx=False)
+            require_can_save(folder, onnx=False)
 
 
 @pytest.mark.usefixtures("_study")
@@ -195,7 +195,7 @@ def test_what_a_killed_save_left_is_removed_with_a_sentence_and_the_save_succeed
     before = json.loads(Path("model", "model.json").read_text())
 
     def killed() -> None:
-        arm(Moment("the new model is whole", "trainer.atomic_files:exchange"), signal.SIGKILL)
+        arm(Moment("the new model is whole", "trainer.atomic_files:swap_folders"), signal.SIGKILL)
         write_folder(Path("model"), {"model.json": b"{}"})
 
     process = FORK.Process(target=killed)

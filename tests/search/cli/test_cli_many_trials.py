@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from search.cli.grid import ENDLESS
-from search.cli.show import print_trials
+from search.cli.result_tables import print_trials
+from search.cli.text_table import UNLIMITED_WIDTH
 from storage.tables import Trial
 from storage.verdicts import Verdict
 
@@ -41,5 +41,5 @@ def _words(trials: list[Trial], width: int) -> list[list[str]]:
 
 def test_a_pipe_is_told_the_same_words_as_a_wide_terminal() -> None:
     drawn = _words(_trials(20), 240)
-    assert _words(_trials(20), ENDLESS) == drawn
+    assert _words(_trials(20), UNLIMITED_WIDTH) == drawn
     assert len(drawn) == 21

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
@@ -44,4 +44,4 @@ def test_workers_behind_a_proxy_share_the_trials_of_a_study(
     assert result.code == 0, result.err
     rows = query.trials(store, "small")
     assert [row.verdict for row in rows] == [Verdict.ACCEPTED] * 6
-    assert disagreements(store) == []
+    assert inconsistencies(store) == []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainer import reading
+from trainer import bounded_reading as reading
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, Result, WriteStudy

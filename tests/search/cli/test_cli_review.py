@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from search.config.resolve import resolve
-from search.data.study_data import load, most_epochs
-from storage.masking import masked
+from search.data.study_data import load_study_data, max_epochs
+from storage.masking import mask_passwords
 from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.source import read_table
@@ -74,14 +74,16 @@ def test_an_export_of_other_safe_ranges_says_so_when_it_is_not_reproduced(
 
 def test_a_password_is_masked_and_the_sentence_around_it_stays() -> None:
     sentence = "mysql://u:secret@h/db: not supported; use postgresql://USER@HOST/DATABASE"
-    assert masked(sentence) == "mysql://u:***@h/db: not supported; use postgresql://USER@HOST/DATABASE"
+    assert (
+        mask_passwords(sentence) == "mysql://u:***@h/db: not supported; use postgresql://USER@HOST/DATABASE"
+    )
 
 
 def test_the_longest_trial_that_is_searched_sets_the_looks(write_study: "WriteStudy") -> None:
     path = write_study(space={"training.epochs": {"low": 1, "high": 40}})
-    assert most_epochs(resolve(path)) == 40
-    fixed = load(resolve(path, ["training.epochs=1", "guard.max_skill=null"]))
-    assert load(resolve(path)).ceiling >= fixed.ceiling
+    assert max_epochs(resolve(path)) == 40
+    fixed = load_study_data(resolve(path, ["training.epochs=1", "guard.max_skill=null"]))
+    assert load_study_data(resolve(path)).ceiling >= fixed.ceiling
 
 
 @pytest.mark.parametrize(("unit", "blocking"), [(1, []), (100, ["target_clipped"])])

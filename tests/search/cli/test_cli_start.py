@@ -10,9 +10,9 @@ import pytest
 
 import search
 from search.config.resolve import resolve
-from search.data.prepared_folds import identity_of, recall
-from search.data.study_data import load
-from search.store_files import key_of
+from search.data.prepared_folds import folds_identity, map_folds
+from search.data.study_data import load_study_data
+from search.store_files import signing_key
 from storage import query
 from storage.engine import open_store
 
@@ -67,9 +67,12 @@ def test_workers_share_the_data_and_import_torch_for_themselves_alone(
     (kept,) = (tmp_path / "ballast.db.files").glob("small-*/folds-*.data")
     resolved = resolve(path)
     store = open_store(url)
-    key = key_of(query.study(store, "small").facts)
+    key = signing_key(query.study(store, "small").facts)
     assert key is not None
-    assert recall(kept, identity_of(resolved.trial_config.data, load(resolved).sha256), key) is not None
+    assert (
+        map_folds(kept, folds_identity(resolved.trial_config.data, load_study_data(resolved).sha256), key)
+        is not None
+    )
     with store.session() as session:
         session.merge(query.study(store, "small")).wanted = 3
     assert imported_by(url, "worker", "small") == "HEAVY ['torch']"  # it trains, and audits nothing

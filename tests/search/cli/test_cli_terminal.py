@@ -25,10 +25,10 @@ from rich.cells import cell_len
 from rich.color import Color
 from rich.console import Console
 
-from search.cli import watch
-from search.cli.grid import Column, Row, grid
-from search.cli.stack import answer, find_setting
-from search.cli.styles import VERDICT_STYLE, plain
+from search.cli import trial_watcher as watch
+from search.cli.provenance import explain_setting, find_setting
+from search.cli.styles import VERDICT_STYLE, plain_text
+from search.cli.text_table import TableColumn, TableRow, make_table
 from search.config.layers import Layer, Override, Setting
 from search.errors import RequestError
 from search.text import COLOURS
@@ -265,9 +265,9 @@ def test_a_pipe_obeys_columns(small: Store) -> None:
 
 def test_what_has_no_room_is_named_and_no_number_is_cut() -> None:
     names = [f"dimension_{n}" for n in range(12)]
-    columns = [Column("#", right=True), *(Column(name, right=True) for name in names)]
+    columns = [TableColumn("#", right=True), *(TableColumn(name, right=True) for name in names)]
     shown = _drawn(
-        grid(columns, [["10", *(f"{n}.12345e-05" for n in range(12))]], elsewhere="see --json"), 80
+        make_table(columns, [["10", *(f"{n}.12345e-05" for n in range(12))]], elsewhere="see --json"), 80
     )
     numbers = re.findall(r"\d\.12345e-05", shown)
     assert len(numbers) == 6
@@ -277,16 +277,16 @@ def test_what_has_no_room_is_named_and_no_number_is_cut() -> None:
 
 @pytest.mark.parametrize("width", [80, 40, 20, 5, 2])
 def test_wide_characters_count_as_two(width: int) -> None:
-    columns = (Column("名前"), Column("値", folds=True))
-    shown = _drawn(grid(columns, [("波动率", "the 波动率 of 標準普爾500指數 " * 5)]), width)
+    columns = (TableColumn("名前"), TableColumn("値", folds=True))
+    shown = _drawn(make_table(columns, [("波动率", "the 波动率 of 標準普爾500指數 " * 5)]), width)
     assert max(map(cell_len, shown.splitlines())) <= width
 
 
 def test_words_are_folded_between_and_sentences_stand_below_their_row() -> None:
-    from search.cli.grid import Grid
+    from search.cli.text_table import TextTable
 
-    row = Row(("key", "a value much too wide"), ("because of this and of that",))
-    shown = _drawn(Grid((Column("key"), Column("value", most=10)), [row]), 20)
+    row = TableRow(("key", "a value much too wide"), ("because of this and of that",))
+    shown = _drawn(TextTable((TableColumn("key"), TableColumn("value", most=10)), [row]), 20)
     assert shown.splitlines() == [
         "key  value",
         "key  ↓",
@@ -338,7 +338,7 @@ def test_a_watch_shows_a_trial_as_it_ends_and_ends_with_the_study(store: Store) 
 def test_a_watch_ends_with_a_study_that_nobody_is_at_work_on(
     store: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.study.stalls.ALONE_S", 0.0)
+    monkeypatch.setattr("search.study.stall_detector.NO_WORKER_S", 0.0)
     add_study(store, wanted=3)
     add_trial(store, 0)
     add_trial(store, 1, None)  # of a worker that was killed, and has no place any more
@@ -398,7 +398,7 @@ def test_a_dumb_terminal_gets_plain_lines(small: Store) -> None:
 def test_a_watch_reads_what_is_new_and_misses_none_that_came_late(
     small: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched = watch.Watched(small, "small")
+    watched = watch.TrialWatcher(small, "small")
     assert [trial.number for trial in watched.look()] == [0, 1, 2]
     reads: list[str] = []
     genuine = query.trials
@@ -425,7 +425,7 @@ def test_a_watch_reads_what_is_new_and_misses_none_that_came_late(
 LIVE = """
 import logging, sys, time
 from search.cli.live_view import LiveView
-from search.cli.show import console
+from search.cli.result_tables import console
 from search.workers.progress import TrialEnd
 from search.verdict import Judgement
 from storage.verdicts import Verdict
@@ -562,12 +562,12 @@ SPACE = _setting(
 def test_why_a_setting_has_its_value_is_one_sentence(
     setting: Setting, space: Setting | None, trial: int | None, told: str
 ) -> None:
-    assert answer(setting, space, trial) == told
+    assert explain_setting(setting, space, trial) == told
 
 
 def test_an_origin_that_its_own_reason_names_is_said_once() -> None:
     act = (Layer.CLI, "BALLAST_X", "http://a", "http://a", "BALLAST_X comes before the study file")
-    assert answer(_setting(act), None, None) == (
+    assert explain_setting(_setting(act), None, None) == (
         f"{LR} is http://a: BALLAST_X set it; that comes before the study file"
     )
 
@@ -634,4 +634,4 @@ def _ranked(colour: Color) -> list[int]:
 
 
 def test_text_of_anybody_is_no_markup() -> None:
-    assert plain("[red]x[/red]\x1b").plain == "[red]x[/red]\\x1b"
+    assert plain_text("[red]x[/red]\x1b").plain == "[red]x[/red]\\x1b"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.cli.styles import ending
+from search.cli.styles import trial_end_line
 from search.errors import AnswerIsNo
 from search.selection.choice import best_trials
 from storage.verdicts import Verdict
@@ -27,10 +27,10 @@ def test_a_study_without_an_accepted_trial_ends_with_one_next_step_in_run_and_in
 
 def test_a_suspicious_trial_shows_the_refused_skill_alone() -> None:
     refused = "the skill over the best naive forecast is 0.2023, above the ceiling of 0.194"
-    told = ending(3, Verdict.SUSPICIOUS, 0.51, 0.1149, refused).plain
+    told = trial_end_line(3, Verdict.SUSPICIOUS, 0.51, 0.1149, refused).plain
     assert "0.2023" in told
     assert "skill +0.1149" not in told
-    assert "skill +0.1149" in ending(3, Verdict.ACCEPTED, 0.51, 0.1149, "trained").plain
+    assert "skill +0.1149" in trial_end_line(3, Verdict.ACCEPTED, 0.51, 0.1149, "trained").plain
 
 
 def test_the_worked_row_and_the_headline_wrap_at_the_width_of_the_terminal(

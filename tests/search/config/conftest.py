@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.errors import ConfigError
 
 STUDY = """\

@@ -6,34 +6,34 @@ from pathlib import Path
 
 import pytest
 
+from search.config.flat_keys import flatten
 from search.config.leaves import leaf_values
-from search.config.reader import Node, mapping, plain, read_source
+from search.config.reader import Node, parse_mapping, plain_value, read_source
 from search.config.resolve import resolve
 from search.config.safe_ranges import read_policy
 from search.config.schema import LEAVES, TRIAL_LEAVES
 from search.config.shipped import CONFIGS
-from search.config.tree import flatten
-from search.errors import Place
+from search.errors import Location
 
 STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))
 
 
 def test_base_sets_every_setting_that_is_not_a_studys_own_to_its_default() -> None:
-    entries, problems = mapping(read_source(CONFIGS / "base.yaml", "base.yaml"))
-    found, unknown = flatten(Node(entries, Place("base.yaml")), LEAVES)
+    entries, problems = parse_mapping(read_source(CONFIGS / "base.yaml", "base.yaml"))
+    found, unknown = flatten(Node(entries, Location("base.yaml")), LEAVES)
     assert problems + unknown == []
     expected = {
         key: leaf.default
         for key, leaf in LEAVES.items()
         if key != "study.name" and not key.startswith("data.")
     }
-    assert {key: LEAVES[key].check(plain(node)) for key, node in found} == expected
+    assert {key: LEAVES[key].check(plain_value(node)) for key, node in found} == expected
 
 
 def test_base_comments_every_setting() -> None:
     lines = (CONFIGS / "base.yaml").read_text().splitlines()
-    entries, _ = mapping(read_source(CONFIGS / "base.yaml", "base.yaml"))
-    found, _ = flatten(Node(entries, Place("base.yaml")), LEAVES)
+    entries, _ = parse_mapping(read_source(CONFIGS / "base.yaml", "base.yaml"))
+    found, _ = flatten(Node(entries, Location("base.yaml")), LEAVES)
     assert [key for key, node in found if " # " not in lines[node.place.line - 1]] == []
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.config.reader import mapping, plain, read_source
+from search.config.reader import parse_mapping, plain_value, read_source
 from search.config.resolve import resolve
 from search.errors import ConfigError
 
@@ -41,8 +41,8 @@ def test_json_is_read_back_as_it_was_written(
 ) -> None:
     path = tmp_path / "hostile.json"
     path.write_text(json.dumps(HOSTILE, ensure_ascii=ascii_only, indent=indent), encoding="utf-8")
-    entries, problems = mapping(read_source(path, "hostile.json"))
-    assert {key: plain(node) for key, node in entries.items()} == HOSTILE
+    entries, problems = parse_mapping(read_source(path, "hostile.json"))
+    assert {key: plain_value(node) for key, node in entries.items()} == HOSTILE
     assert problems == []
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from search.config.layers import Layer
 from search.config.resolve import resolve, resolve_recorded
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.schema import LEAVES
 from search.errors import ConfigError
-from search.record.rows import without_password
+from search.record.row_mapping import without_password
 
 pytestmark = pytest.mark.slow
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.reader import MAX_BYTES, mapping, parse, plain, read_source, scalar
-from search.errors import ConfigError, Place
+from search.config.reader import MAX_BYTES, parse, parse_mapping, parse_scalar, plain_value, read_source
+from search.errors import ConfigError, Location
 
 
 def problems_of(text: str) -> list[str]:
     try:
-        _, problems = parse(text, Place("f.yaml", 1))
+        _, problems = parse(text, Location("f.yaml", 1))
     except ConfigError as error:
         return [str(problem) for problem in error.problems]
     return [str(problem) for problem in problems]
@@ -51,29 +51,29 @@ def problems_of(text: str) -> list[str]:
     ],
 )
 def test_a_plain_scalar_is_read_as_yaml_1_2_says(text: str, value: Any) -> None:
-    assert scalar(text) == value
-    assert type(scalar(text)) is type(value)
+    assert parse_scalar(text) == value
+    assert type(parse_scalar(text)) is type(value)
 
 
 def test_nan_is_a_number_that_later_checks_refuse() -> None:
-    found = scalar(".nan")
+    found = parse_scalar(".nan")
     assert isinstance(found, float)
     assert math.isnan(found)
 
 
 def test_a_quoted_number_is_text() -> None:
-    node, problems = parse("a: '1'\nb: \"1e-3\"\nc: |\n  3\n", Place("f", 1))
-    assert plain(node) == {"a": "1", "b": "1e-3", "c": "3\n"}
+    node, problems = parse("a: '1'\nb: \"1e-3\"\nc: |\n  3\n", Location("f", 1))
+    assert plain_value(node) == {"a": "1", "b": "1e-3", "c": "3\n"}
     assert problems == []
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_float_that_python_prints_is_read_back(value: float) -> None:
-    assert scalar(repr(value)) == value
+    assert parse_scalar(repr(value)) == value
 
 
 def test_each_value_knows_the_line_of_its_key() -> None:
-    node, _ = parse("a:\n  b: 1\n  c:\n    - x\n    - y\n", Place("f.yaml", 1))
+    node, _ = parse("a:\n  b: 1\n  c:\n    - x\n    - y\n", Location("f.yaml", 1))
     inner = node.value["a"].value
     assert str(inner["b"].place) == "f.yaml:2"
     assert str(inner["c"].place) == "f.yaml:3"
@@ -125,7 +125,7 @@ def test_a_cycle_is_refused() -> None:
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
     path = tmp_path / "empty.yaml"
     path.write_text("# only a comment\n")
-    assert mapping(read_source(path, "empty.yaml")) == ({}, [])
+    assert parse_mapping(read_source(path, "empty.yaml")) == ({}, [])
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_a_file_that_is_no_mapping_of_text_is_refused(tmp_path: Path, content: b
     path = tmp_path / "s.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
-        mapping(read_source(path, "s.yaml"))
+        parse_mapping(read_source(path, "s.yaml"))
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
-    entries, problems = mapping(read_source(path, "s.yaml"))
-    assert {key: plain(node) for key, node in entries.items()} == {"a": 1, "b": 2}
+    entries, problems = parse_mapping(read_source(path, "s.yaml"))
+    assert {key: plain_value(node) for key, node in entries.items()} == {"a": 1, "b": 2}
     assert problems == []
     assert str(entries["b"].place) == "s.yaml:2"
 
@@ -156,11 +156,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
 def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:
     (tmp_path / "volatility.yaml").touch()
     with pytest.raises(ConfigError, match=r"there is no such file; did you mean .*volatility\.yaml\?"):
-        mapping(read_source(tmp_path / "volatilty.yaml", "volatilty.yaml"))
+        parse_mapping(read_source(tmp_path / "volatilty.yaml", "volatilty.yaml"))
 
 
 def test_a_missing_folder_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the folder .*nowhere does not exist either"):
-        mapping(read_source(tmp_path / "nowhere" / "a.yaml", "a.yaml"))
+        parse_mapping(read_source(tmp_path / "nowhere" / "a.yaml", "a.yaml"))
     with pytest.raises(ConfigError, match="this is a folder; name a YAML file in it"):
-        mapping(read_source(tmp_path, "folder"))
+        parse_mapping(read_source(tmp_path, "folder"))

@@ -9,10 +9,10 @@ import pytest
 
 from search.config.passwords import masked_set, masked_yaml
 from search.config.resolve import resolve, resolve_recorded
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.shipped import CONFIGS
 from search.errors import ConfigError
-from search.record.rows import without_password
+from search.record.row_mapping import without_password
 
 Resolve = Callable[..., ResolvedStudy]
 

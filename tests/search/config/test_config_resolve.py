@@ -8,7 +8,7 @@ import pytest
 
 from search.config.layers import Layer, Setting, setting_to_json
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.config.space import Choices, FloatRange
 from search.errors import ConfigError, RequestError
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.config.safe_ranges import (
-    NothingLeft,
+    EmptySafeRange,
     Policy,
     SafeRange,
     clamp_dimension,
@@ -102,7 +102,7 @@ def test_a_dimension_is_cut_to_its_safe_part(
 def test_an_empty_intersection_names_both_ranges_and_the_way_out(
     dimension: Dimension, safe: SafeRange
 ) -> None:
-    with pytest.raises(NothingLeft) as caught:
+    with pytest.raises(EmptySafeRange) as caught:
         clamp_dimension(dimension, safe)
     told = str(caught.value)
     assert str(dimension.to_json()) in told
@@ -129,7 +129,7 @@ def test_a_cut_dimension_is_safe_and_stays_as_it_is(
     declared = FloatRange(start, start + 4 * width, step=width if stepped else None)
     try:
         cut, _ = clamp_dimension(declared, safe)
-    except NothingLeft:
+    except EmptySafeRange:
         return
     assert isinstance(cut, FloatRange)
     assert max(start, min(a, b)) <= cut.low <= cut.high <= max(a, b)

@@ -16,9 +16,9 @@ from search.config.space import (
     Dimension,
     FloatRange,
     IntRange,
-    grid_of,
-    project,
-    single,
+    clamp_to_space,
+    grid_values,
+    only_value,
     to_distributions,
 )
 from search.errors import RequestError
@@ -126,10 +126,10 @@ def test_a_range_is_cut_on_its_grid(
 
 
 def test_a_dimension_of_one_value_is_no_search() -> None:
-    assert single(Choices((False,))) is False
-    assert single(IntRange(3, 3)) == 3
-    assert single(Choices((1, 2))) is None
-    assert single(FloatRange(0.0, 1.0)) is None
+    assert only_value(Choices((False,))) is False
+    assert only_value(IntRange(3, 3)) == 3
+    assert only_value(Choices((1, 2))) is None
+    assert only_value(FloatRange(0.0, 1.0)) is None
 
 
 def test_optuna_gets_the_same_dimensions() -> None:
@@ -159,24 +159,24 @@ def test_everything_that_optuna_samples_lies_in_the_space() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(50):
         trial = study.ask(to_distributions(space))
-        assert project(space, trial.params) == (trial.params, [])
+        assert clamp_to_space(space, trial.params) == (trial.params, [])
 
 
 def test_a_grid_lists_every_value_or_names_what_has_none() -> None:
-    assert grid_of({"a": Choices((1, 2)), "b": IntRange(1, 3), "c": FloatRange(0.0, 0.2, step=0.1)}) == {
+    assert grid_values({"a": Choices((1, 2)), "b": IntRange(1, 3), "c": FloatRange(0.0, 0.2, step=0.1)}) == {
         "a": [1, 2],
         "b": [1, 2, 3],
         "c": [0.0, 0.1, 0.2],
     }
     with pytest.raises(RequestError, match="needs choices or a step for b, c"):
-        grid_of({"a": Choices((1, 2)), "b": FloatRange(0.0, 1.0), "c": IntRange(1, 8, log=True)})
+        grid_values({"a": Choices((1, 2)), "b": FloatRange(0.0, 1.0), "c": IntRange(1, 8, log=True)})
 
 
 def test_a_grid_that_no_memory_holds_is_refused() -> None:
     with pytest.raises(RequestError, match="needs choices or a step for a, b"):
-        grid_of({"a": IntRange(1, 10**17), "b": FloatRange(0.0, 0.5, step=1e-12)})
+        grid_values({"a": IntRange(1, 10**17), "b": FloatRange(0.0, 0.5, step=1e-12)})
     with pytest.raises(RequestError, match="the grid has 1000000 configurations, more than 10000"):
-        grid_of({"a": IntRange(1, 1000), "b": IntRange(1, 1000)})
+        grid_values({"a": IntRange(1, 1000), "b": IntRange(1, 1000)})
 
 
 def test_a_configuration_from_outside_is_moved_into_the_space() -> None:
@@ -188,7 +188,7 @@ def test_a_configuration_from_outside_is_moved_into_the_space() -> None:
         "init": Choices(("gains",)),
     }
     params = {"lr": 5.0, "size": 50, "steps": 0.24, "layers": 2.6, "init": "torch", "gone": 1}
-    moved, clamps = project(space, params)
+    moved, clamps = clamp_to_space(space, params)
     assert moved == {"lr": 1e-2, "size": 64, "steps": 0.2, "layers": 3}
     assert [(clamp.key, clamp.effective) for clamp in clamps] == [
         ("lr", 1e-2),
@@ -198,12 +198,12 @@ def test_a_configuration_from_outside_is_moved_into_the_space() -> None:
         ("init", None),
         ("gone", None),
     ]
-    assert project(space, moved) == (moved, [])
+    assert clamp_to_space(space, moved) == (moved, [])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", None, True])
 def test_a_value_that_is_no_number_is_left_to_the_sampler(value: Any) -> None:
-    moved, (clamp,) = project({"lr": FloatRange(1e-5, 1e-2)}, {"lr": value})
+    moved, (clamp,) = clamp_to_space({"lr": FloatRange(1e-5, 1e-2)}, {"lr": value})
     assert moved == {}
     assert clamp.reason == "no value of its kind; left to the sampler"
 
@@ -216,9 +216,9 @@ def test_a_value_that_is_no_number_is_left_to_the_sampler(value: Any) -> None:
 )
 def test_projection_lands_in_the_space_and_rests_there(low: int, width: int, step: int, value: float) -> None:
     dimension = IntRange(low, low + width * step, step=step)
-    moved, _ = project({"k": dimension}, {"k": value})
+    moved, _ = clamp_to_space({"k": dimension}, {"k": value})
     assert moved["k"] in (dimension.values() or ())
-    assert project({"k": dimension}, moved) == (moved, [])
+    assert clamp_to_space({"k": dimension}, moved) == (moved, [])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert to_distributions({"k": dimension})["k"]._contains(moved["k"])

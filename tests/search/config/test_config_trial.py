@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from search.config.layers import Layer
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.errors import RequestError
 
 Resolve = Callable[..., ResolvedStudy]

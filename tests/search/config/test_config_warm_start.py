@@ -9,7 +9,7 @@ import pytest
 
 from search.config.layers import Layer
 from search.config.resolve import resolve, resolve_recorded
-from search.config.resolved import ResolvedStudy
+from search.config.resolved_study import ResolvedStudy
 from search.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ import pytest
 
 from search.config.resolve import resolve
 from search.data import prepared_folds as prepared
-from search.data.study_data import StudyData, keep, load, recall
+from search.data.study_data import StudyData, load_study_data, recall_study_data, store_study_folds
 from search.errors import StudyChanged
 from search.study.studies import OpenStudy, open_study
-from search.workers.join import Place, work
-from search.workers.progress import Silence
+from search.workers.join import JoinTarget, join_and_work
+from search.workers.progress import NoProgress
 from storage import query
 from storage.engine import open_store
 from trainer.data.windows import Dataset
@@ -47,19 +47,19 @@ def plain(fold: Dataset) -> dict[str, Any]:
 @pytest.fixture
 def folds(write_study: "WriteStudy") -> Sequence[Dataset]:
     """Two, so that there are several of each array."""
-    fold = load(resolve(write_study())).base[0]
+    fold = load_study_data(resolve(write_study())).base[0]
     return [fold, replace(fold, train=fold.train[:-1], kind="return", target_clipped=0.1 + 0.2)]
 
 
 @pytest.fixture
 def kept(tmp_path: Path, folds: Sequence[Dataset]) -> Path:
     path = tmp_path / "files" / "folds.data"
-    prepared.keep(path, ID, folds, KEY)
+    prepared.write_folds(path, ID, folds, KEY)
     return path
 
 
 def test_folds_come_back_to_the_bit(kept: Path, folds: Sequence[Dataset]) -> None:
-    found = prepared.recall(kept, ID, KEY)
+    found = prepared.map_folds(kept, ID, KEY)
     assert found is not None
     assert [plain(fold) for fold in found] == [plain(fold) for fold in folds]
     assert all(fold.features.flags.aligned and fold.train.flags.aligned for fold in found)
@@ -68,17 +68,17 @@ def test_folds_come_back_to_the_bit(kept: Path, folds: Sequence[Dataset]) -> Non
 def test_folds_are_shared_whatever_the_umask(tmp_path: Path, folds: Sequence[Dataset]) -> None:
     path, before = tmp_path / "files" / "folds.data", os.umask(0o002)
     try:
-        prepared.keep(path, ID, folds, KEY)
+        prepared.write_folds(path, ID, folds, KEY)
     finally:
         os.umask(before)
-    assert prepared.recall(path, ID, KEY) is not None
+    assert prepared.map_folds(path, ID, KEY) is not None
 
 
 def test_what_one_writes_into_its_arrays_no_other_sees(kept: Path, folds: Sequence[Dataset]) -> None:
-    mine = prepared.recall(kept, ID, KEY)
+    mine = prepared.map_folds(kept, ID, KEY)
     assert mine is not None
     mine[0].features[:] = 7
-    other = prepared.recall(kept, ID, KEY)
+    other = prepared.map_folds(kept, ID, KEY)
     assert other is not None
     assert plain(other[0]) == plain(folds[0])
 
@@ -87,14 +87,14 @@ def test_a_file_that_is_right_stays_the_one_that_workers_have_mapped(
     kept: Path, folds: Sequence[Dataset]
 ) -> None:
     before = kept.stat().st_ino
-    prepared.keep(kept, ID, folds, KEY)
+    prepared.write_folds(kept, ID, folds, KEY)
     assert kept.stat().st_ino == before
 
 
 def test_a_file_that_was_signed_with_another_key_is_not_used(
     kept: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert prepared.recall(kept, ID, b"another") is None
+    assert prepared.map_folds(kept, ID, b"another") is None
     (line,) = caplog.messages
     assert line.startswith(
         f"data are prepared anew, {kept} is not used: it is damaged, of other data, or was"
@@ -106,7 +106,7 @@ def test_a_file_that_others_can_write_to_is_not_used(
     kept: Path, caplog: pytest.LogCaptureFixture, mode: int
 ) -> None:
     kept.chmod(mode)
-    assert prepared.recall(kept, ID, KEY) is None
+    assert prepared.map_folds(kept, ID, KEY) is None
     assert "other users can write to it" in caplog.text
 
 
@@ -115,7 +115,7 @@ def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(
 ) -> None:
     kept.unlink()
     os.mkfifo(kept)
-    assert prepared.recall(kept, ID, KEY) is None
+    assert prepared.map_folds(kept, ID, KEY) is None
     assert "is a pipe, which can be read only once" in caplog.text
 
 
@@ -142,7 +142,7 @@ def test_types_and_places_of_arrays_are_not_believed_even_with_the_key(
     payload = kept.read_bytes()[256:]
     assert change[0] in payload
     signed(kept, payload.replace(*change))
-    assert prepared.recall(kept, ID, KEY) is None
+    assert prepared.map_folds(kept, ID, KEY) is None
     assert reason in caplog.text
 
 
@@ -177,7 +177,7 @@ def test_no_mutation_of_the_text_is_a_crash(kept: Path, folds: Sequence[Dataset]
         signed(
             kept, bytes(mutated) + rest[: drawn.choice([len(rest), len(rest), drawn.randrange(len(rest))])]
         )
-        found = prepared.recall(kept, ID, KEY)
+        found = prepared.map_folds(kept, ID, KEY)
         outcomes["none" if found is None else "folds"] += 1
         for fold in found or ():  # every number can be read
             assert [each.tobytes() for each in vars(fold).values() if isinstance(each, np.ndarray)]
@@ -188,20 +188,20 @@ def test_a_file_with_one_wrong_byte_is_not_used(kept: Path) -> None:
     whole = kept.read_bytes()
     for position in [0, 20, 100, 255, 300, len(whole) // 2, len(whole) - 1]:
         kept.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        assert prepared.recall(kept, ID, KEY) is None, position
+        assert prepared.map_folds(kept, ID, KEY) is None, position
     kept.write_bytes(whole)
-    assert prepared.recall(kept, ID, KEY) is not None
+    assert prepared.map_folds(kept, ID, KEY) is not None
 
 
 @pytest.mark.parametrize("size", [0, 10, 256, 1000])
 def test_a_file_that_breaks_off_is_not_used(kept: Path, size: int) -> None:
     kept.write_bytes(kept.read_bytes()[:size])
-    assert prepared.recall(kept, ID, KEY) is None
+    assert prepared.map_folds(kept, ID, KEY) is None
 
 
 def test_a_file_of_other_data_is_not_used(kept: Path, tmp_path: Path) -> None:
-    assert prepared.recall(kept, "1" * 64, KEY) is None
-    assert prepared.recall(tmp_path / "missing", ID, KEY) is None
+    assert prepared.map_folds(kept, "1" * 64, KEY) is None
+    assert prepared.map_folds(tmp_path / "missing", ID, KEY) is None
 
 
 def test_the_identity_names_all_that_decides_the_bits(
@@ -209,17 +209,17 @@ def test_the_identity_names_all_that_decides_the_bits(
 ) -> None:
     config = resolve(write_study()).trial_config.data
     known = {
-        prepared.identity_of(config, "a"),
-        prepared.identity_of(config, "b"),
-        prepared.identity_of(config.model_copy(update={"seq_len": 4}), "a"),
+        prepared.folds_identity(config, "a"),
+        prepared.folds_identity(config, "b"),
+        prepared.folds_identity(config.model_copy(update={"seq_len": 4}), "a"),
     }
-    monkeypatch.setattr(prepared, "this_machine", lambda: {"cpu": "another"})
-    known.add(prepared.identity_of(config, "a"))
+    monkeypatch.setattr(prepared, "machine_facts", lambda: {"cpu": "another"})
+    known.add(prepared.folds_identity(config, "a"))
     monkeypatch.setattr(prepared, "version", lambda name: f"{name} of tomorrow")
-    known.add(prepared.identity_of(config, "a"))
+    known.add(prepared.folds_identity(config, "a"))
     assert len(known) == 5
     moved = config.model_copy(update={"source": "elsewhere/prices.csv"})  # the table is known by its bytes
-    assert prepared.identity_of(moved, "a") in known
+    assert prepared.folds_identity(moved, "a") in known
 
 
 def test_whoever_reads_while_others_write_finds_all_or_nothing(kept: Path, folds: Sequence[Dataset]) -> None:
@@ -227,19 +227,19 @@ def test_whoever_reads_while_others_write_finds_all_or_nothing(kept: Path, folds
 
     def write(key: bytes) -> None:
         while not over.is_set():
-            prepared.keep(kept, ID, folds, key)  # each in the place of the other's
+            prepared.write_folds(kept, ID, folds, key)  # each in the place of the other's
 
     writers = [threading.Thread(target=write, args=(key,)) for key in (KEY, b"another")]
     for writer in writers:
         writer.start()
-    found = [prepared.recall(kept, ID, KEY) for _ in range(200)]
+    found = [prepared.map_folds(kept, ID, KEY) for _ in range(200)]
     over.set()
     for writer in writers:
         writer.join()
     expected = [plain(fold) for fold in folds]
     assert all([plain(fold) for fold in each] == expected for each in found if each is not None)
     assert any(each is not None for each in found)
-    prepared.keep(kept, ID, folds, KEY)
+    prepared.write_folds(kept, ID, folds, KEY)
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
 
 
@@ -250,11 +250,11 @@ def test_a_full_disk_costs_nothing_but_time(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("trainer.atomic_files.os.replace", full)
-    prepared.keep(kept, "1" * 64, folds, KEY)
+    prepared.write_folds(kept, "1" * 64, folds, KEY)
     assert "each worker prepares the data for itself" in caplog.text
     assert "No space left on device" in caplog.text
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
-    assert prepared.recall(kept, ID, KEY) is not None
+    assert prepared.map_folds(kept, ID, KEY) is not None
 
 
 @pytest.fixture
@@ -264,9 +264,9 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
     def begin(path: Path) -> OpenStudy:
         resolved = resolve(path)
-        study = open_study(resolved, load(resolved), store)
+        study = open_study(resolved, load_study_data(resolved), store)
         assert recalled(study) is None
-        keep(resolved, study.data, study.files, study.key)
+        store_study_folds(resolved, study.data, study.files, study.key)
         return study
 
     yield begin
@@ -274,7 +274,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 
 def recalled(study: OpenStudy) -> StudyData | None:
-    return recall(study.resolved, query.study(study.store, study.name), study.files)
+    return recall_study_data(study.resolved, query.study(study.store, study.name), study.files)
 
 
 @pytest.mark.parametrize("split", [{}, {"method": "walk_forward", "folds": 3}], ids=["holdout", "folds"])
@@ -282,7 +282,7 @@ def test_what_is_recalled_is_what_would_be_loaded(
     split: dict[str, Any], write_study: "WriteStudy", begin: Begin
 ) -> None:
     study = begin(write_study(data={"split": split}))
-    found, loaded = recalled(study), load(study.resolved)
+    found, loaded = recalled(study), load_study_data(study.resolved)
     assert found is not None
     assert json.dumps(found.facts()) == json.dumps(loaded.facts())
     assert (found.baseline, found.ceiling, found.sha256) == (loaded.baseline, loaded.ceiling, loaded.sha256)
@@ -296,7 +296,7 @@ def test_a_table_that_has_changed_is_not_recalled(write_study: "WriteStudy", beg
     write_study(rows=399)
     assert recalled(study) is None
     with pytest.raises(StudyChanged, match=r"the rows of prices\.csv"):
-        work(Place(study.store.url, "small"), Silence(), lambda: False)
+        join_and_work(JoinTarget(study.store.url, "small"), NoProgress(), lambda: False)
 
 
 def test_a_table_that_changes_under_a_worker_is_not_trained_on(
@@ -321,6 +321,6 @@ def test_a_worker_that_joins_audits_nothing_again_and_gets_the_same_values(
     study = begin(write_study())
     monkeypatch.setattr("search.data.study_data.audit", audit_again)
     monkeypatch.setattr("search.data.study_data.read_table", audit_again)
-    assert work(Place(study.store.url, "small"), Silence(), lambda: False).done == 2
+    assert join_and_work(JoinTarget(study.store.url, "small"), NoProgress(), lambda: False).done == 2
     values = [trial.value for trial in query.trials(study.store, "small")]
     assert values == [trial.value for trial in alone.trials]

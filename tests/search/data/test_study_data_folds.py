@@ -11,12 +11,12 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 
 from search.config.resolve import resolve
-from search.data.study_data import inspect, load
+from search.data.study_data import inspect_data, load_study_data
 from search.errors import ConfigError, RequestError, StudyChanged
-from search.record.rows import best_folds
+from search.record.row_mapping import best_folds
 from search.record.validation_rows import forecasts, validation_rows
 from search.watching.blocks import Paragraph
-from search.watching.sections import trial_note
+from search.watching.notes import trial_note
 from search.watching.view import trial_view
 from storage import query
 from storage.engine import Store
@@ -166,7 +166,7 @@ def test_a_searched_window_is_refused_where_it_decides_which_rows_are_forecast(
         r"to be forecast depend on it; fix it with --set data\.seq_len=22, or use another method"
     )
     path = write_study(**on_real_rows(CPCV, space=space))
-    for asked in (load, lambda resolved: inspect(resolved).require()):
+    for asked in (load_study_data, lambda resolved: inspect_data(resolved).require()):
         with pytest.raises(RequestError, match=sentence):
             asked(resolve(path))
     refused = ballast("check", path)
@@ -225,7 +225,7 @@ def test_check_counts_a_row_that_several_folds_hold_out_once(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
     told = ballast("check", write_study(**on_real_rows(CPCV)), "--json").json
-    data = load(resolve(write_study(**on_real_rows(CPCV))))
+    data = load_study_data(resolve(write_study(**on_real_rows(CPCV))))
     held = np.concatenate([fold.validation for fold in data.base])
     assert told["rows"]["validation"] == len(np.unique(held)) == len(held) / 3
 

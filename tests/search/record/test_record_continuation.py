@@ -8,11 +8,11 @@ import pytest
 
 from search.config.layers import Layer
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import StudyData, load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import StudyData, load_study_data
 from search.errors import RequestError
-from search.record import rows as recording
-from search.record.continuation import Stacks, changes, continuation_rows, require_data
+from search.record import row_mapping as recording
+from search.record.continuation import SettingLayers, changed_parts, continuation_rows, require_data
 from storage import query, record
 from storage.engine import Store, open_store
 
@@ -30,13 +30,17 @@ class Begun:
         self.name = resolved.file.study.name
 
     @property
-    def stacks(self) -> Stacks:
-        return query.setting_stacks(self.store, self.name)
+    def stacks(self) -> SettingLayers:
+        return query.setting_layers(self.store, self.name)
 
-    def changes(self, *sets: str, stacks: Stacks | None = None, content: str | None = None) -> list[str]:
+    def changes(
+        self, *sets: str, stacks: SettingLayers | None = None, content: str | None = None
+    ) -> list[str]:
         present = resolve(self.resolved.path, sets)
         row = query.study(self.store, self.name)
-        return changes(present, row.fingerprints, stacks or self.stacks, content or self.data.table.sha256)
+        return changed_parts(
+            present, row.fingerprints, stacks or self.stacks, content or self.data.table.sha256
+        )
 
     def go_on(self, *sets: str) -> ResolvedStudy:
         present = resolve(self.resolved.path, sets)
@@ -57,7 +61,7 @@ def begin(write_study: "WriteStudy", tmp_path: Path) -> Iterator[Begin]:
 
     def begin(*sets: str, **sections: Any) -> Begun:
         resolved = resolve(write_study(**sections), sets)
-        data, store = load(resolved), open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
+        data, store = load_study_data(resolved), open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
         stores.append(store)
         record.create_study(
             store,
@@ -122,7 +126,7 @@ def test_the_rows_and_the_safe_ranges_must_be_those_of_the_record(begin: Begin, 
     policy.write_text("models.gru.dropout: {low: 0.0, high: 0.1, why: w, source: s}\n")
     other = resolve(begun.resolved.path, policy=policy)
     row = query.study(begun.store, begun.name)
-    told = changes(other, row.fingerprints, begun.stacks, begun.data.table.sha256)
+    told = changed_parts(other, row.fingerprints, begun.stacks, begun.data.table.sha256)
     assert told == [f"the safe ranges ({policy})"]
 
 
@@ -149,7 +153,7 @@ def test_digests_over_fewer_keys_are_no_change(begin: Begin) -> None:
     begun = begin()
     row = query.study(begun.store, begun.name)
     older = {**row.fingerprints, "settings": "0" * 64, "space": "0" * 64, "data": "0" * 64}
-    assert changes(begun.resolved, older, begun.stacks, begun.data.table.sha256) == []
+    assert changed_parts(begun.resolved, older, begun.stacks, begun.data.table.sha256) == []
 
 
 def test_new_keys_leave_the_digests_of_the_first_schema_as_they_were(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.record.artifacts import folders_of
+from search.record.artifacts import artifact_folders
 from storage import query
 from storage.engine import open_store
 
@@ -101,5 +101,5 @@ def test_a_dashboard_that_is_started_in_another_folder_finds_the_files(
     assert done.code == 0, done.err
     monkeypatch.chdir(tmp_path / "desk")
     store = open_store(f"sqlite:///{tmp_path}/ballast.db")
-    assert tmp_path / "files" / "artifacts" in folders_of(store)
+    assert tmp_path / "files" / "artifacts" in artifact_folders(store)
     store.close()

@@ -1,6 +1,12 @@
 """What a study is measured against, read from its facts."""
 
-from search.record.references import FORECASTS, Rival, absent_rivals, rivals, strongest_rival
+from search.record.rival_facts import (
+    FORECASTS,
+    FittedRival,
+    absent_rivals,
+    recorded_rival_losses,
+    strongest_rival,
+)
 
 FACTS = {
     "rivals": {"lhar": 0.6, "linear": 0.5},
@@ -10,19 +16,19 @@ FACTS = {
 
 
 def test_a_study_of_an_older_ballast_has_no_rivals() -> None:
-    assert (rivals({}), strongest_rival({}), absent_rivals({})) == ({}, None, {})
+    assert (recorded_rival_losses({}), strongest_rival({}), absent_rivals({})) == ({}, None, {})
     assert strongest_rival({"strongest_rival": None, "rivals": None, "rivals_absent": None}) is None
 
 
 def test_rivals_come_with_the_strongest_first() -> None:
-    assert list(rivals(FACTS)) == ["linear", "lhar"]
-    assert strongest_rival(FACTS) == Rival("linear", 0.5)
+    assert list(recorded_rival_losses(FACTS)) == ["linear", "lhar"]
+    assert strongest_rival(FACTS) == FittedRival("linear", 0.5)
 
 
 def test_the_skill_over_a_rival_is_one_minus_the_ratio_of_losses() -> None:
-    assert Rival("linear", 0.5).skill_of(0.4) == 1 - 0.4 / 0.5
-    assert Rival("linear", 0.5).skill_of(None) is None
-    assert Rival("linear", 0.0).skill_of(0.4) is None
+    assert FittedRival("linear", 0.5).skill_of(0.4) == 1 - 0.4 / 0.5
+    assert FittedRival("linear", 0.5).skill_of(None) is None
+    assert FittedRival("linear", 0.0).skill_of(0.4) is None
 
 
 def test_a_rival_that_needs_a_package_says_how_to_install_it() -> None:

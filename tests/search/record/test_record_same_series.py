@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search.record.same_series import shared
+from search.record.same_series import shared_rows
 from search.record.scored_series import ScoredSeries, scored_series
 from trainer.config import DataConfig
 from trainer.data.source import Table
@@ -81,7 +81,7 @@ def with_a_wrong_cell(frame: pd.DataFrame) -> pd.DataFrame:
     ],
 )
 def test_an_altered_copy_is_the_same_rows(altered: Any) -> None:
-    found = shared(rows_of(prices()), rows_of(altered(prices())))
+    found = shared_rows(rows_of(prices()), rows_of(altered(prices())))
     assert found is not None
     assert found.share > 0.98
 
@@ -96,7 +96,7 @@ def test_an_altered_copy_is_the_same_rows(altered: Any) -> None:
     ],
 )
 def test_another_target_of_the_same_column_scores_the_same_rows(target: dict[str, Any]) -> None:
-    found = shared(rows_of(prices()), rows_of(prices(), target))
+    found = shared_rows(rows_of(prices()), rows_of(prices(), target))
     assert found is not None
     assert found.share > 0.95
 
@@ -104,24 +104,24 @@ def test_another_target_of_the_same_column_scores_the_same_rows(target: dict[str
 def test_returns_as_a_column_of_their_own_are_those_of_the_prices() -> None:
     tomorrow = np.log(prices().Close).diff().shift(-1).to_frame("y").dropna()
     target = {"column": "y", "transform": "raw", "kind": "return", "already_shifted": True}
-    found = shared(rows_of(prices()), rows_of(tomorrow, target))
+    found = shared_rows(rows_of(prices()), rows_of(tomorrow, target))
     assert found is not None
     assert found.share == 1
 
 
 @pytest.mark.parametrize("like", [0.0, 0.9, 0.96])
 def test_another_asset_is_not_the_same_rows(like: float) -> None:
-    assert shared(rows_of(prices()), rows_of(prices(seed=1, like=like))) is None
+    assert shared_rows(rows_of(prices()), rows_of(prices(seed=1, like=like))) is None
 
 
 def test_the_range_of_an_asset_is_no_use_of_its_returns() -> None:
     ranges = {"high": "High", "low": "Low", "transform": "log_parkinson", "kind": "volatility"}
-    assert shared(rows_of(prices()), rows_of(prices(), ranges)) is None
-    assert shared(rows_of(prices(), ranges), rows_of(prices().rename(columns=str), ranges)) is not None
+    assert shared_rows(rows_of(prices()), rows_of(prices(), ranges)) is None
+    assert shared_rows(rows_of(prices(), ranges), rows_of(prices().rename(columns=str), ranges)) is not None
 
 
 def test_the_share_is_that_of_my_rows_and_named_by_its_span() -> None:
-    found = shared(rows_of(prices(), first=900, last=1300), rows_of(prices(), first=700, last=999))
+    found = shared_rows(rows_of(prices(), first=900, last=1300), rows_of(prices(), first=700, last=999))
     assert found is not None
     assert found.share == pytest.approx(100 / 401)
     dates = prices().index
@@ -130,19 +130,19 @@ def test_the_share_is_that_of_my_rows_and_named_by_its_span() -> None:
 
 def test_rows_before_or_behind_are_not_shared() -> None:
     before, behind = rows_of(prices(), last=1100), rows_of(prices(), first=1101)
-    assert shared(before, behind) is None
-    assert shared(behind, before) is None
+    assert shared_rows(before, behind) is None
+    assert shared_rows(behind, before) is None
 
 
 def test_a_season_is_no_shift_of_time() -> None:
     hours = np.arange(ROWS * 8)
     load = np.exp(np.sin(hours * 2 * np.pi / 24) + 0.01 * np.random.default_rng(3).normal(size=len(hours)))
     frame = pd.DataFrame({"Close": load}, pd.date_range("2010-01-04", periods=len(hours), freq="h"))
-    assert shared(rows_of(frame, last=1000), rows_of(frame, first=1001)) is None
+    assert shared_rows(rows_of(frame, last=1000), rows_of(frame, first=1001)) is None
 
 
 def test_a_series_that_never_changes_is_itself() -> None:
     times = np.arange(40) * 86_400_000_000_000
     rate, other = (ScoredSeries(times, np.full(40, level), adds_up=False) for level in (1.5, 2.5))
-    assert shared(rate, rate) is not None
-    assert shared(rate, other) is None
+    assert shared_rows(rate, rate) is not None
+    assert shared_rows(rate, other) is None

@@ -13,9 +13,9 @@ from benchmarks.throughput.study import EPOCHS, Subject, fill_ballast, fill_bare
 from search.config.resolve import resolve
 from search.config.schema import SamplerName, StudySection
 from search.config.space import Choices, Dimension, FloatRange
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.sampling.ask import ask
-from search.study.liveness import Attendance
+from search.study.liveness import Heartbeat
 from storage import query
 from storage.engine import open_store
 from storage.verdicts import Verdict
@@ -63,14 +63,14 @@ def subject(write_study: "WriteStudy", monkeypatch: pytest.MonkeyPatch) -> Subje
     )  # put back what the benchmark's side replaces
     # What is done every few seconds would be counted in some runs and not in others.
     monkeypatch.setattr("search.workers.loop._RECOVER_S", float("inf"))
-    monkeypatch.setattr("search.workers.loop.Attendance", partial(Attendance, interval=3600.0))
+    monkeypatch.setattr("search.workers.loop.Heartbeat", partial(Heartbeat, interval=3600.0))
     path = write_study(
         study={"name": "throughput", "trials": 1000, "pruner": "median"},
         training={"epochs": EPOCHS, "patience": EPOCHS},
         space=SPACE,
     )
     resolved = resolve(path)
-    return Subject(resolved, load(resolved))
+    return Subject(resolved, load_study_data(resolved))
 
 
 def worked(subject: Subject, url: str) -> Turns:

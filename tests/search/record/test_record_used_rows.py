@@ -12,14 +12,14 @@ import yaml
 from sqlalchemy import text
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.selection.choice import best_trials
 from search.selection.export import write_export
-from search.selection.statistics.conclusion import confidence
+from search.selection.statistics.conclusion import confidence_level
 from search.selection.verification import verify
 from search.study.studies import open_study
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage.engine import Store, open_store
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_a_study_that_searched_on_the_test_rows_is_named_and_costs_confidence(
     assert search["share"] == pytest.approx(0.5, abs=0.02)
     assert told["test"]["earlier_looks"] == []
     assert told["look"] == 1
-    level = confidence(1, 1 + 3 * math.sqrt(search["share"]))
+    level = confidence_level(1, 1 + 3 * math.sqrt(search["share"]))
     assert level > 0.97
     assert told["interval"]["level"] == pytest.approx(level)
 
@@ -102,8 +102,8 @@ def test_a_trial_that_another_study_took_over_counts_once(
     searched: Store, other: Path, write_study: "WriteStudy"
 ) -> None:
     resolved = resolve(write_study("more.yaml", study={"name": "more"}), ["study.trials=1"])
-    more = open_study(resolved, load(resolved), searched, continue_from="small")
-    run(more, Silence(), lambda: False)
+    more = open_study(resolved, load_study_data(resolved), searched, continue_from="small")
+    run_worker(more, NoProgress(), lambda: False)
     (scored,) = verify(other, searched, seeds=1).scored
     assert [(search.study, search.trials) for search in scored.searches] == [
         ("small", 3),
@@ -188,7 +188,7 @@ def test_a_training_with_a_moved_split_is_on_record(
     (look,) = told["test"]["earlier_looks"]
     assert (look["kind"], look["study"], look["verdict"]) == ("train", "small", "accepted")
     assert told["look"] == 2
-    assert told["interval"]["level"] == pytest.approx(confidence(2))
+    assert told["interval"]["level"] == pytest.approx(confidence_level(2))
     shown = " ".join(ballast("verify", target, "--seeds", 1).out.split())
     assert "looked at once before by ballast train, on " in shown
     assert "looked at once before by ballast verify, on 100 % of them, 2002-" in shown
@@ -230,8 +230,8 @@ def test_an_export_that_was_edited_is_another_training(
 
 def test_the_level_falls_with_no_use_of_the_rows() -> None:
     """Never: more uses ask for more confidence."""
-    by_number = [confidence(number, 4) for number in range(1, 20)]
-    by_candidates = [confidence(2, candidates) for candidates in np.linspace(1, 500, 50)]
+    by_number = [confidence_level(number, 4) for number in range(1, 20)]
+    by_candidates = [confidence_level(2, candidates) for candidates in np.linspace(1, 500, 50)]
     assert by_number == sorted(by_number)
     assert by_candidates == sorted(by_candidates)
-    assert confidence(1, 1) == pytest.approx(0.95)
+    assert confidence_level(1, 1) == pytest.approx(0.95)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from search.record.verified import ANSWERS, newest
-from search.selection.statistics.conclusion import Answer as Conclusion
+from search.record.verification_answer import ANSWERS, newest_verification
+from search.selection.statistics.conclusion import SkillVerdict as Conclusion
 from storage import evaluations, tables
 from storage.engine import Store
 
@@ -29,7 +29,7 @@ def store(write_study: "WriteStudy", launch: "Launch") -> Store:
 
 
 def sentence(store: Store, ceiling: float | None = None) -> str:
-    found = newest(store, "small")
+    found = newest_verification(store, "small")
     assert found is not None
     return found.sentence(ceiling)
 
@@ -39,25 +39,25 @@ def test_the_words_are_those_of_the_conclusion() -> None:
 
 
 def test_a_study_that_nobody_verified_has_no_answer(store: Store) -> None:
-    assert newest(store, "small") is None
+    assert newest_verification(store, "small") is None
 
 
 def test_the_newest_answer_counts(store: Store, answer: "Answer") -> None:
     answer(store, 0, "holds", 0.1)
     answer(store, 1, "does not hold", 0.02)
-    found = newest(store, "small")
+    found = newest_verification(store, "small")
     assert found is not None
     assert (found.verdict, found.trial, found.skill) == ("does not hold", 1, 0.02)
 
 
 def test_a_scoring_that_broke_off_is_no_answer(store: Store, answer: "Answer") -> None:
     answer(store, 0, "holds", 0.1)
-    (known,) = evaluations.of_study(store, "small")
+    (known,) = evaluations.verifications_of_study(store, "small")
     columns = {c.key: getattr(known, c.key) for c in tables.Evaluation.__table__.columns if c.key != "id"}
-    evaluations.begin(
+    evaluations.start_evaluation(
         store, tables.Evaluation(**columns | {"looked_by": "bob@host", "verdict": None, "report": None})
     )
-    found = newest(store, "small")
+    found = newest_verification(store, "small")
     assert found is not None
     assert found.verdict == "holds"
 
@@ -67,14 +67,14 @@ def test_what_was_only_compared_with_what_was_asked_for_is_no_headline(
 ) -> None:
     answer(store, 0, "does not hold", asked_for=True)
     answer(store, 1, "holds", asked_for=False)
-    found = newest(store, "small")
+    found = newest_verification(store, "small")
     assert found is not None
     assert found.trial == 0
 
 
 def test_the_answer_about_another_study_of_the_same_name_is_left_out(store: Store, answer: "Answer") -> None:
     answer(store, 0, "holds", validation={"value": 0.123, "skill": 0.5})
-    assert newest(store, "small") is None
+    assert newest_verification(store, "small") is None
 
 
 def test_the_sentence_has_the_answer_first_then_the_figures_and_what_validation_promised(
@@ -131,7 +131,7 @@ def test_asking_again_does_not_remove_that_it_did_not_hold(store: Store, answer:
     answer(store, 1, "holds", 0.1)
     assert "did not hold" not in sentence(store)  # that was another trial
     answer(store, 0, "cannot tell", 0.01, interval={"low": -0.1, "high": 0.1, "level": 0.9875, "block": 1})
-    found = newest(store, "small")
+    found = newest_verification(store, "small")
     assert found is not None
     assert found.verdict == "cannot tell"
     assert " On 2026-11-29 it did not hold (3 seeds, 95 %)." in found.sentence()

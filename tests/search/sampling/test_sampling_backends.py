@@ -8,16 +8,16 @@ import pytest
 from optuna.trial import TrialState
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.selection.choice import best_trials
 from search.study import backend as books
 from search.study.studies import OpenStudy, open_study
 from search.workers import objective
-from search.workers.consistency import disagreements, reconcile
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.consistency import inconsistencies, reconcile
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage import query, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
 
@@ -48,13 +48,13 @@ def store(store_url: str) -> Iterator[Store]:
 def study(store: Store) -> Study:
     def open_one(path: Path) -> OpenStudy:
         resolved = resolve(path)
-        return open_study(resolved, load(resolved), store)
+        return open_study(resolved, load_study_data(resolved), store)
 
     return open_one
 
 
 def go_on(study: OpenStudy, trials: int = 1_000) -> None:
-    run(study, Silence(), lambda: query.count_conclusive(study.store, study.name) >= trials)
+    run_worker(study, NoProgress(), lambda: query.count_conclusive(study.store, study.name) >= trials)
 
 
 def test_the_values_of_a_study_are_those_that_it_has_on_sqlite(
@@ -68,15 +68,15 @@ def test_the_values_of_a_study_are_those_that_it_has_on_sqlite(
     assert [(row.params, row.seed, row.value) for row in rows] == expected
     assert [trial.state for trial in here.optuna.trials] == [TrialState.COMPLETE] * 3
     assert best_trials(here.store, "small", 1)[0].number == min(rows, key=lambda row: row.value or 9).number
-    assert disagreements(here.store) == []
-    assert check(here.store) == []
+    assert inconsistencies(here.store) == []
+    assert check_store(here.store) == []
 
 
 @pytest.mark.parametrize(
     ("module", "place", "left"),
     [
         (objective, "_judged", [Verdict.INTERRUPTED, Verdict.ACCEPTED]),
-        (books, "conclude", [Verdict.ACCEPTED]),
+        (books, "conclude_trial", [Verdict.ACCEPTED]),
         (books, "tell", [Verdict.ACCEPTED]),
     ],
 )
@@ -97,9 +97,9 @@ def test_a_death_is_survived(
     rows = query.trials(opened.store, "small")
     assert [row.verdict for row in rows] == left
     assert rows[-1].retry_of == (0 if len(rows) > 1 else None)
-    assert disagreements(opened.store) == []
-    assert check(opened.store) == []
-    assert workers.present(opened.store, "small") == []
+    assert inconsistencies(opened.store) == []
+    assert check_store(opened.store) == []
+    assert workers.registered_workers(opened.store, "small") == []
 
 
 def test_the_reconciler_settles_what_no_run_has(
@@ -107,11 +107,11 @@ def test_the_reconciler_settles_what_no_run_has(
 ) -> None:
     opened = study(write_study(study={"trials": 1}))
     with monkeypatch.context() as patched:
-        patched.setattr(books, "conclude", _die)
+        patched.setattr(books, "conclude_trial", _die)
         with pytest.raises(Killed):
             go_on(opened)
-    assert len(disagreements(opened.store)) == 1
+    assert len(inconsistencies(opened.store)) == 1
     assert reconcile(opened.store) == [
         "trial 0 of 'small': its worker is gone; it has been brought to an end"
     ]
-    assert disagreements(opened.store) == []
+    assert inconsistencies(opened.store) == []

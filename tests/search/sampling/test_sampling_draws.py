@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
-from search.record.rows import settings_from_rows
+from search.record.row_mapping import settings_from_rows
 from search.signals import StopRequest
 from storage import query
 
@@ -23,7 +23,7 @@ MIXED: dict[str, Any] = {
 
 def reasons(done: "Launched", trial: int) -> dict[str, str]:
     """The reason on record of each sampled value of a trial."""
-    settings = settings_from_rows(query.setting_stacks(done.store, "small", trial))
+    settings = settings_from_rows(query.setting_layers(done.store, "small", trial))
     return {
         setting.key: next(act.reason for act in reversed(setting.overrides) if act.layer == "sampled")
         for setting in settings

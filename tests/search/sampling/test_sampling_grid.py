@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import pytest
 
-from search.cli.standing import facts_of, standing
-from search.config.space import Choices, FloatRange, canonical, grid_of, project
-from search.sampling.grid_sampler import Grid
+from search.cli.study_status import read_study_status, status_rows
+from search.config.space import Choices, FloatRange, canonical, clamp_to_space, grid_values
+from search.sampling.grid_sampler import SharedGridSampler
 from search.selection.summary import summarise
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def test_a_queued_point_that_is_tried_already_does_not_count_and_says_so(
     assert (repeated.params, repeated.verdict, repeated.message) == (again, Verdict.INTERRUPTED, told)
     assert set(conclusive(done)) == POINTS
     assert len(conclusive(done)) == done.end.done == 4
-    assert disagreements(done.store) == []
-    facts = dict(facts_of(standing(done.store, summarise(done.store, "small"))))
+    assert inconsistencies(done.store) == []
+    facts = dict(status_rows(read_study_status(done.store, summarise(done.store, "small"))))
     assert facts["trials"] == (
         "4 of 4 done, 5 in all; 1 that was queued repeats a point of the grid and does not count"
     )
@@ -113,22 +113,22 @@ def test_steps_that_were_added_up_are_the_points_that_were_computed() -> None:
         grown *= 10**0.1
         assert f"{canonical(grown):.11g}" == f"{10 ** (-5 + step / 10):.11g}"
     assert canonical(1) == canonical(1.0)
-    assert grid_of({"x": Choices((1, 1.0, 1e-3, 0.001, 0.3, 0.1 + 0.2))}) == {"x": [1, 1e-3, 0.3]}
+    assert grid_values({"x": Choices((1, 1.0, 1e-3, 0.001, 0.3, 0.1 + 0.2))}) == {"x": [1, 1e-3, 0.3]}
 
 
 def test_another_spelling_of_a_choice_becomes_the_choice_and_is_told() -> None:
-    moved, (clamp,) = project({"x": Choices((0.3, 0.5))}, {"x": 0.1 + 0.2})
+    moved, (clamp,) = clamp_to_space({"x": Choices((0.3, 0.5))}, {"x": 0.1 + 0.2})
     assert moved == {"x": 0.3}
     assert (clamp.declared, clamp.effective, clamp.reason) == (0.1 + 0.2, 0.3, "another spelling of 0.3")
 
 
 def test_the_points_of_a_grid_do_not_depend_on_who_asks_when() -> None:
     space = {"x": FloatRange(0.0, 0.9, step=0.1)}
-    study = optuna.create_study(sampler=Grid(space, 0))
+    study = optuna.create_study(sampler=SharedGridSampler(space, 0))
     trials = [study.ask() for _ in range(10)]
     drawn = {trial.number: trial.suggest_float("x", 0.0, 0.9, step=0.1) for trial in reversed(trials)}
     assert sorted(drawn.values()) == pytest.approx([step / 10 for step in range(10)])
-    again = optuna.create_study(sampler=Grid(space, 0))
+    again = optuna.create_study(sampler=SharedGridSampler(space, 0))
     order = []
     for _ in range(10):
         trial = again.ask()
@@ -139,7 +139,7 @@ def test_the_points_of_a_grid_do_not_depend_on_who_asks_when() -> None:
 
 def test_a_killed_point_of_a_grid_is_not_given_to_another_trial() -> None:
     space = {"x": FloatRange(0.0, 0.3, step=0.1)}
-    study = optuna.create_study(sampler=Grid(space, 0))
+    study = optuna.create_study(sampler=SharedGridSampler(space, 0))
     killed = study.ask()
     first = killed.suggest_float("x", 0.0, 0.3, step=0.1)
     study.tell(killed, state=optuna.trial.TrialState.FAIL)
@@ -150,5 +150,5 @@ def test_a_killed_point_of_a_grid_is_not_given_to_another_trial() -> None:
         seen.append(trial.suggest_float("x", 0.0, 0.3, step=0.1))
         study.tell(trial, 0.0)
     assert sorted(seen) == pytest.approx([0.0, 0.1, 0.2, 0.3])
-    assert isinstance(study.sampler, Grid)
+    assert isinstance(study.sampler, SharedGridSampler)
     assert study.sampler.is_exhausted(study)

@@ -22,7 +22,7 @@ from sqlalchemy import inspect, text
 
 from benchmarks.postgres import PostgresServer
 from search.errors import RequestError
-from search.sampling.optuna_storage import PatientStorage, make_optuna_tables, optuna_storage, upgrade_optuna
+from search.sampling.optuna_storage import RetryingStorage, make_optuna_tables, optuna_storage, upgrade_optuna
 from storage.engine import Store, open_store
 from storage.errors import StoreTooNew, StoreTooOld, StoreUnreachable
 
@@ -130,7 +130,7 @@ def test_patience_ends_with_an_error_of_the_store(postgres_server: PostgresServe
 
 
 @contextmanager
-def next_acknowledgement_lost(storage: PatientStorage) -> Iterator[None]:
+def next_acknowledgement_lost(storage: RetryingStorage) -> Iterator[None]:
     """Commit a change and then say that the store is gone: the moment cannot be met from outside."""
     dialect = storage.engine.dialect
     commit = dialect.do_commit
@@ -152,9 +152,9 @@ def next_acknowledgement_lost(storage: PatientStorage) -> Iterator[None]:
 
 
 @pytest.fixture
-def patient(file_store: Store) -> PatientStorage:
+def patient(file_store: Store) -> RetryingStorage:
     storage = optuna_storage(file_store)
-    assert isinstance(storage, PatientStorage)
+    assert isinstance(storage, RetryingStorage)
     return storage
 
 
@@ -162,7 +162,7 @@ def running(worker: str) -> FrozenTrial:
     return create_trial(state=TrialState.RUNNING, user_attrs={"worker": worker})
 
 
-def test_an_end_whose_acknowledgement_was_lost_is_told_once(patient: PatientStorage) -> None:
+def test_an_end_whose_acknowledgement_was_lost_is_told_once(patient: RetryingStorage) -> None:
     study = optuna.create_study(storage=patient)
     trial = study.ask()
     with next_acknowledgement_lost(patient):
@@ -172,7 +172,7 @@ def test_an_end_whose_acknowledgement_was_lost_is_told_once(patient: PatientStor
         patient.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [0.5])
 
 
-def test_a_trial_that_was_ended_otherwise_stays_so(patient: PatientStorage) -> None:
+def test_a_trial_that_was_ended_otherwise_stays_so(patient: RetryingStorage) -> None:
     study = optuna.create_study(storage=patient)
     trial = study.ask()
     patient.set_trial_state_values(trial._trial_id, TrialState.FAIL)
@@ -181,7 +181,7 @@ def test_a_trial_that_was_ended_otherwise_stays_so(patient: PatientStorage) -> N
     assert patient.get_trial(trial._trial_id).state is TrialState.FAIL
 
 
-def test_params_and_reports_whose_acknowledgement_was_lost_are_there_once(patient: PatientStorage) -> None:
+def test_params_and_reports_whose_acknowledgement_was_lost_are_there_once(patient: RetryingStorage) -> None:
     study = optuna.create_study(storage=patient)
     trial = study.ask()
     with next_acknowledgement_lost(patient):
@@ -194,7 +194,9 @@ def test_params_and_reports_whose_acknowledgement_was_lost_are_there_once(patien
     assert (found.params, found.intermediate_values, found.user_attrs) == ({"x": x}, {0: x}, {"worker": "me"})
 
 
-def test_a_trial_whose_creation_was_not_acknowledged_is_left_with_its_worker(patient: PatientStorage) -> None:
+def test_a_trial_whose_creation_was_not_acknowledged_is_left_with_its_worker(
+    patient: RetryingStorage,
+) -> None:
     study = optuna.create_study(storage=patient)
     with next_acknowledgement_lost(patient):
         number = patient.get_trial(patient.create_new_trial(study._study_id, running("me"))).number
@@ -205,7 +207,9 @@ def test_a_trial_whose_creation_was_not_acknowledged_is_left_with_its_worker(pat
     assert number == 1
 
 
-def test_a_waiting_trial_whose_popping_was_not_acknowledged_is_not_run_twice(patient: PatientStorage) -> None:
+def test_a_waiting_trial_whose_popping_was_not_acknowledged_is_not_run_twice(
+    patient: RetryingStorage,
+) -> None:
     study = optuna.create_study(storage=patient)
     study.enqueue_trial({"x": 0.5})
     with next_acknowledgement_lost(patient):

@@ -3,7 +3,7 @@
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from search.sampling.ordinals import count_from_now, ordinal_of
+from search.sampling.configuration_ordinals import configuration_ordinal, start_ordinals
 
 
 def study_of(*kinds: str) -> optuna.Study:
@@ -13,7 +13,7 @@ def study_of(*kinds: str) -> optuna.Study:
         retried = kind.partition(" ")[2]
         attributes = {"retry_of": int(retried), "retry_root": int(retried)} if retried else {}
         if kind == "begins":
-            count_from_now(study)
+            start_ordinals(study)
         elif kind == "drawn":
             study.add_trial(create_trial(state=TrialState.RUNNING))
         else:
@@ -23,7 +23,7 @@ def study_of(*kinds: str) -> optuna.Study:
 
 def ordinals(*kinds: str) -> list[int]:
     study = study_of(*kinds)
-    return [ordinal_of(study, study.trials, number) for number in range(len(study.trials))]
+    return [configuration_ordinal(study, study.trials, number) for number in range(len(study.trials))]
 
 
 def test_trials_that_nothing_befalls_have_their_numbers() -> None:
@@ -47,7 +47,7 @@ def test_a_study_of_before_goes_on_without_drawing_anything_twice() -> None:
 
 def test_what_is_known_holds_while_trials_come() -> None:
     study = study_of("begins", "drawn", "drawn")
-    assert ordinal_of(study, study.trials, 1) == 1
+    assert configuration_ordinal(study, study.trials, 1) == 1
     study.enqueue_trial({"x": 1.0}, user_attrs={"retry_of": 0, "retry_root": 0})
     study.add_trial(create_trial(state=TrialState.RUNNING))
-    assert [ordinal_of(study, study.trials, number) for number in (3, 2, 0)] == [2, 0, 0]
+    assert [configuration_ordinal(study, study.trials, number) for number in (3, 2, 0)] == [2, 0, 0]

@@ -13,19 +13,19 @@ from optuna.trial import TrialState
 
 from search.config.schema import PrunerName, StudySection
 from search.sampling.pruners import make_pruner
-from search.sampling.tell import quiet
+from search.sampling.tell import silence_optuna_warnings
 
 CURVES: list[list[float]] = json.loads(Path(__file__).with_name("learning_curves.json").read_text())
 """Validation losses by epoch of 60 random trials on `sample:sp500`, until four epochs brought no progress."""
 
 
 def pruner(name: PrunerName = "median", epochs: int = 150, **settings: Any) -> BasePruner:
-    with quiet():
+    with silence_optuna_warnings():
         return make_pruner(StudySection(name="pruned", pruner=name, **settings), epochs)
 
 
 def new(pruner: BasePruner) -> optuna.Study:
-    with quiet():
+    with silence_optuna_warnings():
         return optuna.create_study(study_name="pruned", pruner=pruner)
 
 

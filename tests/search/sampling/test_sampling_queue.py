@@ -6,8 +6,8 @@ import optuna
 import pytest
 
 from search.config.layers import Setting
-from search.record.rows import settings_from_rows
-from search.workers.consistency import disagreements
+from search.record.row_mapping import settings_from_rows
+from search.workers.consistency import inconsistencies
 from storage import query
 from storage.verdicts import Verdict
 
@@ -18,7 +18,7 @@ LR = "models.gru.learning_rate"
 
 
 def _setting(done: "Launched", trial: int, key: str = LR) -> Setting:
-    settings = settings_from_rows(query.setting_stacks(done.store, "small", trial))
+    settings = settings_from_rows(query.setting_layers(done.store, "small", trial))
     return next(setting for setting in settings if setting.key == key)
 
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_done_fails_its_trial_with_a_sentence_and_the_study_goes_
     assert "enqueue it again" in refused.message
     assert after.verdict is Verdict.ACCEPTED
     assert done.study.optuna.trials[1].state is optuna.trial.TrialState.FAIL
-    assert disagreements(done.store) == []
+    assert inconsistencies(done.store) == []
 
 
 def test_an_interrupted_clamped_configuration_still_says_what_was_asked_for(

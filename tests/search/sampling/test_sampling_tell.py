@@ -10,10 +10,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.config.schema import PrunerName, SamplerName, StudySection
 from search.config.space import Choices, Dimension, FloatRange, IntRange
-from search.sampling.grid_sampler import Grid
+from search.sampling.grid_sampler import SharedGridSampler
 from search.sampling.pruners import make_pruner
 from search.sampling.samplers import make_sampler
-from search.sampling.tell import CONSTRAINT, LEARNS_FROM_COMPLETE, Message, message_for, quiet, tell
+from search.sampling.tell import (
+    CONSTRAINT,
+    LEARNS_FROM_COMPLETE,
+    TellMessage,
+    silence_optuna_warnings,
+    tell,
+    tell_message,
+)
 from storage.verdicts import Verdict
 
 SAMPLERS: tuple[SamplerName, ...] = ("tpe", "gp", "cmaes", "random", "qmc", "grid")
@@ -33,24 +40,26 @@ def quiet_log() -> Iterator[None]:
     optuna.logging.set_verbosity(before)
 
 
-def told(verdict: Verdict, sampler: SamplerName, value: float | None = 0.8) -> Message:
-    return message_for(verdict, value, sampler=sampler, worst_honest=lambda: WORST)
+def told(verdict: Verdict, sampler: SamplerName, value: float | None = 0.8) -> TellMessage:
+    return tell_message(verdict, value, sampler=sampler, worst_honest=lambda: WORST)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_table_row_by_row(sampler: SamplerName) -> None:
-    penalised = Message(COMPLETE, 2 * WORST, VIOLATED)
-    repelled = penalised if sampler in ("gp", "cmaes") else Message(PRUNED, None, VIOLATED)
+    penalised = TellMessage(COMPLETE, 2 * WORST, VIOLATED)
+    repelled = penalised if sampler in ("gp", "cmaes") else TellMessage(PRUNED, None, VIOLATED)
     heard = (
-        Message(COMPLETE, 0.8, SATISFIED) if sampler in ("gp", "cmaes") else Message(PRUNED, None, SATISFIED)
+        TellMessage(COMPLETE, 0.8, SATISFIED)
+        if sampler in ("gp", "cmaes")
+        else TellMessage(PRUNED, None, SATISFIED)
     )
     assert {verdict: told(verdict, sampler) for verdict in Verdict} == {
-        Verdict.ACCEPTED: Message(COMPLETE, 0.8, SATISFIED),
+        Verdict.ACCEPTED: TellMessage(COMPLETE, 0.8, SATISFIED),
         Verdict.UNPROMISING: heard,
         Verdict.UNSTABLE: repelled,
         Verdict.SUSPICIOUS: repelled,
-        Verdict.FAILED: Message(FAIL, None, None),
-        Verdict.INTERRUPTED: Message(FAIL, None, None),
+        Verdict.FAILED: TellMessage(FAIL, None, None),
+        Verdict.INTERRUPTED: TellMessage(FAIL, None, None),
     }
 
 
@@ -68,7 +77,7 @@ def test_the_value_of_a_trial_that_is_not_believed_is_never_told(
 def test_a_pruned_trial_without_a_finite_value_is_told_as_pruned(
     sampler: SamplerName, value: float | None
 ) -> None:
-    assert told(Verdict.UNPROMISING, sampler, value) == Message(PRUNED, None, SATISFIED)
+    assert told(Verdict.UNPROMISING, sampler, value) == TellMessage(PRUNED, None, SATISFIED)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -86,7 +95,7 @@ def test_an_accepted_trial_without_a_finite_value_is_an_error(
 def test_a_penalty_is_finite_and_worse_than_any_honest_value(
     verdict: Verdict, sampler: SamplerName, worst: float
 ) -> None:
-    message = message_for(verdict, None, sampler=sampler, worst_honest=lambda: worst)
+    message = tell_message(verdict, None, sampler=sampler, worst_honest=lambda: worst)
     assert message.value is not None
     assert worst < message.value < math.inf
 
@@ -94,7 +103,7 @@ def test_a_penalty_is_finite_and_worse_than_any_honest_value(
 @pytest.mark.parametrize("worst", [math.nan, math.inf, 1.7e308, 0.0, -1.0])
 def test_no_penalty_can_be_made_of_a_worst_value_that_is_not_finite_and_positive(worst: float) -> None:
     with pytest.raises(ValueError, match="the worst honest loss must be finite and positive"):
-        message_for(Verdict.UNSTABLE, None, sampler="gp", worst_honest=lambda: worst)
+        tell_message(Verdict.UNSTABLE, None, sampler="gp", worst_honest=lambda: worst)
 
 
 def section(sampler: SamplerName, pruner: PrunerName = "median", seed: int = 0) -> StudySection:
@@ -113,7 +122,7 @@ def new_study(sampler: SamplerName, pruner: PrunerName = "median") -> optuna.Stu
 
 
 def ask(study: optuna.Study, sampler: SamplerName) -> optuna.Trial:
-    with quiet():
+    with silence_optuna_warnings():
         trial = study.ask()
         if sampler == "grid":
             trial.suggest_categorical("x", [1e-4, 1e-3, 1e-2])
@@ -178,7 +187,7 @@ def suggestions(study: optuna.Study, sampler: SamplerName, count: int) -> list[t
     for _ in range(count):
         trial = ask(study, sampler)
         found.append(tuple(trial.params.values()))
-        tell(study, trial, message_for(Verdict.ACCEPTED, 0.8, sampler=sampler, worst_honest=lambda: WORST))
+        tell(study, trial, tell_message(Verdict.ACCEPTED, 0.8, sampler=sampler, worst_honest=lambda: WORST))
     return found
 
 
@@ -205,7 +214,7 @@ def test_a_study_that_was_interrupted_in_its_first_trial_does_not_repeat_it(samp
 
 def test_a_grid_is_walked_once_and_then_exhausted() -> None:
     study = new_study("grid")
-    assert isinstance(study.sampler, Grid)
+    assert isinstance(study.sampler, SharedGridSampler)
     found = suggestions(study, "grid", 8)
     assert not study.sampler.is_exhausted(study)
     found += suggestions(study, "grid", 1)

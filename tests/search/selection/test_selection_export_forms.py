@@ -9,10 +9,10 @@ import yaml
 
 from search.config.resolve import resolve
 from search.errors import RequestError
-from search.selection.choice import Why, choose
+from search.selection.choice import ChoiceReason, choose_trials
 from search.selection.export import write_export
 from search.selection.rerun import rerun
-from search.selection.robust import LowerBound
+from search.selection.skill_bound import LowerBound
 
 if TYPE_CHECKING:
     from tests.search.conftest import Launch, Launched, WriteStudy
@@ -75,7 +75,7 @@ def test_another_ending_is_one_sentence_and_writes_nothing(done: "Launched", tmp
 
 
 def test_the_file_says_what_it_was_chosen_by(done: "Launched", tmp_path: Path) -> None:
-    (choice,) = choose(done.store, NAME)
+    (choice,) = choose_trials(done.store, NAME)
     path = tmp_path / "best.yml"
     write_export(done.store, choice.trial, path, choice.why)
     assert f"# Chosen: {choice.why.sentence}." in path.read_text().splitlines()
@@ -83,7 +83,7 @@ def test_the_file_says_what_it_was_chosen_by(done: "Launched", tmp_path: Path) -
     assert choice.why.bound is not None
     assert provenance["chosen_by"] == "robust"
     assert provenance["lower_bound"]["low"] == choice.why.bound.low
-    write_export(done.store, choice.trial, path, Why("value", "lowest", LowerBound(0.1, 0.0, 2, 8)))
+    write_export(done.store, choice.trial, path, ChoiceReason("value", "lowest", LowerBound(0.1, 0.0, 2, 8)))
     assert yaml.safe_load(path.read_text())["provenance"]["lower_bound"] == {
         "mean": 0.1,
         "low": 0.0,

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from search.selection.leak_warnings import CODES, leak_warnings, warned
+from search.selection.leak_warnings import CODES, leak_warning_sentence, leak_warnings
 from search.selection.summary import summarise
 from search.watching.markdown import to_markdown
-from search.watching.sections import study_note
+from search.watching.notes import study_note
 from search.watching.view import study_view
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def test_only_what_may_be_a_leak_and_is_no_note_is_repeated() -> None:
 
 
 def test_one_sentence_names_the_columns_and_counts_those_beyond_five() -> None:
-    assert warned([]) == ""
-    assert warned(leak_warnings([finding("leads_target")])) == (
+    assert leak_warning_sentence([]) == ""
+    assert leak_warning_sentence(leak_warnings([finding("leads_target")])) == (
         "The audit warned of hint (leads_target): see ballast check."
     )
     many = leak_warnings(finding("leads_target", where=f"x{number}") for number in range(8))
-    assert warned(many).endswith("x4 (leads_target) and 3 more: see ballast check.")
+    assert leak_warning_sentence(many).endswith("x4 (leads_target) and 3 more: see ballast check.")
 
 
 def test_a_study_in_which_a_column_counts_down_says_so_on_every_page(

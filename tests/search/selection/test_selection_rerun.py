@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from search.errors import ConfigError, RequestError
-from search.machine import this_machine
+from search.machine import machine_facts
 from search.selection.choice import best_trials
 from search.selection.export import write_export
-from search.selection.rerun import Reproduction, reproduction, rerun
+from search.selection.rerun import Reproduction, judge_reproduction, rerun
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, Launch, WriteStudy
@@ -25,7 +25,7 @@ def exported(write_study: "WriteStudy", launch: "Launch", tmp_path: Path) -> Pat
     target = tmp_path / "taken" / "away" / "best.yaml"
     target.parent.mkdir(parents=True)
     write_export(done.store, best_trials(done.store, "small", 1)[0], target)
-    edit_provenance(target, lambda provenance: provenance.update(machine=this_machine()))
+    edit_provenance(target, lambda provenance: provenance.update(machine=machine_facts()))
     return target
 
 
@@ -155,11 +155,11 @@ def test_a_provenance_that_is_no_section_is_one_sentence(exported: Path) -> None
 def test_close_counts_on_another_machine_alone(
     value: float | None, elsewhere: bool, expected: Reproduction
 ) -> None:
-    assert reproduction(value, 0.5, elsewhere=elsewhere) is expected
+    assert judge_reproduction(value, 0.5, elsewhere=elsewhere) is expected
 
 
 ELSEWHERE: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (
-    (lambda p: p["machine"].update(cpu="a 6502"), f"cpu is {this_machine()['cpu']}, was a 6502"),
+    (lambda p: p["machine"].update(cpu="a 6502"), f"cpu is {machine_facts()['cpu']}, was a 6502"),
     (lambda p: p["versions"].update(numpy="1.0"), ", was 1.0"),
     (lambda p: p["versions"].pop("numba"), "the export does not say which kernel computed its value"),
     (lambda p: p.pop("machine"), "the export does not say on which machine its value was computed"),
@@ -203,7 +203,7 @@ def test_far_from_the_value_is_not_reproduced_anywhere(exported: Path) -> None:
 
 
 def test_a_machine_has_a_processor_an_architecture_and_a_system() -> None:
-    machine = this_machine()
+    machine = machine_facts()
     assert list(machine) == ["cpu", "architecture", "os"]
     assert all(machine.values())
-    assert machine == this_machine()
+    assert machine == machine_facts()

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from search.selection.robust import LowerBound, SeedSpread, seed_spread, skill_lower_bound
+from search.selection.skill_bound import LowerBound, SeedSpread, seed_spread, skill_lower_bound
 
 Floats = NDArray[np.float64]
 

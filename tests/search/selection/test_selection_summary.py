@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.selection.evidence import measure_floor, record_measured_floor, with_measured_floor
+from search.selection.selection_evidence import measure_floor, record_measured_floor, with_measured_floor
 from search.selection.summary import MEASURED_FLOOR, summarise
 from storage import record
 from storage.engine import Store

@@ -10,27 +10,27 @@ import pandas as pd
 import pytest
 import yaml
 
-from search.cli.trust import print_report
+from search.cli.verification_text import print_verification
 from search.errors import AnswerIsNo, RequestError
-from search.record.evaluations import earlier_evaluations, number_of
+from search.record.evaluations import configuration_number, earlier_evaluations
 from search.record.validation_rows import forecasts, validation_rows
-from search.record.verified import newest
-from search.selection.candidates import Interrupted, candidate_of, rivals_of
+from search.record.verification_answer import newest_verification
+from search.selection.candidates import VerificationInterrupted, candidate_from_file, other_candidates
 from search.selection.choice import best_trials
-from search.selection.evidence import Evidence
 from search.selection.export import write_export
-from search.selection.scored import Report
-from search.selection.statistics.conclusion import Answer, Conclusion
-from search.selection.verification import Progress, verify
+from search.selection.selection_evidence import SelectionEvidence
+from search.selection.statistics.conclusion import Conclusion, SkillVerdict
+from search.selection.verification import VerificationCallbacks, verify
+from search.selection.verification_report import VerificationReport
 from search.watching.markdown import to_markdown
-from search.watching.sections import study_note
+from search.watching.notes import study_note
 from search.watching.view import study_view
 from storage import evaluations, query, tables
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
 from trainer.data.windows import Dataset
 from trainer.training import loop
-from trainer.training.result import Refit
+from trainer.training.result import RefitResult
 
 if TYPE_CHECKING:
     from tests.search.conftest import Ballast, Launch, WriteStudy
@@ -76,7 +76,7 @@ def test_test_targets_are_in_no_batch_of_any_training(
     path, store = exported
     unpoisoned, untouched = verify(path, store, seeds=1).scored[0], loop.refit
 
-    def poisoned(config: Any, data: Dataset, **how: Any) -> Refit:
+    def poisoned(config: Any, data: Dataset, **how: Any) -> RefitResult:
         data.target[data.train[-1] + data.horizon :] += 100.0
         done = untouched(config, data, **how)
         data.target[data.train[-1] + data.horizon :] -= 100.0
@@ -90,7 +90,7 @@ def test_test_targets_are_in_no_batch_of_any_training(
 def test_a_look_is_on_record_with_who_when_and_what_came_of_it(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=2)
-    (look,) = evaluations.of_study(store, "small")
+    (look,) = evaluations.verifications_of_study(store, "small")
     assert look.looked_by.count("@") == 1
     assert look.seeds == [refit.seed for refit in report.scored[0].refits]
     assert look.verdict == report.scored[0].conclusion.answer
@@ -139,7 +139,7 @@ def test_an_export_that_was_edited_is_not_verified_as_its_trial(exported: Export
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(RequestError, match=r"models\.gru\.hidden_size is 7, was \d+.*section provenance"):
         verify(path, store, seeds=1)
-    assert evaluations.of_study(store, "small") == []
+    assert evaluations.verifications_of_study(store, "small") == []
 
 
 def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
@@ -154,7 +154,7 @@ def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
     )
     with pytest.raises(RequestError, match=r"\d+ test rows at a horizon of 36, and an interval needs 144"):
         verify(path, opened_elsewhere, seeds=1)
-    assert evaluations.of_study(opened_elsewhere, "small") == []
+    assert evaluations.verifications_of_study(opened_elsewhere, "small") == []
 
 
 def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> None:
@@ -184,23 +184,23 @@ def test_a_look_that_breaks_off_while_it_scores_is_on_record(
     monkeypatch.setattr("search.selection.verification.skill_interval", broken)
     with pytest.raises(KeyboardInterrupt):
         verify(path, store, seeds=1)
-    (look,) = evaluations.of_study(store, "small")
+    (look,) = evaluations.verifications_of_study(store, "small")
     assert (look.verdict, look.report) == (None, None)
 
 
 def test_one_that_is_interrupted_before_it_scores_is_not(exported: Exported) -> None:
     path, store = exported
-    with pytest.raises(Interrupted):
-        verify(path, store, seeds=1, progress=Progress(should_stop=lambda: True))
-    assert evaluations.of_study(store, "small") == []
+    with pytest.raises(VerificationInterrupted):
+        verify(path, store, seeds=1, progress=VerificationCallbacks(should_stop=lambda: True))
+    assert evaluations.verifications_of_study(store, "small") == []
 
 
 def test_one_that_is_interrupted_while_its_epochs_are_sought_is_no_refusal(
     write_study: "WriteStudy", opened_elsewhere: Store
 ) -> None:
     path = write_study(space=None)
-    with pytest.raises(Interrupted):
-        verify(path, opened_elsewhere, seeds=1, progress=Progress(should_stop=lambda: True))
+    with pytest.raises(VerificationInterrupted):
+        verify(path, opened_elsewhere, seeds=1, progress=VerificationCallbacks(should_stop=lambda: True))
 
 
 def test_the_look_is_recorded_where_the_study_file_says(
@@ -210,7 +210,7 @@ def test_the_look_is_recorded_where_the_study_file_says(
     path = write_study(space=None, storage={"url": f"sqlite:///{tmp_path / 'named.db'}"})
     ballast("verify", path, "--seeds", 1)
     named = open_store(f"sqlite:///{tmp_path / 'named.db'}", create=False)
-    assert len(evaluations.of_study(named, "small")) == 1
+    assert len(evaluations.verifications_of_study(named, "small")) == 1
     named.close()
 
 
@@ -220,7 +220,7 @@ def test_what_was_exported_by_value_is_what_is_compared(exported: Exported, ball
     )
     assert all("verification" in shape for shape in told.json)
     path, store = exported
-    (rival,) = rivals_of(store, candidate_of(path, None, lambda: False), 2, "value")
+    (rival,) = other_candidates(store, candidate_from_file(path, None, lambda: False), 2, "value")
     assert rival.number == best_trials(store, "small", 2)[1].number
 
 
@@ -258,14 +258,14 @@ def test_without_its_study_a_configuration_is_verified_all_the_same(
     report = verify(exported[0], opened_elsewhere, seeds=1)
     assert isinstance(report.evidence, str)
     assert "study 'small' is not in" in report.evidence
-    assert len(evaluations.of_study(opened_elsewhere, "small")) == 1
+    assert len(evaluations.verifications_of_study(opened_elsewhere, "small")) == 1
 
 
 def test_a_configuration_of_no_study_is_trained_once_to_find_its_epochs(
     write_study: "WriteStudy", opened_elsewhere: Store
 ) -> None:
     path = write_study(space=None, models={"gru": {"learning_rate": 5e-3}})
-    found = candidate_of(path, None, lambda: False)
+    found = candidate_from_file(path, None, lambda: False)
     assert (found.number, found.name) == (None, "study.yaml")
     assert 1 <= found.epochs <= 2
     assert verify(path, opened_elsewhere, seeds=1).evidence == "no study chose this configuration"
@@ -275,7 +275,7 @@ def test_what_is_not_accepted_is_not_verified(write_study: "WriteStudy", opened_
     path = write_study(leak=True, space=None, models={"gru": {"learning_rate": 1e-2}})
     with pytest.raises(AnswerIsNo, match="only what trains can be verified"):
         verify(path, opened_elsewhere, seeds=1)
-    assert evaluations.of_study(opened_elsewhere, "small") == []
+    assert evaluations.verifications_of_study(opened_elsewhere, "small") == []
 
 
 def test_the_record_alone_gives_every_trial_its_value_and_the_study_its_evidence(exported: Exported) -> None:
@@ -288,7 +288,7 @@ def test_the_record_alone_gives_every_trial_its_value_and_the_study_its_evidence
     for name, loss in facts["baselines"].items():
         assert rows.losses(rows.baselines[name]).mean() == pytest.approx(loss)
     found = verify(path, store, seeds=1).evidence
-    assert isinstance(found, Evidence)
+    assert isinstance(found, SelectionEvidence)
     assert (found.trials, found.rows) == (3, facts["rows"]["validation"])
     assert found.overfitting is not None
     assert 0 <= found.overfitting.probability <= 1
@@ -307,7 +307,7 @@ def test_of_returns_the_sharpe_ratio_is_deflated_by_all_trials(
     path = tmp_path / "best.yaml"
     write_export(done.store, best_trials(done.store, "small", 1)[0], path)
     found = verify(path, done.store, seeds=1).evidence
-    assert isinstance(found, Evidence)
+    assert isinstance(found, SelectionEvidence)
     assert found.sharpe is not None
     assert found.sharpe.trials == 3
     assert 0 <= found.sharpe.probability <= 1
@@ -338,7 +338,7 @@ def test_quarantined_siblings_are_counted_with_the_highest_skill_among_them(
                 None,
             )
     found = verify(path, done.store, seeds=1).evidence
-    assert isinstance(found, Evidence)
+    assert isinstance(found, SelectionEvidence)
     assert found.to_json()["quarantined"] == {"trials": 2, "highest_skill": 0.47, "trial": others[1]}
     shown = ballast("verify", path, "--seeds", 1).out
     assert "Quarantined in the study: 2 trials" in shown
@@ -365,7 +365,7 @@ def test_an_export_that_is_verified_says_what_came_of_it(exported: Exported, bal
     told = ballast("export", "small", "-o", "best.yaml", "--verify", "--seeds", 1, "--json")
     (shape,) = told.json
     answer = shape["verification"]
-    assert told.code == (0 if answer["verdict"] == Answer.HOLDS else 1)
+    assert told.code == (0 if answer["verdict"] == SkillVerdict.HOLDS else 1)
     (look,) = yaml.safe_load(Path("best.yaml").read_text())["provenance"]["looks"]
     assert (look["verdict"], look["skill"]) == (answer["verdict"], answer["skill"])
     assert f": {answer['verdict']}: the skill over" in Path("best.yaml").read_text()
@@ -403,7 +403,7 @@ def test_what_cannot_be_verified_is_told_in_a_sentence(
 def test_a_known_signal_holds_and_pure_noise_does_not(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:
-    def answer(strength: float) -> Report:
+    def answer(strength: float) -> VerificationReport:
         path = tmp_path / f"{strength}"
         path.mkdir()
         table(strength).to_csv(path / "prices.csv", index=False)
@@ -424,9 +424,9 @@ def test_a_known_signal_holds_and_pure_noise_does_not(
         return verify(path / "best.yaml", done.store, seeds=3)
 
     signal, noise = answer(1.0), answer(0.0)
-    assert signal.scored[0].conclusion.answer is Answer.HOLDS
+    assert signal.scored[0].conclusion.answer is SkillVerdict.HOLDS
     assert 0.3 < (signal.scored[0].skill or 0) < 0.6  # half of the variance is the signal's
-    assert noise.scored[0].conclusion.answer is not Answer.HOLDS
+    assert noise.scored[0].conclusion.answer is not SkillVerdict.HOLDS
 
 
 def table(strength: float) -> pd.DataFrame:
@@ -439,11 +439,11 @@ def table(strength: float) -> pd.DataFrame:
 def test_what_was_only_compared_is_marked_on_record(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=1, top=2)
-    first, second = evaluations.of_study(store, "small")
+    first, second = evaluations.verifications_of_study(store, "small")
     assert first.report is not None
     assert second.report is not None
     assert (first.report["asked_for"], second.report["asked_for"]) == (True, False)
-    found = newest(store, "small")
+    found = newest_verification(store, "small")
     assert found is not None
     assert found.trial == report.scored[0].candidate.number
 
@@ -470,14 +470,14 @@ def test_a_target_that_hardly_moves_in_the_test_rows_is_refused_before_the_evalu
     assert told.code == 2
     assert len(told.told) == 1
     assert "rows in which the target varies" in told.told[0]
-    assert evaluations.of_study(done.store, "small") == []
+    assert evaluations.verifications_of_study(done.store, "small") == []
 
 
 def test_an_evaluation_counts_itself_where_the_rows_on_record_are_not_known_again(exported: Exported) -> None:
     path, store = exported
     verify(path, store, seeds=1)
-    (look,) = evaluations.of_study(store, "small")
-    assert number_of(look, []) == 1
+    (look,) = evaluations.verifications_of_study(store, "small")
+    assert configuration_number(look, []) == 1
 
 
 @pytest.mark.slow
@@ -486,11 +486,11 @@ def test_a_second_verification_says_that_the_first_one_refuted_it(
 ) -> None:
     path, store = exported
     first = verify(path, store, seeds=2)
-    (look,) = evaluations.of_study(store, "small")
-    evaluations.conclude(store, look.id, "does not hold", first.to_json())
+    (look,) = evaluations.verifications_of_study(store, "small")
+    evaluations.finish_evaluation(store, look.id, "does not hold", first.to_json())
     again = verify(path, store, seeds=1)
-    unsure = replace(again.scored[0], conclusion=Conclusion(Answer.CANNOT_TELL, "rows are few"))
-    print_report(replace(again, scored=(unsure,)))
+    unsure = replace(again.scored[0], conclusion=Conclusion(SkillVerdict.CANNOT_TELL, "rows are few"))
+    print_verification(replace(again, scored=(unsure,)))
     told = capsys.readouterr().out.splitlines()
     assert told[:2] == [
         f"{unsure.candidate.name}: cannot tell: rows are few.",

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from search.errors import AnswerIsNo, RequestError
 from search.sampling.optuna_storage import optuna_storage
 from search.study.copy import copy_studies, differences
-from search.study.whole_study import delete_optunas, delete_ours
+from search.study.study_rows import delete_optuna_part, delete_record
 from storage import evaluations, query, record, tables
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
@@ -84,8 +84,8 @@ def fill_record(store: Store, name: str) -> None:
     data = tables.DataFingerprint(
         study=name, source="x", sha256="0", rows=1, first_time="a", last_time="b", columns=["Größe"]
     )
-    clamp = tables.Clamp(study=name, key="k", declared={"high": INF}, effective=1, reason="r", origin="o")
-    held_out = tables.HeldOut(study=name, rows=bytes(range(256)))
+    clamp = tables.ClampRow(study=name, key="k", declared={"high": INF}, effective=1, reason="r", origin="o")
+    held_out = tables.StoredValidationRows(study=name, rows=bytes(range(256)))
     record.create_study(store, study, [setting(name, None, 0)], [clamp], data, [held_out])
     look = tables.Evaluation(
         study=name,
@@ -100,7 +100,9 @@ def fill_record(store: Store, name: str) -> None:
         looked_by="me@host",
         seeds=[2**62],
     )
-    evaluations.conclude(store, evaluations.begin(store, look), "holds", {"skill": 0.1 + 0.2})
+    evaluations.finish_evaluation(
+        store, evaluations.start_evaluation(store, look), "holds", {"skill": 0.1 + 0.2}
+    )
     for number in range(3):
         trial = tables.Trial(
             study=name,
@@ -116,8 +118,8 @@ def fill_record(store: Store, name: str) -> None:
         end(store, name, number)
 
 
-def setting(study: str, trial: int | None, position: int) -> tables.Setting:
-    return tables.Setting(
+def setting(study: str, trial: int | None, position: int) -> tables.SettingRow:
+    return tables.SettingRow(
         study=study,
         trial=trial,
         key="k",
@@ -211,16 +213,18 @@ def test_a_look_that_was_taken_with_the_target_stays_beside_those_that_come(
 ) -> None:
     source, target = (opened(f"sqlite:///{tmp_path / name}.db") for name in ("source", "target"))
     fill(source, "s")
-    evaluations.begin(target, replace(evaluations.of_study(source, "s")[0], configuration="other"))
+    evaluations.start_evaluation(
+        target, replace(evaluations.verifications_of_study(source, "s")[0], configuration="other")
+    )
     copy_studies(source, target)
-    assert [look.configuration for look in evaluations.of_study(target, "s")] == ["other", "cd"]
+    assert [look.configuration for look in evaluations.verifications_of_study(target, "s")] == ["other", "cd"]
 
 
 def forget(store: Store, name: str) -> None:
     optuna_storage(store)
     with store.session() as session:
-        delete_ours(session, name)
-        delete_optunas(session, name)
+        delete_record(session, name)
+        delete_optuna_part(session, name)
 
 
 def test_evaluations_of_deleted_studies_are_copied_and_only_once(
@@ -235,29 +239,36 @@ def test_evaluations_of_deleted_studies_are_copied_and_only_once(
     told = ballast("db", "copy", *urls)
     assert "'gone': 1 rows, only evaluations: the study itself is not there" in told.out
     assert "1 studies copied" in told.out
-    (there,), (here,) = evaluations.of_study(target, "gone"), evaluations.of_study(source, "gone")
+    (there,), (here,) = (
+        evaluations.verifications_of_study(target, "gone"),
+        evaluations.verifications_of_study(source, "gone"),
+    )
     assert there == here
     assert query.studies(target)[0].name == "s"
     forget(target, "s")
     assert [sum(one.rows.values()) == 0 for one in copy_studies(source, target)] == [True, False]
-    assert len(evaluations.of_study(target, "gone")) == len(evaluations.of_study(target, "s")) == 1
+    assert (
+        len(evaluations.verifications_of_study(target, "gone"))
+        == len(evaluations.verifications_of_study(target, "s"))
+        == 1
+    )
 
 
 def test_a_look_is_recorded_once_however_often_it_is_tried(opened: Open, tmp_path: Path) -> None:
     store = opened(f"sqlite:///{tmp_path / 'one.db'}")
     fill_record(store, "s")
-    (look,) = evaluations.of_study(store, "s")
-    assert evaluations.begin(store, replace(look)) == look.id
-    assert len(evaluations.of_study(store, "s")) == 1
+    (look,) = evaluations.verifications_of_study(store, "s")
+    assert evaluations.start_evaluation(store, replace(look)) == look.id
+    assert len(evaluations.verifications_of_study(store, "s")) == 1
 
 
 def test_of_two_looks_at_the_same_moment_one_waits_to_see_the_other(opened: Open, postgres_url: str) -> None:
     store = opened(postgres_url)
     fill_record(store, "s")
-    look = replace(evaluations.of_study(store, "s")[0], configuration="second")
+    look = replace(evaluations.verifications_of_study(store, "s")[0], configuration="second")
     with store.session() as first, ThreadPoolExecutor(1) as others:
         first.execute(text("LOCK TABLE ballast_looks IN SHARE ROW EXCLUSIVE MODE"))
-        second = others.submit(evaluations.begin, store, look)
+        second = others.submit(evaluations.start_evaluation, store, look)
         with pytest.raises(TimeoutError):
             second.result(timeout=0.3)
         first.commit()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search.errors import AnswerIsNo
-from search.process_identity import this_machine, this_worker
-from search.study.liveness import Attendance, Pulse
+from search.process_identity import host_identity, this_worker
+from search.study.liveness import Heartbeat, LivenessTracker
 from storage import workers
 from storage.engine import Store
 
@@ -27,11 +27,11 @@ def store(write_study: "WriteStudy", launch: "Launch") -> Store:
 
 
 def test_nobody_is_lost_before_the_first_look() -> None:
-    assert not Pulse(misses=1).is_lost(ELSEWHERE)
+    assert not LivenessTracker(misses=1).is_lost(ELSEWHERE)
 
 
 def test_a_heart_that_stands_still_for_long_enough_is_lost() -> None:
-    pulse = Pulse(misses=3)
+    pulse = LivenessTracker(misses=3)
     for _ in range(3):
         pulse.look({ELSEWHERE: 5})
     assert not pulse.is_lost(ELSEWHERE)
@@ -40,14 +40,14 @@ def test_a_heart_that_stands_still_for_long_enough_is_lost() -> None:
 
 
 def test_one_beat_takes_back_all_doubts() -> None:
-    pulse = Pulse(misses=2)
+    pulse = LivenessTracker(misses=2)
     for beats in (5, 5, 6, 6):
         pulse.look({ELSEWHERE: beats})
     assert not pulse.is_lost(ELSEWHERE)
 
 
 def test_a_worker_that_has_left_is_gone() -> None:
-    pulse = Pulse()
+    pulse = LivenessTracker()
     pulse.look({ELSEWHERE: 1})
     pulse.look({})
     assert not pulse.is_lost(ELSEWHERE)
@@ -56,7 +56,7 @@ def test_a_worker_that_has_left_is_gone() -> None:
 
 
 def test_a_worker_that_joined_after_the_last_look_is_not_lost() -> None:
-    pulse = Pulse()
+    pulse = LivenessTracker()
     pulse.look({})
     assert not pulse.is_lost(ELSEWHERE)
     pulse.look({ELSEWHERE: 1})
@@ -64,7 +64,7 @@ def test_a_worker_that_joined_after_the_last_look_is_not_lost() -> None:
 
 
 def test_a_worker_that_nobody_has_entered_is_lost_two_looks_later() -> None:
-    pulse = Pulse()
+    pulse = LivenessTracker()
     assert not pulse.is_lost(ELSEWHERE)
     pulse.look({})
     assert not pulse.is_lost(ELSEWHERE)
@@ -73,33 +73,33 @@ def test_a_worker_that_nobody_has_entered_is_lost_two_looks_later() -> None:
 
 
 def test_a_worker_is_entered_while_it_works_and_no_longer(store: Store) -> None:
-    with Attendance(store, "small", this_worker(), "cpu") as attendance:
-        (entered,) = workers.present(store, "small")
+    with Heartbeat(store, "small", this_worker(), "cpu") as attendance:
+        (entered,) = workers.registered_workers(store, "small")
         assert (entered.worker, entered.device) == (attendance.worker, "cpu")
-    assert workers.present(store, "small") == []
+    assert workers.registered_workers(store, "small") == []
 
 
 def test_a_worker_that_leaves_its_trial_behind_counts_until_others_have_settled_it(store: Store) -> None:
-    with pytest.raises(KeyboardInterrupt), Attendance(store, "small", this_worker()):
+    with pytest.raises(KeyboardInterrupt), Heartbeat(store, "small", this_worker()):
         raise KeyboardInterrupt
-    assert [worker.worker for worker in workers.present(store, "small")] == [this_worker()]
+    assert [worker.worker for worker in workers.registered_workers(store, "small")] == [this_worker()]
 
 
 def test_a_worker_that_gives_up_between_two_trials_leaves(store: Store) -> None:
-    with pytest.raises(AnswerIsNo), Attendance(store, "small", this_worker()):
+    with pytest.raises(AnswerIsNo), Heartbeat(store, "small", this_worker()):
         raise AnswerIsNo("3 configurations failed in a row")
-    assert workers.present(store, "small") == []
+    assert workers.registered_workers(store, "small") == []
 
 
 def test_its_heart_beats_and_it_hears_others_stand_still(store: Store) -> None:
-    workers.join(store, "small", ELSEWHERE)
-    with Attendance(store, "small", this_worker(), interval=0.02, misses=3) as attendance:
+    workers.register_worker(store, "small", ELSEWHERE)
+    with Heartbeat(store, "small", this_worker(), interval=0.02, misses=3) as attendance:
         assert not attendance.is_gone(ELSEWHERE)
         deadline = time.monotonic() + 30
         while not attendance.is_gone(ELSEWHERE) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert attendance.is_gone(ELSEWHERE)
-        assert max(worker.beats for worker in workers.present(store, "small")) >= 3
+        assert max(worker.beats for worker in workers.registered_workers(store, "small")) >= 3
 
 
 def test_a_process_of_this_machine_is_looked_at_itself(store: Store) -> None:
@@ -113,7 +113,7 @@ def test_a_process_of_this_machine_is_looked_at_itself(store: Store) -> None:
     )
     assert child.stdout is not None
     name = child.stdout.readline().strip()
-    with Attendance(store, "small", this_worker()) as attendance:
+    with Heartbeat(store, "small", this_worker()) as attendance:
         assert not attendance.is_gone(name)
         child.kill()
         child.communicate()
@@ -121,13 +121,13 @@ def test_a_process_of_this_machine_is_looked_at_itself(store: Store) -> None:
 
 
 def test_two_machines_of_one_name_are_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = this_machine()
-    assert mine == this_machine()
+    mine = host_identity()
+    assert mine == host_identity()
     genuine = Path.read_text
 
     def other_kernel(path: Path, *args: str, **named: str) -> str:
         return "another boot" if path.name == "boot_id" else genuine(path, *args, **named)
 
     monkeypatch.setattr(Path, "read_text", other_kernel)
-    assert this_machine() != mine
-    assert this_machine().rpartition("-")[0] == mine.rpartition("-")[0]
+    assert host_identity() != mine
+    assert host_identity().rpartition("-")[0] == mine.rpartition("-")[0]

@@ -11,8 +11,8 @@ import pytest
 from search.config.resolve import resolve
 from search.config.shipped import CONFIGS
 from search.sampling.pruners import make_pruner
-from search.study.readiness import readiness
-from storage.engine import store_if_there
+from search.study.readiness import check_readiness
+from storage.engine import open_store_if_exists
 from storage.errors import StoreMissing
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def test_a_study_of_before_goes_on_though_its_pruner_is_idle(
 ) -> None:
     path = write_study(study={"pruner": "median", "pruner_warmup": 7})
     launched = launch(path)  # as an earlier Ballast started it: nothing asked then
-    assert readiness(resolve(path), launched.store).refusals == ()
+    assert check_readiness(resolve(path), launched.store).refusals == ()
 
 
 def test_check_makes_no_store_and_no_table_in_one(
@@ -257,9 +257,9 @@ def test_check_makes_no_store_and_no_table_in_one(
     assert ballast("check", path).code == 0
     assert not (tmp_path / "ballast.db").exists()
     assert ballast("check", path, "--store", postgres_url).code == 0
-    assert store_if_there(postgres_url) is None
+    assert open_store_if_exists(postgres_url) is None
     with pytest.raises(StoreMissing, match="there is no folder"):
-        store_if_there("sqlite:///no/such.db")
+        open_store_if_exists("sqlite:///no/such.db")
 
 
 def test_a_store_that_cannot_be_reached_is_refused_and_the_data_are_looked_at_all_the_same(

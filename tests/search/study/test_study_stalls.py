@@ -5,9 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.process_identity import this_machine, this_worker
-from search.study.liveness import INTERVAL_S
-from search.study.stalls import ALONE_S, LOST_S, Vigil, at_work, told
+from search.process_identity import host_identity, this_worker
+from search.study.liveness import HEARTBEAT_INTERVAL_S
+from search.study.stall_detector import (
+    NO_HEARTBEAT_S,
+    NO_WORKER_S,
+    StallDetector,
+    active_workers,
+    stall_message,
+)
 from storage import workers
 from storage.engine import Store
 
@@ -20,7 +26,7 @@ ELSEWHERE = "another-host-00000000:7:7"
 class Clock:
     """Every look is a heartbeat after the one before."""
 
-    def __init__(self, step: float = INTERVAL_S) -> None:
+    def __init__(self, step: float = HEARTBEAT_INTERVAL_S) -> None:
         self._now, self._step = 0.0, step
 
     def __call__(self) -> float:
@@ -34,7 +40,7 @@ def store(write_study: "WriteStudy", launch: "Launch") -> Store:
     return launch(write_study()).store
 
 
-def looks(vigil: Vigil, most: int = 100) -> Iterator[bool]:
+def looks(vigil: StallDetector, most: int = 100) -> Iterator[bool]:
     """Looks until the study is left, or as many as that."""
     for _ in range(most):
         yield (is_left := vigil.look())
@@ -43,30 +49,33 @@ def looks(vigil: Vigil, most: int = 100) -> Iterator[bool]:
 
 
 def test_a_study_without_a_worker_is_left_after_some_seconds(store: Store) -> None:
-    seen = list(looks(Vigil(store, "small", Clock())))
-    assert seen == [False] * round(ALONE_S / INTERVAL_S) + [True]
+    seen = list(looks(StallDetector(store, "small", Clock())))
+    assert seen == [False] * round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + [True]
 
 
 def test_a_worker_that_was_killed_here_is_none(store: Store) -> None:
-    workers.join(store, "small", f"{this_machine()}:4194304:1")
-    assert at_work(store, "small") == []
-    assert len(list(looks(Vigil(store, "small", Clock())))) == round(ALONE_S / INTERVAL_S) + 1
+    workers.register_worker(store, "small", f"{host_identity()}:4194304:1")
+    assert active_workers(store, "small") == []
+    assert (
+        len(list(looks(StallDetector(store, "small", Clock()))))
+        == round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + 1
+    )
 
 
 @pytest.mark.parametrize("worker", [ELSEWHERE, this_worker()], ids=["elsewhere", "here"])
 def test_a_worker_without_a_beat_is_lost_after_a_minute_and_not_before(store: Store, worker: str) -> None:
-    workers.join(store, "small", worker)
-    vigil = Vigil(store, "small", Clock())
+    workers.register_worker(store, "small", worker)
+    vigil = StallDetector(store, "small", Clock())
     for _ in range(50):
-        workers.beat(store, "small", worker)
+        workers.record_heartbeat(store, "small", worker)
         assert not vigil.look()
-    assert len(list(looks(vigil))) == round(LOST_S / INTERVAL_S)
+    assert len(list(looks(vigil))) == round(NO_HEARTBEAT_S / HEARTBEAT_INTERVAL_S)
 
 
 def test_a_store_that_was_away_has_killed_nobody(store: Store) -> None:
     """A look counts for a heartbeat at most."""
-    seen = list(looks(Vigil(store, "small", Clock(step=3600.0))))
-    assert len(seen) == round(ALONE_S / INTERVAL_S) + 1
+    seen = list(looks(StallDetector(store, "small", Clock(step=3600.0))))
+    assert len(seen) == round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + 1
 
 
 def test_a_study_that_has_not_begun_is_waited_for(
@@ -76,9 +85,9 @@ def test_a_study_that_has_not_begun_is_waited_for(
     path = write_study()
     refused = ballast("run", path, "--name", "more", "--continue-from", "small", "--timeout", "0.0001")
     assert refused.code == 0, refused.err
-    assert not any(looks(Vigil(store, "more", Clock()), 30))
+    assert not any(looks(StallDetector(store, "more", Clock()), 30))
     assert ballast("run", path, "--name", "more").code == 0
-    assert any(looks(Vigil(store, "more", Clock()), 30))
+    assert any(looks(StallDetector(store, "more", Clock()), 30))
 
 
 def test_what_is_said_names_the_file_and_a_name_that_is_not_its_own(
@@ -87,8 +96,8 @@ def test_what_is_said_names_the_file_and_a_name_that_is_not_its_own(
     path = write_study()
     assert ballast("run", path, "--name", "an other", "--trials", 1).code == 0
     at = store.shown_url
-    assert told(store, "small") == (
+    assert stall_message(store, "small") == (
         "nobody is at work on study 'small', which has 2 of 2 trials; go on with: "
         f"ballast run {path} --store {at}"
     )
-    assert told(store, "an other").endswith(f"ballast run {path} --store {at} --name 'an other'")
+    assert stall_message(store, "an other").endswith(f"ballast run {path} --store {at} --name 'an other'")

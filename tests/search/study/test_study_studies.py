@@ -8,13 +8,13 @@ import optuna
 import pytest
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.errors import AnswerIsNo, RequestError, StudyChanged
 from search.sampling.optuna_storage import optuna_storage
 from search.study.studies import open_study
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query
-from storage.check import check
+from storage.check import check_store
 from storage.engine import open_store
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def test_n_trials_are_those_of_the_study_and_not_of_each_run(
 
 def test_both_parts_of_the_store_agree_after_a_run(write_study: "WriteStudy", launch: "Launch") -> None:
     done = launch(write_study())
-    assert disagreements(done.store) == []
-    assert check(done.store) == []
+    assert inconsistencies(done.store) == []
+    assert check_store(done.store) == []
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "qmc"])
@@ -95,7 +95,7 @@ def test_the_ceiling_of_skill_stays_that_of_the_first_run(
     # As a Ballast with another formula would go on with it.
     monkeypatch.setattr("trainer.audit.audit.skill_ceiling", lambda *args, **kwargs: 0.123)
     second = launch(path, "study.trials=2")
-    assert load(second.study.resolved).ceiling == 0.123
+    assert load_study_data(second.study.resolved).ceiling == 0.123
     assert second.study.data.ceiling == first
 
 
@@ -132,7 +132,7 @@ def test_a_creation_that_broke_off_between_the_two_parts_is_taken_up(
 def test_a_study_that_optuna_has_lost_is_a_disagreement(write_study: "WriteStudy", launch: "Launch") -> None:
     done = launch(write_study(), "study.trials=1")
     optuna.delete_study(study_name="small", storage=optuna_storage(done.store))
-    (told,) = disagreements(done.store)
+    (told,) = inconsistencies(done.store)
     assert told.startswith("study 'small' is on record, but Optuna does not know it any more")
     assert "remove it with: ballast delete small --store sqlite:///" in told
 
@@ -145,13 +145,13 @@ def test_two_studies_share_a_store_without_touching_each_other(
     other = launch(path, "study.name=other")
     assert [study.name for study in query.studies(other.store)] == ["small", "other"]
     assert [row.study for row in other.trials] == ["other"]
-    assert disagreements(other.store) == []
+    assert inconsistencies(other.store) == []
 
 
 def test_a_window_too_long_for_the_data_is_refused_before_any_trial(write_study: "WriteStudy") -> None:
     path = write_study(space={"data.seq_len": {"choices": [2, 190]}})
     with pytest.raises(AnswerIsNo, match="seq_len 190"):
-        load(resolve(path))
+        load_study_data(resolve(path))
 
 
 def test_a_searched_window_is_audited_at_its_longest_and_prepared_once_per_length(
@@ -179,6 +179,6 @@ def test_a_study_file_that_is_a_link_is_recorded_beside_its_data(
     link.symlink_to(path)
     resolved = resolve(link)
     store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
-    study = open_study(resolved, load(resolved), store)
+    study = open_study(resolved, load_study_data(resolved), store)
     assert query.study(store, study.name).study_file == str(link)
     store.close()

@@ -11,18 +11,18 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from search.config.resolve import resolve
-from search.config.resolved import ResolvedStudy
-from search.data.study_data import StudyData, load
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import StudyData, load_study_data
 from search.errors import RequestError
-from search.record import rows as recording
+from search.record import row_mapping as recording
 from search.sampling.tell import CONSTRAINT
 from search.store_files import study_files
-from search.study.backend import Books, Rules
+from search.study.backend import StudyBackend, StudyRules
 from search.study.studies import open_study
-from search.study.trial_import import comparable, take_over, taken_over
-from search.workers.consistency import disagreements
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.study.trial_import import import_trials, importable_trials, with_ceiling_of_source
+from search.workers.consistency import inconsistencies
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage import query, record, tables
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
@@ -47,7 +47,7 @@ class Desk:
         """A study on record, without trials."""
         study = {"name": name, **sections.pop("study", {})}
         resolved = resolve(self._write(f"{name}.yaml", study=study, **sections), sets)
-        data = load(resolved)
+        data = load_study_data(resolved)
         record.create_study(
             self.store,
             recording.study_row(resolved, data),
@@ -104,20 +104,20 @@ class Desk:
             settings=[_cut(name, number)] if unstable else [],
         )
 
-    def books(self, resolved: ResolvedStudy, data: StudyData) -> Books:
+    def books(self, resolved: ResolvedStudy, data: StudyData) -> StudyBackend:
         """Both accounts of a study that is on record."""
         section = resolved.file.study
         storage = RDBStorage(self.store.url)
         study = optuna.create_study(
             study_name=section.name, storage=storage, direction="minimize", load_if_exists=True
         )
-        rules = Rules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
-        return Books(self.store, study, rules, study_files(self.store.url, None, section.name))
+        rules = StudyRules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
+        return StudyBackend(self.store, study, rules, study_files(self.store.url, None, section.name))
 
     def lying_in(self, resolved: ResolvedStudy, data: StudyData, old: str) -> dict[int, Mapping[str, Any]]:
         """The old trials that lie in a study, with their values of what it searches."""
-        row, stacks = query.study(self.store, old), query.setting_stacks(self.store, old)
-        found = taken_over(resolved, row, stacks, query.trials(self.store, old), data.table.sha256)
+        row, stacks = query.study(self.store, old), query.setting_layers(self.store, old)
+        found = importable_trials(resolved, row, stacks, query.trials(self.store, old), data.table.sha256)
         return {taken.trial.number: taken.params for taken in found}
 
 
@@ -153,8 +153,8 @@ def _finding(study: str, trial: int) -> tables.Finding:
     )
 
 
-def _cut(study: str, trial: int) -> tables.Setting:
-    return tables.Setting(
+def _cut(study: str, trial: int) -> tables.SettingRow:
+    return tables.SettingRow(
         study=study,
         trial=trial,
         key=RATE,
@@ -264,7 +264,7 @@ def test_losses_under_other_settings_are_not_compared(
 ) -> None:
     resolved, data = desk.study("new", *sets, space=NARROW)
     with pytest.raises(RequestError) as caught:
-        comparable(resolved, data, desk.store, "old")
+        with_ceiling_of_source(resolved, data, desk.store, "old")
     assert str(caught.value).startswith(
         "study 'new' cannot take over the trials of 'old', as losses could not be compared: "
     )
@@ -275,30 +275,30 @@ def test_losses_under_other_settings_are_not_compared(
 def test_losses_on_other_rows_are_not_compared(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW, seed=1)
     with pytest.raises(RequestError, match=r"compared: the rows of prices\.csv have changed\."):
-        comparable(resolved, data, desk.store, "old")
+        with_ceiling_of_source(resolved, data, desk.store, "old")
 
 
 def test_a_study_does_not_continue_from_itself_nor_from_one_that_is_not_there(
     desk: Desk, old: ResolvedStudy
 ) -> None:
-    data = load(old)
+    data = load_study_data(old)
     with pytest.raises(RequestError, match=r"'old' cannot continue from itself; .* --name old-2$"):
-        comparable(old, data, desk.store, "old")
+        with_ceiling_of_source(old, data, desk.store, "old")
     resolved, data = desk.study("new", space=NARROW)
     with pytest.raises(StudyUnknown, match="no study 'odl' in"):
-        comparable(resolved, data, desk.store, "odl")
+        with_ceiling_of_source(resolved, data, desk.store, "odl")
 
 
 def test_the_ceiling_of_the_old_study_holds_for_the_new_one(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", "study.trials=5000", space=NARROW)
     facts = query.study(desk.store, "old").facts
-    assert comparable(resolved, data, desk.store, "old").ceiling == facts["skill_ceiling"]
+    assert with_ceiling_of_source(resolved, data, desk.store, "old").ceiling == facts["skill_ceiling"]
 
 
 def test_optuna_knows_what_was_taken_over_as_if_it_had_been_told_here(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
     books = desk.books(resolved, data)
-    assert take_over(books, resolved, data, "old") == [0, 3, 4, 5, 9]
+    assert import_trials(books, resolved, data, "old") == [0, 3, 4, 5, 9]
     trials = books.optuna.get_trials()
     assert [(t.state, t.value, t.constraints[CONSTRAINT]) for t in trials] == [
         (TrialState.COMPLETE, 0.457, -1.0),
@@ -323,7 +323,7 @@ def test_a_sampler_that_learns_from_complete_trials_alone_is_told_so(
 ) -> None:
     resolved, data = desk.study("new", f"study.sampler={sampler}", space=NARROW)
     books = desk.books(resolved, data)
-    take_over(books, resolved, data, "old")
+    import_trials(books, resolved, data, "old")
     trials = books.optuna.get_trials()
     assert {t.state for t in trials} == {TrialState.COMPLETE}
     penalty = 2 * max(data.baselines["train_mean"], 0.8)
@@ -332,7 +332,7 @@ def test_a_sampler_that_learns_from_complete_trials_alone_is_told_so(
 
 def test_the_record_has_all_that_is_known_of_what_was_taken_over(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
-    take_over(desk.books(resolved, data), resolved, data, "old")
+    import_trials(desk.books(resolved, data), resolved, data, "old")
     rows = query.trials(desk.store, "new")
     assert [(row.source_study, row.source_trial) for row in rows] == [("old", n) for n in (0, 3, 4, 5, 9)]
     there, here = query.trial(desk.store, "old", 0), rows[0]
@@ -343,14 +343,14 @@ def test_the_record_has_all_that_is_known_of_what_was_taken_over(desk: Desk, old
     assert [e.validation_loss for e in query.epochs(desk.store, "new", 1)] == [0.8, 0.9]
     (finding,) = query.findings(desk.store, "new")
     assert (finding.trial, finding.value, finding.message) == (2, math.inf, "the loss exploded")
-    stack = query.setting_stacks(desk.store, "new", 2)[RATE]
+    stack = query.setting_layers(desk.store, "new", 2)[RATE]
     assert [(row.layer, row.effective) for row in stack][-2:] == [("sampled", 4e-3), ("guard", 1e-3)]
     assert stack[-2].reason == "taken over from trial 4 of study 'old'"
 
 
 def test_what_was_taken_over_may_be_the_best_and_does_not_count(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
-    take_over(desk.books(resolved, data), resolved, data, "old")
+    import_trials(desk.books(resolved, data), resolved, data, "old")
     best = query.best_trial(desk.store, "new")
     assert best is not None
     assert (best.number, best.value, best.source_trial) == (0, 0.457, 0)
@@ -360,7 +360,7 @@ def test_what_was_taken_over_may_be_the_best_and_does_not_count(desk: Desk, old:
 def test_a_value_that_was_fixed_is_a_parameter_where_it_is_searched(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space={**NARROW, DROPOUT: {"low": 0.0, "high": 0.4}})
     books = desk.books(resolved, data)
-    take_over(books, resolved, data, "old")
+    import_trials(books, resolved, data, "old")
     assert books.optuna.get_trials()[0].params == {RATE: 2e-3, HIDDEN: 4, DROPOUT: 0.0}
     assert query.trial(desk.store, "new", 0).params == {RATE: 2e-3, HIDDEN: 4, DROPOUT: 0.0}
 
@@ -368,7 +368,7 @@ def test_a_value_that_was_fixed_is_a_parameter_where_it_is_searched(desk: Desk, 
 def test_the_sampler_goes_on_from_what_was_taken_over(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
     books = desk.books(resolved, data)
-    take_over(books, resolved, data, "old")
+    import_trials(books, resolved, data, "old")
     trial = books.optuna.ask()
     assert trial.number == 5
     assert books.optuna.best_trial.user_attrs["taken_from"] == {"study": "old", "trial": 0}
@@ -377,10 +377,10 @@ def test_the_sampler_goes_on_from_what_was_taken_over(desk: Desk, old: ResolvedS
 def test_nothing_is_taken_over_twice_but_new_trials_are(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
     books = desk.books(resolved, data)
-    take_over(books, resolved, data, "old")
-    assert take_over(books, resolved, data, "old") == []
+    import_trials(books, resolved, data, "old")
+    assert import_trials(books, resolved, data, "old") == []
     desk.ended(old, 10, {RATE: 2.5e-3, HIDDEN: 8}, value=0.4)
-    assert take_over(books, resolved, data, "old") == [10]
+    assert import_trials(books, resolved, data, "old") == [10]
     assert len(books.optuna.get_trials()) == len(query.trials(desk.store, "new")) == 6
 
 
@@ -403,9 +403,9 @@ def test_broken_off_after_any_commit_it_is_completed_by_the_next_call(
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, _breaking(getattr(owner, step), times))
         with pytest.raises(BrokenOff):
-            take_over(books, resolved, data, "old")
+            import_trials(books, resolved, data, "old")
     assert query.study(desk.store, "new").facts["continued_from"] == "old"
-    take_over(books, resolved, data, "old")
+    import_trials(books, resolved, data, "old")
     told = [trial.user_attrs["taken_from"]["trial"] for trial in books.optuna.get_trials()]
     rows = query.trials(desk.store, "new")
     assert told == [row.source_trial for row in rows] == [0, 3, 4, 5, 9]
@@ -427,9 +427,9 @@ def _breaking(real: Callable[..., Any], times: int) -> Callable[..., Any]:
 
 def test_a_chain_of_studies_takes_over_what_was_taken_over(desk: Desk, old: ResolvedStudy) -> None:
     second, data = desk.study("second", space=NARROW)
-    take_over(desk.books(second, data), second, data, "old")
+    import_trials(desk.books(second, data), second, data, "old")
     third, data = desk.study("third", space={RATE: NARROW[RATE], HIDDEN: {"choices": [8, 16]}})
-    assert take_over(desk.books(third, data), third, data, "second") == [1, 2]
+    assert import_trials(desk.books(third, data), third, data, "second") == [1, 2]
     row = query.trial(desk.store, "third", 0)
     assert (row.source_study, row.source_trial, row.value) == ("second", 1, 0.8)
 
@@ -445,14 +445,14 @@ def test_a_study_that_was_trained_continues_in_another_space(
         space={RATE: {"low": 1e-4, "high": 1e-2, "log": True}, HIDDEN: {"choices": [4, 8]}},
     )
     resolved = resolve(path)
-    data = comparable(resolved, load(resolved), first.store, "small")
+    data = with_ceiling_of_source(resolved, load_study_data(resolved), first.store, "small")
     opened = open_study(resolved, data, first.store)
-    taken = take_over(opened.books, resolved, data, "small")
-    end = run(opened, Silence(), lambda: False)
+    taken = import_trials(opened.books, resolved, data, "small")
+    end = run_worker(opened, NoProgress(), lambda: False)
     rows = query.trials(first.store, "new")
     assert taken == [0, 1, 2]
     assert [row.source_trial for row in rows] == [0, 1, 2, None, None]
     assert (end.done, end.wanted) == (2, 2)
     assert [row.params[HIDDEN] for row in rows[:3]] == [4, 4, 4]
     assert [row.value for row in rows[:3]] == [row.value for row in first.trials]
-    assert disagreements(first.store) == []
+    assert inconsistencies(first.store) == []

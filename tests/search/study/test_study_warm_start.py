@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from search.record.rows import settings_from_rows
+from search.record.row_mapping import settings_from_rows
 from storage import query
 from storage.engine import open_store
 
@@ -55,7 +55,7 @@ def test_what_is_cut_is_on_record_with_study_and_trial(write_study: "WriteStudy"
     assert ran.code == 0, ran.err
     with closing(open_store("sqlite:///ballast.db")) as store:
         (clamp,) = query.clamps(store, "next")
-        settings = settings_from_rows(query.setting_stacks(store, "next", 0))
+        settings = settings_from_rows(query.setting_layers(store, "next", 0))
     assert (clamp.key, clamp.declared, clamp.effective) == (f"study.enqueue[0].{LR}", 7.0, 0.01)
     assert "(--warm-start wild.yaml)" in clamp.reason
     (setting,) = [setting for setting in settings if setting.key == LR]

@@ -13,21 +13,23 @@ import pytest
 from sqlalchemy import inspect, select, text
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.errors import RequestError
 from search.record import searched_rows as searches
 from search.record.evaluations import validated_rows
 from search.sampling.optuna_storage import optuna_storage
-from search.study import removal, renaming, whole_study
-from search.study.ghosts import ghosts
-from search.study.removal import delete_study
+from search.study import deletion as removal
+from search.study import renaming
+from search.study import study_rows as whole_study
+from search.study.deletion import delete_study
+from search.study.orphans import orphaned_studies
 from search.study.renaming import rename_study
 from search.study.studies import OpenStudy, open_study
-from search.workers.consistency import disagreements
-from search.workers.loop import run
-from search.workers.progress import Silence
+from search.workers.consistency import inconsistencies
+from search.workers.loop import run_worker
+from search.workers.progress import NoProgress
 from storage import query, tables, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.errors import StudyExists, StudyUnknown
 
@@ -54,8 +56,8 @@ def store(store_url: str) -> Iterator[Store]:
 def launched(store: Store) -> Run:
     def launched(path: Path, *sets: str, continue_from: str | None = None) -> OpenStudy:
         resolved = resolve(path, sets)
-        study = open_study(resolved, load(resolved), store, continue_from=continue_from)
-        run(study, Silence(), lambda: False)
+        study = open_study(resolved, load_study_data(resolved), store, continue_from=continue_from)
+        run_worker(study, NoProgress(), lambda: False)
         return study
 
     return launched
@@ -90,8 +92,8 @@ def test_a_deleted_study_leaves_nothing_but_what_it_has_scored(
     with pytest.raises(StudyUnknown):
         query.study(store, "small")
     assert optuna.get_all_study_names(optuna_storage(store)) == []
-    assert check(store) == []
-    assert disagreements(store) == []
+    assert check_store(store) == []
+    assert inconsistencies(store) == []
     again = launched(path)
     assert [row.number for row in query.trials(store, again.name)] == [0, 1]
 
@@ -112,17 +114,17 @@ def test_rows_that_a_deleted_study_has_searched_on_are_not_unseen(
     path = write_study(study={"trials": 3})
     study = launched(path)
     rows = validated_rows(study.resolved, study.resolved.trial_config.data, study.data.base, study.data.table)
-    (before,) = searches.searches_on(store, rows, datetime.now(UTC))
+    (before,) = searches.earlier_searches(store, rows, datetime.now(UTC))
     launched(path, "study.name=child", "study.trials=1", continue_from="small")
-    with_child = searches.searches_on(store, rows, datetime.now(UTC))
+    with_child = searches.earlier_searches(store, rows, datetime.now(UTC))
     delete_study(store, "small")
-    after = searches.searches_on(store, rows, datetime.now(UTC))
+    after = searches.earlier_searches(store, rows, datetime.now(UTC))
     assert [each.trials for each in after] == [each.trials for each in with_child] == [3, 1]
     assert after[0].study.startswith("small (deleted 20")
     assert replace(after[0], study="small") == before
     launched(path)
     delete_study(store, "small")
-    assert [each.trials for each in searches.searches_on(store, rows, datetime.now(UTC))] == [3, 3, 1]
+    assert [each.trials for each in searches.earlier_searches(store, rows, datetime.now(UTC))] == [3, 3, 1]
 
 
 def test_a_study_that_continues_from_a_deleted_one_goes_on(
@@ -134,7 +136,7 @@ def test_a_study_that_continues_from_a_deleted_one_goes_on(
     assert delete_study(store, "small").continued_by == ("child",)
     launched(path, "study.name=child", "study.trials=2")
     assert len(query.trials(store, "child")) == 4
-    assert disagreements(store) == []
+    assert inconsistencies(store) == []
 
 
 def test_a_trial_that_ends_before_the_deletion_gets_its_turn_is_known_to_have_used_rows(
@@ -168,14 +170,14 @@ def test_a_new_study_of_a_deleted_name_is_not_taken_for_the_old_one(
     launched(path, "training.max_grad_norm=0.7", "study.trials=1")
     launched(path, "study.name=child", "study.trials=2")
     assert len(query.trials(store, "child")) == 3, "one taken over from the old study, two of its own"
-    assert disagreements(store) == []
+    assert inconsistencies(store) == []
 
 
 def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
     write_study: "WriteStudy", launched: Run, store: Store
 ) -> None:
     launched(write_study(study={"trials": 1}))
-    workers.join(store, "small", "elsewhere:1:2")
+    workers.register_worker(store, "small", "elsewhere:1:2")
     with pytest.raises(
         RequestError, match=r"1 workers are at work on study 'small': elsewhere:1:2; end them"
     ):
@@ -184,7 +186,7 @@ def test_a_study_that_is_worked_on_is_not_deleted_nor_renamed(
         rename_study(store, "small", "other")
     rename_study(store, "small", "other", force=True)
     delete_study(store, "other", force=True)
-    assert workers.present(store, "other") == []
+    assert workers.registered_workers(store, "other") == []
 
 
 def test_a_deletion_that_was_killed_has_changed_nothing(
@@ -197,9 +199,9 @@ def test_a_deletion_that_was_killed_has_changed_nothing(
         genuine(*asked)
         raise Killed
 
-    genuine = whole_study.delete_optunas
+    genuine = whole_study.delete_optuna_part
     with monkeypatch.context() as patched:
-        patched.setattr(removal, "delete_optunas", die)
+        patched.setattr(removal, "delete_optuna_part", die)
         with pytest.raises(Killed):
             delete_study(store, "small")
     assert (rows_of(store), files_of(tmp_path / "files")) == (before, files)
@@ -236,22 +238,22 @@ def test_a_ghost_is_named_refused_and_removed(write_study: "WriteStudy", launche
     path = write_study(study={"trials": 1})
     launched(path)
     optuna.delete_study(study_name="small", storage=optuna_storage(store))
-    assert ghosts(store) == ["small"]
+    assert orphaned_studies(store) == ["small"]
     with pytest.raises(RequestError, match=r"--name small-2; or keep .* ballast delete small --store \S+"):
         launched(path, "study.trials=2")
     assert optuna.get_all_study_names(optuna_storage(store)) == [], "no empty study is made in its place"
     delete_study(store, "small")
-    assert ghosts(store) == []
+    assert orphaned_studies(store) == []
     assert len(query.trials(store, launched(path).name)) == 1
 
 
 def test_a_ghost_without_a_trial_is_not_gone_on_with_either(write_study: "WriteStudy", store: Store) -> None:
     path = write_study(study={"trials": 1})
     resolved = resolve(path)
-    open_study(resolved, load(resolved), store)
+    open_study(resolved, load_study_data(resolved), store)
     optuna.delete_study(study_name="small", storage=optuna_storage(store))
     with pytest.raises(RequestError, match="Optuna does not know it any more"):
-        open_study(resolved, load(resolved), store)
+        open_study(resolved, load_study_data(resolved), store)
 
 
 def test_what_optuna_alone_knows_is_deleted_too(store: Store) -> None:
@@ -278,8 +280,8 @@ def test_a_renamed_study_is_the_same_under_its_new_name(
     assert all(Path(each.path).is_file() for each in query.artifacts(store, "new 'name'"))
     with pytest.raises(StudyUnknown):
         query.study(store, "small")
-    assert check(store) == []
-    assert disagreements(store) == []
+    assert check_store(store) == []
+    assert inconsistencies(store) == []
     assert query.current_name(store, "small") == "new 'name'"
     launched(path, "study.name=\"new 'name'\"", "study.trials=3")
     assert len(query.trials(store, "new 'name'")) == 3
@@ -287,7 +289,7 @@ def test_a_renamed_study_is_the_same_under_its_new_name(
     taken = [row for row in query.trials(store, "child") if row.source_study is not None]
     assert {row.source_study for row in taken} == {"new 'name'"}
     assert len({row.source_trial for row in taken}) == len(taken), "nothing is taken over twice"
-    assert query.setting_stacks(store, "new 'name'")["study.name"][-1].origin == "ballast rename"
+    assert query.setting_layers(store, "new 'name'")["study.name"][-1].origin == "ballast rename"
 
 
 def test_a_name_that_either_part_has_is_refused(

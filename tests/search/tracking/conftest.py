@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.tracking.address import VARIABLE
-from search.tracking.connection import connect, surroundings
+from search.tracking.mlflow_client import connect_mlflow, mlflow_environment
+from search.tracking.mlflow_uri import MLFLOW_URI_VARIABLE
 from storage.engine import Store
 
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _no_mlflow_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(MLFLOW_URI_VARIABLE, raising=False)
 
 
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its tables, which take it a second to make."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with surroundings(f"sqlite:///{path}") as uri:
-        connect(uri).search_experiments()
+    with mlflow_environment(f"sqlite:///{path}") as uri:
+        connect_mlflow(uri).search_experiments()
     return path
 
 
@@ -41,8 +41,8 @@ def uri(empty_mlflow: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def client(uri: str) -> Iterator["MlflowClient"]:
     """To look what is there."""
-    with surroundings(uri) as address:
-        yield connect(address)
+    with mlflow_environment(uri) as address:
+        yield connect_mlflow(address)
 
 
 @pytest.fixture

@@ -9,9 +9,14 @@ import pytest
 
 from search.config.resolve import resolve, resolve_recorded
 from search.errors import RequestError
-from search.record.rows import without_password
-from search.tracking.address import VARIABLE, checked, of_study, tracked_at
-from search.tracking.connection import surroundings
+from search.record.row_mapping import without_password
+from search.tracking.mlflow_client import mlflow_environment
+from search.tracking.mlflow_uri import (
+    MLFLOW_URI_VARIABLE,
+    check_mlflow_uri,
+    mlflow_uri_of_study,
+    resolve_mlflow_uri,
+)
 from storage.engine import Store
 
 if TYPE_CHECKING:
@@ -27,13 +32,13 @@ def test_the_environment_comes_before_the_study_file_and_is_on_record(
     write_study: "WriteStudy", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolved = resolve(write_study(tracking={"mlflow": {"uri": FILE}}))
-    assert tracked_at(resolved) == (resolved, FILE)
-    monkeypatch.setenv(VARIABLE, OTHER)
-    placed, uri = tracked_at(resolved)
+    assert resolve_mlflow_uri(resolved) == (resolved, FILE)
+    monkeypatch.setenv(MLFLOW_URI_VARIABLE, OTHER)
+    placed, uri = resolve_mlflow_uri(resolved)
     assert uri == OTHER
     setting = placed.settings[KEY]
-    assert (setting.value, setting.layer, setting.origin) == (OTHER, "cli", VARIABLE)
-    assert setting.reason == f"{VARIABLE} comes before the study file"
+    assert (setting.value, setting.layer, setting.origin) == (OTHER, "cli", MLFLOW_URI_VARIABLE)
+    assert setting.reason == f"{MLFLOW_URI_VARIABLE} comes before the study file"
     again = resolve_recorded(placed.sources)
     assert again.settings[KEY] == setting
 
@@ -42,17 +47,19 @@ def test_a_set_comes_before_the_study_file_and_two_that_differ_are_refused(
     write_study: "WriteStudy", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolved = resolve(write_study(tracking={"mlflow": {"uri": FILE}}), [f"{KEY}={SET}"])
-    assert tracked_at(resolved) == (resolved, SET)
-    monkeypatch.setenv(VARIABLE, SET)
-    assert tracked_at(resolved) == (resolved, SET)
-    monkeypatch.setenv(VARIABLE, OTHER)
-    with pytest.raises(RequestError, match=f"{KEY}={SET} and {VARIABLE} name two addresses of MLflow"):
-        tracked_at(resolved)
+    assert resolve_mlflow_uri(resolved) == (resolved, SET)
+    monkeypatch.setenv(MLFLOW_URI_VARIABLE, SET)
+    assert resolve_mlflow_uri(resolved) == (resolved, SET)
+    monkeypatch.setenv(MLFLOW_URI_VARIABLE, OTHER)
+    with pytest.raises(
+        RequestError, match=f"{KEY}={SET} and {MLFLOW_URI_VARIABLE} name two addresses of MLflow"
+    ):
+        resolve_mlflow_uri(resolved)
 
 
 def test_without_any_there_is_none(write_study: "WriteStudy") -> None:
     resolved = resolve(write_study())
-    assert tracked_at(resolved) == (resolved, None)
+    assert resolve_mlflow_uri(resolved) == (resolved, None)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,7 @@ def test_without_any_there_is_none(write_study: "WriteStudy") -> None:
     ],
 )
 def test_a_server_and_a_database_are_addresses(uri: str) -> None:
-    assert checked(uri) == uri
+    assert check_mlflow_uri(uri) == uri
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,7 @@ def test_anything_else_is_refused_before_a_trial_is_run(
     uri: str, write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
     with pytest.raises(RequestError, match="is no address of MLflow that Ballast can send to; name a server"):
-        checked(uri)
+        check_mlflow_uri(uri)
     if uri:
         told = ballast("run", write_study(), "--set", f"{KEY}={json.dumps(uri)}")
         assert (told.code, len(told.told)) == (2, 1)
@@ -95,15 +102,15 @@ def test_the_database_of_the_store_is_refused_before_anything_is_trained(
 ) -> None:
     resolved = resolve(write_study(), [f"storage.url={store}", f"{KEY}={uri}"])
     with pytest.raises(RequestError, match=r"is the store of the study, and MLflow wants a database of its"):
-        tracked_at(resolved)
+        resolve_mlflow_uri(resolved)
     apart = resolve(write_study(), [f"storage.url={store}", f"{KEY}={uri}2"])
-    assert tracked_at(apart) == (apart, f"{uri}2")
+    assert resolve_mlflow_uri(apart) == (apart, f"{uri}2")
 
 
 def test_a_run_says_so_in_one_sentence(
     write_study: "WriteStudy", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(VARIABLE, "sqlite:///mine.db")
+    monkeypatch.setenv(MLFLOW_URI_VARIABLE, "sqlite:///mine.db")
     told = ballast("run", write_study(), "--store", "sqlite:///mine.db")
     assert (told.code, told.told) == (
         2,
@@ -117,8 +124,8 @@ def test_a_run_says_so_in_one_sentence(
 
 def test_a_study_without_an_mlflow_says_how_to_name_one(store: Store) -> None:
     with pytest.raises(RequestError, match="run ballast track small --mlflow http"):
-        of_study(store, "small", None)
-    assert of_study(store, "small", SET) == SET
+        mlflow_uri_of_study(store, "small", None)
+    assert mlflow_uri_of_study(store, "small", SET) == SET
 
 
 def test_the_password_of_a_server_is_given_to_mlflow_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +133,7 @@ def test_the_password_of_a_server_is_given_to_mlflow_apart(monkeypatch: pytest.M
 
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
     monkeypatch.delenv("MLFLOW_TRACKING_PASSWORD", raising=False)
-    with surroundings(AWAY) as address:
+    with mlflow_environment(AWAY) as address:
         assert address == "http://127.0.0.1:9"
         assert os.environ["MLFLOW_TRACKING_USERNAME"] == "ada"
         assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "s3cr@t"
@@ -141,7 +148,7 @@ def test_a_password_is_nowhere_to_be_found(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     path = write_study(study={"trials": 1})
-    monkeypatch.setenv(VARIABLE, AWAY)
+    monkeypatch.setenv(MLFLOW_URI_VARIABLE, AWAY)
     told = [
         ballast("run", path),
         ballast("explain", "small", "--key", KEY, "--json"),
@@ -157,7 +164,7 @@ def test_a_password_is_nowhere_to_be_found(
     assert "1 trial of study 'small' is not in MLflow (MLflow at http://127.0.0.1:9 does not answer)" in seen
     assert "s3cr" not in seen
     assert "s3cr" not in kept
-    monkeypatch.delenv(VARIABLE)
+    monkeypatch.delenv(MLFLOW_URI_VARIABLE)
     assert "is not on record; give it once more, in BALLAST_MLFLOW_URI" in ballast("track", "small").err
 
 

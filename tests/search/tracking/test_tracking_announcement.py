@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.selection.evidence import Evidence, study_evidence
+from search.selection.selection_evidence import SelectionEvidence, study_evidence
 from search.selection.summary import summarise
-from search.tracking.announcement import announce
+from search.tracking.verification_pages import publish_verification
 from storage import record, tables
 from storage.engine import Store
 
@@ -22,24 +22,24 @@ def store(write_study: "WriteStudy", launch: "Launch") -> Store:
 
 def test_the_measured_floor_of_the_evidence_is_kept(store: Store, answer: "Answer") -> None:
     evidence = study_evidence(store, "small", 0)
-    assert isinstance(evidence, Evidence)
+    assert isinstance(evidence, SelectionEvidence)
     answer(store, 0, "holds")
-    assert announce(store, "small", evidence) is None
+    assert publish_verification(store, "small", evidence) is None
     measured = summarise(store, "small").measured
     assert measured is not None
     assert (measured.skill, measured.trials) == (evidence.measured_floor, evidence.trials)
 
 
 def test_a_study_that_is_not_here_or_was_not_verified_is_left_alone(store: Store) -> None:
-    assert announce(store, "other", "no study chose this configuration") is None
-    assert announce(store, "small", "no study chose this configuration") is None
+    assert publish_verification(store, "other", "no study chose this configuration") is None
+    assert publish_verification(store, "small", "no study chose this configuration") is None
     assert summarise(store, "small").measured is None
 
 
 def test_where_mlflow_is_away_the_command_that_sends_it_later_is_told(store: Store, answer: "Answer") -> None:
     answer(store, 0, "does not hold")
     uri = "http://127.0.0.1:1"
-    act = tables.Setting(
+    act = tables.SettingRow(
         study="small",
         key="tracking.mlflow.uri",
         position=9,
@@ -50,7 +50,7 @@ def test_where_mlflow_is_away_the_command_that_sends_it_later_is_told(store: Sto
         reason="",
     )
     record.continue_study(store, "small", wanted=2, sources=None, settings=[act])
-    told = announce(store, "small", "nothing is known")
+    told = publish_verification(store, "small", "nothing is known")
     assert told is not None
     assert told.startswith("MLflow does not have this answer (MLflow at http://127.0.0.1:1 does not answer)")
     assert told.endswith("send it later: ballast track small --store " + store.shown_url)

@@ -12,8 +12,8 @@ import yaml
 from search.config.layers import Layer, Override
 from search.config.resolve import resolve
 from search.selection.summary import MEASURED_FLOOR, summarise
-from search.tracking import mapping
-from search.watching.settings_file import trial_yaml
+from search.tracking import run_content as mapping
+from search.watching.trial_files import trial_yaml
 from search.watching.view import TrialView
 from storage import query, record, tables
 from storage.verdicts import Verdict
@@ -57,7 +57,7 @@ def view(write_study: "WriteStudy") -> TrialView:
 
 
 def ended(view: TrialView) -> tuple[dict[str, str], dict[str, float]]:
-    tags, points = mapping.trial_ended(view, NOON)
+    tags, points = mapping.trial_end_content(view, NOON)
     return tags, {point.key: point.value for point in points}
 
 
@@ -73,7 +73,7 @@ def test_what_is_not_finite_is_left_out_and_an_epoch_has_the_time_that_the_train
 ) -> None:
     trial = view.trial
     epochs = [_epoch(0, grad_norm_max=inf, train_loss=nan), _epoch(1, seconds=nan), _epoch(2)]
-    points = mapping.trial_epochs(trial, epochs)
+    points = mapping.epoch_metrics(trial, epochs)
     assert [p.key for p in points if p.step == 0].count("validation_loss") == 1
     assert {p.key for p in points if p.step == 0}.isdisjoint({"grad_norm_max", "train_loss"})
     start = mapping.milliseconds(trial.started_at)
@@ -96,7 +96,7 @@ def test_a_verdict_has_a_status_and_only_what_is_believed_has_a_best_loss(
 ) -> None:
     view.trial.verdict, view.trial.reasons = verdict, ["first", "second"]
     tags, numbers = ended(view)
-    assert mapping.status(verdict) == status
+    assert mapping.run_status(verdict) == status
     assert (tags["ballast.verdict"], tags["ballast.reasons"]) == (verdict, "first, second")
     assert ("best_loss" in numbers) is (verdict is Verdict.ACCEPTED)
     assert numbers["duration_s"] == 4.5
@@ -104,7 +104,7 @@ def test_a_verdict_has_a_status_and_only_what_is_believed_has_a_best_loss(
 
 def test_a_retry_and_a_copy_say_of_what(view: TrialView) -> None:
     view.trial.retry_of, view.trial.source_study, view.trial.source_trial = 0, "other", 7
-    tags = mapping.trial_begun(view, "parent")
+    tags = mapping.trial_start_tags(view, "parent")
     assert (tags["ballast.retry_of"], tags["ballast.copy_of"]) == ("0", "other, trial 7")
 
 
@@ -143,7 +143,7 @@ def test_the_study_is_told_with_its_newest_answer_its_rivals_and_both_noise_floo
     store = launch(write_study()).store
 
     def told() -> tuple[dict[str, str], dict[str, float]]:
-        found = mapping.study_told(summarise(store, "small"), query.data(store, "small"), NOON)
+        found = mapping.study_content(summarise(store, "small"), query.data_fingerprint(store, "small"), NOON)
         return dict(found.tags), {point.key: point.value for point in found.points}
 
     record.set_study_facts(store, "small", {"strongest_rival": None})

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.selection.rerun import rerun
 from storage import query
 from storage.engine import Store
-from trainer.inference.serving import windows
+from trainer.inference.forecaster import stack_windows
 from trainer.models.network import GRUForecaster
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def test_a_registered_model_forecasts_as_the_trial_did(
 
     resolved = resolve(Path("best.yaml"))
     config = resolved.trial({}).config
-    data = load(resolved).folds(config.data)[-1]
+    data = load_study_data(resolved).folds(config.data)[-1]
     ours = GRUForecaster(len(data.feature_names), config.models.gru).eval()
     weights = rerun(Path("best.yaml")).result.weights
     assert weights is not None
     ours.load_state_dict(dict(weights))
     rows = data.validation  # more than the model was traced with
-    x = torch.from_numpy(windows(data, rows))
+    x = torch.from_numpy(stack_windows(data, rows))
     loaded = mlflow.pytorch.load_model("models:/vol/1")
     with torch.no_grad():
         forecasts = loaded(x)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.tracking import companion, connection
-from search.tracking.companion import tracked
-from search.tracking.connection import hurried, surroundings
-from search.tracking.following import Standing, follow, not_sent, send_once
-from search.tracking.mapping import TRIAL
+from search.tracking import mlflow_client as connection
+from search.tracking import tracking_process as companion
+from search.tracking.mlflow_client import mlflow_environment, with_short_timeout
+from search.tracking.mlflow_sync import TrackingStatus, not_sent_message, sync_once, sync_until_done
+from search.tracking.run_content import TRIAL_TAG
+from search.tracking.tracking_process import track_while_running
 from storage import workers
 from storage.engine import Store
 from storage.tables import Study
@@ -43,7 +44,9 @@ def study_of(client: "MlflowClient") -> "RunInfo":
     """The run of the study."""
     experiment = client.get_experiment_by_name("small")
     assert experiment is not None
-    (study,) = [run for run in client.search_runs([experiment.experiment_id]) if TRIAL not in run.data.tags]
+    (study,) = [
+        run for run in client.search_runs([experiment.experiment_id]) if TRIAL_TAG not in run.data.tags
+    ]
     return study.info
 
 
@@ -55,7 +58,7 @@ def test_a_run_says_at_its_end_what_it_waits_for_and_why_it_was_in_vain(
     study = launch(write_study()).study
     monkeypatch.setattr(companion, "_LAST_WAIT_S", 3.0)
     caplog.set_level(logging.INFO)
-    with tracked(study, silent):
+    with track_while_running(study, silent):
         assert caplog.messages == []
     assert caplog.messages[0] == (
         f"waiting up to 3 s for MLflow at {silent}; Ctrl-C leaves it, and nothing is lost"
@@ -70,7 +73,7 @@ def test_who_stops_a_run_at_once_does_not_wait_for_mlflow(
 ) -> None:
     study = launch(write_study()).study
     caplog.set_level(logging.INFO)
-    with pytest.raises(KeyboardInterrupt), tracked(study, silent):
+    with pytest.raises(KeyboardInterrupt), track_while_running(study, silent):
         raise KeyboardInterrupt
     (said,) = caplog.messages
     assert said.startswith("2 trials of study 'small' are not in MLflow; they are kept in the store")
@@ -81,14 +84,14 @@ def test_who_sends_by_hand_is_told_that_mlflow_is_waited_for(
 ) -> None:
     monkeypatch.setenv(TIMEOUT, "1")
     monkeypatch.setattr(connection, "_SILENCE_S", 0.1)
-    told = send_once(store, "small", silent)
-    assert told == Standing(sent=0, there=0, left=2, problem=f"MLflow at {silent} does not answer")
+    told = sync_once(store, "small", silent)
+    assert told == TrackingStatus(sent=0, there=0, left=2, problem=f"MLflow at {silent} does not answer")
     assert f"waiting for MLflow at {silent}, which has not answered yet" in caplog.messages
 
 
 def test_requests_are_short_while_somebody_waits_for_them() -> None:
-    with surroundings("sqlite:///mlflow.db"):
-        with hurried():
+    with mlflow_environment("sqlite:///mlflow.db"):
+        with with_short_timeout():
             assert os.environ[TIMEOUT] == "5"
         assert os.environ[TIMEOUT] == "30"
 
@@ -104,15 +107,17 @@ def test_a_study_that_was_left_ends_what_follows_it_and_is_killed_there(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     ask_for_more(store, 5)
-    monkeypatch.setattr("search.study.stalls.ALONE_S", 0.0)
+    monkeypatch.setattr("search.study.stall_detector.NO_WORKER_S", 0.0)
     seen: list[str] = []
-    attached = follow(
+    attached = sync_until_done(
         store, "small", uri, looking(3), lambda _: seen.append(study_of(client).status), attached=True
     )
     assert (attached.there, seen, caplog.messages) == (2, ["RUNNING"], [])
     assert study_of(client).status == "KILLED"  # its run has ended
     client.update_run(study_of(client).run_id, "RUNNING")
-    assert follow(store, "small", uri, lambda: False, lambda _: None) == Standing(sent=0, there=2, left=0)
+    assert sync_until_done(store, "small", uri, lambda: False, lambda _: None) == TrackingStatus(
+        sent=0, there=2, left=0
+    )
     assert study_of(client).status == "KILLED"
     (said,) = caplog.messages
     assert said.startswith(
@@ -124,11 +129,11 @@ def test_a_study_that_somebody_is_at_work_on_goes_on_there(
     store: Store, uri: str, client: "MlflowClient"
 ) -> None:
     ask_for_more(store, 5)
-    workers.join(store, "small", "another-host-00000000:7:7")
-    assert send_once(store, "small", uri).there == 2
+    workers.register_worker(store, "small", "another-host-00000000:7:7")
+    assert sync_once(store, "small", uri).there == 2
     assert study_of(client).status == "RUNNING"
-    workers.leave(store, "small", "another-host-00000000:7:7")
-    assert send_once(store, "small", uri).there == 2
+    workers.unregister_worker(store, "small", "another-host-00000000:7:7")
+    assert sync_once(store, "small", uri).there == 2
     assert study_of(client).status == "KILLED"
 
 
@@ -150,7 +155,7 @@ def test_a_study_that_somebody_is_at_work_on_goes_on_there(
     ],
 )
 def test_what_is_not_there_is_told_in_good_english(store: Store, left: int, told: str) -> None:
-    assert not_sent(store, "small", left, "away").startswith(told)
+    assert not_sent_message(store, "small", left, "away").startswith(told)
 
 
 def test_one_trial_is_one_trial(

@@ -5,11 +5,11 @@ import socket
 import pytest
 
 from search.errors import RequestError
-from search.watching.allowed_hosts import AllowedHosts, Host, allowed_hosts, named_hosts, read_host
+from search.watching.allowed_hosts import AllowedHosts, Host, allowed_hosts, parse_allowed_hosts, read_host
 
 
 def hosts(host: str = "127.0.0.1", *given: str, bound: str | None = None) -> AllowedHosts:
-    return allowed_hosts(host, bound or host, named_hosts(given))
+    return allowed_hosts(host, bound or host, parse_allowed_hosts(given))
 
 
 def admits(allowed: AllowedHosts, header: str) -> bool:
@@ -69,7 +69,9 @@ def test_on_every_address_it_answers_to_this_machine_by_name_and_address_unless_
 
 
 def test_named_hosts_come_as_lists_and_one_by_one() -> None:
-    given = named_hosts(["a.example, B.Example:8080", "::1,[::2]:80", "c.example:*", "bücher.example"])
+    given = parse_allowed_hosts(
+        ["a.example, B.Example:8080", "::1,[::2]:80", "c.example:*", "bücher.example"]
+    )
     assert given == {
         Host("a.example"),
         Host("b.example", 8080),
@@ -109,7 +111,7 @@ def test_a_port_counts_where_it_is_named() -> None:
 )
 def test_what_is_no_host_is_refused_with_what_to_type(text: str) -> None:
     with pytest.raises(RequestError, match="is no host; give a name or an address") as refused:
-        named_hosts([text])
+        parse_allowed_hosts([text])
     assert "ballast dashboard --allowed-hosts ballast.example" in str(refused.value)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from search.watching.curves import curves_json, draw_curves
-from search.watching.picture import HEIGHT, WIDTH
+from search.watching.curves_picture import HEIGHT, WIDTH
 from search.watching.view import TrialView, trial_view
 from storage import tables
 from storage.verdicts import Verdict

@@ -19,10 +19,10 @@ from search.selection.summary import Summary
 from search.text import COLOURS
 from search.watching.blocks import Plot
 from search.watching.figures import figures
-from search.watching.plots.canvas import MOST_POINTS, thinned
-from search.watching.plots.course import course
-from search.watching.plots.scales import cut_away, short_names
-from search.watching.view import MOST_CURVES, Searched, StudyView, drawn_trials, study_view
+from search.watching.plots.dimension_axis import clamped_intervals, shortest_unique_names
+from search.watching.plots.plotly_parts import MAX_POINTS, thin_trials
+from search.watching.plots.step_timeline import step_timeline
+from search.watching.view import MAX_CURVES, SearchedDimension, StudyView, drawn_trials, study_view
 from storage import tables
 from storage.verdicts import Verdict
 from trainer.rivals.skill import noise_floor
@@ -74,9 +74,9 @@ def searched(
     effective: Dimension,
     low: float | None = None,
     high: float | None = None,
-) -> Searched:
+) -> SearchedDimension:
     safe = SafeRange(key, low, high, None, {}, "because", "a test", "policy.yaml:1")
-    return Searched(key, declared, effective, safe)
+    return SearchedDimension(key, declared, effective, safe)
 
 
 LOG_RATE = searched(
@@ -89,8 +89,8 @@ def a_view(
     trials: Sequence[tables.Trial] = (),
     epochs: Mapping[int, Sequence[tables.Epoch]] | None = None,
     findings: Sequence[tables.Finding] = (),
-    space: Sequence[Searched] = (LOG_RATE, FEW_UNITS),
-    clamps: Sequence[tables.Clamp] = (),
+    space: Sequence[SearchedDimension] = (LOG_RATE, FEW_UNITS),
+    clamps: Sequence[tables.ClampRow] = (),
     baseline: str = "har",
 ) -> StudyView:
     facts = {"baseline": {"name": baseline, "loss": 0.6}, "skill_ceiling": 0.3, "horizon": 1}
@@ -171,7 +171,9 @@ def test_a_study_that_was_really_run_is_drawn(write_study: "WriteStudy", launch:
     ids=["no trial", "running trials", "one trial", "no honest epoch"],
 )
 @pytest.mark.parametrize("space", [(), (LOG_RATE, FEW_UNITS)], ids=["no space", "space"])
-def test_a_study_with_little_to_show_is_drawn(trials: list[tables.Trial], space: Sequence[Searched]) -> None:
+def test_a_study_with_little_to_show_is_drawn(
+    trials: list[tables.Trial], space: Sequence[SearchedDimension]
+) -> None:
     assert_readable(a_view(trials, space=space))
     assert_readable(a_view(trials, epochs={}, space=space))
 
@@ -210,7 +212,7 @@ def test_whatever_the_numbers_no_figure_has_one_that_is_not_finite(
 def test_text_of_users_is_no_html() -> None:
     evil = "<script>alert(1)</script>&<b>"
     space = [searched("data.x", {"choices": [evil, "mean"]}, Choices(("mean",)))]
-    clamp = tables.Clamp(study="s", key=evil, declared=evil, effective="x", reason="", origin="")
+    clamp = tables.ClampRow(study="s", key=evil, declared=evil, effective="x", reason="", origin="")
     findings = [a_finding(0, kind=evil, action="stop")]
     view = a_view(
         [a_trial(0, params={"data.x": evil})], space=space, baseline=evil, findings=findings, clamps=[clamp]
@@ -339,7 +341,7 @@ def test_the_clamped_part_of_a_log_dimension_is_shaded_where_it_is() -> None:
     assert right > -1
 
 
-def _same_ends(count: int) -> list[Searched]:
+def _same_ends(count: int) -> list[SearchedDimension]:
     """Dimensions whose last parts are alike, two by two."""
     keys = [f"models.{model}.size_{n}" for n in range(4) for model in ("gru", "lstm")]
     return [searched(key, {"low": 1e-6, "high": 0.1, "log": True}, FloatRange(1e-6, 0.1)) for key in keys][
@@ -358,7 +360,7 @@ def test_two_columns_of_strips_leave_room_for_the_ends_of_their_ticks_on_a_phone
 
 def test_strips_are_named_by_as_few_parts_of_their_keys_as_tell_them_apart() -> None:
     keys = ["models.gru.dropout", "models.lstm.dropout", "training.epochs", "dropout", "a.b", "c.a.b"]
-    assert short_names(keys) == {
+    assert shortest_unique_names(keys) == {
         "models.gru.dropout": "gru.dropout",
         "models.lstm.dropout": "lstm.dropout",
         "training.epochs": "epochs",
@@ -412,7 +414,7 @@ def test_what_was_cut_away_is_the_declared_less_the_effective() -> None:
         ({"low": 0.1, "high": 0.4}, FloatRange(0.0, 0.5), []),
     ]
     for declared, effective, cuts in cases:
-        assert cut_away(searched("k", declared, effective)) == cuts
+        assert clamped_intervals(searched("k", declared, effective)) == cuts
 
 
 def test_each_trial_stands_in_the_row_of_its_verdict_at_its_own_value() -> None:
@@ -467,7 +469,7 @@ def test_safe_ranges_tell_the_true_ends_and_draw_them_on_one_scale() -> None:
 
 def test_a_fixed_value_that_was_clamped_has_a_row_of_its_own() -> None:
     clamps = [
-        tables.Clamp(study="s", key=key, declared=asked, effective=effective, reason="", origin="")
+        tables.ClampRow(study="s", key=key, declared=asked, effective=effective, reason="", origin="")
         for key, asked, effective in (
             ("training.max_grad_norm", 5.0, 1.0),
             ("training.mixed_precision", True, False),
@@ -487,7 +489,7 @@ def test_a_fixed_value_that_was_clamped_has_a_row_of_its_own() -> None:
 def test_a_course_counts_steps_over_the_whole_trial_and_shows_every_cut() -> None:
     epochs = [an_epoch(0, 0, learning_rate=1e-3), an_epoch(0, 1, learning_rate=1e-4)]
     stopped = a_finding(0, kind="frozen", epoch=2, step=None, action="stop", lr_before=1e-4, lr_after=1e-4)
-    done = course(epochs, [a_finding(0), stopped])
+    done = step_timeline(epochs, [a_finding(0), stopped])
     assert done.ends == [100, 200]
     assert done.rates == [(0, 1e-3), (100, 1e-3), (120, 1e-3), (120, 1e-4), (200, 1e-4), (300, 1e-4)]
     assert [(step, finding.kind) for step, finding in done.marks] == [
@@ -606,13 +608,13 @@ def test_two_thousand_trials_are_less_than_400_kilobytes() -> None:
     drawn = figures(view)
     assert sum(len(json.dumps(found.figure, allow_nan=False)) for found in drawn) < 400_000
     assert drawn[0].title == f"Learning curves: {len(view.epochs)} of 2,000 trials"
-    assert len(view.epochs) <= MOST_CURVES
+    assert len(view.epochs) <= MAX_CURVES
 
 
 def test_beyond_two_thousand_trials_are_thinned_and_the_title_says_so() -> None:
     trials = [a_trial(n, Verdict.UNSTABLE if n % 50 == 0 else Verdict.ACCEPTED) for n in range(3000)]
-    kept = thinned(trials, None)
-    assert len(kept) == MOST_POINTS
+    kept = thin_trials(trials, None)
+    assert len(kept) == MAX_POINTS
     assert sum(trial.verdict is Verdict.UNSTABLE for trial in kept) == 60
     assert [trial.number for trial in kept] == sorted(trial.number for trial in kept)
     view = a_view(trials, {})
@@ -625,9 +627,9 @@ def test_beyond_two_thousand_trials_are_thinned_and_the_title_says_so() -> None:
 @pytest.mark.parametrize("best", [0, 1, 1501, 2999])
 def test_the_best_trial_is_drawn_however_many_there_are(best: int) -> None:
     trials = [a_trial(n, Verdict.UNSTABLE if n % 50 == 7 else Verdict.ACCEPTED) for n in range(3000)]
-    kept = [trial.number for trial in thinned(trials, trials[best])]
+    kept = [trial.number for trial in thin_trials(trials, trials[best])]
     assert best in kept
-    assert len(kept) == len(set(kept)) == MOST_POINTS
+    assert len(kept) == len(set(kept)) == MAX_POINTS
     trials[best].value = 0.1
     view = a_view(trials, {})
     assert best in trace(plot(view, "skill"), "accepted")["x"]

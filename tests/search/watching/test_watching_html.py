@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from search.text import COLOURS, cell, one_line
-from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
+from search.text import COLOURS, one_line, short_value
+from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
 from search.watching.html import to_html
 from storage.verdicts import Verdict
 
@@ -76,15 +76,15 @@ def test_text_comes_back_as_text_wherever_it_stands(text: str) -> None:
         Heading(text, 1),
         Heading(text, 2),
         Paragraph(text, strong=True),
-        Table((text, "b"), [(text, 1)]),
-        Code(text),
+        TableBlock((text, "b"), [(text, 1)]),
+        CodeBlock(text),
         title=text,
     )
 
     assert {tag for tag, _ in read.elements} <= TAGS
     line = one_line(text)
     assert [read.text_of(tag)[0] for tag in ("title", "h1", "h2", "p", "th")] == [line] * 5
-    assert read.text_of("td") == [cell(text), "1"]
+    assert read.text_of("td") == [short_value(text), "1"]
     assert read.attributes("script") == []
 
 
@@ -120,7 +120,9 @@ def test_no_script_runs_but_those_that_the_policy_names(blocks: tuple[Block, ...
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
-    html = to_html(EVIL, [Heading(EVIL), Paragraph(EVIL), Table((EVIL,), [(EVIL,)]), Code(EVIL), PLOT])
+    html = to_html(
+        EVIL, [Heading(EVIL), Paragraph(EVIL), TableBlock((EVIL,), [(EVIL,)]), CodeBlock(EVIL), PLOT]
+    )
     read = Page(html)
 
     for _, attributes in read.elements:
@@ -148,7 +150,7 @@ def test_each_section_has_an_id_of_its_own_that_the_contents_lead_to() -> None:
 
 
 def test_a_verdict_has_its_colour_and_its_word() -> None:
-    read = page(Table(("verdict",), [(verdict,) for verdict in Verdict]))
+    read = page(TableBlock(("verdict",), [(verdict,) for verdict in Verdict]))
 
     assert [a["style"] for a in read.attributes("i")] == [f"background:{COLOURS[v]}" for v in Verdict]
     assert read.text_of("span") == [verdict.value for verdict in Verdict]
@@ -164,13 +166,13 @@ def test_a_verdict_has_its_colour_and_its_word() -> None:
     ],
 )
 def test_numbers_words_and_prose_are_set_differently(values: list[Any], kind: str) -> None:
-    read = page(Table(("column",), [(value,) for value in values]))
+    read = page(TableBlock(("column",), [(value,) for value in values]))
 
     assert {attributes["class"] for attributes in read.attributes("td")} == {kind}
 
 
 def test_a_table_scrolls_in_a_box_that_is_named_and_can_be_reached_by_keyboard() -> None:
-    read = page(Heading("Trials"), Table(("trial", ""), []))
+    read = page(Heading("Trials"), TableBlock(("trial", ""), []))
 
     assert read.attributes("div") == [
         {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": "Trials: trial"}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from search.text import cell, one_line
-from search.watching.blocks import Block, Code, Heading, Paragraph, Plot, Table
+from search.text import one_line, short_value
+from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
 from search.watching.markdown import to_markdown
 from storage.verdicts import Verdict
 
@@ -137,11 +137,11 @@ def test_each_cell_of_a_table_comes_back_as_the_text_that_went_in(
     table: tuple[list[str], list[list[str]]],
 ) -> None:
     columns, rows = table
-    tokens = parsed(Heading("before"), Table(columns, rows), Paragraph("after"))
+    tokens = parsed(Heading("before"), TableBlock(columns, rows), Paragraph("after"))
 
     inside = tokens[3:-3]
     assert (inside[0].type, inside[-1].type) == ("table_open", "table_close")
-    assert list(rows_of(inside)) == [[cell(text) for text in row] for row in [columns, *rows]]
+    assert list(rows_of(inside)) == [[short_value(text) for text in row] for row in [columns, *rows]]
 
 
 @unhurried
@@ -178,7 +178,7 @@ def test_a_heading_is_one_heading_of_its_text(text: str) -> None:
 @unhurried
 @given(st.lists(texts.filter(lambda text: text.isprintable() and text), min_size=1, max_size=4))
 def test_a_code_block_holds_its_lines_whatever_backticks_are_in_them(lines: list[str]) -> None:
-    fence, *after = parsed(Code("\n".join(lines)), Heading("after"))
+    fence, *after = parsed(CodeBlock("\n".join(lines)), Heading("after"))
 
     assert (fence.type, after[0].type) == ("fence", "heading_open")
     assert fence.content == "\n".join(lines) + "\n"
@@ -188,7 +188,10 @@ def test_a_code_block_holds_its_lines_whatever_backticks_are_in_them(lines: list
 def test_no_name_changes_the_shape_of_a_page(text: str) -> None:
     def shape(name: str) -> list[str]:
         tokens = parsed(
-            Heading(name), Paragraph(f"x {name}"), Table((name, "b"), [(name, 1), (2, name)]), Code(name)
+            Heading(name),
+            Paragraph(f"x {name}"),
+            TableBlock((name, "b"), [(name, 1), (2, name)]),
+            CodeBlock(name),
         )
         return [token.type for token in tokens]
 
@@ -197,7 +200,7 @@ def test_no_name_changes_the_shape_of_a_page(text: str) -> None:
 
 def test_values_are_written_as_words_and_the_verdict_is_among_them() -> None:
     text = to_markdown(
-        [Table(("verdict", "loss", "on"), [(Verdict.UNSTABLE, 0.1 + 0.2, True), ("", None, {})])]
+        [TableBlock(("verdict", "loss", "on"), [(Verdict.UNSTABLE, 0.1 + 0.2, True), ("", None, {})])]
     )
 
     assert text == "|verdict|loss|on|\n|-|-|-|\n|unstable|0.3|true|\n||–|{}|\n"

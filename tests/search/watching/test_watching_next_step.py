@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from search.record.verified import Verified
+from search.record.verification_answer import VerificationAnswer
 from search.selection.summary import MeasuredFloor, Summary
-from search.watching.next_step import Habits, next_steps
+from search.watching.next_step import StudyDesign, next_steps
 from storage import tables
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -55,8 +55,10 @@ def summary(skill: float | None = 0.1, **more: Any) -> Summary:
     return Summary(study=study(**facts), best=best, noise_floor=0.01, seconds_per_trial=1.0, **known)
 
 
-def verified(verdict: str, skill: float = 0.02, **report: Any) -> Verified:
-    return Verified(verdict, 3, NOON, {"skill": skill, "value": 0.5, "seeds": [{}, {}, {}], **report})
+def verified(verdict: str, skill: float = 0.02, **report: Any) -> VerificationAnswer:
+    return VerificationAnswer(
+        verdict, 3, NOON, {"skill": skill, "value": 0.5, "seeds": [{}, {}, {}], **report}
+    )
 
 
 def test_skill_on_validation_rows_is_exported_and_then_verified() -> None:
@@ -111,12 +113,12 @@ def test_what_was_refuted_says_what_to_change() -> None:
     assert first.startswith("trial 3 was refuted on unseen rows (verified 2026-11-29)")
     assert "data.split.method: walk_forward" in second
     assert "training.schedule: cosine" in second
-    (_, third) = next_steps(refuted, habits=Habits("walk_forward", "cosine"))
+    (_, third) = next_steps(refuted, habits=StudyDesign("walk_forward", "cosine"))
     assert third == "what to change: try other features"
 
 
 def test_what_the_test_rows_cannot_tell_needs_rows_seeds_or_a_look_for_a_leak() -> None:
-    def told(answer: Verified) -> str:
+    def told(answer: VerificationAnswer) -> str:
         return next_steps(summary(verified=answer))[1]
 
     assert told(verified("cannot tell")).startswith("more test rows would, and only new ones are unseen")
@@ -173,7 +175,7 @@ def test_a_study_that_beats_no_naive_forecast_is_not_compared_with_rivals() -> N
 
 
 def test_what_was_refuted_stays_refuted_where_it_is_asked_again() -> None:
-    before = Verified("does not hold", 3, NOON, {"skill": 0.01})
+    before = VerificationAnswer("does not hold", 3, NOON, {"skill": 0.01})
     again = replace(verified("cannot tell", look=2), refuted=before)
     first, second = next_steps(summary(verified=again))
     assert first.startswith("trial 3 was refuted on unseen rows (verified 2026-11-29)")

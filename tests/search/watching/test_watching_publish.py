@@ -19,12 +19,12 @@ from search.cli.main import main
 from search.config.resolve import resolve
 from search.record.artifacts import artifact_folder
 from search.sampling.optuna_storage import optuna_storage
-from search.watching import publish
+from search.watching import study_page as publish
 from search.watching.blocks import Plot
 from search.watching.figures import figures
-from search.watching.publish import VALUE_NAME, YOURS, Press, publish_study
-from search.watching.publisher import all_published, publish_once, published
-from search.watching.settings_file import trial_yaml
+from search.watching.study_page import NOTE_DIVIDER, VALUE_NAME, TrialPublisher, publish_study
+from search.watching.study_publisher import publish_all_while_serving, publish_once, publish_while_running
+from search.watching.trial_files import trial_yaml
 from search.watching.view import StudyView, trial_view
 from storage import query
 from storage.engine import open_store
@@ -87,7 +87,7 @@ def test_the_record_knows_the_files_and_they_are_what_it_says(
 
 def test_a_study_that_is_not_to_be_shown_leaves_nothing(write_study: "WriteStudy", launch: "Launch") -> None:
     run = launch(write_study())
-    with published(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
+    with publish_while_running(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
         pass
     assert attributes(run) == {}
     assert not artifact_folder(run.study.files).exists()
@@ -97,12 +97,12 @@ def test_the_page_of_a_study_has_its_note_plots_and_metric_name(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     run = launch(write_study(**SHOWN))
-    with published(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
+    with publish_while_running(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
         pass
     assert run.study.optuna.metric_names == [VALUE_NAME]
     note = get_note(run.study.optuna)
     assert "har" in note
-    assert YOURS in note
+    assert NOTE_DIVIDER in note
     plots = get_plotly_graph_objects(attributes(run))
     assert set(plots) == PLOTS
     for figure in plots.values():
@@ -120,7 +120,7 @@ def test_what_people_add_to_a_note_stays_and_the_rest_is_written_anew(
     study, storage = run.study.optuna, run.study.optuna._storage
     save_note(study, "mine, from before")
     publish_study(run.store, storage, "small")
-    assert get_note(study).endswith(f"{YOURS}\n\nmine, from before")
+    assert get_note(study).endswith(f"{NOTE_DIVIDER}\n\nmine, from before")
     save_note(study, get_note(study) + "\n\nand more")
     again = launch(write_study(**SHOWN), "study.trials=2")
     publish_study(again.store, storage, "small")
@@ -140,7 +140,7 @@ def test_an_unchanged_study_is_not_written_again(
     def refuse(*_: object) -> None:
         raise AssertionError("nothing has changed")
 
-    monkeypatch.setattr(publish, "put_of_study", refuse)
+    monkeypatch.setattr(publish, "write_study_attributes", refuse)
     publish_study(run.store, storage, "small")
     assert attributes(run) == before
 
@@ -151,7 +151,7 @@ def test_a_note_that_becomes_shorter_leaves_no_old_end(write_study: "WriteStudy"
     publish_study(run.store, study._storage, "small")
     whole = get_note(study)
     save_note(study, whole + "x" * 5000)
-    ours, line, _ = get_note(study).partition(YOURS)
+    ours, line, _ = get_note(study).partition(NOTE_DIVIDER)
     save_note(study, ours + line)
     publish_study(run.store, study._storage, "small")
     assert get_note(study) == whole
@@ -171,7 +171,7 @@ def test_a_note_that_fails_hurts_no_trial_and_is_told_once(
 ) -> None:
     caplog.set_level(logging.WARNING, "ballast")
     run = launch(write_study(**SHOWN))
-    with published(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
+    with publish_while_running(run.store, "small", shown=run.study.resolved.file.tracking.dashboard):
         pass
     assert [trial.verdict for trial in run.trials] == [Verdict.ACCEPTED] * 2
     assert [trial.state for trial in run.study.optuna.get_trials()] == [TrialState.COMPLETE] * 2
@@ -200,7 +200,7 @@ def test_a_trial_is_published_once_whoever_concludes_it_again(
     run = launch(write_study(**SHOWN), "study.trials=1")
     before = query.artifacts(run.store, "small", 0)
     trial = optuna.Trial(run.study.optuna, run.study.optuna.get_trials()[0]._trial_id)
-    Press(run.store, run.study.files).publish(trial)
+    TrialPublisher(run.store, run.study.files).publish(trial)
     assert query.artifacts(run.store, "small", 0) == before
 
 
@@ -246,7 +246,7 @@ def test_both_backends_are_written_alike(
     store = open_store(store_url)
     study = optuna.load_study(study_name="small", storage=optuna_storage(store))
     assert set(get_plotly_graph_objects(study._storage.get_study_system_attrs(study._study_id))) == PLOTS
-    assert YOURS in get_note(study)
+    assert NOTE_DIVIDER in get_note(study)
     store.close()
 
 
@@ -263,8 +263,8 @@ def test_a_server_publishes_studies_that_nobody_else_does(
     run = launch(write_study(**SHOWN), "study.trials=1")  # as a worker does: without a page of the study
     study = run.study.optuna
     assert get_note(study) == ""
-    with all_published(run.store, lambda: study._storage):
-        assert YOURS in wait_for_note(study)
+    with publish_all_while_serving(run.store, lambda: study._storage):
+        assert NOTE_DIVIDER in wait_for_note(study)
 
 
 def test_a_study_deleted_at_the_dashboard_keeps_no_other_from_its_page(
@@ -274,8 +274,8 @@ def test_a_study_deleted_at_the_dashboard_keeps_no_other_from_its_page(
     second = launch(write_study(**SHOWN), "study.trials=1")
     study = second.study.optuna
     optuna.delete_study(study_name="a", storage=first.study.optuna._storage)
-    with all_published(second.store, lambda: study._storage):
-        assert YOURS in wait_for_note(study)
+    with publish_all_while_serving(second.store, lambda: study._storage):
+        assert NOTE_DIVIDER in wait_for_note(study)
     assert caplog.messages == []
 
 
@@ -301,7 +301,7 @@ def test_what_people_save_while_a_page_is_made_is_not_written_over(
     assert not publish_study(run.store, study._storage, "small")
     assert get_note(study) == mine
     assert publish_study(run.store, study._storage, "small")
-    assert get_note(study).endswith(f"{YOURS}\n\n{mine.strip()}")
+    assert get_note(study).endswith(f"{NOTE_DIVIDER}\n\n{mine.strip()}")
 
 
 def test_two_publishers_at_once_leave_one_whole_page(
@@ -311,7 +311,7 @@ def test_two_publishers_at_once_leave_one_whole_page(
     study = run.study.optuna
     interrupted_by(monkeypatch, lambda: publish_study(run.store, study._storage, "small"))
     assert not publish_study(run.store, study._storage, "small")
-    assert get_note(study).count(YOURS) == 1
+    assert get_note(study).count(NOTE_DIVIDER) == 1
     for figure in get_plotly_graph_objects(attributes(run)).values():
         go.Figure(json.loads(figure))
 
@@ -319,13 +319,13 @@ def test_two_publishers_at_once_leave_one_whole_page(
 def test_what_people_write_about_a_running_trial_stays(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine, mine = Press.publish, "from me\n" * 1500
+    genuine, mine = TrialPublisher.publish, "from me\n" * 1500
 
-    def publish_late(press: Press, trial: optuna.Trial) -> None:
+    def publish_late(press: TrialPublisher, trial: optuna.Trial) -> None:
         save_note(trial, mine)
         genuine(press, trial)
 
-    monkeypatch.setattr(Press, "publish", publish_late)
+    monkeypatch.setattr(TrialPublisher, "publish", publish_late)
     run = launch(write_study(**SHOWN), "study.trials=1")
     note = get_note(optuna.Trial(run.study.optuna, run.study.optuna.get_trials()[0]._trial_id))
     assert note.startswith("**accepted")
@@ -351,7 +351,7 @@ def test_files_are_taken_back_where_they_could_not_be_recorded(
     def fail(*_: object) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(publish, "put_of_trial", fail)
+    monkeypatch.setattr(publish, "write_trial_attributes", fail)
     run = launch(write_study(**SHOWN), "study.trials=1")
     assert list(artifact_folder(run.study.files).iterdir()) == []
 
@@ -408,11 +408,11 @@ def test_the_page_is_written_anew_after_a_verification(
 def test_a_server_sees_an_answer_though_no_trial_changed(
     write_study: "WriteStudy", launch: "Launch", answer: "Answer", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.watching.publisher._REST_S", 0.05)
-    monkeypatch.setattr("search.watching.publisher._SHARE_OF_A_SERVER", 1.0)
+    monkeypatch.setattr("search.watching.study_publisher._REST_S", 0.05)
+    monkeypatch.setattr("search.watching.study_publisher._SHARE_OF_A_SERVER", 1.0)
     run = launch(write_study(**SHOWN))
     storage = run.study.optuna._storage
-    with all_published(run.store, lambda: storage):
+    with publish_all_while_serving(run.store, lambda: storage):
         _until(lambda: "note" in str(attributes(run)))
         answer(run.store, 0, "holds", 0.09)
         _until(lambda: get_note(run.study.optuna).startswith("**Holds: on unseen rows"))

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import make_url
 
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.study.studies import open_study
-from search.watching.blocks import Heading, Paragraph, Plot, Table
-from search.watching.report import MOST_TRIALS, listed_trials, report
+from search.watching.blocks import Heading, Paragraph, Plot, TableBlock
+from search.watching.report import MAX_TRIALS_LISTED, listed_trials, report_blocks
 from search.watching.view import study_view
 from storage import tables
 from storage.engine import open_store
@@ -31,7 +31,7 @@ def make_study(path: Path, url: str) -> None:
     """A study that has no trial yet."""
     resolved = resolve(path, ())
     store = open_store(url)
-    open_study(resolved, load(resolved), store)
+    open_study(resolved, load_study_data(resolved), store)
     store.close()
 
 
@@ -57,7 +57,7 @@ def test_a_report_tells_everything_that_a_colleague_asks(small: "Launched") -> N
     view = study_view(small.store, "small")
     plot = Plot("skill", "Skill", "…", {"data": [], "layout": {}})
 
-    page = report(view, [plot], "sqlite:///x.db")
+    page = report_blocks(view, [plot], "sqlite:///x.db")
 
     sections = [block.text for block in page if isinstance(block, Heading) and block.level == 2]
     assert sections == [
@@ -74,7 +74,7 @@ def test_a_report_tells_everything_that_a_colleague_asks(small: "Launched") -> N
         *("Trials", "The guard's diary", "Look closer", "Versions and fingerprints"),
     ]
     assert plot in page
-    columns = {block.columns[0]: block for block in page if isinstance(block, Table)}
+    columns = {block.columns[0]: block for block in page if isinstance(block, TableBlock)}
     assert [row[:2] for row in columns["trial"].rows] == [(0, Verdict.ACCEPTED), (1, Verdict.ACCEPTED)]
     assert columns["package"].rows == sorted(view.study.versions.items())
     assert columns["fingerprint of"].rows == sorted(view.study.fingerprints.items())
@@ -213,8 +213,8 @@ def test_of_many_trials_the_best_and_those_that_the_guard_stopped_are_listed(sma
     listed = [trial.number for trial in listed_trials(trials)]
 
     assert listed == [*range(100, 150), *range(150, 200)]
-    assert len(listed_trials(trials[:MOST_TRIALS])) == MOST_TRIALS
-    page = report(replace(study_view(small.store, "small"), trials=trials), [])
+    assert len(listed_trials(trials[:MAX_TRIALS_LISTED])) == MAX_TRIALS_LISTED
+    page = report_blocks(replace(study_view(small.store, "small"), trials=trials), [])
     told = [block.text for block in page if isinstance(block, Paragraph)]
     assert (
         "Of 300 trials 100 are listed: the best 50, and the first 50 that were unstable or suspicious. "

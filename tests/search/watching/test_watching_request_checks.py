@@ -4,14 +4,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from search.watching.allowed_hosts import allowed_hosts, named_hosts
-from search.watching.request_checks import no_changes_from_elsewhere, only_for, with_security_headers
+from search.watching.allowed_hosts import allowed_hosts, parse_allowed_hosts
+from search.watching.request_checks import (
+    refuse_cross_site_writes,
+    require_allowed_host,
+    with_security_headers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-ALLOWED = allowed_hosts("127.0.0.1", "127.0.0.1", named_hosts(["ballast.example"]))
+ALLOWED = allowed_hosts("127.0.0.1", "127.0.0.1", parse_allowed_hosts(["ballast.example"]))
 
 
 def reached(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
@@ -21,7 +25,7 @@ def reached(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Ite
     return [b"reached"]
 
 
-SERVED = with_security_headers(only_for(ALLOWED, no_changes_from_elsewhere(ALLOWED, reached)))
+SERVED = with_security_headers(require_allowed_host(ALLOWED, refuse_cross_site_writes(ALLOWED, reached)))
 
 
 def asked(method: str = "GET", **environ: str | None) -> tuple[int, list[tuple[str, str]]]:

@@ -10,14 +10,14 @@ import pytest
 
 from search.config.layers import Layer, Override, Setting
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.selection.summary import MEASURED_FLOOR
 from search.study.studies import open_study
 from search.watching import study_sections, trial_sections
-from search.watching.blocks import Block, Code, Paragraph, Table
+from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
 from search.watching.markdown import to_markdown
-from search.watching.report import report
-from search.watching.sections import study_note, trial_note
+from search.watching.notes import study_note, trial_note
+from search.watching.report import report_blocks
 from search.watching.view import StudyView, TrialView, study_view, trial_view
 from storage import record, tables
 from storage.engine import open_store
@@ -31,8 +31,8 @@ CHUNK = 2045
 """Characters of a note that optuna-dashboard keeps in one attribute."""
 
 
-def table(blocks: Sequence[Block], first_column: str) -> Table:
-    (found,) = [b for b in blocks if isinstance(b, Table) and b.columns[0] == first_column]
+def table(blocks: Sequence[Block], first_column: str) -> TableBlock:
+    (found,) = [b for b in blocks if isinstance(b, TableBlock) and b.columns[0] == first_column]
     return found
 
 
@@ -40,7 +40,7 @@ def words(blocks: Sequence[Block]) -> list[str]:
     return [block.text for block in blocks if isinstance(block, Paragraph)]
 
 
-def rows(found: Table) -> dict[Any, Sequence[Any]]:
+def rows(found: TableBlock) -> dict[Any, Sequence[Any]]:
     return {row[0]: row[1:] for row in found.rows}
 
 
@@ -65,7 +65,7 @@ def test_trials_taken_over_are_none_of_those_that_are_done(
     view = study_view(store, "more")
     assert len(view.trials) == 4
     assert any(text.startswith("2 of 2 trials are done.") for text in words(study_note(view)))
-    assert any(text.startswith("2 of 2 trials are done.") for text in words(report(view, [])))
+    assert any(text.startswith("2 of 2 trials are done.") for text in words(report_blocks(view, [])))
     told = ballast("status", "more").out
     assert "2 of 2 done, 4 in all" in told
     assert view.summary.sentence() in told
@@ -77,7 +77,7 @@ def unrun(write_study: "WriteStudy", tmp_path: Path) -> StudyView:
     """A study that has been made, and has no trial."""
     resolved = resolve(write_study(), ())
     store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
-    open_study(resolved, load(resolved), store)
+    open_study(resolved, load_study_data(resolved), store)
     try:
         return study_view(store, "small")
     finally:
@@ -100,10 +100,10 @@ def test_a_study_note_says_the_result_first_and_how_to_take_it_away(
     assert best is not None
     assert table(note, "setting").rows == sorted(best.params.items())
     export = "ballast export small \\\n    --store sqlite:///x.db \\\n    -o best.yaml"
-    assert Code(export) in note
+    assert CodeBlock(export) in note
     first_step = "Nothing is worth exporting: of 2 accepted trials none beats the best naive forecast (har)"
     assert any(text.startswith(first_step) for text in words(note))
-    assert not any("--verify" in block.text for block in note if isinstance(block, Code))
+    assert not any("--verify" in block.text for block in note if isinstance(block, CodeBlock))
     assert rows(table(note, "naive forecast")).keys() == {"zero", "train_mean", "persistence", "har"}
     assert rows(table(note, "data"))["train rows"] == (view.study.facts["rows"]["train"],)
     assert (
@@ -123,7 +123,7 @@ def test_the_skill_over_each_baseline_is_that_of_the_best_trial(
 
     told = rows(study_sections.baselines(view))
 
-    assert told[baseline][1] == trial_sections.skill(best.skill)
+    assert told[baseline][1] == trial_sections.skill_text(best.skill)
     assert [row[0] for row in told.values()] == sorted((row[0] for row in told.values()), key=float)
 
 
@@ -136,7 +136,7 @@ def test_the_newest_answer_of_verify_is_the_first_line_of_note_and_report(
     headline = Paragraph(view.summary.sentence(), strong=True)
     assert headline.text.startswith("Does not hold: on unseen rows skill +0.0239 over har")
     assert study_note(view)[0] == headline
-    assert report(view, [])[2] == headline
+    assert report_blocks(view, [])[2] == headline
 
 
 def test_rivals_have_a_table_beside_that_of_the_naive_forecasts_and_absent_ones_a_reason(
@@ -145,7 +145,7 @@ def test_rivals_have_a_table_beside_that_of_the_naive_forecasts_and_absent_ones_
     store = launch(write_study()).store
     record.set_study_facts(store, "small", {"rivals": {}, "strongest_rival": None})
     assert not any(
-        isinstance(block, Table) and block.columns[0] == "fitted rival"
+        isinstance(block, TableBlock) and block.columns[0] == "fitted rival"
         for block in study_note(study_view(store, "small"))
     )
     facts = {
@@ -161,7 +161,7 @@ def test_rivals_have_a_table_beside_that_of_the_naive_forecasts_and_absent_ones_
     note = study_note(view)
     told = table(note, "fitted rival").rows
     assert [row[0] for row in told] == ["linear", "lhar"]
-    assert told[0][1:3] == ("0.8000", trial_sections.skill(1 - best.value / 0.8))
+    assert told[0][1:3] == ("0.8000", trial_sections.skill_text(1 - best.value / 0.8))
     assert "ridge" in told[0][3]
     assert "Not fitted: boosted: LightGBM is not installed; pip install lightgbm." in words(note)
 
@@ -191,8 +191,8 @@ def test_a_study_without_trials_has_a_note_that_says_so(unrun: StudyView) -> Non
 
 
 def test_a_study_without_an_accepted_trial_names_no_export_that_would_be_refused(unrun: StudyView) -> None:
-    told = study_sections.verified(unrun, "")
-    assert not any(isinstance(block, Code) for block in told)
+    told = study_sections.evaluation_blocks(unrun, "")
+    assert not any(isinstance(block, CodeBlock) for block in told)
     assert words(told) == ["Nothing of it was scored on the test rows: no trial was accepted."]
 
 
@@ -262,9 +262,9 @@ def test_a_suspicious_trial_says_to_look_for_a_leak(launch: "Launch", write_stud
     (found,) = view_of_trial.findings
     number = f"{found.value:+.4f} > {found.threshold:+.4f}"
     assert table(trial_note(view_of_trial), "loss").rows[0][1] == number
-    page = report(view, [])
+    page = report_blocks(view, [])
     (listed,) = [
-        block for block in page if isinstance(block, Table) and block.columns[:2] == ("trial", "verdict")
+        block for block in page if isinstance(block, TableBlock) and block.columns[:2] == ("trial", "verdict")
     ]
     assert rows(listed)[0][3] == number
 
@@ -316,7 +316,7 @@ def test_the_layers_that_changed_a_setting_stand_in_order_the_highest_settings_f
     fixed = Setting("a.b", (Override(Layer.STUDY, "s.yaml:1", ["x" * 100], ["x" * 100]),))
     untouched = Setting("a.c", (Override(Layer.BASE, "base.yaml:1", 1, 1),))
 
-    told = trial_sections.overrides([untouched, fixed, rate]).rows
+    told = trial_sections.overrides_table([untouched, fixed, rate]).rows
 
     assert told == [
         (key, "0.5", "sampled", "s.yaml:7", "drawn by tpe"),

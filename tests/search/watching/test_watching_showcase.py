@@ -11,17 +11,17 @@ from optuna.trial import TrialState
 
 from benchmarks.throughput.study import NAME, Subject, fill_ballast
 from search.config.resolve import resolve
-from search.data.study_data import load
+from search.data.study_data import load_study_data
 from search.errors import RequestError
 from search.record.artifacts import artifact_folder
-from search.sampling.optuna_attributes import put_of_study
+from search.sampling.optuna_attributes import write_study_attributes
 from search.sampling.optuna_storage import optuna_storage
-from search.watching import answers
-from search.watching.dashboard import application
-from search.watching.figures import PLOTS
-from search.watching.publish import publish_study
-from search.watching.request_checks import read_only
-from search.watching.showcase import Showcase
+from search.watching import dashboard_plugins as answers
+from search.watching.dashboard import dashboard_application
+from search.watching.dashboard_storage import DashboardStorage
+from search.watching.figures import PLOT_IDS
+from search.watching.request_checks import refuse_writes
+from search.watching.study_page import publish_study
 from storage import query
 from storage.engine import Store, open_store
 
@@ -58,7 +58,9 @@ def ask(
 
 
 def detail(store: Store) -> dict[str, Any]:
-    status, body = ask(application(store, Showcase(store)), "/api/studies/1", query_string="after=0")
+    status, body = ask(
+        dashboard_application(store, DashboardStorage(store)), "/api/studies/1", query_string="after=0"
+    )
     assert status == "200 OK"
     found: dict[str, Any] = json.loads(body)
     return found
@@ -74,7 +76,7 @@ def test_each_trial_has_its_own_note_and_the_study_its_plots(
     assert len(set(notes)) == 2
     assert all(f"{trial['user_attrs'][0]['value']}" for trial in told["trials"])
     assert told["note"]["body"].startswith("**")
-    assert [plot["id"] for plot in told["plotly_graph_objects"]] == list(PLOTS)
+    assert [plot["id"] for plot in told["plotly_graph_objects"]] == list(PLOT_IDS)
     for plot in told["plotly_graph_objects"]:
         assert "data" in json.loads(plot["graph_object"])
     assert told["objective_names"] == ["validation loss"]
@@ -90,7 +92,7 @@ def test_a_note_of_many_pieces_comes_back_whole(write_study: "WriteStudy", launc
     trial = run.study.optuna.get_trials()[0]
     pieces = {f"dashboard:{trial._trial_id}:note_str:{i}": f"<{i}>" for i in range(12)}
     with run.store.session() as session:
-        put_of_study(session, 1, {f"dashboard:{trial._trial_id}:note_ver": 3, **pieces})
+        write_study_attributes(session, 1, {f"dashboard:{trial._trial_id}:note_ver": 3, **pieces})
     note = detail(run.store)["trials"][0]["note"]
     assert note == {"version": 3, "body": "".join(f"<{i}>" for i in range(12))}
 
@@ -129,7 +131,7 @@ def test_a_study_that_is_optunas_alone_is_shown_as_it_is(write_study: "WriteStud
     bare = optuna.create_study(study_name="bare", storage=optuna_storage(run.store))
     bare.add_trial(optuna.create_trial(value=2.0))
     bare.add_trial(optuna.create_trial(value=1.0))
-    status, body = ask(application(run.store, Showcase(run.store)), "/api/studies/2")
+    status, body = ask(dashboard_application(run.store, DashboardStorage(run.store)), "/api/studies/2")
     assert status == "200 OK"
     assert [trial["number"] for trial in json.loads(body)["best_trials"]] == [1]
 
@@ -147,7 +149,7 @@ def test_a_read_only_dashboard_changes_nothing(
     write_study: "WriteStudy", launch: "Launch", method: str, path: str
 ) -> None:
     run = launch(write_study(), "study.trials=1")
-    served = read_only(application(run.store, Showcase(run.store)))
+    served = refuse_writes(dashboard_application(run.store, DashboardStorage(run.store)))
     status, body = ask(served, path, method)
     assert status == "403 Forbidden"
     assert "read-only" in json.loads(body)["reason"]
@@ -161,11 +163,13 @@ def test_an_answer_does_not_look_through_the_study_for_each_trial(
     """At 2,000 trials that took eight seconds a request: benchmarks/publishing.py has the figures."""
     path = write_study(study={"name": NAME, "trials": 1000}, training={"epochs": 20, "patience": 20})
     resolved = resolve(path)
-    fill_ballast("sqlite:///many.db", Subject(resolved, load(resolved)), 50)
+    fill_ballast("sqlite:///many.db", Subject(resolved, load_study_data(resolved)), 50)
     store = open_store("sqlite:///many.db")
     with store.session() as session:
         for trial in range(1, 51):
-            put_of_study(session, 1, {f"dashboard:{trial}:note_ver": 1, f"dashboard:{trial}:note_str:0": "x"})
+            write_study_attributes(
+                session, 1, {f"dashboard:{trial}:note_ver": 1, f"dashboard:{trial}:note_str:0": "x"}
+            )
     sizes: list[int] = []
 
     def count(attributes: dict[str, Any], *_: object) -> list[Any]:
@@ -182,7 +186,7 @@ def test_a_file_that_lies_on_another_machine_is_told_in_words(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     run = launch(write_study(**SHOWN), "study.trials=1")
-    served = application(run.store, Showcase(run.store))
+    served = dashboard_application(run.store, DashboardStorage(run.store))
     artifact = json.loads(ask(served, "/api/studies/1")[1])["trials"][0]["artifacts"][0]["artifact_id"]
     path = f"/artifacts/1/1/{artifact}"
     assert ask(served, path)[0] == "200 OK"
@@ -207,7 +211,7 @@ def test_a_study_that_maximises_has_its_own_best(write_study: "WriteStudy", laun
     bare = optuna.create_study(study_name="bare", storage=optuna_storage(run.store), direction="maximize")
     for value in (1.0, 3.0, 2.0):
         bare.add_trial(optuna.create_trial(value=value))
-    body = ask(application(run.store, Showcase(run.store)), "/api/studies/2")[1]
+    body = ask(dashboard_application(run.store, DashboardStorage(run.store)), "/api/studies/2")[1]
     assert [trial["number"] for trial in json.loads(body)["best_trials"]] == [1]
 
 
@@ -217,7 +221,7 @@ def test_a_study_with_the_ids_of_a_deleted_one_shows_its_own_trials(
     run = launch(write_study(), "study.trials=1")
     old = optuna.create_study(study_name="old", storage=optuna_storage(run.store))
     old.add_trial(optuna.create_trial(value=1.0))
-    showcase = Showcase(run.store)
+    showcase = DashboardStorage(run.store)
     assert [study.study_name for study in showcase.get_all_studies()] == ["small", "old"]
     assert showcase.get_all_trials(2)[0].value == 1.0
     optuna.delete_study(study_name="old", storage=optuna_storage(run.store))
@@ -232,7 +236,7 @@ def test_a_study_on_record_keeps_its_name_and_another_does_not(
 ) -> None:
     run = launch(write_study(), "study.trials=1")
     optuna.create_study(study_name="bare", storage=optuna_storage(run.store))
-    served = application(run.store, Showcase(run.store))
+    served = dashboard_application(run.store, DashboardStorage(run.store))
     status, body = ask(served, "/api/studies/1/rename", "POST", sent={"study_name": "other"})
     assert status.startswith("409")
     assert "kept under its name" in json.loads(body)["reason"]
@@ -243,7 +247,10 @@ def test_a_study_deleted_at_the_dashboard_is_not_taken_up_under_its_old_numbers(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     run = launch(write_study(), "study.trials=1")
-    assert ask(application(run.store, Showcase(run.store)), "/api/studies/1", "DELETE")[0][:3] == "204"
+    assert (
+        ask(dashboard_application(run.store, DashboardStorage(run.store)), "/api/studies/1", "DELETE")[0][:3]
+        == "204"
+    )
     with pytest.raises(RequestError, match=r"deleted at a dashboard.*--name small-2"):
         launch(write_study(), "study.trials=2")
 
@@ -260,7 +267,7 @@ def test_an_uploaded_file_is_saved_unless_it_is_a_picture_without_scripts(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     run = launch(write_study(), "study.trials=1")
-    served = application(run.store, Showcase(run.store))
+    served = dashboard_application(run.store, DashboardStorage(run.store))
     for name in sorted(SHOWN_FILES | SAVED_FILES):
         sent = {"file": "data:text/html;base64,PHNjcmlwdD4=", "filename": name}
         status, body = ask(served, "/api/artifacts/1", "POST", sent=sent)
@@ -281,7 +288,7 @@ def test_a_type_that_the_store_claims_is_not_believed(
     write_study: "WriteStudy", launch: "Launch", kind: str
 ) -> None:
     run = launch(write_study(**SHOWN), "study.trials=1")
-    served = application(run.store, Showcase(run.store))
+    served = dashboard_application(run.store, DashboardStorage(run.store))
     artifact = json.loads(ask(served, "/api/studies/1")[1])["trials"][0]["artifacts"][0]["artifact_id"]
     meta = json.dumps({"artifact_id": artifact, "mimetype": kind, "encoding": None, "filename": "a.png"})
     run.study.optuna._storage.set_study_system_attr(1, f"artifacts:{artifact}", meta)

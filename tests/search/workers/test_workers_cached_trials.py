@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query
-from storage.check import check
+from storage.check import check_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def test_a_configuration_tried_before_gets_its_result_again(
         assert losses == [epoch.validation_loss for epoch in query.epochs(done.store, "small", 0)]
     assert [trial.state for trial in done.study.optuna.trials] == [TrialState.COMPLETE] * 3
     assert done.study.optuna.trials[1].intermediate_values == done.study.optuna.trials[0].intermediate_values
-    assert disagreements(done.store) == []
-    assert check(done.store) == []
+    assert inconsistencies(done.store) == []
+    assert check_store(done.store) == []
 
 
 def test_copies_count_so_that_a_small_space_comes_to_an_end(

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from search.config.resolve import resolve
-from search.data.study_data import inspect, load
+from search.data.study_data import inspect_data, load_study_data
 from search.selection.choice import best_trials
 from search.selection.export import write_export
 from search.selection.rerun import rerun
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def test_neither_more_trials_nor_more_epochs_raise_the_ceiling(write_study: "WriteStudy") -> None:
     path = write_study()
-    few = load(resolve(path, ["study.trials=1", "training.epochs=1"]))
-    many = load(resolve(path, ["study.trials=500", "training.epochs=200"]))
-    audit = inspect(resolve(path)).audit
+    few = load_study_data(resolve(path, ["study.trials=1", "training.epochs=1"]))
+    many = load_study_data(resolve(path, ["study.trials=500", "training.epochs=200"]))
+    audit = inspect_data(resolve(path)).audit
     assert audit is not None
     assert few.ceiling == many.ceiling == audit.ceiling
 
@@ -36,5 +36,5 @@ def test_a_rerun_is_judged_by_the_ceiling_of_its_export(
     content = yaml.safe_load(target.read_text())
     content["provenance"]["skill_ceiling"] = ceiling
     target.write_text(yaml.safe_dump(content, sort_keys=False))
-    assert load(resolve(target)).ceiling == ceiling
+    assert load_study_data(resolve(target)).ceiling == ceiling
     assert rerun(target).result.skill_ceiling == ceiling

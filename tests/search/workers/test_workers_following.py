@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from search.record import rows as recording
+from search.record import row_mapping as recording
 from search.verdict import Judgement
-from search.workers.following import Follower
-from search.workers.progress import Silence, TrialEnd
+from search.workers.progress import NoProgress, TrialEnd
+from search.workers.record_follower import RecordFollower
 from storage import query, record, tables
 from storage.verdicts import Verdict
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.search.conftest import Launch, Launched, WriteStudy
 
 
-class Ears(Silence):
+class Ears(NoProgress):
     def __init__(self) -> None:
         self.heard: list[str] = []
 
@@ -43,7 +43,7 @@ def test_a_trial_that_is_recorded_after_a_later_one_is_told_too(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     run, ears = launch(write_study(), "study.trials=1"), Ears()
-    follower = Follower(run.study, ears)
+    follower = RecordFollower(run.study, ears)
     later = started(run, 2)
     follower.look()
     earlier = started(run, 1)
@@ -60,7 +60,7 @@ def test_a_queued_trial_keeps_its_number_and_is_told_when_it_comes(
 ) -> None:
     run, ears = launch(write_study(), "study.trials=1"), Ears()
     started(run, 3)
-    follower = Follower(run.study, ears)
+    follower = RecordFollower(run.study, ears)
     started(run, 1)
     follower.look()
     assert ears.heard == ["1 began"]
@@ -70,7 +70,7 @@ def test_a_number_that_never_comes_does_not_make_every_look_read_the_whole_study
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = launch(write_study(), "study.trials=1")
-    follower = Follower(run.study, Ears())
+    follower = RecordFollower(run.study, Ears())
     for number in range(2, 12):  # 1 waits in the queue for ever
         ended(run, started(run, number))
     follower.look()

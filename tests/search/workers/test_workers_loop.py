@@ -11,12 +11,12 @@ import torch
 from optuna.trial import TrialState
 
 from search.errors import AnswerIsNo
-from search.record.rows import settings_from_rows
+from search.record.row_mapping import settings_from_rows
 from search.selection.choice import best_trials
 from search.selection.summary import summarise
 from search.signals import StopRequest
 from search.workers import objective
-from search.workers.consistency import disagreements
+from search.workers.consistency import inconsistencies
 from storage import query
 from storage.verdicts import Verdict
 from trainer.training.batches import Batch
@@ -174,7 +174,7 @@ def test_mixed_precision_that_somebody_switches_on_around_us_is_seen(
     assert [row.verdict for row in after.trials] == [*[Verdict.FAILED] * 3, Verdict.ACCEPTED]
     assert after.trials[0].reasons == ["override_not_applied"]
     assert after.study.optuna.trials[0].state is TrialState.FAIL
-    assert disagreements(after.store) == []
+    assert inconsistencies(after.store) == []
 
 
 def test_a_crash_fails_the_trial_and_its_parameters_are_tried_again(
@@ -211,7 +211,7 @@ def test_an_interrupted_trial_comes_back_with_its_parameters_and_seed(
     assert [row.verdict for row in second.trials] == [Verdict.INTERRUPTED, Verdict.ACCEPTED, Verdict.ACCEPTED]
     again = second.trials[1]
     assert (again.params, again.seed, again.retry_of) == (cut.params, cut.seed, 0)
-    assert disagreements(second.store) == []
+    assert inconsistencies(second.store) == []
 
 
 def test_a_resumed_trial_that_is_stopped_while_it_tells_old_epochs_has_all_of_them_on_record(
@@ -234,7 +234,7 @@ def test_a_resumed_trial_that_is_stopped_while_it_tells_old_epochs_has_all_of_th
     first, again = (query.epochs(done.store, "small", number) for number in (0, 1))
     assert [epoch.epoch for epoch in again] == [0, 1, 2, 3]
     assert [epoch.validation_loss for epoch in again] == [epoch.validation_loss for epoch in first]
-    assert disagreements(done.store) == []
+    assert inconsistencies(done.store) == []
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_every_sampler_and_pruner_runs_without_a_warning(
     done = launch(write_study(study=section, space=space))
     assert done.end.done == 4
     assert {row.verdict for row in done.trials} <= {Verdict.ACCEPTED, Verdict.UNPROMISING}
-    assert disagreements(done.store) == []
+    assert inconsistencies(done.store) == []
 
 
 def test_a_grid_tries_every_point_once_and_ends(write_study: "WriteStudy", launch: "Launch") -> None:
@@ -292,7 +292,7 @@ def test_the_guard_cuts_the_learning_rate_and_the_cut_is_the_topmost_layer(
     done = launch(write_study(), "study.trials=1")
     (row,) = done.trials
     assert row.verdict is Verdict.ACCEPTED
-    stacks = query.setting_stacks(done.store, "small", 0)
+    stacks = query.setting_layers(done.store, "small", 0)
     (setting,) = [s for s in settings_from_rows(stacks) if s.key == LR]
     sampled = row.params[LR]
     assert [act.layer for act in setting.overrides] == ["default", "base", "sampled", "sampled", "guard"]

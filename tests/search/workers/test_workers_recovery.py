@@ -21,10 +21,10 @@ from search.study import backend as books
 from search.study import liveness as attendance
 from search.workers import loop as runner
 from search.workers import objective, recovery
-from search.workers.consistency import disagreements
-from search.workers.progress import Silence
+from search.workers.consistency import inconsistencies
+from search.workers.progress import NoProgress
 from storage import query, record, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import open_store
 from storage.verdicts import Verdict
 from tests.search.conftest import ENDLESS
@@ -52,7 +52,7 @@ def _then_die(genuine: Callable[..., Any]) -> Callable[..., Any]:
 
 
 POINTS: dict[str, tuple[Any, str, Callable[..., Any], list[Verdict]]] = {
-    "before anything is suggested": (asking, "suggest", _die, [Verdict.INTERRUPTED]),
+    "before anything is suggested": (asking, "suggest_value", _die, [Verdict.INTERRUPTED]),
     "before the trial is on record": (books, "start", _die, [Verdict.INTERRUPTED]),
     "before the first step": (objective, "_judged", _die, [Verdict.INTERRUPTED]),
     "after an epoch is recorded": (
@@ -62,7 +62,7 @@ POINTS: dict[str, tuple[Any, str, Callable[..., Any], list[Verdict]]] = {
         [Verdict.INTERRUPTED],
     ),
     "before the verdict is recorded": (record, "finish_trial", _die, [Verdict.INTERRUPTED]),
-    "between record and Optuna": (books, "conclude", _die, [Verdict.ACCEPTED]),
+    "between record and Optuna": (books, "conclude_trial", _die, [Verdict.ACCEPTED]),
     "before the last word to Optuna": (books, "tell", _die, [Verdict.ACCEPTED]),
 }
 
@@ -85,8 +85,8 @@ def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(
     assert {trial.state for trial in done.study.optuna.trials} <= {TrialState.COMPLETE, TrialState.FAIL}
     values = [row.value for row in done.trials if row.verdict is Verdict.ACCEPTED]
     assert values == [trial.value for trial in done.study.optuna.trials if trial.value is not None]
-    assert disagreements(done.store) == []
-    assert check(done.store) == []
+    assert inconsistencies(done.store) == []
+    assert check_store(done.store) == []
 
 
 def test_a_death_between_queue_and_optuna_does_not_queue_twice(
@@ -134,7 +134,8 @@ def test_a_trial_that_another_process_runs_is_left_alone(write_study: "WriteStud
     assert done.study.optuna.trials[1].state is TrialState.RUNNING
     assert [row.number for row in done.trials] == [0, 2]
     assert any(
-        "trial 1 of 'small' is RUNNING in Optuna, not on record" in told for told in disagreements(done.store)
+        "trial 1 of 'small' is RUNNING in Optuna, not on record" in told
+        for told in inconsistencies(done.store)
     )
 
 
@@ -167,7 +168,7 @@ def test_kill_9_in_the_middle_of_training_is_survived(write_study: "WriteStudy",
     assert done.trials[0].epochs >= 1
     states = [trial.state for trial in done.study.optuna.trials]
     assert states == [TrialState.FAIL, TrialState.WAITING]
-    assert disagreements(done.store) == []
+    assert inconsistencies(done.store) == []
     assert optuna_storage(done.store).get_n_trials(done.study.optuna._study_id) == 2
 
 
@@ -192,20 +193,20 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
 ) -> None:
     study = launch(write_study(), should_stop=lambda: True).study
     dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
-    workers.claim(study.store, study.name, dead)
-    books.start(study.books, dead, asking.ask(study.optuna, section, space, dead).trial)
-    genuine, seen = books.conclude, []
+    workers.claim_trial(study.store, study.name, dead)
+    books.begin_trial(study.books, dead, asking.ask(study.optuna, section, space, dead).trial)
+    genuine, seen = books.conclude_trial, []
 
     def conclude(*arguments: Any, **named: Any) -> None:
         """Meanwhile another one looks."""
-        recovery.recover(study.books, "quicker:1:1", lambda worker: worker == dead)
-        seen.append([worker.busy for worker in workers.present(study.store, study.name)])
+        recovery.recover_trials(study.books, "quicker:1:1", lambda worker: worker == dead)
+        seen.append([worker.busy for worker in workers.registered_workers(study.store, study.name)])
         genuine(*arguments, **named)
 
-    monkeypatch.setattr(recovery, "conclude", conclude)
-    recovery.recover(study.books, "slower:1:1", lambda worker: worker == dead)
+    monkeypatch.setattr(recovery, "conclude_trial", conclude)
+    recovery.recover_trials(study.books, "slower:1:1", lambda worker: worker == dead)
     assert seen == [[True]]
-    assert workers.present(study.store, study.name) == []
+    assert workers.registered_workers(study.store, study.name) == []
 
 
 def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
@@ -213,7 +214,7 @@ def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
 ) -> None:
     study = launch(write_study(), should_stop=lambda: True).study
     dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
-    workers.claim(study.store, study.name, dead)
+    workers.claim_trial(study.store, study.name, dead)
 
     def is_gone(worker: str) -> bool:
         """It has asked for a trial a moment before."""
@@ -221,8 +222,8 @@ def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
             asking.ask(study.optuna, section, space, dead)
         return worker == dead
 
-    assert recovery.recover(study.books, "alive:1:1", is_gone) == [0]
-    assert workers.present(study.store, study.name) == []
+    assert recovery.recover_trials(study.books, "alive:1:1", is_gone) == [0]
+    assert workers.registered_workers(study.store, study.name) == []
     assert [trial.state for trial in study.optuna.trials] == [TrialState.FAIL, TrialState.WAITING]
 
 
@@ -232,8 +233,8 @@ def test_a_trial_that_was_recorded_by_another_worker_is_left_to_it(
     """Two workers sign a waiting trial; the one that did not get it is found dead, and its trial settled."""
     study = launch(write_study(), should_stop=lambda: True).study
     trial = asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "signed-last:1:1")
-    recovery.recover(study.books, "alive:1:1", lambda worker: worker == "signed-last:1:1")
-    bench = objective.Bench(study, "runs-it:1:1", Silence(), lambda: False)
+    recovery.recover_trials(study.books, "alive:1:1", lambda worker: worker == "signed-last:1:1")
+    bench = objective.TrialContext(study, "runs-it:1:1", NoProgress(), lambda: False)
     judgement = objective.run_trial(bench, trial)
     assert (judgement.verdict, judgement.reasons) == (Verdict.INTERRUPTED, ("taken_over",))
 
@@ -246,8 +247,8 @@ def test_a_worker_whose_place_was_given_to_another_starts_no_trial(
     store, name, stopped = launch(path, should_stop=lambda: True).store, "small", []
 
     def ask(*arguments: Any) -> Any:
-        workers.leave(store, name, this_worker())
-        assert workers.claim(store, name, "another:1:1").granted
+        workers.unregister_worker(store, name, this_worker())
+        assert workers.claim_trial(store, name, "another:1:1").granted
         stopped.append(True)
         return asking.ask(*arguments)
 
@@ -265,7 +266,7 @@ def test_a_configuration_that_waited_for_such_a_worker_waits_again(
     key = "models.gru.learning_rate"
     study = launch(write_study(study={"enqueue": [{key: 2e-3}]}), should_stop=lambda: True).study
     trial = asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "late:1:1").trial
-    recovery.give_back(study.books, "late:1:1", trial)
+    recovery.return_trial(study.books, "late:1:1", trial)
     first, again = study.optuna.trials
     assert (first.state, again.state) == (TrialState.FAIL, TrialState.WAITING)
     assert again.system_attrs["fixed_params"] == {key: 2e-3}
@@ -274,15 +275,15 @@ def test_a_configuration_that_waited_for_such_a_worker_waits_again(
 def test_a_worker_whose_trial_was_settled_while_it_drew_its_parameters_goes_on(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, genuine = write_study(study={"trials": 1}), queue.suggest
+    path, genuine = write_study(study={"trials": 1}), queue.suggest_value
     study = launch(path, should_stop=lambda: True).study
 
     def suggest(*arguments: Any) -> None:
-        monkeypatch.setattr(asking, "suggest", genuine)
-        recovery.recover(study.books, "quicker:1:1", lambda worker: worker == this_worker())
+        monkeypatch.setattr(asking, "suggest_value", genuine)
+        recovery.recover_trials(study.books, "quicker:1:1", lambda worker: worker == this_worker())
         genuine(*arguments)
 
-    monkeypatch.setattr(asking, "suggest", suggest)
+    monkeypatch.setattr(asking, "suggest_value", suggest)
     verdicts = [row.verdict for row in launch(path).trials]
     assert verdicts == [Verdict.INTERRUPTED, Verdict.ACCEPTED]
 
@@ -293,12 +294,12 @@ def test_a_trial_that_its_worker_tells_after_all_is_left_at_that(
     """A worker that stood still between record and Optuna goes on while another one closes its trial."""
     study = launch(write_study(), should_stop=lambda: True).study
     asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "asleep:1:1")
-    genuine = books.conclude
+    genuine = books.conclude_trial
 
     def conclude(*arguments: Any, **named: Any) -> None:
         genuine(*arguments, **named)
         genuine(*arguments, **named)
 
-    monkeypatch.setattr(recovery, "conclude", conclude)
-    assert recovery.recover(study.books, "quicker:1:1", lambda worker: worker == "asleep:1:1") == []
+    monkeypatch.setattr(recovery, "conclude_trial", conclude)
+    assert recovery.recover_trials(study.books, "quicker:1:1", lambda worker: worker == "asleep:1:1") == []
     assert [trial.state for trial in study.optuna.trials] == [TrialState.FAIL, TrialState.WAITING]

@@ -9,10 +9,10 @@ from search.process_identity import is_dead, this_worker
 from search.study import backend as books
 from search.study.copy import copy_studies
 from search.workers import objective
-from search.workers.consistency import disagreements
-from search.workers.recovery import recover
+from search.workers.consistency import inconsistencies
+from search.workers.recovery import recover_trials
 from storage import query, record, workers
-from storage.check import check
+from storage.check import check_store
 from storage.engine import open_store
 from storage.verdicts import Verdict
 
@@ -35,11 +35,11 @@ def test_an_owner_that_ends_its_trial_while_it_is_taken_over_is_no_error(
 ) -> None:
     path = write_study(study={"trials": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(books, "conclude", _die)
+        patched.setattr(books, "conclude_trial", _die)
         with pytest.raises(Killed):
             launch(path)
     study = launch(path, "study.name=other").study  # an open study, to borrow its store
-    store, parts = study.store, books.open_books(study.store, study.optuna._storage, "small")
+    store, parts = study.store, books.open_backend(study.store, study.optuna._storage, "small")
     genuine = record.take_over
 
     def owner_is_quicker(*arguments: Any) -> bool:
@@ -48,7 +48,7 @@ def test_an_owner_that_ends_its_trial_while_it_is_taken_over_is_no_error(
         return taken
 
     monkeypatch.setattr(record, "take_over", owner_is_quicker)
-    assert recover(parts, ELSEWHERE, lambda worker: True) == []
+    assert recover_trials(parts, ELSEWHERE, lambda worker: True) == []
     assert parts.optuna.trials[0].state is TrialState.COMPLETE
     assert query.trial(store, "small", 0).verdict is Verdict.ACCEPTED
 
@@ -62,12 +62,12 @@ def test_a_trial_that_somebody_else_ended_in_optuna_comes_to_an_end_on_our_recor
         with pytest.raises(Killed):
             launch(path)
     other = launch(path, "study.name=other").study
-    books.open_books(other.store, other.optuna._storage, "small").optuna.tell(0, state=TrialState.FAIL)
+    books.open_backend(other.store, other.optuna._storage, "small").optuna.tell(0, state=TrialState.FAIL)
     done = launch(path)
     assert (done.trials[0].verdict, done.trials[0].reasons) == (Verdict.FAILED, ["ended_elsewhere"])
     assert done.end.done == 1
-    assert disagreements(done.store) == []
-    assert check(done.store) == []
+    assert inconsistencies(done.store) == []
+    assert check_store(done.store) == []
 
 
 def test_one_configuration_that_always_fails_does_not_end_the_study(
@@ -149,8 +149,8 @@ def test_status_names_no_worker_that_was_killed(
 ) -> None:
     store = launch(write_study(study={"trials": 1})).store
     machine, pid, _ = this_worker().split(":")
-    workers.join(store, "small", f"{machine}:{pid}:0")
-    workers.join(store, "small", ELSEWHERE)
+    workers.register_worker(store, "small", f"{machine}:{pid}:0")
+    workers.register_worker(store, "small", ELSEWHERE)
     told = ballast("status", "small").out
     assert ELSEWHERE.rpartition(":")[0] in told
     assert f"{machine}:{pid}" not in told

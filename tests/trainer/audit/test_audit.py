@@ -12,12 +12,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from trainer.audit.audit import audit
+from trainer.audit.audit_findings import Audit, AuditFinding
 from trainer.audit.check_split import overlap_findings
-from trainer.audit.findings import Audit, AuditFinding
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.features import TRANSFORMS, Floats
 from trainer.data.source import Table
-from trainer.data.split import SplitRows
+from trainer.data.split import FoldRows
 
 Settings = Callable[..., DataConfig]
 Read = Callable[[DataConfig, list[list[str]]], Table]
@@ -315,7 +315,7 @@ def test_a_transform_that_looks_ahead_is_caught_by_truncation(
 def test_a_split_whose_targets_reach_into_the_next_one_is_an_error(sp500: Table) -> None:
     def overlap(train_end: int, validation_start: int, horizon: int) -> list[str]:
         train, test = np.arange(train_end), np.arange(300, 400)
-        split = SplitRows(train, np.arange(validation_start, 200), test, fitting=train)
+        split = FoldRows(train, np.arange(validation_start, 200), test, fitting=train)
         return [finding.where for finding in overlap_findings(split, sp500.times, horizon)]
 
     assert overlap(100, 105, 5) == []  # the last target lies at row 99 + 5

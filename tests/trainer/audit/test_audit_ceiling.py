@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.leaks.studies import Study
 from trainer.audit.audit import audit
-from trainer.audit.findings import Audit, AuditFinding
+from trainer.audit.audit_findings import Audit, AuditFinding
 from trainer.config import GuardConfig
 
 Floats = npt.NDArray[np.float64]

@@ -6,15 +6,15 @@ import pytest
 
 from benchmarks.leaks.studies import Study, real_study
 from trainer.audit.audit import audit
+from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_columns import lift_findings
-from trainer.audit.findings import AuditFinding
 from trainer.config import GuardConfig
-from trainer.data.windows import prepare
+from trainer.data.windows import prepare_last_fold
 
 
 def lifts(study: Study) -> list[AuditFinding]:
     config = study.config()
-    return lift_findings(config, prepare(config, study.table()))
+    return lift_findings(config, prepare_last_fold(config, study.table()))
 
 
 def counted(study: Study) -> list[str]:
@@ -67,7 +67,7 @@ def test_a_declared_leader_is_not_named(volatility: Study) -> None:
     study = smoothed(volatility, both_sides=True)
     *others, last = study.features
     config = Study(**{**vars(study), "features": (*others, {**last, "may_lead": True})}).config()
-    assert lift_findings(config, prepare(config, study.table())) == []
+    assert lift_findings(config, prepare_last_fold(config, study.table())) == []
 
 
 def test_a_factor_of_what_is_still_to_come_counts_down_to_the_last_row() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from trainer.audit.audit import audit
-from trainer.audit.findings import AuditFinding
+from trainer.audit.audit_findings import AuditFinding
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.source import read_table
 

@@ -11,7 +11,7 @@ import pytest
 from trainer.audit.check_own_row import own_row_findings
 from trainer.config import DataConfig
 from trainer.data.source import Table, read_table
-from trainer.data.windows import prepare
+from trainer.data.windows import prepare_last_fold
 
 VOL = {"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"}
 RET = {"name": "ret", "column": "Close", "transform": "log_return"}
@@ -19,7 +19,7 @@ CLOSE = {"name": "close", "column": "Close"}
 
 
 def _codes(config: DataConfig, table: Table) -> list[str]:
-    return [finding.code for finding in own_row_findings(prepare(config, table))]
+    return [finding.code for finding in own_row_findings(prepare_last_fold(config, table))]
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 21])

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from trainer.audit.audit import audit
-from trainer.audit.worked_row import WorkedRow, both_readings
+from trainer.audit.worked_row import WorkedRow, explain_already_shifted
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.features import build_series
+from trainer.data.features import build_features
 from trainer.data.source import Table, read_table
-from trainer.data.windows import prepare
+from trainer.data.windows import prepare_last_fold
 
 Settings = Callable[..., DataConfig]
 ROWS = 300
@@ -47,7 +47,7 @@ def test_a_column_that_is_shifted_already_keeps_its_row_and_one_that_is_not_is_s
         target = {"column": "y", "kind": "other", "horizon": horizon, "already_shifted": shifted}
         config = settings(features=("Close",), target=target)
         table = table_of(config)
-        row = int(prepare(config, table).train[-1])
+        row = int(prepare_last_fold(config, table).train[-1])
         found = _worked(config, table)
         assert found.target == row + ahead
         assert found.features_until == str(table.times[row].date())
@@ -85,7 +85,7 @@ def test_both_readings_are_told_on_a_row_of_the_file(
 ) -> None:
     config = settings(features=("Close",), target={"column": "y", "kind": "other", "horizon": 2})
     table = table_of(config)
-    told = both_readings(config, table, build_series(config, table))
+    told = explain_already_shifted(config, table, build_features(config, table))
     before, own, after = (str(table.times[row].date()) for row in (148, 150, 152))
     assert told == (
         f"the row of {own} holds 150; already_shifted: true reads it as the value of {after}, which is "

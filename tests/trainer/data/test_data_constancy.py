@@ -9,8 +9,8 @@ import pytest
 
 from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.constancy import is_constant
-from trainer.data.ranges import look_at
+from trainer.data.constant_columns import is_constant
+from trainer.data.input_drift import feature_statistics
 from trainer.data.source import Table, read_table
 from trainer.data.windows import prepare_folds
 from trainer.errors import ColumnError
@@ -152,4 +152,4 @@ def test_a_rival_leaves_a_regressor_of_rounding_noise_as_it_is() -> None:
 
 def test_a_month_of_rounding_noise_is_one_in_which_the_feature_stood_still() -> None:
     values = np.r_[np.random.default_rng(0).standard_normal(60), NOISE[:40]]
-    assert look_at("f", values, mean=0.0, std=1.0).quietest == 0.0
+    assert feature_statistics("f", values, mean=0.0, std=1.0).quietest == 0.0

@@ -17,7 +17,7 @@ from trainer.data.features import (
     TRANSFORMS,
     Floats,
     abs_log_return,
-    build_series,
+    build_features,
     lag,
     log_parkinson,
     log_return,
@@ -111,7 +111,7 @@ def test_no_transform_of_one_row_looks_ahead(values: Floats, cut: int) -> None:
 
 def test_a_transformed_target_is_shifted_by_its_horizon(settings: Settings, sp500: Table) -> None:
     target = {"column": "Close", "transform": "log_return", "kind": "return", "horizon": 3}
-    built = build_series(settings(target=target), sp500)
+    built = build_features(settings(target=target), sp500)
     close = sp500.frame["Close"].to_numpy()
     assert built.target.iloc[10] == pytest.approx(log(close[13] / close[12]))
     assert (built.first, built.stop) == (1, len(close) - 3)
@@ -125,7 +125,7 @@ def test_a_raw_target_stands_on_its_row_and_may_end_open(
         sp500.frame.loc[sp500.times[-missing:], "Close"] = np.nan
     raw = {"column": "Close", "kind": "other", "horizon": 3}
     features = ({"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"},)
-    built = build_series(settings(target=raw, features=features), sp500)
+    built = build_features(settings(target=raw, features=features), sp500)
     pd.testing.assert_series_equal(built.target, sp500.frame["Close"], check_names=False)
     assert (built.first, built.stop) == (0, stop)
 
@@ -133,7 +133,7 @@ def test_a_raw_target_stands_on_its_row_and_may_end_open(
 def test_a_raw_target_of_a_feature_is_known_at_its_row_and_so_is_shifted(
     settings: Settings, sp500: Table
 ) -> None:
-    built = build_series(settings(target={"of": "vol", "kind": "volatility"}), sp500)
+    built = build_features(settings(target={"of": "vol", "kind": "volatility"}), sp500)
     assert built.target.iloc[7] == built.features["vol"].iloc[8]
 
 
@@ -144,7 +144,7 @@ def test_warm_up_adds_up_along_a_chain_of_features(settings: Settings, sp500: Ta
         {"name": "old", "of": "std", "transform": "lag", "window": 3},
     )
     sp500.frame.loc[sp500.times[:4], "Close"] = np.nan
-    built = build_series(settings(features=chain), sp500)
+    built = build_features(settings(features=chain), sp500)
     assert built.first == 4 + 2 + 4 + 3
     assert np.isnan(built.features["old"].iloc[built.first - 1])
     assert bool(np.isfinite(built.features.iloc[built.first :].to_numpy()).all())

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from trainer.audit.audit import audit
 from trainer.audit.check_split import overlap_findings
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.features import build_series
+from trainer.data.features import build_features
 from trainer.data.source import Table
-from trainer.data.split import SplitRows, check_counts, cut_folds
-from trainer.data.windows import Dataset, prepare_final, prepare_folds
+from trainer.data.split import FoldRows, cut_folds, require_enough_rows
+from trainer.data.windows import Dataset, prepare_folds, prepare_refit
 from trainer.errors import SplitError
 from trainer.rivals.naive import mean_baseline_losses
 
@@ -75,8 +75,8 @@ def table(sp500: Table) -> Table:
     return replace(sp500, frame=sp500.frame.iloc[:520])
 
 
-def folds_of(config: DataConfig, table: Table) -> tuple[SplitRows, ...]:
-    return cut_folds(config, table.times, build_series(config, table))
+def folds_of(config: DataConfig, table: Table) -> tuple[FoldRows, ...]:
+    return cut_folds(config, table.times, build_features(config, table))
 
 
 def in_parts(rows: list[int], parts: int) -> list[list[int]]:
@@ -194,7 +194,7 @@ def test_prices_of_held_out_rows_and_of_their_targets_change_nothing_that_is_tra
     config = settings(
         features=features(22), target=target(3, averaged), seq_len=10, split=splitting(name, embargo=2)
     )
-    base = build_series(config, table).first
+    base = build_features(config, table).first
     for number, fold in enumerate(prepare_folds(config, table)):
         held = fold.validation + base
         starts = np.flatnonzero(np.diff(held, prepend=-9) != 1)
@@ -221,7 +221,7 @@ def test_prices_of_test_rows_change_nothing_before_them(settings: Settings, tabl
         assert same(trained_on(other), trained_on(fold))
         assert other.target[fold.validation].tobytes() == fold.target[fold.validation].tobytes()
         assert other.features[: first - 21].tobytes() == fold.features[: first - 21].tobytes()
-    final, changed_final = prepare_final(config, table), prepare_final(config, changed)
+    final, changed_final = prepare_refit(config, table), prepare_refit(config, changed)
     assert same(trained_on(changed_final), trained_on(final))
     assert (len(final.validation), final.test.tolist()) == (0, fold.test.tolist())
     assert final.train[-1] == first - 21 - 3 - 1
@@ -298,7 +298,7 @@ def test_cpcv_has_the_folds_of_skfolio_but_for_the_embargo_before_a_block(
         seq_len=1,
         split={**split, "groups": groups, "held_out": held_out},
     )
-    built = replace(build_series(config, sp500), stop=ceil((600 + before + horizon) / 0.8))
+    built = replace(build_features(config, sp500), stop=ceil((600 + before + horizon) / 0.8))
     told = []
     for fold in cut_folds(config, sp500.times, built):
         train, held = (part[part >= before] - before for part in (fold.train, fold.validation))
@@ -323,13 +323,13 @@ def test_a_naive_forecast_has_its_month_before_the_first_block_of_cpcv(
 
 def test_a_short_fold_is_named_with_its_number(settings: Settings, table: Table) -> None:
     config = settings(split=splitting("walk_forward", folds=10))
-    built = build_series(config, table)
+    built = build_features(config, table)
     with pytest.raises(
         SplitError,
         match=r"after a warm-up of 1 \(seq_len 5; fold 0 of 10, validation 2000-01-03 to \S+\): validation "
         "has 19 rows and needs 20",
     ):
-        check_counts(config, cut_folds(config, table.times, built), built.first)
+        require_enough_rows(config, cut_folds(config, table.times, built), built.first)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from trainer.config import DataConfig
-from trainer.data.features import build_series
-from trainer.data.history import history_of, slots_of
+from trainer.data.features import build_features
 from trainer.data.source import Table
+from trainer.data.target_history import bars_of_day, target_history
 
 Settings = Callable[..., DataConfig]
 Read = Callable[[DataConfig, list[list[str]]], Table]
@@ -71,8 +71,8 @@ def test_the_history_of_a_target_is_its_series_of_single_rows(
 ) -> None:
     config = settings(features=FEATURES, target=target)
     table = read(config, lines)
-    built = build_series(config, table)
-    own = history_of(config, table, built).own
+    built = build_features(config, table)
+    own = target_history(config, table, built).own
     wanted = one_row(table, expected).to_numpy()[built.first : built.stop]
     np.testing.assert_allclose(own, wanted, rtol=1e-9, atol=1e-12)
     assert np.isfinite(own).sum() >= len(own) - 4
@@ -83,9 +83,9 @@ def test_nothing_in_the_history_changes_when_later_rows_do(
 ) -> None:
     config = settings(features=FEATURES, target={**RANGE, "kind": "volatility", "horizon": 3})
     table = read(config, lines)
-    whole = history_of(config, table, build_series(config, table))
+    whole = target_history(config, table, build_features(config, table))
     shorter = replace(table, frame=table.frame.iloc[:120], positions=table.positions[:120])
-    part = history_of(config, shorter, build_series(config, shorter))
+    part = target_history(config, shorter, build_features(config, shorter))
     np.testing.assert_array_equal(whole.own[: len(part.own)], part.own)
     assert whole.returns is not None
     assert part.returns is not None
@@ -97,7 +97,7 @@ def test_a_table_without_a_log_return_has_no_returns(
 ) -> None:
     config = settings(features=FEATURES[1:2], target={**RANGE, "kind": "volatility"})
     table = read(config, lines)
-    assert history_of(config, table, build_series(config, table)).returns is None
+    assert target_history(config, table, build_features(config, table)).returns is None
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_table_without_a_log_return_has_no_returns(
 def test_the_bar_of_the_day_is_counted_from_the_clock(
     times: pd.DatetimeIndex, per_day: int, slots: set[int]
 ) -> None:
-    found, bars = slots_of(times)
+    found, bars = bars_of_day(times)
     assert bars == per_day
     assert set(found.tolist()) == slots
 
@@ -127,7 +127,7 @@ def test_a_session_keeps_its_bars_when_the_clocks_change(zone: str) -> None:
     local = pd.DatetimeIndex([day + pd.Timedelta(hours=hour) for day in days for hour in range(10, 17)])
     aware = local.tz_localize(zone)
     offsets = (local - aware.tz_convert(None)).total_seconds().to_numpy().astype(np.int64)
-    slots, bars = slots_of(aware.tz_convert(None), offsets)
+    slots, bars = bars_of_day(aware.tz_convert(None), offsets)
     assert bars == 7
     np.testing.assert_array_equal(slots, np.tile(np.arange(7), 260))
 
@@ -137,7 +137,7 @@ def test_irregular_times_are_counted_by_the_hour() -> None:
     times = pd.date_range("2020-01-01", periods=1200, freq="h") + pd.to_timedelta(
         random.integers(0, 3600, 1200), unit="s"
     )
-    slots, bars = slots_of(times)
+    slots, bars = bars_of_day(times)
     assert bars == 24
     np.testing.assert_array_equal(slots, times.hour)
 
@@ -155,9 +155,9 @@ def test_the_returns_are_those_of_the_target_and_not_of_another_asset(
     other = {"name": "other", "column": "High", "transform": "log_return"}
     config = settings(features=(other, *FEATURES), target=target)
     table = read(config, lines)
-    built = build_series(config, table)
+    built = build_features(config, table)
     wanted = one_row(table, "return").to_numpy()[built.first : built.stop]
-    found = history_of(config, table, built).returns
+    found = target_history(config, table, built).returns
     assert found is not None
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
 
@@ -168,9 +168,9 @@ def test_what_is_known_of_a_target_that_has_begun_is_kept(
     target = {"of": "vol", "transform": "rolling_mean", "window": 8, "kind": "volatility", "horizon": 3}
     config = settings(features=FEATURES, target=target)
     table = read(config, lines)
-    built = build_series(config, table)
+    built = build_features(config, table)
     expected = one_row(table, "range").rolling(5).mean().to_numpy()[built.first : built.stop]
-    begun = history_of(config, table, built).begun
+    begun = target_history(config, table, built).begun
     assert begun is not None
     np.testing.assert_allclose(begun, expected, rtol=1e-9)
 
@@ -182,4 +182,4 @@ def test_a_target_that_begins_after_its_row_has_nothing_known(
     target = {"of": "vol", "transform": "rolling_mean", "window": window, "kind": "volatility", "horizon": 3}
     config = settings(features=FEATURES, target=target)
     table = read(config, lines)
-    assert history_of(config, table, build_series(config, table)).begun is None
+    assert target_history(config, table, build_features(config, table)).begun is None

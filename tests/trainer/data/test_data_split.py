@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from trainer.config import DataConfig, last_moment
-from trainer.data.features import build_series
+from trainer.config import DataConfig, end_of_date
+from trainer.data.features import build_features
 from trainer.data.source import Table, read_table
-from trainer.data.split import check_counts, cut_folds
-from trainer.data.windows import prepare
+from trainer.data.split import cut_folds, require_enough_rows
+from trainer.data.windows import prepare_last_fold
 from trainer.errors import SplitError
 
 Settings = Callable[..., DataConfig]
@@ -42,7 +42,7 @@ def test_each_row_is_where_its_own_and_its_target_time_say(
 ) -> None:
     dates = {"train_until": "2010-12-31", "validation_until": "2014-12-31"}
     config = settings(target=_target(horizon), seq_len=seq_len, split={**dates, "embargo": embargo})
-    built = build_series(config, sp500)
+    built = build_features(config, sp500)
     (split,) = cut_folds(config, sp500.times, built)
     expected: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
     late = {"train": 0, "validation": 0, "test": 0}
@@ -74,7 +74,7 @@ def test_fractions_share_the_usable_rows_and_purge_alike(
 ) -> None:
     shares = {"fractions": {"train": train, "validation": validation}, "embargo": embargo}
     config = settings(target=_target(horizon), seq_len=1, split=shares)
-    (split,) = cut_folds(config, sp500.times, build_series(config, sp500))
+    (split,) = cut_folds(config, sp500.times, build_features(config, sp500))
     usable = 5031 - 1 - horizon
     assert split.validation[0] - split.train[-1] == 1 + horizon + embargo
     assert split.test[0] - split.validation[-1] == 1 + horizon + embargo
@@ -85,7 +85,7 @@ def test_fractions_share_the_usable_rows_and_purge_alike(
 
 def test_fractions_are_not_cut_by_binary_rounding(settings: Settings, sp500: Table) -> None:
     config = settings(seq_len=1, split={"fractions": {"train": 0.6, "validation": 0.2}})
-    built = replace(build_series(config, sp500), first=0, stop=100)
+    built = replace(build_features(config, sp500), first=0, stop=100)
     (split,) = cut_folds(config, sp500.times, built)
     assert (split.validation[0], split.test[0]) == (60, 80)
 
@@ -93,7 +93,7 @@ def test_fractions_are_not_cut_by_binary_rounding(settings: Settings, sp500: Tab
 def test_validation_and_test_rows_do_not_depend_on_the_window(sp500_config: DataConfig, sp500: Table) -> None:
     short, long = (sp500_config.model_copy(update={"seq_len": n}) for n in (1, 250))
     first, second = (
-        cut_folds(config, sp500.times, build_series(config, sp500))[0] for config in (short, long)
+        cut_folds(config, sp500.times, build_features(config, sp500))[0] for config in (short, long)
     )
     np.testing.assert_array_equal(first.validation, second.validation)
     np.testing.assert_array_equal(first.test, second.test)
@@ -111,7 +111,7 @@ def test_validation_and_test_rows_do_not_depend_on_the_window(sp500_config: Data
     ],
 )
 def test_a_date_means_its_whole_day_and_a_time_itself(date: str, moment: str) -> None:
-    assert str(last_moment(date)) == moment
+    assert str(end_of_date(date)) == moment
 
 
 def test_a_day_includes_its_last_hour(settings: Settings, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_day_includes_its_last_hour(settings: Settings, tmp_path: Path) -> Non
     )
     config = settings(split={"train_until": "2010-01-10", "validation_until": "2010-01-15T12:00"})
     table = read_table(config, folder=tmp_path)
-    (split,) = cut_folds(config, table.times, build_series(config, table))
+    (split,) = cut_folds(config, table.times, build_features(config, table))
     assert str(table.times[split.train[-1]]) == "2010-01-10 22:00:00"
     assert str(table.times[split.validation[0]]) == "2010-01-11 00:00:00"
     assert str(table.times[split.validation[-1]]) == "2010-01-15 11:00:00"
@@ -133,9 +133,9 @@ def test_too_few_rows_name_every_short_split_its_count_and_the_way_out(
 ) -> None:
     config = settings()
     table = read(config, lines[:50])
-    built = build_series(config, table)
+    built = build_features(config, table)
     with pytest.raises(SplitError) as raised:
-        check_counts(config, cut_folds(config, table.times, built), built.first)
+        require_enough_rows(config, cut_folds(config, table.times, built), built.first)
     assert str(raised.value) == (
         "prices.csv gives too few rows after a warm-up of 1 (seq_len 5): "
         "train has 23 rows and needs 50: raise fractions.train, use a shorter seq_len or a longer series; "
@@ -147,11 +147,11 @@ def test_too_few_rows_name_every_short_split_its_count_and_the_way_out(
 
 def test_dates_outside_the_table_leave_no_rows(settings: Settings, sp500: Table) -> None:
     config = settings(split={"train_until": "1980-01-01", "validation_until": "9999-12-31"})
-    built = build_series(config, sp500)
+    built = build_features(config, sp500)
     with pytest.raises(
         SplitError, match=r"train has 0 rows and needs 50: move train_until later.*test has 0 rows"
     ):
-        check_counts(config, cut_folds(config, sp500.times, built), built.first)
+        require_enough_rows(config, cut_folds(config, sp500.times, built), built.first)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,6 @@ def test_a_date_ends_with_its_day_on_the_clock_of_the_source(
         target={"column": "Close", "transform": "log_return", "kind": "return"},
         split={"train_until": until, "validation_until": f"2023-12-30{until[10:]}"},
     )
-    data = prepare(config, read_table(config, folder=tmp_path))
+    data = prepare_last_fold(config, read_table(config, folder=tmp_path))
     assert data.when(int(data.train[-1]) + 1) == last  # the last target that training sees
     assert data.when(int(data.validation[-1]) + 1) == f"2023-12-29 00:00:00{offset}"

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from trainer.data.times import UnreadableTime, offsets_of, read_times, told_time
+from trainer.data.times import UnreadableTime, format_time, offsets_of, read_times
 
 
 def _iso(cells: list[str]) -> list[str]:
@@ -87,5 +87,5 @@ def test_offsets_are_those_of_each_row_and_none_where_all_are_nought() -> None:
     assert offsets.tolist() == [-5 * 3600, -4 * 3600, 0]
     assert offsets_of(["2023-03-10T16:00+00:00", "2023-03-10T16:00Z"]) is None
     assert offsets_of(["2023-03-10", "20230311"]) is None
-    assert told_time("2023-05-31 15:00", 9 * 3600) == "2023-06-01 00:00:00+09:00"
-    assert told_time("2023-05-31 15:00", None) == "2023-05-31 15:00:00"
+    assert format_time("2023-05-31 15:00", 9 * 3600) == "2023-06-01 00:00:00+09:00"
+    assert format_time("2023-05-31 15:00", None) == "2023-05-31 15:00:00"

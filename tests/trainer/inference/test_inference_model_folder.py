@@ -14,18 +14,18 @@ import torch
 from tests.trainer.conftest import DATA
 from trainer import atomic_files
 from trainer.config import GRUConfig, ModelsConfig, TrialConfig
-from trainer.data.features import build_series
+from trainer.data.features import build_features
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
-from trainer.inference.model_folder import Provenance, load_model, save_model
-from trainer.inference.model_place import require_place
-from trainer.inference.serving import forecast, served, windows
+from trainer.inference.forecaster import build_forecaster, forecast_windows, stack_windows
+from trainer.inference.model_folder import ModelProvenance, load_model, save_model
+from trainer.inference.model_folder_checks import require_writable_model_folder
 from trainer.models.network import GRUForecaster
 
 GRU = GRUConfig(hidden_size=8, init="torch")
 CONFIG = TrialConfig(data=DATA, models=ModelsConfig(gru=GRU))
-PROVENANCE = Provenance(
+PROVENANCE = ModelProvenance(
     study="small",
     trial=3,
     seed=7,
@@ -62,8 +62,10 @@ def test_a_folder_gives_back_the_model_that_was_saved_to_the_bit(
     save: Save, whole_market: Dataset, weights: Weights, tmp_path: Path
 ) -> None:
     model, loaded = load_model(save(tmp_path / "model"))
-    rows = windows(whole_market, whole_market.validation)
-    assert np.array_equal(forecast(loaded, rows), forecast(served(GRU, 3, weights), rows))
+    rows = stack_windows(whole_market, whole_market.validation)
+    assert np.array_equal(
+        forecast_windows(loaded, rows), forecast_windows(build_forecaster(GRU, 3, weights), rows)
+    )
     assert model.data == DATA
     assert model.models.gru == GRU
     assert model.provenance == PROVENANCE
@@ -77,7 +79,7 @@ def test_it_says_what_the_training_rows_looked_like_before_scaling(
     save: Save, whole_market: Dataset, prices: Table, tmp_path: Path
 ) -> None:
     model, _ = load_model(save(tmp_path / "model"))
-    built = build_series(DATA, prices)
+    built = build_features(DATA, prices)
     seen = built.features.iloc[built.first :].iloc[whole_market.fitting]
     for look in model.features:
         values = seen[look.name]
@@ -114,9 +116,9 @@ def test_nothing_else_is_ever_overwritten(save: Save, tmp_path: Path) -> None:
     with pytest.raises(ModelFolderError, match=r"notes: it holds 'diary\.txt', which is no part of a model"):
         save(tmp_path / "notes")
     with pytest.raises(ModelFolderError, match="it is a file; name a folder: --save"):
-        require_place(tmp_path / "file")
+        require_writable_model_folder(tmp_path / "file")
     with pytest.raises(ModelFolderError, match=r"there is no folder .*away; make it: mkdir -p"):
-        require_place(tmp_path / "away" / "model")
+        require_writable_model_folder(tmp_path / "away" / "model")
     assert (tmp_path / "notes" / "diary.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "notes"]
 
@@ -131,7 +133,7 @@ def test_what_cannot_be_written_leaves_the_model_of_before(
     def failing(new: Path, place: Path, old: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(atomic_files, "exchange", failing)
+    monkeypatch.setattr(atomic_files, "swap_folders", failing)
     with pytest.raises(ModelFolderError, match=r"cannot write .*model: Input/output error; choose another"):
         save(folder)
     assert (folder / "model.json").read_bytes() == before

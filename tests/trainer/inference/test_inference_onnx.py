@@ -16,9 +16,9 @@ from tests.trainer.inference.test_inference_model_folder import CONFIG, PROVENAN
 from trainer.config import GRUConfig
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
+from trainer.inference.forecaster import build_forecaster, forecast_windows, stack_windows
 from trainer.inference.model_folder import save_model
-from trainer.inference.onnx_file import OnnxError, as_onnx, require_agreement, require_onnx
-from trainer.inference.serving import forecast, served, windows
+from trainer.inference.onnx_file import OnnxError, require_agreement, require_onnx, to_onnx
 from trainer.models.network import GRUForecaster
 
 HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
@@ -44,9 +44,9 @@ def at_the_bounds(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
 def test_outputs_agree_with_torch(whole_market: Dataset, layers: int, hidden: int) -> None:
     gru = GRUConfig(num_layers=layers, hidden_size=hidden, init="torch")
     weights = large(gru)
-    model, content = served(gru, 3, weights), as_onnx(gru, whole_market.seq_len, weights)
-    real = windows(whole_market, whole_market.validation)
-    assert np.std(forecast(model, real)) > 0.1
+    model, content = build_forecaster(gru, 3, weights), to_onnx(gru, whole_market.seq_len, weights)
+    real = stack_windows(whole_market, whole_market.validation)
+    assert np.std(forecast_windows(model, real)) > 0.1
     for x in (real, at_the_bounds(real.shape), real[:1]):
         assert require_agreement(content, model, x) <= 1e-5
 
@@ -54,10 +54,10 @@ def test_outputs_agree_with_torch(whole_market: Dataset, layers: int, hidden: in
 @needs_extra
 def test_a_graph_of_other_weights_is_refused(whole_market: Dataset) -> None:
     gru = GRUConfig(hidden_size=16, init="torch")
-    content = as_onnx(gru, whole_market.seq_len, large(gru, seed=1))
-    real = windows(whole_market, whole_market.validation)
+    content = to_onnx(gru, whole_market.seq_len, large(gru, seed=1))
+    real = stack_windows(whole_market, whole_market.validation)
     with pytest.raises(OnnxError, match=r"differ by up to .* on 1005 windows, more than 1e-05; nothing was"):
-        require_agreement(content, served(gru, 3, large(gru)), real)
+        require_agreement(content, build_forecaster(gru, 3, large(gru)), real)
 
 
 @needs_extra
@@ -65,16 +65,18 @@ def test_weights_that_are_no_numbers_do_not_agree(whole_market: Dataset) -> None
     gru = GRUConfig(hidden_size=16, init="torch")
     weights = large(gru)
     weights["head.bias"] = torch.tensor([torch.nan])
-    content = as_onnx(gru, whole_market.seq_len, weights)
+    content = to_onnx(gru, whole_market.seq_len, weights)
     with pytest.raises(OnnxError, match="differ by up to nan"):
-        require_agreement(content, served(gru, 3, weights), windows(whole_market, whole_market.validation))
+        require_agreement(
+            content, build_forecaster(gru, 3, weights), stack_windows(whole_market, whole_market.validation)
+        )
 
 
 @needs_extra
 def test_the_graph_says_what_goes_in_and_comes_out() -> None:
     onnxruntime = importlib.import_module("onnxruntime")
     gru = GRUConfig(hidden_size=16)
-    content = as_onnx(gru, 8, GRUForecaster(3, gru).state_dict())
+    content = to_onnx(gru, 8, GRUForecaster(3, gru).state_dict())
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     told = [
         (value.name, value.type, value.shape) for value in (*session.get_inputs(), *session.get_outputs())
@@ -93,8 +95,8 @@ def test_it_stands_beside_the_weights(whole_market: Dataset, prices: Table, tmp_
         "weights.safetensors",
     ]
     content = (tmp_path / "m" / "model.onnx").read_bytes()
-    real = windows(whole_market, whole_market.test)
-    assert require_agreement(content, served(gru, 3, weights), real) <= 1e-5
+    real = stack_windows(whole_market, whole_market.test)
+    assert require_agreement(content, build_forecaster(gru, 3, weights), real) <= 1e-5
     assert json.loads((tmp_path / "m" / "model.json").read_text())["data"]["seq_len"] == real.shape[1]
 
 

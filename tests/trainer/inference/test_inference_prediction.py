@@ -15,7 +15,7 @@ from tests.trainer.inference.test_inference_model_folder import PROVENANCE
 from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig, TrialConfig
 from trainer.data.source import Table, read_table
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.errors import ColumnError, DataError, SourceError
 from trainer.inference.model_folder import load_model, save_model
 from trainer.inference.prediction import predict
@@ -94,7 +94,7 @@ def save(tmp_path: Path) -> Save:
         table = read_table(data, folder=Path())
         torch.manual_seed(0)
         weights = GRUForecaster(len(features), config.models.gru).state_dict()
-        save_model(tmp_path / "saved", config, prepare(data, table), table, weights, PROVENANCE)
+        save_model(tmp_path / "saved", config, prepare_last_fold(data, table), table, weights, PROVENANCE)
         return tmp_path / "saved"
 
     return save

@@ -28,7 +28,7 @@ from trainer.training.learner import Learner
 from trainer.training.loop import fit
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fit, Lab, MakeConfig
+    from tests.trainer.conftest import Fit, LearnerPatches, MakeConfig
     from trainer.data.windows import Dataset
     from trainer.rivals.skill import Baseline
 
@@ -283,7 +283,7 @@ def test_the_first_trial_of_a_process_multiplies_on_one_thread() -> None:
 from threadpoolctl import threadpool_info
 from trainer.runtime import reproducible
 with reproducible(0):
-    from trainer.kernels.ready import make_ready
+    from trainer.kernels.self_test import make_ready
     make_ready()
     print({pool["num_threads"] for pool in threadpool_info() if "scipy" in pool["filepath"]})
 """
@@ -316,7 +316,7 @@ def test_learners_that_take_turns_in_one_room_have_the_bits_of_each_alone(settin
 
 
 def test_the_folds_of_a_trial_share_one_room(
-    market: Dataset, naive: Baseline, settings_of: MakeConfig, lab: Lab
+    market: Dataset, naive: Baseline, settings_of: MakeConfig, lab: LearnerPatches
 ) -> None:
     fit(settings_of(), [market, market, market], baseline=naive, ceiling=0.9, seed=0)
     rooms = [cast(FusedKernel, learner.kernel)._workspaces for learner in lab.learners]

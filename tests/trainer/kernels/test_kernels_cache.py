@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from trainer.errors import TrainerError
-from trainer.kernels import cache, compiled, ready
-from trainer.kernels.cache import FOLDER, KernelCache, private_folder
+from trainer.kernels import cache, compiled
+from trainer.kernels import self_test as ready
+from trainer.kernels.cache import FOLDER, KernelCache, kernel_cache_folder
 
 CALLED = ("forward", "squared_error", "backward", "norm", "update")
 
@@ -23,10 +24,10 @@ CALLED = ("forward", "squared_error", "backward", "norm", "update")
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where compiled functions are kept meanwhile."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    for once in (cache.private_folder, cache._tell):
+    for once in (cache.kernel_cache_folder, cache._tell):
         once.cache_clear()
     yield tmp_path
-    for once in (cache.private_folder, cache._tell):
+    for once in (cache.kernel_cache_folder, cache._tell):
         once.cache_clear()
 
 
@@ -80,9 +81,9 @@ def flipped(whole: bytes) -> Iterator[bytes]:
 @pytest.fixture
 def of_the_kernel() -> dict[str, bytes]:
     """The files of the whole kernel, by name, as any process of this machine finds them."""
-    ready.make_ready()
-    private_folder.cache_clear()
-    folder = private_folder()
+    ready.compile_kernel()
+    kernel_cache_folder.cache_clear()
+    folder = kernel_cache_folder()
     assert folder is not None
     return {path.name: path.read_bytes() for path in folder.glob("*.kernel")}
 
@@ -162,7 +163,7 @@ def test_a_folder_that_others_may_have_filled_is_not_used(
 ) -> None:
     make(base / FOLDER)
     assert [twice()(21), twice()(21)] == [42, 42]
-    assert private_folder() is None
+    assert kernel_cache_folder() is None
     (line,) = caplog.messages
     assert line.startswith(
         f"kernels are compiled in each process, {base / FOLDER} cannot keep them: {reason}"
@@ -191,18 +192,18 @@ def test_what_nobody_has_compiled_for_months_is_removed(base: Path) -> None:
 
 
 def test_a_processor_that_computes_something_else_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    ready.make_ready.cache_clear()
+    ready.compile_kernel.cache_clear()
     monkeypatch.setattr(ready, "EXPECTED", (*ready.EXPECTED[:-1], 0.0484))  # 5e-4 of it beside the truth
     monkeypatch.setattr(ready, "FUNCTIONS", ())  # or it would compile for half a minute
     with pytest.raises(TrainerError, match=r"wrong numbers on this processor.*--set training\.kernel=torch"):
-        ready.make_ready()
+        ready.compile_kernel()
 
 
 PROGRAM = """
 import hashlib, logging, sys
 logging.basicConfig(format="%(message)s", level=logging.WARNING)
-from trainer.kernels import ready
-ready.make_ready()
+from trainer.kernels import self_test as ready
+ready.compile_kernel()
 told = [*ready._trained(dropout=False), *ready._trained(dropout=True)]
 print(hashlib.sha256(repr(told).encode()).hexdigest())
 """

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from trainer.data.history import History
+from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset, Scaler
 
 Floats = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ def make_data() -> MakeData:
             scaler=Scaler(np.zeros(len(names)), np.ones(len(names)), mean, std, 3.0, None),
             feature_clipped={},
             target_clipped=0.0,
-            history=History(own=own[:rows], **known),
+            history=TargetHistory(own=own[:rows], **known),
             sha256="0" * 64,
         )
 

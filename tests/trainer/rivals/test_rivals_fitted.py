@@ -11,9 +11,9 @@ import pytest
 
 from tests.trainer.rivals.conftest import MakeData
 from trainer.data.windows import Dataset
+from trainer.rivals.fitted import RivalLosses, rival_forecasts, rival_losses, rivals_of_folds
 from trainer.rivals.naive import baseline_losses
 from trainer.rivals.ridge import ridge
-from trainer.rivals.rivals import RivalLosses, rival_forecasts, rival_losses, rivals_of_folds
 
 Floats = npt.NDArray[np.float64]
 Number = TypeVar("Number", np.float32, np.float64)

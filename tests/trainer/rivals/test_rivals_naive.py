@@ -13,7 +13,7 @@ from scipy import stats
 from tests.trainer.rivals.conftest import MakeData
 from trainer.config import DataConfig, TargetKind
 from trainer.data.source import read_table
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.errors import DataError
 from trainer.rivals.naive import baseline_forecasts, baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline, noise_floor, skill, skill_ceiling
@@ -35,7 +35,7 @@ def _sp500(target: dict[str, Any], seq_len: int = 22) -> Dataset:
             "split": {"train_until": "2010-12-31", "validation_until": "2014-12-31"},
         }
     )
-    return prepare(config, read_table(config, folder=Path()))
+    return prepare_last_fold(config, read_table(config, folder=Path()))
 
 
 def _log_volatility() -> "pd.Series[float]":

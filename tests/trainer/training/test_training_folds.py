@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from benchmarks.market import SP500
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table
-from trainer.data.windows import Dataset, prepare_final, prepare_folds
-from trainer.inference.serving import forecast, served, windows
+from trainer.data.windows import Dataset, prepare_folds, prepare_refit
+from trainer.inference.forecaster import build_forecaster, forecast_windows, stack_windows
 from trainer.rivals.naive import mean_baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 from trainer.training.batches import Batch
@@ -29,7 +29,7 @@ from trainer.training.loop import fit, refit
 from trainer.training.result import Action, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Lab, MakeConfig
+    from tests.trainer.conftest import LearnerPatches, MakeConfig
 
 FOLDS = 3
 STEPS = 5
@@ -198,7 +198,7 @@ def test_a_skipped_step_cuts_the_rate_of_its_fold_alone_and_the_finding_names_it
 
 
 def test_a_fold_that_rewinds_leaves_the_others_where_they_are(
-    settings_of: MakeConfig, folds: tuple[Dataset, ...], lab: Lab
+    settings_of: MakeConfig, folds: tuple[Dataset, ...], lab: LearnerPatches
 ) -> None:
     config = settings_of(guard={"rewinds": 1})
     sound = trial(config, folds)
@@ -216,7 +216,7 @@ def test_a_fold_that_rewinds_leaves_the_others_where_they_are(
 
 
 def test_every_fold_has_its_own_rewinds(
-    settings_of: MakeConfig, folds: tuple[Dataset, ...], lab: Lab
+    settings_of: MakeConfig, folds: tuple[Dataset, ...], lab: LearnerPatches
 ) -> None:
     config = settings_of(guard={"rewinds": 1})
     lab.faults = dict.fromkeys([*steps_of(1, fold=0)[:3], *steps_of(1, fold=2)[:3]], broken_targets)
@@ -226,7 +226,7 @@ def test_every_fold_has_its_own_rewinds(
 
 
 def test_one_fold_that_is_given_up_ends_the_trial_without_a_value_of_that_epoch(
-    settings_of: MakeConfig, folds: tuple[Dataset, ...], lab: Lab
+    settings_of: MakeConfig, folds: tuple[Dataset, ...], lab: LearnerPatches
 ) -> None:
     lab.faults = dict.fromkeys(steps_of(1, fold=2)[:3], broken_targets)
     result = trial(settings_of(), folds)
@@ -257,7 +257,7 @@ def test_a_skill_that_is_too_high_is_that_of_all_folds(
 
 
 def test_what_one_fold_alone_used_is_read_back(
-    settings_of: MakeConfig, folds: tuple[Dataset, ...], lab: Lab
+    settings_of: MakeConfig, folds: tuple[Dataset, ...], lab: LearnerPatches
 ) -> None:
     @contextmanager
     def with_another_rate(learner: Learner, batch: Batch) -> Iterator[None]:
@@ -281,7 +281,7 @@ def test_an_epoch_that_is_cut_short_in_its_last_fold_counts_in_none(
 @pytest.fixture
 def final(prices: Table) -> Dataset:
     """Train and validation as training rows, of which the last 160 are kept."""
-    data = prepare_final(WALK, prices)
+    data = prepare_refit(WALK, prices)
     return replace(data, target=data.target.copy(), train=data.train[-160:])
 
 
@@ -300,8 +300,8 @@ def test_forecasts_of_a_refit_are_those_of_its_weights(config: TrialConfig, fina
     result = refit(config, final, epochs=2, seed=3)
     assert result.weights is not None
     assert result.forecasts is not None
-    model = served(config.models.gru, final.features.shape[1], result.weights)
-    again = forecast(model, windows(final, final.test))
+    model = build_forecaster(config.models.gru, final.features.shape[1], result.weights)
+    again = forecast_windows(model, stack_windows(final, final.test))
     np.testing.assert_allclose(result.forecasts, again, atol=1e-6)
     assert len(again) == len(final.test)
 
@@ -319,7 +319,7 @@ def test_a_refit_has_the_weights_that_a_trial_has_after_as_many_epochs(
 
 
 def test_a_refit_rewinds_to_its_last_epoch_and_not_to_its_start(
-    settings_of: MakeConfig, final: Dataset, lab: Lab
+    settings_of: MakeConfig, final: Dataset, lab: LearnerPatches
 ) -> None:
     faulty = steps_of(1, fold=0, folds=1)
     lab.faults = dict.fromkeys(faulty[:3], broken_targets)
@@ -331,7 +331,7 @@ def test_a_refit_rewinds_to_its_last_epoch_and_not_to_its_start(
 
 
 def test_a_refit_that_breaks_has_no_forecasts_and_says_why(
-    settings_of: MakeConfig, final: Dataset, lab: Lab
+    settings_of: MakeConfig, final: Dataset, lab: LearnerPatches
 ) -> None:
     lab.faults = dict.fromkeys(steps_of(0, fold=0, folds=1)[:3], broken_targets)
     result = refit(settings_of(), final, epochs=2, seed=0)

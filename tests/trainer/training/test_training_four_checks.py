@@ -18,13 +18,13 @@ import trainer
 from trainer.audit.audit import audit
 from trainer.config import GRUConfig, GuardConfig
 from trainer.data.source import Table
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.errors import DataError
 from trainer.models.network import GRUForecaster
 from trainer.training.result import Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fit, Lab, MakeConfig
+    from tests.trainer.conftest import Fit, LearnerPatches, MakeConfig
 
 GATES = 3
 
@@ -111,7 +111,7 @@ def names_in(tree: ast.AST) -> set[str]:
 
 
 def test_mixed_precision_disabled(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (root,) = trainer.__path__
     modules = sorted(Path(root).rglob("*.py"))
@@ -165,7 +165,7 @@ def test_data_validation(whole_market: Dataset, prices: Table, settings_of: Make
     broken = replace(prices, frame=prices.frame.assign(High=highs))
     place = f"line {prices.positions[1000]}: feature vol is (nan|inf) at {prices.times[1000]}"
     with pytest.raises(DataError, match=place):
-        prepare(config, broken)
+        prepare_last_fold(config, broken)
     found = audit(config, GuardConfig(), broken)
     assert not found.ok(strict=False)
     assert "High" in [finding.where for finding in found.findings]
@@ -174,7 +174,7 @@ def test_data_validation(whole_market: Dataset, prices: Table, settings_of: Make
 def test_returns_are_clipped_before_they_are_scaled(prices: Table, settings_of: MakeConfig) -> None:
     values = settings_of().data.model_dump()
     values["target"] = {"transform": "log_return", "column": "Close", "kind": "return", "clip": 0.02}
-    data = prepare(type(settings_of().data).model_validate(values), prices)
+    data = prepare_last_fold(type(settings_of().data).model_validate(values), prices)
     unscaled = data.target * data.scaler.target_std + data.scaler.target_mean
     assert np.abs(unscaled).max() <= 0.02 * (1 + 1e-5)
     assert 0 < data.target_clipped < 0.2

@@ -19,7 +19,7 @@ from trainer.training.learner import Learner
 from trainer.training.result import Action, EpochReport, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fault, Fit, Lab, MakeConfig
+    from tests.trainer.conftest import Fault, Fit, LearnerPatches, MakeConfig
 
 HEAD = "head.bias"
 
@@ -73,7 +73,7 @@ def witness() -> tuple[list[EpochReport], Callable[[EpochReport], bool]]:
 
 
 def test_a_clean_run_finds_nothing_and_every_step_moves_the_weights(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab, all_finite: Callable[[TrialResult], bool]
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches, all_finite: Callable[[TrialResult], bool]
 ) -> None:
     result = run_fit(settings_of())
     lab.close()
@@ -101,7 +101,7 @@ def test_a_bad_step_is_skipped_to_the_bit_and_training_goes_on(
     step: int,
     settings_of: MakeConfig,
     run_fit: Fit,
-    lab: Lab,
+    lab: LearnerPatches,
     all_finite: Callable[[TrialResult], bool],
 ) -> None:
     fault, kind = BAD_STEPS[name]
@@ -123,7 +123,7 @@ def test_a_bad_step_is_skipped_to_the_bit_and_training_goes_on(
 
 
 def test_the_learning_rate_of_the_read_back_is_the_one_that_training_began_with(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
 ) -> None:
     lab.faults = {0: gradients_times(math.nan)}
     assert run_fit(settings_of()).effective["models.gru.learning_rate"] == 1e-3
@@ -139,7 +139,7 @@ def test_the_learning_rate_of_the_read_back_is_the_one_that_training_began_with(
     ids=["nan_gradient", "huge_gradient", "nan_weight"],
 )
 def test_the_evidence_names_the_parameter(
-    fault: Fault, parameter: str, settings_of: MakeConfig, run_fit: Fit, lab: Lab
+    fault: Fault, parameter: str, settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
 ) -> None:
     lab.faults = {1: fault}
     finding = run_fit(settings_of()).findings[0]
@@ -149,7 +149,7 @@ def test_the_evidence_names_the_parameter(
 
 @pytest.mark.parametrize("kernel", ["torch"], indirect=True)  # the compiled one calls no hook of a module
 def test_the_first_bad_step_alone_is_replayed_to_name_the_operation(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
 ) -> None:
     @contextmanager
     def root_of_zero(learner: Learner, batch: Batch) -> Iterator[None]:
@@ -173,7 +173,7 @@ def test_a_target_whose_square_is_no_float_gives_a_loss_that_is_found(
 
 
 def test_three_bad_steps_in_a_row_end_the_trial_as_unstable(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
 ) -> None:
     lab.faults = dict.fromkeys((1, 2, 3), gradients_times(math.nan))
     result = run_fit(settings_of())
@@ -191,7 +191,7 @@ def test_three_bad_steps_in_a_row_end_the_trial_as_unstable(
 
 
 def test_a_good_step_between_bad_ones_starts_the_count_again(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
 ) -> None:
     lab.faults = dict.fromkeys((0, 1, 3), gradients_times(math.nan))
     result = run_fit(settings_of(guard={"min_movement": 1e-6}))
@@ -201,7 +201,7 @@ def test_a_good_step_between_bad_ones_starts_the_count_again(
 
 
 def test_the_count_of_bad_steps_goes_on_from_one_epoch_to_the_next(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
 ) -> None:
     lab.faults = dict.fromkeys((4, 5, 6), gradients_times(math.nan))
     result = run_fit(settings_of())
@@ -210,7 +210,9 @@ def test_the_count_of_bad_steps_goes_on_from_one_epoch_to_the_next(
     assert result.best_epoch == 0
 
 
-def test_a_learning_rate_cut_four_times_is_frozen(settings_of: MakeConfig, run_fit: Fit, lab: Lab) -> None:
+def test_a_learning_rate_cut_four_times_is_frozen(
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
+) -> None:
     lab.faults = dict.fromkeys((0, 2, 4, 6), gradients_times(math.nan))
     result = run_fit(settings_of(gru={"learning_rate": 1e-2}))
     assert result.outcome is Outcome.UNSTABLE
@@ -219,7 +221,9 @@ def test_a_learning_rate_cut_four_times_is_frozen(settings_of: MakeConfig, run_f
     assert result.final_learning_rates == pytest.approx([1e-6])
 
 
-def test_an_epoch_without_a_good_step_is_frozen(settings_of: MakeConfig, run_fit: Fit, lab: Lab) -> None:
+def test_an_epoch_without_a_good_step_is_frozen(
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
+) -> None:
     lab.faults = dict.fromkeys(range(5), gradients_times(math.nan))
     patient = settings_of(guard={"max_bad_steps": 100, "frozen_lr_ratio": 1e-9, "lr_min": 1e-12})
     result = run_fit(patient)
@@ -237,7 +241,7 @@ def test_a_tiny_learning_rate_is_frozen_and_not_called_stable(settings_of: MakeC
 
 
 def test_a_weight_that_is_broken_for_good_ends_the_trial(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches
 ) -> None:
     lab.faults = {7: weight_set_to(math.nan, for_good=True)}
     result = run_fit(settings_of())
@@ -249,7 +253,7 @@ def test_a_weight_that_is_broken_for_good_ends_the_trial(
 
 
 def test_an_infinite_weight_behind_a_saturated_gate_does_not_pass_as_an_honest_epoch(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab, all_finite: Callable[[TrialResult], bool]
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches, all_finite: Callable[[TrialResult], bool]
 ) -> None:
     lab.faults = {4: weight_set_to(-math.inf, for_good=True, name="gru.bias_ih_l0")}
     result = run_fit(settings_of())
@@ -335,7 +339,7 @@ def test_a_leak_is_suspicious_and_neither_that_epoch_nor_a_later_one_is_ever_giv
 
 
 def test_a_loss_below_the_floor_is_suspicious_at_that_step(
-    settings_of: MakeConfig, run_fit: Fit, market: Dataset, lab: Lab
+    settings_of: MakeConfig, run_fit: Fit, market: Dataset, lab: LearnerPatches
 ) -> None:
     nothing_to_learn = replace(market, target=np.zeros_like(market.target))
     result = run_fit(settings_of(gru={"head_gain": 1e-6}), nothing_to_learn)
@@ -368,7 +372,7 @@ def test_a_constant_target_in_the_validation_rows_gives_no_number_that_is_not_fi
 
 
 def test_the_loop_under_every_fault_keeps_its_best_weights_finite(
-    settings_of: MakeConfig, run_fit: Fit, lab: Lab, all_finite: Callable[[TrialResult], bool]
+    settings_of: MakeConfig, run_fit: Fit, lab: LearnerPatches, all_finite: Callable[[TrialResult], bool]
 ) -> None:
     lab.faults = {5 + step: fault for step, (fault, _) in enumerate(BAD_STEPS.values())}
     result = run_fit(settings_of(training={"epochs": 3}))

@@ -11,17 +11,17 @@ import torch
 from search.verdict import judge
 from storage.verdicts import Verdict
 from trainer.kernels import compiled
-from trainer.kernels.ready import make_ready
+from trainer.kernels.self_test import compile_kernel
 from trainer.training.batches import Batch
 from trainer.training.learner import Learner
 from trainer.training.loop import fit, refit
-from trainer.training.schedule import pace
+from trainer.training.schedule import learning_rate_factor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.trainer.conftest import Lab, MakeConfig
+    from tests.trainer.conftest import LearnerPatches, MakeConfig
     from trainer.config import TrialConfig
     from trainer.data.windows import Dataset
     from trainer.rivals.skill import Baseline
@@ -45,7 +45,7 @@ def cosine(settings_of: MakeConfig) -> TrialConfig:
 def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The learning rate that the optimiser uses in each step, as the optimiser itself says."""
     seen: list[float] = []
-    make_ready()  # or its own call would be seen
+    compile_kernel()  # or its own call would be seen
     step, update = torch.optim.AdamW.step, compiled.update
 
     def watched(self: torch.optim.AdamW, *args: Any) -> Any:
@@ -66,11 +66,11 @@ def rated(share: float) -> Any:
 
 
 def test_a_constant_schedule_uses_all_of_the_rate_at_every_step() -> None:
-    assert {pace("constant", step, 100) for step in range(100)} == {1.0}
+    assert {learning_rate_factor("constant", step, 100) for step in range(100)} == {1.0}
 
 
 def test_a_cosine_begins_with_all_of_the_rate_and_ends_with_nearly_none() -> None:
-    shares = [pace("cosine", step, 100) for step in range(100)]
+    shares = [learning_rate_factor("cosine", step, 100) for step in range(100)]
     assert shares[0] == 1.0
     assert shares[50] == pytest.approx(0.5)
     assert 0 < shares[99] < 3e-4
@@ -81,7 +81,7 @@ def test_every_step_of_a_trial_uses_what_the_schedule_leaves(
     cosine: TrialConfig, market: Dataset, naive: Baseline, rates: list[float]
 ) -> None:
     result = fit(cosine, market, baseline=naive, ceiling=CEILING, seed=0)
-    assert rates == [rated(pace("cosine", step, 4 * STEPS)) for step in range(4 * STEPS)]
+    assert rates == [rated(learning_rate_factor("cosine", step, 4 * STEPS)) for step in range(4 * STEPS)]
     assert [epoch.learning_rate for epoch in result.epochs] == rates[STEPS - 1 :: STEPS]
 
 
@@ -124,7 +124,7 @@ def test_a_falling_rate_is_no_override_that_did_not_apply(
 
 
 def test_a_cut_of_the_guard_holds_under_the_schedule(
-    settings_of: MakeConfig, market: Dataset, naive: Baseline, rates: list[float], lab: Lab
+    settings_of: MakeConfig, market: Dataset, naive: Baseline, rates: list[float], lab: LearnerPatches
 ) -> None:
     config = settings_of(gru={"learning_rate": RATE}, training={"schedule": "cosine"}, guard={"lr_cut": 0.5})
 
@@ -139,12 +139,14 @@ def test_a_cut_of_the_guard_holds_under_the_schedule(
     result = fit(config, market, baseline=naive, ceiling=CEILING, seed=0)
     left = [1.0] * 3 + [0.5] * 6  # step 3 is skipped
     steps = [step for step in range(2 * STEPS) if step != 3]
-    assert rates == [rated(cut * pace("cosine", step, 10)) for cut, step in zip(left, steps, strict=True)]
+    assert rates == [
+        rated(cut * learning_rate_factor("cosine", step, 10)) for cut, step in zip(left, steps, strict=True)
+    ]
     assert judge(result, {"models.gru.learning_rate": RATE}).verdict is Verdict.ACCEPTED
 
 
 def test_a_foreign_rate_is_seen_under_the_schedule(
-    cosine: TrialConfig, market: Dataset, naive: Baseline, lab: Lab
+    cosine: TrialConfig, market: Dataset, naive: Baseline, lab: LearnerPatches
 ) -> None:
     @contextmanager
     def foreign(learner: Learner, batch: Batch) -> Iterator[None]:
@@ -174,4 +176,4 @@ def test_a_refit_learns_at_the_rates_of_the_epochs_that_were_validated(
     cosine: TrialConfig, market: Dataset, rates: list[float]
 ) -> None:
     assert refit(cosine, market, epochs=2, seed=0).forecasts is not None
-    assert rates == [rated(pace("cosine", step, 4 * STEPS)) for step in range(2 * STEPS)]
+    assert rates == [rated(learning_rate_factor("cosine", step, 4 * STEPS)) for step in range(2 * STEPS)]

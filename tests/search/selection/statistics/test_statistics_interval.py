@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from search.selection.statistics.diebold_mariano import diebold_mariano
-from search.selection.statistics.interval import Interval, skill_interval
+from search.selection.statistics.interval import SkillInterval, skill_interval
 
 Losses = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -38,7 +38,7 @@ def test_interval_covers_the_true_skill_as_often_as_it_says() -> None:
 def test_interval_repeats_with_its_seed_and_moves_with_another() -> None:
     losses = heavy_tailed(300, 1)
 
-    def same(seed: int) -> Interval:
+    def same(seed: int) -> SkillInterval:
         return skill_interval(*losses, seed=seed, draws=200)
 
     assert same(7) == same(7)
@@ -96,7 +96,9 @@ def test_scale_of_the_losses_does_not_matter() -> None:
 
 def test_losses_equal_to_the_baseline_have_skill_zero_without_doubt() -> None:
     losses = heavy_tailed(100, 6)[1]
-    assert skill_interval(losses, losses, horizon=3) == Interval(0.0, 0.0, 0.95, 13)  # 100 rows / 8 cosines
+    assert skill_interval(losses, losses, horizon=3) == SkillInterval(
+        0.0, 0.0, 0.95, 13
+    )  # 100 rows / 8 cosines
 
 
 def test_too_few_rows_for_the_horizon_are_refused() -> None:

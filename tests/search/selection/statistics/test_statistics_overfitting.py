@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from search.selection.statistics.overfitting import probability_of_overfitting
+from search.selection.statistics.overfitting import probability_of_backtest_overfitting
 
 
 def literal(losses: NDArray[np.float64], blocks: int) -> tuple[float, float]:
@@ -31,7 +31,7 @@ def literal(losses: NDArray[np.float64], blocks: int) -> tuple[float, float]:
 @given(st.integers(0, 10_000), st.integers(10, 70), st.integers(2, 9), st.sampled_from([4, 6, 8]))
 def test_it_agrees_with_the_paper_taken_literally(seed: int, n: int, trials: int, blocks: int) -> None:
     losses = np.random.default_rng(seed).exponential(size=(n, trials))
-    result = probability_of_overfitting(losses, blocks=blocks)
+    result = probability_of_backtest_overfitting(losses, blocks=blocks)
     probability, rise = literal(losses, blocks)
     assert result.probability == pytest.approx(probability)
     assert result.degradation == pytest.approx(rise)
@@ -41,7 +41,7 @@ def test_it_agrees_with_the_paper_taken_literally(seed: int, n: int, trials: int
 def test_a_trial_that_dominates_is_not_overfitted() -> None:
     losses = np.random.default_rng(0).exponential(size=(320, 50))
     losses[:, 17] -= 0.5
-    result = probability_of_overfitting(losses)
+    result = probability_of_backtest_overfitting(losses)
     assert result.probability == 0
     assert result.median_rank == pytest.approx(50 / 51)
     assert result.splits == 12_870
@@ -49,7 +49,7 @@ def test_a_trial_that_dominates_is_not_overfitted() -> None:
 
 def test_trials_of_pure_noise_are_overfitted_in_half_the_splits_or_more() -> None:
     probabilities = [
-        probability_of_overfitting(
+        probability_of_backtest_overfitting(
             np.random.default_rng(seed).exponential(size=(400, 20)), blocks=8
         ).probability
         for seed in range(40)
@@ -61,7 +61,7 @@ def test_trials_of_pure_noise_are_overfitted_in_half_the_splits_or_more() -> Non
 
 def test_trials_that_cannot_be_told_apart_are_called_overfitted() -> None:
     one = np.random.default_rng(0).exponential(size=(64, 1))
-    result = probability_of_overfitting(np.repeat(one, 5, axis=1), blocks=8)
+    result = probability_of_backtest_overfitting(np.repeat(one, 5, axis=1), blocks=8)
     assert result.probability == 1
     assert result.median_rank == 0.5
 
@@ -69,14 +69,14 @@ def test_trials_that_cannot_be_told_apart_are_called_overfitted() -> None:
 def test_copies_of_the_best_trial_share_its_rank() -> None:
     losses = np.random.default_rng(0).exponential(size=(160, 10))
     losses[:, [2, 5, 7]] = losses[:, [2]] - 0.9
-    result = probability_of_overfitting(losses, blocks=8)
+    result = probability_of_backtest_overfitting(losses, blocks=8)
     assert result.probability == 0
     assert result.median_rank == pytest.approx(9 / 11)  # ranks 8, 9 and 10 of 10
 
 
 def test_parts_of_the_splits_do_not_show_in_the_result() -> None:
     losses = np.random.default_rng(3).exponential(size=(60, 30_000))  # 33 splits at a time
-    whole = probability_of_overfitting(losses, blocks=8)
+    whole = probability_of_backtest_overfitting(losses, blocks=8)
     assert whole.probability == pytest.approx(literal(losses, 8)[0])
 
 
@@ -93,11 +93,11 @@ def test_parts_of_the_splits_do_not_show_in_the_result() -> None:
 )
 def test_what_cannot_be_split_is_refused(shape: tuple[int, ...], blocks: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        probability_of_overfitting(np.ones(shape), blocks=blocks)
+        probability_of_backtest_overfitting(np.ones(shape), blocks=blocks)
 
 
 def test_a_loss_that_is_not_finite_is_refused_with_its_row() -> None:
     losses = np.ones((40, 3))
     losses[7, 1] = np.nan
     with pytest.raises(ValueError, match=r"losses is nan in row 7"):
-        probability_of_overfitting(losses)
+        probability_of_backtest_overfitting(losses)

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from search.selection.statistics.sharpe import (
-    annual,
+    annualised_sharpe,
     deflated_sharpe,
-    expected_maximum,
+    expected_max_sharpe,
     probabilistic_sharpe,
     sharpe_ratio,
     sign_returns,
@@ -26,14 +26,14 @@ from search.selection.statistics.sharpe import (
 def test_deflated_sharpe_is_that_of_the_published_example(
     trials: int, skew: float, kurtosis: float, published: float
 ) -> None:
-    luck = expected_maximum(trials, 0.5 / 250)
+    luck = expected_max_sharpe(trials, 0.5 / 250)
     assert probabilistic_sharpe(2.5 / math.sqrt(250), luck, 1250, skew, kurtosis) == pytest.approx(
         published, abs=5e-5
     )
 
 
 def test_expected_maximum_of_a_hundred_trials_is_the_published_one() -> None:
-    assert expected_maximum(100, 0.5 / 250) == pytest.approx(0.1132, abs=5e-5)  # the same example
+    assert expected_max_sharpe(100, 0.5 / 250) == pytest.approx(0.1132, abs=5e-5)  # the same example
 
 
 # exact means of the largest of N normals: Harter (1961, "Expected values of normal order statistics")
@@ -41,24 +41,26 @@ def test_expected_maximum_of_a_hundred_trials_is_the_published_one() -> None:
     ("trials", "exact"), [(5, 1.16296), (10, 1.53875), (100, 2.50759), (200, 2.74604), (1000, 3.24144)]
 )
 def test_expected_maximum_is_near_the_exact_one(trials: int, exact: float) -> None:
-    assert expected_maximum(trials, 1.0) == pytest.approx(exact, rel=0.03)
+    assert expected_max_sharpe(trials, 1.0) == pytest.approx(exact, rel=0.03)
 
 
 def test_the_best_of_200_skill_less_strategies_shows_an_annual_ratio_of_2_8_after_a_year() -> None:
-    daily = expected_maximum(200, 1 / 252)  # the variance of a ratio of no skill is 1/n
-    assert annual(daily, 252) == pytest.approx(2.8, abs=0.05)
+    daily = expected_max_sharpe(200, 1 / 252)  # the variance of a ratio of no skill is 1/n
+    assert annualised_sharpe(daily, 252) == pytest.approx(2.8, abs=0.05)
     best = [
         max(sharpe_ratio(column) for column in np.random.default_rng(seed).standard_normal((200, 252)))
         for seed in range(30)
     ]
     # the maximum spreads by 0.4, the mean of 30 by 0.07
-    assert annual(float(np.mean(best)), 252) == pytest.approx(annual(daily, 252), abs=0.25)
+    assert annualised_sharpe(float(np.mean(best)), 252) == pytest.approx(
+        annualised_sharpe(daily, 252), abs=0.25
+    )
 
 
 def test_five_years_of_data_bear_no_more_than_45_trials() -> None:
     # Bailey, Borwein, López de Prado & Zhu (2014, "Pseudo-mathematics and financial charlatanism"): with more
     # than 45 an annual ratio of 1 is to be expected by luck
-    assert expected_maximum(45, 1 / 5) == pytest.approx(1.0, abs=0.01)
+    assert expected_max_sharpe(45, 1 / 5) == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_single_trial_is_not_deflated() -> None:
@@ -110,7 +112,7 @@ def test_moments_that_no_returns_have_are_refused() -> None:
 @pytest.mark.parametrize(("trials", "variance"), [(0, 1.0), (5, -1.0), (5, math.nan)])
 def test_expected_maximum_of_nothing_is_refused(trials: int, variance: float) -> None:
     with pytest.raises(ValueError, match=r"give at least 1 trial and a variance ≥ 0"):
-        expected_maximum(trials, variance)
+        expected_max_sharpe(trials, variance)
 
 
 def test_returns_and_forecasts_of_different_rows_are_refused() -> None:

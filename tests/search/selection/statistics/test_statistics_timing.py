@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from search.selection.statistics.market_timing import market_timing
 from search.selection.statistics.sharpe import deflated_sharpe, sharpe_ratio
-from search.selection.statistics.timing import timing
 
 ROWS = 1000
 DRIFT = 0.1
@@ -25,7 +25,7 @@ def test_always_being_long_is_certified_against_nothing_and_has_nothing_to_tell_
     target, _ = drifting(0)
     long = np.ones((ROWS, 10))
     assert deflated_sharpe(target, np.full(10, sharpe_ratio(target))).probability > 0.95  # the fault
-    found = timing(long, np.ones(ROWS), target, 0)
+    found = market_timing(long, np.ones(ROWS), target, 0)
     assert (found.differing, found.trials, found.probability) == (0, 0, None)
 
 
@@ -37,7 +37,7 @@ def test_positions_without_information_are_seldom_certified_where_returns_drift(
         positions = np.where(rng.random((ROWS, 10)) < 0.9, 1.0, -1.0)
         earned = positions * target[:, None]
         best = int(earned.mean(axis=0).argmax())
-        certified += (timing(positions, np.ones(ROWS), target, best).probability or 0.0) >= 0.95
+        certified += (market_timing(positions, np.ones(ROWS), target, best).probability or 0.0) >= 0.95
         ratios = np.array([sharpe_ratio(each) for each in earned.T])
         against_nothing += deflated_sharpe(earned[:, best], ratios).probability >= 0.95
     assert certified <= 15  # 5 %
@@ -48,7 +48,7 @@ def test_a_position_that_knows_when_to_be_short_is_found() -> None:
     target, rng = drifting(1)
     positions = np.where(rng.random((ROWS, 10)) < 0.9, 1.0, -1.0)
     positions[:, 3] = np.sign(target + 1.5 * rng.standard_normal(ROWS))
-    found = timing(positions, np.ones(ROWS), target, 3)
+    found = market_timing(positions, np.ones(ROWS), target, 3)
     assert found.probability is not None
     assert found.probability > 0.99
     assert found.sharpe is not None
@@ -59,16 +59,16 @@ def test_a_few_lucky_rows_have_nothing_to_tell() -> None:
     target, _ = drifting(2)
     position = np.ones((ROWS, 1))
     position[np.argsort(target)[:19]] = -1.0  # short on the nineteen worst rows
-    assert timing(position, np.ones(ROWS), target, 0).probability is None
+    assert market_timing(position, np.ones(ROWS), target, 0).probability is None
     position[np.argsort(target)[:20]] = -1.0
-    assert timing(position, np.ones(ROWS), target, 0).probability is not None
+    assert market_timing(position, np.ones(ROWS), target, 0).probability is not None
 
 
 def test_only_differing_rows_count() -> None:
     target, rng = drifting(3)
     position = np.where(rng.random((ROWS, 1)) < 0.1, -1.0, 1.0)
     shorts = position[:, 0] < 0
-    found = timing(position, np.ones(ROWS), target, 0)
+    found = market_timing(position, np.ones(ROWS), target, 0)
     assert (found.differing, found.rows, found.trials) == (shorts.sum(), ROWS, 1)
     assert found.sharpe == pytest.approx(sharpe_ratio(-2 * target[shorts]))
     assert found.expected_maximum == 0
@@ -77,7 +77,7 @@ def test_only_differing_rows_count() -> None:
 def test_without_information_the_luck_of_trials_is_that_of_the_published_ratio() -> None:
     target, rng = drifting(4)
     positions = np.sign(rng.standard_normal((ROWS, 400)))
-    out_of_market = timing(positions, np.zeros(ROWS), target, 2)
+    out_of_market = market_timing(positions, np.zeros(ROWS), target, 2)
     earned = positions * target[:, None]
     plain = deflated_sharpe(earned[:, 2], np.array([sharpe_ratio(each) for each in earned.T]))
     assert out_of_market.sharpe == pytest.approx(plain.sharpe)
@@ -88,14 +88,14 @@ def test_without_information_the_luck_of_trials_is_that_of_the_published_ratio()
 def test_trials_that_are_copies_of_each_other_are_one_look() -> None:
     target, rng = drifting(6)
     positions = np.repeat(np.sign(rng.standard_normal((ROWS, 1))), 50, axis=1)
-    assert timing(positions, np.ones(ROWS), target, 0).expected_maximum == pytest.approx(0, abs=1e-6)
+    assert market_timing(positions, np.ones(ROWS), target, 0).expected_maximum == pytest.approx(0, abs=1e-6)
 
 
 def test_several_trials_that_know_something_do_not_hide_each_other() -> None:
     target, rng = drifting(7)
     positions = np.sign(rng.standard_normal((ROWS, 10)))
     positions[:, :5] = np.sign(target[:, None] + 2 * rng.standard_normal((ROWS, 5)))
-    found = timing(positions, np.ones(ROWS), target, 0)
+    found = market_timing(positions, np.ones(ROWS), target, 0)
     assert found.probability is not None
     assert found.probability > 0.95
 
@@ -103,13 +103,13 @@ def test_several_trials_that_know_something_do_not_hide_each_other() -> None:
 def test_overlapping_returns_are_counted_once() -> None:
     target, rng = drifting(5)
     positions = np.sign(rng.standard_normal((ROWS, 2)))
-    every_fifth = timing(positions[::5], np.ones(ROWS // 5), target[::5], 1)
-    assert timing(positions, np.ones(ROWS), target, 1, horizon=5) == every_fifth
+    every_fifth = market_timing(positions[::5], np.ones(ROWS // 5), target[::5], 1)
+    assert market_timing(positions, np.ones(ROWS), target, 1, horizon=5) == every_fifth
     assert every_fifth.rows == ROWS // 5
 
 
 def test_other_shapes_and_horizons_are_refused() -> None:
     with pytest.raises(ValueError, match=r"positions have shape \(9,\), benchmark \(9,\)"):
-        timing(np.ones(9), np.ones(9), np.ones(9), 0)
+        market_timing(np.ones(9), np.ones(9), np.ones(9), 0)
     with pytest.raises(ValueError, match=r"horizon is 0; give 1 or more rows"):
-        timing(np.ones((9, 1)), np.ones(9), np.ones(9), 0, horizon=0)
+        market_timing(np.ones((9, 1)), np.ones(9), np.ones(9), 0, horizon=0)

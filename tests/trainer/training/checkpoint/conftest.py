@@ -13,7 +13,7 @@ import pytest
 from benchmarks.market import SP500
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import read_table
-from trainer.data.windows import Dataset, prepare
+from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.rivals.skill import Baseline
 from trainer.training.loop import fit
 from trainer.training.result import Outcome, TrialResult
@@ -28,7 +28,7 @@ BASELINE = Baseline("made up", 1.0)
 def market() -> Dataset:
     """A slice of the real series with one broken target, so that a step of every epoch is skipped."""
     config = DataConfig.model_validate({**SP500, "seq_len": 8})
-    whole = prepare(config, read_table(config, folder=Path()))
+    whole = prepare_last_fold(config, read_table(config, folder=Path()))
     target = whole.target.copy()
     target[whole.train[-100]] = math.nan
     return replace(whole, target=target, train=whole.train[-160:], validation=whole.validation[:96])

@@ -33,12 +33,12 @@ from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.rivals.skill import Baseline
 from trainer.training.batches import Batch
-from trainer.training.checkpoint import identity
+from trainer.training.checkpoint import checkpoint_identity
 from trainer.training.learner import Learner
 from trainer.training.result import Action, EpochReport, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Lab
+    from tests.trainer.conftest import LearnerPatches
 
 
 def work(path: Path, parent: Connection, dies: bool) -> None:
@@ -153,7 +153,7 @@ CUT_OFF_BY_AN_EPOCH = (STEPS - 2, STEPS - 1)
     ("steps", "rewinds"), [(AN_EPOCH_LATER, 1), (CUT_OFF_BY_AN_EPOCH, 1), ((2 * STEPS + 3,), 0)], ids=str
 )
 def test_skips_cuts_and_rewinds_before_the_checkpoint_are_remembered(
-    steps: tuple[int, ...], rewinds: int, data: Dataset, path: Path, lab: Lab
+    steps: tuple[int, ...], rewinds: int, data: Dataset, path: Path, lab: LearnerPatches
 ) -> None:
     lab.faults = dict.fromkeys(steps, broken_output)
     whole = trial(data)
@@ -169,7 +169,7 @@ def test_skips_cuts_and_rewinds_before_the_checkpoint_are_remembered(
 
 @pytest.mark.parametrize("first", [KILLED_IN * STEPS - 2, KILLED_IN * STEPS])
 def test_bad_steps_on_both_sides_of_a_checkpoint_rewind_as_if_it_were_not_there(
-    first: int, data: Dataset, path: Path, lab: Lab
+    first: int, data: Dataset, path: Path, lab: LearnerPatches
 ) -> None:
     lab.faults = dict.fromkeys(range(first, first + 3), broken_output)
     whole = trial(data)
@@ -183,7 +183,7 @@ def test_bad_steps_on_both_sides_of_a_checkpoint_rewind_as_if_it_were_not_there(
 
 
 def test_a_rewind_before_the_checkpoint_is_the_only_one_that_the_trial_has(
-    data: Dataset, path: Path, lab: Lab
+    data: Dataset, path: Path, lab: LearnerPatches
 ) -> None:
     afterwards = range(KILLED_IN * STEPS, KILLED_IN * STEPS + 3)
     lab.faults = dict.fromkeys((*AN_EPOCH_LATER, *afterwards), broken_output)
@@ -265,7 +265,7 @@ def test_other_rows_another_torch_and_another_baseline_are_another_identity(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def of(config: TrialConfig, data: Dataset, baseline: Baseline = BASELINE) -> str:
-        return identity(config, [data], baseline=baseline, ceiling=0.3, seed=0)
+        return checkpoint_identity(config, [data], baseline=baseline, ceiling=0.3, seed=0)
 
     mine = of(settings(), data)
     others = {
@@ -283,7 +283,7 @@ def test_other_rows_another_torch_and_another_baseline_are_another_identity(
 
 def test_a_time_limit_a_moved_file_and_the_last_digits_of_a_baseline_are_not(data: Dataset) -> None:
     def of(config: TrialConfig, baseline: Baseline = BASELINE) -> str:
-        return identity(config, [data], baseline=baseline, ceiling=0.3, seed=0)
+        return checkpoint_identity(config, [data], baseline=baseline, ceiling=0.3, seed=0)
 
     moved = settings().model_copy(update={"data": settings().data.model_copy(update={"source": "x.csv"})})
     same = {

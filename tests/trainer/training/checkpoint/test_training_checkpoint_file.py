@@ -31,7 +31,7 @@ from trainer.data.windows import Dataset
 from trainer.errors import CheckpointError
 from trainer.training import checkpoint
 from trainer.training import checksummed_file as sealed
-from trainer.training.checkpoint import CheckpointFile, identity
+from trainer.training.checkpoint import CheckpointFile, checkpoint_identity
 from trainer.training.result import EpochReport, Outcome, TrialResult
 
 OWNER = "whose it is"
@@ -156,7 +156,7 @@ def saved_by_torch(content: object) -> bytes:
 def test_code_in_a_forged_file_is_never_run(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     proof = path.with_name("proof")
     for payload in (saved_by_torch({"good": Hostile(proof)}), pickle.dumps(Hostile(proof), protocol=2)):
-        sealed.write(path, OWNER, payload)
+        sealed.write_checksummed(path, OWNER, payload)
         assert CheckpointFile(path, OWNER).load() is None
     assert not proof.exists()
     assert all(
@@ -173,7 +173,7 @@ def test_code_in_a_forged_file_is_never_run(path: Path, caplog: pytest.LogCaptur
 def test_a_forged_file_without_what_is_needed_is_ignored(
     payload: bytes, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sealed.write(path, OWNER, payload)
+    sealed.write_checksummed(path, OWNER, payload)
     assert CheckpointFile(path, OWNER).load() is None
     assert (
         f"checkpoint {path} is ignored: it does not hold the tensors and numbers of a trial ("
@@ -188,9 +188,9 @@ def test_a_forged_file_that_contradicts_itself_is_ignored(
     data: Dataset, path: Path, change: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     halted(data, path)
-    owner = identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
-    plain = torch.load(io.BytesIO(sealed.read(path, owner)), weights_only=True)
-    sealed.write(path, owner, saved_by_torch({**plain, **change}))
+    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    plain = torch.load(io.BytesIO(sealed.read_checksummed(path, owner)), weights_only=True)
+    sealed.write_checksummed(path, owner, saved_by_torch({**plain, **change}))
     assert trial(data, path).resumed_from is None
     assert "it does not hold the tensors and numbers of a trial (ValueError)" in caplog.messages[0]
 
@@ -205,31 +205,31 @@ def test_a_checkpoint_that_cannot_be_written_costs_one_warning_and_nothing_else(
 
 
 def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sealed.write(path, OWNER, b"before")
+    sealed.write_checksummed(path, OWNER, b"before")
 
     def full(source: object, target: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left on device"):
-        sealed.write(path, OWNER, b"after")
-    assert sealed.read(path, OWNER) == b"before"
+        sealed.write_checksummed(path, OWNER, b"after")
+    assert sealed.read_checksummed(path, OWNER) == b"before"
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_what_a_kill_left_half_written_is_not_read_and_is_forgotten_with_the_rest(path: Path) -> None:
-    sealed.write(path, OWNER, b"whole\nwith lines\n")
+    sealed.write_checksummed(path, OWNER, b"whole\nwith lines\n")
     path.with_name(".ballast-0123456789abcdef.part").write_bytes(b"ballast check")
-    assert sealed.read(path, OWNER) == b"whole\nwith lines\n"
-    sealed.forget(path)
+    assert sealed.read_checksummed(path, OWNER) == b"whole\nwith lines\n"
+    sealed.remove_checksummed(path)
     assert list(path.parent.iterdir()) == []
-    sealed.forget(path)
+    sealed.remove_checksummed(path)
 
 
 def test_a_seal_that_is_not_mine_is_refused(path: Path) -> None:
-    sealed.write(path, OWNER, b"whole")
+    sealed.write_checksummed(path, OWNER, b"whole")
     with pytest.raises(CheckpointError, match="it is of another configuration, seed, table or version"):
-        sealed.read(path, "another")
+        sealed.read_checksummed(path, "another")
 
 
 def test_a_checkpoint_that_was_not_signed_with_the_key_of_the_study_is_ignored(
@@ -259,8 +259,8 @@ def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
     data: Dataset, path: Path, unbroken: TrialResult, place: tuple[Any, ...], value: Any
 ) -> None:
     halted(data, path)
-    owner = identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
-    plain = torch.load(io.BytesIO(sealed.read(path, owner)), weights_only=True)
+    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    plain = torch.load(io.BytesIO(sealed.read_checksummed(path, owner)), weights_only=True)
     *outer, last = place
     part = plain
     for key in outer:
@@ -268,19 +268,19 @@ def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
             part[key] = list(part[key])
         part = part[key]
     part[last] = value
-    sealed.write(path, owner, saved_by_torch(plain))
+    sealed.write_checksummed(path, owner, saved_by_torch(plain))
     result = trial(data, path)
     assert (result.resumed_from, bits(result)) == (None, bits(unbroken))
 
 
 def test_no_damage_to_the_bytes_under_a_right_digest_is_an_error(data: Dataset, path: Path) -> None:
     halted(data, path)
-    owner = identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
-    payload, drawn = sealed.read(path, owner), random.Random(14)
+    owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
+    payload, drawn = sealed.read_checksummed(path, owner), random.Random(14)
     loaded = []
     for _ in range(200):
         damaged, at = bytearray(payload), drawn.randrange(len(payload))
         damaged[at : at + drawn.choice([0, 1, 40])] = drawn.randbytes(drawn.choice([0, 1, 9]))
-        sealed.write(path, owner, bytes(damaged))
+        sealed.write_checksummed(path, owner, bytes(damaged))
         loaded.append(CheckpointFile(path, owner).load())
     assert None in loaded

@@ -1,0 +1,117 @@
+"""Where the workers of `ballast run` run: in this process, in others of this machine, or on a Ray cluster."""
+
+import itertools
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from search.errors import RequestError
+
+if TYPE_CHECKING:
+    from search.signals import StopRequest
+    from search.study.studies import OpenStudy
+    from search.workers.loop import RunEnd
+    from search.workers.progress import Progress
+    from search.workers.ray_cluster import WorkerResources
+
+ExecutorKind = Literal["processes", "ray"]
+
+
+@dataclass(frozen=True)
+class ExecutorOptions:
+    """What the command line asked for; None where it did not."""
+
+    engine: ExecutorKind
+    workers: int | None
+    devices: str | None
+    address: str | None
+    cpus: float | None
+    gpus: float | None
+    proxy: str | None
+
+
+class Executor(Protocol):
+    """With what trials are run."""
+
+    @property
+    def devices(self) -> tuple[str | None, ...]:
+        """What this machine must have; None: the study's own device."""
+
+    def ready(self, url: str) -> AbstractContextManager[None]:
+        """While the block runs, workers of the store at `url` can be started."""
+
+    def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
+        """Run the study's trials to the end."""
+
+
+def make_executor(wishes: ExecutorOptions) -> Executor:
+    """RequestError for a wish that would have no effect on this engine."""
+    return _ray_executor(wishes) if wishes.engine == "ray" else _local_executor(wishes)
+
+
+@dataclass(frozen=True)
+class _LocalExecutor:
+    """A worker for each device: one is this process; more are processes of their own."""
+
+    devices: tuple[str | None, ...]
+    proxy: str | None
+
+    def ready(self, url: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
+        from search.workers.local_pool import run_local_workers
+        from search.workers.loop import run_worker as run_trials
+
+        if len(self.devices) == 1:
+            return run_trials(study, progress, stop, device=self.devices[0])
+        return run_local_workers(study, self.devices, progress, stop, proxy=self.proxy)
+
+
+@dataclass(frozen=True)
+class _RayExecutor:
+    """Workers that Ray finds places for: what devices there are is found out there."""
+
+    demand: "WorkerResources"
+    address: str | None
+    proxy: str | None
+    devices: tuple[str | None, ...] = ()
+
+    def ready(self, url: str) -> AbstractContextManager[None]:
+        from search.workers.ray_cluster import ray_cluster
+
+        return ray_cluster(self.address, url, self.demand)
+
+    def run(self, study: "OpenStudy", progress: "Progress", stop: "StopRequest") -> "RunEnd":
+        from search.workers.ray_pool import run_on_ray
+
+        return run_on_ray(study, self.demand, progress, stop, proxy=self.proxy)
+
+
+def _local_executor(wishes: ExecutorOptions) -> _LocalExecutor:
+    for option in ("address", "cpus", "gpus"):
+        value = getattr(wishes, option)
+        if value is not None:
+            raise RequestError(f"--{option} {value} is for workers on Ray; add --engine ray, or leave it out")
+    return _LocalExecutor(_worker_devices(wishes.workers, wishes.devices), wishes.proxy)
+
+
+def _worker_devices(workers: int | None, devices: str | None) -> tuple[str | None, ...]:
+    """A device for each worker, in turn; as many workers as devices where no number is given."""
+    named: list[str | None] = [None] if devices is None else [part.strip() for part in devices.split(",")]
+    if "" in named:
+        raise RequestError(f"--devices {devices!r} names an empty device; write them as in --devices cpu,cpu")
+    return tuple(itertools.islice(itertools.cycle(named), workers or len(named)))
+
+
+def _ray_executor(wishes: ExecutorOptions) -> _RayExecutor:
+    from search.workers.ray_cluster import WorkerResources
+
+    if wishes.devices is not None:
+        raise RequestError(
+            f"--devices {wishes.devices} names devices of this machine; on Ray, ask for them with --gpus"
+        )
+    cpus = 1.0 if wishes.cpus is None else wishes.cpus
+    demand = WorkerResources(wishes.workers or 1, cpus, wishes.gpus or 0.0)
+    return _RayExecutor(demand, wishes.address or os.environ.get("RAY_ADDRESS"), wishes.proxy)

@@ -1,0 +1,181 @@
+"""How results look on a terminal and in a pipe: the same tables, coloured by meaning where wanted."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from search.cli.styles import SEVERITY_STYLE, layer_cell, plain_text, verdict_cell
+from search.cli.text_table import UNLIMITED_WIDTH, TableCell, TableColumn, TableRow, TextTable, make_table
+from search.config.layers import Setting
+from search.text import dimension_text, duration, refused_number, short_origin, short_value
+from storage import query, tables
+from storage.verdicts import Verdict
+from trainer.text import printable, printable_lines
+
+
+class SafeConsole(Console):
+    """A console on which no text but rich's own moves the cursor."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As rich does; texts are made printable, line by line."""
+        super().print(*(printable_lines(o) if isinstance(o, str) else o for o in objects), **how)
+
+
+def console() -> Console:
+    """The console of this process; rich itself obeys NO_COLOR, a pipe and COLUMNS."""
+    screen = SafeConsole(highlight=False)
+    if not screen.is_terminal and "COLUMNS" not in os.environ:
+        screen.width = UNLIMITED_WIDTH
+    return screen
+
+
+def can_redraw(screen: Console) -> bool:
+    """Whether what is on the screen can be drawn over; a pipe and a dumb terminal only go on."""
+    return screen.is_terminal and not screen.is_dumb_terminal
+
+
+def values_table(names: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> TextTable:
+    """A table of plain values whose last column folds."""
+    columns = [TableColumn(name, folds=name == names[-1]) for name in names]
+    return make_table(columns, (tuple(map(_cell, row)) for row in rows), title)
+
+
+def clamp_table(clamps: Iterable[Any]) -> TextTable:
+    """Ranges and values that were cut: of a configuration, or of the record."""
+    columns = (TableColumn("clamped"), TableColumn("asked for → used", folds=True))
+    rows = [
+        TableRow(
+            (plain_text(clamp.key), f"{dimension_text(clamp.declared)} → {dimension_text(clamp.effective)}"),
+            (short_value(clamp.reason),),
+        )
+        for clamp in clamps
+    ]
+    return TextTable(columns, rows, elsewhere="see --json")
+
+
+def audit_table(findings: Iterable[Any]) -> TextTable:
+    """Findings of the data audit."""
+    columns = (TableColumn("severity"), TableColumn("finding"))
+    rows = [
+        TableRow(
+            (Text(f.severity, style=SEVERITY_STYLE[f.severity]), plain_text(f.code)),
+            (short_value(f.message),),
+        )
+        for f in findings
+    ]
+    return TextTable(columns, rows)
+
+
+TrialLike = tables.Trial | query.TrialListItem
+"""What a row of the list of trials is made from."""
+
+
+SuspiciousFindings = Mapping[int, tables.Finding]
+"""What made each suspicious trial suspicious, by trial."""
+
+
+def print_trials(
+    screen: Console, trials: Sequence[TrialLike], suspicions: SuspiciousFindings = MappingProxyType({})
+) -> None:
+    """Print a row per trial."""
+    drawn = trial_table(trials, suspicions)
+    if screen.width < UNLIMITED_WIDTH:
+        screen.print(drawn)
+    else:  # rich looks at every character of what it prints, and a list can be very long
+        screen.file.writelines(f"{line}\n" for line in drawn.whole_lines())
+
+
+def trial_table(
+    trials: Sequence[TrialLike], suspicions: SuspiciousFindings = MappingProxyType({})
+) -> TextTable:
+    """A row per trial, with its parameters under their last names; a suspicious one has the number that made
+    it so beside its reasons.
+    """
+    keys = sorted({key for trial in trials for key in trial.params})
+    told = any(_needs_telling(trial) for trial in trials)
+    columns = [
+        TableColumn("#", right=True),
+        TableColumn("verdict"),
+        TableColumn("loss", right=True),
+        TableColumn("skill", right=True),
+        *((TableColumn("reasons", folds=True),) if told else ()),
+        TableColumn("ep", right=True),
+        TableColumn("time", right=True),
+        *(TableColumn(printable(key.rpartition(".")[2]), right=True) for key in keys),
+    ]
+    verdicts = {verdict: verdict_cell(verdict) for verdict in (*Verdict, None)}  # a list can be very long
+    rows = (
+        (
+            str(trial.number),
+            verdicts[trial.verdict],
+            "–" if trial.value is None else f"{trial.value:.4f}",
+            "–" if trial.skill is None else f"{trial.skill:+.4f}",
+            *((_reasons(trial, suspicions.get(trial.number)),) if told else ()),
+            str(trial.epochs),
+            duration(trial.duration_s),
+            *(_short(trial.params.get(key)) for key in keys),
+        )
+        for trial in trials
+    )
+    return make_table(
+        columns, rows, elsewhere="see: ballast explain NAME --trial N, --json, or a wider terminal"
+    )
+
+
+def _reasons(trial: TrialLike, suspicion: tables.Finding | None) -> tuple[Text, ...]:
+    numbers = () if suspicion is None else (refused_number(suspicion),)
+    return tuple(map(plain_text, (*trial.reasons, *numbers)))
+
+
+def _needs_telling(trial: TrialLike) -> bool:
+    """That an unpromising trial was pruned goes without saying."""
+    return bool(trial.reasons) and trial.verdict is not Verdict.UNPROMISING
+
+
+def _short(value: Any) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else short_value(value)
+
+
+def _cell(value: Any) -> TableCell:
+    return value if isinstance(value, Text | tuple) else short_value(value)
+
+
+def params_table(title: str, trial: tables.Trial) -> TextTable:
+    """The parameters of one trial."""
+    return values_table(("setting", "value"), sorted(trial.params.items()), title)
+
+
+def setting_table(settings: Iterable[Setting]) -> TextTable:
+    """A row per setting: what is used, who said so and where, and below it what was asked for instead."""
+    columns = (
+        TableColumn("key"),
+        TableColumn("value", most=13),
+        TableColumn("layer"),
+        TableColumn("origin", most=24),
+    )
+    rows = [
+        TableRow(
+            (
+                plain_text(setting.key),
+                dimension_text(setting.value),
+                layer_cell(setting.layer),
+                short_origin(setting.origin),
+            ),
+            tuple(_why(setting)),
+        )
+        for setting in settings
+    ]
+    return TextTable(
+        columns, rows, elsewhere="see: ballast explain NAME --key KEY, --json, or a wider terminal"
+    )
+
+
+def _why(setting: Setting) -> Iterator[str]:
+    asked = "" if setting.requested == setting.value else f"asked for {dimension_text(setting.requested)}"
+    told = "; ".join(part for part in (asked, short_value(setting.reason)) if part)
+    if told:
+        yield told

@@ -1,0 +1,215 @@
+"""Where a study stands: done of wanted, what runs and who runs it, the pace, and the time left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from search.cli.styles import count_cells, plain_text
+from search.cli.text_table import TableCell, TableColumn, TextTable, make_table
+from search.process_identity import is_dead
+from search.record.rival_facts import absent_rivals, recorded_rival_losses
+from search.selection.summary import Summary
+from search.study.stall_detector import active_workers
+from search.text import duration, short_value
+from search.verdict import DUPLICATE
+from storage import query, tables
+from storage.engine import Store
+from storage.verdicts import Verdict
+
+EPOCHS_KEY = "training.epochs"
+RUNNING_COLUMNS = (
+    TableColumn("running", right=True),
+    TableColumn("epoch", right=True),
+    TableColumn("loss", right=True),
+    TableColumn("skill", right=True),
+    TableColumn("lr", right=True),
+)
+"""The columns of trials that run; `epoch_count_text` and `epoch_cells` fill them."""
+
+
+@dataclass(frozen=True)
+class RunningTrial:
+    """A trial that has no verdict yet, and how far it is."""
+
+    trial: tables.Trial
+    epochs: int | None
+    """How many it may train."""
+    last: tables.Epoch | None
+    is_alone: bool
+    """Whether its worker is known to be gone."""
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """A study as it stands now. `active_workers` are the workers that are not known to be gone."""
+
+    summary: Summary
+    done: int
+    at_work: Sequence[tables.Worker]
+    running: Sequence[RunningTrial]
+    repeated: int = 0
+    """Queued trials that were not run, because another has their point of the grid."""
+
+    @property
+    def hourly(self) -> float | None:
+        """Trials an hour, if all workers keep the pace of those that ended; None if nobody is at work."""
+        each = self.summary.seconds_per_trial
+        return 3600 * len(self.at_work) / each if each and self.at_work else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the study has its trials at that pace."""
+        return (
+            None
+            if self.hourly is None
+            else 3600 * max(0, self.summary.study.wanted - self.done) / self.hourly
+        )
+
+
+def read_study_status(store: Store, summary: Summary) -> StudyStatus:
+    """Read what a summary does not say."""
+    name = summary.study.name
+    return StudyStatus(
+        summary,
+        query.count_conclusive(store, name),
+        active_workers(store, name),
+        _running(store, name),
+        sum(DUPLICATE in line.reasons for line in query.list_trials(store, name, Verdict.INTERRUPTED)),
+    )
+
+
+def _running(store: Store, name: str) -> list[RunningTrial]:
+    trials = query.running(store, name)
+    if not trials:
+        return []
+    epochs = query.epochs_by_trial(store, name, [trial.number for trial in trials])
+    stack = query.setting_layers(store, name).get(EPOCHS_KEY)
+    fixed = stack[-1].effective if stack else None
+    return [
+        RunningTrial(
+            trial,
+            _whole(trial.params.get(EPOCHS_KEY, fixed)),
+            epochs[trial.number][-1] if trial.number in epochs else None,
+            is_dead(trial.worker),
+        )
+        for trial in trials
+    ]
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def verdict_count_cells(summary: Summary) -> tuple[Text, ...]:
+    """The counts by verdict, and how many of those accepted are above the best naive forecast."""
+    counts = {None if word == "running" else Verdict(word): n for word, n in summary.verdicts.items()}
+    return count_cells(counts, f" {summary.above_naive_told()}")
+
+
+def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
+    """What `ballast status NAME` says first."""
+    summary, best = now.summary, now.summary.best
+    study = summary.study
+    return [
+        ("study", plain_text(study.name)),
+        ("started", plain_text(f"{study.created_at:%Y-%m-%d %H:%M} UTC from {study.study_file}")),
+        ("trials", _trials_told(now)),
+        ("verdicts", verdict_count_cells(summary)),
+        ("workers", _worker_cells(now.at_work)),
+        ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
+        *_rivals_told(summary),
+        ("pace", _pace(now)),
+        ("noise floor", summary.floors_told()),
+        ("verified", _verified_told(summary)),
+    ]
+
+
+def _trials_told(now: StudyStatus) -> str:
+    told = f"{now.done} of {now.summary.study.wanted} done, {now.summary.trials} in all"
+    if now.repeated == 0:
+        return told
+    if now.repeated == 1:
+        return f"{told}; 1 that was queued repeats a point of the grid and does not count"
+    return f"{told}; {now.repeated} that were queued repeat points of the grid and do not count"
+
+
+def _rivals_told(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The fitted rivals with their losses, lowest first, those that are absent, and the best trial's skill
+    over the strongest.
+    """
+    losses, absent = recorded_rival_losses(summary.study.facts), absent_rivals(summary.study.facts)
+    told: list[tuple[str, TableCell]] = []
+    if losses:
+        told.append(("rivals", tuple(plain_text(f"{name} {loss:.6f}") for name, loss in losses.items())))
+    if absent:
+        told.append(("not fitted", tuple(plain_text(f"{name}: {why}") for name, why in absent.items())))
+    if summary.rival is not None and summary.skill_over_rival is not None:
+        told.append(("over rival", f"skill {summary.skill_over_rival:+.4f} over {summary.rival.name}"))
+    return told
+
+
+def _verified_told(summary: Summary) -> str:
+    found = summary.verified
+    if found is None:
+        return "not yet"
+    return f"{found.verdict} (trial {found.trial}, {found.at:%Y-%m-%d}).{found.refuted_before()}".rstrip(".")
+
+
+def best_trial_text(best: Any) -> str:
+    """`trial 11, loss 0.461701, skill +0.1594`."""
+    skill = "" if best.skill is None else f", skill {best.skill:+.4f}"
+    return f"trial {best.number}, loss {best.value:.6f}{skill}"
+
+
+def _worker_cells(present: Sequence[tables.Worker]) -> TableCell:
+    if not present:
+        return "none at work"
+    return tuple(
+        plain_text(short_worker(row.worker) + (f" on {row.device}" if row.device else "")) for row in present
+    )
+
+
+def short_worker(worker: str) -> str:
+    """`machine:pid`, without what tells it from a later process of the same id."""
+    return worker.rpartition(":")[0] or worker
+
+
+def _pace(now: StudyStatus) -> str:
+    told = f"{duration(now.summary.seconds_per_trial)} a trial"
+    if now.hourly is None:
+        return told
+    return f"{told}, {now.hourly:.0f} an hour, {duration(now.seconds_left)} left"
+
+
+def running_table(running: Sequence[RunningTrial]) -> TextTable:
+    """A row per trial that runs."""
+    rows = (
+        (
+            str(one.trial.number),
+            epoch_count_text(0 if one.last is None else one.last.epoch + 1, one.epochs),
+            *epoch_cells(one.last),
+            plain_text(short_worker(one.trial.worker) + (" (gone)" if one.is_alone else "")),
+        )
+        for one in running
+    )
+    return make_table(
+        (*RUNNING_COLUMNS, TableColumn("worker", folds=True)), rows, elsewhere="see a wider terminal"
+    )
+
+
+def epoch_count_text(passed: int, epochs: int | None) -> str:
+    """`3/15`."""
+    return f"{passed}/{'?' if epochs is None else epochs}"
+
+
+def epoch_cells(last: Any) -> tuple[str, str, str]:
+    """Loss, skill and learning rate of an epoch, by whoever reports it; dashes before the first."""
+    if last is None:
+        return "–", "–", "–"
+    return (
+        f"{last.validation_loss:.4f}",
+        f"{last.skill:+.4f}",
+        short_value(float(f"{last.learning_rate:.3g}")),
+    )

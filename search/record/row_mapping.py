@@ -1,0 +1,281 @@
+"""The only place that maps settings and trainer results to rows of the record."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from search.config.layers import Clamp, Layer, Override, Setting
+from search.config.passwords import URLS
+from search.config.resolved_study import ResolvedStudy
+from search.data.study_data import StudyData
+from search.record import validation_rows as rows
+from search.store_files import KEY, new_signing_key
+from search.verdict import Judgement
+from search.version import version_of
+from storage import record, tables
+from storage.driver_errors import damaged_if_unreadable
+from storage.engine import Store
+from storage.masking import masked_url
+from trainer.training.result import EpochReport, Finding, TrialResult
+
+LEARNING_RATE = "models.gru.learning_rate"
+_VERSIONED = ("ballast", "torch", "optuna", "numba", "numpy", "pandas", "scipy")
+
+
+def now() -> datetime:
+    """The present, in UTC, as all timestamps of the record."""
+    return datetime.now(UTC)
+
+
+def package_versions() -> dict[str, str]:
+    """Of the packages that decide a trial's value."""
+    return {name: version_of(name) for name in _VERSIONED}
+
+
+def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
+    """The study as it is started."""
+    return tables.Study(
+        name=resolved.file.study.name,
+        created_at=now(),
+        study_file=str(resolved.folder.resolve() / resolved.path.name),
+        policy_file=resolved.policy.path,
+        seed=resolved.file.study.seed,
+        fingerprints=fingerprints(resolved, data),
+        versions=package_versions(),
+        facts={**data.facts(), KEY: new_signing_key()},
+        wanted=resolved.file.study.trials,
+        sources=dict(resolved.sources),
+    )
+
+
+def fingerprints(resolved: ResolvedStudy, data: StudyData) -> dict[str, str]:
+    """What must not change while a study goes on: the configuration's digests, and the data's own."""
+    return {**resolved.fingerprints(), "content": data.sha256}
+
+
+def data_row(study: str, data: StudyData) -> tables.DataFingerprint:
+    """The table that the study reads."""
+    index, table = data.table.frame.index, data.table
+    return tables.DataFingerprint(
+        study=study,
+        source=table.source,
+        sha256=table.sha256,
+        rows=len(index),
+        first_time=table.when(int(index.argmin())),
+        last_time=table.when(int(index.argmax())),
+        columns=[str(c) for c in table.frame.columns],
+    )
+
+
+def setting_rows(
+    study: str,
+    settings: Iterable[Setting],
+    trial: int | None = None,
+    *,
+    skip: Mapping[str, int] | None = None,
+) -> list[tables.SettingRow]:
+    """The stacks of layers, row by row; `skip` is how many layers of a key the study has recorded already."""
+    return [
+        tables.SettingRow(
+            study=study,
+            trial=trial,
+            key=setting.key,
+            position=position,
+            layer=str(override.layer),
+            origin=override.origin,
+            requested=override.requested,
+            effective=override.effective,
+            reason=override.reason,
+        )
+        for setting in map(without_password, settings)
+        for position, override in enumerate(setting.overrides[(skip or {}).get(setting.key, 0) :])
+    ]
+
+
+def without_password(setting: Setting) -> Setting:
+    """The setting as it may be shown and recorded: a URL can hold a password."""
+    if setting.key not in URLS:
+        return setting
+    acts = (
+        replace(act, requested=_shown(act.requested), effective=_shown(act.effective))
+        for act in setting.overrides
+    )
+    return Setting(setting.key, tuple(acts))
+
+
+def _shown(url: str | None) -> str | None:
+    return None if url is None else masked_url(url)
+
+
+def settings_from_rows(stacks: Mapping[str, Sequence[tables.SettingRow]]) -> list[Setting]:
+    """The settings as they were resolved, read back from the record."""
+    with damaged_if_unreadable("a setting on record"):
+        return [
+            Setting(
+                key,
+                tuple(
+                    Override(Layer(row.layer), row.origin, row.requested, row.effective, row.reason)
+                    for row in stack
+                ),
+            )
+            for key, stack in stacks.items()
+        ]
+
+
+def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.ClampRow]:
+    """Every range and value of the study that was cut."""
+    return [
+        tables.ClampRow(
+            study=study,
+            key=clamp.key,
+            declared=clamp.declared,
+            effective=clamp.effective,
+            reason=clamp.reason,
+            origin=clamp.origin,
+        )
+        for clamp in resolved.clamps
+    ]
+
+
+def clamp_to_json(clamp: Clamp | tables.ClampRow) -> dict[str, Any]:
+    """The shape that `check --json` promises, of a clamp that was just made or of one on record."""
+    return {
+        "key": clamp.key,
+        "declared": clamp.declared,
+        "effective": clamp.effective,
+        "reason": clamp.reason,
+    }
+
+
+def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
+    """One epoch that passed the guard."""
+    signals = {**vars(report), "fold_losses": list(report.fold_losses)}
+    return tables.Epoch(study=study, trial=trial, **signals)
+
+
+def best_folds(epochs: Sequence[EpochReport | tables.Epoch], best: int | None) -> tuple[float, ...]:
+    """Validation loss of each fold in the epoch `best`; () where there is but one fold, or no such epoch.
+
+    `epochs` are all of a trial, from the first.
+    """
+    losses = () if best is None else tuple(epochs[best].fold_losses)
+    return losses if len(losses) > 1 else ()
+
+
+def _storable(message: str) -> str:
+    """The text without what a database refuses: the message of an exception can hold anything."""
+    return message.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def epoch_of_copy(epoch: tables.Epoch, study: str, trial: int) -> tables.Epoch:
+    """The same epoch, as that of another trial."""
+    return replace(epoch, study=study, trial=trial)
+
+
+def epoch_report_of(epoch: tables.Epoch) -> EpochReport:
+    """The epoch as the trainer reported it."""
+    told = {field.name: getattr(epoch, field.name) for field in fields(EpochReport)}
+    return EpochReport(**{**told, "fold_losses": tuple(epoch.fold_losses)})
+
+
+def log_row(study: str, trial: int, path: Path) -> tables.Artifact | None:
+    """The log of a trial that has ended; None if there is none, because it could not be written."""
+    try:
+        return file_row(study, trial, "log", path)
+    except OSError:
+        return None
+
+
+def file_row(study: str, trial: int, kind: str, path: Path) -> tables.Artifact:
+    """A file of a trial, as it lies there. Raises OSError."""
+    digest = sha256(path.read_bytes()).hexdigest()
+    return tables.Artifact(
+        study=study, trial=trial, kind=kind, path=str(path), sha256=digest, created_at=now()
+    )
+
+
+def finding_rows(study: str, trial: int, findings: Sequence[Finding]) -> list[tables.Finding]:
+    """The guard's diary of one trial."""
+    return [
+        tables.Finding(
+            study=study,
+            trial=trial,
+            kind=str(f.kind),
+            epoch=f.epoch,
+            step=f.step,
+            value=f.value,
+            threshold=f.threshold,
+            message=f.message,
+            action=str(f.intervention.action),
+            lr_before=f.intervention.lr_before,
+            lr_after=f.intervention.lr_after,
+            parameter=f.parameter,
+            rows=list(f.rows),
+            cell=f.cell,
+            fold=f.fold,
+        )
+        for f in findings
+    ]
+
+
+def guard_rows(study: str, trial: int, findings: Sequence[Finding], position: int) -> list[tables.SettingRow]:
+    """Learning rates that the guard cut, as the topmost layers of the trial's stack, from `position` on."""
+    cuts = [f for f in findings if f.intervention.lr_after != f.intervention.lr_before]
+    return [
+        tables.SettingRow(
+            study=study,
+            trial=trial,
+            key=LEARNING_RATE,
+            position=position + i,
+            layer=str(Layer.GUARD),
+            origin=f"guard: {f.kind} at epoch {f.epoch}, step {f.step}",
+            requested=f.intervention.lr_before,
+            effective=f.intervention.lr_after,
+            reason=f.message,
+        )
+        for i, f in enumerate(cuts)
+    ]
+
+
+def finish_trial(
+    store: Store,
+    trial: tables.Trial,
+    judgement: Judgement,
+    result: TrialResult | None = None,
+    *,
+    worker: str,
+    duration_s: float,
+    epochs: int = 0,
+    remaining: Sequence[tables.Epoch] = (),
+    artifacts: Sequence[tables.Artifact] = (),
+    guard_position: int = 0,
+) -> None:
+    """Record the end of a trial, in one transaction.
+
+    `worker` is who ends it, `remaining` are epochs that are not on record yet, and `epochs` counts those of a
+    trial that has no result. Raises TrialTaken if the trial is another worker's.
+    """
+    findings = () if result is None else result.findings
+    record.finish_trial(
+        store,
+        trial.study,
+        trial.number,
+        worker=worker,
+        verdict=judgement.verdict,
+        reasons=judgement.reasons,
+        message=_storable(judgement.message),
+        value=None if result is None else result.value,
+        skill=None if result is None else result.skill,
+        best_epoch=None if result is None else result.best_epoch,
+        epochs=epochs if result is None else len(result.epochs),
+        finished_at=now(),
+        duration_s=duration_s,
+        remaining=remaining,
+        artifacts=artifacts,
+        findings=finding_rows(trial.study, trial.number, findings),
+        forecasts=rows.forecast_rows(trial.study, trial.number, () if result is None else result.forecasts),
+        settings=guard_rows(trial.study, trial.number, findings, guard_position),
+    )

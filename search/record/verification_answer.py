@@ -1,0 +1,155 @@
+"""The newest answer of `ballast verify` about a study, as its pages tell it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from storage import evaluations, query, tables
+from storage.engine import Store
+from storage.errors import TrialUnknown
+
+HOLDS, DOES_NOT_HOLD, CANNOT_TELL = ANSWERS = ("holds", "does not hold", "cannot tell")
+"""The values of search.selection.statistics.conclusion.SkillVerdict, which takes numpy to import; `status`
+does
+without."""
+
+
+@dataclass(frozen=True)
+class VerificationAnswer:
+    """One answer. `report` is in the shape of `verify --json`; one of an older Ballast lacks some keys."""
+
+    verdict: str
+    """One of ANSWERS."""
+    trial: int
+    at: datetime
+    report: Mapping[str, Any]
+    refuted: "VerificationAnswer | None" = None
+    """The newest earlier answer *does not hold* about the same trial: no later answer removes it."""
+
+    @property
+    def skill(self) -> float | None:
+        """Skill on the test rows over the naive forecast that is best there; None where no seed ended."""
+        found: float | None = self.report.get("skill")
+        return found
+
+    @property
+    def strongest_rival(self) -> Mapping[str, Any] | None:
+        """`{name, loss, skill, interval, verdict}`; None where no rival was scored."""
+        found: Mapping[str, Any] | None = self.report.get("strongest_rival")
+        return found
+
+    def sentence(self, ceiling: float | None = None) -> str:
+        """The answer with its figures, in one or two sentences; `ceiling` is that of believable skill."""
+        answer, before = self.verdict.capitalize(), self.refuted_before()
+        if self.skill is None:
+            reason = self.report.get("reason")
+            return f"{answer}: {reason}. Trial {self.trial}, verified {self._day}.{before}"
+        claimed = (self.report.get("validation") or {}).get("skill")
+        was = "" if claimed is None else f"; on validation rows it was {claimed:+.4f}"
+        told = (
+            f"{answer}: on {self._rows_told} skill {self.skill:+.4f} over {self._baseline}"
+            f"{_between(self.report.get('interval'))}, trial {self.trial}, verified {self._day}{was}.{before}"
+        )
+        if ceiling is not None and self.skill > ceiling:
+            told += f" It is above the ceiling of {ceiling:.4f} for what is believable: look for a leak."
+        return told + self._rival_told()
+
+    def refuted_before(self) -> str:
+        """` On 2026-11-29 it did not hold (5 seeds, 95 %).`; empty where it was not refuted before."""
+        return (
+            "" if self.refuted is None else f" {refutation_sentence(self.refuted.at, self.refuted.report)}."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape that `status --json` promises."""
+        return {
+            "verdict": self.verdict,
+            "skill": self.skill,
+            "strongest_rival": self.strongest_rival,
+            "at": self.at.isoformat(),
+            "did_not_hold": None if self.refuted is None else self.refuted.at.isoformat(),
+        }
+
+    @property
+    def _day(self) -> str:
+        return f"{self.at:%Y-%m-%d}"
+
+    @property
+    def rows(self) -> str:
+        """`unseen rows` only where no evaluation and no other study's search had used them before."""
+        return "the test rows" if self._used else "unseen rows"
+
+    @property
+    def _rows_told(self) -> str:
+        return "test rows that were used before" if self._used else "unseen rows"
+
+    @property
+    def _used(self) -> bool:
+        return bool(self.report.get("look", 1) > 1 or self.report.get("searched_by"))
+
+    @property
+    def _baseline(self) -> str:
+        baseline = self.report.get("baseline") or {}
+        return str(baseline.get("name", "the best naive forecast"))
+
+    def _rival_told(self) -> str:
+        rival = self.strongest_rival
+        if rival is None:
+            return ""
+        skill = "as it makes no error" if rival["skill"] is None else f"skill {rival['skill']:+.4f}"
+        return (
+            f" Better than {rival['name']}, the strongest rival: {rival['verdict']}, "
+            f"{skill}{_between(rival.get('interval'))}."
+        )
+
+
+def newest_verification(store: Store, study: str) -> VerificationAnswer | None:
+    """The newest answer about a trial of this study; None where there is none.
+
+    Left out are scorings that broke off, configurations that `--top` only compared, and those of another
+    store's study of the same name: their value is not the trial's on record. An answer after *does not hold*
+    about the same trial carries that one: asking again is another chance to be lucky.
+    """
+    told = map(_answer, reversed(evaluations.verifications_of_study(store, study)))
+    found = [each for each in told if each is not None and _is_of_study(store, study, each)]
+    if not found:
+        return None
+    first, *earlier = found
+    if first.verdict == DOES_NOT_HOLD:
+        return first
+    of_trial = (each for each in earlier if (each.trial, each.verdict) == (first.trial, DOES_NOT_HOLD))
+    return replace(first, refuted=next(of_trial, None))
+
+
+def refutation_sentence(at: datetime, report: Mapping[str, Any]) -> str:
+    """`On 2026-11-29 it did not hold (5 seeds, 95 %)`, of an answer that was *does not hold*."""
+    count, interval = len(report.get("seeds") or ()), report.get("interval")
+    seeds = "1 seed" if count == 1 else f"{count} seeds"
+    level = "" if interval is None else f", {100 * interval['level']:.4g} %"
+    return f"On {at:%Y-%m-%d} it did not hold ({seeds}{level})"
+
+
+def _answer(evaluation: tables.Evaluation) -> VerificationAnswer | None:
+    if evaluation.verdict not in ANSWERS or evaluation.report is None or evaluation.trial is None:
+        return None
+    if not evaluation.report.get("asked_for", True):
+        return None
+    return VerificationAnswer(evaluation.verdict, evaluation.trial, evaluation.looked_at, evaluation.report)
+
+
+def _is_of_study(store: Store, study: str, found: VerificationAnswer) -> bool:
+    try:
+        row = query.trial(store, study, found.trial)
+    except TrialUnknown:
+        return False
+    validation = found.report.get("validation")
+    return not validation or (row.value, row.skill) == (validation.get("value"), validation.get("skill"))
+
+
+def _between(interval: Mapping[str, Any] | None) -> str:
+    """` (95 % between -0.0709 and +0.1187)`; empty without an interval."""
+    if interval is None:
+        return ""
+    level = 100 * interval["level"]
+    return f" ({level:.4g} % between {interval['low']:+.4f} and {interval['high']:+.4f})"

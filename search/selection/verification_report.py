@@ -1,0 +1,167 @@
+"""What a verification found: of each candidate, and in all."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from statistics import median, stdev
+from typing import Any
+
+from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, ScoredRows, evaluation_to_json
+from search.record.searched_rows import EarlierSearch
+from search.record.validation_rows import Floats
+from search.selection.candidates import Candidate
+from search.selection.selection_evidence import SelectionEvidence
+from search.selection.statistics.conclusion import Conclusion, SkillVerdict
+from search.selection.statistics.confidence_set import ConfidenceSet
+from search.selection.statistics.diebold_mariano import DieboldMariano
+from search.selection.statistics.interval import SkillInterval
+from search.selection.statistics.rival_comparison import RivalComparison
+from storage import tables
+from trainer.rivals.skill import skill
+from trainer.training.result import RefitResult
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """What one candidate did on the test rows. Losses are in units of the target that was standardised by all
+    rows before the test.
+    """
+
+    candidate: Candidate
+    refits: tuple[RefitResult, ...]
+    rows: Mapping[str, int]
+    naive: Mapping[str, float]
+    """Loss of each naive forecast."""
+    baseline: str
+    """The best of them on these rows."""
+    values: tuple[float, ...]
+    """Loss of each seed that came to its end."""
+    losses: Floats = field(repr=False)
+    """Squared errors (rows,), the mean over the seeds; empty where no seed came to its end."""
+    interval: SkillInterval | None
+    comparisons: Mapping[str, DieboldMariano]
+    rivals: Mapping[str, float]
+    """Loss of each rival."""
+    rivals_absent: Mapping[str, str]
+    """Why each of the others could not be fitted."""
+    strongest_rival: RivalComparison | None
+    """Whether the model beats the strongest of them; None where there is no model, or no rival."""
+    look: int
+    """Which configuration it is that these rows judge, from 1; see `evaluations.number_of`."""
+    searches: tuple[EarlierSearch, ...]
+    """Studies that have searched on some of these rows."""
+    conclusion: Conclusion
+
+    @property
+    def value(self) -> float | None:
+        """The mean loss over the seeds."""
+        return float(self.losses.mean()) if self.values else None
+
+    @property
+    def skill(self) -> float | None:
+        """Of the mean loss, over the best naive forecast."""
+        return None if self.value is None else skill(self.value, self.naive[self.baseline])
+
+    def to_json(self) -> dict[str, Any]:
+        """One configuration in the shape that `verify --json` promises."""
+        best = self.naive[self.baseline]
+        return {
+            "name": self.candidate.name,
+            "trial": self.candidate.number,
+            "verdict": str(self.conclusion.answer),
+            "reason": self.conclusion.reason,
+            "value": self.value,
+            "skill": self.skill,
+            "median_value": median(self.values) if self.values else None,
+            "interval": None if self.interval is None else asdict(self.interval),
+            "validation": {"value": self.candidate.value, "skill": self.candidate.skill},
+            "epochs": self.candidate.epochs,
+            "baseline": {"name": self.baseline, "loss": best},
+            "baselines": {
+                name: {
+                    "loss": loss,
+                    "skill": None if self.value is None else skill(self.value, loss),
+                    **(asdict(self.comparisons[name]) if name in self.comparisons else {}),
+                }
+                for name, loss in self.naive.items()
+            },
+            "strongest_rival": _rival_to_json(self.strongest_rival),
+            "rivals_losses": dict(self.rivals),
+            "rivals_absent": dict(self.rivals_absent),
+            "seeds": [_seed_to_json(refit, value, best) for refit, value in self.by_seed()],
+            "spread": stdev(self.values) if len(self.values) > 1 else None,
+            "look": self.look,
+            "searched_by": [search.to_json() for search in self.searches],
+            "rows": dict(self.rows),
+        }
+
+    def by_seed(self) -> list[tuple[RefitResult, float | None]]:
+        """Each training, with its loss; None for one that the guard stopped."""
+        left = iter(self.values)
+        return [(refit, None if refit.forecasts is None else next(left)) for refit in self.refits]
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """What came of a verification; the first of `scored` is what was asked for."""
+
+    scored: tuple[CandidateResult, ...]
+    unseen: ScoredRows
+    earlier: tuple[tables.Evaluation, ...]
+    """Evaluations on these rows before."""
+    best_set: ConfidenceSet | None
+    """Which of the candidates and naive forecasts may be the best; None unless several were compared."""
+    evidence: SelectionEvidence | str
+    """What the whole study says, or why nothing is known."""
+    changes: tuple[str, ...]
+    """What is not as it was when the configuration was exported."""
+    warnings: tuple[Mapping[str, str], ...] = ()
+    """What the audit of the data warned of that may be a leak."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the answer is yes."""
+        return self.scored[0].conclusion.answer is SkillVerdict.HOLDS
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape that `verify --json` promises."""
+        best_set = self.best_set
+        return {
+            **self.scored[0].to_json(),
+            "reproduced": None,
+            "rivals": [each.to_json() for each in self.scored[1:]],
+            "confidence_set": None if best_set is None else asdict(best_set),
+            "test": {
+                "source": self.unseen.source,
+                "first": self.unseen.first_time.isoformat(),
+                "last": self.unseen.last_time.isoformat(),
+                "earlier_looks": [evaluation_to_json(each) for each in self.earlier],
+                "not_known": UNRECORDED_EVALUATIONS_NOTE,
+            },
+            "study": self.evidence if isinstance(self.evidence, str) else self.evidence.to_json(),
+            "changes": list(self.changes),
+            "leak_warnings": list(self.warnings),
+        }
+
+
+def _rival_to_json(answer: RivalComparison | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    return {
+        "name": answer.name,
+        "loss": answer.loss,
+        "skill": answer.skill,
+        "interval": None if answer.interval is None else asdict(answer.interval),
+        "verdict": str(answer.verdict),
+        "reason": answer.reason,
+        "p_better": {name: test.p_better for name, test in answer.comparisons.items()},
+    }
+
+
+def _seed_to_json(refit: RefitResult, value: float | None, baseline_loss: float) -> dict[str, Any]:
+    return {
+        "seed": refit.seed,
+        "outcome": str(refit.outcome),
+        "value": value,
+        "skill": None if value is None else skill(value, baseline_loss),
+        "findings": [finding.message for finding in refit.findings],
+    }

@@ -1,0 +1,72 @@
+"""Studies on record that Optuna does not know any more: somebody deleted its part, at a dashboard or in code.
+
+Optuna's tables are asked by SQL: `ballast status` would wait a second for the import of Optuna.
+"""
+
+import shlex
+
+from sqlalchemy import func, inspect, select, text
+
+from search.errors import RequestError
+from storage import query
+from storage.commands import ballast_command
+from storage.engine import Store
+from storage.retry import retry_transient
+from storage.tables import Study, Trial
+
+_KNOWN_TO_OPTUNA = text(
+    "SELECT studies.study_name, count(trials.trial_id) FROM studies "
+    "LEFT JOIN trials ON trials.study_id = studies.study_id GROUP BY studies.study_name"
+)
+
+
+@retry_transient
+def orphaned_studies(store: Store) -> list[str]:
+    """The names of all studies on record that are not in Optuna, or were made anew there, so that trials on
+    record are not in it; oldest first.
+    """
+    recorded = select(Study.name, func.max(Trial.number)).outerjoin(Trial, Trial.study == Study.name)
+    with store.reading() as session:
+        connection = session.connection()
+        # Ours first: whatever a worker puts on record meanwhile is in Optuna already.
+        ours = connection.execute(
+            recorded.group_by(Study.name, Study.created_at).order_by(Study.created_at)
+        ).all()
+        has_tables = inspect(connection).has_table("studies")
+        theirs: dict[str, int] = {}
+        if has_tables:
+            theirs.update((name, count) for name, count in connection.execute(_KNOWN_TO_OPTUNA))
+    return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
+
+
+def is_orphaned(store: Store, name: str) -> bool:
+    """Whether a study on record is one. Raises StudyUnknown."""
+    query.next_number(store, name)
+    return name in orphaned_studies(store)
+
+
+def orphan_message(store: Store, name: str) -> str:
+    """What is said of a ghost, with the command that removes it."""
+    return (
+        f"{_gone(name)}. What is on record can still be read and exported; remove it with: "
+        f"{ballast_command('delete', name, store=store.shown_url)}"
+    )
+
+
+def require_not_orphaned(store: Store, name: str) -> None:
+    """Raise RequestError for a ghost: the trials of a study made anew would get the numbers of those on
+    record.
+    """
+    if is_orphaned(store, name):
+        raise RequestError(
+            f"{_gone(name)}. Start another study: --name {shlex.quote(f'{name}-2')}; or keep what is on "
+            f"record with ballast export, or remove it: "
+            f"{ballast_command('delete', name, store=store.shown_url)}"
+        )
+
+
+def _gone(name: str) -> str:
+    return (
+        f"study {name!r} is on record, but Optuna does not know it any more: "
+        "it was deleted at a dashboard or in code"
+    )

@@ -1,0 +1,168 @@
+"""Brings MLflow to what the record says of one study. It can die at any moment and be run again.
+
+What is there is found by tags that the record decides, and what is sent twice is there once: a run by its
+tags, a param by its key, a metric by key, step, time and value, a file by its name.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from search.config.layers import with_clamps
+from search.config.schema import SPACE
+from search.record.row_mapping import settings_from_rows
+from search.selection.summary import summarise
+from search.tracking import run_content as mapping
+from search.tracking.mlflow_client import MlflowRejected, as_mlflow_errors
+from search.tracking.mlflow_runs import SentRun, find_study_runs, get_or_create_experiment
+from search.tracking.run_content import RunContent
+from search.watching.view import TrialView, trial_view
+from storage import query
+from storage.commands import ballast_command
+from storage.engine import Store
+from storage.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger("ballast.mlflow")
+
+
+class MlflowSender:
+    """One study on its way to one MLflow, inside `connection.surroundings`.
+
+    Making one reads what is there. Every method raises NotTaken, after which another sender must be made.
+    """
+
+    def __init__(self, client: "MlflowClient", store: Store, name: str) -> None:
+        self._client, self._store, self._name = client, store, name
+        self._study = query.study(store, name)
+        self._counts: Mapping[Verdict | None, int] | None = None
+        self.refused: dict[int, MlflowRejected] = {}
+        with as_mlflow_errors(client.tracking_uri):
+            self._experiment = get_or_create_experiment(client, name)
+            found = find_study_runs(client, self._experiment, self._study)
+            self._trials = found.trials
+            self._parent = found.study or self._begin_study()
+            self._send_files(self._parent, self._study_files())
+
+    @property
+    def there(self) -> int:
+        """Trials that are there to their end."""
+        return sum(sent.ended for sent in self._trials.values())
+
+    def send(self, *, live: bool = False) -> None:
+        """Send what is new; `live`: the study goes on, else its run ends here."""
+        counts = query.verdict_counts(self._store, self._name)
+        changed = counts != self._counts
+        rows = query.trials(self._store, self._name) if changed else query.running(self._store, self._name)
+        for row in rows:
+            self._send_unless_there(row.number)
+        if changed or not live:
+            with as_mlflow_errors(self._client.tracking_uri):
+                self._tell_study(live)
+        self._counts = counts
+
+    def run_of(self, number: int) -> str:
+        """The id of the run of a trial, which is sent if it is not there. Raises Refused as well."""
+        self._send_unless_there(number)
+        if number in self.refused:
+            raise self.refused[number]
+        return self._trials[number].run_id
+
+    def _send_unless_there(self, number: int) -> None:
+        """A trial that is refused keeps none of the others from being sent."""
+        if number in self.refused or (number in self._trials and self._trials[number].ended):
+            return
+        try:
+            with as_mlflow_errors(self._client.tracking_uri):
+                self._send_trial(number)
+        except MlflowRejected as refusal:
+            log.warning("trial %d: %s", number, refusal)
+            self.refused[number] = refusal
+
+    def _send_trial(self, number: int) -> None:
+        view = trial_view(self._store, self._name, number)
+        trial, end = view.trial, view.trial.finished_at
+        if number not in self._trials:
+            self._trials[number] = self._begin_trial(view)
+        sent = self._trials[number]
+        points = [p for p in mapping.epoch_metrics(trial, view.epochs) if p.step >= sent.epochs]
+        tags: dict[str, str] = {}
+        if end is not None:
+            tags, last = mapping.trial_end_content(view, end)
+            points += last
+        self._log(sent, RunContent(mapping.trial_params(view), tags, points))
+        sent.epochs = len(view.epochs)
+        if end is not None and trial.verdict is not None:
+            self._send_files(sent, mapping.trial_files(view))
+            status = mapping.run_status(trial.verdict)
+            self._client.set_terminated(sent.run_id, status, mapping.milliseconds(end))
+            sent.ended = True
+
+    def _begin_trial(self, view: TrialView) -> SentRun:
+        started = mapping.milliseconds(view.trial.started_at)
+        tags = mapping.trial_start_tags(view, self._parent.run_id)
+        name = f"trial {view.trial.number}"
+        return SentRun(self._client.create_run(self._experiment, started, tags, run_name=name).info.run_id)
+
+    def _begin_study(self) -> SentRun:
+        started = mapping.milliseconds(self._study.created_at)
+        tags = mapping.study_identity_tags(self._study) | mapping.logged_tables_tag(
+            "clamps.json", "overrides.json"
+        )
+        return SentRun(self._client.create_run(self._experiment, started, tags, self._name).info.run_id)
+
+    def _tell_study(self, live: bool) -> None:
+        store, name, run_id = self._store, self._name, self._parent.run_id
+        ends = [row.finished_at for row in query.trials(store, name) if row.finished_at is not None]
+        ended_at = max(ends, default=self._study.created_at)
+        self._log(
+            self._parent,
+            mapping.study_content(summarise(store, name), query.data_fingerprint(store, name), ended_at),
+        )
+        if live and not is_complete(store, name):
+            self._client.update_run(run_id, "RUNNING")
+        else:
+            status = "FINISHED" if has_its_trials(store, name) else "KILLED"
+            self._client.set_terminated(run_id, status, mapping.milliseconds(ended_at))
+
+    def _study_files(self) -> dict[str, str]:
+        settings = with_clamps(settings_from_rows(query.setting_layers(self._store, self._name)), SPACE)
+        return mapping.study_files(self._study, query.clamps(self._store, self._name), settings)
+
+    def _log(self, sent: SentRun, told: RunContent) -> None:
+        """MLflow's client cuts what is too much for one request into several."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        new = {key: value for key, value in told.params.items() if key not in sent.params}
+        self._client.log_batch(
+            sent.run_id,
+            metrics=[Metric(*point) for point in told.points],
+            params=[Param(key, value) for key, value in new.items()],
+            tags=[RunTag(key, value) for key, value in told.tags.items()],
+        )
+        sent.params |= new.keys()
+
+    def _send_files(self, sent: SentRun, files: Mapping[str, str]) -> None:
+        with TemporaryDirectory(prefix="ballast-") as folder:
+            for name, text in files.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+            self._client.log_artifacts(sent.run_id, folder)
+
+
+def is_complete(store: Store, name: str) -> bool:
+    """Whether the study has its trials, and none runs."""
+    return has_its_trials(store, name) and not query.running(store, name)
+
+
+def has_its_trials(store: Store, name: str) -> bool:
+    """Whether the study has as many conclusive trials of its own as are wanted."""
+    return query.count_conclusive(store, name) >= query.study(store, name).wanted
+
+
+def track_command(store: Store, name: str) -> str:
+    """What sends the study later."""
+    return ballast_command("track", name, store=store.url)

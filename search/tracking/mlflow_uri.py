@@ -1,0 +1,86 @@
+"""Where MLflow is: which setting says so, which addresses are understood. Imports nothing of MLflow."""
+
+import os
+import re
+from urllib.parse import urlsplit
+
+from search.config.resolved_study import ResolvedStudy
+from search.errors import RequestError
+from search.record.continuation import recorded_value
+from storage import query
+from storage.commands import ballast_command
+from storage.engine import Store
+from storage.masking import masked_url
+
+MLFLOW_URI_VARIABLE = "BALLAST_MLFLOW_URI"
+MLFLOW_URI_KEY = "tracking.mlflow.uri"
+_SERVER = ("http", "https")
+_DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?")
+SEPARATE_DATABASE_HINT = "MLflow wants a database of its own; name another, such as sqlite:///mlflow.db"
+_FORMS = "name a server, http://127.0.0.1:5000, or its database, sqlite:///mlflow.db"
+
+
+def resolve_mlflow_uri(resolved: ResolvedStudy) -> tuple[ResolvedStudy, str | None]:
+    """The study and its MLflow (None: it has none): BALLAST_MLFLOW_URI, which is put on record, else its own.
+
+    Raises RequestError for an address that MLflow cannot be at, as the database of the store is, and where a
+    `--set` names another than the environment.
+    """
+    own, given = resolved.file.tracking.mlflow.uri, os.environ.get(MLFLOW_URI_VARIABLE)
+    if given and given != own:
+        resolved = resolved.tracked_at(given, MLFLOW_URI_VARIABLE)
+    uri = given or own
+    if uri is not None and _database(check_mlflow_uri(uri)) == _database(
+        str(resolved.settings["storage.url"].value)
+    ):
+        raise RequestError(f"{masked_url(uri)} is the store of the study, and {SEPARATE_DATABASE_HINT}")
+    return resolved, uri
+
+
+def mlflow_uri_of_study(store: Store, name: str, option: str | None) -> str:
+    """The MLflow of a study on record: the option, else BALLAST_MLFLOW_URI, else as recorded.
+
+    Raises StudyUnknown, and RequestError where there is none or its password is not on record.
+    """
+    recorded = recorded_value(MLFLOW_URI_KEY, query.setting_layers(store, name))
+    uri = option if option is not None else os.environ.get(MLFLOW_URI_VARIABLE) or recorded
+    suggested = ballast_command("track", name, mlflow="http://127.0.0.1:5000")
+    if uri is None:
+        raise RequestError(
+            f"study {name!r} has no MLflow: neither {MLFLOW_URI_KEY} nor {MLFLOW_URI_VARIABLE} is set; "
+            f"run {suggested}"
+        )
+    if ":***@" in uri or "password=***" in uri:
+        raise RequestError(
+            f"the password of {uri} is not on record; give it once more, in {MLFLOW_URI_VARIABLE}"
+        )
+    return check_mlflow_uri(uri)
+
+
+def check_mlflow_uri(uri: str) -> str:
+    """The address as it is; RequestError if MLflow cannot be there."""
+    try:
+        address = urlsplit(uri)
+        is_server = address.scheme in _SERVER and bool(address.hostname) and address.port != 0
+    except ValueError:  # a port that is no number; its message may repeat a password
+        is_server = False
+    if not is_server and not _DATABASE.fullmatch(uri.partition("://")[0]):
+        raise RequestError(f"{masked_url(uri)!r} is no address of MLflow that Ballast can send to; {_FORMS}")
+    return uri
+
+
+def _database(url: str) -> tuple[str | None, ...]:
+    """What two addresses of one database have in common, which is neither the login nor the driver."""
+    kind, _, rest = url.partition("://")
+    if kind.startswith("sqlite"):
+        return "sqlite", os.path.realpath(rest.partition("?")[0].removeprefix("/"))
+    try:
+        address = urlsplit(url)
+        return kind.partition("+")[0], address.hostname, str(address.port or 5432), address.path
+    except ValueError:  # the store's own error tells of it
+        return (url,)
+
+
+def is_server(uri: str) -> bool:
+    """Whether it is a server; else it is a database."""
+    return uri.startswith(tuple(f"{scheme}://" for scheme in _SERVER))

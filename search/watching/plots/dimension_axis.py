@@ -1,0 +1,93 @@
+"""Dimensions as lines: where their values lie, and what was cut away of what was declared."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from search.config.space import Choices, Dimension
+from search.watching.plots.plotly_parts import is_number, plot_label
+from search.watching.view import SearchedDimension
+
+
+@dataclass(frozen=True)
+class DimensionAxis:
+    """A part of the number line, as plotly places it: exponents of 10 where `log`, else the values.
+
+    `choices` are those of a categorical dimension, whose positions are 0, 1, 2 …
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    choices: tuple[Any, ...] | None = None
+
+    def at(self, value: Any) -> float | None:
+        """The position of a value; None for what has none: another type, a choice that was never declared."""
+        if self.choices is not None:
+            return float(self.choices.index(value)) if value in self.choices else None
+        if not is_number(value):
+            return None
+        if not self.log:
+            return float(value)
+        return math.log10(value) if value > 0 else None
+
+
+def dimension_axis(searched: SearchedDimension) -> DimensionAxis:
+    """The line that all of a dimension lies on: what was declared, and what is in force if that is more."""
+    declared, effective = searched.declared, searched.effective
+    listed = declared.get("choices")
+    if isinstance(listed, list | tuple):
+        added = [choice for choice in dimension_values(effective) if choice not in listed]
+        return DimensionAxis(0, len(listed) + len(added) - 1, choices=(*listed, *added))
+    ends = [
+        end
+        for end in (declared.get("low"), declared.get("high"), *dimension_values(effective))
+        if is_number(end)
+    ]
+    log = bool(declared.get("log")) and min(ends) > 0
+    places = [math.log10(end) if log else float(end) for end in ends]
+    return DimensionAxis(min(places), max(places), log)
+
+
+def clamped_intervals(searched: SearchedDimension) -> list[tuple[float, float]]:
+    """What was declared and is not in force, as stretches of its line; a choice is one wide."""
+    line = dimension_axis(searched)
+    kept = [line.at(value) for value in dimension_values(searched.effective)]
+    if line.choices is not None:
+        return [(i - 0.5, i + 0.5) for i in range(len(line.choices)) if float(i) not in kept]
+    known = sorted(place for place in kept if place is not None)
+    if not isinstance(searched.effective, Choices):  # between the two ends of a range nothing is cut
+        return [cut for cut in ((line.low, known[0]), (known[-1], line.high)) if cut[0] < cut[1]]
+    edges = [line.low, *known, line.high]
+    return [(a, b) for a, b in pairwise(edges) if a < b]
+
+
+def dimension_values(dimension: Dimension) -> Sequence[Any]:
+    """The two ends of a range, or all choices."""
+    return dimension.choices if isinstance(dimension, Choices) else (dimension.low, dimension.high)
+
+
+def range_text(low: Any, high: Any) -> str:
+    """A range in words; None is an open end."""
+    if low is None and high is None:
+        return "any"
+    if low is None or high is None:
+        return f"at most {plot_label(high)}" if low is None else f"at least {plot_label(low)}"
+    return f"{plot_label(low)} to {plot_label(high)}"
+
+
+def shortest_unique_names(keys: Sequence[str]) -> dict[str, str]:
+    """The end of each key, by whole parts: as few of them as no other key ends with."""
+    return {key: plot_label(next(end for end in _ends(key) if _is_own(end, key, keys))) for key in keys}
+
+
+def _ends(key: str) -> list[str]:
+    """The last part of a key, the last two … and all of it."""
+    parts = key.split(".")
+    return [".".join(parts[i:]) for i in range(len(parts) - 1, -1, -1)]
+
+
+def _is_own(end: str, key: str, keys: Sequence[str]) -> bool:
+    return end == key or not any(other != key and f".{other}".endswith(f".{end}") for other in keys)

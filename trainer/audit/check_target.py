@@ -1,0 +1,127 @@
+"""Telltales of a target whose rows are not what they say: filled values, overlaps, rows out of their order.
+
+They warn: each has an honest cause too, and whether anything is gained by it is told by the probe. Only a
+target that repeats itself in every fourth row blocks, whatever is gained. They read train and validation
+targets alone.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.audit.audit_findings import AuditFinding, Severity
+from trainer.data.windows import Dataset
+from trainer.rivals.skill import RETURN_CEILING
+
+Floats = npt.NDArray[np.float64]
+
+MAX_REPEATED = RETURN_CEILING
+"""Share of targets that may equal the one before: to carry the last value over earns about that skill."""
+MOSTLY_REPEATED = 0.25
+"""Share from which the study is refused: where every fourth target is known before, losses measure how often
+it was filled. The sample series have 0.023 at most."""
+_CONTINUOUS = 0.01
+"""Chance that two targets taken at random are equal; above it they are classes, and repeat honestly."""
+
+MIN_SPIKE = 0.1
+"""Size of the single negative spike, in the autocorrelation of the differences, that says overlap: 0.5 for
+overlapping means of independent values, (1 − ρ)/2 where these correlate by ρ, so that ρ up to 0.8 is seen."""
+_SPIKE_ERRORS = 4.0
+"""Standard errors, 1/√n, that the spike must reach: the lowest of 264 chance values passes it once in 100."""
+_LONGEST = 66
+"""Longest overlap that is looked for: a quarter of trading days."""
+
+_CLUSTER_LAGS = 10
+_CLUSTER_BAR = 3.0
+"""Standard errors by which sizes must resemble their predecessors; rows in random order do once in 700."""
+_CLUSTER_ROWS = 1500
+"""Six years of days: of 426 such stretches of the sample series the calmest reaches 7.7 standard errors, but
+of stretches of 1000 rows one in 240 stays below 3, and of one year every third."""
+
+
+@dataclass(frozen=True)
+class TargetChecks:
+    """The warnings, and the rows over which the target was found to extend (None: not beyond its horizon)."""
+
+    findings: tuple[AuditFinding, ...]
+    overlap: int | None
+
+
+def check_target(data: Dataset) -> TargetChecks:
+    """All telltales of the target."""
+    target = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
+    overlap = overlap_beyond(target, data.horizon)
+    found = [*_repeated_findings(target, clipped=data.target_clipped > 0), *_order_findings(data, target)]
+    if overlap is not None:
+        found.append(_overlap_finding(overlap, data.horizon))
+    return TargetChecks(tuple(found), overlap)
+
+
+def _repeated_findings(target: Floats, *, clipped: bool) -> list[AuditFinding]:
+    """A continuous target (n,) that often equals the one before it was filled.
+
+    Values on the bounds of a `clipped` target equal each other for another reason, and do not count.
+    """
+    inside = (target > target.min()) & (target < target.max()) if clipped else np.ones(len(target), bool)
+    counts = np.unique(target[inside], return_counts=True)[1]
+    repeated = float(((np.diff(target) == 0) & inside[1:]).mean())
+    if repeated <= MAX_REPEATED or float(((counts / len(target)) ** 2).sum()) > _CONTINUOUS:
+        return []
+    advice = "leave such rows out, or forecast at the times at which the target is observed"
+    message = (
+        f"target: {repeated:.1%} of its values equal the one before (usual: at most {MAX_REPEATED:.0%}), as "
+        f"if gaps had been filled forward; carrying the last value over is right there: {advice}"
+    )
+    severity: Severity = "error" if repeated > MOSTLY_REPEATED else "warning"
+    return [AuditFinding("repeated_target", severity, "target", repeated, MAX_REPEATED, message)]
+
+
+def overlap_beyond(target: Floats, horizon: int) -> int | None:
+    """Rows k > horizon over which a target (n,) extends, None where it shows no such overlap.
+
+    The differences of a mean over k rows are (x[t+k] − x[t]) / k: their autocorrelation has one spike, at k,
+    and it is negative. In an honest series the lowest is at lag 1 (noise), or comes back (seasons), or is
+    what chance gives.
+    """
+    lags = min(4 * _LONGEST, len(target) // 4)
+    correlations = np.array([_autocorrelation(np.diff(target), lag) for lag in range(1, lags + 1)])
+    k = int(np.argmin(correlations)) + 1
+    spike = max(MIN_SPIKE, _SPIKE_ERRORS / math.sqrt(len(target)))
+    if k <= max(horizon, 1) or k > _LONGEST or correlations[k - 1] > -spike:
+        return None
+    others = np.delete(correlations[: 4 * k], k - 1)
+    return k if others.min() >= correlations[k - 1] / 2 else None
+
+
+def _overlap_finding(overlap: int, horizon: int) -> AuditFinding:
+    message = (
+        f"target: it looks like a mean or sum over {overlap} rows, but its horizon is {horizon}: part of "
+        "each target is known before, and the last training targets may reach into the validation rows; set "
+        f"data.target.horizon to {overlap}"
+    )
+    return AuditFinding("target_overlaps", "warning", "target", float(overlap), float(horizon), message)
+
+
+def _order_findings(data: Dataset, target: Floats) -> list[AuditFinding]:
+    """Sizes of market moves cluster (Mandelbrot 1963; Cont 2001): where they do not, rows were shuffled."""
+    if data.kind == "other" or len(target) < _CLUSTER_ROWS:
+        return []
+    sizes = np.abs(target - np.median(target)) if data.kind == "return" else target
+    mean = float(np.mean([_autocorrelation(sizes, lag) for lag in range(1, _CLUSTER_LAGS + 1)]))
+    errors = mean * math.sqrt(_CLUSTER_LAGS * len(target))
+    if errors >= _CLUSTER_BAR:
+        return []
+    message = (
+        f"target: large and small values follow each other as if by chance ({errors:.2f} standard errors, "
+        f"market series show more than {_CLUSTER_BAR:g}); make sure that the rows stand in the order of time"
+    )
+    return [AuditFinding("no_clustering", "warning", "target", errors, _CLUSTER_BAR, message)]
+
+
+def _autocorrelation(series: Floats, lag: int) -> float:
+    """Of a series (n,), n > lag; 0 for a constant."""
+    centred = series - series.mean()
+    power = float(centred @ centred)
+    return float(centred[lag:] @ centred[:-lag]) / power if power > 0 else 0.0

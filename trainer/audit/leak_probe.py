@@ -1,0 +1,101 @@
+"""A ridge regression on what the model will see: the cheapest forecaster that a leak cannot hide from.
+
+It is given the windowed features and the target's own history. Whatever it forecasts better than anybody can,
+the GRU will too; it takes milliseconds and says which column it was.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.data.split import MIN_TRAIN
+from trainer.data.target_history import TargetHistory
+from trainer.data.windows import Dataset
+from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
+from trainer.rivals.reference import reference_loss
+from trainer.rivals.skill import skill
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LeakProbe:
+    """The data of one study, ready for ridge regressions on any of its features.
+
+    `terms` (T, K) is the target's own history, 0 where it is too short. Losses and skill are on the
+    validation rows, in units of the standardised target; skill is over the loss `reference`.
+    """
+
+    data: Dataset
+    terms: Floats
+    train: Rows
+    reference: float
+    leading: frozenset[str]
+    """Features that are declared to lead."""
+
+    @classmethod
+    def of(cls, data: Dataset, leading: Collection[str] = ()) -> "LeakProbe | None":
+        """Skill counts over the best naive forecast, or over the declared leaders' if that is better.
+
+        None where fewer than `MIN_TRAIN` rows can be trained on; DataError where no naive forecast exists.
+        """
+        terms = history_terms(data)
+        train = rows_with_history(data, terms, data.train)
+        if len(train) < MIN_TRAIN:
+            return None
+        return cls(data, np.nan_to_num(terms), train, reference_loss(data, leading), frozenset(leading))
+
+    def moved(self, rows: int) -> "LeakProbe | None":
+        """The probe of the same features on a target that was moved round in time with its history."""
+        data = self.data
+        rows -= rows % data.history.per_day  # a bar keeps its time of day
+        target = np.roll(data.target, rows)
+        return LeakProbe.of(replace(data, target=target, history=_rolled(data.history, rows)))
+
+    def skill(self, features: Sequence[int]) -> float:
+        """Skill of a ridge regression on these features' windows and the target's history."""
+        data = self.data
+        told = ridge_forecast(data, self.terms, features, self.train, data.validation)
+        return skill(float(np.mean((data.target[data.validation] - told) ** 2)), self.reference)
+
+
+def _rolled(history: TargetHistory, rows: int) -> TargetHistory:
+    """A history that was moved round; what is not known in its first rows is their mean."""
+
+    def roll(values: Floats) -> Floats:
+        return np.roll(np.where(np.isnan(values), np.nanmean(values), values), rows)
+
+    returns = None if history.returns is None else roll(history.returns)
+    return replace(history, own=roll(history.own), returns=returns)
+
+
+def leaking_features(probe: LeakProbe, ceiling: float) -> list[int]:
+    """The features without which the probe's skill falls to the ceiling; empty if history alone exceeds it.
+
+    Leaves out the feature that forecasts best on its own, then the next, until nothing is left to explain: of
+    two copies of a leak, leaving out one would change nothing. Those that were left out in vain are put back.
+    Declared leaders are never blamed.
+    """
+    everything = list(range(len(probe.data.feature_names)))
+    names = probe.data.feature_names
+    suspects = [feature for feature in everything if names[feature] not in probe.leading]
+    if probe.skill(_without(everything, suspects)) > ceiling:
+        return []
+    alone = {feature: probe.skill([feature]) for feature in suspects}
+    named: list[int] = []
+    for feature in sorted(suspects, key=lambda f: -alone[f]):
+        if probe.skill(_without(everything, named)) <= ceiling:
+            break
+        named.append(feature)
+    for feature in tuple(named):
+        fewer = _without(named, [feature])
+        if probe.skill(_without(everything, fewer)) <= ceiling:
+            named = fewer
+    return named
+
+
+def _without(features: Sequence[int], left_out: Sequence[int]) -> list[int]:
+    return [feature for feature in features if feature not in left_out]

@@ -1,0 +1,93 @@
+"""Whether a series says one thing only. Rounding noise is no variation: 0.3 and 0.1 · 3 are one value."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.config import DataConfig, DerivedColumn
+from trainer.data.features import FeaturesAndTarget, lookback, target_shift
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+_WIDEST = 1e-5
+"""Half the width of a column, in parts of its largest value, from which it is no noise in any table of less
+than ten million rows: most columns need no second look, and no second copy."""
+_ULPS_32 = 4 * float(np.finfo(np.float32).eps)
+"""Relative width of what rounding to float32 can make of one value: two roundings, each up to half a unit up
+or down, and a unit is at most eps."""
+
+
+def is_constant(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """For each column of (n, …), n > 0, whether its values are one value but for rounding; (…).
+
+    A column with a value that is not finite is none. The bound on the variance is scikit-learn's
+    (`sklearn.preprocessing._data._is_constant_feature`): n · eps · var + n² · eps² · mean², for sums in
+    float64. Numbers that were float32 before carry more noise: such a column, unless it holds whole numbers
+    alone, is constant within four units of float32.
+    """
+    columns = values.reshape(len(values), -1)
+    low, high = columns.min(axis=0).astype(np.float64), columns.max(axis=0).astype(np.float64)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    with np.errstate(invalid="ignore"):  # the width of a column with an infinity
+        narrow = np.isfinite(largest) & (high / 2 - low / 2 <= _WIDEST * largest)
+    narrow[narrow] = _is_noise(columns[:, narrow].astype(np.float64), largest[narrow])
+    found: npt.NDArray[np.bool_] = narrow.reshape(values.shape[1:])
+    return found
+
+
+def _is_noise(columns: Floats, largest: Floats) -> npt.NDArray[np.bool_]:
+    """Whether each column of finite numbers, (n, K), varies by rounding alone; (K,)."""
+    scaled = columns / np.where(largest > 0, largest, 1.0)  # squares would overflow, or vanish
+    mean, variance = scaled.mean(axis=0), scaled.var(axis=0)
+    noise = len(columns) * _EPS * variance + (len(columns) * _EPS * mean) ** 2
+    with np.errstate(over="ignore"):
+        was_float32 = (columns.astype(np.float32) == columns).all(axis=0)
+    counts = (columns == np.round(columns)).all(axis=0)
+    few_units = np.ptp(scaled, axis=0) <= _ULPS_32
+    found: npt.NDArray[np.bool_] = (variance <= noise) | (was_float32 & ~counts & few_units)
+    return found
+
+
+def constant_series(
+    config: DataConfig, built: FeaturesAndTarget, rows: npt.NDArray[np.int64]
+) -> list[str | None]:
+    """The features, None for the target, that are constant in `rows` of the table, ascending.
+
+    So is what is made of constants: its values may be noise about 0, to which no bound applies.
+    """
+    constant: list[str | None] = []
+    shift = target_shift(config.target)
+    series: list[tuple[str | None, DerivedColumn, pd.Series]] = [
+        *((feature.name, feature, built.features[feature.name]) for feature in config.features),
+        (None, config.target, built.target),
+    ]
+    for (name, made, values), inputs in zip(series, built.inputs, strict=True):
+        made_at = rows + shift if name is None else rows
+        before = np.arange(max(int(made_at[0]) - lookback(made)[-1], 0), int(made_at[0]))
+        read = np.concatenate([before, made_at[made_at < len(values)]])
+        if (
+            (made.of is not None and made.of in constant)
+            or _finite_is_constant(values.to_numpy(np.float64)[rows])
+            or all(_finite_is_constant(column[read]) for column in inputs)
+        ):
+            constant.append(name)
+    return constant
+
+
+def _finite_is_constant(values: Floats) -> bool:
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and bool(is_constant(known))
+
+
+def constant_message(values: Floats) -> str:
+    """The rest of a sentence about a series that is constant in these training rows."""
+    noise = " but for rounding" if values.min() != values.max() else ""
+    return (
+        f"is {values[0]:g} in all {len(values)} training rows{noise}; a constant teaches nothing, choose "
+        "another column, transform or clip"
+    )

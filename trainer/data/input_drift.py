@@ -1,0 +1,187 @@
+"""Whether new rows look like those that a model was trained on: the rules by which `predict` refuses.
+
+Two things are told apart. Markets drift, and a crash is news that a model must be asked about; a column in
+another unit, or a level that has left all that was ever seen, makes forecasts of nothing. docs/models.md has
+the measurements behind the thresholds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, FiniteFloat, field_validator
+
+from trainer.config import Section
+from trainer.data.constant_columns import is_constant
+from trainer.data.features import FeaturesAndTarget
+from trainer.data.windows import Dataset
+
+Floats = npt.NDArray[np.float64]
+
+WIDENED = 0.5
+"""The range of the training rows is widened by this share of its width on each side."""
+YEAR = 250
+"""Rows of the stretch in which fewer than half may lie outside the widened range: a year of trading days."""
+HALF = 0.5
+MONTH = 22
+"""Rows of the stretch whose movement is compared with the quietest one in training."""
+QUIET_SHARE = 0.1
+"""The share of that movement below which the numbers are small because of their unit, not of the market."""
+MAX_SPACING_RATIO = 2.0
+"""Rows may follow each other this many times faster or slower than in training."""
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+_MEDIAN = "0.5"
+
+
+class FeatureStatistics(Section):
+    """What one feature looked like in the training rows, before scaling, in its own unit.
+
+    `mean` and `std` (population) are the scaler's. `quietest` is the smallest mean of |x[t] − x[t−1]| over
+    any MONTH of steps; 0 where the feature stood still for a month.
+    """
+
+    name: str
+    mean: FiniteFloat
+    std: Annotated[FiniteFloat, Field(gt=0)]
+    min: FiniteFloat
+    max: FiniteFloat
+    quantiles: Mapping[str, FiniteFloat]
+    quietest: FiniteFloat
+
+    @field_validator("quantiles")
+    @classmethod
+    def _has_the_median(cls, quantiles: Mapping[str, float]) -> Mapping[str, float]:
+        if _MEDIAN not in quantiles:
+            raise ValueError("the median is missing")
+        return quantiles
+
+
+@dataclass(frozen=True)
+class InputDrift:
+    """Why a feature, or the times, do not fit; `until` is the last row (0-based) of the worst stretch.
+
+    `found` was measured there, and `limit` is the bound that it passed.
+    """
+
+    feature: str
+    message: str
+    until: int
+    found: float
+    limit: float
+
+
+def feature_statistics(name: str, values: Floats, *, mean: float, std: float) -> FeatureStatistics:
+    """The look of the training rows `values`, (n,), finite, n > MONTH."""
+    return FeatureStatistics(
+        name=name,
+        mean=mean,
+        std=std,
+        min=float(values.min()),
+        max=float(values.max()),
+        quantiles={f"{q:g}": float(np.quantile(values, q)) for q in QUANTILES},
+        quietest=float(_movement(values).min()),
+    )
+
+
+def share_outside(look: FeatureStatistics, values: Floats) -> float:
+    """Share of `values`, (n,), beyond anything in the training rows; 0 to 1."""
+    return float(((values < look.min) | (values > look.max)).mean())
+
+
+def training_statistics(built: FeaturesAndTarget, data: Dataset) -> tuple[FeatureStatistics, ...]:
+    """The look of each feature in the rows that the scaler of `data`, made of `built`, is fitted on."""
+    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
+    moments = zip(data.scaler.feature_mean.tolist(), data.scaler.feature_std.tolist(), strict=True)
+    return tuple(
+        feature_statistics(name, values, mean=mean, std=std)
+        for name, values, (mean, std) in zip(data.feature_names, rows.T, moments, strict=True)
+    )
+
+
+def input_drifts(
+    looks: Sequence[FeatureStatistics], spaced: float, features: Floats, times: npt.NDArray[np.datetime64]
+) -> list[InputDrift]:
+    """Why rows of `features` (n, F), finite, at `times` (n,) are not of what was trained on, rows of these
+    looks that were `spaced` seconds apart. `predict` refuses for it, and the audit warns of it.
+    """
+    found = [feature_drift(look, values) for look, values in zip(looks, features.T, strict=True)]
+    found.append(spacing_drift(spaced, times))
+    return [odd for odd in found if odd is not None]
+
+
+def feature_drift(look: FeatureStatistics, values: Floats) -> InputDrift | None:
+    """Why the rows `values`, (n,), finite, are not of what the model was trained on; None if they may be."""
+    return _elsewhere(look, values) or _too_quiet(look, values)
+
+
+def row_spacing(times: npt.NDArray[np.datetime64]) -> float:
+    """Seconds from row to row, the median of ascending times (n,), n > 1."""
+    return float(np.median(np.diff(times.astype("datetime64[ns]").astype(np.int64))) / 1e9)
+
+
+def spacing_drift(trained: float, times: npt.NDArray[np.datetime64]) -> InputDrift | None:
+    """Why rows at `times` do not follow each other as those in training; one row alone always does."""
+    if len(times) < 2:
+        return None
+    found = row_spacing(times)
+    if trained / MAX_SPACING_RATIO <= found <= trained * MAX_SPACING_RATIO:
+        return None
+    message = f"rows are {_duration(found)} apart, {_duration(trained)} in training (medians)"
+    limit = trained * MAX_SPACING_RATIO if found > trained else trained / MAX_SPACING_RATIO
+    return InputDrift("the times", message, len(times) - 1, found, limit)
+
+
+def _elsewhere(look: FeatureStatistics, values: Floats) -> InputDrift | None:
+    """Most rows of a year lie far outside the range: another unit, or a level that has drifted away."""
+    margin = WIDENED * (look.max - look.min)
+    low, high = look.min - margin, look.max + margin
+    shares = _means_over(((values < low) | (values > high)).astype(np.float64), YEAR)
+    worst = int(shares.argmax())
+    if shares[worst] <= HALF:
+        return None
+    stretch = min(YEAR, len(values))
+    median = float(np.median(values[worst : worst + stretch]))
+    message = (
+        f"{look.name} lies outside {low:.4g} to {high:.4g} in {shares[worst]:.0%} of {stretch} rows (their "
+        f"median is {median:.4g}, and {look.quantiles[_MEDIAN]:.4g} in training)"
+    )
+    return InputDrift(look.name, message, worst + stretch - 1, float(shares[worst]), HALF)
+
+
+def _too_quiet(look: FeatureStatistics, values: Floats) -> InputDrift | None:
+    """A signed feature in a larger unit stays within its range, but hardly moves in it."""
+    if len(values) <= MONTH:
+        return None
+    moved = _movement(values)
+    worst = int(moved.argmin())
+    if moved[worst] >= QUIET_SHARE * look.quietest:
+        return None
+    message = (
+        f"{look.name} moves by {moved[worst]:.3g} a row over {MONTH} rows, and never by less than "
+        f"{look.quietest:.3g} in training"
+    )
+    return InputDrift(look.name, message, worst + MONTH, float(moved[worst]), QUIET_SHARE * look.quietest)
+
+
+def _movement(values: Floats) -> Floats:
+    """Mean of |x[t] − x[t−1]| over each MONTH of steps; 0 where the values differ by rounding alone."""
+    moved = _means_over(np.abs(np.diff(values)), MONTH)
+    rows = np.lib.stride_tricks.sliding_window_view(values, len(values) - len(moved) + 1)
+    moved[is_constant(rows.T)] = 0.0
+    return moved
+
+
+def _means_over(values: Floats, stretch: int) -> Floats:
+    """Mean of each stretch of rows, or of all rows where they are fewer."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, min(stretch, len(values)))
+    means: Floats = windows.mean(axis=1)
+    return means
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,172 @@
+"""What is known of the target at each row, one row at a time, and the clock of the rows.
+
+A target over several rows overlaps with its neighbours. Autoregressions and HAR are therefore built on the
+series of single rows that the target is made from: Corsi (2009), "A Simple Approximate Long-Memory Model of
+Realized Volatility".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.config import DataConfig, DerivedColumn, Feature
+from trainer.data.constant_columns import is_constant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainer.data.features import FeaturesAndTarget
+    from trainer.data.source import Table
+
+Floats = npt.NDArray[np.float64]
+
+_FEWEST_TO_COMPARE = 20
+_MOST_SLOTS = 1440
+"""Bars of a minute in a day; times of day that are finer are counted by the hour."""
+_SLOTS_PER_BAR = 2
+"""Times of day for each bar of a usual day, beyond which they are irregular: a clock change gives two."""
+
+
+@dataclass(frozen=True)
+class TargetHistory:
+    """Arrays of T rows, aligned with those of a Dataset; nothing in them is scaled or clipped.
+
+    `own` (T,) is the one-row series of the target in its own unit: its value at t is known at t. Leading
+    cells are NaN where the table does not reach back far enough. `returns` (T,) are one-row log returns of
+    the asset, None where neither the target nor a feature gives them. `slots` (T,) says which bar of its day
+    a row is, from 0; all are 0 in a table of daily or longer bars. `per_day` is the number of bars in a usual
+    day, 1 for daily or longer bars. `begun` (T,) is the part of the target that is known at its row: the same
+    transform over the rows of its window up to t; None where the window is no longer than the horizon.
+    """
+
+    own: Floats
+    returns: Floats | None
+    slots: npt.NDArray[np.int64]
+    per_day: int
+    begun: Floats | None = None
+
+
+def target_history(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> TargetHistory:
+    """The history at rows `built.first` to `built.stop` of a table."""
+    rows = slice(built.first, built.stop)
+    own, begun = _own(config, table, built), _begun(config, table, built)
+    returns = _returns(config, table, built, own)
+    slots, per_day = bars_of_day(table.times, table.offsets)
+    return TargetHistory(
+        own=own[rows],
+        returns=None if returns is None else returns[rows],
+        slots=slots[rows],
+        per_day=per_day,
+        begun=None if begun is None else begun[rows],
+    )
+
+
+def bars_of_day(
+    times: "pd.DatetimeIndex", offsets: npt.NDArray[np.int64] | None = None
+) -> tuple[npt.NDArray[np.int64], int]:
+    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days).
+
+    Days and their bars are those of the source's clock, `offsets` seconds from UTC: a session keeps its bars
+    when clocks change. Irregular times are counted by the hour, as each would else be a bar of its own.
+    """
+    if offsets is not None:
+        times = times + offsets.astype("timedelta64[s]")
+    _, counts = np.unique(times.normalize().asi8, return_counts=True)
+    per_day = max(1, int(np.median(counts)))
+    if per_day == 1:
+        return np.zeros(len(times), np.int64), 1
+    clock = times.asi8 - times.normalize().asi8
+    names, slots = np.unique(clock, return_inverse=True)
+    if len(names) > min(_MOST_SLOTS, _SLOTS_PER_BAR * per_day):
+        slots = times.hour.to_numpy()
+    return slots.astype(np.int64), per_day
+
+
+def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats:
+    """The one-row series of the target, (rows of the table,)."""
+    from trainer.data.features import abs_log_return, lag, log_return, target_shift
+
+    target = config.target
+    if target.transform == "raw" and target.column is not None and target_shift(target) == 0:
+        # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
+        return lag(built.unshifted, target.horizon)
+    features = {feature.name: feature for feature in config.features}
+    series, values = _unrolled(target, features)
+    single = {"log_return": log_return, "abs_log_return": abs_log_return}.get(series.transform)
+    if single is not None:
+        return single(_input(series, table, built))
+    if series.transform == "rolling_std" and _is_return(series, features):
+        return np.abs(_input(series, table, built))
+    if values is not None:
+        return built.features[values].to_numpy(np.float64)
+    if series is not target:  # a mean of a column
+        return _input(series, table, built)
+    return built.unshifted
+
+
+def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats | None:
+    """The part of the target that is known at each row, (rows of the table,); None where there is none."""
+    from trainer.data.features import TRANSFORMS
+
+    target = config.target
+    known = (target.window or 1) - target.horizon
+    fewest = 2 if target.transform == "rolling_std" else 1
+    if target.transform in ("raw", "lag", "log_parkinson") or known < fewest:
+        return None
+    return TRANSFORMS[target.transform](_input(target, table, built), window=known)
+
+
+def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[DerivedColumn, str | None]:
+    """The series below all rolling means and lags, and its name where it is a feature."""
+    name: str | None = None
+    while series.transform in ("rolling_mean", "lag", "raw"):
+        if series.of is None:
+            return (series if series.transform == "raw" else DerivedColumn(column=series.column)), name
+        name, series = series.of, features[series.of]
+    return series, name
+
+
+def _input(series: DerivedColumn, table: "Table", built: "FeaturesAndTarget") -> Floats:
+    """What a series of one input is made from."""
+    values = built.features[series.of] if series.of is not None else table.frame[series.column]
+    return values.to_numpy(np.float64)
+
+
+def _is_return(series: DerivedColumn, features: Mapping[str, Feature]) -> bool:
+    return series.of is not None and features[series.of].transform == "log_return"
+
+
+def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own: Floats) -> Floats | None:
+    """One-row log returns: the target's own, else those that it is made of, else those of the feature whose
+    size goes best with `own`, as a feature can be the return of another asset.
+    """
+    from trainer.data.features import log_return
+
+    target = config.target
+    if target.kind == "return":
+        return own
+    features = {feature.name: feature for feature in config.features}
+    below, _ = _unrolled(target, features)
+    source = [] if below.of is None else [features[below.of]]
+    for series in (below, *source):
+        if series.transform in ("log_return", "abs_log_return"):
+            return log_return(_input(series, table, built))
+    found = [
+        log_return(_input(feature, table, built))
+        for feature in config.features
+        if feature.transform in ("log_return", "abs_log_return")
+    ]
+    return max(found, key=lambda returns: _agreement(np.abs(returns), own), default=None)
+
+
+def _agreement(sizes: Floats, own: Floats) -> float:
+    """Correlation in the first half of the rows, where nothing is ever tested; 0 where there is none."""
+    first = len(own) // 2
+    known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
+    x, y = sizes[:first][known], own[:first][known]
+    if len(x) < _FEWEST_TO_COMPARE or is_constant(x) or is_constant(y):
+        return 0.0
+    return float(np.corrcoef(x, y)[0, 1])

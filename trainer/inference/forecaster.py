@@ -1,0 +1,68 @@
+"""A trained forecaster as others use it: windows first, arrays in and out, on the CPU, without dropout."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from trainer.config import GRUConfig
+from trainer.data.windows import Dataset
+from trainer.models.network import GRUForecaster
+from trainer.runtime import reproducible
+
+_BATCH = 256
+"""Windows per forward pass; never fewer, as sums come out in another order for another number of rows."""
+
+
+class BatchFirstForecaster(nn.Module):
+    """The forecaster with (n, seq_len, features) in, where training has (seq_len, n, features)."""
+
+    def __init__(self, forecaster: GRUForecaster) -> None:
+        super().__init__()
+        self.forecaster = forecaster
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, seq_len, features) → (n,), standardised."""
+        forecasts: Tensor = self.forecaster(x.transpose(0, 1))
+        return forecasts
+
+
+def build_forecaster(config: GRUConfig, n_features: int, weights: Mapping[str, Tensor]) -> nn.Module:
+    """The model of these weights, as a trial hands them back; they are copied."""
+    with torch.device("meta"):  # initial weights would take long to draw, and are not needed
+        forecaster = GRUForecaster(n_features, config.model_copy(update={"init": "torch"}))
+    copies = {key: weight.detach().cpu().clone() for key, weight in weights.items()}
+    forecaster.load_state_dict(copies, assign=True)
+    return BatchFirstForecaster(forecaster).eval()
+
+
+def stack_windows(data: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The windows that end at `rows`: (n, seq_len, features)."""
+    return np.stack([data.features[row - data.seq_len + 1 : row + 1] for row in rows])
+
+
+def forecast_windows(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Forecasts for windows, as `build_forecaster` gives them: (n,), standardised."""
+    with torch.no_grad():
+        told: npt.NDArray[np.float32] = model(torch.from_numpy(x)).numpy()
+    return told
+
+
+def forecast_rows(
+    model: nn.Module, features: npt.NDArray[np.float32], seq_len: int
+) -> npt.NDArray[np.float32]:
+    """Forecasts for every row of `features`, (T, F), that a full window ends at: (T - seq_len + 1,).
+
+    Standardised. A forecast has the same bits whatever rows come after its own: the last batch is filled up.
+    """
+    held = np.lib.stride_tricks.sliding_window_view(features, seq_len, axis=0)  # (n, F, seq_len)
+    told = []
+    with reproducible(0):
+        for first in range(0, len(held), _BATCH):
+            batch = held[first : first + _BATCH].transpose(0, 2, 1)  # (n, seq_len, F)
+            full = np.zeros((_BATCH, *batch.shape[1:]), np.float32)
+            full[: len(batch)] = batch
+            told.append(forecast_windows(model, full)[: len(batch)])
+    return np.concatenate(told)

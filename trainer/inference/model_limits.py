@@ -1,0 +1,84 @@
+"""What of a model folder that somebody sent is believed: nothing before its size is known to be possible."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainer.config import GRUConfig
+
+MOST_JSON = 8 * 2**20
+"""Bytes of `model.json`: 10,000 features have 4 MB."""
+LONGEST_TEXT = 4096
+MOST_LAYERS = 256
+MOST_PARAMETERS = 2**28
+"""1 GiB of float32: a GRU of 9,000 units."""
+MOST_HEADER = 2**20
+"""Bytes of the head of a safetensors file; that of 256 layers has 100,000."""
+_FLOAT32 = 4
+
+
+def overlong_text(content: Any) -> str | None:
+    """That a text in a document of JSON is longer than any name or path, as a clause; None if none is."""
+    waiting = [content]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str) and len(each) > LONGEST_TEXT:
+            return f"it holds a text of {len(each)} characters, and at most {LONGEST_TEXT} are expected"
+        if isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+    return None
+
+
+def too_large(gru: GRUConfig, n_features: int) -> str | None:
+    """Why such a model is none that is loaded or saved, as a clause; None if it may be."""
+    if gru.num_layers > MOST_LAYERS:
+        return f"models.gru.num_layers is {gru.num_layers}, and at most {MOST_LAYERS} are loaded"
+    if (count := parameter_count(gru, n_features)) > MOST_PARAMETERS:
+        return f"models.gru has {count} weights, and at most {MOST_PARAMETERS} are loaded"
+    return None
+
+
+def parameter_count(gru: GRUConfig, n_features: int) -> int:
+    """How many numbers the weights are."""
+    return sum(math.prod(shape) for _, shape in _shapes(gru, n_features))
+
+
+def wrong_size(size: int, gru: GRUConfig, n_features: int) -> str | None:
+    """Why a file of `size` bytes cannot hold the weights, as a clause; None if it can."""
+    least = _FLOAT32 * parameter_count(gru, n_features)
+    if least < size <= least + MOST_HEADER:
+        return None
+    return f"it has {size} bytes, and the weights alone have {least}"
+
+
+def wrong_weights(weights: Mapping[str, Tensor], gru: GRUConfig, n_features: int) -> str | None:
+    """Why these are not the weights of such a model, as a clause; None if they are."""
+    expected = dict(_shapes(gru, n_features))
+    if odd := sorted(weights.keys() ^ expected.keys()):
+        return f"{odd[0]!r} is {'missing' if odd[0] in expected else 'no part of the model'}"
+    for name, weight in sorted(weights.items()):
+        if weight.dtype != torch.float32:
+            return f"{name} is {str(weight.dtype).removeprefix('torch.')}, not float32"
+        if tuple(weight.shape) != expected[name]:
+            return f"{name} is {tuple(weight.shape)}, not {expected[name]}"
+        if not bool(torch.isfinite(weight).all()):
+            return f"{name} holds NaN or infinity"
+    return None
+
+
+def _shapes(gru: GRUConfig, n_features: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The state dict of a GRUForecaster, without making one."""
+    gates, inputs = 3 * gru.hidden_size, n_features
+    for layer in range(gru.num_layers):
+        yield f"gru.weight_ih_l{layer}", (gates, inputs)
+        yield f"gru.weight_hh_l{layer}", (gates, gru.hidden_size)
+        yield f"gru.bias_ih_l{layer}", (gates,)
+        yield f"gru.bias_hh_l{layer}", (gates,)
+        inputs = gru.hidden_size
+    yield "head.weight", (1, gru.hidden_size)
+    yield "head.bias", (1,)

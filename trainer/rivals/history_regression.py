@@ -1,0 +1,85 @@
+"""Linear forecasts from what is known at each row: the target's own history, and windows of chosen features.
+
+They say how much a column adds to the history, and are the reference of studies with declared leaders.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainer.data.windows import Dataset
+from trainer.rivals.flat_windows import flat_windows, latest_rows
+from trainer.rivals.naive import har_terms, partial_target_terms, seasonal
+from trainer.rivals.regressors import Floats, Rows, har_spans, lagged, trailing_mean
+from trainer.rivals.ridge import ridge
+
+_LAGS = 10
+"""Single values of the one-row series that count as known, the latest ones."""
+_MEANS = (10, 22, 66)
+"""Rows of the means of the one-row series that count as known, up to a quarter of trading days."""
+_ROWS_PER_SPAN = 4
+"""Fitting rows for each row of a mean, else the mean is left out."""
+_MOST_PAIRED = 20
+"""Most features of which products are formed: 190 of them, as many regressors as a few windows give."""
+
+
+def history_terms(data: Dataset) -> Floats:
+    """Regressors (T, K) made of the target's own history, all known at their row.
+
+    The last values of the one-row series, its means over the last rows, and the distance of its last value
+    from the mean; for volatility the terms of HAR, and the means of negative returns (Corsi & Renò 2012);
+    `seasonal` where bars are finer than days. NaN where the history is too short.
+    """
+    own, returns = data.history.own, data.history.returns
+    spans = sorted({*_MEANS, max(data.horizon, 2)})
+    terms = [lagged(own, back) for back in range(_LAGS)]
+    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
+    terms.append(np.abs(own - np.nanmean(own[data.fitting])))
+    if data.kind == "volatility":
+        har = har_spans(data.history, len(data.fitting))
+        terms += list(har_terms(data, har)[:, 1:].T)
+        if returns is not None:
+            falls = np.minimum(returns, 0.0)
+            terms += [trailing_mean(falls, span) for span in har]
+    else:
+        terms += partial_target_terms(data)
+    if data.history.per_day > 1:
+        terms.append(seasonal(data))
+    return np.column_stack(terms)
+
+
+def rows_with_history(data: Dataset, terms: Floats, rows: Rows) -> Rows:
+    """Those of `rows` with all `terms` and a whole window."""
+    return rows[(rows >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
+
+
+def history_and_windows(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows) -> Floats:
+    """History and windows of some features, (rows, K + seq_len · F + F + pairs).
+
+    Each feature has the magnitude of its last value beside its window, each pair the product of both: a value
+    hidden by the sign in another column, or whose weight depends on the volatility, is seen by no sum.
+    """
+    if not features:
+        return terms[rows]
+    last = data.features[rows][:, list(features)].astype(np.float64)  # (rows, F)
+    one, other = np.triu_indices(len(features) if len(features) <= _MOST_PAIRED else 0, 1)
+    flat = flat_windows(data, rows, features)
+    return np.hstack([terms[rows], flat, np.abs(last), last[:, one] * last[:, other]])
+
+
+def ridge_forecast(
+    data: Dataset,
+    terms: Floats,
+    features: Sequence[int],
+    train: Rows,
+    rows: Rows,
+    target: Floats | None = None,
+) -> Floats:
+    """Forecasts of `rows` by ridge regression on history and windows of some features, fitted on `train`.
+
+    `target` (T,) is another target than that of the data.
+    """
+    values = data.target.astype(np.float64) if target is None else target
+    train = latest_rows(train, history_and_windows(data, terms, features, rows[:1]).shape[1])
+    x, x_new = (history_and_windows(data, terms, features, each) for each in (train, rows))
+    return ridge(x, values[train], x_new, gap=data.horizon)
