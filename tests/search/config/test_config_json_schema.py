@@ -1,22 +1,19 @@
-"""The JSON Schema that editors check a study file by takes what the reader takes, and refuses what it refuses."""
+"""The JSON Schema of a study file takes what the reader takes, and refuses what it refuses."""
 
 import copy
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
 
 from search.config.json_schema import SCHEMA_FILE, modeline, study_schema
-from search.config.reader import mapping, plain, read_source
+from search.config.reader import parse_mapping, plain_value, read_source
 from search.config.resolve import resolve
 from search.config.schema import LEAVES
 from search.config.shipped import CONFIGS
 from search.errors import ConfigError
-
-if TYPE_CHECKING:
-    pass
 
 SCHEMA = study_schema()
 STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))
@@ -24,9 +21,9 @@ VALIDATOR = Draft7Validator(SCHEMA)
 
 
 def content(path: Path) -> dict[str, Any]:
-    entries, problems = mapping(read_source(path, str(path)))
+    entries, problems = parse_mapping(read_source(path, str(path)))
     assert problems == []
-    return {key: plain(node) for key, node in entries.items()}
+    return {key: plain_value(node) for key, node in entries.items()}
 
 
 def changed(key: str, value: object) -> dict[str, Any]:
@@ -65,7 +62,7 @@ TAKEN = [
     ("models/gru.dropout", 0.1),
     ("models.gru", {"dropout": 0.1}),
     ("models/gru/max_grad_norm", 0.5),
-    ("space/models/gru/dropout", {"choices": [0.1, 0.2]}),
+    ("space/models/gru/batch_size", {"choices": [32, 64]}),
     ("space/models.gru.init", {"choices": ["gains", "torch"]}),
     ("space.training.schedule", {"choices": ["constant", "cosine"]}),
     ("space/models.gru.dropout", None),
@@ -86,21 +83,10 @@ TAKEN = [
 @pytest.mark.parametrize(("key", "value"), TAKEN)
 def test_what_the_reader_takes_is_valid(key: str, value: object, tmp_path: Path) -> None:
     whole = changed(key, value)
-    if value == TAKEN[3][1]:
-        whole["training"].pop("max_grad_norm", None)
     assert [error.message for error in VALIDATOR.iter_errors(whole)] == []
-    whole.pop("models", None) if key == "models.gru" else None
-    assert_taken(whole, tmp_path)
-
-
-def assert_taken(whole: dict[str, Any], folder: Path) -> None:
-    """The reader has nothing against any single value; what stands between settings is not looked at."""
-    path = folder / "study.json"
+    path = tmp_path / "study.json"
     path.write_text(json.dumps(whole))
-    try:
-        resolve(path)
-    except ConfigError as error:
-        pytest.fail(str(error))
+    resolve(path)
 
 
 WRONG = [
@@ -146,7 +132,7 @@ def _messages(errors: Any) -> list[str]:
 def test_every_setting_has_a_description_and_bounds_where_the_reader_has_them() -> None:
     definitions = SCHEMA["definitions"]
     assert [key for key in LEAVES if not definitions[key].get("description")] == []
-    assert definitions["models.gru.dropout"]["maximum" if False else "exclusiveMaximum"] == 1
+    assert definitions["models.gru.dropout"]["exclusiveMaximum"] == 1
     assert "Safe: at most 0.5" in definitions["models.gru.dropout"]["description"]
     assert definitions["study.trials"]["default"] == 20
     assert definitions["Feature"]["properties"]["may_lead"]["description"]
