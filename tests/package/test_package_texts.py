@@ -25,7 +25,7 @@ def installs() -> Iterator[tuple[str, str, str]]:
     """(file, package, extras) of each text that tells to install something called like Ballast."""
     for path in texts():
         for found in re.finditer(
-            r"pip install[^\n`]*?[ "'](ballast[\w-]*)(?:\[([\w,]+)\])?", path.read_text(errors="replace")
+            r"pip install[^\n`]*?[\s\"'](ballast[\w-]*)(?:\[([\w,]+)\])?", path.read_text(errors="replace")
         ):
             yield str(path.relative_to(ROOT)), found[1], found[2] or ""
 
