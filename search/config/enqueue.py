@@ -16,6 +16,9 @@ from search.config.schema import ALIASES, TRIAL_LEAVES
 from search.config.space import Dimension, canonical
 from search.errors import Location, Problem
 
+_ONE_CONFIGURATION = "--warm-start takes one configuration, such as ballast export writes"
+_MAX_SHOWN_SETTINGS = 5
+
 
 @dataclass(frozen=True)
 class EnqueuedConfigurations:
@@ -109,10 +112,6 @@ def _clamp_one(
         done.requested.append(requested)
         done.origins.append(str(item.location))
     return params
-
-
-_ONE_CONFIGURATION = "--warm-start takes one configuration, such as ballast export writes"
-_MAX_SHOWN_SETTINGS = 5
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from search.sampling.queue import queued_params
-from search.sampling.retry import RETRY_OF, ROOT
+from search.sampling.retry import retry_origin
 
 _FROM = "ordinals_from"
 """The user attribute of a study with the first trial that has an ordinal; earlier ones used their number."""
@@ -22,16 +22,6 @@ def start_ordinals(study: optuna.Study) -> None:
     """Count ordinals from the study's next trial on, unless they are counted already."""
     if _FROM not in study.user_attrs:
         study.set_user_attr(_FROM, len(study.get_trials(deepcopy=False)))
-
-
-def is_retry(trial: FrozenTrial) -> bool:
-    """Whether a trial tries the configuration of another one again."""
-    return RETRY_OF in trial.user_attrs
-
-
-def first_attempt(trial: FrozenTrial) -> int:
-    """The number of the trial that tried this configuration first."""
-    return int(trial.user_attrs.get(ROOT, trial.number))
 
 
 @dataclass
@@ -57,8 +47,9 @@ def configuration_ordinal(study: optuna.Study, trials: Sequence[FrozenTrial], nu
         _CACHES[study] = _OrdinalCache(study.user_attrs.get(_FROM))
     cache = _CACHES[study]
     for trial in trials[len(cache.ordinals) : number + 1]:
-        if is_retry(trial):
-            cache.ordinals.append(cache.ordinals[first_attempt(trial)])
+        origin = retry_origin(trial)
+        if origin.is_retry:
+            cache.ordinals.append(cache.ordinals[origin.first])
             continue
         is_older = cache.counted_from is None or trial.number < cache.counted_from
         drew_by_number = is_older and queued_params(trial) is None
