@@ -24,7 +24,7 @@ from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
-from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.reference import equivalent_ceiling, mean_reference_loss
 from trainer.rivals.skill import best_baseline, skill_ceiling
 

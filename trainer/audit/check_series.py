@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.config import DataConfig, DerivedColumn, GuardConfig
+from trainer.data.arrays import Floats
 from trainer.data.constant_columns import constant_message, constant_series
-from trainer.data.features import FeaturesAndTarget, Floats, build_features, lookback
+from trainer.data.features import FeaturesAndTarget, build_features, lookback
 from trainer.data.input_drift import input_drifts, row_spacing, training_statistics
 from trainer.data.source import Table
 from trainer.data.split import FoldRows

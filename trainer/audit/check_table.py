@@ -5,7 +5,8 @@ import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import DataConfig
-from trainer.data.features import Floats, count_leading_nan, target_shift
+from trainer.data.arrays import Floats
+from trainer.data.features import count_leading_nan, target_shift
 from trainer.data.source import Table, columns_of
 
 MAX_GAP_STEPS = 10.0

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn, Target, TransformName
+from trainer.data.arrays import Floats, lagged
 from trainer.data.source import Table, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = npt.NDArray[np.float64]
 
 
 def raw(values: Floats) -> Floats:
@@ -28,7 +26,7 @@ def raw(values: Floats) -> Floats:
 
 def lag(values: Floats, window: int) -> Floats:
     """The value `window` rows before."""
-    return np.concatenate([np.full(min(window, len(values)), np.nan), values[:-window]])
+    return lagged(values, window)
 
 
 def log_return(values: Floats, window: int = 1) -> Floats:

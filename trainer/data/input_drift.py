@@ -14,11 +14,10 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat, field_validator
 
 from trainer.config import Section
+from trainer.data.arrays import Floats
 from trainer.data.constant_columns import is_constant
 from trainer.data.features import FeaturesAndTarget
 from trainer.data.windows import Dataset
-
-Floats = npt.NDArray[np.float64]
 
 WIDENED = 0.5
 """The range of the training rows is widened by this share of its width on each side."""

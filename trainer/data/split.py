@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, Split, end_of_date
+from trainer.data.arrays import Rows
 from trainer.data.features import FeaturesAndTarget
 from trainer.errors import SplitError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Rows = npt.NDArray[np.int64]
 Offsets = npt.NDArray[np.int64] | None
 
 MIN_TRAIN = 50

@@ -6,14 +6,15 @@ Realized Volatility".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn, Feature
-from trainer.data.constant_columns import is_constant
+from trainer.data.arrays import Floats
+from trainer.data.constant_columns import correlation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from trainer.data.features import FeaturesAndTarget
     from trainer.data.source import Table
 
-Floats = npt.NDArray[np.float64]
 
 _FEWEST_TO_COMPARE = 20
 _MOST_SLOTS = 1440
@@ -48,6 +48,16 @@ class TargetHistory:
     per_day: int
     begun: Floats | None = None
 
+    def of(self, rows: slice) -> "TargetHistory":
+        """The history at some of the rows."""
+        return replace(
+            self,
+            own=self.own[rows],
+            returns=None if self.returns is None else self.returns[rows],
+            slots=self.slots[rows],
+            begun=None if self.begun is None else self.begun[rows],
+        )
+
 
 def target_history(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> TargetHistory:
     """The history at rows `built.first` to `built.stop` of a table."""
@@ -55,13 +65,7 @@ def target_history(config: DataConfig, table: "Table", built: "FeaturesAndTarget
     own, begun = _own(config, table, built), _begun(config, table, built)
     returns = _returns(config, table, built, own)
     slots, per_day = bars_of_day(table.times, table.offsets)
-    return TargetHistory(
-        own=own[rows],
-        returns=None if returns is None else returns[rows],
-        slots=slots[rows],
-        per_day=per_day,
-        begun=None if begun is None else begun[rows],
-    )
+    return TargetHistory(own, returns, slots, per_day, begun).of(rows)
 
 
 def bars_of_day(
@@ -167,6 +171,4 @@ def _agreement(sizes: Floats, own: Floats) -> float:
     first = len(own) // 2
     known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
     x, y = sizes[:first][known], own[:first][known]
-    if len(x) < _FEWEST_TO_COMPARE or is_constant(x) or is_constant(y):
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
+    return 0.0 if len(x) < _FEWEST_TO_COMPARE else correlation(x, y)

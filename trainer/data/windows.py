@@ -5,17 +5,19 @@ overlap, so they are never copied out here.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, TargetKind
+from trainer.data.arrays import Floats, Rows
 from trainer.data.constant_columns import constant_message, constant_series, is_constant
-from trainer.data.features import FeaturesAndTarget, Floats, build_features
+from trainer.data.features import FeaturesAndTarget, build_features
+from trainer.data.panel import ONE_SERIES, series_spans
 from trainer.data.source import Table
-from trainer.data.split import FoldRows, Offsets, Rows, cut_folds, cut_refit, require_enough_rows
+from trainer.data.split import FoldRows, Offsets, cut_folds, cut_refit, require_enough_rows
 from trainer.data.target_history import TargetHistory, target_history
 from trainer.errors import ColumnError, DataError
 
@@ -76,8 +78,37 @@ class Dataset:
     """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
     offsets: Offsets = None
     """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
+    series_starts: Rows = field(default_factory=ONE_SERIES.copy)
+    """The first row of each series, (S,); see `trainer.data.panel`."""
     fold: str = ""
     """Which of several folds, in words, as `FoldRows.name`; empty for the only one."""
+
+    def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
+        """The first row of each series, and the data of that series alone."""
+        for span in series_spans(self.series_starts, len(self.target)):
+            yield span.start, self._of(span)
+
+    def _of(self, span: slice) -> "Dataset":
+        if span == slice(0, len(self.target)):
+            return self
+
+        def inside(rows: Rows) -> Rows:
+            within: Rows = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+            return within
+
+        return replace(
+            self,
+            features=self.features[span],
+            target=self.target[span],
+            times=self.times[span],
+            train=inside(self.train),
+            validation=inside(self.validation),
+            test=inside(self.test),
+            fitting=inside(self.fitting),
+            history=self.history.of(span),
+            offsets=None if self.offsets is None else self.offsets[span],
+            series_starts=ONE_SERIES.copy(),
+        )
 
     def when(self, row: int) -> str:
         """The time of a row of these arrays, on the clock of the source."""

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from trainer.config import KernelName, TrialConfig
 from trainer.kernels.kernel import Pass
@@ -22,6 +21,7 @@ class TorchKernel:
         gru = config.models.gru
         self._model = model
         self._parameters = list(model.parameters())
+        self._loss = config.loss
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=gru.learning_rate, weight_decay=gru.weight_decay, fused=True
         )
@@ -47,11 +47,12 @@ class TorchKernel:
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
         out = self._model(x)  # (batch,)
-        loss = mse_loss(out, y)
-        loss.backward()  # type: ignore[no-untyped-call]
+        told = out.detach()
+        out.backward(self._loss.gradient(told, y) * (1 / len(y)))
         self._norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        low, high = torch.aminmax(out.detach())  # one operation; abs and max would be two
-        loss_value, low_value, high_value, norm = to_host(loss.detach(), low, high, self._norm)
+        low, high = torch.aminmax(told)  # one operation; abs and max would be two
+        loss = self._loss.value(told, y).mean()
+        loss_value, low_value, high_value, norm = to_host(loss, low, high, self._norm)
         return Pass(loss_value, max(-low_value, high_value), norm)
 
     def apply(self, pace: float) -> None:

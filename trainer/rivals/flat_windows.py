@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from trainer.data.arrays import Floats, Rows
 from trainer.data.windows import Dataset
-from trainer.rivals.regressors import Floats, Rows
 
 MOST_COLUMNS = 1_000
 """Regressors of a window: decomposing their matrix takes a second or two."""

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.windows import Dataset
 from trainer.rivals.flat_windows import flat_windows, latest_rows
-from trainer.rivals.naive import har_terms, partial_target_terms, seasonal
-from trainer.rivals.regressors import Floats, Rows, har_spans, lagged, trailing_mean
+from trainer.rivals.har import har_terms
+from trainer.rivals.naive import seasonal_means
+from trainer.rivals.regressors import har_spans, partial_target_terms, trailing_mean
 from trainer.rivals.ridge import ridge
 
 _LAGS = 10
@@ -44,7 +46,7 @@ def history_terms(data: Dataset) -> Floats:
     else:
         terms += partial_target_terms(data)
     if data.history.per_day > 1:
-        terms.append(seasonal(data))
+        terms.append(seasonal_means(data))
     return np.column_stack(terms)
 
 

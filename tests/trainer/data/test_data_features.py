@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trainer.config import DataConfig, TransformName
+from trainer.data.arrays import Floats
 from trainer.data.features import (
     TRANSFORMS,
-    Floats,
     abs_log_return,
     build_features,
     lag,

@@ -23,7 +23,7 @@ from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds, require_enough_rows
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit
 from trainer.errors import SplitError
-from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.baselines import mean_baseline_losses
 
 Settings = Callable[..., DataConfig]
 Fold = tuple[list[int], list[int]]
