@@ -19,6 +19,7 @@ from trainer.audit.check_split import count_findings, few_rows_findings, overlap
 from trainer.audit.check_table import table_findings
 from trainer.audit.worked_row import find_worked_row
 from trainer.config import DataConfig, GuardConfig
+from trainer.data.arrays import Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds
@@ -45,8 +46,9 @@ def audit(
     Where times are not in order, rows are counted as if they were, so that a short table is told as well.
     """
     built = build_features(config, table)
-    times, order = table.times.sort_values(return_indexer=True)
-    splits = cut_folds(config, times, built, None if table.offsets is None else table.offsets[order])
+    order = _in_time_order(table)
+    times, offsets = table.times[order], None if table.offsets is None else table.offsets[order]
+    splits = cut_folds(config, times, built, offsets)
     findings = [
         *table_findings(config, table),
         *countdown_findings(table),
@@ -68,6 +70,11 @@ def audit(
     return Audit(tuple(findings), counts, folds, worked, believed)
 
 
+def _in_time_order(table: Table) -> Rows:
+    """The rows of the table, those of each series sorted by time."""
+    return np.concatenate([span.start + np.argsort(table.times[span]) for span in table.spans])
+
+
 def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
     """Rows by name of the split: training rows of the last fold, and each validation row once."""
     validation = np.unique(np.concatenate([split.validation for split in splits]))
@@ -79,7 +86,7 @@ def _split_findings(
 ) -> list[AuditFinding]:
     """Findings on the folds and on the series within the last; one without rows leaves the latter out."""
     found = count_findings(config, splits, built.first)
-    times = table.times.sort_values()
+    times = table.times[_in_time_order(table)]
     found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
     found += constant_findings(config, table, built, splits)
     fitting, validation = splits[-1].fitting, splits[-1].validation

@@ -1,7 +1,6 @@
 """Checks of what the transforms made: broken values, constants, outliers, poor targets, looking ahead."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,8 +64,7 @@ def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarg
     cuts = np.unique(np.linspace(1, len(table.frame), TRUNCATIONS + 1, dtype=int)[:-1])
     found: dict[str, AuditFinding] = {}
     for cut in cuts.tolist():
-        shorter = replace(table, frame=table.frame.iloc[:cut], positions=table.positions[:cut])
-        again = build_features(config, shorter)
+        again = build_features(config, table.head(cut))
         pairs = {
             name: (built.features[name].to_numpy(), again.features[name].to_numpy())
             for name in again.features
@@ -112,7 +110,7 @@ def constant_findings(
 def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
     """Outliers of the standardised features before clipping, and the shares that clipping takes."""
     held = np.concatenate([data.fitting, data.validation])
-    values = built.features.to_numpy(np.float64)[built.first : built.stop][held]
+    values = built.features.to_numpy(np.float64)[built.rows][held]
     scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std
     found: list[AuditFinding] = []
     for name, column in zip(data.feature_names, scaled.T, strict=True):

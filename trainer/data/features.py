@@ -7,12 +7,14 @@ infinite, and the audit names it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainer.config import DataConfig, DerivedColumn, Target, TransformName
-from trainer.data.arrays import Floats, lagged
+from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.panel import by_series
 from trainer.data.source import Table, columns_of
 
 if TYPE_CHECKING:
@@ -90,21 +92,34 @@ class FeaturesAndTarget:
     """Features and target of every row of the table, and the rows that the data can fill.
 
     `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
-    Rows `first <= t < stop` lie behind the warm-up and before the end that has no target yet; every cell in
-    them is finite in good data. `inputs` are the arrays that each feature was made from; the last entry is
-    the target's. `reach` is how many rows before t the values of row t are made from, at most.
+    `usable` are, of each series, the rows behind its warm-up and before its end that has no target yet; every
+    cell in them is finite in good data. `inputs` are the arrays that each feature was made from; the last
+    entry
+    is the target's. `reach` is how many rows before t the values of row t are made from, at most. Nothing is
+    made of rows of another series.
     """
 
     features: "pd.DataFrame"
     target: "pd.Series"
-    first: int
-    stop: int
+    spans: tuple[slice, ...]
+    """The rows of each series."""
+    usable: tuple[slice, ...]
     reach: int
     inputs: tuple[tuple[Floats, ...], ...]
     unshifted: Floats
     """The target at its own time: what is known at t."""
     warm_up: int
-    """Rows before the first that every series can fill: `first`, or more than the table has."""
+    """Rows before the first that is usable, in the series with most of them, which may have fewer rows."""
+
+    @property
+    def rows(self) -> Rows:
+        """All usable rows, by their position in the table."""
+        return np.concatenate([np.arange(span.start, span.stop) for span in self.usable])
+
+    @property
+    def first(self) -> int:
+        """The first usable row of the table."""
+        return int(self.usable[0].start)
 
 
 def target_shift(target: Target) -> int:
@@ -138,32 +153,50 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
 
     columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
     features: dict[str, Floats] = {}
-    empty: dict[str, int] = {}
     reaches: dict[str, int] = {}
     inputs: list[tuple[Floats, ...]] = []
     for feature in config.features:
         inputs.append(_inputs(feature, columns, features))
-        empty[feature.name] = _empty(feature, columns, empty)
         reaches[feature.name] = _reach(feature, reaches)
-        features[feature.name] = _transform(feature, inputs[-1])
+        features[feature.name] = _transform(feature, inputs[-1], table.series_starts)
     inputs.append(_inputs(config.target, columns, features))
-    unshifted = _transform(config.target, inputs[-1])
-    shift = target_shift(config.target)
-    target = np.concatenate([unshifted[shift:], np.full(min(shift, len(unshifted)), np.nan)])
-    of_target = _reach(config.target, reaches) - shift
-    first = max(
-        [_empty(config.target, columns, empty) + of_target, *(empty[name] + reaches[name] for name in empty)]
-    )
+    unshifted = _transform(config.target, inputs[-1], table.series_starts)
+    target = by_series(table.series_starts, partial(_moved_up, target_shift(config.target)), unshifted)
+    of_target = _reach(config.target, reaches) - target_shift(config.target)
+    warm_ups = [_warm_up(config, _within(columns, span), reaches, of_target) for span in table.spans]
     return FeaturesAndTarget(
         features=pd.DataFrame(features, index=table.frame.index),
         target=pd.Series(target, index=table.frame.index, name="target"),
-        first=min(max(first, 0), len(target)),
-        warm_up=max(first, 0),
-        stop=len(target) - _tail(config.target, target),
+        spans=tuple(table.spans),
+        usable=tuple(
+            slice(min(span.start + rows, span.stop), span.stop - _tail(config.target, target[span]))
+            for span, rows in zip(table.spans, warm_ups, strict=True)
+        ),
+        warm_up=max(warm_ups),
         reach=max(of_target, *reaches.values()),
         inputs=tuple(inputs),
         unshifted=unshifted,
     )
+
+
+def _moved_up(rows: int, values: Floats) -> Floats:
+    """The value `rows` ≥ 0 rows later, (T,); NaN in the last rows."""
+    return lagged(values[::-1], rows)[::-1]
+
+
+def _within(columns: Mapping[str, Floats], span: slice) -> dict[str, Floats]:
+    return {name: values[span] for name, values in columns.items()}
+
+
+def _warm_up(
+    config: DataConfig, columns: Mapping[str, Floats], reaches: Mapping[str, int], of_target: int
+) -> int:
+    """Rows of one series before all features and the target are there."""
+    empty: dict[str, int] = {}
+    for feature in config.features:
+        empty[feature.name] = _empty(feature, columns, empty)
+    needed = [_empty(config.target, columns, empty) + of_target]
+    return max(0, *needed, *(empty[name] + reaches[name] for name in empty))
 
 
 def _inputs(
@@ -174,9 +207,9 @@ def _inputs(
     return tuple(columns[name] for name in columns_of(series))
 
 
-def _transform(series: DerivedColumn, inputs: tuple[Floats, ...]) -> Floats:
+def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], starts: Rows) -> Floats:
     window = {} if series.window is None else {"window": series.window}
-    return TRANSFORMS[series.transform](*inputs, **window)
+    return by_series(starts, partial(TRANSFORMS[series.transform], **window), *inputs)
 
 
 def _empty(series: DerivedColumn, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:

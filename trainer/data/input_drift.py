@@ -91,7 +91,7 @@ def share_outside(look: FeatureStatistics, values: Floats) -> float:
 
 def training_statistics(built: FeaturesAndTarget, data: Dataset) -> tuple[FeatureStatistics, ...]:
     """The look of each feature in the rows that the scaler of `data`, made of `built`, is fitted on."""
-    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
+    rows = built.features.to_numpy(np.float64)[built.rows][data.fitting]  # (rows, features)
     moments = zip(data.scaler.feature_mean.tolist(), data.scaler.feature_std.tolist(), strict=True)
     return tuple(
         feature_statistics(name, values, mean=mean, std=std)

@@ -168,11 +168,11 @@ def with_fold_name(error: DataError, name: str) -> DataError:
 
 def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
     """Standardised by the fold's own training rows, then clipped."""
-    rows = slice(built.first, built.stop)
+    rows = built.rows
     features = built.features.to_numpy(np.float64)[rows]  # (T, F)
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
     fitting, train, validation, test = (
-        part - built.first for part in (split.fitting, split.train, split.validation, split.test)
+        np.searchsorted(rows, part) for part in (split.fitting, split.train, split.validation, split.test)
     )
     bound = _clip_bound(config, target[fitting])
     clipped_target = target if bound is None else np.clip(target, -bound, bound)
@@ -188,7 +188,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
     shares = (np.abs(scaled[seen]) > config.feature_clip).mean(axis=0)
     return Dataset(
         features=np.clip(scaled, -config.feature_clip, config.feature_clip).astype(np.float32),
-        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, built.first),
+        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, rows),
         times=table.times.to_numpy()[rows],
         feature_names=names,
         seq_len=config.seq_len,
@@ -204,6 +204,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         history=target_history(config, table, built),
         sha256=_fingerprint(table, split),
         offsets=None if table.offsets is None else table.offsets[rows],
+        series_starts=np.cumsum([0, *(span.stop - span.start for span in built.usable[:-1])]),
         fold=split.name,
     )
 
@@ -222,8 +223,10 @@ def _clip_bound(config: DataConfig, training: Floats) -> float | None:
 
 
 def require_ascending(table: Table) -> None:
-    """Raise DataError at the first time that is not later than the one before."""
-    late = np.flatnonzero(np.diff(table.times.asi8) <= 0)
+    """Raise DataError at the first time that is not later than the one before in its series."""
+    is_late = np.diff(table.times.asi8) <= 0
+    is_late[table.series_starts[1:] - 1] = False
+    late = np.flatnonzero(is_late)
     if len(late):
         row = int(late[0]) + 1
         raise DataError(
@@ -236,10 +239,10 @@ def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) 
     """Raise DataError at the first cell between warm-up and last target that is not a finite number."""
     named = [(f"feature {feature.name}", built.features[feature.name]) for feature in config.features]
     for name, values in [*named, ("the target", built.target)]:
-        cells = values.to_numpy(np.float64)[built.first : built.stop]
+        cells = values.to_numpy(np.float64)[built.rows]
         bad = np.flatnonzero(~np.isfinite(cells))
         if len(bad):
-            row = built.first + int(bad[0])
+            row = int(built.rows[bad[0]])
             raise DataError(
                 f"{table.place(row)}: {name} is {cells[bad[0]]} at {table.when(row)} ({len(bad)} such "
                 "rows); see the audit with ballast check, then correct or remove these rows"
@@ -264,10 +267,10 @@ def _moments(
     return mean, std
 
 
-def _to_float32(target: Floats, table: Table, first: int) -> npt.NDArray[np.float32]:
+def _to_float32(target: Floats, table: Table, rows: Rows) -> npt.NDArray[np.float32]:
     too_large = np.flatnonzero(np.abs(target) > np.finfo(np.float32).max)
     if len(too_large):
-        row = first + int(too_large[0])
+        row = int(rows[too_large[0]])
         raise DataError(
             f"{table.place(row)}: the target at {table.when(row)} is {target[too_large[0]]:.3g} training "
             "standard deviations from its mean; correct the value or set data.target.clip"

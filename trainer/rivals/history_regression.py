@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.panel import rows_since_start
 from trainer.data.windows import Dataset
 from trainer.rivals.flat_windows import flat_windows, latest_rows
 from trainer.rivals.har import har_terms
@@ -32,13 +33,17 @@ def history_terms(data: Dataset) -> Floats:
     from the mean; for volatility the terms of HAR, and the means of negative returns (Corsi & Renò 2012);
     `seasonal` where bars are finer than days. NaN where the history is too short.
     """
+    return np.vstack([_terms_of_series(one, len(data.fitting)) for _, one in data.each_series()])
+
+
+def _terms_of_series(data: Dataset, fitted: int) -> Floats:
     own, returns = data.history.own, data.history.returns
     spans = sorted({*_MEANS, max(data.horizon, 2)})
     terms = [lagged(own, back) for back in range(_LAGS)]
-    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
+    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= fitted]
     terms.append(np.abs(own - np.nanmean(own[data.fitting])))
     if data.kind == "volatility":
-        har = har_spans(data.history, len(data.fitting))
+        har = har_spans(data.history, fitted)
         terms += list(har_terms(data, har)[:, 1:].T)
         if returns is not None:
             falls = np.minimum(returns, 0.0)
@@ -52,7 +57,8 @@ def history_terms(data: Dataset) -> Floats:
 
 def rows_with_history(data: Dataset, terms: Floats, rows: Rows) -> Rows:
     """Those of `rows` with all `terms` and a whole window."""
-    return rows[(rows >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
+    number = rows_since_start(data.series_starts, len(data.target))
+    return rows[(number[rows] >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
 
 
 def history_and_windows(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows) -> Floats:

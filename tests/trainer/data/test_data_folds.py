@@ -298,7 +298,8 @@ def test_cpcv_has_the_folds_of_skfolio_but_for_the_embargo_before_a_block(
         seq_len=1,
         split={**split, "groups": groups, "held_out": held_out},
     )
-    built = replace(build_features(config, sp500), stop=ceil((600 + before + horizon) / 0.8))
+    built = build_features(config, sp500)
+    built = replace(built, usable=(slice(built.first, ceil((600 + before + horizon) / 0.8)),))
     told = []
     for fold in cut_folds(config, sp500.times, built):
         train, held = (part[part >= before] - before for part in (fold.train, fold.validation))
