@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EPILOG = "Example: ballast export sp500-volatility -o best.yaml"
 
 
-def register_model(app: typer.Typer) -> None:
+def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(name="export", epilog=_EPILOG)(export)
 
@@ -99,7 +99,7 @@ def export(
     screen = console()
     screen.print(with_measured_floor(opened, summarise(opened, name)).sentence(), markup=False)
     if version is not None:
-        told = f"reproduced to the last bit, and registered as version {version} of {register_model}"
+        told = f"reproduced to the last bit, and registered as version {version} of {register}"
         screen.print(told, markup=False)
     if report is not None:
         from search.cli.verification_text import print_verification
