@@ -69,16 +69,12 @@ def cut_folds(
     `offsets` seconds from UTC; None: its clock is that of UTC.
 
     Every series is cut at the same moments. A split ends where the target of its row t, h rows ahead, would
-    lie
-    in the next one (purge); the next one starts `embargo` rows late. Behind a block that is held out,
-    training
-    goes on where that block's last target has passed, with windows that begin there: `embargo` rows later, or
-    more if a feature or the target would still be made from the block. In `holdout` and `walk_forward` only
-    the
-    beginning of train gives way to `seq_len`, so that validation and test are the same rows whatever the
-    window, but in a series that begins there. The last fold has nothing to train on behind its validation
-    rows,
-    in every method.
+    lie in the next one (purge); the next one starts `embargo` rows late. Behind a block that is held out,
+    training goes on where that block's last target has passed, with windows that begin there: `embargo` rows
+    later, or more if a feature or the target would still be made from the block. In `holdout` and
+    `walk_forward` only the beginning of train gives way to `seq_len`, so that validation and test are the
+    same rows whatever the window; only a series that begins in them loses the rows without a full window. The
+    last fold has nothing to train on behind its validation rows, in every method.
     """
     parts = _series_rows(config, times, built, offsets)
     moments = times.asi8
@@ -94,9 +90,8 @@ def cut_folds(
 
 @dataclass(frozen=True)
 class _SeriesRows:
-    """The rows of one series: `first` to `stop` are usable, `validation` and `test` are the first that are
-    not
-    train, or neither train nor validation; blocks are held out of `held_out`, a start and an end.
+    """The rows of one series. `first` to `stop` are usable; `validation` is the first that is not train,
+    `test` the first that is neither. Only rows in `held_out`, from a start to an end, are held out in blocks.
     """
 
     first: int
@@ -106,7 +101,7 @@ class _SeriesRows:
     held_out: tuple[int, int]
 
     def blocks(self, moments: Rows, blocks: Sequence[Rows]) -> list[tuple[int, int]]:
-        """The start and end of the rows in each block of `moments`, held out or not; equal if there are none."""
+        """Start and end of the rows in each block of `moments`, held out or not; equal if there are none."""
         start = self.first
         within = moments[start : max(start, self.held_out[1])]
         edges = [(block[0], block[-1]) for block in blocks if len(block)]
@@ -182,10 +177,7 @@ def cut_refit(
 
 
 def _held_out(split: Split, moments: Rows) -> list[list[Rows]]:
-    """The moments of the blocks that each fold validates on, in time order; the last fold holds out the last
-    of
-    them.
-    """
+    """The moments of each block that a fold validates on, in time order; the last fold has the last block."""
     match split.method:
         case "holdout":
             return [[moments]]
