@@ -1,7 +1,8 @@
 """Prepares what a trial trains on: for each fold scaled features and target, and the rows of each split.
 
-Windows are gathered by the trainer: the window of row t is `features[t - seq_len + 1 : t + 1]`. They
-overlap, so they are never copied out here.
+The window of row t is `features[t - seq_len + 1 : t + 1]`. Windows overlap, so that they are not copied here:
+the trainer gathers those of a batch. This, and `flat_windows` of the rivals, are the only places where
+consecutive rows are taken to belong together; the rows of each split are chosen so that they do.
 """
 
 import hashlib
@@ -26,13 +27,13 @@ CLIP_STDS = 6.0
 returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
 
 MAX_CLIP_RAISE = 10.0
-"""How many times its value a clip is raised at most. What would need more is in percent or in another wrong
-unit: its clip stays, and the audit tells the share that it takes."""
+"""How many times its value a clip is raised at most. A target that needs more is in percent or in another
+wrong unit: its clip stays, and the audit tells the share that is clipped."""
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """Moments of the training rows, by which features and target are scaled, and the bounds of clipping.
+    """Moments of the training rows, which scale features and target, and the bounds of clipping.
 
     The standard deviations are the population's (n). `feature_clip` is in training standard deviations,
     `target_clip` in the target's own unit, None where it is not clipped.
@@ -144,7 +145,7 @@ def prepare_refit(config: DataConfig, table: Table) -> Dataset:
 
 
 def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[FoldRows, ...]]:
-    """The series and the rows of each fold, once they have been found fit for use."""
+    """The features, the target and the rows of each fold, all checked."""
     require_ascending(table)
     built = build_features(config, table)
     folds = cut_folds(config, table.times, built, table.offsets)

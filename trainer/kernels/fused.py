@@ -1,4 +1,4 @@
-"""The compiled kernel: a batch goes through a handful of calls, and all weights lie in one vector."""
+"""The compiled kernel: a few calls per batch, all weights in one vector."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -17,15 +17,15 @@ from trainer.losses import Loss
 from trainer.models.network import GRUForecaster, flat_copy
 
 _FORECAST_ROWS = 128
-"""Windows that are forecast at a time: what they need stays in the processor's cache."""
+"""Windows that are forecast at a time, few enough for the processor's cache."""
 
 
 class FusedKernel:
     """See `trainer.kernels.kernel.Kernel`; on the CPU, in float32.
 
-    The parameters of the model, and their gradients, become views of two vectors, so that whoever reads or
-    changes them in place sees what this computes with. Dropout draws from PyTorch's generator what `nn.GRU`
-    and `nn.Dropout` would draw.
+    The model's parameters and their gradients become views of two vectors. Whoever reads or changes them in
+    place therefore reads or changes what this kernel computes with. Dropout draws from PyTorch's generator
+    what `nn.GRU` and `nn.Dropout` would draw.
     """
 
     name: KernelName = "fused"
@@ -49,7 +49,7 @@ class FusedKernel:
         self._workspaces: dict[tuple[int, int, bool], Workspace] = {}
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
-        """Forward and backward pass; gradients stand, nothing is updated."""
+        """Compute the gradients; update nothing."""
         work = self._workspace(x, backward=True)
         self._draw_masks(work)
         flat, windows, gradient = self._flat.numpy(), x.contiguous().numpy(), self._gradient.numpy()
@@ -120,7 +120,7 @@ class FusedKernel:
         return self._workspaces[key]
 
     def _draw_masks(self, work: Workspace) -> None:
-        """Zeros, and ones scaled up, in the order in which the modules of PyTorch would draw them."""
+        """Draw zeros and scaled ones, in the order in which PyTorch's modules would draw them."""
         keep = 1 - self._model.dropout.p
         for mask in (*work.masks, work.last_mask):
             if mask.size:

@@ -43,7 +43,7 @@ class TorchKernel:
         return float(self._optimizer.param_groups[0]["weight_decay"])
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
-        """Forward and backward pass; gradients stand, nothing is updated."""
+        """Compute the gradients; update nothing."""
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
         out = self._model(x)  # (batch,)
@@ -71,13 +71,13 @@ class TorchKernel:
         return out
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
-        """Of the parameters that have been updated: the optimiser makes them in its first step."""
+        """Only those of parameters that have been updated: the optimiser makes them in its first step."""
         state = self._optimizer.state
         named = self._model.named_parameters()
         return {name: tuple(state[weight].values()) for name, weight in named if weight in state}
 
     def share_room(self, other: Self) -> None:
-        """PyTorch finds room for each operation, and gives it back."""
+        """Do nothing: PyTorch allocates and frees memory for each operation."""
 
     def state(self) -> dict[str, Any]:
         """A copy of the optimiser's state dict."""
@@ -91,7 +91,7 @@ class TorchKernel:
 
 
 def to_host(*signals: Tensor) -> list[float]:
-    """Scalars as Python floats. A GPU is waited for once; on a CPU, stacking costs more than it saves."""
+    """Scalars as Python floats. Stacking waits for a GPU only once; on a CPU it costs more than it saves."""
     if signals[0].is_cuda:
         values: list[float] = torch.stack(signals).tolist()
         return values

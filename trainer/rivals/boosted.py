@@ -30,7 +30,7 @@ _SETTINGS: dict[str, Any] = {
     "num_threads": 1,
     "verbosity": -1,
 }
-"""Small trees with strong regularisation, as returns have little signal. Nothing here was tuned on data."""
+"""Small trees with strong regularisation, because returns have little signal. Not tuned on any data."""
 
 
 class Boosted(Forecaster):

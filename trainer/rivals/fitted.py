@@ -1,4 +1,4 @@
-"""The rivals of a study: forecasters that cost seconds, fitted to the same rows and features as the GRU."""
+"""The rivals of a study: forecasters that are fitted in seconds to the same rows and features as the GRU."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from trainer.rivals.registry import forecasters
 class Rivals:
     """What the rivals forecast for some rows, each of shape (rows,), in units of the standardised target.
 
-    `absent` says of each rival that could not be fitted why not.
+    `absent` gives the reason for each rival that could not be fitted.
     """
 
     forecasts: Mapping[str, Floats]
@@ -35,14 +35,14 @@ class Rivals:
 
 @dataclass(frozen=True)
 class RivalLosses:
-    """Loss of each rival on the validation rows, the mean over folds, and why others are absent."""
+    """Loss of each rival on the validation rows, the mean over folds, and why the others are absent."""
 
     losses: Mapping[str, float]
     absent: Mapping[str, str]
 
     @property
     def strongest(self) -> str | None:
-        """The rival with the lowest loss; None where none could be fitted."""
+        """The rival with the lowest loss; None if none could be fitted."""
         return min(self.losses, key=lambda name: self.losses[name]) if self.losses else None
 
 

@@ -1,6 +1,6 @@
 """Linear forecasts from what is known at each row: the target's own history, and windows of chosen features.
 
-They say how much a column adds to the history, and are the reference of studies with declared leaders.
+They measure how much a column adds to the history, and are the reference of studies with declared leaders.
 """
 
 from collections.abc import Sequence

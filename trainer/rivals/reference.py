@@ -1,4 +1,4 @@
-"""What believable skill is measured from: the best naive forecast, or a linear one from declared leaders."""
+"""The loss that believable skill is measured from: of the best naive forecast, or of declared leaders."""
 
 from collections.abc import Collection, Sequence
 from statistics import fmean

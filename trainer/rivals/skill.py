@@ -1,4 +1,4 @@
-"""The skill over the best naive forecast, and how much of it is believable. Pure, and quick to import."""
+"""Skill over the best naive forecast, and how much of it is believable: pure functions, quick to import."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ with the horizon, on which fewer independent rows leave more to luck, up to the 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A naive forecast and its mean squared error in units of the standardised target."""
+    """A naive forecast and its mean loss on the standardised target."""
 
     name: str
     loss: float
@@ -64,7 +64,7 @@ def skill_ceiling(kind: "TargetKind", *, rows: int, horizon: int, max_skill: flo
 
     Returns: three times what luck reaches in one look, but at least 0.05 and at most 0.15; volatility: 0.3
     over HAR; any other kind has no default and raises DataError. The number of trials and of epochs does not
-    count: who looks more often may not believe more.
+    count: more looks do not make a result more believable.
     """
     if max_skill is not None:
         return max_skill
