@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from search.study.studies import OpenStudy
     from search.workers.loop import RunEnd
 
-_EPILOG = "Example: ballast run configs/studies/sp500-volatility.yaml --set training.epochs=10 --trials 40"
+_EPILOG = "Example: ballast run sample:sp500-volatility --set training.epochs=10 --trials 40"
 
 
 def register(app: typer.Typer) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from search.cli.completion import study_names
 from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json, store_option_needed
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A study; all if left out.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A study; all if left out.", autocompletion=study_names),
+    ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,7 +1,6 @@
-"""Cuts the rows into folds of train and validation, and test, by time, purged by the horizon and with an
-embargo.
+"""Cuts the rows by time into folds of training and validation rows, and test rows, with purge and embargo.
 
-A row is its position t in the table: the last row that a window sees, and the one whose target is forecast.
+A row is its position t in the table: the last row of a window, and the row whose target is forecast.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,10 +26,10 @@ MIN_TRAIN = 50
 """Ten rows for each coefficient of the HAR baseline (four), and more than three of the smallest safe batch
 (16)."""
 MAX_BASELINE_LAGS = 22
-"""Most known targets that a naive forecast looks back on: the month of HAR. `cpcv` leaves them in front of
-its first block."""
+"""The most rows that a naive forecast looks back: the month of HAR. `cpcv` keeps them before its first
+block."""
 MIN_HELD_OUT = 20
-"""The standard error of a mean of n squared normal errors is sqrt(2/n) of it: 32 % at 20 rows."""
+"""The standard error of a mean of n squared normal errors is sqrt(2/n) times the mean: 32 % at 20 rows."""
 
 _DATE_ADVICE = {
     "train": "move train_until later, use a shorter seq_len or a longer series",
@@ -52,9 +51,10 @@ class FoldRows:
     validation: Rows
     test: Rows
     fitting: Rows
-    """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
+    """Every row that training windows may contain, whatever `seq_len`; scaler and baselines are fitted on
+    these."""
     name: str = ""
-    """Which of several folds: `fold 2 of 5, validation 2008-01-02 to 2010-12-31`; empty for the only one."""
+    """Such as `fold 2 of 5, validation 2008-01-02 to 2010-12-31`; empty if there is only one fold."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -65,8 +65,8 @@ class FoldRows:
 def cut_folds(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
 ) -> tuple[FoldRows, ...]:
-    """Rows of each fold, however few; `times` (naive UTC) must ascend. Dates are those of the source's clock,
-    `offsets` seconds from UTC; None: its clock is that of UTC.
+    """Rows of each fold, however few; `times` (naive UTC) must ascend. Dates are read on the source's clock,
+    which is `offsets` seconds from UTC; None: UTC.
 
     Every series is cut at the same moments. A split ends where the target of its row t, h rows ahead, would
     lie in the next one (purge); the next one starts `embargo` rows late. Behind a block that is held out,
@@ -148,7 +148,9 @@ def _cut_series(
 def _name(
     number: int, count: int, blocks: Sequence[Rows], times: "pd.DatetimeIndex", offsets: Offsets
 ) -> str:
-    from trainer.data.times import format_time  # pandas, which a worker with prepared folds does not need
+    from trainer.data.times import (
+        format_time,
+    )  # imports pandas, which a worker with prepared folds does not need
 
     moments = times.asi8
 
@@ -191,8 +193,8 @@ def _held_out(split: Split, moments: Rows) -> list[list[Rows]]:
 def _between(
     blocks: Sequence[tuple[int, int]], first: int, stop: int, before: int, behind: int
 ) -> list[tuple[int, int]]:
-    """Spans [start, end) of rows from `first` to `stop` that end `before` rows before each block and begin
-    `behind` rows behind it; some are empty.
+    """Spans [start, end) of the rows from `first` to `stop` that lie between the blocks: each ends `before`
+    rows before a block and begins `behind` rows after one. Some are empty.
     """
     starts = [first, *(end + behind for _, end in blocks)]
     ends = [*(start - before for start, _ in blocks), stop]
@@ -204,7 +206,7 @@ def _rows(spans: Iterable[tuple[int, int]]) -> Rows:
 
 
 def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> None:
-    """Raise SplitError unless every split of every fold has rows enough to learn from or to be judged by."""
+    """Raise SplitError unless every split of every fold has at least `min_rows` rows."""
     advice = _DATE_ADVICE if config.split.fractions is None else _FRACTION_ADVICE
     for split in folds:
         short = short_splits(split)
@@ -264,10 +266,12 @@ def _bounds(
 
 
 def _rows_until(date: str, times: "pd.DatetimeIndex", offsets: Offsets) -> int:
-    """Number of rows up to the end of a date, on the clock of the source or on that which the date names."""
-    # In microseconds, where every date from year 1 to 9999 has its place.
+    """Number of rows up to the end of a date, on the source's clock or in the time zone that the date
+    names.
+    """
+    # In microseconds, which can hold every date of the years 1 to 9999.
     moments = times.as_unit("us").to_numpy().astype("datetime64[us]")
     if offsets is not None and datetime.fromisoformat(date).tzinfo is None:
-        # A clock that is put back in autumn shows an hour twice; rows go by its first showing.
+        # A clock that is set back in autumn shows one hour twice: the first of the two counts.
         moments = np.maximum.accumulate(moments + offsets.astype("timedelta64[s]"))
     return int(np.searchsorted(moments, np.datetime64(end_of_date(date), "us"), side="right"))

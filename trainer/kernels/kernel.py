@@ -35,10 +35,10 @@ class Kernel(Protocol):
         """The weight decay that the update uses."""
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
-        """Compute gradients for windows x (seq_len, batch, features) and targets y (batch,); update nothing."""
+        """Compute gradients for windows x (seq_len, batch, features), targets y (batch,); update nothing."""
 
     def apply(self, pace: float) -> None:
-        """Clip the gradients of the last `backward` to `max_grad_norm`; update the weights by `pace` · `lr`."""
+        """Clip the gradients of the last `backward` to `max_grad_norm`; update weights by `pace` · `lr`."""
 
     def forecast(self, x: Tensor) -> Tensor:
         """Forecasts (batch,) of windows x (seq_len, batch, features), without dropout and gradients."""

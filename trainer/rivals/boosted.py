@@ -14,7 +14,7 @@ INSTALL = "pip install lightgbm"
 _MOST_ROUNDS = 500
 _PATIENCE = 30
 _HELD_OUT = 0.2
-"""Share of the training rows, the last ones, on which the number of trees is chosen."""
+"""The number of trees is chosen on this share of the training rows, the last ones."""
 _SETTINGS: dict[str, Any] = {
     "objective": "regression",
     "learning_rate": 0.05,

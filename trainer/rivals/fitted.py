@@ -16,7 +16,7 @@ from trainer.rivals.registry import forecasters
 
 @dataclass(frozen=True)
 class Rivals:
-    """What the rivals forecast for some rows, each of shape (rows,), in units of the standardised target.
+    """Forecasts of each rival, each of shape (rows,), in units of the standardised target.
 
     `absent` gives the reason for each rival that could not be fitted.
     """

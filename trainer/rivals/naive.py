@@ -9,7 +9,7 @@ from trainer.rivals.forecaster import Forecaster, Predict, everywhere
 from trainer.rivals.regressors import bar_of_day_means, trailing_mean
 
 _SEASONAL_DAYS = 22
-"""Past days whose same bar `seasonal` averages: a month of trading days."""
+"""`seasonal` averages the same bar of this many past days: a month of trading days."""
 
 
 class Zero(Forecaster):
@@ -72,7 +72,7 @@ def seasonal_means(data: Dataset) -> Floats:
     for slot in range(int(slots.max()) + 1):
         rows = np.flatnonzero(slots == slot)
         means = trailing_mean(target[rows], _SEASONAL_DAYS)
-        # The mean that ends at the last row of this bar whose target is known: it stands `horizon` rows back.
+        # The mean that ends at the last row of this bar whose target is known, at least `horizon` rows back.
         last = np.searchsorted(rows, rows - data.horizon, side="right") - 1
         known = np.where(last >= 0, means[last], np.nan)
         forecasts[rows] = np.where(np.isnan(known), forecasts[rows], known)

@@ -15,7 +15,7 @@ def reference_loss(data: Dataset, leading: Collection[str], loss: Loss = MSE) ->
     """Loss on the validation rows of the best naive forecast or, if lower, of the declared leaders' forecast.
 
     `leading` names the features that are declared to lead the target honestly (`may_lead`). Their forecast is
-    a ridge regression on their windows and the target's own history. Raises DataError where no naive forecast
+    a ridge regression on their windows and the target's own history. Raises DataError if no naive forecast
     exists.
     """
     naive = best_baseline(baseline_losses(data, data.validation, loss)).loss
@@ -39,12 +39,14 @@ def declared_leads_loss(data: Dataset, leading: Collection[str], loss: Loss = MS
 
 
 def mean_reference_loss(folds: Sequence[Dataset], naive: float, leading: Collection[str]) -> float:
-    """The same as a mean over folds; `naive` is the mean loss of the best naive forecast."""
+    """`reference_loss` as a mean over folds; `naive` is the mean loss of the best naive forecast."""
     losses = [declared_leads_loss(data, leading) for data in folds] if leading else [None]
     known = [loss for loss in losses if loss is not None]
     return min(naive, fmean(known)) if len(known) == len(folds) else naive
 
 
 def equivalent_ceiling(ceiling: float, reference: float, other: float) -> float:
-    """The ceiling of skill over the loss `other` that allows the same loss as `ceiling` over `reference`."""
+    """The ceiling of skill over the loss `other` that means the same loss as `ceiling` does over
+    `reference`.
+    """
     return ceiling if reference == other else 1 - (1 - ceiling) * reference / other

@@ -1,4 +1,4 @@
-"""Regressors made of what is known at each row, and least squares on them. Pure functions on arrays."""
+"""Regressors from the past values at each row, and least squares on them. Pure functions on arrays."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -18,10 +18,10 @@ _BLOCKS, _SCORED = 5, 3
 
 
 def har_spans(history: TargetHistory, fitted: int) -> tuple[int, ...]:
-    """Rows of each average that HAR uses, ascending: the last bar, then 1, 5 and 22 days of bars.
+    """Rows of each mean that HAR uses, ascending: the last bar, then 1, 5 and 22 days of bars.
 
-    `fitted` is the number of rows that HAR is fitted on. In a table of bars finer than days, averages that
-    are long against it are left out.
+    `fitted` is the number of rows that HAR is fitted on. If bars are shorter than days, means over many rows
+    are left out when `fitted` is small.
     """
     spans = {1, *(days * history.per_day for days in HAR_DAYS)}
     shortest = max(HAR_DAYS)
@@ -29,9 +29,9 @@ def har_spans(history: TargetHistory, fitted: int) -> tuple[int, ...]:
 
 
 def trailing_mean(values: Floats, span: int) -> Floats:
-    """Mean of the last `span` values at each row of (T,), NaN where the rows do not reach back so far.
+    """Mean of the last `span` values at each row of (T,); NaN in the first rows, which have fewer.
 
-    Leading NaN in `values` are rows that do not exist.
+    Leading NaN of `values` count as rows that do not exist.
     """
     start = first_known(values)
     means = np.full(len(values), np.nan)
@@ -43,7 +43,7 @@ def trailing_mean(values: Floats, span: int) -> Floats:
 
 
 def first_known(values: Floats) -> int:
-    """The first row of (T,) that is finite; T where none is."""
+    """The first row of (T,) that is finite; T if none is."""
     known = np.isfinite(values)
     return int(np.argmax(known)) if known.any() else len(values)
 
@@ -51,7 +51,7 @@ def first_known(values: Floats) -> int:
 def bar_of_day_means(values: Floats, slots: Rows, fitting: Rows) -> Floats:
     """At each row of (T,), the mean of `values` over the fitting rows of the same bar of the day.
 
-    Bars that no fitting row has get the mean over all fitting rows.
+    A bar that no fitting row has gets the mean over all fitting rows.
     """
     size = int(slots.max()) + 1
     known = fitting[~np.isnan(values[fitting])]
@@ -73,8 +73,9 @@ def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
 def least_squares_with_fallback(
     terms: Callable[[tuple[int, ...]], Floats], spans: tuple[int, ...], target: Floats, fitting: Rows
 ) -> Floats:
-    """Forecasts (T,) by least squares on the `terms` of all `spans`, ascending. Rows whose history is too
-    short for the longest get those of a regression without it, and so on.
+    """Forecasts (T,) by least squares on the `terms` of all `spans`, ascending.
+
+    Rows whose history is too short for the longest span are forecast by a regression without it, and so on.
     """
     forecasts = least_squares(terms(spans), target, fitting)
     while np.isnan(forecasts).any() and len(spans) > 1:
@@ -84,7 +85,7 @@ def least_squares_with_fallback(
 
 
 def with_intercept(*terms: Floats) -> Floats:
-    """Columns (T, 1 + K): a one, then each of `terms` (T,)."""
+    """Columns (T, 1 + K): 1, then each of `terms` (T,)."""
     return np.column_stack([np.ones(len(terms[0])), *terms])
 
 
