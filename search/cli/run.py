@@ -88,7 +88,7 @@ def run(
     from search.study.readiness import check_readiness
     from search.study.studies import open_study
     from search.tracking.tracking_process import track_while_running
-    from search.watching.study_publisher import publish_while_running
+    from search.watching.publishing.study_publisher import publish_while_running
     from storage.engine import open_store
 
     means = make_executor(ExecutorOptions(engine, workers, devices, address, cpus, gpus, proxy))
@@ -203,7 +203,7 @@ def _measure(study: "OpenStudy", stop: "StopRequest") -> None:
 
 def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
     from search.cli.result_tables import console, params_table, print_trials
-    from search.watching.next_step import StudyDesign, next_steps
+    from search.watching.pages.next_step import StudyDesign, next_steps
     from storage import query
 
     screen, best = console(), summary.best

@@ -102,7 +102,7 @@ def _shown(summary: "Summary") -> str:
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     from search.cli.study_status import read_study_status, running_table, status_rows
     from search.cli.text_table import key_value_table
-    from search.watching.next_step import next_steps
+    from search.watching.pages.next_step import next_steps
     from trainer.text import printable
 
     now = read_study_status(store, summary)
