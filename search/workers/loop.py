@@ -92,7 +92,7 @@ class _WorkerLoop:
         self._failing: set[int] = set()
 
     def work(self) -> RunEnd:
-        """Run one trial after the other. While other workers run the last ones, wait: those workers may die."""
+        """Run one trial after another. While others run the last ones, wait: these workers may die."""
         study, me = self._study, self._context.worker
         record_additions(study.backend, me)
         while True:

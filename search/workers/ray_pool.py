@@ -68,7 +68,7 @@ def ray_task_of(home: str, current: str) -> "Callable[[dict[str, Any]], RunEnd |
 
 
 def run_ray_worker(target: JoinTarget) -> RunEnd | str:
-    """Be one worker in a process that Ray has started; returns how the study ended, or why the worker failed."""
+    """Be one worker in a process that Ray started; returns how the study ended, or why the worker failed."""
     from search.failures import explain_failure
     from search.signals import stop_request
     from search.workers.progress import LogProgress, set_run_log_level
