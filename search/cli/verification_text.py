@@ -150,7 +150,8 @@ def _rows_told(report: "VerificationReport") -> Iterator[str]:
         searched = f"; {_searches_counted(scored.searches)}" if scored.searches else ""
         yield (
             f"{rows}: {'; '.join(used)}. {scored.candidate.name} is configuration "
-            f"{scored.evaluation_number} that these rows judge{searched}; hence a confidence of {_level(scored)}. Rows that are used again are no "
+            f"{scored.evaluation_number} that these rows judge{searched}; hence a confidence of "
+            f"{_level(scored)}. Rows that are used again are no "
             "longer unseen."
         )
     else:
