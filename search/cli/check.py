@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from search.study.readiness import Readiness
 
 _WORKED = ("features_until", "target_at", "target")
-_EPILOG = "Example: ballast check configs/studies/sp500-volatility.yaml"
+_EPILOG = "Example: ballast check sample:sp500-volatility"
 
 
 def register(app: typer.Typer) -> None:

@@ -17,7 +17,7 @@ from search.sampling.tell import tell, tell_message, worst_honest_loss
 from search.seeds import trial_seed
 from search.store_files import StudyFiles, study_files
 from search.verdict import Judgement
-from search.watching.study_page import TrialPublisher
+from search.watching.publishing.trial_publisher import TrialPublisher
 from storage import query, record, tables
 from storage.engine import Store
 

@@ -25,7 +25,7 @@ from search.store_files import StudyFiles, signing_key, study_files
 from search.study import trial_import
 from search.study.backend import StudyBackend, StudyRules
 from search.study.orphans import require_not_orphaned
-from search.watching.study_page import TrialPublisher
+from search.watching.publishing.trial_publisher import TrialPublisher
 from storage import query, record, tables
 from storage.engine import Store
 from storage.errors import StudyExists, StudyUnknown

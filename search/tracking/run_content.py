@@ -15,7 +15,7 @@ from search.config.schema import TRIAL_LEAVES
 from search.selection.commented_yaml import starting_layer
 from search.selection.summary import Summary
 from search.text import short_value
-from search.watching.trial_files import trial_yaml
+from search.watching.publishing.trial_files import trial_yaml
 from search.watching.view import TrialView
 from storage import tables
 from storage.verdicts import Verdict
