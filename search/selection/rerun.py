@@ -45,9 +45,7 @@ class Reproduction(StrEnum):
 
 
 def judge_reproduction(value: float | None, expected: float, *, elsewhere: bool) -> Reproduction:
-    """How near `value` is to `expected`; `elsewhere` if machine or versions may differ from the export's.
-    Pure.
-    """
+    """How near `value` is to `expected`; `elsewhere` if machine or versions may differ. Pure."""
     if value == expected:
         return Reproduction.BITS
     if elsewhere and value is not None and abs(value - expected) <= CLOSE:
@@ -222,9 +220,7 @@ class _ExportedPolicy(BaseModel):
 
 
 def _without_time_limit(config: TrialConfig) -> TrialConfig:
-    """The configuration without time limit. The exported trial kept it on its machine; this one may be
-    slower.
-    """
+    """Without the time limit, which the exported trial kept: this machine may be slower."""
     return config.model_copy(update={"training": config.training.model_copy(update={"max_seconds": None})})
 
 
@@ -269,9 +265,7 @@ class ExportProvenance(BaseModel):
 
     @property
     def had_one_kernel(self) -> bool:
-        """Whether it comes from an older version, which computed with PyTorch alone and did not name the
-        kernel.
-        """
+        """Whether it comes from a version that had only the PyTorch kernel and did not name it."""
         return "numba" not in self.versions
 
 

@@ -54,9 +54,7 @@ class Summary:
 
     @property
     def conclusive(self) -> int:
-        """Number of conclusive trials. It includes imported ones, which do not count towards the trials
-        wanted.
-        """
+        """Number of conclusive trials, imported ones included; those do not count as trials wanted."""
         return sum(self.verdicts.get(verdict, 0) for verdict in CONCLUSIVE)
 
     @property
@@ -101,9 +99,7 @@ class Summary:
         return self.above_floor if self.verified is None else self.verified.verdict == HOLDS
 
     def sentence(self) -> str:
-        """The headline: the newest verification's answer, or else what the validation rows show, and then the
-        audit's leak warnings.
-        """
+        """The newest verification's answer, else what validation rows show; then the leak warnings."""
         return f"{self._answer()} {leak_warning_sentence(self.warnings)}".rstrip()
 
     @property

@@ -22,8 +22,9 @@ from trainer.training.result import RefitResult
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """The result of one candidate on the test rows. Losses are those of the target standardised by all rows
-    before the test.
+    """The result of one candidate on the test rows.
+
+    Losses are in units of the target, standardised by all rows before the test.
     """
 
     candidate: Candidate
@@ -46,8 +47,7 @@ class CandidateResult:
     strongest_rival: RivalComparison | None
     """Whether the model beats the strongest rival; None if no training ended or no rival was fitted."""
     evaluation_number: int
-    """This is the n-th configuration that these rows judge, from 1; see `evaluations.configuration_number`.
-    """
+    """Which configuration these rows judge, counted from 1; see `evaluations.configuration_number`."""
     searches: tuple[EarlierSearch, ...]
     """Studies that have searched on some of these rows before."""
     conclusion: Conclusion

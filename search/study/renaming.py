@@ -119,9 +119,7 @@ def _update_references(session: Session, old: str, new: str, folders: tuple[Path
 
 
 def _record_new_name(session: Session, before: tables.Study, new: str) -> None:
-    """Record the name as one more layer of its setting, and in the sources from which workers resolve the
-    study.
-    """
+    """Record the name as a layer of its setting, and in the sources that workers resolve the study from."""
     study = session.get(tables.Study, new)
     assert study is not None, "it was just inserted"
     study.facts = {**study.facts, query.FORMER_NAMES: [*study.facts.get(query.FORMER_NAMES, ()), before.name]}

@@ -150,9 +150,7 @@ class _WorkerLoop:
         )
 
     def _grid_is_exhausted(self) -> bool:
-        """Whether no grid point is left to try. Optuna counts an interrupted point as tried, but it waits in
-        the queue.
-        """
+        """Whether no grid point is left. Optuna counts interrupted points as tried, but they are queued."""
         study, section = self._study.optuna, self._study.resolved.file.study
         if section.sampler != "grid" or waiting_trials(study):
             return False

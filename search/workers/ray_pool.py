@@ -131,9 +131,7 @@ class _RayPool:
         return bool(self._tasks)
 
     def stop(self) -> None:
-        """Ask every worker to end its trial: Ray sends it a Ctrl-C. A task that waits for a node never
-        starts.
-        """
+        """Ask every worker to end its trial, with a Ctrl-C from Ray. A waiting task never starts."""
         import ray
 
         for task in self._tasks:
