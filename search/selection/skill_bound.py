@@ -62,16 +62,19 @@ def skill_lower_bound(
 ) -> LowerBound:
     """The one-sided 95 % lower bound of a configuration's skill.
 
-    `losses` (seeds, n) are squared errors, `baseline_losses` (n,) those of the naive forecast, `folds` (n,)
-    numbers and `times` (n,) tell each row's fold and time; `spread` is the study's `seed_spread` (None: this
-    configuration's own). Losses of a row that is in several folds (cpcv) are averaged first.
+    `losses` (seeds, n) are those of the rows, `baseline_losses` (n,) those of the naive forecast, `folds`
+    (n,) numbers and `times` (n,) tell each row's fold and time; `spread` is the study's `seed_spread` (None:
+    this configuration's own). Losses of a row that is in several folds (cpcv) are averaged first.
 
     Skill is 1 - R, R the ratio of two sums over G groups of rows that are taken to be independent. Its
-    variance is that of the jackknife, with R_g the ratio without group g (Miller, Biometrika 61, 1974): (G -
-    1) / G * sum((R_g - R)**2). The groups may differ in size. A volatile group, in which both losses are
-    large, does not widen the bound of a steady skill: at a skill of 0.1 the bound is half as far below the
-    mean as a bound from plain differences of losses. On 250 and 1,000 simulated rows it was right in 94 to 99
-    % of cases, and in 89 to 94 % if a few volatile periods make up most of the loss.
+    variance is that of the jackknife, with R_g the ratio without group g (Miller, Biometrika 61, 1974):
+
+        (G - 1) / G * sum((R_g - R)**2)
+
+    The groups may differ in size. A volatile group, in which both losses are large, does not widen the bound
+    of a steady skill: at a skill of 0.1 the bound is half as far below the mean as a bound from plain
+    differences of losses. On 250 and 1,000 simulated rows it was right in 94 to 99 % of cases, and in 89 to
+    94 % if a few volatile periods make up most of the loss.
 
     The groups are the folds if there are at least three and no row is in two of them: the variance then
     includes the differences between the folds' trainings. Otherwise they are eight consecutive blocks, whose
