@@ -32,7 +32,7 @@ from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
 from storage.verdicts import CONCLUSIVE, Verdict
-from trainer.training import checksummed_file as sealed
+from trainer.atomic_files import remove_file
 from trainer.training.result import EpochReport, TrialResult
 
 log = logging.getLogger("ballast.trial")
@@ -151,7 +151,7 @@ def _end(bench: TrialContext, trial: optuna.Trial, course: _TrialState, judgemen
     folds = () if result is None else recording.best_folds(result.epochs, result.best_epoch)
     books.conclude_trial(study.books, trial, judgement, value, skill, folds=folds)
     if judgement.verdict in CONCLUSIVE:
-        sealed.remove_checksummed(study.files.checkpoint_of(retry_origin(trial).first))
+        remove_file(study.files.checkpoint_of(retry_origin(trial).first))
     bench.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
     return judgement
 

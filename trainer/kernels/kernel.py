@@ -1,4 +1,4 @@
-"""What a learner asks of its arithmetic, and which arithmetic that is."""
+"""The interface of a kernel, which computes the steps of training, and the choice of one."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, Self
@@ -12,18 +12,18 @@ from trainer.models.network import GRUForecaster
 
 
 class Pass(NamedTuple):
-    """What a forward and a backward pass say, finite or not."""
+    """Results of a forward and a backward pass; they may be non-finite."""
 
     loss: float
     output_max: float
     grad_norm: float
-    """Of all gradients together, before clipping."""
+    """L2 norm of all gradients together, before clipping."""
 
 
 class Kernel(Protocol):
-    """Forward pass, backward pass and update of one model: all that is computed in a step.
+    """Forward pass, backward pass and update of one model: all computations of a step.
 
-    The weights are those of the model and the gradients stand beside them, whatever computes them.
+    Every kernel uses the weights of the model itself, and puts the gradients beside them.
     """
 
     name: KernelName
@@ -32,10 +32,12 @@ class Kernel(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """What the update uses."""
+        """The weight decay of the update."""
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
-        """From windows x (seq_len, batch, features) and targets y (batch,) to gradients; updates nothing."""
+        """Compute the gradients of windows x (seq_len, batch, features), targets y (batch,); updates
+        nothing.
+        """
 
     def apply(self, pace: float) -> None:
         """Clip the gradients of the last `backward` to `max_grad_norm`, and update with `pace` · `lr`."""
@@ -44,20 +46,20 @@ class Kernel(Protocol):
         """Forecasts (batch,) of windows x (seq_len, batch, features), without dropout and gradients."""
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
-        """The optimiser's moving averages, live, by parameter; those that it has made."""
+        """The optimiser's moving averages by parameter, not copied; only those that exist yet."""
 
     def share_room(self, other: Self) -> None:
-        """Compute where `other` computes: the two take turns, and need room for one batch between them."""
+        """Use the workspace of `other`: two kernels that take turns need memory for one batch only."""
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that `apply` changes but the weights, in tensors and plain containers."""
+        """A copy of everything that `apply` changes except the weights, in tensors and plain containers."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Be again as at `state`, but for the learning rate."""
+        """Restore what `state` returned; the learning rate stays."""
 
 
 def kernel_name(asked: KernelName, device: torch.device) -> KernelName:
-    """Which kernel computes on `device`; TrainerError where the one that is asked for cannot."""
+    """The kernel for `device`. Raises TrainerError if the one that is asked for cannot run on it."""
     if asked == "fused" and device.type != "cpu":
         raise TrainerError(
             f"training.kernel = 'fused' runs on the CPU alone, and training.device is {str(device)!r}; "
@@ -69,7 +71,7 @@ def kernel_name(asked: KernelName, device: torch.device) -> KernelName:
 
 
 def load_kernel(asked: KernelName, device: torch.device) -> None:
-    """Have ready what `make_kernel` would import and compile; raises as `kernel_name`."""
+    """Import and compile what `make_kernel` needs. Raises as `kernel_name` does."""
     if kernel_name(asked, device) == "fused":
         from trainer.kernels.self_test import compile_kernel
 
@@ -77,8 +79,8 @@ def load_kernel(asked: KernelName, device: torch.device) -> None:
 
 
 def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device) -> Kernel:
-    """The kernel of this name for `model`; TrainerError where it does not run on `device`."""
-    # Both know this file; and where PyTorch computes, Numba is not imported.
+    """The configured kernel for `model`. Raises TrainerError if it cannot run on `device`."""
+    # Imported here: both modules import this one, and PyTorch's kernel needs no Numba.
     if kernel_name(config.training.kernel, device) == "fused":
         from trainer.kernels.fused import FusedKernel
 
