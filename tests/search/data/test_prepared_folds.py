@@ -213,7 +213,7 @@ def test_the_identity_names_all_that_decides_the_bits(
     }
     monkeypatch.setattr(prepared_folds, "machine_facts", lambda: {"cpu": "another"})
     known.add(prepared_folds.folds_identity(config, "a"))
-    monkeypatch.setattr(prepared_folds, "version", lambda name: f"{name} of tomorrow")
+    monkeypatch.setattr(prepared_folds, "version_of", lambda name: f"{name} of tomorrow")
     known.add(prepared_folds.folds_identity(config, "a"))
     assert len(known) == 5
     moved = config.model_copy(update={"source": "elsewhere/prices.csv"})  # the table is known by its bytes
