@@ -32,7 +32,7 @@ from trainer.errors import ChecksumError
 log = logging.getLogger("ballast.workers")
 
 FOLDS_FORMAT = ChecksummedFormat(
-    magic=b"ballast data 4".ljust(61),  # so that the payload begins at byte 192, on a cache line
+    magic=b"ballast data 5".ljust(61),  # so that the payload begins at byte 192, on a cache line
     largest=2**40,  # the file is mapped, and needs no memory of its own
     other_identity="it is of other data, another machine or other versions",
     wrong_digest="it is damaged, or no worker of this study wrote it: its digest is wrong",
@@ -179,7 +179,7 @@ def _require_whole(fold: Dataset) -> None:
         raise ValueError("arrays are of different lengths")
     if any(each.shape != (features,) for each in by_feature) or len(fold.feature_names) != features:
         raise ValueError("features are missing")
-    for named in (fold.train, fold.validation, fold.test, fold.fitting):
+    for named in (fold.train, fold.validation, fold.test, fold.fitting, fold.series_starts):
         if (
             named.dtype != np.int64
             or named.ndim != 1

@@ -1,4 +1,4 @@
-"""Compiles the kernel before the first step, and tests that it computes the right numbers."""
+"""Compiles the kernel before the first step and tests that it computes the right numbers."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ FUNCTIONS: tuple[Any, ...] = (
     *(compiled.forward, compiled.squared_error, compiled._recur_back, compiled.backward),
     *(compiled.norm, compiled.update),
 )
-"""All compiled functions, each after the functions that it calls."""
+"""All compiled functions, each after those that it calls."""
 
 EXPECTED = (
     *(
@@ -47,18 +47,19 @@ EXPECTED = (
         0.04837694,
     ),
 )
-"""Without dropout and with it: loss, largest forecast and gradient norm of each of three steps, and the mean
-square of the forecasts after them; PyTorch computes the same."""
+"""Loss, largest forecast and norm of three steps, without dropout and with it, and the mean square of the
+forecasts after them; PyTorch computes the same.
+"""
 _CLOSE = 1e-4
-"""Relative tolerance. Rounding in float32 gives 1e-6 on any processor; a wrong instruction gives far more."""
+"""Relative. Rounding in float32 gives 1e-6 on any processor, a wrong instruction far more."""
 _STEPS, _BATCH, _FEATURES, _HIDDEN, _LAYERS = 3, 4, 2, 3, 2
 
 
 @cache
 def compile_kernel() -> None:
-    """Compile the kernel, or load it from the cache, so that no epoch includes the seconds that this takes.
+    """Compile, or load what an earlier process has compiled, so that no epoch pays these seconds.
 
-    Raises TrainerError if the kernel computes wrong numbers on this processor even after a new compilation.
+    Raises TrainerError if the numbers are wrong on this processor even after compiling anew.
     """
     began = perf_counter()
     if not passes_self_test():
@@ -75,9 +76,8 @@ def compile_kernel() -> None:
 
 
 def passes_self_test() -> bool:
-    """Whether three steps on a small model give the `EXPECTED` numbers.
-
-    Calls every compiled function, with arrays of the types that training uses.
+    """Whether three steps on a small model give the known numbers; calls every function, with arrays of the
+    types that training uses.
     """
     found = [number for dropout in (False, True) for number in _trained(dropout=dropout)]
     return bool(np.allclose(found, EXPECTED, rtol=_CLOSE, atol=0))
@@ -105,6 +105,6 @@ def _trained(*, dropout: bool) -> list[float]:
 
 
 def _wave(*shape: int) -> Array:
-    """Numbers between -1 and 1 without repetition."""
+    """Numbers from −1 to 1 that do not repeat."""
     waves: Array = np.sin(np.arange(1, 1 + math.prod(shape)) ** 1.5).reshape(shape).astype(np.float32)
     return waves
