@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from trainer.errors import TrainerError
-from trainer.kernels import cache, compiled
-from trainer.kernels import self_test
+from trainer.kernels import cache, compiled, self_test
 from trainer.kernels.cache import FOLDER, KernelCache, kernel_cache_folder
 
 CALLED = ("forward", "squared_error", "backward", "norm", "update")
