@@ -24,7 +24,7 @@ from search.workers.loop import RunEnd
 from search.workers.pool import run_pool
 from search.workers.progress import Progress
 from search.workers.ray_cluster import WorkerResources
-from storage.masking import mask_passwords
+from storage.commands import mask_passwords
 from storage.urls import is_sqlite, sqlite_file
 from trainer.text import PlainFormatter
 
