@@ -1,4 +1,7 @@
-"""Small studies on a small series with real structure; both ways to run them: in process, by command."""
+"""Small studies on a small series with real structure, and fixtures that run them.
+
+A conftest imports the fixtures that its tests need; `isolated_home` is used by every test that sees it.
+"""
 
 import json
 import logging
@@ -24,7 +27,7 @@ from storage.engine import Store, open_store
 
 ROWS = 400
 
-_STUDY: dict[str, Any] = {
+STUDY_SETTINGS: dict[str, Any] = {
     "study": {"name": "small", "trials": 2, "startup_trials": 2, "pruner": "none"},
     "data": {
         "source": "prices.csv",
@@ -106,8 +109,8 @@ class Launched:
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test in its own folder, without settings of whoever runs the tests or ran before."""
+def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test runs in its own folder, without the settings of the person who runs the tests."""
     monkeypatch.chdir(tmp_path)
     for variable in ("BALLAST_STORE", "BALLAST_SQLITE_TIMEOUT", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(variable, raising=False)
@@ -186,7 +189,7 @@ def write_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteStudy:
         path = tmp_path / file
         table = leaky(rows) if leak else prices(rows, seed)
         table.to_csv(path.parent / ("leaky.csv" if leak else "prices.csv"), index=False)
-        study = merged(merged(_STUDY, LEAK if leak else {}), changes)
+        study = merged(merged(STUDY_SETTINGS, LEAK if leak else {}), changes)
         path.write_text(json.dumps(study, indent=1, ensure_ascii=False))  # JSON is YAML, one key a line
         return path
 
