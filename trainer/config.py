@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from trainer.losses import MSE, Loss
+
 TransformName = Literal[
     "raw", "log_return", "abs_log_return", "log_parkinson", "rolling_mean", "rolling_std", "lag"
 ]
@@ -390,3 +392,8 @@ class TrialConfig(Section):
     models: ModelsConfig = ModelsConfig()
     training: TrainingConfig = TrainingConfig()
     guard: GuardConfig = GuardConfig()
+
+    @property
+    def loss(self) -> Loss:
+        """What the trial minimises and is judged by."""
+        return MSE

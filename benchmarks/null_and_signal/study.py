@@ -35,9 +35,9 @@ from search.study.studies import open_study
 from search.workers.loop import run_worker
 from search.workers.progress import NoProgress
 from storage.engine import Store, open_store
-from trainer.data.split import Rows
+from trainer.data.arrays import Rows
 from trainer.data.windows import Dataset, prepare_refit
-from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.skill import skill
 
 SEEDS = 3

@@ -32,7 +32,7 @@ from trainer.data.windows import Dataset, Scaler
 
 log = logging.getLogger("ballast.workers")
 
-_MAGIC = "ballast data 3"
+_MAGIC = "ballast data 4"
 """The last figure is the format: raise it with any change to what is saved or to how folds are prepared."""
 _HEAD = 256
 """Bytes for magic, identity and digest, which are always of one length."""
@@ -182,7 +182,7 @@ def _require_whole(fold: Dataset) -> None:
         raise ValueError("arrays are of different lengths")
     if any(each.shape != (features,) for each in by_feature) or len(fold.feature_names) != features:
         raise ValueError("features are missing")
-    for named in (fold.train, fold.validation, fold.test, fold.fitting):
+    for named in (fold.train, fold.validation, fold.test, fold.fitting, fold.series_starts):
         if (
             named.dtype != np.int64
             or named.ndim != 1

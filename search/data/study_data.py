@@ -24,8 +24,8 @@ from trainer.data.features import build_features, is_raw_column
 from trainer.data.source import Table, read_table, source_sha256
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError, TrainerError
+from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.fitted import Rivals, rival_losses, rivals_of_folds
-from trainer.rivals.naive import mean_baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 
 

@@ -18,8 +18,9 @@ from storage import query, tables
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
 from trainer.data.windows import Dataset
+from trainer.losses import MSE, Loss
+from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import Rivals, rival_losses
-from trainer.rivals.naive import baseline_forecasts
 
 Floats = npt.NDArray[np.float64]
 Forecasts = npt.NDArray[np.float32]
@@ -50,16 +51,18 @@ class ValidationRows:
     kind: str
     rivals: Mapping[str, Floats] = field(default_factory=dict)
     """Forecasts (n,) of the rivals by name; empty in a study of before they were kept."""
+    loss: Loss = MSE
+    """What the study is judged by. Forecasts are kept; losses are computed from them."""
 
     @property
     def baseline_losses(self) -> Floats:
-        """Squared errors (n,) of the best naive forecast."""
+        """The losses (n,) of the best naive forecast."""
         return self.losses(self.baselines[self.baseline])
 
     def losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
-        """Squared errors of forecasts (…, n)."""
-        squared: Floats = (forecasts - self.target) ** 2
-        return squared
+        """The losses of forecasts (…, n), row by row."""
+        losses: Floats = self.loss.value(forecasts, self.target)
+        return losses
 
     @cached_property
     def _places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

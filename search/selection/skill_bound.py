@@ -62,8 +62,8 @@ def skill_lower_bound(
 ) -> LowerBound:
     """The one-sided 95 % lower bound of a configuration's skill.
 
-    `losses` (seeds, n) are squared errors, `baseline_losses` (n,) those of the naive forecast, `folds` (n,)
-    numbers and `times` (n,) say where a row is from; `spread` is the study's `seed_spread`, None: this
+    `losses` (seeds, n) are those of the rows, `baseline_losses` (n,) those of the naive forecast, `folds`
+    (n,) numbers and `times` (n,) say where a row is from; `spread` is the study's `seed_spread`, None: this
     configuration's own. Losses of a row that several folds hold (cpcv) are averaged first.
 
     Skill is 1 - R, R the ratio of two sums over G groups of rows that are taken to be independent. Its

@@ -4,7 +4,7 @@ file ──► candidates ──► train with fresh seeds on train + validation
                                                                          the test rows ──► conclude ──► record
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +51,9 @@ from search.verdict import settings_not_applied
 from storage import evaluations, tables
 from storage.engine import Store
 from trainer.data.windows import Dataset, prepare_refit
-from trainer.rivals.fitted import Rivals, rival_forecasts
-from trainer.rivals.naive import baseline_forecasts
+from trainer.losses import Loss
+from trainer.rivals.baselines import baseline_forecasts
+from trainer.rivals.fitted import rival_forecasts
 from trainer.rivals.skill import skill
 from trainer.training.result import Outcome, RefitResult
 
@@ -123,6 +124,11 @@ class _TrainedCandidate:
     ceiling: float
     refits: tuple[RefitResult, ...]
 
+    @property
+    def loss(self) -> Loss:
+        """What the candidate was trained by and is judged by."""
+        return self.candidate.trial.config.loss
+
 
 def _trained(
     candidate: Candidate, study_data: StudyData, seeds: int, progress: VerificationCallbacks
@@ -133,7 +139,7 @@ def _trained(
     config = candidate.trial.config
     data, refits = prepare_refit(config.data, study_data.table), []
     _require_rows(config.data.source, data)
-    _require_naive_errors(config.data.source, data)
+    _require_naive_errors(config.data.source, data, config.loss)
     for number in range(seeds):
         seed = fresh_seed(candidate.resolved.file.study.seed, number)
         done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)
@@ -156,9 +162,9 @@ def _require_rows(source: str, data: Dataset) -> None:
         )
 
 
-def _require_naive_errors(source: str, data: Dataset) -> None:
+def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
     """Raise RequestError where a naive forecast is exact in every test row: no skill over it exists."""
-    _, naive = _judged_by(data)
+    _, naive = _judged_by(data, loss)
     exact = next((name for name, losses in naive.items() if float(losses.mean()) <= _EXACT), None)
     if exact is not None:
         raise RequestError(
@@ -172,9 +178,9 @@ def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[Ear
 
     It is asked before the evaluation is on record, and only where some row has no error.
     """
-    _, naive = _judged_by(trained.data)
+    _, naive = _judged_by(trained.data, trained.loss)
     errors = min(naive.values(), key=lambda losses: float(losses.mean()))
-    by_seed = _squared_errors(trained)
+    by_seed = _losses_by_seed(trained)
     if errors.all() or not by_seed:
         return
     try:
@@ -190,11 +196,11 @@ def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[Ear
         ) from None
 
 
-def _squared_errors(trained: _TrainedCandidate) -> list[Floats]:
-    """Of each seed that came to its end, (rows,)."""
-    target, _ = _judged_by(trained.data)
+def _losses_by_seed(trained: _TrainedCandidate) -> list[Floats]:
+    """The losses of each seed that came to its end, (rows,)."""
+    target, _ = _judged_by(trained.data, trained.loss)
     told = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
-    return [(target - each.astype(np.float64)) ** 2 for each in told]
+    return [trained.loss.value(each.astype(np.float64), target) for each in told]
 
 
 def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> SkillInterval:
@@ -217,14 +223,14 @@ def _score(
 ) -> CandidateResult:
     """Everything that one evaluation shows."""
     data, candidate = trained.data, trained.candidate
-    target, naive = _judged_by(data)
+    target, naive = _judged_by(data, trained.loss)
     baseline = min(naive, key=lambda name: float(naive[name].mean()))
-    by_seed = _squared_errors(trained)
+    by_seed = _losses_by_seed(trained)
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     interval, comparisons = None, {}
     level, rivals = (
         confidence_level(look, effective_configurations(searches)),
-        rival_forecasts(data, data.test),
+        rival_forecasts(data, data.test, trained.loss),
     )
     if by_seed:
         interval = _interval(losses, naive[baseline], data.horizon, level)
@@ -255,9 +261,9 @@ def _score(
         losses=losses,
         interval=interval,
         comparisons=comparisons,
-        rivals=rivals.losses(target),
+        rivals=rivals.losses(target, trained.loss),
         rivals_absent=rivals.absent,
-        strongest_rival=_against_rivals(losses, target, rivals, data.horizon, level),
+        strongest_rival=_against_rivals(losses, rivals.row_losses(target, trained.loss), data.horizon, level),
         look=look,
         searches=searches,
         conclusion=conclude(claim),
@@ -265,26 +271,28 @@ def _score(
 
 
 def _against_rivals(
-    losses: Floats, target: Floats, rivals: Rivals, horizon: int, level: float
+    losses: Floats, rivals: Mapping[str, Floats], horizon: int, level: float
 ) -> RivalComparison | None:
-    """Whether the strongest rival is beaten; None where no seed came to its end or no rival was fitted."""
-    if not len(losses) or not rivals.forecasts:
+    """Whether `losses` (rows,) are lower than those of the strongest of `rivals`, (rows,) each; None where no
+    seed came to its end or no rival was fitted.
+    """
+    if not len(losses) or not rivals:
         return None
-    squared = {name: (target - told) ** 2 for name, told in rivals.forecasts.items()}
-    return compare_with_strongest_rival(losses, squared, horizon=horizon, level=level)
+    return compare_with_strongest_rival(losses, rivals, horizon=horizon, level=level)
 
 
 def _best_set(scored: Sequence[CandidateResult], first: _TrainedCandidate) -> ConfidenceSet | None:
     """Which of the candidates and the naive forecasts may be the best, on the same rows and in one unit."""
-    _, naive = _judged_by(first.data)
+    _, naive = _judged_by(first.data, first.loss)
     losses = naive | {each.candidate.name: each.losses for each in scored if each.values}
     return confidence_set(losses, horizon=first.data.horizon)
 
 
-def _judged_by(data: Dataset) -> tuple[Floats, dict[str, Floats]]:
-    """The targets of the test rows (rows,), and the squared errors (rows,) of each naive forecast."""
+def _judged_by(data: Dataset, loss: Loss) -> tuple[Floats, dict[str, Floats]]:
+    """The targets of the test rows (rows,), and the losses (rows,) of each naive forecast."""
     target = data.target[data.test].astype(np.float64)
-    return target, {name: (target - told) ** 2 for name, told in baseline_forecasts(data, data.test).items()}
+    naive = baseline_forecasts(data, data.test, loss)
+    return target, {name: loss.value(told, target) for name, told in naive.items()}
 
 
 def _evidence(store: Store, chosen: Candidate) -> SelectionEvidence | str:

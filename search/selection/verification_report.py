@@ -36,7 +36,7 @@ class CandidateResult:
     values: tuple[float, ...]
     """Loss of each seed that came to its end."""
     losses: Floats = field(repr=False)
-    """Squared errors (rows,), the mean over the seeds; empty where no seed came to its end."""
+    """Losses (rows,), the mean over the seeds; empty if no seed came to its end."""
     interval: SkillInterval | None
     comparisons: Mapping[str, DieboldMariano]
     rivals: Mapping[str, float]

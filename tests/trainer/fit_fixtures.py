@@ -15,7 +15,7 @@ from benchmarks.market import SP500
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare_last_fold
-from trainer.rivals.naive import baseline_losses
+from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from trainer.config import DataConfig, Target
+from trainer.data.arrays import Floats
 from trainer.data.features import build_features
 from trainer.data.input_drift import input_drifts, share_outside
 from trainer.data.source import Table, read_table
@@ -18,8 +18,6 @@ from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
 from trainer.inference.forecaster import forecast_rows
 from trainer.inference.model_folder import ModelDescription, load_model
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def test_the_history_of_a_target_is_its_series_of_single_rows(
     table = read(config, lines)
     built = build_features(config, table)
     own = target_history(config, table, built).own
-    wanted = one_row(table, expected).to_numpy()[built.first : built.stop]
+    wanted = one_row(table, expected).to_numpy()[built.rows]
     np.testing.assert_allclose(own, wanted, rtol=1e-9, atol=1e-12)
     assert np.isfinite(own).sum() >= len(own) - 4
 
@@ -156,7 +156,7 @@ def test_the_returns_are_those_of_the_target_and_not_of_another_asset(
     config = settings(features=(other, *FEATURES), target=target)
     table = read(config, lines)
     built = build_features(config, table)
-    wanted = one_row(table, "return").to_numpy()[built.first : built.stop]
+    wanted = one_row(table, "return").to_numpy()[built.rows]
     found = target_history(config, table, built).returns
     assert found is not None
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
@@ -169,7 +169,7 @@ def test_what_is_known_of_a_target_that_has_begun_is_kept(
     config = settings(features=FEATURES, target=target)
     table = read(config, lines)
     built = build_features(config, table)
-    expected = one_row(table, "range").rolling(5).mean().to_numpy()[built.first : built.stop]
+    expected = one_row(table, "range").rolling(5).mean().to_numpy()[built.rows]
     begun = target_history(config, table, built).begun
     assert begun is not None
     np.testing.assert_allclose(begun, expected, rtol=1e-9)

@@ -20,7 +20,7 @@ from trainer.errors import ColumnError, DataError, SourceError
 from trainer.inference.model_folder import load_model, save_model
 from trainer.inference.prediction import predict
 from trainer.models.network import GRUForecaster
-from trainer.rivals.naive import baseline_losses
+from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline
 from trainer.training.loop import fit
 from trainer.training.result import TrialResult

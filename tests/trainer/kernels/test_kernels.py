@@ -283,8 +283,8 @@ def test_the_first_trial_of_a_process_multiplies_on_one_thread() -> None:
 from threadpoolctl import threadpool_info
 from trainer.runtime import reproducible
 with reproducible(0):
-    from trainer.kernels.self_test import make_ready
-    make_ready()
+    from trainer.kernels.self_test import compile_kernel
+    compile_kernel()
     print({pool["num_threads"] for pool in threadpool_info() if "scipy" in pool["filepath"]})
 """
     assert in_a_process(program, OPENBLAS_NUM_THREADS="2").strip() == "{1}"
