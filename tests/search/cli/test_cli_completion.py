@@ -16,7 +16,7 @@ from search.config.shipped import shipped_studies
 from search.version import VERSION
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 ROOT = Path(__file__).parents[3]
 

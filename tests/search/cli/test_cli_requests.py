@@ -17,7 +17,7 @@ import pytest
 from trainer import bounded_reading
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Result, WriteStudy
+    from tests.search_fixtures import Ballast, Result, WriteStudy
 
 MOST_CHARACTERS = 3_000
 

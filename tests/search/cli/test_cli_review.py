@@ -16,7 +16,7 @@ from trainer.config import DataConfig, GuardConfig
 from trainer.data.source import read_table
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 LR = "models.gru.learning_rate"
 

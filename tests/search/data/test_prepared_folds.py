@@ -25,7 +25,7 @@ from storage.engine import open_store
 from trainer.data.windows import Dataset
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 Begin = Callable[[Path], OpenStudy]
 

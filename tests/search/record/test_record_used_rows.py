@@ -23,7 +23,7 @@ from search.workers.progress import NoProgress
 from storage.engine import Store, open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 pytestmark = pytest.mark.slow
 

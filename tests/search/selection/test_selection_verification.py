@@ -33,7 +33,7 @@ from trainer.training import loop
 from trainer.training.result import RefitResult
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 Exported = tuple[Path, Store]
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.trainer.conftest import CEILING, DATA
-from tests.trainer.inference.test_inference_model_folder import PROVENANCE
+from tests.trainer.fit_fixtures import CEILING, DATA
+from tests.trainer.inference.model_fixtures import PROVENANCE
 from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig, TrialConfig
 from trainer.data.source import Table, read_table

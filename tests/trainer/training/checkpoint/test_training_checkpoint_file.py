@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainer.training.checkpoint.conftest import (
+from tests.trainer.training.checkpoint.interrupted_trial import (
     BASELINE,
     EPOCHS,
     KILLED_IN,
