@@ -6,9 +6,9 @@ import sys
 from search.errors import AnswerIsNo, BallastError
 from search.memory import memory_shortage
 from search.text import shortened
+from storage.commands import mask_passwords
 from storage.errors import StoreError
 from storage.file_descriptors import descriptor_message
-from storage.masking import mask_passwords
 from trainer.errors import TrainerError
 from trainer.text import printable_lines
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from storage.masking import masked_url
+from storage.commands import masked_url
 from storage.urls import is_sqlite, sqlite_file
 from trainer.text import PlainFormatter
 

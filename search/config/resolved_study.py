@@ -15,7 +15,7 @@ from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
-from storage.masking import masked_url
+from storage.commands import masked_url
 from trainer.config import TrialConfig
 
 _DEVICE = "training.device"

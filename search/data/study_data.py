@@ -12,7 +12,7 @@ from typing import Any
 
 from search.config.resolved_study import ResolvedStudy
 from search.config.space import Choices, Dimension
-from search.data.prepared_folds import folds_identity, map_folds, write_folds
+from search.data import prepared_folds
 from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
 from search.store_files import StudyFiles, signing_key
 from storage import tables
@@ -171,8 +171,8 @@ def store_study_folds(resolved: ResolvedStudy, data: StudyData, files: StudyFile
     Without a key nothing is written, and each worker prepares its own.
     """
     if key is not None:
-        identity = folds_identity(_most_demanding(resolved), data.sha256)
-        write_folds(files.prepared(identity), identity, data.base, key)
+        identity = prepared_folds.folds_identity(_most_demanding(resolved), data.sha256)
+        prepared_folds.write_folds(files.prepared(identity), identity, data.base, key)
 
 
 def recall_study_data(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
@@ -185,8 +185,8 @@ def recall_study_data(resolved: ResolvedStudy, recorded: tables.Study, files: St
     sha256 = source_sha256(config, folder=resolved.folder)
     if key is None or sha256 != recorded.fingerprints["content"]:
         return None
-    identity = folds_identity(config, sha256)
-    folds = map_folds(files.prepared(identity), identity, key)
+    identity = prepared_folds.folds_identity(config, sha256)
+    folds = prepared_folds.map_folds(files.prepared(identity), identity, key)
     if folds is None:
         return None
     facts = recorded.facts

@@ -58,7 +58,7 @@ def tell_message(
 
 
 def worst_honest_loss(losses: Iterable[float | None], naive_loss: float) -> float:
-    """The largest finite one of the honest `losses`, at least `naive_loss`; None: a trial without a loss."""
+    """The largest finite loss of honest trials, and at least `naive_loss`; None is a trial without a loss."""
     return max([naive_loss, *(loss for loss in losses if loss is not None and math.isfinite(loss))])
 
 

@@ -31,8 +31,7 @@ class JoinTarget:
     name: str
     device: str | None = None
     folder: Path | None = None
-    """The folder for relative paths of data; None: the folder of the study file when the study was started.
-    """
+    """The folder for relative paths of data; None: that of the study file at the start of the study."""
     proxy: str | None = None
     """The address of Optuna's gRPC proxy."""
     time_left: float | None = None

@@ -32,7 +32,7 @@ from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
 from storage.verdicts import CONCLUSIVE, Verdict
-from trainer.training import checksummed_file
+from trainer.atomic_files import remove_file
 from trainer.training.result import EpochReport, TrialResult
 
 log = logging.getLogger("ballast.trial")
@@ -167,7 +167,7 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
     folds = () if result is None else row_mapping.best_folds(result.epochs, result.best_epoch)
     backend.conclude_trial(study.backend, trial, judgement, value, skill, folds=folds)
     if judgement.verdict in CONCLUSIVE:
-        checksummed_file.remove_checksummed(study.files.checkpoint_of(retry_origin(trial).first))
+        remove_file(study.files.checkpoint_of(retry_origin(trial).first))
     context.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
     return judgement
 

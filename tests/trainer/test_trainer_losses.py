@@ -17,7 +17,7 @@ from trainer.kernels.workspace import workspace
 from trainer.losses import LOSSES, MSE, Loss, SquaredError, mean_loss
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import MakeConfig
+    from tests.trainer.fit_fixtures import MakeConfig
 
 EVERY_LOSS = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 

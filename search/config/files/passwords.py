@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from search.config.files.reader import Node, parse
 from search.errors import ConfigError, Location
-from storage.masking import mask_passwords, masked_url
+from storage.commands import mask_passwords, masked_url
 
 URLS = ("storage.url", "tracking.mlflow.uri")
 """The settings that are URLs, and may hold a password."""

@@ -16,7 +16,7 @@ from search.config.json_schema import study_schema
 from search.version import VERSION
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 ROOT = Path(__file__).parents[3]
 

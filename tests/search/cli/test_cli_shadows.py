@@ -13,7 +13,7 @@ import ballast as public
 from search import child_process
 
 if TYPE_CHECKING:
-    from tests.search.conftest import WriteStudy
+    from tests.search_fixtures import WriteStudy
 
 HOME = Path(public.__file__).resolve().parents[1]
 IN_THE_FOLDER = ("-m", "search.cli")

@@ -14,7 +14,7 @@ from search.failures import explain_failure
 from search.memory import memory_shortage
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from search.config.resolve import resolve
 from search.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast
+    from tests.search_fixtures import Ballast
 
 
 def test_every_shipped_study_has_a_name_and_is_the_file() -> None:

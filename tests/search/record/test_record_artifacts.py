@@ -13,7 +13,7 @@ from storage import query
 from storage.engine import open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 
 def log_told(ballast: "Ballast", store: str) -> str:

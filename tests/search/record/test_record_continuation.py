@@ -17,7 +17,7 @@ from storage import query, record
 from storage.engine import Store, open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import WriteStudy
+    from tests.search_fixtures import WriteStudy
 
 Begin = Callable[..., "Begun"]
 

@@ -11,7 +11,7 @@ from storage import evaluations, tables
 from storage.engine import Store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Answer, Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Answer, Ballast, Launch, WriteStudy
 
 RIVAL: dict[str, Any] = {
     "name": "linear",

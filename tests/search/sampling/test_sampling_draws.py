@@ -11,7 +11,7 @@ from search.signals import StopRequest
 from storage import query
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, Launched, WriteStudy
+    from tests.search_fixtures import Launch, Launched, WriteStudy
 
 LR, DROPOUT, SIZE = "models.gru.learning_rate", "models.gru.dropout", "models.gru.hidden_size"
 MIXED: dict[str, Any] = {

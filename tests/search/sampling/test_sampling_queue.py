@@ -12,7 +12,7 @@ from storage import query
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, Launched, WriteStudy
+    from tests.search_fixtures import Launch, Launched, WriteStudy
 
 LR = "models.gru.learning_rate"
 

@@ -16,7 +16,7 @@ from storage.engine import open_store_if_exists
 from storage.errors import StoreMissing
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 Agree = Callable[..., tuple[int, str]]
 BOUNDS: dict[str, tuple[Any, ...]] = {

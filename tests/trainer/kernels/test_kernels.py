@@ -28,7 +28,7 @@ from trainer.training.learner import Learner
 from trainer.training.loop import fit
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fit, LearnerPatches, MakeConfig
+    from tests.trainer.fit_fixtures import Fit, LearnerPatches, MakeConfig
     from trainer.data.windows import Dataset
     from trainer.rivals.skill import Baseline
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.trainer.rivals.conftest import MakeData
+from tests.trainer.rivals.dataset_fixtures import MakeData
 from trainer.config import DataConfig, TargetKind
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare_last_fold

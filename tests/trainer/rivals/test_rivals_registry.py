@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from search.record.rival_facts import FORECASTS
-from tests.trainer.rivals.conftest import MakeData
+from tests.trainer.rivals.dataset_fixtures import MakeData
 from trainer.data.windows import Dataset
 from trainer.losses import MSE, Loss
 from trainer.rivals import registry

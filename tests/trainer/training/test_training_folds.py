@@ -29,7 +29,7 @@ from trainer.training.loop import fit, refit
 from trainer.training.result import Action, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import LearnerPatches, MakeConfig
+    from tests.trainer.fit_fixtures import LearnerPatches, MakeConfig
 
 FOLDS = 3
 STEPS = 5

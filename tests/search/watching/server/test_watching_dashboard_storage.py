@@ -26,7 +26,7 @@ from storage import query
 from storage.engine import Store, open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
 

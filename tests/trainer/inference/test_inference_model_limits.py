@@ -13,8 +13,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from tests.trainer.conftest import DATA
-from tests.trainer.inference.test_inference_model_folder import CONFIG, GRU, PROVENANCE
+from tests.trainer.fit_fixtures import DATA
+from tests.trainer.inference.model_fixtures import CONFIG, GRU, PROVENANCE
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError, TrainerError

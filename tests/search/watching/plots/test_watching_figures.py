@@ -28,7 +28,7 @@ from storage.verdicts import Verdict
 from trainer.rivals.skill import noise_floor
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 RATE, UNITS = "models.gru.learning_rate", "models.gru.hidden_size"

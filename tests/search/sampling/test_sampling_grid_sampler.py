@@ -15,7 +15,7 @@ from search.workers.consistency import inconsistencies
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, Launched, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, Launched, WriteStudy
 
 LR, SIZE = "models.gru.learning_rate", "models.gru.hidden_size"
 SPACE: dict[str, Any] = {LR: {"choices": [1e-3, 2e-3]}, SIZE: {"choices": [3, 4]}}

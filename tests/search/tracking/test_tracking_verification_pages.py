@@ -11,7 +11,7 @@ from storage import record, tables
 from storage.engine import Store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Answer, Launch, WriteStudy
+    from tests.search_fixtures import Answer, Launch, WriteStudy
 
 
 @pytest.fixture

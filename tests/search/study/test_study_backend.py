@@ -24,7 +24,7 @@ from storage.verdicts import Verdict
 pytestmark = pytest.mark.slow
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 Study = Callable[[Path], OpenStudy]
 

@@ -21,7 +21,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, Launched, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, Launched, WriteStudy
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 EVIL = "<img src=x onerror=alert(1)>|a $x$ [a](javascript:alert(1)) ".ljust(120, "x")

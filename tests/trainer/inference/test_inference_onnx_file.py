@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from tests.trainer.conftest import DATA
-from tests.trainer.inference.test_inference_model_folder import CONFIG, PROVENANCE
+from tests.trainer.fit_fixtures import DATA
+from tests.trainer.inference.model_fixtures import CONFIG, PROVENANCE
 from trainer.config import GRUConfig
 from trainer.data.source import Table
 from trainer.data.windows import Dataset

@@ -32,7 +32,7 @@ from storage.engine import Store, open_store
 from storage.errors import StudyExists, StudyUnknown
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Answer, WriteStudy
+    from tests.search_fixtures import Answer, WriteStudy
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from trainer.models.network import GRUForecaster
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from tests.search.conftest import Ballast
+    from tests.search_fixtures import Ballast
 
 
 @pytest.mark.slow

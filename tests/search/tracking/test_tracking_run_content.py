@@ -19,7 +19,7 @@ from storage import query, record, tables
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Answer, Launch, WriteStudy
+    from tests.search_fixtures import Answer, Launch, WriteStudy
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 

@@ -24,7 +24,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Answer, Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Answer, Ballast, Launch, WriteStudy
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 CHUNK = 2045

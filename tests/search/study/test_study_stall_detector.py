@@ -18,7 +18,7 @@ from storage import workers
 from storage.engine import Store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 ELSEWHERE = "another-host-00000000:7:7"
 

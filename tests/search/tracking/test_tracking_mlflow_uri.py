@@ -20,7 +20,7 @@ from search.tracking.mlflow_uri import (
 from storage.engine import Store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 KEY = "tracking.mlflow.uri"
 SECRET = "s3cr%40t"

@@ -36,7 +36,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Answer, Launch, Launched, WriteStudy
+    from tests.search_fixtures import Answer, Launch, Launched, WriteStudy
 
 SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
 PLOTS = {"learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"}
