@@ -83,7 +83,7 @@ def _rate_changed(result: TrialResult) -> list[str]:
         return []  # stopped before its first step
     found = []
     for fold, final in enumerate(result.final_learning_rates):
-        acts = [finding.intervention for finding in result.findings if finding.fold == fold]
+        acts = [finding for finding in result.findings if finding.fold == fold]
         left = [result.effective["models.gru.learning_rate"], *(act.lr_after for act in acts)]
         met = [*(act.lr_before for act in acts), final]
         found += [

@@ -32,7 +32,7 @@ from trainer.data.windows import Dataset, Scaler
 
 log = logging.getLogger("ballast.workers")
 
-_MAGIC = "ballast data 3"
+_MAGIC = "ballast data 4"
 """The last figure is the format: raise it with any change to what is saved or to how folds are prepared."""
 _HEAD = 256
 """Bytes for magic, identity and digest, which are always of one length."""
@@ -176,6 +176,7 @@ def _require_whole(fold: Dataset) -> None:
         history.returns,
         history.begun,
         fold.offsets,
+        fold.positions,
     )
     by_feature = (fold.scaler.feature_mean, fold.scaler.feature_std)
     if any(each.shape != (rows,) for each in by_row if each is not None):

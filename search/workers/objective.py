@@ -1,6 +1,7 @@
 """One trial, start to end: sampled parameters in, verdict recorded and told.
 
 suggest ──► resolve (clamp) ──► record start ──► fit ──► judge ──► record end ──► tell
+                                      │           └► record epochs and findings meanwhile
                                       └► tried before: copy its result ──┘
 """
 
@@ -33,12 +34,13 @@ from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
 from storage.verdicts import CONCLUSIVE, Verdict
 from trainer.training import checksummed_file as sealed
-from trainer.training.result import EpochReport, TrialResult
+from trainer.training.result import EpochReport, Finding, TrialResult
 
 log = logging.getLogger("ballast.trial")
 
 _FLUSH_S = 2.0
-"""Quick epochs are recorded together, at most this many seconds after they have passed."""
+"""Quick epochs are recorded together, at most this many seconds after they have passed. A finding is rare
+and is recorded at once."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,10 @@ class _TrialState:
     told: int = 0
     """Epochs that are on record or waiting."""
     waiting: list[tables.Epoch] = field(default_factory=list)
+    findings: list[tables.Finding] = field(default_factory=list)
+    """All so far, on record or not."""
+    recorded: int = 0
+    """How many of `findings` are on record."""
     began: float = field(default_factory=time.monotonic)
     flushed: float = field(default_factory=time.monotonic)
 
@@ -136,6 +142,7 @@ def _end(bench: TrialContext, trial: optuna.Trial, course: _TrialState, judgemen
     study, row, result = bench.study, course.row, course.result
     # Of a resumed trial that was stopped while it told its old epochs.
     untold = () if result is None else result.epochs[course.told :]
+    missed = () if result is None else result.findings[len(course.findings) :]
     recording.finish_trial(
         study.store,
         row,
@@ -144,6 +151,10 @@ def _end(bench: TrialContext, trial: optuna.Trial, course: _TrialState, judgemen
         worker=bench.worker,
         duration_s=time.monotonic() - course.began,
         remaining=[*course.waiting, *(recording.epoch_row(study.name, row.number, each) for each in untold)],
+        findings=[
+            *course.findings,
+            *(recording.finding_row(study.name, row.number, each) for each in missed),
+        ],
         artifacts=[] if course.log is None else [course.log],
         guard_position=course.guard_position,
     )
@@ -196,8 +207,15 @@ def _fit(
 
     study, warmup = bench.study, bench.study.resolved.file.study.pruner_warmup
 
+    def on_finding(finding: Finding) -> None:
+        course.findings.append(recording.finding_row(study.name, course.row.number, finding))
+        _flush(study, course, bench.worker)
+
     def on_epoch(report: EpochReport) -> bool:
-        _record(study, course, report, bench.worker)
+        course.waiting.append(recording.epoch_row(study.name, course.row.number, report))
+        course.told += 1
+        if time.monotonic() - course.flushed >= _FLUSH_S:
+            _flush(study, course, bench.worker)
         trial.report(report.validation_loss, report.epoch)
         bench.progress.epoch_passed(trial.number, report)
         # Every pruner says no before the warm-up's end.
@@ -210,6 +228,7 @@ def _fit(
         ceiling=study.data.ceiling,
         seed=course.row.seed,
         on_epoch=on_epoch,
+        on_finding=on_finding,
         should_stop=bench.should_stop,
         checkpoint=study.files.checkpoint_of(retry_origin(trial).first),
         checkpoint_key=study.key,
@@ -225,10 +244,10 @@ def asks_pruner(epoch: int) -> bool:
     return epoch % max(1, epoch // 100) == 0
 
 
-def _record(study: OpenStudy, course: _TrialState, report: EpochReport, worker: str) -> None:
-    course.waiting.append(recording.epoch_row(study.name, course.row.number, report))
-    course.told += 1
-    if time.monotonic() - course.flushed >= _FLUSH_S:
-        record.record_epochs(study.store, study.name, course.row.number, course.waiting, worker)
-        course.waiting.clear()
-        course.flushed = time.monotonic()
+def _flush(study: OpenStudy, course: _TrialState, worker: str) -> None:
+    """Record the epochs and findings that are not on record yet."""
+    new = course.findings[course.recorded :]
+    record.record_epochs(study.store, study.name, course.row.number, course.waiting, worker, new)
+    course.waiting.clear()
+    course.recorded += len(new)
+    course.flushed = time.monotonic()

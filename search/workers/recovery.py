@@ -172,6 +172,7 @@ def _finish(books: StudyBackend, row: tables.Trial, me: str, judgement: Judgemen
     """Nobody knows for how long it has been dead: its epochs tell how long it was at work."""
     epochs = query.epochs(books.store, books.name, row.number)
     seconds = sum(epoch.seconds for epoch in epochs)
+    own = query.settings(books.store, books.name, row.number)
     log_row = recording.log_row(books.name, row.number, books.files.log_of(row.number))
     recording.finish_trial(
         books.store,
@@ -180,6 +181,8 @@ def _finish(books: StudyBackend, row: tables.Trial, me: str, judgement: Judgemen
         worker=me,
         duration_s=seconds,
         epochs=len(epochs),
+        findings=query.findings(books.store, books.name, row.number),
+        guard_position=sum(setting.key == recording.LEARNING_RATE for setting in own),
         artifacts=[] if log_row is None else [log_row],
     )
 

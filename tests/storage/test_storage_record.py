@@ -468,7 +468,6 @@ def test_the_rows_of_an_epoch_and_a_finding_are_those_that_the_trainer_reports()
     from trainer.training import result
 
     epoch = {field.name for field in fields(result.EpochReport)} | {"study", "trial"}
-    finding = {field.name for field in fields(result.Finding)} - {"intervention"}
-    finding |= {field.name for field in fields(result.Intervention)} | {"id", "study", "trial"}
+    finding = {field.name for field in fields(result.Finding)} | {"id", "study", "trial"}
     assert set(Epoch.__table__.columns.keys()) == epoch
     assert set(Finding.__table__.columns.keys()) == finding

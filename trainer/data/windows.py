@@ -78,12 +78,22 @@ class Dataset:
     """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
     fold: str = ""
     """Which of several folds, in words, as `FoldRows.name`; empty for the only one."""
+    positions: npt.NDArray[np.int64] | None = None
+    """Line of the file, or row of the Parquet file, of each row, (T,), 1-based; None if there is no file."""
+    counted_in: str = "line"
+    """What `positions` count: `line` or `row`."""
 
     def when(self, row: int) -> str:
         """The time of a row of these arrays, on the clock of the source."""
         from trainer.data.times import format_time
 
         return format_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
+
+    def where(self, row: int) -> str:
+        """The time of a row and its place in the source: `2023-06-01 (line 17)`."""
+        if self.positions is None:
+            return self.when(row)
+        return f"{self.when(row)} ({self.counted_in} {self.positions[row]})"
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
@@ -174,6 +184,8 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         sha256=_fingerprint(table, split),
         offsets=None if table.offsets is None else table.offsets[rows],
         fold=split.name,
+        positions=table.positions[rows],
+        counted_in=table.counted_in,
     )
 
 
