@@ -212,10 +212,7 @@ def _fit(
         _flush(study, course, bench.worker)
 
     def on_epoch(report: EpochReport) -> bool:
-        course.waiting.append(recording.epoch_row(study.name, course.row.number, report))
-        course.told += 1
-        if time.monotonic() - course.flushed >= _FLUSH_S:
-            _flush(study, course, bench.worker)
+        _record(study, course, report, bench.worker)
         trial.report(report.validation_loss, report.epoch)
         bench.progress.epoch_passed(trial.number, report)
         # Every pruner says no before the warm-up's end.
@@ -242,6 +239,13 @@ def asks_pruner(epoch: int) -> bool:
     To ask it is to read every epoch of the running trials again, so that a trial of n would read n² of them.
     """
     return epoch % max(1, epoch // 100) == 0
+
+
+def _record(study: OpenStudy, course: _TrialState, report: EpochReport, worker: str) -> None:
+    course.waiting.append(recording.epoch_row(study.name, course.row.number, report))
+    course.told += 1
+    if time.monotonic() - course.flushed >= _FLUSH_S:
+        _flush(study, course, worker)
 
 
 def _flush(study: OpenStudy, course: _TrialState, worker: str) -> None:

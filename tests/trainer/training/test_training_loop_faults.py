@@ -276,7 +276,7 @@ def test_a_bad_cell_is_named_with_its_column_and_time(
     assert result.outcome is Outcome.FINISHED
     assert kinds(result) == [FindingKind.NONFINITE_INPUT] * 2
     for finding in result.findings:
-        assert finding.cell == f"vol at {market.when(int(first_of_first_window))}"
+        assert finding.cell == f"vol at {market.where(int(first_of_first_window))}"
         assert market.train[0] in finding.rows
 
 
@@ -289,7 +289,7 @@ def test_a_bad_target_is_named_with_its_time(
     result = run_fit(settings_of())
     assert result.outcome is Outcome.FINISHED
     assert kinds(result) == [FindingKind.NONFINITE_TARGET] * 2
-    assert [finding.cell for finding in result.findings] == [f"target at {market.when(int(row))}"] * 2
+    assert [finding.cell for finding in result.findings] == [f"target at {market.where(int(row))}"] * 2
     assert [report.skipped_steps for report in result.epochs] == [1, 1]
 
 
