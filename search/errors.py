@@ -11,7 +11,6 @@ A message carries the offending value, the place and what to do next; it is show
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 MOST_TOLD = 20
 """Problems of a configuration that are told at once; who has more has one cause for most of them."""
@@ -42,13 +41,9 @@ class Problem:
 class BallastError(Exception):
     """Root of everything that `search` raises on purpose."""
 
-    exit_code: ClassVar[int] = 1
-
 
 class RequestError(BallastError):
     """The request is wrong: usage, configuration or a missing file."""
-
-    exit_code: ClassVar[int] = 2
 
 
 class ConfigError(RequestError):

@@ -62,8 +62,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     Raises OSError where nothing can be written; the folder of before stays as it was.
     """
     place = Path(os.path.realpath(path))
-    if os.path.lexists(place) and not place.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    mode = _folder_mode(place)
     with temporary_folder(place.parent) as temporary:
         new, old = temporary / _NEW / place.name, temporary / _OLD / place.name
         new.mkdir(parents=True)
@@ -73,8 +72,8 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        if place.is_dir():
-            shutil.copymode(place, new)
+        if mode is not None:
+            new.chmod(mode)
         for folder in (new, new.parent, temporary):
             _sync(folder)
         _put(new, place, old)
@@ -136,6 +135,20 @@ def _destination(path: Path) -> tuple[Path, int | None]:
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "The file is read-only", str(path))
     return Path(os.path.realpath(path)), stat.S_IMODE(found.st_mode)
+
+
+def _folder_mode(place: Path) -> int | None:
+    """The mode of the folder at `place`; None if there is none. Raises NotADirectoryError for anything else.
+
+    Asked once: another writer may take the folder away at any time.
+    """
+    try:
+        mode = os.stat(place).st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    return stat.S_IMODE(mode)
 
 
 @contextmanager
@@ -240,11 +253,18 @@ def _rename_twice(new: Path, place: Path, old: Path) -> None:
     try:
         os.rename(new, place)
     except OSError:
-        if os.path.lexists(place):  # another process has put its own there meanwhile
-            shutil.rmtree(old)
-        else:
-            os.rename(old, place)
+        _put_back(old, place)
         raise
+
+
+def _put_back(old: Path, place: Path) -> None:
+    """Put the folder of before at `place` again, or remove it if another writer has put its own there."""
+    try:
+        os.rename(old, place)
+    except OSError as error:
+        if error.errno not in _SOMEBODY_ELSE_WAS_FASTER:
+            raise
+        shutil.rmtree(old)  # left there, it would be in the way of the next attempt
 
 
 def _sync(folder: Path) -> None:

@@ -43,11 +43,17 @@ class DerivedColumn(Section):
     """
 
     transform: TransformName = "raw"
+    """What is computed from the column or feature; raw: nothing."""
     column: str | None = None
+    """The column of the table that is read."""
     of: str | None = None
+    """A feature above this one that is read instead of a column."""
     high: str | None = None
+    """The column of each day's highest price, for log_parkinson."""
     low: str | None = None
+    """The column of each day's lowest price, for log_parkinson."""
     window: Annotated[int, Field(ge=1)] | None = None
+    """A number of rows: that rolling_* looks over, that lag goes back, that a return extends over (1)."""
 
     @model_validator(mode="after")
     def _inputs_match_transform(self) -> Self:
@@ -72,6 +78,7 @@ class Feature(DerivedColumn):
     """One input of the model, known at the time of its row."""
 
     name: str
+    """Unique among the features; `of` of a feature below may name it."""
     may_lead: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Whether the feature may honestly foretell the target; it is left out of a dump where false, so that
     records made before the key existed compare equal."""
@@ -81,7 +88,9 @@ class Target(DerivedColumn):
     """What is forecast: a series that is shifted by `horizon`, or a column that was shifted before."""
 
     kind: TargetKind
+    """What the values are; the audit, the ceiling of believable skill and the rivals depend on it."""
     horizon: Annotated[int, Field(ge=1)] = 1
+    """How many rows ahead the target lies."""
     already_shifted: bool | None = Field(default=None, exclude_if=lambda value: value is None)
     """For a raw column alone. true: row t holds the value of row t + horizon; false: that of row t, and it is
     shifted as any other target is. null is read as true, as files were before there was this key; a new study
@@ -168,10 +177,15 @@ class Split(Section):
     """
 
     method: SplitMethod = "holdout"
+    """What is held out of the rows before the test: one block, blocks in time order, or any of them."""
     train_until: str | None = None
+    """The last day of the training rows, such as 2010-12-31; under walk_forward those of the first fold."""
     validation_until: str | None = None
+    """The last day of the validation rows; the rows behind it are the test, which no search touches."""
     fractions: Fractions | None = None
+    """Shares of the rows, in place of the two dates."""
     embargo: Annotated[int, Field(ge=0)] = 0
+    """Rows left out between training rows and held-out rows, besides the horizon."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Blocks of the validation rows, under `walk_forward`."""
     window: Literal["expanding", "rolling"] = "expanding"
@@ -258,6 +272,7 @@ class DataConfig(Section):
         ),
         Field(min_length=1),
     ]
+    """The inputs of the model, in order; the text NAME is short for the raw column NAME."""
     target: Target
     seq_len: Annotated[int, Field(ge=1)] = 22
     """Rows that the GRU sees for one forecast."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from search.study.readiness import Readiness
 
 _WORKED = ("features_until", "target_at", "target")
-_EPILOG = "Example: ballast check configs/studies/sp500-volatility.yaml"
+_EPILOG = "Example: ballast check sample:sp500-volatility"
 
 
 def register(app: typer.Typer) -> None:
@@ -55,10 +55,10 @@ def check(
         print_json(_as_json(resolved, found))
     else:
         _print(request, resolved, found)
-    if found.besides_audit:
+    if found.other_refusals:
         from search.study.readiness import combine_refusals
 
-        raise combine_refusals(found.besides_audit)
+        raise combine_refusals(found.other_refusals)
     if found.refusals:
         raise typer.Exit(1)
 
@@ -99,7 +99,7 @@ def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
             }
             for f in (() if audit is None else audit.findings)
         ],
-        "refusals": [str(refusal) for refusal in found.besides_audit],
+        "refusals": [str(refusal) for refusal in found.other_refusals],
         "clamps": [clamp_to_json(clamp) for clamp in resolved.clamps],
         "rows": {} if audit is None else audit.rows,
         "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},
@@ -126,5 +126,5 @@ def _print(request: StudyOptions, resolved: "ResolvedStudy", found: "Readiness")
             screen.print(audit.worked_row.sentence, markup=False)
     if not found.refusals:
         screen.print(f"ready: {request.run_command()}", markup=False, soft_wrap=True)
-    elif not found.besides_audit:
+    elif not found.other_refusals:
         screen.print("this must not be trained on; mend what is found above", markup=False)

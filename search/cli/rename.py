@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from search.cli.completion import study_names
 from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json
 from search.cli.text import say
 
@@ -16,7 +17,12 @@ def register(app: typer.Typer) -> None:
 
 
 def rename(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="The name of a study.", show_default=False)],
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="OLD", help="The name of a study.", show_default=False, autocompletion=study_names
+        ),
+    ],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.", show_default=False)],
     store: StoreUrl = None,
     force: Annotated[bool, typer.Option("--force", help="Even while workers are at work on it.")] = False,

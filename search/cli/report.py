@@ -60,10 +60,10 @@ def _text(store: "Store", name: str, format: Format) -> str:
     from dataclasses import replace
 
     from search.selection.selection_evidence import with_measured_floor
-    from search.watching.figures import figures
-    from search.watching.html import to_html
-    from search.watching.markdown import to_markdown
-    from search.watching.report import report_blocks
+    from search.watching.pages.html import to_html
+    from search.watching.pages.markdown import to_markdown
+    from search.watching.pages.report import report_blocks
+    from search.watching.plots.figures import figures
     from search.watching.view import study_view
 
     view = study_view(store, name)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from search.study.studies import OpenStudy
     from search.workers.loop import RunEnd
 
-_EPILOG = "Example: ballast run configs/studies/sp500-volatility.yaml --set training.epochs=10 --trials 40"
+_EPILOG = "Example: ballast run sample:sp500-volatility --set training.epochs=10 --trials 40"
 
 
 def register(app: typer.Typer) -> None:
@@ -88,7 +88,7 @@ def run(
     from search.study.readiness import check_readiness
     from search.study.studies import open_study
     from search.tracking.tracking_process import track_while_running
-    from search.watching.study_publisher import publish_while_running
+    from search.watching.publishing.study_publisher import publish_while_running
     from storage.engine import open_store
 
     means = make_executor(ExecutorOptions(engine, workers, devices, address, cpus, gpus, proxy))
@@ -203,7 +203,7 @@ def _measure(study: "OpenStudy", stop: "StopRequest") -> None:
 
 def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
     from search.cli.result_tables import console, params_table, print_trials
-    from search.watching.next_step import StudyDesign, next_steps
+    from search.watching.pages.next_step import StudyDesign, next_steps
     from storage import query
 
     screen, best = console(), summary.best

@@ -11,7 +11,7 @@ from search.cli.text_table import TableCell, TableColumn, TextTable, make_table
 from search.process_identity import is_dead
 from search.record.rival_facts import absent_rivals, recorded_rival_losses
 from search.selection.summary import Summary
-from search.study.stall_detector import active_workers
+from search.study.liveness import active_workers
 from search.text import duration, short_value
 from search.verdict import DUPLICATE
 from storage import query, tables

@@ -59,6 +59,7 @@ class StudySection(Section):
     """How to search: how much, with which sampler and pruner, from which seed."""
 
     name: str
+    """Unique in its store; other commands call the study by it."""
     trials: Annotated[int, Field(ge=1)] = 20
     """Trials of the whole study, those already done included."""
     timeout: Annotated[

@@ -27,6 +27,6 @@ def study_file(path: Path) -> Path:
     if name in known:
         return CONFIGS / "studies" / f"{name}.yaml"
     near = closest(name, {other: other for other in known}, 0.6)
-    hint = f"did you mean {PREFIX}{near}?" if near else "there are"
-    message = f"no study of this name ships with Ballast; {hint}: {', '.join(known)}"
+    hint = f"; did you mean {PREFIX}{near}?" if near else ""
+    message = f"no study of this name ships with Ballast; there are {', '.join(known)}{hint}"
     raise ConfigError([Problem(Location(str(path)), message)])

@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.config.schema import SamplerName, StudySection
 from search.config.space import Dimension, to_distributions
 from search.process_identity import WORKER
-from search.sampling.configuration_ordinals import configuration_ordinal, first_attempt, is_retry
+from search.sampling.configuration_ordinals import configuration_ordinal
 from search.sampling.queue import clamp_waiting, queued_params, suggest_value, waiting_trials
+from search.sampling.retry import retry_origin
 from search.sampling.samplers import make_sampler, randomly_drawn_params
 from search.sampling.tell import silence_optuna_warnings
 
@@ -50,7 +51,7 @@ def ask(
         study.sampler = _successor(study.sampler, sampler)
         trial = optuna.Trial(study, trial_id)
         distributions = to_distributions(space)
-        if is_retry(trials[number]):
+        if retry_origin(trials[number]).is_retry:
             _draw_over(study, trials, trial, distributions)
         for name, distribution in distributions.items():
             suggest_value(trial, name, distribution)
@@ -73,7 +74,7 @@ def _draw_over(
 ) -> None:
     """Draw again what a killed trial had drawn of its values, so that the rest are those that come next."""
     frozen = trial._cached_frozen_trial
-    kept, asked = queued_params(frozen) or {}, queued_params(trials[first_attempt(frozen)]) or {}
+    kept, asked = queued_params(frozen) or {}, queued_params(trials[retry_origin(frozen).first]) or {}
     if kept.keys() >= distributions.keys():
         return
     for name, distribution in distributions.items():

@@ -13,7 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from search.sampling.queue import queued_params
-from search.sampling.retry import RETRY_OF, ROOT
+from search.sampling.retry import retry_origin
 
 _FROM = "ordinals_from"
 """The user attribute of a study that says from which trial on ordinals count; those before drew by number."""
@@ -23,16 +23,6 @@ def start_ordinals(study: optuna.Study) -> None:
     """Let the ordinals of a study begin with its next trial, unless they have begun."""
     if _FROM not in study.user_attrs:
         study.set_user_attr(_FROM, len(study.get_trials(deepcopy=False)))
-
-
-def is_retry(trial: FrozenTrial) -> bool:
-    """Whether a trial takes up the configuration of another."""
-    return RETRY_OF in trial.user_attrs
-
-
-def first_attempt(trial: FrozenTrial) -> int:
-    """The number of the trial that tried this configuration first."""
-    return int(trial.user_attrs.get(ROOT, trial.number))
 
 
 @dataclass
@@ -58,8 +48,9 @@ def configuration_ordinal(study: optuna.Study, trials: Sequence[FrozenTrial], nu
         _KNOWN[study] = _Known(study.user_attrs.get(_FROM))
     known = _KNOWN[study]
     for trial in trials[len(known.of) : number + 1]:
-        if is_retry(trial):
-            known.of.append(known.of[first_attempt(trial)])
+        origin = retry_origin(trial)
+        if origin.is_retry:
+            known.of.append(known.of[origin.first])
             continue
         is_older = known.begins is None or trial.number < known.begins
         drew_by_number = is_older and queued_params(trial) is None

@@ -9,8 +9,8 @@ from optuna.samplers import GridSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.config.space import Dimension, canonical, clamp_to_space, grid_values
-from search.sampling.configuration_ordinals import first_attempt, is_retry
 from search.sampling.queue import queued_params
+from search.sampling.retry import retry_origin
 
 Point = tuple[Any, ...]
 
@@ -52,7 +52,9 @@ class SharedGridSampler(GridSampler):
         """The value of one dimension in the point of this trial."""
         if trial.number not in self._drawn:
             trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            self._drawn[trial.number] = self._taken(trials, first_attempt(trial))[first_attempt(trial)]
+            self._drawn[trial.number] = self._taken(trials, retry_origin(trial).first)[
+                retry_origin(trial).first
+            ]
         return self._drawn[trial.number][self._param_names.index(param_name)]
 
     def is_exhausted(self, study: optuna.Study) -> bool:
@@ -69,7 +71,7 @@ class SharedGridSampler(GridSampler):
         for trial in trials:
             if trial.number > until:
                 break
-            if not is_retry(trial):
+            if not retry_origin(trial).is_retry:
                 point = self._point_of(trial, free)
                 free.pop(point, None)
                 taken[trial.number] = point

@@ -9,7 +9,7 @@ ended worse than random search: benchmarks/sampler_safety.py.)
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -55,6 +55,11 @@ def tell_message(
             return TellMessage(TrialState.COMPLETE, _penalty(worst_honest()), _VIOLATED)
         return TellMessage(TrialState.PRUNED, None, _VIOLATED)
     return TellMessage(TrialState.FAIL, None, None)
+
+
+def worst_honest_loss(losses: Iterable[float | None], naive_loss: float) -> float:
+    """The largest finite one of the honest `losses`, and at least `naive_loss`; None is a trial without one."""
+    return max([naive_loss, *(loss for loss in losses if loss is not None and math.isfinite(loss))])
 
 
 def _penalty(worst_honest: float) -> float:

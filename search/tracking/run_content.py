@@ -14,7 +14,7 @@ from search.config.layers import Layer, Setting
 from search.config.schema import TRIAL_LEAVES
 from search.selection.summary import Summary
 from search.text import short_value
-from search.watching.trial_files import starting_override, trial_yaml
+from search.watching.publishing.trial_files import starting_override, trial_yaml
 from search.watching.view import TrialView
 from storage import tables
 from storage.verdicts import Verdict

@@ -11,9 +11,9 @@ import pytest
 from benchmarks.pictures import pages, servers
 from search.sampling.optuna_attributes import write_study_attributes
 from search.sampling.optuna_storage import direct_storage
-from search.watching import study_page as publish
-from search.watching.markdown import to_markdown
-from search.watching.notes import trial_note
+from search.watching.pages.markdown import to_markdown
+from search.watching.pages.notes import trial_note
+from search.watching.publishing import trial_publisher
 from search.watching.view import trial_view
 from storage import query, tables
 from storage.engine import open_store
@@ -177,7 +177,7 @@ def _hostile_message(url: str) -> None:
     trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, 0)
     with store.session() as session:
         write_study_attributes(
-            session, study_id, publish.trial_note_attributes(trial_id, to_markdown(trial_note(view)))
+            session, study_id, trial_publisher.trial_note_attributes(trial_id, to_markdown(trial_note(view)))
         )
     store.close()
 

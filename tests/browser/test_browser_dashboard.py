@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.pictures import pages
-from search.watching.figures import PLOT_IDS, figures
+from search.watching.plots.figures import PLOT_IDS, figures
 from search.watching.view import study_view
 from storage.engine import open_store
 from storage.verdicts import Verdict

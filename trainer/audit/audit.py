@@ -1,4 +1,4 @@
-"""The audit: everything that is wrong with the data of a study, told at once, before anything is trained."""
+"""The audit: lists everything that is wrong with the data of a study, before any training."""
 
 from collections.abc import Sequence
 
@@ -37,12 +37,12 @@ def audit(
     deep: bool = False,
     ceiling: float | None = None,
 ) -> Audit:
-    """Check the table, the series made from it, the split, the baselines, leaks; never raises for bad data.
+    """Check the table, its features and target, the split, the baselines and leaks; bad data raise no error.
 
-    `deep` adds the refits on targets that were moved in time. `ceiling` is the skill over the best naive
-    forecast above which the trials of an exported study were suspicious; None: as `skill_ceiling` says.
+    `deep` adds the refits on targets that are shifted in time. `ceiling` is the skill over the best naive
+    forecast above which the trials of an exported study were suspicious; None: that of `skill_ceiling`.
 
-    Where times are not in order, rows are counted as if they were, so that a short table is told as well.
+    If times are not in order, rows are counted as if they were sorted, so that too few rows are reported too.
     """
     built = build_features(config, table)
     times, order = table.times.sort_values(return_indexer=True)
@@ -69,7 +69,9 @@ def audit(
 
 
 def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
-    """Rows by name of the split: training rows of the last fold, and each validation row once."""
+    """Number of rows by name of the split: training rows of the last fold; each validation row counts
+    once.
+    """
     validation = np.unique(np.concatenate([split.validation for split in splits]))
     return {**splits[-1].counts, "validation": len(validation)}
 
@@ -77,7 +79,7 @@ def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
 def _split_findings(
     config: DataConfig, guard: GuardConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
-    """Findings on the folds and on the series within the last; one without rows leaves the latter out."""
+    """Findings on the folds, and on the target in the last fold unless that has no training rows."""
     found = count_findings(config, splits, built.first)
     times = table.times.sort_values()
     found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
@@ -103,8 +105,10 @@ def _skill_findings(
     exported: float | None,
     deep: bool,
 ) -> tuple[list[AuditFinding], float | None]:
-    """Whether skill can be measured, and whether more of it can be had than is believable; and the ceiling of
-    skill over the best naive forecast, None where there is none. `rows` are the validation rows of all folds.
+    """Findings on whether skill can be measured and whether more of it is reached than is believable; and the
+    ceiling of skill over the best naive forecast, None if there is none.
+
+    `rows` is the number of validation rows of all folds, `exported` the ceiling of an exported study.
     """
     found: list[AuditFinding] = []
     data, over_naive = folds[-1], None

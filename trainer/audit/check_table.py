@@ -1,4 +1,4 @@
-"""Checks of the table as read: order and gaps of time, missing and infinite cells, sizes of numbers."""
+"""Checks of the table: order of times and gaps, missing and infinite cells, sizes of numbers."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +9,15 @@ from trainer.data.features import Floats, count_leading_nan, target_shift
 from trainer.data.source import Table, columns_of
 
 MAX_GAP_STEPS = 10.0
-"""A gap in time worth a look, in median steps; no weekend, holiday or closed week of daily data reaches
-it."""
+"""Shortest gap in time that is reported, in median steps; no weekend, holiday or closed week of daily data is
+as long."""
 EXACT_LIMIT = float(2**53)
-"""Beyond this a float64 no longer holds every whole number."""
+"""Above this a float64 cannot hold every whole number."""
 
 
 def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     """All findings about the rows and cells of the table."""
-    # A target that was shifted before may lack its last values: they are not known yet.
+    # A target that is already shifted may lack its last values: they are not known yet.
     open_end = config.target.column if target_shift(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
     findings = _time_findings(table)
@@ -55,7 +55,7 @@ def _order_findings(
 
 
 def _gap_findings(table: Table) -> list[AuditFinding]:
-    """Gaps between distinct times, in order; at least three times are needed to speak of a median step."""
+    """Gaps between distinct times; a median step needs at least three times."""
     moments, first_rows = np.unique(table.times.asi8, return_index=True)
     if len(moments) < 3:
         return []
@@ -75,7 +75,7 @@ def _gap_findings(table: Table) -> list[AuditFinding]:
 
 
 def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> list[AuditFinding]:
-    """NaN inside the series, empty rows at its head, infinities, and numbers too large to be exact."""
+    """NaN inside the column, empty cells at its beginning, infinities, and numbers too large to be exact."""
     found: list[AuditFinding] = []
     head, tail = count_leading_nan(values), min(count_leading_nan(values[::-1]), open_tail)
     if head == len(values):

@@ -1,8 +1,8 @@
-"""Causal transforms of columns, and the features and target that a configuration makes of them.
+"""Computes the features and the target of a study from the columns of its table, with causal transforms.
 
-A transform maps float64 arrays of shape (T,) to one of shape (T,); its value at t uses rows at or before t
-alone. Rows without enough history are NaN. Nothing is repaired: what a logarithm cannot take becomes NaN or
-infinite, and the audit names it.
+A transform maps float64 arrays of shape (T,) to one of shape (T,); its value at t uses only rows at or before
+t. Rows without enough history are NaN. Nothing is repaired: the logarithm of a number that has none becomes
+NaN or infinite, and the audit names the row.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +22,12 @@ Floats = npt.NDArray[np.float64]
 
 
 def raw(values: Floats) -> Floats:
-    """The values as they are."""
+    """The values, unchanged."""
     return values.copy()
 
 
 def lag(values: Floats, window: int) -> Floats:
-    """The value `window` rows before."""
+    """The value `window` rows earlier."""
     return np.concatenate([np.full(min(window, len(values)), np.nan), values[:-window]])
 
 
@@ -44,7 +44,8 @@ def abs_log_return(values: Floats, window: int = 1) -> Floats:
 
 
 def log_parkinson(high: Floats, low: Floats) -> Floats:
-    """Logarithm of the volatility of one row, from its range: 0.5 · log(log(high/low)² / (4 log 2)).
+    """Logarithm of the volatility of one row, computed from its high and low: 0.5 · log(log(high/low)² / (4
+    log 2)).
 
     Parkinson (1980), "The extreme value method for estimating the variance of the rate of return". Minus
     infinity where high equals low; NaN where high is below low or a price is not positive.
@@ -56,20 +57,22 @@ def log_parkinson(high: Floats, low: Floats) -> Floats:
 
 
 def rolling_mean(values: Floats, window: int) -> Floats:
-    """Mean of the last `window` rows, row t among them."""
-    # Summed lag by lag, not by a running total: one bad cell must not stay in all later rows.
+    """Mean of the last `window` rows, row t included."""
+    # Summed lag by lag: with a running total, one bad cell would spoil all later rows.
     with np.errstate(all="ignore"):
         total: Floats = sum((lag(values, back) for back in _earlier(values, window)), start=values.copy())
         return total / window
 
 
 def _earlier(values: Floats, window: int) -> range:
-    """The lags of a window but 0; a window longer than the series needs but one lag that empties it."""
+    """The lags 1 to `window` − 1; for a window longer than the series, up to the lag that makes all rows
+    NaN.
+    """
     return range(1, min(window, len(values) + 1))
 
 
 def rolling_std(values: Floats, window: int) -> Floats:
-    """Sample standard deviation (n - 1) of the last `window` ≥ 2 rows, row t among them."""
+    """Sample standard deviation (n - 1) of the last `window` ≥ 2 rows, row t included."""
     with np.errstate(all="ignore"):
         mean = rolling_mean(values, window)
         squares = ((lag(values, back) - mean) ** 2 for back in _earlier(values, window))
@@ -89,12 +92,12 @@ TRANSFORMS: dict[TransformName, Callable[..., Floats]] = {
 
 @dataclass(frozen=True)
 class FeaturesAndTarget:
-    """Features and target of every row of the table, and the rows that the data can fill.
+    """Features and target of every row of the table, and which rows can be used.
 
-    `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
-    Rows `first <= t < stop` lie behind the warm-up and before the end that has no target yet; every cell in
-    them is finite in good data. `inputs` are the arrays that each feature was made from; the last entry is
-    the target's. `reach` is how many rows before t the values of row t are made from, at most.
+    `features` is (T, F) float64, `target` (T,): row t holds the value to forecast from what is known at t.
+    Rows `first <= t < stop` come after the warm-up and before the last rows, which have no target yet; in
+    good data every cell in them is finite. `inputs` are the arrays that each feature is computed from, and
+    last those of the target. `reach` is how many rows before t row t is computed from, at most.
     """
 
     features: "pd.DataFrame"
@@ -104,24 +107,27 @@ class FeaturesAndTarget:
     reach: int
     inputs: tuple[tuple[Floats, ...], ...]
     unshifted: Floats
-    """The target at its own time: what is known at t."""
+    """The target before it is shifted: row t holds the value of time t."""
     warm_up: int
-    """Rows before the first that every series can fill: `first`, or more than the table has."""
+    """Rows before the first one with all features and the target; may exceed the rows of the table, `first`
+    does not."""
 
 
 def target_shift(target: Target) -> int:
-    """Rows by which the target is moved up: its horizon; 0 for a raw column that was moved up before."""
+    """Rows by which the target is shifted: its horizon, or 0 for a raw column that is already shifted."""
     was_moved = is_raw_column(target) and target.already_shifted is not False
     return 0 if was_moved else target.horizon
 
 
 def is_raw_column(target: Target) -> bool:
-    """Whether the target is a column as it is, so that `already_shifted` must say what a row of it means."""
+    """Whether the target is an untransformed column, so that `already_shifted` must say what its rows
+    mean.
+    """
     return target.transform == "raw" and target.column is not None
 
 
 def lookback(series: DerivedColumn) -> Sequence[int]:
-    """Which rows back from t (0 is t itself) a transform reads, ascending."""
+    """The lags that a transform reads, ascending; 0 is row t itself."""
     window = series.window or 1
     match series.transform:
         case "raw" | "log_parkinson":
@@ -135,7 +141,7 @@ def lookback(series: DerivedColumn) -> Sequence[int]:
 
 
 def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
-    """Make the features and the target; never raises for bad cells, which stay non-finite."""
+    """Compute the features and the target. Bad cells stay non-finite and raise no error."""
     import pandas as pd
 
     columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
@@ -182,23 +188,23 @@ def _transform(series: DerivedColumn, inputs: tuple[Floats, ...]) -> Floats:
 
 
 def _empty(series: DerivedColumn, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:
-    """Empty cells at the head of the columns that a series is made from."""
+    """Leading NaN of the columns that a series is computed from."""
     if series.of is not None:
         return empty[series.of]
     return max(count_leading_nan(columns[name]) for name in columns_of(series))
 
 
 def _reach(series: DerivedColumn, reaches: Mapping[str, int]) -> int:
-    """How many rows back a series reads the columns: its own look-back, behind that of what it is made of."""
+    """How many rows back a series reads the columns: its own lookback plus that of the feature it reads."""
     return lookback(series)[-1] + (0 if series.of is None else reaches[series.of])
 
 
 def count_leading_nan(values: Floats) -> int:
-    """Number of NaN before the first other value."""
+    """Number of NaN at the beginning."""
     held = ~np.isnan(values)
     return int(np.argmax(held)) if held.any() else len(values)
 
 
 def _tail(target: Target, values: Floats) -> int:
-    """Rows at the end whose target lies beyond the table; at most the horizon."""
+    """Rows at the end whose target lies after the table; at most the horizon."""
     return min(count_leading_nan(values[::-1]), target.horizon)

@@ -1,7 +1,6 @@
-"""Cuts the rows into folds of train and validation, and test, by time, purged by the horizon and with an
-embargo.
+"""Cuts the rows by time into folds of training and validation rows, and test rows, with purge and embargo.
 
-A row is its position t in the table: the last row that a window sees, and the one whose target is forecast.
+A row is its position t in the table: the last row of a window, and the row whose target is forecast.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,10 +26,10 @@ MIN_TRAIN = 50
 """Ten rows for each coefficient of the HAR baseline (four), and more than three of the smallest safe batch
 (16)."""
 MAX_BASELINE_LAGS = 22
-"""Most known targets that a naive forecast looks back on: the month of HAR. `cpcv` leaves them in front of
-its first block."""
+"""The most rows that a naive forecast looks back: the month of HAR. `cpcv` keeps them before its first
+block."""
 MIN_HELD_OUT = 20
-"""The standard error of a mean of n squared normal errors is sqrt(2/n) of it: 32 % at 20 rows."""
+"""The standard error of a mean of n squared normal errors is sqrt(2/n) times the mean: 32 % at 20 rows."""
 
 _DATE_ADVICE = {
     "train": "move train_until later, use a shorter seq_len or a longer series",
@@ -52,9 +51,10 @@ class FoldRows:
     validation: Rows
     test: Rows
     fitting: Rows
-    """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
+    """Every row that training windows may contain, whatever `seq_len`; scaler and baselines are fitted on
+    these."""
     name: str = ""
-    """Which of several folds: `fold 2 of 5, validation 2008-01-02 to 2010-12-31`; empty for the only one."""
+    """Such as `fold 2 of 5, validation 2008-01-02 to 2010-12-31`; empty if there is only one fold."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -65,15 +65,15 @@ class FoldRows:
 def cut_folds(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
 ) -> tuple[FoldRows, ...]:
-    """Rows of each fold, however few; `times` (naive UTC) must ascend. Dates are those of the source's clock,
-    `offsets` seconds from UTC; None: its clock is that of UTC.
+    """Rows of each fold, however few; `times` (naive UTC) must ascend. Dates are read on the source's clock,
+    which is `offsets` seconds from UTC; None: UTC.
 
-    A split ends where the target of its row t, h rows ahead, would lie in the next one (purge); the next one
-    starts `embargo` rows late. Behind a block that is held out, training goes on where that block's last
+    A split ends before the first row whose target, h rows ahead, would lie in the next split (purge); the
+    next split starts `embargo` rows late. After a held-out block, training goes on once the block's last
     target has passed, with windows that begin there: `embargo` rows later, or more if a feature or the target
-    would still be made from the block. In `holdout` and `walk_forward`
-    only the beginning of train gives way to `seq_len`, so that validation and test are the same rows
-    whatever the window. The last fold has nothing to train on behind its validation rows, in every method.
+    would still be computed from the block. In `holdout` and `walk_forward` a longer `seq_len` shortens only
+    the beginning of train, so that validation and test are the same rows for every window length. In every
+    method the last fold trains only on rows before its validation rows.
     """
     first, stop, horizon = built.first, built.stop, config.target.horizon
     split, seq_len = config.split, config.seq_len
@@ -91,7 +91,7 @@ def cut_folds(
     for number, blocks in enumerate(held_out):
         spans = _between(blocks, first, test - horizon, gap, horizon + max(split.embargo, built.reach))
         if split.method != "cpcv":
-            spans = spans[:1]  # what lies behind the block is its future
+            spans = spans[:1]  # rows after the block are its future
         if split.method == "walk_forward" and split.window == "rolling":
             ((_, end),) = spans
             spans = [(max(first, end - (validation - horizon - first)), end)]
@@ -110,7 +110,9 @@ def cut_folds(
 def _name(
     number: int, count: int, blocks: Sequence[Rows], times: "pd.DatetimeIndex", offsets: Offsets
 ) -> str:
-    from trainer.data.times import format_time  # pandas, which a worker with prepared folds does not need
+    from trainer.data.times import (
+        format_time,
+    )  # imports pandas, which a worker with prepared folds does not need
 
     def when(row: int) -> str:
         moment = format_time(times[row], None if offsets is None else int(offsets[row]))
@@ -123,7 +125,7 @@ def _name(
 def cut_refit(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
 ) -> FoldRows:
-    """All rows before the test as training rows, none to validate on: for a model that is final."""
+    """All rows before the test as training rows, and no validation rows: for the final model."""
     first, stop = built.first, built.stop
     test = min(max(_bounds(config, times, first, stop, offsets)[1], first), stop)
     end = test - config.target.horizon
@@ -136,7 +138,7 @@ def cut_refit(
 
 
 def _held_out(split: Split, rows: Rows) -> list[list[Rows]]:
-    """The blocks that each fold validates on, in time order; the last fold holds out the last of them."""
+    """The blocks that each fold validates on, in time order; the last fold has the last block."""
     match split.method:
         case "holdout":
             return [[rows]]
@@ -150,8 +152,8 @@ def _held_out(split: Split, rows: Rows) -> list[list[Rows]]:
 def _between(
     blocks: Sequence[Rows], first: int, stop: int, before: int, behind: int
 ) -> list[tuple[int, int]]:
-    """Spans [start, end) of rows from `first` to `stop` that end `before` rows before each block and begin
-    `behind` rows behind it; some are empty.
+    """Spans [start, end) of the rows from `first` to `stop` that lie between the blocks: each ends `before`
+    rows before a block and begins `behind` rows after one. Some are empty.
     """
     starts = [first, *(int(block[-1]) + 1 + behind for block in blocks if len(block))]
     ends = [*(int(block[0]) - before for block in blocks if len(block)), stop]
@@ -163,7 +165,7 @@ def _rows(spans: Iterable[tuple[int, int]]) -> Rows:
 
 
 def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> None:
-    """Raise SplitError unless every split of every fold has rows enough to learn from or to be judged by."""
+    """Raise SplitError unless every split of every fold has at least `min_rows` rows."""
     advice = _DATE_ADVICE if config.split.fractions is None else _FRACTION_ADVICE
     for split in folds:
         short = short_splits(split)
@@ -200,16 +202,18 @@ def _bounds(
         # Rounded before the floor: 0.6 + 0.2 falls short of 0.8 in binary.
         train, validation = split.fractions.train, split.fractions.train + split.fractions.validation
         return first + int(round(train * usable, 6)), first + int(round(validation * usable, 6))
-    assert split.validation_until is not None  # the configuration gives it where it gives no fractions
-    train_until = split.train_until or split.validation_until  # cpcv has no use for it
+    assert split.validation_until is not None  # DataConfig requires it unless there are fractions
+    train_until = split.train_until or split.validation_until  # cpcv does not use it
     return _rows_until(train_until, times, offsets), _rows_until(split.validation_until, times, offsets)
 
 
 def _rows_until(date: str, times: "pd.DatetimeIndex", offsets: Offsets) -> int:
-    """Number of rows up to the end of a date, on the clock of the source or on that which the date names."""
-    # In microseconds, where every date from year 1 to 9999 has its place.
+    """Number of rows up to the end of a date, on the source's clock or in the time zone that the date
+    names.
+    """
+    # In microseconds, which can hold every date of the years 1 to 9999.
     moments = times.as_unit("us").to_numpy().astype("datetime64[us]")
     if offsets is not None and datetime.fromisoformat(date).tzinfo is None:
-        # A clock that is put back in autumn shows an hour twice; rows go by its first showing.
+        # A clock that is set back in autumn shows one hour twice: the first of the two counts.
         moments = np.maximum.accumulate(moments + offsets.astype("timedelta64[s]"))
     return int(np.searchsorted(moments, np.datetime64(end_of_date(date), "us"), side="right"))

@@ -1,7 +1,7 @@
-"""What is known of the target at each row, one row at a time, and the clock of the rows.
+"""The past of the target, known at each row, as one-row values; and which bar of its day each row is.
 
-A target over several rows overlaps with its neighbours. Autoregressions and HAR are therefore built on the
-series of single rows that the target is made from: Corsi (2009), "A Simple Approximate Long-Memory Model of
+Targets over several rows overlap. Autoregressions and HAR are therefore built on the one-row values that the
+target is computed from: Corsi (2009), "A Simple Approximate Long-Memory Model of
 Realized Volatility".
 """
 
@@ -25,21 +25,21 @@ Floats = npt.NDArray[np.float64]
 
 _FEWEST_TO_COMPARE = 20
 _MOST_SLOTS = 1440
-"""Bars of a minute in a day; times of day that are finer are counted by the hour."""
+"""Minutes of a day; if there are more times of day than that, rows are grouped by the hour."""
 _SLOTS_PER_BAR = 2
-"""Times of day for each bar of a usual day, beyond which they are irregular: a clock change gives two."""
+"""A clock change gives each bar two times of day; with more times than that, they are irregular."""
 
 
 @dataclass(frozen=True)
 class TargetHistory:
-    """Arrays of T rows, aligned with those of a Dataset; nothing in them is scaled or clipped.
+    """Arrays of T rows, aligned with those of a Dataset, neither scaled nor clipped.
 
     `own` (T,) is the one-row series of the target in its own unit: its value at t is known at t. Leading
-    cells are NaN where the table does not reach back far enough. `returns` (T,) are one-row log returns of
-    the asset, None where neither the target nor a feature gives them. `slots` (T,) says which bar of its day
-    a row is, from 0; all are 0 in a table of daily or longer bars. `per_day` is the number of bars in a usual
-    day, 1 for daily or longer bars. `begun` (T,) is the part of the target that is known at its row: the same
-    transform over the rows of its window up to t; None where the window is no longer than the horizon.
+    values are NaN if the table does not reach back far enough. `returns` (T,) are one-row log returns of the
+    asset, None if neither the target nor a feature gives them. `slots` (T,) is the bar of the day of each
+    row, from 0; all are 0 for daily or longer bars. `per_day` is the number of bars of a usual day, 1 for
+    daily or longer bars. `begun` (T,) is the part of the target that is already known at its row: the same
+    transform over the rows of its window up to t; None if the window is not longer than the horizon.
     """
 
     own: Floats
@@ -50,7 +50,7 @@ class TargetHistory:
 
 
 def target_history(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> TargetHistory:
-    """The history at rows `built.first` to `built.stop` of a table."""
+    """The history at the rows from `built.first` up to `built.stop` (excluded) of a table."""
     rows = slice(built.first, built.stop)
     own, begun = _own(config, table, built), _begun(config, table, built)
     returns = _returns(config, table, built, own)
@@ -69,8 +69,8 @@ def bars_of_day(
 ) -> tuple[npt.NDArray[np.int64], int]:
     """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days).
 
-    Days and their bars are those of the source's clock, `offsets` seconds from UTC: a session keeps its bars
-    when clocks change. Irregular times are counted by the hour, as each would else be a bar of its own.
+    Days and bars follow the source's clock, which is `offsets` seconds from UTC, so that a session keeps its
+    bars when clocks change. Irregular times are grouped by the hour; else each would be a bar of its own.
     """
     if offsets is not None:
         times = times + offsets.astype("timedelta64[s]")
@@ -91,7 +91,7 @@ def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floa
 
     target = config.target
     if target.transform == "raw" and target.column is not None and target_shift(target) == 0:
-        # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
+        # Row t holds the value of t + horizon: the last value known at t is `horizon` rows earlier.
         return lag(built.unshifted, target.horizon)
     features = {feature.name: feature for feature in config.features}
     series, values = _unrolled(target, features)
@@ -108,7 +108,7 @@ def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floa
 
 
 def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats | None:
-    """The part of the target that is known at each row, (rows of the table,); None where there is none."""
+    """The part of the target that is known at each row, (rows of the table,); None if there is none."""
     from trainer.data.features import TRANSFORMS
 
     target = config.target
@@ -120,7 +120,7 @@ def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Fl
 
 
 def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[DerivedColumn, str | None]:
-    """The series below all rolling means and lags, and its name where it is a feature."""
+    """The series that all rolling means and lags are computed from, and its name if it is a feature."""
     name: str | None = None
     while series.transform in ("rolling_mean", "lag", "raw"):
         if series.of is None:
@@ -130,7 +130,7 @@ def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[D
 
 
 def _input(series: DerivedColumn, table: "Table", built: "FeaturesAndTarget") -> Floats:
-    """What a series of one input is made from."""
+    """The values that a series with one input is computed from."""
     values = built.features[series.of] if series.of is not None else table.frame[series.column]
     return values.to_numpy(np.float64)
 
@@ -140,8 +140,8 @@ def _is_return(series: DerivedColumn, features: Mapping[str, Feature]) -> bool:
 
 
 def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own: Floats) -> Floats | None:
-    """One-row log returns: the target's own, else those that it is made of, else those of the feature whose
-    size goes best with `own`, as a feature can be the return of another asset.
+    """One-row log returns: the target's own, else those that the target is computed from, else those of the
+    feature whose absolute returns correlate most with `own`: a feature can be the return of another asset.
     """
     from trainer.data.features import log_return
 
@@ -163,7 +163,7 @@ def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own
 
 
 def _agreement(sizes: Floats, own: Floats) -> float:
-    """Correlation in the first half of the rows, where nothing is ever tested; 0 where there is none."""
+    """Correlation in the first half of the rows, which is never used for a test; 0 if it is undefined."""
     first = len(own) // 2
     known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
     x, y = sizes[:first][known], own[:first][known]

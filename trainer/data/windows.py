@@ -1,7 +1,7 @@
-"""Prepares what a trial trains on: for each fold scaled features and target, and the rows of each split.
+"""Prepares the data of a trial: for each fold the scaled features and target, and the rows of each split.
 
-Windows are gathered by the trainer: the window of row t is `features[t - seq_len + 1 : t + 1]`. They
-overlap, so they are never copied out here.
+The window of row t is `features[t - seq_len + 1 : t + 1]`. Windows overlap, so they are not copied here; the
+training loop gathers them.
 """
 
 import hashlib
@@ -20,20 +20,20 @@ from trainer.data.target_history import TargetHistory, target_history
 from trainer.errors import ColumnError, DataError
 
 CLIP_STDS = 6.0
-"""Robust standard deviations of the training target to which a clip is raised that follows the spread: of the
-returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
+"""A clip that follows the spread is raised to this many robust standard deviations of the training target. Of
+the returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
 
 MAX_CLIP_RAISE = 10.0
-"""How many times its value a clip is raised at most. What would need more is in percent or in another wrong
-unit: its clip stays, and the audit tells the share that it takes."""
+"""A clip is raised to at most this many times its value. A target that needs more is in percent or in another
+wrong unit: its clip stays, and the audit reports the share that is clipped."""
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """Moments of the training rows, by which features and target are scaled, and the bounds of clipping.
+    """Means and standard deviations of the training rows, which scale features and target, and clip bounds.
 
-    The standard deviations are the population's (n). `feature_clip` is in training standard deviations,
-    `target_clip` in the target's own unit, None where it is not clipped.
+    The standard deviations divide by n. `feature_clip` is in training standard deviations, `target_clip` in
+    the target's own unit, None if the target is not clipped.
     """
 
     feature_mean: Floats
@@ -64,20 +64,21 @@ class Dataset:
     validation: Rows
     test: Rows
     fitting: Rows
-    """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
+    """Every row that training windows may contain, whatever `seq_len`; scaler and baselines are fitted on
+    these."""
     scaler: Scaler
     feature_clipped: Mapping[str, float]
-    """Share of the training and validation values that was clipped, by feature; 0 to 1."""
+    """Share of the training and validation values that are clipped, by feature; 0 to 1."""
     target_clipped: float
-    """Share of the training and validation targets that was clipped; 0 to 1."""
+    """Share of the training and validation targets that are clipped; 0 to 1."""
     history: TargetHistory
-    """What is known of the target at each row, and the clock; naive forecasts and rivals use it."""
+    """The known past of the target at each row; naive forecasts and rivals use it."""
     sha256: str
-    """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
+    """SHA-256 of the source's bytes, the columns read from them, and the validation and test rows."""
     offsets: Offsets = None
-    """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
+    """Seconds from UTC to the source's own clock, (T,); None if the source is naive or in UTC."""
     fold: str = ""
-    """Which of several folds, in words, as `FoldRows.name`; empty for the only one."""
+    """The name of the fold, as `FoldRows.name`; empty if there is only one."""
     positions: npt.NDArray[np.int64] | None = None
     """Line of the file, or row of the Parquet file, of each row, (T,), 1-based; None if there is no file."""
     counted_in: str = "line"
@@ -97,10 +98,11 @@ class Dataset:
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
-    """Build, cut, scale and clip: a dataset for each fold, scaled by its own training rows.
+    """Compute the features, cut the folds, scale and clip: a dataset for each fold, scaled by its training
+    rows.
 
-    Raises `DataError` where times do not ascend or a cell is not finite (clipping would keep a NaN, so it is
-    tested before), `SplitError` where a split is too short, `ColumnError` where a series is constant in the
+    Raises `DataError` if times do not ascend or a cell is not finite (clipping would hide an infinity, so
+    this is tested first), `SplitError` if a split is too short, `ColumnError` if a series is constant in the
     training rows.
     """
     built, folds = _usable(config, table)
@@ -108,14 +110,14 @@ def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
 
 
 def prepare_last_fold(config: DataConfig, table: Table) -> Dataset:
-    """The last fold, which in every method trains on what lies before its validation rows; the only one of a
-    holdout. Raises as `prepare_folds` does.
+    """The last fold, which in every method trains only on rows before its validation rows; a holdout has one
+    fold. Raises as `prepare_folds` does.
     """
     return prepare_folds(config, table)[-1]
 
 
 def prepare_refit(config: DataConfig, table: Table) -> Dataset:
-    """Every row before the test as training rows and none to validate on: for a model that is to be judged on
+    """Every row before the test as training rows, and no validation rows: for a model that is evaluated on
     the test rows. Raises as `prepare_folds` does.
     """
     built, _ = _usable(config, table)
@@ -123,7 +125,7 @@ def prepare_refit(config: DataConfig, table: Table) -> Dataset:
 
 
 def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[FoldRows, ...]]:
-    """The series and the rows of each fold, once they have been found fit for use."""
+    """The features, the target and the rows of each fold; raises unless they can be used."""
     require_ascending(table)
     built = build_features(config, table)
     folds = cut_folds(config, table.times, built, table.offsets)
@@ -133,7 +135,7 @@ def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[
 
 
 def _fold(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
-    """As `_scaled`; its DataError names the fold."""
+    """Calls `_scaled`, and adds the name of the fold to its DataError."""
     try:
         return _scaled(config, table, built, split)
     except DataError as error:
@@ -141,7 +143,7 @@ def _fold(config: DataConfig, table: Table, built: FeaturesAndTarget, split: Fol
 
 
 def with_fold_name(error: DataError, name: str) -> DataError:
-    """The same error of a fold of this name; empty: of the only one."""
+    """The error with the name of its fold before the message; unchanged if the name is empty."""
     return type(error)(f"{name}: {error}") if name else error
 
 
@@ -190,9 +192,10 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
 
 
 def _clip_bound(config: DataConfig, training: Floats) -> float | None:
-    """Bound of the target in its own unit, given its training rows; None where it is not clipped.
+    """Clip bound of the target in its own unit, given its training rows; None if it is not clipped.
 
-    The spread is the interquartile range over that of a standard normal: a bad tick does not move it.
+    The spread is the interquartile range divided by that of a standard normal, so that bad ticks do not
+    change it.
     """
     clip = config.target.clip
     if clip is None or not config.target.clip_follows_spread or not len(training):
@@ -203,7 +206,7 @@ def _clip_bound(config: DataConfig, training: Floats) -> float | None:
 
 
 def require_ascending(table: Table) -> None:
-    """Raise DataError at the first time that is not later than the one before."""
+    """Raise DataError for the first time that is not later than the one before."""
     late = np.flatnonzero(np.diff(table.times.asi8) <= 0)
     if len(late):
         row = int(late[0]) + 1
@@ -214,7 +217,7 @@ def require_ascending(table: Table) -> None:
 
 
 def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) -> None:
-    """Raise DataError at the first cell between warm-up and last target that is not a finite number."""
+    """Raise DataError for the first non-finite cell between the warm-up and the last target."""
     named = [(f"feature {feature.name}", built.features[feature.name]) for feature in config.features]
     for name, values in [*named, ("the target", built.target)]:
         cells = values.to_numpy(np.float64)[built.first : built.stop]
@@ -230,7 +233,7 @@ def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) 
 def _moments(
     values: Floats, names: tuple[str, ...], made_of_constants: Sequence[bool]
 ) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of each column; ColumnError where a column cannot be standardised."""
+    """Mean and standard deviation of each column. Raises ColumnError if a column cannot be standardised."""
     with np.errstate(all="ignore"):
         mean, std = values.mean(axis=0), values.std(axis=0)
     constant = is_constant(values) | np.array(made_of_constants)
@@ -257,7 +260,9 @@ def _to_float32(target: Floats, table: Table, first: int) -> npt.NDArray[np.floa
 
 
 def _fingerprint(table: Table, split: FoldRows) -> str:
-    """Of what was read and held out; computed arrays differ in the last bit between machines."""
+    """SHA-256 of what was read and of the held-out rows, not of computed arrays: these differ in the last bit
+    between machines.
+    """
     digest = hashlib.sha256(table.sha256.encode())
     digest.update(table.times.asi8.astype("<i8").tobytes())
     for name, values in table.frame.items():

@@ -13,7 +13,7 @@ INSTALL = "pip install lightgbm"
 _MOST_ROUNDS = 500
 _PATIENCE = 30
 _HELD_OUT = 0.2
-"""Share of the training rows, the last ones, on which the number of trees is chosen."""
+"""The number of trees is chosen on this share of the training rows, the last ones."""
 _SETTINGS: dict[str, Any] = {
     "objective": "regression",
     "learning_rate": 0.05,
@@ -29,15 +29,15 @@ _SETTINGS: dict[str, Any] = {
     "num_threads": 1,
     "verbosity": -1,
 }
-"""Small trees with strong regularisation, as returns have little signal. Nothing here was tuned on data."""
+"""Small trees and strong regularisation, because returns have little signal. No value was tuned on data."""
 
 
 def boosted(data: Dataset, rows: Rows) -> Floats:
     """Forecasts of `rows` (len(rows),) by LightGBM (Ke et al. 2017), fitted on the training rows.
 
-    The number of trees is the best on the last fifth of the training rows, `horizon` rows behind the others;
-    then all training rows are fitted with as many. The same data give the same bits on the same machine.
-    Raises RivalError where LightGBM is not installed, or a library that it needs.
+    The number of trees is the best one on the last fifth of the training rows, which begins `horizon` rows
+    after the others; then as many trees are fitted on all training rows. The same data give the same bits on
+    the same machine. Raises RivalError if LightGBM, or a library that it needs, is not installed.
     """
     try:
         import lightgbm

@@ -1,4 +1,4 @@
-"""The rivals of a study: forecasters that cost seconds, fitted to the same rows and features as the GRU."""
+"""The rivals of a study: models that are fitted in seconds, on the same rows and features as the GRU."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ RivalForecast = Callable[[Dataset, Rows], Floats]
 
 @dataclass(frozen=True)
 class Rivals:
-    """What the rivals forecast for some rows, each of shape (rows,), in units of the standardised target.
+    """Forecasts of each rival, each of shape (rows,), in units of the standardised target.
 
-    `absent` says of each rival that could not be fitted why not.
+    `absent` gives the reason for each rival that could not be fitted.
     """
 
     forecasts: Mapping[str, Floats]
@@ -35,14 +35,14 @@ class Rivals:
 
 @dataclass(frozen=True)
 class RivalLosses:
-    """Loss of each rival on the validation rows, the mean over folds, and why others are absent."""
+    """Mean loss over the folds of each rival on the validation rows, and why other rivals are absent."""
 
     losses: Mapping[str, float]
     absent: Mapping[str, str]
 
     @property
     def strongest(self) -> str | None:
-        """The rival with the lowest loss; None where none could be fitted."""
+        """The rival with the lowest loss; None if none could be fitted."""
         return min(self.losses, key=lambda name: self.losses[name]) if self.losses else None
 
 
@@ -95,7 +95,9 @@ def rivals_of_folds(folds: Sequence[Dataset]) -> list[Rivals]:
 
 
 def rival_losses(folds: Sequence[Dataset], rivals: Sequence[Rivals]) -> RivalLosses:
-    """Mean loss over the folds of each rival that every fold has; `rivals` are those of the folds."""
+    """Mean loss over the folds of each rival that was fitted in every fold; `rivals` has one entry per
+    fold.
+    """
     losses = [
         each.losses(data.target[data.validation].astype(np.float64))
         for data, each in zip(folds, rivals, strict=True)

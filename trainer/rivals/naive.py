@@ -25,7 +25,7 @@ from trainer.rivals.regressors import (
 AR_ORDERS = (1, 2, 3, 5, 10, 22)
 """Numbers of lags that the autoregression chooses from."""
 _SEASONAL_DAYS = 22
-"""Past days whose same bar `seasonal` averages: a month of trading days."""
+"""`seasonal` averages the same bar of this many past days: a month of trading days."""
 
 
 def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
@@ -33,17 +33,17 @@ def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
 
     - `zero` forecasts 0 in the target's own unit, `train_mean` the mean of the training rows, `persistence`
       the last target known at t.
-    - `har`, for volatility alone: least squares on means of the one-row series over the last 1, 5 and 22
-      days, and over the last bar where bars are finer than days; there with the mean of each bar of the day,
-      too, and without the long means in the first rows, which lack the history. Corsi (2009), "A Simple
+    - `har`, only for volatility: least squares on means of the one-row series over the last 1, 5 and 22 days.
+      If bars are shorter than days, also on the last bar and on the mean of the same bar of the day; the
+      first rows, whose history is short, are forecast without the long means. Corsi (2009), "A Simple
       Approximate Long-Memory Model of Realized Volatility".
     - `ar`, for any other kind: least squares on the last p values of the one-row series, p by BIC.
-    - Both also see the part of the target that is known already, where its window is longer than its horizon.
-    - `seasonal`, where bars are finer than days: the mean target of the same bar on the last 22 days.
+    - Both also use the part of the target that is already known, if its window is longer than its horizon.
+    - `seasonal`, if bars are shorter than days: the mean target of the same bar on the last 22 days.
 
-    All are fitted on every row that training windows see, so that none changes with `seq_len`.
+    All are fitted on every row that training windows may contain, so that none depends on `seq_len`.
 
-    Raises DataError where a row has no target history for a forecast.
+    Raises DataError if a row has too little history of the target for a forecast.
     """
     target = data.target.astype(np.float64)
     _require_history(data, rows)
@@ -72,7 +72,7 @@ def baseline_losses(data: Dataset, rows: Rows) -> dict[str, float]:
 
 
 def mean_baseline_losses(folds: Sequence[Dataset]) -> dict[str, float]:
-    """The same on the validation rows of each fold, and of these the mean over folds."""
+    """Mean over the folds of `baseline_losses` on the validation rows of each."""
     losses = [_fold_losses(data) for data in folds]
     return {name: fmean(each[name] for each in losses) for name in losses[0]}
 
@@ -85,20 +85,20 @@ def _fold_losses(data: Dataset) -> dict[str, float]:
 
 
 def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:
-    """Regressors of HAR at every row, (T, K), NaN where the history is too short; the first is a one."""
+    """Regressors of HAR at every row, (T, K), NaN if the history is too short; the first column is 1."""
     history = data.history
     means = [trailing_mean(history.own, span) for span in spans]
     return with_intercept(*means, *partial_target_terms(data), *bar_of_day_terms(data))
 
 
 def partial_target_terms(data: Dataset) -> tuple[Floats, ...]:
-    """The part of the target that is known at each row, (T,); none where it begins after the row."""
+    """The part of the target that is already known at each row, (T,); empty if no part is."""
     return () if data.history.begun is None else (data.history.begun,)
 
 
 def bar_of_day_terms(data: Dataset) -> tuple[Floats, ...]:
-    """Mean of the target and of the one-row series over training rows of the same bar of the day, each (T,);
-    none in a table of daily or longer bars.
+    """Means of the target and of the one-row series over the training rows of the same bar of the day, each
+    (T,); empty for daily or longer bars.
     """
     history = data.history
     if history.per_day == 1:
@@ -108,16 +108,16 @@ def bar_of_day_terms(data: Dataset) -> tuple[Floats, ...]:
 
 
 def seasonal(data: Dataset) -> Floats:
-    """The mean target of the same bar of the day on the last 22 days, known at each row, (T,).
+    """The mean target of the same bar on the last 22 days whose target is known at the row, (T,).
 
-    The first days, which have no such past, get the mean over the training rows of the same bar.
+    In the first days, before there are 22, it is the mean over the training rows of the same bar.
     """
     target, slots = data.target.astype(np.float64), data.history.slots
     forecasts = bar_of_day_means(target, slots, data.fitting)
     for slot in range(int(slots.max()) + 1):
         rows = np.flatnonzero(slots == slot)
         means = trailing_mean(target[rows], _SEASONAL_DAYS)
-        # The mean that ends at the last row of this bar whose target is known: it stands `horizon` rows back.
+        # The mean that ends at the last row of this bar whose target is known, at least `horizon` rows back.
         last = np.searchsorted(rows, rows - data.horizon, side="right") - 1
         known = np.where(last >= 0, means[last], np.nan)
         forecasts[rows] = np.where(np.isnan(known), forecasts[rows], known)
@@ -125,10 +125,10 @@ def seasonal(data: Dataset) -> Floats:
 
 
 def _autoregression(data: Dataset, target: Floats) -> Floats:
-    """Forecasts (T,) by the order with the least BIC, compared on the same rows.
+    """Forecasts (T,) by the autoregression of lowest BIC; all orders are compared on the same rows.
 
-    Targets over `horizon` rows overlap, so that n / horizon of the n rows count as independent. Rows whose
-    history is too short for the order get the mean of the training rows.
+    Targets over `horizon` rows overlap, so that only n / horizon of n rows count as independent. Rows whose
+    history is too short for the order are forecast by the mean of the training rows.
     """
     own = data.history.own
     longest = max(AR_ORDERS)
@@ -146,7 +146,7 @@ def _autoregression(data: Dataset, target: Floats) -> Floats:
 
 
 def _require_history(data: Dataset, rows: Rows) -> None:
-    """Raise DataError unless every naive forecast has the past values that it needs at all `rows`."""
+    """Raise DataError unless all `rows` have the past values that every naive forecast needs."""
     needed = [data.horizon]
     if data.kind == "volatility":
         longest = min(max(har_spans(data.history, len(data.fitting))), max(HAR_DAYS))

@@ -1,4 +1,4 @@
-"""What believable skill is measured from: the best naive forecast, or a linear one from declared leaders."""
+"""The reference loss of believable skill: of the best naive forecast, or of one from declared leaders."""
 
 from collections.abc import Collection, Sequence
 from statistics import fmean
@@ -16,7 +16,7 @@ def reference_loss(data: Dataset, leading: Collection[str]) -> float:
     """Loss on the validation rows of the best naive forecast or, if lower, of the declared leaders' forecast.
 
     `leading` names the features that are declared to lead the target honestly (`may_lead`). Their forecast is
-    a ridge regression on their windows and the target's own history. Raises DataError where no naive forecast
+    a ridge regression on their windows and the target's own history. Raises DataError if no naive forecast
     exists.
     """
     naive = best_baseline(baseline_losses(data, data.validation)).loss
@@ -25,7 +25,9 @@ def reference_loss(data: Dataset, leading: Collection[str]) -> float:
 
 
 def declared_leads_loss(data: Dataset, leading: Collection[str]) -> float | None:
-    """Loss of the declared leaders' forecast on the validation rows; None without leaders or rows to fit."""
+    """Loss of the declared leaders' forecast on the validation rows; None without leaders or without enough
+    rows.
+    """
     chosen = [number for number, name in enumerate(data.feature_names) if name in leading]
     terms = history_terms(data)
     train = rows_with_history(data, terms, data.train)
@@ -40,12 +42,14 @@ def declared_leads_loss(data: Dataset, leading: Collection[str]) -> float | None
 
 
 def mean_reference_loss(folds: Sequence[Dataset], naive: float, leading: Collection[str]) -> float:
-    """The same as a mean over folds; `naive` is the mean loss of the best naive forecast."""
+    """`reference_loss` as a mean over folds; `naive` is the mean loss of the best naive forecast."""
     losses = [declared_leads_loss(data, leading) for data in folds] if leading else [None]
     known = [loss for loss in losses if loss is not None]
     return min(naive, fmean(known)) if len(known) == len(folds) else naive
 
 
 def equivalent_ceiling(ceiling: float, reference: float, other: float) -> float:
-    """The ceiling of skill over the loss `other` that allows the same loss as `ceiling` over `reference`."""
+    """The ceiling of skill over the loss `other` that means the same loss as `ceiling` does over
+    `reference`.
+    """
     return ceiling if reference == other else 1 - (1 - ceiling) * reference / other

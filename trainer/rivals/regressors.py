@@ -1,4 +1,4 @@
-"""Regressors made of what is known at each row, and least squares on them. Pure functions on arrays."""
+"""Regressors from the past values at each row, and least squares on them. Pure functions on arrays."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,15 @@ Rows = npt.NDArray[np.int64]
 HAR_DAYS = (1, 5, 22)
 """A day, a week and a month of trading days: Corsi (2009)."""
 _FEWEST_PER_SPAN = 4
-"""Fitting rows for each row that an average of finer bars reaches back, else that average is left out."""
+"""In a table of bars shorter than days, a mean is used only if there are this many fitting rows for each of
+its rows."""
 
 
 def har_spans(history: TargetHistory, fitted: int) -> tuple[int, ...]:
-    """Rows of each average that HAR uses, ascending: the last bar, then 1, 5 and 22 days of bars.
+    """Rows of each mean that HAR uses, ascending: the last bar, then 1, 5 and 22 days of bars.
 
-    `fitted` is the number of rows that HAR is fitted on. In a table of bars finer than days, averages that
-    are long against it are left out.
+    `fitted` is the number of rows that HAR is fitted on. If bars are shorter than days, means over many rows
+    are left out when `fitted` is small.
     """
     spans = {1, *(days * history.per_day for days in HAR_DAYS)}
     shortest = max(HAR_DAYS)
@@ -28,9 +29,9 @@ def har_spans(history: TargetHistory, fitted: int) -> tuple[int, ...]:
 
 
 def trailing_mean(values: Floats, span: int) -> Floats:
-    """Mean of the last `span` values at each row of (T,), NaN where the rows do not reach back so far.
+    """Mean of the last `span` values at each row of (T,); NaN in the first rows, which have fewer.
 
-    Leading NaN in `values` are rows that do not exist.
+    Leading NaN of `values` count as rows that do not exist.
     """
     start = first_known(values)
     means = np.full(len(values), np.nan)
@@ -42,12 +43,12 @@ def trailing_mean(values: Floats, span: int) -> Floats:
 
 
 def lagged(values: Floats, rows: int) -> Floats:
-    """The value `rows` ≥ 0 rows before, (T,); NaN in the first rows."""
+    """The value `rows` ≥ 0 rows earlier, (T,); NaN in the first rows."""
     return np.concatenate([np.full(min(rows, len(values)), np.nan), values[: max(len(values) - rows, 0)]])
 
 
 def first_known(values: Floats) -> int:
-    """The first row of (T,) that is finite; T where none is."""
+    """The first row of (T,) that is finite; T if none is."""
     known = np.isfinite(values)
     return int(np.argmax(known)) if known.any() else len(values)
 
@@ -55,7 +56,7 @@ def first_known(values: Floats) -> int:
 def bar_of_day_means(values: Floats, slots: Rows, fitting: Rows) -> Floats:
     """At each row of (T,), the mean of `values` over the fitting rows of the same bar of the day.
 
-    Bars that no fitting row has get the mean over all fitting rows.
+    A bar that no fitting row has gets the mean over all fitting rows.
     """
     size = int(slots.max()) + 1
     known = fitting[~np.isnan(values[fitting])]
@@ -77,8 +78,9 @@ def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
 def least_squares_with_fallback(
     terms: Callable[[tuple[int, ...]], Floats], spans: tuple[int, ...], target: Floats, fitting: Rows
 ) -> Floats:
-    """Forecasts (T,) by least squares on the `terms` of all `spans`, ascending. Rows whose history is too
-    short for the longest get those of a regression without it, and so on.
+    """Forecasts (T,) by least squares on the `terms` of all `spans`, ascending.
+
+    Rows whose history is too short for the longest span are forecast by a regression without it, and so on.
     """
     forecasts = least_squares(terms(spans), target, fitting)
     while np.isnan(forecasts).any() and len(spans) > 1:
@@ -88,5 +90,5 @@ def least_squares_with_fallback(
 
 
 def with_intercept(*terms: Floats) -> Floats:
-    """Columns (T, 1 + K): a one, then each of `terms` (T,)."""
+    """Columns (T, 1 + K): 1, then each of `terms` (T,)."""
     return np.column_stack([np.ones(len(terms[0])), *terms])

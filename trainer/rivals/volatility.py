@@ -1,4 +1,4 @@
-"""Rivals of volatility forecasts that know no more than the history of the series: LHAR, EWMA, GARCH."""
+"""Rivals of volatility forecasts that use only the history of the series: LHAR, EWMA, GARCH."""
 
 from collections.abc import Iterable
 
@@ -20,14 +20,14 @@ from trainer.rivals.regressors import (
 )
 
 _DECAYS = (0.7, 0.8, 0.9, 0.94, 0.97, 0.99)
-"""Decay of a day in the exponentially weighted mean; 0.94 is that of RiskMetrics (1996)."""
+"""Decay per day of the exponentially weighted mean; RiskMetrics (1996) uses 0.94."""
 
 
 def lhar(data: Dataset) -> Floats:
-    """HAR with the means of negative returns over the same spans, forecasts (T,).
+    """Forecasts (T,) by HAR with the means of negative returns over the same spans.
 
     Corsi & Renò (2012), "Discrete-Time Volatility Forecasting with Persistent Leverage Effect". Raises
-    RivalError where no feature gives returns.
+    RivalError if no feature gives returns.
     """
     losses = np.minimum(_returns(data.history), 0.0)  # NaN stays NaN
 
@@ -39,21 +39,20 @@ def lhar(data: Dataset) -> Floats:
 
 
 def ewma(data: Dataset) -> Floats:
-    """Exponentially weighted mean of the one-row series, mapped to the target by least squares, (T,).
-
-    The decay is the one that fits the training rows best.
+    """Forecasts (T,): the exponentially weighted mean of the one-row series, mapped to the target by least
+    squares. The decay is the one that fits the training rows best.
     """
     history = data.history
     return _best_fit(data, (_weighted_mean(history.own, decay ** (1 / history.per_day)) for decay in _DECAYS))
 
 
 def garch(data: Dataset) -> Floats:
-    """GARCH(1, 1) of the returns, fitted on the training rows; its volatility over the horizon is mapped to
-    the target by least squares, forecasts (T,).
+    """Forecasts (T,) by GARCH(1, 1), fitted on the returns of the training rows; its volatility over the
+    horizon is mapped to the target by least squares.
 
-    Bollerslev (1986). The map of Mincer & Zarnowitz (1969) is on the volatility or on its logarithm,
-    whichever fits the training rows better. Raises RivalError where no feature gives returns, or where the
-    likelihood finds no maximum.
+    Bollerslev (1986). The regression of Mincer & Zarnowitz (1969) uses the volatility or its logarithm,
+    whichever fits the training rows better. Raises RivalError if no feature gives returns, or if no maximum
+    of the likelihood is found.
     """
     variance = _variance_ahead(_returns(data.history), data)
     return _best_fit(data, (np.sqrt(variance), np.log(variance)))
@@ -62,7 +61,7 @@ def garch(data: Dataset) -> Floats:
 def _best_fit(data: Dataset, terms: Iterable[Floats]) -> Floats:
     """Forecasts (T,) by least squares on the one of `terms`, each (T,), that fits the training rows best.
 
-    Beside it stand the means of each bar of the day, where bars are finer than days.
+    If bars are shorter than days, the means of each bar of the day are regressors too.
     """
     target, fitting = _target(data), data.fitting
 
@@ -91,7 +90,7 @@ def _variance_ahead(returns: Floats, data: Dataset) -> Floats:
     if found.convergence_flag != 0:
         raise RivalError("the likelihood of GARCH(1, 1) finds no maximum on the training rows")
     mean, omega, alpha, beta = (float(found.params[k]) for k in ("mu", "omega", "alpha[1]", "beta[1]"))
-    # The variance of the next row, as known at each row; the returns have variance 1 before the first.
+    # The variance of the next row, known at each row; before the first, the scaled returns have variance 1.
     next_row = _filtered(omega + alpha * (scaled - mean) ** 2, beta, before=1.0)
     persistence = min(alpha + beta, 0.9999)
     level = omega / (1 - persistence)
@@ -102,7 +101,7 @@ def _variance_ahead(returns: Floats, data: Dataset) -> Floats:
 
 
 def _weighted_mean(values: Floats, decay: float) -> Floats:
-    """Exponentially weighted mean at each row, (T,), from the first known value on."""
+    """Exponentially weighted mean at each row, (T,); NaN before the first known value."""
     start = first_known(values)
     known = values[start:]
     if not len(known):
@@ -111,8 +110,8 @@ def _weighted_mean(values: Floats, decay: float) -> Floats:
 
 
 def _filtered(shocks: Floats, decay: float, *, before: float) -> Floats:
-    """state[t] = shocks[t] + decay · state[t − 1], (T,), with `before` as the state before the first."""
-    # A loop: importing scipy.signal takes longer than a million steps.
+    """state[t] = shocks[t] + decay · state[t − 1], (T,), with `before` as the state before the first row."""
+    # A Python loop: importing scipy.signal takes longer than a million steps of it.
     states, state = np.empty(len(shocks)), before
     for row, shock in enumerate(shocks.tolist()):
         states[row] = state = shock + decay * state

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search.cli.main import COMMANDS
-from search.watching.listen_address import warn_if_exposed
+from search.watching.server.listen_address import warn_if_exposed
 from tests.search.conftest import ENDLESS
 from trainer.errors import TrainerError
 

@@ -215,7 +215,7 @@ def test_the_identity_names_all_that_decides_the_bits(
     }
     monkeypatch.setattr(prepared, "machine_facts", lambda: {"cpu": "another"})
     known.add(prepared.folds_identity(config, "a"))
-    monkeypatch.setattr(prepared, "version", lambda name: f"{name} of tomorrow")
+    monkeypatch.setattr(prepared, "version_of", lambda name: f"{name} of tomorrow")
     known.add(prepared.folds_identity(config, "a"))
     assert len(known) == 5
     moved = config.model_copy(update={"source": "elsewhere/prices.csv"})  # the table is known by its bytes

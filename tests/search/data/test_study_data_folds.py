@@ -16,7 +16,7 @@ from search.errors import ConfigError, RequestError, StudyChanged
 from search.record.row_mapping import best_folds
 from search.record.validation_rows import forecasts, validation_rows
 from search.watching.blocks import Paragraph
-from search.watching.notes import trial_note
+from search.watching.pages.notes import trial_note
 from search.watching.view import trial_view
 from storage import query
 from storage.engine import Store

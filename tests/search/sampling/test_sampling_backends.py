@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from search.config.resolve import resolve
 from search.data.study_data import load_study_data
 from search.selection.choice import best_trials
-from search.study import backend as books
+from search.study import backend
 from search.study.studies import OpenStudy, open_study
 from search.workers import objective
 from search.workers.consistency import inconsistencies, reconcile
@@ -76,8 +76,8 @@ def test_the_values_of_a_study_are_those_that_it_has_on_sqlite(
     ("module", "place", "left"),
     [
         (objective, "_judged", [Verdict.INTERRUPTED, Verdict.ACCEPTED]),
-        (books, "conclude_trial", [Verdict.ACCEPTED]),
-        (books, "tell", [Verdict.ACCEPTED]),
+        (backend, "conclude_trial", [Verdict.ACCEPTED]),
+        (backend, "tell", [Verdict.ACCEPTED]),
     ],
 )
 def test_a_death_is_survived(
@@ -107,7 +107,7 @@ def test_the_reconciler_settles_what_no_run_has(
 ) -> None:
     opened = study(write_study(study={"trials": 1}))
     with monkeypatch.context() as patched:
-        patched.setattr(books, "conclude_trial", _die)
+        patched.setattr(backend, "conclude_trial", _die)
         with pytest.raises(Killed):
             go_on(opened)
     assert len(inconsistencies(opened.store)) == 1

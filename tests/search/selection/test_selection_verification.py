@@ -22,8 +22,8 @@ from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.verification import VerificationCallbacks, verify
 from search.selection.verification_report import VerificationReport
-from search.watching.markdown import to_markdown
-from search.watching.notes import study_note
+from search.watching.pages.markdown import to_markdown
+from search.watching.pages.notes import study_note
 from search.watching.view import study_view
 from storage import evaluations, query, tables
 from storage.engine import Store, open_store

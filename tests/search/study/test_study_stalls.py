@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search.process_identity import host_identity, this_worker
-from search.study.liveness import HEARTBEAT_INTERVAL_S
-from search.study.stall_detector import (
+from search.study.liveness import (
+    HEARTBEAT_INTERVAL_S,
     NO_HEARTBEAT_S,
     NO_WORKER_S,
     StallDetector,
@@ -24,7 +24,7 @@ ELSEWHERE = "another-host-00000000:7:7"
 
 
 class Clock:
-    """Every look is a heartbeat after the one before."""
+    """Each reading is one heartbeat interval after the last."""
 
     def __init__(self, step: float = HEARTBEAT_INTERVAL_S) -> None:
         self._now, self._step = 0.0, step
@@ -40,16 +40,16 @@ def store(write_study: "WriteStudy", launch: "Launch") -> Store:
     return launch(write_study()).store
 
 
-def looks(vigil: StallDetector, most: int = 100) -> Iterator[bool]:
-    """Looks until the study is left, or as many as that."""
+def polls(detector: StallDetector, most: int = 100) -> Iterator[bool]:
+    """Polls until the study is left, or `most` times."""
     for _ in range(most):
-        yield (is_left := vigil.look())
+        yield (is_left := detector.poll())
         if is_left:
             return
 
 
 def test_a_study_without_a_worker_is_left_after_some_seconds(store: Store) -> None:
-    seen = list(looks(StallDetector(store, "small", Clock())))
+    seen = list(polls(StallDetector(store, "small", Clock())))
     assert seen == [False] * round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + [True]
 
 
@@ -57,7 +57,7 @@ def test_a_worker_that_was_killed_here_is_none(store: Store) -> None:
     workers.register_worker(store, "small", f"{host_identity()}:4194304:1")
     assert active_workers(store, "small") == []
     assert (
-        len(list(looks(StallDetector(store, "small", Clock()))))
+        len(list(polls(StallDetector(store, "small", Clock()))))
         == round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + 1
     )
 
@@ -65,16 +65,16 @@ def test_a_worker_that_was_killed_here_is_none(store: Store) -> None:
 @pytest.mark.parametrize("worker", [ELSEWHERE, this_worker()], ids=["elsewhere", "here"])
 def test_a_worker_without_a_beat_is_lost_after_a_minute_and_not_before(store: Store, worker: str) -> None:
     workers.register_worker(store, "small", worker)
-    vigil = StallDetector(store, "small", Clock())
+    detector = StallDetector(store, "small", Clock())
     for _ in range(50):
         workers.record_heartbeat(store, "small", worker)
-        assert not vigil.look()
-    assert len(list(looks(vigil))) == round(NO_HEARTBEAT_S / HEARTBEAT_INTERVAL_S)
+        assert not detector.poll()
+    assert len(list(polls(detector))) == round(NO_HEARTBEAT_S / HEARTBEAT_INTERVAL_S)
 
 
 def test_a_store_that_was_away_has_killed_nobody(store: Store) -> None:
     """A look counts for a heartbeat at most."""
-    seen = list(looks(StallDetector(store, "small", Clock(step=3600.0))))
+    seen = list(polls(StallDetector(store, "small", Clock(step=3600.0))))
     assert len(seen) == round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + 1
 
 
@@ -85,9 +85,9 @@ def test_a_study_that_has_not_begun_is_waited_for(
     path = write_study()
     refused = ballast("run", path, "--name", "more", "--continue-from", "small", "--timeout", "0.0001")
     assert refused.code == 0, refused.err
-    assert not any(looks(StallDetector(store, "more", Clock()), 30))
+    assert not any(polls(StallDetector(store, "more", Clock()), 30))
     assert ballast("run", path, "--name", "more").code == 0
-    assert any(looks(StallDetector(store, "more", Clock()), 30))
+    assert any(polls(StallDetector(store, "more", Clock()), 30))
 
 
 def test_what_is_said_names_the_file_and_a_name_that_is_not_its_own(

@@ -15,12 +15,10 @@ from sqlalchemy import inspect, select, text
 from search.config.resolve import resolve
 from search.data.study_data import load_study_data
 from search.errors import RequestError
-from search.record import searched_rows as searches
+from search.record import searched_rows
 from search.record.evaluations import validated_rows
 from search.sampling.optuna_storage import optuna_storage
-from search.study import deletion as removal
-from search.study import renaming
-from search.study import study_rows as whole_study
+from search.study import deletion, renaming, study_rows
 from search.study.deletion import delete_study
 from search.study.orphans import orphaned_studies
 from search.study.renaming import rename_study
@@ -114,17 +112,21 @@ def test_rows_that_a_deleted_study_has_searched_on_are_not_unseen(
     path = write_study(study={"trials": 3})
     study = launched(path)
     rows = validated_rows(study.resolved, study.resolved.trial_config.data, study.data.base, study.data.table)
-    (before,) = searches.earlier_searches(store, rows, datetime.now(UTC))
+    (before,) = searched_rows.earlier_searches(store, rows, datetime.now(UTC))
     launched(path, "study.name=child", "study.trials=1", continue_from="small")
-    with_child = searches.earlier_searches(store, rows, datetime.now(UTC))
+    with_child = searched_rows.earlier_searches(store, rows, datetime.now(UTC))
     delete_study(store, "small")
-    after = searches.earlier_searches(store, rows, datetime.now(UTC))
+    after = searched_rows.earlier_searches(store, rows, datetime.now(UTC))
     assert [each.trials for each in after] == [each.trials for each in with_child] == [3, 1]
     assert after[0].study.startswith("small (deleted 20")
     assert replace(after[0], study="small") == before
     launched(path)
     delete_study(store, "small")
-    assert [each.trials for each in searches.earlier_searches(store, rows, datetime.now(UTC))] == [3, 3, 1]
+    assert [each.trials for each in searched_rows.earlier_searches(store, rows, datetime.now(UTC))] == [
+        3,
+        3,
+        1,
+    ]
 
 
 def test_a_study_that_continues_from_a_deleted_one_goes_on(
@@ -149,8 +151,8 @@ def test_a_trial_that_ends_before_the_deletion_gets_its_turn_is_known_to_have_us
         launched(path, "study.trials=2")
         return genuine(*asked)
 
-    genuine = removal._files
-    monkeypatch.setattr(removal, "_files", meanwhile)
+    genuine = deletion._files
+    monkeypatch.setattr(deletion, "_files", meanwhile)
     delete_study(store, "small")
     with store.reading() as session:
         (kept,) = session.scalars(select(tables.Evaluation))
@@ -199,9 +201,9 @@ def test_a_deletion_that_was_killed_has_changed_nothing(
         genuine(*asked)
         raise Killed
 
-    genuine = whole_study.delete_optuna_part
+    genuine = study_rows.delete_optuna_part
     with monkeypatch.context() as patched:
-        patched.setattr(removal, "delete_optuna_part", die)
+        patched.setattr(deletion, "delete_optuna_part", die)
         with pytest.raises(Killed):
             delete_study(store, "small")
     assert (rows_of(store), files_of(tmp_path / "files")) == (before, files)

@@ -13,7 +13,7 @@ from search.config.layers import Layer, Override
 from search.config.resolve import resolve
 from search.selection.summary import MEASURED_FLOOR, summarise
 from search.tracking import run_content as mapping
-from search.watching.trial_files import trial_yaml
+from search.watching.publishing.trial_files import trial_yaml
 from search.watching.view import TrialView
 from storage import query, record, tables
 from storage.verdicts import Verdict

@@ -252,7 +252,7 @@ def test_a_trial_that_is_refused_keeps_no_other_back(
     points = mapping.epoch_metrics
     bad = [mapping.MetricPoint("a?b", 1.0, 1, 0)]
     monkeypatch.setattr(
-        mapping, "trial_epochs", lambda trial, epochs: points(trial, epochs) if trial.number else bad
+        mapping, "epoch_metrics", lambda trial, epochs: points(trial, epochs) if trial.number else bad
     )
     told = sync_once(store, "small", uri)
     assert (told.sent, told.there, told.left) == (1, 1, 1)

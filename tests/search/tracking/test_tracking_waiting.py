@@ -107,7 +107,7 @@ def test_a_study_that_was_left_ends_what_follows_it_and_is_killed_there(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     ask_for_more(store, 5)
-    monkeypatch.setattr("search.study.stall_detector.NO_WORKER_S", 0.0)
+    monkeypatch.setattr("search.study.liveness.NO_WORKER_S", 0.0)
     seen: list[str] = []
     attached = sync_until_done(
         store, "small", uri, looking(3), lambda _: seen.append(study_of(client).status), attached=True

@@ -5,7 +5,13 @@ import socket
 import pytest
 
 from search.errors import RequestError
-from search.watching.allowed_hosts import AllowedHosts, Host, allowed_hosts, parse_allowed_hosts, read_host
+from search.watching.server.allowed_hosts import (
+    AllowedHosts,
+    Host,
+    allowed_hosts,
+    parse_allowed_hosts,
+    read_host,
+)
 
 
 def hosts(host: str = "127.0.0.1", *given: str, bound: str | None = None) -> AllowedHosts:

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from search.watching.curves import curves_json, draw_curves
-from search.watching.curves_picture import HEIGHT, WIDTH
+from search.watching.publishing.curves_picture import HEIGHT, WIDTH
+from search.watching.publishing.trial_files import curves_json, draw_curves
 from search.watching.view import TrialView, trial_view
 from storage import tables
 from storage.verdicts import Verdict

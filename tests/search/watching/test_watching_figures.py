@@ -18,8 +18,8 @@ from search.config.space import Choices, Dimension, FloatRange, IntRange
 from search.selection.summary import Summary
 from search.text import COLOURS
 from search.watching.blocks import Plot
-from search.watching.figures import figures
 from search.watching.plots.dimension_axis import clamped_intervals, shortest_unique_names
+from search.watching.plots.figures import figures
 from search.watching.plots.plotly_parts import MAX_POINTS, thin_trials
 from search.watching.plots.step_timeline import step_timeline
 from search.watching.view import MAX_CURVES, SearchedDimension, StudyView, drawn_trials, study_view

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from search.text import COLOURS, one_line, short_value
 from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
-from search.watching.html import to_html
+from search.watching.pages.html import to_html
 from storage.verdicts import Verdict
 
 EVIL = (

@@ -12,7 +12,7 @@ from markdown_it.token import Token
 
 from search.text import one_line, short_value
 from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
-from search.watching.markdown import to_markdown
+from search.watching.pages.markdown import to_markdown
 from storage.verdicts import Verdict
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])

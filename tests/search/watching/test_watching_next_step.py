@@ -8,7 +8,7 @@ import pytest
 
 from search.record.verification_answer import VerificationAnswer
 from search.selection.summary import MeasuredFloor, Summary
-from search.watching.next_step import StudyDesign, next_steps
+from search.watching.pages.next_step import StudyDesign, next_steps
 from storage import tables
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)

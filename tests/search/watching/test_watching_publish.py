@@ -19,12 +19,17 @@ from search.cli.main import main
 from search.config.resolve import resolve
 from search.record.artifacts import artifact_folder
 from search.sampling.optuna_storage import optuna_storage
-from search.watching import study_page as publish
 from search.watching.blocks import Plot
-from search.watching.figures import figures
-from search.watching.study_page import NOTE_DIVIDER, VALUE_NAME, TrialPublisher, publish_study
-from search.watching.study_publisher import publish_all_while_serving, publish_once, publish_while_running
-from search.watching.trial_files import trial_yaml
+from search.watching.plots.figures import figures
+from search.watching.publishing import study_page, trial_publisher
+from search.watching.publishing.study_page import NOTE_DIVIDER, VALUE_NAME, publish_study
+from search.watching.publishing.study_publisher import (
+    publish_all_while_serving,
+    publish_once,
+    publish_while_running,
+)
+from search.watching.publishing.trial_files import trial_yaml
+from search.watching.publishing.trial_publisher import TrialPublisher
 from search.watching.view import StudyView, trial_view
 from storage import query
 from storage.engine import open_store
@@ -46,8 +51,8 @@ def attributes(run: "Launched") -> dict[str, Any]:
 @pytest.fixture
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials as short as these get whatever a long one gets."""
-    monkeypatch.setattr(publish, "_CREDIT_S", 1e9)
-    monkeypatch.setattr(publish, "_CREDIT_SHARE", 1e9)
+    monkeypatch.setattr(trial_publisher, "_CREDIT_S", 1e9)
+    monkeypatch.setattr(trial_publisher, "_CREDIT_SHARE", 1e9)
 
 
 @pytest.mark.usefixtures("_unhurried")
@@ -140,7 +145,7 @@ def test_an_unchanged_study_is_not_written_again(
     def refuse(*_: object) -> None:
         raise AssertionError("nothing has changed")
 
-    monkeypatch.setattr(publish, "write_study_attributes", refuse)
+    monkeypatch.setattr(trial_publisher, "write_study_attributes", refuse)
     publish_study(run.store, storage, "small")
     assert attributes(run) == before
 
@@ -162,7 +167,8 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> str:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(publish, "to_markdown", fail)
+    monkeypatch.setattr(trial_publisher, "to_markdown", fail)
+    monkeypatch.setattr(study_page, "to_markdown", fail)
 
 
 @pytest.mark.usefixtures("broken")
@@ -207,9 +213,9 @@ def test_a_trial_is_published_once_whoever_concludes_it_again(
 def test_pictures_stop_where_they_would_take_more_than_their_share(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "_CREDIT_S", 0.0)
-    monkeypatch.setattr(publish, "_SHARE", 1e9)
-    monkeypatch.setattr(publish, "_SHARE_OF_PICTURES", 0.0)
+    monkeypatch.setattr(trial_publisher, "_CREDIT_S", 0.0)
+    monkeypatch.setattr(trial_publisher, "_SHARE", 1e9)
+    monkeypatch.setattr(trial_publisher, "_SHARE_OF_PICTURES", 0.0)
     run = launch(write_study(**SHOWN), "study.trials=1")
     assert [row.kind for row in query.artifacts(run.store, "small", 0)] == ["log", "settings", "curves"]
 
@@ -218,7 +224,7 @@ def test_pictures_stop_where_they_would_take_more_than_their_share(
 def test_a_worker_that_has_just_begun_does_not_import_what_draws_pictures(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "_FIRST_PICTURE_S", 1e9)
+    monkeypatch.setattr(trial_publisher, "_FIRST_PICTURE_S", 1e9)
     run = launch(write_study(**SHOWN), "study.trials=1")
     assert [row.kind for row in query.artifacts(run.store, "small", 0)] == ["log", "settings", "curves"]
 
@@ -288,7 +294,7 @@ def interrupted_by(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -
             acts.pop()()
         return figures(view)
 
-    monkeypatch.setattr(publish, "figures", interrupted)
+    monkeypatch.setattr(study_page, "figures", interrupted)
 
 
 def test_what_people_save_while_a_page_is_made_is_not_written_over(
@@ -335,8 +341,8 @@ def test_what_people_write_about_a_running_trial_stays(
 def test_trials_too_short_for_a_page_each_get_their_notes_with_that_of_the_study(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "_CREDIT_S", 0.0)
-    monkeypatch.setattr(publish, "_SHARE", 0.0)
+    monkeypatch.setattr(trial_publisher, "_CREDIT_S", 0.0)
+    monkeypatch.setattr(trial_publisher, "_SHARE", 0.0)
     run = launch(write_study(**SHOWN), "study.trials=1")
     study = run.study.optuna
     trial = optuna.Trial(study, study.get_trials()[0]._trial_id)
@@ -351,7 +357,7 @@ def test_files_are_taken_back_where_they_could_not_be_recorded(
     def fail(*_: object) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(publish, "write_trial_attributes", fail)
+    monkeypatch.setattr(trial_publisher, "write_trial_attributes", fail)
     run = launch(write_study(**SHOWN), "study.trials=1")
     assert list(artifact_folder(run.study.files).iterdir()) == []
 
@@ -369,7 +375,7 @@ def test_trials_that_have_no_note_get_one_with_the_page_of_the_study(
 def test_many_missing_notes_are_written_little_by_little(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "_NOTES_AT_ONCE", 1)
+    monkeypatch.setattr(study_page, "_NOTES_AT_ONCE", 1)
     run = launch(write_study())
     storage = run.study.optuna._storage
     assert not publish_study(run.store, storage, "small")
@@ -408,8 +414,8 @@ def test_the_page_is_written_anew_after_a_verification(
 def test_a_server_sees_an_answer_though_no_trial_changed(
     write_study: "WriteStudy", launch: "Launch", answer: "Answer", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.watching.study_publisher._REST_S", 0.05)
-    monkeypatch.setattr("search.watching.study_publisher._SHARE_OF_A_SERVER", 1.0)
+    monkeypatch.setattr("search.watching.publishing.study_publisher._REST_S", 0.05)
+    monkeypatch.setattr("search.watching.publishing.study_publisher._SHARE_OF_A_SERVER", 1.0)
     run = launch(write_study(**SHOWN))
     storage = run.study.optuna._storage
     with publish_all_while_serving(run.store, lambda: storage):

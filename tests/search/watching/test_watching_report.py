@@ -14,7 +14,7 @@ from search.config.resolve import resolve
 from search.data.study_data import load_study_data
 from search.study.studies import open_study
 from search.watching.blocks import Heading, Paragraph, Plot, TableBlock
-from search.watching.report import MAX_TRIALS_LISTED, listed_trials, report_blocks
+from search.watching.pages.report import MAX_TRIALS_LISTED, listed_trials, report_blocks
 from search.watching.view import study_view
 from storage import tables
 from storage.engine import open_store

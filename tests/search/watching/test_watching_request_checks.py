@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from search.watching.allowed_hosts import allowed_hosts, parse_allowed_hosts
-from search.watching.request_checks import (
+from search.watching.server.allowed_hosts import allowed_hosts, parse_allowed_hosts
+from search.watching.server.request_checks import (
     refuse_cross_site_writes,
     require_allowed_host,
     with_security_headers,

@@ -13,11 +13,11 @@ from search.config.resolve import resolve
 from search.data.study_data import load_study_data
 from search.selection.summary import MEASURED_FLOOR
 from search.study.studies import open_study
-from search.watching import study_sections, trial_sections
 from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
-from search.watching.markdown import to_markdown
-from search.watching.notes import study_note, trial_note
-from search.watching.report import report_blocks
+from search.watching.pages import study_sections, trial_sections
+from search.watching.pages.markdown import to_markdown
+from search.watching.pages.notes import study_note, trial_note
+from search.watching.pages.report import report_blocks
 from search.watching.view import StudyView, TrialView, study_view, trial_view
 from storage import record, tables
 from storage.engine import open_store

@@ -16,12 +16,12 @@ from search.errors import RequestError
 from search.record.artifacts import artifact_folder
 from search.sampling.optuna_attributes import write_study_attributes
 from search.sampling.optuna_storage import optuna_storage
-from search.watching import dashboard_plugins as answers
-from search.watching.dashboard import dashboard_application
-from search.watching.dashboard_storage import DashboardStorage
-from search.watching.figures import PLOT_IDS
-from search.watching.request_checks import refuse_writes
-from search.watching.study_page import publish_study
+from search.watching.plots.figures import PLOT_IDS
+from search.watching.publishing.study_page import publish_study
+from search.watching.server import dashboard_plugins as answers
+from search.watching.server.dashboard import dashboard_application
+from search.watching.server.dashboard_storage import DashboardStorage
+from search.watching.server.request_checks import refuse_writes
 from storage import query
 from storage.engine import Store, open_store
 
@@ -200,9 +200,9 @@ def test_of_many_trials_every_nth_keeps_its_intermediate_values(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = launch(write_study(), "study.trials=3")
-    monkeypatch.setattr(answers, "MOST_CURVES", 2)
+    monkeypatch.setattr(answers, "MAX_CURVES", 2)
     assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 0, 2]
-    monkeypatch.setattr(answers, "MOST_CURVES", 3)
+    monkeypatch.setattr(answers, "MAX_CURVES", 3)
     assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 2, 2]
 
 

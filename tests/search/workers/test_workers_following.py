@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from search.record import row_mapping as recording
+from search.record import row_mapping
 from search.verdict import Judgement
+from search.workers.pool import RecordFollower
 from search.workers.progress import NoProgress, TrialEnd
-from search.workers.record_follower import RecordFollower
 from storage import query, record, tables
 from storage.verdicts import Verdict
 
@@ -28,7 +28,7 @@ class Ears(NoProgress):
 
 def started(run: "Launched", number: int) -> tables.Trial:
     row = tables.Trial(
-        study="small", number=number, params={}, seed=1, started_at=recording.now(), worker="w:1:1"
+        study="small", number=number, params={}, seed=1, started_at=row_mapping.now(), worker="w:1:1"
     )
     record.start_trial(run.store, row, [])
     return row
@@ -36,7 +36,7 @@ def started(run: "Launched", number: int) -> tables.Trial:
 
 def ended(run: "Launched", row: tables.Trial) -> None:
     judgement = Judgement(Verdict.FAILED, ("crashed",), "it died")
-    recording.finish_trial(run.store, row, judgement, worker="w:1:1", duration_s=1.0)
+    row_mapping.finish_trial(run.store, row, judgement, worker="w:1:1", duration_s=1.0)
 
 
 def test_a_trial_that_is_recorded_after_a_later_one_is_told_too(
@@ -45,13 +45,13 @@ def test_a_trial_that_is_recorded_after_a_later_one_is_told_too(
     run, ears = launch(write_study(), "study.trials=1"), Ears()
     follower = RecordFollower(run.study, ears)
     later = started(run, 2)
-    follower.look()
+    follower.poll()
     earlier = started(run, 1)
-    follower.look()
+    follower.poll()
     ended(run, earlier)
     ended(run, later)
-    follower.look()
-    follower.look()
+    follower.poll()
+    follower.poll()
     assert ears.heard == ["2 began", "1 began", "1 ended", "2 ended"]
 
 
@@ -62,7 +62,7 @@ def test_a_queued_trial_keeps_its_number_and_is_told_when_it_comes(
     started(run, 3)
     follower = RecordFollower(run.study, ears)
     started(run, 1)
-    follower.look()
+    follower.poll()
     assert ears.heard == ["1 began"]
 
 
@@ -73,7 +73,7 @@ def test_a_number_that_never_comes_does_not_make_every_look_read_the_whole_study
     follower = RecordFollower(run.study, Ears())
     for number in range(2, 12):  # 1 waits in the queue for ever
         ended(run, started(run, number))
-    follower.look()
+    follower.poll()
     genuine, read = query.trials_from, list[int]()
 
     def counted(*asked: Any) -> list[tables.Trial]:
@@ -82,7 +82,7 @@ def test_a_number_that_never_comes_does_not_make_every_look_read_the_whole_study
         return found
 
     monkeypatch.setattr(query, "trials_from", counted)
-    follower.look()
+    follower.poll()
     ended(run, started(run, 12))
-    follower.look()
+    follower.poll()
     assert read == [0, 1]

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from optuna.storages import BaseStorage, get_storage
 
+from search.record.continuation import recorded_value
 from search.sampling.optuna_storage import direct_storage
 from search.selection.summary import summarise
-from search.watching.study_page import is_published, publish_study
+from search.watching.publishing.study_page import publish_study
 from storage import query
 from storage.engine import Store
 
@@ -137,3 +138,8 @@ class StudyPublisher:
             return
         if not is_published(self._store, name) or publish_study(self._store, storage, name):
             self._seen[name] = stamp
+
+
+def is_published(store: Store, name: str) -> bool:
+    """Whether a study is to be published: `tracking.dashboard`, as it was started or last continued."""
+    return bool(recorded_value("tracking.dashboard", query.setting_layers(store, name)))

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from search.watching.allowed_hosts import AllowedHosts, Host, read_host
+from search.watching.server.allowed_hosts import AllowedHosts, Host, read_host
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

@@ -1,13 +1,25 @@
-"""The settings of a trial of any verdict as a YAML file, for optuna-dashboard and MLflow to keep."""
+"""The files of one trial: its settings as YAML, its curves as JSON, and a small picture of the curves."""
 
+import json
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from search.config.layers import Layer, Override, Setting
 from search.config.settings_without_effect import keys_without_effect
 from search.selection.commented_yaml import settings_yaml
 from search.selection.export import DECISIVE
+from search.text import json_safe_number
+from search.watching.plots.plotly_parts import verdict_text
 from search.watching.view import TrialView
+from storage import tables
 from trainer.text import printable
+
+if TYPE_CHECKING:
+    from search.watching.publishing.curves_picture import CurvesPicture
+
+_KEYS = ("study", "trial", "id")
 
 
 def trial_yaml(view: TrialView) -> str:
@@ -47,3 +59,36 @@ def _header(view: TrialView) -> str:
         "Beside each setting: the layer that it comes from, and where that was written.",
     )
     return "\n".join(f"# {printable(line)}" for line in lines)
+
+
+def curves_json(view: TrialView) -> str:
+    """Epochs and findings as JSON; non-finite numbers, which JSON has not, are text (`nan`, `inf`)."""
+    told = {
+        "study": view.study.name,
+        "trial": view.trial.number,
+        "verdict": verdict_text(view.trial.verdict),
+        "seed": view.trial.seed,
+        "epochs": [_row(epoch) for epoch in view.epochs],
+        "findings": [_row(finding) for finding in view.findings],
+    }
+    return json.dumps(json_safe_number(told), allow_nan=False, ensure_ascii=False, indent=1)
+
+
+def draw_curves(view: TrialView) -> bytes:
+    """A PNG: losses by epoch; below, learning rate and gradient norm by step, with the guard's interventions.
+
+    The same view gives the same bytes. Any thread may call it; they take turns.
+    """
+    return _picture().png(view)
+
+
+@cache
+def _picture() -> "CurvesPicture":
+    """The one of this process; matplotlib is imported with it, by no one else."""
+    from search.watching.publishing.curves_picture import CurvesPicture
+
+    return CurvesPicture()
+
+
+def _row(row: tables.Epoch | tables.Finding) -> dict[str, Any]:
+    return {field.name: getattr(row, field.name) for field in fields(row) if field.name not in _KEYS}

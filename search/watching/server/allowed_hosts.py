@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from search.errors import RequestError
-from search.watching.listen_address import LOCAL_HOSTS
+from search.watching.server.listen_address import LOCAL_HOSTS
 
 _HOST = re.compile(
     r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::(?P<port>\d{1,5}|\*))?", re.IGNORECASE

@@ -1,7 +1,7 @@
 """The notes on a study and on a trial, put together from their parts. All of it is pure."""
 
-from search.watching import study_sections, trial_sections
 from search.watching.blocks import Block, Heading
+from search.watching.pages import study_sections, trial_sections
 from search.watching.view import StudyView, TrialView
 
 

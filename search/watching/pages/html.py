@@ -15,7 +15,7 @@ from typing import Any
 
 from search.text import COLOURS, one_line, short_value
 from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
-from search.watching.html_assets import SCRIPT, STYLE
+from search.watching.pages.html_assets import SCRIPT, STYLE
 from storage.verdicts import Verdict
 from trainer.text import printable
 

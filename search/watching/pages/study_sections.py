@@ -8,8 +8,8 @@ from search.record.rival_facts import FORECASTS, absent_rivals, recorded_rival_l
 from search.selection.summary import MeasuredFloor
 from search.text import short_value
 from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
-from search.watching.next_step import StudyDesign, next_steps
-from search.watching.trial_sections import loss_text, skill_text
+from search.watching.pages.next_step import StudyDesign, next_steps
+from search.watching.pages.trial_sections import loss_text, skill_text
 from search.watching.view import StudyView
 from storage.commands import ballast_command
 from storage.masking import masked_url

@@ -11,18 +11,18 @@ from optuna_dashboard import wsgi
 
 from search.errors import RequestError
 from search.record.artifacts import AllArtifactFolders, artifact_folders
-from search.watching.allowed_hosts import allowed_hosts, parse_allowed_hosts
-from search.watching.dashboard_plugins import ArtifactPlugin, RefuseRenamePlugin, StudyPagePlugin
-from search.watching.dashboard_storage import DashboardStorage
-from search.watching.listen_address import warn_if_exposed
-from search.watching.request_checks import (
+from search.watching.publishing.study_publisher import publish_all_while_serving
+from search.watching.server.allowed_hosts import allowed_hosts, parse_allowed_hosts
+from search.watching.server.dashboard_plugins import ArtifactPlugin, RefuseRenamePlugin, StudyPagePlugin
+from search.watching.server.dashboard_storage import DashboardStorage
+from search.watching.server.http_server import make_server
+from search.watching.server.listen_address import warn_if_exposed
+from search.watching.server.request_checks import (
     refuse_cross_site_writes,
     refuse_writes,
     require_allowed_host,
     with_security_headers,
 )
-from search.watching.server import make_server
-from search.watching.study_publisher import publish_all_while_serving
 from storage.engine import Store
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from search.text import duration
-from search.watching import study_sections, trial_sections
 from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
+from search.watching.pages import study_sections, trial_sections
 from search.watching.view import StudyView
 from storage import tables
 from storage.commands import ballast_command

@@ -6,8 +6,8 @@ from typing import Any
 from bottle import HTTPResponse, Route, response
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from search.watching.dashboard_storage import DashboardStorage
-from search.watching.figures import PLOT_IDS
+from search.watching.plots.figures import PLOT_IDS
+from search.watching.server.dashboard_storage import DashboardStorage
 from search.watching.view import MAX_CURVES
 
 _SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
