@@ -83,12 +83,12 @@ def _rate_changed(result: TrialResult) -> list[str]:
         return []  # stopped before its first step
     found = []
     for fold, final in enumerate(result.final_learning_rates):
-        interventions = [finding.intervention for finding in result.findings if finding.fold == fold]
+        findings = [finding for finding in result.findings if finding.fold == fold]
         rates_left = [
             result.effective["models.gru.learning_rate"],
-            *(intervention.lr_after for intervention in interventions),
+            *(finding.lr_after for finding in findings),
         ]
-        rates_found = [*(intervention.lr_before for intervention in interventions), final]
+        rates_found = [*(finding.lr_before for finding in findings), final]
         found += [
             f"models.gru.learning_rate was left at {before!r}, and later found to be {after!r}"
             for before, after in zip(rates_left, rates_found, strict=True)

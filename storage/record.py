@@ -121,8 +121,17 @@ def take_over(store: Store, study: str, number: int, from_worker: str, to_worker
 
 
 @retry_transient
-def record_epochs(store: Store, study: str, trial: int, epochs: Sequence[Epoch], worker: str) -> None:
-    """Record epochs of a running trial in one transaction; epochs on record stay unchanged.
+def record_epochs(
+    store: Store,
+    study: str,
+    trial: int,
+    epochs: Sequence[Epoch],
+    worker: str,
+    findings: Sequence[Finding] = (),
+) -> None:
+    """Record epochs and findings of a running trial, all at once; those on record stay unchanged.
+
+    An epoch is known by its number, a finding by its fold, epoch, step and kind.
 
     Raises StudyUnknown, TrialUnknown, TrialFinished and, if the trial is no longer `worker`'s, TrialTaken.
     """
@@ -131,6 +140,7 @@ def record_epochs(store: Store, study: str, trial: int, epochs: Sequence[Epoch],
         _require_running(row, store)
         _require_worker(row, store, worker)
         _add_epochs(session, row, epochs)
+        _add_findings(session, row, findings)
 
 
 @retry_transient
@@ -155,8 +165,8 @@ def finish_trial(
     artifacts: Sequence[Artifact] = (),
     forecasts: Sequence[Forecast] = (),
 ) -> None:
-    """Record how a running trial ended, with all that is not on record yet: epochs, files, forecasts, the
-    guard's findings and the settings that it changed.
+    """Record how a running trial ended, with its epochs and findings that are not on record yet, its
+    files and forecasts, and the settings that the guard changed.
 
     Raises StudyUnknown, TrialUnknown, TrialTaken if the trial is no longer `worker`'s, and TrialFinished if
     it has another verdict on record.
@@ -172,7 +182,8 @@ def finish_trial(
         trial.value, trial.skill, trial.best_epoch, trial.epochs = value, skill, best_epoch, epochs
         trial.finished_at, trial.duration_s = finished_at, duration_s
         _add_epochs(session, trial, remaining)
-        for rows in (findings, settings, artifacts, forecasts):
+        _add_findings(session, trial, findings)
+        for rows in (settings, artifacts, forecasts):
             _add(session, rows)
 
 
@@ -218,6 +229,16 @@ def _add_epochs(session: Session, trial: Trial, epochs: Sequence[Epoch]) -> None
     of_trial = (Epoch.study == trial.study) & (Epoch.trial == trial.number)
     recorded = set(session.scalars(select(Epoch.epoch).where(of_trial)))
     _add(session, [epoch for epoch in epochs if epoch.epoch not in recorded])
+
+
+def _add_findings(session: Session, trial: Trial, findings: Sequence[Finding]) -> None:
+    """Insert findings of a trial that is locked, but those that are there."""
+    if not findings:
+        return
+    key = (Finding.fold, Finding.epoch, Finding.step, Finding.kind)
+    of_trial = (Finding.study == trial.study) & (Finding.trial == trial.number)
+    recorded = {tuple(row) for row in session.execute(select(*key).where(of_trial))}
+    _add(session, [f for f in findings if (f.fold, f.epoch, f.step, f.kind) not in recorded])
 
 
 def _insert_new(session: Session, row: Base) -> bool:

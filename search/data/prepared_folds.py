@@ -32,7 +32,7 @@ from trainer.errors import ChecksumError
 log = logging.getLogger("ballast.workers")
 
 FOLDS_FORMAT = ChecksummedFormat(
-    magic=b"ballast data 5".ljust(61),  # so that the payload begins at byte 192, on a cache line
+    magic=b"ballast data 6".ljust(61),  # so that the payload begins at byte 192, on a cache line
     largest=2**40,  # the file is mapped, and needs no memory of its own
     other_identity="it is of other data, another machine or other versions",
     wrong_digest="it is damaged, or no worker of this study wrote it: its digest is wrong",
@@ -173,6 +173,7 @@ def _require_whole(fold: Dataset) -> None:
         history.returns,
         history.begun,
         fold.offsets,
+        fold.positions,
     )
     by_feature = (fold.scaler.feature_mean, fold.scaler.feature_std)
     if any(each.shape != (rows,) for each in by_row if each is not None):

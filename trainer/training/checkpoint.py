@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import torch
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter
 from torch import Tensor
 
 from trainer.checksummed_file import ChecksummedFormat
@@ -98,7 +98,14 @@ Report = TypeVar("Report")
 
 _EVERY_FLOAT = ConfigDict(ser_json_inf_nan="constants")
 _EPOCHS = TypeAdapter(tuple[EpochReport, ...], config=_EVERY_FLOAT)
-_FINDINGS = TypeAdapter(tuple[Finding, ...], config=_EVERY_FLOAT)
+
+
+def _flat(finding: Any) -> Any:
+    """The finding as saved today; older files keep action and learning rates under `intervention`."""
+    return {**finding, **finding.pop("intervention", {})} if isinstance(finding, dict) else finding
+
+
+_FINDINGS = TypeAdapter(tuple[Annotated[Finding, BeforeValidator(_flat)], ...], config=_EVERY_FLOAT)
 
 
 def checkpoint_identity(
