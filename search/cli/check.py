@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from search.api.study_options import StudyOptions
 from search.cli.options import (
     AsJson,
     PolicyOption,
@@ -16,7 +17,6 @@ from search.cli.options import (
     WarmStartOption,
     print_json,
 )
-from search.cli.study_options import StudyOptions
 
 if TYPE_CHECKING:
     from search.config.resolved_study import ResolvedStudy
@@ -107,8 +107,8 @@ def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
 
 
 def _print(request: StudyOptions, resolved: "ResolvedStudy", found: "Readiness") -> None:
-    from search.cli.result_tables import audit_table, clamp_table, console, setting_table
     from search.record.row_mapping import without_password
+    from search.terminal.result_tables import audit_table, clamp_table, console, setting_table
 
     screen, audit = console(), found.inspection.audit
     screen.print(setting_table(map(without_password, resolved.settings.values())))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
+from search.api.stores import open_existing_store
+from search.cli.options import AsJson, StoreUrl, StudyName, print_json
 from search.cli.verify import Seeds, run_verification
 from storage.commands import ballast_command
 
@@ -51,11 +52,11 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
-    from search.cli.result_tables import console
     from search.selection.choice import ASKED_BY_NUMBER, ChosenTrial, accepted_trial, choose_trials
     from search.selection.export import write_export
     from search.selection.selection_evidence import with_measured_floor
     from search.selection.summary import summarise
+    from search.terminal.result_tables import console
     from search.tracking.mlflow_uri import mlflow_uri_of_study
 
     if trial is not None and by is not None:
@@ -102,7 +103,7 @@ def export(
         told = f"reproduced to the last bit, and registered as version {version} of {register}"
         screen.print(told, markup=False)
     if report is not None:
-        from search.cli.verification_text import print_verification
+        from search.terminal.verification_text import print_verification
 
         print_verification(report)
     _end(report)
@@ -131,7 +132,7 @@ def _shape(
 
 
 def _print(choice: "ChosenTrial", path: Path) -> None:
-    from search.cli.result_tables import console
+    from search.terminal.result_tables import console
 
     trial, why = choice.trial, choice.why
     again, screen = ballast_command("train", path), console()

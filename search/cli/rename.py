@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json
-from search.cli.text import say
+from search.api.stores import open_existing_store
+from search.cli.options import AsJson, StoreUrl, print_json
+from search.terminal.text import say
 
 _EPILOG = "Example: ballast rename sp500-volatility sp500-volatility-2024"
 

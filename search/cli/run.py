@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.executor import Executor, ExecutorKind, ExecutorOptions, make_executor
+from search.api.stores import store_option_needed
+from search.api.study_options import StudyOptions
 from search.cli.options import (
     AsJson,
     PolicyOption,
@@ -19,9 +20,8 @@ from search.cli.options import (
     Verbose,
     WarmStartOption,
     print_json,
-    store_option_needed,
 )
-from search.cli.study_options import StudyOptions
+from search.workers.executor import Executor, ExecutorKind, ExecutorOptions, make_executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,8 +139,8 @@ def _ending() -> None:
 
 
 def _run(study: "OpenStudy", means: Executor, stop: "StopRequest", verbose: bool, quiet: bool) -> "RunEnd":
-    from search.cli.live_view import LiveView
-    from search.cli.result_tables import can_redraw, console
+    from search.terminal.live_view import LiveView
+    from search.terminal.result_tables import can_redraw, console
     from search.workers.progress import LogProgress, NoProgress, set_run_log_level
 
     set_run_log_level(verbose)
@@ -167,8 +167,8 @@ def _noise_floor(study: "OpenStudy") -> "Callable[[int], float]":
 
 def _print_start(study: "OpenStudy", screen: "Console") -> None:
     """What will be trained on, and what was cut, before anything is trained."""
-    from search.cli.result_tables import audit_table, clamp_table
     from search.record.verification_answer import newest_verification
+    from search.terminal.result_tables import audit_table, clamp_table
 
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
@@ -202,7 +202,7 @@ def _measure(study: "OpenStudy", stop: "StopRequest") -> None:
 
 
 def _print_end(study: "OpenStudy", end: "RunEnd", summary: "Summary") -> None:
-    from search.cli.result_tables import console, params_table, print_trials
+    from search.terminal.result_tables import console, params_table, print_trials
     from search.watching.next_step import StudyDesign, next_steps
     from storage import query
 

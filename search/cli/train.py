@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, PolicyOption, Sets, StoreUrl, StudyPath, print_json, store_url
-from search.cli.text import say
+from search.api.stores import store_url
+from search.cli.options import AsJson, PolicyOption, Sets, StoreUrl, StudyPath, print_json
+from search.terminal.text import say
 from storage.commands import ballast_command
 
 if TYPE_CHECKING:

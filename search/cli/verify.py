@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, PolicyOption, StoreUrl, print_json, store_url
-from search.cli.text import say
+from search.api.stores import store_url
+from search.cli.options import AsJson, PolicyOption, StoreUrl, print_json
+from search.terminal.text import say
 
 if TYPE_CHECKING:
     from search.selection.candidates import Candidate
@@ -46,7 +47,7 @@ def verify(
     if as_json:
         print_json(report.to_json())
     else:
-        from search.cli.verification_text import print_verification
+        from search.terminal.verification_text import print_verification
 
         print_verification(report)
     if not report.holds:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.cli.options import store_url
+from search.api.stores import store_url
 
 if TYPE_CHECKING:
     from search.config.resolved_study import ResolvedStudy

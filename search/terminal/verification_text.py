@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from search.cli.result_tables import console, values_table
-from search.cli.text_table import TextTable
 from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, source_shown
 from search.record.rival_facts import describe_gain_over_rivals
 from search.record.searched_rows import EarlierSearch, effective_configurations
@@ -23,6 +21,8 @@ from search.selection.selection_evidence import (
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
+from search.terminal.result_tables import console, values_table
+from search.terminal.text_table import TextTable
 from search.text import short_value
 from storage import tables
 
