@@ -27,15 +27,13 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say for every setting which value was used, which layer set it, where, and why."""
-    from search.config.layers import setting_to_json, with_clamps
-    from search.config.schema import SPACE
-    from search.record.row_mapping import settings_from_rows
+    from search.api.record_frames import recorded_settings
+    from search.config.layers import setting_to_json
     from search.terminal.provenance import find_setting
     from search.terminal.result_tables import console, setting_table
-    from storage import query
 
     opened = open_existing_store(store)
-    settings = with_clamps(settings_from_rows(query.setting_layers(opened, name, trial)), SPACE)
+    settings = recorded_settings(opened, name, trial)
     chosen = settings if key is None else [find_setting(settings, key, name)]
     if as_json:
         print_json([setting_to_json(setting) for setting in chosen])
