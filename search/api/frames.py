@@ -1,6 +1,7 @@
 """Data frames that take the place of files: pandas, polars or Arrow, kept as Parquet."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,14 @@ def parquet_bytes(frame: Any, time: str) -> bytes:
         table = table.collect()
     if not isinstance(table, nw.DataFrame):
         raise RequestError(
-            f"data is a {type(frame).__name__}; give a pandas or polars DataFrame, or an Arrow table"
+            f"data is of type {type(frame).__name__}; give a pandas or polars DataFrame, or an Arrow table"
         )
     if table.implementation.is_pandas():
         table = nw.from_native(_with_time_column(table.to_native(), time), eager_only=True)
     try:
-        arrow = table.to_arrow().replace_schema_metadata(None).combine_chunks()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pyarrow reads zones as pandas 4 will not
+            arrow = table.to_arrow().replace_schema_metadata(None).combine_chunks()
         file = io.BytesIO()
         pq.write_table(arrow, file, compression="zstd")
     except (pa.ArrowException, TypeError, ValueError) as error:

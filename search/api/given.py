@@ -38,7 +38,7 @@ def as_path(name: str, given: object) -> Path:
     if isinstance(given, str | os.PathLike) and isinstance(text := os.fspath(given), str):
         return Path(text)
     also = " or a dict" if name == "study" else ""
-    raise RequestError(f"{name} is {given!r}, a {type(given).__name__}; give the path of a file{also}")
+    raise RequestError(f"{name} is {given!r}; give the path of a file{also}")
 
 
 def as_paths(name: str, given: object) -> tuple[Path, ...]:
@@ -59,9 +59,7 @@ def as_json(place: str, value: object, indent: int | None = None) -> str:
             return dict(other)
         if callable(to_list := getattr(other, "tolist", None)):  # of NumPy
             return to_list()
-        raise RequestError(
-            f"{place} holds {other!r}, a {type(other).__name__}; give numbers, text, lists and dicts"
-        )
+        raise RequestError(f"{place} holds {other!r}; give numbers, text, lists and dicts")
 
     try:
         return json.dumps(value, default=plain, indent=indent, ensure_ascii=False)
