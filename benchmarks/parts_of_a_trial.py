@@ -18,8 +18,8 @@ import storage.record
 import storage.workers
 import trainer.training.loop
 from search.config.resolved_study import ResolvedStudy
-from search.watching import study_publisher as publisher
-from search.watching.study_page import TrialPublisher
+from search.watching.publishing import study_publisher as publisher
+from search.watching.publishing.trial_publisher import TrialPublisher
 from trainer.training.checkpoint import CheckpointFile
 
 COUNTED = ("search", "record", "publishing")

@@ -26,8 +26,9 @@ from search.config.resolve import resolve
 from search.data.study_data import load_study_data
 from search.sampling.optuna_storage import direct_storage
 from search.study.studies import open_study
-from search.watching import study_page as publish
-from search.watching import study_publisher as publisher
+from search.watching.publishing import study_page
+from search.watching.publishing import study_publisher as publisher
+from search.watching.publishing.trial_publisher import TrialPublisher
 from search.workers.loop import run_worker
 from search.workers.progress import NoProgress
 from storage.engine import open_store
@@ -70,8 +71,8 @@ class Clock:
 def share_of_a_study(folder: Path, file: str, trials: int) -> float:
     """Run a study, print what its pages took, and return that as a share of the study's wall time."""
     of_trials, of_study = Clock(), Clock()
-    genuine = publish.TrialPublisher._publish, publish.publish_study
-    publish.TrialPublisher._publish = of_trials.timed(genuine[0])  # type: ignore[method-assign]
+    genuine = TrialPublisher._publish, study_page.publish_study
+    TrialPublisher._publish = of_trials.timed(genuine[0])  # type: ignore[method-assign]
     setattr(publisher, "publish_study", of_study.timed(genuine[1]))  # noqa: B010
     resolved = resolve(Path(file), [f"study.trials={trials}"])
     store = open_store(f"sqlite:///{folder / 'study.db'}")
@@ -82,7 +83,7 @@ def share_of_a_study(folder: Path, file: str, trials: int) -> float:
         run_worker(study, NoProgress(), lambda: False)
     whole = time.monotonic() - began
     store.close()
-    publish.TrialPublisher._publish = genuine[0]  # type: ignore[method-assign]
+    TrialPublisher._publish = genuine[0]  # type: ignore[method-assign]
     setattr(publisher, "publish_study", genuine[1])  # noqa: B010
     share = (sum(of_trials.calls) + sum(of_study.calls)) / whole
     told = f"{of_trials.told():>14} {of_study.told():>14} {share:7.2%}"
@@ -96,7 +97,7 @@ def fill(folder: Path) -> str:
     fill_ballast(url, subject(folder), TRIALS)
     store = open_store(url)
     storage = direct_storage(store)
-    while not publish.publish_study(store, storage, NAME):
+    while not study_page.publish_study(store, storage, NAME):
         pass  # some notes at a time
     store.close()
     return url

@@ -30,7 +30,7 @@ from benchmarks.parts_of_a_trial import COUNTED, Cost, Ledger, Part, on_the_cloc
 from search.config.resolve import resolve
 from search.data.study_data import load_study_data, recall_study_data, store_study_folds
 from search.study.studies import OpenStudy, open_study
-from search.watching import study_publisher as publisher
+from search.watching.publishing import study_publisher as publisher
 from search.workers.progress import NoProgress
 from storage import query
 from storage.engine import open_store

@@ -22,9 +22,8 @@ from optuna.trial import TrialState
 
 from search import process_identity as worker
 from search.cli.main import main
-from search.study import liveness as attendance
-from search.workers import loop as runner
-from search.workers import objective
+from search.study import liveness
+from search.workers import loop, objective
 
 
 @dataclass(frozen=True)
@@ -86,10 +85,10 @@ def obey(order: Order) -> None:
         # libfaketime 0.9.10 takes its offset off the monotonic deadline of clock_nanosleep, which then fails.
         vars(time).update(sleep=partial(select.select, [], [], []))
     objective._FLUSH_S = _FLUSH_S
-    runner._RECOVER_S = _RECOVER_S
+    loop._RECOVER_S = _RECOVER_S
     if order.machine is not None:
-        hasty = partial(attendance.Heartbeat, interval=_INTERVAL_S, misses=_MISSES)
-        vars(runner).update(Attendance=hasty)
+        hasty = partial(liveness.Heartbeat, interval=_INTERVAL_S, misses=_MISSES)
+        vars(loop).update(Heartbeat=hasty)
         worker.host_identity = partial(str, order.machine)
     for moment, number in ((order.asked, signal.SIGTERM), (order.dies, signal.SIGKILL)):
         if moment is not None:

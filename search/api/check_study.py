@@ -75,7 +75,7 @@ class CheckResult:
         return {
             "ok": self.ok,
             "findings": [{name: getattr(each, name) for name in _FINDING} for each in findings],
-            "refusals": [str(refusal) for refusal in self.readiness.besides_audit],
+            "refusals": [str(refusal) for refusal in self.readiness.other_refusals],
             "clamps": [clamp_to_json(clamp) for clamp in self.resolved.clamps],
             "rows": self.rows,
             "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},

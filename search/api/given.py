@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from search.config.reader import STUDY_DICT, ConfigSource
+from search.config.files.reader import STUDY_DICT, ConfigSource
 from search.errors import RequestError
 
 GivenStudy = str | os.PathLike[str] | Mapping[str, Any]

@@ -13,7 +13,7 @@ from search.study.readiness import check_readiness
 from search.study.studies import OpenStudy, open_study
 from search.terminal.run_view import RunView
 from search.tracking.tracking_process import track_while_running
-from search.watching.study_publisher import publish_while_running
+from search.watching.publishing.study_publisher import publish_while_running
 from search.workers.executor import Executor
 from search.workers.loop import RunEnd
 from storage.engine import Store, open_store
@@ -69,7 +69,7 @@ def run_study(
             ):
                 with view(study, stop) as progress:
                     end = executor.run(study, progress, stop)
-                stop.tell = _tell_ending  # no trial runs any more
+                stop.on_stop = _tell_ending  # no trial runs any more
                 _measure_noise_floor(study, stop)
         yield StudyRun(study, end, summarise(store, study.name), stop)
 

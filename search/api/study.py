@@ -161,7 +161,7 @@ class Study:
         """
         import plotly.graph_objects as go
 
-        from search.watching.figures import figures
+        from search.watching.plots.figures import figures
         from search.watching.view import study_view
 
         view = study_view(self._store, self._name)

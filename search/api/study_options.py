@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from search.api.stores import store_url
 
 if TYPE_CHECKING:
-    from search.config.reader import ConfigSource
+    from search.config.files.reader import ConfigSource
     from search.config.resolved_study import ResolvedStudy
     from storage.engine import Store
 
@@ -82,14 +82,14 @@ class StudyOptions:
         today.
         """
         from search.config.resolved_study import DEFAULTS_VERSION
-        from search.config.stored_settings import recorded_defaults_version
+        from search.record.continuation import recorded_defaults_version
 
         defaults = recorded_defaults_version(store, name)
         return None if defaults == DEFAULTS_VERSION else self.resolve(defaults)
 
     def run_command(self) -> str:
         """`ballast run` with the same options."""
-        from search.config.passwords import masked_set
+        from search.config.files.passwords import masked_set
         from storage.commands import ballast_command
 
         return ballast_command(

@@ -38,7 +38,7 @@ def verify_configuration(
     opened = _opened(store_url(store, resolved.file.storage.url), on_notice)
     try:
         with stop_request() as stop:
-            stop.tell = _tell_stopping
+            stop.on_stop = _tell_stopping
             progress = VerificationCallbacks(on_seed or _ignore, stop)
             report = verify(config, opened, seeds=seeds, top=top, by=by, policy=policy, progress=progress)
         if (problem := publish_verification(opened, resolved.file.study.name, report.evidence)) is not None:

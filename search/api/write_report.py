@@ -7,10 +7,10 @@ from typing import Literal
 from search.atomic_text import write_text_atomically
 from search.errors import RequestError
 from search.selection.selection_evidence import with_measured_floor
-from search.watching.figures import figures
-from search.watching.html import to_html
-from search.watching.markdown import to_markdown
-from search.watching.report import report_blocks
+from search.watching.pages.html import to_html
+from search.watching.pages.markdown import to_markdown
+from search.watching.pages.report import report_blocks
+from search.watching.plots.figures import figures
 from search.watching.view import study_view
 from storage.engine import Store
 

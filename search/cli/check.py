@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from search.config.resolved_study import ResolvedStudy
     from search.study.readiness import Readiness
 
-_EPILOG = "Example: ballast check configs/studies/sp500-volatility.yaml"
+_EPILOG = "Example: ballast check sample:sp500-volatility"
 
 
 def register(app: typer.Typer) -> None:
@@ -55,10 +55,10 @@ def check(
         print_json(found.to_json())
     else:
         _print(options, found.resolved, found.readiness)
-    if found.readiness.besides_audit:
+    if found.readiness.other_refusals:
         from search.study.readiness import combine_refusals
 
-        raise combine_refusals(found.readiness.besides_audit)
+        raise combine_refusals(found.readiness.other_refusals)
     if not found.ok:
         raise typer.Exit(1)
 
@@ -83,5 +83,5 @@ def _print(options: StudyOptions, resolved: "ResolvedStudy", found: "Readiness")
             screen.print(audit.worked_row.sentence, markup=False)
     if not found.refusals:
         screen.print(f"ready: {options.run_command()}", markup=False, soft_wrap=True)
-    elif not found.besides_audit:
+    elif not found.other_refusals:
         screen.print("this must not be trained on; mend what is found above", markup=False)

@@ -31,7 +31,7 @@ def dashboard(
     ] = False,
 ) -> None:
     """Serve optuna-dashboard on this store until Ctrl-C."""
-    from search.watching.dashboard import serve_dashboard
+    from search.watching.server.dashboard import serve_dashboard
 
     serve_dashboard(
         open_existing_store(store), host, port, changeable=not read_only, hosts=allowed_hosts or ()

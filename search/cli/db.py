@@ -35,7 +35,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
-    from search.workers.consistency import NO_HEARTBEAT_S, inconsistencies, reconcile
+    from search.study.liveness import NO_HEARTBEAT_S
+    from search.workers.consistency import inconsistencies, reconcile
     from storage.check import check_store as check_store
     from storage.check import check_structure
 

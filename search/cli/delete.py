@@ -46,7 +46,7 @@ def delete(
             typer.echo("\n".join(_told(found)), err=True)
             typer.confirm(f"Delete study {name!r} in {opened.shown_url}?", abort=True, err=True)
         found = delete_study(opened, name, force=force)
-    for path, why in found.left.items():
+    for path, why in found.not_removed.items():
         say(
             f"warning: {path} could not be removed ({why}); before another study gets the name, "
             f"remove it with: rm -r {shlex.quote(path)}",
@@ -61,7 +61,7 @@ def delete(
 def _told(found: "DeletedStudy") -> "Iterator[str]":
     yield f"goes: {sum(found.rows.values())} rows of study {found.study!r}, {found.trials} of them trials"
     for path in found.files:
-        if str(path) not in found.left:
+        if str(path) not in found.not_removed:
             yield f"goes: {path}"
     used = ", and which rows its trials have used" if found.rows_kept else ""
     yield f"stays: {found.evaluations} scorings of its configurations{used}"

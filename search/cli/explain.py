@@ -61,10 +61,10 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
     """Why the trial ended, how it did in each fold, and where its files are: whole, to be copied."""
     from rich.cells import cell_len
 
-    from search.record.artifact_paths import find_artifact, missing_file_message
+    from search.record.artifacts import find_artifact, missing_file_message
     from search.terminal.result_tables import console
     from search.terminal.styles import plain_text, verdict_cell
-    from search.watching.trial_sections import fold_losses_paragraph
+    from search.watching.pages.trial_sections import fold_losses_paragraph
     from storage import query
     from trainer.text import printable
 

@@ -12,39 +12,45 @@ from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from search.memory import memory_limit, require_room, shortage
+from search.memory import memory_limit, memory_shortage, require_memory
+from search.version import VERSION
 from trainer.text import PlainFormatter
 
 COMMANDS = (
     *("run", "worker", "check", "status", "trials", "explain", "export", "report"),
-    *(
-        "train",
-        "verify",
-        "predict",
-        "track",
-        "dashboard",
-        "proxy",
-        "delete",
-        "rename",
-        "db",
-        "doctor",
-        "schema",
-    ),
+    *("train", "verify", "predict", "track", "dashboard", "proxy", "delete", "rename"),
+    *("db", "doctor", "schema"),
 )
 
 app = typer.Typer(
     name="ballast",
     help="Search hyperparameters of GRU forecasters, and do not be fooled while doing so.",
-    epilog="Start with: ballast run configs/studies/sp500-volatility.yaml",
+    epilog="Start with: ballast run sample:sp500-volatility",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for _name in COMMANDS:
     import_module(f"search.cli.{_name}").register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ballast {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def main() -> None:
@@ -59,7 +65,7 @@ def main() -> None:
     try:
         try:
             if "--help" not in sys.argv:
-                require_room(next(iter(sys.argv[1:]), None))
+                require_memory(next(iter(sys.argv[1:]), None))
             app(prog_name="ballast")  # typer turns a KeyboardInterrupt into exit code 130
         finally:
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
@@ -72,7 +78,7 @@ def main() -> None:
 
 def _told(error: Exception) -> int:
     """Tell what went wrong and return the exit code; what nobody foresaw is raised again."""
-    sentence, code = shortage(error), 2
+    sentence, code = memory_shortage(error), 2
     is_short = sentence is not None
     if not is_short:  # else there is no memory to import what knows the other errors
         from search.failures import explain_failure

@@ -6,10 +6,24 @@ from typing import Annotated, Any
 
 import typer
 
+from search.cli.completion import study_files, study_names
 from search.text import json_safe_number
 
-StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.", show_default=False)]
-StudyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of a study.", show_default=False)]
+StudyPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY.yaml",
+        help="The study file; sample:NAME is one that ships with Ballast.",
+        show_default=False,
+        autocompletion=study_files,
+    ),
+]
+StudyName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The name of a study.", show_default=False, autocompletion=study_names
+    ),
+]
 StudyNameOption = Annotated[str | None, typer.Option("--name", help="Another name for the study.")]
 Sets = Annotated[
     list[str] | None,

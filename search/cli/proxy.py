@@ -22,7 +22,7 @@ def proxy(
 ) -> None:
     """Serve Optuna's part of the store to `ballast worker --proxy HOST:PORT`, until Ctrl-C."""
     from search.sampling.optuna_storage import serve_proxy
-    from search.watching.listen_address import warn_if_exposed
+    from search.watching.server.listen_address import warn_if_exposed
 
     opened = open_existing_store(store)
     warn_if_exposed(host, "Optuna's gRPC proxy")

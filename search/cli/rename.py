@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from search.api.stores import open_existing_store
+from search.cli.completion import study_names
 from search.cli.options import AsJson, StoreUrl, print_json
 from search.terminal.text import say
 
@@ -17,7 +18,12 @@ def register(app: typer.Typer) -> None:
 
 
 def rename(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="The name of a study.", show_default=False)],
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="OLD", help="The name of a study.", show_default=False, autocompletion=study_names
+        ),
+    ],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.", show_default=False)],
     store: StoreUrl = None,
     force: Annotated[bool, typer.Option("--force", help="Even while workers are at work on it.")] = False,

@@ -24,7 +24,7 @@ from search.workers.executor import MAX_WORKERS, ExecutorKind, ExecutorOptions, 
 if TYPE_CHECKING:
     from search.api.run_study import StudyRun
 
-_EPILOG = "Example: ballast run configs/studies/sp500-volatility.yaml --set training.epochs=10 --trials 40"
+_EPILOG = "Example: ballast run sample:sp500-volatility --set training.epochs=10 --trials 40"
 
 
 def register(app: typer.Typer) -> None:
@@ -94,7 +94,7 @@ def run(
 
 def _print_end(done: "StudyRun") -> None:
     from search.terminal.result_tables import console, params_table, print_trials
-    from search.watching.next_step import StudyDesign, next_steps
+    from search.watching.pages.next_step import StudyDesign, next_steps
     from storage import query
 
     screen, summary, end = console(), done.summary, done.end

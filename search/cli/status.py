@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.api.stores import open_existing_store, store_option_needed
+from search.cli.completion import study_names
 from search.cli.options import AsJson, StoreUrl, print_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A study; all if left out.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A study; all if left out.", autocompletion=study_names),
+    ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +103,7 @@ def _shown(summary: "Summary") -> str:
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
     from search.terminal.study_status import read_study_status, running_table, status_rows
     from search.terminal.text_table import key_value_table
-    from search.watching.next_step import next_steps
+    from search.watching.pages.next_step import next_steps
     from trainer.text import printable
 
     now = read_study_status(store, summary)

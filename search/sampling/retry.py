@@ -1,7 +1,7 @@
-"""Parameters that are taken up again: which trials deserve it, and how the new trial knows its ancestors.
+"""Retries: which trials are tried again, and how the new trial records where its parameters are from.
 
-Optuna's own retry callback copies the constraint and the rungs of the dead trial into the new one, which
-would teach the sampler of something that never happened; here only the parameters go over.
+Optuna's own retry callback also copies the constraint and the rungs of the dead trial, from which the sampler
+would learn what never happened; here only the parameters are copied.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from optuna.trial import FrozenTrial
 from search.sampling.queue import REQUESTED, queued_params
 from search.verdict import CRASHED, SIGNAL, WORKER_DIED, Judgement
 
-RETRY_OF, ROOT = "retry_of", "retry_root"
-_ATTEMPT = "retry_attempt"
+_RETRY_OF, _ROOT, _ATTEMPT = "retry_of", "retry_root", "retry_attempt"
 
 
 @dataclass(frozen=True)
@@ -26,24 +25,29 @@ class RetryOrigin:
     attempt: int = 0
 
     @property
+    def is_retry(self) -> bool:
+        """Whether the trial tries the parameters of another one again."""
+        return self.retry_of is not None
+
+    @property
     def first(self) -> int:
         """The number of the trial that had these parameters first; its seed is theirs too."""
         return self.number if self.root is None else self.root
 
 
 def retry_origin(trial: optuna.Trial | FrozenTrial) -> RetryOrigin:
-    """Read back what `enqueue_retry` left with the trial."""
+    """Read the attributes that `enqueue_retry` has set."""
     attributes = trial.user_attrs
     return RetryOrigin(
-        trial.number, attributes.get(RETRY_OF), attributes.get(ROOT), attributes.get(_ATTEMPT, 0)
+        trial.number, attributes.get(_RETRY_OF), attributes.get(_ROOT), attributes.get(_ATTEMPT, 0)
     )
 
 
 def should_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
     """Whether the parameters are to be tried again.
 
-    Always after a signal, which says nothing about them. After a crash or the death of the worker, which may
-    be their fault, `retries` times. Never otherwise: the same verdict would come again.
+    Always after a signal, which says nothing about the parameters. After a crash or the death of the worker,
+    which they may have caused, `retries` times. Never otherwise: the verdict would be the same.
     """
     if SIGNAL in judgement.reasons:
         return True
@@ -53,13 +57,13 @@ def should_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
 def enqueue_retry(study: optuna.Study, trial: optuna.Trial) -> None:
     """Enqueue the parameters of `trial` once, however often this is called for it."""
     trials = study.get_trials(deepcopy=False)
-    if any(other.user_attrs.get(RETRY_OF) == trial.number for other in trials):
+    if any(other.user_attrs.get(_RETRY_OF) == trial.number for other in trials):
         return
     origin = retry_origin(trial)
-    waiting_for_it = queued_params(trials[trial.number]) or {}
-    ancestry = {RETRY_OF: trial.number, ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
+    queued = queued_params(trials[trial.number]) or {}
+    ancestry = {_RETRY_OF: trial.number, _ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
     asked_for = {key: value for key, value in trial.user_attrs.items() if key == REQUESTED}
     study.enqueue_trial(
-        {**waiting_for_it, **trial.params},  # a worker that died early may not have drawn all of them
+        {**queued, **trial.params},  # a worker that died early may not have drawn all of them
         user_attrs={**ancestry, **asked_for},
     )

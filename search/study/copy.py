@@ -1,10 +1,10 @@
-"""Copies studies between stores, Optuna's part and ours in one transaction, and compares them row by row.
+"""Copies studies between stores, record and Optuna's tables in one transaction, and compares them row by row.
 
-The keys that a database makes up, `id`, `study_id` and `trial_id`, are its own; rows are copied, ordered and
-compared by what they stand for: the study's name and the trial's number. That holds for the notes of trials
-as well, which optuna-dashboard keeps under the trial's id. Rows of workers stay behind, as do files: where
-artifacts lie is copied as it is written. Evaluations stay on record when their study is deleted, so they are
-copied without it too; one that the target has already is not copied again.
+Each database makes up its own keys `id`, `study_id` and `trial_id`. Rows are therefore copied, ordered and
+compared by the study's name and the trial's number. This holds for the notes of trials as well, which
+optuna-dashboard keeps under the trial's id. Rows of workers and files are not copied; the paths of artifacts
+are copied as they are. Evaluations stay on record when their study is deleted, so they are copied without a
+study too; an evaluation that the target has already is not copied again.
 """
 
 import re
@@ -29,17 +29,17 @@ _TRIALS: Any = models.TrialModel.__table__
 _ATTRIBUTES: Any = models.StudySystemAttributeModel.__table__
 _EVALUATIONS: Any = tables.Evaluation.__table__
 _NUMBER = "trial_number"
-"""How the rows of Optuna's trials name theirs."""
+"""The label of the trial's number in the rows that belong to one of Optuna's trials."""
 
 _OF_TRIAL = re.compile(r"(dashboard:(?:artifacts:)?)(\d+)(:.*)")
-"""An attribute of a study that is about a trial, by its id."""
+"""The key of a study's attribute that is about a trial, with the trial's id."""
 
 _Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class CopiedStudy:
-    """A study that was copied, or what stays of one that was deleted: how many rows of each table."""
+    """How many rows of each table were copied, of a study or of what remains of a deleted one."""
 
     study: str
     rows: dict[str, int]
@@ -48,39 +48,39 @@ class CopiedStudy:
 def copy_studies(source: Store, target: Store, study: str | None = None) -> list[CopiedStudy]:
     """Copy one study, or all, and compare each before it is committed; a study is copied whole or not at all.
 
-    With all go the evaluations of studies that are not in the source any more.
+    When all are copied, evaluations of studies that were deleted from the source are copied too.
 
-    Raises StudyUnknown; RequestError where a trial of the source runs or the target has a study of that name,
-    before anything is copied; AnswerIsNo where the target does not give back what was put in.
+    Raises StudyUnknown. Raises RequestError, before anything is copied, if a trial of the source is running
+    or the target has a study of that name. Raises AnswerIsNo if the target does not return what was written.
     """
-    found = query.studies(source) if study is None else [query.study(source, study)]
-    names = [row.name for row in found]
+    studies = query.studies(source) if study is None else [query.study(source, study)]
+    names = [row.name for row in studies]
     for store in (source, target):
-        optuna_storage(store)  # makes Optuna's tables, or says that they are another version's
+        optuna_storage(store)  # creates Optuna's tables; raises if they are of another version
     for name in names:
         with source.reading() as old, target.reading() as new:
             _refuse(source, old, target, new, name)
-    gone = _deleted(source) if study is None else []
-    return [_copy_evaluations(source, target, name) for name in gone] + [
+    deleted = _deleted(source) if study is None else []
+    return [_copy_evaluations(source, target, name) for name in deleted] + [
         _copy(source, target, name) for name in names
     ]
 
 
 def differences(old: Session, new: Session, name: str) -> Iterator[str]:
-    """For each table in which the study differs, how many rows do, and the first that does."""
+    """One sentence for each table in which the study differs: how many rows do, and the first of them."""
     for table, rows in _selects(name):
         theirs, ours = _rows(old, table, rows, name), _rows(new, table, rows, name)
         yield from _difference(table, theirs, ours)
 
 
 def _difference(table: Table, theirs: Sequence[_Row], ours: Sequence[_Row]) -> Iterator[str]:
-    if table is _EVALUATIONS:  # the target may have had some of them before, and others as well
+    if table is _EVALUATIONS:  # the target may have had some of them before, and also others
         known = {repr(row) for row in theirs}
         theirs, ours = sorted(theirs, key=repr), sorted((row for row in ours if repr(row) in known), key=repr)
     wrong = [
         (place, mine, other)
         for place, (mine, other) in enumerate(zip_longest(theirs, ours))
-        if repr(mine) != repr(other)  # as text: NaN differs from itself, -0.0 does not differ from 0.0
+        if repr(mine) != repr(other)  # as text: NaN is not equal to itself, but -0.0 is equal to 0.0
     ]
     if wrong:
         place, mine, other = wrong[0]
@@ -88,7 +88,7 @@ def _difference(table: Table, theirs: Sequence[_Row], ours: Sequence[_Row]) -> I
 
 
 def _deleted(source: Store) -> list[str]:
-    """The studies that are not in the store any more, or never were, and have evaluations there."""
+    """The names of studies that have evaluations in the store and are not (or no longer) in it themselves."""
     evaluated, study = tables.Evaluation, tables.Study
     names = select(evaluated.study).where(evaluated.study.not_in(select(study.name))).distinct()
     with source.reading() as session:
@@ -96,7 +96,7 @@ def _deleted(source: Store) -> list[str]:
 
 
 def _copy_evaluations(source: Store, target: Store, name: str) -> CopiedStudy:
-    """Those of a study that the source has not; the target may have one of that name."""
+    """Copy the evaluations of a study that is not in the source; the target may have a study of that name."""
     with source.reading() as old, target.session() as new:
         selects = dict(_selects(name))
         theirs = _rows(old, _EVALUATIONS, selects[_EVALUATIONS], name)
@@ -114,7 +114,9 @@ def _require_same(target: Store, what: str, differing: Iterator[str]) -> None:
 
 def _copy(source: Store, target: Store, name: str) -> CopiedStudy:
     with source.reading() as old, target.session() as new:
-        if source.engine.dialect.name == "postgresql":  # one view of all tables, as SQLite has it anyway
+        if (
+            source.engine.dialect.name == "postgresql"
+        ):  # one consistent view of all tables; SQLite always gives one
             old.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         _refuse(source, old, target, new, name)
         counts = {
@@ -140,7 +142,7 @@ def _refuse(source: Store, old: Session, target: Store, new: Session, name: str)
 
 
 def _running(session: Session, name: str) -> int | None:
-    """The first trial that runs, in either part."""
+    """The number of the first trial that is running, in the record or in Optuna; None if no trial is."""
     ours = select(tables.Trial.number).where(tables.Trial.study == name, tables.Trial.verdict.is_(None))
     theirs = select(_TRIALS.c.number).join(_STUDIES).where(_STUDIES.c.study_name == name)
     numbers = [
@@ -151,7 +153,7 @@ def _running(session: Session, name: str) -> int | None:
 
 
 def _selects(name: str) -> Iterator[tuple[Table, Select[Any]]]:
-    """Each table of both parts, those first that others refer to, and how to read the rows of a study."""
+    """Each table of Optuna and of the record, referenced tables first, with the query for a study's rows."""
     for table in sorted(models.BaseModel.metadata.sorted_tables, key=lambda table: table is _ATTRIBUTES):
         if table is _STUDIES or "study_id" in table.c or "trial_id" in table.c:
             yield table, _select_of_optuna(table, name)
@@ -189,7 +191,7 @@ def _ids(session: Session, name: str) -> dict[int, int]:
 
 
 def _renamed(key: str, trials: Mapping[int, int]) -> str:
-    """The key of an attribute, about the trial that stands for the one in it."""
+    """The key of an attribute, with its trial id replaced as `trials` says; other keys stay as they are."""
     match = _OF_TRIAL.fullmatch(key)
     if match is None or int(match[2]) not in trials:
         return key
@@ -197,9 +199,9 @@ def _renamed(key: str, trials: Mapping[int, int]) -> str:
 
 
 def _insert(session: Session, table: Table, rows: Sequence[_Row], name: str) -> int:
-    """Insert rows under the keys that the target has given to their study and trials; how many.
+    """Insert rows under the keys that the target gave to their study and trials; returns how many.
 
-    Evaluations that it has already are left out: they stay there when a copy of the study is deleted.
+    Evaluations that the target has already are left out: they stay there when a copy of the study is deleted.
     """
     if table is _EVALUATIONS:
         known = {repr(row) for row in _rows(session, table, dict(_selects(name))[table], name)}

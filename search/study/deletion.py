@@ -1,8 +1,8 @@
-"""Deletes a study: Optuna's part and ours in one transaction, and its files.
+"""Deletes a study: its record and Optuna's tables in one transaction, then its files.
 
-What the study has done to rows stays known: evaluations of its configurations stay as they are, and that its
-trials were judged on its validation rows is recorded as one more evaluation, of kind `search`. Who verifies
-on those rows later is told so, as while the study was there.
+The store still knows which rows the study has used. Evaluations of its configurations stay, and one more
+evaluation, of kind `search`, says that its trials were judged on its validation rows. A later `verify` on
+those rows therefore counts the study, as it did while the study existed.
 """
 
 import shutil
@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from search.record.artifacts import artifact_folder, recorded_study_files
 from search.record.evaluations import this_user
 from search.record.row_mapping import now
-from search.record.searched_rows import datetime64_to_utc, full_source, target_columns
+from search.record.scored_series import to_utc
+from search.record.searched_rows import full_source, target_columns
 from search.record.validation_rows import validation_rows
 from search.store_files import study_files
 from search.study.study_rows import (
@@ -38,7 +39,7 @@ from storage.engine import Store
 from storage.errors import StudyUnknown
 
 _ARTIFACT = ("artifacts:", "dashboard:artifacts:")
-"""How the keys of Optuna's attributes begin that end in the id of an artifact."""
+"""Prefixes of the keys of Optuna's attributes that end in the id of an artifact."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +49,27 @@ class DeletedStudy:
     study: str
     trials: int
     rows: dict[str, int]
-    """How many of each table."""
+    """How many rows of each table."""
     files: tuple[Path, ...]
     """The study's folder and artifacts on this machine."""
     evaluations: int
-    """How many scorings of its configurations stay on record."""
+    """How many evaluations of its configurations stay on record."""
     continued_by: tuple[str, ...]
-    """The studies that took trials over from it; they keep their copies."""
+    """The studies that imported trials from it; they keep their copies."""
     rows_kept: bool
-    """Whether it stays on record which rows its trials were judged on: not where none was, or these rows are
-    not on record.
+    """Whether the rows that its trials were judged on stay on record. False if no trial was judged, or if
+    these rows are not on record.
     """
-    left: dict[str, str] = field(default_factory=dict)
+    not_removed: dict[str, str] = field(default_factory=dict)
     """Of `files`, those that could not be removed, and why."""
 
 
 def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> DeletedStudy:
-    """Delete a study, whichever of its two parts there are; with `dry_run` only say what would be.
+    """Delete a study, though it may exist in the record or in Optuna only; `dry_run` only says what would go.
 
-    Files go after the transaction: one that breaks off changes nothing, and files that cannot be removed are
-    left, and named. Raises StudyUnknown, and RequestError while workers are at work, unless told to by
-    `force`.
+    Files are removed after the transaction, so that a transaction that fails changes nothing. Files that
+    cannot be removed are listed in `not_removed`. Raises StudyUnknown, and RequestError while workers are at
+    work unless `force` is given.
     """
     if not force:
         require_no_active_workers(store, name, ballast_command("delete", name, force=True))
@@ -77,11 +78,11 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
         lock_study_parts(session, name)
         known_to_optuna = has_optuna_part(session, name)
         if session.get(tables.Study, name) is None and not known_to_optuna:
-            query.require_study(session, store, name)  # StudyUnknown, which names the nearest
+            query.require_study(session, store, name)  # raises StudyUnknown, which names similar studies
         moment = now()
-        kept = _searched(store, name, moment)  # no trial ends any more
+        kept = _search_evaluation(store, name, moment)  # under the lock: no trial can end any more
         paths = [*files, *(_artifacts(session, store, name) if known_to_optuna else ())]
-        removal = DeletedStudy(
+        deleted = DeletedStudy(
             study=name,
             trials=_trial_count(session, name),
             rows={},
@@ -90,35 +91,32 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
             continued_by=_continued_by(session, name),
             rows_kept=kept is not None,
         )
-        rename_import_source(
-            session, name, evaluations.deleted_study_name(name, moment)
-        )  # not a new study of this name
+        # A later study of the same name must not be taken for the source of the copies.
+        rename_import_source(session, name, evaluations.deleted_study_name(name, moment))
         session.flush()
         rows = delete_record(session, name) | (delete_optuna_part(session, name) if known_to_optuna else {})
-        removal = replace(removal, rows={table: count for table, count in rows.items() if count})
+        deleted = replace(deleted, rows={table: count for table, count in rows.items() if count})
         if dry_run:
             session.rollback()
-            return removal
+            return deleted
         if kept is not None:
             session.add(kept)
             session.flush()
-    left = {str(path): why for path in removal.files if (why := _remove(path)) is not None}
-    return replace(removal, left=left)
+    failed = {str(path): why for path in deleted.files if (why := _remove(path)) is not None}
+    return replace(deleted, not_removed=failed)
 
 
-def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | None:
-    """That its trials were judged on its validation rows; None where these were not kept, or no trial was."""
+def _search_evaluation(store: Store, name: str, moment: datetime) -> tables.Evaluation | None:
+    """The evaluation that says that its trials were judged on its validation rows; None if these rows are not
+    on record or no trial was judged.
+    """
     try:
-        study, held_out, data = (
-            query.study(store, name),
-            query.stored_validation_rows(store, name),
-            query.data_fingerprint(store, name),
-        )
-        kept = validation_rows(store, name)
+        study, data = query.study(store, name), query.data_fingerprint(store, name)
+        stored, kept = query.stored_validation_rows(store, name), validation_rows(store, name)
     except (StudyUnknown, IndexError):
         return None
     trained = evaluations.conclusive_trials(store, [name], moment)
-    if held_out is None or kept is None or not trained:
+    if stored is None or kept is None or not trained:
         return None
     return tables.Evaluation(
         study=name,
@@ -127,14 +125,14 @@ def _searched(store: Store, name: str, moment: datetime) -> tables.Evaluation | 
         source=full_source(data.source, study.study_file),
         content=data.sha256,
         target=target_columns(store, name),
-        first_time=datetime64_to_utc(kept.times.min()),
-        last_time=datetime64_to_utc(kept.times.max()),
+        first_time=to_utc(kept.times.min()),
+        last_time=to_utc(kept.times.max()),
         looked_at=moment,
         looked_by=this_user(),
         seeds=[],
         kind=evaluations.SEARCH,
         report={"trials": [each.to_json() for each in trained]},
-        series=held_out.series,
+        series=stored.series,
     )
 
 
@@ -145,7 +143,7 @@ def _files(store: Store, name: str) -> list[Path]:
 
 
 def _artifacts(session: Session, store: Store, name: str) -> Sequence[Path]:
-    """The files of Optuna's artifacts of the study and its trials, in the folder that studies share."""
+    """The files of Optuna's artifacts of the study and its trials, in the folder that all studies share."""
     try:
         folder = artifact_folder(recorded_study_files(store, name))
     except StudyUnknown:
@@ -162,7 +160,7 @@ def _artifacts(session: Session, store: Store, name: str) -> Sequence[Path]:
 
 
 def _remove(path: Path) -> str | None:
-    """Why a folder or file could not be removed; None where it is gone."""
+    """Remove a folder or file; returns why it could not be removed, None if it is gone."""
     try:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     except OSError as error:

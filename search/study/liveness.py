@@ -1,71 +1,83 @@
-"""The heartbeat of a worker, and how it learns that another one is gone.
+"""Heartbeats: how a worker shows that it is alive, how others learn that it is gone, and whether a study was
+left.
 
-Of a process on this machine the system knows at once that it is dead. Of all the store has a count that grows
-with each beat; one that stands still for long enough, as far as this worker could look, belongs to nobody. No
-clock is compared with another, so that a clock that jumps kills no one; nor does a store that is away,
-because nobody can look then.
+On this machine the system knows at once that a process is dead. For every other worker the store has a count
+that grows with each heartbeat; if the count stands still for long enough, the worker is gone. Clocks are
+never compared with one another, so a clock that jumps makes nobody look dead. A store that is away does not
+either, because nobody can read the counts then.
 """
 
 import logging
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
+from search.config.layers import Layer
 from search.errors import AnswerIsNo
 from search.process_identity import is_dead
-from storage import workers
+from storage import query, workers
+from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StoreError
+from storage.tables import Worker
+from storage.verdicts import CONCLUSIVE, Verdict
 
 log = logging.getLogger("ballast.workers")
 
 HEARTBEAT_INTERVAL_S = 5.0
 MAX_MISSED_BEATS = 12
-"""A minute without a beat: ten times what a garbage collection, a backup or a slow disk was seen to take."""
+"""One minute without a beat: ten times the longest pause that a garbage collection, a backup or a slow disk
+was measured to cause."""
+NO_HEARTBEAT_S = HEARTBEAT_INTERVAL_S * MAX_MISSED_BEATS
+"""Seconds without a beat after which a worker of another machine counts as gone."""
+NO_WORKER_S = 15.0
+"""Seconds without any registered worker after which a study counts as left. The workers of a run that is
+continued need some seconds to register."""
 
 
 @dataclass(frozen=True)
 class _BeatCount:
     beats: int | None
-    """None: not entered in the study."""
-    still: int
-    """For how many looks in a row."""
+    """None if the worker is not registered in the study."""
+    unchanged: int
+    """In how many observations in a row the count has not grown."""
 
 
 class LivenessTracker:
-    """Counts for how many looks in a row each worker has shown no life. Pure bookkeeping.
+    """Counts in how many observations in a row each worker has shown no heartbeat; reads and writes nothing.
 
-    One thread looks, another asks: what was seen is replaced as a whole, never changed.
+    One thread calls `observe`, another `is_lost`: the counts are replaced as a whole and never changed.
     """
 
     def __init__(self, misses: int = MAX_MISSED_BEATS) -> None:
         self._misses = misses
-        self._hearts: dict[str, _BeatCount] = {}
+        self._counts: dict[str, _BeatCount] = {}
         self._asked: set[str] = set()
 
-    def look(self, beats: Mapping[str, int]) -> None:
-        """Take note of the beats of all workers that are entered."""
-        seen = {}
-        for name in {*beats, *self._hearts, *tuple(self._asked)}:
-            before, now = self._hearts.get(name), beats.get(name)
+    def observe(self, beats: Mapping[str, int]) -> None:
+        """Take note of the beats of all registered workers, by name."""
+        counts = {}
+        for name in {*beats, *self._counts, *tuple(self._asked)}:
+            before, now = self._counts.get(name), beats.get(name)
             stands = before is not None and before.beats == now
-            seen[name] = _BeatCount(now, before.still + 1 if before is not None and stands else 0)
-        self._hearts = seen
+            counts[name] = _BeatCount(now, before.unchanged + 1 if before is not None and stands else 0)
+        self._counts = counts
 
     def is_lost(self, worker: str) -> bool:
-        """Whether a worker stands still for too long, or is not entered.
+        """Whether a worker has missed too many beats, or is not registered.
 
-        Whoever starts a trial is entered before it. But what was seen last can be older than that, so that
-        it takes two looks after the first question to say that somebody is not there.
+        A worker registers before it starts a trial. The last observation can be older than that registration,
+        so a worker counts as absent only after two observations that follow the first question about it.
         """
         self._asked.add(worker)
-        heart = self._hearts.get(worker, _BeatCount(None, 0))
-        return heart.still >= (1 if heart.beats is None else self._misses)
+        count = self._counts.get(worker, _BeatCount(None, 0))
+        return count.unchanged >= (1 if count.beats is None else self._misses)
 
 
 class Heartbeat:
-    """While the block runs, `worker` is entered in the study and its heart beats in a thread of its own."""
+    """While the block runs, `worker` is registered in the study and a thread of its own sends heartbeats."""
 
     def __init__(
         self,
@@ -79,9 +91,9 @@ class Heartbeat:
     ) -> None:
         self._store, self._study, self.worker, self._device = store, study, worker, device
         self._interval = interval
-        self._pulse = LivenessTracker(misses)
+        self._tracker = LivenessTracker(misses)
         self._leaving = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="ballast-heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="ballast-heartbeat", daemon=True)
 
     def __enter__(self) -> "Heartbeat":
         workers.register_worker(self._store, self._study, self.worker, self._device)
@@ -93,19 +105,66 @@ class Heartbeat:
     ) -> None:
         self._leaving.set()
         if error is not None and not isinstance(error, AnswerIsNo):
-            # In the middle of a trial, which counts until others have found this row and settled both. Nor
-            # would a store that is away be waited for once more.
+            # The worker fails in the middle of a trial. Other workers need its row to find and settle that
+            # trial. If the store is away, it would also be waited for once more.
             return
         self._thread.join()
         workers.unregister_worker(self._store, self._study, self.worker)
 
     def is_gone(self, worker: str) -> bool:
-        """Whether nobody runs what `worker` runs; a process that was stopped runs nothing either."""
-        return is_dead(worker) or self._pulse.is_lost(worker)
+        """Whether `worker` runs no trial any more; a process that was stopped runs none either."""
+        return is_dead(worker) or self._tracker.is_lost(worker)
 
-    def _live(self) -> None:
+    def _beat(self) -> None:
         while not self._leaving.wait(self._interval):
             try:
-                self._pulse.look(workers.record_heartbeat(self._store, self._study, self.worker))
+                self._tracker.observe(workers.record_heartbeat(self._store, self._study, self.worker))
             except StoreError as error:
                 log.warning("no heartbeat: %s", error)
+
+
+def active_workers(store: Store, name: str) -> list[Worker]:
+    """The registered workers of a study that are not known to be gone."""
+    return [row for row in workers.registered_workers(store, name) if not is_dead(row.worker)]
+
+
+class StallDetector:
+    """Finds out, from one poll to the next, whether anybody still works on a study.
+
+    A study can be left before it has all its trials, and no row says so. The time between two polls counts
+    for one heartbeat interval at most: no worker is taken for gone because the store was away.
+    """
+
+    def __init__(self, store: Store, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._name, self._clock = store, name, clock
+        self._state: object = None
+        self._unchanged_s, self._polled_at = 0.0, clock()
+
+    def poll(self) -> bool:
+        """Whether trials were begun and nothing has changed for long enough. Raises StudyUnknown."""
+        counts = query.verdict_counts(self._store, self._name)
+        beats = {row.worker: row.beats for row in active_workers(self._store, self._name)}
+        now, state = self._clock(), (counts, beats)
+        passed = min(now - self._polled_at, HEARTBEAT_INTERVAL_S)
+        self._unchanged_s = self._unchanged_s + passed if state == self._state else 0.0
+        self._polled_at, self._state = now, state
+        return self._unchanged_s >= (NO_HEARTBEAT_S if beats else NO_WORKER_S) and self._has_begun(counts)
+
+    def _has_begun(self, counts: Mapping[Verdict | None, int]) -> bool:
+        """Whether the study has trials of its own; imported trials, all conclusive, do not count."""
+        return bool(counts.keys() - CONCLUSIVE) or query.count_conclusive(self._store, self._name) > 0
+
+
+def stall_message(store: Store, name: str) -> str:
+    """The sentence about a study that was left, with the command that continues it."""
+    study, done = query.study(store, name), query.count_conclusive(store, name)
+    return (
+        f"nobody is at work on study {name!r}, which has {done} of {study.wanted} trials; go on with: "
+        f"{ballast_command('run', study.study_file, store=store.url, name=_overridden_name(store, name))}"
+    )
+
+
+def _overridden_name(store: Store, name: str) -> str | None:
+    """The name if the command line set it; None if it is that of the study file."""
+    layers = query.setting_layers(store, name).get("study.name", ())
+    return name if any(row.layer == Layer.CLI for row in layers) else None

@@ -1,6 +1,6 @@
-"""Studies on record that Optuna does not know any more: somebody deleted its part, at a dashboard or in code.
+"""Orphaned studies: on record, but deleted from Optuna's tables at a dashboard or in code.
 
-Optuna's tables are asked by SQL: `ballast status` would wait a second for the import of Optuna.
+Optuna's tables are read with SQL, because importing Optuna would delay `ballast status` by a second.
 """
 
 import shlex
@@ -22,31 +22,31 @@ _KNOWN_TO_OPTUNA = text(
 
 @retry_transient
 def orphaned_studies(store: Store) -> list[str]:
-    """The names of all studies on record that are not in Optuna, or were made anew there, so that trials on
-    record are not in it; oldest first.
+    """The names of all studies on record that Optuna does not have, oldest first. A study that was created
+    again in Optuna, and lacks trials that are on record, is one of them.
     """
     recorded = select(Study.name, func.max(Trial.number)).outerjoin(Trial, Trial.study == Study.name)
     with store.reading() as session:
         connection = session.connection()
-        # Ours first: whatever a worker puts on record meanwhile is in Optuna already.
-        ours = connection.execute(
+        # The record first: a trial that a worker records in the meantime is in Optuna already.
+        recorded_rows = connection.execute(
             recorded.group_by(Study.name, Study.created_at).order_by(Study.created_at)
         ).all()
         has_tables = inspect(connection).has_table("studies")
-        theirs: dict[str, int] = {}
+        in_optuna: dict[str, int] = {}
         if has_tables:
-            theirs.update((name, count) for name, count in connection.execute(_KNOWN_TO_OPTUNA))
-    return [name for name, last in ours if theirs.get(name, -1) <= (-1 if last is None else last)]
+            in_optuna.update((name, count) for name, count in connection.execute(_KNOWN_TO_OPTUNA))
+    return [name for name, last in recorded_rows if in_optuna.get(name, -1) <= (-1 if last is None else last)]
 
 
 def is_orphaned(store: Store, name: str) -> bool:
-    """Whether a study on record is one. Raises StudyUnknown."""
+    """Whether a study on record is orphaned. Raises StudyUnknown."""
     query.next_number(store, name)
     return name in orphaned_studies(store)
 
 
 def orphan_message(store: Store, name: str) -> str:
-    """What is said of a ghost, with the command that removes it."""
+    """The sentence about an orphaned study, with the command that removes it."""
     return (
         f"{_gone(name)}. What is on record can still be read and exported; remove it with: "
         f"{ballast_command('delete', name, store=store.shown_url)}"
@@ -54,8 +54,8 @@ def orphan_message(store: Store, name: str) -> str:
 
 
 def require_not_orphaned(store: Store, name: str) -> None:
-    """Raise RequestError for a ghost: the trials of a study made anew would get the numbers of those on
-    record.
+    """Raise RequestError for an orphaned study. Optuna would create it again and number its trials from 0,
+    and these numbers are taken by the trials on record.
     """
     if is_orphaned(store, name):
         raise RequestError(

@@ -1,6 +1,6 @@
-"""Whether a study can be started: all that `run` refuses before its first trial, which `check` asks as well.
+"""Whether a study can be started: every reason for which `run` and `check` refuse it before its first trial.
 
-What is found wrong is collected and told at once. Nothing is written, and no store is made.
+All problems are collected and reported at once. Nothing is written, and no store is created.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,25 +24,25 @@ _PRUNER = ("study.pruner", "study.pruner_warmup", "study.pruner_patience")
 
 @dataclass(frozen=True)
 class Readiness:
-    """What was found about the data, and why the study cannot be started; nothing where it can be."""
+    """What was found about the data, and why the study cannot be started; no refusals if it can."""
 
     inspection: DataInspection
     refusals: tuple[Refusal, ...]
 
     @property
-    def besides_audit(self) -> tuple[Refusal, ...]:
-        """Those that are no findings of the audit."""
+    def other_refusals(self) -> tuple[Refusal, ...]:
+        """The refusals that are not findings of the data audit."""
         return tuple(each for each in self.refusals if not isinstance(each, AnswerIsNo))
 
     def require(self) -> StudyData:
-        """The data; raises all refusals as one."""
+        """The data; raises all refusals as one error if there are any."""
         if self.refusals:
             raise combine_refusals(self.refusals)
         return self.inspection.data()
 
 
 def combine_refusals(refusals: Sequence[Refusal]) -> Refusal:
-    """The only one as it is; several as a request that is wrong, a line or more each."""
+    """A single refusal as it is; several as one RequestError with a line or more for each."""
     return refusals[0] if len(refusals) == 1 else RequestError("\n".join(map(str, refusals)))
 
 
@@ -55,22 +55,22 @@ def check_readiness(
     strict: bool = False,
     deep: bool = False,
 ) -> Readiness:
-    """Look at the data, the settings and the store of a study; None is a store that is not there yet.
+    """Check the data, the settings and the store of a study; `store` is None if it does not exist yet.
 
-    `devices` are those of its workers (None: the study's own), `continue_from` names the study whose trials
-    are taken over; `strict` and `deep` are as of the audit. Raises nothing that it can return.
+    `devices` are those of its workers (None: the study's own). `continue_from` names the study whose trials
+    are imported. `strict` and `deep` are options of the data audit. Refusals are returned, not raised.
     """
     inspection = inspect_data(resolved, strict=strict, deep=deep)
     refusals: list[Refusal] = [*inspection.refusals]
 
-    def ask(question: Callable[..., object], *arguments: Any) -> None:
+    def collect(check: Callable[..., object], *arguments: Any) -> None:
         try:
-            question(*arguments)
+            check(*arguments)
         except (BallastError, StoreError, TrainerError) as error:
             refusals.append(error)
 
-    ask(_require_a_grid, resolved)
-    ask(require_devices, resolved, devices)
+    collect(_require_grid, resolved)
+    collect(require_devices, resolved, devices)
     is_new = True
     if store is not None:
         try:
@@ -82,28 +82,28 @@ def check_readiness(
             RequestError(f"--continue-from {continue_from}: the store that is to hold it is not there yet")
         )
     if is_new:
-        ask(_require_a_pruner_that_prunes, resolved)
+        collect(_require_effective_pruner, resolved)
     return Readiness(inspection, tuple(refusals))
 
 
-def _require_a_grid(resolved: ResolvedStudy) -> None:
+def _require_grid(resolved: ResolvedStudy) -> None:
     if resolved.file.study.sampler == "grid":
         grid_values(resolved.space)
 
 
-def _require_a_pruner_that_prunes(resolved: ResolvedStudy) -> None:
-    """Refuse settings of a pruner that can never end a trial, unless a higher layer made the trials short.
+def _require_effective_pruner(resolved: ResolvedStudy) -> None:
+    """Refuse settings of a pruner that can never end a trial, unless the command line made the trials short.
 
-    A study on record goes on as it was: whether it may prune is one of the settings that must not change.
+    This is asked of new studies only: a study on record must keep its pruner.
     """
     reason = next(_why_nothing_is_pruned(resolved), None)
-    watched = {Layer.CLI} if resolved.provenance else {Layer.STUDY, Layer.CLI}
+    checked = {Layer.CLI} if resolved.provenance else {Layer.STUDY, Layer.CLI}
     asked = max((resolved.settings[key] for key in _PRUNER), key=lambda setting: setting.layer.rank)
     epochs = [resolved.settings[key] for key in _EPOCHS if key in resolved.settings]
     shortened = asked.layer is not Layer.CLI and any(
-        act.layer is Layer.CLI for setting in epochs for act in setting.overrides
+        override.layer is Layer.CLI for setting in epochs for override in setting.overrides
     )
-    if reason is None or asked.layer not in watched or shortened:
+    if reason is None or asked.layer not in checked or shortened:
         return
     raise RequestError(
         f"{asked.origin}: {asked.key} has no effect: {reason}, so that no trial could ever be pruned; lower "
@@ -117,6 +117,6 @@ def _why_nothing_is_pruned(resolved: ResolvedStudy) -> Iterator[str]:
         return
     if section.pruner_warmup >= epochs:
         yield f"study.pruner_warmup is {section.pruner_warmup}, and a trial has {epochs} epochs at most"
-    # The patient pruner compares the last epochs, one more than its patience, with those before them.
+    # The patient pruner compares the last `patience` + 1 epochs with those before them.
     if section.pruner == "patient" and section.pruner_patience + 1 >= epochs:
         yield f"study.pruner_patience is {section.pruner_patience}, and a trial has {epochs} epochs at most"

@@ -1,4 +1,4 @@
-"""Renames a study: both parts, whatever names it in the store, and the folder of its files, as one change."""
+"""Renames a study in the record, in Optuna's tables and in the folder of its files, as one change."""
 
 import errno
 import json
@@ -47,12 +47,13 @@ class RenamedStudy:
 def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> RenamedStudy:
     """Rename a study in one transaction.
 
-    Raises StudyUnknown; StudyExists where either part has a study of the new name; RequestError for what is
-    no name, and while workers are at work, unless told to by `force`.
+    Raises StudyUnknown; StudyExists if the record or Optuna has a study of the new name; RequestError for an
+    invalid name, and while workers are at work unless `force` is given.
 
-    The folder is moved before the transaction ends, and back if that fails; called again after it was killed
-    in between, this finds the folder moved. Studies that continue from it name it by its new name, and what
-    was exported under the old one is still known to be its: see `query.current_name`.
+    The folder is moved before the transaction ends, and moved back if the transaction fails. If this was
+    killed in between, the next call finds the folder already moved. Studies that continue from this one then
+    refer to the new name. Files that were exported under the old name are still recognised: see
+    `query.current_name`.
     """
     try:
         require_name(new)
@@ -69,10 +70,10 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
         with store.session() as session:
             _refuse_taken(session, store, new)
             lock_study_parts(session, old)
-            _copy_ours(session, old, new)
-            _point_at(session, old, new, folders)
+            _copy_record(session, old, new)
+            _update_references(session, old, new, folders)
             delete_record(session, old)
-            _say_so(session, study, new)
+            _record_new_name(session, study, new)
             _rename_in_optuna(session, old, new)
             moved = _move(*folders)
     except BaseException:
@@ -91,8 +92,8 @@ def _refuse_taken(session: Session, store: Store, new: str) -> None:
         )
 
 
-def _copy_ours(session: Session, old: str, new: str) -> None:
-    """Rows refer to others by the name: all are inserted under the new one before those of the old one go."""
+def _copy_record(session: Session, old: str, new: str) -> None:
+    """Insert all rows under the new name. As rows refer to others by name, the old ones are deleted later."""
     for table in tables.Base.metadata.sorted_tables:
         if table not in KEPT_TABLES:
             named = name_column(table)
@@ -102,9 +103,9 @@ def _copy_ours(session: Session, old: str, new: str) -> None:
             session.connection().execute(insert(table).from_select([c.name for c in columns], rows))
 
 
-def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) -> None:
-    """What names the study from elsewhere: copies of its trials, its evaluations, studies that continue from
-    it, and its files.
+def _update_references(session: Session, old: str, new: str, folders: tuple[Path, Path]) -> None:
+    """Update every other row that has the study's name: copies of its trials, its evaluations, studies that
+    continue from it, and the paths of its files.
     """
     rename_import_source(session, old, new)
     evaluation = tables.Evaluation
@@ -117,8 +118,8 @@ def _point_at(session: Session, old: str, new: str, folders: tuple[Path, Path]) 
             artifact.path = after + artifact.path.removeprefix(before)
 
 
-def _say_so(session: Session, before: tables.Study, new: str) -> None:
-    """The name as one more layer of its setting, and for workers, who resolve the study from its texts."""
+def _record_new_name(session: Session, before: tables.Study, new: str) -> None:
+    """Record the name as a layer of its setting, and in the sources that workers resolve the study from."""
     study = session.get(tables.Study, new)
     assert study is not None, "it was just inserted"
     study.facts = {**study.facts, query.FORMER_NAMES: [*study.facts.get(query.FORMER_NAMES, ()), before.name]}
@@ -151,7 +152,7 @@ def _rename_in_optuna(session: Session, old: str, new: str) -> None:
 
 
 def _move(before: Path, after: Path) -> bool:
-    """Move the folder, if it is there; whether it was. In its place a run may have left an empty one."""
+    """Move the folder; False if there is none. An empty folder at the target is replaced."""
     if not before.is_dir():
         return False
     try:
@@ -168,7 +169,7 @@ def _move(before: Path, after: Path) -> bool:
 
 
 def _both_hold_files(before: Path, after: Path) -> str:
-    """The study may have made files anew since a renaming was killed that had moved its folder."""
+    """The message if both folders hold files: after a killed rename the study may have written new ones."""
     old, new = shlex.quote(str(before)), shlex.quote(str(after))
     return (
         f"nothing was renamed: {before} and {after} both hold files; if a rename was killed before, put them "

@@ -1,4 +1,4 @@
-"""Creates a study, takes it up again, or joins it: Optuna's part and the record, in one database."""
+"""Creates, continues or joins a study: its record and Optuna's tables, in one database."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,20 +13,19 @@ from optuna.trial import TrialState
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import DataInspection, StudyData, max_epochs
 from search.errors import RequestError, StudyChanged
-from search.record import continuation
-from search.record import row_mapping as recording
-from search.record import validation_rows as rows
+from search.record import continuation, row_mapping
 from search.record.evaluations import validated_rows
 from search.record.scored_series import ScoredSeries
+from search.record.validation_rows import validation_rows_row
 from search.sampling.configuration_ordinals import start_ordinals
 from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
 from search.sampling.pruners import make_pruner
 from search.sampling.queue import REQUESTED
 from search.store_files import StudyFiles, signing_key, study_files
-from search.study import trial_import as inheritance
+from search.study import trial_import
 from search.study.backend import StudyBackend, StudyRules
 from search.study.orphans import require_not_orphaned
-from search.watching.study_page import TrialPublisher
+from search.watching.publishing.trial_publisher import TrialPublisher
 from storage import query, record, tables
 from storage.engine import Store
 from storage.errors import StudyExists, StudyUnknown
@@ -39,32 +38,32 @@ class OpenStudy:
 
     resolved: ResolvedStudy
     data: StudyData
-    books: StudyBackend
+    backend: StudyBackend
 
     @property
     def name(self) -> str:
-        """The name, which is the key of both parts."""
-        return self.books.name
+        """The study's name, which is the key in the record and in Optuna."""
+        return self.backend.name
 
     @property
     def store(self) -> Store:
-        """Where both parts are."""
-        return self.books.store
+        """The store that holds both."""
+        return self.backend.store
 
     @property
     def files(self) -> StudyFiles:
-        """Its logs and checkpoints."""
-        return self.books.files
+        """The study's logs and checkpoints."""
+        return self.backend.files
 
     @cached_property
     def key(self) -> bytes | None:
-        """What its files are signed with; see `search.store_files.signing_key`."""
+        """The key that its files are signed with; see `search.store_files.signing_key`."""
         return signing_key(query.study(self.store, self.name).facts)
 
     @property
     def optuna(self) -> optuna.Study:
-        """Optuna's part."""
-        return self.books.optuna
+        """The study as Optuna has it."""
+        return self.backend.optuna
 
 
 def open_study(
@@ -76,19 +75,19 @@ def open_study(
     proxy: str | None = None,
     continue_from: str | None = None,
 ) -> OpenStudy:
-    """Create the study, or continue it if it is the same; StudyChanged says what is not.
+    """Create the study, or continue it; StudyChanged says which settings differ from those on record.
 
-    `devices` are those of its workers, None the study's own.
-    `continue_from` names a study of this store whose trials are taken over, as far as they lie in the space;
-    `proxy` is the address of Optuna's gRPC proxy. TrainerError if this machine has not the device: before a
-    study is made that only another could run.
+    `devices` are those of its workers (None: the study's own). `continue_from` names a study of this store
+    whose trials are imported, as far as they lie in the space. `proxy` is the address of Optuna's gRPC proxy.
+    Raises TrainerError if this machine does not have one of the devices, before a study is created that this
+    machine could not run.
     """
     require_devices(resolved, devices)
     recorded = _recorded(store, resolved.file.study.name)
     if recorded is not None:
         data = _unchanged(resolved, data, store, recorded)
     elif continue_from is not None:
-        data = inheritance.with_ceiling_of_source(resolved, data, store, continue_from)
+        data = trial_import.with_ceiling_of_source(resolved, data, store, continue_from)
     if recorded is not None:
         require_not_orphaned(store, recorded.name)
     opened = _assemble(resolved, data, store, optuna_storage(store, proxy))
@@ -96,9 +95,9 @@ def open_study(
         recorded = _create(opened)
     if recorded is not None:
         opened = replace(opened, data=_unchanged(resolved, data, store, recorded))
-        _go_on(opened, recorded)
+        _record_changes(opened, recorded)
     start_ordinals(opened.optuna)
-    _inherit(opened, continue_from)
+    _import_trials(opened, continue_from)
     _enqueue(opened)
     return opened
 
@@ -111,7 +110,7 @@ def join_study(
     device: str | None = None,
     proxy: str | None = None,
 ) -> OpenStudy:
-    """The study as it stands in the store, for one more worker; raises as `open_study` does."""
+    """The study as it is in the store, for one more worker; raises what `open_study` raises."""
     require_devices(resolved, [device])
     data = _unchanged(resolved, data, store, query.study(store, resolved.file.study.name))
     require_not_orphaned(store, resolved.file.study.name)
@@ -121,11 +120,11 @@ def join_study(
 
 
 def require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> None:
-    """Raise TrainerError if this machine has not one of these devices (None: the study's own)."""
+    """Raise TrainerError if this machine does not have one of these devices (None: the study's own)."""
     own = resolved.trial_config.training.device
     named = {own if device is None else device for device in devices} - {"cpu"}
     if named:
-        from trainer.kernels.kernel import kernel_name  # torch, which nothing else here needs
+        from trainer.kernels.kernel import kernel_name  # imports torch, which nothing else here needs
         from trainer.runtime import find_device
 
         for name in named:
@@ -135,18 +134,18 @@ def require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> N
 def require_compatible_store(
     resolved: ResolvedStudy, inspection: DataInspection, store: Store, continue_from: str | None = None
 ) -> bool:
-    """Whether the study is new in the store. Raises RequestError and StudyChanged where the store holds
-    another of its name, and where the trials of `continue_from` cannot be taken over.
+    """Whether the study is new in the store. Raises RequestError or StudyChanged if the store holds a
+    different study of this name, or if the trials of `continue_from` cannot be imported.
 
-    Makes nothing in the store. What depends on the rows is asked where they could be read.
+    Writes nothing. Checks that need the rows of the table are left out if it could not be read.
     """
     name, table = resolved.file.study.name, inspection.table
-    recorded, known = _recorded(store, name), _optuna_part(store, name)
+    recorded, optuna_study = _recorded(store, name), _load_optuna_study(store, name)
     if recorded is None:
-        if known is not None:
-            _require_ours(known, store)
+        if optuna_study is not None:
+            _require_created_here(optuna_study, store)
         if continue_from is not None and table is not None:
-            inheritance.require_importable(resolved, store, continue_from, table.sha256)
+            trial_import.require_importable(resolved, store, continue_from, table.sha256)
         return True
     if table is not None:
         _require_unchanged(resolved, table.sha256, store, recorded)
@@ -154,13 +153,13 @@ def require_compatible_store(
     return False
 
 
-def _optuna_part(store: Store, name: str) -> optuna.Study | None:
-    """Optuna's study of this name; None where there is none, and no table is made for it."""
+def _load_optuna_study(store: Store, name: str) -> optuna.Study | None:
+    """Optuna's study of this name, or None. Optuna's tables are not created for it."""
     if not has_optuna_tables(store):
         return None
     try:
         return optuna.load_study(study_name=name, storage=optuna_storage(store))
-    except KeyError:  # what Optuna says of a name that it does not know
+    except KeyError:  # Optuna raises this for a name that it does not know
         return None
 
 
@@ -172,38 +171,38 @@ def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: B
     study.pruner = make_pruner(section, max_epochs(resolved))
     rules = StudyRules(section.sampler, section.retries, section.seed, data.baselines["train_mean"])
     files = study_files(store.url, resolved.file.storage.files, section.name)
-    press = TrialPublisher(store, files) if resolved.file.tracking.dashboard else None
-    return OpenStudy(resolved, data, StudyBackend(store, study, rules, files, press))
+    publisher = TrialPublisher(store, files) if resolved.file.tracking.dashboard else None
+    return OpenStudy(resolved, data, StudyBackend(store, study, rules, files, publisher))
 
 
 def _create(opened: OpenStudy) -> tables.Study | None:
-    """Put a new study on record. The row of another process that did the same meanwhile, if one did."""
+    """Record a new study and return None, or return the row of a process that recorded it in the meantime."""
     resolved, name, store = opened.resolved, opened.name, opened.store
-    _require_ours(opened.optuna, store)
+    _require_created_here(opened.optuna, store)
     try:
         record.create_study(
             store,
-            recording.study_row(resolved, opened.data),
-            recording.setting_rows(name, resolved.settings.values()),
-            recording.clamp_rows(name, resolved),
-            recording.data_row(name, opened.data),
-            [rows.validation_rows_row(name, opened.data.base, opened.data.rivals, _searched(opened))],
+            row_mapping.study_row(resolved, opened.data),
+            row_mapping.setting_rows(name, resolved.settings.values()),
+            row_mapping.clamp_rows(name, resolved),
+            row_mapping.data_row(name, opened.data),
+            [validation_rows_row(name, opened.data.base, opened.data.rivals, _validation_series(opened))],
         )
     except StudyExists:
         return query.study(store, name)
     return None
 
 
-def _searched(opened: OpenStudy) -> ScoredSeries:
-    """The series of the rows that the study searches on."""
+def _validation_series(opened: OpenStudy) -> ScoredSeries:
+    """The series of the validation rows, on which the trials are judged."""
     config, data = opened.resolved.trial_config.data, opened.data
     return validated_rows(opened.resolved, config, data.base, data.table).series
 
 
-def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:
-    """Put on record what has changed of what may change: above all, how many trials are wanted."""
-    stacks = query.setting_layers(opened.store, opened.name)
-    changed = continuation.continuation_rows(opened.resolved, stacks)
+def _record_changes(opened: OpenStudy, recorded: tables.Study) -> None:
+    """Record the settings that have changed and may change, above all the number of trials wanted."""
+    layers = query.setting_layers(opened.store, opened.name)
+    changed = continuation.continuation_rows(opened.resolved, layers)
     if changed or recorded.sources != opened.resolved.sources:
         record.continue_study(
             opened.store,
@@ -214,12 +213,12 @@ def _go_on(opened: OpenStudy, recorded: tables.Study) -> None:
         )
 
 
-def _inherit(opened: OpenStudy, asked: str | None) -> None:
-    """Take over the trials of the study that this one continues; complete a take-over that broke off."""
-    source = asked or query.study(opened.store, opened.name).facts.get(inheritance.CONTINUED_FROM)
-    if source is None or (asked is None and _recorded(opened.store, source) is None):
-        return  # a copy of this study can lie in a store without the one that it came from
-    inheritance.import_trials(opened.books, opened.resolved, opened.data, source)
+def _import_trials(opened: OpenStudy, requested: str | None) -> None:
+    """Import the trials of the study that this one continues; complete an import that was interrupted."""
+    source = requested or query.study(opened.store, opened.name).facts.get(trial_import.CONTINUED_FROM)
+    if source is None or (requested is None and _recorded(opened.store, source) is None):
+        return  # the store may hold a copy of this study without its source
+    trial_import.import_trials(opened.backend, opened.resolved, opened.data, source)
 
 
 def _enqueue(opened: OpenStudy) -> None:
@@ -236,8 +235,10 @@ def _recorded(store: Store, name: str) -> tables.Study | None:
         return None
 
 
-def _require_ours(study: optuna.Study, store: Store) -> None:
-    """Refuse a study that somebody else began in Optuna: a creation of ours that broke off has no trials."""
+def _require_created_here(study: optuna.Study, store: Store) -> None:
+    """Refuse a study that another program began in Optuna. If Ballast was interrupted while it created a
+    study, that study has no trials.
+    """
     begun = any(trial.state is not TrialState.WAITING for trial in study.get_trials(deepcopy=False))
     if begun or study.direction is not StudyDirection.MINIMIZE:
         raise RequestError(
@@ -247,10 +248,10 @@ def _require_ours(study: optuna.Study, store: Store) -> None:
 
 
 def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded: tables.Study) -> StudyData:
-    """The data with the study's own ceiling and naive forecasts; StudyChanged if what decides a trial's value
-    has changed.
+    """The data with the ceiling and naive forecasts on record; StudyChanged if a setting differs that decides
+    a trial's value.
 
-    All trials of a study are measured alike, though a later version of Ballast may have another ceiling and
+    All trials of a study are measured alike, even if a later version of Ballast computes another ceiling and
     other naive forecasts.
     """
     _require_unchanged(resolved, data.sha256, store, recorded)
@@ -264,8 +265,8 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
 
 
 def _require_unchanged(resolved: ResolvedStudy, sha256: str, store: Store, recorded: tables.Study) -> None:
-    stacks = query.setting_layers(store, recorded.name)
-    changes = continuation.changed_parts(resolved, recorded.fingerprints, stacks, sha256)
+    layers = query.setting_layers(store, recorded.name)
+    changes = continuation.changed_parts(resolved, recorded.fingerprints, layers, sha256)
     if changes:
         raise StudyChanged(
             f"study {recorded.name!r} in {store.shown_url} was started with other settings: "

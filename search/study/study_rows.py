@@ -1,4 +1,4 @@
-"""A study as a whole, Optuna's part and ours: who is at work on it, its lock, and its rows."""
+"""All rows of one study, in the record and in Optuna's tables: lock, count, relabel and delete them."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from sqlalchemy import Column, Table, delete, func, inspect, select
 from sqlalchemy.orm import Session
 
 from search.errors import RequestError
-from search.study.stall_detector import active_workers
+from search.study.liveness import active_workers
 from search.study.trial_import import CONTINUED_FROM, IMPORTED_FROM
 from storage import tables
 from storage.engine import Store
@@ -17,12 +17,12 @@ from storage.engine import Store
 STUDIES: Any = models.StudyModel.__table__
 TRIALS: Any = models.TrialModel.__table__
 KEPT_TABLES = (tables.Evaluation.__table__,)
-"""What has been scored stays scored, whatever becomes of the study."""
+"""Evaluations stay on record when their study is deleted."""
 
 
 def require_no_active_workers(store: Store, name: str, by_force: str) -> None:
-    """Raise RequestError where workers are entered that are not known to be gone, naming them and the command
-    `by_force`, which does it all the same.
+    """Raise RequestError if workers are registered that are not known to be gone. The message names them and
+    the command `by_force`, which goes on without them.
     """
     workers = [row.worker for row in active_workers(store, name)]
     if workers:
@@ -33,9 +33,7 @@ def require_no_active_workers(store: Store, name: str, by_force: str) -> None:
 
 
 def lock_study_parts(session: Session, name: str) -> None:
-    """Let nobody write to the study or end one of its trials until the transaction ends; SQLite has one
-    writer anyway.
-    """
+    """Lock the study and its trials until the transaction ends; SQLite has only one writer anyway."""
     trial = tables.Trial
     session.execute(select(tables.Study.name).where(tables.Study.name == name).with_for_update())
     session.execute(select(trial.number).where(trial.study == name).with_for_update())
@@ -55,9 +53,10 @@ def _has_optuna_tables(session: Session) -> bool:
 
 
 def rename_import_source(session: Session, old: str, new: str) -> None:
-    """Let all that was taken over from the study `old`, and the studies that continue from it, name it `new`.
+    """Replace the name `old` by `new` in all trials that were imported from that study, and in the studies
+    that continue from it.
 
-    In Optuna's part it is the attribute by which such a study knows which trials it has taken over.
+    In Optuna's tables this is the attribute that tells which trials a study has already imported.
     """
     trial, study = tables.Trial, tables.Study
     copies = (trial.source_study == old) & (trial.study != old)
@@ -66,21 +65,21 @@ def rename_import_source(session: Session, old: str, new: str) -> None:
         if copy.message is not None:
             copy.message = copy.message.replace(f" of study {old!r}: ", f" of study {new!r}: ", 1)
     facts = session.execute(select(study.name, study.facts)).all()
-    continuing = [name for name, told in facts if told.get(CONTINUED_FROM) == old]
+    continuing = [name for name, its_facts in facts if its_facts.get(CONTINUED_FROM) == old]
     locked = select(study).where(study.name.in_(continuing)).with_for_update(key_share=True)
     for row in session.scalars(locked):
         row.facts = {**row.facts, CONTINUED_FROM: new}
     if not _has_optuna_tables(session):
         return
     attribute = models.TrialUserAttributeModel
-    for taken in session.scalars(select(attribute).where(attribute.key == IMPORTED_FROM)):
-        origin: Mapping[str, Any] = json.loads(str(taken.value_json))
+    for imported in session.scalars(select(attribute).where(attribute.key == IMPORTED_FROM)):
+        origin: Mapping[str, Any] = json.loads(str(imported.value_json))
         if origin["study"] == old:
-            taken.value_json = json.dumps({**origin, "study": new})
+            imported.value_json = json.dumps({**origin, "study": new})
 
 
 def delete_record(session: Session, name: str) -> dict[str, int]:
-    """Delete the study's rows but those of KEPT, those first that refer to others; how many of each table."""
+    """Delete the study's rows except those in KEPT_TABLES; returns how many of each table."""
     counts = {}
     for table in reversed(tables.Base.metadata.sorted_tables):
         if table not in KEPT_TABLES:
@@ -90,12 +89,12 @@ def delete_record(session: Session, name: str) -> dict[str, int]:
 
 
 def name_column(table: Table) -> Column[str]:
-    """The column of a table of ours that holds the name of a row's study."""
+    """The column with the study's name in a table of the record."""
     return table.c.name if table is tables.Study.__table__ else table.c.study
 
 
 def delete_optuna_part(session: Session, name: str) -> dict[str, int]:
-    """The same of Optuna's part."""
+    """Delete the study's rows in Optuna's tables; returns how many of each table."""
     study = select(STUDIES.c.study_id).where(STUDIES.c.study_name == name)
     trials = select(TRIALS.c.trial_id).where(TRIALS.c.study_id.in_(study))
     counts = {}

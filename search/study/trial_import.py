@@ -1,6 +1,5 @@
-"""What a new study takes over from an old one: the trials that lie in it, with all that is known of them."""
+"""Imports trials of an old study into a new one: those that lie in its space, with everything on record."""
 
-import math
 import shlex
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +14,10 @@ from search.config.schema import SPACE, TRIAL_LEAVES
 from search.config.space import to_distributions
 from search.data.study_data import StudyData
 from search.errors import RequestError
-from search.record import row_mapping as recording
+from search.record import row_mapping
 from search.record.continuation import SettingLayers, recorded_value
 from search.record.validation_rows import copied_forecasts
-from search.sampling.tell import CONSTRAINT, tell_message
+from search.sampling.tell import CONSTRAINT, tell_message, worst_honest_loss
 from search.study.backend import StudyBackend
 from search.verdict import MAX_SECONDS
 from storage import query, record, tables
@@ -26,14 +25,14 @@ from storage.engine import Store
 from storage.verdicts import CONCLUSIVE, Verdict
 
 CONTINUED_FROM = "continued_from"
-"""The fact of a study that names the one whose trials it has taken over, or has begun to."""
+"""The fact of a study that names the study whose trials it imports or has imported."""
 IMPORTED_FROM = "taken_from"
-"""The user attribute that names study and trial; by it, what was taken over already is known."""
+"""The user attribute that names the source study and trial; it shows which trials are imported already."""
 
 
 @dataclass(frozen=True)
 class ImportedTrial:
-    """A trial of another study that lies in this one, and its values of the keys that are searched here."""
+    """A trial of another study that lies in this one's space, and its values of the keys searched here."""
 
     trial: tables.Trial
     params: Mapping[str, Any]
@@ -42,47 +41,47 @@ class ImportedTrial:
 def importable_trials(
     resolved: ResolvedStudy,
     old: tables.Study,
-    stacks: SettingLayers,
+    layers: SettingLayers,
     trials: Sequence[tables.Trial],
     content: str,
 ) -> list[ImportedTrial]:
-    """The trials of the study `old` that lie in this one, by number.
+    """The trials of the study `old` that lie in this one's space, by number.
 
-    They are conclusive, no copies of one beside them, and each has the value that is fixed here, or one of
-    the dimension, for whatever either study searches. What was cut short by another time limit than this
-    study's is left out: it might have gone on here. `stacks` are the old study's own; `content` is the
-    SHA-256 of the table that is read now.
+    Only conclusive trials are imported, and no copies of another trial of the same study. For every key that
+    either study searches, the trial's value must be the one fixed here or lie in the dimension here. A trial
+    that a different time limit cut short is left out: here it might have gone on. `layers` are the setting
+    layers of the old study; `content` is the SHA-256 of the table as it is now.
 
-    Raises RequestError, naming what differs, where a setting that both fix decides the loss and is not the
-    same, or the rows of the data are not: losses could not be compared.
+    Raises RequestError, which names the differences, if a setting that both studies fix and that decides the
+    loss differs, or if the rows of the data differ: the losses could not be compared.
     """
     fixed_here = _fixed(leaf_values(resolved.trial_config, TRIAL_LEAVES), resolved.space)
-    values = {key: recorded_value(key, stacks) for key in TRIAL_LEAVES}
-    searched_there = {key for key in values if _is_searched(key, stacks)}
+    values = {key: recorded_value(key, layers) for key in TRIAL_LEAVES}
+    searched_there = {key for key in values if _is_searched(key, layers)}
     fixed_there = _fixed(values, searched_there)
     _require_comparable(resolved, old, fixed_there, fixed_here, content)
     same_limit = values["training.max_seconds"] == resolved.trial_config.training.max_seconds
-    taken = []
+    imported = []
     for trial in trials:
         is_whole = same_limit or MAX_SECONDS not in trial.reasons
         if trial.verdict not in CONCLUSIVE or trial.source_study == old.name or not is_whole:
             continue
         own = {**fixed_there, **trial.params}
         if all(own[key] == fixed_here[key] for key in searched_there & fixed_here.keys()) and all(
-            dimension.relates(own[key]) and dimension.contains(own[key])
+            dimension.accepts_type(own[key]) and dimension.contains(own[key])
             for key, dimension in resolved.space.items()
         ):
-            taken.append(ImportedTrial(trial, {key: own[key] for key in resolved.space}))
-    return taken
+            imported.append(ImportedTrial(trial, {key: own[key] for key in resolved.space}))
+    return imported
 
 
 def _fixed(values: Mapping[str, Any], searched: Container[str]) -> dict[str, Any]:
     return {key: v for key, v in values.items() if key not in searched and key not in DECIDES_NO_VALUE}
 
 
-def _is_searched(key: str, stacks: SettingLayers) -> bool:
-    """Whether trials have a value each: the setting's value on record is then a dimension."""
-    return f"{SPACE}{key}" in stacks and isinstance(recorded_value(key, stacks), Mapping)
+def _is_searched(key: str, layers: SettingLayers) -> bool:
+    """Whether the study searched this key: the value on record is then a dimension."""
+    return f"{SPACE}{key}" in layers and isinstance(recorded_value(key, layers), Mapping)
 
 
 def _require_comparable(
@@ -108,73 +107,75 @@ def _require_comparable(
 
 
 def with_ceiling_of_source(resolved: ResolvedStudy, data: StudyData, store: Store, source: str) -> StudyData:
-    """The data with the ceiling of the study `source`: one holds for all trials that are compared.
+    """The data with the ceiling of the study `source`, so that all trials are compared under one ceiling.
 
-    To be called before a study that continues from it is made. Raises RequestError as `importable_trials`
-    does, and
-    where a study would continue from itself; StudyUnknown.
+    Call this before the study that continues from `source` is created. Raises what `importable_trials`
+    raises, RequestError if the study would continue from itself, and StudyUnknown.
     """
     require_importable(resolved, store, source, data.table.sha256)
     return replace(data, ceiling=query.study(store, source).facts["skill_ceiling"])
 
 
 def require_importable(resolved: ResolvedStudy, store: Store, source: str, sha256: str) -> None:
-    """Raise as `with_ceiling_of_source` does; `sha256` is that of the table."""
-    _inheritance(resolved, store, source, sha256)
+    """Raise what `with_ceiling_of_source` raises; `sha256` is that of the table."""
+    _trials_to_import(resolved, store, source, sha256)
 
 
-def import_trials(books: StudyBackend, resolved: ResolvedStudy, data: StudyData, source: str) -> list[int]:
-    """Give a study that is on record the trials of `source` that lie in it; the numbers that they have there.
+def import_trials(backend: StudyBackend, resolved: ResolvedStudy, data: StudyData, source: str) -> list[int]:
+    """Import the trials of `source` that lie in a study on record; returns the numbers that they have in
+    `source`.
 
-    Optuna gets them all first, finished, each naming where it is from; then the record gets each that it has
-    not. Broken off at any moment and called again, it takes over what is missing; the study's facts say that
-    it was called. Two callers at the same moment could take a trial over twice. Raises as
-    `with_ceiling_of_source` does.
+    First Optuna gets all of them, finished, each with the name of its source; then the record gets each that
+    it lacks. The study's facts say that an import was begun: if it is interrupted at any moment, the next
+    call imports what is missing. Two callers at the same moment could import a trial twice. Raises what
+    `with_ceiling_of_source` raises.
     """
-    taken = _inheritance(resolved, books.store, source, data.table.sha256)
-    record.set_study_facts(books.store, books.name, {CONTINUED_FROM: source})
-    told = {import_origin(frozen): frozen for frozen in books.optuna.get_trials(deepcopy=False)}
-    new = [found for found in taken if (source, found.trial.number) not in told]
+    taken = _trials_to_import(resolved, backend.store, source, data.table.sha256)
+    record.set_study_facts(backend.store, backend.name, {CONTINUED_FROM: source})
+    in_optuna = {import_origin(frozen) for frozen in backend.optuna.get_trials(deepcopy=False)}
+    new = [found for found in taken if (source, found.trial.number) not in in_optuna]
     for found in new:
-        books.optuna.add_trial(_for_optuna(found, books, resolved, taken))
-    ended = {row.number for row in query.trials(books.store, books.name) if row.verdict is not None}
+        backend.optuna.add_trial(_for_optuna(found, backend, resolved, taken))
+    ended = {row.number for row in query.trials(backend.store, backend.name) if row.verdict is not None}
     by_origin = {(found.trial.study, found.trial.number): found for found in taken}
-    for frozen in books.optuna.get_trials(deepcopy=False):
+    for frozen in backend.optuna.get_trials(deepcopy=False):
         origin = import_origin(frozen)
         if origin in by_origin and frozen.number not in ended:
-            _put_on_record(books, resolved, by_origin[origin], frozen.number)
+            _put_on_record(backend, resolved, by_origin[origin], frozen.number)
     return [found.trial.number for found in new]
 
 
-def _inheritance(resolved: ResolvedStudy, store: Store, source: str, content: str) -> list[ImportedTrial]:
+def _trials_to_import(
+    resolved: ResolvedStudy, store: Store, source: str, content: str
+) -> list[ImportedTrial]:
     name = resolved.file.study.name
     if name == source:
         raise RequestError(
             f"study {name!r} cannot continue from itself; to go on with it leave out --continue-from, for a "
             f"new study give another name: --name {shlex.quote(f'{name}-2')}"
         )
-    old, stacks = query.study(store, source), query.setting_layers(store, source)
-    return importable_trials(resolved, old, stacks, query.trials(store, source), content)
+    old, layers = query.study(store, source), query.setting_layers(store, source)
+    return importable_trials(resolved, old, layers, query.trials(store, source), content)
 
 
 def import_origin(frozen: FrozenTrial) -> tuple[str, int] | None:
-    """Study and number of the trial that this one was taken over from; None where it was not."""
-    named = frozen.user_attrs.get(IMPORTED_FROM)
-    return None if named is None else (named["study"], named["trial"])
+    """Study and number of the trial that this one was imported from; None if it was not imported."""
+    origin = frozen.user_attrs.get(IMPORTED_FROM)
+    return None if origin is None else (origin["study"], origin["trial"])
 
 
 def _for_optuna(
-    found: ImportedTrial, books: StudyBackend, resolved: ResolvedStudy, taken: Sequence[ImportedTrial]
+    found: ImportedTrial, backend: StudyBackend, resolved: ResolvedStudy, taken: Sequence[ImportedTrial]
 ) -> FrozenTrial:
-    """The trial as Optuna would know it, had it been told of it in this study."""
+    """The trial as Optuna would hold it if it had run in this study."""
     trial = found.trial
-    assert trial.verdict is not None, "only conclusive trials are taken over"
-    epochs = query.epochs(books.store, trial.study, trial.number)
+    assert trial.verdict is not None, "only conclusive trials are imported"
+    epochs = query.epochs(backend.store, trial.study, trial.number)
     message = tell_message(
         trial.verdict,
         trial.value,
-        sampler=books.rules.sampler,
-        worst_honest=lambda: _worst_honest(taken, books.rules.naive_loss),
+        sampler=backend.rules.sampler,
+        worst_honest=lambda: worst_honest_loss(_honest_losses(taken), backend.rules.naive_loss),
     )
     pruned_at = epochs[-1].validation_loss if epochs and message.state is TrialState.PRUNED else None
     attributes: dict[str, Any] = {
@@ -192,24 +193,23 @@ def _for_optuna(
     )
 
 
-def _worst_honest(taken: Sequence[ImportedTrial], naive_loss: float) -> float:
+def _honest_losses(taken: Sequence[ImportedTrial]) -> list[float | None]:
     honest = (Verdict.ACCEPTED, Verdict.UNPROMISING)
-    losses = [found.trial.value for found in taken if found.trial.verdict in honest]
-    return max([naive_loss, *(loss for loss in losses if loss is not None and math.isfinite(loss))])
+    return [found.trial.value for found in taken if found.trial.verdict in honest]
 
 
-def _put_on_record(books: StudyBackend, resolved: ResolvedStudy, found: ImportedTrial, number: int) -> None:
-    """Record the trial with all that is known of it: two transactions, each of which can be repeated."""
-    store, old = books.store, found.trial
-    assert old.verdict is not None, "only conclusive trials are taken over"
-    assert old.finished_at is not None, "a verdict has its time"
-    named = f"trial {old.number} of study {old.study!r}"
-    here = resolved.trial(found.params, source=named)
+def _put_on_record(backend: StudyBackend, resolved: ResolvedStudy, found: ImportedTrial, number: int) -> None:
+    """Record the trial with all its rows, in two transactions; each of them can be repeated."""
+    store, old = backend.store, found.trial
+    assert old.verdict is not None, "only conclusive trials are imported"
+    assert old.finished_at is not None, "a trial with a verdict has an end time"
+    origin = f"trial {old.number} of study {old.study!r}"
+    here = resolved.trial(found.params, source=origin)
     known = {key: len(setting.overrides) for key, setting in resolved.settings.items()}
-    own = recording.setting_rows(books.name, here.changed.values(), number, skip=known)
+    own = row_mapping.setting_rows(backend.name, here.changed.values(), number, skip=known)
     row = replace(
         old,
-        study=books.name,
+        study=backend.name,
         number=number,
         params=dict(found.params),
         retry_of=None,
@@ -224,32 +224,32 @@ def _put_on_record(books: StudyBackend, resolved: ResolvedStudy, found: Imported
     findings = query.findings(store, old.study, old.number)
     record.finish_trial(
         store,
-        books.name,
+        backend.name,
         number,
         worker=old.worker,
         verdict=old.verdict,
         reasons=old.reasons,
-        message=f"taken over from {named}: {old.message}",
+        message=f"taken over from {origin}: {old.message}",
         value=old.value,
         skill=old.skill,
         best_epoch=old.best_epoch,
         epochs=old.epochs,
         finished_at=old.finished_at,
         duration_s=old.duration_s or 0.0,
-        remaining=[recording.epoch_of_copy(epoch, books.name, number) for epoch in epochs],
-        forecasts=copied_forecasts(store, old, books.name, number),
-        findings=[replace(finding, study=books.name, trial=number) for finding in findings],
-        settings=_guard_rows(books, old, number, own),
+        remaining=[row_mapping.epoch_of_copy(epoch, backend.name, number) for epoch in epochs],
+        forecasts=copied_forecasts(store, old, backend.name, number),
+        findings=[replace(finding, study=backend.name, trial=number) for finding in findings],
+        settings=_guard_rows(backend, old, number, own),
     )
 
 
 def _guard_rows(
-    books: StudyBackend, old: tables.Trial, number: int, own: Sequence[tables.SettingRow]
+    backend: StudyBackend, old: tables.Trial, number: int, own: Sequence[tables.SettingRow]
 ) -> list[tables.SettingRow]:
-    """What the guard changed while the trial was trained, on top of its own settings here."""
-    cuts = [row for row in query.settings(books.store, old.study, old.number) if row.layer == Layer.GUARD]
-    below = sum(row.key == recording.LEARNING_RATE for row in own)
+    """The guard's changes during training, as layers above the trial's own settings here."""
+    cuts = [row for row in query.settings(backend.store, old.study, old.number) if row.layer == Layer.GUARD]
+    below = sum(row.key == row_mapping.LEARNING_RATE for row in own)
     return [
-        replace(cut, study=books.name, trial=number, position=below + position)
+        replace(cut, study=backend.name, trial=number, position=below + position)
         for position, cut in enumerate(cuts)
     ]

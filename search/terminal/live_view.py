@@ -66,7 +66,7 @@ class LiveView:
         """Somebody asked for the end. Fit for a signal handler: it takes no lock and writes nothing."""
         self._stopping = True
 
-    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
+    def run_began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         """Start where the study stands."""
         self._tally = TrialCounters(verdicts, best, wanted)
         self._bar.update(self._task, completed=self._tally.done, total=wanted)

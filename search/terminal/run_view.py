@@ -36,7 +36,7 @@ def run_view(study: OpenStudy, stop: StopRequest) -> Iterator[Progress]:
         yield LogProgress()
         return
     with LiveView(screen, _noise_floor(study)) as view:
-        stop.tell = view.stopping  # what is written into a drawing would tear it
+        stop.on_stop = view.stopping  # what is written into a drawing would tear it
         yield view
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from search.process_identity import is_dead
 from search.record.rival_facts import absent_rivals, recorded_rival_losses
 from search.selection.summary import Summary
-from search.study.stall_detector import active_workers
+from search.study.liveness import active_workers
 from search.terminal.styles import count_cells, plain_text
 from search.terminal.text_table import TableCell, TableColumn, TextTable, make_table
 from search.text import duration, short_value
@@ -105,7 +105,7 @@ def _whole(value: Any) -> int | None:
 def verdict_count_cells(summary: Summary) -> tuple[Text, ...]:
     """The counts by verdict, and how many of those accepted are above the best naive forecast."""
     counts = {None if word == "running" else Verdict(word): n for word, n in summary.verdicts.items()}
-    return count_cells(counts, f" {summary.above_naive_told()}")
+    return count_cells(counts, f" {summary.above_naive_text()}")
 
 
 def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
@@ -121,7 +121,7 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
         *_rivals_told(summary),
         ("pace", _pace(now)),
-        ("noise floor", summary.floors_told()),
+        ("noise floor", summary.floors_text()),
         ("verified", _verified_told(summary)),
     ]
 

@@ -7,7 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from search.selection.summary import summarise
-from search.study import stall_detector as desertion
+from search.study.liveness import StallDetector, stall_message
 from search.terminal.console import redraw_in_place
 from search.terminal.result_tables import can_redraw, trial_table
 from search.terminal.study_status import StudyStatus, epoch_count_text, read_study_status, status_rows
@@ -26,7 +26,7 @@ class TrialWatcher:
     def __init__(self, store: Store, name: str, verdict: Verdict | None = None) -> None:
         self._store, self._name, self._verdict = store, name, verdict
         self._seen: dict[int, bool] = {}
-        self._vigil, self._is_left = desertion.StallDetector(store, name), False
+        self._detector, self._is_left = StallDetector(store, name), False
         self.ended: list[tables.Trial] = []
         """In the order in which they were seen to end."""
         self.suspicions: Mapping[int, tables.Finding] = {}
@@ -43,7 +43,7 @@ class TrialWatcher:
         """What is to be said of a study that was left before it had its trials."""
         if self._has_its_trials or not self._is_left:
             return None
-        return desertion.stall_message(self._store, self._name)
+        return stall_message(self._store, self._name)
 
     @property
     def _has_its_trials(self) -> bool:
@@ -54,7 +54,7 @@ class TrialWatcher:
 
         How the study stands is read first: when that says that it is over, no trial is missing.
         """
-        self._is_left = self._vigil.look()
+        self._is_left = self._detector.poll()
         self.now = read_study_status(self._store, summarise(self._store, self._name))
         rows = self._changed()
         fresh = [row for row in rows if row.verdict is not None and not self._seen.get(row.number, False)]

@@ -7,8 +7,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.study import stall_detector as desertion
-from search.study.stall_detector import StallDetector, active_workers
+from search.study.liveness import StallDetector, active_workers, stall_message
 from search.tracking.mlflow_client import (
     MlflowError,
     connect_mlflow,
@@ -64,7 +63,7 @@ def sync_until_done(
     """Send what is new every two seconds, until the study has its trials or once more after `should_end`.
 
     Unless it is `attached` to a run, which knows when the study ends, a study that nobody is at work on any
-    more (search/study/stall_detector.py) is at its end too; that is told on the log. `tell` is called with
+    more (search/study/liveness.py) is at its end too; that is told on the log. `tell` is called with
     every
     change.
     If MLflow is away it is asked again after twice the time, up to 30 s.
@@ -88,7 +87,7 @@ class _MlflowSync:
     """A sender that is made again after each failure, and what is known of it meanwhile."""
 
     def __init__(self, store: Store, name: str, uri: str, *, watches: bool = False) -> None:
-        self._vigil = StallDetector(store, name) if watches else None
+        self._detector = StallDetector(store, name) if watches else None
         self._store, self._name, self._uri = store, name, uri
         self._sent = self._there = self._ended = 0
         self.sender: MlflowSender | None = None
@@ -101,7 +100,7 @@ class _MlflowSync:
         sent, self.problem = 0, None
         try:
             was_complete = is_complete(self._store, self._name)  # before the look: a trial may end during it
-            was_left = self._vigil is not None and self._vigil.look()
+            was_left = self._detector is not None and self._detector.poll()
             live = not was_left and (not ending or bool(active_workers(self._store, self._name)))
             counts = query.verdict_counts(self._store, self._name)
             self._ended = sum(n for verdict, n in counts.items() if verdict is not None)
@@ -118,7 +117,7 @@ class _MlflowSync:
             self.problem = next((str(refusal) for refusal in sender.refused.values()), None)
             self.finished = (was_complete or was_left) and self.problem is None
             if self.finished and not was_complete:
-                log.warning("%s", desertion.stall_message(self._store, self._name))
+                log.warning("%s", stall_message(self._store, self._name))
         except (MlflowError, StoreError) as failure:
             self.sender, self.problem = None, str(failure)
         return sent

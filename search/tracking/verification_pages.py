@@ -8,7 +8,7 @@ from search.selection.summary import MEASURED_FLOOR
 from search.tracking.mlflow_sender import track_command
 from search.tracking.mlflow_sync import sync_once
 from search.tracking.mlflow_uri import MLFLOW_URI_KEY, mlflow_uri_of_study
-from search.watching.study_publisher import publish_once
+from search.watching.publishing.study_publisher import publish_once
 from storage import query, record
 from storage.engine import Store
 from storage.errors import StoreError, StudyUnknown

@@ -1,1 +1,1 @@
-"""The face of a study: what people see of it in optuna-dashboard, in a report, and in MLflow."""
+"""What people see of a study: pages, plots, reports, and the dashboard's server."""

@@ -1,4 +1,4 @@
-"""The worker: claims, asks, runs and tells trials until the study has as many as wanted, or time is up."""
+"""The worker loop: claims, asks and runs trials until the study has as many as wanted, or time is up."""
 
 import logging
 import math
@@ -29,9 +29,9 @@ log = logging.getLogger("ballast.run")
 
 _FAILURES_IN_A_ROW = 3
 _INTERRUPTED = "it was interrupted"
-_LOOK_AGAIN_S = 0.5
+_POLL_S = 0.5
 _RECOVER_S = 10.0
-"""How often a busy worker looks for trials that others left; one without a trial looks all the time."""
+"""How often a busy worker looks for trials of dead workers; a waiting one does so at every poll."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RunEnd:
     wanted: int
     reason: str
     interrupted: bool = False
-    """Whether somebody asked for it to end."""
+    """Whether the run was asked to stop."""
 
 
 def run_worker(
@@ -53,69 +53,68 @@ def run_worker(
     device: str | None = None,
     time_left: float | None = None,
 ) -> RunEnd:
-    """Run trials until the study has as many conclusive ones as are wanted, or a reason to end before.
+    """Run trials until the study has as many conclusive ones as are wanted, or there is a reason to end
+    earlier.
 
-    The study's trials are counted, not this worker's: a run that is taken up again, or has company, goes on
-    to the same number. Past `study.timeout`, or what a run of several workers has left of it (`time_left`, in
-    seconds), no new trial starts; the running one is finished. AnswerIsNo when three configurations in a row
-    fail, because the fourth would too.
+    The study's trials are counted, not this worker's: a continued run, or one of several workers, ends at the
+    same number. After `study.timeout`, or after `time_left` seconds where a run of several workers has used
+    part of it, no new trial starts; the running one is finished. AnswerIsNo if three configurations in a row
+    fail, because the fourth would fail too.
     """
-    from trainer.training.loop import (
-        prepare_kernel,  # torch is imported where a trial is run, and nowhere before
-    )
+    from trainer.training.loop import prepare_kernel  # imports torch, which only running trials needs
 
     training = study.resolved.trial_config.training
     prepare_kernel(training.kernel, device or training.device)
     report_study_start(study, progress)
-    with Heartbeat(study.store, study.name, this_worker(), device) as attendance:
-        bench = TrialContext(study, attendance.worker, progress, should_stop, device)
-        return _WorkerLoop(bench, attendance, time_left).work()
+    with Heartbeat(study.store, study.name, this_worker(), device) as heartbeat:
+        context = TrialContext(study, heartbeat.worker, progress, should_stop, device)
+        return _WorkerLoop(context, heartbeat, time_left).work()
 
 
 def report_study_start(study: OpenStudy, progress: Progress) -> None:
-    """Tell a progress where the study stands."""
+    """Tell `progress` the state of the study at the start of the run."""
     counts = query.verdict_counts(study.store, study.name)
     ended = {verdict: n for verdict, n in counts.items() if verdict is not None}
     for _, verdict, _ in query.conclusive_values(study.store, study.name, inherited=True):
-        ended[verdict] -= 1  # it informs the search, and is none of the trials asked for
+        ended[verdict] -= 1  # imported: it informs the search, but does not count towards the trials wanted
     wanted = query.study(study.store, study.name).wanted
-    progress.began(ended, query.best_trial(study.store, study.name), wanted)
+    progress.run_began(ended, query.best_trial(study.store, study.name), wanted)
 
 
 class _WorkerLoop:
-    """One worker's time at a study."""
+    """One worker's run of a study."""
 
-    def __init__(self, bench: TrialContext, attendance: Heartbeat, time_left: float | None) -> None:
-        timeout = bench.study.resolved.file.study.timeout if time_left is None else time_left
-        self._bench, self._study, self._attendance = bench, bench.study, attendance
+    def __init__(self, context: TrialContext, heartbeat: Heartbeat, time_left: float | None) -> None:
+        timeout = context.study.resolved.file.study.timeout if time_left is None else time_left
+        self._context, self._study, self._heartbeat = context, context.study, heartbeat
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._recovered = -math.inf
         self._failing: set[int] = set()
 
     def work(self) -> RunEnd:
-        """Run one trial after the other; while others have the last ones, wait: they may die over them."""
-        study, me = self._study, self._bench.worker
-        record_additions(study.books, me)
+        """Run one trial after another. While others run the last ones, wait: these workers may die."""
+        study, me = self._study, self._context.worker
+        record_additions(study.backend, me)
         while True:
             self._recover(_RECOVER_S)
-            given_out = self._grid_is_given_out()
-            claim = workers.claim_trial(study.store, study.name, me, take=not given_out)
-            reason = self._reason_to_end(claim, given_out)
+            exhausted = self._grid_is_exhausted()
+            claim = workers.claim_trial(study.store, study.name, me, take=not exhausted)
+            reason = self._reason_to_end(claim, exhausted)
             if reason is not None:
                 return RunEnd(claim.done, claim.wanted, reason, interrupted=reason == _INTERRUPTED)
             if claim.granted:
                 asked = self._ask()
                 if asked is not None:
-                    self._count(run_trial(self._bench, asked), retry_origin(asked.trial).first)
+                    self._count(run_trial(self._context, asked), retry_origin(asked.trial).first)
             else:
-                time.sleep(_LOOK_AGAIN_S)
-                self._recover(_LOOK_AGAIN_S)
+                time.sleep(_POLL_S)
+                self._recover(_POLL_S)
 
     def _ask(self) -> AskedTrial | None:
-        """A trial; None where this worker was held for dead between its claim and its trial, as one whose
-        machine sleeps: then others have settled the trial, or one of them has claimed its place.
+        """The next trial, or None if another worker took it over in the meantime. Other workers take this one
+        for dead if it pauses between its claim and its trial, as when its machine sleeps.
         """
-        study, me = self._study, self._bench.worker
+        study, me = self._study, self._context.worker
         try:
             asked = ask(study.optuna, study.resolved.file.study, study.resolved.space, me)
         except UpdateFinishedTrialError as error:
@@ -124,23 +123,23 @@ class _WorkerLoop:
         store, name = study.store, study.name
         if workers.is_registered(store, name, me) or workers.claim_trial(store, name, me).granted:
             return asked
-        return_trial(study.books, me, asked.trial)
+        return_trial(study.backend, me, asked.trial)
         return None
 
     def _recover(self, every: float) -> None:
         if time.monotonic() - self._recovered >= every:
-            recover_trials(self._study.books, self._bench.worker, self._attendance.is_gone)
+            recover_trials(self._study.backend, self._context.worker, self._heartbeat.is_gone)
             self._recovered = time.monotonic()
 
-    def _reason_to_end(self, claim: workers.TrialClaim, given_out: bool) -> str | None:
+    def _reason_to_end(self, claim: workers.TrialClaim, exhausted: bool) -> str | None:
         if claim.done >= claim.wanted:
             waiting = " (what waits in the queue stays there)" if waiting_trials(self._study.optuna) else ""
             return f"nothing is left to do{waiting}"
-        if self._bench.should_stop():
+        if self._context.should_stop():
             return _INTERRUPTED
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return "the time is up"
-        if given_out and claim.busy == 0 and not waiting_trials(self._study.optuna):
+        if exhausted and claim.busy == 0 and not waiting_trials(self._study.optuna):
             return "every point of the grid has been tried"
         stop = self._study.resolved.file.study.stop
         if stop.no_better_for is None:
@@ -150,15 +149,17 @@ class _WorkerLoop:
             query.conclusive_values(store, name), stop, query.conclusive_values(store, name, inherited=True)
         )
 
-    def _grid_is_given_out(self) -> bool:
-        """Whether a grid has no point left. An interrupted one counts as tried in Optuna, though it waits."""
+    def _grid_is_exhausted(self) -> bool:
+        """Whether no grid point is left. Optuna counts interrupted points as tried, but they are queued."""
         study, section = self._study.optuna, self._study.resolved.file.study
         if section.sampler != "grid" or waiting_trials(study):
             return False
         return SharedGridSampler(self._study.resolved.space, section.seed).is_exhausted(study)
 
     def _count(self, judgement: Judgement, first: int) -> None:
-        """Tell configurations that fail apart from one that is tried again; `first` is its first trial."""
+        """Raise AnswerIsNo at the third configuration in a row that fails. `first` is the first trial of the
+        configuration, so that one that is tried again counts once.
+        """
         if judgement.verdict is not Verdict.FAILED:
             self._failing.clear()
             return

@@ -1,7 +1,7 @@
-"""One trial, start to end: sampled parameters in, verdict recorded and told.
+"""One trial from start to end: sampled parameters in, verdict recorded and told to Optuna.
 
-suggest ──► resolve (clamp) ──► record start ──► fit ──► judge ──► record end ──► tell
-                                      └► tried before: copy its result ──┘
+ask ──► resolve (clamp) ──► record start ──► fit ──► judge ──► record end ──► tell
+                                  └► tried before: copy its result ──┘
 """
 
 import logging
@@ -14,12 +14,12 @@ import optuna
 from search.config.layers import Layer
 from search.config.resolved_study import ResolvedTrial
 from search.errors import RequestError
-from search.record import row_mapping as recording
+from search.record import row_mapping
 from search.sampling.ask import AskedTrial
 from search.sampling.queue import queued_params, requested_params, was_queued
 from search.sampling.retry import retry_origin
 from search.store_files import log_to_file
-from search.study import backend as books
+from search.study import backend
 from search.study.studies import OpenStudy
 from search.verdict import CRASHED, OVERRIDE_NOT_APPLIED, TAKEN_OVER, Judgement, judge
 from search.workers.cached_trials import (
@@ -32,79 +32,92 @@ from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
 from storage.verdicts import CONCLUSIVE, Verdict
-from trainer.training import checksummed_file as sealed
+from trainer.atomic_files import remove_file
 from trainer.training.result import EpochReport, TrialResult
 
 log = logging.getLogger("ballast.trial")
 
 _FLUSH_S = 2.0
-"""Quick epochs are recorded together, at most this many seconds after they have passed."""
+"""Quick epochs are recorded together, at most this many seconds after they end."""
 
 
 @dataclass(frozen=True)
 class TrialContext:
-    """What a worker needs for every trial it runs."""
+    """What a worker needs for every trial that it runs."""
 
     study: OpenStudy
     worker: str
     progress: Progress
     should_stop: Callable[[], bool]
     device: str | None = None
-    """The worker's own device, which comes before training.device."""
+    """The worker's own device, which overrides training.device."""
 
 
-def run_trial(bench: TrialContext, asked: AskedTrial) -> Judgement:
+def run_trial(context: TrialContext, asked: AskedTrial) -> Judgement:
     """Run one trial to its verdict; record it, then tell Optuna.
 
-    A StoreError, or one of Optuna's storage, is raised: the trial stays running, for others to take over. One
-    that others have taken over, because this worker was held for dead, is left to them.
+    An error of the store or of Optuna's storage is raised: the trial stays running, so that another worker
+    can take it over. If another worker has taken it over already, because this one seemed dead, it is left to
+    that worker.
     """
     trial = asked.trial
     try:
-        return _run(bench, trial, asked.drawn)
+        return _run(context, trial, asked.drawn_by)
     except (TrialExists, TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
         log.warning("trial %d was given to another worker while this one was away: %s", trial.number, error)
         return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")
 
 
-def _run(bench: TrialContext, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgement:
-    study = bench.study
-    requested = requested_params(trial)
-    drawn = _drawn_at_first(study, trial, drawn)
+def _run(context: TrialContext, trial: optuna.Trial, drawn: Mapping[str, str]) -> Judgement:
+    study = context.study
     try:
-        resolved = study.resolved.trial(requested, queued=was_queued(trial), device=bench.device, drawn=drawn)
+        resolved = _resolve(context, trial, drawn)
     except RequestError as error:
-        why = f"{error}; it was enqueued as {requested}, enqueue it again with keys of the space alone"
-        row = books.begin_trial(study.books, bench.worker, trial)
-        return _end(bench, trial, _TrialState(row), Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
-    known = {key: len(setting.overrides) for key, setting in study.resolved.settings.items()}
-    settings = recording.setting_rows(study.name, resolved.changed.values(), trial.number, skip=known)
-    twin = find_cached_trial(study, resolved)
-    repeats = twin is not None and study.resolved.file.study.sampler == "grid"
-    row = books.begin_trial(
-        study.books,
-        bench.worker,
-        trial,
-        settings,
-        configuration=resolved.digest,
-        twin=None if repeats else twin,
-    )
-    bench.progress.trial_began(trial.number, resolved.config.training.epochs)
-    course = _TrialState(row, guard_position=_own_layers(resolved, known, recording.LEARNING_RATE))
-    if twin is not None:
-        if repeats:
-            return _end(bench, trial, course, judge_repeated_point(twin))
-        return _copy(bench, trial, course, twin)
+        asked = requested_params(trial)
+        why = f"{error}; it was enqueued as {asked}, enqueue it again with keys of the space alone"
+        row = backend.begin_trial(study.backend, context.worker, trial)
+        return _end(context, trial, _TrialState(row), Judgement(Verdict.FAILED, (OVERRIDE_NOT_APPLIED,), why))
+    cached = find_cached_trial(study, resolved)
+    repeats_point = cached is not None and study.resolved.file.study.sampler == "grid"
+    state = _begin(context, trial, resolved, None if repeats_point else cached)
+    if cached is not None and repeats_point:
+        return _end(context, trial, state, judge_repeated_point(cached))
+    if cached is not None:
+        return _copy(context, trial, state, cached)
     path = study.files.log_of(trial.number)
     with log_to_file(path):
-        judgement = _judged(bench, trial, course, resolved)
+        judgement = _judged(context, trial, state, resolved)
         log.debug("trial %d is %s: %s", trial.number, judgement.verdict, judgement.message)
-    course.log = recording.log_row(study.name, trial.number, path)
-    return _end(bench, trial, course, judgement)
+    state.log = row_mapping.log_row(study.name, trial.number, path)
+    return _end(context, trial, state, judgement)
+
+
+def _resolve(context: TrialContext, trial: optuna.Trial, drawn: Mapping[str, str]) -> ResolvedTrial:
+    """The settings of the trial. RequestError if a queued one names keys that are not in the space."""
+    return context.study.resolved.trial(
+        requested_params(trial),
+        queued=was_queued(trial),
+        device=context.device,
+        drawn=_drawn_at_first(context.study, trial, drawn),
+    )
+
+
+def _begin(
+    context: TrialContext, trial: optuna.Trial, resolved: ResolvedTrial, cached: tables.Trial | None
+) -> "_TrialState":
+    """Record the start of the trial; `cached` is the trial whose result it will copy, if any."""
+    study = context.study
+    recorded = {key: len(setting.overrides) for key, setting in study.resolved.settings.items()}
+    settings = row_mapping.setting_rows(study.name, resolved.changed.values(), trial.number, skip=recorded)
+    row = backend.begin_trial(
+        study.backend, context.worker, trial, settings, configuration=resolved.digest, cached=cached
+    )
+    context.progress.trial_began(trial.number, resolved.config.training.epochs)
+    return _TrialState(row, guard_position=_own_layers(resolved, recorded, row_mapping.LEARNING_RATE))
 
 
 def _drawn_at_first(study: OpenStudy, trial: optuna.Trial, drawn: Mapping[str, str]) -> Mapping[str, str]:
-    """Who chose each value; of a trial that is taken up again, who did so when it was first tried."""
+    """Who chose each value; for a trial that is tried again, who chose it the first time."""
     origin = retry_origin(trial)
     if origin.root is None:
         return drawn
@@ -113,94 +126,101 @@ def _drawn_at_first(study: OpenStudy, trial: optuna.Trial, drawn: Mapping[str, s
         rows = query.settings(study.store, study.name, origin.root)
     except TrialUnknown:
         rows = []  # its worker died before it was on record
-    told = {row.key: f", where it was {row.reason}" for row in rows if row.layer == Layer.SAMPLED}
-    return {**drawn, **{key: f"{taken_up}{told.get(key, '')}" for key in queued}}
+    reasons = {row.key: f", where it was {row.reason}" for row in rows if row.layer == Layer.SAMPLED}
+    return {**drawn, **{key: f"{taken_up}{reasons.get(key, '')}" for key in queued}}
 
 
 @dataclass
 class _TrialState:
-    """What has become of a trial so far, and what of it is not on record yet."""
+    """The result of a trial so far, and what of it is not on record yet."""
 
     row: tables.Trial
     guard_position: int = 0
     result: TrialResult | None = None
     log: tables.Artifact | None = None
-    told: int = 0
-    """Epochs that are on record or waiting."""
-    waiting: list[tables.Epoch] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
+    epochs_reported: int = 0
+    """How many epochs are on record or in `unrecorded`."""
+    unrecorded: list[tables.Epoch] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
     flushed: float = field(default_factory=time.monotonic)
 
 
-def _end(bench: TrialContext, trial: optuna.Trial, course: _TrialState, judgement: Judgement) -> Judgement:
-    study, row, result = bench.study, course.row, course.result
-    # Of a resumed trial that was stopped while it told its old epochs.
-    untold = () if result is None else result.epochs[course.told :]
-    recording.finish_trial(
+def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgement: Judgement) -> Judgement:
+    study, row, result = context.study, state.row, state.result
+    # A resumed trial may be stopped while it reports its old epochs.
+    unreported = () if result is None else result.epochs[state.epochs_reported :]
+    row_mapping.finish_trial(
         study.store,
         row,
         judgement,
         result,
-        worker=bench.worker,
-        duration_s=time.monotonic() - course.began,
-        remaining=[*course.waiting, *(recording.epoch_row(study.name, row.number, each) for each in untold)],
-        artifacts=[] if course.log is None else [course.log],
-        guard_position=course.guard_position,
+        worker=context.worker,
+        duration_s=time.monotonic() - state.started,
+        remaining=[
+            *state.unrecorded,
+            *(row_mapping.epoch_row(study.name, row.number, each) for each in unreported),
+        ],
+        artifacts=[] if state.log is None else [state.log],
+        guard_position=state.guard_position,
     )
     value, skill = (None, None) if result is None else (result.value, result.skill)
-    folds = () if result is None else recording.best_folds(result.epochs, result.best_epoch)
-    books.conclude_trial(study.books, trial, judgement, value, skill, folds=folds)
+    folds = () if result is None else row_mapping.best_folds(result.epochs, result.best_epoch)
+    backend.conclude_trial(study.backend, trial, judgement, value, skill, folds=folds)
     if judgement.verdict in CONCLUSIVE:
-        sealed.remove_checksummed(study.files.checkpoint_of(retry_origin(trial).first))
-    bench.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
+        remove_file(study.files.checkpoint_of(retry_origin(trial).first))
+    context.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
     return judgement
 
 
-def _copy(bench: TrialContext, trial: optuna.Trial, course: _TrialState, twin: tables.Trial) -> Judgement:
-    """Give the trial the result of its twin, epoch by epoch, as if it had been trained."""
-    study, row = bench.study, course.row
-    epochs = cached_epochs(study.store, twin, trial.number)
+def _copy(context: TrialContext, trial: optuna.Trial, state: _TrialState, cached: tables.Trial) -> Judgement:
+    """Give the trial the result of the cached trial, epoch by epoch, as if it had been trained."""
+    study, row = context.study, state.row
+    epochs = cached_epochs(study.store, cached, trial.number)
     for epoch in epochs:
         trial.report(epoch.validation_loss, epoch.epoch)
-    seconds = time.monotonic() - course.began
-    judgement = finish_cached_trial(study.store, row, twin, epochs, worker=bench.worker, duration_s=seconds)
-    folds = recording.best_folds(epochs, twin.best_epoch)
-    books.conclude_trial(study.books, trial, judgement, twin.value, twin.skill, folds=folds)
-    bench.progress.trial_ended(TrialEnd(trial.number, judgement, twin.value, twin.skill, row.started_at))
+    seconds = time.monotonic() - state.started
+    judgement = finish_cached_trial(
+        study.store, row, cached, epochs, worker=context.worker, duration_s=seconds
+    )
+    folds = row_mapping.best_folds(epochs, cached.best_epoch)
+    backend.conclude_trial(study.backend, trial, judgement, cached.value, cached.skill, folds=folds)
+    context.progress.trial_ended(
+        TrialEnd(trial.number, judgement, cached.value, cached.skill, row.started_at)
+    )
     return judgement
 
 
-def _own_layers(resolved: ResolvedTrial, known: Mapping[str, int], key: str) -> int:
-    """How many layers of a setting are the trial's own, on top of those that the study has recorded."""
+def _own_layers(resolved: ResolvedTrial, recorded: Mapping[str, int], key: str) -> int:
+    """How many layers of a setting are the trial's own, above those that are recorded for the study."""
     setting = resolved.changed.get(key)
-    return 0 if setting is None else len(setting.overrides) - known[key]
+    return 0 if setting is None else len(setting.overrides) - recorded[key]
 
 
 def _judged(
-    bench: TrialContext, trial: optuna.Trial, course: _TrialState, resolved: ResolvedTrial
+    context: TrialContext, trial: optuna.Trial, state: _TrialState, resolved: ResolvedTrial
 ) -> Judgement:
     try:
-        course.result = _fit(bench, trial, course, resolved)
+        state.result = _fit(context, trial, state, resolved)
     except (StoreError, optuna.exceptions.OptunaError):
         raise
-    except Exception as error:  # whatever a trial dies of becomes its verdict, and its traceback the log's
+    except Exception as error:  # any failure becomes the trial's verdict; the traceback goes to its log
         log.exception("trial %d died", trial.number)
         return Judgement(Verdict.FAILED, (CRASHED,), f"{type(error).__name__}: {error}")
-    return judge(course.result, resolved.values)
+    return judge(state.result, resolved.values)
 
 
 def _fit(
-    bench: TrialContext, trial: optuna.Trial, course: _TrialState, resolved: ResolvedTrial
+    context: TrialContext, trial: optuna.Trial, state: _TrialState, resolved: ResolvedTrial
 ) -> TrialResult:
-    from trainer.training.loop import fit  # torch is imported where a trial is run, and nowhere before
+    from trainer.training.loop import fit  # imports torch, which only running trials needs
 
-    study, warmup = bench.study, bench.study.resolved.file.study.pruner_warmup
+    study, warmup = context.study, context.study.resolved.file.study.pruner_warmup
 
     def on_epoch(report: EpochReport) -> bool:
-        _record(study, course, report, bench.worker)
+        _record(study, state, report, context.worker)
         trial.report(report.validation_loss, report.epoch)
-        bench.progress.epoch_passed(trial.number, report)
-        # Every pruner says no before the warm-up's end.
+        context.progress.epoch_passed(trial.number, report)
+        # Before the warm-up ends every pruner says no.
         return report.epoch >= warmup and asks_pruner(report.epoch) and trial.should_prune()
 
     return fit(
@@ -208,27 +228,28 @@ def _fit(
         study.data.folds(resolved.config.data),
         baseline=study.data.baseline,
         ceiling=study.data.ceiling,
-        seed=course.row.seed,
+        seed=state.row.seed,
         on_epoch=on_epoch,
-        should_stop=bench.should_stop,
+        should_stop=context.should_stop,
         checkpoint=study.files.checkpoint_of(retry_origin(trial).first),
         checkpoint_key=study.key,
     )
 
 
 def asks_pruner(epoch: int) -> bool:
-    """Whether the pruner is asked after this epoch (0-based): after each of the first 200, then once in every
-    hundredth of the trial so far.
+    """Whether the pruner is asked after this epoch (0-based): after each of the first 200, later after every
+    hundredth part of the epochs so far.
 
-    To ask it is to read every epoch of the running trials again, so that a trial of n would read n² of them.
+    Each question reads all epochs of the running trials again, so a trial of n epochs would otherwise read
+    n².
     """
     return epoch % max(1, epoch // 100) == 0
 
 
-def _record(study: OpenStudy, course: _TrialState, report: EpochReport, worker: str) -> None:
-    course.waiting.append(recording.epoch_row(study.name, course.row.number, report))
-    course.told += 1
-    if time.monotonic() - course.flushed >= _FLUSH_S:
-        record.record_epochs(study.store, study.name, course.row.number, course.waiting, worker)
-        course.waiting.clear()
-        course.flushed = time.monotonic()
+def _record(study: OpenStudy, state: _TrialState, report: EpochReport, worker: str) -> None:
+    state.unrecorded.append(row_mapping.epoch_row(study.name, state.row.number, report))
+    state.epochs_reported += 1
+    if time.monotonic() - state.flushed >= _FLUSH_S:
+        record.record_epochs(study.store, study.name, state.row.number, state.unrecorded, worker)
+        state.unrecorded.clear()
+        state.flushed = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a run reports while it runs: the protocol of its observers, and the one that writes log lines."""
+"""Progress of a run: the protocol of its observers, counters, and the observer that writes log lines."""
 
 import logging
 import time
@@ -31,37 +31,37 @@ class TrialEnd:
 class Progress(Protocol):
     """Called in the order of events, in the process that runs the trials."""
 
-    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
-        """The run starts where the study stands: trials by verdict, the best, and how many are wanted."""
+    def run_began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
+        """The run starts: the study's trials by verdict, its best trial, and how many trials are wanted."""
 
     def trial_began(self, number: int, epochs: int) -> None:
-        """A trial starts, of `epochs` epochs at most."""
+        """A trial starts; it has at most `epochs` epochs."""
 
     def epoch_passed(self, number: int, report: EpochReport) -> None:
-        """The guard let an epoch pass."""
+        """An epoch has passed the guard."""
 
     def trial_ended(self, end: TrialEnd) -> None:
-        """A trial has its verdict, and record and Optuna know it."""
+        """A trial has its verdict, which is on record and told to Optuna."""
 
 
 class NoProgress:
-    """Progress that nobody watches."""
+    """Reports nothing."""
 
-    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
-        """Say nothing."""
+    def run_began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
+        """Do nothing."""
 
     def trial_began(self, number: int, epochs: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def epoch_passed(self, number: int, report: EpochReport) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def trial_ended(self, end: TrialEnd) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 class TrialCounters:
-    """What the study had when the run began, and what the run added."""
+    """Counts of the trials that the study had when the run began, and of those that the run added."""
 
     def __init__(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
         self.verdicts: Counter[Verdict | None] = Counter()
@@ -82,7 +82,7 @@ class TrialCounters:
 
     @property
     def done(self) -> int:
-        """Trials that count towards the number wanted."""
+        """How many trials count towards the number wanted."""
         return sum(self.verdicts[verdict] for verdict in CONCLUSIVE)
 
     def pace(self) -> str:
@@ -91,7 +91,7 @@ class TrialCounters:
         return "" if each is None else f"{3600 / each:.0f} trials an hour, {self.time_left()} left"
 
     def time_left(self) -> str:
-        """`42 s`, if the pace stays what it is."""
+        """The time left at the present pace, such as `42 s`."""
         each = self._seconds_per_trial
         return duration(None if each is None else each * max(0, self.wanted - self.done))
 
@@ -101,7 +101,7 @@ class TrialCounters:
 
 
 def set_run_log_level(verbose: bool) -> None:
-    """Show what a run logs; every epoch only if `verbose`, though the log of a trial has them all."""
+    """Show the log of a run, with every epoch only if `verbose`; the log file of a trial has all epochs."""
     logging.getLogger("ballast").setLevel(logging.DEBUG)
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.DEBUG if verbose else logging.INFO)
@@ -110,16 +110,16 @@ def set_run_log_level(verbose: bool) -> None:
 class LogProgress:
     """One log line per trial, for pipes and log files."""
 
-    def began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
-        """Say how far the study is."""
-        self._tally = TrialCounters(verdicts, best, wanted)
-        log.info("%d of %d trials are done", self._tally.done, wanted)
+    def run_began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
+        """Log how many trials are done."""
+        self._counters = TrialCounters(verdicts, best, wanted)
+        log.info("%d of %d trials are done", self._counters.done, wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:
-        """Say nothing: the end will."""
+        """Log nothing; the end of the trial is logged."""
 
     def epoch_passed(self, number: int, report: EpochReport) -> None:
-        """Say it to those who ask for details."""
+        """Log the epoch at level DEBUG."""
         log.debug(
             "trial %d epoch %d: loss %.6f, skill %+.4f",
             number,
@@ -129,19 +129,19 @@ class LogProgress:
         )
 
     def trial_ended(self, end: TrialEnd) -> None:
-        """Say verdict, value and what is left."""
-        tally = self._tally
-        tally.add(end)
+        """Log verdict, value and the time left."""
+        counters = self._counters
+        counters.add(end)
         value = "" if end.value is None else f", loss {end.value:.6f}, skill {end.skill:+.4f}"
         if end.judgement.verdict is Verdict.SUSPICIOUS:
-            value = ""  # its message names the number that was refused
+            value = ""  # the message has the refused number
         log.info(
             "trial %d is %s%s (%s); %d of %d, %s left",
             end.number,
             end.judgement.verdict,
             value,
             end.judgement.message,
-            tally.done,
-            tally.wanted,
-            tally.time_left(),
+            counters.done,
+            counters.wanted,
+            counters.time_left(),
         )

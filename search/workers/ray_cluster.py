@@ -1,4 +1,4 @@
-"""Connects to a Ray cluster, or starts one, and says beforehand what would not work on it."""
+"""Connects to a Ray cluster, or starts one, and checks beforehand that the workers can run on it."""
 
 import logging
 import math
@@ -15,22 +15,22 @@ from typing import Any
 from sqlalchemy import make_url
 
 from search.errors import RequestError
-from storage.masking import mask_passwords
+from storage.commands import mask_passwords
 from storage.urls import is_sqlite
 
 log = logging.getLogger("ballast.workers")
 
-_REACH_S = 5.0
+_CONNECT_TIMEOUT_S = 5.0
 _OBJECT_STORE = 80_000_000
-"""Bytes: hardly more than the least that Ray takes (75 MiB). Nothing is passed through it."""
+"""Bytes: slightly above Ray's minimum of 75 MiB. Nothing is stored in it."""
 _PRIVATE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-"""For a cluster of our own. The first is Ray's switch, whatever its name says, for listening on 127.0.0.1
-alone; the second keeps it from reporting home."""
+"""For a cluster that Ballast starts. The first makes Ray listen on 127.0.0.1 only, despite its name; the
+second switches off usage reports."""
 
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """How many workers, and what each needs: CPUs, and a GPU or a part of one (0 to 1)."""
+    """How many workers, and what each needs: CPUs, and a share of a GPU (0 to 1)."""
 
     workers: int
     cpus: float = 1.0
@@ -38,7 +38,7 @@ class WorkerResources:
 
     @property
     def device(self) -> str | None:
-        """The worker's device; None for the study's. Ray shows a worker the one GPU that it may use."""
+        """The worker's device; None: the study's. Ray lets a worker see only the GPU that it may use."""
         return "cuda" if self.gpus else None
 
     def __str__(self) -> str:
@@ -46,11 +46,11 @@ class WorkerResources:
 
 
 @contextmanager
-def ray_cluster(address: str | None, url: str, demand: WorkerResources) -> Iterator[None]:
-    """While the block runs, be connected to the cluster at `address`; None: one of this machine's own.
+def ray_cluster(address: str | None, url: str, needed: WorkerResources) -> Iterator[None]:
+    """While the block runs, be connected to the cluster at `address`; None starts one on this machine.
 
     Raises RequestError if Ray is not installed, the cluster cannot be reached, none of its nodes is large
-    enough, or it would be shown a password or given a file that is not there.
+    enough, Ray would show a password, or other machines would need the SQLite file of this one.
     """
     if not has_ray():
         raise RequestError('--engine ray needs Ray; run: pip install "ballast-gru[ray]"')
@@ -61,22 +61,22 @@ def ray_cluster(address: str | None, url: str, demand: WorkerResources) -> Itera
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         require_store_reachable(url, [node["NodeManagerHostname"] for node in nodes])
-        _require_places([node["Resources"] for node in nodes], demand, may_grow=address is not None)
+        _require_capacity([node["Resources"] for node in nodes], needed, may_grow=address is not None)
         yield
     finally:
         ray.shutdown()
 
 
 def has_ray() -> bool:
-    """Whether Ray is installed; a folder that happens to be called so is no Ray."""
+    """Whether Ray is installed; a mere folder named `ray` does not count."""
     found = find_spec("ray")
     return found is not None and found.origin is not None
 
 
-def worker_capacity(nodes: Sequence[Mapping[str, float]], demand: WorkerResources) -> float:
-    """How many workers find a place on these nodes at the same time; a part of a GPU lies on one GPU."""
-    by_cpu = [_fits(node.get("CPU", 0), demand.cpus) for node in nodes]
-    by_gpu = [_fits(1, demand.gpus) * node.get("GPU", 0) if demand.gpus else math.inf for node in nodes]
+def worker_capacity(nodes: Sequence[Mapping[str, float]], needed: WorkerResources) -> float:
+    """How many workers fit on these nodes at the same time; a worker's share of a GPU is on one GPU."""
+    by_cpu = [_fits(node.get("CPU", 0), needed.cpus) for node in nodes]
+    by_gpu = [_fits(1, needed.gpus) * node.get("GPU", 0) if needed.gpus else math.inf for node in nodes]
     return sum(min(pair) for pair in zip(by_cpu, by_gpu, strict=True))
 
 
@@ -100,11 +100,11 @@ def _connect(address: str | None) -> None:
             "`ray start` do, needs the same RAY_AUTH_MODE and RAY_AUTH_TOKEN here"
         ) from None
     finally:
-        signal.signal(signal.SIGTERM, on_sigterm)  # Ray takes it, and would end this process at once
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own handler would end this process at once
 
 
 def require_address_answers(address: str) -> None:
-    """RequestError for an address that nobody answers at; Ray itself would try for two minutes."""
+    """RequestError if nothing answers at the address; Ray itself would try for two minutes."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -113,7 +113,7 @@ def require_address_answers(address: str) -> None:
             f"{address!r} is no address of a Ray cluster; write HOST:PORT, as in 10.0.0.5:6379, or auto"
         )
     try:
-        socket.create_connection((host, int(port)), _REACH_S).close()
+        socket.create_connection((host, int(port)), _CONNECT_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
         raise RequestError(
             f"no Ray cluster answers at {address} ({error}); start one with: ray start --head"
@@ -121,7 +121,7 @@ def require_address_answers(address: str) -> None:
 
 
 def require_hidden_passwords(arguments: Sequence[str]) -> None:
-    """RequestError for a command line with a password in it."""
+    """RequestError if the command line contains a password."""
     if any(mask_passwords(argument) != argument for argument in arguments):
         raise RequestError(
             "the command line holds a password, and Ray shows it in its list of jobs; "
@@ -130,7 +130,7 @@ def require_hidden_passwords(arguments: Sequence[str]) -> None:
 
 
 def require_store_reachable(url: str, machines: Sequence[str]) -> None:
-    """RequestError for a store that these machines, by their host names, do not all reach."""
+    """RequestError if the store is a file of this machine and some of these hosts are other machines."""
     others = sorted(set(machines) - {socket.gethostname()})
     if is_sqlite(make_url(url)) and others:
         raise RequestError(
@@ -139,18 +139,20 @@ def require_store_reachable(url: str, machines: Sequence[str]) -> None:
         )
 
 
-def _require_places(nodes: Sequence[Mapping[str, float]], demand: WorkerResources, *, may_grow: bool) -> None:
-    """Say what Ray will make wait; RequestError where it would wait for ever."""
-    found = worker_capacity(nodes, demand)
-    if found >= demand.workers:
+def _require_capacity(
+    nodes: Sequence[Mapping[str, float]], needed: WorkerResources, *, may_grow: bool
+) -> None:
+    """Log it if workers will have to wait for a node; RequestError if they would wait for ever."""
+    capacity = worker_capacity(nodes, needed)
+    if capacity >= needed.workers:
         return
-    if found:
-        log.info("%d of %d workers find a place on the Ray cluster; others wait", found, demand.workers)
+    if capacity:
+        log.info("%d of %d workers find a place on the Ray cluster; others wait", capacity, needed.workers)
     elif may_grow:
-        log.warning("no worker with %s finds a place on the Ray cluster; they wait for a larger node", demand)
+        log.warning("no worker with %s finds a place on the Ray cluster; they wait for a larger node", needed)
     else:
         raise RequestError(
-            f"no worker with {demand} finds a place on this machine; ask for less, "
+            f"no worker with {needed} finds a place on this machine; ask for less, "
             "or name a larger Ray cluster with --address"
         )
 

@@ -1,10 +1,10 @@
-"""Places the workers of a study on a Ray cluster. Ray decides where; the shared store stays the truth.
+"""Runs the workers of a study on a Ray cluster. Ray decides on which nodes; all state is in the shared store.
 
-A worker is one task of Ray's, in a process of its own. It knows what `ballast worker` knows, and does the
-same; one that dies with its node is started on another, and its trial is taken over as any other is.
+A worker is one Ray task in a process of its own, and does what `ballast worker` does. If it dies with its
+node, Ray starts it on another, and its trial is taken over like that of any dead worker.
 
-What Ray shows to whoever reaches its dashboard or its logs are the names of tasks, their environments and the
-command line of the process that leads. So the store's URL, which may hold a password, travels as an argument.
+Anyone who can open Ray's dashboard or logs sees the names of tasks, their environments and the command line
+of this process. So the store's URL, which may hold a password, is passed as an argument of the task.
 """
 
 import logging
@@ -24,62 +24,62 @@ from search.workers.loop import RunEnd
 from search.workers.pool import run_pool
 from search.workers.progress import Progress
 from search.workers.ray_cluster import WorkerResources
-from storage.masking import mask_passwords
+from storage.commands import mask_passwords
 from storage.urls import is_sqlite, sqlite_file
 from trainer.text import PlainFormatter
 
 log = logging.getLogger("ballast.workers")
 
 _RESTARTS = 20
-"""Of one worker, by Ray: machines that are rented by the minute come and go, and one that dies as soon as it
-has begun, which takes it about five seconds, does not do so for ever."""
+"""How often Ray restarts one worker. Rented machines come and go, so some restarts are normal; the limit ends
+a worker that always dies at its start, which takes about five seconds each time."""
 
 
 def run_on_ray(
     study: OpenStudy,
-    demand: WorkerResources,
+    needed: WorkerResources,
     progress: Progress,
     should_stop: Callable[[], bool],
     *,
     proxy: str | None = None,
 ) -> RunEnd:
     """Run workers on the connected cluster until the study ends; AnswerIsNo if every one failed."""
-    place = JoinTarget(_absolute(study.store.url), study.name, device=demand.device, proxy=proxy)
-    return run_pool(study, _RayPool(study, place, demand), progress, should_stop)
+    target = JoinTarget(_absolute_url(study.store.url), study.name, device=needed.device, proxy=proxy)
+    return run_pool(study, _RayPool(study, target, needed), progress, should_stop)
 
 
 def ray_task_of(home: str, current: str) -> "Callable[[dict[str, Any]], RunEnd | str]":
-    """What Ray is to run: `run_ray_worker`, after `current`, the folder of this process, has left the
-    worker's path.
+    """The function that Ray runs: `run_ray_worker`, with `current`, this process's folder, removed from the
+    path.
 
-    Ray puts it first, and a file in it may have the name of a package of ours, which lie in `home`. A nested
-    function reaches the worker as code; any other, and a `JoinTarget`, would need our packages to be
-    imported.
+    Ray puts `current` first on the worker's path, and a file in it may have the name of one of Ballast's
+    packages, which are in `home`. Ray sends a nested function as code; for any other function, or for a
+    `JoinTarget`, the worker would have to import Ballast's packages first.
     """
 
-    def task(told: "dict[str, Any]") -> "RunEnd | str":
+    def task(target: "dict[str, Any]") -> "RunEnd | str":
         sys.path[:] = [entry for entry in sys.path if entry != current or entry == home]
         from search.workers.join import JoinTarget
         from search.workers.ray_pool import run_ray_worker
 
-        return run_ray_worker(JoinTarget(**told))
+        return run_ray_worker(JoinTarget(**target))
 
     return task
 
 
-def run_ray_worker(place: JoinTarget) -> RunEnd | str:
-    """Be one worker, in a process that Ray has started: how the study ended, or why this worker gave up."""
+def run_ray_worker(target: JoinTarget) -> RunEnd | str:
+    """Be one worker in a process that Ray started; returns how the study ended, or why the worker failed."""
     from search.failures import explain_failure
     from search.signals import stop_request
     from search.workers.progress import LogProgress, set_run_log_level
 
-    told = logging.StreamHandler()
-    told.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[told], level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     set_run_log_level(verbose=False)
     try:
         with stop_request() as stop:
-            return join_and_work(place, LogProgress(), stop, wait=True)
+            return join_and_work(target, LogProgress(), stop, wait=True)
     except Exception as error:
         sentence, _ = explain_failure(error)
         if sentence is None:
@@ -89,11 +89,11 @@ def run_ray_worker(place: JoinTarget) -> RunEnd | str:
 
 @dataclass
 class _RayPool:
-    """The tasks of one study's workers."""
+    """A `WorkerPool` whose workers are tasks on the connected Ray cluster."""
 
     study: OpenStudy
-    place: JoinTarget
-    demand: WorkerResources
+    target: JoinTarget
+    needed: WorkerResources
     _tasks: list[Any] = field(default_factory=list, init=False)
     _ends: list[RunEnd] = field(default_factory=list, init=False)
     _failure: str = field(default="nothing", init=False)
@@ -101,15 +101,16 @@ class _RayPool:
     def __enter__(self) -> "_RayPool":
         import ray
 
-        # One worker a process (max_calls): what a trial leaves in one, on its GPU above all, ends with it.
+        # One worker per process (max_calls=1): memory that a trial leaves behind, above all on a GPU, ends
+        # with it.
         task = ray.remote(
-            num_cpus=self.demand.cpus,
-            num_gpus=self.demand.gpus,
+            num_cpus=self.needed.cpus,
+            num_gpus=self.needed.gpus,
             scheduling_strategy="SPREAD",
             max_calls=1,
             max_retries=_RESTARTS,
         )(ray_task_of(child_process.HOME, os.getcwd())).options(name="ballast worker")
-        self._tasks = [task.remote(vars(self.place)) for _ in range(self.demand.workers)]
+        self._tasks = [task.remote(vars(self.target)) for _ in range(self.needed.workers)]
         return self
 
     def __exit__(
@@ -121,49 +122,49 @@ class _RayPool:
             ray.cancel(task, force=True)
 
     def is_at_work(self) -> bool:
-        """Whether any task is under way, or waits for its place."""
+        """Whether any task is running or waits for a node."""
         import ray
 
         ready, self._tasks = ray.wait(self._tasks, num_returns=len(self._tasks), timeout=0)
         for task in ready:
-            self._take_note(task)
+            self._collect(task)
         return bool(self._tasks)
 
     def stop(self) -> None:
-        """Ray hands a worker a Ctrl-C; one that waits for its place never begins."""
+        """Ask every worker to end its trial, with a Ctrl-C from Ray. A waiting task never starts."""
         import ray
 
         for task in self._tasks:
             ray.cancel(task)
 
     def end(self) -> RunEnd | None:
-        """What the worker that saw the study last says of it."""
+        """The end reported by the worker that saw the study last."""
         return max(self._ends, key=lambda end: end.done, default=None)
 
     def failure(self) -> str:
-        """What the last one that failed says of it."""
+        """The message of the worker that failed last."""
         return self._failure
 
-    def _take_note(self, task: Any) -> None:
+    def _collect(self, task: Any) -> None:
         import ray
 
         try:
-            left = ray.get(task)
+            outcome = ray.get(task)
         except ray.exceptions.TaskCancelledError:
             return
         except ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None) or error
-            told = f"{type(cause).__name__}: {cause}".splitlines()[0]
-            left = f"{mask_passwords(told)}; Ray's logs have more"
-        if isinstance(left, RunEnd):
-            self._ends.append(left)
+            message = f"{type(cause).__name__}: {cause}".splitlines()[0]
+            outcome = f"{mask_passwords(message)}; Ray's logs have more"
+        if isinstance(outcome, RunEnd):
+            self._ends.append(outcome)
         else:
-            self._failure = left
-            log.warning("a worker gave up: %s", left)
+            self._failure = outcome
+            log.warning("a worker gave up: %s", outcome)
 
 
-def _absolute(url: str) -> str:
-    """The same store for a process that begins in another folder."""
+def _absolute_url(url: str) -> str:
+    """The URL of the same store for a process in another folder: the path of an SQLite file made absolute."""
     address = make_url(url)
     if not is_sqlite(address):
         return url

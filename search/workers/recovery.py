@@ -1,17 +1,18 @@
-"""Puts in order what dead workers left behind: trials that nobody runs, and verdicts that Optuna missed.
+"""Settles what dead workers left behind: trials that no worker runs, and verdicts that Optuna was not told.
 
-A trial's end is two commits, ours and then Optuna's. Whatever moment a worker dies in, one of these holds:
+A trial ends with two commits, first in the record, then in Optuna. A worker can die at any moment; then one
+of these cases holds:
 
-    our record            Optuna      what is done, by the one worker that takes the trial over
+    record                Optuna      what is done, by the one worker that takes the trial over
     ──────────────────────────────────────────────────────────────────────────────────────────
     no row                RUNNING     recorded as interrupted, told FAIL, queued again
     running, owner dead   RUNNING     recorded as interrupted, told FAIL, queued again
     has a verdict         RUNNING     Optuna is told the verdict on record
-    running, owner dead   finished    recorded as failed: somebody else, at the dashboard or in code, ended it
-    no row                finished    recorded as failed: somebody else added it
+    running, owner dead   finished    recorded as failed: it was ended at the dashboard or in other code
+    no row                finished    recorded as failed: it was added at the dashboard or in other code
 
-A trial is taken over by writing one's own name over the dead owner's, which one worker alone can do. If that
-one dies over it, it is the dead owner, and the table holds again.
+A worker takes a trial over by replacing the dead owner's name with its own, which only one worker can do. If
+that worker dies as well, it is the dead owner, and the table holds again.
 """
 
 import logging
@@ -23,10 +24,10 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from search.process_identity import WORKER
-from search.record import row_mapping as recording
+from search.record import row_mapping
 from search.sampling.retry import enqueue_retry
 from search.study.backend import StudyBackend, begin_trial, conclude_trial
-from search.study.trial_import import import_origin as taken_from
+from search.study.trial_import import import_origin
 from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE, TAKEN_OVER, WORKER_DIED, Judgement
 from storage import query, record, tables, workers
 from storage.errors import TrialExists, TrialFinished, TrialTaken, TrialUnknown
@@ -35,8 +36,8 @@ from storage.verdicts import Verdict
 log = logging.getLogger("ballast.recovery")
 
 _OWNERLESS = timedelta(minutes=2)
-_QUICKER = (TrialExists, TrialTaken, TrialFinished, UpdateFinishedTrialError)
-"""Another worker has settled the trial, or its own one has come back and ended it after all."""
+_SETTLED_ALREADY = (TrialExists, TrialTaken, TrialFinished, UpdateFinishedTrialError)
+"""Raised if another worker has settled the trial, or if its owner was alive and has ended it."""
 
 _DIED = Judgement(
     Verdict.INTERRUPTED, (WORKER_DIED,), "its worker is gone; its parameters will be tried again"
@@ -57,124 +58,128 @@ _ADDED = Judgement(
 )
 
 
-def recover_trials(books: StudyBackend, me: str, is_gone: Callable[[str], bool]) -> list[int]:
-    """Bring the trials of dead workers to an end, and strike those workers out; the trials' numbers.
+def recover_trials(backend: StudyBackend, me: str, is_gone: Callable[[str], bool]) -> list[int]:
+    """End the trials of dead workers and unregister those workers; returns the trials' numbers.
 
-    To be called by a worker, `me`, that runs no trial: one that is its own by name is one that its creation's
-    lost answer left to nobody. Trials of living workers are left alone.
+    Called by a worker, `me`, that runs no trial. A running trial that has `me` as owner was created, but the
+    store's answer was lost, so it is settled too. Trials of living workers are left alone.
     """
-    entered = [row.worker for row in workers.registered_workers(books.store, books.name)]
-    dead = [worker for worker in entered if worker != me and is_gone(worker)]
-    # After that: whoever is dead by now starts no trial that is not among these.
-    running = books.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    settled = [frozen.number for frozen in running if _recover(books, frozen, me, is_gone)]
-    settled += [row.number for row in _ended_elsewhere(books) if _settle(books, row, me, is_gone)]
-    # Whose trial another one is just settling stays entered, as busy: were it struck out before that trial is
-    # queued again, a new one would be started in its place.
+    registered = [row.worker for row in workers.registered_workers(backend.store, backend.name)]
+    dead = [worker for worker in registered if worker != me and is_gone(worker)]
+    # Read after the list of the dead: a worker on that list starts no trial that is not among these.
+    running = backend.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    settled = [frozen.number for frozen in running if _recover(backend, frozen, me, is_gone)]
+    settled += [row.number for row in _ended_elsewhere(backend) if _settle(backend, row, me, is_gone)]
+    # A dead worker stays registered, and counts as busy, while another worker settles its trial. If it were
+    # unregistered before that trial is queued again, a new trial would be started in its place.
     needed = {frozen.user_attrs.get(WORKER) for frozen in running if frozen.number not in settled}
     for worker in dead:
         if worker not in needed:
-            workers.unregister_worker(books.store, books.name, worker)
+            workers.unregister_worker(backend.store, backend.name, worker)
     return settled
 
 
-def record_additions(books: StudyBackend, me: str) -> list[int]:
-    """Put on record, as failed, what others have added to Optuna's part and ended there; the numbers.
+def record_additions(backend: StudyBackend, me: str) -> list[int]:
+    """Record, as failed, the ended trials that other programs have added to Optuna; returns their numbers.
 
-    Samplers learn of such a trial whatever is done here, because Optuna keeps what has ended. It is never the
-    best one, and does not count. A trial that this study is taking over from another one is left to that.
+    Samplers learn from such a trial in any case, because Optuna keeps ended trials. It is never the best
+    trial and does not count. Trials that this study imports from another one are not touched.
     """
-    known = query.trial_numbers(books.store, books.name)
+    known = query.trial_numbers(backend.store, backend.name)
     ended = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
     added = [
         frozen
-        for frozen in books.optuna.get_trials(deepcopy=False, states=ended)
-        if frozen.number not in known and taken_from(frozen) is None
+        for frozen in backend.optuna.get_trials(deepcopy=False, states=ended)
+        if frozen.number not in known and import_origin(frozen) is None
     ]
-    return [frozen.number for frozen in added if _put_on_record(books, frozen, me)]
+    return [frozen.number for frozen in added if _put_on_record(backend, frozen, me)]
 
 
-def _put_on_record(books: StudyBackend, frozen: FrozenTrial, me: str) -> bool:
+def _put_on_record(backend: StudyBackend, frozen: FrozenTrial, me: str) -> bool:
     try:
-        recording.finish_trial(books.store, begin_trial(books, me, frozen), _ADDED, worker=me, duration_s=0.0)
-    except _QUICKER:
+        row_mapping.finish_trial(
+            backend.store, begin_trial(backend, me, frozen), _ADDED, worker=me, duration_s=0.0
+        )
+    except _SETTLED_ALREADY:
         return False
     log.warning("trial %d: %s", frozen.number, _ADDED.message)
     return True
 
 
-def _ended_elsewhere(books: StudyBackend) -> list[tables.Trial]:
-    """The trials that run on our record alone."""
-    rows = query.running(books.store, books.name)
+def _ended_elsewhere(backend: StudyBackend) -> list[tables.Trial]:
+    """The trials that are running on record and finished in Optuna."""
+    rows = query.running(backend.store, backend.name)
     if not rows:
         return []
-    trials = books.optuna.get_trials(deepcopy=False)
+    trials = backend.optuna.get_trials(deepcopy=False)
     return [row for row in rows if trials[row.number].state.is_finished()]
 
 
-def _settle(books: StudyBackend, row: tables.Trial, me: str, is_gone: Callable[[str], bool]) -> bool:
+def _settle(backend: StudyBackend, row: tables.Trial, me: str, is_gone: Callable[[str], bool]) -> bool:
     try:
         if row.worker != me and not (
-            is_gone(row.worker) and record.take_over(books.store, books.name, row.number, row.worker, me)
+            is_gone(row.worker) and record.take_over(backend.store, backend.name, row.number, row.worker, me)
         ):
             return False
-        _finish(books, row, me, _ENDED)
-    except _QUICKER:
-        return False  # its owner was, and has told both by now
+        _finish(backend, row, me, _ENDED)
+    except _SETTLED_ALREADY:
+        return False  # its owner was quicker, and has recorded and told its end
     log.warning("trial %d: %s", row.number, _ENDED.message)
     return True
 
 
-def return_trial(books: StudyBackend, me: str, trial: optuna.Trial) -> None:
-    """End a trial of `me` that never began: its place is another's. Its configuration waits in the queue."""
+def return_trial(backend: StudyBackend, me: str, trial: optuna.Trial) -> None:
+    """End a trial of `me` whose place another worker has claimed, and queue its configuration again."""
     try:
-        row = begin_trial(books, me, trial)
-        recording.finish_trial(books.store, row, _LATE, worker=me, duration_s=0.0)
-        enqueue_retry(books.optuna, trial)
-        conclude_trial(books, trial, _LATE)
-    except _QUICKER:
-        return  # another worker was
+        row = begin_trial(backend, me, trial)
+        row_mapping.finish_trial(backend.store, row, _LATE, worker=me, duration_s=0.0)
+        enqueue_retry(backend.optuna, trial)
+        conclude_trial(backend, trial, _LATE)
+    except _SETTLED_ALREADY:
+        return  # another worker was quicker
 
 
-def _recover(books: StudyBackend, frozen: FrozenTrial, me: str, is_gone: Callable[[str], bool]) -> bool:
-    row = _row(books, frozen.number)
+def _recover(backend: StudyBackend, frozen: FrozenTrial, me: str, is_gone: Callable[[str], bool]) -> bool:
+    row = _row(backend, frozen.number)
     owner = row.worker if row is not None else frozen.user_attrs.get(WORKER)
     if not (_is_ownerless(frozen) if owner is None else owner == me or is_gone(owner)):
         return False
-    trial, judgement = optuna.Trial(books.optuna, frozen._trial_id), _DIED
+    trial, judgement = optuna.Trial(backend.optuna, frozen._trial_id), _DIED
     try:
         if row is None:
-            row = begin_trial(books, me, trial)
-        elif row.worker != me and not record.take_over(books.store, books.name, row.number, row.worker, me):
+            row = begin_trial(backend, me, trial)
+        elif row.worker != me and not record.take_over(
+            backend.store, backend.name, row.number, row.worker, me
+        ):
             return False
         if row.verdict is not None:
             judgement = Judgement(row.verdict, tuple(row.reasons), row.message or "")
         else:
-            _finish(books, row, me, _DIED)
-        folds = recording.best_folds(query.epochs(books.store, books.name, row.number), row.best_epoch)
-        conclude_trial(books, trial, judgement, row.value, row.skill, folds=folds)
-    except _QUICKER:
-        return False  # another worker was, or its owner, who was just about to end
+            _finish(backend, row, me, _DIED)
+        folds = row_mapping.best_folds(query.epochs(backend.store, backend.name, row.number), row.best_epoch)
+        conclude_trial(backend, trial, judgement, row.value, row.skill, folds=folds)
+    except _SETTLED_ALREADY:
+        return False  # another worker was quicker, or the owner, which was just about to end
     log.info("trial %d: its worker is gone; it is %s", frozen.number, judgement.verdict)
     return True
 
 
 def _is_ownerless(frozen: FrozenTrial) -> bool:
-    """Whether a trial that was never signed, because somebody asked Optuna for it by hand, is given up.
+    """Whether a trial without an owner, which another program asked Optuna for, counts as abandoned.
 
-    Optuna's clock is all that is known of it; no trial of a worker of ours is judged by one.
+    Only its start time in Optuna is known. Trials with an owner are never judged by a clock.
     """
     started = frozen.datetime_start
     return started is not None and datetime.now() - started > _OWNERLESS
 
 
-def _finish(books: StudyBackend, row: tables.Trial, me: str, judgement: Judgement) -> None:
-    """Nobody knows for how long it has been dead: its epochs tell how long it was at work."""
-    epochs = query.epochs(books.store, books.name, row.number)
+def _finish(backend: StudyBackend, row: tables.Trial, me: str, judgement: Judgement) -> None:
+    """Record the end of the trial. Its duration is that of its epochs, as the time of death is not known."""
+    epochs = query.epochs(backend.store, backend.name, row.number)
     seconds = sum(epoch.seconds for epoch in epochs)
-    log_row = recording.log_row(books.name, row.number, books.files.log_of(row.number))
-    recording.finish_trial(
-        books.store,
+    log_row = row_mapping.log_row(backend.name, row.number, backend.files.log_of(row.number))
+    row_mapping.finish_trial(
+        backend.store,
         row,
         judgement,
         worker=me,
@@ -184,8 +189,8 @@ def _finish(books: StudyBackend, row: tables.Trial, me: str, judgement: Judgemen
     )
 
 
-def _row(books: StudyBackend, number: int) -> tables.Trial | None:
+def _row(backend: StudyBackend, number: int) -> tables.Trial | None:
     try:
-        return query.trial(books.store, books.name, number)
+        return query.trial(backend.store, backend.name, number)
     except TrialUnknown:
         return None

@@ -102,7 +102,7 @@ def test_what_is_wrong_is_said_in_one_sentence_each() -> None:
     wrong = small_study() | {"training": {"epochs": "x", "nope": 1}}
     with pytest.raises(ballast.errors.ConfigError) as caught:
         ballast.run(wrong, progress=False)
-    assert [str(each.place) for each in caught.value.problems] == ["study dict", "study dict"]
+    assert [str(each.location) for each in caught.value.problems] == ["study dict", "study dict"]
     with pytest.raises(ballast.errors.RequestError, match="study is 3; give the path of a file or a dict"):
         ballast.run(3)  # type: ignore[arg-type]
     with pytest.raises(ballast.errors.RequestError, match="workers 0 is out of range"):
@@ -140,7 +140,8 @@ def test_a_frame_is_kept_by_its_digest_and_read_again() -> None:
 def test_pandas_and_arrow_give_the_same_rows() -> None:
     given = small_study() | {"data": framed_data()}
     prices = frame()
-    times = pa.array(prices.index.tz_convert("UTC").to_pydatetime(), pa.timestamp("us", "America/New_York"))
+    moments = pd.DatetimeIndex(prices.index).tz_convert("UTC").to_pydatetime()
+    times = pa.array(moments, pa.timestamp("us", "America/New_York"))
     table = pa.table({"Date": times, "Close": prices["Close"].to_numpy()})
     assert ballast.check(given, data=table).rows == ballast.check(given, data=frame()).rows
 

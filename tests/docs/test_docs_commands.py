@@ -13,7 +13,7 @@ import typer
 from search.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [path for folder in (ROOT, ROOT / "docs") for path in sorted(folder.glob("*.md"))]
 BALLAST: Any = typer.main.get_command(app)
 
 _FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -90,7 +90,7 @@ def test_every_option_in_the_text_is_an_option_of_its_command(page: Path) -> Non
             continue
         group = BALLAST
         for word in words[1:]:
-            if not _is_group(group):
+            if not _is_group(group) or word.startswith("-"):
                 break
             assert word in group.commands, code
             group = group.commands[word]

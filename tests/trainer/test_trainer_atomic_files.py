@@ -4,10 +4,12 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,32 @@ def test_of_two_writers_at_once_one_whole_file_and_one_whole_folder_stand(where:
     assert sorted(os.listdir(tmp_path)) == ["best.yaml", "model"]
     assert (tmp_path / "best.yaml").read_bytes() in wishes
     assert content(tmp_path / "model") in [{"a": wish, "b": wish} for wish in wishes]
+
+
+def test_a_folder_that_another_writer_takes_away_and_puts_back_meanwhile_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic_files, "swap_folders", no_exchange)
+    place, aside, is_over = tmp_path / "model", tmp_path / "aside", threading.Event()
+    write_folder(place, OLD)
+
+    def rename_to_and_fro() -> None:
+        while not is_over.is_set():
+            with suppress(OSError):
+                os.rename(place, aside)
+            with suppress(OSError):
+                os.rename(aside, place)
+            shutil.rmtree(aside, ignore_errors=True)
+
+    other = threading.Thread(target=rename_to_and_fro)
+    other.start()
+    try:
+        for _ in range(100):
+            write_folder(place, NEW)
+    finally:
+        is_over.set()
+        other.join(30)
+    assert content(place) in (OLD, NEW)
 
 
 def test_nothing_beside_the_target_is_touched_or_followed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The audit: everything that is wrong with the data of a study, told at once, before anything is trained."""
+"""The audit: lists everything that is wrong with the data of a study, before any training."""
 
 from collections.abc import Sequence
 
@@ -19,12 +19,13 @@ from trainer.audit.check_split import count_findings, few_rows_findings, overlap
 from trainer.audit.check_table import table_findings
 from trainer.audit.worked_row import find_worked_row
 from trainer.config import DataConfig, GuardConfig
+from trainer.data.arrays import Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
-from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.reference import equivalent_ceiling, mean_reference_loss
 from trainer.rivals.skill import best_baseline, skill_ceiling
 
@@ -37,16 +38,17 @@ def audit(
     deep: bool = False,
     ceiling: float | None = None,
 ) -> Audit:
-    """Check the table, the series made from it, the split, the baselines, leaks; never raises for bad data.
+    """Check the table, its features and target, the split, the baselines and leaks; bad data raise no error.
 
-    `deep` adds the refits on targets that were moved in time. `ceiling` is the skill over the best naive
-    forecast above which the trials of an exported study were suspicious; None: as `skill_ceiling` says.
+    `deep` adds the refits on targets that are shifted in time. `ceiling` is the skill over the best naive
+    forecast above which the trials of an exported study were suspicious; None: that of `skill_ceiling`.
 
-    Where times are not in order, rows are counted as if they were, so that a short table is told as well.
+    If times are not in order, rows are counted as if they were sorted, so that too few rows are reported too.
     """
     built = build_features(config, table)
-    times, order = table.times.sort_values(return_indexer=True)
-    splits = cut_folds(config, times, built, None if table.offsets is None else table.offsets[order])
+    order = _in_time_order(table)
+    times, offsets = table.times[order], None if table.offsets is None else table.offsets[order]
+    splits = cut_folds(config, times, built, offsets)
     findings = [
         *table_findings(config, table),
         *countdown_findings(table),
@@ -68,8 +70,15 @@ def audit(
     return Audit(tuple(findings), counts, folds, worked, believed)
 
 
+def _in_time_order(table: Table) -> Rows:
+    """The rows of the table, those of each series sorted by time."""
+    return np.concatenate([span.start + np.argsort(table.times[span]) for span in table.spans])
+
+
 def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
-    """Rows by name of the split: training rows of the last fold, and each validation row once."""
+    """Number of rows by name of the split: training rows of the last fold; each validation row counts
+    once.
+    """
     validation = np.unique(np.concatenate([split.validation for split in splits]))
     return {**splits[-1].counts, "validation": len(validation)}
 
@@ -77,9 +86,9 @@ def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
 def _split_findings(
     config: DataConfig, guard: GuardConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
-    """Findings on the folds and on the series within the last; one without rows leaves the latter out."""
+    """Findings on the folds, and on the target in the last fold unless that has no training rows."""
     found = count_findings(config, splits, built.first)
-    times = table.times.sort_values()
+    times = table.times[_in_time_order(table)]
     found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
     found += constant_findings(config, table, built, splits)
     fitting, validation = splits[-1].fitting, splits[-1].validation
@@ -103,8 +112,10 @@ def _skill_findings(
     exported: float | None,
     deep: bool,
 ) -> tuple[list[AuditFinding], float | None]:
-    """Whether skill can be measured, and whether more of it can be had than is believable; and the ceiling of
-    skill over the best naive forecast, None where there is none. `rows` are the validation rows of all folds.
+    """Findings on whether skill can be measured and whether more of it is reached than is believable; and the
+    ceiling of skill over the best naive forecast, None if there is none.
+
+    `rows` is the number of validation rows of all folds, `exported` the ceiling of an exported study.
     """
     found: list[AuditFinding] = []
     data, over_naive = folds[-1], None

@@ -1,4 +1,4 @@
-"""What an audit says: findings with their severity, and whether the data may be trained on."""
+"""The result of an audit: findings with their severity, and whether the data may be used for training."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,15 +7,15 @@ from trainer.audit.worked_row import WorkedRow
 from trainer.data.windows import Dataset
 
 Severity = Literal["error", "warning", "info"]
-"""`error` blocks training; `warning` blocks it under --strict alone; `info` never does."""
+"""`error` blocks training; `warning` blocks it only with --strict; `info` never does."""
 
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """One thing that was noticed. `where` is a column, feature, split or `target`; `message` is for people.
+    """One problem or remark. `where` is a column, feature, split or `target`; `message` is for people.
 
-    `value` was measured (a count where cells are counted) and `threshold` is the bound it passed; None where
-    there is no such number.
+    `value` is what was measured (a count, if cells are counted) and `threshold` the bound that it exceeds;
+    None if there is no such number.
     """
 
     code: str
@@ -28,24 +28,25 @@ class AuditFinding:
 
 @dataclass(frozen=True)
 class Audit:
-    """All findings, the rows of each split (0 where it cannot be cut; a validation row that several folds
-    hold out counts once), and the data of each fold, () if it cannot be prepared.
+    """All findings, the number of rows of each split, and the data of each fold, () if it cannot be prepared.
+
+    A split that cannot be cut has 0 rows; a validation row that several folds hold out counts once.
     """
 
     findings: tuple[AuditFinding, ...]
     rows: dict[str, int]
     folds: tuple[Dataset, ...]
     worked_row: WorkedRow | None = None
-    """The last training row, or the first usable one; None where there is none, or where nobody asked."""
+    """The last training row, or the first usable row; None if there is none, or if none was asked for."""
     ceiling: float | None = None
-    """Skill over the best naive forecast above which a trial is suspicious; None where there is none."""
+    """Skill over the best naive forecast above which a trial is suspicious; None if there is none."""
 
     @property
     def dataset(self) -> Dataset | None:
-        """The last fold, on which everything but the losses is measured."""
+        """The last fold, on which everything except the losses is measured."""
         return self.folds[-1] if self.folds else None
 
     def ok(self, strict: bool) -> bool:
-        """Whether nothing blocks: no error, and under `strict` no warning either."""
+        """Whether nothing blocks training: no error, and with `strict` no warning either."""
         blocking = ("error", "warning") if strict else ("error",)
         return not any(finding.severity in blocking for finding in self.findings)

@@ -1,6 +1,7 @@
-"""Checks of single columns: which of them lifts a linear forecast, and which counts back from the last row.
+"""Checks of single columns: which column improves a linear forecast, and which counts down to the last row.
 
-Both warn and do not block, as an honest column can do the same. Above the ceiling the probe blocks.
+Both checks only warn, because an honest column can do the same. Above the ceiling of skill the leak probe
+blocks.
 """
 
 import math
@@ -9,52 +10,49 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_leads import HONEST_LEADS, made_of_target
 from trainer.audit.leads import asset_returns
 from trainer.audit.target_past import remove_daily_pattern
 from trainer.config import DataConfig
-from trainer.data.constant_columns import is_constant
+from trainer.data.arrays import Floats, Rows
+from trainer.data.constant_columns import correlation
 from trainer.data.source import Table
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
+from trainer.losses import MSE, mean_loss
 from trainer.rivals.flat_windows import MOST_ROWS
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
-from trainer.rivals.regressors import first_known
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
+from trainer.rivals.regressors import first_known, scored_blocks
 
 MIN_REPORTED_LIFT = 0.01
-"""Lift from which a column is named; planted leaks that lift test skill by 0.03 reach 0.019 here at least."""
+"""Smallest lift that is reported; planted leaks that raise test skill by 0.03 reach at least 0.019 here."""
 _FALSE_ALARMS = 0.01
 """Chance that any column of a study without leaders passes its bar (Bonferroni)."""
-_BLOCKS, _SCORED = 5, 3
-"""Blocks of the rows before the test: each of the last three is forecast from those before it."""
 _SHORTEST_SPAN = 10
-"""Rows over which savings are averaged before they are compared, at least: neighbours resemble each other."""
+"""Loss reductions are averaged over at least this many rows before a test, because neighbouring rows
+correlate."""
 _FEWEST_SPANS = 3
 _FEWEST_ROWS = 100
-"""Rows on which returns are told from others, at least."""
+"""Fewest rows on which the asset's returns are recognised."""
 _THE_SAME = 0.98
-"""Correlation from which a feature is taken for the returns."""
+"""From this correlation on, a feature counts as the returns themselves."""
 _STEPS = 10
-"""Values that a countdown has, at least; with fewer it may be a rating or a regime."""
+"""Fewest distinct values of a countdown; a column with fewer may be a rating or a regime."""
 
 
 def lift_findings(config: DataConfig, data: Dataset) -> list[AuditFinding]:
-    """Columns that alone lift a linear forecast from the target's own history, by more than chance.
+    """Columns that alone improve a linear forecast from the target's own history by more than chance.
 
-    What is made of the target's own columns is left out: its transforms are causal, and it is the history.
-    Nothing is said of features that are declared to lead.
+    Features of the target's own columns are left out: their transforms are causal, and they are that history.
+    Features that are declared to lead are left out too.
     """
     returns = _own_returns(data) if data.kind == "volatility" else None
     own = made_of_target(config) | _made_of_returns(config, data, returns)
     data = replace(data, history=replace(data.history, returns=returns))
     asked = [number for number, name in enumerate(data.feature_names) if name not in {*own, *config.leading}]
-    # A leak stands in the last row or in the window; where it is in one value, the others are noise.
+    # A leak may be in the last row alone or in the whole window; if it is in one value, the others add noise.
     views = [replace(data, seq_len=length) for length in sorted({1, data.seq_len})]
     lifts = [_lifts(view, asked) for view in views]
     found = []
@@ -85,15 +83,15 @@ def _capital(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Lift:
-    """Share of the loss that a feature saves; and the same corrected for the noise of its coefficients, as
-    means over spans of rows (spans,).
+    """`size` is the share of the loss that a feature removes; `corrected` (spans,) is the same corrected for
+    the noise of the feature's coefficients, as means over spans of rows.
     """
 
     size: float
     corrected: Floats
 
     def is_no_chance(self, level: float) -> bool:
-        """Whether the corrected saving is above 0 by more than chance explains, at a level of false alarms.
+        """Whether the corrected reduction is above 0 by more than chance, at a `level` of false alarms.
 
         Clark & West (2007), "Approximately Normal Tests for Equal Predictive Accuracy in Nested Models".
         """
@@ -105,7 +103,7 @@ class _Lift:
 
 
 def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
-    """What each feature lifts beside the target's own history, on rows forecast from earlier ones."""
+    """How much each feature adds to the target's own history, on rows that are forecast from earlier rows."""
     terms = history_terms(data)
     rows = rows_with_history(data, terms, np.union1d(data.fitting, data.validation))
     steps = list(_forward(rows, data.horizon)) if features else []
@@ -117,13 +115,13 @@ def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
 
     target = data.target[np.concatenate([held for _, held in steps])].astype(np.float64)
     before = told([])
-    loss = float(np.mean((target - before) ** 2))
+    loss = mean_loss(before, target, MSE)
     span = max(data.horizon, _SHORTEST_SPAN)
 
     def lift(feature: int) -> _Lift:
         after = told([feature])
-        saved = (target - before) ** 2 - (target - after) ** 2
-        corrected = saved + (before - after) ** 2
+        saved = MSE.value(before, target) - MSE.value(after, target)
+        corrected = saved + (before - after) ** 2  # that of Clark and West, for squared errors alone
         whole = len(corrected) // span * span
         return _Lift(float(saved.mean()) / loss, corrected[:whole].reshape(-1, span).mean(axis=1))
 
@@ -132,8 +130,7 @@ def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
 
 def _forward(rows: Rows, gap: int) -> Iterator[tuple[Rows, Rows]]:
     """Training and held-out rows of each step forward, `gap` rows apart; short steps are left out."""
-    edges = np.linspace(0, len(rows), _BLOCKS + 1).astype(int).tolist()
-    for start, stop in zip(edges[-_SCORED - 1 : -1], edges[-_SCORED:], strict=True):
+    for start, stop in scored_blocks(len(rows)):
         train = rows[rows < rows[start] - gap + 1] if start < len(rows) else rows[:0]
         if len(train) >= MIN_TRAIN and stop > start:
             yield train, rows[start:stop]
@@ -147,7 +144,9 @@ def _student(level: float, freedom: int) -> float:
 
 
 def _own_returns(data: Dataset) -> Floats | None:
-    """The returns (T,) behind a volatility, NaN where they are not looked at; None if they are not known."""
+    """The returns (T,) of the asset whose volatility is the target, NaN in rows that are not used; None if
+    unknown.
+    """
     stop = int(data.validation[-1]) + 1
     known = slice(max(first_known(data.history.own), stop - MOST_ROWS), stop)
     if stop - known.start < _FEWEST_ROWS:
@@ -162,7 +161,7 @@ def _own_returns(data: Dataset) -> Floats | None:
 
 
 def _made_of_returns(config: DataConfig, data: Dataset, returns: Floats | None) -> frozenset[str]:
-    """Features made of the column that the returns (T,) behind a volatility are made of."""
+    """Features that are computed from the same column as the asset's `returns` (T,)."""
     if returns is None:
         return frozenset()
     known = np.isfinite(returns)
@@ -175,17 +174,13 @@ def _made_of_returns(config: DataConfig, data: Dataset, returns: Floats | None) 
         column = data.features[known, number]
         scaled = np.clip((returns[known] - mean[number]) / std[number], -clip, clip)
         # Returns that were guessed among the features are scaled and clipped already.
-        if any(_correlation(column, each) > _THE_SAME for each in (returns[known], scaled)):
+        if any(correlation(column, each) > _THE_SAME for each in (returns[known], scaled)):
             same.add(roots[name])
     return frozenset(name for name, root in roots.items() if root is not None and root in same)
 
 
-def _correlation(one: npt.NDArray[np.floating], other: Floats) -> float:
-    return 0.0 if is_constant(one) or is_constant(other) else float(np.corrcoef(one, other)[0, 1])
-
-
 def countdown_findings(table: Table) -> list[AuditFinding]:
-    """Columns that only fall and reach exactly 0 or 1 in the last row: they are counted back from there."""
+    """Columns that only fall and reach exactly 0 or 1 in the last row, as if counted back from it."""
     found = []
     for name, column in table.frame.items():
         values = column.to_numpy(np.float64)

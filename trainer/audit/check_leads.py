@@ -1,4 +1,4 @@
-"""The check for leads: features that foretell what the target's own past and the same row do not tell."""
+"""Finds leads: features that forecast what neither the target's own past nor the same row explains."""
 
 from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.audit.leads import VALUES, Lead, find_leads
@@ -8,31 +8,32 @@ from trainer.data.source import columns_of
 from trainer.data.windows import Dataset
 
 MIN_REPORTED_GAIN = 0.01
-"""Share of variance from which a lead is named. Of returns any lead counts, but for that of values: prices,
-which never return to a mean, seem to lead returns in a finite sample (Stambaugh 1999). In volatility honest
-features of the asset itself reach 0.009: the range tells more than the return that the target is made of."""
+"""Smallest share of variance for which a lead is reported. For returns every lead counts, except a lead of
+values: prices, which do not revert to a mean, seem to lead returns in a finite sample (Stambaugh 1999). For
+volatility, honest features of the asset itself reach 0.009: the range says more than the return that the
+target is computed from."""
 _NAMED_SAME_ROW = 0.2
-"""A correlation within the same row from which it is mentioned."""
+"""Smallest correlation within the same row that the message mentions."""
 HONEST_LEADS: dict[TargetKind, str] = {
     "return": "a market that closes later, the index of an illiquid asset or a spread that reverts",
     "volatility": "an implied volatility, a market that closes later or a calendar known ahead",
     "other": "a market that closes later, a forecast made by others or a calendar known ahead",
 }
-"""What honestly leads a target of each kind."""
+"""Columns that lead a target of each kind honestly."""
 
 
 def lead_findings(
     data: Dataset, ceiling: float, config: DataConfig, overlap: int | None
 ) -> list[AuditFinding]:
-    """Features whose surprises come before the target's, by more than chance; at most one finding for each.
+    """Features whose surprises come before those of the target, by more than chance; one finding per feature.
 
-    An error where the gain passes `ceiling`, the skill that nobody believes; information where `config` says
-    that the feature may lead; else a warning. `overlap` is the number of rows that the target was found to
-    extend over beyond its horizon, None if it was not.
+    A finding is an error if the gain exceeds `ceiling`, the largest believable skill, `info` if `config` says
+    that the feature may lead, else a warning. `overlap` is the number of rows over which `check_target` found
+    the target to extend, None if that is not more than its horizon.
     """
     own = made_of_target(config)
     tested = [feature for feature, name in enumerate(data.feature_names) if name not in own]
-    # A target that stands in a column may extend over all rows up to its horizon.
+    # A target that is read from an already shifted column may extend over all rows up to its horizon.
     rows = 1 if target_shift(config.target) else overlap or data.horizon
     strongest: dict[str, Lead] = {}
     for lead in find_leads(data, tested, rows):
@@ -43,7 +44,7 @@ def lead_findings(
     source = {feature.name: feature.of for feature in config.features}
 
     def is_told(lead: Lead) -> bool:
-        """What is made of a feature that leads, leads with it."""
+        """Whether the finding of the feature that this one is computed from says it already."""
         of = source[lead.feature]
         return of in strongest and not strongest[of].gain <= ceiling < lead.gain
 
@@ -55,10 +56,11 @@ def lead_findings(
 
 
 def made_of_target(config: DataConfig) -> frozenset[str]:
-    """Features made of the target's own columns alone, which know nothing of later rows.
+    """Features that are computed only from the target's own columns, and so cannot know later rows.
 
-    The target of a row is made of later rows of the same columns, by a transform that truncate-and-recompute
-    has proved causal. A raw target stands on its row already: its column is a leak among the features.
+    The target of a row is computed from later rows of the same columns, by a transform that `looks_ahead`
+    checks for causality. An already shifted target holds later values in its own row: among the features its
+    column is a leak, so none is returned.
     """
     if target_shift(config.target) == 0:
         return frozenset()

@@ -1,11 +1,10 @@
-"""Checks for leaks: features that know the future, and rows that stand on both sides of the split.
+"""Checks for leaks: features that know the future, and rows that are on both sides of the split.
 
-Each compares what is forecast with what can be: a finding blocks only above the ceiling of believable skill,
-so that an honest strong feature is left alone.
+The probe compares the skill that it reaches with the skill that is believable. A finding blocks only above
+that ceiling, so that a strong but honest feature passes.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_columns import lift_findings
@@ -17,23 +16,21 @@ from trainer.config import DataConfig
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 
-Floats = npt.NDArray[np.float64]
-
 _COPIES = 0.01
-"""Share of held-out rows that may equal a training row: prices repeat by chance, rows do not."""
+"""Share of held-out rows that may equal a training row: single prices repeat by chance, whole rows do not."""
 _DIGITS = 3
-"""Decimals of standardised cells that must agree: a copy that went through a rounded file is one too."""
+"""Decimals of standardised cells that must agree, so that a copy through a rounded file is found too."""
 
 _REFITS = 9
-"""Targets moved in time that `check --deep` refits; their median skill is judged."""
+"""Number of shifted targets that `check --deep` refits; their median skill is judged."""
 
 
 def leak_findings(
     data: Dataset, ceiling: float, config: DataConfig, *, deep: bool = False
 ) -> list[AuditFinding]:
-    """All leak checks on data prepared by `config`; `ceiling` is the skill that nobody believes.
+    """All leak checks on data prepared by `config`; `ceiling` is the largest believable skill.
 
-    `deep` adds the refits on shifted targets. Raises DataError where no baseline exists.
+    `deep` adds the refits on shifted targets. Raises DataError if no baseline exists.
     """
     told = check_target(data)
     found = [
@@ -60,7 +57,7 @@ def _unprobed(data: Dataset) -> AuditFinding:
 
 
 def _probe_findings(probe: LeakProbe, ceiling: float, overlap: int | None) -> list[AuditFinding]:
-    """Skill of the ridge regression above the ceiling, and what it comes from."""
+    """A finding if the ridge regression exceeds the ceiling of skill, with the features that cause it."""
     reached = probe.skill(range(len(probe.data.feature_names)))
     if reached <= ceiling:
         return []
@@ -73,7 +70,7 @@ def _probe_findings(probe: LeakProbe, ceiling: float, overlap: int | None) -> li
 
 
 def _blamed(probe: LeakProbe, ceiling: float, overlap: int | None) -> tuple[str, str]:
-    """What the probe's skill comes from, and what to do about it."""
+    """What causes the probe's skill, and what to do about it."""
     if overlap is not None:
         return "target", f"it extends over {overlap} rows: set data.target.horizon to {overlap}"
     leaking = ", ".join(probe.data.feature_names[feature] for feature in leaking_features(probe, ceiling))
@@ -93,14 +90,14 @@ def _blamed(probe: LeakProbe, ceiling: float, overlap: int | None) -> tuple[str,
 
 def _copy_findings(data: Dataset) -> list[AuditFinding]:
     """Held-out rows that equal a training row in every feature and in the target."""
-    # A cell of −0.0 has other bytes than one of 0.0, and rounding makes them.
+    # Rounding makes −0.0, whose bytes differ from those of 0.0; adding 0 turns it into 0.0.
     rows = np.column_stack([data.features, data.target]).round(_DIGITS) + np.float32(0)  # (T, features + 1)
     distinct = len(np.unique(rows, axis=0)) / len(rows)
     known = {row.tobytes() for row in rows[data.fitting]}
     found = []
     for name, held in (("validation", data.validation), ("test", data.test)):
         copies = sum(rows[row].tobytes() in known for row in held)
-        # The same features beside another row's target: what coarse values give by chance is no copy.
+        # Features beside the target of another row: as many matches come from coarse values by chance.
         strangers = np.column_stack([rows[held, :-1], np.roll(rows[held, -1], len(held) // 2)])
         copies -= sum(row.tobytes() in known for row in strangers)
         if copies > _COPIES * len(held) and distinct > 0.5:
@@ -120,7 +117,9 @@ def _copy_findings(data: Dataset) -> list[AuditFinding]:
 
 
 def _shifted_findings(probe: LeakProbe, ceiling: float) -> list[AuditFinding]:
-    """Refits on targets moved round in time: what still forecasts those measures wrongly or leaks."""
+    """A finding if refits on targets that are shifted in time still have skill: then skill measures something
+    else.
+    """
     length, features = len(probe.data.target), range(len(probe.data.feature_names))
     shifts = np.random.default_rng(0).integers(length // 4, 3 * length // 4, size=_REFITS)
     moved = [refit for refit in (probe.moved(int(shift)) for shift in shifts) if refit is not None]

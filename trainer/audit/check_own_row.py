@@ -1,37 +1,36 @@
-"""Check of a target that is told from the row it stands on: it is of today, whatever its horizon says."""
+"""Checks whether the features of a row explain the target of the same row: then the target is not shifted."""
 
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
-from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN, Rows
+from trainer.data.arrays import Floats, Rows
+from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN
 from trainer.data.windows import Dataset
-
-Floats = npt.NDArray[np.float64]
+from trainer.losses import MSE, mean_loss
 
 MAX_UNEXPLAINED = 0.1
-"""Share of the target's variance that its own row may leave unexplained before this is looked into."""
+"""The check goes on only if the own row leaves at most this share of the target's variance unexplained."""
 _DISTINCT = 0.5
-"""The own row must leave at most this share of what the rows around it leave. What is highly persistent, as a
-price is, is explained by every near row alike, and by the row of its own time exactly."""
+"""The own row must leave at most this share of what the rows around it leave. All near rows explain a highly
+persistent target, such as a price, equally well; the row of its own time explains it exactly."""
 _MOST_PAIRED = 10
-"""Most features of which products are formed, and among which neighbours are looked for."""
+"""Most features for which products of pairs are formed and nearest neighbours are searched."""
 _NEIGHBOURS = 5
 _MOST_ROWS = 2000
-"""Validation rows that are judged, and training rows that neighbours are looked for among: the newest."""
+"""Number of newest validation rows that are judged, and of newest training rows that neighbours come from."""
 _MOST_TRAINED = 20_000
-"""Training rows that a regression is fitted on: the newest."""
+"""Number of newest training rows that a regression is fitted on."""
 
 
 def own_row_findings(data: Dataset) -> list[AuditFinding]:
-    """A finding where the features of row t tell the target of row t nearly whole, and distinctly better than
-    the features of row t - 1 and of row t + horizon, which is the time that the target is said to be of.
+    """A finding if the features of row t explain nearly all of the target of row t, and clearly more than the
+    features of row t - 1 and of row t + horizon, the time that the target is declared to belong to.
 
-    Fits on training rows and judges on validation rows, on values and, for what drifts as a price does, on
-    their changes. In honest data the features of row t + horizon know what has happened by then, so that they
-    tell the target at least as well as those of row t.
+    Fits on training rows and judges on validation rows: values, and their changes for series that drift, such
+    as prices. In honest data the features of row t + horizon know what has happened by then, so that they
+    explain the target at least as well as those of row t.
     """
     if not len(data.train) or not len(data.validation):
         return []
@@ -56,7 +55,7 @@ def _finding(horizon: int, own: float, around: float) -> AuditFinding:
 
 
 def _newest(data: Dataset) -> Dataset:
-    """The newest rows of train and validation, and what lies between them: memory and time stay bounded."""
+    """The data between the oldest and the newest of the rows that are used: memory and time stay bounded."""
     train, held = data.train[-_MOST_TRAINED:], data.validation[-_MOST_ROWS:]
     start = max(min(int(train[0]), int(held[0])) - 1, 0)
     stop = max(int(train[-1]), int(held[-1])) + 1 + data.horizon
@@ -70,13 +69,13 @@ def _newest(data: Dataset) -> Dataset:
 
 
 def _changes(values: Floats) -> Floats:
-    """From row to row, (T, ...); NaN in the first."""
+    """Changes from row to row, (T, ...); NaN in the first row."""
     return np.concatenate([np.full_like(values[:1], np.nan), np.diff(values, axis=0)])
 
 
 def _unexplained(data: Dataset, y: Floats, x: Floats) -> tuple[float, float]:
-    """Shares of the variance of the validation targets that are left by the features of their own row, and at
-    best by those of the rows around it; 1 where too few rows are whole, or where nobody needs to know.
+    """Shares of the variance of the validation targets that remain unexplained: by the features of the own
+    row, and by the best of the rows around it. 1 if too few rows are complete, or if the first decides alone.
     """
     steps = (0, -1, data.horizon)
     train, held = (_whole(data, y, x, rows, steps) for rows in (data.train, data.validation))
@@ -89,7 +88,9 @@ def _unexplained(data: Dataset, y: Floats, x: Floats) -> tuple[float, float]:
 
 
 def _whole(data: Dataset, y: Floats, x: Floats, rows: Rows, steps: tuple[int, ...]) -> Rows:
-    """Rows at which, and `steps` later, everything is finite and no feature is clipped."""
+    """Those of `rows` whose target is finite and whose features, at each of `steps` rows later, are finite
+    and not clipped.
+    """
     rows = rows[(rows + min(steps) >= 0) & (rows + max(steps) < len(y))]
     is_free = np.isfinite(x) & (np.abs(data.features) < data.scaler.feature_clip)  # (T, features)
     kept = np.isfinite(y[rows])
@@ -99,15 +100,15 @@ def _whole(data: Dataset, y: Floats, x: Floats, rows: Rows, steps: tuple[int, ..
 
 
 def _left(y: Floats, x: Floats, train: Rows, held: Rows, step: int) -> float:
-    """Share of the variance of the held-out targets that the features `step` rows later leave."""
+    """Share of the variance of the held-out targets that the features `step` rows later leave unexplained."""
     forecasts = [_regression(x[train + step], y[train], x[held + step])]
     if x.shape[1] <= _MOST_PAIRED:
         recent = train[-_MOST_ROWS:]
         forecasts.append(_neighbours(x[recent + step], y[recent], x[held + step]))
-    spread = float(np.mean((y[held] - y[train].mean()) ** 2))
+    spread = mean_loss(MSE.best_constant(y[train]), y[held], MSE)
     if spread == 0:
         return 1.0
-    return min(float(np.mean((y[held] - forecast) ** 2)) / spread for forecast in forecasts)
+    return min(mean_loss(forecast, y[held], MSE) / spread for forecast in forecasts)
 
 
 def _regression(x: Floats, y: Floats, x_held: Floats) -> Floats:
@@ -123,8 +124,8 @@ def _regressors(x: Floats) -> Floats:
 
 
 def _neighbours(x: Floats, y: Floats, x_held: Floats) -> Floats:
-    """Mean target of the nearest training rows: what no polynomial tells."""
-    squares = (x**2).sum(axis=1) - 2 * x_held @ x.T  # (m, n), but for what is the same for all n
+    """Forecasts (m,): the mean target of the nearest training rows, for relations that are not polynomial."""
+    squares = (x**2).sum(axis=1) - 2 * x_held @ x.T  # (m, n), without the term that is equal for all n
     nearest = np.argpartition(squares, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
     means: Floats = y[nearest].mean(axis=1)
     return means

@@ -1,34 +1,36 @@
-"""Checks of what the transforms made: broken values, constants, outliers, poor targets, looking ahead."""
+"""Checks of features and target: broken values, constants, outliers, poor targets, transforms that look
+ahead.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.config import DataConfig, DerivedColumn, GuardConfig
+from trainer.data.arrays import Floats
 from trainer.data.constant_columns import constant_message, constant_series
-from trainer.data.features import FeaturesAndTarget, Floats, build_features, lookback
+from trainer.data.features import FeaturesAndTarget, build_features, lookback
 from trainer.data.input_drift import input_drifts, row_spacing, training_statistics
 from trainer.data.source import Table
 from trainer.data.split import FoldRows
 from trainer.data.windows import Dataset
 
 OUTLIER_STD = 10.0
-"""Inputs above 10 were seen in the runs that exploded (shared ORIGIN)."""
+"""Training runs that diverged had inputs above 10."""
 MAX_CLIPPED = 0.05
-"""At 3 standard deviations 0.3 % of a normal and 1 to 2 % of a heavy-tailed series are clipped; more than 5 %
-says that the bound or the unit is wrong."""
+"""At 3 standard deviations 0.3 % of a normal and 1 to 2 % of a heavy-tailed series are clipped. If more than
+5 % are, the bound or the unit is wrong."""
 MAX_ZERO = 0.5
-"""A target that is mostly exactly 0 rewards forecasting nothing."""
+"""A target that is mostly exactly 0 rewards a forecast of 0."""
 MIN_DISTINCT = 20
-"""Fewer values than this make a target of classes, for which the squared error is no loss."""
+"""A target with fewer distinct values is a class label, for which the squared error is the wrong loss."""
 TRUNCATIONS = 5
 
 
 def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
-    """Values that a transform broke although its inputs are finite: a price ≤ 0, a high equal to the low."""
+    """Non-finite results of a transform of finite inputs: a price ≤ 0, a high equal to the low."""
     series = [(feature.name, feature, built.features[feature.name].to_numpy()) for feature in config.features]
     named: list[tuple[str, DerivedColumn, Floats]] = [*series, ("target", config.target, built.unshifted)]
     found: list[AuditFinding] = []
@@ -48,7 +50,7 @@ def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTa
 
 
 def _fed(series: DerivedColumn, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bool_]:
-    """Rows where every cell that the transform reads is finite."""
+    """Whether every cell that the transform reads is finite, for each row."""
     finite: npt.NDArray[np.bool_] = np.all([np.isfinite(part) for part in inputs], axis=0)
     fed = finite.copy()
     for back in lookback(series):
@@ -60,12 +62,11 @@ def _fed(series: DerivedColumn, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bo
 
 
 def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
-    """Truncate and recompute: a value at t must be the same, to the bit, without the rows after t."""
+    """Truncate and recompute: a value at t must be the same, bit by bit, without the rows after t."""
     cuts = np.unique(np.linspace(1, len(table.frame), TRUNCATIONS + 1, dtype=int)[:-1])
     found: dict[str, AuditFinding] = {}
     for cut in cuts.tolist():
-        shorter = replace(table, frame=table.frame.iloc[:cut], positions=table.positions[:cut])
-        again = build_features(config, shorter)
+        again = build_features(config, table.head(cut))
         pairs = {
             name: (built.features[name].to_numpy(), again.features[name].to_numpy())
             for name in again.features
@@ -88,8 +89,8 @@ def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarg
 def constant_findings(
     config: DataConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
-    """Features and targets with one value in all training rows of a fold, whatever else is wrong; each once,
-    in the first such fold.
+    """Features and targets that are constant in the training rows of a fold; each once, for the first such
+    fold.
     """
     found: dict[str, AuditFinding] = {}
     for split in splits:
@@ -109,9 +110,9 @@ def constant_findings(
 
 
 def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
-    """Outliers of the standardised features before clipping, and the shares that clipping takes."""
+    """Outliers of the standardised features before clipping, and the shares of clipped values."""
     held = np.concatenate([data.fitting, data.validation])
-    values = built.features.to_numpy(np.float64)[built.first : built.stop][held]
+    values = built.features.to_numpy(np.float64)[built.rows][held]
     scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std
     found: list[AuditFinding] = []
     for name, column in zip(data.feature_names, scaled.T, strict=True):
@@ -136,8 +137,8 @@ def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFindi
 
 
 def drift_findings(table: Table, built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
-    """Why `predict` would refuse this very table for a model of the training rows of `data`: by its own rule,
-    on all rows from the first to the last that have all features.
+    """Why `predict` would refuse this table for a model of the training rows of `data`: by its own rules, on
+    all rows before the first incomplete one.
     """
     features = built.features.to_numpy(np.float64)[built.first :]
     whole = int(np.argmin([*np.isfinite(features).all(axis=1), False]))
@@ -178,7 +179,7 @@ def _clip_finding(code: str, where: str, share: float, bound: str) -> list[Audit
 def target_findings(
     config: DataConfig, guard: GuardConfig, built: FeaturesAndTarget, seen: npt.NDArray[np.int64]
 ) -> list[AuditFinding]:
-    """Degenerate targets, in their own unit before clipping, over `seen`: train and validation rows."""
+    """Degenerate targets, in their own unit before clipping, over `seen`: training and validation rows."""
     values = built.target.to_numpy(np.float64)[seen]
     values = values[np.isfinite(values)]
     if not len(values):
@@ -208,4 +209,4 @@ def _poor_target(code: str, what: str, value: float, bound: float) -> AuditFindi
 
 
 MOSTLY_CLIPPED = 0.5
-"""A target that is clipped more often than not has another unit than its bound."""
+"""If more than half of the target is clipped, its bound is in another unit."""

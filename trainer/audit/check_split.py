@@ -1,4 +1,4 @@
-"""Checks of the split as it was cut: rows enough, and no target that reaches into the next split."""
+"""Checks of the split: enough rows, and no target that reaches into the next split."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def count_findings(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> list[AuditFinding]:
-    """Splits that are too short; the message names all of them in the first such fold, the finding one."""
+    """Splits with too few rows. The message names all of them in the first such fold, `where` the first of
+    them.
+    """
     try:
         require_enough_rows(config, folds, warm_up)
     except SplitError as error:
@@ -27,10 +29,10 @@ def count_findings(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) 
 
 
 def overlap_findings(split: FoldRows, times: "pd.DatetimeIndex", horizon: int) -> list[AuditFinding]:
-    """Splits of a fold with a target that reaches a row of the split that it is to be judged on.
+    """Splits of a fold with a target that reaches into the rows or targets of a later split.
 
-    Judges the rows alone, by their times, knowing nothing of how they were cut. A row's target reaches
-    `horizon` rows ahead; so do those of the rows that are held out, which training must not begin within.
+    Looks only at the row positions, not at how they were cut. A row's target reaches `horizon` rows ahead,
+    and so do the targets of held-out rows, within which no training row may lie.
     """
     found: list[AuditFinding] = []
     for earlier, later, name, other in (
@@ -53,7 +55,9 @@ def overlap_findings(split: FoldRows, times: "pd.DatetimeIndex", horizon: int) -
 
 
 def few_rows_findings(rows: int, horizon: int, ceiling: float) -> list[AuditFinding]:
-    """Validation rows so few, for the horizon, that luck alone passes the ceiling of believable skill."""
+    """A warning if there are so few validation rows for the horizon that chance alone exceeds the ceiling of
+    skill.
+    """
     reached = skill_by_chance(rows, horizon)
     if reached <= ceiling:
         return []

@@ -1,23 +1,24 @@
-"""Checks of the table as read: order and gaps of time, missing and infinite cells, sizes of numbers."""
+"""Checks of the table: order of times and gaps, missing and infinite cells, sizes of numbers."""
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import DataConfig
-from trainer.data.features import Floats, count_leading_nan, target_shift
+from trainer.data.arrays import Floats
+from trainer.data.features import count_leading_nan, target_shift
 from trainer.data.source import Table, columns_of
 
 MAX_GAP_STEPS = 10.0
-"""A gap in time worth a look, in median steps; no weekend, holiday or closed week of daily data reaches
-it."""
+"""Shortest gap in time that is reported, in median steps; no weekend, holiday or closed week of daily data is
+as long."""
 EXACT_LIMIT = float(2**53)
-"""Beyond this a float64 no longer holds every whole number."""
+"""Above this a float64 cannot hold every whole number."""
 
 
 def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     """All findings about the rows and cells of the table."""
-    # A target that was shifted before may lack its last values: they are not known yet.
+    # A target that is already shifted may lack its last values: they are not known yet.
     open_end = config.target.column if target_shift(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
     findings = _time_findings(table)
@@ -29,8 +30,10 @@ def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
 
 
 def _time_findings(table: Table) -> list[AuditFinding]:
-    back = np.flatnonzero(np.diff(table.times.asi8) < 0) + 1
-    repeated = np.flatnonzero(table.times.duplicated())
+    is_back = np.diff(table.times.asi8) < 0
+    is_back[table.series_starts[1:] - 1] = False
+    back = np.flatnonzero(is_back) + 1
+    repeated = np.flatnonzero(np.concatenate([table.times[span].duplicated() for span in table.spans]))
     return [
         *_order_findings(
             table, "unsorted_time", back, "is earlier than the one before", "sort the rows by time"
@@ -55,7 +58,7 @@ def _order_findings(
 
 
 def _gap_findings(table: Table) -> list[AuditFinding]:
-    """Gaps between distinct times, in order; at least three times are needed to speak of a median step."""
+    """Gaps between distinct times; a median step needs at least three times."""
     moments, first_rows = np.unique(table.times.asi8, return_index=True)
     if len(moments) < 3:
         return []
@@ -75,7 +78,7 @@ def _gap_findings(table: Table) -> list[AuditFinding]:
 
 
 def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> list[AuditFinding]:
-    """NaN inside the series, empty rows at its head, infinities, and numbers too large to be exact."""
+    """NaN inside the column, empty cells at its beginning, infinities, and numbers too large to be exact."""
     found: list[AuditFinding] = []
     head, tail = count_leading_nan(values), min(count_leading_nan(values[::-1]), open_tail)
     if head == len(values):

@@ -1,56 +1,56 @@
-"""Telltales of a target whose rows are not what they say: filled values, overlaps, rows out of their order.
+"""Checks of the target for filled values, overlaps and rows out of order.
 
-They warn: each has an honest cause too, and whether anything is gained by it is told by the probe. Only a
-target that repeats itself in every fourth row blocks, whatever is gained. They read train and validation
-targets alone.
+They warn, because each has honest causes too; the leak probe measures whether a forecast gains from it. Only
+a target that repeats in more than every fourth row blocks in any case. They read only training and validation
+targets.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
+from trainer.data.arrays import Floats
 from trainer.data.windows import Dataset
 from trainer.rivals.skill import RETURN_CEILING
 
-Floats = npt.NDArray[np.float64]
-
 MAX_REPEATED = RETURN_CEILING
-"""Share of targets that may equal the one before: to carry the last value over earns about that skill."""
+"""Share of targets that may equal the one before: forecasting the last value earns about that skill."""
 MOSTLY_REPEATED = 0.25
-"""Share from which the study is refused: where every fourth target is known before, losses measure how often
-it was filled. The sample series have 0.023 at most."""
+"""Above this share the study is refused: if every fourth target is known before, losses measure how often it
+was filled. The sample series have 0.023 at most."""
 _CONTINUOUS = 0.01
-"""Chance that two targets taken at random are equal; above it they are classes, and repeat honestly."""
+"""If two random targets are equal with more than this probability, the target is a class, which repeats
+honestly."""
 
 MIN_SPIKE = 0.1
-"""Size of the single negative spike, in the autocorrelation of the differences, that says overlap: 0.5 for
-overlapping means of independent values, (1 − ρ)/2 where these correlate by ρ, so that ρ up to 0.8 is seen."""
+"""Smallest size of the single negative spike, in the autocorrelation of the differences, that shows an
+overlap. It is 0.5 for overlapping means of independent values and (1 − ρ)/2 if these correlate by ρ, so that
+ρ up to 0.8 is found."""
 _SPIKE_ERRORS = 4.0
-"""Standard errors, 1/√n, that the spike must reach: the lowest of 264 chance values passes it once in 100."""
+"""Standard errors, 1/√n, that the spike must reach: the lowest of 264 random values does so once in 100."""
 _LONGEST = 66
-"""Longest overlap that is looked for: a quarter of trading days."""
+"""Longest overlap that is searched for: a quarter of trading days."""
 
 _CLUSTER_LAGS = 10
 _CLUSTER_BAR = 3.0
-"""Standard errors by which sizes must resemble their predecessors; rows in random order do once in 700."""
+"""Standard errors that the autocorrelation of sizes must reach; rows in random order do so once in 700."""
 _CLUSTER_ROWS = 1500
-"""Six years of days: of 426 such stretches of the sample series the calmest reaches 7.7 standard errors, but
-of stretches of 1000 rows one in 240 stays below 3, and of one year every third."""
+"""Fewest rows of the order check: six years of days. Of 426 such stretches of the sample series the lowest
+reaches 7.7 standard errors; of stretches of 1000 rows one in 240 stays below 3, of one year every third."""
 
 
 @dataclass(frozen=True)
 class TargetChecks:
-    """The warnings, and the rows over which the target was found to extend (None: not beyond its horizon)."""
+    """The findings, and the rows over which the target extends (None: not beyond its horizon)."""
 
     findings: tuple[AuditFinding, ...]
     overlap: int | None
 
 
 def check_target(data: Dataset) -> TargetChecks:
-    """All telltales of the target."""
+    """All checks of the target."""
     target = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
     overlap = overlap_beyond(target, data.horizon)
     found = [*_repeated_findings(target, clipped=data.target_clipped > 0), *_order_findings(data, target)]
@@ -60,9 +60,9 @@ def check_target(data: Dataset) -> TargetChecks:
 
 
 def _repeated_findings(target: Floats, *, clipped: bool) -> list[AuditFinding]:
-    """A continuous target (n,) that often equals the one before it was filled.
+    """A finding if a continuous target (n,) often equals the one before, as if it had been filled forward.
 
-    Values on the bounds of a `clipped` target equal each other for another reason, and do not count.
+    Values on the bounds of a `clipped` target are equal for another reason and do not count.
     """
     inside = (target > target.min()) & (target < target.max()) if clipped else np.ones(len(target), bool)
     counts = np.unique(target[inside], return_counts=True)[1]
@@ -79,11 +79,11 @@ def _repeated_findings(target: Floats, *, clipped: bool) -> list[AuditFinding]:
 
 
 def overlap_beyond(target: Floats, horizon: int) -> int | None:
-    """Rows k > horizon over which a target (n,) extends, None where it shows no such overlap.
+    """Rows k > horizon over which a target (n,) extends; None if it shows no such overlap.
 
-    The differences of a mean over k rows are (x[t+k] − x[t]) / k: their autocorrelation has one spike, at k,
-    and it is negative. In an honest series the lowest is at lag 1 (noise), or comes back (seasons), or is
-    what chance gives.
+    The differences of a mean over k rows are (x[t+k] − x[t]) / k: their autocorrelation has one negative
+    spike, at lag k. In an honest series the lowest value is at lag 1 (noise), occurs at several lags
+    (seasons) or is small enough for chance.
     """
     lags = min(4 * _LONGEST, len(target) // 4)
     correlations = np.array([_autocorrelation(np.diff(target), lag) for lag in range(1, lags + 1)])
@@ -105,7 +105,9 @@ def _overlap_finding(overlap: int, horizon: int) -> AuditFinding:
 
 
 def _order_findings(data: Dataset, target: Floats) -> list[AuditFinding]:
-    """Sizes of market moves cluster (Mandelbrot 1963; Cont 2001): where they do not, rows were shuffled."""
+    """Sizes of market moves cluster (Mandelbrot 1963; Cont 2001): if they do not, rows may have been
+    shuffled.
+    """
     if data.kind == "other" or len(target) < _CLUSTER_ROWS:
         return []
     sizes = np.abs(target - np.median(target)) if data.kind == "return" else target
@@ -121,7 +123,7 @@ def _order_findings(data: Dataset, target: Floats) -> list[AuditFinding]:
 
 
 def _autocorrelation(series: Floats, lag: int) -> float:
-    """Of a series (n,), n > lag; 0 for a constant."""
+    """Autocorrelation of a series (n,), n > lag; 0 for a constant."""
     centred = series - series.mean()
     power = float(centred @ centred)
     return float(centred[lag:] @ centred[:-lag]) / power if power > 0 else 0.0

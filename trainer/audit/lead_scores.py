@@ -1,26 +1,25 @@
 """Correlations of series with the surprises of later rows, and their standard errors.
 
-Standard errors are robust to volatility that clusters: White (1980), "A Heteroskedasticity-Consistent
-Covariance Matrix Estimator". For the overlapping rows of a whole target they are those of Hodrick (1992),
-"Dividend Yields and Expected Stock Returns", standard errors 1B: they sum the series and not the target.
+Standard errors are robust to clustered volatility: White (1980), "A Heteroskedasticity-Consistent Covariance
+Matrix Estimator". For the overlapping rows of a whole target they are the standard errors 1B of Hodrick
+(1992), "Dividend Yields and Expected Stock Returns", which sum the series instead of the target.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from trainer.data.arrays import Floats
 
 
 @dataclass(frozen=True)
 class LeadScores:
     """Correlations of one series with the target's surprises in K later rows, and their standard errors.
 
-    `rows` (K,) are single rows, `sums` (K,) the sums of all rows up to each. They are for series without
-    memory. `target` (L,) are the target's own weights of these rows, seen from 0 to L − 1 rows before; these
-    hold for any series.
+    `rows` (K,) are correlations with single rows, `sums` (K,) with the sums of all rows up to each; both are
+    valid for series without autocorrelation. `target` (L,) are correlations with the rows weighted as in the
+    target, for values of the series 0 to L − 1 rows earlier; they are valid for any series.
     """
 
     rows: Floats
@@ -32,12 +31,14 @@ class LeadScores:
 
     @property
     def gain(self) -> float:
-        """Share of the target's variance that a series without memory foretells in its last L values."""
+        """Share of the target's variance that the last L values of a series without autocorrelation
+        forecast.
+        """
         return float(max((self.target**2 - self.target_error**2).sum(), 0.0))
 
     @property
     def best_gain(self) -> float:
-        """The same of any series, by the best one of its last L values."""
+        """Share of the target's variance that the best of the last L values of any series forecasts."""
         return float(max((self.target**2 - self.target_error**2).max(), 0.0))
 
 
@@ -46,8 +47,8 @@ def score_leads(
 ) -> list[LeadScores]:
     """The scores of A centred series (n, A) against `later`, the surprises (n,) of each of K later rows.
 
-    The `target` (n,) is made of the first `horizon` ≤ K of them. Sums of `overlapping` surprises would count
-    rows several times, and are left out.
+    The `target` (n,) is computed from the first `horizon` ≤ K of them. For `overlapping` surprises no sums
+    are formed: they would count rows several times.
     """
     squares, powers = series**2, (series**2).sum(axis=0)  # (n, A), (A,)
     rows: list[tuple[Floats, Floats, Floats, Floats]] = []

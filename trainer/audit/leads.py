@@ -1,9 +1,9 @@
-"""Measures what features tell of the target's later rows beyond the target's own past.
+"""Measures how well features forecast later rows of the target, beyond the target's own past.
 
-Both sides are surprises. That of the target at t + k is what its one-row series up to t + k − 1 does not
-tell. That of a feature at t is what its own past and the target up to t do not tell. Overlap, persistence and
-relations within one row are thereby taken out, and a feature that knows nothing of the future correlates
-with no later row. Standard errors are robust to volatility that clusters: White (1980), "A
+It correlates surprises. The surprise of the target at t + k is what its one-row series up to t + k − 1 does
+not explain. The surprise of a feature at t is what its own past and the target up to t do not explain. This
+removes overlap, persistence and relations within one row: a feature that knows nothing of the future
+correlates with no later row. Standard errors are robust to clustered volatility: White (1980), "A
 Heteroskedasticity-Consistent Covariance Matrix Estimator".
 """
 
@@ -26,25 +26,24 @@ from trainer.audit.target_past import (
     surprises,
     target_surprises,
 )
+from trainer.data.arrays import Floats
 from trainer.data.windows import Dataset
 from trainer.rivals.regressors import trailing_mean
 
-Floats = npt.NDArray[np.float64]
-
 FALSE_ALARMS = 0.01
-"""Chance that any test of a study without leads passes its bar (Bonferroni)."""
+"""Probability that any test of a study without leads exceeds its threshold (Bonferroni)."""
 _MIN_ROWS = 100
-"""With fewer rows than this nothing is tested."""
+"""Fewest rows for a test."""
 _MOST_ROWS = 50_000
-"""Rows that are looked at, the latest: with these a correlation of 0.02 is seen."""
+"""Number of latest rows that are tested; enough to find a correlation of 0.02."""
 _THE_SAME = 0.95
-"""Correlation from which a feature is the target's own series; clipping takes some from it."""
+"""From this correlation on, a feature is the target's own series; clipping keeps it below 1."""
 _CENTRED = 0.3
-"""Returns have a mean below this many of their standard deviations."""
+"""Returns have a mean below this share of their standard deviation."""
 
 SURPRISES, SIZES, VALUES = "its surprises", "the sizes of its surprises", "its values"
-"""What of a feature is tested. Sizes count for volatility alone; values find what seldom changes, such as the
-mean of a quarter."""
+"""What is tested of a feature. Sizes are tested only for volatility; values find leads of features that
+change slowly, such as the mean of a quarter."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,7 @@ class Lead:
 
     `part` of the feature correlates by `correlation` with the target's surprises from `first` to `last` rows
     later; `usual` is the largest correlation that chance explains. `gain` is the share of the variance of the
-    target's surprises that the feature foretells, 0 to 1. `same_row_correlation` is the correlation of the
-    surprises of
+    target's surprises that the feature forecasts, 0 to 1. `same_row` is the correlation of the surprises of
     both within one row.
     """
 
@@ -70,9 +68,10 @@ class Lead:
 
 @dataclass(frozen=True)
 class _View:
-    """The rows that are tested: the target's one-row series (n,), and what is known of it at each row (n, P).
+    """The rows that are tested: the target's one-row series `own` (n,), and a basis `past` (n, P) of what is
+    known of it at each row.
 
-    One value of `own` extends over `overlap` rows; `ahead` later rows are looked at.
+    One value of `own` extends over `overlap` rows; `ahead` later rows are tested.
     """
 
     data: Dataset
@@ -83,25 +82,25 @@ class _View:
     ahead: int
 
     def column(self, feature: int) -> Floats:
-        """A feature (n,) without its mean, or that of the time of day."""
+        """A feature (n,) minus its mean; if bars are shorter than days, minus the mean of the time of day."""
         return self.centred(self.data.features[self.rows, feature].astype(np.float64))
 
     def clipped(self, feature: int) -> npt.NDArray[np.bool_]:
-        """Where a feature was clipped, (n,)."""
+        """Whether a feature was clipped, (n,)."""
         values = np.abs(self.data.features[self.rows, feature])
         clipped: npt.NDArray[np.bool_] = values >= np.float32(self.data.scaler.feature_clip)
         return clipped
 
     def centred(self, values: Floats) -> Floats:
-        """Values (n,) without their mean, or that of the time of day."""
+        """Values (n,) minus their mean; if bars are shorter than days, minus the mean of the time of day."""
         return remove_daily_pattern(values, self.data.history.slots[self.rows])
 
 
 def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list[Lead]:
     """The strongest lead of each part of `features` (numbers of columns), on train and validation rows.
 
-    `overlap` is the number of rows that one value of `data.history.own` extends over: 1, unless an
-    overlapping series is all that is known.
+    `overlap` is the number of rows that one value of `data.history.own` extends over: 1, unless only an
+    overlapping series is known.
     """
     view = _view(data, overlap)
     if view is None or not features:
@@ -116,7 +115,7 @@ def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list
         overlapping=overlap > 1,
     )
     bar = NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * len(parts) * (2 * view.ahead - 1)))
-    # Residuals of a regression are smaller than the surprises that they stand for.
+    # Residuals of a regression are smaller than the surprises that they estimate.
     bar *= math.sqrt(len(view.own) / (len(view.own) - view.past.shape[1]))
     leads = [
         _lead(view, score, feature, part, bar)
@@ -126,7 +125,7 @@ def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list
 
 
 def _view(data: Dataset, overlap: int) -> _View | None:
-    """None where too few rows are known."""
+    """The rows to test; None if too few are known."""
     stop = int(data.validation[-1]) + 1
     known = np.isfinite(data.history.own[:stop])
     first = max(int(np.argmax(known)), stop - _MOST_ROWS)
@@ -138,15 +137,15 @@ def _view(data: Dataset, overlap: int) -> _View | None:
         own, overlap = single, 1
     own = remove_daily_pattern(own, data.history.slots[rows])
     moves = asset_returns(data, rows, own) if data.kind == "volatility" else None
-    # A lead of more rows than the window and the target extend over helps no forecast.
+    # A lead longer than the window and the target together helps no forecast.
     ahead = max(1, min(data.horizon + data.seq_len - 1, (stop - first) // 5))
     return _View(data, rows, own, known_basis(own, moves), overlap, ahead)
 
 
 def _single_rows(data: Dataset, rows: slice, own: Floats, overlap: int) -> Floats | None:
-    """The feature (n,) whose means over `overlap` rows are the series `own` (n,), None if there is none.
+    """The feature (n,) whose means over `overlap` rows are the series `own` (n,); None if there is none.
 
-    Means that fit better a row earlier or later belong to a feature that stands on a wrong row.
+    If the means fit better one row earlier or later, the feature is on the wrong row, and does not count.
     """
     features: Floats = data.features[rows].astype(np.float64)
     for column in features.T:
@@ -173,7 +172,7 @@ def asset_returns(data: Dataset, rows: slice, own: Floats) -> Floats | None:
 
 
 def _parts(view: _View, feature: int) -> Iterator[tuple[str, Floats]]:
-    """What is tested of a feature, (n,) each."""
+    """The parts of a feature that are tested, (n,) each."""
     column = view.column(feature)
     news = surprises(column, view.past)
     if is_predictable(column, view.past, view.clipped(feature)):
@@ -186,10 +185,10 @@ def _parts(view: _View, feature: int) -> Iterator[tuple[str, Floats]]:
 
 
 def _later(view: _View) -> Iterator[Floats]:
-    """The target's surprises 1 to `ahead` rows later, at the row that looks ahead, (n,); 0 beyond the end.
+    """For each of 1 to `ahead` rows, the target's surprises so many rows later, (n,); 0 after the end.
 
-    An overlapping series is compared with its last value that was known whole: what drops out of it is no
-    surprise.
+    An overlapping series is compared with its last value that was completely known: a value that drops out of
+    it is no surprise.
     """
     surprise = target_surprises(view.own, view.past)
     for ahead in range(1, view.ahead + 1):
@@ -200,7 +199,7 @@ def _later(view: _View) -> Iterator[Floats]:
 
 
 def _lead(view: _View, scores: LeadScores, feature: int, part: str, bar: float) -> Lead | None:
-    """The strongest relation of one series with later rows; None if none passes the bar."""
+    """The strongest relation of one series with later rows; None if none exceeds `bar` standard errors."""
     ahead = np.arange(1, view.ahead + 1)
     if part == VALUES:
         correlations, gain = scores.target, scores.best_gain

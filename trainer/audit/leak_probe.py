@@ -1,31 +1,29 @@
-"""A ridge regression on what the model will see: the cheapest forecaster that a leak cannot hide from.
+"""A ridge regression on the inputs of the model, which finds leaks within milliseconds.
 
-It is given the windowed features and the target's own history. Whatever it forecasts better than anybody can,
-the GRU will too; it takes milliseconds and says which column it was.
+Its regressors are the windowed features and the target's own history. If it forecasts better than is
+believable, so will the GRU; refits without single features show which column causes it.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from trainer.data.arrays import Floats, Rows
 from trainer.data.split import MIN_TRAIN
 from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
+from trainer.losses import mean_loss
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
 from trainer.rivals.reference import reference_loss
 from trainer.rivals.skill import skill
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class LeakProbe:
-    """The data of one study, ready for ridge regressions on any of its features.
+    """The data of one study, prepared for ridge regressions on any of its features.
 
-    `terms` (T, K) is the target's own history, 0 where it is too short. Losses and skill are on the
+    `terms` (T, K) is the target's own history, 0 if it is too short. Losses and skill are on the
     validation rows, in units of the standardised target; skill is over the loss `reference`.
     """
 
@@ -38,9 +36,9 @@ class LeakProbe:
 
     @classmethod
     def of(cls, data: Dataset, leading: Collection[str] = ()) -> "LeakProbe | None":
-        """Skill counts over the best naive forecast, or over the declared leaders' if that is better.
+        """The probe of `data`; its skill is over the best naive or the declared leaders' forecast, if better.
 
-        None where fewer than `MIN_TRAIN` rows can be trained on; DataError where no naive forecast exists.
+        None if fewer than `MIN_TRAIN` rows can be trained on. Raises DataError if no naive forecast exists.
         """
         terms = history_terms(data)
         train = rows_with_history(data, terms, data.train)
@@ -49,9 +47,9 @@ class LeakProbe:
         return cls(data, np.nan_to_num(terms), train, reference_loss(data, leading), frozenset(leading))
 
     def moved(self, rows: int) -> "LeakProbe | None":
-        """The probe of the same features on a target that was moved round in time with its history."""
+        """The probe of the same features on a target that is rotated in time by `rows`, with its history."""
         data = self.data
-        rows -= rows % data.history.per_day  # a bar keeps its time of day
+        rows -= rows % data.history.per_day  # so that each bar keeps its time of day
         target = np.roll(data.target, rows)
         return LeakProbe.of(replace(data, target=target, history=_rolled(data.history, rows)))
 
@@ -59,11 +57,11 @@ class LeakProbe:
         """Skill of a ridge regression on these features' windows and the target's history."""
         data = self.data
         told = ridge_forecast(data, self.terms, features, self.train, data.validation)
-        return skill(float(np.mean((data.target[data.validation] - told) ** 2)), self.reference)
+        return skill(mean_loss(told, data.target[data.validation]), self.reference)
 
 
 def _rolled(history: TargetHistory, rows: int) -> TargetHistory:
-    """A history that was moved round; what is not known in its first rows is their mean."""
+    """A history rotated by `rows`; unknown values of its first rows become the mean."""
 
     def roll(values: Floats) -> Floats:
         return np.roll(np.where(np.isnan(values), np.nanmean(values), values), rows)
@@ -75,9 +73,9 @@ def _rolled(history: TargetHistory, rows: int) -> TargetHistory:
 def leaking_features(probe: LeakProbe, ceiling: float) -> list[int]:
     """The features without which the probe's skill falls to the ceiling; empty if history alone exceeds it.
 
-    Leaves out the feature that forecasts best on its own, then the next, until nothing is left to explain: of
-    two copies of a leak, leaving out one would change nothing. Those that were left out in vain are put back.
-    Declared leaders are never blamed.
+    Leaves out the feature that forecasts best alone, then the next best too, until the skill is believable:
+    with two copies of a leak, leaving out one changes nothing. Features that need not be left out are then
+    put back. Declared leaders are never named.
     """
     everything = list(range(len(probe.data.feature_names)))
     names = probe.data.feature_names

@@ -1,8 +1,9 @@
-"""What is known of the target at each row, as regressors, and the surprises that are left of a series.
+"""Regressors of what is known of the target at each row, and the surprises of series: what these do not
+explain.
 
 A surprise is the residual of a least-squares regression on what was known before: Granger (1969),
-"Investigating Causal Relations by Econometric Models and Cross-spectral Methods". Series are centred, and
-count as their mean, 0, before the first row.
+"Investigating Causal Relations by Econometric Models and Cross-spectral Methods". Series are centred; before
+the first row they count as 0, their mean.
 """
 
 from collections.abc import Iterable
@@ -10,45 +11,41 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Slots = npt.NDArray[np.int64]
+from trainer.data.arrays import Floats, Rows, lagged
 
 _LAGS = 10
 _MEANS = (22, 66)
-"""Past values that are known: those of ten rows, and the means of a month and a quarter of trading days."""
+"""Regressors: the last ten values, and the means of a month and a quarter of trading days."""
 _ROWS_PER_LAG = 25
-"""Rows that each lag needs, and each row of a mean: short series are regressed on less."""
+"""Rows that each lag needs; a row of a mean needs half as many. Short series get fewer regressors."""
 _MOVE_LAGS = 3
 _MOVE_MEANS = (5, 22)
-"""The same of returns beside a volatility; after falls it stays high for weeks: Corsi and Renò (2012),
-"Discrete-Time Volatility Forecasting with Persistent Leverage Effect and the Link with Continuous-Time
-Volatility Modeling"."""
+"""The same for the returns of the asset, if the target is a volatility, which stays high for weeks after
+falls: Corsi and Renò (2012), "Discrete-Time Volatility Forecasting with Persistent Leverage Effect and the
+Link with Continuous-Time Volatility Modeling"."""
 _SERIES_LAGS = 5
 _FORETOLD = 1e-3
-"""Surprises smaller than this share of a series are the rounding of a file: it is foretold."""
+"""A series whose surprises are below this share of it is predictable: they are the rounding of a file."""
 _SAME_ROW = 0.25
-"""Sizes of an asset's returns correlate with its volatility of the same row by 0.5 and more."""
+"""Least correlation of returns' sizes with the volatility of the same row; the asset's own have 0.5 and
+more."""
 _LITTLE = 0.1
-"""Sizes of returns that stand one row too early correlate with the next volatility by 0.4 and more."""
+"""Largest correlation of returns' sizes with later volatility; returns one row too early have 0.4 and
+more."""
 
 
-def remove_daily_pattern(values: Floats, slots: Slots) -> Floats:
+def remove_daily_pattern(values: Floats, slots: Rows) -> Floats:
     """A series (n,) without its mean, that of the same time of day where there are several, (n,)."""
     counts = np.bincount(slots)
     means = np.bincount(slots, weights=values) / np.maximum(counts, 1)
     return values - means[slots]
 
 
-def zero_filled_lag(values: Floats, rows: int) -> Floats:
-    """The value of a centred series `rows` before, (n,); 0 before the first row."""
-    return np.concatenate([np.zeros(min(rows, len(values))), values[: len(values) - rows]])
-
-
 def known_basis(own: Floats, moves: Floats | None) -> Floats:
-    """An orthonormal basis (n, P) of what is known at each row of the target and of the asset's moves.
+    """An orthonormal basis (n, P) of what is known at each row of the target and of the asset's returns.
 
-    `own` (n,) is centred; `moves` (n,) are returns of the asset beside a volatility, whose falls lead it
-    honestly (Black 1976), or None.
+    `own` (n,) is centred. `moves` (n,) are the returns of the asset if the target is its volatility, which
+    falls lead honestly (Black 1976); else None.
     """
     n = len(own)
     columns = [np.ones(n), *_past(own, min(_LAGS, max(1, n // _ROWS_PER_LAG)), _MEANS)]
@@ -72,19 +69,21 @@ def _past(values: Floats, lags: int, means: Iterable[int]) -> list[Floats]:
     sums = np.cumsum(values)
     spans = [span for span in means if span * _ROWS_PER_LAG // 2 <= len(values)]
     return [
-        *(zero_filled_lag(values, back) for back in range(lags)),
-        *((sums - zero_filled_lag(sums, span)) / span for span in spans),
+        *(lagged(values, back, fill=0.0) for back in range(lags)),
+        *((sums - lagged(sums, span, fill=0.0)) / span for span in spans),
     ]
 
 
 def residuals_of(values: Floats, basis: Floats) -> Floats:
-    """What a basis with orthonormal columns leaves of series (n,) or (n, k)."""
+    """Residuals of series (n,) or (n, k) after projection on a basis with orthonormal columns."""
     left: Floats = values - basis @ (basis.T @ values)
     return left
 
 
 def surprises(values: Floats, basis: Floats) -> Floats:
-    """What neither a basis (n, P) nor its past tells of a centred series (n,), (n,); 0 if it is foretold."""
+    """What neither a basis (n, P) nor its own past explains of a centred series (n,), (n,); 0 if it is
+    predictable.
+    """
     lags = _lags_of(values)
     rest, past = residuals_of(values, basis), residuals_of(lags, basis)
     coefficients, *_ = np.linalg.lstsq(past, rest, rcond=None)
@@ -93,12 +92,13 @@ def surprises(values: Floats, basis: Floats) -> Floats:
 
 
 def is_predictable(values: Floats, basis: Floats, clipped: npt.NDArray[np.bool_]) -> bool:
-    """Whether a centred series (n,) is a sum of what is known, but where it or its past was clipped (n,).
+    """Whether a centred series (n,) is a linear sum of what is known, except where it or its past was
+    clipped.
 
-    What clipping takes from such a series is a few rows of unquiet times, and no surprise.
+    `clipped` is (n,). Clipping changes a few volatile rows of such a series; that is no surprise.
     """
     touched = np.convolve(clipped, np.ones(_SERIES_LAGS + 1))[: len(clipped)] > 0
-    touched[: max(_MEANS)] = True  # means over rows before the first one are not known
+    touched[: max(_MEANS)] = True  # means that reach before the first row are not known
     rows = ~touched
     if rows.sum() < len(rows) // 2:
         return False
@@ -110,11 +110,11 @@ def is_predictable(values: Floats, basis: Floats, clipped: npt.NDArray[np.bool_]
 
 def _lags_of(values: Floats) -> Floats:
     """The last values of a centred series before each row, (n, _SERIES_LAGS)."""
-    return np.column_stack([zero_filled_lag(values, back) for back in range(1, _SERIES_LAGS + 1)])
+    return np.column_stack([lagged(values, back, fill=0.0) for back in range(1, _SERIES_LAGS + 1)])
 
 
 def target_surprises(own: Floats, basis: Floats, ahead: int = 1) -> Floats:
-    """What the basis (n, P) at t leaves of the target's value at t + `ahead`, at its own row, (n,).
+    """What the basis (n, P) at t does not explain of the target at t + `ahead`, at row t + `ahead`, (n,).
 
     The first `ahead` rows are 0.
     """
@@ -123,17 +123,18 @@ def target_surprises(own: Floats, basis: Floats, ahead: int = 1) -> Floats:
 
 
 def same_row_correlation(values: Floats, own: Floats, basis: Floats) -> float:
-    """Correlation of the surprises of a series (n,) with those of the target within one row, −1 to 1."""
+    """Correlation of the surprises of a series (n,) with those of the target in the same row, −1 to 1."""
     before = np.vstack([np.zeros(basis.shape[1]), basis[:-1]])
     before = np.linalg.qr(before)[0]
     return _correlation(surprises(values, before), target_surprises(own, basis))
 
 
 def matching_returns(own: Floats, returns: Floats | None, guessed: Iterable[Floats]) -> Floats | None:
-    """The moves (n,) behind a volatility `own` (n,): the asset's `returns` or the first fit guess, else None.
+    """The returns (n,) of the asset whose volatility is `own` (n,): `returns`, or the first of `guessed` that
+    fits; else None.
 
-    The sizes of such moves belong to the volatility of their row and tell little more of the next ones.
-    Returns that stand on a wrong row are thereby not taken for known; a guess must also fit its row well.
+    The sizes of such returns correlate with the volatility of their own row and hardly with later ones. This
+    excludes returns on the wrong row; a guess must also correlate well with its own row.
     """
     basis = known_basis(own, None)
     target = target_surprises(own, basis)

@@ -1,4 +1,6 @@
-"""One row of a study, worked out: what is known at it, when its target is, and which cells make it."""
+"""Shows one row of a study: what is known at it, the time of its target, and the cells that the target is
+from.
+"""
 
 from dataclasses import dataclass
 
@@ -11,11 +13,11 @@ from trainer.data.source import Table, columns_of
 
 @dataclass(frozen=True)
 class WorkedRow:
-    """A row whose target is finite. Times are on the clock of the source, without a midnight.
+    """A row whose target is finite. Times are on the source's clock; midnight is left out.
 
-    `features_until` is the time of the row: the latest that its features are made from. `target_at` is the
-    time that its target speaks of, `horizon` rows later, None where the table ends before it. `target` is in
-    its own unit, before any clip; `made_of` names the cells that it comes from.
+    `features_until` is the time of the row, the latest that its features are computed from. `target_at` is
+    the time of its target, `horizon` rows later, None if the table ends before it. `target` is in its own
+    unit, before clipping; `made_of` names the cells that it is computed from.
     """
 
     features_until: str
@@ -25,7 +27,7 @@ class WorkedRow:
 
     @property
     def sentence(self) -> str:
-        """All of it in words."""
+        """The whole row as one sentence."""
         at = "after the last row" if self.target_at is None else f"at {self.target_at}"
         return (
             f"worked row: what is known until {self.features_until} forecasts the target {at}, which is "
@@ -36,12 +38,12 @@ class WorkedRow:
 def find_worked_row(
     config: DataConfig, table: Table, built: FeaturesAndTarget, row: int | None = None
 ) -> WorkedRow | None:
-    """The row (0-based) of the table; without it, or where its target is not finite, the first usable one.
+    """Row `row` (0-based) of the table; the first usable row if that is None or its target is not finite.
 
-    None where no row has a target.
+    None if no row has a target.
     """
     target = built.target.to_numpy(np.float64)
-    usable = np.flatnonzero(np.isfinite(target[built.first : built.stop])) + built.first
+    usable = built.rows[np.isfinite(target[built.rows])]
     if not len(usable):
         return None
     row = row if row is not None and row in usable else int(usable[0])
@@ -55,12 +57,12 @@ def find_worked_row(
 
 
 def day_or_time(table: Table, row: int) -> str:
-    """The time of a row; a date alone where a naive source has the time of midnight."""
+    """The time of a row; only the date if a naive source gives midnight."""
     return table.when(row).removesuffix(" 00:00:00")
 
 
 def explain_already_shifted(config: DataConfig, table: Table, built: FeaturesAndTarget) -> str:
-    """What the middle row of a raw target is under either value of `already_shifted`, as a sentence."""
+    """A sentence on what the middle row of a raw target means with either value of `already_shifted`."""
     horizon, name = config.target.horizon, str(config.target.column)
     held = np.flatnonzero(np.isfinite(built.unshifted))
     inside = held[(held >= horizon) & (held < len(table.frame) - horizon)]
@@ -79,7 +81,7 @@ def explain_already_shifted(config: DataConfig, table: Table, built: FeaturesAnd
 
 
 def _cells(config: DataConfig, table: Table, row: int) -> str:
-    """The cells that the target is made of when it is computed at a row: `log_return of Close: …`."""
+    """The cells that the target of a row is computed from, such as `log_return of Close 100 at …`."""
     target = config.target
     names = (target.of,) if target.of is not None else columns_of(target)
     back = lookback(target)

@@ -1,4 +1,4 @@
-"""Whether a series says one thing only. Rounding noise is no variation: 0.3 and 0.1 · 3 are one value."""
+"""Finds constant columns. Rounding noise does not count as variation: 0.3 and 0.1 · 3 are one value."""
 
 from typing import TYPE_CHECKING
 
@@ -6,34 +6,34 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn
+from trainer.data.arrays import Floats
 from trainer.data.features import FeaturesAndTarget, lookback, target_shift
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _WIDEST = 1e-5
-"""Half the width of a column, in parts of its largest value, from which it is no noise in any table of less
-than ten million rows: most columns need no second look, and no second copy."""
+"""A column whose half width exceeds this share of its largest value varies by more than rounding, in any
+table of fewer than ten million rows. Most columns do, and need no further test and no copy."""
 _ULPS_32 = 4 * float(np.finfo(np.float32).eps)
-"""Relative width of what rounding to float32 can make of one value: two roundings, each up to half a unit up
-or down, and a unit is at most eps."""
+"""Largest relative difference that rounding to float32 can make of one value: two roundings, each by up to
+half a unit up or down; a unit is at most eps."""
 
 
 def is_constant(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """For each column of (n, …), n > 0, whether its values are one value but for rounding; (…).
+    """For each column of (n, …), n > 0, whether its values are equal up to rounding; (…).
 
-    A column with a value that is not finite is none. The bound on the variance is scikit-learn's
+    A column with a non-finite value is not constant. The bound on the variance is scikit-learn's
     (`sklearn.preprocessing._data._is_constant_feature`): n · eps · var + n² · eps² · mean², for sums in
-    float64. Numbers that were float32 before carry more noise: such a column, unless it holds whole numbers
-    alone, is constant within four units of float32.
+    float64. Numbers that were float32 before carry more noise: such a column, unless all its numbers are
+    whole, is constant if it varies by at most four units of float32.
     """
     columns = values.reshape(len(values), -1)
     low, high = columns.min(axis=0).astype(np.float64), columns.max(axis=0).astype(np.float64)
     largest = np.maximum(np.abs(low), np.abs(high))
-    with np.errstate(invalid="ignore"):  # the width of a column with an infinity
+    with np.errstate(invalid="ignore"):  # inf − inf in a column with infinities
         narrow = np.isfinite(largest) & (high / 2 - low / 2 <= _WIDEST * largest)
     narrow[narrow] = _is_noise(columns[:, narrow].astype(np.float64), largest[narrow])
     found: npt.NDArray[np.bool_] = narrow.reshape(values.shape[1:])
@@ -41,8 +41,8 @@ def is_constant(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
 
 
 def _is_noise(columns: Floats, largest: Floats) -> npt.NDArray[np.bool_]:
-    """Whether each column of finite numbers, (n, K), varies by rounding alone; (K,)."""
-    scaled = columns / np.where(largest > 0, largest, 1.0)  # squares would overflow, or vanish
+    """Whether each column of finite numbers, (n, K), varies only by rounding; (K,)."""
+    scaled = columns / np.where(largest > 0, largest, 1.0)  # squares would overflow or underflow
     mean, variance = scaled.mean(axis=0), scaled.var(axis=0)
     noise = len(columns) * _EPS * variance + (len(columns) * _EPS * mean) ** 2
     with np.errstate(over="ignore"):
@@ -53,12 +53,18 @@ def _is_noise(columns: Floats, largest: Floats) -> npt.NDArray[np.bool_]:
     return found
 
 
+def correlation(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> float:
+    """Of two series (n,), −1 to 1; 0 where one of them is constant."""
+    return 0.0 if is_constant(x) or is_constant(y) else float(np.corrcoef(x, y)[0, 1])
+
+
 def constant_series(
     config: DataConfig, built: FeaturesAndTarget, rows: npt.NDArray[np.int64]
 ) -> list[str | None]:
-    """The features, None for the target, that are constant in `rows` of the table, ascending.
+    """The names of the features that are constant in `rows` of the table (ascending), None for the target.
 
-    So is what is made of constants: its values may be noise about 0, to which no bound applies.
+    A series that is computed from constants counts as constant: its values may be rounding noise about 0, for
+    which a relative bound does not work.
     """
     constant: list[str | None] = []
     shift = target_shift(config.target)
@@ -85,7 +91,7 @@ def _finite_is_constant(values: Floats) -> bool:
 
 
 def constant_message(values: Floats) -> str:
-    """The rest of a sentence about a series that is constant in these training rows."""
+    """The predicate of a sentence about a series whose training rows `values`, (n,), are constant."""
     noise = " but for rounding" if values.min() != values.max() else ""
     return (
         f"is {values[0]:g} in all {len(values)} training rows{noise}; a constant teaches nothing, choose "

@@ -1,34 +1,34 @@
-"""Causal transforms of columns, and the features and target that a configuration makes of them.
+"""Computes the features and the target of a study from the columns of its table, with causal transforms.
 
-A transform maps float64 arrays of shape (T,) to one of shape (T,); its value at t uses rows at or before t
-alone. Rows without enough history are NaN. Nothing is repaired: what a logarithm cannot take becomes NaN or
-infinite, and the audit names it.
+A transform maps float64 arrays of shape (T,) to one of shape (T,); its value at t uses only rows at or before
+t. Rows without enough history are NaN. Nothing is repaired: the logarithm of a number that has none becomes
+NaN or infinite, and the audit names the row.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn, Target, TransformName
+from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.panel import by_series
 from trainer.data.source import Table, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = npt.NDArray[np.float64]
-
 
 def raw(values: Floats) -> Floats:
-    """The values as they are."""
+    """The values, unchanged."""
     return values.copy()
 
 
 def lag(values: Floats, window: int) -> Floats:
     """The value `window` rows before."""
-    return np.concatenate([np.full(min(window, len(values)), np.nan), values[:-window]])
+    return lagged(values, window)
 
 
 def log_return(values: Floats, window: int = 1) -> Floats:
@@ -44,7 +44,8 @@ def abs_log_return(values: Floats, window: int = 1) -> Floats:
 
 
 def log_parkinson(high: Floats, low: Floats) -> Floats:
-    """Logarithm of the volatility of one row, from its range: 0.5 · log(log(high/low)² / (4 log 2)).
+    """Logarithm of the volatility of one row, computed from its high and low: 0.5 · log(log(high/low)² / (4
+    log 2)).
 
     Parkinson (1980), "The extreme value method for estimating the variance of the rate of return". Minus
     infinity where high equals low; NaN where high is below low or a price is not positive.
@@ -56,20 +57,22 @@ def log_parkinson(high: Floats, low: Floats) -> Floats:
 
 
 def rolling_mean(values: Floats, window: int) -> Floats:
-    """Mean of the last `window` rows, row t among them."""
-    # Summed lag by lag, not by a running total: one bad cell must not stay in all later rows.
+    """Mean of the last `window` rows, row t included."""
+    # Summed lag by lag: with a running total, one bad cell would spoil all later rows.
     with np.errstate(all="ignore"):
         total: Floats = sum((lag(values, back) for back in _earlier(values, window)), start=values.copy())
         return total / window
 
 
 def _earlier(values: Floats, window: int) -> range:
-    """The lags of a window but 0; a window longer than the series needs but one lag that empties it."""
+    """The lags 1 to `window` − 1; for a window longer than the series, up to the lag that makes all rows
+    NaN.
+    """
     return range(1, min(window, len(values) + 1))
 
 
 def rolling_std(values: Floats, window: int) -> Floats:
-    """Sample standard deviation (n - 1) of the last `window` ≥ 2 rows, row t among them."""
+    """Sample standard deviation (n - 1) of the last `window` ≥ 2 rows, row t included."""
     with np.errstate(all="ignore"):
         mean = rolling_mean(values, window)
         squares = ((lag(values, back) - mean) ** 2 for back in _earlier(values, window))
@@ -89,39 +92,54 @@ TRANSFORMS: dict[TransformName, Callable[..., Floats]] = {
 
 @dataclass(frozen=True)
 class FeaturesAndTarget:
-    """Features and target of every row of the table, and the rows that the data can fill.
+    """Features and target of every row of the table, and which rows can be used.
 
     `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
-    Rows `first <= t < stop` lie behind the warm-up and before the end that has no target yet; every cell in
-    them is finite in good data. `inputs` are the arrays that each feature was made from; the last entry is
-    the target's. `reach` is how many rows before t the values of row t are made from, at most.
+    `usable` are, of each series, the rows behind its warm-up and before its end that has no target yet; every
+    cell in them is finite in good data. `inputs` are the arrays that each feature was made from; the last
+    entry
+    is the target's. `reach` is how many rows before t the values of row t are made from, at most. Nothing is
+    made of rows of another series.
     """
 
     features: "pd.DataFrame"
     target: "pd.Series"
-    first: int
-    stop: int
+    spans: tuple[slice, ...]
+    """The rows of each series."""
+    usable: tuple[slice, ...]
     reach: int
     inputs: tuple[tuple[Floats, ...], ...]
     unshifted: Floats
-    """The target at its own time: what is known at t."""
+    """The target before it is shifted: row t holds the value of time t."""
     warm_up: int
-    """Rows before the first that every series can fill: `first`, or more than the table has."""
+    """Rows before the first that is usable, in the series with most of them, which may have fewer rows."""
+
+    @property
+    def rows(self) -> Rows:
+        """All usable rows, by their position in the table."""
+        return np.concatenate([np.arange(span.start, span.stop) for span in self.usable])
+
+    @property
+    def first(self) -> int:
+        """The first usable row of the table."""
+        return int(self.usable[0].start)
 
 
 def target_shift(target: Target) -> int:
-    """Rows by which the target is moved up: its horizon; 0 for a raw column that was moved up before."""
+    """Rows by which the target is shifted: its horizon, or 0 for a raw column that is already shifted."""
     was_moved = is_raw_column(target) and target.already_shifted is not False
     return 0 if was_moved else target.horizon
 
 
 def is_raw_column(target: Target) -> bool:
-    """Whether the target is a column as it is, so that `already_shifted` must say what a row of it means."""
+    """Whether the target is an untransformed column, so that `already_shifted` must say what its rows
+    mean.
+    """
     return target.transform == "raw" and target.column is not None
 
 
 def lookback(series: DerivedColumn) -> Sequence[int]:
-    """Which rows back from t (0 is t itself) a transform reads, ascending."""
+    """The lags that a transform reads, ascending; 0 is row t itself."""
     window = series.window or 1
     match series.transform:
         case "raw" | "log_parkinson":
@@ -135,37 +153,55 @@ def lookback(series: DerivedColumn) -> Sequence[int]:
 
 
 def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
-    """Make the features and the target; never raises for bad cells, which stay non-finite."""
+    """Compute the features and the target. Bad cells stay non-finite and raise no error."""
     import pandas as pd
 
     columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
     features: dict[str, Floats] = {}
-    empty: dict[str, int] = {}
     reaches: dict[str, int] = {}
     inputs: list[tuple[Floats, ...]] = []
     for feature in config.features:
         inputs.append(_inputs(feature, columns, features))
-        empty[feature.name] = _empty(feature, columns, empty)
         reaches[feature.name] = _reach(feature, reaches)
-        features[feature.name] = _transform(feature, inputs[-1])
+        features[feature.name] = _transform(feature, inputs[-1], table.series_starts)
     inputs.append(_inputs(config.target, columns, features))
-    unshifted = _transform(config.target, inputs[-1])
-    shift = target_shift(config.target)
-    target = np.concatenate([unshifted[shift:], np.full(min(shift, len(unshifted)), np.nan)])
-    of_target = _reach(config.target, reaches) - shift
-    first = max(
-        [_empty(config.target, columns, empty) + of_target, *(empty[name] + reaches[name] for name in empty)]
-    )
+    unshifted = _transform(config.target, inputs[-1], table.series_starts)
+    target = by_series(table.series_starts, partial(_moved_up, target_shift(config.target)), unshifted)
+    of_target = _reach(config.target, reaches) - target_shift(config.target)
+    warm_ups = [_warm_up(config, _within(columns, span), reaches, of_target) for span in table.spans]
     return FeaturesAndTarget(
         features=pd.DataFrame(features, index=table.frame.index),
         target=pd.Series(target, index=table.frame.index, name="target"),
-        first=min(max(first, 0), len(target)),
-        warm_up=max(first, 0),
-        stop=len(target) - _tail(config.target, target),
+        spans=tuple(table.spans),
+        usable=tuple(
+            slice(min(span.start + rows, span.stop), span.stop - _tail(config.target, target[span]))
+            for span, rows in zip(table.spans, warm_ups, strict=True)
+        ),
+        warm_up=max(warm_ups),
         reach=max(of_target, *reaches.values()),
         inputs=tuple(inputs),
         unshifted=unshifted,
     )
+
+
+def _moved_up(rows: int, values: Floats) -> Floats:
+    """The value `rows` ≥ 0 rows later, (T,); NaN in the last rows."""
+    return lagged(values[::-1], rows)[::-1]
+
+
+def _within(columns: Mapping[str, Floats], span: slice) -> dict[str, Floats]:
+    return {name: values[span] for name, values in columns.items()}
+
+
+def _warm_up(
+    config: DataConfig, columns: Mapping[str, Floats], reaches: Mapping[str, int], of_target: int
+) -> int:
+    """Rows of one series before all features and the target are there."""
+    empty: dict[str, int] = {}
+    for feature in config.features:
+        empty[feature.name] = _empty(feature, columns, empty)
+    needed = [_empty(config.target, columns, empty) + of_target]
+    return max(0, *needed, *(empty[name] + reaches[name] for name in empty))
 
 
 def _inputs(
@@ -176,29 +212,29 @@ def _inputs(
     return tuple(columns[name] for name in columns_of(series))
 
 
-def _transform(series: DerivedColumn, inputs: tuple[Floats, ...]) -> Floats:
+def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], starts: Rows) -> Floats:
     window = {} if series.window is None else {"window": series.window}
-    return TRANSFORMS[series.transform](*inputs, **window)
+    return by_series(starts, partial(TRANSFORMS[series.transform], **window), *inputs)
 
 
 def _empty(series: DerivedColumn, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:
-    """Empty cells at the head of the columns that a series is made from."""
+    """Leading NaN of the columns that a series is computed from."""
     if series.of is not None:
         return empty[series.of]
     return max(count_leading_nan(columns[name]) for name in columns_of(series))
 
 
 def _reach(series: DerivedColumn, reaches: Mapping[str, int]) -> int:
-    """How many rows back a series reads the columns: its own look-back, behind that of what it is made of."""
+    """How many rows back a series reads the columns: its own lookback plus that of the feature it reads."""
     return lookback(series)[-1] + (0 if series.of is None else reaches[series.of])
 
 
 def count_leading_nan(values: Floats) -> int:
-    """Number of NaN before the first other value."""
+    """Number of NaN at the beginning."""
     held = ~np.isnan(values)
     return int(np.argmax(held)) if held.any() else len(values)
 
 
 def _tail(target: Target, values: Floats) -> int:
-    """Rows at the end whose target lies beyond the table; at most the horizon."""
+    """Rows at the end whose target lies after the table; at most the horizon."""
     return min(count_leading_nan(values[::-1]), target.horizon)

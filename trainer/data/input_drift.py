@@ -1,8 +1,8 @@
-"""Whether new rows look like those that a model was trained on: the rules by which `predict` refuses.
+"""Decides whether new rows are too unlike the training rows, so that `predict` must refuse them.
 
-Two things are told apart. Markets drift, and a crash is news that a model must be asked about; a column in
-another unit, or a level that has left all that was ever seen, makes forecasts of nothing. docs/models.md has
-the measurements behind the thresholds.
+Markets drift, and a crash is exactly when a forecast is wanted: such rows are accepted. A column in another
+unit, or at a level far outside the training range, makes every forecast meaningless: such rows are refused.
+docs/models.md has the measurements behind the thresholds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,32 +14,31 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat, field_validator
 
 from trainer.config import Section
+from trainer.data.arrays import Floats
 from trainer.data.constant_columns import is_constant
 from trainer.data.features import FeaturesAndTarget
 from trainer.data.windows import Dataset
 
-Floats = npt.NDArray[np.float64]
-
 WIDENED = 0.5
 """The range of the training rows is widened by this share of its width on each side."""
 YEAR = 250
-"""Rows of the stretch in which fewer than half may lie outside the widened range: a year of trading days."""
+"""Rows of a stretch: a year of trading days. At most half of them may lie outside the widened range."""
 HALF = 0.5
 MONTH = 22
-"""Rows of the stretch whose movement is compared with the quietest one in training."""
+"""Rows of a stretch whose mean movement is compared with the smallest such mean in training."""
 QUIET_SHARE = 0.1
-"""The share of that movement below which the numbers are small because of their unit, not of the market."""
+"""Below this share of that movement, the unit of the column has changed; no market gets that quiet."""
 MAX_SPACING_RATIO = 2.0
-"""Rows may follow each other this many times faster or slower than in training."""
+"""Rows may be this many times closer together or further apart than in training."""
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 _MEDIAN = "0.5"
 
 
 class FeatureStatistics(Section):
-    """What one feature looked like in the training rows, before scaling, in its own unit.
+    """Statistics of one feature in the training rows, before scaling, in the feature's own unit.
 
     `mean` and `std` (population) are the scaler's. `quietest` is the smallest mean of |x[t] − x[t−1]| over
-    any MONTH of steps; 0 where the feature stood still for a month.
+    any MONTH of steps; 0 if the feature did not change for a month.
     """
 
     name: str
@@ -60,9 +59,10 @@ class FeatureStatistics(Section):
 
 @dataclass(frozen=True)
 class InputDrift:
-    """Why a feature, or the times, do not fit; `until` is the last row (0-based) of the worst stretch.
+    """Why a feature, or the spacing of the times, differs from training.
 
-    `found` was measured there, and `limit` is the bound that it passed.
+    `until` is the last row (0-based) of the worst stretch, `found` the number measured there, and `limit` the
+    bound that it exceeds.
     """
 
     feature: str
@@ -73,7 +73,7 @@ class InputDrift:
 
 
 def feature_statistics(name: str, values: Floats, *, mean: float, std: float) -> FeatureStatistics:
-    """The look of the training rows `values`, (n,), finite, n > MONTH."""
+    """Statistics of the training rows `values`, (n,), finite, n > MONTH."""
     return FeatureStatistics(
         name=name,
         mean=mean,
@@ -86,13 +86,13 @@ def feature_statistics(name: str, values: Floats, *, mean: float, std: float) ->
 
 
 def share_outside(look: FeatureStatistics, values: Floats) -> float:
-    """Share of `values`, (n,), beyond anything in the training rows; 0 to 1."""
+    """Share of `values`, (n,), outside the range of the training rows; 0 to 1."""
     return float(((values < look.min) | (values > look.max)).mean())
 
 
 def training_statistics(built: FeaturesAndTarget, data: Dataset) -> tuple[FeatureStatistics, ...]:
     """The look of each feature in the rows that the scaler of `data`, made of `built`, is fitted on."""
-    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
+    rows = built.features.to_numpy(np.float64)[built.rows][data.fitting]  # (rows, features)
     moments = zip(data.scaler.feature_mean.tolist(), data.scaler.feature_std.tolist(), strict=True)
     return tuple(
         feature_statistics(name, values, mean=mean, std=std)
@@ -103,8 +103,10 @@ def training_statistics(built: FeaturesAndTarget, data: Dataset) -> tuple[Featur
 def input_drifts(
     looks: Sequence[FeatureStatistics], spaced: float, features: Floats, times: npt.NDArray[np.datetime64]
 ) -> list[InputDrift]:
-    """Why rows of `features` (n, F), finite, at `times` (n,) are not of what was trained on, rows of these
-    looks that were `spaced` seconds apart. `predict` refuses for it, and the audit warns of it.
+    """The ways in which rows of `features` (n, F), finite, at `times` (n,) are unlike the training rows.
+
+    `looks` are the statistics of the training rows, which were `spaced` seconds apart. `predict` refuses rows
+    that drift, and the audit warns of them.
     """
     found = [feature_drift(look, values) for look, values in zip(looks, features.T, strict=True)]
     found.append(spacing_drift(spaced, times))
@@ -112,17 +114,17 @@ def input_drifts(
 
 
 def feature_drift(look: FeatureStatistics, values: Floats) -> InputDrift | None:
-    """Why the rows `values`, (n,), finite, are not of what the model was trained on; None if they may be."""
+    """Why the rows `values`, (n,), finite, are unlike the training rows; None if they are not."""
     return _elsewhere(look, values) or _too_quiet(look, values)
 
 
 def row_spacing(times: npt.NDArray[np.datetime64]) -> float:
-    """Seconds from row to row, the median of ascending times (n,), n > 1."""
+    """Median seconds between neighbouring rows of ascending times (n,), n > 1."""
     return float(np.median(np.diff(times.astype("datetime64[ns]").astype(np.int64))) / 1e9)
 
 
 def spacing_drift(trained: float, times: npt.NDArray[np.datetime64]) -> InputDrift | None:
-    """Why rows at `times` do not follow each other as those in training; one row alone always does."""
+    """Why the spacing of `times` differs from training; None if it does not, or for a single row."""
     if len(times) < 2:
         return None
     found = row_spacing(times)
@@ -134,7 +136,7 @@ def spacing_drift(trained: float, times: npt.NDArray[np.datetime64]) -> InputDri
 
 
 def _elsewhere(look: FeatureStatistics, values: Floats) -> InputDrift | None:
-    """Most rows of a year lie far outside the range: another unit, or a level that has drifted away."""
+    """Most rows of a year lie far outside the training range: another unit, or a level that has drifted."""
     margin = WIDENED * (look.max - look.min)
     low, high = look.min - margin, look.max + margin
     shares = _means_over(((values < low) | (values > high)).astype(np.float64), YEAR)
@@ -151,7 +153,7 @@ def _elsewhere(look: FeatureStatistics, values: Floats) -> InputDrift | None:
 
 
 def _too_quiet(look: FeatureStatistics, values: Floats) -> InputDrift | None:
-    """A signed feature in a larger unit stays within its range, but hardly moves in it."""
+    """A signed feature in a larger unit stays within the training range, but hardly moves in it."""
     if len(values) <= MONTH:
         return None
     moved = _movement(values)
@@ -166,7 +168,7 @@ def _too_quiet(look: FeatureStatistics, values: Floats) -> InputDrift | None:
 
 
 def _movement(values: Floats) -> Floats:
-    """Mean of |x[t] − x[t−1]| over each MONTH of steps; 0 where the values differ by rounding alone."""
+    """Mean of |x[t] − x[t−1]| over each MONTH of steps; 0 where the values differ only by rounding."""
     moved = _means_over(np.abs(np.diff(values)), MONTH)
     rows = np.lib.stride_tricks.sliding_window_view(values, len(values) - len(moved) + 1)
     moved[is_constant(rows.T)] = 0.0
@@ -174,7 +176,7 @@ def _movement(values: Floats) -> Floats:
 
 
 def _means_over(values: Floats, stretch: int) -> Floats:
-    """Mean of each stretch of rows, or of all rows where they are fewer."""
+    """Mean of each stretch of rows, or of all rows if there are fewer."""
     windows = np.lib.stride_tricks.sliding_window_view(values, min(stretch, len(values)))
     means: Floats = windows.mean(axis=1)
     return means

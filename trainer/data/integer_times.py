@@ -1,7 +1,7 @@
-"""Times that are written as whole numbers: compact dates such as 20170419090000, or counts since 1970.
+"""Reads times that are written as numbers: compact dates such as 20170419090000, or counts since 1970.
 
-The whole column is read in one way. A compact date comes first: a count that looks like one in every row is
-a rare accident, and its dates would lie in the 1970s. What can be read in two ways is refused.
+The whole column is read in one form. Compact dates are tried first: counts that look like dates in every row
+are very rare, and would lie in the 1970s. A column that fits two forms is refused.
 """
 
 import re
@@ -16,34 +16,35 @@ import pandas as pd
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
-"""Compact dates by the number of their digits. Read as a count since 1970, each lies before 1977."""
+"""Form of a compact date by its number of digits. Read as a count since 1970, each lies before 1977."""
 _DOUBTFUL = {10: ("%Y%m%d%H", "%y%m%d%H%M"), 12: ("%y%m%d%H%M%S",)}
-"""Compact dates that counts of as many digits can look like."""
+"""Compact dates by number of digits that a count since 1970 may be mistaken for."""
 _DATE_YEARS = (1800, 2199)
 _UNITS = ((10, "seconds"), (13, "milliseconds"), (16, "microseconds"), (19, "nanoseconds"))
-"""Digits of a count between 2001 and 2286, and its unit; one digit less is a count from 1973 on."""
+"""Number of digits of a count for the years 2001 to 2286, and its unit; with one digit less, from 1973 on."""
 _MOST = [most for most, _ in _UNITS]
 OUT_OF_RANGE = "lies outside the years 1678 to 2261"
 _CLEAR = 10.0
-"""How many times wider the widest gap between neighbours must be in the reading that is given up."""
+"""Of two readings, the one whose widest gap between neighbours is this many times wider is dropped."""
 
 
 @dataclass(frozen=True)
 class UnreadableTime:
-    """The first cell that is no time (`row` is 0-based), and why."""
+    """The first cell that cannot be read as a time (`row` is 0-based), and why."""
 
     row: int
     reason: str
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a number: digits, perhaps with a sign, a point or an exponent."""
+    """Whether a cell is a number: digits with an optional sign, point and exponent."""
     return bool(_NUMBER.fullmatch(text))
 
 
 def read_integer_times(texts: Sequence[str]) -> pd.DatetimeIndex | UnreadableTime:
-    """Times of cells of which the first is a number of more than eight digits or no whole one; naive UTC in
-    nanoseconds.
+    """Times of the cells, as naive UTC in nanoseconds.
+
+    The first cell must be a number that has more than eight digits or is not whole.
     """
     wrong = next((row for row, text in enumerate(texts) if not is_number(text)), None)
     if wrong is not None:
@@ -53,7 +54,7 @@ def read_integer_times(texts: Sequence[str]) -> pd.DatetimeIndex | UnreadableTim
     length = int(digits.max())
     if length > _MOST[-1]:
         return UnreadableTime(int(digits.argmax()), "has too many digits for an epoch time")
-    # A fraction, a sign or another number of digits is that of a count.
+    # A fraction, a sign or a varying number of digits occurs in counts only.
     is_alike = length == digits.min() and all(count == int(count) >= 0 for count in counts)
     cells = [str(int(count)) for count in counts] if is_alike else []
     if cells and length in _COMPACT and (dates := _dates(cells, _COMPACT[length])) is not None:
@@ -69,7 +70,7 @@ def read_integer_times(texts: Sequence[str]) -> pd.DatetimeIndex | UnreadableTim
 
 
 def _dates(cells: list[str], form: str) -> pd.DatetimeIndex | None:
-    """The whole column in one form; None where a cell is no plausible date in it."""
+    """The whole column read in one form; None if a cell is not a plausible date in it."""
     times = pd.DatetimeIndex(pd.to_datetime(pd.Index(cells), format=form, errors="coerce"))
     first, last = _DATE_YEARS
     plausible = not times.isna().any() and bool(((times.year >= first) & (times.year <= last)).all())
@@ -77,8 +78,8 @@ def _dates(cells: list[str], form: str) -> pd.DatetimeIndex | None:
 
 
 def _epochs(counts: list[Decimal], digits: npt.NDArray[np.int64]) -> pd.DatetimeIndex | UnreadableTime:
-    """Counts since 1970 in the unit of the longest, or each in its own where the unit changes within the
-    column.
+    """Counts since 1970, all in the unit of the longest, or each in its own unit if the unit changes within
+    the column.
     """
     own = np.searchsorted(_MOST, digits)
     whole = int(own.max())
@@ -90,7 +91,7 @@ def _epochs(counts: list[Decimal], digits: npt.NDArray[np.int64]) -> pd.Datetime
         return UnreadableTime(0, f"{told}; write it as 2010-12-31 09:30")
     one = _nanoseconds(counts, np.full(len(counts), whole))
     if (own == whole).all() or (digits < np.array(_MOST)[own] - 1).any():
-        return _times(one)  # counts of few digits go on from the early 1970s
+        return _times(one)  # the counts begin in the early 1970s, with fewer digits
     each = _nanoseconds(counts, own)
     gap_of_one, gap_of_each = _widest_gap(one), _widest_gap(each)
     if gap_of_one * _CLEAR < gap_of_each:
@@ -103,7 +104,7 @@ def _epochs(counts: list[Decimal], digits: npt.NDArray[np.int64]) -> pd.Datetime
 
 
 def _nanoseconds(counts: list[Decimal], places: npt.NDArray[np.int64]) -> list[int]:
-    """Python's integers, which do not overflow."""
+    """Nanoseconds since 1970, as Python integers, which do not overflow."""
     return [int(count * 10 ** (9 - 3 * int(place))) for count, place in zip(counts, places, strict=True)]
 
 

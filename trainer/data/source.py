@@ -1,9 +1,9 @@
 """Reads the table of a study: CSV, Parquet, or one of the real daily series that the `arch` package ships.
 
-What cannot be read as times and numbers is an error here, all problems of the columns at once. What can be
-read but is wrong (NaN, infinities, disorder, repetitions) is kept: the audit reports it.
+Cells that are not times or numbers raise an error, which lists the problems of all columns. Cells that can be
+read but are wrong (NaN, infinities, unsorted or repeated times) are kept: the audit reports them.
 
-pandas is imported where it is used, here and beside: a worker that finds the data prepared does without.
+The modules of this package import pandas inside functions: a worker that maps prepared data never needs it.
 """
 
 import csv
@@ -15,7 +15,7 @@ import importlib.util
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -25,6 +25,8 @@ import numpy.typing as npt
 
 from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 from trainer.config import DataConfig, DerivedColumn
+from trainer.data.arrays import Rows
+from trainer.data.panel import ONE_SERIES, series_spans
 from trainer.errors import ColumnError, SourceError
 
 if TYPE_CHECKING:
@@ -32,20 +34,20 @@ if TYPE_CHECKING:
 
 SAMPLES = ("sp500", "nasdaq", "wti")
 _EMPTY = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "."})
-"""Spellings of a missing number, in lower case; the point is that of the Federal Reserve's files."""
+"""Spellings of a missing number, in lower case; files of the Federal Reserve use the point."""
 
 _MOST_TOLD = 10
-"""Columns that a message tells of: who has more of them wrong has one cause for most."""
+"""Columns that one message names; more wrong columns usually have one common cause."""
 
 
 @dataclass(frozen=True)
 class Table:
     """The columns that a configuration uses, as read.
 
-    `frame` holds float64 columns indexed by a DatetimeIndex (naive UTC); `positions` says for each row on
-    which line of the file (1-based, the header included) or in which Parquet row (1-based) it stands;
-    `sha256` is that of the bytes of the file, `rows` the number of rows read; `offsets` are seconds from UTC
-    to the source's own clock at each row, None where the times are naive or in UTC.
+    `frame` holds float64 columns indexed by a DatetimeIndex (naive UTC). `positions` is, for each row, its
+    line in the file (1-based, with the header) or its Parquet row (1-based). `sha256` is that of the file's
+    bytes, `rows` the number of rows read. `offsets` are the seconds from UTC to the source's own clock at
+    each row, None if the times are naive or in UTC.
     """
 
     frame: "pd.DataFrame"
@@ -55,6 +57,23 @@ class Table:
     positions: npt.NDArray[np.int64]
     counted_in: Literal["line", "row"]
     offsets: npt.NDArray[np.int64] | None = None
+    series_starts: Rows = field(default_factory=ONE_SERIES.copy)
+    """The first row of each series, (S,); see `trainer.data.panel`. Times ascend within each series."""
+
+    def head(self, rows: int) -> "Table":
+        """The first rows alone."""
+        return replace(
+            self,
+            frame=self.frame.iloc[:rows],
+            positions=self.positions[:rows],
+            offsets=None if self.offsets is None else self.offsets[:rows],
+            series_starts=self.series_starts[self.series_starts < rows],
+        )
+
+    @property
+    def spans(self) -> list[slice]:
+        """The rows of each series."""
+        return series_spans(self.series_starts, len(self.frame))
 
     @property
     def times(self) -> "pd.DatetimeIndex":
@@ -70,18 +89,18 @@ class Table:
         return format_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
 
     def moment(self, row: int) -> datetime:
-        """The same as a moment to the microsecond, which knows its zone: that of the source, else UTC."""
+        """The time of a row (0-based) to the microsecond, in the time zone of the source, else in UTC."""
         zone = UTC if self.offsets is None else timezone(timedelta(seconds=int(self.offsets[row])))
         return self.times[row].to_pydatetime(warn=False).replace(tzinfo=UTC).astimezone(zone)
 
     def place(self, row: int) -> str:
-        """Where a row (0-based) stands in the source, for messages: `prices.csv, line 17`."""
+        """The location of a row (0-based) in the source, for messages: `prices.csv, line 17`."""
         return f"{self.source}, {self.counted_in} {self.positions[row]}"
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """A table before its cells are understood: the header and the needed columns, cell by cell."""
+    """A table whose cells are not parsed yet: the header, and the cells of the needed columns."""
 
     header: list[str]
     columns: dict[str, Sequence[object]]
@@ -92,13 +111,13 @@ class _Cells:
 def read_table(config: DataConfig, *, folder: Path) -> Table:
     """Read `config.source`; a relative path is relative to `folder`.
 
-    Raises `SourceError` where the source is missing, empty or not a table, `ColumnError` where columns are
-    missing or hold something else than times and numbers; cells are named by the line of the file.
+    Raises `SourceError` if the source is missing, empty or not a table, and `ColumnError` if columns are
+    missing or hold cells that are not times or numbers; the message names the line of the file.
     """
     content = _content(config, folder)
     if config.source.startswith("sample:"):
         table = _understand(config, _csv_cells(config.source, content, needed_columns(config)), content)
-        # Holidays stand in these files as rows without numbers; they are no observations.
+        # These files have rows without numbers for holidays; they are not observations.
         held = table.frame.notna().any(axis=1).to_numpy()
         return replace(table, frame=table.frame[held], positions=table.positions[held])
     if Path(config.source).suffix.lower() in (".parquet", ".pq"):
@@ -107,30 +126,32 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
 
 
 def source_sha256(config: DataConfig, *, folder: Path) -> str:
-    """`Table.sha256` of what `read_table` would read, without understanding it. Raises `SourceError`."""
+    """`Table.sha256` of what `read_table` would read, without parsing it. Raises `SourceError`."""
     return hashlib.sha256(_content(config, folder)).hexdigest()
 
 
 def columns_of(series: DerivedColumn) -> tuple[str, ...]:
-    """Names of the table's columns that a feature or target reads itself."""
+    """Names of the table's columns that a feature or target reads directly."""
     return tuple(name for name in (series.column, series.high, series.low) if name is not None)
 
 
 def needed_columns(config: DataConfig) -> tuple[str, ...]:
-    """The time column and every column of numbers that the features and the target read, in order, once."""
+    """The time column, then each column that the features and the target read, in order and without
+    repetition.
+    """
     named = [name for series in (*config.features, config.target) for name in columns_of(series)]
     return tuple(dict.fromkeys([config.time, *named]))
 
 
 def _content(config: DataConfig, folder: Path) -> bytes:
-    """The bytes of the source, as text where it is a sample."""
+    """The bytes of the source; for a sample, those of its CSV text."""
     if config.source.startswith("sample:"):
         return _sample(config.source)
     return _file(folder / config.source, config.source)
 
 
 def _sample(source: str) -> bytes:
-    """The CSV text of a sample, read as a file: importing all of `arch` takes longer than an epoch."""
+    """The CSV text of a sample, read from its file: importing all of `arch` takes longer than an epoch."""
     name = source.removeprefix("sample:")
     if name not in SAMPLES:
         raise SourceError(f"data.source {source!r} is not a sample; there are {', '.join(SAMPLES)}")
@@ -189,7 +210,7 @@ def _hint(name: str, known: Sequence[str]) -> str:
 
 
 def _csv_cells(source: str, content: bytes, names: tuple[str, ...]) -> _Cells:
-    """Split a CSV file into cells; the csv module, unlike pandas, tells the line of each."""
+    """Split a CSV file into cells, with the csv module: unlike pandas, it gives the line of each row."""
     reader = csv.reader(io.StringIO(_text(source, content), newline=""), strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -260,7 +281,7 @@ def _parquet_cells(config: DataConfig, content: bytes) -> _Cells:
         raise SourceError(
             f"{config.source}: Parquet needs pyarrow; install it: pip install pyarrow"
         ) from None
-    except Exception as error:  # pyarrow has a type for every way in which bytes, or cells, are no Parquet
+    except Exception as error:  # pyarrow raises many types for bytes or cells that are not Parquet
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(f"{config.source} is not a Parquet file ({reason}); save the table again") from None
     if frame.empty:
@@ -269,7 +290,7 @@ def _parquet_cells(config: DataConfig, content: bytes) -> _Cells:
 
 
 def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
-    """Turn cells into times and numbers, or raise one ColumnError with everything that is wrong."""
+    """Parse cells into times and numbers, or raise one ColumnError that lists all problems."""
     import pandas as pd
 
     from trainer.data.times import UnreadableTime, offsets_of, read_times
@@ -311,14 +332,14 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
 
 
 def _unusable(name: str, header: list[str]) -> str:
-    """Why a column cannot be used whose name does not stand in the header once."""
+    """Why a column cannot be used whose name is not exactly once in the header."""
     if name not in header:
         return f"column {name!r} is missing{_hint(name, header) or f'; there are {header}'}"
     return f"column {name!r} occurs {header.count(name)} times in the header; rename all but one"
 
 
 def _numbers(cells: Sequence[object]) -> tuple[npt.NDArray[np.float64], list[int]]:
-    """The numbers of a column, NaN for empty cells, and the rows (0-based) that hold something else."""
+    """The numbers of a column, NaN for empty cells, and the rows (0-based) that hold text."""
     values = np.full(len(cells), np.nan)
     texts: list[int] = []
     for row, cell in enumerate(cells):
@@ -335,6 +356,6 @@ def _number(cell: object) -> float:
     text = cell.strip()
     if text.lower() in _EMPTY:
         return np.nan
-    if "_" in text:  # Python reads 1_000 as a number; no table means that
+    if "_" in text:  # Python reads 1_000 as a number; in a table it is a typing error
         raise ValueError(text)
     return float(text)

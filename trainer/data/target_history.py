@@ -1,19 +1,22 @@
-"""What is known of the target at each row, one row at a time, and the clock of the rows.
+"""The past of the target, known at each row, as one-row values; and which bar of its day each row is.
 
-A target over several rows overlaps with its neighbours. Autoregressions and HAR are therefore built on the
-series of single rows that the target is made from: Corsi (2009), "A Simple Approximate Long-Memory Model of
+Targets over several rows overlap. Autoregressions and HAR are therefore built on the one-row values that the
+target is computed from: Corsi (2009), "A Simple Approximate Long-Memory Model of
 Realized Volatility".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn, Feature
-from trainer.data.constant_columns import is_constant
+from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.constant_columns import correlation
+from trainer.data.panel import ONE_SERIES, by_series, series_spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,25 +24,24 @@ if TYPE_CHECKING:
     from trainer.data.features import FeaturesAndTarget
     from trainer.data.source import Table
 
-Floats = npt.NDArray[np.float64]
 
 _FEWEST_TO_COMPARE = 20
 _MOST_SLOTS = 1440
-"""Bars of a minute in a day; times of day that are finer are counted by the hour."""
+"""Minutes of a day; if there are more times of day than that, rows are grouped by the hour."""
 _SLOTS_PER_BAR = 2
-"""Times of day for each bar of a usual day, beyond which they are irregular: a clock change gives two."""
+"""A clock change gives each bar two times of day; with more times than that, they are irregular."""
 
 
 @dataclass(frozen=True)
 class TargetHistory:
-    """Arrays of T rows, aligned with those of a Dataset; nothing in them is scaled or clipped.
+    """Arrays of T rows, aligned with those of a Dataset, neither scaled nor clipped.
 
     `own` (T,) is the one-row series of the target in its own unit: its value at t is known at t. Leading
-    cells are NaN where the table does not reach back far enough. `returns` (T,) are one-row log returns of
-    the asset, None where neither the target nor a feature gives them. `slots` (T,) says which bar of its day
-    a row is, from 0; all are 0 in a table of daily or longer bars. `per_day` is the number of bars in a usual
-    day, 1 for daily or longer bars. `begun` (T,) is the part of the target that is known at its row: the same
-    transform over the rows of its window up to t; None where the window is no longer than the horizon.
+    values are NaN if the table does not reach back far enough. `returns` (T,) are one-row log returns of the
+    asset, None if neither the target nor a feature gives them. `slots` (T,) is the bar of the day of each
+    row, from 0; all are 0 for daily or longer bars. `per_day` is the number of bars of a usual day, 1 for
+    daily or longer bars. `begun` (T,) is the part of the target that is already known at its row: the same
+    transform over the rows of its window up to t; None if the window is not longer than the horizon.
     """
 
     own: Floats
@@ -48,37 +50,42 @@ class TargetHistory:
     per_day: int
     begun: Floats | None = None
 
+    def of(self, rows: slice | Rows) -> "TargetHistory":
+        """The history at some of the rows."""
+        return replace(
+            self,
+            own=self.own[rows],
+            returns=None if self.returns is None else self.returns[rows],
+            slots=self.slots[rows],
+            begun=None if self.begun is None else self.begun[rows],
+        )
+
 
 def target_history(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> TargetHistory:
-    """The history at rows `built.first` to `built.stop` of a table."""
-    rows = slice(built.first, built.stop)
+    """The history at the usable rows of a table."""
     own, begun = _own(config, table, built), _begun(config, table, built)
     returns = _returns(config, table, built, own)
-    slots, per_day = bars_of_day(table.times, table.offsets)
-    return TargetHistory(
-        own=own[rows],
-        returns=None if returns is None else returns[rows],
-        slots=slots[rows],
-        per_day=per_day,
-        begun=None if begun is None else begun[rows],
-    )
+    slots, per_day = bars_of_day(table.times, table.offsets, table.series_starts)
+    return TargetHistory(own, returns, slots, per_day, begun).of(built.rows)
 
 
 def bars_of_day(
-    times: "pd.DatetimeIndex", offsets: npt.NDArray[np.int64] | None = None
+    times: "pd.DatetimeIndex", offsets: npt.NDArray[np.int64] | None = None, starts: Rows = ONE_SERIES
 ) -> tuple[npt.NDArray[np.int64], int]:
-    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days).
+    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over the days of
+    all series).
 
-    Days and their bars are those of the source's clock, `offsets` seconds from UTC: a session keeps its bars
-    when clocks change. Irregular times are counted by the hour, as each would else be a bar of its own.
+    Days and bars follow the source's clock, which is `offsets` seconds from UTC, so that a session keeps its
+    bars when clocks change. Irregular times are grouped by the hour; else each would be a bar of its own.
     """
     if offsets is not None:
         times = times + offsets.astype("timedelta64[s]")
-    _, counts = np.unique(times.normalize().asi8, return_counts=True)
-    per_day = max(1, int(np.median(counts)))
+    days = times.normalize().asi8
+    counts = [np.unique(days[span], return_counts=True)[1] for span in series_spans(starts, len(days))]
+    per_day = max(1, int(np.median(np.concatenate(counts))))
     if per_day == 1:
         return np.zeros(len(times), np.int64), 1
-    clock = times.asi8 - times.normalize().asi8
+    clock = times.asi8 - days
     names, slots = np.unique(clock, return_inverse=True)
     if len(names) > min(_MOST_SLOTS, _SLOTS_PER_BAR * per_day):
         slots = times.hour.to_numpy()
@@ -87,17 +94,17 @@ def bars_of_day(
 
 def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats:
     """The one-row series of the target, (rows of the table,)."""
-    from trainer.data.features import abs_log_return, lag, log_return, target_shift
+    from trainer.data.features import abs_log_return, log_return, target_shift
 
     target = config.target
     if target.transform == "raw" and target.column is not None and target_shift(target) == 0:
         # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
-        return lag(built.unshifted, target.horizon)
+        return by_series(table.series_starts, partial(lagged, rows=target.horizon), built.unshifted)
     features = {feature.name: feature for feature in config.features}
     series, values = _unrolled(target, features)
     single = {"log_return": log_return, "abs_log_return": abs_log_return}.get(series.transform)
     if single is not None:
-        return single(_input(series, table, built))
+        return by_series(table.series_starts, single, _input(series, table, built))
     if series.transform == "rolling_std" and _is_return(series, features):
         return np.abs(_input(series, table, built))
     if values is not None:
@@ -108,7 +115,7 @@ def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floa
 
 
 def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats | None:
-    """The part of the target that is known at each row, (rows of the table,); None where there is none."""
+    """The part of the target that is known at each row, (rows of the table,); None if there is none."""
     from trainer.data.features import TRANSFORMS
 
     target = config.target
@@ -116,11 +123,12 @@ def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Fl
     fewest = 2 if target.transform == "rolling_std" else 1
     if target.transform in ("raw", "lag", "log_parkinson") or known < fewest:
         return None
-    return TRANSFORMS[target.transform](_input(target, table, built), window=known)
+    transform = partial(TRANSFORMS[target.transform], window=known)
+    return by_series(table.series_starts, transform, _input(target, table, built))
 
 
 def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[DerivedColumn, str | None]:
-    """The series below all rolling means and lags, and its name where it is a feature."""
+    """The series that all rolling means and lags are computed from, and its name if it is a feature."""
     name: str | None = None
     while series.transform in ("rolling_mean", "lag", "raw"):
         if series.of is None:
@@ -130,7 +138,7 @@ def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[D
 
 
 def _input(series: DerivedColumn, table: "Table", built: "FeaturesAndTarget") -> Floats:
-    """What a series of one input is made from."""
+    """The values that a series with one input is computed from."""
     values = built.features[series.of] if series.of is not None else table.frame[series.column]
     return values.to_numpy(np.float64)
 
@@ -140,8 +148,8 @@ def _is_return(series: DerivedColumn, features: Mapping[str, Feature]) -> bool:
 
 
 def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own: Floats) -> Floats | None:
-    """One-row log returns: the target's own, else those that it is made of, else those of the feature whose
-    size goes best with `own`, as a feature can be the return of another asset.
+    """One-row log returns: the target's own, else those that the target is computed from, else those of the
+    feature whose absolute returns correlate most with `own`: a feature can be the return of another asset.
     """
     from trainer.data.features import log_return
 
@@ -153,9 +161,9 @@ def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own
     source = [] if below.of is None else [features[below.of]]
     for series in (below, *source):
         if series.transform in ("log_return", "abs_log_return"):
-            return log_return(_input(series, table, built))
+            return by_series(table.series_starts, log_return, _input(series, table, built))
     found = [
-        log_return(_input(feature, table, built))
+        by_series(table.series_starts, log_return, _input(feature, table, built))
         for feature in config.features
         if feature.transform in ("log_return", "abs_log_return")
     ]
@@ -163,10 +171,8 @@ def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own
 
 
 def _agreement(sizes: Floats, own: Floats) -> float:
-    """Correlation in the first half of the rows, where nothing is ever tested; 0 where there is none."""
+    """Correlation in the first half of the rows, which is never used for a test; 0 if it is undefined."""
     first = len(own) // 2
     known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
     x, y = sizes[:first][known], own[:first][known]
-    if len(x) < _FEWEST_TO_COMPARE or is_constant(x) or is_constant(y):
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
+    return 0.0 if len(x) < _FEWEST_TO_COMPARE else correlation(x, y)

@@ -1,4 +1,4 @@
-"""Reads the cells of a time column: ISO 8601, common written dates, compact dates, or counts since 1970."""
+"""Reads the cells of a time column: ISO 8601, common date formats, compact dates, or counts since 1970."""
 
 import re
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ _OFFSET = re.compile(r":\d\d[\d.]*\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$")
 def read_times(cells: Sequence[str]) -> pd.DatetimeIndex | UnreadableTime:
     """Times of all cells, as naive UTC in nanoseconds; at least one cell.
 
-    Offsets may differ from row to row (New York's change twice a year): each still names one instant. A mix
-    of times with and without an offset does not, and is unreadable, as is a date whose day and month cannot
-    be told apart in any row.
+    Offsets may differ from row to row, as New York's do twice a year. A column that mixes times with and
+    without an offset is unreadable, and so is one in which no row shows which number is the day and which the
+    month.
     """
     texts = [cell.strip() for cell in cells]
     empty = next((row for row, text in enumerate(texts) if not text), None)
@@ -39,7 +39,7 @@ def read_times(cells: Sequence[str]) -> pd.DatetimeIndex | UnreadableTime:
 
 
 def offsets_of(cells: Sequence[str]) -> npt.NDArray[np.int64] | None:
-    """Seconds from UTC to the clock that each cell is written in; None where all are naive or in UTC."""
+    """Seconds from UTC to the clock that each cell is written in; None if all are naive or in UTC."""
     found = [_OFFSET.search(cell.strip()) for cell in cells]
     offsets = np.array([0 if match is None else _seconds(match.group(1)) for match in found], dtype=np.int64)
     return offsets if offsets.any() else None
@@ -55,17 +55,18 @@ def _seconds(offset: str) -> int:
 
 
 def format_time(moment: object, offset: int | None) -> str:
-    """A naive UTC time on a clock that is `offset` seconds from UTC: `2023-06-01 00:00:00+09:00`; None leaves
-    it as it is.
+    """A naive UTC time, shown on a clock `offset` seconds from UTC: `2023-06-01 00:00:00+09:00`.
+
+    Without an offset (None) the time is shown as it is.
     """
-    stamp = pd.Timestamp(moment)  # type: ignore[arg-type]  # what numpy and pandas call a time
+    stamp = pd.Timestamp(moment)  # type: ignore[arg-type]  # any time of numpy or pandas
     if offset is None:
         return str(stamp)
     return str(stamp.tz_localize("UTC").tz_convert(timezone(timedelta(seconds=offset))))
 
 
 def _written(texts: list[str]) -> pd.DatetimeIndex | UnreadableTime:
-    """Reads the texts in the one form that the first of them has."""
+    """Reads all texts in the format of the first one."""
     readings = {"ISO8601": _parse(texts, "ISO8601")}
     if readings["ISO8601"].isna()[0]:
         forms = [date + clock for date in _DATES for clock in _CLOCKS]

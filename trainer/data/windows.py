@@ -1,39 +1,42 @@
-"""Prepares what a trial trains on: for each fold scaled features and target, and the rows of each split.
+"""Prepares the data of a trial: for each fold the scaled features and target, and the rows of each split.
 
-Windows are gathered by the trainer: the window of row t is `features[t - seq_len + 1 : t + 1]`. They
-overlap, so they are never copied out here.
+The window of row t is `features[t - seq_len + 1 : t + 1]`. Windows overlap, so that they are not copied here:
+the trainer gathers those of a batch. This, and `flat_windows` of the rivals, are the only places where
+consecutive rows are taken to belong together; the rows of each split are chosen so that they do.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, TargetKind
+from trainer.data.arrays import Floats, Rows
 from trainer.data.constant_columns import constant_message, constant_series, is_constant
-from trainer.data.features import FeaturesAndTarget, Floats, build_features
+from trainer.data.features import FeaturesAndTarget, build_features
+from trainer.data.panel import ONE_SERIES, series_spans
 from trainer.data.source import Table
-from trainer.data.split import FoldRows, Offsets, Rows, cut_folds, cut_refit, require_enough_rows
+from trainer.data.split import FoldRows, Offsets, cut_folds, cut_refit, require_enough_rows
 from trainer.data.target_history import TargetHistory, target_history
 from trainer.errors import ColumnError, DataError
 
 CLIP_STDS = 6.0
-"""Robust standard deviations of the training target to which a clip is raised that follows the spread: of the
-returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
+"""A clip that follows the spread is raised to this many robust standard deviations of the training target. Of
+the returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
 
 MAX_CLIP_RAISE = 10.0
-"""How many times its value a clip is raised at most. What would need more is in percent or in another wrong
-unit: its clip stays, and the audit tells the share that it takes."""
+"""How many times its value a clip is raised at most. A target that needs more is in percent or in another
+wrong unit: its clip stays, and the audit tells the share that is clipped."""
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """Moments of the training rows, by which features and target are scaled, and the bounds of clipping.
+    """Moments of the training rows, which scale features and target, and the bounds of clipping.
 
-    The standard deviations are the population's (n). `feature_clip` is in training standard deviations,
-    `target_clip` in the target's own unit, None where it is not clipped.
+    The standard deviations divide by n. `feature_clip` is in training standard deviations, `target_clip` in
+    the target's own unit, None if the target is not clipped.
     """
 
     feature_mean: Floats
@@ -64,20 +67,50 @@ class Dataset:
     validation: Rows
     test: Rows
     fitting: Rows
-    """Every row that training windows see, whatever `seq_len`; scaler and baselines fit on these."""
+    """Every row that training windows may contain, whatever `seq_len`; scaler and baselines are fitted on
+    these."""
     scaler: Scaler
     feature_clipped: Mapping[str, float]
-    """Share of the training and validation values that was clipped, by feature; 0 to 1."""
+    """Share of the training and validation values that are clipped, by feature; 0 to 1."""
     target_clipped: float
-    """Share of the training and validation targets that was clipped; 0 to 1."""
+    """Share of the training and validation targets that are clipped; 0 to 1."""
     history: TargetHistory
-    """What is known of the target at each row, and the clock; naive forecasts and rivals use it."""
+    """The known past of the target at each row; naive forecasts and rivals use it."""
     sha256: str
-    """Fingerprint of the source's bytes, the columns read from them, and the validation and test rows."""
+    """SHA-256 of the source's bytes, the columns read from them, and the validation and test rows."""
     offsets: Offsets = None
     """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
+    series_starts: Rows = field(default_factory=ONE_SERIES.copy)
+    """The first row of each series, (S,); see `trainer.data.panel`."""
     fold: str = ""
-    """Which of several folds, in words, as `FoldRows.name`; empty for the only one."""
+    """The name of the fold, as `FoldRows.name`; empty if there is only one."""
+
+    def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
+        """The first row of each series, and the data of that series alone."""
+        for span in series_spans(self.series_starts, len(self.target)):
+            yield span.start, self._of(span)
+
+    def _of(self, span: slice) -> "Dataset":
+        if span == slice(0, len(self.target)):
+            return self
+
+        def inside(rows: Rows) -> Rows:
+            within: Rows = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+            return within
+
+        return replace(
+            self,
+            features=self.features[span],
+            target=self.target[span],
+            times=self.times[span],
+            train=inside(self.train),
+            validation=inside(self.validation),
+            test=inside(self.test),
+            fitting=inside(self.fitting),
+            history=self.history.of(span),
+            offsets=None if self.offsets is None else self.offsets[span],
+            series_starts=ONE_SERIES.copy(),
+        )
 
     def when(self, row: int) -> str:
         """The time of a row of these arrays, on the clock of the source."""
@@ -87,10 +120,11 @@ class Dataset:
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
-    """Build, cut, scale and clip: a dataset for each fold, scaled by its own training rows.
+    """Compute the features, cut the folds, scale and clip: a dataset for each fold, scaled by its training
+    rows.
 
-    Raises `DataError` where times do not ascend or a cell is not finite (clipping would keep a NaN, so it is
-    tested before), `SplitError` where a split is too short, `ColumnError` where a series is constant in the
+    Raises `DataError` if times do not ascend or a cell is not finite (clipping would hide an infinity, so
+    this is tested first), `SplitError` if a split is too short, `ColumnError` if a series is constant in the
     training rows.
     """
     built, folds = _usable(config, table)
@@ -98,14 +132,14 @@ def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
 
 
 def prepare_last_fold(config: DataConfig, table: Table) -> Dataset:
-    """The last fold, which in every method trains on what lies before its validation rows; the only one of a
-    holdout. Raises as `prepare_folds` does.
+    """The last fold, which in every method trains only on rows before its validation rows; a holdout has one
+    fold. Raises as `prepare_folds` does.
     """
     return prepare_folds(config, table)[-1]
 
 
 def prepare_refit(config: DataConfig, table: Table) -> Dataset:
-    """Every row before the test as training rows and none to validate on: for a model that is to be judged on
+    """Every row before the test as training rows, and no validation rows: for a model that is evaluated on
     the test rows. Raises as `prepare_folds` does.
     """
     built, _ = _usable(config, table)
@@ -113,7 +147,7 @@ def prepare_refit(config: DataConfig, table: Table) -> Dataset:
 
 
 def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[FoldRows, ...]]:
-    """The series and the rows of each fold, once they have been found fit for use."""
+    """The features, the target and the rows of each fold, all checked."""
     require_ascending(table)
     built = build_features(config, table)
     folds = cut_folds(config, table.times, built, table.offsets)
@@ -123,7 +157,7 @@ def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[
 
 
 def _fold(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
-    """As `_scaled`; its DataError names the fold."""
+    """Calls `_scaled`, and adds the name of the fold to its DataError."""
     try:
         return _scaled(config, table, built, split)
     except DataError as error:
@@ -131,17 +165,17 @@ def _fold(config: DataConfig, table: Table, built: FeaturesAndTarget, split: Fol
 
 
 def with_fold_name(error: DataError, name: str) -> DataError:
-    """The same error of a fold of this name; empty: of the only one."""
+    """The error with the name of its fold before the message; unchanged if the name is empty."""
     return type(error)(f"{name}: {error}") if name else error
 
 
 def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
     """Standardised by the fold's own training rows, then clipped."""
-    rows = slice(built.first, built.stop)
+    rows = built.rows
     features = built.features.to_numpy(np.float64)[rows]  # (T, F)
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
     fitting, train, validation, test = (
-        part - built.first for part in (split.fitting, split.train, split.validation, split.test)
+        np.searchsorted(rows, part) for part in (split.fitting, split.train, split.validation, split.test)
     )
     bound = _clip_bound(config, target[fitting])
     clipped_target = target if bound is None else np.clip(target, -bound, bound)
@@ -157,7 +191,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
     shares = (np.abs(scaled[seen]) > config.feature_clip).mean(axis=0)
     return Dataset(
         features=np.clip(scaled, -config.feature_clip, config.feature_clip).astype(np.float32),
-        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, built.first),
+        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, rows),
         times=table.times.to_numpy()[rows],
         feature_names=names,
         seq_len=config.seq_len,
@@ -173,14 +207,16 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         history=target_history(config, table, built),
         sha256=_fingerprint(table, split),
         offsets=None if table.offsets is None else table.offsets[rows],
+        series_starts=np.cumsum([0, *(span.stop - span.start for span in built.usable[:-1])]),
         fold=split.name,
     )
 
 
 def _clip_bound(config: DataConfig, training: Floats) -> float | None:
-    """Bound of the target in its own unit, given its training rows; None where it is not clipped.
+    """Clip bound of the target in its own unit, given its training rows; None if it is not clipped.
 
-    The spread is the interquartile range over that of a standard normal: a bad tick does not move it.
+    The spread is the interquartile range divided by that of a standard normal, so that bad ticks do not
+    change it.
     """
     clip = config.target.clip
     if clip is None or not config.target.clip_follows_spread or not len(training):
@@ -191,8 +227,10 @@ def _clip_bound(config: DataConfig, training: Floats) -> float | None:
 
 
 def require_ascending(table: Table) -> None:
-    """Raise DataError at the first time that is not later than the one before."""
-    late = np.flatnonzero(np.diff(table.times.asi8) <= 0)
+    """Raise DataError at the first time that is not later than the one before in its series."""
+    is_late = np.diff(table.times.asi8) <= 0
+    is_late[table.series_starts[1:] - 1] = False
+    late = np.flatnonzero(is_late)
     if len(late):
         row = int(late[0]) + 1
         raise DataError(
@@ -202,13 +240,13 @@ def require_ascending(table: Table) -> None:
 
 
 def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) -> None:
-    """Raise DataError at the first cell between warm-up and last target that is not a finite number."""
+    """Raise DataError for the first non-finite cell between the warm-up and the last target."""
     named = [(f"feature {feature.name}", built.features[feature.name]) for feature in config.features]
     for name, values in [*named, ("the target", built.target)]:
-        cells = values.to_numpy(np.float64)[built.first : built.stop]
+        cells = values.to_numpy(np.float64)[built.rows]
         bad = np.flatnonzero(~np.isfinite(cells))
         if len(bad):
-            row = built.first + int(bad[0])
+            row = int(built.rows[bad[0]])
             raise DataError(
                 f"{table.place(row)}: {name} is {cells[bad[0]]} at {table.when(row)} ({len(bad)} such "
                 "rows); see the audit with ballast check, then correct or remove these rows"
@@ -218,7 +256,7 @@ def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) 
 def _moments(
     values: Floats, names: tuple[str, ...], made_of_constants: Sequence[bool]
 ) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of each column; ColumnError where a column cannot be standardised."""
+    """Mean and standard deviation of each column. Raises ColumnError if a column cannot be standardised."""
     with np.errstate(all="ignore"):
         mean, std = values.mean(axis=0), values.std(axis=0)
     constant = is_constant(values) | np.array(made_of_constants)
@@ -233,10 +271,10 @@ def _moments(
     return mean, std
 
 
-def _to_float32(target: Floats, table: Table, first: int) -> npt.NDArray[np.float32]:
+def _to_float32(target: Floats, table: Table, rows: Rows) -> npt.NDArray[np.float32]:
     too_large = np.flatnonzero(np.abs(target) > np.finfo(np.float32).max)
     if len(too_large):
-        row = first + int(too_large[0])
+        row = int(rows[too_large[0]])
         raise DataError(
             f"{table.place(row)}: the target at {table.when(row)} is {target[too_large[0]]:.3g} training "
             "standard deviations from its mean; correct the value or set data.target.clip"
@@ -245,7 +283,9 @@ def _to_float32(target: Floats, table: Table, first: int) -> npt.NDArray[np.floa
 
 
 def _fingerprint(table: Table, split: FoldRows) -> str:
-    """Of what was read and held out; computed arrays differ in the last bit between machines."""
+    """SHA-256 of what was read and of the held-out rows, not of computed arrays: these differ in the last bit
+    between machines.
+    """
     digest = hashlib.sha256(table.sha256.encode())
     digest.update(table.times.asi8.astype("<i8").tobytes())
     for name, values in table.frame.items():

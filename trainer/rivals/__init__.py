@@ -1,1 +1,1 @@
-"""What a model is measured against: naive forecasts, and rivals that are fitted to the same rows."""
+"""The forecasts that a model is compared with: naive ones, and rivals fitted on the same rows."""

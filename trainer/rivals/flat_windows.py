@@ -1,26 +1,26 @@
-"""The windows that the GRU sees, as rows of regressors."""
+"""The windows of the GRU, flattened into rows of regressors."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from trainer.data.arrays import Floats, Rows
 from trainer.data.windows import Dataset
-from trainer.rivals.regressors import Floats, Rows
 
 MOST_COLUMNS = 1_000
-"""Regressors of a window: decomposing their matrix takes a second or two."""
+"""Most regressors of one window; the decomposition of their matrix then takes one or two seconds."""
 MOST_ROWS = 50_000
-"""Training rows that a regression is fitted on, the latest ones."""
+"""A regression is fitted on at most this many training rows, the latest ones."""
 _MOST_CELLS = 25_000_000
-"""Of the regressors of all training rows: 200 MB."""
+"""Most numbers in the regressors of all training rows: 200 MB."""
 
 
 def flat_windows(data: Dataset, rows: Rows, features: Sequence[int] | None = None) -> Floats:
     """The window of each row, flattened: (len(rows), steps · F), feature by feature, oldest row first.
 
-    `features` are the positions of those that are wanted, by default all. Where a whole window has more than
-    `MOST_COLUMNS` cells, every k-th row of it is taken, counted back from the last.
+    `features` are the positions of the features to use, by default all. If a whole window has more than
+    `MOST_COLUMNS` cells, only every k-th row of it is used, counted back from the last.
     """
     chosen = data.features if features is None else data.features[:, list(features)]  # (T, F)
     every = -(-data.seq_len * chosen.shape[1] // MOST_COLUMNS)
@@ -30,7 +30,7 @@ def flat_windows(data: Dataset, rows: Rows, features: Sequence[int] | None = Non
 
 
 def latest_rows(rows: Rows, columns: int) -> Rows:
-    """The last of ascending training `rows`, as many as fit into memory with `columns` regressors each."""
+    """The last of the ascending training `rows`, as many as fit in memory with `columns` regressors each."""
     return rows[-min(MOST_ROWS, _MOST_CELLS // columns) :]
 
 

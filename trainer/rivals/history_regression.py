@@ -1,42 +1,49 @@
-"""Linear forecasts from what is known at each row: the target's own history, and windows of chosen features.
+"""Linear forecasts from the target's own history and the windows of chosen features.
 
-They say how much a column adds to the history, and are the reference of studies with declared leaders.
+They measure how much a column adds to the history, and are the reference of studies with declared leaders.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.panel import rows_since_start
 from trainer.data.windows import Dataset
 from trainer.rivals.flat_windows import flat_windows, latest_rows
-from trainer.rivals.naive import har_terms, partial_target_terms, seasonal
-from trainer.rivals.regressors import Floats, Rows, har_spans, lagged, trailing_mean
+from trainer.rivals.har import har_terms
+from trainer.rivals.naive import seasonal_means
+from trainer.rivals.regressors import har_spans, partial_target_terms, trailing_mean
 from trainer.rivals.ridge import ridge
 
 _LAGS = 10
-"""Single values of the one-row series that count as known, the latest ones."""
+"""Number of latest values of the one-row series that are regressors."""
 _MEANS = (10, 22, 66)
-"""Rows of the means of the one-row series that count as known, up to a quarter of trading days."""
+"""Rows over which means of the one-row series are taken, up to a quarter of trading days."""
 _ROWS_PER_SPAN = 4
-"""Fitting rows for each row of a mean, else the mean is left out."""
+"""A mean is used only if there are this many fitting rows for each of its rows."""
 _MOST_PAIRED = 20
-"""Most features of which products are formed: 190 of them, as many regressors as a few windows give."""
+"""Most features for which products of pairs are formed: 190 products, as many regressors as a few windows."""
 
 
 def history_terms(data: Dataset) -> Floats:
-    """Regressors (T, K) made of the target's own history, all known at their row.
+    """Regressors (T, K) computed from the target's own history, all known at their row.
 
-    The last values of the one-row series, its means over the last rows, and the distance of its last value
-    from the mean; for volatility the terms of HAR, and the means of negative returns (Corsi & Renò 2012);
-    `seasonal` where bars are finer than days. NaN where the history is too short.
+    They are the last values of the one-row series, its means over the last rows, and the distance of its last
+    value from the mean; for volatility also the terms of HAR and the means of negative returns (Corsi & Renò
+    2012); if bars are shorter than days also `seasonal`. NaN if the history is too short.
     """
+    return np.vstack([_terms_of_series(one, len(data.fitting)) for _, one in data.each_series()])
+
+
+def _terms_of_series(data: Dataset, fitted: int) -> Floats:
     own, returns = data.history.own, data.history.returns
     spans = sorted({*_MEANS, max(data.horizon, 2)})
     terms = [lagged(own, back) for back in range(_LAGS)]
-    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
+    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= fitted]
     terms.append(np.abs(own - np.nanmean(own[data.fitting])))
     if data.kind == "volatility":
-        har = har_spans(data.history, len(data.fitting))
+        har = har_spans(data.history, fitted)
         terms += list(har_terms(data, har)[:, 1:].T)
         if returns is not None:
             falls = np.minimum(returns, 0.0)
@@ -44,20 +51,22 @@ def history_terms(data: Dataset) -> Floats:
     else:
         terms += partial_target_terms(data)
     if data.history.per_day > 1:
-        terms.append(seasonal(data))
+        terms.append(seasonal_means(data))
     return np.column_stack(terms)
 
 
 def rows_with_history(data: Dataset, terms: Floats, rows: Rows) -> Rows:
     """Those of `rows` with all `terms` and a whole window."""
-    return rows[(rows >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
+    number = rows_since_start(data.series_starts, len(data.target))
+    return rows[(number[rows] >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
 
 
 def history_and_windows(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows) -> Floats:
-    """History and windows of some features, (rows, K + seq_len · F + F + pairs).
+    """Regressors from the history and from the windows of some features, (rows, K + seq_len · F + F + pairs).
 
-    Each feature has the magnitude of its last value beside its window, each pair the product of both: a value
-    hidden by the sign in another column, or whose weight depends on the volatility, is seen by no sum.
+    Beside its window, each feature adds the absolute last value, and each pair of features the product of
+    their last values: a linear sum misses a value whose sign is in another column, or whose weight depends on
+    the volatility.
     """
     if not features:
         return terms[rows]
@@ -75,9 +84,10 @@ def ridge_forecast(
     rows: Rows,
     target: Floats | None = None,
 ) -> Floats:
-    """Forecasts of `rows` by ridge regression on history and windows of some features, fitted on `train`.
+    """Forecasts of `rows` by ridge regression on the history and the windows of some features, fitted on
+    `train`.
 
-    `target` (T,) is another target than that of the data.
+    `target` (T,) replaces the target of the data.
     """
     values = data.target.astype(np.float64) if target is None else target
     train = latest_rows(train, history_and_windows(data, terms, features, rows[:1]).shape[1])

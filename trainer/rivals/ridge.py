@@ -1,25 +1,24 @@
-"""Ridge regression whose penalty is chosen inside the training rows."""
+"""Ridge regression whose penalty is chosen on the training rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from trainer.data.arrays import Floats
 from trainer.data.constant_columns import is_constant
-from trainer.rivals.regressors import Floats
+from trainer.losses import MSE
+from trainer.rivals.regressors import scored_blocks
 
 _PENALTIES = np.logspace(-4, 6, 21)
 """Penalties per row and standardised regressor that are tried."""
-_BLOCKS = 5
-"""Blocks of the training rows: each of the last three is forecast from those before it."""
-_SCORED = 3
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """A decomposed least-squares problem: any penalty is a division away.
+    """A decomposed least-squares problem, in which trying another penalty costs one division.
 
-    Of n rows and p regressors it has k = min(n, p) directions: `values` (k,), `vectors` (p, k).
+    n rows and p regressors give k = min(n, p) directions: `values` (k,), `vectors` (p, k).
     """
 
     mean: float
@@ -27,15 +26,14 @@ class _Fit:
     vectors: Floats
     projected: Floats
     share: float
-    """Rows for each regressor."""
+    """Rows per regressor."""
 
     @classmethod
     def of(cls, x: Floats, y: Floats) -> "_Fit":
         mean = float(y.mean())
         rows, columns = x.shape
-        if (
-            rows < columns
-        ):  # the same solution by the smaller matrix: with X Xᵀ = U S Uᵀ it is Xᵀ U (S + λ)⁻¹ Uᵀ y
+        if rows < columns:
+            # The same solution from the smaller matrix: with X Xᵀ = U S Uᵀ it is Xᵀ U (S + λ)⁻¹ Uᵀ y.
             values, left = np.linalg.eigh(x @ x.T)  # (n,), (n, n)
             vectors, projected = x.T @ left, left.T @ (y - mean)
         else:
@@ -44,38 +42,39 @@ class _Fit:
         return cls(mean, np.maximum(values, 0.0), vectors, projected, rows / columns)
 
     def coefficients(self) -> Floats:
-        """Of each penalty, in the rotated space: (penalties, k)."""
+        """Coefficients for each penalty, in the rotated space: (penalties, k)."""
         weights = _PENALTIES[:, None] * self.share
         result: Floats = self.projected / (self.values + weights)
         return result
 
     def forecasts(self, x: Floats, coefficients: Floats) -> Floats:
-        """Of rows x (m, p), for `coefficients` (k,) or (penalties, k): (m,) or (m, penalties)."""
+        """Forecasts of rows x (m, p), for `coefficients` (k,) or (penalties, k): (m,) or (m, penalties)."""
         told: Floats = self.mean + (x @ self.vectors) @ coefficients.T
         return told
 
 
 def ridge(x: Floats, y: Floats, x_new: Floats, *, gap: int) -> Floats:
-    """Forecasts (m,) for `x_new` (m, p) by ridge regression on `x` (n, p) and `y` (n,), rows in time order.
+    """Forecasts (m,) for `x_new` (m, p) of `fit_ridge`."""
+    return fit_ridge(x, y, gap=gap)(x_new)
+
+
+def fit_ridge(x: Floats, y: Floats, *, gap: int) -> Callable[[Floats], Floats]:
+    """Ridge regression on `x` (n, p) and `y` (n,), rows in time order; from rows (m, p) to forecasts (m,).
 
     Regressors are standardised by `x`. The penalty is the one with the lowest squared error on the last three
-    fifths of the rows, each fifth forecast from those that end `gap` rows before it: targets over several
-    rows overlap, so that rows must not be left out at random. Hoerl & Kennard (1970), "Ridge Regression".
+    fifths of the rows, where each fifth is forecast from the rows that end `gap` rows before it: targets over
+    several rows overlap, so that rows must not be held out at random. Hoerl & Kennard (1970), "Ridge
+    Regression".
     """
     mean, std = x.mean(axis=0), x.std(axis=0)
     std[is_constant(x)] = 1.0
-    x, x_new = (x - mean) / std, (x_new - mean) / std
+    x = (x - mean) / std
     errors = np.zeros(len(_PENALTIES))
-    for train, held in _forward(len(y), gap):
+    for start, stop in scored_blocks(len(y)):
+        train, held = slice(0, max(1, start - gap)), slice(start, stop)
         fit = _Fit.of(x[train], y[train])
         told = fit.forecasts(x[held], fit.coefficients())
-        errors += ((y[held, None] - told) ** 2).sum(axis=0)
+        errors += MSE.value(told, y[held, None]).sum(axis=0)
     whole = _Fit.of(x, y)
-    return whole.forecasts(x_new, whole.coefficients()[int(errors.argmin())])
-
-
-def _forward(rows: int, gap: int) -> Iterator[tuple[slice, slice]]:
-    """Training and held-out rows of each step forward; at least one row to train on."""
-    edges = np.linspace(0, rows, _BLOCKS + 1).astype(int).tolist()
-    for start, stop in zip(edges[-_SCORED - 1 :], edges[-_SCORED:], strict=False):
-        yield slice(0, max(1, start - gap)), slice(start, stop)
+    best = whole.coefficients()[int(errors.argmin())]
+    return lambda x_new: whole.forecasts((x_new - mean) / std, best)

@@ -1,4 +1,4 @@
-"""The skill over the best naive forecast, and how much of it is believable. Pure, and quick to import."""
+"""Skill over the best naive forecast, and how much of it is believable: pure functions, quick to import."""
 
 import math
 from collections.abc import Mapping
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 RETURN_CEILING = 0.05
 LARGEST_RETURN_CEILING = 0.15
 VOLATILITY_CEILING = 0.3
-"""Ceilings of believable skill, over the best naive forecast; docs/guard.md says why. That of returns rises
-with the horizon, on which fewer independent rows leave more to luck, up to the largest."""
+"""Ceilings of believable skill over the best naive forecast; docs/guard.md gives the reasons. The ceiling of
+returns rises with the horizon up to the largest: fewer independent rows give more skill by chance."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A naive forecast and its mean squared error in units of the standardised target."""
+    """A naive forecast and its mean loss on the standardised target."""
 
     name: str
     loss: float
 
 
 def best_baseline(losses: Mapping[str, float]) -> Baseline:
-    """The naive forecast with the lowest loss; DataError where it is perfect: no skill over it exists."""
+    """The naive forecast with the lowest loss. Raises DataError if it is perfect: skill over it is
+    undefined.
+    """
     name = min(losses, key=lambda name: losses[name])
     if losses[name] <= 0:
         raise DataError(
@@ -43,12 +45,12 @@ def skill(loss: float, baseline_loss: float) -> float:
 
 
 def noise_floor(looks: int, rows: int, horizon: int) -> float:
-    """Skill that the best of `looks` ≥ 1 useless forecasts shows by chance: Φ⁻¹(0.95^(1/K))² / (n/h).
+    """Skill that the best of K = `looks` ≥ 1 useless forecasts shows by chance: Φ⁻¹(0.95^(1/K))² / (n/h).
 
     The 95 % quantile of the largest of K standard normal z, squared as a share of variance over the n/h
     independent rows. K counts every validation loss that the best was picked from: a trial's value is the
-    best of its epochs, so that each epoch is a look at the validation rows. Šidák's bound; looks of one trial
-    resemble each other, so the floor is on the safe side.
+    best of its epochs, so that each epoch counts. This is Šidák's bound; losses of one trial correlate, so
+    that the true floor is lower.
     """
     z = NormalDist().inv_cdf(math.pow(0.95, 1 / looks))
     return z**2 / (rows / horizon)
@@ -60,11 +62,11 @@ def skill_by_chance(rows: int, horizon: int) -> float:
 
 
 def skill_ceiling(kind: "TargetKind", *, rows: int, horizon: int, max_skill: float | None) -> float:
-    """Skill above which a trial is suspicious, for `rows` validation rows. A given `max_skill` wins.
+    """Skill above which a trial is suspicious, for `rows` validation rows. `max_skill`, if given, is used.
 
     Returns: three times what luck reaches in one look, but at least 0.05 and at most 0.15; volatility: 0.3
     over HAR; any other kind has no default and raises DataError. The number of trials and of epochs does not
-    count: who looks more often may not believe more.
+    count: more looks do not make a result more believable.
     """
     if max_skill is not None:
         return max_skill

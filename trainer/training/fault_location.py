@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 from trainer.data.windows import Dataset
+from trainer.losses import Loss
 from trainer.training.batches import Batch
 from trainer.training.guard import Detection
 from trainer.training.result import FindingKind
@@ -28,7 +28,7 @@ NO_LOCATION = FaultLocation()
 
 
 def explain_step(
-    detection: Detection, batch: Batch, model: nn.Module, data: Dataset, *, replay: bool
+    detection: Detection, batch: Batch, model: nn.Module, data: Dataset, loss: Loss, *, replay: bool
 ) -> tuple[Detection, FaultLocation]:
     """The detection, sharpened to its earliest cause, and the evidence.
 
@@ -41,7 +41,7 @@ def explain_step(
     if cause is not None:
         return _sharpened(detection, cause), replace(cause.evidence, rows=rows)
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
-    operation = _replay(batch, model) if replay else None
+    operation = _replay(batch, model, loss) if replay else None
     if operation is not None:
         detection = replace(detection, message=f"{detection.message} ({operation})")
     return detection, FaultLocation(_broken_gradient(detection, gradients), rows)
@@ -110,7 +110,7 @@ def _broken_gradient(detection: Detection, gradients: dict[str, Tensor]) -> str 
     return broken
 
 
-def _replay(batch: Batch, model: nn.Module) -> str | None:
+def _replay(batch: Batch, model: nn.Module, loss: Loss) -> str | None:
     """The first operation whose backward returns NaN, in PyTorch's words; None if the replay is clean."""
     parameters = list(model.parameters())
     with (
@@ -119,7 +119,8 @@ def _replay(batch: Batch, model: nn.Module) -> str | None:
         torch.autograd.detect_anomaly(check_nan=True),
     ):
         try:
-            torch.autograd.grad(mse_loss(model(batch.x), batch.y), parameters)
+            out = model(batch.x)
+            torch.autograd.grad(out, parameters, loss.gradient(out.detach(), batch.y))
         except RuntimeError as error:
             return str(error).splitlines()[0]
     return None

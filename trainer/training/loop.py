@@ -60,7 +60,7 @@ def fit(
     told. Raises TrainerError for a device that is not there.
 
     `checkpoint` is a file, in a folder that is there, written after each epoch and left for the caller to
-    remove (`trainer.training.checksummed_file.remove_checksummed`). Where it is there already and this
+    remove (`trainer.atomic_files.remove_file`). Where it is there already and this
     trial's, training
     goes on from it, to
     the same bits as if it had never stopped, and `on_epoch` is called for its epochs first. One that is

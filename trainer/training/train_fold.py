@@ -82,7 +82,9 @@ def _respond(trial: TrainingState, fold: Fold, epoch: int, batch: Batch, detecti
         rewinds=fold.rewinds,
         config=guard,
     )
-    detection, where = explain_step(detection, batch, learner.model, fold.data, replay=not trial.findings)
+    detection, where = explain_step(
+        detection, batch, learner.model, fold.data, learner.loss, replay=not trial.findings
+    )
     trial.find(fold, epoch, fold.step, detection, done, where)
     match done.action:
         case Action.STOP:

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from search.failures import explain_failure
-from search.study import liveness as attendance
+from search.study import liveness
 from storage import query
 from storage.engine import open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Result, WriteStudy
+    from tests.search_fixtures import Ballast, Result, WriteStudy
 
 
 def _says(result: "Result", code: int, *parts: str) -> None:
@@ -193,7 +193,7 @@ def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(
         patched.setattr("sqlite3.dbapi2.connect", connect)
         _says(ballast("run", small, "--trials", 60), 2, "the disk is full", "free some space")
     done = _trials()
-    monkeypatch.setattr(attendance, "is_dead", lambda worker: True)  # in life another process goes on
+    monkeypatch.setattr(liveness, "is_dead", lambda worker: True)  # in life another process goes on
     again = ballast("run", small, "--trials", done + 1)
     assert again.code == 0, again.err
     assert _trials() > done

@@ -9,14 +9,14 @@ from optuna.trial import TrialState
 
 from search.process_identity import is_dead
 from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
-from search.study import backend as books
+from search.study import backend
 from search.workers import objective
 from storage import query
 from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 
 class Killed(BaseException):
@@ -31,7 +31,7 @@ def _die(*_: object, **__: object) -> None:
     ("module", "place", "verdict", "states"),
     [
         (objective, "_judged", Verdict.INTERRUPTED, [TrialState.FAIL, TrialState.WAITING]),
-        (books, "conclude_trial", Verdict.ACCEPTED, [TrialState.COMPLETE]),
+        (backend, "conclude_trial", Verdict.ACCEPTED, [TrialState.COMPLETE]),
     ],
 )
 def test_db_check_closes_the_gap_that_a_death_left(
@@ -138,7 +138,7 @@ def test_what_stays_different_is_said_to_stay_so(
 ) -> None:
     path = write_study(study={"trials": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(books, "conclude_trial", _die)
+        patched.setattr(backend, "conclude_trial", _die)
         with pytest.raises(Killed):
             launch(path)
     store = open_store("sqlite:///ballast.db")
@@ -160,7 +160,7 @@ def test_a_worker_of_another_machine_is_watched_and_its_trial_settled(
             launch(path)
     told = ballast("db", "check")
     assert "if that process is gone, run: ballast db check --wait" in told.out
-    monkeypatch.setattr("search.workers.consistency.NO_HEARTBEAT_S", 0.1)
+    monkeypatch.setattr("search.study.liveness.NO_HEARTBEAT_S", 0.1)
     settled = ballast("db", "check", "--wait")
     assert settled.code == 0, settled.out
     assert "trial 0 of 'small': its worker is gone; it has been brought to an end" in settled.out

@@ -40,7 +40,7 @@ from storage.verdicts import Verdict
 pytestmark = pytest.mark.slow
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 BALLAST = (sys.executable, "-m", "search.cli")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -338,7 +338,7 @@ def test_a_watch_shows_a_trial_as_it_ends_and_ends_with_the_study(store: Store) 
 def test_a_watch_ends_with_a_study_that_nobody_is_at_work_on(
     store: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.study.stall_detector.NO_WORKER_S", 0.0)
+    monkeypatch.setattr("search.study.liveness.NO_WORKER_S", 0.0)
     add_study(store, wanted=3)
     add_trial(store, 0)
     add_trial(store, 1, None)  # of a worker that was killed, and has no place any more
@@ -436,7 +436,7 @@ report = EpochReport(epoch=2, train_loss=.9, validation_loss=.4712, skill=.1412,
     grad_norm_mean=1., grad_norm_max=1., output_max=1., steps=9, skipped_steps=0, movement=1.,
     prediction_std_ratio=1., seconds=1.)
 with LiveView(console(), lambda looks: .0112) as view:
-    view.began({Verdict.ACCEPTED: 17, Verdict.UNSTABLE: 1}, None, 60)
+    view.run_began({Verdict.ACCEPTED: 17, Verdict.UNSTABLE: 1}, None, 60)
     for number in range(18, 18 + int(sys.argv[1])):
         view.trial_began(number, 15)
         view.epoch_passed(number, report)

@@ -16,14 +16,14 @@ from search.errors import ConfigError, RequestError, StudyChanged
 from search.record.row_mapping import best_folds
 from search.record.validation_rows import forecasts, validation_rows
 from search.watching.blocks import Paragraph
-from search.watching.notes import trial_note
+from search.watching.pages.notes import trial_note
 from search.watching.view import trial_view
 from storage import query
 from storage.engine import Store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, Launched, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, Launched, WriteStudy
 
 WALK: dict[str, Any] = {"method": "walk_forward", "folds": 3}
 CPCV: dict[str, Any] = {"method": "cpcv", "groups": 4, "held_out": 2}

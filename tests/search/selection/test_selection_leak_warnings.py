@@ -7,12 +7,12 @@ import pandas as pd
 
 from search.selection.leak_warnings import CODES, leak_warning_sentence, leak_warnings
 from search.selection.summary import summarise
-from search.watching.markdown import to_markdown
-from search.watching.notes import study_note
+from search.watching.pages.markdown import to_markdown
+from search.watching.pages.notes import study_note
 from search.watching.view import study_view
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 HINT = "The audit warned of days_left (counts_down): see ballast check."
 

@@ -16,7 +16,7 @@ from storage import workers
 from storage.engine import Store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 ELSEWHERE = "another-host-00000000:7:7"
 
@@ -31,51 +31,51 @@ def test_nobody_is_lost_before_the_first_look() -> None:
 
 
 def test_a_heart_that_stands_still_for_long_enough_is_lost() -> None:
-    pulse = LivenessTracker(misses=3)
+    tracker = LivenessTracker(misses=3)
     for _ in range(3):
-        pulse.look({ELSEWHERE: 5})
-    assert not pulse.is_lost(ELSEWHERE)
-    pulse.look({ELSEWHERE: 5})
-    assert pulse.is_lost(ELSEWHERE)
+        tracker.observe({ELSEWHERE: 5})
+    assert not tracker.is_lost(ELSEWHERE)
+    tracker.observe({ELSEWHERE: 5})
+    assert tracker.is_lost(ELSEWHERE)
 
 
 def test_one_beat_takes_back_all_doubts() -> None:
-    pulse = LivenessTracker(misses=2)
+    tracker = LivenessTracker(misses=2)
     for beats in (5, 5, 6, 6):
-        pulse.look({ELSEWHERE: beats})
-    assert not pulse.is_lost(ELSEWHERE)
+        tracker.observe({ELSEWHERE: beats})
+    assert not tracker.is_lost(ELSEWHERE)
 
 
 def test_a_worker_that_has_left_is_gone() -> None:
-    pulse = LivenessTracker()
-    pulse.look({ELSEWHERE: 1})
-    pulse.look({})
-    assert not pulse.is_lost(ELSEWHERE)
-    pulse.look({})
-    assert pulse.is_lost(ELSEWHERE)
+    tracker = LivenessTracker()
+    tracker.observe({ELSEWHERE: 1})
+    tracker.observe({})
+    assert not tracker.is_lost(ELSEWHERE)
+    tracker.observe({})
+    assert tracker.is_lost(ELSEWHERE)
 
 
 def test_a_worker_that_joined_after_the_last_look_is_not_lost() -> None:
-    pulse = LivenessTracker()
-    pulse.look({})
-    assert not pulse.is_lost(ELSEWHERE)
-    pulse.look({ELSEWHERE: 1})
-    assert not pulse.is_lost(ELSEWHERE)
+    tracker = LivenessTracker()
+    tracker.observe({})
+    assert not tracker.is_lost(ELSEWHERE)
+    tracker.observe({ELSEWHERE: 1})
+    assert not tracker.is_lost(ELSEWHERE)
 
 
 def test_a_worker_that_nobody_has_entered_is_lost_two_looks_later() -> None:
-    pulse = LivenessTracker()
-    assert not pulse.is_lost(ELSEWHERE)
-    pulse.look({})
-    assert not pulse.is_lost(ELSEWHERE)
-    pulse.look({})
-    assert pulse.is_lost(ELSEWHERE)
+    tracker = LivenessTracker()
+    assert not tracker.is_lost(ELSEWHERE)
+    tracker.observe({})
+    assert not tracker.is_lost(ELSEWHERE)
+    tracker.observe({})
+    assert tracker.is_lost(ELSEWHERE)
 
 
 def test_a_worker_is_entered_while_it_works_and_no_longer(store: Store) -> None:
-    with Heartbeat(store, "small", this_worker(), "cpu") as attendance:
+    with Heartbeat(store, "small", this_worker(), "cpu") as heartbeat:
         (entered,) = workers.registered_workers(store, "small")
-        assert (entered.worker, entered.device) == (attendance.worker, "cpu")
+        assert (entered.worker, entered.device) == (heartbeat.worker, "cpu")
     assert workers.registered_workers(store, "small") == []
 
 
@@ -93,12 +93,12 @@ def test_a_worker_that_gives_up_between_two_trials_leaves(store: Store) -> None:
 
 def test_its_heart_beats_and_it_hears_others_stand_still(store: Store) -> None:
     workers.register_worker(store, "small", ELSEWHERE)
-    with Heartbeat(store, "small", this_worker(), interval=0.02, misses=3) as attendance:
-        assert not attendance.is_gone(ELSEWHERE)
+    with Heartbeat(store, "small", this_worker(), interval=0.02, misses=3) as heartbeat:
+        assert not heartbeat.is_gone(ELSEWHERE)
         deadline = time.monotonic() + 30
-        while not attendance.is_gone(ELSEWHERE) and time.monotonic() < deadline:
+        while not heartbeat.is_gone(ELSEWHERE) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert attendance.is_gone(ELSEWHERE)
+        assert heartbeat.is_gone(ELSEWHERE)
         assert max(worker.beats for worker in workers.registered_workers(store, "small")) >= 3
 
 
@@ -113,11 +113,11 @@ def test_a_process_of_this_machine_is_looked_at_itself(store: Store) -> None:
     )
     assert child.stdout is not None
     name = child.stdout.readline().strip()
-    with Heartbeat(store, "small", this_worker()) as attendance:
-        assert not attendance.is_gone(name)
+    with Heartbeat(store, "small", this_worker()) as heartbeat:
+        assert not heartbeat.is_gone(name)
         child.kill()
         child.communicate()
-        assert attendance.is_gone(name)
+        assert heartbeat.is_gone(name)
 
 
 def test_two_machines_of_one_name_are_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:

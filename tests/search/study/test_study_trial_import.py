@@ -14,7 +14,7 @@ from search.config.resolve import resolve
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData, load_study_data
 from search.errors import RequestError
-from search.record import row_mapping as recording
+from search.record import row_mapping
 from search.sampling.tell import CONSTRAINT
 from search.store_files import study_files
 from search.study.backend import StudyBackend, StudyRules
@@ -29,7 +29,7 @@ from storage.errors import StudyUnknown
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 pytestmark = pytest.mark.slow
 
@@ -50,10 +50,10 @@ class Desk:
         data = load_study_data(resolved)
         record.create_study(
             self.store,
-            recording.study_row(resolved, data),
-            recording.setting_rows(name, resolved.settings.values()),
-            recording.clamp_rows(name, resolved),
-            recording.data_row(name, data),
+            row_mapping.study_row(resolved, data),
+            row_mapping.setting_rows(name, resolved.settings.values()),
+            row_mapping.clamp_rows(name, resolved),
+            row_mapping.data_row(name, data),
         )
         return resolved, data
 
@@ -76,14 +76,14 @@ class Desk:
             number=number,
             params=dict(params),
             seed=100 + number,
-            started_at=recording.now(),
+            started_at=row_mapping.now(),
             worker="elsewhere:1:2",
             source_study=None if source is None else name,
             source_trial=source,
         )
         known = {key: len(setting.overrides) for key, setting in resolved.settings.items()}
         changed = resolved.trial(params).changed.values()
-        record.start_trial(self.store, row, recording.setting_rows(name, changed, number, skip=known))
+        record.start_trial(self.store, row, row_mapping.setting_rows(name, changed, number, skip=known))
         unstable = verdict is Verdict.UNSTABLE
         record.finish_trial(
             self.store,
@@ -97,14 +97,14 @@ class Desk:
             skill=None if value is None else 1 - value,
             best_epoch=1,
             epochs=len(losses),
-            finished_at=recording.now(),
+            finished_at=row_mapping.now(),
             duration_s=1.5,
             remaining=[_epoch(name, number, epoch, loss) for epoch, loss in enumerate(losses)],
             findings=[_finding(name, number)] if unstable else [],
             settings=[_cut(name, number)] if unstable else [],
         )
 
-    def books(self, resolved: ResolvedStudy, data: StudyData) -> StudyBackend:
+    def backend(self, resolved: ResolvedStudy, data: StudyData) -> StudyBackend:
         """Both accounts of a study that is on record."""
         section = resolved.file.study
         storage = RDBStorage(self.store.url)
@@ -297,9 +297,9 @@ def test_the_ceiling_of_the_old_study_holds_for_the_new_one(desk: Desk, old: Res
 
 def test_optuna_knows_what_was_taken_over_as_if_it_had_been_told_here(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
-    books = desk.books(resolved, data)
-    assert import_trials(books, resolved, data, "old") == [0, 3, 4, 5, 9]
-    trials = books.optuna.get_trials()
+    backend = desk.backend(resolved, data)
+    assert import_trials(backend, resolved, data, "old") == [0, 3, 4, 5, 9]
+    trials = backend.optuna.get_trials()
     assert [(t.state, t.value, t.constraints[CONSTRAINT]) for t in trials] == [
         (TrialState.COMPLETE, 0.457, -1.0),
         (TrialState.PRUNED, 0.9, -1.0),
@@ -322,9 +322,9 @@ def test_a_sampler_that_learns_from_complete_trials_alone_is_told_so(
     desk: Desk, old: ResolvedStudy, sampler: str
 ) -> None:
     resolved, data = desk.study("new", f"study.sampler={sampler}", space=NARROW)
-    books = desk.books(resolved, data)
-    import_trials(books, resolved, data, "old")
-    trials = books.optuna.get_trials()
+    backend = desk.backend(resolved, data)
+    import_trials(backend, resolved, data, "old")
+    trials = backend.optuna.get_trials()
     assert {t.state for t in trials} == {TrialState.COMPLETE}
     penalty = 2 * max(data.baselines["train_mean"], 0.8)
     assert [t.value for t in trials] == [0.457, 0.8, penalty, penalty, 0.6]
@@ -332,7 +332,7 @@ def test_a_sampler_that_learns_from_complete_trials_alone_is_told_so(
 
 def test_the_record_has_all_that_is_known_of_what_was_taken_over(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
-    import_trials(desk.books(resolved, data), resolved, data, "old")
+    import_trials(desk.backend(resolved, data), resolved, data, "old")
     rows = query.trials(desk.store, "new")
     assert [(row.source_study, row.source_trial) for row in rows] == [("old", n) for n in (0, 3, 4, 5, 9)]
     there, here = query.trial(desk.store, "old", 0), rows[0]
@@ -350,7 +350,7 @@ def test_the_record_has_all_that_is_known_of_what_was_taken_over(desk: Desk, old
 
 def test_what_was_taken_over_may_be_the_best_and_does_not_count(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
-    import_trials(desk.books(resolved, data), resolved, data, "old")
+    import_trials(desk.backend(resolved, data), resolved, data, "old")
     best = query.best_trial(desk.store, "new")
     assert best is not None
     assert (best.number, best.value, best.source_trial) == (0, 0.457, 0)
@@ -359,29 +359,29 @@ def test_what_was_taken_over_may_be_the_best_and_does_not_count(desk: Desk, old:
 
 def test_a_value_that_was_fixed_is_a_parameter_where_it_is_searched(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space={**NARROW, DROPOUT: {"low": 0.0, "high": 0.4}})
-    books = desk.books(resolved, data)
-    import_trials(books, resolved, data, "old")
-    assert books.optuna.get_trials()[0].params == {RATE: 2e-3, HIDDEN: 4, DROPOUT: 0.0}
+    backend = desk.backend(resolved, data)
+    import_trials(backend, resolved, data, "old")
+    assert backend.optuna.get_trials()[0].params == {RATE: 2e-3, HIDDEN: 4, DROPOUT: 0.0}
     assert query.trial(desk.store, "new", 0).params == {RATE: 2e-3, HIDDEN: 4, DROPOUT: 0.0}
 
 
 def test_the_sampler_goes_on_from_what_was_taken_over(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
-    books = desk.books(resolved, data)
-    import_trials(books, resolved, data, "old")
-    trial = books.optuna.ask()
+    backend = desk.backend(resolved, data)
+    import_trials(backend, resolved, data, "old")
+    trial = backend.optuna.ask()
     assert trial.number == 5
-    assert books.optuna.best_trial.user_attrs["taken_from"] == {"study": "old", "trial": 0}
+    assert backend.optuna.best_trial.user_attrs["taken_from"] == {"study": "old", "trial": 0}
 
 
 def test_nothing_is_taken_over_twice_but_new_trials_are(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
-    books = desk.books(resolved, data)
-    import_trials(books, resolved, data, "old")
-    assert import_trials(books, resolved, data, "old") == []
+    backend = desk.backend(resolved, data)
+    import_trials(backend, resolved, data, "old")
+    assert import_trials(backend, resolved, data, "old") == []
     desk.ended(old, 10, {RATE: 2.5e-3, HIDDEN: 8}, value=0.4)
-    assert import_trials(books, resolved, data, "old") == [10]
-    assert len(books.optuna.get_trials()) == len(query.trials(desk.store, "new")) == 6
+    assert import_trials(backend, resolved, data, "old") == [10]
+    assert len(backend.optuna.get_trials()) == len(query.trials(desk.store, "new")) == 6
 
 
 class BrokenOff(Exception):
@@ -398,15 +398,15 @@ def test_broken_off_after_any_commit_it_is_completed_by_the_next_call(
     times: int,
 ) -> None:
     resolved, data = desk.study("new", space=NARROW)
-    books = desk.books(resolved, data)
+    backend = desk.backend(resolved, data)
     owner: Any = optuna.Study if step == "add_trial" else record
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, _breaking(getattr(owner, step), times))
         with pytest.raises(BrokenOff):
-            import_trials(books, resolved, data, "old")
+            import_trials(backend, resolved, data, "old")
     assert query.study(desk.store, "new").facts["continued_from"] == "old"
-    import_trials(books, resolved, data, "old")
-    told = [trial.user_attrs["taken_from"]["trial"] for trial in books.optuna.get_trials()]
+    import_trials(backend, resolved, data, "old")
+    told = [trial.user_attrs["taken_from"]["trial"] for trial in backend.optuna.get_trials()]
     rows = query.trials(desk.store, "new")
     assert told == [row.source_trial for row in rows] == [0, 3, 4, 5, 9]
     assert [row.verdict for row in rows] == [query.trial(desk.store, "old", n).verdict for n in told]
@@ -427,9 +427,9 @@ def _breaking(real: Callable[..., Any], times: int) -> Callable[..., Any]:
 
 def test_a_chain_of_studies_takes_over_what_was_taken_over(desk: Desk, old: ResolvedStudy) -> None:
     second, data = desk.study("second", space=NARROW)
-    import_trials(desk.books(second, data), second, data, "old")
+    import_trials(desk.backend(second, data), second, data, "old")
     third, data = desk.study("third", space={RATE: NARROW[RATE], HIDDEN: {"choices": [8, 16]}})
-    assert import_trials(desk.books(third, data), third, data, "second") == [1, 2]
+    assert import_trials(desk.backend(third, data), third, data, "second") == [1, 2]
     row = query.trial(desk.store, "third", 0)
     assert (row.source_study, row.source_trial, row.value) == ("second", 1, 0.8)
 
@@ -447,7 +447,7 @@ def test_a_study_that_was_trained_continues_in_another_space(
     resolved = resolve(path)
     data = with_ceiling_of_source(resolved, load_study_data(resolved), first.store, "small")
     opened = open_study(resolved, data, first.store)
-    taken = import_trials(opened.books, resolved, data, "small")
+    taken = import_trials(opened.backend, resolved, data, "small")
     end = run_worker(opened, NoProgress(), lambda: False)
     rows = query.trials(first.store, "new")
     assert taken == [0, 1, 2]

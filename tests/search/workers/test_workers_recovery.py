@@ -14,23 +14,20 @@ import pytest
 from optuna.trial import TrialState
 
 from search.process_identity import this_worker
-from search.sampling import ask as asking
-from search.sampling import queue
+from search.sampling import ask, queue
 from search.sampling.optuna_storage import optuna_storage
-from search.study import backend as books
-from search.study import liveness as attendance
-from search.workers import loop as runner
-from search.workers import objective, recovery
+from search.study import backend, liveness
+from search.workers import loop, objective, recovery
 from search.workers.consistency import inconsistencies
 from search.workers.progress import NoProgress
 from storage import query, record, workers
 from storage.check import check_store
 from storage.engine import open_store
 from storage.verdicts import Verdict
-from tests.search.conftest import ENDLESS
+from tests.search_fixtures import ENDLESS
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 pytestmark = pytest.mark.slow
 
@@ -52,8 +49,8 @@ def _then_die(genuine: Callable[..., Any]) -> Callable[..., Any]:
 
 
 POINTS: dict[str, tuple[Any, str, Callable[..., Any], list[Verdict]]] = {
-    "before anything is suggested": (asking, "suggest_value", _die, [Verdict.INTERRUPTED]),
-    "before the trial is on record": (books, "start", _die, [Verdict.INTERRUPTED]),
+    "before anything is suggested": (ask, "suggest_value", _die, [Verdict.INTERRUPTED]),
+    "before the trial is on record": (backend, "begin_trial", _die, [Verdict.INTERRUPTED]),
     "before the first step": (objective, "_judged", _die, [Verdict.INTERRUPTED]),
     "after an epoch is recorded": (
         record,
@@ -62,8 +59,8 @@ POINTS: dict[str, tuple[Any, str, Callable[..., Any], list[Verdict]]] = {
         [Verdict.INTERRUPTED],
     ),
     "before the verdict is recorded": (record, "finish_trial", _die, [Verdict.INTERRUPTED]),
-    "between record and Optuna": (books, "conclude_trial", _die, [Verdict.ACCEPTED]),
-    "before the last word to Optuna": (books, "tell", _die, [Verdict.ACCEPTED]),
+    "between record and Optuna": (backend, "conclude_trial", _die, [Verdict.ACCEPTED]),
+    "before the last word to Optuna": (backend, "tell", _die, [Verdict.ACCEPTED]),
 }
 
 
@@ -78,7 +75,7 @@ def test_a_worker_that_dies_loses_nothing_and_doubles_nothing(
         patched.setattr(module, name, dies)
         with pytest.raises(Killed):
             launch(path)
-    monkeypatch.setattr(attendance, "is_dead", lambda worker: True)
+    monkeypatch.setattr(liveness, "is_dead", lambda worker: True)
     done = launch(path)
     verdicts = [row.verdict for row in done.trials]
     assert verdicts == [*left_behind, *[Verdict.ACCEPTED] * (2 - left_behind.count(Verdict.ACCEPTED))]
@@ -99,10 +96,10 @@ def test_a_death_between_queue_and_optuna_does_not_queue_twice(
 
     with monkeypatch.context() as patched:
         patched.setattr(objective, "_fit", crash)
-        patched.setattr(books, "tell", _die)
+        patched.setattr(backend, "tell", _die)
         with pytest.raises(Killed):
             launch(path)
-    monkeypatch.setattr(attendance, "is_dead", lambda worker: True)
+    monkeypatch.setattr(liveness, "is_dead", lambda worker: True)
     done = launch(path, "study.trials=2")
     assert [row.verdict for row in done.trials] == [Verdict.FAILED, Verdict.ACCEPTED, Verdict.ACCEPTED]
     assert [row.retry_of for row in done.trials] == [None, 0, None]
@@ -112,7 +109,7 @@ def test_the_parameters_of_a_dead_worker_are_given_up_after_the_retries(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(study={"trials": 1, "retries": 1})
-    monkeypatch.setattr(attendance, "is_dead", lambda worker: True)
+    monkeypatch.setattr(liveness, "is_dead", lambda worker: True)
     with monkeypatch.context() as patched:
         patched.setattr(objective, "_judged", _die)
         for _ in range(2):
@@ -194,17 +191,17 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
     study = launch(write_study(), should_stop=lambda: True).study
     dead, section, space = "gone:1:1", study.resolved.file.study, study.resolved.space
     workers.claim_trial(study.store, study.name, dead)
-    books.begin_trial(study.books, dead, asking.ask(study.optuna, section, space, dead).trial)
-    genuine, seen = books.conclude_trial, []
+    backend.begin_trial(study.backend, dead, ask.ask(study.optuna, section, space, dead).trial)
+    genuine, seen = backend.conclude_trial, []
 
     def conclude(*arguments: Any, **named: Any) -> None:
         """Meanwhile another one looks."""
-        recovery.recover_trials(study.books, "quicker:1:1", lambda worker: worker == dead)
+        recovery.recover_trials(study.backend, "quicker:1:1", lambda worker: worker == dead)
         seen.append([worker.busy for worker in workers.registered_workers(study.store, study.name)])
         genuine(*arguments, **named)
 
     monkeypatch.setattr(recovery, "conclude_trial", conclude)
-    recovery.recover_trials(study.books, "slower:1:1", lambda worker: worker == dead)
+    recovery.recover_trials(study.backend, "slower:1:1", lambda worker: worker == dead)
     assert seen == [[True]]
     assert workers.registered_workers(study.store, study.name) == []
 
@@ -219,10 +216,10 @@ def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
     def is_gone(worker: str) -> bool:
         """It has asked for a trial a moment before."""
         if not study.optuna.trials:
-            asking.ask(study.optuna, section, space, dead)
+            ask.ask(study.optuna, section, space, dead)
         return worker == dead
 
-    assert recovery.recover_trials(study.books, "alive:1:1", is_gone) == [0]
+    assert recovery.recover_trials(study.backend, "alive:1:1", is_gone) == [0]
     assert workers.registered_workers(study.store, study.name) == []
     assert [trial.state for trial in study.optuna.trials] == [TrialState.FAIL, TrialState.WAITING]
 
@@ -232,10 +229,10 @@ def test_a_trial_that_was_recorded_by_another_worker_is_left_to_it(
 ) -> None:
     """Two workers sign a waiting trial; the one that did not get it is found dead, and its trial settled."""
     study = launch(write_study(), should_stop=lambda: True).study
-    trial = asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "signed-last:1:1")
-    recovery.recover_trials(study.books, "alive:1:1", lambda worker: worker == "signed-last:1:1")
-    bench = objective.TrialContext(study, "runs-it:1:1", NoProgress(), lambda: False)
-    judgement = objective.run_trial(bench, trial)
+    trial = ask.ask(study.optuna, study.resolved.file.study, study.resolved.space, "signed-last:1:1")
+    recovery.recover_trials(study.backend, "alive:1:1", lambda worker: worker == "signed-last:1:1")
+    context = objective.TrialContext(study, "runs-it:1:1", NoProgress(), lambda: False)
+    judgement = objective.run_trial(context, trial)
     assert (judgement.verdict, judgement.reasons) == (Verdict.INTERRUPTED, ("taken_over",))
 
 
@@ -246,13 +243,13 @@ def test_a_worker_whose_place_was_given_to_another_starts_no_trial(
     path = write_study(study={"trials": 1})
     store, name, stopped = launch(path, should_stop=lambda: True).store, "small", []
 
-    def ask(*arguments: Any) -> Any:
+    def ask_late(*arguments: Any) -> Any:
         workers.unregister_worker(store, name, this_worker())
         assert workers.claim_trial(store, name, "another:1:1").granted
         stopped.append(True)
-        return asking.ask(*arguments)
+        return ask.ask(*arguments)
 
-    monkeypatch.setattr(runner, "ask", ask)
+    monkeypatch.setattr(loop, "ask", ask_late)
     done = launch(path, should_stop=lambda: bool(stopped))
     assert [(row.verdict, row.reasons) for row in done.trials] == [(Verdict.INTERRUPTED, ["taken_over"])]
     first, again = done.study.optuna.trials  # what it drew waits for another
@@ -265,8 +262,8 @@ def test_a_configuration_that_waited_for_such_a_worker_waits_again(
 ) -> None:
     key = "models.gru.learning_rate"
     study = launch(write_study(study={"enqueue": [{key: 2e-3}]}), should_stop=lambda: True).study
-    trial = asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "late:1:1").trial
-    recovery.return_trial(study.books, "late:1:1", trial)
+    trial = ask.ask(study.optuna, study.resolved.file.study, study.resolved.space, "late:1:1").trial
+    recovery.return_trial(study.backend, "late:1:1", trial)
     first, again = study.optuna.trials
     assert (first.state, again.state) == (TrialState.FAIL, TrialState.WAITING)
     assert again.system_attrs["fixed_params"] == {key: 2e-3}
@@ -279,11 +276,11 @@ def test_a_worker_whose_trial_was_settled_while_it_drew_its_parameters_goes_on(
     study = launch(path, should_stop=lambda: True).study
 
     def suggest(*arguments: Any) -> None:
-        monkeypatch.setattr(asking, "suggest_value", genuine)
-        recovery.recover_trials(study.books, "quicker:1:1", lambda worker: worker == this_worker())
+        monkeypatch.setattr(ask, "suggest_value", genuine)
+        recovery.recover_trials(study.backend, "quicker:1:1", lambda worker: worker == this_worker())
         genuine(*arguments)
 
-    monkeypatch.setattr(asking, "suggest_value", suggest)
+    monkeypatch.setattr(ask, "suggest_value", suggest)
     verdicts = [row.verdict for row in launch(path).trials]
     assert verdicts == [Verdict.INTERRUPTED, Verdict.ACCEPTED]
 
@@ -293,13 +290,13 @@ def test_a_trial_that_its_worker_tells_after_all_is_left_at_that(
 ) -> None:
     """A worker that stood still between record and Optuna goes on while another one closes its trial."""
     study = launch(write_study(), should_stop=lambda: True).study
-    asking.ask(study.optuna, study.resolved.file.study, study.resolved.space, "asleep:1:1")
-    genuine = books.conclude_trial
+    ask.ask(study.optuna, study.resolved.file.study, study.resolved.space, "asleep:1:1")
+    genuine = backend.conclude_trial
 
     def conclude(*arguments: Any, **named: Any) -> None:
         genuine(*arguments, **named)
         genuine(*arguments, **named)
 
     monkeypatch.setattr(recovery, "conclude_trial", conclude)
-    assert recovery.recover_trials(study.books, "quicker:1:1", lambda worker: worker == "asleep:1:1") == []
+    assert recovery.recover_trials(study.backend, "quicker:1:1", lambda worker: worker == "asleep:1:1") == []
     assert [trial.state for trial in study.optuna.trials] == [TrialState.FAIL, TrialState.WAITING]

@@ -6,7 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.process_identity import is_dead, this_worker
-from search.study import backend as books
+from search.study import backend
 from search.study.copy import copy_studies
 from search.workers import objective
 from search.workers.consistency import inconsistencies
@@ -17,7 +17,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 ELSEWHERE = "another-host-00000000:7:7"
 
@@ -35,11 +35,11 @@ def test_an_owner_that_ends_its_trial_while_it_is_taken_over_is_no_error(
 ) -> None:
     path = write_study(study={"trials": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(books, "conclude_trial", _die)
+        patched.setattr(backend, "conclude_trial", _die)
         with pytest.raises(Killed):
             launch(path)
     study = launch(path, "study.name=other").study  # an open study, to borrow its store
-    store, parts = study.store, books.open_backend(study.store, study.optuna._storage, "small")
+    store, parts = study.store, backend.open_backend(study.store, study.optuna._storage, "small")
     genuine = record.take_over
 
     def owner_is_quicker(*arguments: Any) -> bool:
@@ -62,7 +62,7 @@ def test_a_trial_that_somebody_else_ended_in_optuna_comes_to_an_end_on_our_recor
         with pytest.raises(Killed):
             launch(path)
     other = launch(path, "study.name=other").study
-    books.open_backend(other.store, other.optuna._storage, "small").optuna.tell(0, state=TrialState.FAIL)
+    backend.open_backend(other.store, other.optuna._storage, "small").optuna.tell(0, state=TrialState.FAIL)
     done = launch(path)
     assert (done.trials[0].verdict, done.trials[0].reasons) == (Verdict.FAILED, ["ended_elsewhere"])
     assert done.end.done == 1
@@ -76,10 +76,10 @@ def test_one_configuration_that_always_fails_does_not_end_the_study(
     poison = {"models.gru.learning_rate": 0.005}
     genuine = objective._fit
 
-    def crash(bench: Any, trial: Any, *rest: Any) -> Any:
+    def crash(context: Any, trial: Any, *rest: Any) -> Any:
         if trial.params == poison:
             raise RuntimeError("no memory for it")
-        return genuine(bench, trial, *rest)
+        return genuine(context, trial, *rest)
 
     monkeypatch.setattr(objective, "_fit", crash)
     done = launch(write_study(study={"trials": 2, "enqueue": [poison]}))

@@ -1,0 +1,49 @@
+"""What the shell proposes for a word that is being typed; it imports as little as it can, and never fails."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import typer
+
+_SQLITE = "sqlite:///"
+
+
+def study_files(incomplete: str) -> list[str]:
+    """Folders and YAML files that begin so, and the studies that ship with Ballast."""
+    from search.config.files.shipped import PREFIX, shipped_studies
+
+    shipped = [PREFIX + name for name in shipped_studies()]
+    return [*_files(incomplete), *(name for name in shipped if name.startswith(incomplete))]
+
+
+def study_names(context: typer.Context, incomplete: str) -> list[str]:
+    """The studies of the store that begin so; none of a database server, which may be away."""
+    from search.api.stores import store_url
+
+    url = store_url(context.params.get("store"))
+    path = url.removeprefix(_SQLITE)
+    if path == url or not os.path.isfile(path):
+        return []
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0.5)) as store:
+            names = [name for (name,) in store.execute("SELECT name FROM ballast_studies ORDER BY name")]
+    except sqlite3.Error:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _files(incomplete: str) -> Iterator[str]:
+    folder, start = os.path.split(incomplete)
+    try:
+        found = sorted(Path(folder or ".").iterdir())
+    except OSError:
+        return
+    for path in found:
+        if path.name.startswith(start) and not (path.name.startswith(".") and not start):
+            if path.is_dir():
+                yield os.path.join(folder, path.name, "")
+            elif path.suffix in (".yaml", ".yml", ".json"):
+                yield os.path.join(folder, path.name)

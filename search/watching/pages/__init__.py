@@ -1,0 +1,1 @@
+"""Pages about a study and a trial as blocks, written as Markdown or HTML."""

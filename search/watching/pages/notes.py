@@ -1,0 +1,42 @@
+"""The notes on a study and on a trial, put together from their parts. All of it is pure."""
+
+from search.watching.blocks import Block, Heading
+from search.watching.pages import study_sections, trial_sections
+from search.watching.view import StudyView, TrialView
+
+
+def study_note(view: StudyView, store: str | None = None) -> list[Block]:
+    """What a person must know on a study's page; `where` is ` --store URL` for a store that is no default."""
+    return [
+        *study_sections.result(view),
+        Heading("Best configuration", 3),
+        *study_sections.best(view, store),
+        Heading("Skill", 3),
+        *study_sections.skill_blocks(view),
+        Heading("On unseen rows", 3),
+        *study_sections.evaluation_blocks(view, store),
+        Heading("Data", 3),
+        *study_sections.data(view),
+        Heading("Clamped", 3),
+        *study_sections.clamps(view),
+        Heading("Searched", 3),
+        *study_sections.space(view),
+    ]
+
+
+def trial_note(view: TrialView) -> list[Block]:
+    """Why a trial ended as it did, what the guard did to it, and where its settings come from."""
+    trial = view.trial
+    last = view.findings[-1] if view.findings else None
+    blocks: list[Block] = [trial_sections.verdict_paragraph(trial), trial_sections.outcome_table(trial, last)]
+    blocks += trial_sections.fold_losses_paragraph(trial, view.epochs)
+    blocks += trial_sections.origin_paragraphs(trial)
+    if view.findings:
+        blocks += [
+            Heading("The guard", 3),
+            trial_sections.guard_findings_table(view.findings, told=trial.message),
+        ]
+    own = [
+        setting for setting in view.settings if setting.key.startswith(trial_sections.TRIAL_SECTION_PREFIXES)
+    ]
+    return [*blocks, Heading("Overrides", 3), trial_sections.overrides_table(own)]

@@ -1,0 +1,1 @@
+"""Keeps the notes, plots and files of a study in optuna-dashboard up to date while it runs."""

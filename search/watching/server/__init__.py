@@ -1,0 +1,1 @@
+"""The dashboard's HTTP server: what it answers, to whom, and with which bounds."""
