@@ -33,7 +33,7 @@ from trainer.data.features import build_features
 from trainer.data.source import Table, read_table
 from trainer.data.windows import prepare_last_fold
 from trainer.models.network import GRUForecaster
-from trainer.rivals.naive import baseline_losses
+from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline, skill, skill_ceiling
 from trainer.runtime import reproducible
 from trainer.training.batches import Batch

@@ -20,7 +20,7 @@ from benchmarks.leaks.studies import Study
 from trainer.audit.leak_probe import LeakProbe
 from trainer.config import TrialConfig
 from trainer.data.windows import prepare_last_fold
-from trainer.rivals.naive import baseline_losses
+from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline, noise_floor, skill_ceiling
 from trainer.training.loop import fit
 

@@ -10,6 +10,12 @@ from sqlalchemy import make_url
 
 from benchmarks.postgres import PostgresServer, execute
 
+pytest.register_assert_rewrite(
+    "tests.search_fixtures",
+    "tests.trainer.fit_fixtures",
+    "tests.trainer.training.checkpoint.interrupted_trial",
+)
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:

@@ -7,10 +7,10 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from trainer.kernels import compiled
 from trainer.kernels.workspace import Workspace
+from trainer.losses import SquaredError
 from trainer.training.learner import Learner
 
 Change = Callable[[Tensor], Tensor]
@@ -54,8 +54,9 @@ def output(learner: Learner, change: Change) -> Iterator[None]:
 def loss(learner: Learner, added: float) -> Iterator[None]:
     """The loss is another number, and its gradients what they were; in the validation pass too."""
 
-    def changed(out: Tensor, y: Tensor) -> Tensor:
-        return mse_loss(out, y) + added
+    class Raised(SquaredError):
+        def value(self, forecast: Any, target: Any) -> Any:
+            return super().value(forecast, target) + added
 
     def changed_too(y: Any, work: Workspace) -> tuple[float, float]:
         value, largest = genuine(y, work)
@@ -63,8 +64,8 @@ def loss(learner: Learner, added: float) -> Iterator[None]:
 
     genuine = compiled.squared_error
     with (
-        patch("trainer.training.learner.mse_loss", changed),
-        patch("trainer.kernels.torch_kernel.mse_loss", changed),
+        patch.object(learner, "loss", Raised()),
+        patch.object(learner.kernel, "_loss", Raised()),
         patch.object(compiled, "squared_error", changed_too),
     ):
         yield

@@ -30,7 +30,7 @@ from storage.verdicts import Verdict
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import TrialConfig
 from trainer.data.windows import prepare_refit
-from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.skill import skill
 from trainer.training.loop import fit, refit
 

@@ -21,8 +21,8 @@ from search.workers.progress import NoProgress
 from trainer.config import TrialConfig
 from trainer.data.source import Table
 from trainer.data.windows import prepare_refit
+from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import rival_forecasts
-from trainer.rivals.naive import baseline_forecasts
 
 RECIPES = Path(__file__).parents[2] / "configs" / "studies"
 STUDIES = {"sp500": "sp500-volatility-verified", "nasdaq": "nasdaq-volatility", "wti": "wti-volatility"}

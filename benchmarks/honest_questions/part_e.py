@@ -14,9 +14,9 @@ from benchmarks.leaks.studies import Floats, Study
 from benchmarks.null_and_signal.study import Judged, judge
 from search.config.resolve import resolve
 from search.data.study_data import load_study_data
-from trainer.data.split import Rows
+from trainer.data.arrays import Rows
 from trainer.data.windows import Dataset, prepare_refit
-from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.skill import skill
 
 ROWS = 4000

@@ -13,7 +13,7 @@ from trainer.audit.audit import audit
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import GuardConfig, TrialConfig
 from trainer.data.windows import Dataset
-from trainer.rivals.naive import baseline_losses
+from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline
 from trainer.training.loop import fit
 from trainer.training.result import FindingKind, TrialResult

@@ -35,9 +35,9 @@ from search.study.studies import open_study
 from search.workers.loop import run_worker
 from search.workers.progress import NoProgress
 from storage.engine import Store, open_store
-from trainer.data.split import Rows
+from trainer.data.arrays import Rows
 from trainer.data.windows import Dataset, prepare_refit
-from trainer.rivals.naive import baseline_forecasts
+from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.skill import skill
 
 SEEDS = 3
@@ -183,7 +183,7 @@ def _searched(
         return summary, Judged(NOTHING, str(none_accepted)), None
     write_export(store, choice.trial, exported, choice.why)
     report = verify(exported, store, seeds=SEEDS)
-    luck = report.evidence.luck if isinstance(report.evidence, SelectionEvidence) else None
+    luck = report.evidence.reality_check if isinstance(report.evidence, SelectionEvidence) else None
     return summary, _judged(report.scored[0]), luck
 
 

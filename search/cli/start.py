@@ -20,7 +20,7 @@ _DISTRIBUTIONS = {"ballast-gru", "ballast"}
 
 def start() -> None:
     """Run the command line; exit code 2 and one sentence if a package that it needs is shadowed."""
-    sentence = _shadow_of_ours()
+    sentence = shadow_of_ours()
     if sentence is None:
         try:
             from search.cli.main import main
@@ -35,7 +35,7 @@ def start() -> None:
     sys.exit(2)
 
 
-def _shadow_of_ours() -> str | None:
+def shadow_of_ours() -> str | None:
     """The sentence on the first of our packages that is another's; None if all are ours."""
     for name in _OURS:
         place = _place_of(name)

@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from search.config.files.passwords import URLS
 from search.config.layers import Clamp, Layer, Override, Setting
-from search.config.passwords import URLS
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData
 from search.record import validation_rows as rows
@@ -16,9 +16,9 @@ from search.store_files import KEY, new_signing_key
 from search.verdict import Judgement
 from search.version import version_of
 from storage import record, tables
+from storage.commands import masked_url
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
-from storage.masking import masked_url
 from trainer.training.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"

@@ -1,10 +1,10 @@
-"""Verifies configurations on rows that no search has seen: fresh seeds, one evaluation, an answer in words.
+"""Verifies configurations on rows that no search has seen: fresh seeds, one evaluation, one answer.
 
 file ──► candidates ──► train with fresh seeds on train + validation ──► record the evaluation ──► score
                                                                          the test rows ──► conclude ──► record
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,18 +51,19 @@ from search.verdict import settings_not_applied
 from storage import evaluations, tables
 from storage.engine import Store
 from trainer.data.windows import Dataset, prepare_refit
-from trainer.rivals.fitted import Rivals, rival_forecasts
-from trainer.rivals.naive import baseline_forecasts
+from trainer.losses import Loss
+from trainer.rivals.baselines import baseline_forecasts
+from trainer.rivals.fitted import rival_forecasts
 from trainer.rivals.skill import skill
 from trainer.training.result import Outcome, RefitResult
 
 _EXACT = 1e-12
-"""Mean loss, of the standardised target, up to which a forecast is exact but for rounding."""
+"""Mean loss of the standardised target below which a forecast counts as exact, apart from rounding."""
 
 
 @dataclass(frozen=True)
 class VerificationCallbacks:
-    """Who is told of each training that ended, and asked whether to go on."""
+    """Called after each training, and to ask whether to stop."""
 
     trained: Callable[[Candidate, RefitResult], None] = lambda candidate, refit: None
     should_stop: Callable[[], bool] = lambda: False
@@ -78,11 +79,11 @@ def verify(
     policy: Path | None = None,
     progress: VerificationCallbacks | None = None,
 ) -> VerificationReport:
-    """Score the configuration of `path`, and its `top` - 1 rivals, the best of its study `by` bound or
-    value, on the test rows; 1 ≤ `seeds`.
+    """Score the configuration of `path` on the test rows with `seeds` ≥ 1 fresh seeds, and with it the `top`
+    - 1 best other trials of its study, chosen `by` bound or value.
 
-    The evaluation is put on record before anything is scored. Raises Interrupted before that, RequestError
-    and AnswerIsNo as the candidates do.
+    Each evaluation is put on record before its rows are scored. Raises VerificationInterrupted before that,
+    and RequestError and AnswerIsNo as `candidate_from_file` and `other_candidates` do.
     """
     progress = VerificationCallbacks() if progress is None else progress
     chosen = candidate_from_file(path, policy, progress.should_stop, store)
@@ -101,15 +102,15 @@ def verify(
         taken = earlier_evaluations(store, unseen)
         searches = earlier_searches(store, unseen, first_evaluated_at(evaluation, taken))
         found = _score(each, configuration_number(evaluation, taken), searches)
-        # Pages show the newest answer that somebody asked for, not that of what it was compared with.
-        told = {**found.to_json(), "asked_for": each is first}
-        evaluations.finish_evaluation(store, number, str(found.conclusion.answer), told)
+        # Pages show the newest answer about a configuration that was asked for, not about those beside it.
+        report = {**found.to_json(), "asked_for": each is first}
+        evaluations.finish_evaluation(store, number, str(found.conclusion.answer), report)
         scored.append(found)
     return VerificationReport(
         scored=tuple(scored),
         unseen=unseen,
         earlier=earlier,
-        best_set=_best_set(scored, first) if top > 1 else None,
+        confidence_set=_confidence_set(scored, first) if top > 1 else None,
         evidence=_evidence(store, chosen),
         changes=_changes(chosen, study_data.table.sha256),
         warnings=tuple(leak_warnings(map(vars, study_data.audit.findings))),
@@ -123,17 +124,22 @@ class _TrainedCandidate:
     ceiling: float
     refits: tuple[RefitResult, ...]
 
+    @property
+    def loss(self) -> Loss:
+        """What the candidate was trained by and is judged by."""
+        return self.candidate.trial.config.loss
+
 
 def _trained(
     candidate: Candidate, study_data: StudyData, seeds: int, progress: VerificationCallbacks
 ) -> _TrainedCandidate:
     """Train with fresh seeds on all rows before the test, for the epochs that validation chose."""
-    from trainer.training.loop import refit  # torch is imported where it trains, and nowhere before
+    from trainer.training.loop import refit  # imports torch, which only training needs
 
     config = candidate.trial.config
     data, refits = prepare_refit(config.data, study_data.table), []
     _require_rows(config.data.source, data)
-    _require_naive_errors(config.data.source, data)
+    _require_naive_errors(config.data.source, data, config.loss)
     for number in range(seeds):
         seed = fresh_seed(candidate.resolved.file.study.seed, number)
         done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)
@@ -147,7 +153,7 @@ def _trained(
 
 
 def _require_rows(source: str, data: Dataset) -> None:
-    """Raise RequestError where the test rows are too few for an interval: the evaluation would be wasted."""
+    """Raise RequestError if the test rows are too few for an interval: the evaluation would be wasted."""
     needed = min_interval_rows(data.horizon)
     if len(data.test) < needed:
         raise RequestError(
@@ -156,9 +162,9 @@ def _require_rows(source: str, data: Dataset) -> None:
         )
 
 
-def _require_naive_errors(source: str, data: Dataset) -> None:
+def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
     """Raise RequestError where a naive forecast is exact in every test row: no skill over it exists."""
-    _, naive = _judged_by(data)
+    _, naive = _judged_by(data, loss)
     exact = next((name for name, losses in naive.items() if float(losses.mean()) <= _EXACT), None)
     if exact is not None:
         raise RequestError(
@@ -172,9 +178,9 @@ def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[Ear
 
     It is asked before the evaluation is on record, and only where some row has no error.
     """
-    _, naive = _judged_by(trained.data)
+    _, naive = _judged_by(trained.data, trained.loss)
     errors = min(naive.values(), key=lambda losses: float(losses.mean()))
-    by_seed = _squared_errors(trained)
+    by_seed = _losses_by_seed(trained)
     if errors.all() or not by_seed:
         return
     try:
@@ -190,11 +196,11 @@ def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[Ear
         ) from None
 
 
-def _squared_errors(trained: _TrainedCandidate) -> list[Floats]:
-    """Of each seed that came to its end, (rows,)."""
-    target, _ = _judged_by(trained.data)
+def _losses_by_seed(trained: _TrainedCandidate) -> list[Floats]:
+    """The losses of each seed that came to its end, (rows,)."""
+    target, _ = _judged_by(trained.data, trained.loss)
     told = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
-    return [(target - each.astype(np.float64)) ** 2 for each in told]
+    return [trained.loss.value(each.astype(np.float64), target) for each in told]
 
 
 def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> SkillInterval:
@@ -215,16 +221,16 @@ def _evaluation(unseen: ScoredRows, trained: _TrainedCandidate) -> tables.Evalua
 def _score(
     trained: _TrainedCandidate, look: int, searches: tuple[EarlierSearch, ...] = ()
 ) -> CandidateResult:
-    """Everything that one evaluation shows."""
+    """The result of one evaluation, of which `look` is the configuration number."""
     data, candidate = trained.data, trained.candidate
-    target, naive = _judged_by(data)
+    target, naive = _judged_by(data, trained.loss)
     baseline = min(naive, key=lambda name: float(naive[name].mean()))
-    by_seed = _squared_errors(trained)
+    by_seed = _losses_by_seed(trained)
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     interval, comparisons = None, {}
     level, rivals = (
         confidence_level(look, effective_configurations(searches)),
-        rival_forecasts(data, data.test),
+        rival_forecasts(data, data.test, trained.loss),
     )
     if by_seed:
         interval = _interval(losses, naive[baseline], data.horizon, level)
@@ -238,7 +244,9 @@ def _score(
         interval=interval,
         comparisons=comparisons,
         claimed=candidate.skill,
-        claimed_at_least=candidate.skill if candidate.at_least is None else candidate.at_least,
+        claimed_at_least=candidate.skill
+        if candidate.skill_lower_bound is None
+        else candidate.skill_lower_bound,
         ceiling=trained.ceiling,
         seeds=len(trained.refits),
         stopped=len(trained.refits) - len(by_seed),
@@ -255,36 +263,38 @@ def _score(
         losses=losses,
         interval=interval,
         comparisons=comparisons,
-        rivals=rivals.losses(target),
+        rivals=rivals.losses(target, trained.loss),
         rivals_absent=rivals.absent,
-        strongest_rival=_against_rivals(losses, target, rivals, data.horizon, level),
-        look=look,
+        strongest_rival=_against_rivals(losses, rivals.row_losses(target, trained.loss), data.horizon, level),
+        evaluation_number=look,
         searches=searches,
         conclusion=conclude(claim),
     )
 
 
 def _against_rivals(
-    losses: Floats, target: Floats, rivals: Rivals, horizon: int, level: float
+    losses: Floats, rivals: Mapping[str, Floats], horizon: int, level: float
 ) -> RivalComparison | None:
-    """Whether the strongest rival is beaten; None where no seed came to its end or no rival was fitted."""
-    if not len(losses) or not rivals.forecasts:
+    """Whether `losses` (rows,) are lower than those of the strongest of `rivals`, (rows,) each; None where no
+    seed came to its end or no rival was fitted.
+    """
+    if not len(losses) or not rivals:
         return None
-    squared = {name: (target - told) ** 2 for name, told in rivals.forecasts.items()}
-    return compare_with_strongest_rival(losses, squared, horizon=horizon, level=level)
+    return compare_with_strongest_rival(losses, rivals, horizon=horizon, level=level)
 
 
-def _best_set(scored: Sequence[CandidateResult], first: _TrainedCandidate) -> ConfidenceSet | None:
+def _confidence_set(scored: Sequence[CandidateResult], first: _TrainedCandidate) -> ConfidenceSet | None:
     """Which of the candidates and the naive forecasts may be the best, on the same rows and in one unit."""
-    _, naive = _judged_by(first.data)
+    _, naive = _judged_by(first.data, first.loss)
     losses = naive | {each.candidate.name: each.losses for each in scored if each.values}
     return confidence_set(losses, horizon=first.data.horizon)
 
 
-def _judged_by(data: Dataset) -> tuple[Floats, dict[str, Floats]]:
-    """The targets of the test rows (rows,), and the squared errors (rows,) of each naive forecast."""
+def _judged_by(data: Dataset, loss: Loss) -> tuple[Floats, dict[str, Floats]]:
+    """The targets of the test rows (rows,), and the losses (rows,) of each naive forecast."""
     target = data.target[data.test].astype(np.float64)
-    return target, {name: (target - told) ** 2 for name, told in baseline_forecasts(data, data.test).items()}
+    naive = baseline_forecasts(data, data.test, loss)
+    return target, {name: loss.value(told, target) for name, told in naive.items()}
 
 
 def _evidence(store: Store, chosen: Candidate) -> SelectionEvidence | str:

@@ -33,7 +33,7 @@ from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
 from storage.verdicts import CONCLUSIVE, Verdict
-from trainer.training import checksummed_file
+from trainer.atomic_files import remove_file
 from trainer.training.result import EpochReport, Finding, TrialResult
 
 log = logging.getLogger("ballast.trial")
@@ -65,7 +65,7 @@ def run_trial(context: TrialContext, asked: AskedTrial) -> Judgement:
     """
     trial = asked.trial
     try:
-        return _run(context, trial, asked.drawn)
+        return _run(context, trial, asked.drawn_by)
     except (TrialExists, TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
         log.warning("trial %d was given to another worker while this one was away: %s", trial.number, error)
         return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")
@@ -179,7 +179,7 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
     folds = () if result is None else row_mapping.best_folds(result.epochs, result.best_epoch)
     backend.conclude_trial(study.backend, trial, judgement, value, skill, folds=folds)
     if judgement.verdict in CONCLUSIVE:
-        checksummed_file.remove_checksummed(study.files.checkpoint_of(retry_origin(trial).first))
+        remove_file(study.files.checkpoint_of(retry_origin(trial).first))
     context.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
     return judgement
 

@@ -129,7 +129,7 @@ def _settle(backend: StudyBackend, row: tables.Trial, me: str, is_gone: Callable
 
 
 def return_trial(backend: StudyBackend, me: str, trial: optuna.Trial) -> None:
-    """End a trial of `me` that has not begun, as another worker has its place; queue its configuration again."""
+    """End a trial of `me` whose place another worker has claimed, and queue its configuration again."""
     try:
         row = begin_trial(backend, me, trial)
         row_mapping.finish_trial(backend.store, row, _LATE, worker=me, duration_s=0.0)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,15 +15,14 @@ from search.watching.pages.markdown import to_markdown
 from search.watching.pages.notes import trial_note
 from search.watching.publishing import trial_publisher
 from search.watching.view import trial_view
-from storage import query, tables
+from storage import query
 from storage.engine import open_store
-from storage.verdicts import Verdict
-from tests.search.conftest import _STUDY, merged, prices
+from tests.browser.served_study import HOSTILE, HOSTILE_NAME, STUDY, Served
+from tests.search_fixtures import STUDY_SETTINGS, merged, prices
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-STUDY = "sp500-pictures"
 _SMALL = (
     *("--trials", "16", "--set", "training.epochs=5", "--set", "study.startup_trials=4"),
     *("--set", "training.kernel=torch"),
@@ -34,11 +33,6 @@ picture, and still has trials of four verdicts.
 
 _FILE = Path(__file__).parents[2] / "benchmarks" / "pictures" / "study.yaml"
 
-HOSTILE_NAME = (
-    "<img src=x onerror=window.hacked=1>|`a` [x](javascript:window.hacked=1) <script>window.hacked=1"
-)
-HOSTILE = f"{HOSTILE_NAME}</script>"
-"""A study's name may have no slash."""
 _HOSTILE: dict[str, Any] = {
     "study": {"name": HOSTILE_NAME, "trials": 1},
     "data": {
@@ -49,21 +43,6 @@ _HOSTILE: dict[str, Any] = {
     },
     "tracking": {"dashboard": True},
 }
-
-
-class Served(NamedTuple):
-    """A study, and the dashboard that serves it."""
-
-    store: str
-    dashboard: str
-    trials: list[tables.Trial]
-    best: tables.Trial
-    pictured: list[int]
-    """The numbers of the trials that have a picture."""
-
-    def first(self, verdict: Verdict) -> int:
-        """The number of the first trial with this verdict."""
-        return next(trial.number for trial in self.trials if trial.verdict is verdict)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -149,7 +128,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     table[HOSTILE] = np.where(table.index == 99, 1e3, table["Close"] % 1)  # an outlier, which the audit tells
     table.to_csv(home / "prices.csv", index=False)
     file, store = home / "study.yaml", f"sqlite:///{home / 'ballast.db'}"
-    file.write_text(json.dumps(merged(_STUDY, _HOSTILE)))
+    file.write_text(json.dumps(merged(STUDY_SETTINGS, _HOSTILE)))
     servers.ballast(store, "run", str(file))
     _hostile_message(store)
     with servers.dashboard(store) as address:

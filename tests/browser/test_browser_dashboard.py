@@ -15,12 +15,12 @@ from search.watching.plots.figures import PLOT_IDS, figures
 from search.watching.view import study_view
 from storage.engine import open_store
 from storage.verdicts import Verdict
-from tests.browser.conftest import STUDY
+from tests.browser.served_study import STUDY
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator
 
-    from tests.browser.conftest import Served
+    from tests.browser.served_study import Served
 
 VERDICTS = (Verdict.ACCEPTED, Verdict.UNPROMISING, Verdict.UNSTABLE, Verdict.SUSPICIOUS)
 FILES = ("yaml", "json", "png")

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 from benchmarks.pictures import pages
 from storage.verdicts import Verdict
-from tests.browser.conftest import STUDY
+from tests.browser.served_study import STUDY
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
-    from tests.browser.conftest import Served
+    from tests.browser.served_study import Served
 
 OF_MLFLOW = {
     # a server without accounts has no current user, and MLflow 3's pages ask for one all the same

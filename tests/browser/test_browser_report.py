@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.pictures import pages
-from tests.browser.conftest import HOSTILE, HOSTILE_NAME
+from tests.browser.served_study import HOSTILE, HOSTILE_NAME
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

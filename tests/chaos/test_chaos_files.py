@@ -9,10 +9,10 @@ import pytest
 from benchmarks.chaos_faults.faulty_worker import Moment, Order, obey
 from benchmarks.chaos_faults.moments import FILES, SAVE
 from benchmarks.chaos_faults.workers import context
-from tests.search.conftest import Ballast, WriteStudy, _home, ballast, write_study
+from tests.search_fixtures import Ballast, WriteStudy, ballast, isolated_home, write_study
 from trainer.inference.model_folder import load_model
 
-__all__ = ["_home", "ballast", "write_study"]
+__all__ = ["ballast", "isolated_home", "write_study"]
 
 
 def obey_in(folder: str, order: Order) -> None:

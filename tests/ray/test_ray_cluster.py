@@ -22,8 +22,8 @@ from storage import query, tables, workers
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
 from storage.verdicts import CONCLUSIVE, Verdict
-from tests.ray.conftest import SmallCluster
-from tests.search.conftest import Result, WriteStudy
+from tests.ray.small_cluster import SmallCluster
+from tests.search_fixtures import Result, WriteStudy
 
 if not has_ray():
     pytest.skip("Ray is not installed; run: make test-ray", allow_module_level=True)

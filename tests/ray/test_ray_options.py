@@ -15,7 +15,7 @@ from search.workers.ray_cluster import (
     require_store_reachable,
     worker_capacity,
 )
-from tests.search.conftest import Ballast, WriteStudy
+from tests.search_fixtures import Ballast, WriteStudy
 
 HERE = socket.gethostname()
 

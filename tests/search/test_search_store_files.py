@@ -11,7 +11,7 @@ from storage import query
 from storage.engine import open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 
 def test_files_lie_beside_a_sqlite_store(tmp_path: Path) -> None:

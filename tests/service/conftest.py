@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.search.conftest import _home, ballast, launch, write_study
+from tests.search_fixtures import ballast, isolated_home, launch, write_study
 
-__all__ = ["_home", "ballast", "launch", "write_study"]
+__all__ = ["ballast", "isolated_home", "launch", "write_study"]
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 ROOT = Path(__file__).parents[2]
 HOLDERS = 500

@@ -27,10 +27,10 @@ from search.tracking.run_content import TRIAL_TAG, trial_params
 from search.watching.view import trial_view
 from storage import query, tables
 from storage.engine import Store, open_store
-from tests.search.conftest import ENDLESS
+from tests.search_fixtures import ENDLESS
 
 if TYPE_CHECKING:
-    from tests.search.conftest import WriteStudy
+    from tests.search_fixtures import WriteStudy
 
 ROOT = Path(__file__).parents[2]
 URL = "sqlite:///ballast.db"

@@ -22,10 +22,10 @@ import sqlalchemy
 from sqlalchemy import make_url
 
 from benchmarks.postgres import execute
-from tests.search.conftest import ENDLESS
+from tests.search_fixtures import ENDLESS
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 ROOT = Path(__file__).parents[2]
 SECRET = "p@ss w%40rd'\"/:#?$;é"

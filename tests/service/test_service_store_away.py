@@ -17,12 +17,12 @@ from storage import query, workers
 from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.verdicts import CONCLUSIVE
-from tests.search.conftest import ENDLESS
+from tests.search_fixtures import ENDLESS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 pytestmark = pytest.mark.slow
 

@@ -17,10 +17,10 @@ from storage import query, workers
 from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.verdicts import CONCLUSIVE, Verdict
-from tests.search.conftest import ENDLESS
+from tests.search_fixtures import ENDLESS
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 URL = "sqlite:///ballast.db"
 

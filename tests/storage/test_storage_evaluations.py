@@ -1,14 +1,15 @@
 """Evaluations and what studies searched on, on each database."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from storage import evaluations
 from storage.engine import Store
 from storage.record import create_study, finish_trial, start_trial
 from storage.tables import DataFingerprint, Evaluation, StoredValidationRows, Study, Trial
 from storage.verdicts import Verdict
-from tests.storage.conftest import NOON
+
+NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 
 
 def evaluation(kind: str = "verify", days: int = 0) -> Evaluation:

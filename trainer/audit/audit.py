@@ -19,12 +19,13 @@ from trainer.audit.check_split import count_findings, few_rows_findings, overlap
 from trainer.audit.check_table import table_findings
 from trainer.audit.worked_row import find_worked_row
 from trainer.config import DataConfig, GuardConfig
+from trainer.data.arrays import Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
-from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.reference import equivalent_ceiling, mean_reference_loss
 from trainer.rivals.skill import best_baseline, skill_ceiling
 
@@ -45,8 +46,9 @@ def audit(
     If times are not in order, rows are counted as if they were sorted, so that too few rows are reported too.
     """
     built = build_features(config, table)
-    times, order = table.times.sort_values(return_indexer=True)
-    splits = cut_folds(config, times, built, None if table.offsets is None else table.offsets[order])
+    order = _in_time_order(table)
+    times, offsets = table.times[order], None if table.offsets is None else table.offsets[order]
+    splits = cut_folds(config, times, built, offsets)
     findings = [
         *table_findings(config, table),
         *countdown_findings(table),
@@ -68,6 +70,11 @@ def audit(
     return Audit(tuple(findings), counts, folds, worked, believed)
 
 
+def _in_time_order(table: Table) -> Rows:
+    """The rows of the table, those of each series sorted by time."""
+    return np.concatenate([span.start + np.argsort(table.times[span]) for span in table.spans])
+
+
 def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
     """Number of rows by name of the split: training rows of the last fold; each validation row counts
     once.
@@ -81,7 +88,7 @@ def _split_findings(
 ) -> list[AuditFinding]:
     """Findings on the folds, and on the target in the last fold unless that has no training rows."""
     found = count_findings(config, splits, built.first)
-    times = table.times.sort_values()
+    times = table.times[_in_time_order(table)]
     found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
     found += constant_findings(config, table, built, splits)
     fitting, validation = splits[-1].fitting, splits[-1].validation

@@ -10,30 +10,26 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_leads import HONEST_LEADS, made_of_target
 from trainer.audit.leads import asset_returns
 from trainer.audit.target_past import remove_daily_pattern
 from trainer.config import DataConfig
-from trainer.data.constant_columns import is_constant
+from trainer.data.arrays import Floats, Rows
+from trainer.data.constant_columns import correlation
 from trainer.data.source import Table
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
+from trainer.losses import MSE, mean_loss
 from trainer.rivals.flat_windows import MOST_ROWS
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
-from trainer.rivals.regressors import first_known
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
+from trainer.rivals.regressors import first_known, scored_blocks
 
 MIN_REPORTED_LIFT = 0.01
 """Smallest lift that is reported; planted leaks that raise test skill by 0.03 reach at least 0.019 here."""
 _FALSE_ALARMS = 0.01
-"""Probability that any column of a study without leaders exceeds its threshold (Bonferroni)."""
-_BLOCKS, _SCORED = 5, 3
-"""Blocks of the rows before the test: each of the last three is forecast from those before it."""
+"""Chance that any column of a study without leaders passes its bar (Bonferroni)."""
 _SHORTEST_SPAN = 10
 """Loss reductions are averaged over at least this many rows before a test, because neighbouring rows
 correlate."""
@@ -119,13 +115,13 @@ def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
 
     target = data.target[np.concatenate([held for _, held in steps])].astype(np.float64)
     before = told([])
-    loss = float(np.mean((target - before) ** 2))
+    loss = mean_loss(before, target, MSE)
     span = max(data.horizon, _SHORTEST_SPAN)
 
     def lift(feature: int) -> _Lift:
         after = told([feature])
-        saved = (target - before) ** 2 - (target - after) ** 2
-        corrected = saved + (before - after) ** 2
+        saved = MSE.value(before, target) - MSE.value(after, target)
+        corrected = saved + (before - after) ** 2  # that of Clark and West, for squared errors alone
         whole = len(corrected) // span * span
         return _Lift(float(saved.mean()) / loss, corrected[:whole].reshape(-1, span).mean(axis=1))
 
@@ -133,11 +129,8 @@ def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
 
 
 def _forward(rows: Rows, gap: int) -> Iterator[tuple[Rows, Rows]]:
-    """Training and held-out rows of each walk-forward step, `gap` rows apart; steps with few rows are left
-    out.
-    """
-    edges = np.linspace(0, len(rows), _BLOCKS + 1).astype(int).tolist()
-    for start, stop in zip(edges[-_SCORED - 1 : -1], edges[-_SCORED:], strict=True):
+    """Training and held-out rows of each step forward, `gap` rows apart; short steps are left out."""
+    for start, stop in scored_blocks(len(rows)):
         train = rows[rows < rows[start] - gap + 1] if start < len(rows) else rows[:0]
         if len(train) >= MIN_TRAIN and stop > start:
             yield train, rows[start:stop]
@@ -180,14 +173,10 @@ def _made_of_returns(config: DataConfig, data: Dataset, returns: Floats | None) 
     for number, name in enumerate(data.feature_names):
         column = data.features[known, number]
         scaled = np.clip((returns[known] - mean[number]) / std[number], -clip, clip)
-        # Returns that were recognised among the features are already scaled and clipped.
-        if any(_correlation(column, each) > _THE_SAME for each in (returns[known], scaled)):
+        # Returns that were guessed among the features are scaled and clipped already.
+        if any(correlation(column, each) > _THE_SAME for each in (returns[known], scaled)):
             same.add(roots[name])
     return frozenset(name for name, root in roots.items() if root is not None and root in same)
-
-
-def _correlation(one: npt.NDArray[np.floating], other: Floats) -> float:
-    return 0.0 if is_constant(one) or is_constant(other) else float(np.corrcoef(one, other)[0, 1])
 
 
 def countdown_findings(table: Table) -> list[AuditFinding]:

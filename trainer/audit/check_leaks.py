@@ -5,7 +5,6 @@ that ceiling, so that a strong but honest feature passes.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_columns import lift_findings
@@ -16,8 +15,6 @@ from trainer.audit.leak_probe import LeakProbe, leaking_features
 from trainer.config import DataConfig
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
-
-Floats = npt.NDArray[np.float64]
 
 _COPIES = 0.01
 """Share of held-out rows that may equal a training row: single prices repeat by chance, whole rows do not."""

@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
-from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN, Rows
+from trainer.data.arrays import Floats, Rows
+from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN
 from trainer.data.windows import Dataset
-
-Floats = npt.NDArray[np.float64]
+from trainer.losses import MSE, mean_loss
 
 MAX_UNEXPLAINED = 0.1
 """The check goes on only if the own row leaves at most this share of the target's variance unexplained."""
@@ -106,10 +105,10 @@ def _left(y: Floats, x: Floats, train: Rows, held: Rows, step: int) -> float:
     if x.shape[1] <= _MOST_PAIRED:
         recent = train[-_MOST_ROWS:]
         forecasts.append(_neighbours(x[recent + step], y[recent], x[held + step]))
-    spread = float(np.mean((y[held] - y[train].mean()) ** 2))
+    spread = mean_loss(MSE.best_constant(y[train]), y[held], MSE)
     if spread == 0:
         return 1.0
-    return min(float(np.mean((y[held] - forecast) ** 2)) / spread for forecast in forecasts)
+    return min(mean_loss(forecast, y[held], MSE) / spread for forecast in forecasts)
 
 
 def _regression(x: Floats, y: Floats, x_held: Floats) -> Floats:

@@ -3,15 +3,15 @@ ahead.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.config import DataConfig, DerivedColumn, GuardConfig
+from trainer.data.arrays import Floats
 from trainer.data.constant_columns import constant_message, constant_series
-from trainer.data.features import FeaturesAndTarget, Floats, build_features, lookback
+from trainer.data.features import FeaturesAndTarget, build_features, lookback
 from trainer.data.input_drift import input_drifts, row_spacing, training_statistics
 from trainer.data.source import Table
 from trainer.data.split import FoldRows
@@ -66,8 +66,7 @@ def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarg
     cuts = np.unique(np.linspace(1, len(table.frame), TRUNCATIONS + 1, dtype=int)[:-1])
     found: dict[str, AuditFinding] = {}
     for cut in cuts.tolist():
-        shorter = replace(table, frame=table.frame.iloc[:cut], positions=table.positions[:cut])
-        again = build_features(config, shorter)
+        again = build_features(config, table.head(cut))
         pairs = {
             name: (built.features[name].to_numpy(), again.features[name].to_numpy())
             for name in again.features
@@ -113,7 +112,7 @@ def constant_findings(
 def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
     """Outliers of the standardised features before clipping, and the shares of clipped values."""
     held = np.concatenate([data.fitting, data.validation])
-    values = built.features.to_numpy(np.float64)[built.first : built.stop][held]
+    values = built.features.to_numpy(np.float64)[built.rows][held]
     scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std
     found: list[AuditFinding] = []
     for name, column in zip(data.feature_names, scaled.T, strict=True):

@@ -5,7 +5,8 @@ import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import DataConfig
-from trainer.data.features import Floats, count_leading_nan, target_shift
+from trainer.data.arrays import Floats
+from trainer.data.features import count_leading_nan, target_shift
 from trainer.data.source import Table, columns_of
 
 MAX_GAP_STEPS = 10.0
@@ -29,8 +30,10 @@ def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
 
 
 def _time_findings(table: Table) -> list[AuditFinding]:
-    back = np.flatnonzero(np.diff(table.times.asi8) < 0) + 1
-    repeated = np.flatnonzero(table.times.duplicated())
+    is_back = np.diff(table.times.asi8) < 0
+    is_back[table.series_starts[1:] - 1] = False
+    back = np.flatnonzero(is_back) + 1
+    repeated = np.flatnonzero(np.concatenate([table.times[span].duplicated() for span in table.spans]))
     return [
         *_order_findings(
             table, "unsorted_time", back, "is earlier than the one before", "sort the rows by time"

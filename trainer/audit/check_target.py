@@ -9,13 +9,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
+from trainer.data.arrays import Floats
 from trainer.data.windows import Dataset
 from trainer.rivals.skill import RETURN_CEILING
-
-Floats = npt.NDArray[np.float64]
 
 MAX_REPEATED = RETURN_CEILING
 """Share of targets that may equal the one before: forecasting the last value earns about that skill."""

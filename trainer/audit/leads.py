@@ -26,10 +26,9 @@ from trainer.audit.target_past import (
     surprises,
     target_surprises,
 )
+from trainer.data.arrays import Floats
 from trainer.data.windows import Dataset
 from trainer.rivals.regressors import trailing_mean
-
-Floats = npt.NDArray[np.float64]
 
 FALSE_ALARMS = 0.01
 """Probability that any test of a study without leads exceeds its threshold (Bonferroni)."""

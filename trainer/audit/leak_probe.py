@@ -8,17 +8,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from trainer.data.arrays import Floats, Rows
 from trainer.data.split import MIN_TRAIN
 from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
+from trainer.losses import mean_loss
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
 from trainer.rivals.reference import reference_loss
 from trainer.rivals.skill import skill
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class LeakProbe:
         """Skill of a ridge regression on these features' windows and the target's history."""
         data = self.data
         told = ridge_forecast(data, self.terms, features, self.train, data.validation)
-        return skill(float(np.mean((data.target[data.validation] - told) ** 2)), self.reference)
+        return skill(mean_loss(told, data.target[data.validation]), self.reference)
 
 
 def _rolled(history: TargetHistory, rows: int) -> TargetHistory:

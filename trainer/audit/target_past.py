@@ -11,8 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Slots = npt.NDArray[np.int64]
+from trainer.data.arrays import Floats, Rows, lagged
 
 _LAGS = 10
 _MEANS = (22, 66)
@@ -35,16 +34,11 @@ _LITTLE = 0.1
 more."""
 
 
-def remove_daily_pattern(values: Floats, slots: Slots) -> Floats:
-    """A series (n,) minus its mean at the same bar of the day."""
+def remove_daily_pattern(values: Floats, slots: Rows) -> Floats:
+    """A series (n,) without its mean, that of the same time of day where there are several, (n,)."""
     counts = np.bincount(slots)
     means = np.bincount(slots, weights=values) / np.maximum(counts, 1)
     return values - means[slots]
-
-
-def zero_filled_lag(values: Floats, rows: int) -> Floats:
-    """The value of a centred series `rows` rows earlier, (n,); 0 before the first row."""
-    return np.concatenate([np.zeros(min(rows, len(values))), values[: len(values) - rows]])
 
 
 def known_basis(own: Floats, moves: Floats | None) -> Floats:
@@ -75,8 +69,8 @@ def _past(values: Floats, lags: int, means: Iterable[int]) -> list[Floats]:
     sums = np.cumsum(values)
     spans = [span for span in means if span * _ROWS_PER_LAG // 2 <= len(values)]
     return [
-        *(zero_filled_lag(values, back) for back in range(lags)),
-        *((sums - zero_filled_lag(sums, span)) / span for span in spans),
+        *(lagged(values, back, fill=0.0) for back in range(lags)),
+        *((sums - lagged(sums, span, fill=0.0)) / span for span in spans),
     ]
 
 
@@ -116,7 +110,7 @@ def is_predictable(values: Floats, basis: Floats, clipped: npt.NDArray[np.bool_]
 
 def _lags_of(values: Floats) -> Floats:
     """The last values of a centred series before each row, (n, _SERIES_LAGS)."""
-    return np.column_stack([zero_filled_lag(values, back) for back in range(1, _SERIES_LAGS + 1)])
+    return np.column_stack([lagged(values, back, fill=0.0) for back in range(1, _SERIES_LAGS + 1)])
 
 
 def target_surprises(own: Floats, basis: Floats, ahead: int = 1) -> Floats:

@@ -43,7 +43,7 @@ def find_worked_row(
     None if no row has a target.
     """
     target = built.target.to_numpy(np.float64)
-    usable = np.flatnonzero(np.isfinite(target[built.first : built.stop])) + built.first
+    usable = built.rows[np.isfinite(target[built.rows])]
     if not len(usable):
         return None
     row = row if row is not None and row in usable else int(usable[0])

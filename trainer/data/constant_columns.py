@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn
+from trainer.data.arrays import Floats
 from trainer.data.features import FeaturesAndTarget, lookback, target_shift
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _WIDEST = 1e-5
@@ -51,6 +51,11 @@ def _is_noise(columns: Floats, largest: Floats) -> npt.NDArray[np.bool_]:
     few_units = np.ptp(scaled, axis=0) <= _ULPS_32
     found: npt.NDArray[np.bool_] = (variance <= noise) | (was_float32 & ~counts & few_units)
     return found
+
+
+def correlation(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> float:
+    """Of two series (n,), −1 to 1; 0 where one of them is constant."""
+    return 0.0 if is_constant(x) or is_constant(y) else float(np.corrcoef(x, y)[0, 1])
 
 
 def constant_series(

@@ -7,18 +7,18 @@ NaN or infinite, and the audit names the row.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn, Target, TransformName
+from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.panel import by_series
 from trainer.data.source import Table, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = npt.NDArray[np.float64]
 
 
 def raw(values: Floats) -> Floats:
@@ -27,8 +27,8 @@ def raw(values: Floats) -> Floats:
 
 
 def lag(values: Floats, window: int) -> Floats:
-    """The value `window` rows earlier."""
-    return np.concatenate([np.full(min(window, len(values)), np.nan), values[:-window]])
+    """The value `window` rows before."""
+    return lagged(values, window)
 
 
 def log_return(values: Floats, window: int = 1) -> Floats:
@@ -94,23 +94,35 @@ TRANSFORMS: dict[TransformName, Callable[..., Floats]] = {
 class FeaturesAndTarget:
     """Features and target of every row of the table, and which rows can be used.
 
-    `features` is (T, F) float64, `target` (T,): row t holds the value to forecast from what is known at t.
-    Rows `first <= t < stop` come after the warm-up and before the last rows, which have no target yet; in
-    good data every cell in them is finite. `inputs` are the arrays that each feature is computed from, and
-    last those of the target. `reach` is how many rows before t row t is computed from, at most.
+    `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
+    `usable` are, of each series, the rows behind its warm-up and before its end that has no target yet; every
+    cell in them is finite in good data. `inputs` are the arrays that each feature was made from; the last
+    entry
+    is the target's. `reach` is how many rows before t the values of row t are made from, at most. Nothing is
+    made of rows of another series.
     """
 
     features: "pd.DataFrame"
     target: "pd.Series"
-    first: int
-    stop: int
+    spans: tuple[slice, ...]
+    """The rows of each series."""
+    usable: tuple[slice, ...]
     reach: int
     inputs: tuple[tuple[Floats, ...], ...]
     unshifted: Floats
     """The target before it is shifted: row t holds the value of time t."""
     warm_up: int
-    """Rows before the first one with all features and the target; may exceed the rows of the table, `first`
-    does not."""
+    """Rows before the first that is usable, in the series with most of them, which may have fewer rows."""
+
+    @property
+    def rows(self) -> Rows:
+        """All usable rows, by their position in the table."""
+        return np.concatenate([np.arange(span.start, span.stop) for span in self.usable])
+
+    @property
+    def first(self) -> int:
+        """The first usable row of the table."""
+        return int(self.usable[0].start)
 
 
 def target_shift(target: Target) -> int:
@@ -146,32 +158,50 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
 
     columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
     features: dict[str, Floats] = {}
-    empty: dict[str, int] = {}
     reaches: dict[str, int] = {}
     inputs: list[tuple[Floats, ...]] = []
     for feature in config.features:
         inputs.append(_inputs(feature, columns, features))
-        empty[feature.name] = _empty(feature, columns, empty)
         reaches[feature.name] = _reach(feature, reaches)
-        features[feature.name] = _transform(feature, inputs[-1])
+        features[feature.name] = _transform(feature, inputs[-1], table.series_starts)
     inputs.append(_inputs(config.target, columns, features))
-    unshifted = _transform(config.target, inputs[-1])
-    shift = target_shift(config.target)
-    target = np.concatenate([unshifted[shift:], np.full(min(shift, len(unshifted)), np.nan)])
-    of_target = _reach(config.target, reaches) - shift
-    first = max(
-        [_empty(config.target, columns, empty) + of_target, *(empty[name] + reaches[name] for name in empty)]
-    )
+    unshifted = _transform(config.target, inputs[-1], table.series_starts)
+    target = by_series(table.series_starts, partial(_moved_up, target_shift(config.target)), unshifted)
+    of_target = _reach(config.target, reaches) - target_shift(config.target)
+    warm_ups = [_warm_up(config, _within(columns, span), reaches, of_target) for span in table.spans]
     return FeaturesAndTarget(
         features=pd.DataFrame(features, index=table.frame.index),
         target=pd.Series(target, index=table.frame.index, name="target"),
-        first=min(max(first, 0), len(target)),
-        warm_up=max(first, 0),
-        stop=len(target) - _tail(config.target, target),
+        spans=tuple(table.spans),
+        usable=tuple(
+            slice(min(span.start + rows, span.stop), span.stop - _tail(config.target, target[span]))
+            for span, rows in zip(table.spans, warm_ups, strict=True)
+        ),
+        warm_up=max(warm_ups),
         reach=max(of_target, *reaches.values()),
         inputs=tuple(inputs),
         unshifted=unshifted,
     )
+
+
+def _moved_up(rows: int, values: Floats) -> Floats:
+    """The value `rows` ≥ 0 rows later, (T,); NaN in the last rows."""
+    return lagged(values[::-1], rows)[::-1]
+
+
+def _within(columns: Mapping[str, Floats], span: slice) -> dict[str, Floats]:
+    return {name: values[span] for name, values in columns.items()}
+
+
+def _warm_up(
+    config: DataConfig, columns: Mapping[str, Floats], reaches: Mapping[str, int], of_target: int
+) -> int:
+    """Rows of one series before all features and the target are there."""
+    empty: dict[str, int] = {}
+    for feature in config.features:
+        empty[feature.name] = _empty(feature, columns, empty)
+    needed = [_empty(config.target, columns, empty) + of_target]
+    return max(0, *needed, *(empty[name] + reaches[name] for name in empty))
 
 
 def _inputs(
@@ -182,9 +212,9 @@ def _inputs(
     return tuple(columns[name] for name in columns_of(series))
 
 
-def _transform(series: DerivedColumn, inputs: tuple[Floats, ...]) -> Floats:
+def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], starts: Rows) -> Floats:
     window = {} if series.window is None else {"window": series.window}
-    return TRANSFORMS[series.transform](*inputs, **window)
+    return by_series(starts, partial(TRANSFORMS[series.transform], **window), *inputs)
 
 
 def _empty(series: DerivedColumn, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:

@@ -14,11 +14,10 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat, field_validator
 
 from trainer.config import Section
+from trainer.data.arrays import Floats
 from trainer.data.constant_columns import is_constant
 from trainer.data.features import FeaturesAndTarget
 from trainer.data.windows import Dataset
-
-Floats = npt.NDArray[np.float64]
 
 WIDENED = 0.5
 """The range of the training rows is widened by this share of its width on each side."""
@@ -92,10 +91,8 @@ def share_outside(look: FeatureStatistics, values: Floats) -> float:
 
 
 def training_statistics(built: FeaturesAndTarget, data: Dataset) -> tuple[FeatureStatistics, ...]:
-    """Statistics of each feature in the rows that the scaler of `data` is fitted on; `data` is made of
-    `built`.
-    """
-    rows = built.features.to_numpy(np.float64)[built.first : built.stop][data.fitting]  # (rows, features)
+    """The look of each feature in the rows that the scaler of `data`, made of `built`, is fitted on."""
+    rows = built.features.to_numpy(np.float64)[built.rows][data.fitting]  # (rows, features)
     moments = zip(data.scaler.feature_mean.tolist(), data.scaler.feature_std.tolist(), strict=True)
     return tuple(
         feature_statistics(name, values, mean=mean, std=std)

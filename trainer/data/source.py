@@ -15,7 +15,7 @@ import importlib.util
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -25,6 +25,8 @@ import numpy.typing as npt
 
 from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 from trainer.config import DataConfig, DerivedColumn
+from trainer.data.arrays import Rows
+from trainer.data.panel import ONE_SERIES, series_spans
 from trainer.errors import ColumnError, SourceError
 
 if TYPE_CHECKING:
@@ -55,6 +57,23 @@ class Table:
     positions: npt.NDArray[np.int64]
     counted_in: Literal["line", "row"]
     offsets: npt.NDArray[np.int64] | None = None
+    series_starts: Rows = field(default_factory=ONE_SERIES.copy)
+    """The first row of each series, (S,); see `trainer.data.panel`. Times ascend within each series."""
+
+    def head(self, rows: int) -> "Table":
+        """The first rows alone."""
+        return replace(
+            self,
+            frame=self.frame.iloc[:rows],
+            positions=self.positions[:rows],
+            offsets=None if self.offsets is None else self.offsets[:rows],
+            series_starts=self.series_starts[self.series_starts < rows],
+        )
+
+    @property
+    def spans(self) -> list[slice]:
+        """The rows of each series."""
+        return series_spans(self.series_starts, len(self.frame))
 
     @property
     def times(self) -> "pd.DatetimeIndex":

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, Split, end_of_date
+from trainer.data.arrays import Rows
 from trainer.data.features import FeaturesAndTarget
 from trainer.errors import SplitError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Rows = npt.NDArray[np.int64]
 Offsets = npt.NDArray[np.int64] | None
 
 MIN_TRAIN = 50
@@ -68,43 +68,81 @@ def cut_folds(
     """Rows of each fold, however few; `times` (naive UTC) must ascend. Dates are read on the source's clock,
     which is `offsets` seconds from UTC; None: UTC.
 
-    A split ends before the first row whose target, h rows ahead, would lie in the next split (purge); the
-    next split starts `embargo` rows late. After a held-out block, training goes on once the block's last
-    target has passed, with windows that begin there: `embargo` rows later, or more if a feature or the target
-    would still be computed from the block. In `holdout` and `walk_forward` a longer `seq_len` shortens only
-    the beginning of train, so that validation and test are the same rows for every window length. In every
-    method the last fold trains only on rows before its validation rows.
+    Every series is cut at the same moments. A split ends where the target of its row t, h rows ahead, would
+    lie in the next one (purge); the next one starts `embargo` rows late. Behind a block that is held out,
+    training goes on where that block's last target has passed, with windows that begin there: `embargo` rows
+    later, or more if a feature or the target would still be made from the block. In `holdout` and
+    `walk_forward` only the beginning of train gives way to `seq_len`, so that validation and test are the
+    same rows whatever the window; only a series that begins in them loses the rows without a full window. The
+    last fold has nothing to train on behind its validation rows, in every method.
     """
-    first, stop, horizon = built.first, built.stop, config.target.horizon
-    split, seq_len = config.split, config.seq_len
-    validation, test = (
-        min(max(bound, first), stop) for bound in _bounds(config, times, first, stop, offsets)
-    )
-    test_rows = np.arange(test + split.embargo, stop, dtype=np.int64)
-    gap = horizon + split.embargo
-    if split.method == "cpcv":
-        begin = first + max(seq_len, horizon + MAX_BASELINE_LAGS) - 1
-    else:
-        begin = validation + split.embargo
+    parts = _series_rows(config, times, built, offsets)
+    moments = times.asi8
+    held_out = _held_out(config.split, np.unique(moments[_rows(part.held_out for part in parts)]))
     folds = []
-    held_out = _held_out(split, np.arange(begin, test - horizon, dtype=np.int64))
     for number, blocks in enumerate(held_out):
-        spans = _between(blocks, first, test - horizon, gap, horizon + max(split.embargo, built.reach))
-        if split.method != "cpcv":
-            spans = spans[:1]  # rows after the block are its future
-        if split.method == "walk_forward" and split.window == "rolling":
-            ((_, end),) = spans
-            spans = [(max(first, end - (validation - horizon - first)), end)]
-        folds.append(
-            FoldRows(
-                train=_rows((start + seq_len - 1, end) for start, end in spans),
-                validation=np.concatenate(blocks),
-                test=test_rows,
-                fitting=_rows(spans),
-                name=_name(number, len(held_out), blocks, times, offsets) if len(held_out) > 1 else "",
-            )
-        )
+        cuts = [_cut_series(config, built.reach, part, part.blocks(moments, blocks)) for part in parts]
+        train, validation, test, fitting = (np.concatenate(rows) for rows in zip(*cuts, strict=True))
+        name = _name(number, len(held_out), blocks, times, offsets) if len(held_out) > 1 else ""
+        folds.append(FoldRows(train, validation, test, fitting, name))
     return tuple(folds)
+
+
+@dataclass(frozen=True)
+class _SeriesRows:
+    """The rows of one series. `first` to `stop` are usable; `validation` is the first that is not train,
+    `test` the first that is neither. Only rows in `held_out`, from a start to an end, are held out in blocks.
+    """
+
+    first: int
+    stop: int
+    validation: int
+    test: int
+    held_out: tuple[int, int]
+
+    def blocks(self, moments: Rows, blocks: Sequence[Rows]) -> list[tuple[int, int]]:
+        """Start and end of the rows in each block of `moments`, held out or not; equal if there are none."""
+        start = self.first
+        within = moments[start : max(start, self.held_out[1])]
+        edges = [(block[0], block[-1]) for block in blocks if len(block)]
+        return [
+            (start + int(np.searchsorted(within, low)), start + int(np.searchsorted(within, high, "right")))
+            for low, high in edges
+        ]
+
+
+def _series_rows(
+    config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets
+) -> list[_SeriesRows]:
+    split, horizon = config.split, config.target.horizon
+    parts = []
+    for span, (validation, test) in zip(built.usable, _bounds(config, times, built, offsets), strict=True):
+        begin = validation + split.embargo
+        if split.method == "cpcv":
+            begin = span.start + max(config.seq_len, horizon + MAX_BASELINE_LAGS) - 1
+        parts.append(_SeriesRows(span.start, span.stop, validation, test, (begin, test - horizon)))
+    return parts
+
+
+def _cut_series(
+    config: DataConfig, reach: int, part: _SeriesRows, blocks: list[tuple[int, int]]
+) -> tuple[Rows, Rows, Rows, Rows]:
+    """The train, validation, test and fitting rows of one series in one fold."""
+    split, horizon, first = config.split, config.target.horizon, part.first
+    before, behind = horizon + split.embargo, horizon + max(split.embargo, reach)
+    spans = _between(blocks, first, part.test - horizon, before, behind)
+    if split.method != "cpcv":
+        spans = spans[:1]  # what lies behind the block is its future
+    if split.method == "walk_forward" and split.window == "rolling":
+        ((_, end),) = spans
+        spans = [(max(first, end - (part.validation - horizon - first)), end)]
+    whole = first + config.seq_len - 1  # the first row with a full window
+    return (
+        _rows((start + config.seq_len - 1, end) for start, end in spans),
+        _rows((max(start, whole, part.held_out[0]), end) for start, end in blocks),
+        _rows([(max(part.test + split.embargo, whole), part.stop)]),
+        _rows(spans),
+    )
 
 
 def _name(
@@ -114,49 +152,52 @@ def _name(
         format_time,
     )  # imports pandas, which a worker with prepared folds does not need
 
-    def when(row: int) -> str:
-        moment = format_time(times[row], None if offsets is None else int(offsets[row]))
-        return moment.removesuffix(" 00:00:00")
+    moments = times.asi8
 
-    spans = [f"{when(int(block[0]))} to {when(int(block[-1]))}" for block in blocks if len(block)]
+    def when(moment: int) -> str:
+        row = int(np.argmax(moments == moment))
+        told = format_time(times[row], None if offsets is None else int(offsets[row]))
+        return told.removesuffix(" 00:00:00")
+
+    spans = [f"{when(block[0])} to {when(block[-1])}" for block in blocks if len(block)]
     return f"fold {number} of {count}, validation {' and '.join(spans) or 'without rows'}"
 
 
 def cut_refit(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
 ) -> FoldRows:
-    """All rows before the test as training rows, and no validation rows: for the final model."""
-    first, stop = built.first, built.stop
-    test = min(max(_bounds(config, times, first, stop, offsets)[1], first), stop)
-    end = test - config.target.horizon
+    """All rows before the test as training rows, none to validate on: for a model that is final."""
+    parts = _series_rows(config, times, built, offsets)
+    cuts = [_cut_series(config, built.reach, part, []) for part in parts]
+    horizon, whole = config.target.horizon, config.seq_len - 1
     return FoldRows(
-        train=_rows([(first + config.seq_len - 1, end)]),
+        train=_rows((part.first + whole, part.test - horizon) for part in parts),
         validation=_rows([]),
-        test=np.arange(test + config.split.embargo, stop, dtype=np.int64),
-        fitting=_rows([(first, end)]),
+        test=np.concatenate([test for _, _, test, _ in cuts]),
+        fitting=_rows((part.first, part.test - horizon) for part in parts),
     )
 
 
-def _held_out(split: Split, rows: Rows) -> list[list[Rows]]:
-    """The blocks that each fold validates on, in time order; the last fold has the last block."""
+def _held_out(split: Split, moments: Rows) -> list[list[Rows]]:
+    """The moments of each block that a fold validates on, in time order; the last fold has the last block."""
     match split.method:
         case "holdout":
-            return [[rows]]
+            return [[moments]]
         case "walk_forward":
-            return [[block] for block in np.array_split(rows, split.folds)]
+            return [[block] for block in np.array_split(moments, split.folds)]
         case "cpcv":
-            blocks = np.array_split(rows, split.groups)
+            blocks = np.array_split(moments, split.groups)
             return [list(chosen) for chosen in combinations(blocks, split.held_out)]
 
 
 def _between(
-    blocks: Sequence[Rows], first: int, stop: int, before: int, behind: int
+    blocks: Sequence[tuple[int, int]], first: int, stop: int, before: int, behind: int
 ) -> list[tuple[int, int]]:
     """Spans [start, end) of the rows from `first` to `stop` that lie between the blocks: each ends `before`
     rows before a block and begins `behind` rows after one. Some are empty.
     """
-    starts = [first, *(int(block[-1]) + 1 + behind for block in blocks if len(block))]
-    ends = [*(int(block[0]) - before for block in blocks if len(block)), stop]
+    starts = [first, *(end + behind for _, end in blocks)]
+    ends = [*(start - before for start, _ in blocks), stop]
     return list(zip(starts, ends, strict=True))
 
 
@@ -193,18 +234,35 @@ def min_rows(split: str) -> int:
 
 
 def _bounds(
-    config: DataConfig, times: "pd.DatetimeIndex", first: int, stop: int, offsets: Offsets
-) -> tuple[int, int]:
-    """Positions of the first row that is not train, and of the first that is neither train nor validation."""
+    config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets
+) -> list[tuple[int, int]]:
+    """Of each series the first row that is not train, and the first that is neither train nor validation."""
     split = config.split
     if split.fractions is not None:
-        usable = max(stop - first, 0)
         # Rounded before the floor: 0.6 + 0.2 falls short of 0.8 in binary.
         train, validation = split.fractions.train, split.fractions.train + split.fractions.validation
-        return first + int(round(train * usable, 6)), first + int(round(validation * usable, 6))
-    assert split.validation_until is not None  # DataConfig requires it unless there are fractions
-    train_until = split.train_until or split.validation_until  # cpcv does not use it
-    return _rows_until(train_until, times, offsets), _rows_until(split.validation_until, times, offsets)
+        moments = times.asi8
+        usable = np.sort(moments[built.rows])
+        counts = [int(round(share * len(usable), 6)) for share in (train, validation)]
+
+        def rows_until(count: int, span: slice) -> int:
+            if count == len(usable):
+                return int(span.stop)
+            return int(span.start + np.searchsorted(moments[span], usable[count]))
+
+        return [(rows_until(counts[0], span), rows_until(counts[1], span)) for span in built.usable]
+    assert split.validation_until is not None  # the configuration gives it where it gives no fractions
+    train_until = split.train_until or split.validation_until  # cpcv has no use for it
+
+    def rows_until_date(date: str, whole: slice, usable: slice) -> int:
+        own = None if offsets is None else offsets[whole]
+        found = whole.start + _rows_until(date, times[whole], own)
+        return int(min(max(found, usable.start), usable.stop))
+
+    return [
+        (rows_until_date(train_until, *spans), rows_until_date(split.validation_until, *spans))
+        for spans in zip(built.spans, built.usable, strict=True)
+    ]
 
 
 def _rows_until(date: str, times: "pd.DatetimeIndex", offsets: Offsets) -> int:

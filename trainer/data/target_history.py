@@ -6,14 +6,17 @@ Realized Volatility".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn, Feature
-from trainer.data.constant_columns import is_constant
+from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.constant_columns import correlation
+from trainer.data.panel import ONE_SERIES, by_series, series_spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from trainer.data.features import FeaturesAndTarget
     from trainer.data.source import Table
 
-Floats = npt.NDArray[np.float64]
 
 _FEWEST_TO_COMPARE = 20
 _MOST_SLOTS = 1440
@@ -48,37 +50,42 @@ class TargetHistory:
     per_day: int
     begun: Floats | None = None
 
+    def of(self, rows: slice | Rows) -> "TargetHistory":
+        """The history at some of the rows."""
+        return replace(
+            self,
+            own=self.own[rows],
+            returns=None if self.returns is None else self.returns[rows],
+            slots=self.slots[rows],
+            begun=None if self.begun is None else self.begun[rows],
+        )
+
 
 def target_history(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> TargetHistory:
-    """The history at the rows from `built.first` up to `built.stop` (excluded) of a table."""
-    rows = slice(built.first, built.stop)
+    """The history at the usable rows of a table."""
     own, begun = _own(config, table, built), _begun(config, table, built)
     returns = _returns(config, table, built, own)
-    slots, per_day = bars_of_day(table.times, table.offsets)
-    return TargetHistory(
-        own=own[rows],
-        returns=None if returns is None else returns[rows],
-        slots=slots[rows],
-        per_day=per_day,
-        begun=None if begun is None else begun[rows],
-    )
+    slots, per_day = bars_of_day(table.times, table.offsets, table.series_starts)
+    return TargetHistory(own, returns, slots, per_day, begun).of(built.rows)
 
 
 def bars_of_day(
-    times: "pd.DatetimeIndex", offsets: npt.NDArray[np.int64] | None = None
+    times: "pd.DatetimeIndex", offsets: npt.NDArray[np.int64] | None = None, starts: Rows = ONE_SERIES
 ) -> tuple[npt.NDArray[np.int64], int]:
-    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over days).
+    """The bar of the day of each time (T,), from 0, and the bars of a usual day (the median over the days of
+    all series).
 
     Days and bars follow the source's clock, which is `offsets` seconds from UTC, so that a session keeps its
     bars when clocks change. Irregular times are grouped by the hour; else each would be a bar of its own.
     """
     if offsets is not None:
         times = times + offsets.astype("timedelta64[s]")
-    _, counts = np.unique(times.normalize().asi8, return_counts=True)
-    per_day = max(1, int(np.median(counts)))
+    days = times.normalize().asi8
+    counts = [np.unique(days[span], return_counts=True)[1] for span in series_spans(starts, len(days))]
+    per_day = max(1, int(np.median(np.concatenate(counts))))
     if per_day == 1:
         return np.zeros(len(times), np.int64), 1
-    clock = times.asi8 - times.normalize().asi8
+    clock = times.asi8 - days
     names, slots = np.unique(clock, return_inverse=True)
     if len(names) > min(_MOST_SLOTS, _SLOTS_PER_BAR * per_day):
         slots = times.hour.to_numpy()
@@ -87,17 +94,17 @@ def bars_of_day(
 
 def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats:
     """The one-row series of the target, (rows of the table,)."""
-    from trainer.data.features import abs_log_return, lag, log_return, target_shift
+    from trainer.data.features import abs_log_return, log_return, target_shift
 
     target = config.target
     if target.transform == "raw" and target.column is not None and target_shift(target) == 0:
-        # Row t holds the value of t + horizon: the last value known at t is `horizon` rows earlier.
-        return lag(built.unshifted, target.horizon)
+        # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
+        return by_series(table.series_starts, partial(lagged, rows=target.horizon), built.unshifted)
     features = {feature.name: feature for feature in config.features}
     series, values = _unrolled(target, features)
     single = {"log_return": log_return, "abs_log_return": abs_log_return}.get(series.transform)
     if single is not None:
-        return single(_input(series, table, built))
+        return by_series(table.series_starts, single, _input(series, table, built))
     if series.transform == "rolling_std" and _is_return(series, features):
         return np.abs(_input(series, table, built))
     if values is not None:
@@ -116,7 +123,8 @@ def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Fl
     fewest = 2 if target.transform == "rolling_std" else 1
     if target.transform in ("raw", "lag", "log_parkinson") or known < fewest:
         return None
-    return TRANSFORMS[target.transform](_input(target, table, built), window=known)
+    transform = partial(TRANSFORMS[target.transform], window=known)
+    return by_series(table.series_starts, transform, _input(target, table, built))
 
 
 def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[DerivedColumn, str | None]:
@@ -153,9 +161,9 @@ def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own
     source = [] if below.of is None else [features[below.of]]
     for series in (below, *source):
         if series.transform in ("log_return", "abs_log_return"):
-            return log_return(_input(series, table, built))
+            return by_series(table.series_starts, log_return, _input(series, table, built))
     found = [
-        log_return(_input(feature, table, built))
+        by_series(table.series_starts, log_return, _input(feature, table, built))
         for feature in config.features
         if feature.transform in ("log_return", "abs_log_return")
     ]
@@ -167,6 +175,4 @@ def _agreement(sizes: Floats, own: Floats) -> float:
     first = len(own) // 2
     known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
     x, y = sizes[:first][known], own[:first][known]
-    if len(x) < _FEWEST_TO_COMPARE or is_constant(x) or is_constant(y):
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
+    return 0.0 if len(x) < _FEWEST_TO_COMPARE else correlation(x, y)

@@ -1,21 +1,24 @@
 """Prepares the data of a trial: for each fold the scaled features and target, and the rows of each split.
 
-The window of row t is `features[t - seq_len + 1 : t + 1]`. Windows overlap, so they are not copied here; the
-training loop gathers them.
+The window of row t is `features[t - seq_len + 1 : t + 1]`. Windows overlap, so that they are not copied here:
+the trainer gathers those of a batch. This, and `flat_windows` of the rivals, are the only places where
+consecutive rows are taken to belong together; the rows of each split are chosen so that they do.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.config import DataConfig, TargetKind
+from trainer.data.arrays import Floats, Rows
 from trainer.data.constant_columns import constant_message, constant_series, is_constant
-from trainer.data.features import FeaturesAndTarget, Floats, build_features
+from trainer.data.features import FeaturesAndTarget, build_features
+from trainer.data.panel import ONE_SERIES, series_spans
 from trainer.data.source import Table
-from trainer.data.split import FoldRows, Offsets, Rows, cut_folds, cut_refit, require_enough_rows
+from trainer.data.split import FoldRows, Offsets, cut_folds, cut_refit, require_enough_rows
 from trainer.data.target_history import TargetHistory, target_history
 from trainer.errors import ColumnError, DataError
 
@@ -24,13 +27,13 @@ CLIP_STDS = 6.0
 the returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
 
 MAX_CLIP_RAISE = 10.0
-"""A clip is raised to at most this many times its value. A target that needs more is in percent or in another
-wrong unit: its clip stays, and the audit reports the share that is clipped."""
+"""How many times its value a clip is raised at most. A target that needs more is in percent or in another
+wrong unit: its clip stays, and the audit tells the share that is clipped."""
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """Means and standard deviations of the training rows, which scale features and target, and clip bounds.
+    """Moments of the training rows, which scale features and target, and the bounds of clipping.
 
     The standard deviations divide by n. `feature_clip` is in training standard deviations, `target_clip` in
     the target's own unit, None if the target is not clipped.
@@ -76,13 +79,42 @@ class Dataset:
     sha256: str
     """SHA-256 of the source's bytes, the columns read from them, and the validation and test rows."""
     offsets: Offsets = None
-    """Seconds from UTC to the source's own clock, (T,); None if the source is naive or in UTC."""
+    """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
+    series_starts: Rows = field(default_factory=ONE_SERIES.copy)
+    """The first row of each series, (S,); see `trainer.data.panel`."""
     fold: str = ""
     """The name of the fold, as `FoldRows.name`; empty if there is only one."""
     positions: npt.NDArray[np.int64] | None = None
     """Line of the file, or row of the Parquet file, of each row, (T,), 1-based; None if there is no file."""
     counted_in: str = "line"
     """What `positions` count: `line` or `row`."""
+
+    def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
+        """The first row of each series, and the data of that series alone."""
+        for span in series_spans(self.series_starts, len(self.target)):
+            yield span.start, self._of(span)
+
+    def _of(self, span: slice) -> "Dataset":
+        if span == slice(0, len(self.target)):
+            return self
+
+        def inside(rows: Rows) -> Rows:
+            within: Rows = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+            return within
+
+        return replace(
+            self,
+            features=self.features[span],
+            target=self.target[span],
+            times=self.times[span],
+            train=inside(self.train),
+            validation=inside(self.validation),
+            test=inside(self.test),
+            fitting=inside(self.fitting),
+            history=self.history.of(span),
+            offsets=None if self.offsets is None else self.offsets[span],
+            series_starts=ONE_SERIES.copy(),
+        )
 
     def when(self, row: int) -> str:
         """The time of a row of these arrays, on the clock of the source."""
@@ -125,7 +157,7 @@ def prepare_refit(config: DataConfig, table: Table) -> Dataset:
 
 
 def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[FoldRows, ...]]:
-    """The features, the target and the rows of each fold; raises unless they can be used."""
+    """The features, the target and the rows of each fold, all checked."""
     require_ascending(table)
     built = build_features(config, table)
     folds = cut_folds(config, table.times, built, table.offsets)
@@ -149,11 +181,11 @@ def with_fold_name(error: DataError, name: str) -> DataError:
 
 def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
     """Standardised by the fold's own training rows, then clipped."""
-    rows = slice(built.first, built.stop)
+    rows = built.rows
     features = built.features.to_numpy(np.float64)[rows]  # (T, F)
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
     fitting, train, validation, test = (
-        part - built.first for part in (split.fitting, split.train, split.validation, split.test)
+        np.searchsorted(rows, part) for part in (split.fitting, split.train, split.validation, split.test)
     )
     bound = _clip_bound(config, target[fitting])
     clipped_target = target if bound is None else np.clip(target, -bound, bound)
@@ -169,7 +201,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
     shares = (np.abs(scaled[seen]) > config.feature_clip).mean(axis=0)
     return Dataset(
         features=np.clip(scaled, -config.feature_clip, config.feature_clip).astype(np.float32),
-        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, built.first),
+        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, rows),
         times=table.times.to_numpy()[rows],
         feature_names=names,
         seq_len=config.seq_len,
@@ -185,6 +217,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         history=target_history(config, table, built),
         sha256=_fingerprint(table, split),
         offsets=None if table.offsets is None else table.offsets[rows],
+        series_starts=np.cumsum([0, *(span.stop - span.start for span in built.usable[:-1])]),
         fold=split.name,
         positions=table.positions[rows],
         counted_in=table.counted_in,
@@ -206,8 +239,10 @@ def _clip_bound(config: DataConfig, training: Floats) -> float | None:
 
 
 def require_ascending(table: Table) -> None:
-    """Raise DataError for the first time that is not later than the one before."""
-    late = np.flatnonzero(np.diff(table.times.asi8) <= 0)
+    """Raise DataError at the first time that is not later than the one before in its series."""
+    is_late = np.diff(table.times.asi8) <= 0
+    is_late[table.series_starts[1:] - 1] = False
+    late = np.flatnonzero(is_late)
     if len(late):
         row = int(late[0]) + 1
         raise DataError(
@@ -220,10 +255,10 @@ def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) 
     """Raise DataError for the first non-finite cell between the warm-up and the last target."""
     named = [(f"feature {feature.name}", built.features[feature.name]) for feature in config.features]
     for name, values in [*named, ("the target", built.target)]:
-        cells = values.to_numpy(np.float64)[built.first : built.stop]
+        cells = values.to_numpy(np.float64)[built.rows]
         bad = np.flatnonzero(~np.isfinite(cells))
         if len(bad):
-            row = built.first + int(bad[0])
+            row = int(built.rows[bad[0]])
             raise DataError(
                 f"{table.place(row)}: {name} is {cells[bad[0]]} at {table.when(row)} ({len(bad)} such "
                 "rows); see the audit with ballast check, then correct or remove these rows"
@@ -248,10 +283,10 @@ def _moments(
     return mean, std
 
 
-def _to_float32(target: Floats, table: Table, first: int) -> npt.NDArray[np.float32]:
+def _to_float32(target: Floats, table: Table, rows: Rows) -> npt.NDArray[np.float32]:
     too_large = np.flatnonzero(np.abs(target) > np.finfo(np.float32).max)
     if len(too_large):
-        row = first + int(too_large[0])
+        row = int(rows[too_large[0]])
         raise DataError(
             f"{table.place(row)}: the target at {table.when(row)} is {target[too_large[0]]:.3g} training "
             "standard deviations from its mean; correct the value or set data.target.clip"

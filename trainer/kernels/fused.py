@@ -1,6 +1,6 @@
-"""The compiled kernel: a batch goes through a handful of calls, and all weights lie in one vector."""
+"""The compiled kernel: a few calls per batch, all weights in one vector."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -8,22 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from trainer.config import KernelName, TrialConfig
+from trainer.errors import TrainerError
 from trainer.kernels import compiled
 from trainer.kernels.kernel import Pass
 from trainer.kernels.self_test import compile_kernel
-from trainer.kernels.workspace import Workspace, workspace
+from trainer.kernels.workspace import Array, Workspace, workspace
+from trainer.losses import Loss
 from trainer.models.network import GRUForecaster, flat_copy
 
 _FORECAST_ROWS = 128
-"""Windows that are forecast at a time: what they need stays in the processor's cache."""
+"""Windows that are forecast at a time, few enough for the processor's cache."""
 
 
 class FusedKernel:
     """See `trainer.kernels.kernel.Kernel`; on the CPU, in float32.
 
-    The parameters of the model, and their gradients, become views of two vectors, so that whoever reads or
-    changes them in place sees what this computes with. Dropout draws from PyTorch's generator what `nn.GRU`
-    and `nn.Dropout` would draw.
+    The model's parameters and their gradients become views of two vectors. Whoever reads or changes them in
+    place therefore reads or changes what this kernel computes with. Dropout draws from PyTorch's generator
+    what `nn.GRU` and `nn.Dropout` would draw.
     """
 
     name: KernelName = "fused"
@@ -33,6 +35,8 @@ class FusedKernel:
         self.lr, self.weight_decay = gru.learning_rate, gru.weight_decay
         self.max_grad_norm = config.training.max_grad_norm
         self._model = model
+        self._loss = config.loss
+        compiled_loss(self._loss)  # raises before a step does
         self._flat = flat_copy(model)  # (N,)
         self._gradient = torch.zeros_like(self._flat)
         self._averages = torch.zeros(2, len(self._flat))
@@ -45,12 +49,12 @@ class FusedKernel:
         self._workspaces: dict[tuple[int, int, bool], Workspace] = {}
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
-        """Forward and backward pass; gradients stand, nothing is updated."""
+        """Compute the gradients; update nothing."""
         work = self._workspace(x, backward=True)
         self._draw_masks(work)
         flat, windows, gradient = self._flat.numpy(), x.contiguous().numpy(), self._gradient.numpy()
         compiled.forward(flat, windows, work)
-        loss, largest = compiled.squared_error(y.numpy(), work)
+        loss, largest = compiled_loss(self._loss)(y.numpy(), work)
         compiled.backward(flat, windows, work, gradient)
         self._norm = compiled.norm(gradient)
         return Pass(loss, largest, self._norm)
@@ -116,11 +120,25 @@ class FusedKernel:
         return self._workspaces[key]
 
     def _draw_masks(self, work: Workspace) -> None:
-        """Zeros, and ones scaled up, in the order in which the modules of PyTorch would draw them."""
+        """Draw zeros and scaled ones, in the order in which PyTorch's modules would draw them."""
         keep = 1 - self._model.dropout.p
         for mask in (*work.masks, work.last_mask):
             if mask.size:
                 torch.from_numpy(mask).bernoulli_(keep).div_(keep)
+
+
+def compiled_loss(loss: Loss) -> Callable[[Array, Workspace], tuple[float, float]]:
+    """The compiled code of `loss`: from targets (batch,) and the forecasts in a workspace to their mean loss
+    and
+    the largest |forecast|. It leaves the gradient of the mean in the workspace.
+
+    Raises TrainerError for a loss that has no compiled code.
+    """
+    if loss.name == "mse":
+        return compiled.squared_error
+    raise TrainerError(
+        f"training.kernel = 'fused' has no code for the loss {loss.name!r}; try --set training.kernel=torch"
+    )
 
 
 def _parts(flat: Tensor, model: nn.Module) -> list[Tensor]:

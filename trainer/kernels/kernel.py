@@ -1,4 +1,4 @@
-"""What a learner asks of its arithmetic, and which arithmetic that is."""
+"""The interface of the kernels, which compute a training step, and the choice between them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, Self
@@ -12,7 +12,7 @@ from trainer.models.network import GRUForecaster
 
 
 class Pass(NamedTuple):
-    """What a forward and a backward pass say, finite or not."""
+    """The signals of a forward and a backward pass, finite or not."""
 
     loss: float
     output_max: float
@@ -21,9 +21,9 @@ class Pass(NamedTuple):
 
 
 class Kernel(Protocol):
-    """Forward pass, backward pass and update of one model: all that is computed in a step.
+    """Forward pass, backward pass and update of one model: everything that a step computes.
 
-    The weights are those of the model and the gradients stand beside them, whatever computes them.
+    Weights and gradients are those of the model's parameters, whichever kernel computes them.
     """
 
     name: KernelName
@@ -32,32 +32,32 @@ class Kernel(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """What the update uses."""
+        """The weight decay that the update uses."""
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
-        """From windows x (seq_len, batch, features) and targets y (batch,) to gradients; updates nothing."""
+        """Compute gradients for windows x (seq_len, batch, features), targets y (batch,); update nothing."""
 
     def apply(self, pace: float) -> None:
-        """Clip the gradients of the last `backward` to `max_grad_norm`, and update with `pace` · `lr`."""
+        """Clip the gradients of the last `backward` to `max_grad_norm`; update weights by `pace` · `lr`."""
 
     def forecast(self, x: Tensor) -> Tensor:
         """Forecasts (batch,) of windows x (seq_len, batch, features), without dropout and gradients."""
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
-        """The optimiser's moving averages, live, by parameter; those that it has made."""
+        """The optimiser's moving averages by parameter, not copied; only those that it has made."""
 
     def share_room(self, other: Self) -> None:
-        """Compute where `other` computes: the two take turns, and need room for one batch between them."""
+        """Use the memory of `other`, which takes turns with this one: both need room for one batch only."""
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that `apply` changes but the weights, in tensors and plain containers."""
+        """A copy of everything that `apply` changes except the weights, in tensors and plain containers."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Be again as at `state`, but for the learning rate."""
+        """Return to `state`; the learning rate stays."""
 
 
 def kernel_name(asked: KernelName, device: torch.device) -> KernelName:
-    """Which kernel computes on `device`; TrainerError where the one that is asked for cannot."""
+    """The kernel that computes on `device`. Raises TrainerError if the one that is asked for cannot."""
     if asked == "fused" and device.type != "cpu":
         raise TrainerError(
             f"training.kernel = 'fused' runs on the CPU alone, and training.device is {str(device)!r}; "
@@ -69,7 +69,7 @@ def kernel_name(asked: KernelName, device: torch.device) -> KernelName:
 
 
 def load_kernel(asked: KernelName, device: torch.device) -> None:
-    """Have ready what `make_kernel` would import and compile; raises as `kernel_name`."""
+    """Import and compile what `make_kernel` needs; raises as `kernel_name` does."""
     if kernel_name(asked, device) == "fused":
         from trainer.kernels.self_test import compile_kernel
 
@@ -77,8 +77,8 @@ def load_kernel(asked: KernelName, device: torch.device) -> None:
 
 
 def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device) -> Kernel:
-    """The kernel of this name for `model`; TrainerError where it does not run on `device`."""
-    # Both know this file; and where PyTorch computes, Numba is not imported.
+    """The configured kernel for `model`. Raises TrainerError if it does not run on `device`."""
+    # Imported here: both kernels import this file, and PyTorch's kernel needs no Numba.
     if kernel_name(config.training.kernel, device) == "fused":
         from trainer.kernels.fused import FusedKernel
 

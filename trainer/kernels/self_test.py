@@ -1,4 +1,4 @@
-"""Has the compiled kernel ready before the first step, and proves that it computes what it should."""
+"""Compiles the kernel before the first step and tests that it computes the right numbers."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ FUNCTIONS: tuple[Any, ...] = (
     *(compiled.forward, compiled.squared_error, compiled._recur_back, compiled.backward),
     *(compiled.norm, compiled.update),
 )
-"""All that is compiled, each behind what it calls."""
+"""All compiled functions, each after those that it calls."""
 
 EXPECTED = (
     *(
@@ -51,15 +51,15 @@ EXPECTED = (
 forecasts after them; PyTorch computes the same.
 """
 _CLOSE = 1e-4
-"""Relative. The rounding of float32 makes 1e-6 of it, on any processor; a wrong instruction far more."""
+"""Relative. Rounding in float32 gives 1e-6 on any processor, a wrong instruction far more."""
 _STEPS, _BATCH, _FEATURES, _HIDDEN, _LAYERS = 3, 4, 2, 3, 2
 
 
 @cache
 def compile_kernel() -> None:
-    """Compile, or load what an earlier process has compiled: seconds that are to fall into no epoch.
+    """Compile, or load what an earlier process has compiled, so that no epoch pays these seconds.
 
-    TrainerError where this processor computes something else than it should, compiled anew as well.
+    Raises TrainerError if the numbers are wrong on this processor even after compiling anew.
     """
     began = perf_counter()
     if not passes_self_test():
@@ -76,8 +76,8 @@ def compile_kernel() -> None:
 
 
 def passes_self_test() -> bool:
-    """Whether three steps on a small model give the numbers that are known; calls every function, with arrays
-    of the types that training has.
+    """Whether three steps on a small model give the known numbers; calls every function, with arrays of the
+    types that training uses.
     """
     found = [number for dropout in (False, True) for number in _trained(dropout=dropout)]
     return bool(np.allclose(found, EXPECTED, rtol=_CLOSE, atol=0))
@@ -105,6 +105,6 @@ def _trained(*, dropout: bool) -> list[float]:
 
 
 def _wave(*shape: int) -> Array:
-    """Numbers from -1 to 1 that do not repeat."""
+    """Numbers from −1 to 1 that do not repeat."""
     waves: Array = np.sin(np.arange(1, 1 + math.prod(shape)) ** 1.5).reshape(shape).astype(np.float32)
     return waves

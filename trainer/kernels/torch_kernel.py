@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from trainer.config import KernelName, TrialConfig
 from trainer.kernels.kernel import Pass
@@ -22,6 +21,7 @@ class TorchKernel:
         gru = config.models.gru
         self._model = model
         self._parameters = list(model.parameters())
+        self._loss = config.loss
         self._optimizer = torch.optim.AdamW(
             self._parameters, lr=gru.learning_rate, weight_decay=gru.weight_decay, fused=True
         )
@@ -43,15 +43,16 @@ class TorchKernel:
         return float(self._optimizer.param_groups[0]["weight_decay"])
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
-        """Forward and backward pass; gradients stand, nothing is updated."""
+        """Compute the gradients; update nothing."""
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
         out = self._model(x)  # (batch,)
-        loss = mse_loss(out, y)
-        loss.backward()  # type: ignore[no-untyped-call]
+        told = out.detach()
+        out.backward(self._loss.gradient(told, y) * (1 / len(y)))
         self._norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        low, high = torch.aminmax(out.detach())  # one operation; abs and max would be two
-        loss_value, low_value, high_value, norm = to_host(loss.detach(), low, high, self._norm)
+        low, high = torch.aminmax(told)  # one operation; abs and max would be two
+        loss = self._loss.value(told, y).mean()
+        loss_value, low_value, high_value, norm = to_host(loss, low, high, self._norm)
         return Pass(loss_value, max(-low_value, high_value), norm)
 
     def apply(self, pace: float) -> None:
@@ -70,13 +71,13 @@ class TorchKernel:
         return out
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
-        """Of the parameters that have been updated: the optimiser makes them in its first step."""
+        """Only those of parameters that have been updated: the optimiser makes them in its first step."""
         state = self._optimizer.state
         named = self._model.named_parameters()
         return {name: tuple(state[weight].values()) for name, weight in named if weight in state}
 
     def share_room(self, other: Self) -> None:
-        """PyTorch finds room for each operation, and gives it back."""
+        """Do nothing: PyTorch allocates and frees memory for each operation."""
 
     def state(self) -> dict[str, Any]:
         """A copy of the optimiser's state dict."""
@@ -90,7 +91,7 @@ class TorchKernel:
 
 
 def to_host(*signals: Tensor) -> list[float]:
-    """Scalars as Python floats. A GPU is waited for once; on a CPU, stacking costs more than it saves."""
+    """Scalars as Python floats. Stacking waits for a GPU only once; on a CPU it costs more than it saves."""
     if signals[0].is_cuda:
         values: list[float] = torch.stack(signals).tolist()
         return values

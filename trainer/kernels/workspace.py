@@ -1,4 +1,4 @@
-"""Room for the passes of one shape of batch: what the compiled kernel writes, made once and used again.
+"""The memory that the compiled kernel writes to: allocated once for each shape of batch, then used again.
 
 Shapes: S steps, B windows, H units, L layers.
 """
@@ -15,7 +15,7 @@ GATES = 3
 
 
 class Workspace(NamedTuple):
-    """What a forward pass leaves for the backward pass, and room for both; made once for each batch size."""
+    """What a forward pass leaves for the backward pass, and memory for both."""
 
     hidden: Array
     """(L, S + 1, B, H): the state before each step and after the last; the first is zero."""

@@ -6,8 +6,9 @@ import numpy as np
 
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
+from trainer.losses import Loss
 from trainer.rivals.flat_windows import flat_windows, training_windows
-from trainer.rivals.regressors import Floats, Rows
+from trainer.rivals.forecaster import Forecaster, Predict
 
 INSTALL = "pip install lightgbm"
 _MOST_ROUNDS = 500
@@ -29,36 +30,50 @@ _SETTINGS: dict[str, Any] = {
     "num_threads": 1,
     "verbosity": -1,
 }
-"""Small trees and strong regularisation, because returns have little signal. No value was tuned on data."""
+"""Small trees with strong regularisation, because returns have little signal. Not tuned on any data."""
 
 
-def boosted(data: Dataset, rows: Rows) -> Floats:
-    """Forecasts of `rows` (len(rows),) by LightGBM (Ke et al. 2017), fitted on the training rows.
+class Boosted(Forecaster):
+    """Gradient-boosted trees on the flattened windows: LightGBM (Ke et al. 2017).
 
-    The number of trees is the best one on the last fifth of the training rows, which begins `horizon` rows
-    after the others; then as many trees are fitted on all training rows. The same data give the same bits on
-    the same machine. Raises RivalError if LightGBM, or a library that it needs, is not installed.
+    The number of trees is the best on the last fifth of the training rows, `horizon` rows behind the others;
+    then all training rows are fitted with as many. The same data give the same bits on the same machine.
     """
+
+    name = "boosted"
+    roles = frozenset({"rival"})
+    pooled = True
+
+    def fit(self, data: Dataset, loss: Loss) -> Predict:
+        """Squared errors, whatever the loss.
+
+        Raises RivalError where LightGBM is not installed, or a library that it needs.
+        """
+        lightgbm = _imported()
+        train, x = training_windows(data)
+        y = data.target[train].astype(np.float64)
+        cut = int(len(train) * (1 - _HELD_OUT))
+        first = slice(0, max(1, cut - data.horizon))
+        try:
+            chosen = lightgbm.train(
+                _SETTINGS,
+                lightgbm.Dataset(x[first], y[first]),
+                num_boost_round=_MOST_ROUNDS,
+                valid_sets=[lightgbm.Dataset(x[cut:], y[cut:])],
+                callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
+            )
+            rounds = max(1, chosen.best_iteration)
+            whole = lightgbm.train(_SETTINGS, lightgbm.Dataset(x, y), num_boost_round=rounds)
+        except lightgbm.basic.LightGBMError as error:
+            raise RivalError(f"LightGBM cannot be fitted: {error}") from None
+        return lambda rows: np.asarray(whole.predict(flat_windows(data, rows)), dtype=np.float64)
+
+
+def _imported() -> Any:
     try:
         import lightgbm
     except ImportError:
         raise RivalError(f"LightGBM is not installed; install it: {INSTALL}") from None
     except OSError as error:  # its wheel needs OpenMP's library, which slim images lack
         raise RivalError(f"LightGBM cannot be loaded: {error}") from None
-    train, x = training_windows(data)
-    y = data.target[train].astype(np.float64)
-    cut = int(len(train) * (1 - _HELD_OUT))
-    first = slice(0, max(1, cut - data.horizon))
-    try:
-        chosen = lightgbm.train(
-            _SETTINGS,
-            lightgbm.Dataset(x[first], y[first]),
-            num_boost_round=_MOST_ROUNDS,
-            valid_sets=[lightgbm.Dataset(x[cut:], y[cut:])],
-            callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
-        )
-        rounds = max(1, chosen.best_iteration)
-        whole = lightgbm.train(_SETTINGS, lightgbm.Dataset(x, y), num_boost_round=rounds)
-    except lightgbm.basic.LightGBMError as error:
-        raise RivalError(f"LightGBM cannot be fitted: {error}") from None
-    return np.asarray(whole.predict(flat_windows(data, rows)), dtype=np.float64)
+    return lightgbm

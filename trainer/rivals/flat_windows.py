@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from trainer.data.arrays import Floats, Rows
 from trainer.data.windows import Dataset
-from trainer.rivals.regressors import Floats, Rows
 
 MOST_COLUMNS = 1_000
 """Most regressors of one window; the decomposition of their matrix then takes one or two seconds."""

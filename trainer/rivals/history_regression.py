@@ -1,16 +1,19 @@
 """Linear forecasts from the target's own history and the windows of chosen features.
 
-They measure how much a feature adds to the history, and are the reference of studies with declared leaders.
+They measure how much a column adds to the history, and are the reference of studies with declared leaders.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.panel import rows_since_start
 from trainer.data.windows import Dataset
 from trainer.rivals.flat_windows import flat_windows, latest_rows
-from trainer.rivals.naive import har_terms, partial_target_terms, seasonal
-from trainer.rivals.regressors import Floats, Rows, har_spans, lagged, trailing_mean
+from trainer.rivals.har import har_terms
+from trainer.rivals.naive import seasonal_means
+from trainer.rivals.regressors import har_spans, partial_target_terms, trailing_mean
 from trainer.rivals.ridge import ridge
 
 _LAGS = 10
@@ -30,13 +33,17 @@ def history_terms(data: Dataset) -> Floats:
     value from the mean; for volatility also the terms of HAR and the means of negative returns (Corsi & Renò
     2012); if bars are shorter than days also `seasonal`. NaN if the history is too short.
     """
+    return np.vstack([_terms_of_series(one, len(data.fitting)) for _, one in data.each_series()])
+
+
+def _terms_of_series(data: Dataset, fitted: int) -> Floats:
     own, returns = data.history.own, data.history.returns
     spans = sorted({*_MEANS, max(data.horizon, 2)})
     terms = [lagged(own, back) for back in range(_LAGS)]
-    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= len(data.fitting)]
+    terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= fitted]
     terms.append(np.abs(own - np.nanmean(own[data.fitting])))
     if data.kind == "volatility":
-        har = har_spans(data.history, len(data.fitting))
+        har = har_spans(data.history, fitted)
         terms += list(har_terms(data, har)[:, 1:].T)
         if returns is not None:
             falls = np.minimum(returns, 0.0)
@@ -44,13 +51,14 @@ def history_terms(data: Dataset) -> Floats:
     else:
         terms += partial_target_terms(data)
     if data.history.per_day > 1:
-        terms.append(seasonal(data))
+        terms.append(seasonal_means(data))
     return np.column_stack(terms)
 
 
 def rows_with_history(data: Dataset, terms: Floats, rows: Rows) -> Rows:
-    """Those of `rows` that have all `terms` and a whole window."""
-    return rows[(rows >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
+    """Those of `rows` with all `terms` and a whole window."""
+    number = rows_since_start(data.series_starts, len(data.target))
+    return rows[(number[rows] >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
 
 
 def history_and_windows(data: Dataset, terms: Floats, features: Sequence[int], rows: Rows) -> Floats:

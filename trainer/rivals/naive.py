@@ -1,117 +1,72 @@
-"""Naive forecasts, and their losses."""
-
-from collections.abc import Sequence
-from functools import partial
-from statistics import fmean
+"""The naive forecasts: what anybody can say without a model."""
 
 import numpy as np
 
-from trainer.data.windows import Dataset, with_fold_name
-from trainer.errors import DataError
-from trainer.rivals.regressors import (
-    HAR_DAYS,
-    Floats,
-    Rows,
-    bar_of_day_means,
-    first_known,
-    har_spans,
-    lagged,
-    least_squares,
-    least_squares_with_fallback,
-    trailing_mean,
-    with_intercept,
-)
+from trainer.data.arrays import Floats, lagged
+from trainer.data.windows import Dataset
+from trainer.losses import Loss
+from trainer.rivals.forecaster import Forecaster, Predict, everywhere
+from trainer.rivals.regressors import bar_of_day_means, trailing_mean
 
-AR_ORDERS = (1, 2, 3, 5, 10, 22)
-"""Numbers of lags that the autoregression chooses from."""
 _SEASONAL_DAYS = 22
 """`seasonal` averages the same bar of this many past days: a month of trading days."""
 
 
-def baseline_forecasts(data: Dataset, rows: Rows) -> dict[str, Floats]:
-    """Naive forecasts of `rows`, each of shape (len(rows),), in units of the standardised, clipped target.
+class Zero(Forecaster):
+    """0 in the target's own unit."""
 
-    - `zero` forecasts 0 in the target's own unit, `train_mean` the mean of the training rows, `persistence`
-      the last target known at t.
-    - `har`, only for volatility: least squares on means of the one-row series over the last 1, 5 and 22 days.
-      If bars are shorter than days, also on the last bar and on the mean of the same bar of the day; the
-      first rows, whose history is short, are forecast without the long means. Corsi (2009), "A Simple
-      Approximate Long-Memory Model of Realized Volatility".
-    - `ar`, for any other kind: least squares on the last p values of the one-row series, p by BIC.
-    - Both also use the part of the target that is already known, if its window is longer than its horizon.
-    - `seasonal`, if bars are shorter than days: the mean target of the same bar on the last 22 days.
+    name = "zero"
+    roles = frozenset({"baseline"})
 
-    All are fitted on every row that training windows may contain, so that none depends on `seq_len`.
-
-    Raises DataError if a row has too little history of the target for a forecast.
-    """
-    target = data.target.astype(np.float64)
-    _require_history(data, rows)
-    everywhere = {
-        "zero": np.full(len(target), -data.scaler.target_mean / data.scaler.target_std),
-        "train_mean": np.full(len(target), target[data.fitting].mean()),
-        "persistence": lagged(target, data.horizon),
-    }
-    if data.kind == "volatility":
-        spans = har_spans(data.history, len(data.fitting))
-        everywhere["har"] = least_squares_with_fallback(partial(har_terms, data), spans, target, data.fitting)
-    else:
-        everywhere["ar"] = _autoregression(data, target)
-    if data.history.per_day > 1:
-        everywhere["seasonal"] = seasonal(data)
-    return {name: forecasts[rows] for name, forecasts in everywhere.items()}
+    def fit(self, data: Dataset, loss: Loss) -> Predict:
+        """Nothing is fitted."""
+        return everywhere(np.full(len(data.target), -data.scaler.target_mean / data.scaler.target_std))
 
 
-def baseline_losses(data: Dataset, rows: Rows) -> dict[str, float]:
-    """Mean squared error of each naive forecast on `rows`; raises as `baseline_forecasts` does."""
-    target = data.target[rows].astype(np.float64)
-    return {
-        name: float(np.mean((target - forecast) ** 2))
-        for name, forecast in baseline_forecasts(data, rows).items()
-    }
+class TrainMean(Forecaster):
+    """The best constant of the training rows: their mean, if the loss is the squared error."""
+
+    name = "train_mean"
+    roles = frozenset({"baseline"})
+
+    def fit(self, data: Dataset, loss: Loss) -> Predict:
+        """The constant is that of `loss`."""
+        target = data.target.astype(np.float64)
+        return everywhere(np.full(len(target), loss.best_constant(target[data.fitting])))
 
 
-def mean_baseline_losses(folds: Sequence[Dataset]) -> dict[str, float]:
-    """Mean over the folds of `baseline_losses` on the validation rows of each."""
-    losses = [_fold_losses(data) for data in folds]
-    return {name: fmean(each[name] for each in losses) for name in losses[0]}
+class Persistence(Forecaster):
+    """The last target known at the row."""
+
+    name = "persistence"
+    roles = frozenset({"baseline"})
+
+    def first_row(self, data: Dataset) -> int:
+        """The first whose last known target is in the data."""
+        return data.horizon
+
+    def fit(self, data: Dataset, loss: Loss) -> Predict:
+        """Nothing is fitted."""
+        return everywhere(lagged(data.target.astype(np.float64), data.horizon))
 
 
-def _fold_losses(data: Dataset) -> dict[str, float]:
-    try:
-        return baseline_losses(data, data.validation)
-    except DataError as error:
-        raise with_fold_name(error, data.fold) from None
+class Seasonal(Forecaster):
+    """The mean target of the same bar of the day on the last 22 days; where bars are finer than days."""
+
+    name = "seasonal"
+    roles = frozenset({"baseline"})
+
+    def suits(self, data: Dataset) -> bool:
+        """Whether a day has several bars."""
+        return data.history.per_day > 1
+
+    def fit(self, data: Dataset, loss: Loss) -> Predict:
+        """The first days, which have no such past, get the mean over the training rows of the same bar."""
+        return everywhere(seasonal_means(data))
 
 
-def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:
-    """Regressors of HAR at every row, (T, K), NaN if the history is too short; the first column is 1."""
-    history = data.history
-    means = [trailing_mean(history.own, span) for span in spans]
-    return with_intercept(*means, *partial_target_terms(data), *bar_of_day_terms(data))
-
-
-def partial_target_terms(data: Dataset) -> tuple[Floats, ...]:
-    """The part of the target that is already known at each row, (T,); empty if no part is."""
-    return () if data.history.begun is None else (data.history.begun,)
-
-
-def bar_of_day_terms(data: Dataset) -> tuple[Floats, ...]:
-    """Means of the target and of the one-row series over the training rows of the same bar of the day, each
-    (T,); empty for daily or longer bars.
-    """
-    history = data.history
-    if history.per_day == 1:
-        return ()
-    target = data.target.astype(np.float64)
-    return tuple(bar_of_day_means(values, history.slots, data.fitting) for values in (target, history.own))
-
-
-def seasonal(data: Dataset) -> Floats:
-    """The mean target of the same bar on the last 22 days whose target is known at the row, (T,).
-
-    In the first days, before there are 22, it is the mean over the training rows of the same bar.
-    """
+def seasonal_means(data: Dataset) -> Floats:
+    """What `Seasonal` forecasts at every row, from targets that are known there, (T,)."""
     target, slots = data.target.astype(np.float64), data.history.slots
     forecasts = bar_of_day_means(target, slots, data.fitting)
     for slot in range(int(slots.max()) + 1):
@@ -122,39 +77,3 @@ def seasonal(data: Dataset) -> Floats:
         known = np.where(last >= 0, means[last], np.nan)
         forecasts[rows] = np.where(np.isnan(known), forecasts[rows], known)
     return forecasts
-
-
-def _autoregression(data: Dataset, target: Floats) -> Floats:
-    """Forecasts (T,) by the autoregression of lowest BIC; all orders are compared on the same rows.
-
-    Targets over `horizon` rows overlap, so that only n / horizon of n rows count as independent. Rows whose
-    history is too short for the order are forecast by the mean of the training rows.
-    """
-    own = data.history.own
-    longest = max(AR_ORDERS)
-    lags = [lagged(own, back) for back in range(longest)]
-    fit = data.fitting[data.fitting >= first_known(own) + longest - 1]
-    independent = max(len(fit) / data.horizon, 2.0)
-
-    def criterion(order: int) -> tuple[float, Floats]:
-        forecasts = least_squares(with_intercept(*lags[:order], *partial_target_terms(data)), target, fit)
-        error = max(float(np.mean((target[fit] - forecasts[fit]) ** 2)), np.finfo(np.float64).tiny)
-        return independent * np.log(error) + order * np.log(independent), forecasts
-
-    _, best = min((criterion(order) for order in AR_ORDERS), key=lambda pair: pair[0])
-    return np.where(np.isnan(best), target[data.fitting].mean(), best)
-
-
-def _require_history(data: Dataset, rows: Rows) -> None:
-    """Raise DataError unless all `rows` have the past values that every naive forecast needs."""
-    needed = [data.horizon]
-    if data.kind == "volatility":
-        longest = min(max(har_spans(data.history, len(data.fitting))), max(HAR_DAYS))
-        needed.append(first_known(data.history.own) + longest - 1)
-    earliest = max(needed)
-    if len(rows) == 0 or rows.min() < earliest:
-        found = "no rows" if len(rows) == 0 else f"row {rows.min()}"
-        raise DataError(
-            f"{found} to forecast, but a naive forecast needs rows from {earliest} on (horizon "
-            f"{data.horizon}); start the split later or shorten data.target.horizon"
-        )

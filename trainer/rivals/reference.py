@@ -1,33 +1,30 @@
-"""The reference loss of believable skill: of the best naive forecast, or of one from declared leaders."""
+"""The loss that believable skill is measured from: of the best naive forecast, or of declared leaders."""
 
 from collections.abc import Collection, Sequence
 from statistics import fmean
 
-import numpy as np
-
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
+from trainer.losses import MSE, Loss, mean_loss
+from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
-from trainer.rivals.naive import baseline_losses
 from trainer.rivals.skill import best_baseline
 
 
-def reference_loss(data: Dataset, leading: Collection[str]) -> float:
+def reference_loss(data: Dataset, leading: Collection[str], loss: Loss = MSE) -> float:
     """Loss on the validation rows of the best naive forecast or, if lower, of the declared leaders' forecast.
 
     `leading` names the features that are declared to lead the target honestly (`may_lead`). Their forecast is
     a ridge regression on their windows and the target's own history. Raises DataError if no naive forecast
     exists.
     """
-    naive = best_baseline(baseline_losses(data, data.validation)).loss
-    declared = declared_leads_loss(data, leading)
+    naive = best_baseline(baseline_losses(data, data.validation, loss)).loss
+    declared = declared_leads_loss(data, leading, loss)
     return naive if declared is None else min(naive, declared)
 
 
-def declared_leads_loss(data: Dataset, leading: Collection[str]) -> float | None:
-    """Loss of the declared leaders' forecast on the validation rows; None without leaders or without enough
-    rows.
-    """
+def declared_leads_loss(data: Dataset, leading: Collection[str], loss: Loss = MSE) -> float | None:
+    """Loss of the declared leaders' forecast on the validation rows; None without leaders or rows to fit."""
     chosen = [number for number, name in enumerate(data.feature_names) if name in leading]
     terms = history_terms(data)
     train = rows_with_history(data, terms, data.train)
@@ -38,7 +35,7 @@ def declared_leads_loss(data: Dataset, leading: Collection[str]) -> float | None
     ):
         return None
     told = ridge_forecast(data, terms, chosen, train, data.validation)
-    return float(np.mean((data.target[data.validation] - told) ** 2))
+    return mean_loss(told, data.target[data.validation], loss)
 
 
 def mean_reference_loss(folds: Sequence[Dataset], naive: float, leading: Collection[str]) -> float:

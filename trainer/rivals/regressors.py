@@ -1,20 +1,20 @@
 """Regressors from the past values at each row, and least squares on them. Pure functions on arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from trainer.data.arrays import Floats, Rows
 from trainer.data.target_history import TargetHistory
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
+from trainer.data.windows import Dataset
+from trainer.errors import RivalError
+from trainer.losses import MSE
 
 HAR_DAYS = (1, 5, 22)
 """A day, a week and a month of trading days: Corsi (2009)."""
 _FEWEST_PER_SPAN = 4
-"""In a table of bars shorter than days, a mean is used only if there are this many fitting rows for each of
-its rows."""
+"""Fitting rows for each row that an average of finer bars reaches back, else that average is left out."""
+_BLOCKS, _SCORED = 5, 3
 
 
 def har_spans(history: TargetHistory, fitted: int) -> tuple[int, ...]:
@@ -40,11 +40,6 @@ def trailing_mean(values: Floats, span: int) -> Floats:
         sums = np.concatenate([[0.0], np.cumsum(known)])
         means[start + span - 1 :] = (sums[span:] - sums[:-span]) / span
     return means
-
-
-def lagged(values: Floats, rows: int) -> Floats:
-    """The value `rows` ≥ 0 rows earlier, (T,); NaN in the first rows."""
-    return np.concatenate([np.full(min(rows, len(values)), np.nan), values[: max(len(values) - rows, 0)]])
 
 
 def first_known(values: Floats) -> int:
@@ -92,3 +87,58 @@ def least_squares_with_fallback(
 def with_intercept(*terms: Floats) -> Floats:
     """Columns (T, 1 + K): 1, then each of `terms` (T,)."""
     return np.column_stack([np.ones(len(terms[0])), *terms])
+
+
+def partial_target_terms(data: Dataset) -> tuple[Floats, ...]:
+    """The part of the target that is known at each row, (T,); none where it begins after the row."""
+    return () if data.history.begun is None else (data.history.begun,)
+
+
+def bar_of_day_terms(data: Dataset) -> tuple[Floats, ...]:
+    """Mean of the target and of the one-row series over training rows of the same bar of the day, each (T,);
+    none in a table of daily or longer bars.
+    """
+    history = data.history
+    if history.per_day == 1:
+        return ()
+    target = data.target.astype(np.float64)
+    return tuple(bar_of_day_means(values, history.slots, data.fitting) for values in (target, history.own))
+
+
+def best_least_squares(data: Dataset, terms: Iterable[Floats]) -> Floats:
+    """Forecasts (T,) by least squares on the one of `terms`, each (T,), that fits the training rows best.
+
+    Beside it stand the means of each bar of the day, where bars are finer than days.
+    """
+    target, fitting = data.target.astype(np.float64), data.fitting
+
+    def error(told: Floats) -> float:
+        return float(np.nanmean(MSE.value(told[fitting], target[fitting])))
+
+    fits = (least_squares(with_intercept(term, *bar_of_day_terms(data)), target, fitting) for term in terms)
+    return min(fits, key=error)
+
+
+def known_returns(history: TargetHistory) -> Floats:
+    """The one-row log returns (T,), finite from the first known one on; RivalError where there are none."""
+    if history.returns is None:
+        raise RivalError("no feature is a log return")
+    known = history.returns[first_known(history.returns) :]
+    if len(known) == 0 or not np.isfinite(known).all():
+        raise RivalError("the returns are not finite in all rows")
+    return history.returns
+
+
+def decaying_sum(shocks: Floats, decay: float, *, before: float) -> Floats:
+    """state[t] = shocks[t] + decay · state[t − 1], (T,), with `before` as the state before the first."""
+    # A loop: importing scipy.signal takes longer than a million steps.
+    states, state = np.empty(len(shocks)), before
+    for row, shock in enumerate(shocks.tolist()):
+        states[row] = state = shock + decay * state
+    return states
+
+
+def scored_blocks(rows: int) -> Iterator[tuple[int, int]]:
+    """Start and end of the last three of five equal blocks of rows: each is forecast from those before."""
+    edges = np.linspace(0, rows, _BLOCKS + 1).astype(int).tolist()
+    yield from zip(edges[-_SCORED - 1 : -1], edges[-_SCORED:], strict=True)

@@ -1,18 +1,17 @@
 """Ridge regression whose penalty is chosen on the training rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from trainer.data.arrays import Floats
 from trainer.data.constant_columns import is_constant
-from trainer.rivals.regressors import Floats
+from trainer.losses import MSE
+from trainer.rivals.regressors import scored_blocks
 
 _PENALTIES = np.logspace(-4, 6, 21)
-"""The penalties that are tried, per row and standardised regressor."""
-_BLOCKS = 5
-"""Blocks of the training rows: each of the last three is forecast from those before it."""
-_SCORED = 3
+"""Penalties per row and standardised regressor that are tried."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,12 @@ class _Fit:
 
 
 def ridge(x: Floats, y: Floats, x_new: Floats, *, gap: int) -> Floats:
-    """Forecasts (m,) for `x_new` (m, p) by ridge regression on `x` (n, p) and `y` (n,), rows in time order.
+    """Forecasts (m,) for `x_new` (m, p) of `fit_ridge`."""
+    return fit_ridge(x, y, gap=gap)(x_new)
+
+
+def fit_ridge(x: Floats, y: Floats, *, gap: int) -> Callable[[Floats], Floats]:
+    """Ridge regression on `x` (n, p) and `y` (n,), rows in time order; from rows (m, p) to forecasts (m,).
 
     Regressors are standardised by `x`. The penalty is the one with the lowest squared error on the last three
     fifths of the rows, where each fifth is forecast from the rows that end `gap` rows before it: targets over
@@ -64,18 +68,13 @@ def ridge(x: Floats, y: Floats, x_new: Floats, *, gap: int) -> Floats:
     """
     mean, std = x.mean(axis=0), x.std(axis=0)
     std[is_constant(x)] = 1.0
-    x, x_new = (x - mean) / std, (x_new - mean) / std
+    x = (x - mean) / std
     errors = np.zeros(len(_PENALTIES))
-    for train, held in _forward(len(y), gap):
+    for start, stop in scored_blocks(len(y)):
+        train, held = slice(0, max(1, start - gap)), slice(start, stop)
         fit = _Fit.of(x[train], y[train])
         told = fit.forecasts(x[held], fit.coefficients())
-        errors += ((y[held, None] - told) ** 2).sum(axis=0)
+        errors += MSE.value(told, y[held, None]).sum(axis=0)
     whole = _Fit.of(x, y)
-    return whole.forecasts(x_new, whole.coefficients()[int(errors.argmin())])
-
-
-def _forward(rows: int, gap: int) -> Iterator[tuple[slice, slice]]:
-    """Training and held-out rows of each walk-forward step; at least one training row."""
-    edges = np.linspace(0, rows, _BLOCKS + 1).astype(int).tolist()
-    for start, stop in zip(edges[-_SCORED - 1 :], edges[-_SCORED:], strict=False):
-        yield slice(0, max(1, start - gap)), slice(start, stop)
+    best = whole.coefficients()[int(errors.argmin())]
+    return lambda x_new: whole.forecasts((x_new - mean) / std, best)

@@ -1,4 +1,4 @@
-"""Skill over the best naive forecast, and how much of it is believable. Pure functions, quick to import."""
+"""Skill over the best naive forecast, and how much of it is believable: pure functions, quick to import."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ returns rises with the horizon up to the largest: fewer independent rows give mo
 
 @dataclass(frozen=True)
 class Baseline:
-    """A naive forecast and its mean squared error in units of the standardised target."""
+    """A naive forecast and its mean loss on the standardised target."""
 
     name: str
     loss: float
@@ -64,9 +64,9 @@ def skill_by_chance(rows: int, horizon: int) -> float:
 def skill_ceiling(kind: "TargetKind", *, rows: int, horizon: int, max_skill: float | None) -> float:
     """Skill above which a trial is suspicious, for `rows` validation rows. `max_skill`, if given, is used.
 
-    Else, for returns: three times `skill_by_chance`, but at least 0.05 and at most 0.15; for volatility: 0.3
-    over HAR; any other kind has no default and raises DataError. The ceiling does not depend on the number of
-    trials and epochs: a longer search must not make more skill believable.
+    Returns: three times what luck reaches in one look, but at least 0.05 and at most 0.15; volatility: 0.3
+    over HAR; any other kind has no default and raises DataError. The number of trials and of epochs does not
+    count: more looks do not make a result more believable.
     """
     if max_skill is not None:
         return max_skill

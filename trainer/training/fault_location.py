@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 from trainer.data.windows import Dataset
+from trainer.losses import Loss
 from trainer.training.batches import Batch
 from trainer.training.result import Finding, FindingKind
 
@@ -28,7 +28,7 @@ def explain_step(finding: Finding, batch: Batch, model: nn.Module, data: Dataset
     explained = _earliest_cause(finding, batch, model, data)
     if explained is not None:
         return explained
-    operation = _replay(batch, model) if replay else None
+    operation = _replay(batch, model, loss) if replay else None
     if operation is not None:
         finding = replace(finding, message=f"{finding.message} ({operation})")
     return replace(finding, parameter=_bad_gradient(finding, model))
@@ -97,7 +97,7 @@ def _bad_gradient(finding: Finding, model: nn.Module) -> str | None:
     return bad
 
 
-def _replay(batch: Batch, model: nn.Module) -> str | None:
+def _replay(batch: Batch, model: nn.Module, loss: Loss) -> str | None:
     """The first operation whose backward returns NaN, in PyTorch's words; None if the replay is clean."""
     parameters = list(model.parameters())
     with (
@@ -106,7 +106,8 @@ def _replay(batch: Batch, model: nn.Module) -> str | None:
         torch.autograd.detect_anomaly(check_nan=True),
     ):
         try:
-            torch.autograd.grad(mse_loss(model(batch.x), batch.y), parameters)
+            out = model(batch.x)
+            torch.autograd.grad(out, parameters, loss.gradient(out.detach(), batch.y))
         except RuntimeError as error:
             return str(error).splitlines()[0]
     return None

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from trainer.config import TrialConfig
 from trainer.kernels.kernel import kernel_name, make_kernel
@@ -48,6 +47,7 @@ class Learner:
         self.device = device
         self.model = GRUForecaster(n_features, config.models.gru).to(device)
         self.kernel = make_kernel(self.model, config, device)
+        self.loss = config.loss
         self._asked = config.training
         self._start = flat_copy(self.model)
         self.start_lr = self.lr
@@ -78,7 +78,7 @@ class Learner:
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> ValidationResult:
-        """Mean squared error over all rows of `batches`, weights untouched."""
+        """The mean loss over all rows of `batches`, weights untouched."""
         outs, targets, inputs = [], [], torch.zeros((), device=self.device)
         for batch in batches:
             outs.append(self.kernel.forecast(batch.x))
@@ -86,7 +86,8 @@ class Learner:
             inputs = inputs + batch.x.sum() + batch.y.sum()
         out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
         spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has none
-        seen, loss, largest, ratio = to_host(inputs, mse_loss(out, y), out.abs().max(), spread)
+        mean = self.loss.value(out, y).mean()
+        seen, loss, largest, ratio = to_host(inputs, mean, out.abs().max(), spread)
         return ValidationResult(
             seen, loss, largest, ratio, out.float().cpu()
         )  # float32 but under a foreign autocast

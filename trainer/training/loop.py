@@ -62,7 +62,7 @@ def fit(
     and before a restored epoch is reported. Raises TrainerError if the device does not exist.
 
     `checkpoint` is a file in an existing folder. It is written after each epoch, and the caller removes it
-    (`trainer.training.checksummed_file.remove_checksummed`). If it exists and belongs to this trial, training
+    (`trainer.atomic_files.remove_file`). If it exists and belongs to this trial, training
     continues from it, to the same bits as if it had never stopped, and its findings and epochs are reported
     first. A checkpoint that is damaged, of another trial, or not signed with `checkpoint_key` is ignored;
     the key ensures that nobody else who can write to the folder decides a result.

@@ -79,7 +79,7 @@ def _respond(trial: TrainingState, fold: Fold, epoch: int, batch: Batch, finding
         rewinds=fold.rewinds,
         config=guard,
     )
-    finding = explain_step(finding, batch, learner.model, fold.data, replay=not trial.findings)
+    finding = explain_step(finding, batch, learner.model, fold.data, learner.loss, replay=not trial.findings)
     trial.record(finding, fold, epoch, fold.step)
     match finding.action:
         case Action.STOP:

@@ -1,41 +1,24 @@
 """One real study under faults, and single trials that are struck where a test wants it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from benchmarks.faults.catalogue import FAULTS, moments
 from benchmarks.faults.fault_cases import Case, Moment, tampered
 from benchmarks.faults.faults import Fault
-from benchmarks.faults.study import Struck, on_record, resolved_study, steps_per_epoch, struck_study
+from benchmarks.faults.study import on_record, resolved_study, steps_per_epoch, struck_study
 from search.config.resolve import resolve
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData, load_study_data
-from search.study.studies import OpenStudy
+from tests.benchmarks.faults.faulty_search import FaultySearch, RunWithFault
 from trainer.training import loop
 from trainer.training.result import TrialResult
 
 TOLD = ("step 1", "validation")
 """The moments that are run here; `python -m benchmarks.fault_matrix` runs all of them."""
-
-
-@dataclass(frozen=True)
-class FaultySearch:
-    """The study after its run, and its trials by the name of the fault and the moment."""
-
-    study: OpenStudy
-    folder: Path
-    rows: dict[tuple[str, str], Struck]
-
-
-class RunWithFault(Protocol):
-    """One trial under a fault at these steps, straight through `fit`."""
-
-    def __call__(self, fault: Fault, *steps: int, **guard: Any) -> Case:
-        """Keyword arguments are settings of the guard."""
 
 
 @pytest.fixture(scope="session", params=[pytest.param("torch", marks=pytest.mark.slow), "fused"])

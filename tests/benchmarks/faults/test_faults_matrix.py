@@ -14,7 +14,7 @@ from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
     from benchmarks.faults.study import Struck
-    from tests.benchmarks.faults.conftest import FaultySearch
+    from tests.benchmarks.faults.faulty_search import FaultySearch
 
 
 pytestmark = pytest.mark.slow

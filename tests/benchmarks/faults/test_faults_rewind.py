@@ -12,7 +12,7 @@ from trainer.training.result import Action, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
     from benchmarks.faults.fault_cases import Case
-    from tests.benchmarks.faults.conftest import RunWithFault
+    from tests.benchmarks.faults.faulty_search import RunWithFault
 
 NAN_LOSS = BadLoss(value=math.nan)
 START = 8e-3

@@ -28,7 +28,7 @@ from search.data.study_data import inspect_data
 from search.errors import RequestError
 from trainer.audit.audit_findings import Audit
 from trainer.data.windows import prepare_refit
-from trainer.rivals.naive import baseline_losses
+from trainer.rivals.baselines import baseline_losses
 
 pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,14 +11,12 @@ from benchmarks.leaks.controls import SIMULATED, honest_driver, real_controls
 from benchmarks.leaks.studies import Study, real_study
 from benchmarks.leaks.trials import check, run_trials
 from storage.verdicts import Verdict
+from tests.benchmarks.leaks.planted_leaks import plant
 from trainer.audit.check_leaks import leak_findings
 from trainer.audit.check_target import overlap_beyond
 from trainer.data.windows import prepare_last_fold
 
 pytestmark = pytest.mark.slow
-
-if TYPE_CHECKING:
-    from tests.benchmarks.leaks.conftest import Plant
 
 REAL = list(real_controls())
 
@@ -76,7 +73,7 @@ def test_a_series_too_short_to_probe_says_so() -> None:
     assert "fewer than 50 have enough known values of the target before them" in found[0].message
 
 
-def test_a_trial_on_leaking_data_is_quarantined_and_never_best(plant: "Plant") -> None:
+def test_a_trial_on_leaking_data_is_quarantined_and_never_best() -> None:
     study = plant("target + noise, 1 std", "return")
     trials = run_trials(study, check(study), number=1, seed=0)
     assert trials.verdicts == (Verdict.SUSPICIOUS,)

@@ -15,7 +15,7 @@ from storage import query
 from storage.engine import open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Result, WriteStudy
+    from tests.search_fixtures import Ballast, Result, WriteStudy
 
 
 def _says(result: "Result", code: int, *parts: str) -> None:

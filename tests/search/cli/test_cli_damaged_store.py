@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 DAMAGES = {
     "text that is no UTF-8": "UPDATE ballast_studies SET study_file = CAST(x'ff41' AS TEXT)",

@@ -16,7 +16,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 
 class Killed(BaseException):

@@ -10,7 +10,7 @@ from trainer.training.guard import StepSignals
 from trainer.training.learner import Learner
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 LR = "models.gru.learning_rate"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 
 @pytest.fixture

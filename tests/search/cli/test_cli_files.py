@@ -23,7 +23,7 @@ from trainer.atomic_files import write_folder
 from trainer.errors import ModelFolderError
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 FORK = multiprocessing.get_context("fork")
 

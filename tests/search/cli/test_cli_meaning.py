@@ -12,7 +12,7 @@ from storage.engine import open_store
 from storage.tables import Study
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 RAW: dict[str, Any] = {"target": {"column": "Close", "transform": "raw", "kind": "other"}}
 CEILING = ("--set", "guard.max_skill=0.9")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ import pytest
 
 from search.cli.main import COMMANDS
 from search.watching.server.listen_address import warn_if_exposed
-from tests.search.conftest import ENDLESS
+from tests.search_fixtures import ENDLESS
 from trainer.errors import TrainerError
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 BALLAST = [sys.executable, "-m", "search.cli"]
 

@@ -12,7 +12,7 @@ from search.workers.consistency import inconsistencies
 from storage import query
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
-from tests.search.conftest import Ballast, WriteStudy
+from tests.search_fixtures import Ballast, WriteStudy
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import ballast as public
 from search import child_process
 
 if TYPE_CHECKING:
-    from tests.search.conftest import WriteStudy
+    from tests.search_fixtures import WriteStudy
 
 HOME = Path(public.__file__).resolve().parents[1]
 IN_THE_FOLDER = ("-m", "search.cli")
@@ -127,3 +127,45 @@ def test_a_checkout_that_is_not_installed_starts_its_own_packages() -> None:
         [sys.executable, "-P", "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     assert Path(done.stdout.strip()).resolve() == HOME / "search" / "__init__.py"
+
+
+SCRIPT = """
+import ballast
+from ballast.packages import ShadowedPackage, require_own_packages
+try:
+    require_own_packages()
+except ShadowedPackage as error:
+    print(error)
+else:
+    print("ours")
+"""
+
+
+@pytest.mark.parametrize("name", ["search.py", "search/__init__.py", "trainer.py", "storage/__init__.py"])
+def test_a_notebook_is_told_which_file_shadows_a_package(name: str) -> None:
+    place = write(f"mine/{name}").removesuffix("/__init__.py")
+    done = run(("-P", "-c", SCRIPT), path=f"mine:{HOME}")
+    assert done.stderr == ""
+    assert done.stdout == (
+        f"{place} is imported in place of the package {Path(place).stem!r} that Ballast needs; "
+        "rename it, or take its folder out of PYTHONPATH: unset PYTHONPATH\n"
+    )
+    assert run(("-P", "-c", SCRIPT)).stdout == "ours\n"
+
+
+@pytest.mark.parametrize("name", ["configs.py", "configs/__init__.py", "configs/base.yaml"])
+def test_a_folder_of_configurations_of_the_users_own_shadows_nothing(name: str) -> None:
+    write(name)
+    write(f"mine/{name}")
+    done = run(IN_THE_FOLDER, "check", "sample:smoke", path=f"mine:{HOME}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_settings_that_another_distribution_has_overwritten_are_named_by_file_and_line(
+    installed: Path,
+) -> None:
+    (installed / "configs" / "base.yaml").write_text("defaults: []\n")
+    done = run(("-P", "-m", "ballast"), "check", "sample:smoke", path=str(installed))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("ballast: configs/base.yaml:1: unknown key defaults")
+    assert "Traceback" not in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from search.cli.options import print_json
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 
 def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Ballast") -> None:

@@ -17,7 +17,7 @@ from storage import query
 from storage.engine import open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import WriteStudy
+    from tests.search_fixtures import WriteStudy
 
 # matplotlib is none of them: a worker imports it for its first picture, for which a slow machine has time.
 HEAVY = (

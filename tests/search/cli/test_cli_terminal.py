@@ -40,7 +40,7 @@ from storage.verdicts import Verdict
 pytestmark = pytest.mark.slow
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 BALLAST = (sys.executable, "-m", "search.cli")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -11,7 +11,7 @@ from search.selection.choice import best_trials
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 
 def test_a_study_without_an_accepted_trial_ends_with_one_next_step_in_run_and_in_status(

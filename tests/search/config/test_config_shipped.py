@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from search.config.files.shipped import CONFIGS, shipped_studies, study_file
 from search.config.resolve import resolve
-from search.config.shipped import CONFIGS, shipped_studies, study_file
 from search.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast
+    from tests.search_fixtures import Ballast
 
 
 def test_every_shipped_study_has_a_name_and_is_the_file() -> None:

@@ -23,7 +23,7 @@ from storage.engine import Store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, Launched, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, Launched, WriteStudy
 
 WALK: dict[str, Any] = {"method": "walk_forward", "folds": 3}
 CPCV: dict[str, Any] = {"method": "cpcv", "groups": 4, "held_out": 2}

@@ -21,7 +21,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import WriteStudy
+    from tests.search_fixtures import WriteStudy
 
 TRIALS = 3
 SPACE = {

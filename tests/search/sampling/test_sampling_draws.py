@@ -11,7 +11,7 @@ from search.signals import StopRequest
 from storage import query
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, Launched, WriteStudy
+    from tests.search_fixtures import Launch, Launched, WriteStudy
 
 LR, DROPOUT, SIZE = "models.gru.learning_rate", "models.gru.dropout", "models.gru.hidden_size"
 MIXED: dict[str, Any] = {
@@ -25,9 +25,11 @@ def reasons(done: "Launched", trial: int) -> dict[str, str]:
     """The reason on record of each sampled value of a trial."""
     settings = settings_from_rows(query.setting_layers(done.store, "small", trial))
     return {
-        setting.key: next(act.reason for act in reversed(setting.overrides) if act.layer == "sampled")
+        setting.key: next(
+            override.reason for override in reversed(setting.overrides) if override.layer == "sampled"
+        )
         for setting in settings
-        if setting.key in MIXED and any(act.layer == "sampled" for act in setting.overrides)
+        if setting.key in MIXED and any(override.layer == "sampled" for override in setting.overrides)
     }
 
 

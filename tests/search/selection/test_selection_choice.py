@@ -23,7 +23,7 @@ from storage.tables import Forecast, StoredValidationRows, Trial
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = 80

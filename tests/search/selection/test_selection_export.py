@@ -22,7 +22,7 @@ from trainer.training.guard import StepSignals
 from trainer.training.learner import Learner
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, Launched, WriteStudy
+    from tests.search_fixtures import Launch, Launched, WriteStudy
 
 LR = "models.gru.learning_rate"
 

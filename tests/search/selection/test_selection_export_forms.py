@@ -15,7 +15,7 @@ from search.selection.rerun import rerun
 from search.selection.skill_bound import LowerBound
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, Launched, WriteStudy
+    from tests.search_fixtures import Launch, Launched, WriteStudy
 
 NAME = 'é 😀 "q" {x}'
 

@@ -12,7 +12,7 @@ from search.watching.pages.notes import study_note
 from search.watching.view import study_view
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 HINT = "The audit warned of days_left (counts_down): see ballast check."
 

@@ -15,7 +15,7 @@ from search.selection.export import write_export
 from search.selection.rerun import Reproduction, judge_reproduction, rerun
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 
 @pytest.fixture

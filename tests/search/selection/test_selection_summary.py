@@ -12,7 +12,7 @@ from storage.errors import StudyUnknown
 from storage.verdicts import CONCLUSIVE
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Answer, Launch, WriteStudy
+    from tests.search_fixtures import Answer, Launch, WriteStudy
 
 
 def above_the_floor(write_study: "WriteStudy", launch: "Launch") -> Store:

@@ -16,7 +16,7 @@ from storage import workers
 from storage.engine import Store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 ELSEWHERE = "another-host-00000000:7:7"
 

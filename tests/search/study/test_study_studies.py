@@ -18,7 +18,7 @@ from storage.check import check_store
 from storage.engine import open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 OTHER = {"models.gru.learning_rate": {"low": 2e-3, "high": 1e-2, "log": True}}
 

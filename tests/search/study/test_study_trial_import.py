@@ -29,7 +29,7 @@ from storage.errors import StudyUnknown
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 pytestmark = pytest.mark.slow
 

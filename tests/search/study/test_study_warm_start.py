@@ -12,7 +12,7 @@ from storage import query
 from storage.engine import open_store
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, WriteStudy
+    from tests.search_fixtures import Ballast, WriteStudy
 
 LR = "models.gru.learning_rate"
 

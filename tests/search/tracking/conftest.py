@@ -14,7 +14,7 @@ from storage.engine import Store
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from storage.check import check_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 ONE_POINT = {"models.gru.hidden_size": {"choices": [4]}}
 

@@ -13,7 +13,7 @@ from search.selection.export import write_export
 from search.selection.rerun import rerun
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 
 def test_neither_more_trials_nor_more_epochs_raise_the_ceiling(write_study: "WriteStudy") -> None:

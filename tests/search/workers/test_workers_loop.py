@@ -24,7 +24,7 @@ from trainer.training.guard import StepSignals
 from trainer.training.learner import Learner
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 LR = "models.gru.learning_rate"
 GRID = {LR: {"choices": [1e-3, 3e-3]}, "models.gru.dropout": {"low": 0.0, "high": 0.1, "step": 0.1}}

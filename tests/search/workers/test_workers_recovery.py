@@ -24,10 +24,10 @@ from storage import query, record, workers
 from storage.check import check_store
 from storage.engine import open_store
 from storage.verdicts import Verdict
-from tests.search.conftest import ENDLESS
+from tests.search_fixtures import ENDLESS
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Launch, WriteStudy
+    from tests.search_fixtures import Launch, WriteStudy
 
 pytestmark = pytest.mark.slow
 

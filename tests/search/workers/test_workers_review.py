@@ -17,7 +17,7 @@ from storage.engine import open_store
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 ELSEWHERE = "another-host-00000000:7:7"
 

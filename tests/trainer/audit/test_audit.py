@@ -15,7 +15,8 @@ from trainer.audit.audit import audit
 from trainer.audit.audit_findings import Audit, AuditFinding
 from trainer.audit.check_split import overlap_findings
 from trainer.config import DataConfig, GuardConfig
-from trainer.data.features import TRANSFORMS, Floats
+from trainer.data.arrays import Floats
+from trainer.data.features import TRANSFORMS
 from trainer.data.source import Table
 from trainer.data.split import FoldRows
 

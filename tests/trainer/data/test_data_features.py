@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from trainer.config import DataConfig, TransformName
+from trainer.data.arrays import Floats
 from trainer.data.features import (
     TRANSFORMS,
-    Floats,
     abs_log_return,
     build_features,
     lag,
@@ -114,7 +114,7 @@ def test_a_transformed_target_is_shifted_by_its_horizon(settings: Settings, sp50
     built = build_features(settings(target=target), sp500)
     close = sp500.frame["Close"].to_numpy()
     assert built.target.iloc[10] == pytest.approx(log(close[13] / close[12]))
-    assert (built.first, built.stop) == (1, len(close) - 3)
+    assert (built.usable[0].start, built.usable[0].stop) == (1, len(close) - 3)
 
 
 @pytest.mark.parametrize(("missing", "stop"), [(0, 5031), (2, 5029), (9, 5028)])
@@ -127,7 +127,7 @@ def test_a_raw_target_stands_on_its_row_and_may_end_open(
     features = ({"name": "vol", "transform": "log_parkinson", "high": "High", "low": "Low"},)
     built = build_features(settings(target=raw, features=features), sp500)
     pd.testing.assert_series_equal(built.target, sp500.frame["Close"], check_names=False)
-    assert (built.first, built.stop) == (0, stop)
+    assert (built.usable[0].start, built.usable[0].stop) == (0, stop)
 
 
 def test_a_raw_target_of_a_feature_is_known_at_its_row_and_so_is_shifted(

@@ -23,7 +23,7 @@ from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds, require_enough_rows
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit
 from trainer.errors import SplitError
-from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.baselines import mean_baseline_losses
 
 Settings = Callable[..., DataConfig]
 Fold = tuple[list[int], list[int]]
@@ -298,7 +298,8 @@ def test_cpcv_has_the_folds_of_skfolio_but_for_the_embargo_before_a_block(
         seq_len=1,
         split={**split, "groups": groups, "held_out": held_out},
     )
-    built = replace(build_features(config, sp500), stop=ceil((600 + before + horizon) / 0.8))
+    built = build_features(config, sp500)
+    built = replace(built, usable=(slice(built.first, ceil((600 + before + horizon) / 0.8)),))
     told = []
     for fold in cut_folds(config, sp500.times, built):
         train, held = (part[part >= before] - before for part in (fold.train, fold.validation))

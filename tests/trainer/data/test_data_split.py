@@ -85,7 +85,7 @@ def test_fractions_share_the_usable_rows_and_purge_alike(
 
 def test_fractions_are_not_cut_by_binary_rounding(settings: Settings, sp500: Table) -> None:
     config = settings(seq_len=1, split={"fractions": {"train": 0.6, "validation": 0.2}})
-    built = replace(build_features(config, sp500), first=0, stop=100)
+    built = replace(build_features(config, sp500), usable=(slice(0, 100),))
     (split,) = cut_folds(config, sp500.times, built)
     assert (split.validation[0], split.test[0]) == (60, 80)
 

@@ -11,33 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainer.conftest import DATA
+from tests.trainer.fit_fixtures import DATA
+from tests.trainer.inference.model_fixtures import CONFIG, GRU, PROVENANCE
 from trainer import atomic_files
-from trainer.config import GRUConfig, ModelsConfig, TrialConfig
 from trainer.data.features import build_features
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
 from trainer.inference.forecaster import build_forecaster, forecast_windows, stack_windows
-from trainer.inference.model_folder import ModelProvenance, load_model, save_model
+from trainer.inference.model_folder import load_model, save_model
 from trainer.inference.model_folder_checks import require_writable_model_folder
 from trainer.models.network import GRUForecaster
-
-GRU = GRUConfig(hidden_size=8, init="torch")
-CONFIG = TrialConfig(data=DATA, models=ModelsConfig(gru=GRU))
-PROVENANCE = ModelProvenance(
-    study="small",
-    trial=3,
-    seed=7,
-    value=0.5,
-    skill=0.1,
-    baseline="har",
-    best_epoch=1,
-    reproduced="bits",
-    data_sha256="ab" * 32,
-    versions={"torch": torch.__version__},
-    machine={"cpu": "a processor"},
-)
 
 Weights = dict[str, torch.Tensor]
 Save = Callable[[Path], Path]

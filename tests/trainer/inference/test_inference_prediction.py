@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.trainer.conftest import CEILING, DATA
-from tests.trainer.inference.test_inference_model_folder import PROVENANCE
+from tests.trainer.fit_fixtures import CEILING, DATA
+from tests.trainer.inference.model_fixtures import PROVENANCE
 from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig, TrialConfig
 from trainer.data.source import Table, read_table
@@ -20,7 +20,7 @@ from trainer.errors import ColumnError, DataError, SourceError
 from trainer.inference.model_folder import load_model, save_model
 from trainer.inference.prediction import predict
 from trainer.models.network import GRUForecaster
-from trainer.rivals.naive import baseline_losses
+from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline
 from trainer.training.loop import fit
 from trainer.training.result import TrialResult
@@ -116,8 +116,8 @@ def test_every_row_with_a_full_window_is_forecast_the_newest_too(model: Path, pr
     warm_up = 5  # a return and then a mean of five rows of volatility: the mean is the longer one
     assert len(found.times) == len(prices.frame) - (warm_up - 1) - (DATA.seq_len - 1)
     assert found.times[-1] == prices.times[-1]
-    assert found.of.isna().tolist() == [False] * (len(found.of) - 1) + [True]
-    assert found.of[-2] == found.times[-1]
+    assert found.target_times.isna().tolist() == [False] * (len(found.target_times) - 1) + [True]
+    assert found.target_times[-2] == found.times[-1]
     assert found.horizon == 1
     assert np.isfinite(found.values).all()
     assert list(found.frame()) == ["time", "forecast", "of", "horizon"]

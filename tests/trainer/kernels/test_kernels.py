@@ -28,7 +28,7 @@ from trainer.training.learner import Learner
 from trainer.training.loop import fit
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fit, LearnerPatches, MakeConfig
+    from tests.trainer.fit_fixtures import Fit, LearnerPatches, MakeConfig
     from trainer.data.windows import Dataset
     from trainer.rivals.skill import Baseline
 
@@ -283,8 +283,8 @@ def test_the_first_trial_of_a_process_multiplies_on_one_thread() -> None:
 from threadpoolctl import threadpool_info
 from trainer.runtime import reproducible
 with reproducible(0):
-    from trainer.kernels.self_test import make_ready
-    make_ready()
+    from trainer.kernels.self_test import compile_kernel
+    compile_kernel()
     print({pool["num_threads"] for pool in threadpool_info() if "scipy" in pool["filepath"]})
 """
     assert in_a_process(program, OPENBLAS_NUM_THREADS="2").strip() == "{1}"

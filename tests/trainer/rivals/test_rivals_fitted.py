@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from tests.trainer.rivals.conftest import MakeData
+from tests.trainer.rivals.dataset_fixtures import MakeData
 from trainer.data.windows import Dataset
+from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.fitted import RivalLosses, rival_forecasts, rival_losses, rivals_of_folds
-from trainer.rivals.naive import baseline_losses
 from trainer.rivals.ridge import ridge
 
 Floats = npt.NDArray[np.float64]

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.trainer.rivals.conftest import MakeData
+from tests.trainer.rivals.dataset_fixtures import MakeData
 from trainer.config import DataConfig, TargetKind
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.errors import DataError
-from trainer.rivals.naive import baseline_forecasts, baseline_losses
+from trainer.rivals.baselines import baseline_forecasts, baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline, noise_floor, skill, skill_ceiling
 
 Floats = npt.NDArray[np.float64]

@@ -21,7 +21,7 @@ from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit
 from trainer.inference.forecaster import build_forecaster, forecast_windows, stack_windows
-from trainer.rivals.naive import mean_baseline_losses
+from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 from trainer.training.batches import Batch
 from trainer.training.learner import Learner
@@ -29,7 +29,7 @@ from trainer.training.loop import fit, refit
 from trainer.training.result import Action, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import LearnerPatches, MakeConfig
+    from tests.trainer.fit_fixtures import LearnerPatches, MakeConfig
 
 FOLDS = 3
 STEPS = 5

@@ -24,7 +24,7 @@ from trainer.models.network import GRUForecaster
 from trainer.training.result import Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fit, LearnerPatches, MakeConfig
+    from tests.trainer.fit_fixtures import Fit, LearnerPatches, MakeConfig
 
 GATES = 3
 

@@ -19,7 +19,7 @@ from trainer.training.learner import Learner
 from trainer.training.result import Action, EpochReport, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fault, Fit, LearnerPatches, MakeConfig
+    from tests.trainer.fit_fixtures import Fault, Fit, LearnerPatches, MakeConfig
 
 HEAD = "head.bias"
 

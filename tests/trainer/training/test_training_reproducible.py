@@ -20,7 +20,7 @@ from trainer.training.learner import Learner
 from trainer.training.result import EpochReport, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fit, MakeConfig
+    from tests.trainer.fit_fixtures import Fit, MakeConfig
 
 HARD = {"num_layers": 2, "dropout": 0.3, "weight_decay": 0.01}
 """Uses every source of chance: initialisation, order of batches, dropout between layers and at the end."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.trainer.conftest import LearnerPatches, MakeConfig
+    from tests.trainer.fit_fixtures import LearnerPatches, MakeConfig
     from trainer.config import TrialConfig
     from trainer.data.windows import Dataset
     from trainer.rivals.skill import Baseline

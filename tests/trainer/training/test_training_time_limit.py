@@ -14,7 +14,7 @@ from trainer.training.loop import fit
 from trainer.training.result import EpochReport, Outcome
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import Fit, MakeConfig
+    from tests.trainer.fit_fixtures import Fit, MakeConfig
 
 STEPS = 5
 """Updates of an epoch: 160 rows in batches of 32."""

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from benchmarks.faults import tamper
-from tests.trainer.training.checkpoint.conftest import (
+from tests.trainer.training.checkpoint.interrupted_trial import (
     BASELINE,
     EPOCHS,
     KILLED_IN,
@@ -38,7 +38,7 @@ from trainer.training.learner import Learner
 from trainer.training.result import Action, EpochReport, FindingKind, Outcome, TrialResult
 
 if TYPE_CHECKING:
-    from tests.trainer.conftest import LearnerPatches
+    from tests.trainer.fit_fixtures import LearnerPatches
 
 
 def work(path: Path, parent: Connection, dies: bool) -> None:

@@ -1,0 +1,88 @@
+"""The leading process tells what its workers do, whatever the order in which they record it."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from search.record import row_mapping
+from search.verdict import Judgement
+from search.workers.pool import RecordFollower
+from search.workers.progress import NoProgress, TrialEnd
+from storage import query, record, tables
+from storage.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from tests.search_fixtures import Launch, Launched, WriteStudy
+
+
+class Ears(NoProgress):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def trial_began(self, number: int, epochs: int) -> None:
+        self.heard.append(f"{number} began")
+
+    def trial_ended(self, end: TrialEnd) -> None:
+        self.heard.append(f"{end.number} ended")
+
+
+def started(run: "Launched", number: int) -> tables.Trial:
+    row = tables.Trial(
+        study="small", number=number, params={}, seed=1, started_at=row_mapping.now(), worker="w:1:1"
+    )
+    record.start_trial(run.store, row, [])
+    return row
+
+
+def ended(run: "Launched", row: tables.Trial) -> None:
+    judgement = Judgement(Verdict.FAILED, ("crashed",), "it died")
+    row_mapping.finish_trial(run.store, row, judgement, worker="w:1:1", duration_s=1.0)
+
+
+def test_a_trial_that_is_recorded_after_a_later_one_is_told_too(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run, ears = launch(write_study(), "study.trials=1"), Ears()
+    follower = RecordFollower(run.study, ears)
+    later = started(run, 2)
+    follower.poll()
+    earlier = started(run, 1)
+    follower.poll()
+    ended(run, earlier)
+    ended(run, later)
+    follower.poll()
+    follower.poll()
+    assert ears.heard == ["2 began", "1 began", "1 ended", "2 ended"]
+
+
+def test_a_queued_trial_keeps_its_number_and_is_told_when_it_comes(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run, ears = launch(write_study(), "study.trials=1"), Ears()
+    started(run, 3)
+    follower = RecordFollower(run.study, ears)
+    started(run, 1)
+    follower.poll()
+    assert ears.heard == ["1 began"]
+
+
+def test_a_number_that_never_comes_does_not_make_every_look_read_the_whole_study(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = launch(write_study(), "study.trials=1")
+    follower = RecordFollower(run.study, Ears())
+    for number in range(2, 12):  # 1 waits in the queue for ever
+        ended(run, started(run, number))
+    follower.poll()
+    genuine, read = query.trials_from, list[int]()
+
+    def counted(*asked: Any) -> list[tables.Trial]:
+        found = genuine(*asked)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(query, "trials_from", counted)
+    follower.poll()
+    ended(run, started(run, 12))
+    follower.poll()
+    assert read == [0, 1]

@@ -1,0 +1,24 @@
+"""Ridge regression on the windows that the GRU sees."""
+
+import numpy as np
+
+from trainer.data.windows import Dataset
+from trainer.losses import Loss
+from trainer.rivals.flat_windows import flat_windows, training_windows
+from trainer.rivals.forecaster import Forecaster, Predict
+from trainer.rivals.ridge import fit_ridge
+
+
+class Linear(Forecaster):
+    """Ridge regression on the flattened windows, its penalty chosen inside the training rows."""
+
+    name = "linear"
+    roles = frozenset({"rival"})
+    pooled = True
+
+    def fit(self, data: Dataset, loss: Loss) -> Predict:
+        """Least squares, whatever the loss."""
+        train, windows = training_windows(data)
+        target = data.target[train].astype(np.float64)
+        told = fit_ridge(windows, target, gap=data.horizon)
+        return lambda rows: told(flat_windows(data, rows))

@@ -1,0 +1,43 @@
+"""EWMA: an exponentially weighted mean of the one-row series."""
+
+import numpy as np
+
+from trainer.data.arrays import Floats
+from trainer.data.windows import Dataset
+from trainer.errors import RivalError
+from trainer.losses import Loss
+from trainer.rivals.forecaster import Forecaster, Predict, everywhere
+from trainer.rivals.regressors import best_least_squares, decaying_sum, first_known
+
+_DECAYS = (0.7, 0.8, 0.9, 0.94, 0.97, 0.99)
+"""Decay of a day in the exponentially weighted mean; 0.94 is that of RiskMetrics (1996)."""
+
+
+class WeightedMean(Forecaster):
+    """Exponentially weighted mean of the one-row series, mapped to the target by least squares.
+
+    The decay is the one that fits the training rows best.
+    """
+
+    name = "ewma"
+    roles = frozenset({"rival"})
+
+    def suits(self, data: Dataset) -> bool:
+        """Whether a volatility is forecast."""
+        return data.kind == "volatility"
+
+    def fit(self, data: Dataset, loss: Loss) -> Predict:
+        """Least squares, whatever the loss. Raises RivalError where the series has no past."""
+        history = data.history
+        means = (_weighted_mean(history.own, decay ** (1 / history.per_day)) for decay in _DECAYS)
+        return everywhere(best_least_squares(data, means))
+
+
+def _weighted_mean(values: Floats, decay: float) -> Floats:
+    """Exponentially weighted mean at each row, (T,), from the first known value on."""
+    start = first_known(values)
+    known = values[start:]
+    if not len(known):
+        raise RivalError("the series has no past")
+    means = decaying_sum((1 - decay) * known, decay, before=known[0])
+    return np.concatenate([np.full(start, np.nan), means])
