@@ -17,7 +17,9 @@ _MOST_PLACES = 5
 """Further bad rows that a message names."""
 
 
-def explain_step(finding: Finding, batch: Batch, model: nn.Module, data: Dataset, *, replay: bool) -> Finding:
+def explain_step(
+    finding: Finding, batch: Batch, model: nn.Module, data: Dataset, loss: Loss, *, replay: bool
+) -> Finding:
     """The finding of a bad step with its earliest cause and its location.
 
     Looks at the inputs, targets, weights and gradients of the step, in causal order. With `replay` the step

@@ -22,7 +22,7 @@ from trainer.training.learner import Learner
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.search.conftest import Ballast, Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 LR = "models.gru.learning_rate"
 BAD = 1
