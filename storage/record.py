@@ -129,7 +129,7 @@ def record_epochs(
     worker: str,
     findings: Sequence[Finding] = (),
 ) -> None:
-    """Record epochs and findings of a running trial in one transaction; those on record stay unchanged.
+    """Record epochs and findings of a running trial, all at once; those on record stay unchanged.
 
     An epoch is known by its number, a finding by its fold, epoch, step and kind.
 
@@ -165,8 +165,8 @@ def finish_trial(
     artifacts: Sequence[Artifact] = (),
     forecasts: Sequence[Forecast] = (),
 ) -> None:
-    """Record how a running trial ended, with all that is not on record yet: epochs, files, forecasts, the
-    guard's findings and the settings that it changed.
+    """Record how a running trial ended, with its epochs and findings that are not on record yet, its
+    files and forecasts, and the settings that the guard changed.
 
     Raises StudyUnknown, TrialUnknown, TrialTaken if the trial is no longer `worker`'s, and TrialFinished if
     it has another verdict on record.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from search.atomic_text import write_text_atomically
-from search.config.json_schema import modeline
 from search.config.layers import Layer
 from search.errors import RequestError
 from search.record.evaluations import evaluation_to_json
@@ -101,7 +100,7 @@ def _yaml(content: _Content) -> str:
     lines = (*content.about, "Beside each setting: the layer that it comes from, and where that was written.")
     header = "\n".join(f"# {line}" for line in lines)
     provenance = dump_yaml({"provenance": content.provenance}, width=100)
-    return f"{modeline()}\n{header}\n{settings_yaml(content.values, content.layers)}\n\n{provenance}"
+    return f"{header}\n{settings_yaml(content.values, content.layers)}\n\n{provenance}"
 
 
 def _json(content: _Content) -> str:
