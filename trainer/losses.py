@@ -2,14 +2,14 @@
 
 The kernels, the naive forecasts and rivals, the stored validation rows, skill and verification all ask a
 `Loss`; none of them squares an error itself. Arrays are NumPy arrays or PyTorch tensors: a loss uses
-operators
-and methods that both have, so that this module does not import PyTorch.
+operators and methods that both have, so that this module imports neither.
 """
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class Loss(Protocol):
@@ -26,7 +26,7 @@ class Loss(Protocol):
     def gradient(self, forecast: Any, target: Any) -> Any:
         """The derivative of `value` with respect to the forecast, of each row, in the shape of `value`."""
 
-    def best_constant(self, target: npt.NDArray[np.float64]) -> float:
+    def best_constant(self, target: "npt.NDArray[np.float64]") -> float:
         """The constant with the lowest mean loss on `target` (rows,), rows > 0."""
 
 
@@ -44,7 +44,7 @@ class SquaredError:
         """2 (forecast − target)."""
         return 2 * (forecast - target)
 
-    def best_constant(self, target: npt.NDArray[np.float64]) -> float:
+    def best_constant(self, target: "npt.NDArray[np.float64]") -> float:
         """The mean."""
         return float(target.mean())
 

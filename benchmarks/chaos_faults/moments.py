@@ -73,9 +73,9 @@ SAVE = (
 )
 """Of `train --save` over an older model. It makes a temporary folder before the training, too."""
 KEEPING = (
-    Moment("before the prepared folds are written", "search.data.prepared_folds:write_file"),
+    Moment("before the prepared folds are written", "search.data.prepared_folds:write_folds"),
     Moment("the prepared folds are written, not in their place", "trainer.atomic_files:os.replace"),
-    Moment("the prepared folds are in their place", "search.data.prepared_folds:write_file", "after"),
+    Moment("the prepared folds are in their place", "search.data.prepared_folds:write_folds", "after"),
 )
 
 

@@ -53,7 +53,7 @@ def delete(
             to_stderr=True,
         )
     if as_json:
-        print_json({**vars(found), "files": [str(path) for path in found.files], "deleted": not dry_run})
+        print_json({**found.to_json(), "deleted": not dry_run})
     else:
         say("\n".join([*_told(found), *([] if dry_run else [f"study {name!r} is deleted"])]))
 

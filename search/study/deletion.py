@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from optuna.storages._rdb import models
 from sqlalchemy import func, select
@@ -62,6 +63,12 @@ class DeletedStudy:
     """
     not_removed: dict[str, str] = field(default_factory=dict)
     """Of `files`, those that could not be removed, and why."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as `ballast delete --json` prints them; other programs read these keys."""
+        told = vars(self) | {"files": [str(path) for path in self.files], "left": self.not_removed}
+        del told["not_removed"]
+        return told
 
 
 def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> DeletedStudy:

@@ -86,12 +86,8 @@ def test_a_dict_is_run_and_read_again() -> None:
     study = ballast.run(small_study(), set={"study.trials": 2}, progress=False)
     assert list(study.trials()["verdict"]) == ["accepted", "accepted"]
     again = ballast.load_study("small")
-    settings = again.settings().set_index("key")
-    assert settings.loc["study.trials", ["value", "layer", "origin"]].tolist() == [
-        2,
-        "cli",
-        "--set study.trials=2",
-    ]
+    (setting,) = [row for row in again.settings().to_dict("records") if row["key"] == "study.trials"]
+    assert (setting["value"], setting["layer"], setting["origin"]) == (2, "cli", "--set study.trials=2")
     assert len(again.epochs(0)) == 1
     assert {"time", "fold", "target", "trial_0", "trial_1"} <= set(again.forecasts())
     with pytest.raises(ballast.errors.TrialUnknown):
