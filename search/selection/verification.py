@@ -104,7 +104,7 @@ def verify(
         found = _score(each, configuration_number(evaluation, taken), searches)
         # Pages show the newest answer that somebody asked for, not that of what it was compared with.
         told = {**found.to_json(), "asked_for": each is first}
-        evaluations.finish_evaluation(store, number, str(found.conclusion.answer), told)
+        evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), told)
         scored.append(found)
     return VerificationReport(
         scored=tuple(scored),
@@ -243,11 +243,11 @@ def _score(
         skill=reached,
         interval=interval,
         comparisons=comparisons,
-        claimed=candidate.skill,
-        claimed_at_least=candidate.skill if candidate.at_least is None else candidate.at_least,
+        validation_skill=candidate.skill,
+        validation_lower_bound=candidate.skill if candidate.at_least is None else candidate.at_least,
         ceiling=trained.ceiling,
         seeds=len(trained.refits),
-        stopped=len(trained.refits) - len(by_seed),
+        seeds_stopped=len(trained.refits) - len(by_seed),
         rows=len(target),
         horizon=data.horizon,
     )

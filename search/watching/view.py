@@ -37,7 +37,7 @@ class StudyView:
     """A study. `epochs` has those of at most MAX_CURVES trials: see `drawn_trials`."""
 
     summary: Summary
-    done: int
+    conclusive: int
     """Conclusive trials of its own, without those imported from another study."""
     data: tables.DataFingerprint
     settings: Sequence[Setting]
@@ -73,7 +73,7 @@ def study_view(store: Store, name: str) -> StudyView:
     trials, findings = query.trials(store, name), query.findings(store, name)
     return StudyView(
         summary=summary,
-        done=query.count_conclusive(store, name),
+        conclusive=query.count_conclusive(store, name),
         data=query.data_fingerprint(store, name),
         settings=_settings(store, name),
         clamps=query.clamps(store, name),

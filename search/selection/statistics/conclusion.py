@@ -1,4 +1,4 @@
-"""Whether a configuration's skill holds on rows that nobody has seen: the answer, and its reason. Pure."""
+"""Decides whether a configuration's skill holds on test rows, and gives the reason. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from search.selection.statistics.interval import SkillInterval
 from search.selection.statistics.stationary_bootstrap import few_rows_note
 
 BASE_CONFIDENCE = 0.95
-"""Of the interval, at the first look at the test rows."""
+"""The level of the interval at the first evaluation on the test rows."""
 
 MIN_SEEDS = 3
-"""The interval knows how rows scatter, not seeds: one lucky training is no property of a configuration."""
+"""The interval covers the scatter of rows but not of seeds, and one training can be lucky."""
 
 
 class SkillVerdict(StrEnum):
@@ -32,48 +32,47 @@ class SkillVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class Conclusion:
-    """An answer, and one sentence why."""
+    """A verdict, and its reason in one sentence."""
 
-    answer: SkillVerdict
+    verdict: SkillVerdict
     reason: str
 
 
 @dataclass(frozen=True)
 class ConclusionInput:
-    """What is known of a configuration that was scored on test rows.
+    """The results of a configuration on test rows.
 
-    `claimed` is the skill on the validation rows, and `claimed_at_least` its lower bound, where one is known:
-    what was the luckiest of many is not taken at its word.
-    `skill` is that of the mean loss over the seeds, over the naive forecast `baseline` that is best on the
-    test rows, and `interval` is its own; None where no seed came to its end. `comparisons` are with every
-    naive forecast.
+    `validation_lower_bound` is the lower bound of the skill on the validation rows, or that skill if no bound
+    is known: the skill of the best of many trials is too high by luck. `skill` compares the mean loss over
+    the seeds with the naive forecast `baseline`, the best one on the test rows, and `interval` is its
+    interval; both are None if no seed finished. `comparisons` are with every naive forecast.
     """
 
     baseline: str
     skill: float | None
     interval: SkillInterval | None
     comparisons: Mapping[str, DieboldMariano]
-    claimed: float
-    claimed_at_least: float
+    validation_skill: float
+    validation_lower_bound: float
     ceiling: float
     seeds: int
-    stopped: int
-    """How many of the seeds the guard stopped."""
+    seeds_stopped: int
+    """The number of seeds whose training the guard stopped."""
     rows: int
     horizon: int = 1
-    """Rows that a target reaches over."""
+    """Rows that a target covers."""
 
 
 def confidence_level(number: int, candidates: float = 1.0) -> float:
     """The level of the interval for the `number`-th configuration, from 1, that the same test rows judge.
 
-    1 − 0.05 / (number² · candidates); 0.95 for the first one on rows that no search has seen. What each
-    configuration may err is less than what the one before might, so that over however many of them the sum
-    stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality).
+    1 − 0.05 / (number² · candidates); 0.95 for the first one on rows that no search has seen. Each
+    configuration has a smaller probability of error than the one before, so that for any number of them the
+    sum stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality).
 
-    `candidates` ≥ 1 says among how many configurations a search on these rows has chosen, this one included:
-    the best of them is as lucky as the luckiest, so that they share one allowance (Bonferroni's inequality
-    again). A trial that was judged on a share of the rows counts with √share; `python -m
+    `candidates` ≥ 1 is the number of configurations that a search on these rows chose from, including this
+    one: they share one probability of error, since the best of them may be the luckiest (Bonferroni's
+    inequality again). A trial that was judged on a share of the rows counts with √share; `python -m
     benchmarks.same_rows` prints how often the best of useless trials then passes.
     """
     return 1 - (1 - BASE_CONFIDENCE) / (number**2 * candidates)
@@ -85,12 +84,12 @@ def bootstrap_draws(level: float) -> int:
 
 
 def conclude(claim: ConclusionInput) -> Conclusion:
-    """The answer; see `SkillVerdict`."""
-    if 2 * claim.stopped > claim.seeds or claim.skill is None or claim.interval is None:
+    """Return the verdict with its reason; see `SkillVerdict`."""
+    if 2 * claim.seeds_stopped > claim.seeds or claim.skill is None or claim.interval is None:
         return Conclusion(
             SkillVerdict.DOES_NOT_HOLD,
-            f"the guard stopped {claim.stopped} of {claim.seeds} trainings with fresh seeds: what it learnt "
-            "once it does not learn again",
+            f"the guard stopped {claim.seeds_stopped} of {claim.seeds} trainings with fresh seeds: "
+            "what it learnt once it does not learn again",
         )
     low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
     few = few_rows_note(claim.rows, claim.horizon)
@@ -109,26 +108,30 @@ def conclude(claim: ConclusionInput) -> Conclusion:
             SkillVerdict.DOES_NOT_HOLD,
             f"{reached}, {between}: {claim.baseline} forecasts better than the model",
         )
-    if claim.claimed <= 0:
-        why = f"validation showed no skill ({claim.claimed:+.4f}), and the test rows show none that is sure"
+    if claim.validation_skill <= 0:
+        shown = f"{claim.validation_skill:+.4f}"
+        why = f"validation showed no skill ({shown}), and the test rows show none that is sure"
         return Conclusion(SkillVerdict.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
-    if high < claim.claimed_at_least:
-        why = f"less than the {claim.claimed_at_least:+.4f} that validation was sure of, and perhaps nothing"
+    if high < claim.validation_lower_bound:
+        bound = f"{claim.validation_lower_bound:+.4f}"
+        why = f"less than the {bound} that validation was sure of, and perhaps nothing"
         return Conclusion(SkillVerdict.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
     why = "that may be no skill at all, or as much as validation was sure of; more rows would tell"
     return Conclusion(SkillVerdict.CANNOT_TELL, f"{reached}, {between}: {why}")
 
 
 def _better(claim: ConclusionInput, found: str) -> Conclusion:
-    """Above 0 over the best naive forecast; the others are asked as well."""
+    """Conclude for a skill above 0 over the best naive forecast; the others must be beaten too."""
     level = 1 - BASE_CONFIDENCE
     doubtful = {name: test.p_better for name, test in claim.comparisons.items() if test.p_better > level}
     if doubtful:
         name = max(doubtful, key=lambda name: doubtful[name])
         why = f"but that it beats {name} is not sure (Diebold–Mariano p = {doubtful[name]:.3f})"
         return Conclusion(SkillVerdict.CANNOT_TELL, f"{found}, {why}")
-    if claim.seeds - claim.stopped < MIN_SEEDS:
-        why = f"but it is that of {claim.seeds - claim.stopped} seeds alone; ask for more with --seeds"
+    if claim.seeds - claim.seeds_stopped < MIN_SEEDS:
+        why = f"but it is that of {claim.seeds - claim.seeds_stopped} seeds alone; ask for more with --seeds"
         return Conclusion(SkillVerdict.CANNOT_TELL, f"{found}, {why}")
-    stopped = f"; the guard stopped {claim.stopped} of {claim.seeds} seeds" if claim.stopped else ""
+    stopped = (
+        f"; the guard stopped {claim.seeds_stopped} of {claim.seeds} seeds" if claim.seeds_stopped else ""
+    )
     return Conclusion(SkillVerdict.HOLDS, f"{found}, and it beats every naive forecast{stopped}")
