@@ -1,4 +1,4 @@
-"""Writes a text to the file that a user named: the file is there whole or not at all."""
+"""Writes a text to a file that a user named; the file is written whole or not at all."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,9 @@ from trainer.atomic_files import write_file
 
 
 def write_text_atomically(text: str, target: Path, example: str) -> None:
-    """Write `text` (UTF-8) to `target`, replacing what was there; a link keeps pointing where it does.
+    """Write `text` (UTF-8) to `target`, replacing the old file; a link still points to the same file.
 
-    `example` is a file name for the advice in an error. Raises RequestError where nothing can be written.
+    `example` is a file name for the advice in an error. Raises RequestError if it cannot be written.
     """
     if os.path.isdir(target):
         raise RequestError(f"cannot write {target}: it is a folder; name a file: -o {target / example}")
@@ -27,7 +27,7 @@ def write_text_atomically(text: str, target: Path, example: str) -> None:
 
 
 def _is_device(target: Path) -> bool:
-    """Whether it is a pipe or a device, or leads to whatever is open, as /dev/stdout does."""
+    """Whether it is a pipe or a device, or a link to an open file, as /dev/stdout is."""
     if not os.path.exists(target):
         return False
     if not os.path.isfile(target):

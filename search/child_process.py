@@ -4,7 +4,7 @@ import os
 import sys
 
 HOME = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-"""The folder that our packages lie in: a checkout, or the folder of installed packages."""
+"""The folder with our packages: a checkout, or the folder of installed packages."""
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -14,9 +14,9 @@ def command(*words: str) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a `ballast` process: this one's, and `more`. It imports the same packages of ours.
+    """The environment of a `ballast` process: this one's and `more`. The process imports the same packages.
 
-    With `python -m` in a checkout that is not installed they are found in the current folder only.
+    In a checkout that is not installed, `python -m` alone would find them only in the current folder.
     """
     path = [entry for entry in [os.environ.get("PYTHONPATH")] if entry]
     if os.path.basename(HOME) not in _INSTALLED:

@@ -1,10 +1,10 @@
-"""What a user is told when a request is wrong or its answer is no, as a tree.
+"""The errors that a user sees when a request is wrong or its answer is no.
 
     BallastError
     ├── RequestError         the request is wrong: exit code 2
     │   ├── ConfigError      the files or the `--set` of a study, every problem at once
     │   └── StudyChanged     the stored study was made with another space, data or policy
-    └── AnswerIsNo           the request is right and its answer is no: exit code 1
+    └── AnswerIsNo           the request is right and the answer is no: exit code 1
 
 A message carries the offending value, the place and what to do next; it is shown to people as it is.
 """
@@ -12,8 +12,8 @@ A message carries the offending value, the place and what to do next; it is show
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST_TOLD = 20
-"""Problems of a configuration that are told at once; who has more has one cause for most of them."""
+MAX_SHOWN_PROBLEMS = 20
+"""Problems of a configuration that are shown at once; if there are more, most have the same cause."""
 
 
 @dataclass(frozen=True, order=True)
@@ -29,17 +29,17 @@ class Location:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong, and where; problems sort by place."""
+    """One thing that is wrong, and where; problems sort by location."""
 
-    place: Location
+    location: Location
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return f"{self.location}: {self.message}"
 
 
 class BallastError(Exception):
-    """Root of everything that `search` raises on purpose."""
+    """Base class of all errors that `search` raises on purpose."""
 
 
 class RequestError(BallastError):
@@ -47,14 +47,14 @@ class RequestError(BallastError):
 
 
 class ConfigError(RequestError):
-    """All problems of a configuration; the text has a line for each of the first MOST_TOLD, by place."""
+    """All problems of a configuration; the text has one line for each of the first MAX_SHOWN_PROBLEMS."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems: list[Problem] = sorted(set(problems))
-        told = [str(problem) for problem in self.problems[:MOST_TOLD]]
-        if (more := len(self.problems) - MOST_TOLD) > 0:
-            told.append(f"and {more:,} more problems; mend these first")
-        super().__init__("\n".join(told))
+        text = [str(problem) for problem in self.problems[:MAX_SHOWN_PROBLEMS]]
+        if (more := len(self.problems) - MAX_SHOWN_PROBLEMS) > 0:
+            text.append(f"and {more:,} more problems; mend these first")
+        super().__init__("\n".join(text))
 
 
 class StudyChanged(RequestError):

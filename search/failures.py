@@ -1,24 +1,24 @@
-"""Errors to a sentence and an exit code; what is not foreseen here is a bug and keeps its traceback."""
+"""Turns expected errors into a sentence and an exit code; any other error is a bug with a traceback."""
 
 import errno
 import sys
 
 from search.errors import AnswerIsNo, BallastError
-from search.memory import shortage
+from search.memory import memory_shortage
 from search.text import shortened
+from storage.commands import mask_passwords
 from storage.errors import StoreError
 from storage.file_descriptors import descriptor_message
-from storage.masking import mask_passwords
 from trainer.errors import TrainerError
 from trainer.text import printable_lines
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_GONE = "Record does not exist."
-"""What Optuna's storage says of an id that is not in its tables."""
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOT_IN_TABLES = "Record does not exist."
+"""Optuna's message for an id that is not in its tables."""
 
 
 def explain_failure(error: Exception) -> tuple[str | None, int]:
-    """The sentence for people, a line for each problem, and the exit code; None for what nobody foresaw."""
+    """The message, one line per problem, and the exit code; for an unexpected error the message is None."""
     sentence, code = _explained(error)
     if sentence is None:
         return None, code
@@ -27,21 +27,25 @@ def explain_failure(error: Exception) -> tuple[str | None, int]:
 
 def _explained(error: Exception) -> tuple[str | None, int]:
     if isinstance(error, BallastError | StoreError | TrainerError):
-        # The place of a problem may be a `--set storage.url=…` with its password.
+        # The location of a problem may be a `--set storage.url=…` with a password.
         return mask_passwords(str(error)), 1 if isinstance(error, AnswerIsNo) else 2
     if isinstance(error, OSError) and (exhausted := descriptor_message(error.errno)) is not None:
         return exhausted, 2
-    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
-        hint = "free some space and run it again" if error.errno in _FULL else "check the path and its rights"
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK_FULL):
+        hint = (
+            "free some space and run it again"
+            if error.errno in _DISK_FULL
+            else "check the path and its rights"
+        )
         return f"{error.filename or 'the output'}: {error.strerror}; {hint}", 2
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
-        # Python keeps a byte of the command line that is no UTF-8 as half of a surrogate pair.
+        # Python represents a byte of the command line that is not UTF-8 as half a surrogate pair.
         return f"{error.object!r} holds what is not text; write it in UTF-8", 2
-    if (short := shortage(error)) is not None:
-        return short, 2
+    if (shortage := memory_shortage(error)) is not None:
+        return shortage, 2
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from"):  # Path.resolve
         return f"{error}: the link leads back to itself; name another file", 2
-    if isinstance(error, KeyError) and error.args == (_GONE,):
+    if isinstance(error, KeyError) and error.args == (_NOT_IN_TABLES,):
         return (
             "Optuna does not know this study or a trial of it any more: somebody has deleted it, at a "
             "dashboard or in code; start another one: --name NAME"
@@ -50,7 +54,7 @@ def _explained(error: Exception) -> tuple[str | None, int]:
 
 
 def _from_optuna(error: Exception) -> str | None:
-    """Optuna wraps the database's errors; ours say what to do about them."""
+    """The message for a database error that Optuna has wrapped; ours says what to do."""
     if "optuna" not in sys.modules:
         return None
     from optuna.exceptions import StorageInternalError

@@ -1,4 +1,4 @@
-"""The machine that a value was computed on: another one may round its sums in another order."""
+"""The machine that computed a value; another machine may sum in another order and round differently."""
 
 import platform
 from pathlib import Path
@@ -7,9 +7,9 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 
 def machine_facts() -> dict[str, str]:
-    """`cpu`, `architecture` and `os`; where all three agree a trial gives the same bits.
+    """`cpu`, `architecture` and `os`; if all three agree, a trial gives the same bits.
 
-    Virtual machines call different processors by one name, so family and model stand beside it.
+    Virtual machines give different processors the same name, so family and model are added to it.
     """
     return {"cpu": _cpu(), "architecture": platform.machine(), "os": platform.system()}
 

@@ -1,4 +1,4 @@
-"""Whether memory is short: Python, its libraries and the loader each say so in a way of their own."""
+"""Recognises that memory is short: Python, its libraries and the loader each report it differently."""
 
 import errno
 import resource
@@ -11,20 +11,20 @@ _SIGNS = (
 )
 _NO_THREAD = "can't start new thread"
 _SIGN_UNDER_A_LIMIT = "could not find/load shared object file"
-"""What llvmlite says for whatever the loader said; without a limit, the file may be missing indeed."""
+"""llvmlite's message for every loader error; without a memory limit the file may really be missing."""
 
 
-_LEAST = 2_800 << 20
-"""Bytes of address space that PyTorch, SciPy and the compiler of the kernels take before any data, measured
-on two cores. With less, some of them say so, and OpenBLAS waits forever or ends the process."""
-_NEED_IT = frozenset({"run", "worker", "check", "train", "verify", "predict", "doctor"})
-"""`check` and `doctor` would do with less, and say of a machine what `run` says of it."""
+_MIN_BYTES = 2_800 << 20
+"""Bytes of address space that PyTorch, SciPy and the compiler of the kernels need before any data, measured
+on two cores. With less, some of them raise errors, and OpenBLAS hangs or ends the process."""
+_COMMANDS = frozenset({"run", "worker", "check", "train", "verify", "predict", "doctor"})
+"""`check` and `doctor` need less, but should say the same about a machine as `run`."""
 
 
-def require_room(command: str | None) -> None:
-    """Raise MemoryError where the limit leaves a command no room for the libraries that it loads."""
+def require_memory(command: str | None) -> None:
+    """Raise MemoryError if the limit is too low for the libraries that a command loads."""
     limit = memory_limit()
-    if command in _NEED_IT and limit is not None and limit < _LEAST:
+    if command in _COMMANDS and limit is not None and limit < _MIN_BYTES:
         raise MemoryError
 
 
@@ -34,13 +34,13 @@ def memory_limit() -> int | None:
     return None if limit == resource.RLIM_INFINITY else limit
 
 
-def shortage(error: BaseException) -> str | None:
-    """The sentence for an error that comes of too little memory for data, a library or a thread, or None."""
+def memory_shortage(error: BaseException) -> str | None:
+    """A sentence for an error that is due to too little memory or too few threads; None for other errors."""
     limit = memory_limit()
     signs = _SIGNS if limit is None else (*_SIGNS, _NO_THREAD, _SIGN_UNDER_A_LIMIT)
     if limit is None and any(_NO_THREAD in _text(each) for each in _chain(error)):
         return "this process may start no more threads; raise the limit (ulimit -u), or end other programs"
-    if not any(_says(each, signs) for each in _chain(error)):
+    if not any(_is_sign(each, signs) for each in _chain(error)):
         return None
     if limit is None:
         return (
@@ -49,12 +49,12 @@ def shortage(error: BaseException) -> str | None:
         )
     return (
         f"there is too little memory: this process may have {limit / 1e9:.1f} GB (ulimit -v "
-        f"{limit // 1024}), and training needs {_LEAST / 1e9:.1f} GB or more; raise the limit: ulimit -v "
+        f"{limit // 1024}), and training needs {_MIN_BYTES / 1e9:.1f} GB or more; raise the limit: ulimit -v "
         "unlimited"
     )
 
 
-def _says(error: BaseException, signs: tuple[str, ...]) -> bool:
+def _is_sign(error: BaseException, signs: tuple[str, ...]) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return any(sign in _text(error) for sign in signs)
@@ -65,7 +65,7 @@ def _text(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those that it came of, once each."""
+    """The error and its causes, once each."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -1,4 +1,4 @@
-"""Who runs a trial: a name that no other process ever has, and whether that process still runs here."""
+"""A unique name for the process that runs a trial, and whether that process still runs on this machine."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 WORKER = "worker"
-"""The user attribute that says who runs a trial."""
+"""The user attribute of a trial with the name of its process."""
 
 
 def this_worker() -> str:
@@ -16,8 +16,9 @@ def this_worker() -> str:
 
 
 def host_identity() -> str:
-    """The host's name with what tells it from others of that name, and from other containers: process ids
-    mean something only within one running kernel and one namespace.
+    """The host's name, and a hash of the running kernel and its process namespace.
+
+    Process ids are unique only within these; two hosts or containers may share a name.
     """
     boot = _text(Path("/proc/sys/kernel/random/boot_id"))
     namespace = os.stat("/proc/self/ns/pid").st_ino if boot else 0
@@ -25,7 +26,7 @@ def host_identity() -> str:
 
 
 def is_dead(worker: str) -> bool:
-    """Whether `worker` ran on this machine and is gone; False for another machine: nothing is known of it."""
+    """Whether `worker` ran on this machine and has ended; False for other machines, which are unknown."""
     machine, _, process = worker.partition(":")
     pid, _, token = process.partition(":")
     return machine == host_identity() and pid.isdecimal() and _start_token(int(pid)) not in (token, _HIDDEN)
@@ -35,13 +36,14 @@ _HIDDEN = "hidden"
 
 
 def _start_token(pid: int) -> str:
-    """What tells a process from a later one with the same id; empty for a process that is gone, and `hidden`
-    where the system does not tell, as one without /proc, or to other users.
+    """The start time of a process, which differs from a later process with the same id.
+
+    Empty for a process that has ended; `hidden` if the system does not show it (no /proc, another user).
     """
     try:
-        # proc(5): state is field 3, the start in ticks since boot 22; field 2 may hold blanks and brackets.
+        # proc(5): state is field 3, the start in ticks since boot 22; field 2 may have blanks, brackets.
         state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        # A zombie (Z) is a process that has ended and that its parent has not asked after yet.
+        # A zombie (Z) has ended, but its parent has not read its exit status yet.
         return "" if state in "ZX" else others[18]
     except OSError:
         return _HIDDEN if _runs(pid) else ""

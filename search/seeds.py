@@ -1,6 +1,6 @@
-"""The seeds of a study: each a function of the study's seed and of which configuration of it is tried.
+"""The seeds of a study: each depends only on the study's seed and the ordinal of a configuration.
 
-So neither the number of workers, nor a break between two runs, nor a killed worker changes what is drawn.
+The number of workers, a pause between two runs or a killed worker do not change what is drawn.
 """
 
 import numpy as np
@@ -17,5 +17,5 @@ def sampler_seed(study_seed: int, ordinal: int) -> int:
 
 
 def fresh_seed(study_seed: int, number: int) -> int:
-    """The seed of a training that verifies: none of a trial's, and the same whoever verifies."""
+    """The seed of a training in a verification: no trial has it, and it is the same for every user."""
     return int(np.random.SeedSequence([study_seed, number], spawn_key=(2,)).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the running trial to end, the second ends the process."""
+"""Ctrl-C and SIGTERM: the first signal asks the running trial to end, the second ends the process."""
 
 import os
 import signal
@@ -11,12 +11,12 @@ _ASKED = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Whether somebody asked for a stop; handed to the runner as a function."""
+    """Whether a stop was asked for; the trial's runner calls it as a function."""
 
     def __init__(self) -> None:
         self.asked = False
-        self.tell: Callable[[], object] = _tell
-        """Told when somebody asks."""
+        self.on_stop: Callable[[], object] = _print_stop_message
+        """Called at the first signal."""
 
     def __call__(self) -> bool:
         """Whether to stop."""
@@ -26,11 +26,11 @@ class StopRequest:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self.tell()
+        self.on_stop()
 
 
-def _tell() -> None:
-    # Not print: a signal may come in the middle of one, and buffered streams cannot be entered twice.
+def _print_stop_message() -> None:
+    # Not print: the signal may interrupt a print, and buffered streams are not reentrant.
     os.write(2, b"stopping: the running trial ends and will be tried again; once more to stop at once\n")
 
 

@@ -1,5 +1,5 @@
-"""The files beside a store: a log for each trial, the checkpoint of one that may have to go on, and the data
-as one worker has prepared it for all.
+"""The files beside a store: trial logs, checkpoints of trials that may be continued, and the prepared data
+that workers share.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from storage.masking import masked_url
+from storage.commands import masked_url
 from storage.urls import is_sqlite, sqlite_file
 from trainer.text import PlainFormatter
 
@@ -24,9 +24,7 @@ _SLUG_LENGTH = 40
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """The folder of one study. It is made when the first file is written, and may be missing: nothing in it
-    decides a result.
-    """
+    """The folder of one study. It is created with its first file; no result depends on it."""
 
     folder: Path
 
@@ -39,16 +37,16 @@ class StudyFiles:
         return self.folder / f"trial-{first:05d}.checkpoint"
 
     def prepared(self, identity: str) -> Path:
-        """The folds that workers share; `identity` is `search.data.prepared_folds.folds_identity` them."""
+        """The folds that workers share; `identity` is from `search.data.prepared_folds.folds_identity`."""
         return self.folder / f"folds-{identity[:16]}.data"
 
     def worker_log(self, index: int) -> Path:
-        """What a worker that was started by `run --workers` says."""
+        """The output of a worker that `run --workers` has started."""
         return self.folder / f"worker-{index}.log"
 
 
 KEY = "files_key"
-"""The fact of a study under which its key is kept, hexadecimal."""
+"""The fact of a study that has its signing key, hexadecimal."""
 
 
 def new_signing_key() -> str:
@@ -57,15 +55,15 @@ def new_signing_key() -> str:
 
 
 def signing_key(facts: Mapping[str, Any]) -> bytes | None:
-    """What the files of a study are signed with, known to whoever can read the store; None for a study that
-    was started by a Ballast that had none.
+    """The key that signs the files of a study; everyone who can read the store has it. None for a study of an
+    older version.
     """
     key = facts.get(KEY)
     return bytes.fromhex(key) if isinstance(key, str) else None
 
 
 def study_files(url: str, configured: str | None, study: str) -> StudyFiles:
-    """Where the files of a study lie: `storage.files`, else beside a SQLite file, else ./ballast-files."""
+    """Where the files of a study are: in `storage.files`, else beside a SQLite file, else ./ballast-files."""
     return StudyFiles((_root(url, configured) / folder_name(study)).absolute())
 
 
@@ -81,13 +79,13 @@ def _root(url: str, configured: str | None) -> Path:
 
 
 def folder_name(study: str) -> str:
-    """A name that any file system takes, that people recognise, and that no other study has."""
+    """A readable name that is valid on every file system and that no other study has."""
     slug = re.sub(r"[^A-Za-z0-9_-]+", "-", study).strip("-")[:_SLUG_LENGTH]
     return f"{slug}-{sha256(study.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 class _TrialLog(logging.FileHandler):
-    """A log that a full disk ends: a trial is worth more than its log."""
+    """A log file that stops at a full disk, so that the trial goes on."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         self.setLevel(logging.CRITICAL + 1)
@@ -95,7 +93,7 @@ class _TrialLog(logging.FileHandler):
 
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Send what `ballast` logs while the block runs to this file too, if it can be made."""
+    """Write what `ballast` logs during the block to this file too, if it can be created."""
     logger = logging.getLogger("ballast")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,5 +108,5 @@ def log_to_file(path: Path) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        with suppress(OSError):  # what the disk did not take before, it does not take now
+        with suppress(OSError):  # a disk that was full may still be full
             handler.close()

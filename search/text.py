@@ -1,4 +1,4 @@
-"""Values in words: how a number, a setting or a place is written wherever people read it."""
+"""Formats numbers, settings and origins for people."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ def one_line(text: str) -> str:
 
 
 def short_value(value: Any) -> str:
-    """A value in few characters; unprintable characters are escaped."""
+    """A value as short text; unprintable characters are escaped."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -44,7 +44,7 @@ def short_value(value: Any) -> str:
 
 
 def short_origin(origin: str) -> str:
-    """An origin without its folders; `--json` has it whole."""
+    """An origin without its folders; `--json` shows it in full."""
     return printable(origin if origin.startswith("--") else origin.rpartition("/")[2])
 
 
@@ -73,7 +73,7 @@ def dimension_text(value: Any) -> str:
 
 
 def refused_number(found: "tables.Finding") -> str:
-    """The number that was too good to be true, and its limit: `+0.9987 > +0.3000`, `1.2e-09 < 1e-08`."""
+    """The suspicious number of a finding and its limit: `+0.9987 > +0.3000`, `1.2e-09 < 1e-08`."""
     if found.threshold is None:
         return f"{found.value:.4g}"
     if found.kind == "skill_too_high":
@@ -82,7 +82,7 @@ def refused_number(found: "tables.Finding") -> str:
 
 
 def json_safe_number(value: Any) -> Any:
-    """The value with its non-finite numbers, which JSON has not, as text: `nan`, `inf`."""
+    """The value with its non-finite numbers, which JSON lacks, as text: `nan`, `inf`."""
     if isinstance(value, float) and value - value != 0:
         return str(value)
     if isinstance(value, dict):
@@ -93,9 +93,9 @@ def json_safe_number(value: Any) -> Any:
 
 
 LONGEST = 1_000
-"""Characters of a line: more is no sentence that a person reads."""
+"""Characters of a line; nobody reads a longer one."""
 
 
 def shortened(line: str) -> str:
-    """A line of bounded length: of a flood its beginning, which says where, and its end, with the way out."""
+    """A line of bounded length: a long one keeps its beginning (where) and its end (what to do)."""
     return line if len(line) <= LONGEST else f"{line[:600]} … {line[-300:]}"

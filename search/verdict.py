@@ -1,4 +1,4 @@
-"""TrialResult to verdict: what a trial was, with its reasons. Pure."""
+"""The verdict on a trial's result, with its reasons. Pure."""
 
 import math
 from collections.abc import Mapping
@@ -41,8 +41,8 @@ class Judgement:
 def judge(result: TrialResult, requested: Mapping[str, Any]) -> Judgement:
     """The verdict on a result. `requested` are the resolved settings by key.
 
-    The read-back comes first: a trial that did not use what was resolved says nothing about it, however
-    well it ended.
+    The read-back is checked first: a trial that did not use the resolved settings says nothing about them,
+    however well it ended.
     """
     differing = [*settings_not_applied(result.effective, requested), *_rate_changed(result)]
     if differing:
@@ -83,12 +83,15 @@ def _rate_changed(result: TrialResult) -> list[str]:
         return []  # stopped before its first step
     found = []
     for fold, final in enumerate(result.final_learning_rates):
-        acts = [finding.intervention for finding in result.findings if finding.fold == fold]
-        left = [result.effective["models.gru.learning_rate"], *(act.lr_after for act in acts)]
-        met = [*(act.lr_before for act in acts), final]
+        findings = [finding for finding in result.findings if finding.fold == fold]
+        rates_left = [
+            result.effective["models.gru.learning_rate"],
+            *(finding.lr_after for finding in findings),
+        ]
+        rates_found = [*(finding.lr_before for finding in findings), final]
         found += [
             f"models.gru.learning_rate was left at {before!r}, and later found to be {after!r}"
-            for before, after in zip(left, met, strict=True)
+            for before, after in zip(rates_left, rates_found, strict=True)
             if before != after
         ]
     return found

@@ -1,10 +1,10 @@
-"""The version of Ballast; pyproject.toml takes it from here, so that a checkout knows it, too."""
+"""The version of Ballast; pyproject.toml reads it from here, so that a checkout has it too."""
 
 VERSION = "0.1.0"
 
 
 def version_of(package: str) -> str:
-    """The version of an installed package; `ballast` is this one, installed or not.
+    """The version of an installed package; `ballast` is this package, installed or not.
 
     Raises importlib.metadata.PackageNotFoundError for a package that is not installed.
     """

@@ -1,4 +1,4 @@
-"""Looks a store over and says what is wrong with it, one sentence a problem."""
+"""Checks a store for problems, with one sentence for each."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +14,10 @@ from storage.verdicts import Verdict
 
 
 def check_store(store: Store) -> list[str]:
-    """Every problem of the store: file, schema, references, and rows that cannot be as they are.
+    """Every problem of the store: file, schema, references, and rows that contradict each other.
 
-    Writes nothing. A trial that runs is reported too: only people know whether its worker still lives. Rows
-    are looked at only where file and schema are well.
+    Writes nothing. A running trial is reported too: only a person knows whether its worker still lives. Rows
+    are checked only if file and schema have no problem.
     """
     structure = check_structure(store)
     if structure:
@@ -27,7 +27,7 @@ def check_store(store: Store) -> list[str]:
 
 
 def check_structure(store: Store) -> list[str]:
-    """Every problem of file, schema and references; where there is one, rows cannot be trusted."""
+    """Every problem of file, schema and references; if there is one, rows cannot be trusted."""
     with store.reading() as session:
         connection = session.connection()
         file_problems = _file_problems(connection) if connection.dialect.name == "sqlite" else ()

@@ -1,9 +1,8 @@
-"""Commands for people to type, as messages suggest them: one function writes them all."""
+"""Writes the commands that messages tell users to type, without passwords. Imports nothing heavy."""
 
+import re
 import shlex
 from collections.abc import Iterable
-
-from storage.masking import masked_url
 
 _MASK = ":***@", "password=***"
 PASSWORD_NOTE = "  # write the password in place of ***"
@@ -13,8 +12,8 @@ def ballast_command(verb: str, *arguments: object, store: str | None = None, **o
     """`ballast VERB ARGUMENTS --option VALUE`, quoted for a POSIX shell.
 
     An option that is None or False is left out, True has no value, and a list is repeated; `o` is `-o`, and
-    `warm_start` is `--warm-start`. `store` is a URL; its password is not shown, and a comment says so. What
-    begins with a dash is written so that it is no option.
+    `warm_start` is `--warm-start`. `store` is a URL; its password is not shown, and a comment says so. An
+    argument that begins with a dash is written so that it is not read as an option.
     """
     words = ["ballast", *verb.split()]
     held_back = [str(argument) for argument in arguments]
@@ -37,6 +36,18 @@ def _option(name: str, value: object) -> list[str]:
     values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     found = []
     for each in map(str, values):
-        # A short option takes what follows it as it is.
+        # A short option takes the next word whatever it is.
         found += [f"{flag}={each}"] if each.startswith("-") and len(name) > 1 else [flag, each]
     return found
+
+
+def mask_passwords(url: str) -> str:
+    """A URL, or a sentence with one, without its passwords. It may be invalid, so it is not parsed."""
+    without = re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", url)
+    return re.sub(r"(password=)[^&\s]*", r"\1***", without)
+
+
+def masked_url(url: str) -> str:
+    """A text that is only a URL, without its passwords, which may contain blanks and an @."""
+    without = re.sub(r"(://[^:/]*:).*@", r"\1***@", url, flags=re.DOTALL)
+    return re.sub(r"(password=)[^&]*", r"\1***", without)

@@ -1,4 +1,4 @@
-"""Turns what the drivers raise into the tree of store errors, one sentence each."""
+"""Translates errors of the database drivers into store errors, with one sentence for each."""
 
 import sqlite3
 import zlib
@@ -76,8 +76,8 @@ _UNEXPECTED: _Sentence = (StoreError, "the database refused; look at it with: ba
 _OF_SQLITE: dict[int, _Sentence] = {
     sqlite3.SQLITE_BUSY: (StoreLocked, f"{_LOCKED[1]}, or wait longer with {TIMEOUT_VARIABLE}=SECONDS"),
     sqlite3.SQLITE_LOCKED: _LOCKED,
-    sqlite3.SQLITE_PROTOCOL: _LOCKED,  # others were faster, many times in a row, in taking WAL's own locks
-    sqlite3.SQLITE_READONLY: _READ_ONLY_FILE,  # a file system may be so for a while
+    sqlite3.SQLITE_PROTOCOL: _LOCKED,  # other processes took WAL's own locks first, many times in a row
+    sqlite3.SQLITE_READONLY: _READ_ONLY_FILE,  # may be temporary
     sqlite3.SQLITE_PERM: _READ_ONLY_FILE,
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_NOMEM: _SHORT,
@@ -89,14 +89,14 @@ _OF_SQLITE: dict[int, _Sentence] = {
 """By primary result code: https://sqlite.org/rescode.html."""
 
 _OF_POSTGRESQL: dict[str, _Sentence] = {
-    "25006": _READ_ONLY_SERVER,  # read_only_sql_transaction: a failover that has not ended yet
-    "42501": _FORBIDDEN,  # insufficient_privilege: rights do not come back by waiting
+    "25006": _READ_ONLY_SERVER,  # read_only_sql_transaction: a failover is going on
+    "42501": _FORBIDDEN,  # insufficient_privilege: waiting does not help
     "53100": _FULL,  # disk_full
     "53300": _UNREACHABLE,  # too_many_connections
-    "53": _SHORT,  # insufficient_resources: out_of_memory and others, which other sessions may free
+    "53": _SHORT,  # insufficient_resources: out_of_memory and others, which may pass
     "40": _LOCKED,  # transaction_rollback: serialization_failure, deadlock_detected
     "55P03": _LOCKED,  # lock_not_available: lock_timeout
-    "25P02": _LOCKED,  # in_failed_sql_transaction: whoever met the failure went on in the same transaction
+    "25P02": _LOCKED,  # in_failed_sql_transaction: a statement after an error in the same transaction
     "57014": _TIMEOUT,  # query_canceled: statement_timeout, or an administrator
     "25P03": _TIMEOUT,  # idle_in_transaction_session_timeout: the process was stopped for a while
     "25P04": _TIMEOUT,  # transaction_timeout, of PostgreSQL 17
@@ -105,26 +105,26 @@ _OF_POSTGRESQL: dict[str, _Sentence] = {
     "XX001": _DAMAGED,  # data_corrupted
     "XX002": _DAMAGED,  # index_corrupted
     "57P": _UNREACHABLE,  # shutdown, crash, cannot_connect_now, database_dropped, idle_session_timeout
-    "58": _UNREACHABLE,  # system_error: io_error, a file of the server's that is away
-    "08": _UNREACHABLE,  # connection_exception; a pooler that has no connection to give says 08P01
+    "58": _UNREACHABLE,  # system_error: io_error, a missing file of the server
+    "08": _UNREACHABLE,  # connection_exception; a pooler without a free connection says 08P01
 }
-"""By SQLSTATE, or its first characters; the longest counts: PostgreSQL's manual, appendix A.
+"""By SQLSTATE or its first characters; the longest match counts: PostgreSQL's manual, appendix A.
 
-What is not here, as XX000 (internal_error), is told at once: nobody knows that it passes.
+Any other code, such as XX000 (internal_error), is reported at once: it may not pass by waiting.
 """
 _STATE_LENGTHS = (5, 3, 2)
 _SIGNS_OF_DAMAGE = ("no such table", "no such column", "Could not decode to UTF-8")
-"""What SQLite, and Python's sqlite3, say without a code of its own."""
+"""Messages of SQLite and Python's sqlite3 that have no code of their own."""
 
 _OTHER_CONNECTION_SQLITE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 _OTHER_CONNECTION_POSTGRESQL = frozenset({"25006"})
 
 
 def close_failed_connections(engine: Engine) -> None:
-    """Have connections closed after failures that would come again on them and may be over on a new one.
+    """Close connections after failures that would repeat on them but not on a new connection.
 
-    A SQLite connection that was opened while the file could only be read never writes; one to a server that
-    has become the standby still leads there when the name of the server leads to another.
+    A SQLite connection that was opened while the file was read-only can never write. A connection to a server
+    that became a standby stays with it after the server's name points to another one.
     """
 
     @event.listens_for(engine, "handle_error")
@@ -141,7 +141,7 @@ def close_failed_connections(engine: Engine) -> None:
 def to_store_error(error: SQLAlchemyError, shown: str) -> StoreError:
     """The store error for a driver's error; `shown` is the masked URL.
 
-    Raise it `from None`: the driver's own text is part of the message.
+    Raise it `from None`: its message includes the driver's text.
     """
     if isinstance(error, IntegrityError):
         return RecordConflict(
@@ -156,7 +156,9 @@ def to_store_error(error: SQLAlchemyError, shown: str) -> StoreError:
 
 @contextmanager
 def damaged_if_unreadable(what: str) -> Iterator[None]:
-    """While `what` of a store is read by its format: StoreDamaged where it has not that format."""
+    """A block that reads `what` of a store by its format. Raises StoreDamaged if it does not have that
+    format.
+    """
     try:
         yield
     except (ValueError, LookupError, TypeError, EOFError, OSError, zlib.error, BadZipFile) as error:
@@ -166,14 +168,14 @@ def damaged_if_unreadable(what: str) -> Iterator[None]:
 
 
 UNREADABLE = (UnicodeDecodeError, JSONDecodeError, LookupError, ValueError, ValueDamaged)
-"""What reading a damaged value may raise; see `to_store_error_or_none`."""
+"""Errors that reading a damaged value may raise; see `to_store_error_or_none`."""
 
 
 def to_store_error_or_none(error: Exception, shown: str) -> StoreError | None:
-    """The store error for a driver's error or a value that cannot be read; None for any other error."""
+    """The store error for a driver's error or an unreadable value; None for any other error."""
     if isinstance(error, SQLAlchemyError):
         return to_store_error(error, shown)
-    of_enum = type(error) is LookupError  # SQLAlchemy's, of a text that is no verdict or state
+    of_enum = type(error) is LookupError  # of SQLAlchemy, for a text that is not a verdict or state
     of_time = type(error) is ValueError and str(error).startswith("Invalid isoformat string")
     if of_enum or of_time or isinstance(error, UnicodeDecodeError | JSONDecodeError | ValueDamaged):
         return StoreDamaged(f"{shown}: {_DAMAGED[1]} ({error})")
@@ -182,10 +184,10 @@ def to_store_error_or_none(error: Exception, shown: str) -> StoreError | None:
 
 def _sentence(error: SQLAlchemyError) -> _Sentence:
     if isinstance(error, PendingRollbackError):
-        return _UNREACHABLE  # a connection was cut, and whoever met that went on with it: Optuna does
+        return _UNREACHABLE  # Optuna goes on with a connection that was cut
     driver = error.orig if isinstance(error, StatementError) else None
     if isinstance(driver, sqlite3.Error):
-        # Errors that the sqlite3 module raises by itself carry no code.
+        # Errors of the sqlite3 module itself have no code.
         code = getattr(driver, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         damaged = any(sign in str(driver) for sign in _SIGNS_OF_DAMAGE)
         return _DAMAGED if damaged else _OF_SQLITE.get(code, _UNEXPECTED)

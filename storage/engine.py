@@ -1,4 +1,4 @@
-"""Opens a store: its URL, its engine, its schema, its transactions."""
+"""Opens stores: engine, schema and transactions."""
 
 import weakref
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from storage.commands import masked_url
 from storage.driver_errors import (
     READ_ONLY_FILE,
     READ_ONLY_SERVER,
@@ -19,7 +20,6 @@ from storage.driver_errors import (
     to_store_error_or_none,
 )
 from storage.errors import StoreMissing, StoreReadOnly, StoreTooNew, StoreUrlInvalid
-from storage.masking import masked_url
 from storage.schema import head, revision_of, schema_problem, upgrade_to_head
 from storage.sqlite import tune_sqlite
 from storage.urls import full_url, is_sqlite, may_write, read_url, require_sqlite_file
@@ -27,14 +27,14 @@ from storage.urls import full_url, is_sqlite, may_write, read_url, require_sqlit
 
 @dataclass(frozen=True)
 class Store:
-    """An open store. `url` holds the password, if there is one: show `shown_url`."""
+    """An open store. `url` may contain a password: show `shown_url`."""
 
     engine: Engine = field(repr=False)
     url: str = field(repr=False)
     patience: float = 0.0
-    """Seconds for which a read or a write is tried again while the store is away; see `storage.retry`."""
+    """Seconds for which a read or a write is retried while the store is unavailable; see `storage.retry`."""
     give_up: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
-    """Asked while the store is waited for: True ends the waiting before its time."""
+    """Called while a read or write is retried: True ends the retries early."""
 
     @cached_property
     def shown_url(self) -> str:
@@ -68,17 +68,17 @@ class Store:
             raise told from None
 
     def close(self) -> None:
-        """Give back the connections; the store can be used again, and opens new ones."""
+        """Close the connections. The store can still be used, and then opens new ones."""
         self.engine.dispose()
 
 
 def open_store(url: str, *, create: bool = True, patience: float = 0.0) -> Store:
-    """Open the store at `url`; with `create`, to write: make it, or our tables in it, where they are missing.
+    """Open the store at `url`; with `create` for writing, and create it, or our tables in it, if missing.
 
     Supported are `sqlite:///FILE` (relative to the working directory) and `postgresql://…` (psycopg 3).
-    `patience` is for what is asked of the open store: an address that is wrong is told at once, and with
-    `create` that it can only be read. Raises StoreUrlInvalid, StoreMissing, StoreReadOnly, StoreTooOld,
-    StoreTooNew and what the driver's errors become.
+    `patience` is for later reads and writes: a wrong address, and with `create` a read-only store, is an
+    error at once. Raises StoreUrlInvalid, StoreMissing, StoreReadOnly, StoreTooOld, StoreTooNew, and the
+    other store errors for errors of the driver.
     """
     store = _connect(url, create=create, patience=patience)
     try:
@@ -110,8 +110,9 @@ def _require_writable(store: Store) -> None:
 
 
 def open_store_if_exists(url: str) -> Store | None:
-    """The store at `url`, which may be written, for reading; None where there is none yet and `open_store`
-    could make it. Raises as `open_store` does.
+    """The store at `url`, which must be writable; None if there is none yet and `open_store` could create it.
+
+    Raises as `open_store` does.
     """
     try:
         store = open_store(url, create=False)
@@ -129,9 +130,9 @@ def open_store_if_exists(url: str) -> Store | None:
 
 
 def upgrade(url: str, *, create: bool = False) -> tuple[str, str]:
-    """Bring the schema at `url` to what this Ballast needs; returns the revisions (from, to).
+    """Upgrade the schema at `url` to what this Ballast needs; returns the revisions (from, to).
 
-    With `create` a missing file is made; `from` is `none` where the database held no tables of ours. Raises
+    With `create` a missing file is created; `from` is `none` if the database had no tables of ours. Raises
     StoreTooNew, and as `open_store` does.
     """
     store = _connect(url, create=create)
@@ -153,12 +154,12 @@ def _connect(url: str, *, create: bool, patience: float = 0.0) -> Store:
     if is_sqlite(address):
         require_sqlite_file(address, masked_url(url), create=create)
     store = Store(_make_engine(address, masked_url(url)), url, patience)
-    weakref.finalize(store, store.engine.dispose)  # for those who let it go unclosed
+    weakref.finalize(store, store.engine.dispose)  # if the caller does not close it
     return store
 
 
 def _make_engine(address: URL, shown: str) -> Engine:
-    # Claims count after they have got their lock, and must see what was committed while they waited.
+    # A claim counts trials after it got its lock, and must see what was committed while it waited.
     level = {} if is_sqlite(address) else {"isolation_level": "READ COMMITTED"}
     try:
         engine = create_engine(address, pool_pre_ping=True, **level)
@@ -174,7 +175,7 @@ def _make_engine(address: URL, shown: str) -> Engine:
 
 
 def _begin_ourselves(engine: Engine) -> None:
-    """Begin transactions where we say: Python's sqlite3 begins them late, and never for a read or DDL."""
+    """Begin transactions explicitly: Python's sqlite3 begins them late, and never for a read or DDL."""
 
     @event.listens_for(engine, "connect")
     def leave_it_to_us(connection: Any, _: object) -> None:

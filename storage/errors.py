@@ -1,37 +1,38 @@
-"""What can be wrong with a store, as a tree.
+"""The errors of `storage`, as a tree.
 
     StoreError
     ├── StoreUrlInvalid      the URL cannot be read, or names a database that is not supported
     ├── StoreMissing         there is no store at the URL
-    ├── StoreUnreachable     the file cannot be opened, or the server does not let us in
+    ├── StoreUnreachable     the file cannot be opened, or the server cannot be reached
     ├── StoreLocked          another process held the lock for longer than the busy timeout
     ├── StoreReadOnly        it can be read, but not written, at least for now
-    ├── StoreForbidden       the log-in has not the right
+    ├── StoreForbidden       the login lacks the permission
     ├── StoreTimeout         the server ended what took longer than it allows
     ├── StoreExhausted       no memory, file descriptor or other resource is left
     ├── StoreFull            the disk is full
-    ├── StoreDamaged         the file is no database, or tables of it are missing or broken
+    ├── StoreDamaged         the file is not a database, or its tables are missing or broken
     │   └── ValueDamaged     a value of a row cannot be read
     ├── StoreTooOld          its schema is older than this Ballast; it can be upgraded
     ├── StoreTooNew          its schema was written by a newer Ballast
-    └── RecordError          the store is well, what is asked of it is not
+    └── RecordError          the store is fine, the request is not
         ├── StudyUnknown
         ├── StudyExists
         ├── TrialUnknown
         ├── TrialExists
         ├── TrialFinished    a verdict is never overwritten
-        ├── TrialTaken       another worker has taken it over
-        ├── RecordConflict   a row contradicts what the store holds
+        ├── TrialTaken       another worker has taken over the trial
+        ├── RecordConflict   a row contradicts another row of the store
         └── ValueUnstorable  a value cannot be stored without loss
 
-A message carries the value, the place (its password masked) and the next command; people see it as it is.
+A message names the value, the place (with the password masked) and the next command; it is shown to users
+unchanged.
 """
 
 from sqlalchemy.exc import DontWrapMixin
 
 
 class StoreError(Exception):
-    """Root of everything that `storage` raises on purpose."""
+    """Base class of every error that `storage` raises on purpose."""
 
 
 class StoreUrlInvalid(StoreError):
@@ -43,7 +44,7 @@ class StoreMissing(StoreError):
 
 
 class StoreUnreachable(StoreError):
-    """The file cannot be opened, or the server does not let us in."""
+    """The file cannot be opened, or the server cannot be reached or refuses the login."""
 
 
 class StoreLocked(StoreError):
@@ -55,7 +56,7 @@ class StoreReadOnly(StoreError):
 
 
 class StoreForbidden(StoreError):
-    """The log-in has not the right to do what was asked."""
+    """The login lacks the permission for the request."""
 
 
 class StoreTimeout(StoreError):
@@ -71,11 +72,11 @@ class StoreFull(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """The file is no database, or tables of it are missing or broken."""
+    """The file is not a database, or its tables are missing or broken."""
 
 
 class ValueDamaged(StoreDamaged):
-    """A value of a row is not what was put in: no text, number, moment, JSON or verdict."""
+    """A value of a row cannot be read as its type: text, number, time, JSON or verdict."""
 
 
 class StoreTooOld(StoreError):
@@ -87,15 +88,15 @@ class StoreTooNew(StoreError):
 
 
 class RecordError(StoreError):
-    """The store is well, what is asked of it is not."""
+    """The store is fine, but the request is wrong."""
 
 
 class StudyUnknown(RecordError):
-    """No study of that name is in the store."""
+    """The store has no study of that name."""
 
 
 class StudyExists(RecordError):
-    """A study of that name is in the store already."""
+    """The store already has a study of that name."""
 
 
 class TrialUnknown(RecordError):
@@ -103,20 +104,20 @@ class TrialUnknown(RecordError):
 
 
 class TrialExists(RecordError):
-    """The study has a trial of that number already."""
+    """The study already has a trial of that number."""
 
 
 class TrialFinished(RecordError):
-    """The trial has its verdict; a verdict is never overwritten."""
+    """The trial already has a verdict, which is never overwritten."""
 
 
 class TrialTaken(RecordError):
-    """Another worker has taken the trial over, from one that it held for dead."""
+    """Another worker has taken over the trial, because it considered this worker dead."""
 
 
 class RecordConflict(RecordError):
-    """A row contradicts what the store holds: it is there already, or refers to nothing."""
+    """A row contradicts the store: it exists already, or refers to a missing row."""
 
 
 class ValueUnstorable(RecordError, DontWrapMixin):
-    """A value cannot be stored without loss; raised while SQLAlchemy binds it, and not wrapped by it."""
+    """A value cannot be stored without loss; raised while SQLAlchemy binds it, which does not wrap it."""

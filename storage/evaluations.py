@@ -1,4 +1,4 @@
-"""Evaluations, and what else has scored rows; written and read, each function in one transaction."""
+"""Reads and writes evaluations and other scored rows; each function is one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,18 +14,18 @@ from storage.tables import DataFingerprint, Evaluation, StoredValidationRows, St
 from storage.verdicts import CONCLUSIVE
 
 NEAR = timedelta(days=62)
-"""How far outside a span of time an evaluation may lie to be asked for: its times may be shifted."""
+"""How far outside a span of time an evaluation may lie to count as near it: its times may be shifted."""
 
 SEARCH = "search"
-"""The kind of an evaluation that stands for all trials of a deleted study, judged on its validation rows."""
+"""The kind of an evaluation that represents all trials of a deleted study, on its validation rows."""
 
 
 @retry_transient
 def start_evaluation(store: Store, evaluation: Evaluation) -> int:
-    """Record an evaluation before anything is scored; its id. One on record is not recorded again."""
+    """Record an evaluation before any row is scored, unless it is on record already. Returns its id."""
     with store.session() as session:
         if store.engine.dialect.name == "postgresql":
-            # Two evaluations at the same moment must not both be the first; SQLite has one writer anyway.
+            # Of two evaluations at the same time only one may be the first; SQLite has only one writer.
             session.execute(text("LOCK TABLE ballast_looks IN SHARE ROW EXCLUSIVE MODE"))
         same = (Evaluation.looked_at == evaluation.looked_at) & (Evaluation.looked_by == evaluation.looked_by)
         what = (Evaluation.study == evaluation.study) & (Evaluation.configuration == evaluation.configuration)
@@ -39,7 +39,7 @@ def start_evaluation(store: Store, evaluation: Evaluation) -> int:
 
 @retry_transient
 def finish_evaluation(store: Store, evaluation: int, verdict: str, report: Mapping[str, Any]) -> None:
-    """Record what an evaluation has shown."""
+    """Record the result of an evaluation."""
     with store.session() as session:
         session.execute(
             update(Evaluation).where(Evaluation.id == evaluation).values(verdict=verdict, report=dict(report))
@@ -48,7 +48,7 @@ def finish_evaluation(store: Store, evaluation: int, verdict: str, report: Mappi
 
 @retry_transient
 def evaluations_near(store: Store, first: datetime, last: datetime) -> list[Evaluation]:
-    """All evaluations of rows from `first` to `last` or not far from there, oldest first."""
+    """All evaluations of rows from `first` to `last`, or up to NEAR outside, oldest first."""
     begins, ends = Evaluation.first_time <= last + NEAR, Evaluation.last_time >= first - NEAR
     with store.reading() as session:
         scored = begins & ends & (Evaluation.kind != SEARCH)
@@ -65,7 +65,7 @@ def verifications_of_study(store: Store, study: str) -> list[Evaluation]:
 
 @dataclass(frozen=True)
 class SearchedRows:
-    """The validation rows of one study, and the table that they are from."""
+    """The validation rows of one study, and the table that they come from."""
 
     study: str
     study_file: str
@@ -73,16 +73,18 @@ class SearchedRows:
     content: str
     """SHA-256 (hex) of the table's bytes."""
     series: bytes | None
-    """None where it was not kept yet."""
+    """None for a study from before it was recorded."""
     target: str | None = None
-    """Of a deleted study, the columns that the target is made of."""
+    """For a deleted study, the columns that the target is computed from."""
     span: tuple[datetime, datetime] | None = None
-    """Of a deleted study, the first and the last time."""
+    """For a deleted study, the first and the last time."""
 
 
 @retry_transient
 def searched_rows(store: Store) -> list[SearchedRows]:
-    """The validation rows of every study that kept them: of deleted ones, then the oldest study first."""
+    """The validation rows of every study that has them: first deleted studies, then the others, oldest
+    first.
+    """
     query = (
         select(
             Study.name,
@@ -120,13 +122,13 @@ def _name_of(deleted: Evaluation) -> str:
 
 
 def deleted_study_name(study: str, moment: datetime) -> str:
-    """What a study is called that was deleted then: of one name there may be several, and one that lives."""
+    """The name of a study that was deleted at `moment`; several deleted studies may have had one name."""
     return f"{study} (deleted {moment:%Y-%m-%d %H:%M:%S.%f})"
 
 
 @dataclass(frozen=True)
 class ConclusiveTrial:
-    """A conclusive trial, and the one whose result it is a copy of, where it was not trained itself."""
+    """A conclusive trial, and the trial whose result it copies, if it was not trained itself."""
 
     study: str
     number: int
@@ -134,7 +136,7 @@ class ConclusiveTrial:
     finished_at: datetime
 
     def to_json(self) -> dict[str, Any]:
-        """What stays on record of it when its study is deleted."""
+        """The part that stays on record when its study is deleted."""
         return {
             "number": self.number,
             "source": None if self.source is None else list(self.source),
@@ -144,7 +146,7 @@ class ConclusiveTrial:
 
 @retry_transient
 def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) -> list[ConclusiveTrial]:
-    """The trials of these studies, deleted ones too, that came to a conclusion before a moment."""
+    """The trials of these studies, also deleted ones, that reached a conclusive verdict before `before`."""
     ended = Trial.verdict.in_(CONCLUSIVE) & (Trial.finished_at < before)
     query = select(Trial.study, Trial.number, Trial.source_study, Trial.source_trial, Trial.finished_at)
     with store.reading() as session:
@@ -154,7 +156,7 @@ def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) ->
     found = [
         ConclusiveTrial(study, number, None if source is None or of is None else (source, of), at)
         for study, number, source, of, at in rows
-        if at is not None  # a verdict has its time
+        if at is not None  # a trial with a verdict has its time
     ]
     for each in deleted:
         if _name_of(each) in studies:
@@ -176,7 +178,7 @@ def _trials_of(deleted: Evaluation) -> list[ConclusiveTrial]:
 
 
 def _present(source: tuple[str, int] | None, study: str, names: Mapping[str, str]) -> tuple[str, int] | None:
-    """The source of a copy as its study is called now that it is deleted."""
+    """The source of a copied trial, with the present name of its study if that is deleted."""
     if source is None:
         return None
     own = study.rpartition(" (deleted ")[0] or study

@@ -1,16 +1,16 @@
-"""What this process may still open: the error of a database does not say that it was that."""
+"""Finds out whether this process can open more files, which errors of a database do not say."""
 
 import errno
 import os
 from contextlib import suppress
 
 _AT_ONCE = 4
-"""A SQLite connection opens the file, its log, the log's index and the folder."""
+"""A SQLite connection opens four: the file, its log, the log's index and the folder."""
 _ENOUGH = 4096
 
 
 def descriptor_shortage() -> str | None:
-    """The sentence that no file can be opened for want of a descriptor, with the limit; None if some can."""
+    """A sentence, with the limit, that no more files can be opened; None if they can."""
     opened: list[int] = []
     try:
         for _ in range(_AT_ONCE):
@@ -25,9 +25,9 @@ def descriptor_shortage() -> str | None:
 
 
 def descriptor_message(number: int | None) -> str | None:
-    """The sentence for an `errno` that means so; None for any other."""
+    """The sentence for an `errno` that means too many open files; None for any other."""
     if number == errno.EMFILE:
-        import resource  # which Windows has not
+        import resource  # Windows does not have it
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         higher = _ENOUGH if hard == resource.RLIM_INFINITY else min(_ENOUGH, hard)

@@ -1,4 +1,4 @@
-"""Reads from the store; each function is one transaction, and what it returns needs no open store."""
+"""Reads from the store; each function is one transaction, and its result needs no open store."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -29,11 +29,11 @@ from storage.verdicts import CONCLUSIVE, Verdict
 
 _AnyRow = TypeVar("_AnyRow", bound=Base)
 _LARGEST_NUMBER = 2**31 - 1
-"""Of a trial: what PostgreSQL's INTEGER holds."""
+"""Largest number of a trial: the limit of PostgreSQL's INTEGER."""
 
 
 class TrialListItem(NamedTuple):
-    """What a list of trials says of each; the names are those of Trial."""
+    """The fields of a trial in a list of trials, named as in Trial."""
 
     number: int
     verdict: Verdict | None
@@ -61,12 +61,12 @@ def study(store: Store, name: str) -> Study:
 
 
 FORMER_NAMES = "formerly"
-"""The fact of a study that lists the names that it had before, oldest first."""
+"""Key in the facts of a study of the list of its former names, oldest first."""
 
 
 @retry_transient
 def current_name(store: Store, name: str) -> str:
-    """What a study is called now that something names as it was called once; `name` where none was."""
+    """The present name of a study that is or was called `name`; `name` itself if there is none."""
     with store.reading() as session:
         if session.scalar(select(Study.wanted).where(Study.name == name)) is not None:
             return name
@@ -76,14 +76,14 @@ def current_name(store: Store, name: str) -> str:
 
 @retry_transient
 def trials(store: Store, name: str, verdict: Verdict | None = None) -> list[Trial]:
-    """The trials of a study by number, of one verdict if given. Raises StudyUnknown."""
+    """The trials of a study by number, only those with `verdict` if given. Raises StudyUnknown."""
     query = select(Trial).where(Trial.study == name).order_by(Trial.number)
     return _of_study(store, name, query if verdict is None else query.where(Trial.verdict == verdict))
 
 
 @retry_transient
 def list_trials(store: Store, name: str, verdict: Verdict | None = None) -> list[TrialListItem]:
-    """The same in half the time, for lists that can be very long. Raises StudyUnknown."""
+    """As `trials`, with fewer fields and in half the time, for long lists. Raises StudyUnknown."""
     columns = (getattr(Trial, field) for field in TrialListItem._fields)
     query = select(*columns).where(Trial.study == name).order_by(Trial.number)
     with store.reading() as session:
@@ -101,7 +101,7 @@ def running(store: Store, name: str) -> list[Trial]:
 
 @retry_transient
 def trials_from(store: Store, name: str, first: int, also: Collection[int] = ()) -> list[Trial]:
-    """The trials of a study from number `first` on, `also` these, by number. Raises StudyUnknown."""
+    """The trials of a study from number `first` on and those in `also`, by number. Raises StudyUnknown."""
     chosen = (Trial.number >= first) | Trial.number.in_(also)
     return _of_study(store, name, select(Trial).where(Trial.study == name, chosen).order_by(Trial.number))
 
@@ -115,7 +115,7 @@ def trial(store: Store, name: str, number: int) -> Trial:
 
 @retry_transient
 def settings(store: Store, name: str, trial: int | None = None) -> list[SettingRow]:
-    """The settings of the study (`trial` None), or of the trial alone, by key and position."""
+    """The settings of the study (`trial` None) or only those of a trial, by key and position."""
     query = select(SettingRow).where(SettingRow.study == name, SettingRow.trial == trial)
     return _of_trial(store, name, trial, query.order_by(SettingRow.key, SettingRow.position))
 
@@ -151,7 +151,9 @@ def epochs(store: Store, name: str, trial: int) -> list[Epoch]:
 
 @retry_transient
 def epochs_by_trial(store: Store, name: str, trials: Sequence[int]) -> dict[int, list[Epoch]]:
-    """The epochs of several trials of a study, first to last, by trial; those without any are left out."""
+    """The epochs of several trials of a study, first to last, by trial; trials without epochs are left
+    out.
+    """
     query = select(Epoch).where(Epoch.study == name, Epoch.trial.in_(trials))
     found: dict[int, list[Epoch]] = {}
     for epoch in _of_study(store, name, query.order_by(Epoch.trial, Epoch.epoch)):
@@ -161,7 +163,7 @@ def epochs_by_trial(store: Store, name: str, trials: Sequence[int]) -> dict[int,
 
 @retry_transient
 def findings(store: Store, name: str, trial: int | None = None) -> list[Finding]:
-    """What the guard found in a trial, or in all trials, in the order in which it was found."""
+    """The guard's findings in a trial, or in all trials, in the order in which they were found."""
     query = select(Finding).where(Finding.study == name).order_by(Finding.trial, Finding.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Finding.trial == trial))
 
@@ -174,14 +176,14 @@ def data_fingerprint(store: Store, name: str) -> DataFingerprint:
 
 @retry_transient
 def artifacts(store: Store, name: str, trial: int | None = None) -> list[Artifact]:
-    """The files of a trial, or all of the study and its trials, oldest first."""
+    """The files of a trial, or those of the study and all its trials, oldest first."""
     query = select(Artifact).where(Artifact.study == name).order_by(Artifact.id)
     return _of_trial(store, name, trial, query if trial is None else query.where(Artifact.trial == trial))
 
 
 @retry_transient
 def first_and_last_files(store: Store, *, but: str) -> list[str]:
-    """The paths of two files of each study, the first and the last by path, of any kind `but` one."""
+    """The first and the last path, in sorted order, of each study's files of any kind except `but`."""
     two = select(func.min(Artifact.path), func.max(Artifact.path)).where(Artifact.kind != but)
     with store.reading() as session:
         return [path for row in session.execute(two.group_by(Artifact.study)) for path in row]
@@ -189,7 +191,7 @@ def first_and_last_files(store: Store, *, but: str) -> list[str]:
 
 @retry_transient
 def stored_validation_rows(store: Store, name: str) -> StoredValidationRows | None:
-    """The validation rows of a study; None where it was started before they were kept."""
+    """The validation rows of a study; None for a study from before they were recorded."""
     return next(
         iter(_of_study(store, name, select(StoredValidationRows).where(StoredValidationRows.study == name))),
         None,
@@ -204,14 +206,14 @@ def forecasts(store: Store, name: str) -> list[Forecast]:
 
 @retry_transient
 def forecast(store: Store, name: str, trial: int) -> Forecast | None:
-    """Those of one trial."""
+    """The forecasts of one trial; None if it has none."""
     query = select(Forecast).where(Forecast.study == name, Forecast.trial == trial)
     return next(iter(_of_trial(store, name, trial, query)), None)
 
 
 @retry_transient
 def verdict_counts(store: Store, name: str) -> dict[Verdict | None, int]:
-    """How many trials have each verdict; those still running are under None. Absent means zero."""
+    """Number of trials by verdict; running ones are under None. A missing verdict means zero."""
     query = select(Trial.verdict, func.count()).where(Trial.study == name).group_by(Trial.verdict)
     with store.reading() as session:
         require_study_exists(session, store, name)
@@ -220,7 +222,7 @@ def verdict_counts(store: Store, name: str) -> dict[Verdict | None, int]:
 
 @retry_transient
 def mean_duration(store: Store, name: str) -> float | None:
-    """Mean seconds of the trials that ended; None if none has."""
+    """Mean duration, in seconds, of the trials that ended; None if none has."""
     with store.reading() as session:
         require_study_exists(session, store, name)
         return session.scalar(select(func.avg(Trial.duration_s)).where(Trial.study == name))
@@ -245,7 +247,7 @@ def trial_numbers(store: Store, name: str) -> set[int]:
 
 @retry_transient
 def epoch_count(store: Store, name: str) -> int:
-    """How many epochs the trials of a study have trained, all together."""
+    """Total number of epochs that the trials of a study have trained."""
     with store.reading() as session:
         require_study_exists(session, store, name)
         return session.scalar(select(func.sum(Trial.epochs)).where(Trial.study == name)) or 0
@@ -253,7 +255,7 @@ def epoch_count(store: Store, name: str) -> int:
 
 @retry_transient
 def best_trial(store: Store, name: str) -> Trial | None:
-    """The accepted trial of the lowest finite value, the earlier of two equal ones; None if there is none."""
+    """The accepted trial with the lowest finite value, the first of equal ones; None if there is none."""
     query = (
         select(Trial)
         .where(Trial.study == name, Trial.verdict == Verdict.ACCEPTED)
@@ -266,7 +268,7 @@ def best_trial(store: Store, name: str) -> Trial | None:
 
 @retry_transient
 def count_above_naive(store: Store, name: str) -> int:
-    """How many accepted trials have a skill above 0: a lower loss than the best naive forecast."""
+    """Number of accepted trials with a skill above 0: a lower loss than the best naive forecast."""
     above = (Trial.study == name) & (Trial.verdict == Verdict.ACCEPTED) & (Trial.skill > 0)
     query = select(func.count()).select_from(Trial).where(above & (Trial.skill < math.inf))
     with store.reading() as session:
@@ -276,7 +278,7 @@ def count_above_naive(store: Store, name: str) -> int:
 
 @retry_transient
 def suspicious_findings(store: Store, name: str) -> dict[int, Finding]:
-    """What made each suspicious trial suspicious, by trial: the last finding, for which it was stopped."""
+    """By trial number, the finding for which each suspicious trial was stopped: its last one."""
     suspicious = select(Trial.number).where(Trial.study == name, Trial.verdict == Verdict.SUSPICIOUS)
     query = select(Finding).where(Finding.study == name, Finding.trial.in_(suspicious))
     return {found.trial: found for found in _of_study(store, name, query.order_by(Finding.id))}
@@ -284,8 +286,9 @@ def suspicious_findings(store: Store, name: str) -> dict[int, Finding]:
 
 @retry_transient
 def find_configuration(store: Store, name: str, *configurations: str, running: bool = False) -> list[Trial]:
-    """The trials that tried a configuration and came to a conclusion, or with `running` those that try it
-    now as well, by number; `configurations` are its digests.
+    """The conclusive trials of a configuration, by number; with `running` also those that are running.
+
+    `configurations` are the digests of the configuration.
     """
     query = select(Trial).where(Trial.study == name, Trial.configuration.in_(configurations))
     ended = Trial.verdict.in_(CONCLUSIVE)
@@ -300,7 +303,7 @@ def find_configuration(store: Store, name: str, *configurations: str, running: b
 def conclusive_values(
     store: Store, name: str, *, inherited: bool = False
 ) -> list[tuple[int, Verdict, float | None]]:
-    """Number, verdict and value of the study's own conclusive trials, or the inherited ones, by number."""
+    """Number, verdict and value of the study's own conclusive trials, or of the imported ones, by number."""
     which = _conclusive(name) & (_is_inherited(name) if inherited else ~_is_inherited(name))
     query = select(Trial.number, Trial.verdict, Trial.value).where(which)
     with store.reading() as session:
@@ -311,14 +314,14 @@ def conclusive_values(
 
 @retry_transient
 def count_conclusive(store: Store, name: str) -> int:
-    """How many trials of its own the study has brought to a conclusion."""
+    """Number of the study's own trials with a conclusive verdict."""
     with store.reading() as session:
         require_study_exists(session, store, name)
         return count_conclusive_in(session, name)
 
 
 def count_conclusive_in(session: Session, name: str) -> int:
-    """The same, inside a transaction that is open."""
+    """As `count_conclusive`, inside an open transaction."""
     return (
         session.scalar(
             select(func.count()).select_from(Trial).where(_conclusive(name) & ~_is_inherited(name))
@@ -328,13 +331,13 @@ def count_conclusive_in(session: Session, name: str) -> int:
 
 
 def require_study_exists(session: Session, store: Store, name: str) -> None:
-    """Raise StudyUnknown unless there is such a study. To read it is dear: it holds the texts it is from."""
+    """Raise StudyUnknown unless there is such a study. Does not read its row, which holds long texts."""
     if session.scalar(select(Study.wanted).where(Study.name == name)) is None:
         require_study(session, store, name)
 
 
 def require_study(session: Session, store: Store, name: str) -> Study:
-    """One study, inside a transaction that is open. Raises StudyUnknown."""
+    """One study, inside an open transaction. Raises StudyUnknown."""
     found = session.get(Study, name)
     if found is None:
         raise StudyUnknown(_unknown_study(name, session.scalars(select(Study.name)).all(), store.shown_url))
@@ -342,7 +345,7 @@ def require_study(session: Session, store: Store, name: str) -> Study:
 
 
 def require_trial(session: Session, store: Store, name: str, number: int) -> Trial:
-    """One trial, inside a transaction that is open. Raises StudyUnknown and TrialUnknown."""
+    """One trial, inside an open transaction. Raises StudyUnknown and TrialUnknown."""
     found = session.get(Trial, (name, number)) if number <= _LARGEST_NUMBER else None
     if found is None:
         require_study(session, store, name)
@@ -364,7 +367,7 @@ def _conclusive(name: str) -> ColumnElement[bool]:
 
 
 def _is_inherited(name: str) -> ColumnElement[bool]:
-    """Trials taken over from another study do not count: the budget is for new ones."""
+    """Imported trials, which do not count: the budget is for new trials."""
     return Trial.source_study.is_not(None) & (Trial.source_study != name)
 
 

@@ -1,11 +1,10 @@
-"""Writes to the store: one function is one transaction, which is there as a whole or not at all.
+"""Writes to the store; each function is one transaction.
 
-Rows are copied into the store: those that a caller holds stay plain data classes. Nothing is overwritten but
-what a study works towards, its facts, and a trial that is still running.
+Rows are copied into the store: those of the caller stay plain data classes. Only the number of trials that a
+study wants, its facts, and running trials are ever overwritten.
 
-A write whose acknowledgement was lost is done again by `retry_transient`, and finds what it did the first
-time: the
-same moment, to the microsecond, by the same worker. It then leaves everything as it is.
+If the acknowledgement of a write is lost, `retry_transient` runs it again. It then finds its own rows, with
+the same time to the microsecond and the same worker, and changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -111,9 +110,9 @@ def start_trial(store: Store, trial: Trial, settings: Sequence[SettingRow]) -> N
 
 @retry_transient
 def take_over(store: Store, study: str, number: int, from_worker: str, to_worker: str) -> bool:
-    """Make a trial of one worker, ended or not, another's; whether it is now.
+    """Give a trial of one worker, ended or not, to another worker. Returns whether it is that worker's now.
 
-    Of several that try it at the same moment one succeeds. Raises StudyUnknown and TrialUnknown.
+    If several workers try it at the same time, one succeeds. Raises StudyUnknown and TrialUnknown.
     """
     with store.session() as session:
         theirs = (Trial.study == study) & (Trial.number == number) & (Trial.worker == from_worker)
@@ -122,16 +121,26 @@ def take_over(store: Store, study: str, number: int, from_worker: str, to_worker
 
 
 @retry_transient
-def record_epochs(store: Store, study: str, trial: int, epochs: Sequence[Epoch], worker: str) -> None:
-    """Record epochs of a running trial, all at once; those on record already are left as they are.
+def record_epochs(
+    store: Store,
+    study: str,
+    trial: int,
+    epochs: Sequence[Epoch],
+    worker: str,
+    findings: Sequence[Finding] = (),
+) -> None:
+    """Record epochs and findings of a running trial, all at once; those on record stay unchanged.
 
-    Raises StudyUnknown, TrialUnknown, TrialFinished and, where it is no longer `worker`'s, TrialTaken.
+    An epoch is known by its number, a finding by its fold, epoch, step and kind.
+
+    Raises StudyUnknown, TrialUnknown, TrialFinished and, if the trial is no longer `worker`'s, TrialTaken.
     """
     with store.session() as session:
         row = _lock_trial(session, store, study, trial)
         _require_running(row, store)
         _require_worker(row, store, worker)
         _add_epochs(session, row, epochs)
+        _add_findings(session, row, findings)
 
 
 @retry_transient
@@ -156,11 +165,11 @@ def finish_trial(
     artifacts: Sequence[Artifact] = (),
     forecasts: Sequence[Forecast] = (),
 ) -> None:
-    """Record how a running trial ended, with what is not on record yet: epochs, files, forecasts, what the
-    guard found and the settings that it changed.
+    """Record how a running trial ended, with its epochs and findings that are not on record yet, its
+    files and forecasts, and the settings that the guard changed.
 
-    Raises StudyUnknown, TrialUnknown, TrialTaken where it is no longer `worker`'s and, as a verdict is never
-    overwritten, TrialFinished; but not where this very ending is on record.
+    Raises StudyUnknown, TrialUnknown, TrialTaken if the trial is no longer `worker`'s, and TrialFinished if
+    it has another verdict on record.
     """
     with store.session() as session:
         trial = _lock_trial(session, store, study, number)
@@ -173,23 +182,24 @@ def finish_trial(
         trial.value, trial.skill, trial.best_epoch, trial.epochs = value, skill, best_epoch, epochs
         trial.finished_at, trial.duration_s = finished_at, duration_s
         _add_epochs(session, trial, remaining)
-        for rows in (findings, settings, artifacts, forecasts):
+        _add_findings(session, trial, findings)
+        for rows in (settings, artifacts, forecasts):
             _add(session, rows)
 
 
 def add_artifacts(session: Session, artifacts: Sequence[Artifact]) -> None:
-    """Record files of a trial, inside a transaction that is open: with whatever else is written of them."""
+    """Record files of a trial, inside an open transaction."""
     _add(session, artifacts)
 
 
 def _lock_study(session: Session, store: Store, study: str) -> Study:
-    """The study, locked, lest two workers each write over what the other has just set."""
+    """The study, locked, so that two workers cannot overwrite each other's changes."""
     query = select(Study).where(Study.name == study).with_for_update(key_share=True)
     return session.scalar(query) or require_study(session, store, study)
 
 
 def _lock_trial(session: Session, store: Store, study: str, number: int) -> Trial:
-    """The trial, locked: of two who finish it at the same moment, one finds it finished."""
+    """The trial, locked: of two workers that finish it at the same time, the second finds it finished."""
     query = select(Trial).where(Trial.study == study, Trial.number == number)
     return session.scalar(query.with_for_update(key_share=True)) or require_trial(
         session, store, study, number
@@ -215,14 +225,26 @@ def _require_worker(trial: Trial, store: Store, worker: str) -> None:
 
 
 def _add_epochs(session: Session, trial: Trial, epochs: Sequence[Epoch]) -> None:
-    """Insert epochs of a trial that is locked, but those that are there."""
+    """Insert the epochs of a locked trial that are not on record yet."""
     of_trial = (Epoch.study == trial.study) & (Epoch.trial == trial.number)
     recorded = set(session.scalars(select(Epoch.epoch).where(of_trial)))
     _add(session, [epoch for epoch in epochs if epoch.epoch not in recorded])
 
 
+def _add_findings(session: Session, trial: Trial, findings: Sequence[Finding]) -> None:
+    """Insert findings of a trial that is locked, but those that are there."""
+    if not findings:
+        return
+    key = (Finding.fold, Finding.epoch, Finding.step, Finding.kind)
+    of_trial = (Finding.study == trial.study) & (Finding.trial == trial.number)
+    recorded = {tuple(row) for row in session.execute(select(*key).where(of_trial))}
+    _add(session, [f for f in findings if (f.fold, f.epoch, f.step, f.kind) not in recorded])
+
+
 def _insert_new(session: Session, row: Base) -> bool:
-    """Insert a row unless one with its key is there; whether it was. Waits for who is just inserting it."""
+    """Insert a row unless its key exists. Returns whether it did; waits for a process that is just inserting
+    it.
+    """
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(type(row)).values(_given(row)).on_conflict_do_nothing()
     return session.connection().scalar(statement.returning(literal(True))) is not None
@@ -235,6 +257,6 @@ def _add(session: Session, rows: Sequence[Base]) -> None:
 
 
 def _given(row: Base) -> dict[str, Any]:
-    """All but the keys that the database gives."""
+    """The values of a row, except the id that the database assigns."""
     keys = [attribute.key for attribute in inspect(type(row)).column_attrs]
     return {key: getattr(row, key) for key in keys if key != "id"}

@@ -1,13 +1,11 @@
-"""Waits for a store that is away: a server that restarts or changes places with its standby, a lock, a
-dead-lock, a statement that took too long, a full disk, a file system that can only be read for a while.
+"""Retries transactions while the store is temporarily unavailable: a server that restarts or fails over, a
+lock, a deadlock, a statement that took too long, a full disk, a file system that is read-only for a while.
 
-    act ──► answer
-     │  ▲
-     │  └── 0.1 s, 0.2 s, … 5 s later, while patience lasts
-     └────► one of TRANSIENT; anything else is raised at once
+act ──► result │  ▲ │  └── after 0.1 s, 0.2 s, … 5 s, until `Store.patience` seconds have passed └────► one of
+TRANSIENT; any other error is raised at once
 
-What is tried again may have happened already: a commit whose acknowledgement was lost with the connection.
-Whoever is patient has to see to it that a second time changes nothing.
+The first try may have succeeded: the acknowledgement of a commit can be lost with the connection. A function
+that is retried must therefore change nothing when it runs a second time.
 """
 
 import logging
@@ -29,7 +27,7 @@ from storage.errors import (
 log = logging.getLogger("ballast.store")
 
 TRANSIENT = (StoreUnreachable, StoreLocked, StoreFull, StoreReadOnly, StoreTimeout, StoreExhausted)
-"""What may be over in a while without anybody changing the request."""
+"""Errors that may pass without a change of the request."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 
@@ -40,7 +38,7 @@ _Answer = TypeVar("_Answer")
 def retry_transient(
     act: Callable[Concatenate[Store, _Arguments], _Answer],
 ) -> Callable[Concatenate[Store, _Arguments], _Answer]:
-    """Let a function that is one transaction on a store be tried again for `store.patience` seconds."""
+    """Retry a function that is one transaction on a store for up to `store.patience` seconds."""
 
     @wraps(act)
     def act_patiently(store: Store, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
@@ -50,10 +48,10 @@ def retry_transient(
 
 
 def call_with_retry(act: Callable[[], _Answer], store: Store) -> _Answer:
-    """What `act` answers, as soon as it does.
+    """The result of `act`, retried while it raises TRANSIENT errors.
 
-    Raises what it raised last when `store.patience` seconds (of a clock that does not jump) have passed, or
-    `store.give_up` says so.
+    Raises its last error after `store.patience` seconds (on a monotonic clock), or when `store.give_up`
+    returns True.
     """
     began, pause, waited = time.monotonic(), _FIRST_PAUSE_S, False
     while True:

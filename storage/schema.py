@@ -1,6 +1,6 @@
-"""The schema's version: what a database has, what this Ballast needs, and the way from one to the other.
+"""The version of the schema: that of a database, the one that this Ballast needs, and the upgrade.
 
-Alembic keeps our version in a table of its own, beside Optuna's `alembic_version`.
+Alembic keeps our version in its own table, beside Optuna's `alembic_version`.
 """
 
 import re
@@ -19,11 +19,11 @@ from storage.tables import Base
 SCRIPTS = "storage:migrations"
 VERSION_TABLE = "ballast_alembic_version"
 _CREATION_LOCK = 0x0BA11A57
-"""Any number will do, as long as every Ballast takes the same."""
+"""An arbitrary number, the same in every version of Ballast."""
 
 
 def is_own_table(name: str | None, kind: str, _parents: Any) -> bool:
-    """Alembic's `include_name`: of the tables that a database holds, only ours exist for us."""
+    """Alembic's `include_name`: of the tables of a database, only ours are compared."""
     return kind != "table" or (name or "").startswith("ballast_")
 
 
@@ -33,7 +33,7 @@ OPTIONS: dict[str, Any] = {
     "include_name": is_own_table,
     "compare_type": True,
 }
-"""How Alembic looks at a database of ours, wherever it does."""
+"""Options of Alembic, wherever it is used."""
 
 
 def head() -> str:
@@ -44,17 +44,17 @@ def head() -> str:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision that a database has; None where our tables are not in it."""
+    """The revision of a database; None if it does not have our tables."""
     return migration_context(connection).get_current_revision()
 
 
 def migration_context(connection: Connection) -> MigrationContext:
-    """Alembic's view of a database, with our options."""
+    """Alembic's context for a database, with our options."""
     return MigrationContext.configure(connection, opts=OPTIONS)
 
 
 def schema_problem(found: str | None, shown: str) -> StoreError | None:
-    """Why a database of revision `found` cannot be used, if so; `shown` is its masked URL."""
+    """Why a database of revision `found` cannot be used; None if it can. `shown` is its masked URL."""
     needed = head()
     if found == needed:
         return None
@@ -80,9 +80,9 @@ def schema_problem(found: str | None, shown: str) -> StoreError | None:
 
 
 def upgrade_to_head(connection: Connection) -> None:
-    """Create our tables or migrate them, inside the connection's transaction.
+    """Create or migrate our tables, inside the connection's transaction.
 
-    Whoever comes second finds nothing left to do.
+    If two processes do it at the same time, the second finds nothing left to do.
     """
     lock_creation(connection)
     config = _config()
@@ -91,9 +91,9 @@ def upgrade_to_head(connection: Connection) -> None:
 
 
 def lock_creation(connection: Connection) -> None:
-    """Let processes that make tables at the same moment wait for each other, until the transaction ends.
+    """Make processes that create tables at the same time wait for each other, until the transaction ends.
 
-    On SQLite the BEGIN IMMEDIATE of `Store.session` sees to it already.
+    On SQLite the BEGIN IMMEDIATE of `Store.session` does this already.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})

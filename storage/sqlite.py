@@ -1,4 +1,4 @@
-"""SQLite as Ballast runs it: write-ahead log, patient locks, foreign keys that are enforced."""
+"""Configures SQLite: write-ahead log, waiting for locks, enforced foreign keys."""
 
 import os
 import sqlite3
@@ -11,14 +11,14 @@ from storage.errors import StoreError
 
 TIMEOUT_VARIABLE = "BALLAST_SQLITE_TIMEOUT"
 _TIMEOUT_S = 60.0
-"""Sixteen workers that write at once were measured to stay far below it."""
+"""Sixteen workers that write at the same time were measured to wait far less."""
 _RETRY_S = 0.02
 
 
 def sqlite_timeout() -> float:
     """Seconds to wait for another process's lock: BALLAST_SQLITE_TIMEOUT, else 60.
 
-    Raises StoreError where the variable is no number of seconds from 0 to a day.
+    Raises StoreError unless the variable is a number of seconds from 0 to a day.
     """
     given = os.environ.get(TIMEOUT_VARIABLE)
     try:
@@ -33,12 +33,12 @@ def sqlite_timeout() -> float:
 
 
 def sqlite_connect_args() -> dict[str, Any]:
-    """`connect_args` for engines that others build, and use before `tune_sqlite` can reach them."""
+    """`connect_args` for engines that other libraries build and use before `tune_sqlite` is called."""
     return {"timeout": sqlite_timeout()}
 
 
 def tune_sqlite(engine: Engine) -> None:
-    """Tune each connection of a SQLite engine; connections already in its pool are closed and opened anew."""
+    """Configure each connection of a SQLite engine; connections already in its pool are opened again."""
     timeout = sqlite_timeout()
 
     @event.listens_for(engine, "connect")
@@ -52,7 +52,7 @@ def tune_sqlite(engine: Engine) -> None:
 
 
 def _set_wal(connection: sqlite3.Connection, timeout: float) -> None:
-    """Switch the file to WAL. SQLite does not wait for locks while it does, so the waiting is done here."""
+    """Switch the file to WAL. SQLite does not wait for locks in this statement, so this function does."""
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -61,7 +61,7 @@ def _set_wal(connection: sqlite3.Connection, timeout: float) -> None:
         except sqlite3.OperationalError as error:
             code = error.sqlite_errorcode & 0xFF
             if code == sqlite3.SQLITE_READONLY:
-                return  # It can be read as it is.
+                return  # reading needs no WAL
             if code != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(_RETRY_S)

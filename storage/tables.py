@@ -1,7 +1,7 @@
-"""The tables of the record; their rows are the data classes that callers build and read.
+"""The tables of the record; their rows are data classes that callers build and read.
 
-Optuna's tables live in the same database. Nothing here refers to them: a trial is keyed by the name of its
-study and its number, which are Optuna's too.
+Optuna's tables are in the same database. Nothing here refers to them: the key of a trial is the name of its
+study and its number, as in Optuna.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ _NAMES = {
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
-    """What all rows have in common: how Python types are stored, and how constraints are named."""
+    """Base class of all rows: how Python types are stored, and how constraints are named."""
 
     metadata = MetaData(naming_convention=_NAMES)
     type_annotation_map = {  # noqa: RUF012 - declared so by SQLAlchemy
@@ -60,7 +60,7 @@ def _of_trial(column: str = "trial") -> ForeignKeyConstraint:
 
 
 class Study(Base, kw_only=True):
-    """A study as it was started. Its value is always minimised."""
+    """A study as it was started. Its value is minimised."""
 
     __tablename__ = "ballast_studies"
 
@@ -70,31 +70,31 @@ class Study(Base, kw_only=True):
     policy_file: Mapped[str]
     seed: Mapped[int] = mapped_column(BigInteger)
     fingerprints: Mapped[dict[str, str]]
-    """Hex digests by what they are of: `space`, `data`, `policy`, `settings`."""
+    """SHA-256 (hex) of `space`, `data`, `policy` and `settings`, by these names."""
     versions: Mapped[dict[str, str]]
     """Versions by package: `ballast`, `torch`, …"""
     facts: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
-    """What the study knows of its data: baseline, skill ceiling, rows per split, clipped shares, findings."""
+    """Facts about the data: baseline, skill ceiling, rows per split, clipped shares, findings."""
     wanted: Mapped[int] = mapped_column(default=1, server_default="1")
-    """How many conclusive trials all workers together are to reach."""
+    """Number of conclusive trials that all workers together must reach."""
     sources: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     """The texts that the study was resolved from, so that a worker on another machine needs no file; None for
-    a study that was started before they were kept."""
+    a study from before they were recorded."""
 
 
 class SettingRow(Base, kw_only=True):
-    """One layer's say on one setting.
+    """The value of one setting in one layer.
 
     The rows of one key, by `position` (0-based within study, trial and key), are the layers that set it; the
-    `effective` of the last is the value in force. `trial` is None for what holds for the whole study; the
-    rows of a trial stand on top of those.
+    `effective` of the last row is the value in force. `trial` is None for a setting of the whole study; the
+    rows of a trial come after those.
     """
 
     __tablename__ = "ballast_settings"
     __table_args__ = (
         _of_trial(),
         Index(None, "study", "trial", "key", "position", unique=True),
-        # SQL holds NULL to differ from NULL, so the index above says nothing of rows without a trial.
+        # In SQL, NULL differs from NULL, so the index above does not cover rows without a trial.
         Index(
             "ix_ballast_settings_of_study",
             *("study", "key", "position"),
@@ -131,7 +131,7 @@ class ClampRow(Base, kw_only=True):
 
 
 class DataFingerprint(Base, kw_only=True):
-    """The table that a study was started on, as it was then."""
+    """The table of data that a study was started on, as it was then."""
 
     __tablename__ = "ballast_data"
 
@@ -145,7 +145,7 @@ class DataFingerprint(Base, kw_only=True):
 
 
 class Trial(Base, kw_only=True):
-    """One trial. `verdict` and `finished_at` are None together, while it runs."""
+    """One trial. `verdict` and `finished_at` are both None while it runs."""
 
     __tablename__ = "ballast_trials"
     __table_args__ = (
@@ -162,17 +162,17 @@ class Trial(Base, kw_only=True):
     seed: Mapped[int] = mapped_column(BigInteger)
     started_at: Mapped[datetime]
     worker: Mapped[str]
-    """Who runs it, or has taken it over from a worker that is gone; see Worker."""
+    """The worker that runs the trial, or took it over from a worker that is gone; see Worker."""
     retry_of: Mapped[int | None] = mapped_column(default=None)
-    """The trial whose parameters this one takes up again."""
+    """The trial whose parameters this trial tries again."""
     configuration: Mapped[str | None] = mapped_column(default=None)
     """SHA-256 (hex) of every effective setting; equal ones are the same configuration."""
     source_study: Mapped[str | None] = mapped_column(default=None)
     source_trial: Mapped[int | None] = mapped_column(default=None)
-    """The trial whose result this one is a copy of, in this study or another; None where it was trained."""
+    """The trial whose result this trial copies, in this study or another; None if it was trained."""
     machine: Mapped[dict[str, Any] | None] = mapped_column(default=None)
-    """Where it was trained, as far as that decides how sums are rounded: `cpu`, `architecture`, `os`; None in
-    a record of before that was kept."""
+    """What decides rounding on the machine that trained it: `cpu`, `architecture`, `os`; None in a record
+    from before this was recorded."""
     verdict: Mapped[Verdict | None] = mapped_column(
         Enum(
             Verdict,
@@ -186,35 +186,38 @@ class Trial(Base, kw_only=True):
     )
     reasons: Mapped[list[str]] = mapped_column(default_factory=list)
     message: Mapped[str | None] = mapped_column(default=None)
-    """One sentence: why it ended."""
+    """One sentence on why it ended."""
     value: Mapped[float | None] = mapped_column(default=None)
     """Validation loss of the best epoch: mean squared error in units of the standardised target."""
     skill: Mapped[float | None] = mapped_column(default=None)
     best_epoch: Mapped[int | None] = mapped_column(default=None)
     epochs: Mapped[int] = mapped_column(default=0)
-    """How many epochs were trained."""
+    """Number of epochs that were trained."""
     finished_at: Mapped[datetime | None] = mapped_column(default=None)
     duration_s: Mapped[float | None] = mapped_column(default=None)
 
 
 class Worker(Base, kw_only=True):
-    """A process that works on a study. The row goes when the worker does, or when others find it dead."""
+    """A process that works on a study. The row is deleted when the worker ends, or when others find it
+    dead.
+    """
 
     __tablename__ = "ballast_workers"
 
     study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
     worker: Mapped[str] = mapped_column(primary_key=True)
-    """`host:pid:start-token`, which no other process ever has."""
+    """`host:pid:start-token`, unique to the process."""
     started_at: Mapped[datetime]
     beats: Mapped[int] = mapped_column(default=0)
-    """Grows while the worker lives. It is a count and no time: the clocks of two machines never agree."""
+    """Grows while the worker lives. It is a count and not a time, because clocks of two machines differ."""
     busy: Mapped[bool] = mapped_column(default=False)
-    """Whether it has a trial: with the conclusive ones, these make up the number wanted."""
+    """Whether it has a trial. Busy workers and conclusive trials together may not exceed the number
+    wanted."""
     device: Mapped[str | None] = mapped_column(default=None)
 
 
 class Epoch(Base, kw_only=True):
-    """The signals of one epoch, as the trainer reports them."""
+    """The measurements of one epoch, as the trainer reports them."""
 
     __tablename__ = "ballast_epochs"
     __table_args__ = (_of_trial(),)
@@ -235,23 +238,23 @@ class Epoch(Base, kw_only=True):
     prediction_std_ratio: Mapped[float]
     seconds: Mapped[float]
     fold_losses: Mapped[list[float]] = mapped_column(default_factory=list, server_default="[]")
-    """Validation loss of each fold; empty in a record of before there were folds."""
+    """Validation loss of each fold; empty in a record from before there were folds."""
 
 
 class StoredValidationRows(Base, kw_only=True):
-    """The validation rows of a study, fold by fold: what every trial's forecasts are judged by."""
+    """The validation rows of a study, fold by fold, on which all trials are judged."""
 
     __tablename__ = "ballast_held_out"
 
     study: Mapped[str] = mapped_column(_of_study(), primary_key=True)
     rows: Mapped[bytes]
-    """Targets, times and naive forecasts, packed by whoever writes them."""
+    """Targets, times and naive forecasts, packed by the caller."""
     series: Mapped[bytes | None] = mapped_column(default=None)
-    """The series that the rows are from, packed by whoever writes it; None where it was not kept yet."""
+    """The series that the rows come from, packed by the caller; None in a record from before it was kept."""
 
 
 class Forecast(Base, kw_only=True):
-    """A trial's forecasts of the validation rows, of its best epoch."""
+    """A trial's forecasts of the validation rows in its best epoch."""
 
     __tablename__ = "ballast_forecasts"
     __table_args__ = (_of_trial(),)
@@ -259,14 +262,14 @@ class Forecast(Base, kw_only=True):
     study: Mapped[str] = mapped_column(primary_key=True)
     trial: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     forecasts: Mapped[bytes]
-    """One for each row of StoredValidationRows, packed by whoever writes them."""
+    """One forecast for each row of StoredValidationRows, packed by the caller."""
 
 
 class Evaluation(Base, kw_only=True):
-    """One scoring of rows: who scored which configuration on them, when, and what came of it.
+    """One scoring of test rows: who scored which configuration on them, when, and with what result.
 
-    It is recorded before the rows are scored, so that one that broke off counts. `study` names where the
-    configuration came from, which need not be in this store. The table keeps its old name.
+    It is recorded before the rows are scored, so that an interrupted one counts too. `study` is the study of
+    the configuration, which need not be in this store. The table and two columns keep their old names.
     """
 
     __tablename__ = "ballast_looks"
@@ -277,30 +280,30 @@ class Evaluation(Base, kw_only=True):
     configuration: Mapped[str]
     """SHA-256 (hex) of the settings that decide what is trained, and of the number of epochs."""
     source: Mapped[str] = mapped_column(index=True)
-    """The table that the rows are from: its whole path, or `sample:NAME`."""
+    """The table that the rows come from: its absolute path, or `sample:NAME`."""
     content: Mapped[str] = mapped_column(index=True)
-    """SHA-256 (hex) of the table's bytes, by which a file that was moved is known."""
+    """SHA-256 (hex) of the table's bytes, which identifies a file that was moved."""
     target: Mapped[str]
-    """The columns that the target is made of."""
+    """The columns that the target is computed from."""
     first_time: Mapped[datetime]
     last_time: Mapped[datetime]
-    """From the first scored row to the last one's target."""
+    """From the first scored row to the target of the last one."""
     looked_at: Mapped[datetime]
     looked_by: Mapped[str]
     """`user@host`."""
     seeds: Mapped[list[int]]
     verdict: Mapped[str | None] = mapped_column(default=None)
-    """`holds`, `does not hold` or `cannot tell`, of a training its verdict; None where it broke off."""
+    """`holds`, `does not hold` or `cannot tell`; for a training its verdict; None if it was interrupted."""
     report: Mapped[dict[str, Any] | None] = mapped_column(default=None)
-    """What was found, in the shape of `verify --json` or `train --json`."""
+    """The result, in the shape of `verify --json` or `train --json`."""
     kind: Mapped[str] = mapped_column(default="verify", server_default="verify")
     """Which command printed the score: `verify` or `train`."""
     series: Mapped[bytes | None] = mapped_column(default=None)
-    """The series that the rows are from, packed by whoever writes it; None where it was not kept yet."""
+    """The series that the rows come from, packed by the caller; None in a record from before it was kept."""
 
 
 class Finding(Base, kw_only=True):
-    """What the guard detected in a trial, and what it did about it; equal learning rates: none was cut."""
+    """What the guard detected in a trial, and what it did. Equal learning rates: it was not cut."""
 
     __tablename__ = "ballast_findings"
     __table_args__ = (_of_trial(), Index(None, "study", "trial"))

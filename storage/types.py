@@ -1,4 +1,4 @@
-"""Column types that give back exactly what was put in: floats, text, JSON and moments in time."""
+"""Column types that return exactly what was stored: floats, text, JSON and times."""
 
 import json
 import math
@@ -22,10 +22,10 @@ class _SqliteFloat(UserDefinedType[Any]):
 
 
 class _Checked:
-    """For a type of column: what cannot be read is a ValueDamaged, whichever layer finds it."""
+    """Mixin of column types: a value that cannot be read raises ValueDamaged, in whatever layer."""
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any] | None:
-        """Wrap what turns the driver's value into ours."""
+        """Wrap the conversion of the driver's value."""
         read: Callable[[Any], Any] | None = super().result_processor(dialect, coltype)  # type: ignore[misc]
         if read is None:
             return None
@@ -72,7 +72,7 @@ class PlainText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Let through what can be stored."""
+        """Refuse text that cannot be stored."""
         if value is not None and ("\0" in value or not _is_unicode(value)):
             raise ValueUnstorable(
                 f"{value!r} cannot be recorded: it holds a NUL or half a character; leave that out"
@@ -81,7 +81,7 @@ class PlainText(TypeDecorator[str]):
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether it has a UTF-8: half a character has none."""
+    """Whether the text can be encoded as UTF-8, which half a character cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -92,12 +92,13 @@ def _is_unicode(text: str) -> bool:
 class JsonText(_Checked, TypeDecorator[Any]):
     """JSON as text: NaN and ±inf are allowed, floats come back to the bit, tuples come back as lists.
 
-    None is JSON's null. Raises ValueUnstorable for what JSON has no word for, and for keys that are not text.
+    None is JSON's null. Raises ValueUnstorable for values that JSON cannot express and for keys that are not
+    text.
     """
 
     impl = Text
     cache_ok = True
-    should_evaluate_none = True  # Else the ORM leaves a None out, and it becomes NULL instead of null.
+    should_evaluate_none = True  # else the ORM leaves None out, which becomes NULL instead of null
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:
         """Turn a value into JSON."""
@@ -129,13 +130,13 @@ def _refuse_keys_that_json_would_rename(value: Any) -> None:
 
 
 class UtcDateTime(_Checked, TypeDecorator[datetime]):
-    """A moment, stored and given back in UTC, to the microsecond. Raises ValueUnstorable without a zone."""
+    """A time, stored and returned in UTC, to the microsecond. Raises ValueUnstorable for a naive time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn a moment into UTC; SQLite stores it without saying so."""
+        """Convert a time to UTC; SQLite stores it without an offset."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -145,7 +146,7 @@ class UtcDateTime(_Checked, TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Say that it is UTC, or make it so: PostgreSQL answers in the zone of the session."""
+        """Mark the time as UTC, or convert it: PostgreSQL returns it in the session's time zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Store URLs: which are supported, how they are shown, and where the file of a SQLite URL lies."""
+"""Store URLs: parsing, checks, and the file of a SQLite URL."""
 
 import os
 import re
@@ -9,23 +9,23 @@ from urllib.parse import unquote
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from storage.commands import ballast_command
+from storage.commands import ballast_command, masked_url
 from storage.errors import StoreMissing, StoreUrlInvalid
-from storage.masking import masked_url
 
 _SUPPORTED = frozenset({"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"})
 _FORMS = "use sqlite:///FILE.db or postgresql://USER@HOST/DATABASE"
 _IN_MEMORY = re.compile(r"(file:)?(:memory:)?")
 _OF_POSTGRESQL = re.compile(r"^postgres://")
-"""What libpq takes as well, and hosts of databases give to their customers."""
+"""A form that libpq accepts too, and that hosting companies give to their customers."""
 _HOME = re.compile(r"^(sqlite(?:\+pysqlite)?:///(?:file:)?)(~[^/?]*)")
 _VARIABLE = re.compile(r"^/?\$(\w|\{)")
 _DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
 
 
 def full_url(url: str) -> str:
-    """The URL with `~` and `~USER` written out, and `postgres://` as SQLAlchemy wants it. A store is known by
-    its full URL. Raises StoreUrlInvalid for a user whom this machine does not know.
+    """The URL with `~` and `~USER` expanded, and `postgres://` in the form that SQLAlchemy needs.
+
+    A store is identified by its full URL. Raises StoreUrlInvalid for a user that this machine does not have.
     """
     url = _OF_POSTGRESQL.sub("postgresql://", url)
     named = _HOME.match(url)
@@ -41,7 +41,7 @@ def full_url(url: str) -> str:
 
 
 def read_url(url: str) -> URL:
-    """Parse a store URL. Raises StoreUrlInvalid, which says what is supported."""
+    """Parse a store URL. Raises StoreUrlInvalid, whose message says what is supported."""
     url = full_url(url)
     shown = masked_url(url)
     if not url:
@@ -64,7 +64,7 @@ def read_url(url: str) -> URL:
 
 
 def _wrong_file(address: URL, url: str) -> str | None:
-    """What is wrong with the path of a SQLite URL; None where nothing is."""
+    """What is wrong with the path of a SQLite URL; None if nothing is."""
     database, after = address.database or "", url.partition("://")[2]
     if after and not after.startswith("/"):
         return f"the path of a file follows three slashes; write sqlite:///{after}"
@@ -82,7 +82,9 @@ def _wrong_file(address: URL, url: str) -> str | None:
 
 
 def _parse(url: str) -> URL | None:
-    """None where it cannot be read. SQLAlchemy's error repeats the password: it may not become a context."""
+    """None if it cannot be parsed. SQLAlchemy's error contains the password, so it must not become a
+    context.
+    """
     try:
         return make_url(url)
     except (ArgumentError, ValueError):
@@ -101,15 +103,16 @@ def sqlite_file(address: URL) -> Path:
 
 
 def may_write(address: URL) -> bool:
-    """Whether a SQLite file, and the folder that its log lies in, may be written by this process."""
+    """Whether this process may write a SQLite file and the folder, in which its log is."""
     path = sqlite_file(address)
     asked_to_read = address.query.get("mode") == "ro" or address.query.get("immutable") == "1"
     return not asked_to_read and all(os.access(each, os.W_OK) for each in (path, path.parent))
 
 
 def require_sqlite_file(address: URL, shown: str, *, create: bool) -> None:
-    """Raise StoreMissing unless the file is there or may be made; SQLite itself would make an empty one.
-    Raises StoreUrlInvalid where it is a folder, or no file by its kind.
+    """Raise StoreMissing unless the file exists or may be created; SQLite itself would create an empty file.
+
+    Raises StoreUrlInvalid if it is a folder or not a regular file.
     """
     path = sqlite_file(address)
     if path.is_dir():

@@ -1,19 +1,19 @@
-"""The closed set of verdicts on a trial."""
+"""The possible verdicts on a trial."""
 
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What is thought of a trial; a row without a verdict is still running.
+    """The judgement of a trial; a trial without a verdict is still running.
 
     running ──► ACCEPTED      trained to its end, and believable
             ├─► UNPROMISING   the pruner stopped it
             ├─► UNSTABLE      the guard stopped it: non-finite, exploding or frozen
             ├─► SUSPICIOUS    too good to be true
-            ├─► INTERRUPTED   a signal stopped it, or its worker is gone; its parameters are taken up again
+            ├─► INTERRUPTED   a signal stopped it, or its worker is gone; its parameters are tried again
             └─► FAILED        the infrastructure failed, or a setting did not take effect
 
-    A verdict is final: nothing leads from one to another.
+    A verdict is final.
     """
 
     ACCEPTED = "accepted"
@@ -25,4 +25,4 @@ class Verdict(StrEnum):
 
 
 CONCLUSIVE = (Verdict.ACCEPTED, Verdict.UNPROMISING, Verdict.UNSTABLE, Verdict.SUSPICIOUS)
-"""Verdicts on the settings of a trial; the others are about what happened to it, and it is tried again."""
+"""Verdicts that judge the settings of a trial; after the others its settings are tried again."""

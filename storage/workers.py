@@ -1,4 +1,4 @@
-"""Who works on a study, and who of them may start a trial; one function is one transaction."""
+"""The workers of a study, and which of them may start a trial; each function is one transaction."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,9 @@ from storage.tables import Study, Worker
 
 @dataclass(frozen=True)
 class TrialClaim:
-    """The answer to a worker that asks for a trial: `done` are conclusive, `busy` are with other workers."""
+    """The answer to a worker that asks for a trial: `done` trials are conclusive, `busy` are of other
+    workers.
+    """
 
     granted: bool
     done: int
@@ -24,7 +26,7 @@ class TrialClaim:
 
 @retry_transient
 def register_worker(store: Store, study: str, worker: str, device: str | None = None) -> None:
-    """Enter a worker, once. Raises StudyUnknown."""
+    """Register a worker, unless it is registered. Raises StudyUnknown."""
     with store.session() as session:
         require_study_exists(session, store, study)
         _row(session, study, worker).device = device
@@ -32,12 +34,12 @@ def register_worker(store: Store, study: str, worker: str, device: str | None = 
 
 @retry_transient
 def claim_trial(store: Store, study: str, worker: str, *, take: bool = True) -> TrialClaim:
-    """Let a worker start a trial, unless those that are done and those that others run are enough.
+    """Let a worker start a trial, unless the conclusive trials and those of other workers are enough.
 
-    Without `take` it only asks how the study stands, and has no trial any more.
+    Without `take` the worker only asks for the numbers, and no longer counts as busy.
 
-    A worker counts as busy until it claims again or leaves: at the end of its trial it counts twice for a
-    moment, which can make others wait and never makes them start too many. Raises StudyUnknown.
+    A worker counts as busy until its next claim or until it is unregistered. At the end of its trial it
+    counts twice for a moment: other workers may then wait, but never start too many. Raises StudyUnknown.
     """
     with store.session() as session:
         wanted = _lock(session, study) or require_study(session, store, study).wanted
@@ -51,9 +53,9 @@ def claim_trial(store: Store, study: str, worker: str, *, take: bool = True) -> 
 
 @retry_transient
 def record_heartbeat(store: Store, study: str, worker: str) -> dict[str, int]:
-    """Say that a worker lives; the beats of all workers of the study, by name.
+    """Record that a worker lives. Returns the beats of all workers of the study, by name.
 
-    A worker that others held for dead, because its machine slept, enters again with its next claim.
+    A worker that others removed because its machine was asleep is registered again by its next claim.
     """
     with store.session() as session:
         mine = (Worker.study == study) & (Worker.worker == worker)
@@ -64,29 +66,29 @@ def record_heartbeat(store: Store, study: str, worker: str) -> dict[str, int]:
 
 @retry_transient
 def is_registered(store: Store, study: str, worker: str) -> bool:
-    """Whether a worker has its place, because nobody has struck it out."""
+    """Whether a worker is registered, and no other has removed it."""
     with store.reading() as session:
         return session.get(Worker, (study, worker)) is not None
 
 
 @retry_transient
 def unregister_worker(store: Store, study: str, worker: str) -> None:
-    """Strike a worker out: one that ends, or one that was found dead."""
+    """Remove a worker that ends or was found dead."""
     with store.session() as session:
-        _lock(session, study)  # as a claim does, lest one of the two finds its row gone
+        _lock(session, study)  # as a claim does, so that neither of the two loses its row
         session.execute(delete(Worker).where(Worker.study == study, Worker.worker == worker))
 
 
 @retry_transient
 def registered_workers(store: Store, study: str) -> list[Worker]:
-    """The workers of a study, the longest at work first."""
+    """The workers of a study, by the time of their start."""
     with store.reading() as session:
         query = select(Worker).where(Worker.study == study).order_by(Worker.started_at, Worker.worker)
         return list(session.scalars(query))
 
 
 def _lock(session: Session, study: str) -> int | None:
-    """How many trials the study wants, locked: one claim at a time.
+    """The number of trials that the study wants; its row stays locked, so that claims wait for each other.
 
     FOR NO KEY UPDATE: rows that refer to the study can still be written.
     """

@@ -1,7 +1,8 @@
-"""Writes files and folders whole: a reader finds the old content or the new, whenever a writer is killed.
+"""Writes files and folders atomically: whenever a writer is killed, a reader finds the old or the new
+content.
 
-Everything is written under a temporary name of its own in the same folder, `.ballast-<random>.part`, and then
-renamed. Its writer holds a lock on it. One that nobody holds was left by a writer that was killed, and
+Content is written under a temporary name in the same folder, `.ballast-<random>.part`, and then renamed. The
+writer holds a lock on the temporary file. A temporary file that nobody locks was left by a killed writer, and
 `clean_up_leftovers` removes it. No other file is ever opened, followed or removed.
 """
 
@@ -23,23 +24,22 @@ log = logging.getLogger("ballast.files")
 
 _TEMPORARY = re.compile(r"\.ballast-[0-9a-f]{16}\.part")
 _NEW, _OLD = "new", "old"
-"""In a temporary folder: the folder that is to be put in its place, and the one that is taken from there."""
+"""Subfolders of a temporary folder: for the new folder, and for the old one that it replaces."""
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV)
-"""How a kernel, a file system or a container says that it cannot exchange; two renames may still work."""
+"""Errors that mean that exchanging two folders is not supported; two renames may still work."""
 _SOMEBODY_ELSE_WAS_FASTER = (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY)
 _ATTEMPTS = 100
 
 
 def write_file(path: Path, *parts: bytes, durable: bool = True, mode: int | None = None) -> None:
-    """Put `parts`, one after the other, at `path`; a link keeps its target, and a file its
-    mode, unless `mode` is given.
+    """Write the concatenated `parts` to `path`. A link stays a link; a file keeps its mode unless `mode` is
+    given.
 
-    `durable`: also after a power cut the file is the old one or the new one. Without it the file may then be
-    damaged, which its reader has to notice; that spares the wait for the disk.
-    Raises OSError where nothing can be written, and for a read-only file, a folder, a pipe or a device; the
-    file of before stays as it was.
+    With `durable` the file is the old or the new one even after a power cut. Without it there is no wait for
+    the disk, but a power cut may damage the file, which its reader must notice. Raises OSError if nothing can
+    be written, and for a read-only file, a folder, a pipe or a device; the old file then stays unchanged.
     """
     place, found = _destination(path)
     with _temporary_file(place.parent, found if mode is None else mode) as (temporary, file):
@@ -54,12 +54,18 @@ def write_file(path: Path, *parts: bytes, durable: bool = True, mode: int | None
             log.info("%s", sentence)
 
 
-def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    """Put a folder with these files at `path`, in exchange for the folder there; a link keeps its target.
+def remove_file(path: Path) -> None:
+    """Remove a file, if it exists, and what killed writers left beside it."""
+    path.unlink(missing_ok=True)
+    clean_up_leftovers(path.parent)
 
-    At every moment one of the two is there, whole. Where the file system cannot exchange folders, none
-    is there between two renames; if the writer is killed then, `clean_up_leftovers` makes the second.
-    Raises OSError where nothing can be written; the folder of before stays as it was.
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder with these files to `path`, in place of the folder there; a link stays a link.
+
+    At every moment one of the two folders is there, complete. If the file system cannot exchange folders,
+    none is there between two renames; if the writer is killed then, `clean_up_leftovers` makes the second
+    rename. Raises OSError if nothing can be written; the old folder then stays unchanged.
     """
     place = Path(os.path.realpath(path))
     mode = _folder_mode(place)
@@ -81,9 +87,9 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def clean_up_leftovers(folder: Path) -> list[str]:
-    """Remove what killed writers left in `folder`, and finish what they had begun to put in its place.
+    """Remove what killed writers left in `folder`, and finish replacements that they had begun.
 
-    Returns a sentence for each. What cannot be removed stays; it does no harm.
+    Returns a sentence for each. A leftover that cannot be removed stays; it does no harm.
     """
     try:
         names = [name for name in os.listdir(folder) if _TEMPORARY.fullmatch(name)]
@@ -103,14 +109,14 @@ def clean_up_leftovers(folder: Path) -> list[str]:
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """A new folder in `parent` for as long as the block runs. Raises OSError where none can be made."""
+    """A new folder in `parent` for as long as the block runs. Raises OSError if it cannot be made."""
     while True:
         temporary = _temporary_name(parent)
         temporary.mkdir()
         with ExitStack() as opened:
             try:
                 descriptor = opened.enter_context(_opened(temporary, os.O_RDONLY))
-            except FileNotFoundError:  # somebody took it for a leftover: it was not locked yet
+            except FileNotFoundError:  # removed as a leftover, before it was locked
                 continue
             if not _is_locked(descriptor, temporary):
                 continue
@@ -123,7 +129,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 def _destination(path: Path) -> tuple[Path, int | None]:
-    """The place that `path` leads to, and the mode of the file there; None: there is none."""
+    """The file that `path` leads to, and its mode; None if it does not exist."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -153,7 +159,7 @@ def _folder_mode(place: Path) -> int | None:
 
 @contextmanager
 def _temporary_file(folder: Path, mode: int | None) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file with `mode`, or the one that the umask gives; it is removed if the block raises."""
+    """A new file with `mode` (None: by the umask); it is removed if the block raises."""
     while True:
         temporary = _temporary_name(folder)
         with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
@@ -184,9 +190,9 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 
 def _is_locked(descriptor: int, temporary: Path) -> bool:
-    """Lock what this process has just made; False if somebody took it for a leftover before, and removed it.
+    """Lock a new temporary file; False if another process has already removed it as a leftover.
 
-    A file system without locks goes without: there nothing is ever taken for a leftover.
+    On a file system without locks there is no lock, and nothing is ever removed as a leftover.
     """
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -195,17 +201,17 @@ def _is_locked(descriptor: int, temporary: Path) -> bool:
 
 @contextmanager
 def _unowned(temporary: Path) -> Iterator[None]:
-    """Hold the lock of a leftover. Raises OSError where its writer holds it."""
+    """Hold the lock of a leftover. Raises OSError if its writer still holds it."""
     with _opened(temporary, os.O_RDONLY) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 
 def _settle(temporary: Path) -> Path | None:
-    """Remove a temporary file or folder; of one whose writer died between its two renames, make the second.
+    """Remove a temporary file or folder; if its writer was killed between two renames, first make the second.
 
-    Returns the place that has its folder again. Both folders are there only between the two renames: the new
-    one is whole before the first.
+    Returns the path of the folder that was thereby restored. Both folders exist only between the two renames:
+    the new one is complete before the first.
     """
     if not temporary.is_dir():
         temporary.unlink()
@@ -221,7 +227,7 @@ def _settle(temporary: Path) -> Path | None:
 
 
 def _put(new: Path, place: Path, old: Path) -> None:
-    """Put the folder `new` at `place`. A folder that is there goes where `new` was, or to `old`."""
+    """Move the folder `new` to `place`. A folder that is there moves to where `new` was, or to `old`."""
     replace = swap_folders
     for attempt in range(_ATTEMPTS):
         try:
@@ -238,7 +244,7 @@ def _put(new: Path, place: Path, old: Path) -> None:
 
 
 def swap_folders(new: Path, place: Path, old: Path) -> None:
-    """Let two folders change places, in one step; `old` is not needed. Raises OSError."""
+    """Exchange two folders in one step; `old` is not used. Raises OSError."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:  # another system than Linux, or an old C library
@@ -258,16 +264,16 @@ def _rename_twice(new: Path, place: Path, old: Path) -> None:
 
 
 def _put_back(old: Path, place: Path) -> None:
-    """Put the folder of before at `place` again, or remove it if another writer has put its own there."""
+    """Move the old folder back to `place`; remove it if another writer has put its own folder there."""
     try:
         os.rename(old, place)
     except OSError as error:
         if error.errno not in _SOMEBODY_ELSE_WAS_FASTER:
             raise
-        shutil.rmtree(old)  # left there, it would be in the way of the next attempt
+        shutil.rmtree(old)  # or the next attempt could not move a folder to `old`
 
 
 def _sync(folder: Path) -> None:
-    """Let what was renamed in `folder` outlive a power cut, where its file system can promise that."""
+    """Make the renames in `folder` survive a power cut, if the file system supports it."""
     with suppress(OSError), _opened(folder, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)

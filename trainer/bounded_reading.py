@@ -1,7 +1,7 @@
-"""Reads files that somebody named, or put there: nothing without end, and no more than is expected.
+"""Reads files from outside safely: never an endless file, and never more bytes than expected.
 
-A regular file or, where that is allowed, a pipe. Opened as usual, a pipe would be waited for; a device has no
-end.
+Only a regular file or, if allowed, a pipe is read. Opening a pipe normally could wait forever, and a device
+may have no end.
 """
 
 import errno
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 SILENCE = 10.0
-"""Seconds that a pipe may be silent: a command in `<(...)` takes a few to start."""
+"""Longest pause of a pipe, in seconds; a command in `<(...)` takes a few to start."""
 _CHUNK = 1 << 20
 
 
 class NotARegularFile(OSError):
-    """What a path names can be read to no end; `strerror` says what it is: `is a device, and no file`."""
+    """A path is not a regular file; `strerror` says what it is, such as `is a device and no file`."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(errno.EINVAL, what, str(path))
@@ -26,9 +26,8 @@ class NotARegularFile(OSError):
 def open_regular(path: Path, most: int) -> BinaryIO:
     """Open a regular file of at most `most` bytes for reading.
 
-    Raises NotARegularFile for a pipe and a device, IsADirectoryError for a folder, OSError for a larger file
-    and as
-    `open` does, with a clause as `strerror`.
+    Raises NotARegularFile for a pipe and a device, IsADirectoryError for a folder, and OSError for a larger
+    file and as `open` does; `strerror` is a clause.
     """
     descriptor = _opened(path)
     try:
@@ -42,15 +41,15 @@ def open_regular(path: Path, most: int) -> BinaryIO:
 
 
 def read_bounded(path: Path, most: int) -> bytes:
-    """The content of a regular file of at most `most` bytes; OSError as `open_regular`."""
+    """The content of a regular file of at most `most` bytes. Raises as `open_regular` does."""
     with open_regular(path, most) as file:
         return file.read(most)
 
 
 def read_file_or_pipe(path: Path, most: int, *, pipes: bool = False) -> bytes:
-    """The bytes of a file, and at most `most` + 1 of them, so that the caller sees that there are more.
+    """The first `most` + 1 bytes of a file, so that the caller sees if there are more than `most`.
 
-    Raises NotARegularFile for a device, for a pipe unless `pipes`, and for one that nobody writes to;
+    Raises NotARegularFile for a device, for a pipe unless `pipes`, and for a pipe that nobody writes to;
     IsADirectoryError for a folder, other OSErrors as `open` does, and ValueError for a path with a NUL.
     """
     descriptor = _opened(path)

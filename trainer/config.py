@@ -1,6 +1,6 @@
 """The settings of one trial: the single definition of each setting, its type, unit and default.
 
-Limits written here are logical (a size is positive). Limits of prudence are the safe ranges, which are data
+Limits here are logical, such as a positive size. The safe ranges, which limit what is stable, are data
 (`configs/safe_ranges.yaml`) and belong to `search`.
 """
 
@@ -24,9 +24,10 @@ ScheduleName = Literal["constant", "cosine"]
 KernelName = Literal["auto", "torch", "fused"]
 
 MOST_FOLDS = 100
-"""Folds of a trial, each a model to train: 10 groups with 2 held out, of López de Prado (2018), make 45."""
+"""Most folds of a trial; each trains a model. 10 groups with 2 held out, as in López de Prado (2018), make
+45."""
 RETURN_CLIP = 0.1
-"""Returns of one row are clipped at ±10 % by default; longer ones at that times the root of their rows."""
+"""Default clip of one-row returns: ±10 %; longer returns are clipped at this times the root of their rows."""
 
 _WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "lag"})
 
@@ -38,7 +39,7 @@ class Section(BaseModel):
 
 
 class DerivedColumn(Section):
-    """A causal series made from columns of the table or from another feature.
+    """A causal series that is computed from columns of the table or from another feature.
 
     `column` names a column, `of` another feature, `high`/`low` the two columns of a range estimator;
     `window` is a number of rows and belongs to `rolling_*`, `lag` and (as a step, default 1) `*log_return`.
@@ -82,28 +83,27 @@ class Feature(DerivedColumn):
     name: str
     """Unique among the features; `of` of a feature below may name it."""
     may_lead: Annotated[bool, Field(exclude_if=operator.not_)] = False
-    """Whether the feature may honestly foretell the target; it is left out of a dump where false, so that
-    records made before the key existed compare equal."""
+    """Whether the feature may honestly lead the target. False is left out of a dump, so that records made
+    before this key existed compare equal."""
 
 
 class Target(DerivedColumn):
-    """What is forecast: a series that is shifted by `horizon`, or a column that was shifted before."""
+    """What is forecast: a series that is shifted by `horizon`, or a column that is already shifted."""
 
     kind: TargetKind
     """What the values are; the audit, the ceiling of believable skill and the rivals depend on it."""
     horizon: Annotated[int, Field(ge=1)] = 1
     """How many rows ahead the target lies."""
     already_shifted: bool | None = Field(default=None, exclude_if=lambda value: value is None)
-    """For a raw column alone. true: row t holds the value of row t + horizon; false: that of row t, and it is
-    shifted as any other target is. null is read as true, as files were before there was this key; a new study
-    must say which. It is left out of a dump where it is null, so that older digests hold.
+    """Only for a raw column. true: row t holds the value of row t + horizon; false: that of row t, and it is
+    shifted like any other target. null means true, for files from before this key existed; a new study must
+    say which. null is left out of a dump, so that older digests stay valid.
     """
     clip: Annotated[float, Field(gt=0)] | None = None
-    """Bound of the unscaled target, in its own unit; null: none, but for returns ±0.1 times the square root
-    of the rows that they extend over.
-    """
+    """Bound of the unscaled target, in its own unit. null: no bound; for returns, 0.1 times the square root
+    of the rows that they extend over."""
     clip_follows_spread: bool | None = Field(default=None, exclude_if=lambda value: value is None)
-    """true: `clip` is raised to six robust standard deviations of the training target where these are more.
+    """true: `clip` is raised to six robust standard deviations of the training target, if these are larger.
     null: true for returns whose `clip` is not given, else false.
     """
 
@@ -125,10 +125,10 @@ class Target(DerivedColumn):
 
 
 def return_clip(transform: object, window: object, horizon: object, one_row: float = RETURN_CLIP) -> float:
-    """Bound of a return, given that of one row: it grows with the root of the rows, as the spread does.
+    """Bound of a return, given that of one row: it grows with the root of the rows, like the spread.
 
-    A log return extends over its `window` rows, whatever its horizon; any other series of returns is taken to
-    extend over the horizon. What is no number of rows, which validation tells, counts as one.
+    A log return extends over its `window` rows, whatever its horizon; any other series of returns counts as
+    extending over the horizon. A value that is not a number of rows counts as one row; validation reports it.
     """
     rows = (window or 1) if transform in ("log_return", "abs_log_return") else horizon
     return round(one_row * sqrt(rows), 6) if isinstance(rows, int) and rows >= 1 else one_row
@@ -149,17 +149,17 @@ class Fractions(Section):
 
 
 def end_of_date(written: str) -> datetime:
-    """The last moment of an ISO date: the end of its day, or exactly the time it names (UTC, if it names an
-    offset, else on whatever clock).
+    """The end of the day of an ISO date, or the time that it gives.
 
-    Raises ValueError for what is no date, and OverflowError for a moment outside the years 1 to 9999 of UTC.
+    A time with an offset is converted to UTC; any other is naive. Raises ValueError if it is not a date, and
+    OverflowError for a time outside the years 1 to 9999 of UTC.
     """
     moment = datetime.fromisoformat(written)
     if moment.tzinfo is not None:
         return moment.astimezone(UTC).replace(tzinfo=None)
     try:
         return datetime.combine(date.fromisoformat(written), clock.max)
-    except ValueError:  # it names a time of the day
+    except ValueError:  # it gives a time of day
         return moment
 
 
@@ -170,10 +170,10 @@ def _has_offset(written: str) -> bool:
 class Split(Section):
     """Train, validation and test by time: two dates, or two fractions; `embargo` in rows.
 
-    What lies behind `validation_until` is test, in every method. `holdout` trains up to `train_until` and
-    validates on the rest. `walk_forward` cuts that rest into `folds` blocks, each forecast by a model that
-    was trained on what lies before it: all of that (`expanding`), or as many rows as the first had
-    (`rolling`). `cpcv`, combinatorial purged cross-validation, cuts train and validation together into
+    In every method the rows after `validation_until` are test. `holdout` trains up to `train_until` and
+    validates on the rest. `walk_forward` cuts that rest into `folds` blocks; the model of each is trained on
+    the rows before it: all of them (`expanding`), or as many as the first fold has (`rolling`). `cpcv`,
+    combinatorial purged cross-validation, cuts train and validation together into
     `groups` blocks and holds out every choice of `held_out` of them: López de Prado (2018), "Advances in
     Financial Machine Learning", chapter 12.
     """
@@ -189,11 +189,11 @@ class Split(Section):
     embargo: Annotated[int, Field(ge=0)] = 0
     """Rows left out between training rows and held-out rows, besides the horizon."""
     folds: Annotated[int, Field(ge=2)] = 5
-    """Blocks of the validation rows, under `walk_forward`."""
+    """Blocks of the validation rows, for `walk_forward`."""
     window: Literal["expanding", "rolling"] = "expanding"
     """Rows that a fold of `walk_forward` trains on: all before it, or as many as the first fold."""
     groups: Annotated[int, Field(ge=3)] = 6
-    """Blocks of the rows before the test, under `cpcv`."""
+    """Blocks of the rows before the test, for `cpcv`."""
     held_out: Annotated[int, Field(ge=1)] = 2
     """Blocks that each fold of `cpcv` validates on."""
 
@@ -253,14 +253,14 @@ class Split(Section):
 
 
 def _expand_raw_columns(value: object) -> object:
-    """`[a, b]` is short for raw columns named a and b."""
+    """Expands `[a, b]` to raw columns named a and b."""
     if not isinstance(value, list | tuple):
         return value
     return tuple({"name": v, "column": v} if isinstance(v, str) else v for v in value)
 
 
 class DataConfig(Section):
-    """Where the rows come from and what is made of them."""
+    """The source of the rows, and the features, target and splits that are computed from them."""
 
     source: str
     """A CSV or Parquet file, or `sample:sp500|nasdaq|wti`."""
@@ -277,7 +277,7 @@ class DataConfig(Section):
     """The inputs of the model, in order; the text NAME is short for the raw column NAME."""
     target: Target
     seq_len: Annotated[int, Field(ge=1)] = 22
-    """Rows that the GRU sees for one forecast."""
+    """Rows of the window of one forecast."""
     feature_clip: Annotated[float, Field(gt=0)] = 3.0
     """Bound of the standardised features, in training standard deviations."""
     split: Split
@@ -307,7 +307,7 @@ class DataConfig(Section):
 
     @property
     def leading(self) -> tuple[str, ...]:
-        """Features that may lead the target: those that say `may_lead`, and those made of them."""
+        """Features that may lead the target: those with `may_lead`, and those computed from them."""
         names: list[str] = []
         for feature in self.features:
             if feature.may_lead or feature.of in names:
@@ -323,7 +323,7 @@ class GRUConfig(Section):
     hidden_size: Annotated[int, Field(ge=1)] = 32
     num_layers: Annotated[int, Field(ge=1)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Between the layers and on the last hidden state, so that it takes effect with one layer too."""
+    """Between the layers and on the last hidden state, so that it also has an effect with one layer."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Decoupled (AdamW)."""
     init: InitName = "gains"
@@ -340,53 +340,54 @@ class ModelsConfig(Section):
 
 
 class TrainingConfig(Section):
-    """How long and how carefully to train."""
+    """How long to train, and how."""
 
     epochs: Annotated[int, Field(ge=1)] = 15
     patience: Annotated[int, Field(ge=1)] = 4
     """Epochs without a better validation loss before training ends."""
     schedule: ScheduleName = "constant"
-    """The learning rate over `epochs`: as it is, and the best epoch counts; or falling to 0 along half a
-    cosine, and the last one counts, whatever `patience`.
+    """The learning rate over `epochs`. `constant`: unchanged, and the best epoch counts. `cosine`: falls to 0
+    along half a cosine, and the last epoch counts, whatever `patience`.
     """
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    """L2 norm of all gradients together, clipped to this."""
+    """The L2 norm of all gradients together is clipped to this."""
     max_seconds: Annotated[float, Field(gt=0)] | None = None
-    """Time limit of one trial; null: none. What was trained before a resumption counts."""
+    """Time limit of one trial; null: none. Time before a resumption counts."""
     mixed_precision: Literal[False] = False
-    """There is one training path and it is float32; the safe ranges clamp anything else to false."""
+    """Training is always in float32; the safe ranges clamp anything else to false."""
     device: str = "cpu"
     kernel: KernelName = "auto"
-    """What computes the steps: PyTorch's own GRU, or our compiled one, on the CPU alone; the two differ in
-    rounding. `auto`: fused on the CPU, else torch.
-    """
+    """What computes the steps: `torch`, PyTorch's GRU, or `fused`, our compiled one, only on the CPU; they
+    differ in rounding. `auto`: fused on the CPU, else torch."""
 
 
 class GuardConfig(Section):
     """Thresholds of the guard; docs/guard.md gives their reasons."""
 
     max_bad_steps: Annotated[int, Field(ge=1)] = 3
-    """Bad steps in a row that end the trial, or rewind it."""
+    """Consecutive bad steps that end the trial, or rewind it."""
     rewinds: Annotated[int, Field(ge=0)] = 1
-    """Returns to the last good epoch, with half its learning rate, before bad steps end the trial."""
+    """How often bad steps return to the last good epoch, with half its learning rate, before they end the
+    trial."""
     output_limit: Annotated[float, Field(gt=0)] = 10.0
-    """|output| in standardised target units above which the step is an explosion."""
+    """Largest |output|, in units of the standardised target; a step above it is an explosion."""
     loss_limit: Annotated[float, Field(gt=0)] = 100.0
     lr_cut: Annotated[float, Field(gt=0, lt=1)] = 0.1
     lr_min: Annotated[float, Field(gt=0)] = 1e-8
     frozen_lr_ratio: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-    """Below this share of its start, the learning rate teaches nothing more."""
+    """If the learning rate falls below this share of its initial value, the trial has stopped learning."""
     min_movement: Annotated[float, Field(ge=0)] = 1e-3
-    """Relative L2 distance from the initial weights, over all epochs, below which nothing has been learnt."""
+    """Smallest relative L2 distance from the initial weights, over all epochs, of a model that has learnt
+    anything."""
     loss_floor: Annotated[float, Field(ge=0)] = 1e-8
     max_skill: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Ceiling of believable skill; null: derived from the kind of target. Kind `other` must give it."""
+    """Ceiling of believable skill; null: derived from the kind of target. Required for kind `other`."""
     target_max_floor: Annotated[float, Field(ge=0)] = 1e-3
     target_std_floor: Annotated[float, Field(ge=0)] = 1e-4
 
 
 class TrialConfig(Section):
-    """Everything that determines one trial, but for its seed."""
+    """Everything that determines one trial, except its seed."""
 
     data: DataConfig
     models: ModelsConfig = ModelsConfig()

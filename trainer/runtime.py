@@ -1,4 +1,4 @@
-"""PyTorch's process-wide state, borrowed for one trial and given back."""
+"""Sets PyTorch's process-wide state for one trial, and restores it afterwards."""
 
 import os
 from collections.abc import Iterator
@@ -13,21 +13,23 @@ from trainer.errors import TrainerError
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
-    """One thread (two were measured up to ten times slower on small GRUs) and a random state of our own."""
-    # The BLAS of the compiled kernel: only one that is loaded can be limited, and else the first trial of a
-    # process runs on all cores, several times slower.
+    """One thread (two were measured to be up to ten times slower on small GRUs) and a random state from
+    `seed`.
+    """
+    # The BLAS of the compiled kernel. Only a loaded BLAS can be limited; else the first trial of a process
+    # runs on all cores, several times slower.
     import scipy.linalg.cython_blas  # noqa: F401
 
     threads, deterministic = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     gru_precision = torch.backends.cudnn.rnn.fp32_precision  # type: ignore[attr-defined]
     torch.set_num_threads(1)
-    # As torch.use_deterministic_algorithms(True), which would also import the compiler, for a second of CPU
-    # time, to tell it the same: nothing is compiled here.
+    # Like torch.use_deterministic_algorithms(True), which would also import torch's compiler: a second of CPU
+    # time for something that is not used here.
     torch.set_deterministic_debug_mode("error")
-    # Or cuDNN rounds the inputs of a GRU to the 10 bits of TF32, which is another training path.
+    # Else cuDNN rounds the inputs of a GRU to the 10 bits of TF32.
     torch.backends.cudnn.rnn.fp32_precision = "ieee"  # type: ignore[attr-defined]
     try:
-        # The compiled kernel multiplies by SciPy's BLAS, which has threads of its own.
+        # The compiled kernel uses SciPy's BLAS, which has its own threads.
         with threadpool_limits(1, user_api="blas"), torch.random.fork_rng():
             torch.manual_seed(seed)
             yield
@@ -38,25 +40,25 @@ def reproducible(seed: int) -> Iterator[None]:
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """Of the generators that a trial on `device` draws from: initialisation, order of batches, dropout."""
+    """The state of the generators for initialisation, order of batches and dropout of a trial on `device`."""
     state = {"cpu": torch.get_rng_state()}
     return {**state, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
 
 
 def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    """Draw on as from where `random_state` was taken on the same kind of device."""
+    """Restore a state that `random_state` returned on the same kind of device."""
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
 def find_device(name: str) -> torch.device:
-    """The device of this name; TrainerError if this machine does not have it."""
-    # cuBLAS is deterministic only with a fixed workspace, which it reads when CUDA starts.
+    """The device of this name. Raises TrainerError if this machine does not have it."""
+    # cuBLAS is deterministic only with a fixed workspace, and reads this variable when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         device = torch.device(name)
-        torch.ones(1, device=device).item()  # "meta" can be named, but holds no numbers
+        torch.ones(1, device=device).item()  # "meta" is a device name, but has no numbers
     except (RuntimeError, AssertionError):
         raise TrainerError(
             f"training.device = {name!r} is not available on this machine; try --set training.device=cpu"
@@ -65,6 +67,6 @@ def find_device(name: str) -> torch.device:
 
 
 def describe_devices() -> str:
-    """Where trials can run on this machine."""
+    """The devices on which trials can run on this machine."""
     cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return ", ".join(["cpu", *(f"cuda:{i} ({name})" for i, name in enumerate(cuda))])

@@ -1,13 +1,13 @@
-"""Text from files, stores and columns, which are anybody's, made fit for a terminal."""
+"""Escapes text from files, stores and columns, so that it cannot control the terminal."""
 
 import logging
 
 
 def printable(text: str) -> str:
-    """The text with what is not printable, which could move the cursor or hide text, escaped.
+    """The text with all characters escaped that are not printable and could move the cursor or hide text.
 
-    That is every control character (ESC, those of C1, line breaks), every mark of direction or of no width,
-    every blank but the common one, and what is no character.
+    These are control characters (ESC, C1, line breaks), marks of direction or without width, all blanks
+    except the space, and code points without a character.
     """
     if text.isprintable():
         return text
@@ -15,17 +15,17 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same for a text of several lines, which stay lines."""
+    """`printable` for a text of several lines; the line breaks stay."""
     return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
 
 
 class PlainFormatter(logging.Formatter):
-    """Lines of a log in which nothing moves the cursor, and in which no message passes for two."""
+    """Formats log lines so that no text moves the cursor and no message looks like two."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record, with its traceback, as text."""
+        """The record and its traceback, escaped."""
         return printable_lines(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Its lines but the first are indented."""
+        """The message, with all lines after the first indented."""
         return super().formatMessage(record).replace("\n", "\n  ")

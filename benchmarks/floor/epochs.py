@@ -58,7 +58,7 @@ class Ballast:
 
     def _epoch(self) -> None:
         """Train once on every window; RuntimeError where a step was skipped, for then less work is done."""
-        done = train_fold(self._trial, self._fold, 0, math.inf, lambda: False)
+        done = train_fold(self._trial, self._fold, 0, lambda: False)
         if done.skipped:
             raise RuntimeError(f"{done.skipped} steps were skipped, so nothing can be compared")
 

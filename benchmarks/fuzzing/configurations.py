@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from benchmarks.fuzzing.edits import LONG, edited
-from search.config.reader import parse, plain_value
+from search.config.files.reader import parse, plain_value
+from search.config.files.shipped import CONFIGS
 from search.config.resolve import resolve
 from search.config.schema import LEAVES
-from search.config.shipped import CONFIGS
 from search.config.space import to_distributions
 from search.errors import Location
 from search.record.row_mapping import setting_rows

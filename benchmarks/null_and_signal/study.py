@@ -183,7 +183,7 @@ def _searched(
         return summary, Judged(NOTHING, str(none_accepted)), None
     write_export(store, choice.trial, exported, choice.why)
     report = verify(exported, store, seeds=SEEDS)
-    luck = report.evidence.luck if isinstance(report.evidence, SelectionEvidence) else None
+    luck = report.evidence.reality_check if isinstance(report.evidence, SelectionEvidence) else None
     return summary, _judged(report.scored[0]), luck
 
 

@@ -13,7 +13,7 @@ _SQLITE = "sqlite:///"
 
 def study_files(incomplete: str) -> list[str]:
     """Folders and YAML files that begin so, and the studies that ship with Ballast."""
-    from search.config.shipped import PREFIX, shipped_studies
+    from search.config.files.shipped import PREFIX, shipped_studies
 
     shipped = [PREFIX + name for name in shipped_studies()]
     return [*_files(incomplete), *(name for name in shipped if name.startswith(incomplete))]

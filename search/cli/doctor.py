@@ -89,8 +89,8 @@ def _packages() -> list[DoctorCheck]:
 
 
 def _configs() -> DoctorCheck:
+    from search.config.files.shipped import CONFIGS
     from search.config.safe_ranges import read_policy
-    from search.config.shipped import CONFIGS
 
     policy = read_policy(CONFIGS / "safe_ranges.yaml")
     return DoctorCheck("safe ranges", "ok", f"{len(policy.ranges)} keys in {CONFIGS / 'safe_ranges.yaml'}")

@@ -64,7 +64,7 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
 
     from search.cli.result_tables import console
     from search.cli.styles import plain_text, verdict_cell
-    from search.record.artifact_paths import find_artifact, missing_file_message
+    from search.record.artifacts import find_artifact, missing_file_message
     from search.watching.pages.trial_sections import fold_losses_paragraph
     from storage import query
     from trainer.text import printable

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from search.memory import memory_limit, require_room, shortage
+from search.memory import memory_limit, memory_shortage, require_memory
 from search.version import VERSION
 from trainer.text import PlainFormatter
 
@@ -65,7 +65,7 @@ def main() -> None:
     try:
         try:
             if "--help" not in sys.argv:
-                require_room(next(iter(sys.argv[1:]), None))
+                require_memory(next(iter(sys.argv[1:]), None))
             app(prog_name="ballast")  # typer turns a KeyboardInterrupt into exit code 130
         finally:
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
@@ -78,7 +78,7 @@ def main() -> None:
 
 def _told(error: Exception) -> int:
     """Tell what went wrong and return the exit code; what nobody foresaw is raised again."""
-    sentence, code = shortage(error), 2
+    sentence, code = memory_shortage(error), 2
     is_short = sentence is not None
     if not is_short:  # else there is no memory to import what knows the other errors
         from search.failures import explain_failure

@@ -69,6 +69,8 @@ def _shape(found: "Forecasts") -> dict[str, object]:
         "warnings": list(found.warnings),
         "forecasts": [
             {"time": time, "forecast": value, "of": of}
-            for time, value, of in zip(found.told, found.values.tolist(), found.told_of, strict=True)
+            for time, value, of in zip(
+                found.times_text, found.values.tolist(), found.target_times_text, strict=True
+            )
         ],
     }

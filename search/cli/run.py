@@ -121,7 +121,7 @@ def run(
                     track_while_running(opened, mlflow, stop),
                 ):
                     end = _run(opened, means, stop, verbose, quiet=as_json)
-                    stop.tell = _ending  # no trial runs any more
+                    stop.on_stop = _ending  # no trial runs any more
                     _measure(opened, stop)
             summary = summarise(opened_store, opened.name)
             if as_json:
@@ -151,7 +151,7 @@ def _run(study: "OpenStudy", means: Executor, stop: "StopRequest", verbose: bool
     if not can_redraw(screen):
         return means.run(study, LogProgress(), stop)
     with LiveView(screen, _noise_floor(study)) as view:
-        stop.tell = view.stopping  # what is written into a drawing would tear it
+        stop.on_stop = view.stopping  # what is written into a drawing would tear it
         return means.run(study, view, stop)
 
 

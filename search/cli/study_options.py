@@ -51,14 +51,14 @@ class StudyOptions:
         today.
         """
         from search.config.resolved_study import DEFAULTS_VERSION
-        from search.config.stored_settings import recorded_defaults_version
+        from search.record.continuation import recorded_defaults_version
 
         defaults = recorded_defaults_version(store, name)
         return None if defaults == DEFAULTS_VERSION else self.resolve(defaults)
 
     def run_command(self) -> str:
         """`ballast run` with the same options."""
-        from search.config.passwords import masked_set
+        from search.config.files.passwords import masked_set
         from storage.commands import ballast_command
 
         return ballast_command(

@@ -105,7 +105,7 @@ def _whole(value: Any) -> int | None:
 def verdict_count_cells(summary: Summary) -> tuple[Text, ...]:
     """The counts by verdict, and how many of those accepted are above the best naive forecast."""
     counts = {None if word == "running" else Verdict(word): n for word, n in summary.verdicts.items()}
-    return count_cells(counts, f" {summary.above_naive_told()}")
+    return count_cells(counts, f" {summary.above_naive_text()}")
 
 
 def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
@@ -121,7 +121,7 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
         *_rivals_told(summary),
         ("pace", _pace(now)),
-        ("noise floor", summary.floors_told()),
+        ("noise floor", summary.floors_text()),
         ("verified", _verified_told(summary)),
     ]
 

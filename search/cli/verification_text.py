@@ -68,7 +68,7 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
     yield _naive_table(first)
     if first.rivals:
         yield _rival_table(first)
-    if report.best_set is not None:
+    if report.confidence_set is not None:
         yield _set_sentence(report)
     yield from _rows_told(report)
     yield from _of_study(report.evidence)
@@ -129,7 +129,7 @@ def _against_rivals(scored: "CandidateResult") -> Iterator[str]:
 
 
 def _set_sentence(report: "VerificationReport") -> str:
-    found = report.best_set
+    found = report.confidence_set
     assert found is not None
     told = ", ".join(f"{name} (p {p:.3f})" for name, p in found.p_values.items())
     return (
@@ -149,8 +149,9 @@ def _rows_told(report: "VerificationReport") -> Iterator[str]:
     if used:
         searched = f"; {_searches_counted(scored.searches)}" if scored.searches else ""
         yield (
-            f"{rows}: {'; '.join(used)}. {scored.candidate.name} is configuration {scored.look} that these "
-            f"rows judge{searched}; hence a confidence of {_level(scored)}. Rows that are used again are no "
+            f"{rows}: {'; '.join(used)}. {scored.candidate.name} is configuration "
+            f"{scored.evaluation_number} that these rows judge{searched}; hence a confidence of "
+            f"{_level(scored)}. Rows that are used again are no "
             "longer unseen."
         )
     else:
@@ -214,7 +215,7 @@ def _of_study(evidence: SelectionEvidence | str) -> Sequence[str]:
     told = [
         f"The study: luck alone reaches a validation skill of {evidence.noise_floor:.4f} by the formula, of "
         f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; p "
-        f"value of luck {_p(evidence.luck)}."
+        f"value of luck {_p(evidence.reality_check)}."
     ]
     if evidence.overfitting is not None:
         found = evidence.overfitting
@@ -233,8 +234,8 @@ def _of_study(evidence: SelectionEvidence | str) -> Sequence[str]:
             "what the position earns beyond one that needs no forecast:"
         )
     told += [_timing_sentence(name, each) for name, each in (evidence.timing or {}).items()]
-    if evidence.quarantined.trials:
-        told.append(_quarantined_sentence(evidence.quarantined))
+    if evidence.suspicious_trials.trials:
+        told.append(_quarantined_sentence(evidence.suspicious_trials))
     return told
 
 

@@ -78,7 +78,7 @@ def run_verification(
     opened = _opened(store_url(store, resolved.file.storage.url))
     try:
         with stop_request() as stop:
-            stop.tell = _stopping
+            stop.on_stop = _stopping
             progress = VerificationCallbacks(show, stop)
             report = verify(config, opened, seeds=seeds, top=top, by=by, policy=policy, progress=progress)
         if (problem := publish_verification(opened, resolved.file.study.name, report.evidence)) is not None:

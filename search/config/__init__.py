@@ -1,1 +1,1 @@
-"""Layers of YAML to one resolved configuration with the provenance of every leaf."""
+"""Resolves layers of YAML to one configuration; each value says which layer set it."""

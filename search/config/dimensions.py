@@ -1,4 +1,4 @@
-"""Reads the dimension of a setting: what can be searched, and what a range or a list of choices may be."""
+"""Reads the dimension of a searched setting, a range or choices; some settings cannot be searched."""
 
 import math
 from typing import Any
@@ -52,7 +52,7 @@ def parse_dimension(leaf: Leaf, declared: Any) -> Dimension:
 def _choices(leaf: Leaf, declared: Any) -> Choices:
     if not isinstance(declared, list) or not declared:
         raise ValueError(f"the choices of {leaf.key} are {format_value(declared)}; {_example(leaf)}")
-    choices: dict[Any, None] = {}  # in which a value is found at once, however many there are
+    choices: dict[Any, None] = {}  # a dict: finding a value again is fast, however many there are
     for value in declared:
         checked = (
             value if leaf.types == {bool} and isinstance(value, bool) else _checked(leaf, "a choice", value)
@@ -94,7 +94,7 @@ def _step(leaf: Leaf, declared: dict[str, Any], log: bool) -> Any:
 
 
 def _with_whole_steps(key: str, dimension: FloatRange | IntRange) -> Dimension:
-    """Refuse a `high` that no step reaches: Optuna would lower it with a mere warning."""
+    """Refuse a `high` that no step reaches: Optuna would only warn and lower it."""
     if dimension.step is not None:
         reached = dimension.last_on_grid()
         if reached != dimension.high:
@@ -109,8 +109,8 @@ def _checked(leaf: Leaf, role: str, value: Any) -> Any:
     try:
         return leaf.check(value)
     except ValidationError as error:
-        told, _ = validation_messages(f"{role} of {leaf.key}", value, error, leaf)[0]
-        raise ValueError(told) from None
+        text, _ = validation_messages(f"{role} of {leaf.key}", value, error, leaf)[0]
+        raise ValueError(text) from None
 
 
 def _example(leaf: Leaf) -> str:

@@ -1,16 +1,16 @@
-"""From a tree of YAML to the leaves that it sets: nested and dotted spellings of a key are the same key."""
+"""Flattens a tree of YAML to dotted keys; nested and dotted spellings of a key are the same key."""
 
 from collections.abc import Iterable
 
+from search.config.files.reader import Node
 from search.config.leaves import did_you_mean, format_value, sections_of
-from search.config.reader import Node
-from search.errors import MOST_TOLD, Problem
+from search.errors import MAX_SHOWN_PROBLEMS, Problem
 
 
 def flatten(root: Node, known: Iterable[str]) -> tuple[list[tuple[str, Node]], list[Problem]]:
     """Return the known leaves that a mapping sets, in its order, and what is wrong with its keys.
 
-    A leaf's node is taken whole, be it a mapping or a list. A section that is null sets nothing.
+    A leaf keeps its node whole, even if that is a mapping or a list. A section that is null sets nothing.
     """
     keys = frozenset(known)
     walk = _Walk(keys, sections_of(keys))
@@ -31,26 +31,28 @@ class _Walk:
 
     def _visit(self, key: str, node: Node) -> None:
         if key in self.leaves:
-            self._claim(key, node)
+            self._add_leaf(key, node)
         elif key not in self.sections:
-            self._tell(node, self._unknown(key))
+            self._add_problem(node, self._unknown(key))
         elif isinstance(node.value, dict):
             self.enter(f"{key}.", node)
         elif node.value is not None:
             shown = "a list" if isinstance(node.value, list) else format_value(node.value)
-            self._tell(node, f"{key} is {shown}; it is a section with {', '.join(self._children(key))}")
+            self._add_problem(
+                node, f"{key} is {shown}; it is a section with {', '.join(self._children(key))}"
+            )
 
-    def _claim(self, key: str, node: Node) -> None:
+    def _add_leaf(self, key: str, node: Node) -> None:
         first = self.found.setdefault(key, node)
         if first is not node:
-            self._tell(node, f"the key {key} is given twice, first at {first.place}; remove one")
+            self._add_problem(node, f"the key {key} is given twice, first at {first.location}; remove one")
 
     def _unknown(self, key: str) -> str:
         whole = next((leaf for leaf in self.leaves if key.startswith(f"{leaf}.")), None)
         if whole is not None:
             return f"{key} cannot be set by itself; give {whole} as a whole"
-        if len(self.problems) >= MOST_TOLD:
-            return f"unknown key {key}"  # nobody is told, and a look for one that is alike takes long
+        if len(self.problems) >= MAX_SHOWN_PROBLEMS:
+            return f"unknown key {key}"  # not shown any more, and a search for a similar key is slow
         return f"unknown key {key}; {did_you_mean(key, self.leaves | self.sections)}"
 
     def _children(self, section: str) -> list[str]:
@@ -58,5 +60,5 @@ class _Walk:
         names = (leaf[len(prefix) :].partition(".")[0] for leaf in self.leaves if leaf.startswith(prefix))
         return sorted(set(names))
 
-    def _tell(self, node: Node, message: str) -> None:
-        self.problems.append(Problem(node.place, message))
+    def _add_problem(self, node: Node, message: str) -> None:
+        self.problems.append(Problem(node.location, message))

@@ -1,17 +1,26 @@
-"""The JSON Schema of a study file, for editors: every key that the reader takes, nested and dotted.
+"""The JSON Schema of a study file, for editors: every key that the reader accepts, nested and dotted.
 
-What holds between settings, such as what a transform needs, is not in it; `ballast check` tells that.
+It has no rules between settings, such as what a transform needs; `ballast check` checks those. A key's
+description is its comment in base.yaml, else its docstring, followed by its safe range.
 """
 
+import ast
+import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from search.config.descriptions import describe
+from pydantic import BaseModel
+
 from search.config.dimensions import not_searchable
+from search.config.files.reader import parse_mapping, read_source
+from search.config.files.shipped import CONFIGS
+from search.config.layer_values import layer_values_of_file
+from search.config.layers import Layer
 from search.config.leaves import Leaf, sections_of
-from search.config.safe_ranges import ALWAYS_FALSE
-from search.config.schema import ALIASES, LEAVES, SPACE, TRIAL_LEAVES
+from search.config.safe_ranges import ALWAYS_FALSE, read_policy
+from search.config.schema import ALIASES, LEAVES, SPACE, TRIAL_LEAVES, StudyFile
+from trainer.config import Feature, Fractions
 
 SCHEMA_FILE = "ballast.schema.json"
 """The file that the first line of a study names; `ballast schema -o` writes it."""
@@ -23,7 +32,7 @@ Schema = dict[str, Any]
 
 
 def modeline(folder: str = "") -> str:
-    """The comment that tells an editor where the schema lies, seen from the study file."""
+    """The comment that tells an editor where the schema is; `folder` is relative to the study file."""
     return f"# yaml-language-server: $schema={folder}{SCHEMA_FILE}"
 
 
@@ -60,9 +69,9 @@ def _ref(name: str) -> Schema:
 
 
 def _setting(leaf: Leaf, definitions: Schema) -> Schema:
-    """The schema of one setting; models inside of it become definitions of their own."""
+    """The schema of one setting; models inside it become separate definitions."""
     if leaf.key == ALWAYS_FALSE.key:
-        return {"type": "boolean"}  # true is read, clamped and put on record
+        return {"type": "boolean"}  # true is accepted, clamped and recorded
     schema = leaf.json_schema(_ref("{model}")["$ref"])
     definitions |= schema.pop("$defs", {})
     return schema
@@ -93,7 +102,7 @@ def _object(**required: Schema) -> Schema:
 def _section(prefix: str, keys: Iterable[str]) -> Schema:
     """An object of the keys that begin with `prefix`, nested and dotted; null sets nothing.
 
-    Editors propose what stands in `properties`: nested keys, but in `space` dotted ones.
+    Editors propose the keys in `properties`: nested keys, but dotted ones in `space`.
     """
     leaves = {key for key in keys if key.startswith(prefix)}
     proposed, taken = {}, {}
@@ -113,9 +122,70 @@ def _section(prefix: str, keys: Iterable[str]) -> Schema:
 
 
 def _requires(*names: str) -> Schema:
-    """A key that must be there, in any of its spellings: `a: {b: 1}` or `a.b: 1`."""
+    """A required key, in any of its spellings: `a: {b: 1}` or `a.b: 1`."""
     ways = []
     for count in range(1, len(names) + 1):
         head, rest = ".".join(names[:count]), names[count:]
         ways.append({"required": [head], **({"properties": {head: _requires(*rest)}} if rest else {})})
     return ways[0] if len(ways) == 1 else {"anyOf": ways}
+
+
+def describe(definitions: dict[str, Any]) -> None:
+    """Add descriptions, and the defaults of base.yaml, to the definitions of a schema, in place."""
+    texts = dict(_docstrings(StudyFile, "")) | {
+        "space": "What is searched: a range or a list of choices for each key.",
+        "provenance": "Where an exported configuration comes from; not a setting.",
+    }
+    for key, (comment, default) in _recommended().items():
+        texts[key] = comment or texts.get(key, "")
+        definitions[key]["default"] = default
+    for key, safe in read_policy(CONFIGS / "safe_ranges.yaml").ranges.items():
+        texts[key] = f"{texts.get(key, '')} Safe: {safe.in_words()}; {safe.why}.".strip()
+    for alias, key in ALIASES.items():
+        texts[alias] = f"Another name of {key}; the smaller of the two is used."
+    for name, schema in definitions.items():
+        if text := texts.get(name) or texts.get(name.removeprefix(SPACE), ""):
+            schema["description"] = text
+    for model in (Feature, Fractions):
+        for name, text in _docstrings(model, ""):
+            definitions[model.__name__]["properties"][name]["description"] = text
+
+
+def _recommended() -> dict[str, tuple[str, Any]]:
+    """The comment after each key of base.yaml, and its value."""
+    source = read_source(CONFIGS / "base.yaml", "base.yaml")
+    lines = source.text.splitlines()
+    values = layer_values_of_file(Layer.BASE, parse_mapping(source)[0], source.shown).layer_values
+    return {
+        layer_value.key: (
+            lines[layer_value.node.location.line - 1].partition(" # ")[2].strip(),
+            layer_value.override.requested,
+        )
+        for layer_value in values
+    }
+
+
+def _docstrings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
+    """The docstrings of a model's fields and of the models inside it, by key."""
+    for kind in reversed(
+        [kind for kind in model.__mro__ if issubclass(kind, BaseModel) and kind is not BaseModel]
+    ):
+        for name, text in _below_fields(kind):
+            yield f"{prefix}{name}", text
+    for name, field in model.model_fields.items():
+        if isinstance(inside := field.annotation, type) and issubclass(inside, BaseModel):
+            yield f"{prefix}{name}", inspect.getdoc(inside) or ""
+            yield from _docstrings(inside, f"{prefix}{name}.")
+
+
+def _below_fields(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """The docstrings below the fields of a class, read from its source: Python itself drops them."""
+    (body,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(body, ast.ClassDef)
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        match field, text:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(docstring))),
+            ):
+                yield name, inspect.cleandoc(docstring)

@@ -1,4 +1,4 @@
-"""Who set what: the layers, one layer's act on a setting, and the record of a clamp."""
+"""The layers of a configuration, what each of them did to a setting, and the record of a clamp."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Layer(StrEnum):
-    """Where a value comes from; each layer beats those before it.
+    """Where a value comes from; each layer overrides those before it.
 
     default < base < study < cli < sampled < clamp < guard
     trainer   configs  the     --set  the      safe     during
@@ -31,7 +31,7 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True)
 class Override:
-    """What one layer did to a setting: what it asked for, what came of it, and why they differ.
+    """What one layer did to a setting: the requested value, the effective one, and why they differ.
 
     `origin` is `file:line`, the text of a `--set`, or a rule. Values are plain JSON values.
     """
@@ -45,34 +45,34 @@ class Override:
 
 @dataclass(frozen=True)
 class Setting:
-    """One leaf of the configuration with every layer that touched it, in the order in which they did."""
+    """One leaf of the configuration with the overrides of all layers, lowest layer first."""
 
     key: str
     overrides: tuple[Override, ...]
 
     @property
     def value(self) -> Any:
-        """The value in force: what the last override made of it."""
+        """The value in force: the effective value of the last override."""
         return self.overrides[-1].effective
 
     @property
     def layer(self) -> Layer:
-        """The layer that had the last word."""
+        """The layer of the last override."""
         return self.overrides[-1].layer
 
     @property
     def origin(self) -> str:
-        """Where the last word was written."""
+        """Where the last override was written."""
         return self.overrides[-1].origin
 
     @property
     def requested(self) -> Any:
-        """What the last layer found or asked for, before its effect."""
+        """What the last layer requested or found."""
         return self.overrides[-1].requested
 
     @property
     def reason(self) -> str:
-        """Why the value differs from what was asked for; empty where it does not."""
+        """Why the value differs from the requested one; empty if it does not."""
         return self.overrides[-1].reason
 
 
@@ -88,10 +88,10 @@ class Clamp:
 
 
 def with_clamps(settings: Iterable[Setting], space: str) -> list[Setting]:
-    """The same settings; in the stack of one that is searched, the clamp that cut its dimension has a place.
+    """The same settings; a searched one also shows the clamp that cut its dimension.
 
-    That clamp is on record with the dimension, whose key begins with `space`; to a reader of the setting it
-    is a layer between what was declared and what was drawn from the rest.
+    That clamp is recorded with the dimension, whose key begins with `space`. In the setting it is inserted
+    between the declared dimension and the value that was drawn from the rest of it.
     """
     given = list(settings)
     cuts = {
@@ -103,13 +103,16 @@ def with_clamps(settings: Iterable[Setting], space: str) -> list[Setting]:
 
 
 def _with_clamp(setting: Setting, cut: Override) -> Setting:
-    acts: list[Override] = []
-    for act in setting.overrides:
-        if act.layer is Layer.SAMPLED and act.requested != act.effective == cut.effective:
-            acts += [replace(act, effective=act.requested), replace(cut, requested=act.requested)]
+    overrides: list[Override] = []
+    for override in setting.overrides:
+        if override.layer is Layer.SAMPLED and override.requested != override.effective == cut.effective:
+            overrides += [
+                replace(override, effective=override.requested),
+                replace(cut, requested=override.requested),
+            ]
         else:
-            acts.append(act)
-    return Setting(setting.key, tuple(acts))
+            overrides.append(override)
+    return Setting(setting.key, tuple(overrides))
 
 
 def setting_to_json(setting: Setting) -> dict[str, Any]:
@@ -123,12 +126,12 @@ def setting_to_json(setting: Setting) -> dict[str, Any]:
         "reason": setting.reason,
         "overrides": [
             {
-                "layer": act.layer.value,
-                "origin": act.origin,
-                "requested": act.requested,
-                "effective": act.effective,
-                "reason": act.reason,
+                "layer": override.layer.value,
+                "origin": override.origin,
+                "requested": override.requested,
+                "effective": override.effective,
+                "reason": override.reason,
             }
-            for act in setting.overrides
+            for override in setting.overrides
         ],
     }

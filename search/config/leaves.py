@@ -1,4 +1,4 @@
-"""The leaves of the settings, found by walking the pydantic models: key, type, default, and what is known."""
+"""The leaves of the models that define all settings: key, type, default, and messages about wrong values."""
 
 import difflib
 import typing
@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
-_EVERYDAY = {
+_PLAIN_WORDS = {
     "a valid dictionary": "a mapping",
     "a valid tuple": "a list",
     "a valid string": "text, in quotes if it looks like something else",
@@ -23,7 +23,7 @@ _EVERYDAY = {
     "Value should have": "it must have",
     " after validation": "",
 }
-"""Pydantic's words for types, and those of a person who writes YAML."""
+"""Pydantic's words, and what a person who writes YAML calls the same."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Leaf:
 
     @property
     def required(self) -> bool:
-        """True where no default exists."""
+        """Whether there is no default."""
         return self.field.is_required()
 
     @property
@@ -57,7 +57,7 @@ class Leaf:
         return self.dump(self._adapter.validate_python(value))
 
     def json_schema(self, ref: str) -> dict[str, Any]:
-        """The JSON Schema of what a file may hold; `ref` is where models inside are, as of `{model}`."""
+        """The JSON Schema of its values in a file; `ref` is the reference to an inner `{model}`."""
         return self._adapter.json_schema(ref_template=ref)
 
     @cached_property
@@ -67,7 +67,7 @@ class Leaf:
 
 
 def leaves_of(model: type[BaseModel], prefix: str = "") -> dict[str, Leaf]:
-    """Return the leaves of a model by key, in the order of its definition; models inside are entered."""
+    """Return the leaves of a model by key, in the order of its definition; inner models are flattened."""
     leaves: dict[str, Leaf] = {}
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
@@ -109,10 +109,10 @@ def sections_of(keys: Iterable[str]) -> frozenset[str]:
 
 
 def did_you_mean(key: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence about an unknown key: the one that is spelt most alike, or all beside it.
+    """Return the end of a sentence about an unknown key: the most similar key, else all keys of its section.
 
-    A key of the same section whose last name is alike comes first, then the same name in another section,
-    then, where the section is unknown too, a key that is alike as a whole.
+    A key of the same section with a similar last name comes first, then a similar name in another section,
+    then, if the section is unknown too, a key that is similar as a whole.
     """
     section, _, name = key.rpartition(".")
     by_section: dict[str, list[str]] = {}
@@ -133,7 +133,7 @@ def did_you_mean(key: str, known: Iterable[str]) -> str:
 
 
 def closest(name: str, spellings: Mapping[str, str], cutoff: float) -> str | None:
-    """The value of the spelling that is most like `name`, if any is alike at least by `cutoff`, of 0 to 1."""
+    """The value of the spelling most similar to `name`, if its similarity (0 to 1) is at least `cutoff`."""
     found = difflib.get_close_matches(name, spellings, n=1, cutoff=cutoff)
     return spellings[found[0]] if found else None
 
@@ -153,8 +153,8 @@ def validation_messages(key: str, value: Any, error: ValidationError, leaf: Leaf
 
 
 def _join(phrases: list[str], value: Any) -> str:
-    told = " or ".join(dict.fromkeys(phrases))
-    return told if told.startswith(("is not known", "is missing")) else f"is {format_value(value)}: {told}"
+    text = " or ".join(dict.fromkeys(phrases))
+    return text if text.startswith(("is not known", "is missing")) else f"is {format_value(value)}: {text}"
 
 
 def format_value(value: Any) -> str:
@@ -174,8 +174,8 @@ def _phrase(detail: ErrorDetails, leaf: Leaf) -> str:
     if detail["type"] == "none_required":
         return "it must be null"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
-    for technical, everyday in _EVERYDAY.items():
-        message = message.replace(technical, everyday)
+    for technical, plain in _PLAIN_WORDS.items():
+        message = message.replace(technical, plain)
     return message
 
 

@@ -1,20 +1,20 @@
-"""From layers of YAML to one resolved study: read, merge, clamp, validate, and account for every value."""
+"""Resolves a study file: reads its layers, merges, clamps and validates them, and keeps their provenance."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from search.config.enqueue import WarmStartFile, read_warm_start
+from search.config.files.passwords import masked_set, masked_yaml
+from search.config.files.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
+from search.config.files.shipped import CONFIGS, study_file
 from search.config.layer_values import LayerReading, layer_values_of_file, layer_values_of_sets
 from search.config.layers import Layer
 from search.config.leaves import format_value
-from search.config.passwords import masked_set, masked_yaml
-from search.config.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
 from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version
 from search.config.resolver import Resolver
 from search.config.safe_ranges import policy_from, policy_sources
-from search.config.shipped import CONFIGS, study_file
-from search.config.warm_start import WarmStartFile, read_warm_start
 from search.errors import ConfigError, Location, Problem
 
 _WATCHED = frozenset({Layer.STUDY, Layer.CLI})
@@ -24,7 +24,7 @@ _From = ParamSpec("_From")
 
 @dataclass(frozen=True)
 class _Texts:
-    """What a study is resolved from; None for what could not be read, which is a problem told already."""
+    """The texts that a study is resolved from; None for one that could not be read."""
 
     study: ConfigSource | None
     base: ConfigSource | None
@@ -44,19 +44,19 @@ def resolve(
 ) -> ResolvedStudy:
     """Resolve a study file, or `sample:NAME`, with the `--set KEY=VALUE` of a command line.
 
-    `base` and `policy` stand for the bundled `base.yaml` and `safe_ranges.yaml` where they are None;
-    `warm_starts` are files of one configuration each, which are tried first. `defaults` is that of the record
-    of a study that goes on.
+    Without `base` and `policy` the bundled `base.yaml` and `safe_ranges.yaml` are used. `warm_starts` are
+    files with one configuration each, which are tried first. `defaults` is the `DEFAULTS_VERSION` on record
+    of a study that is continued.
     Raises ConfigError with every problem of every file and `--set`.
     """
     problems: list[Problem] = []
     texts = _Texts(
-        study=_or_told(problems, _study_source, path),
-        base=_or_told(problems, read_source, *_file(base, "base.yaml")),
-        policy=_or_told(problems, policy_sources, *_file(policy, "safe_ranges.yaml")),
+        study=_or_problems(problems, _study_source, path),
+        base=_or_problems(problems, read_source, *_file(base, "base.yaml")),
+        policy=_or_problems(problems, policy_sources, *_file(policy, "safe_ranges.yaml")),
         sets=tuple(sets),
         warm_starts=tuple(
-            source for file in warm_starts if (source := _or_told(problems, read_source, file, str(file)))
+            source for file in warm_starts if (source := _or_problems(problems, read_source, file, str(file)))
         ),
     )
     return _resolved(texts, path.parent, problems, defaults)
@@ -65,9 +65,9 @@ def resolve(
 def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) -> ResolvedStudy:
     """Resolve `ResolvedStudy.sources` again, on any machine: no file is read.
 
-    The study is as it was, but for passwords in URLs, which are not in the sources. `folder` is
-    where its relative paths start on this machine; None: where they did. Raises ConfigError where this
-    version of Ballast does not take the texts.
+    The study is as it was, but passwords of URLs are missing: the sources do not have them. Its relative
+    paths start in `folder`; None: where they started before. Raises ConfigError if this version of Ballast
+    refuses the texts.
     """
     texts = _Texts(
         study=ConfigSource(**sources["study"]),
@@ -80,38 +80,40 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
     resolved = _resolved(texts, folder, [], defaults_version(sources))
     if (stored := sources["stored_at"]) is not None:
         resolved = resolved.stored_at(stored["url"], stored["origin"])
-    if (tracked := sources.get("tracked_at")) is not None:  # which older records do not know
+    if (tracked := sources.get("tracked_at")) is not None:  # older records do not have it
         resolved = resolved.tracked_at(tracked["url"], tracked["origin"])
     return resolved
 
 
 def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: int) -> ResolvedStudy:
-    """Resolve texts; `problems` are those that reading them met."""
-    safe = None if texts.policy is None else _or_told(problems, policy_from, texts.policy)
+    """Resolve texts; `problems` are those found while reading them."""
+    safe = None if texts.policy is None else _or_problems(problems, policy_from, texts.policy)
     entries = _entries(texts.study, problems)
     provenance = _provenance(entries.pop("provenance", None) if entries else None, problems)
-    reading = _claims(Layer.BASE, texts.base, _entries(texts.base, problems))
-    reading += _claims(Layer.STUDY, texts.study, entries)
+    reading = _layer_values(Layer.BASE, texts.base, _entries(texts.base, problems))
+    reading += _layer_values(Layer.STUDY, texts.study, entries)
     reading += layer_values_of_sets(texts.sets)
     problems += reading.problems
     if texts.study is None or texts.base is None or texts.policy is None or entries is None or safe is None:
         raise ConfigError(problems)
-    safe = replace(safe, grows=defaults > 1)
-    draft = Resolver(reading.claims, safe, problems, _offers(texts.warm_starts, problems), defaults)
+    safe = replace(safe, clip_grows=defaults > 1)
+    resolver = Resolver(
+        reading.layer_values, safe, problems, _warm_starts(texts.warm_starts, problems), defaults
+    )
     watched = frozenset({Layer.CLI}) if provenance else _WATCHED
-    draft.settle(reading.broken, Location(texts.study.shown), watched)
+    resolver.resolve(reading.broken, Location(texts.study.shown), watched)
     sources = {
         "folder": str(folder.resolve()),
-        "study": _kept(texts.study),
-        "base": _kept(texts.base),
-        "policy": [_kept(source) for source in texts.policy],
+        "study": _masked(texts.study),
+        "base": _masked(texts.base),
+        "policy": [_masked(source) for source in texts.policy],
         "sets": [masked_set(text) for text in texts.sets],
-        "warm_starts": [_kept(source) for source in texts.warm_starts],
+        "warm_starts": [_masked(source) for source in texts.warm_starts],
         "stored_at": None,
         "tracked_at": None,
         "defaults": defaults,
     }
-    return draft.study(Path(texts.study.shown), folder, provenance, sources)
+    return resolver.study(Path(texts.study.shown), folder, provenance, sources)
 
 
 def _study_source(path: Path) -> ConfigSource:
@@ -119,18 +121,18 @@ def _study_source(path: Path) -> ConfigSource:
 
 
 def _file(given: Path | None, bundled: str) -> tuple[Path, str]:
-    """Return a path and how it is shown."""
+    """Return a path and its form in messages."""
     return (CONFIGS / bundled, f"configs/{bundled}") if given is None else (given, str(given))
 
 
-def _kept(source: ConfigSource) -> dict[str, str]:
+def _masked(source: ConfigSource) -> dict[str, str]:
     return {"shown": source.shown, "text": masked_yaml(source.text)}
 
 
-def _or_told(
+def _or_problems(
     problems: list[Problem], read: Callable[_From, _Read], *arguments: _From.args, **named: _From.kwargs
 ) -> _Read | None:
-    """Return what is read; where that is refused, add its problems and return None."""
+    """Return what `read` returns; if it raises ConfigError, add its problems and return None."""
     try:
         return read(*arguments, **named)
     except ConfigError as error:
@@ -139,7 +141,7 @@ def _or_told(
 
 
 def _entries(source: ConfigSource | None, problems: list[Problem]) -> dict[str, Node] | None:
-    found = None if source is None else _or_told(problems, parse_mapping, source)
+    found = None if source is None else _or_problems(problems, parse_mapping, source)
     if found is None:
         return None
     entries, wrong = found
@@ -147,16 +149,16 @@ def _entries(source: ConfigSource | None, problems: list[Problem]) -> dict[str, 
     return entries
 
 
-def _claims(layer: Layer, source: ConfigSource | None, entries: dict[str, Node] | None) -> LayerReading:
+def _layer_values(layer: Layer, source: ConfigSource | None, entries: dict[str, Node] | None) -> LayerReading:
     if source is None or entries is None:
         return LayerReading([], [], set())
     return layer_values_of_file(layer, entries, source.shown)
 
 
-def _offers(sources: Sequence[ConfigSource], problems: list[Problem]) -> list[WarmStartFile]:
-    read = [found for source in sources if (found := _or_told(problems, read_warm_start, source))]
+def _warm_starts(sources: Sequence[ConfigSource], problems: list[Problem]) -> list[WarmStartFile]:
+    read = [found for source in sources if (found := _or_problems(problems, read_warm_start, source))]
     problems += [problem for _, wrong in read for problem in wrong]
-    return [offer for offer, _ in read]
+    return [warm_start for warm_start, _ in read]
 
 
 def _provenance(node: Node | None, problems: list[Problem]) -> dict[str, Any]:
@@ -165,5 +167,5 @@ def _provenance(node: Node | None, problems: list[Problem]) -> dict[str, Any]:
         return value
     assert node is not None
     message = f"provenance is {format_value(value)}; it is a section that export writes"
-    problems.append(Problem(node.place, message))
+    problems.append(Problem(node.location, message))
     return {}

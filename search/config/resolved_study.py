@@ -1,4 +1,4 @@
-"""A resolved study: its values, where each one came from, and how a sampled trial continues the story."""
+"""A resolved study: its values, where each one comes from, and the settings of a sampled trial."""
 
 import hashlib
 import json
@@ -15,18 +15,18 @@ from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
-from storage.masking import masked_url
+from storage.commands import masked_url
 from trainer.config import TrialConfig
 
 _DEVICE = "training.device"
 DECIDES_NO_VALUE = frozenset({_DEVICE, "training.kernel", "training.max_seconds"})
-"""Settings of a trial that no loss depends on: where and by what it is computed, and for how long it may run.
+"""Trial settings that do not change a loss: where and how it is computed, and how long it may run.
 
-A trial that its time limit ends is unpromising; an accepted one has the value that it had without the limit.
-Two devices, or two kernels, differ in the last bits alone.
+A trial that reaches its time limit is unpromising; an accepted one has the value that it has without a
+limit. Two devices, or two kernels, differ only in the last bits.
 """
 
-_KNOWN_LATER = frozenset(
+_LATER_SETTINGS = frozenset(
     {
         *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
         "data.target.clip_follows_spread",
@@ -34,37 +34,38 @@ _KNOWN_LATER = frozenset(
         "training.schedule",
     }
 )
-"""Settings that the first studies did not have: at their defaults they are left out of every digest, so that
-an older record's configurations are still recognised."""
+"""Settings that early versions did not have. At their defaults they are left out of every digest, so that
+configurations of older records are still recognised."""
 
 _LATER_DEFAULTS = {"data.target.clip_follows_spread": True}
-"""Those that are filled in where nothing is said."""
+"""The values of those that are filled in if they are not set."""
 
-_READ_AS_BEFORE: Mapping[str, tuple[Any, ...]] = {
+_EQUAL_TO_ABSENT: Mapping[str, tuple[Any, ...]] = {
     "data.target.already_shifted": (None, True),
     "data.target.clip_follows_spread": (None, False),
 }
-"""Settings that the first studies did not have either, and the values that say what was done without them."""
+"""More such settings, and the values that have the same effect as their absence had."""
 
-_NOBODY_SAYS: Mapping[str, str] = {}
+_NOT_TOLD: Mapping[str, str] = {}
 
 DEFAULTS_VERSION = 2
-"""What a setting means that is left out. 1: returns of any length are clipped at ±0.1, and a raw target is
-taken to be shifted already. 2: that clip grows with the rows and the spread, and a raw target must say it."""
+"""Which defaults apply to settings that are left out. 1: returns over any number of rows are clipped at
+±0.1, and a raw target counts as already shifted. 2: the clip grows with the number of rows and the spread,
+and a raw target must say whether it is shifted."""
 
-_PLACES = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLflow"}
+_URL_KINDS = {"storage.url": "stores", "tracking.mlflow.uri": "addresses of MLflow"}
 
 _SEARCH_KEYS = ("seed", "sampler", "pruner", "startup_trials", "pruner_warmup", "pruner_patience")
 _PRUNER_MIN_TRIALS = "study.pruner_min_trials"
-"""One more, which the first studies did not have: at its default it is left out."""
+"""Early versions did not have this one: at its default it is left out of the fingerprint."""
 
 
 @dataclass(frozen=True)
 class ResolvedTrial:
     """The settings of one trial, and its clamps.
 
-    `settings` are the study's with the sampled ones in their place: `changed`, whose stacks continue those of
-    the study with what was sampled and what was clamped.
+    `settings` are the study's, with `changed` in place of the sampled ones: `changed` adds the overrides of
+    layers `sampled` and `clamp` to those of the study.
     """
 
     config: TrialConfig
@@ -79,12 +80,12 @@ class ResolvedTrial:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of every setting that decides the trial's value: equal ones are tried once."""
+        """SHA-256 (hex) of every setting that decides the trial's value: equal digests are tried once."""
         return self.digests[0]
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """That, and the one that older records have for it, where they tell spellings of a number apart."""
+        """`digest`, and the one in older records, if those distinguish spellings of a number."""
         decisive = {key: value for key, value in self.values.items() if key not in DECIDES_NO_VALUE}
         exact = _without_later_defaults(decisive)
         one = {key: canonical(value) for key, value in exact.items()}
@@ -95,8 +96,8 @@ class ResolvedTrial:
 class ResolvedStudy:
     """A study whose every value is validated, clamped and accounted for.
 
-    `settings` holds every leaf of the schema, and `space.KEY` for every dimension that a layer declared. A
-    setting that is searched ends with an act of layer `sampled` whose value is the dimension in force.
+    `settings` holds every leaf of the schema, and `space.KEY` for every dimension that a layer declared. The
+    last override of a searched setting has layer `sampled`, and its value is the dimension in force.
     """
 
     file: StudyFile
@@ -105,23 +106,23 @@ class ResolvedStudy:
     clamps: tuple[Clamp, ...]
     enqueued: tuple[Mapping[str, Any], ...]
     requested: tuple[Mapping[str, Any], ...]
-    """What `enqueued` was before it was clamped, one by one."""
+    """`enqueued` before clamping, one by one."""
     origins: tuple[str, ...]
     """Where each of `enqueued` was asked for: `file:line`, or the option of the command line."""
     notes: tuple[str, ...]
-    """What whoever starts the study should be told once: a sentence each."""
+    """Sentences to show once to the user who starts the study."""
     policy: Policy
     path: Path
     folder: Path
     """The folder that relative paths of the study are relative to."""
     provenance: Mapping[str, Any]
-    """What an exported file says about its past; it has no effect."""
+    """Where an exported file says that it comes from; it has no effect."""
     sources: Mapping[str, Any]
     """The texts that it was resolved from, as JSON values without passwords, for `resolve_recorded`."""
 
     @property
     def is_older(self) -> bool:
-        """Whether it was exported, or started by a Ballast that did not ask what a raw target means."""
+        """Whether it was exported, or started by a version that did not ask if a raw target is shifted."""
         return bool(self.provenance) or defaults_version(self.sources) < DEFAULTS_VERSION
 
     @property
@@ -130,31 +131,31 @@ class ResolvedStudy:
         return self.file.trial_config
 
     def stored_at(self, url: str, origin: str) -> "ResolvedStudy":
-        """The study with its store where `origin`, which comes before the study file, puts it.
+        """The study with the store at `url`; `origin` (an option or a variable) overrides the study file.
 
-        Raises RequestError where a `--set` puts it elsewhere.
+        Raises RequestError if a `--set` names another store.
         """
-        return self._placed("storage.url", "stored_at", url, origin)
+        return self._with_url("storage.url", "stored_at", url, origin)
 
     def tracked_at(self, uri: str, origin: str) -> "ResolvedStudy":
-        """The same for the MLflow that is told of the study."""
-        return self._placed("tracking.mlflow.uri", "tracked_at", uri, origin)
+        """The same for the MLflow server that receives the study."""
+        return self._with_url("tracking.mlflow.uri", "tracked_at", uri, origin)
 
-    def _placed(self, key: str, source: str, url: str, origin: str) -> "ResolvedStudy":
+    def _with_url(self, key: str, source: str, url: str, origin: str) -> "ResolvedStudy":
         setting = self.settings[key]
         if setting.layer is Layer.CLI:
-            raise RequestError(f"{setting.origin} and {origin} name two {_PLACES[key]}; keep one of them")
-        act = Override(Layer.CLI, origin, url, url, f"{origin} comes before the study file")
-        placed = Setting(setting.key, (*setting.overrides, act))
+            raise RequestError(f"{setting.origin} and {origin} name two {_URL_KINDS[key]}; keep one of them")
+        override = Override(Layer.CLI, origin, url, url, f"{origin} comes before the study file")
+        moved = Setting(setting.key, (*setting.overrides, override))
         sources = {**self.sources, source: {"url": masked_url(url), "origin": origin}}
-        return replace(self, settings={**self.settings, setting.key: placed}, sources=sources)
+        return replace(self, settings={**self.settings, setting.key: moved}, sources=sources)
 
     def fingerprints(self) -> dict[str, str]:
         """Return SHA-256 (hex) of what makes two studies the same: `space`, `policy`, `settings` and `data`.
 
-        What may change while a study goes on is left out (search/record/continuation.py). `data` covers the
-        data
-        section; the caller adds the content. Searched settings count in `space` alone.
+        Settings that may change when a study is continued are left out (search/record/continuation.py).
+        `data` covers the data section; the caller adds the table's content. A searched setting counts only in
+        `space`.
         """
         fixed = {
             key: value
@@ -180,12 +181,12 @@ class ResolvedStudy:
         queued: bool = False,
         device: str | None = None,
         source: str | None = None,
-        drawn: Mapping[str, str] = _NOBODY_SAYS,
+        drawn: Mapping[str, str] = _NOT_TOLD,
     ) -> ResolvedTrial:
         """Return the trial with these sampled values, one per key of the space.
 
-        `queued` says that somebody asked for them instead of the sampler, `source` that they are those of
-        another trial, named there, `drawn` who chose each; that is recorded as the reason. `device` is the
+        `queued`: the values were asked for, not drawn by the sampler. `source` names the trial that they are
+        copied from. `drawn` says who chose each value, and is recorded as the reason. `device` is the
         worker's own.
         A value outside the safe range or the space is moved into it and recorded. Raises RequestError for a
         key that is not in the space, a key that is missing, or a value of the wrong type.
@@ -194,27 +195,29 @@ class ResolvedStudy:
         by_sampler = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
         reason = f"taken over from {source}" if source else by_sampler
         written = self._written(sampled) if queued else {}
-        acts = {
+        overrides = {
             key: (Layer.SAMPLED, written.get(key, self.settings[key].origin), value, drawn.get(key, reason))
             for key, value in sampled.items()
         }
         if device is not None:
-            acts[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
+            overrides[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
         values = leaf_values(self.trial_config, TRIAL_LEAVES)
         fixed = {key: value for key, value in values.items() if key not in self.space}
         changed: dict[str, Setting] = {}
         clamps: list[Clamp] = []
-        for key, (layer, origin, asked, why) in acts.items():
-            value = _checked(key, asked)
+        for key, (layer, origin, requested_value, why) in overrides.items():
+            value = _checked(key, requested_value)
             values[key], found = clamp_sampled(key, value, self.policy, fixed, self.space)
-            act = Override(layer, origin, value, value, why)
-            changed[key] = Setting(key, (*self.settings[key].overrides, act, *map(clamp_override, found)))
+            override = Override(layer, origin, value, value, why)
+            changed[key] = Setting(
+                key, (*self.settings[key].overrides, override, *map(clamp_override, found))
+            )
             clamps += found
         config = TrialConfig.model_validate(to_nested(values))
         return ResolvedTrial(config, {**self.settings, **changed}, changed, tuple(clamps))
 
     def _written(self, sampled: Mapping[str, Any]) -> dict[str, str]:
-        """Where the values of a queued configuration were asked for; none if not in the study's settings."""
+        """The origin of each value of a queued configuration; empty if it is not in the study's settings."""
         for requested, origin in zip(self.requested, self.origins, strict=True):
             if all(key in sampled and sampled[key] == value for key, value in requested.items()):
                 return dict.fromkeys(requested, origin)
@@ -243,7 +246,7 @@ def clamp_sampled(
 
 
 def clamp_override(clamp: Clamp) -> Override:
-    """Return a clamp as the act of its layer."""
+    """Return a clamp as an override of layer `clamp`."""
     return Override(Layer.CLAMP, clamp.origin, clamp.declared, clamp.effective, clamp.reason)
 
 
@@ -255,18 +258,18 @@ def _checked(key: str, value: Any) -> Any:
 
 
 def defaults_version(sources: Mapping[str, Any] | None) -> int:
-    """The `DEFAULTS_VERSION` that a record was made with; 1 where it does not say."""
+    """The `DEFAULTS_VERSION` of a record; 1 if it has none."""
     return 1 if sources is None else int(sources.get("defaults", 1))
 
 
 def without_later_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values without those of later settings that say what was done before there were these settings."""
-    return {key: value for key, value in values.items() if value not in _READ_AS_BEFORE.get(key, ())}
+    """The values without later settings whose value has the effect that their absence had."""
+    return {key: value for key, value in values.items() if value not in _EQUAL_TO_ABSENT.get(key, ())}
 
 
 def means_the_same(key: str, before: Any, after: Any) -> bool:
-    """Whether two values of a setting do the same: equal ones, and those that only say what null was."""
-    known = _READ_AS_BEFORE.get(key, ())
+    """Whether two values of a setting have the same effect: they are equal, or both equal its absence."""
+    known = _EQUAL_TO_ABSENT.get(key, ())
     return bool(before == after) or (before in known and after in known)
 
 
@@ -274,7 +277,7 @@ def _without_later_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in without_later_settings(values).items()
-        if key not in _KNOWN_LATER or value != _LATER_DEFAULTS.get(key, TRIAL_LEAVES[key].default)
+        if key not in _LATER_SETTINGS or value != _LATER_DEFAULTS.get(key, TRIAL_LEAVES[key].default)
     }
 
 

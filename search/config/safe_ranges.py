@@ -1,4 +1,4 @@
-"""The safe ranges: a policy read from YAML, and the pure functions that cut values and dimensions to it."""
+"""Safe ranges: reads a policy from YAML, and clamps values and dimensions to it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.config.files.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
 from search.config.flat_keys import flatten
 from search.config.layers import Clamp
 from search.config.leaves import did_you_mean, format_value, validation_messages
-from search.config.reader import ConfigSource, Node, parse_mapping, plain_value, read_source
 from search.config.schema import TRIAL_LEAVES
 from search.config.space import Choices, Dimension
 from search.errors import ConfigError, Location, Problem
@@ -33,7 +33,7 @@ _RETURN_CLIP = "data.target.clip"
 class SafeRange:
     """The bounds in force for one key; `only: x` is read as `choices` of one.
 
-    `when` names values of other settings; the range holds only where all of them are met.
+    `when` has values of other settings; the range applies only if all of them match.
     """
 
     key: str
@@ -45,7 +45,7 @@ class SafeRange:
     source: str
     origin: str
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """Return the bounds in words."""
         if self.choices is not None:
             return "only " + " or ".join(format_value(choice) for choice in self.choices)
@@ -53,30 +53,30 @@ class SafeRange:
         return " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what decides about values, for the fingerprint of the policy."""
+        """Return the parts that decide values, for the fingerprint of the policy."""
         choices = None if self.choices is None else list(self.choices)
         return {"low": self.low, "high": self.high, "choices": choices, "when": dict(self.when)}
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The safe ranges in force, by key, and the path of their file as the user knows it."""
+    """The safe ranges by key, and the path of their file as the user gave it."""
 
     path: str
     ranges: Mapping[str, SafeRange]
-    grows: bool = True
-    """Whether the bound of the clip of returns is that of one row, and grows with the root of the rows; False
-    for studies that were started before it did."""
+    clip_grows: bool = True
+    """Whether the bound of `data.target.clip` is that of a one-row return, and grows with the square root of
+    the rows; False for studies that were started before this rule."""
 
     def rule(self, key: str, values: Mapping[str, Any]) -> SafeRange | None:
         """Return the range in force for a key, given the settings that are fixed.
 
-        A condition on a setting that is not fixed counts as met: the range holds wherever it might.
+        A condition on a searched setting counts as met, so that the range covers every trial it may apply to.
         """
         found = self.ranges.get(key)
         if found is None or any(values.get(other, wanted) != wanted for other, wanted in found.when.items()):
             return None
-        if key != _RETURN_CLIP or not self.grows or found.high is None:
+        if key != _RETURN_CLIP or not self.clip_grows or found.high is None:
             return found
         transform, window, horizon = (
             values.get(f"data.target.{name}") for name in ("transform", "window", "horizon")
@@ -89,7 +89,7 @@ class EmptySafeRange(ValueError):
 
 
 def clamp_value(value: Any, safe: SafeRange) -> tuple[Any, Clamp | None]:
-    """Move a value to the nearest one that is safe; null is no value and stays."""
+    """Move a value to the nearest safe one; null stays null."""
     if value is None:
         return None, None
     if safe.choices is not None:
@@ -101,15 +101,16 @@ def clamp_value(value: Any, safe: SafeRange) -> tuple[Any, Clamp | None]:
 
 
 def clamp_dimension(dimension: Dimension, safe: SafeRange) -> tuple[Dimension, Clamp | None]:
-    """Cut a dimension to its safe part: a range is intersected, choices outside are dropped.
+    """Cut a dimension to its safe part: a range is intersected, unsafe choices are dropped.
 
-    Raises EmptySafeRange, naming both ranges and the way out, where no value is left.
+    Raises EmptySafeRange, which names both ranges and the way out, if no value is left.
     """
     cut = _safe_part(dimension, safe)
     if cut is None:
         raise EmptySafeRange(
             f"the dimension {dimension.to_json()} of {safe.key} has nothing in common with its safe range, "
-            f"{safe.told()} ({safe.origin}); change space.{safe.key}, or name another policy with --policy"
+            f"{safe.in_words()} ({safe.origin}); change space.{safe.key}, or name another policy with "
+            "--policy"
         )
     if cut == dimension:
         return dimension, None
@@ -117,12 +118,12 @@ def clamp_dimension(dimension: Dimension, safe: SafeRange) -> tuple[Dimension, C
 
 
 def read_policy(path: Path, shown: str | None = None) -> Policy:
-    """Read a policy; `shown` is the path as it appears in places. Raises ConfigError with every problem."""
+    """Read a policy; `shown` is the path in messages. Raises ConfigError with every problem."""
     return policy_from(policy_sources(path, shown or str(path)))
 
 
 def policy_sources(path: Path, shown: str) -> tuple[ConfigSource, ...]:
-    """Read a policy and those that it extends, outermost first, up to one that was read already.
+    """Read a policy and those that it extends, outermost first; stops at a file that was read already.
 
     Raises ConfigError for a file that cannot be read.
     """
@@ -152,7 +153,9 @@ def policy_from(sources: Sequence[ConfigSource]) -> Policy:
 
 
 def _clamp(safe: SafeRange, declared: Any, effective: Any) -> Clamp:
-    return Clamp(safe.key, declared, effective, f"safe range: {safe.told()}, because {safe.why}", safe.origin)
+    return Clamp(
+        safe.key, declared, effective, f"safe range: {safe.in_words()}, because {safe.why}", safe.origin
+    )
 
 
 def _safe_part(dimension: Dimension, safe: SafeRange) -> Dimension | None:
@@ -171,10 +174,10 @@ def _read_ranges(source: ConfigSource, is_innermost: bool) -> tuple[dict[str, Sa
     extends = entries.pop("extends", None)
     if extends is not None and not isinstance(extends.value, str):
         message = f"extends is {format_value(plain_value(extends))}; name one policy file"
-        problems.append(Problem(extends.place, message))
+        problems.append(Problem(extends.location, message))
     elif extends is not None and is_innermost:
         message = f"extends {extends.value} comes back to this file; break the circle"
-        problems.append(Problem(extends.place, message))
+        problems.append(Problem(extends.location, message))
     ranges: dict[str, SafeRange] = {}
     found_leaves, unknown = flatten(Node(entries, Location(source.shown)), TRIAL_LEAVES)
     problems += unknown
@@ -192,17 +195,19 @@ def _problems_of(key: str, node: Node) -> list[Problem]:
             f"the safe range of {key} is {format_value(plain_value(node))}; "
             "give low, high, choices or only, why and source"
         )
-        return [Problem(node.place, message)]
+        return [Problem(node.location, message)]
     fields = node.value
     found = [
-        Problem(child.place, f"unknown key {name} in the safe range of {key}; {did_you_mean(name, _FIELDS)}")
+        Problem(
+            child.location, f"unknown key {name} in the safe range of {key}; {did_you_mean(name, _FIELDS)}"
+        )
         for name, child in fields.items()
         if name not in _FIELDS
     ]
     for name in ("why", "source"):
         if name not in fields or not isinstance(fields[name].value, str) or not fields[name].value.strip():
-            found.append(Problem(node.place, f"the safe range of {key} needs {name}, a sentence of text"))
-    if set(fields) <= set(_FIELDS):  # a misspelt bound is told once, and not as missing too
+            found.append(Problem(node.location, f"the safe range of {key} needs {name}, a sentence of text"))
+    if set(fields) <= set(_FIELDS):  # a misspelt bound is one problem, not also a missing bound
         found += _problems_of_bounds(key, node)
     return found + _problems_of_condition(key, fields.get("when"))
 
@@ -211,15 +216,15 @@ def _problems_of_bounds(key: str, node: Node) -> list[Problem]:
     fields = {name: child for name, child in node.value.items() if name in _FIELDS[:4]}
     kinds = {"range" if name in ("low", "high") else name for name in fields}
     if len(kinds) != 1:
-        return [Problem(node.place, f"the safe range of {key} needs low and high, or choices, or only")]
+        return [Problem(node.location, f"the safe range of {key} needs low and high, or choices, or only")]
     leaf = TRIAL_LEAVES[key]
     if "range" in kinds and not leaf.types & {int, float}:
-        return [Problem(node.place, f"{key} is not a number; give choices or only")]
+        return [Problem(node.location, f"{key} is not a number; give choices or only")]
     choices = fields.get("choices")
     if choices is not None and (not isinstance(choices.value, list) or not choices.value):
         return [
             Problem(
-                choices.place,
+                choices.location,
                 f"choices of {key} are {format_value(plain_value(choices))}; list the safe values",
             )
         ]
@@ -229,7 +234,7 @@ def _problems_of_bounds(key: str, node: Node) -> list[Problem]:
             found += _check(key, f"{name} of {key}", value)
     low, high = (plain_value(fields[name]) if name in fields else None for name in ("low", "high"))
     if not found and low is not None and high is not None and low > high:
-        found.append(Problem(node.place, f"low {low} of {key} is above high {high}; swap them"))
+        found.append(Problem(node.location, f"low {low} of {key} is above high {high}; swap them"))
     return found
 
 
@@ -237,12 +242,14 @@ def _check(key: str, role: str, node: Node) -> list[Problem]:
     leaf = TRIAL_LEAVES[key]
     value = plain_value(node)
     if value is None:
-        return [Problem(node.place, f"{role} is null; give a value or leave it out")]
+        return [Problem(node.location, f"{role} is null; give a value or leave it out")]
     try:
         leaf.check(value)
     except ValidationError as error:
         hint = "; mixed precision is false under every policy" if key == _MIXED_PRECISION else ""
-        return [Problem(node.place, told + hint) for told, _ in validation_messages(role, value, error, leaf)]
+        return [
+            Problem(node.location, text + hint) for text, _ in validation_messages(role, value, error, leaf)
+        ]
     return []
 
 
@@ -252,7 +259,7 @@ def _problems_of_condition(key: str, when: Node | None) -> list[Problem]:
     if not isinstance(when.value, dict) or not when.value:
         return [
             Problem(
-                when.place,
+                when.location,
                 f"when of {key} is {format_value(plain_value(when))}; write it as "
                 f"{{data.target.kind: return}}",
             )
@@ -275,5 +282,5 @@ def _safe_range(key: str, node: Node) -> SafeRange:
         when={other: TRIAL_LEAVES[other].check(plain_value(child)) for other, child in when},
         why=fields["why"],
         source=fields["source"],
-        origin=str(node.place),
+        origin=str(node.location),
     )

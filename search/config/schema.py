@@ -1,4 +1,4 @@
-"""A study file, whole: the sections of a study beside those of a trial, and the table of all keys."""
+"""The schema of a study file: the sections of a study and of a trial, and the table of all keys."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ _MAX_NAME = 120
 
 
 def seconds(value: object) -> object:
-    """Return a duration such as `90s`, `30m` or `1h30m` in seconds; anything else comes back as it is.
+    """Return a duration such as `90s`, `30m` or `1h30m` in seconds; anything but text is returned unchanged.
 
     Raises ValueError for text that is not a duration.
     """
@@ -35,7 +35,7 @@ def _as_tuple(value: object) -> object:
 
 
 def require_name(name: str) -> None:
-    """Raise ValueError, saying why, where a study cannot be called that."""
+    """Raise ValueError, with the reason, if this cannot be the name of a study."""
     if not name.strip():
         raise ValueError("a study needs a name that is not blank")
     if len(name) > _MAX_NAME:
@@ -148,7 +148,7 @@ LEAVES: dict[str, Leaf] = (
 """Every setting of a study but for its space, by key, in the order of a study file."""
 
 ALIASES: dict[str, str] = {"models.gru.max_grad_norm": "training.max_grad_norm"}
-"""Keys that files in the field use for another key; the smaller of the two values is used."""
+"""Other names of keys, which existing files use; if both are set, the smaller value is used."""
 
 SPACE = "space."
 """The prefix of dimensions: `space.models.gru.dropout` is the dimension of `models.gru.dropout`."""

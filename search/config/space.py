@@ -1,4 +1,4 @@
-"""The search space: its dimensions, what lies in them, and what Optuna is given."""
+"""The search space: its dimensions, the values in them, and their Optuna distributions."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 MAX_GRID = 10_000
-"""The grid sampler lists every configuration in memory; no study has time for more."""
+"""The grid sampler holds every configuration in memory; no study has time for more."""
 _DIGITS = 12
-"""Significant digits in which two spellings of one number agree: sums of a thousand steps do."""
+"""Significant digits in which two spellings of one number agree; sums of a thousand steps do."""
 
 
 def canonical(value: Any) -> Any:
-    """Return what all spellings of a value have in common: 0.3 for 0.30000000000000004 as well.
+    """Return one spelling for all spellings of a value: 0.3 for 0.30000000000000004 too.
 
     >>> canonical(0.1 + 0.2) == canonical(0.3), canonical(1) == canonical(1.0), canonical("a")
     (True, True, 'a')
@@ -40,11 +40,11 @@ class Range:
 
     def to_json(self) -> dict[str, Any]:
         """Return the dimension as a study file would declare it."""
-        told: dict[str, Any] = {"low": self.low, "high": self.high}
-        return told | ({"log": True} if self.log else {}) | ({"step": self.step} if self.step else {})
+        text: dict[str, Any] = {"low": self.low, "high": self.high}
+        return text | ({"log": True} if self.log else {}) | ({"step": self.step} if self.step else {})
 
-    def relates(self, value: Any) -> bool:
-        """Whether a nearest member exists: the value is a number."""
+    def accepts_type(self, value: Any) -> bool:
+        """Whether `nearest` can take the value: it is a number."""
         return _is_number(value)
 
     def nearest(self, value: Any) -> Any:
@@ -70,7 +70,7 @@ class Range:
         )
 
     def within(self, low: float | None, high: float | None) -> Self | None:
-        """Return the part between two bounds (None: unbounded), or None where nothing is left."""
+        """Return the part between two bounds (None: unbounded), or None if nothing is left."""
         bottom, top = self.low, self.high
         if low is not None and low > bottom:
             bottom = low if self.step is None else self.on_grid(self._steps(low, ROUND_CEILING))
@@ -129,7 +129,7 @@ class IntRange(Range):
 class Choices:
     """A finite set of values, in the order in which they were declared.
 
-    Another spelling of a choice is near it and not in it: Optuna takes the choices themselves alone.
+    Another spelling of a choice is not contained, only near: Optuna takes the exact choices alone.
     """
 
     choices: tuple[Any, ...]
@@ -138,15 +138,15 @@ class Choices:
         """Return the dimension as a study file would declare it."""
         return {"choices": list(self.choices)}
 
-    def relates(self, value: Any) -> bool:
-        """Whether a nearest member exists: the value is a choice, or it and all choices are numbers."""
+    def accepts_type(self, value: Any) -> bool:
+        """Whether `nearest` can take the value: it is a choice, or it and all choices are numbers."""
         return value in self.choices or all(map(_is_number, (value, *self.choices)))
 
     def nearest(self, value: Any) -> Any:
-        """Return the choice closest to a number; for anything else that is no choice, the first one."""
+        """Return the choice closest to a number; the first one for any other value that is no choice."""
         if value in self.choices:
             return value
-        if not self.relates(value):
+        if not self.accepts_type(value):
             return self.choices[0]
         return min(self.choices, key=lambda choice: abs(choice - value))
 
@@ -177,7 +177,7 @@ def grid_values(space: Mapping[str, Dimension]) -> dict[str, list[Any]]:
     values = {key: dimension.values() for key, dimension in space.items()}
     if endless := [key for key, found in values.items() if found is None]:
         raise RequestError(f"the grid sampler needs choices or a step for {', '.join(endless)}")
-    grid = {key: _told_apart(found) for key, found in values.items() if found is not None}
+    grid = {key: _without_repeats(found) for key, found in values.items() if found is not None}
     size = math.prod(map(len, grid.values()))
     if size > MAX_GRID:
         raise RequestError(
@@ -186,8 +186,8 @@ def grid_values(space: Mapping[str, Dimension]) -> dict[str, list[Any]]:
     return grid
 
 
-def _told_apart(values: Iterable[Any]) -> list[Any]:
-    """The values, each in the first of its spellings."""
+def _without_repeats(values: Iterable[Any]) -> list[Any]:
+    """The values without repeats; of several spellings the first is kept."""
     kept: dict[Any, Any] = {}
     for value in values:
         kept.setdefault(canonical(value), value)
@@ -199,15 +199,15 @@ def clamp_to_space(
 ) -> tuple[dict[str, Any], list[Clamp]]:
     """Move a configuration from outside into the space: a value to the nearest bound, grid point or choice.
 
-    A key that is not in the space, or a value that no order relates to its dimension (text, NaN), is left
-    out: the sampler chooses in its place. Each of these is a clamp.
+    A key that is not in the space, or a value without a nearest one (text, NaN), is left out: the sampler
+    chooses it. Each change is a clamp.
     """
     moved: dict[str, Any] = {}
     clamps: list[Clamp] = []
     for key, value in params.items():
         if key not in space:
             clamps.append(Clamp(key, value, None, "not in the space; left out", "space"))
-        elif not space[key].relates(value):
+        elif not space[key].accepts_type(value):
             clamps.append(
                 Clamp(key, value, None, "no value of its kind; left to the sampler", f"space.{key}")
             )

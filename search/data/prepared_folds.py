@@ -1,14 +1,12 @@
-"""The folds of a study as one process has prepared them, in a file that the workers of its machine map.
+"""A file of prepared folds, which one process writes and all workers of its machine map into memory.
 
-It is used by whoever would compute the same bits: its identity names the table, the data section, the machine
-and the versions that the arrays come from. It is believed where its digest is right, which only those can
-make who know the study's key, and that is in the store. Whatever is amiss with the file, folds are prepared
-anew: nothing but time is lost.
+Its identity names the table, the data section, the machine and the versions, so that only a process that
+would compute the same bits uses it. Its digest needs the study's key, which is in the store. If anything is
+wrong with the file, the folds are prepared again: only time is lost.
 """
 
 import errno
 import hashlib
-import hmac
 import json
 import logging
 import mmap
@@ -24,30 +22,32 @@ import numpy.typing as npt
 
 from search.machine import machine_facts
 from search.version import version_of
-from trainer.atomic_files import write_file
 from trainer.bounded_reading import open_regular
+from trainer.checksummed_file import ChecksummedFormat
 from trainer.config import DataConfig
 from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset, Scaler
+from trainer.errors import ChecksumError
 
 log = logging.getLogger("ballast.workers")
 
-_MAGIC = "ballast data 4"
-"""The last figure is the format: raise it with any change to what is saved or to how folds are prepared."""
-_HEAD = 256
-"""Bytes for magic, identity and digest, which are always of one length."""
+FOLDS_FORMAT = ChecksummedFormat(
+    magic=b"ballast data 6".ljust(61),  # so that the payload begins at byte 192, on a cache line
+    largest=2**40,  # the file is mapped, and needs no memory of its own
+    other_identity="it is of other data, another machine or other versions",
+    wrong_digest="it is damaged, or no worker of this study wrote it: its digest is wrong",
+)
+"""Raise the figure in the magic also with any change to how folds are prepared."""
 _ALIGNED = 64
-"""Each array begins on a cache line, as numpy's own do."""
-_LARGEST = 2**40
-"""Bytes of a file; it is mapped, and needs no memory of its own."""
+"""Each array begins on a cache line, as numpy's own arrays do."""
 _DTYPES = frozenset({"<f4", "<f8", "<i8", "<M8[ns]"})
-"""Of the arrays of a Dataset, its scaler and its history."""
+"""Types of the arrays of a Dataset, its scaler and its history."""
 
 
 def folds_identity(config: DataConfig, sha256: str) -> str:
-    """SHA-256 of what decides every bit of the folds; `sha256` is that of the table's bytes.
+    """SHA-256 of everything that decides the bits of the folds; `sha256` is that of the table's bytes.
 
-    The machine is part of it: another one may round a logarithm otherwise, and a trial is to give the same
+    The machine is included: another one may round a logarithm differently, and a trial must give the same
     bits again on the machine that its record names.
     """
     facts = {
@@ -60,35 +60,36 @@ def folds_identity(config: DataConfig, sha256: str) -> str:
 
 
 def write_folds(path: Path, identity: str, folds: Sequence[Dataset], key: bytes) -> None:
-    """Put the folds at `path`, at once and as a whole, whoever else does the same; a failure is logged."""
+    """Write the folds to `path` atomically; other processes may do the same. A failure is logged."""
     if map_folds(path, identity, key) is not None:
-        return  # who has mapped it over a network would lose it with the file's last name
+        return  # over a network, removing a file breaks the mapping of other processes
     payload = _encode(folds)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, _head(identity, payload, key), payload, mode=0o600)
+        FOLDS_FORMAT.write(path, identity, payload, key, mode=0o600)
     except OSError as error:
         log.warning("each worker prepares the data for itself: %s: %s", path, error.strerror)
 
 
 def map_folds(path: Path, identity: str, key: bytes) -> tuple[Dataset, ...] | None:
-    """The folds that were kept under this identity and key; None where there are none to be believed.
+    """The folds that were written with this identity and key; None if there are none that can be used.
 
-    Their pages are shared by all who map them, until somebody writes to one: what he writes is his alone.
+    All processes share the pages; a process that writes to one gets its own copy of it.
     """
     try:
         mapped = _mapped(path)
+        start = FOLDS_FORMAT.payload_start(mapped, identity, key)
     except FileNotFoundError:
+        return None
+    except ChecksumError as error:
+        _doubted(path, str(error))
         return None
     except (OSError, ValueError) as error:  # ValueError: the file is empty
         _doubted(path, getattr(error, "strerror", None) or "it is empty")
         return None
-    if not hmac.compare_digest(mapped[:_HEAD], _head(identity, memoryview(mapped)[_HEAD:], key)):
-        _doubted(path, "it is damaged, of other data, or was not written by a worker of this study")
-        return None
     try:
-        return _decode(mapped)
-    # Whoever has the key can write what he likes: it is no data, and no crash either.
+        return _decode(mapped, start)
+    # A process that has the key can write any payload: it must not crash this one.
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         _doubted(path, f"it does not hold folds ({type(error).__name__}: {error})")
         return None
@@ -99,22 +100,16 @@ def _doubted(path: Path, reason: str) -> None:
 
 
 def _mapped(path: Path) -> mmap.mmap:
-    with open_regular(path, _LARGEST) as file:
+    with open_regular(path, FOLDS_FORMAT.largest) as file:
         found = os.fstat(file.fileno())
         if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            # It could change, or be cut off, behind the check.
+            # It could change, or become shorter, after the check.
             raise PermissionError(errno.EPERM, "other users can write to it")
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
-def _head(identity: str, payload: bytes | memoryview, key: bytes) -> bytes:
-    digest = hmac.new(key, identity.encode(), "sha256")
-    digest.update(payload)
-    return f"{_MAGIC} {identity} {digest.hexdigest()}".encode().ljust(_HEAD - 1) + b"\n"
-
-
 def _encode(folds: Sequence[Dataset]) -> bytes:
-    """A line of JSON, in which an array is told by its place, and then the arrays, one after the other."""
+    """A line of JSON, which gives the position of each array, and then the arrays, one after the other."""
     arrays: list[bytes] = []
 
     def place(array: npt.NDArray[Any]) -> dict[str, Any]:
@@ -127,13 +122,15 @@ def _encode(folds: Sequence[Dataset]) -> bytes:
     return line + b"".join(arrays)
 
 
-def _decode(mapped: mmap.mmap) -> tuple[Dataset, ...]:
-    """The folds. ValueError and its like where the text does not describe what the file holds."""
-    first = _aligned(mapped.find(b"\n", _HEAD) + 1)
+def _decode(mapped: mmap.mmap, start: int) -> tuple[Dataset, ...]:
+    """The folds. Raises ValueError and its like if the line at `start` does not describe the arrays after
+    it.
+    """
+    first = _aligned(mapped.find(b"\n", start) + 1)
     room = memoryview(mapped)[first:]
 
     def array(plain: dict[str, Any]) -> Any:
-        if not isinstance(plain.get("dtype"), str):  # the shares by feature, whatever these are called
+        if not isinstance(plain.get("dtype"), str):  # a mapping from feature to share, not an array
             return plain
         return _array(room, **plain)
 
@@ -146,7 +143,7 @@ def _decode(mapped: mmap.mmap) -> tuple[Dataset, ...]:
                 "history": TargetHistory(**plain["history"]),
             }
         )
-        for plain in json.loads(mapped[_HEAD:first], object_hook=array)
+        for plain in json.loads(mapped[start:first], object_hook=array)
     )
     for fold in folds:
         _require_whole(fold)
@@ -154,7 +151,7 @@ def _decode(mapped: mmap.mmap) -> tuple[Dataset, ...]:
 
 
 def _array(room: memoryview, dtype: str, shape: list[int], at: int) -> npt.NDArray[Any]:
-    """Views of `room`: numpy itself looks at neither the sign of an offset nor at what an object is."""
+    """A view of `room`. Checks what numpy does not: the sign of an offset, and types that hold objects."""
     if dtype not in _DTYPES:
         raise ValueError(f"{dtype!r} is no type of such an array")
     if not all(type(length) is int and length >= 0 for length in (*shape, at)):
@@ -166,7 +163,7 @@ def _array(room: memoryview, dtype: str, shape: list[int], at: int) -> npt.NDArr
 
 
 def _require_whole(fold: Dataset) -> None:
-    """Raise ValueError unless all arrays are of as many rows, and rows are named that are there."""
+    """Raise ValueError unless all arrays have the same number of rows, and all row numbers exist."""
     (rows, features), history = fold.features.shape, fold.history
     by_row = (
         fold.target,
@@ -176,6 +173,7 @@ def _require_whole(fold: Dataset) -> None:
         history.returns,
         history.begun,
         fold.offsets,
+        fold.positions,
     )
     by_feature = (fold.scaler.feature_mean, fold.scaler.feature_std)
     if any(each.shape != (rows,) for each in by_row if each is not None):

@@ -1,7 +1,7 @@
-"""The data of a study: read, audited and prepared by whoever begins it or goes on with it.
+"""The data of a study: read, audited and prepared once by the process that starts or continues it.
 
-A worker that joins takes the folds from the file that a process of its machine has kept, and the audit from
-the record, where both are of the very bytes that the table has now; else it does all of it again.
+A worker that joins reads the folds from the file of another process on its machine, and the audit from the
+record, if the table still has the same bytes; else it does all of this itself.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 
 from search.config.resolved_study import ResolvedStudy
 from search.config.space import Choices, Dimension
-from search.data import prepared_folds as prepared
+from search.data import prepared_folds
 from search.errors import AnswerIsNo, BallastError, RequestError, StudyChanged
 from search.store_files import StudyFiles, signing_key
 from storage import tables
@@ -47,11 +47,11 @@ class StudyData:
 
     @property
     def table(self) -> Table:
-        """As it was audited; read when it is first asked for. Raises as `read_table`, and StudyChanged."""
+        """The audited table; read at the first access. Raises as `read_table` does, and StudyChanged."""
         return self.read()
 
     def folds(self, config: DataConfig) -> tuple[Dataset, ...]:
-        """The data of each fold for this configuration; trials that search the data section differ in it."""
+        """The data of each fold for this configuration; they differ if the data section is searched."""
         key = config.model_dump_json()
         if key not in self._prepared:
             self._prepared[key] = prepare_folds(config, self.table)
@@ -59,11 +59,11 @@ class StudyData:
 
     @cached_property
     def rivals(self) -> Sequence[Rivals]:
-        """What rivals forecast for the validation rows of each fold; fitted when first asked for."""
+        """The forecasts of the rivals for the validation rows of each fold; fitted at the first access."""
         return rivals_of_folds(self.base)
 
     def facts(self) -> dict[str, Any]:
-        """What the record keeps of it. Fits the rivals, which takes seconds."""
+        """The facts that are recorded with the study. Fits the rivals, which takes seconds."""
         base, rivals = self.base[-1], rival_losses(self.base, self.rivals)
         strongest = rivals.strongest
         return {
@@ -88,10 +88,10 @@ class StudyData:
 
 @dataclass(frozen=True)
 class DataInspection:
-    """What was found in the data of a study; `refusals` are why trials cannot be run on them."""
+    """What was found in the data of a study; `refusals` are the reasons why no trial may use them."""
 
     table: Table | None
-    """None where it could not be read."""
+    """None if it could not be read."""
     audit: Audit | None
     refusals: tuple[BallastError | TrainerError, ...]
     _config: DataConfig = field(repr=False)
@@ -103,7 +103,7 @@ class DataInspection:
         return self.data()
 
     def data(self) -> StudyData:
-        """What trials share, of data that are not refused."""
+        """The data that trials share, if they are not refused."""
         table, found = self.table, self.audit
         assert table is not None, "it was read"
         assert found is not None, "it was audited"
@@ -122,9 +122,9 @@ class DataInspection:
 
 
 def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> DataInspection:
-    """Read and audit, `deep` with the refits that take longer; refuse as `load_study_data` does.
+    """Read and audit the data; `deep` adds refits, which take longer.
 
-    Raises nothing: what is wrong is returned, as far as the table could be read.
+    Raises nothing: whatever `load_study_data` would refuse is returned.
     """
     config = _most_demanding(resolved)
     refusals: list[BallastError | TrainerError] = []
@@ -135,7 +135,7 @@ def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = 
         refusals.append(error)
     try:
         table = read_table(config, folder=resolved.folder)
-        _require_meaning(resolved, table)
+        _require_already_shifted(resolved, table)
     except (RequestError, DataError) as error:
         return DataInspection(table, None, (*refusals, error), config)
     ceiling = _exported_ceiling(resolved)
@@ -151,40 +151,42 @@ def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = 
 
 
 def load_study_data(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:
-    """Read, audit and prepare. Raises RequestError where trials would be judged by different rows or a batch
-    cannot be filled, DataError for a table that cannot be read, and AnswerIsNo with all blocking findings.
+    """Read, audit and prepare the data.
+
+    Raises RequestError if trials would be scored on different rows or a batch cannot be filled, DataError for
+    a table that cannot be read, and AnswerIsNo with all blocking findings.
     """
     return inspect_data(resolved, strict=strict).require()
 
 
 def _exported_ceiling(resolved: ResolvedStudy) -> float | None:
-    """The ceiling that an exported file was made under: its rerun is judged alike. None for other files."""
+    """The skill ceiling of an exported file, so that a rerun is judged by the same; None for others."""
     ceiling = resolved.provenance.get("skill_ceiling")
     return float(ceiling) if isinstance(ceiling, int | float) and 0 < ceiling < math.inf else None
 
 
 def store_study_folds(resolved: ResolvedStudy, data: StudyData, files: StudyFiles, key: bytes | None) -> None:
-    """Let workers of this machine that join the study have its folds; `data` is what `load_study_data`
-    returned, `key`
-    the study's: without one each worker prepares them for itself.
+    """Write the folds of `data`, signed with the study's `key`, for workers of this machine that join.
+
+    Without a key nothing is written, and each worker prepares its own.
     """
     if key is not None:
-        identity = prepared.folds_identity(_most_demanding(resolved), data.sha256)
-        prepared.write_folds(files.prepared(identity), identity, data.base, key)
+        identity = prepared_folds.folds_identity(_most_demanding(resolved), data.sha256)
+        prepared_folds.write_folds(files.prepared(identity), identity, data.base, key)
 
 
 def recall_study_data(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
-    """What `load_study_data` would return for a study on record, without its work: its audit is on record,
-    its folds are
-    kept. None where they are not, or where the table is not the one that was audited.
+    """What `load_study_data` returns, from the audit on record and the folds in their file.
+
+    None if there are no folds, or the table is not the one that was audited.
     """
     key = signing_key(recorded.facts)
     config = _most_demanding(resolved)
     sha256 = source_sha256(config, folder=resolved.folder)
     if key is None or sha256 != recorded.fingerprints["content"]:
         return None
-    identity = prepared.folds_identity(config, sha256)
-    folds = prepared.map_folds(files.prepared(identity), identity, key)
+    identity = prepared_folds.folds_identity(config, sha256)
+    folds = prepared_folds.map_folds(files.prepared(identity), identity, key)
     if folds is None:
         return None
     facts = recorded.facts
@@ -202,7 +204,7 @@ def recall_study_data(resolved: ResolvedStudy, recorded: tables.Study, files: St
 
 
 def _read_again(resolved: ResolvedStudy, config: DataConfig, sha256: str) -> Table:
-    """The table, for trials that make other features of it; StudyChanged if it is another by now."""
+    """The table, for trials with other features; raises StudyChanged if its bytes have changed."""
     table = read_table(config, folder=resolved.folder)
     if table.sha256 != sha256:
         raise StudyChanged(
@@ -218,7 +220,7 @@ def max_epochs(resolved: ResolvedStudy) -> int:
 
 
 def _require_a_full_batch(resolved: ResolvedStudy, folds: Sequence[Dataset]) -> None:
-    """Raise RequestError for a batch that the training rows cannot fill: the size would not take effect."""
+    """Raise RequestError for a batch size above the number of training rows: it would have no effect."""
     key, shortest = "models.gru.batch_size", min(folds, key=lambda data: len(data.train))
     rows = len(shortest.train)
     largest = _largest(resolved.space.get(key), resolved.trial_config.models.gru.batch_size)
@@ -232,7 +234,7 @@ def _require_a_full_batch(resolved: ResolvedStudy, folds: Sequence[Dataset]) -> 
 
 
 def _require_the_same_rows(resolved: ResolvedStudy) -> None:
-    """Raise RequestError where trials would be judged by different rows: losses could not be compared."""
+    """Raise RequestError if trials would be scored on different rows: their losses are not comparable."""
     key = "data.seq_len"
     if key in resolved.space and resolved.trial_config.data.split.method == "cpcv":
         raise RequestError(
@@ -241,8 +243,8 @@ def _require_the_same_rows(resolved: ResolvedStudy) -> None:
         )
 
 
-def _require_meaning(resolved: ResolvedStudy, table: Table) -> None:
-    """Raise RequestError where a new study does not say what a row of its raw target means."""
+def _require_already_shifted(resolved: ResolvedStudy, table: Table) -> None:
+    """Raise RequestError if a new study does not say whether its raw target is already shifted."""
     config = resolved.trial_config.data
     target, key = config.target, "data.target.already_shifted"
     if not is_raw_column(target) or target.already_shifted is not None or resolved.is_older:
@@ -267,7 +269,7 @@ def _most_demanding(resolved: ResolvedStudy) -> DataConfig:
 
 
 def blocking_findings(found: Audit, strict: bool) -> str:
-    """The sentences that keep a study from running, one a line, and what to do."""
+    """The audit findings that keep a study from running, one per line, then the other warnings."""
     blocking = {"error", "warning"} if strict else {"error"}
     sentences = [f"  {f.severity}: {f.message}" for f in found.findings if f.severity in blocking]
     others = [f"  {f.severity}: {f.message}" for f in found.findings if f.severity not in {*blocking, "info"}]

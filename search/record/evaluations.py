@@ -1,4 +1,4 @@
-"""Evaluations on record: who has scored what on which rows. Rows that were scored are no longer unseen."""
+"""Evaluations on record: who scored which configuration on which rows. Scored rows are no longer unseen."""
 
 import getpass
 import hashlib
@@ -32,22 +32,22 @@ UNRECORDED_EVALUATIONS_NOTE = (
     "or with the forecasts of ballast predict"
 )
 _DECIDES_NOTHING = DECIDES_NO_VALUE | {"data.source"}
-"""The path of the table is relative to the file that it stands in."""
+"""`data.source` is left out too: its path is relative to the file that names it."""
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Rows that are scored: the series that they are from, and what identified it before series were kept.
+    """Rows that are scored: their series, and what identified it before series were stored.
 
-    `last_time` is that of the last target, which lies `horizon` rows behind the last row. Both are on the
-    clock of the source.
+    `last_time` is the time of the last target, `horizon` rows after the last row. Both times are on the
+    source's clock.
     """
 
     source: str
     content: str
     """SHA-256 (hex) of the table's bytes."""
     target: str
-    """The columns that the target is made from."""
+    """The columns that the target is computed from."""
     first_time: datetime
     last_time: datetime
     series: ScoredSeries = field(repr=False)
@@ -55,8 +55,8 @@ class ScoredRows:
     def shared_with(self, evaluation: tables.Evaluation) -> SharedRows | None:
         """Which of these rows an evaluation scored; None for none.
 
-        Series are compared by their values. An evaluation on record without its series is compared by table,
-        target columns and times.
+        Series are compared by their values, or, if the evaluation has no series on record, by table, target
+        columns and times.
         """
         if evaluation.series is not None:
             return shared_rows(self.series, ScoredSeries.unpacked(evaluation.series))
@@ -66,7 +66,7 @@ class ScoredRows:
         return self.within(evaluation.first_time, evaluation.last_time)
 
     def within(self, first: datetime, last: datetime) -> SharedRows | None:
-        """Which of these rows lie in a span of time, if any do."""
+        """Which of these rows are between two times; None if none are."""
         begin, end = max(first, self.first_time), min(last, self.last_time)
         if begin > end:
             return None
@@ -136,7 +136,7 @@ def new_evaluation(
     seeds: Sequence[int],
     kind: EvaluationKind = "verify",
 ) -> tables.Evaluation:
-    """The evaluation that is about to be made."""
+    """The row of an evaluation that is about to begin."""
     return tables.Evaluation(
         study=study,
         trial=trial,
@@ -155,13 +155,13 @@ def new_evaluation(
 
 
 def decisive_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a trial, by key, that decide what is trained: without those that do nothing here."""
+    """The settings of a trial, by key, that decide what is trained; those without effect are left out."""
     idle = _DECIDES_NOTHING | keys_without_effect(values)
     return {key: value for key, value in without_later_settings(values).items() if key not in idle}
 
 
 def configuration_digest(decisive: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of what is decisive: the same wherever the file of a configuration lies."""
+    """SHA-256 (hex) of decisive values; it does not depend on where the file of a configuration is."""
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
@@ -169,13 +169,13 @@ def this_user() -> str:
     """`user@host`."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
+    except (KeyError, OSError):  # a container may run under a user id without a name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
 
 
 def evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
-    """One earlier evaluation, as `verify --json` tells it."""
+    """One earlier evaluation in the shape that `verify --json` promises."""
     return {
         "at": evaluation.looked_at.isoformat(),
         "by": evaluation.looked_by,
@@ -189,5 +189,5 @@ def evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
 
 
 def source_shown(source: str) -> str:
-    """The table as a sentence names it."""
+    """The name of the table in a sentence."""
     return source if source.startswith("sample:") else Path(source).name

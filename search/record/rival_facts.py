@@ -1,6 +1,6 @@
-"""What a study's skill is measured against: naive forecasts and fitted rivals, as its facts say. Pure.
+"""The naive forecasts and fitted rivals of a study, read from its facts. Pure.
 
-Studies of an older Ballast have no rivals in their facts; then there are none here.
+Studies of older versions have no rivals in their facts; then there are none here.
 """
 
 import math
@@ -21,7 +21,7 @@ FORECASTS = {
     "linear": "a ridge regression on the same windows of the same features",
     "boosted": "gradient-boosted trees on the same windows of the same features",
 }
-"""The naive forecasts and the rivals in words; trainer/rivals/ has them in full."""
+"""The naive forecasts and the rivals in words; trainer/rivals/ defines them."""
 
 _SHORT = {
     "linear": "a ridge on these features",
@@ -38,7 +38,7 @@ class FittedRival:
     loss: float
 
     def skill_of(self, loss: float | None) -> float | None:
-        """The skill of a loss over this rival; None where it cannot be said."""
+        """The skill of a loss over this rival; None if one of the losses is unknown or 0."""
         return 1 - loss / self.loss if loss is not None and self.loss > 0 else None
 
 
@@ -48,13 +48,13 @@ def recorded_rival_losses(facts: Mapping[str, Any]) -> dict[str, float]:
 
 
 def strongest_rival(facts: Mapping[str, Any]) -> FittedRival | None:
-    """The rival of the lowest loss; None where none was fitted."""
+    """The rival with the lowest loss; None if none was fitted."""
     found = facts.get("strongest_rival")
     return None if found is None else FittedRival(found["name"], found["loss"])
 
 
 def absent_rivals(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Why each rival that was not fitted was not, with the command that helps, where there is one."""
+    """The reason for each rival that was not fitted, with the command that helps if there is one."""
     return {
         name: f"{reason}; {_INSTALL[name]}" if name in _INSTALL and "pip install" not in reason else reason
         for name, reason in (facts.get("rivals_absent") or {}).items()
@@ -71,15 +71,15 @@ def describe_gain_over_rivals(
 ) -> str | None:
     """What the network adds to fitted rivals on the test rows, in words without a full stop.
 
-    `verdict` answers whether it beats the strongest rival `name`: yes, no or cannot tell. `losses` are those
-    of all rivals and `value` is the network's. None for yes. The ridge is named if its loss is no higher than
-    the network's, as it is the simplest.
+    `verdict` says whether the network beats the strongest rival `name`: yes, no or cannot tell. `losses` are
+    the losses of all rivals, `value` is the network's. Returns None for yes. If the loss of the ridge is no
+    higher than the network's, the ridge is named, as it is the simplest.
     """
     if verdict == "yes":
         return None
-    told = "linear" if losses.get("linear", math.inf) <= value else name
-    if verdict == "no" and told == name:
-        return f"{describe_rival(told)} does better; the network adds nothing"
-    if losses.get(told, math.inf) <= value:
-        return f"{describe_rival(told)} does as well; the network adds nothing that these rows can show"
-    return f"these rows do not show that the network adds anything to {describe_rival(told)}"
+    shown = "linear" if losses.get("linear", math.inf) <= value else name
+    if verdict == "no" and shown == name:
+        return f"{describe_rival(shown)} does better; the network adds nothing"
+    if losses.get(shown, math.inf) <= value:
+        return f"{describe_rival(shown)} does as well; the network adds nothing that these rows can show"
+    return f"these rows do not show that the network adds anything to {describe_rival(shown)}"

@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from search.config.files.passwords import URLS
 from search.config.layers import Clamp, Layer, Override, Setting
-from search.config.passwords import URLS
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData
 from search.record import validation_rows as rows
@@ -16,9 +16,9 @@ from search.store_files import KEY, new_signing_key
 from search.verdict import Judgement
 from search.version import version_of
 from storage import record, tables
+from storage.commands import masked_url
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
-from storage.masking import masked_url
 from trainer.training.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"
@@ -197,43 +197,25 @@ def file_row(study: str, trial: int, kind: str, path: Path) -> tables.Artifact:
     )
 
 
-def finding_rows(study: str, trial: int, findings: Sequence[Finding]) -> list[tables.Finding]:
-    """The guard's diary of one trial."""
-    return [
-        tables.Finding(
-            study=study,
-            trial=trial,
-            kind=str(f.kind),
-            epoch=f.epoch,
-            step=f.step,
-            value=f.value,
-            threshold=f.threshold,
-            message=f.message,
-            action=str(f.intervention.action),
-            lr_before=f.intervention.lr_before,
-            lr_after=f.intervention.lr_after,
-            parameter=f.parameter,
-            rows=list(f.rows),
-            cell=f.cell,
-            fold=f.fold,
-        )
-        for f in findings
-    ]
+def finding_row(study: str, trial: int, finding: Finding) -> tables.Finding:
+    """One finding of the guard."""
+    told = {**vars(finding), "kind": str(finding.kind), "action": str(finding.action)}
+    return tables.Finding(study=study, trial=trial, **{**told, "rows": list(finding.rows)})
 
 
-def guard_rows(study: str, trial: int, findings: Sequence[Finding], position: int) -> list[tables.SettingRow]:
-    """Learning rates that the guard cut, as the topmost layers of the trial's stack, from `position` on."""
-    cuts = [f for f in findings if f.intervention.lr_after != f.intervention.lr_before]
+def guard_rows(findings: Sequence[tables.Finding], position: int) -> list[tables.SettingRow]:
+    """Learning rates that the guard changed, as the topmost layers of the trial, from `position` on."""
+    cuts = [f for f in findings if f.lr_after != f.lr_before]
     return [
         tables.SettingRow(
-            study=study,
-            trial=trial,
+            study=f.study,
+            trial=f.trial,
             key=LEARNING_RATE,
             position=position + i,
             layer=str(Layer.GUARD),
             origin=f"guard: {f.kind} at epoch {f.epoch}, step {f.step}",
-            requested=f.intervention.lr_before,
-            effective=f.intervention.lr_after,
+            requested=f.lr_before,
+            effective=f.lr_after,
             reason=f.message,
         )
         for i, f in enumerate(cuts)
@@ -250,15 +232,16 @@ def finish_trial(
     duration_s: float,
     epochs: int = 0,
     remaining: Sequence[tables.Epoch] = (),
+    findings: Sequence[tables.Finding] = (),
     artifacts: Sequence[tables.Artifact] = (),
     guard_position: int = 0,
 ) -> None:
     """Record the end of a trial, in one transaction.
 
-    `worker` is who ends it, `remaining` are epochs that are not on record yet, and `epochs` counts those of a
-    trial that has no result. Raises TrialTaken if the trial is another worker's.
+    `worker` is who ends it, `remaining` are epochs that are not on record yet, `findings` are all of the
+    trial, on record or not, and `epochs` counts the epochs of a trial that has no result. Raises TrialTaken
+    if the trial is another worker's.
     """
-    findings = () if result is None else result.findings
     record.finish_trial(
         store,
         trial.study,
@@ -275,7 +258,7 @@ def finish_trial(
         duration_s=duration_s,
         remaining=remaining,
         artifacts=artifacts,
-        findings=finding_rows(trial.study, trial.number, findings),
+        findings=findings,
         forecasts=rows.forecast_rows(trial.study, trial.number, () if result is None else result.forecasts),
-        settings=guard_rows(trial.study, trial.number, findings, guard_position),
+        settings=guard_rows(findings, guard_position),
     )

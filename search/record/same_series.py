@@ -1,4 +1,4 @@
-"""Whether scored rows are those of another scoring: decided by their values at common times.
+"""Decides whether two evaluations scored the same rows, by the values of the series at common times.
 
 Names, formats, other columns, added rows, units, rounding and a constant shift of all times do not matter.
 """
@@ -10,29 +10,29 @@ from itertools import pairwise
 
 import numpy as np
 
-from search.record.scored_series import Floats, ScoredSeries, nanoseconds_to_utc
+from search.record.scored_series import Floats, ScoredSeries, to_utc
 
 MIN_CORRELATION = 0.98
 """Two series are the same where the rank correlation of their changes is above this with `_ERRORS` standard
 errors to spare. `python -m benchmarks.same_rows` prints what different assets and altered copies reach.
 """
 _ERRORS = 3.0
-_FEWEST = 5
-"""Common changes below which nothing can be told: the standard error of Fisher's z is 1/√(n − 3)."""
+_MIN_CHANGES = 5
+"""Fewer common changes than this decide nothing: the standard error of Fisher's z is 1/√(n − 3)."""
 
-_MOST = 5_000
-"""Rows that are compared at most, those in the middle: more would tell nothing new."""
+_MAX_ROWS = 5_000
+"""At most this many rows are compared, those in the middle: more would not change the answer."""
 _PIECES = 8
-"""Where no constant offset fits all rows, it is sought for each of so many pieces."""
+"""If no constant offset fits all rows, each of this many pieces is tried."""
 
 _DAY = 86_400_000_000_000
-_MOST_OFFSET = 3 * _DAY
+_MAX_SHIFT = 3 * _DAY
 """Longest constant shift of all times that is tried, in nanoseconds: a label moved over a weekend."""
 
 
 @dataclass(frozen=True)
 class SharedRows:
-    """What scored rows have in common with others: the share of them, 0 to 1, and the times it spans."""
+    """The rows that two evaluations have in common: the share (0 to 1) of the first one's, and their span."""
 
     share: float
     first: datetime
@@ -40,35 +40,33 @@ class SharedRows:
 
 
 def shared_rows(mine: ScoredSeries, theirs: ScoredSeries) -> SharedRows | None:
-    """Which of my rows are among theirs; None where the series are not the same or no times are common.
+    """Which of my rows are among theirs; None if the series differ or have no common times.
 
-    Tried are the times as they are, and all times shifted by one constant of at most three days or one and a
-    half rows: another time zone, or a label of the day moved.
+    The times are compared unchanged, and then shifted by one constant of at most three days or one and a
+    half rows: the other table may use another time zone, or another day as the label of a row.
     """
     mine_near, theirs_near = _near(mine, theirs)
-    if min(len(mine_near.times), len(theirs_near.times)) <= _FEWEST:
+    if min(len(mine_near.times), len(theirs_near.times)) <= _MIN_CHANGES:
         return None
     if _same_at_common_times(mine_near, theirs_near):
         return _part(mine, theirs, 0)
-    if (
-        _part(mine, theirs, 0) is None
-    ):  # only their ends meet: a period of the series must not pass for a shift
-        return None
+    if _part(mine, theirs, 0) is None:
+        return None  # only their ends meet: a periodic series must not look like a shifted one
     offset = _offset(mine_near, theirs_near)
     return None if offset is None else _part(mine, theirs, offset)
 
 
 def _part(mine: ScoredSeries, theirs: ScoredSeries, offset: int) -> SharedRows | None:
-    """My rows within the span of their shifted times; None where there are none."""
+    """My rows within the span of their shifted times; None if there are none."""
     inside = (mine.times >= theirs.times[0] + offset) & (mine.times <= theirs.times[-1] + offset)
     if not inside.any():
         return None
     span = mine.times[inside]
-    return SharedRows(float(inside.mean()), nanoseconds_to_utc(span[0]), nanoseconds_to_utc(span[-1]))
+    return SharedRows(float(inside.mean()), to_utc(span[0]), to_utc(span[-1]))
 
 
 def rank_correlation(a: Floats, b: Floats) -> float:
-    """Spearman's rank correlation of two arrays (n,), which one wrong cell hardly moves; 0 for a constant."""
+    """Spearman's rank correlation of two arrays (n,), robust to a wrong cell; 0 for a constant."""
     from scipy.stats import rankdata
 
     ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (a, b)]
@@ -79,34 +77,34 @@ def rank_correlation(a: Floats, b: Floats) -> float:
 def are_same(a: Floats, b: Floats) -> bool:
     """Whether changes (n,) of two series are those of one series, perhaps rescaled or with the other sign.
 
-    The lower bound of their rank correlation by Fisher's z must exceed SAME, so that fewer rows must agree
-    better.
+    The lower bound of their rank correlation by Fisher's z must exceed MIN_CORRELATION, so that fewer
+    rows must agree better.
     """
-    if len(a) < _FEWEST:
+    if len(a) < _MIN_CHANGES:
         return False
     found = min(abs(rank_correlation(a, b)), 1 - 1e-12)
     return math.atanh(found) - _ERRORS / math.sqrt(len(a) - 3) > math.atanh(MIN_CORRELATION)
 
 
 def _near(mine: ScoredSeries, theirs: ScoredSeries) -> tuple[ScoredSeries, ScoredSeries]:
-    """The parts of both that lie within reach of the other one's times, at most _MOST rows of mine."""
+    """The parts of both that are near the other one's times, at most _MAX_ROWS rows of mine."""
     if len(mine.times) == 0 or len(theirs.times) == 0:
         return mine, theirs
-    reach = _reach(mine)
-    first = max(mine.times[0], theirs.times[0]) - reach
-    last = min(mine.times[-1], theirs.times[-1]) + reach
+    shift = _max_shift(mine)
+    first = max(mine.times[0], theirs.times[0]) - shift
+    last = min(mine.times[-1], theirs.times[-1]) + shift
     near = _between(mine, first, last)
-    spare = len(near.times) - _MOST
+    spare = len(near.times) - _MAX_ROWS
     if spare > 0:
-        near = _rows(near, slice(spare // 2, spare // 2 + _MOST))
-        first, last = near.times[0] - reach, near.times[-1] + reach
+        near = _rows(near, slice(spare // 2, spare // 2 + _MAX_ROWS))
+        first, last = near.times[0] - shift, near.times[-1] + shift
     return near, _between(theirs, first, last)
 
 
-def _reach(series: ScoredSeries) -> int:
-    """Longest shift that is tried, in nanoseconds."""
+def _max_shift(series: ScoredSeries) -> int:
+    """The longest shift to try, in nanoseconds."""
     step = float(np.median(np.diff(series.times))) if len(series.times) > 1 else 0.0
-    return max(_MOST_OFFSET, round(1.5 * step))
+    return max(_MAX_SHIFT, round(1.5 * step))
 
 
 def _between(series: ScoredSeries, first: int, last: int) -> ScoredSeries:
@@ -119,12 +117,12 @@ def _rows(series: ScoredSeries, rows: slice) -> ScoredSeries:
 
 
 def _same_at_common_times(a: ScoredSeries, b: ScoredSeries, offset: int = 0) -> bool:
-    """Compare the changes between successive times that both have: rows that one of them lacks do no harm.
+    """Compare the changes between successive common times: missing rows in one series do no harm.
 
-    Equal values are the same series, also where they never change. They are kept as float32.
+    Equal values are the same series, even if they never change. Stored values are float32.
     """
     _, mine, theirs = np.intersect1d(a.times, b.times + offset, assume_unique=True, return_indices=True)
-    if len(mine) > _FEWEST and np.array_equal(np.float32(a.values[mine]), np.float32(b.values[theirs])):
+    if len(mine) > _MIN_CHANGES and np.array_equal(np.float32(a.values[mine]), np.float32(b.values[theirs])):
         return True
     both = a.adds_up and b.adds_up
     return are_same(*(np.diff(_level(series, both)[at]) for series, at in ((a, mine), (b, theirs))))
@@ -136,20 +134,20 @@ def _level(series: ScoredSeries, sums: bool) -> Floats:
 
 
 def _offset(a: ScoredSeries, b: ScoredSeries) -> int | None:
-    """The constant by which the times of `b` must be shifted to become those of `a`, or of one piece of it
-    (the clock changes twice a year); None where there is none.
+    """The constant to add to the times of `b` to get those of `a`, or of one piece of `a` (the clock changes
+    twice a year); None if there is none.
     """
     bounds = np.linspace(0, len(a.times), _PIECES + 1).astype(int)
     pieces = [_rows(a, slice(*ends)) for ends in pairwise(bounds)]
-    tried = (_offset_of(piece, b) for piece in (a, *pieces) if len(piece.times) > _FEWEST)
+    tried = (_offset_of(piece, b) for piece in (a, *pieces) if len(piece.times) > _MIN_CHANGES)
     return next((offset for offset in tried if offset is not None), None)
 
 
 def _offset_of(a: ScoredSeries, b: ScoredSeries) -> int | None:
-    """The median distance of times where the rows are laid side by side at the largest cross-correlation.
+    """The median difference of times after aligning the rows at the largest cross-correlation.
 
-    It counts if the changes of these pairs are the same, or those at times that differ by it (one of the
-    tables lacks a row); else None.
+    None unless the changes of these pairs agree, or those at times that differ by it (if a table lacks a
+    row).
     """
     lag = _best_lag(a, b)
     if lag is None:
@@ -163,7 +161,7 @@ def _offset_of(a: ScoredSeries, b: ScoredSeries) -> int | None:
 
 
 def _best_lag(a: ScoredSeries, b: ScoredSeries) -> int | None:
-    """By how many rows `b` is to be moved down to fit `a` best, of the lags that stay within reach."""
+    """By how many rows to move `b` down to fit `a` best, among lags up to the longest shift."""
     from scipy.signal import correlate, correlation_lags
     from scipy.stats import rankdata
 
@@ -173,5 +171,5 @@ def _best_lag(a: ScoredSeries, b: ScoredSeries) -> int | None:
     overlap = np.minimum(len(a.times), len(b.times) + lags) - np.maximum(lags, 0)
     middle = np.clip(np.maximum(lags, 0) + overlap // 2, 0, len(a.times) - 1)
     opposite = np.clip(middle - lags, 0, len(b.times) - 1)
-    near = (np.abs(a.times[middle] - b.times[opposite]) <= _reach(a)) & (overlap > _FEWEST)
+    near = (np.abs(a.times[middle] - b.times[opposite]) <= _max_shift(a)) & (overlap > _MIN_CHANGES)
     return int(lags[near][np.argmax(strength[near])]) if near.any() else None

@@ -1,8 +1,7 @@
-"""The series that scored rows are from, which is kept with each scoring of them.
+"""The series behind scored rows, which is stored with each evaluation.
 
-Rows are identified by their times and by what the target's column shows in each of them. It is read from the
-column itself: the name of a table, its other columns, the transform and the horizon of the target leave it
-the same.
+Rows are identified by their times and by the values of the target's column. These come from the column
+itself, so that the table's name, its other columns, and the target's transform and horizon change nothing.
 """
 
 import io
@@ -25,8 +24,8 @@ Times = npt.NDArray[np.int64]
 class ScoredSeries:
     """n rows that were scored, in time order.
 
-    `times` (n,) are nanoseconds since 1970 in UTC, `values` (n,) what the target's column shows in one row:
-    the change of the logarithm of a positive column, which sums up over rows (`adds_up`), else its value.
+    `times` (n,) are nanoseconds since 1970 in UTC. `values` (n,) are the changes of the logarithm of
+    a positive column, which sum up over rows (`adds_up`), else the values of the column.
     """
 
     times: Times
@@ -34,7 +33,7 @@ class ScoredSeries:
     adds_up: bool
 
     def packed(self) -> bytes:
-        """As bytes: float32 values, and steps between times, which compress well; 4 to 6 kB a 1,000 rows."""
+        """As bytes: float32 values, and steps between times, 4 to 6 kB per 1,000 rows."""
         file = io.BytesIO()
         np.savez_compressed(
             file,
@@ -47,7 +46,7 @@ class ScoredSeries:
 
     @classmethod
     def unpacked(cls, packed: bytes) -> "ScoredSeries":
-        """What `packed` made, with values rounded to float32."""
+        """The series from `packed` bytes; values are rounded to float32."""
         with (
             damaged_if_unreadable("the series of scored rows on record"),
             np.load(io.BytesIO(packed)) as arrays,
@@ -57,7 +56,7 @@ class ScoredSeries:
 
 
 def target_origin_columns(config: DataConfig) -> tuple[str, ...]:
-    """The columns that the target is made from, whatever is made of them and however far ahead it looks."""
+    """The columns that the target is computed from, for any transform and horizon."""
     root = _root(config)
     return tuple(column for column in (root.column, root.high, root.low) if column is not None)
 
@@ -65,21 +64,21 @@ def target_origin_columns(config: DataConfig) -> tuple[str, ...]:
 def scored_series(config: DataConfig, table: Table, first: int, last: int) -> ScoredSeries:
     """The rows whose values decide the targets of the rows `first` to `last` (both included) of the table.
 
-    A target over h rows is decided by the h rows behind its own. Cells that are not finite are left out.
+    A target over h rows is decided by the h rows after its own. Cells that are not finite are left out.
     """
     root, horizon = _root(config), config.target.horizon
     times = table.times.to_numpy().astype("datetime64[ns]").astype(np.int64)
     if root.high is not None and root.low is not None:
         adds_up = False
         values = log_parkinson(_cells(table, root.high), _cells(table, root.low))
-        held = np.isfinite(values)
-        known_at, values = times[held], values[held]
+        finite = np.isfinite(values)
+        known_at, values = times[finite], values[finite]
     else:
         assert root.column is not None, "a series is made from columns"
         cells = _cells(table, root.column)
-        held = np.isfinite(cells)
-        # The values of a column that is shifted already belong to rows further down.
-        known_at, values = _moved_down(times, horizon - target_shift(config.target))[held], cells[held]
+        finite = np.isfinite(cells)
+        # A value of an already shifted column becomes known in a later row.
+        known_at, values = _moved_down(times, horizon - target_shift(config.target))[finite], cells[finite]
         is_price = bool((values > 0).all())
         adds_up = is_price or (root.transform == "raw" and config.target.kind == "return")
         values = log_return(values) if is_price else values
@@ -88,13 +87,14 @@ def scored_series(config: DataConfig, table: Table, first: int, last: int) -> Sc
     return ScoredSeries(known_at[scored], values[scored], adds_up)
 
 
-def nanoseconds_to_utc(nanoseconds: int | np.int64) -> datetime:
-    """A time of a series, to the microsecond."""
-    return datetime.fromtimestamp(0, UTC) + np.timedelta64(int(nanoseconds) // 1000, "us").item()
+def to_utc(time: np.int64 | np.datetime64) -> datetime:
+    """A time (integers are nanoseconds since 1970) in UTC, to the microsecond."""
+    moment: datetime = np.asarray(time).astype("datetime64[ns]").astype("datetime64[us]").item()
+    return moment.replace(tzinfo=UTC)
 
 
 def _root(config: DataConfig) -> DerivedColumn:
-    """The series of columns at the bottom of the target."""
+    """The columns that the target starts from, through all `of` steps."""
     features = {feature.name: feature for feature in config.features}
     series: DerivedColumn = config.target
     while series.of is not None:
@@ -108,7 +108,7 @@ def _cells(table: Table, column: str) -> Floats:
 
 
 def _moved_down(times: Times, rows: int) -> Times:
-    """The time `rows` rows later, where there is one; else further ahead than anything."""
+    """The times `rows` rows later; the largest integer if there is no such row."""
     if rows == 0:
         return times
     beyond = np.full(min(rows, len(times)), np.iinfo(np.int64).max)

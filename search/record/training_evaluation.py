@@ -1,6 +1,6 @@
-"""Puts on record that a training outside any study has scored its validation rows.
+"""Records that a training outside any study has scored its validation rows.
 
-They may be the test rows of another configuration, or of this one before its split was moved.
+These may be test rows of another configuration, or of this one under another split.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ from trainer.training.result import TrialResult
 
 @dataclass
 class TrainingEvaluation:
-    """The evaluation of one training: nothing is recorded before `begin`, or without a store.
+    """The evaluation of one training. Nothing is recorded before `begin`, or without a store.
 
-    `open_store` opens the store, and is called when there is something to record; None: nowhere. `number` is
-    that of the exported trial, None for a configuration that no study chose.
+    `open_store` is called at the first record; None: nothing is recorded. `number` is that of the exported
+    trial, None for a configuration that no study chose.
     """
 
     open_store: Callable[[], Store] | None
@@ -38,7 +38,7 @@ class TrainingEvaluation:
     number: int | None
     seed: int
     id: int | None = None
-    """The evaluation's; None while nothing is on record."""
+    """The id of the evaluation; None while nothing is on record."""
     _begun: tuple[Store, ScoredRows] | None = field(default=None, init=False, repr=False)
 
     def begin(self) -> None:
@@ -58,14 +58,14 @@ class TrainingEvaluation:
         self.id, self._begun = evaluations.start_evaluation(store, evaluation), (store, rows)
 
     def conclude(self, result: TrialResult, judgement: Judgement) -> None:
-        """Record what came of it, if it has begun."""
+        """Record the result, if the evaluation has begun."""
         if self._begun is not None and self.id is not None:
             report = {"value": result.value, "skill": result.skill, "reason": judgement.message}
             evaluations.finish_evaluation(self._begun[0], self.id, str(judgement.verdict), report)
 
     @property
     def sentence(self) -> str | None:
-        """What is on record, and where; None where nothing is."""
+        """What is on record, and where; None if nothing is."""
         if self._begun is None:
             return None
         store, rows = self._begun

@@ -1,7 +1,7 @@
-"""The validation rows of a study and what its trials forecast for them: how they are kept and read again.
+"""Stores and reads the validation rows of a study and its trials' forecasts for them.
 
-Everything that says how far a result may be trusted is computed from these, without the data and without
-training anything again.
+All statistics about how far to trust a result are computed from these, without the data and without new
+training.
 """
 
 import io
@@ -31,15 +31,15 @@ _RIVAL = "rival."
 
 @dataclass(frozen=True)
 class ValidationRows:
-    """The validation rows of all folds laid end to end, n in all, each fold in time order.
+    """The n validation rows of all folds, fold after fold, each in time order.
 
-    Targets and forecasts are in units of the standardised target; `target * unit_std + unit_mean` is in the
-    target's own. Each fold has its own unit, as it is standardised by its own training rows.
+    Targets and forecasts are standardised; `target * unit_std + unit_mean` is in the target's own unit. Each
+    fold is standardised by its own training rows.
     """
 
     times: npt.NDArray[np.datetime64]
     folds: npt.NDArray[np.int64]
-    """Which fold a row belongs to, 0-based; a row that several hold out is there several times."""
+    """The fold of each row, 0-based; a row that several folds hold out occurs several times."""
     target: Floats
     baselines: Mapping[str, Floats]
     """Naive forecasts (n,) by name."""
@@ -50,7 +50,7 @@ class ValidationRows:
     horizon: int
     kind: str
     rivals: Mapping[str, Floats] = field(default_factory=dict)
-    """Forecasts (n,) of the rivals by name; empty in a study of before they were kept."""
+    """Forecasts (n,) of the rivals by name; empty for a study of an older version."""
     loss: Loss = MSE
     """What the study is judged by. Forecasts are kept; losses are computed from them."""
 
@@ -65,23 +65,23 @@ class ValidationRows:
         return losses
 
     @cached_property
-    def _places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        _, places, counts = np.unique(self.times, return_inverse=True, return_counts=True)
-        return places, counts
+    def _time_positions(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        _, positions, counts = np.unique(self.times, return_inverse=True, return_counts=True)
+        return positions, counts
 
     def by_time(self, values: Floats) -> Floats:
-        """Values (n, …) of every row, as (m, …) of every time, ascending: of a row that several folds hold
-        out, their mean.
+        """Values (n, …) by row as values (m, …) by time, ascending; a row that several folds hold out gets
+        their mean.
         """
-        places, counts = self._places
+        positions, counts = self._time_positions
         sums = np.zeros((len(counts), *values.shape[1:]))
-        np.add.at(sums, places, values)
+        np.add.at(sums, positions, values)
         means: Floats = sums / counts.reshape(-1, *[1] * (values.ndim - 1))
         return means
 
 
 def validation_rows(store: Store, study: str) -> ValidationRows | None:
-    """The validation rows of a study, None where it was started before they were kept; StudyUnknown."""
+    """The validation rows of a study; None for a study of an older version. Raises StudyUnknown."""
     kept, facts = query.stored_validation_rows(store, study), query.study(store, study).facts
     if kept is None:
         return None
@@ -105,17 +105,15 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
 
 
 def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
-    """Forecasts (n,) of the validation rows by trial, of every trial that passed an epoch."""
+    """Forecasts (n,) of the validation rows by trial, for every trial that completed an epoch."""
     return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
 
 
 def validation_rows_row(
     study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredSeries
 ) -> tables.StoredValidationRows:
-    """The validation rows of a study that starts, and the series that they are from; `rivals` are those of
-    each fold.
-    """
-    kept = rival_losses(folds, rivals).losses  # those that every fold has
+    """The stored validation rows of a new study, with their series; `rivals` has one entry per fold."""
+    kept = rival_losses(folds, rivals).losses  # rivals that every fold has
     naive = [baseline_forecasts(data, data.validation) for data in folds]
     rows = [data.validation for data in folds]
     arrays: dict[str, npt.NDArray[np.generic]] = {
@@ -132,11 +130,11 @@ def validation_rows_row(
     return tables.StoredValidationRows(study=study, rows=file.getvalue(), series=series.packed())
 
 
-def forecast_rows(study: str, trial: int, told: Sequence[Forecasts]) -> list[tables.Forecast]:
-    """A trial's forecasts, of each fold; no row where it has none."""
-    if not told:
+def forecast_rows(study: str, trial: int, forecasts_by_fold: Sequence[Forecasts]) -> list[tables.Forecast]:
+    """The row of a trial's forecasts of all folds; no row if it has none."""
+    if not forecasts_by_fold:
         return []
-    return [tables.Forecast(study=study, trial=trial, forecasts=_packed(np.concatenate(told)))]
+    return [tables.Forecast(study=study, trial=trial, forecasts=_packed(np.concatenate(forecasts_by_fold)))]
 
 
 def copied_forecasts(store: Store, source: tables.Trial, study: str, trial: int) -> list[tables.Forecast]:
@@ -146,7 +144,7 @@ def copied_forecasts(store: Store, source: tables.Trial, study: str, trial: int)
 
 
 def _packed(values: Forecasts) -> bytes:
-    """All first bytes, then all second ones: signs and exponents resemble each other, and pack better."""
+    """All first bytes, then all second ones: signs and exponents are similar and compress better."""
     return zlib.compress(values.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 

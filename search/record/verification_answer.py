@@ -1,4 +1,4 @@
-"""The newest answer of `ballast verify` about a study, as its pages tell it."""
+"""The newest answer of `ballast verify` about a study, for every page that mentions the study."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,14 +10,13 @@ from storage.engine import Store
 from storage.errors import TrialUnknown
 
 HOLDS, DOES_NOT_HOLD, CANNOT_TELL = ANSWERS = ("holds", "does not hold", "cannot tell")
-"""The values of search.selection.statistics.conclusion.SkillVerdict, which takes numpy to import; `status`
-does
-without."""
+"""The values of search.selection.statistics.conclusion.SkillVerdict, whose module imports numpy; `status`
+must not."""
 
 
 @dataclass(frozen=True)
 class VerificationAnswer:
-    """One answer. `report` is in the shape of `verify --json`; one of an older Ballast lacks some keys."""
+    """One answer. `report` has the shape of `verify --json`; one of an older version lacks some keys."""
 
     verdict: str
     """One of ANSWERS."""
@@ -25,38 +24,38 @@ class VerificationAnswer:
     at: datetime
     report: Mapping[str, Any]
     refuted: "VerificationAnswer | None" = None
-    """The newest earlier answer *does not hold* about the same trial: no later answer removes it."""
+    """The newest earlier answer *does not hold* about the same trial; no later answer removes it."""
 
     @property
     def skill(self) -> float | None:
-        """Skill on the test rows over the naive forecast that is best there; None where no seed ended."""
+        """Skill on the test rows over the best naive forecast there; None if no seed finished."""
         found: float | None = self.report.get("skill")
         return found
 
     @property
     def strongest_rival(self) -> Mapping[str, Any] | None:
-        """`{name, loss, skill, interval, verdict}`; None where no rival was scored."""
+        """`{name, loss, skill, interval, verdict}`; None if no rival was scored."""
         found: Mapping[str, Any] | None = self.report.get("strongest_rival")
         return found
 
     def sentence(self, ceiling: float | None = None) -> str:
-        """The answer with its figures, in one or two sentences; `ceiling` is that of believable skill."""
+        """The answer with its figures, in one or two sentences; `ceiling` is the highest believable skill."""
         answer, before = self.verdict.capitalize(), self.refuted_before()
         if self.skill is None:
             reason = self.report.get("reason")
             return f"{answer}: {reason}. Trial {self.trial}, verified {self._day}.{before}"
         claimed = (self.report.get("validation") or {}).get("skill")
         was = "" if claimed is None else f"; on validation rows it was {claimed:+.4f}"
-        told = (
-            f"{answer}: on {self._rows_told} skill {self.skill:+.4f} over {self._baseline}"
+        text = (
+            f"{answer}: on {self._rows_text} skill {self.skill:+.4f} over {self._baseline}"
             f"{_between(self.report.get('interval'))}, trial {self.trial}, verified {self._day}{was}.{before}"
         )
         if ceiling is not None and self.skill > ceiling:
-            told += f" It is above the ceiling of {ceiling:.4f} for what is believable: look for a leak."
-        return told + self._rival_told()
+            text += f" It is above the ceiling of {ceiling:.4f} for what is believable: look for a leak."
+        return text + self._rival_text()
 
     def refuted_before(self) -> str:
-        """` On 2026-11-29 it did not hold (5 seeds, 95 %).`; empty where it was not refuted before."""
+        """` On 2026-11-29 it did not hold (5 seeds, 95 %).`; or empty."""
         return (
             "" if self.refuted is None else f" {refutation_sentence(self.refuted.at, self.refuted.report)}."
         )
@@ -77,11 +76,11 @@ class VerificationAnswer:
 
     @property
     def rows(self) -> str:
-        """`unseen rows` only where no evaluation and no other study's search had used them before."""
+        """`unseen rows` if no evaluation and no other study had used them before; else `the test rows`."""
         return "the test rows" if self._used else "unseen rows"
 
     @property
-    def _rows_told(self) -> str:
+    def _rows_text(self) -> str:
         return "test rows that were used before" if self._used else "unseen rows"
 
     @property
@@ -93,7 +92,7 @@ class VerificationAnswer:
         baseline = self.report.get("baseline") or {}
         return str(baseline.get("name", "the best naive forecast"))
 
-    def _rival_told(self) -> str:
+    def _rival_text(self) -> str:
         rival = self.strongest_rival
         if rival is None:
             return ""
@@ -107,12 +106,12 @@ class VerificationAnswer:
 def newest_verification(store: Store, study: str) -> VerificationAnswer | None:
     """The newest answer about a trial of this study; None where there is none.
 
-    Left out are scorings that broke off, configurations that `--top` only compared, and those of another
-    store's study of the same name: their value is not the trial's on record. An answer after *does not hold*
-    about the same trial carries that one: asking again is another chance to be lucky.
+    Not counted are evaluations that were interrupted, configurations that `--top` only compared, and those of
+    another store's study of the same name, whose value is not the trial's on record. A later answer about
+    the same trial keeps an earlier *does not hold* in `refuted`: each attempt is another chance to be lucky.
     """
-    told = map(_answer, reversed(evaluations.verifications_of_study(store, study)))
-    found = [each for each in told if each is not None and _is_of_study(store, study, each)]
+    text = map(_answer, reversed(evaluations.verifications_of_study(store, study)))
+    found = [each for each in text if each is not None and _is_of_study(store, study, each)]
     if not found:
         return None
     first, *earlier = found

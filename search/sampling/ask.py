@@ -1,4 +1,4 @@
-"""The next trial, signed by the worker that asks for it before anybody could see it without an owner."""
+"""Asks Optuna for the next trial; the trial has its worker on record from the moment it exists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ from search.sampling.tell import silence_optuna_warnings
 
 @dataclass(frozen=True)
 class AskedTrial:
-    """A trial whose parameters are all chosen, and who chose each, in words."""
+    """A trial whose parameters are all chosen, and who chose each of them, in words."""
 
     trial: optuna.Trial
-    drawn: Mapping[str, str]
+    drawn_by: Mapping[str, str]
 
 
 def ask(
@@ -33,17 +33,17 @@ def ask(
 ) -> AskedTrial:
     """A trial whose parameters are all chosen: one that waits in the queue, else a new one.
 
-    What `Study.ask` does, in the order that survives a kill: a new trial is created with its owner in one
-    transaction, a waiting one is signed before it is taken. Two workers may sign the same waiting trial; the
-    one that takes it signs again.
+    Does what `Study.ask` does, in an order that survives a kill: a new trial is created with its worker in
+    one transaction; a waiting one gets its worker before it starts. Two workers may write their names to the
+    same waiting trial; the one that starts it writes its name again.
     """
     storage = study._storage
-    study._thread_local.cached_all_trials = None  # as Study.ask: look at the storage once a trial
+    study._thread_local.cached_all_trials = None  # as in Study.ask: read the storage once per trial
     trial_id = _take_waiting(study, storage, space, worker)
     if trial_id is None:
-        signed = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
-        trial_id = storage.create_new_trial(study._study_id, template_trial=signed)
-    # From the list that Optuna keeps for its samplers: to ask for the trial alone would be one read more.
+        template = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: worker})
+        trial_id = storage.create_new_trial(study._study_id, template_trial=template)
+    # From the list that Optuna keeps for its samplers: a request for this trial alone would be one more read.
     trials = study._get_trials(deepcopy=False, use_cache=True)
     number = next(trial.number for trial in reversed(trials) if trial._trial_id == trial_id)
     with silence_optuna_warnings():
@@ -60,7 +60,7 @@ def ask(
 
 
 def _successor(old: BaseSampler, new: BaseSampler) -> BaseSampler:
-    """`new`, with what `old` has found all trials to have in common: 10,000 are not looked at again."""
+    """`new`, with the search space that `old` has computed: 10,000 trials are not read again."""
     if isinstance(new, TPESampler | CmaEsSampler) and type(old) is type(new):
         new._search_space = old._search_space
     return new
@@ -72,7 +72,7 @@ def _draw_over(
     trial: optuna.Trial,
     distributions: Mapping[str, BaseDistribution],
 ) -> None:
-    """Draw again what a killed trial had drawn of its values, so that the rest are those that come next."""
+    """Repeat the draws that a killed trial had made, so that the other values come out as before."""
     frozen = trial._cached_frozen_trial
     kept, asked = queued_params(frozen) or {}, queued_params(trials[retry_origin(frozen).first]) or {}
     if kept.keys() >= distributions.keys():
@@ -83,7 +83,7 @@ def _draw_over(
 
 
 def _who_drew(trial: optuna.Trial, name: str, sampler: SamplerName, random: set[str]) -> str:
-    """Who chose a value, from what was asked of whom: neither a rule of Optuna's nor its version decides."""
+    """Who chose a value, as recorded here: the answer depends on no rule or version of Optuna."""
     if name in (queued_params(trial) or {}):
         return "asked for in the queue"
     if name not in random:
@@ -115,5 +115,5 @@ def _take_waiting(
                 storage.set_trial_user_attr(trial_id, WORKER, worker)
                 return trial_id
         except UpdateFinishedTrialError:
-            continue  # another worker has taken and ended it since we looked
+            continue  # another worker has started and ended it in the meantime
     return None

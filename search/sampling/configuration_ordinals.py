@@ -1,8 +1,7 @@
-"""Which configuration of its study a trial tries: the first, the second, …
+"""The ordinal of a trial: which configuration of its study it tries, the first, the second, …
 
-The number of a trial does not say: a trial that is taken up again, because its worker was killed, has a
-number too. What a trial draws and how its training is seeded follow the ordinal, so that a seeded study tries
-the same configurations whether or not workers were killed.
+It is not the number of the trial: a retry has a number of its own. The draws and the seed of a trial depend
+on its ordinal, so that a seeded study tries the same configurations even if workers are killed.
 """
 
 from collections.abc import Sequence
@@ -16,26 +15,26 @@ from search.sampling.queue import queued_params
 from search.sampling.retry import retry_origin
 
 _FROM = "ordinals_from"
-"""The user attribute of a study that says from which trial on ordinals count; those before drew by number."""
+"""The user attribute of a study with the first trial that has an ordinal; earlier ones used their number."""
 
 
 def start_ordinals(study: optuna.Study) -> None:
-    """Let the ordinals of a study begin with its next trial, unless they have begun."""
+    """Count ordinals from the study's next trial on, unless they are counted already."""
     if _FROM not in study.user_attrs:
         study.set_user_attr(_FROM, len(study.get_trials(deepcopy=False)))
 
 
 @dataclass
-class _Known:
-    """The ordinals by the number of a trial, the highest, and from which trial on they count."""
+class _OrdinalCache:
+    """The ordinals by trial number, the highest of them, and the trial from which they are counted."""
 
-    begins: int | None
-    of: list[int] = field(default_factory=list)
-    last: int = -1
+    counted_from: int | None
+    ordinals: list[int] = field(default_factory=list)
+    highest: int = -1
 
 
-_KNOWN: WeakKeyDictionary[optuna.Study, _Known] = WeakKeyDictionary()
-"""How a trial was created never changes: 10,000 trials are not looked at again."""
+_CACHES: WeakKeyDictionary[optuna.Study, _OrdinalCache] = WeakKeyDictionary()
+"""How a trial was created never changes, so that 10,000 trials need not be read again."""
 
 
 def configuration_ordinal(study: optuna.Study, trials: Sequence[FrozenTrial], number: int) -> int:
@@ -44,16 +43,16 @@ def configuration_ordinal(study: optuna.Study, trials: Sequence[FrozenTrial], nu
     It depends only on how the trials up to `number` were created, so all workers agree on it at any time.
     Without `start_ordinals` it is the number.
     """
-    if study not in _KNOWN:
-        _KNOWN[study] = _Known(study.user_attrs.get(_FROM))
-    known = _KNOWN[study]
-    for trial in trials[len(known.of) : number + 1]:
+    if study not in _CACHES:
+        _CACHES[study] = _OrdinalCache(study.user_attrs.get(_FROM))
+    cache = _CACHES[study]
+    for trial in trials[len(cache.ordinals) : number + 1]:
         origin = retry_origin(trial)
         if origin.is_retry:
-            known.of.append(known.of[origin.first])
+            cache.ordinals.append(cache.ordinals[origin.first])
             continue
-        is_older = known.begins is None or trial.number < known.begins
+        is_older = cache.counted_from is None or trial.number < cache.counted_from
         drew_by_number = is_older and queued_params(trial) is None
-        known.last = trial.number if drew_by_number else known.last + 1
-        known.of.append(known.last)
-    return known.of[number]
+        cache.highest = trial.number if drew_by_number else cache.highest + 1
+        cache.ordinals.append(cache.highest)
+    return cache.ordinals[number]

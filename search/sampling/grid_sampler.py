@@ -1,4 +1,4 @@
-"""A grid whose every point is tried once, however many workers there are and whatever becomes of them."""
+"""A grid sampler that tries every point once, with any number of workers, even if some are killed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,22 +16,22 @@ Point = tuple[Any, ...]
 
 
 class SharedGridSampler(GridSampler):
-    """Optuna's grid, in its shuffled order; which point a trial has follows from the trials before it.
+    """Optuna's grid in its shuffled order; the point of a trial depends on the trials before it.
 
-    Optuna gives out points by the number of a trial, which retries and queued trials take too, and draws at
-    random what that left out. Here a trial has the first point that no trial before it has: drawn, asked for
-    in the queue, or taken over from another study.
+    Optuna assigns points by trial number, which retries and queued trials use up too, and draws the points
+    that were left out at random. Here a trial gets the first point that no earlier trial has, whether that
+    was drawn, queued, or imported from another study.
     """
 
     def __init__(self, space: Mapping[str, Dimension], seed: int) -> None:
         super().__init__(grid_values(space), seed=seed)
         self._space = space
         self._points: list[Point] = self._all_grids
-        self._known = {tuple(map(canonical, point)): point for point in self._points}
+        self._by_value = {tuple(map(canonical, point)): point for point in self._points}
         self._drawn: dict[int, Point] = {}
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Do nothing: the point is found when it is asked for."""
+        """Do nothing: the point is chosen when its first value is needed."""
 
     def after_trial(
         self,
@@ -40,7 +40,7 @@ class SharedGridSampler(GridSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Do nothing: Optuna's calls `study.stop`, which works inside `optimize` alone."""
+        """Do nothing: Optuna's method calls `study.stop`, which works only inside `optimize`."""
 
     def sample_independent(
         self,
@@ -52,9 +52,8 @@ class SharedGridSampler(GridSampler):
         """The value of one dimension in the point of this trial."""
         if trial.number not in self._drawn:
             trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-            self._drawn[trial.number] = self._taken(trials, retry_origin(trial).first)[
-                retry_origin(trial).first
-            ]
+            first = retry_origin(trial).first
+            self._drawn[trial.number] = self._used_points(trials, first)[first]
         return self._drawn[trial.number][self._param_names.index(param_name)]
 
     def is_exhausted(self, study: optuna.Study) -> bool:
@@ -62,11 +61,11 @@ class SharedGridSampler(GridSampler):
         trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
         if len(trials) < len(self._points):
             return False
-        return len({*self._taken(trials, len(trials)).values()} & {*self._points}) == len(self._points)
+        return len({*self._used_points(trials, len(trials)).values()} & {*self._points}) == len(self._points)
 
-    def _taken(self, trials: Iterable[FrozenTrial], until: int) -> dict[int, Point]:
+    def _used_points(self, trials: Iterable[FrozenTrial], until: int) -> dict[int, Point]:
         """The point of each trial up to number `until`, without those of retries."""
-        taken: dict[int, Point] = {}
+        used: dict[int, Point] = {}
         free = dict.fromkeys(self._points)
         for trial in trials:
             if trial.number > until:
@@ -74,19 +73,19 @@ class SharedGridSampler(GridSampler):
             if not retry_origin(trial).is_retry:
                 point = self._point_of(trial, free)
                 free.pop(point, None)
-                taken[trial.number] = point
-        return taken
+                used[trial.number] = point
+        return used
 
     def _point_of(self, trial: FrozenTrial, free: Mapping[Point, None]) -> Point:
-        """What is on record of a trial, else the first free point that agrees with what was asked for.
+        """The point on record of a trial, else the first free point that matches its queued values.
 
-        Where no free point does, one that is tried already is tried again.
+        If no free point matches, a used one that matches is tried again.
         """
         asked = clamp_to_space(self._space, queued_params(trial) or {})[0] | trial.params
         known = {name: canonical(value) for name, value in asked.items()}
         if len(known) == len(self._param_names):
             whole = tuple(known[name] for name in self._param_names)
-            return self._known.get(whole, whole)
+            return self._by_value.get(whole, whole)
         fixed = [(self._param_names.index(name), value) for name, value in known.items()]
         fits = (
             point

@@ -1,7 +1,7 @@
-"""Attributes that optuna-dashboard reads, written all at once: nobody sees half of a note or of a plot.
+"""Writes many Optuna attributes in one transaction, so that nobody sees half of a note or plot.
 
-Optuna's own calls are one transaction for each attribute, and a note or a plot is many. Here its functions,
-and the dashboard's, write to a sheet, which is then put into the database in one transaction.
+Optuna uses one transaction per attribute, and a note or a plot has many. Here the functions of Optuna and its
+dashboard write to a buffer, which is then stored in one transaction.
 """
 
 import json
@@ -18,34 +18,34 @@ from sqlalchemy.orm import Session
 
 @dataclass
 class AttributeBuffer:
-    """Optuna's storage to whoever writes attributes on it; they stay here until somebody takes them.
+    """Stands in for Optuna's storage and collects the attributes that are written to it.
 
-    `known` are the study's attributes as far as a writer may ask for them.
+    `existing` has the attributes of the study that a writer may read.
     """
 
     inner: BaseStorage | None = None
-    known: Mapping[str, Any] = field(default_factory=dict)
-    of_study: dict[str, Any] = field(default_factory=dict)
-    of_trial: dict[str, Any] = field(default_factory=dict)
+    existing: Mapping[str, Any] = field(default_factory=dict)
+    study_attributes: dict[str, Any] = field(default_factory=dict)
+    trial_attributes: dict[str, Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
     def as_storage(self) -> BaseStorage:
-        """Itself, to functions that ask for a storage."""
+        """Itself, typed as a storage."""
         return cast(BaseStorage, self)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """What is known, under what was written."""
-        return {**self.known, **self.of_study}
+        """The existing attributes, overridden by those written here."""
+        return {**self.existing, **self.study_attributes}
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Keep it."""
-        self.of_study[key] = value
+        """Collect an attribute."""
+        self.study_attributes[key] = value
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Keep it."""
-        self.of_trial[key] = value
+        """Collect an attribute."""
+        self.trial_attributes[key] = value
 
 
 def read_study_attributes(session: Session, study_id: int, *prefixes: str) -> dict[str, Any]:
@@ -64,27 +64,29 @@ def trials_with_notes(session: Session, study_id: int) -> set[int]:
 
 
 def lock_study(session: Session, study_id: int) -> None:
-    """Let nobody else who asks for this lock write until the transaction ends. SQLite has it so anyway."""
+    """Lock the study until the transaction ends, against others that ask for this lock; SQLite needs none."""
     study = models.StudyModel
     session.execute(select(study.study_id).where(study.study_id == study_id).with_for_update())
 
 
 def write_study_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
-    """Write system attributes of a study, over those that are there."""
-    _put(session.connection(), models.StudySystemAttributeModel, {"study_id": study_id}, attributes)
+    """Write system attributes of a study; existing ones are replaced."""
+    _upsert(session.connection(), models.StudySystemAttributeModel, {"study_id": study_id}, attributes)
 
 
 def write_user_attributes(session: Session, study_id: int, attributes: Mapping[str, Any]) -> None:
-    """Write user attributes of a study, over those that are there."""
-    _put(session.connection(), models.StudyUserAttributeModel, {"study_id": study_id}, attributes)
+    """Write user attributes of a study; existing ones are replaced."""
+    _upsert(session.connection(), models.StudyUserAttributeModel, {"study_id": study_id}, attributes)
 
 
 def write_trial_attributes(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:
-    """Write system attributes of a trial, over those that are there."""
-    _put(session.connection(), models.TrialSystemAttributeModel, {"trial_id": trial_id}, attributes)
+    """Write system attributes of a trial; existing ones are replaced."""
+    _upsert(session.connection(), models.TrialSystemAttributeModel, {"trial_id": trial_id}, attributes)
 
 
-def _put(connection: Connection, model: Any, owner: Mapping[str, int], attributes: Mapping[str, Any]) -> None:
+def _upsert(
+    connection: Connection, model: Any, owner: Mapping[str, int], attributes: Mapping[str, Any]
+) -> None:
     if not attributes:
         return
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -1,13 +1,13 @@
-"""Optuna's storage in the store's database: made once, as patient as ours, and reached directly or by proxy.
+"""Optuna's storage in the store's database, directly or by proxy; calls are retried while the store is away.
 
-What is tried again may have happened before: its answer was lost with the connection. Then
+A call that is retried may have taken effect before: only its answer was lost with the connection. Then
 
-    create_new_study          raises DuplicatedStudyError; `load_if_exists` takes it for the answer
-    create_new_trial          leaves a RUNNING trial that nobody runs; recovery settles it by the user
+    create_new_study          raises DuplicatedStudyError, which `load_if_exists` handles
+    create_new_trial          leaves a RUNNING trial that nobody runs; recovery ends it by the user
                               attribute `worker` of the template
-    WAITING to RUNNING        answers False, as if another worker had been faster; recovery settles that trial
-    to a final state          is done, if the trial is found in that very state
-    params, values, attributes are written over by themselves
+    WAITING to RUNNING        answers False, as if another worker had been faster; recovery ends that trial
+    to a final state          is done if the trial is in that state
+    params, values, attributes are replaced by the same values
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +39,7 @@ from storage.schema import lock_creation
 from storage.sqlite import sqlite_connect_args, tune_sqlite
 
 _MIGRATIONS = Path(models.__file__).parent / "alembic"
-_PUBLIC = (
+_PUBLIC_METHODS = (
     "create_new_study",
     "delete_study",
     "set_study_user_attr",
@@ -56,18 +56,24 @@ _PUBLIC = (
     "get_trial_id_from_study_id_trial_number",
     "get_trial",
 )
-_OF_RDB = ("_create_new_trial", "_set_trial_param", "get_trial_param", "_get_trials", "_get_best_trial_id")
-"""What Optuna's cache calls in place of the public methods, which call it too."""
-_OF_PROXY = ("create_new_trial", "set_trial_param", "get_all_trials")
+_RDB_METHODS = (
+    "_create_new_trial",
+    "_set_trial_param",
+    "get_trial_param",
+    "_get_trials",
+    "_get_best_trial_id",
+)
+"""Optuna's cache calls these in place of the public methods, which call them too."""
+_PROXY_METHODS = ("create_new_trial", "set_trial_param", "get_all_trials")
 
 
-class _Patient(Protocol):
-    """A storage that knows the store it belongs to, and what its errors mean."""
+class _HasStore(Protocol):
+    """A storage that has the store and translates the errors of its connection."""
 
     store: Store
 
     def store_errors(self) -> AbstractContextManager[None]:
-        """A context that turns the errors of the way to the store into the store's own."""
+        """A context that turns errors of the connection into StoreError."""
 
     def get_trial(self, trial_id: int) -> FrozenTrial: ...
 
@@ -78,16 +84,16 @@ def _database_errors(shown: str) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError, *UNREADABLE) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-        if _of_distribution(error):
+        if _is_damaged_distribution(error):
             cause = ValueDamaged(f"a distribution of a trial: {error}")
-        told = to_store_error_or_none(cause, shown) if isinstance(cause, Exception) else None
-        if told is None:
+        store_error = to_store_error_or_none(cause, shown) if isinstance(cause, Exception) else None
+        if store_error is None:
             raise
-        raise told from None
+        raise store_error from None
 
 
-def _of_distribution(error: Exception) -> bool:
-    """Whether Optuna failed on a distribution's JSON; its other KeyError says that a record is not there."""
+def _is_damaged_distribution(error: Exception) -> bool:
+    """Whether Optuna failed on the JSON of a distribution; its other KeyError means a missing record."""
     unknown = isinstance(error, ValueError) and str(error).startswith("Unknown distribution class")
     return unknown or (isinstance(error, KeyError) and error.args != (models.NOT_FOUND_MSG,))
 
@@ -95,37 +101,37 @@ def _of_distribution(error: Exception) -> bool:
 _Storage = TypeVar("_Storage", bound=type[BaseStorage])
 
 
-def _waits_in(calls: Sequence[str]) -> Callable[[_Storage], _Storage]:
-    """Make these methods of a class, and the one that ends a trial, try again while the store is away."""
+def _retry_methods(calls: Sequence[str]) -> Callable[[_Storage], _Storage]:
+    """Retry these methods of a class, and the one that ends a trial, while the store is away."""
 
     def decorate(storage: _Storage) -> _Storage:
         for name in calls:
-            setattr(storage, name, _patient(getattr(storage, name)))
-        ending = _patient_in_ending(storage.set_trial_state_values)
-        storage.set_trial_state_values = ending  # type: ignore[method-assign]
+            setattr(storage, name, _with_retry(getattr(storage, name)))
+        end_with_retry = _end_with_retry(storage.set_trial_state_values)
+        storage.set_trial_state_values = end_with_retry  # type: ignore[method-assign]
         return storage
 
     return decorate
 
 
-def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+def _with_retry(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
-    def call(self: _Patient, *args: Any, **kwargs: Any) -> Any:
-        def act() -> Any:
+    def call(self: _HasStore, *args: Any, **kwargs: Any) -> Any:
+        def attempt() -> Any:
             with self.store_errors():
                 return method(self, *args, **kwargs)
 
-        return call_with_retry(act, self.store)
+        return call_with_retry(attempt, self.store)
 
     return call
 
 
-def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
+def _end_with_retry(method: Callable[..., bool]) -> Callable[..., bool]:
     @wraps(method)
-    def end(self: _Patient, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+    def end(self: _HasStore, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         tries = count()
 
-        def act() -> bool:
+        def attempt() -> bool:
             is_first = next(tries) == 0
             try:
                 with self.store_errors():
@@ -135,20 +141,20 @@ def _patient_in_ending(method: Callable[..., bool]) -> Callable[..., bool]:
                     raise
                 return True
 
-        return call_with_retry(act, self.store)
+        return call_with_retry(attempt, self.store)
 
     return end
 
 
-@_waits_in((*_PUBLIC, *_OF_RDB))
+@_retry_methods((*_PUBLIC_METHODS, *_RDB_METHODS))
 class RetryingStorage(RDBStorage):
-    """Optuna's storage. On PostgreSQL it shares the store's connections: one a worker, not two."""
+    """Optuna's storage. On PostgreSQL it shares the store's connection: one per worker, not two."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         is_sqlite = store.engine.dialect.name == "sqlite"
         super().__init__(
-            store.url.replace("{", "{{").replace("}", "}}"),  # Optuna takes it for a template
+            store.url.replace("{", "{{").replace("}", "}}"),  # Optuna reads the URL as a template
             engine_kwargs={"connect_args": sqlite_connect_args()}
             if is_sqlite
             else {"pool": store.engine.pool},
@@ -160,11 +166,11 @@ class RetryingStorage(RDBStorage):
             tune_sqlite(self.engine)
 
     def store_errors(self) -> AbstractContextManager[None]:
-        """Raises StoreError for whatever the driver raises."""
+        """Raises StoreError for every error of the driver."""
         return _database_errors(self.store.shown_url)
 
 
-@_waits_in((*_PUBLIC, *_OF_PROXY))
+@_retry_methods((*_PUBLIC_METHODS, *_PROXY_METHODS))
 class RetryingProxyStorage(GrpcStorageProxy):
     """Optuna's storage behind `ballast proxy`."""
 
@@ -174,7 +180,7 @@ class RetryingProxyStorage(GrpcStorageProxy):
 
     @contextmanager
     def store_errors(self) -> Iterator[None]:
-        """Raises StoreUnreachable where the proxy is away, and StoreError with what else it says."""
+        """Raises StoreUnreachable if the proxy is away, and StoreError for its other errors."""
         import grpc
 
         try:
@@ -184,16 +190,16 @@ class RetryingProxyStorage(GrpcStorageProxy):
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise StoreError(f"{place} refused ({error.details()}); look at what it logged") from None
             self.close()
-            self._setup()  # a channel that failed waits ever longer, up to two minutes, before it tries again
+            self._setup()  # a failed channel waits longer and longer, up to two minutes, between attempts
             raise StoreUnreachable(f"{place} cannot be reached; start it with: ballast proxy") from None
 
 
 def optuna_storage(store: Store, proxy: str | None = None) -> BaseStorage:
-    """Optuna's storage, its tables made where they are missing; through the proxy at `proxy`, HOST:PORT.
+    """Optuna's storage, directly or through `proxy` (HOST:PORT); missing tables are created.
 
-    Each call waits for a store that is away as long as `store.patience`, and raises what ours raise. Raises
-    StoreTooOld and StoreTooNew where the tables are those of another Optuna, and RequestError for a proxy
-    that cannot be used.
+    Each call waits up to `store.patience` seconds for a store that is away, and raises StoreError as our own
+    storage does. Raises StoreTooOld or StoreTooNew if the tables are from another version of Optuna, and
+    RequestError for a proxy that cannot be used.
     """
     if proxy is None:
         return direct_storage(store)
@@ -226,9 +232,9 @@ def has_optuna_tables(store: Store) -> bool:
 
 
 def make_optuna_tables(store: Store) -> None:
-    """Make Optuna's tables where they are missing, in one transaction; processes wait for each other.
+    """Create Optuna's tables if they are missing, in one transaction; processes wait for each other.
 
-    Optuna makes them one by one: of sixteen processes that did so at the same moment, some crashed.
+    Optuna creates them one by one: when sixteen processes did so at the same moment, some crashed.
     """
     with store.reading() as session:
         if _optuna_revision(session.connection()) is not None:

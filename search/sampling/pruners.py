@@ -1,6 +1,6 @@
 """The pruners by the names that a study file uses.
 
-They judge a trial beside enough others, never beside the one that happened to come as far.
+They compare a trial with a minimum number of others, never with a single one.
 """
 
 from statistics import median
@@ -17,12 +17,12 @@ from storage.verdicts import Verdict
 class BestLossMedianPruner(BasePruner):
     """Stops a trial whose best loss so far is above the median loss of the others at the same epoch.
 
-    A trial that ended by itself, because patience saw no progress, counts at later epochs with its best loss,
-    which is what it came to. Optuna's median forgets it there, and the last epochs are judged by the few
-    trials that happened to go on for so long. One that was pruned counts only as far as it came.
+    A trial that early stopping ended counts at later epochs with its best loss. Optuna's median ignores it
+    there, so that only the few trials that ran so long judge the last epochs. A pruned trial counts only up
+    to its last epoch.
 
-    `startup_trials` must have ended, and `min_trials` must count at the epoch, before anything is pruned;
-    nothing is before epoch `warmup` (0-based).
+    Nothing is pruned before `startup_trials` have ended, `min_trials` count at the epoch, and the epoch is at
+    least `warmup` (0-based).
     """
 
     def __init__(self, startup_trials: int, warmup: int, min_trials: int) -> None:
@@ -41,7 +41,7 @@ class BestLossMedianPruner(BasePruner):
 
 
 def _loss_at(trial: FrozenTrial, step: int) -> float | None:
-    """The loss that a trial had at a step, or came to before it; None where neither is known."""
+    """The loss of a trial at a step, or its best loss if it was accepted before that; else None."""
     losses = trial.intermediate_values
     if step in losses or not losses:
         return losses.get(step)
@@ -50,9 +50,9 @@ def _loss_at(trial: FrozenTrial, step: int) -> float | None:
 
 
 class MinTrialsHyperbandPruner(HyperbandPruner):
-    """Optuna's Hyperband; at a rung that fewer than `min_trials` others have reached it stops nobody.
+    """Optuna's Hyperband, without stops at a rung that fewer than `min_trials` others have reached.
 
-    Optuna stops the second trial that reaches a rung unless it is better than the first.
+    Optuna stops the second trial at a rung unless it is better than the first.
     """
 
     def __init__(self, min_resource: int, max_resource: int, min_trials: int) -> None:

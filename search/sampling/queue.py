@@ -1,6 +1,6 @@
-"""Configurations that wait in Optuna's queue: clamped before they run, and suggested as they stand.
+"""Configurations that wait in Optuna's queue; they are clamped before they run.
 
-Optuna itself only warns of a queued value out of range and runs it.
+Optuna only warns of a queued value outside its range, and runs it.
 """
 
 from collections.abc import Mapping
@@ -20,22 +20,22 @@ from search.config.space import Dimension, clamp_to_space
 
 _FIXED = "fixed_params"  # where Optuna keeps a queued trial's parameters
 REQUESTED = "enqueued"
-"""The user attribute that keeps what was asked for, where that was moved into the space."""
+"""The user attribute with the requested values of a configuration that was clamped."""
 
 
 def queued_params(trial: FrozenTrial | optuna.Trial) -> dict[str, Any] | None:
-    """The values that somebody asked for, or that are tried again; None for a trial that is drawn whole."""
+    """The values that were queued by a user or for a retry; None if the sampler draws the whole trial."""
     frozen = trial._cached_frozen_trial if isinstance(trial, optuna.Trial) else trial
     return frozen.system_attrs.get(_FIXED)
 
 
 def waiting_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that wait, first come, first."""
+    """The waiting trials, oldest first."""
     return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 
 def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str, Dimension]) -> None:
-    """Move a waiting configuration into the space, and keep what was asked for with the trial."""
+    """Move a waiting configuration into the space; the trial keeps the requested values."""
     requested = queued_params(waiting) or {}
     inside, clamps = clamp_to_space(space, requested)
     if clamps:
@@ -44,12 +44,12 @@ def clamp_waiting(storage: BaseStorage, waiting: FrozenTrial, space: Mapping[str
 
 
 def requested_params(trial: optuna.Trial) -> dict[str, Any]:
-    """What was asked of this trial: its parameters, or where a queued configuration was clamped, those."""
+    """The requested values of a trial: its parameters, but the original ones if they were clamped."""
     return {**trial.params, **trial.user_attrs.get(REQUESTED, {})}
 
 
 def was_queued(trial: optuna.Trial) -> bool:
-    """Whether somebody asked for these parameters, instead of the sampler."""
+    """Whether the parameters were queued and not drawn by the sampler."""
     return queued_params(trial) is not None
 
 

@@ -1,7 +1,7 @@
-"""Parameters that are taken up again: which trials deserve it, and how the new trial knows its ancestors.
+"""Retries: which trials are tried again, and how the new trial records where its parameters are from.
 
-Optuna's own retry callback copies the constraint and the rungs of the dead trial into the new one, which
-would teach the sampler of something that never happened; here only the parameters go over.
+Optuna's own retry callback also copies the constraint and the rungs of the dead trial, from which the sampler
+would learn what never happened; here only the parameters are copied.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class RetryOrigin:
 
 
 def retry_origin(trial: optuna.Trial | FrozenTrial) -> RetryOrigin:
-    """Read back what `enqueue_retry` left with the trial."""
+    """Read the attributes that `enqueue_retry` has set."""
     attributes = trial.user_attrs
     return RetryOrigin(
         trial.number, attributes.get(_RETRY_OF), attributes.get(_ROOT), attributes.get(_ATTEMPT, 0)
@@ -46,8 +46,8 @@ def retry_origin(trial: optuna.Trial | FrozenTrial) -> RetryOrigin:
 def should_retry(judgement: Judgement, attempt: int, retries: int) -> bool:
     """Whether the parameters are to be tried again.
 
-    Always after a signal, which says nothing about them. After a crash or the death of the worker, which may
-    be their fault, `retries` times. Never otherwise: the same verdict would come again.
+    Always after a signal, which says nothing about the parameters. After a crash or the death of the worker,
+    which they may have caused, `retries` times. Never otherwise: the verdict would be the same.
     """
     if SIGNAL in judgement.reasons:
         return True
@@ -60,10 +60,10 @@ def enqueue_retry(study: optuna.Study, trial: optuna.Trial) -> None:
     if any(other.user_attrs.get(_RETRY_OF) == trial.number for other in trials):
         return
     origin = retry_origin(trial)
-    waiting_for_it = queued_params(trials[trial.number]) or {}
+    queued = queued_params(trials[trial.number]) or {}
     ancestry = {_RETRY_OF: trial.number, _ROOT: origin.first, _ATTEMPT: origin.attempt + 1}
     asked_for = {key: value for key, value in trial.user_attrs.items() if key == REQUESTED}
     study.enqueue_trial(
-        {**waiting_for_it, **trial.params},  # a worker that died early may not have drawn all of them
+        {**queued, **trial.params},  # a worker that died early may not have drawn all of them
         user_attrs={**ancestry, **asked_for},
     )

@@ -23,7 +23,7 @@ from search.seeds import sampler_seed
 
 
 class RecordingRandomSampler(RandomSampler):
-    """Optuna's random sampler, which the others draw from too; it knows whose values it has drawn."""
+    """Optuna's random sampler, which the others also use; it records the parameters that it has drawn."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed=seed)
@@ -36,16 +36,16 @@ class RecordingRandomSampler(RandomSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Draw a value, and keep that it was drawn here."""
+        """Draw a value and record its parameter."""
         self.drawn.add(param_name)
         return super().sample_independent(study, trial, param_name, param_distribution)
 
 
 class SobolSampler(QMCSampler):
-    """Optuna's Sobol sequence, of which configuration n of a study has point n.
+    """Optuna's Sobol sequence; configuration n of a study gets point n.
 
-    Optuna counts points in the study, which two workers can read at the same moment, and draws the first
-    trial at random.
+    Optuna takes the next point from a counter in the study, which two workers can read at the same moment,
+    and draws the first trial at random.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class SobolSampler(QMCSampler):
 
 
 def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal: int) -> BaseSampler:
-    """The sampler that draws configuration `ordinal` of a study: all that it has learnt is in the storage.
+    """The sampler that draws configuration `ordinal` of a study; it learns from the storage alone.
 
-    Its seed is the configuration's own. With the study's seed, a run that is continued and every further
-    worker would repeat the first suggestions.
+    Each configuration has its own seed. With the study's seed, a continued run and every further worker
+    would repeat the first suggestions.
     """
     seed = sampler_seed(section.seed, ordinal)
     startup, at_random = section.startup_trials, RecordingRandomSampler(seed)
@@ -102,7 +102,7 @@ def make_sampler(section: StudySection, space: Mapping[str, Dimension], ordinal:
 
 
 def randomly_drawn_params(sampler: BaseSampler) -> set[str]:
-    """The parameters that a sampler made here has left to chance so far."""
+    """The parameters that a sampler of `make_sampler` has drawn at random so far."""
     if isinstance(sampler, TPESampler):
         sampler = sampler._random_sampler
     elif isinstance(sampler, GPSampler | CmaEsSampler | QMCSampler):

@@ -1,10 +1,10 @@
-"""What Optuna is told of a verdict, as a pure function; docs/architecture.md has it as a table.
+"""What Optuna is told about each verdict, as a pure function; docs/architecture.md has it as a table.
 
-FAIL repels nothing, so that untried ground would attract: an unstable or suspicious trial is told as PRUNED
-with a violated constraint, which repels. Samplers that learn from COMPLETE trials alone never see a PRUNED
-one. They are told COMPLETE: such a trial with a finite penalty worse than any honest value, an unpromising
-one with its best loss. (Where that was PRUNED, GP asked the same poor ground again in 87 % of its trials, and
-ended worse than random search: benchmarks/sampler_safety.py.)
+A sampler learns nothing from FAIL and would return to the same region. An unstable or suspicious trial is
+therefore told as PRUNED with a violated constraint, so that the sampler avoids its region. Samplers that
+learn only from COMPLETE trials are told COMPLETE: an unstable or suspicious trial with a finite penalty worse
+than any honest loss, an unpromising one with its best loss. (When that was PRUNED, GP chose the same poor
+region again in 87 % of its trials and ended worse than random search: benchmarks/sampler_safety.py.)
 """
 
 import math
@@ -28,7 +28,7 @@ LEARNS_FROM_COMPLETE: frozenset[SamplerName] = frozenset({"gp", "cmaes"})
 
 @dataclass(frozen=True)
 class TellMessage:
-    """A final state, with a value for COMPLETE alone, and a constraint (≤ 0: satisfied; None: not set)."""
+    """A final state, a value only for COMPLETE, and a constraint (≤ 0: satisfied; None: not set)."""
 
     state: TrialState
     value: float | None
@@ -38,9 +38,9 @@ class TellMessage:
 def tell_message(
     verdict: Verdict, value: float | None, *, sampler: SamplerName, worst_honest: Callable[[], float]
 ) -> TellMessage:
-    """What to tell. `worst_honest` finds the largest honest loss known; it is asked where a penalty is due.
+    """The message for a verdict. `worst_honest` returns the largest honest loss; only a penalty needs it.
 
-    Raises ValueError where an accepted `value` is not finite, or the worst loss not finite and positive.
+    Raises ValueError if an accepted `value` is not finite, or the worst loss is not finite and positive.
     """
     if verdict is Verdict.ACCEPTED:
         if value is None or not math.isfinite(value):
@@ -58,7 +58,7 @@ def tell_message(
 
 
 def worst_honest_loss(losses: Iterable[float | None], naive_loss: float) -> float:
-    """The largest finite one of the honest `losses`, and at least `naive_loss`; None is a trial without one."""
+    """The largest finite loss of honest trials, and at least `naive_loss`; None is a trial without a loss."""
     return max([naive_loss, *(loss for loss in losses if loss is not None and math.isfinite(loss))])
 
 
@@ -72,21 +72,20 @@ def _penalty(worst_honest: float) -> float:
 
 
 def tell(study: optuna.Study, trial: optuna.Trial, message: TellMessage) -> None:
-    """Set the constraint, which must stand before the end of the trial, and end it.
+    """Set the constraint, which must be set before the trial ends, and end the trial.
 
-    What a worker did of this before it died is left as it is.
+    If a worker did a part of this and died, that part stays.
     """
     with silence_optuna_warnings():
         if message.constraint is not None:
-            trial.set_constraint(CONSTRAINT, message.constraint)  # the first one stands, whoever set it
+            trial.set_constraint(CONSTRAINT, message.constraint)  # the first constraint is kept
         study.tell(trial, message.value, message.state, skip_if_finished=True)
 
 
 @contextmanager
 def silence_optuna_warnings() -> Iterator[None]:
-    """Silences what Optuna says about choices that are made on purpose: experimental samplers and pruners,
-    the constraint of a CMA-ES study, which is there for people, not for the sampler, and one that is set
-    already.
+    """Silence Optuna's warnings about deliberate choices: experimental samplers and pruners, the constraint
+    of a CMA-ES study, which is for people and not for the sampler, and a constraint that is set already.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -1,4 +1,4 @@
-"""Which accepted trials are taken away: those of the surest skill, or of the lowest validation loss."""
+"""Chooses the best accepted trials: by the lower bound of skill, or by the lowest validation loss."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ SelectionRule = Literal["robust", "value"]
 
 @dataclass(frozen=True)
 class ChoiceReason:
-    """What a trial was chosen by, and that in one sentence."""
+    """The rule by which a trial was chosen, and the reason in one sentence."""
 
     by: Literal["robust", "value", "trial"]
     sentence: str
     bound: LowerBound | None = None
-    """Of its configuration; None where it is not known."""
+    """The lower bound of its configuration's skill; None if it is not known."""
 
 
 ASKED_BY_NUMBER = ChoiceReason("trial", "asked for by its number")
@@ -36,7 +36,7 @@ ASKED_BY_NUMBER = ChoiceReason("trial", "asked for by its number")
 
 @dataclass(frozen=True)
 class ChosenTrial:
-    """A trial to take away, and why."""
+    """A trial that was chosen, and why."""
 
     trial: tables.Trial
     why: ChoiceReason
@@ -44,19 +44,21 @@ class ChosenTrial:
 
 @dataclass(frozen=True)
 class ConfigurationTrials:
-    """The accepted trials of one configuration, each of its own seed, lowest validation loss first."""
+    """The accepted trials of one configuration, each with its own seed, lowest validation loss first."""
 
     trials: Sequence[tables.Trial]
     bound: LowerBound
 
     @property
-    def middle(self) -> tables.Trial:
-        """The trial of the median loss, the better of two: neither the lucky seed nor the unlucky one."""
+    def median_trial(self) -> tables.Trial:
+        """The trial with the median loss (of an even number, the better of the middle two), so that neither a
+        lucky nor an unlucky seed is taken.
+        """
         return self.trials[(len(self.trials) - 1) // 2]
 
 
 def best_trials(store: Store, name: str, top: int) -> list[tables.Trial]:
-    """The `top` accepted trials of the lowest loss; AnswerIsNo if there are not so many."""
+    """The `top` accepted trials of the lowest loss; AnswerIsNo if there are fewer."""
     accepted = sorted(
         query.trials(store, name, Verdict.ACCEPTED), key=lambda trial: (trial.value or 0.0, trial.number)
     )
@@ -77,23 +79,23 @@ def accepted_trial(store: Store, name: str, number: int) -> tables.Trial:
 
 
 def choose_trials(store: Store, name: str, top: int = 1, by: SelectionRule = "robust") -> list[ChosenTrial]:
-    """The `top` best accepted trials, best first; AnswerIsNo if there are not so many.
+    """The `top` best accepted trials, best first; AnswerIsNo if there are fewer.
 
-    `robust` takes one trial of each configuration, that of the middle seed, by the lower bound of its skill.
-    Where bounds cannot be had of all of them it is by value, and the sentence says why.
+    `robust` ranks configurations by the lower bound of their skill, and takes the median trial of each. If a
+    bound cannot be computed for all of them, trials are ranked by value, and the sentence says why.
     """
     lowest = best_trials(store, name, top)
     if by == "value":
         return _by_value(lowest)
-    found = configurations_with_bounds(store, name)
-    if isinstance(found, str):
-        return _by_value(lowest, f", and not the highest lower bound of skill, as {found}")
-    _require(len(found), "accepted configurations", name, top)
-    return rank_by_bound(found, top)
+    configurations = configurations_with_bounds(store, name)
+    if isinstance(configurations, str):
+        return _by_value(lowest, f", and not the highest lower bound of skill, as {configurations}")
+    _require(len(configurations), "accepted configurations", name, top)
+    return rank_by_bound(configurations, top)
 
 
 def configurations_with_bounds(store: Store, name: str) -> list[ConfigurationTrials] | str:
-    """The accepted configurations of a study, each with its bound, or the reason why there are no bounds."""
+    """The accepted configurations of a study with their bounds, or the reason why there are no bounds."""
     from search.record.validation_rows import forecasts, validation_rows
 
     rows = validation_rows(store, name)
@@ -108,7 +110,10 @@ def configurations_with_bounds(store: Store, name: str) -> list[ConfigurationTri
 def bounded_configurations(
     trials: Sequence[tables.Trial], rows: "ValidationRows", forecasts: Mapping[int, "NDArray[np.float32]"]
 ) -> list[ConfigurationTrials] | str:
-    """The configurations of accepted trials that are no copies; the reason if one cannot be judged."""
+    """The configurations of accepted trials with their bounds, or the reason why one has no bound.
+
+    `trials` are without copies; `forecasts` has (n,) of each trial by number.
+    """
     if missing := [trial.number for trial in trials if trial.number not in forecasts]:
         return f"there are no forecasts of trial {missing[0]} on record"
     groups: dict[str, list[tables.Trial]] = {}
@@ -127,38 +132,40 @@ def bounded_configurations(
 
 
 def rank_by_bound(configurations: Sequence[ConfigurationTrials], top: int) -> list[ChosenTrial]:
-    """The configurations of the highest lower bounds; of two equal ones that of the lower loss."""
-    ranked = sorted(configurations, key=lambda found: (-found.bound.low, found.middle.value or 0.0))
+    """The `top` configurations with the highest lower bounds; of equal ones the lower loss comes first."""
+    ranked = sorted(configurations, key=lambda found: (-found.bound.low, found.median_trial.value or 0.0))
     lowest = min(configurations, key=lambda found: found.trials[0].value or 0.0)
     return [
-        ChosenTrial(found.middle, ChoiceReason("robust", _told(found, rank, lowest), found.bound))
+        ChosenTrial(
+            found.median_trial, ChoiceReason("robust", _bound_sentence(found, rank, lowest), found.bound)
+        )
         for rank, found in enumerate(ranked[:top], start=1)
     ]
 
 
-def _by_value(trials: Sequence[tables.Trial], but: str = "") -> list[ChosenTrial]:
+def _by_value(trials: Sequence[tables.Trial], remark: str = "") -> list[ChosenTrial]:
     return [
         ChosenTrial(
             trial,
-            ChoiceReason("value", f"trial {trial.number} has the {_nth(rank)}lowest validation loss{but}"),
+            ChoiceReason("value", f"trial {trial.number} has the {_nth(rank)}lowest validation loss{remark}"),
         )
         for rank, trial in enumerate(trials, start=1)
     ]
 
 
-def _told(found: ConfigurationTrials, rank: int, lowest: ConfigurationTrials) -> str:
-    chosen, best = found.middle, lowest.trials[0]
+def _bound_sentence(found: ConfigurationTrials, rank: int, lowest: ConfigurationTrials) -> str:
+    chosen, best = found.median_trial, lowest.trials[0]
     seeds = f", over {found.bound.seeds} seeds" if found.bound.seeds > 1 else ""
-    told = (
+    sentence = (
         f"trial {chosen.number} has the {_nth(rank)}highest lower bound of skill, "
         f"{found.bound.low:+.4f} (mean {found.bound.mean:+.4f}{seeds})"
     )
     if chosen is best:
-        return f"{told}, and the lowest validation loss"
-    told += f"; trial {best.number} has the lowest validation loss, {best.value:.6f},"
+        return f"{sentence}, and the lowest validation loss"
+    sentence += f"; trial {best.number} has the lowest validation loss, {best.value:.6f},"
     if found is lowest:
-        return f"{told} and is another seed of the same configuration"
-    return f"{told} and a lower bound of {lowest.bound.low:+.4f}"
+        return f"{sentence} and is another seed of the same configuration"
+    return f"{sentence} and a lower bound of {lowest.bound.low:+.4f}"
 
 
 def _nth(rank: int) -> str:
@@ -168,8 +175,8 @@ def _nth(rank: int) -> str:
 _ENDINGS = {2: "second", 3: "third"}
 
 
-def _require(found: int, what: str, name: str, top: int) -> None:
-    if found < top:
-        has = f"{found} {what if found > 1 else what.removesuffix('s')}, {top} cannot be exported"
-        told = has if found else f"no {what.removesuffix('s')} to export"
-        raise AnswerIsNo(f"study {name!r} has {told}; see why: {ballast_command('trials', name)}")
+def _require(count: int, what: str, name: str, top: int) -> None:
+    if count < top:
+        few = f"{count} {what if count > 1 else what.removesuffix('s')}, {top} cannot be exported"
+        has = few if count else f"no {what.removesuffix('s')} to export"
+        raise AnswerIsNo(f"study {name!r} has {has}; see why: {ballast_command('trials', name)}")

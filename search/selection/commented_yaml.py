@@ -1,39 +1,59 @@
-"""Settings as YAML that a person reads first: nested, with the layer and origin of each beside it."""
+"""Settings as YAML for people: nested, with the layer and origin of each setting in a comment beside it."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import yaml
 
-from search.config.layers import Override
-from search.config.reader import parse_scalar
+from search.config.files.reader import parse_scalar
+from search.config.layers import Layer, Override
+from search.config.leaves import to_nested
+from search.config.settings_without_effect import keys_without_effect
 from storage import tables
 
 SECTIONS = ("study", "data", "models", "training", "guard")
-"""Of a configuration, in the order in which they are written."""
+"""The sections of a configuration, in the order in which they are written."""
+
+DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
+"""The settings that decide a trial's value; `study.trials` does, as the ceiling of skill depends on it."""
+
+_Layer = TypeVar("_Layer", tables.SettingRow, Override)
 
 
-def settings_yaml(values: Mapping[str, Any], acts: Mapping[str, tables.SettingRow | Override]) -> str:
-    """Settings by key as nested YAML; the act that set each is told beside it."""
-    return "\n".join(_yaml_lines(_nested(values), {key: _comment(act) for key, act in acts.items()}))
+def starting_layer(layers: Sequence[_Layer]) -> _Layer:
+    """The layer in force when the trial started: a rerun repeats what the guard changed in training."""
+    return [layer for layer in layers if layer.layer != Layer.GUARD][-1]
 
 
-def _comment(row: tables.SettingRow | Override) -> str:
-    text = f"{row.layer} · {row.origin}"
-    if row.requested != row.effective:
-        text += f" · asked for {row.requested}: {row.reason}"
-    return "".join(c if c.isprintable() else " " for c in text)  # a line break would end the comment
+def decisive_settings(layers: Mapping[str, Sequence[_Layer]]) -> tuple[dict[str, Any], dict[str, _Layer]]:
+    """The values that a trial was started with, and the layer that set each, by key.
+
+    Without settings that do not decide the trial's value or have no effect in it; values without None.
+    """
+    started = {key: starting_layer(stack) for key, stack in layers.items() if key.startswith(DECISIVE)}
+    without_effect = keys_without_effect({key: layer.effective for key, layer in started.items()})
+    started = {key: layer for key, layer in started.items() if key not in without_effect}
+    values = {key: layer.effective for key, layer in started.items() if layer.effective is not None}
+    return values, started
 
 
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for key, value in values.items():
-        *parents, leaf = key.split(".")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = _Leaf(key, value)
+def in_sections(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by key as a nested mapping, its sections in the order of SECTIONS."""
+    tree = to_nested(values)
     return {name: tree[name] for name in SECTIONS if name in tree}
+
+
+def settings_yaml(values: Mapping[str, Any], layers: Mapping[str, tables.SettingRow | Override]) -> str:
+    """Settings by key as nested YAML, with the layer that set each in a comment beside it."""
+    tree = in_sections({key: _Leaf(key, value) for key, value in values.items()})
+    return "\n".join(_yaml_lines(tree, {key: _comment(layer) for key, layer in layers.items()}))
+
+
+def _comment(layer: tables.SettingRow | Override) -> str:
+    text = f"{layer.layer} · {layer.origin}"
+    if layer.requested != layer.effective:
+        text += f" · asked for {layer.requested}: {layer.reason}"
+    return "".join(c if c.isprintable() else " " for c in text)  # a line break would end the comment
 
 
 class _Leaf:
@@ -64,7 +84,7 @@ def _flow(value: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every text that our reader, which follows YAML 1.2, would take for something else: `1e3`."""
+    """Quotes every text that Ballast's reader (YAML 1.2) would read as another type, such as `1e3`."""
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
@@ -75,7 +95,7 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def dump_yaml(value: Any, **how: Any) -> str:
-    """A value as YAML that `search.config.reader` reads back as it was; `how` is for PyYAML."""
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, **how)
+def dump_yaml(value: Any, **options: Any) -> str:
+    """A value as YAML that `search.config.files.reader` reads back unchanged; `options` are PyYAML's."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, **options)
     return text

@@ -1,4 +1,4 @@
-"""An accepted trial as a file that a person reads first and `ballast train` reruns to the same bits."""
+"""Exports an accepted trial as a readable file that `ballast train` reruns to the same bits."""
 
 import json
 import os
@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from search.atomic_text import write_text_atomically
-from search.config.json_schema import modeline
 from search.config.layers import Layer
-from search.config.leaves import to_nested
-from search.config.settings_without_effect import keys_without_effect
 from search.errors import RequestError
 from search.record.evaluations import evaluation_to_json
 from search.record.row_mapping import clamp_to_json
 from search.selection.choice import ASKED_BY_NUMBER, ChoiceReason
-from search.selection.commented_yaml import SECTIONS, dump_yaml, settings_yaml
+from search.selection.commented_yaml import decisive_settings, dump_yaml, in_sections, settings_yaml
 from search.selection.selection_evidence import with_measured_floor
 from search.selection.summary import Summary, summarise
 from search.text import json_safe_number
@@ -24,24 +21,21 @@ from storage import evaluations, query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
 
-DECISIVE = ("study.name", "study.trials", "study.seed", "data.", "models.", "training.", "guard.")
-"""What decides a trial's value; `study.trials` does, as the ceiling of believable skill depends on it."""
-
 _FROM_FILES = (Layer.DEFAULT, Layer.BASE, Layer.STUDY)
 
 
 def write_export(
     store: Store, trial: tables.Trial, target: Path, why: ChoiceReason = ASKED_BY_NUMBER
 ) -> None:
-    """Write one accepted trial, and why it was chosen; the file is there whole or not at all.
+    """Write one accepted trial, and why it was chosen; the file is written whole or not at all.
 
-    RequestError for a name that does not end in `.yaml`, `.yml` or `.json`, and where nothing can be written.
+    RequestError if the name does not end in `.yaml`, `.yml` or `.json`, or the file cannot be written.
     """
     content = _content(store, trial, target, why)
     if target.suffix == ".json":
         text = _json(content)
     elif target.suffix in (".yaml", ".yml") or (target.exists() and not target.is_file()):
-        text = _yaml(content)  # what is no file is refused below, by a better sentence
+        text = _yaml(content)  # a target that is not a file gets a clearer error below
     else:
         raise RequestError(
             f"cannot write {target}: an export ends in .yaml, .yml or .json; name it like "
@@ -52,24 +46,22 @@ def write_export(
 
 @dataclass(frozen=True)
 class _Content:
-    """What stands in the file, in whatever form."""
+    """The content of the file, whether YAML or JSON."""
 
     about: Sequence[str]
     values: Mapping[str, Any]
-    acts: Mapping[str, tables.SettingRow]
+    layers: Mapping[str, tables.SettingRow]
+    """The layer that set each value."""
     provenance: Mapping[str, Any]
 
 
 def _content(store: Store, trial: tables.Trial, target: Path, why: ChoiceReason) -> _Content:
-    """The content of a file that will lie at `target`: relative paths in it start there."""
+    """The content of a file at `target`: relative paths in it start at the target's folder."""
     summary = with_measured_floor(store, summarise(store, trial.study))
-    stacks = query.setting_layers(store, trial.study, trial.number)
-    acts = {key: _configured(stack) for key, stack in stacks.items() if key.startswith(DECISIVE)}
-    idle = keys_without_effect({key: row.effective for key, row in acts.items()})
-    acts = {key: row for key, row in acts.items() if key not in idle}
-    values = {key: row.effective for key, row in acts.items() if row.effective is not None}
+    layers = query.setting_layers(store, trial.study, trial.number)
+    values, started_with = decisive_settings(layers)
     values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
-    looked = [
+    verifications = [
         evaluation
         for evaluation in evaluations.verifications_of_study(store, trial.study)
         if evaluation.trial == trial.number
@@ -78,54 +70,49 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: ChoiceReason)
         f"Study {summary.study.name}, trial {trial.number}: validation loss {trial.value:.6f}",
         summary.sentence(),
         f"Chosen: {why.sentence}.",
-        _verified(looked, target, store),
+        _verification_line(verifications, target, store),
         f"Run it again:  {ballast_command('train', target.name)}",
     )
-    provenance = _provenance(store, summary, trial, why, stacks)
+    provenance = _provenance(store, summary, trial, why, layers)
     return _Content(
         about,
         values,
-        acts,
-        {**provenance, "looks": [_evaluation_to_json(evaluation) for evaluation in looked]},
+        started_with,
+        {**provenance, "looks": [_evaluation_to_json(evaluation) for evaluation in verifications]},
     )
 
 
-def _verified(looked: Sequence[tables.Evaluation], target: Path, store: Store) -> str:
-    """What the last evaluation on test rows said."""
-    if not looked or looked[-1].report is None:
+def _verification_line(verifications: Sequence[tables.Evaluation], target: Path, store: Store) -> str:
+    """The answer of the last verification."""
+    last = verifications[-1] if verifications else None
+    if last is None or last.report is None:
         return f"Not verified on unseen rows:  {ballast_command('verify', target.name, store=store.url)}"
-    return f"On {looked[-1].looked_at:%Y-%m-%d}: {looked[-1].verdict}: {looked[-1].report['reason']}."
+    return f"On {last.looked_at:%Y-%m-%d}: {last.verdict}: {last.report['reason']}."
 
 
 def _evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
     report = evaluation.report or {}
-    told = {key: report.get(key) for key in ("reason", "value", "skill", "interval", "baseline")}
-    return {**evaluation_to_json(evaluation), **told}
+    answer = {key: report.get(key) for key in ("reason", "value", "skill", "interval", "baseline")}
+    return {**evaluation_to_json(evaluation), **answer}
 
 
 def _yaml(content: _Content) -> str:
     lines = (*content.about, "Beside each setting: the layer that it comes from, and where that was written.")
     header = "\n".join(f"# {line}" for line in lines)
     provenance = dump_yaml({"provenance": content.provenance}, width=100)
-    return f"{modeline()}\n{header}\n{settings_yaml(content.values, content.acts)}\n\n{provenance}"
+    return f"{header}\n{settings_yaml(content.values, content.layers)}\n\n{provenance}"
 
 
 def _json(content: _Content) -> str:
-    """The same as JSON, which has no comments: what they tell stands in the provenance."""
-    told = {
-        key: {"layer": act.layer, "origin": act.origin, "requested": act.requested, "reason": act.reason}
-        for key, act in content.acts.items()
+    """The same as JSON, which has no comments: the layers of the settings are in the provenance."""
+    settings = {
+        key: {"layer": row.layer, "origin": row.origin, "requested": row.requested, "reason": row.reason}
+        for key, row in content.layers.items()
         if key in content.values
     }
-    tree = to_nested(content.values)
-    provenance = {"about": content.about, **content.provenance, "settings": told}
-    whole = {**{name: tree[name] for name in SECTIONS if name in tree}, "provenance": provenance}
+    provenance = {"about": content.about, **content.provenance, "settings": settings}
+    whole = {**in_sections(content.values), "provenance": provenance}
     return json.dumps(json_safe_number(whole), indent=2, allow_nan=False) + "\n"
-
-
-def _configured(stack: list[tables.SettingRow]) -> tables.SettingRow:
-    """The value that the trial was started with: what the guard does in training, it will do again."""
-    return [row for row in stack if row.layer != Layer.GUARD][-1]
 
 
 def _source_seen_from(source: str, study: tables.Study, target: Path) -> str:
@@ -139,7 +126,7 @@ def _provenance(
     summary: Summary,
     trial: tables.Trial,
     why: ChoiceReason,
-    stacks: Mapping[str, list[tables.SettingRow]],
+    layers: Mapping[str, list[tables.SettingRow]],
 ) -> dict[str, Any]:
     study, facts = summary.study, summary.study.facts
     data = query.data_fingerprint(store, study.name)
@@ -169,12 +156,12 @@ def _provenance(
             {"kind": f.kind, "epoch": f.epoch, "step": f.step, "action": f.action, "message": f.message}
             for f in query.findings(store, study.name, trial.number)
         ],
-        "overrides": {key: acts for key, stack in stacks.items() if (acts := _notable_acts(stack))},
+        "overrides": {key: notable for key, stack in layers.items() if (notable := _notable_layers(stack))},
     }
 
 
-def _notable_acts(stack: list[tables.SettingRow]) -> list[dict[str, Any]]:
-    """What a file beside the export could not tell: command line, sampler, clamps, guard, and any change."""
+def _notable_layers(stack: list[tables.SettingRow]) -> list[dict[str, Any]]:
+    """The layers that the study's files do not show: command line, sampler, clamps, guard, and any change."""
     return [
         {
             "layer": row.layer,

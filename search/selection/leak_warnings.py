@@ -1,4 +1,4 @@
-"""What the data audit warned of that may be a leak: told again beside every result. Pure."""
+"""The warnings of the data audit that may mean a leak; every result repeats them. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,15 +14,16 @@ CODES = (
     "target_overlaps",
     "few_independent_rows",
 )
-"""Findings that may mean that a skill is not real; docs/leaks.md explains each."""
+"""Codes of findings that may mean that a skill is not real; docs/leaks.md explains each."""
 
-_MOST = 5
+_MAX_NAMED = 5
 
 
 def leak_warnings(findings: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """`{code, where}` of each such finding that is no mere note, in the order of the audit.
+    """`{code, where}` of each finding that may mean a leak and is more than a note, in the order of the
+    audit.
 
-    `findings` have the keys `code`, `severity` and `where`, as those that a study's facts keep.
+    `findings` have the keys `code`, `severity` and `where`, like those in a study's facts.
     """
     return [
         {"code": found["code"], "where": found["where"]}
@@ -32,9 +33,9 @@ def leak_warnings(findings: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]
 
 
 def leak_warning_sentence(warnings: Sequence[Mapping[str, str]]) -> str:
-    """One sentence that names each column and code; empty where there is no warning."""
+    """One sentence that names the columns and codes; empty if there is no warning."""
     if not warnings:
         return ""
-    named = [f"{printable(found['where'])} ({found['code']})" for found in warnings[:_MOST]]
-    more = f" and {len(warnings) - _MOST} more" if len(warnings) > _MOST else ""
+    named = [f"{printable(found['where'])} ({found['code']})" for found in warnings[:_MAX_NAMED]]
+    more = f" and {len(warnings) - _MAX_NAMED} more" if len(warnings) > _MAX_NAMED else ""
     return f"The audit warned of {', '.join(named)}{more}: see ballast check."

@@ -1,4 +1,4 @@
-"""Keeps the model of a training that holds as a folder that needs nothing else of ours."""
+"""Saves the model of an accepted training as a folder that needs neither the study nor the store."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +13,9 @@ from trainer.data.windows import Dataset, prepare_refit
 
 
 def require_can_save(folder: Path, *, onnx: bool) -> None:
-    """Find out before the training whether its model could be saved: ModelFolderError or OnnxError."""
+    """Check before the training that its model can be saved; raises ModelFolderError or OnnxError."""
     from trainer.inference.model_folder_checks import require_writable_model_folder
-    from trainer.inference.onnx_file import require_onnx  # torch comes with it, and nowhere before
+    from trainer.inference.onnx_file import require_onnx  # imports torch, which only training needs
 
     require_writable_model_folder(folder)
     if onnx:
@@ -23,7 +23,7 @@ def require_can_save(folder: Path, *, onnx: bool) -> None:
 
 
 def require_confirmed(outcome: Rerun, path: Path, folder: Path) -> None:
-    """Raise AnswerIsNo where the training was not accepted, or did not reproduce its export."""
+    """Raise AnswerIsNo if the training was not accepted, or did not reproduce its export."""
     if not outcome.confirmed:
         why = "the exported value did not come again" if outcome.trustworthy else outcome.judgement.message
         raise AnswerIsNo(
@@ -32,15 +32,17 @@ def require_confirmed(outcome: Rerun, path: Path, folder: Path) -> None:
 
 
 def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) -> None:
-    """Write the model of `outcome`, which came of the configuration at `path`.
+    """Write the model of `outcome`, the training of the configuration at `path`.
 
-    Where each fold has a model of its own, one more is trained for it: on every row before the test, for the
-    epochs that the folds together found best. Raises AnswerIsNo where the training was not accepted or did
+    If each fold has a model of its own, one more model is trained: on all rows before the test, for the
+    number of epochs that is best over all folds. Raises AnswerIsNo if the training was not accepted or did
     not reproduce its export, and what `trainer.inference.model_folder.save_model` raises.
     """
     require_confirmed(outcome, path, folder)
     result = outcome.result
-    data, weights = (outcome.data, result.weights) if result.weights is not None else _final(outcome, folder)
+    data, weights = (
+        (outcome.data, result.weights) if result.weights is not None else _train_final(outcome, folder)
+    )
     from trainer.inference.model_folder import ModelProvenance, save_model
 
     provenance = ModelProvenance(
@@ -59,8 +61,8 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
     save_model(folder, outcome.config, data, outcome.table, weights, provenance, onnx=onnx)
 
 
-def _final(outcome: Rerun, folder: Path) -> tuple[Dataset, Mapping[str, Any]]:
-    """A model trained on every row before the test, and the data as it saw it."""
+def _train_final(outcome: Rerun, folder: Path) -> tuple[Dataset, Mapping[str, Any]]:
+    """The data and the weights of a model trained on all rows before the test."""
     from trainer.training.loop import refit
 
     config, result = outcome.config, outcome.result

@@ -1,4 +1,4 @@
-"""Runs one configuration outside any study, and says whether an exported one gave its value again."""
+"""Trains one configuration outside any study, and says whether an exported value was reproduced."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from trainer.data.windows import Dataset
 from trainer.training.result import EpochReport, TrialResult
 
 CLOSE = 1e-5
-"""How far the value may lie from the exported one, on another machine or with other versions."""
+"""The largest difference from the exported value on another machine or with other versions."""
 _KERNEL = "training.kernel"
 
 
@@ -45,7 +45,7 @@ class Reproduction(StrEnum):
 
 
 def judge_reproduction(value: float | None, expected: float, *, elsewhere: bool) -> Reproduction:
-    """Pure; `elsewhere` says that this machine, or a version, is not known to be that of the export."""
+    """How near `value` is to `expected`; `elsewhere` if machine or versions may differ. Pure."""
     if value == expected:
         return Reproduction.BITS
     if elsewhere and value is not None and abs(value - expected) <= CLOSE:
@@ -55,44 +55,44 @@ def judge_reproduction(value: float | None, expected: float, *, elsewhere: bool)
 
 @dataclass(frozen=True)
 class Rerun:
-    """What came of it. `expected` is the exported value, None for a file that was not exported."""
+    """The result of a rerun. `expected` is the exported value; None for a file that was not exported."""
 
     result: TrialResult
     judgement: Judgement
     expected: float | None
     differences: tuple[str, ...]
-    """What is not as it was when the file was exported."""
+    """What differs from the export: settings, data, machine, versions."""
     clamps: tuple[Clamp, ...]
-    """What was asked for and cut, which nobody should have to find out."""
+    """Values that were asked for and clamped."""
     reproduction: Reproduction | None
-    """None if there is nothing to compare with."""
+    """None if the file was not exported."""
     study: str
     trial: int | None
     """The trial that was exported."""
     config: TrialConfig = field(repr=False)
     data: Dataset = field(repr=False)
-    """Of the last fold."""
+    """The rows of the last fold."""
     table: Table = field(repr=False)
     record: TrainingEvaluation = field(repr=False)
-    """That its validation rows were scored."""
+    """The evaluation of the validation rows that is put on record."""
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether the exported value came again, to the bit or close; None with nothing to compare with."""
+        """Whether the exported value was reproduced, to the bit or closely; None if there is none."""
         return None if self.reproduction is None else self.reproduction is not Reproduction.NO
 
     @property
     def trustworthy(self) -> bool:
-        """Whether it ended as an exported trial must."""
+        """Whether the training was accepted."""
         return self.judgement.verdict is Verdict.ACCEPTED
 
     @property
     def confirmed(self) -> bool:
-        """Whether nothing speaks against it: trustworthy, and reproduced if it was exported."""
+        """Whether it was accepted, and reproduced the exported value if there is one."""
         return self.trustworthy and self.reproduced is not False
 
     def to_json(self) -> dict[str, Any]:
-        """The shape that `train --json` promises."""
+        """The JSON of `train --json`."""
         result = self.result
         return {
             "value": result.value,
@@ -117,7 +117,7 @@ class Rerun:
 def resolve_configuration(
     path: Path, sets: Sequence[str] = (), *, policy: Path | None = None
 ) -> ResolvedStudy:
-    """The one configuration of `path`; RequestError if the file leaves something to be searched."""
+    """The single configuration of `path`; RequestError if the file searches any setting."""
     resolved = resolve(path, sets, policy=policy)
     if resolved.space:
         raise RequestError(
@@ -136,15 +136,16 @@ def rerun(
     should_stop: Callable[[], bool] = lambda: False,
     store: Callable[[], Store] | None = None,
 ) -> Rerun:
-    """Train the one configuration of `path`; RequestError if the file leaves something to be searched.
+    """Train the single configuration of `path`; RequestError if the file searches any setting.
 
-    That its validation rows are scored is put on record before the training, in what `store` opens. An
-    exported trial that is trained again as it was scores nothing new, and the store is not opened.
+    The evaluation of its validation rows is put on record before the training, in the store that `store`
+    opens. An exported trial that is trained again unchanged is no new evaluation; the store is not opened
+    then.
     """
     resolved, exported = _one_as_exported(path, sets, policy)
     data, trial = load_study_data(resolved), resolved.trial({})
-    config = trial.config if exported is None else _unhurried(trial.config)
-    from trainer.training.loop import fit  # torch is imported where it trains, and nowhere before
+    config = trial.config if exported is None else _without_time_limit(trial.config)
+    from trainer.training.loop import fit  # imports torch, which only training needs
 
     folds, seed = data.folds(config.data), _seed(resolved, exported)
     number = None if exported is None else exported.trial
@@ -163,10 +164,10 @@ def rerun(
     )
     elsewhere = () if exported is None else _elsewhere(exported)
     judgement = judge(result, trial.values)
-    again = None
+    reproduction = None
     if exported is not None:
-        again = judge_reproduction(result.value, exported.value, elsewhere=bool(elsewhere))
-    if again is Reproduction.NO:  # the file was edited: another training than the exported one
+        reproduction = judge_reproduction(result.value, exported.value, elsewhere=bool(elsewhere))
+    if reproduction is Reproduction.NO:  # the file was edited: this is not the exported training
         record.begin()
     record.conclude(result, judgement)
     return Rerun(
@@ -175,7 +176,7 @@ def rerun(
         expected=None if exported is None else exported.value,
         differences=(*changes, *elsewhere),
         clamps=resolved.clamps,
-        reproduction=again,
+        reproduction=reproduction,
         study=resolved.file.study.name,
         trial=number,
         config=config,
@@ -190,9 +191,9 @@ def _seed(resolved: ResolvedStudy, exported: "ExportProvenance | None") -> int:
 
 
 def single_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
-    """The weights of the best epoch, by parameter.
+    """The weights of the best epoch, by parameter; `path` is that of the configuration.
 
-    RequestError where each fold has its own. `path` is that of the configuration.
+    RequestError if each fold has its own model.
     """
     weights = outcome.result.weights
     if weights is None:
@@ -209,7 +210,7 @@ class _ExportedData(BaseModel):
     split: dict[str, int] | None = None
 
     def has_rows(self, rows: Mapping[str, int]) -> bool:
-        """Whether these are the rows of each split as they were: of the same table, its test rows as well."""
+        """Whether the splits have as many rows as at the export, the test rows included."""
         return self.split == dict(rows)
 
 
@@ -218,15 +219,15 @@ class _ExportedPolicy(BaseModel):
     fingerprint: str
 
 
-def _unhurried(config: TrialConfig) -> TrialConfig:
-    """Without the time limit, which an exported trial kept on its machine: this one may be slower."""
+def _without_time_limit(config: TrialConfig) -> TrialConfig:
+    """Without the time limit, which the exported trial kept: this machine may be slower."""
     return config.model_copy(update={"training": config.training.model_copy(update={"max_seconds": None})})
 
 
 def _one_as_exported(
     path: Path, sets: Sequence[str], policy: Path | None
 ) -> tuple[ResolvedStudy, "ExportProvenance | None"]:
-    """The one configuration of `path`, and what its export says; its kernel is the one that computed it."""
+    """The configuration of `path` and its provenance, with the kernel that computed the exported value."""
     resolved = resolve_configuration(path, sets, policy=policy)
     exported = export_provenance(resolved)
     if (
@@ -243,7 +244,7 @@ class _ExportedBound(BaseModel):
 
 
 class ExportProvenance(BaseModel):
-    """What a rerun needs of the section that an export writes."""
+    """The part of an export's section `provenance` that a rerun needs."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -256,20 +257,20 @@ class ExportProvenance(BaseModel):
     policy: _ExportedPolicy
     versions: dict[str, str]
     skill_ceiling: Annotated[float, Field(gt=0)] | None = None
-    """None in an export of a Ballast that did not keep it."""
+    """None in exports of older versions."""
     lower_bound: _ExportedBound | None = None
-    """Of the skill on the validation rows; None where it was not exported by it."""
+    """Lower bound of the skill on the validation rows; None if the trial was not chosen by it."""
     machine: dict[str, str] | None = None
-    """None in an export of a Ballast that did not keep it."""
+    """None in exports of older versions."""
 
     @property
     def had_one_kernel(self) -> bool:
-        """Whether it comes from a Ballast that computed with PyTorch alone, and did not say so."""
+        """Whether it comes from a version that had only the PyTorch kernel and did not name it."""
         return "numba" not in self.versions
 
 
 def export_provenance(resolved: ResolvedStudy) -> ExportProvenance | None:
-    """The provenance of an exported file, None for any other; RequestError if somebody edited it."""
+    """The provenance of an exported file, None for any other; RequestError if it was edited."""
     if not resolved.provenance:
         return None
     try:
@@ -285,7 +286,7 @@ def export_provenance(resolved: ResolvedStudy) -> ExportProvenance | None:
 def changes_since_export(
     exported: ExportProvenance, resolved: ResolvedStudy, sha256: str, sets: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """What was changed since the export, in the order of likelihood to explain another value."""
+    """What has changed since the export; the likeliest reason for another value comes first."""
     differences = [f"--set {text} changes the exported configuration" for text in sets]
     differences += [f"{c.key} was clamped from {c.declared} to {c.effective}" for c in resolved.clamps]
     if exported.policy.fingerprint != resolved.fingerprints()["policy"]:
@@ -296,17 +297,17 @@ def changes_since_export(
 
 
 def _elsewhere(exported: ExportProvenance) -> tuple[str, ...]:
-    """Why sums may be rounded otherwise here than where the exported value was computed."""
+    """Why sums may be rounded differently here than where the exported value was computed."""
     if exported.machine is None:
-        found = ["the export does not say on which machine its value was computed"]
+        reasons = ["the export does not say on which machine its value was computed"]
     else:
-        found = _not_as_before(machine_facts(), exported.machine)
-    if exported.had_one_kernel:  # or its study went on under a Ballast that has two: versions are a study's
-        found.append("the export does not say which kernel computed its value")
-    return (*found, *_not_as_before(package_versions(), exported.versions))
+        reasons = _differences(machine_facts(), exported.machine)
+    if exported.had_one_kernel:  # versions are recorded per study, which a newer version may have continued
+        reasons.append("the export does not say which kernel computed its value")
+    return (*reasons, *_differences(package_versions(), exported.versions))
 
 
-def _not_as_before(present: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+def _differences(present: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
     return [
         f"{name} is {present.get(name)}, was {was}"
         for name, was in before.items()

@@ -1,4 +1,4 @@
-"""What the record of a whole study says of its best: how likely the search has fooled itself."""
+"""Evidence about the choice of the best trial, from all trials of its study: how far luck explains it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,10 +25,10 @@ TRAIN_MEAN_SIGN = "train_mean_sign"
 
 @dataclass(frozen=True)
 class SuspiciousTrials:
-    """The suspicious trials of a study, from which nothing was chosen.
+    """The suspicious trials of a study, which the best is not chosen from.
 
-    `highest_skill` is the highest that any of them showed, and `trial` its number; both are None where none
-    was found suspicious, or no skill is on record.
+    `highest_skill` is the highest skill that any of them showed, and `trial` its number; both are None if
+    there is no suspicious trial with a skill on record.
     """
 
     trials: int
@@ -38,44 +38,46 @@ class SuspiciousTrials:
 
 @dataclass(frozen=True)
 class SelectionEvidence:
-    """All on the validation rows, over the trials that the best was chosen from, pruned ones too."""
+    """Statistics on the validation rows of all trials that the best was chosen from, also pruned ones."""
 
     trials: int
     rows: int
     noise_floor: float
-    """Skill that luck reaches, by the formula."""
+    """Skill that luck alone reaches, by the formula."""
     measured_floor: float
-    """The same, measured on these trials' forecasts."""
-    luck: float
-    """How well luck explains the best trial's skill: a p value."""
+    """Skill that luck alone reaches, measured on these trials' forecasts."""
+    reality_check: float
+    """p value (0 … 1) of the best trial's skill, if no trial beats the baseline."""
     overfitting: BacktestOverfitting | None
-    """None where there are too few rows or trials to tell."""
+    """None if there are too few rows or trials."""
     sharpe: DeflatedSharpe | None
-    """Of a strategy that holds the sign of the forecast; for targets that are returns alone. Its benchmark is
-    to hold nothing, so where returns drift it is high for whoever is always long; see `market_timing`."""
+    """Of a strategy that holds the sign of the forecast; only for targets that are returns. It is compared
+    with holding nothing, so where returns drift it is high for any strategy that is always long; see
+    `timing`."""
     timing: Mapping[str, MarketTiming] | None
     """What that strategy earns beyond `long_only`, and beyond `train_mean_sign`, which holds the sign of the
-    mean return of each fold's training rows; for returns alone."""
-    quarantined: SuspiciousTrials
+    mean return of each fold's training rows; only for targets that are returns."""
+    suspicious_trials: SuspiciousTrials
 
     def to_json(self) -> dict[str, Any]:
         """The part of `verify --json` that is about the study."""
-        return asdict(self)
+        old_names = {"reality_check": "luck", "suspicious_trials": "quarantined"}
+        return {old_names.get(name, name): value for name, value in asdict(self).items()}
 
 
 def study_evidence(store: Store, study: str, best: int) -> SelectionEvidence | str:
-    """The evidence on the choice of trial `best`, or the reason why there is none."""
+    """The evidence about the choice of trial `best`, or the reason why there is none."""
     rows = validation_rows(store, study)
     if rows is None:
         return f"study {study!r} was started before forecasts were kept"
-    told = _choices(store, study)
-    numbers = list(told)
+    by_trial = _candidate_forecasts(store, study)
+    numbers = list(by_trial)
     if best not in numbers:
         return f"study {study!r} has no forecasts of trial {best} on record"
-    losses, naive = _losses(rows, told), rows.by_time(rows.baseline_losses)
+    losses, naive = _losses(rows, by_trial), rows.by_time(rows.baseline_losses)
     try:
         floor = measured_noise_floor(losses, naive, horizon=rows.horizon)
-        luck = superior_predictive_ability(losses, naive, horizon=rows.horizon)
+        p_value = superior_predictive_ability(losses, naive, horizon=rows.horizon)
     except ValueError as error:
         return str(error)
     return SelectionEvidence(
@@ -83,54 +85,54 @@ def study_evidence(store: Store, study: str, best: int) -> SelectionEvidence | s
         rows=len(naive),
         noise_floor=summarise(store, study).noise_floor,
         measured_floor=floor,
-        luck=luck,
+        reality_check=p_value,
         overfitting=_overfitting(losses),
-        sharpe=_sharpe(rows, list(told.values()), numbers.index(best)),
-        timing=_timing(rows, list(told.values()), numbers.index(best)),
-        quarantined=suspicious_trials(store, study),
+        sharpe=_sharpe(rows, list(by_trial.values()), numbers.index(best)),
+        timing=_timing(rows, list(by_trial.values()), numbers.index(best)),
+        suspicious_trials=suspicious_trials(store, study),
     )
 
 
 def measure_floor(store: Store, study: str) -> MeasuredFloor | None:
-    """The noise floor as measured on the trials that the best is chosen from; None where it cannot be."""
+    """The noise floor measured on the trials that the best is chosen from; None if it cannot be measured."""
     rows = validation_rows(store, study)
-    told = {} if rows is None else _choices(store, study)
-    if rows is None or not told:
+    by_trial = {} if rows is None else _candidate_forecasts(store, study)
+    if rows is None or not by_trial:
         return None
     naive = rows.by_time(rows.baseline_losses)
     try:
         return MeasuredFloor(
-            measured_noise_floor(_losses(rows, told), naive, horizon=rows.horizon), len(told)
+            measured_noise_floor(_losses(rows, by_trial), naive, horizon=rows.horizon), len(by_trial)
         )
     except ValueError:  # too few rows for a bootstrap
         return None
 
 
 def record_measured_floor(store: Store, study: str) -> None:
-    """Measure the noise floor and keep it among the study's facts, so that every page can show it."""
-    found = measure_floor(store, study)
-    if found is not None:
-        record.set_study_facts(store, study, {MEASURED_FLOOR: asdict(found)})
+    """Measure the noise floor and store it in the study's facts, so that every page can show it."""
+    floor = measure_floor(store, study)
+    if floor is not None:
+        record.set_study_facts(store, study, {MEASURED_FLOOR: asdict(floor)})
 
 
 def with_measured_floor(store: Store, summary: Summary) -> Summary:
-    """The summary with the noise floor measured on all its trials: as recorded, else measured now."""
+    """The summary with the noise floor measured on all its trials: the recorded one, or measured now."""
     choices = sum(summary.verdicts.get(verdict, 0) for verdict in _CHOSEN_FROM)
     if summary.measured is not None and summary.measured.trials == choices:
         return summary
     return replace(summary, measured=measure_floor(store, summary.study.name) or summary.measured)
 
 
-def _choices(store: Store, study: str) -> dict[int, Forecasts]:
+def _candidate_forecasts(store: Store, study: str) -> dict[int, Forecasts]:
     """The forecasts of the trials that the best was chosen from, by number."""
-    told = forecasts(store, study)
-    chosen_from = [trial for trial in query.trials(store, study) if _was_a_choice(trial, study)]
-    return {trial.number: told[trial.number] for trial in chosen_from if trial.number in told}
+    stored = forecasts(store, study)
+    chosen_from = [trial for trial in query.trials(store, study) if _was_candidate(trial, study)]
+    return {trial.number: stored[trial.number] for trial in chosen_from if trial.number in stored}
 
 
-def _losses(rows: ValidationRows, told: Mapping[int, Forecasts]) -> Floats:
+def _losses(rows: ValidationRows, by_trial: Mapping[int, Forecasts]) -> Floats:
     """Losses (m, K) of K trials at m times."""
-    return rows.by_time(np.stack([rows.losses(each) for each in told.values()], axis=1))
+    return rows.by_time(np.stack([rows.losses(each) for each in by_trial.values()], axis=1))
 
 
 def suspicious_trials(store: Store, study: str) -> SuspiciousTrials:
@@ -138,22 +140,22 @@ def suspicious_trials(store: Store, study: str) -> SuspiciousTrials:
     suspicious = [
         trial
         for trial in query.trials(store, study, Verdict.SUSPICIOUS)
-        if trial.source_study != study  # a copy of one beside it is no other trial
+        if trial.source_study != study  # without copies of trials of the same study
     ]
-    reached = {trial.number: [] if trial.skill is None else [trial.skill] for trial in suspicious}
+    skills = {trial.number: [] if trial.skill is None else [trial.skill] for trial in suspicious}
     for trial in suspicious:
         for finding in query.findings(store, study, trial.number):
             if finding.kind == FindingKind.SKILL_TOO_HIGH:
-                reached[trial.number].append(finding.value)
-    highest = {number: max(skills) for number, skills in reached.items() if skills}
+                skills[trial.number].append(finding.value)
+    highest = {number: max(values) for number, values in skills.items() if values}
     if not highest:
         return SuspiciousTrials(len(suspicious))
     number = max(highest, key=lambda each: highest[each])
     return SuspiciousTrials(len(suspicious), highest[number], number)
 
 
-def _was_a_choice(trial: tables.Trial, study: str) -> bool:
-    """Whether the best could have been this one; a copy of a trial beside it is no other choice."""
+def _was_candidate(trial: tables.Trial, study: str) -> bool:
+    """Whether the best trial could have been this one; copies of trials of the same study do not count."""
     return trial.verdict in _CHOSEN_FROM and trial.source_study != study
 
 
@@ -164,16 +166,18 @@ def _overfitting(losses: Floats) -> BacktestOverfitting | None:
         return None
 
 
-def _in_its_unit(rows: ValidationRows, values: Floats) -> Floats:
-    """Standardised values (n,) of all rows, in the target's own unit and by time (m,)."""
+def _in_target_unit(rows: ValidationRows, values: Floats) -> Floats:
+    """Standardised values (n,) of all rows, converted to the target's unit and averaged by time (m,)."""
     return rows.by_time(values * rows.unit_std + rows.unit_mean)
 
 
-def _timing(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> Mapping[str, MarketTiming] | None:
+def _timing(
+    rows: ValidationRows, by_trial: Sequence[Forecasts], best: int
+) -> Mapping[str, MarketTiming] | None:
     if rows.kind != "return":
         return None
-    target = _in_its_unit(rows, rows.target)
-    positions = np.sign(np.stack([_in_its_unit(rows, each.astype(float)) for each in told], axis=1))
+    target = _in_target_unit(rows, rows.target)
+    positions = np.sign(np.stack([_in_target_unit(rows, each.astype(float)) for each in by_trial], axis=1))
     benchmarks = {
         LONG_ONLY: np.ones(len(target)),
         TRAIN_MEAN_SIGN: np.sign(rows.by_time(rows.unit_mean)),
@@ -183,11 +187,13 @@ def _timing(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> Mappi
     }
 
 
-def _sharpe(rows: ValidationRows, told: Sequence[Forecasts], best: int) -> DeflatedSharpe | None:
+def _sharpe(rows: ValidationRows, by_trial: Sequence[Forecasts], best: int) -> DeflatedSharpe | None:
     if rows.kind != "return":
         return None
-    target = _in_its_unit(rows, rows.target)
-    returns = [sign_returns(_in_its_unit(rows, each.astype(float)), target, rows.horizon) for each in told]
+    target = _in_target_unit(rows, rows.target)
+    returns = [
+        sign_returns(_in_target_unit(rows, each.astype(float)), target, rows.horizon) for each in by_trial
+    ]
     try:
         return deflated_sharpe(returns[best], np.array([sharpe_ratio(each) for each in returns]))
     except ValueError:

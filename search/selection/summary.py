@@ -1,7 +1,7 @@
-"""What a study has come to: counts by verdict, the best trial, its newest verification, and the headline.
+"""Summary of a study: counts by verdict, the best trial, its newest verification, and the headline.
 
 `Summary.sentence` is the headline of every page that mentions a study: the newest answer of `ballast verify`,
-or before there is one, what the validation rows show.
+or what the validation rows show if there is none yet.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,12 @@ from storage.verdicts import CONCLUSIVE, Verdict
 from trainer.rivals.skill import noise_floor
 
 MEASURED_FLOOR = "measured_floor"
-"""The fact under which a study's measured noise floor is kept; search/selection/selection_evidence.py
-measures it."""
+"""The key of the measured noise floor in a study's facts; see search/selection/selection_evidence.py."""
 
 
 @dataclass(frozen=True)
 class MeasuredFloor:
-    """The noise floor as measured on the forecasts of so many trials."""
+    """The noise floor, measured on the forecasts of `trials` trials."""
 
     skill: float
     trials: int
@@ -31,38 +30,36 @@ class MeasuredFloor:
 
 @dataclass(frozen=True)
 class Summary:
-    """The best is chosen by us, from verdicts: Optuna's own best ignores constraints."""
+    """Summary of a study. `best` follows our verdicts, as Optuna's own best trial ignores constraints."""
 
     study: tables.Study
     verdicts: dict[str, int]
-    """Counts by verdict, and of those still `running`."""
+    """Number of trials by verdict, and of those still `running`."""
     best: tables.Trial | None
     noise_floor: float
-    """Skill that the luckiest of as many useless epochs would show, by the formula."""
+    """Skill that the luckiest of as many epochs without skill would show, by the formula."""
     seconds_per_trial: float | None
-    """Mean time of the trials that ended."""
+    """Mean duration of the ended trials."""
     above_naive: int = 0
-    """Accepted trials whose loss is below that of the best naive forecast."""
+    """Number of accepted trials whose loss is below that of the best naive forecast."""
     measured: MeasuredFloor | None = None
-    """The noise floor as it was last measured; None before."""
+    """The noise floor as last measured; None if it was not measured yet."""
     verified: VerificationAnswer | None = None
     """The newest answer of `ballast verify`."""
 
     @property
     def trials(self) -> int:
-        """All trials, whatever became of them."""
+        """Number of all trials."""
         return sum(self.verdicts.values())
 
     @property
     def conclusive(self) -> int:
-        """Trials that came to a conclusion, of which the best is one; those taken over from another study are
-        among them, and count towards no number asked for.
-        """
+        """Number of conclusive trials, imported ones included; those do not count as trials wanted."""
         return sum(self.verdicts.get(verdict, 0) for verdict in CONCLUSIVE)
 
     @property
     def accepted(self) -> int:
-        """Trials that the best is chosen from."""
+        """Number of accepted trials, which the best is chosen from."""
         return self.verdicts.get(Verdict.ACCEPTED, 0)
 
     @property
@@ -72,7 +69,7 @@ class Summary:
 
     @property
     def floor(self) -> float:
-        """The higher of the noise floors by formula and as measured."""
+        """The higher of the two noise floors, by the formula and as measured."""
         return max(self.noise_floor, 0.0 if self.measured is None else self.measured.skill)
 
     @property
@@ -96,34 +93,32 @@ class Summary:
     def skill_shown(self) -> bool:
         """Whether the newest evidence shows skill.
 
-        After a verification this is its answer: true for *holds*, false for *does not hold* and for *cannot
-        tell*. Before one it is whether the best skill on the validation rows is above the noise floors.
+        With a verification, this is its answer: true for *holds*, false for *does not hold* and *cannot
+        tell*. Without one, it is whether the best skill on the validation rows is above both noise floors.
         """
         return self.above_floor if self.verified is None else self.verified.verdict == HOLDS
 
     def sentence(self) -> str:
-        """The headline: the newest verification's answer, else what the validation rows show; then what the
-        audit warned of.
-        """
+        """The newest verification's answer, else what validation rows show; then the leak warnings."""
         return f"{self._answer()} {leak_warning_sentence(self.warnings)}".rstrip()
 
     @property
     def warnings(self) -> list[dict[str, str]]:
-        """What the audit warned of that may be a leak."""
+        """The audit's warnings that may mean a leak."""
         return leak_warnings(self.study.facts.get("audit") or ())
 
     def _answer(self) -> str:
         if self.verified is None:
             return self._on_validation()
-        told = self.verified.sentence(self.study.facts.get("skill_ceiling"))
+        answer = self.verified.sentence(self.study.facts.get("skill_ceiling"))
         if self.verified.strongest_rival is None:
-            told += self._over_rival()
+            answer += self._over_rival()
         best = self.best
         if best is None or best.number == self.verified.trial or best.skill is None:
-            return told
+            return answer
         return (
-            f"{told} Trial {best.number} has the lowest validation loss (skill {best.skill:+.4f}) and is not "
-            "the one that was verified."
+            f"{answer} Trial {best.number} has the lowest validation loss (skill {best.skill:+.4f}) and "
+            "is not the one that was verified."
         )
 
     def _on_validation(self) -> str:
@@ -134,12 +129,12 @@ class Summary:
             skill = "no skill" if best.skill is None else f"skill {best.skill:+.4f}"
             return (
                 f"No skill shown: on validation rows, not yet verified, the best of {self.conclusive} trials "
-                f"has {skill} over {self.baseline}, and luck alone reaches {self.floors_told()}."
+                f"has {skill} over {self.baseline}, and luck alone reaches {self.floors_text()}."
             )
         loss = self.study.facts["baseline"]["loss"]
         return (
             f"Skill {best.skill:+.4f} over {self.baseline} on validation rows, not yet verified (loss "
-            f"{best.value:.6f} against {loss:.6f}), above the noise floor of {self.floors_told()}."
+            f"{best.value:.6f} against {loss:.6f}), above the noise floor of {self.floors_text()}."
             f"{self._over_rival()}"
         )
 
@@ -152,8 +147,8 @@ class Summary:
             f"trial's skill is {skill:+.4f}."
         )
 
-    def floors_told(self) -> str:
-        """`0.0122`, and where it was measured `0.0122 by the formula, 0.0515 as measured on 20 trials`."""
+    def floors_text(self) -> str:
+        """`0.0122`, or if it was measured `0.0122 by the formula, 0.0515 as measured on 20 trials`."""
         if self.measured is None:
             return f"{self.noise_floor:.4f}"
         return (
@@ -161,12 +156,12 @@ class Summary:
             f"{self.measured.trials} trials"
         )
 
-    def above_naive_told(self) -> str:
-        """`(12 above har)`: how many of the accepted trials are above the best naive forecast."""
+    def above_naive_text(self) -> str:
+        """`(12 above har)`: how many accepted trials are better than the best naive forecast."""
         return f"({self.above_naive} above {self.baseline})"
 
     def to_json(self) -> dict[str, Any]:
-        """The shape that `status --json` promises."""
+        """The JSON of `status --json`."""
         best = self.best
         return {
             "study": self.study.name,
@@ -187,12 +182,12 @@ def summarise(store: Store, name: str) -> Summary:
     """Read one study's summary; StudyUnknown if there is none of that name."""
     study = query.study(store, name)
     counts = query.verdict_counts(store, name)
-    looks = max(1, query.epoch_count(store, name))
+    epochs = max(1, query.epoch_count(store, name))
     return Summary(
         study=study,
         verdicts={"running" if verdict is None else str(verdict): n for verdict, n in counts.items()},
         best=query.best_trial(store, name),
-        noise_floor=noise_floor(looks, study.facts["rows"]["validation"], study.facts["horizon"]),
+        noise_floor=noise_floor(epochs, study.facts["rows"]["validation"], study.facts["horizon"]),
         seconds_per_trial=query.mean_duration(store, name),
         above_naive=query.count_above_naive(store, name),
         measured=_measured(study.facts),

@@ -1,4 +1,4 @@
-"""Verifies configurations on rows that no search has seen: fresh seeds, one evaluation, an answer in words.
+"""Verifies configurations on rows that no search has seen: fresh seeds, one evaluation, one answer.
 
 file ──► candidates ──► train with fresh seeds on train + validation ──► record the evaluation ──► score
                                                                          the test rows ──► conclude ──► record
@@ -58,12 +58,12 @@ from trainer.rivals.skill import skill
 from trainer.training.result import Outcome, RefitResult
 
 _EXACT = 1e-12
-"""Mean loss, of the standardised target, up to which a forecast is exact but for rounding."""
+"""Mean loss of the standardised target below which a forecast counts as exact, apart from rounding."""
 
 
 @dataclass(frozen=True)
 class VerificationCallbacks:
-    """Who is told of each training that ended, and asked whether to go on."""
+    """Called after each training, and to ask whether to stop."""
 
     trained: Callable[[Candidate, RefitResult], None] = lambda candidate, refit: None
     should_stop: Callable[[], bool] = lambda: False
@@ -79,11 +79,11 @@ def verify(
     policy: Path | None = None,
     progress: VerificationCallbacks | None = None,
 ) -> VerificationReport:
-    """Score the configuration of `path`, and its `top` - 1 rivals, the best of its study `by` bound or
-    value, on the test rows; 1 ≤ `seeds`.
+    """Score the configuration of `path` on the test rows with `seeds` ≥ 1 fresh seeds, and with it the `top`
+    - 1 best other trials of its study, chosen `by` bound or value.
 
-    The evaluation is put on record before anything is scored. Raises Interrupted before that, RequestError
-    and AnswerIsNo as the candidates do.
+    Each evaluation is put on record before its rows are scored. Raises VerificationInterrupted before that,
+    and RequestError and AnswerIsNo as `candidate_from_file` and `other_candidates` do.
     """
     progress = VerificationCallbacks() if progress is None else progress
     chosen = candidate_from_file(path, policy, progress.should_stop, store)
@@ -102,15 +102,15 @@ def verify(
         taken = earlier_evaluations(store, unseen)
         searches = earlier_searches(store, unseen, first_evaluated_at(evaluation, taken))
         found = _score(each, configuration_number(evaluation, taken), searches)
-        # Pages show the newest answer that somebody asked for, not that of what it was compared with.
-        told = {**found.to_json(), "asked_for": each is first}
-        evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), told)
+        # Pages show the newest answer about a configuration that was asked for, not about those beside it.
+        report = {**found.to_json(), "asked_for": each is first}
+        evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), report)
         scored.append(found)
     return VerificationReport(
         scored=tuple(scored),
         unseen=unseen,
         earlier=earlier,
-        best_set=_best_set(scored, first) if top > 1 else None,
+        confidence_set=_confidence_set(scored, first) if top > 1 else None,
         evidence=_evidence(store, chosen),
         changes=_changes(chosen, study_data.table.sha256),
         warnings=tuple(leak_warnings(map(vars, study_data.audit.findings))),
@@ -134,7 +134,7 @@ def _trained(
     candidate: Candidate, study_data: StudyData, seeds: int, progress: VerificationCallbacks
 ) -> _TrainedCandidate:
     """Train with fresh seeds on all rows before the test, for the epochs that validation chose."""
-    from trainer.training.loop import refit  # torch is imported where it trains, and nowhere before
+    from trainer.training.loop import refit  # imports torch, which only training needs
 
     config = candidate.trial.config
     data, refits = prepare_refit(config.data, study_data.table), []
@@ -153,7 +153,7 @@ def _trained(
 
 
 def _require_rows(source: str, data: Dataset) -> None:
-    """Raise RequestError where the test rows are too few for an interval: the evaluation would be wasted."""
+    """Raise RequestError if the test rows are too few for an interval: the evaluation would be wasted."""
     needed = min_interval_rows(data.horizon)
     if len(data.test) < needed:
         raise RequestError(
@@ -221,7 +221,7 @@ def _evaluation(unseen: ScoredRows, trained: _TrainedCandidate) -> tables.Evalua
 def _score(
     trained: _TrainedCandidate, look: int, searches: tuple[EarlierSearch, ...] = ()
 ) -> CandidateResult:
-    """Everything that one evaluation shows."""
+    """The result of one evaluation, of which `look` is the configuration number."""
     data, candidate = trained.data, trained.candidate
     target, naive = _judged_by(data, trained.loss)
     baseline = min(naive, key=lambda name: float(naive[name].mean()))
@@ -244,7 +244,9 @@ def _score(
         interval=interval,
         comparisons=comparisons,
         validation_skill=candidate.skill,
-        validation_lower_bound=candidate.skill if candidate.at_least is None else candidate.at_least,
+        validation_lower_bound=candidate.skill
+        if candidate.skill_lower_bound is None
+        else candidate.skill_lower_bound,
         ceiling=trained.ceiling,
         seeds=len(trained.refits),
         seeds_stopped=len(trained.refits) - len(by_seed),
@@ -264,7 +266,7 @@ def _score(
         rivals=rivals.losses(target, trained.loss),
         rivals_absent=rivals.absent,
         strongest_rival=_against_rivals(losses, rivals.row_losses(target, trained.loss), data.horizon, level),
-        look=look,
+        evaluation_number=look,
         searches=searches,
         conclusion=conclude(claim),
     )
@@ -281,7 +283,7 @@ def _against_rivals(
     return compare_with_strongest_rival(losses, rivals, horizon=horizon, level=level)
 
 
-def _best_set(scored: Sequence[CandidateResult], first: _TrainedCandidate) -> ConfidenceSet | None:
+def _confidence_set(scored: Sequence[CandidateResult], first: _TrainedCandidate) -> ConfidenceSet | None:
     """Which of the candidates and the naive forecasts may be the best, on the same rows and in one unit."""
     _, naive = _judged_by(first.data, first.loss)
     losses = naive | {each.candidate.name: each.losses for each in scored if each.values}

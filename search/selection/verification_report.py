@@ -1,4 +1,4 @@
-"""What a verification found: of each candidate, and in all."""
+"""The result of a verification: of each candidate, and of all together."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,33 +22,34 @@ from trainer.training.result import RefitResult
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What one candidate did on the test rows. Losses are in units of the target that was standardised by all
-    rows before the test.
+    """The result of one candidate on the test rows.
+
+    Losses are in units of the target, standardised by all rows before the test.
     """
 
     candidate: Candidate
     refits: tuple[RefitResult, ...]
     rows: Mapping[str, int]
     naive: Mapping[str, float]
-    """Loss of each naive forecast."""
+    """Mean loss of each naive forecast."""
     baseline: str
-    """The best of them on these rows."""
+    """The naive forecast that is best on these rows."""
     values: tuple[float, ...]
-    """Loss of each seed that came to its end."""
+    """Mean loss of each seed whose training the guard did not stop."""
     losses: Floats = field(repr=False)
-    """Losses (rows,), the mean over the seeds; empty if no seed came to its end."""
+    """Losses (rows,), the mean over these seeds; empty if there is none."""
     interval: SkillInterval | None
     comparisons: Mapping[str, DieboldMariano]
     rivals: Mapping[str, float]
-    """Loss of each rival."""
+    """Mean loss of each fitted rival."""
     rivals_absent: Mapping[str, str]
-    """Why each of the others could not be fitted."""
+    """Why each of the other rivals could not be fitted."""
     strongest_rival: RivalComparison | None
-    """Whether the model beats the strongest of them; None where there is no model, or no rival."""
-    look: int
-    """Which configuration it is that these rows judge, from 1; see `evaluations.number_of`."""
+    """Whether the model beats the strongest rival; None if no training ended or no rival was fitted."""
+    evaluation_number: int
+    """Which configuration these rows judge, counted from 1; see `evaluations.configuration_number`."""
     searches: tuple[EarlierSearch, ...]
-    """Studies that have searched on some of these rows."""
+    """Studies that have searched on some of these rows before."""
     conclusion: Conclusion
 
     @property
@@ -58,11 +59,11 @@ class CandidateResult:
 
     @property
     def skill(self) -> float | None:
-        """Of the mean loss, over the best naive forecast."""
+        """Skill of the mean loss over the best naive forecast."""
         return None if self.value is None else skill(self.value, self.naive[self.baseline])
 
     def to_json(self) -> dict[str, Any]:
-        """One configuration in the shape that `verify --json` promises."""
+        """One configuration as `verify --json` prints it."""
         best = self.naive[self.baseline]
         return {
             "name": self.candidate.name,
@@ -89,33 +90,33 @@ class CandidateResult:
             "rivals_absent": dict(self.rivals_absent),
             "seeds": [_seed_to_json(refit, value, best) for refit, value in self.by_seed()],
             "spread": stdev(self.values) if len(self.values) > 1 else None,
-            "look": self.look,
+            "look": self.evaluation_number,
             "searched_by": [search.to_json() for search in self.searches],
             "rows": dict(self.rows),
         }
 
     def by_seed(self) -> list[tuple[RefitResult, float | None]]:
-        """Each training, with its loss; None for one that the guard stopped."""
+        """Each training with its mean loss; None for one that the guard stopped."""
         left = iter(self.values)
         return [(refit, None if refit.forecasts is None else next(left)) for refit in self.refits]
 
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What came of a verification; the first of `scored` is what was asked for."""
+    """The result of a verification; the first of `scored` is the configuration that was asked for."""
 
     scored: tuple[CandidateResult, ...]
     unseen: ScoredRows
     earlier: tuple[tables.Evaluation, ...]
-    """Evaluations on these rows before."""
-    best_set: ConfidenceSet | None
-    """Which of the candidates and naive forecasts may be the best; None unless several were compared."""
+    """Earlier evaluations on these rows."""
+    confidence_set: ConfidenceSet | None
+    """Which of the candidates and naive forecasts may be the best; None if there is one candidate only."""
     evidence: SelectionEvidence | str
-    """What the whole study says, or why nothing is known."""
+    """Evidence from the whole study, or the reason why there is none."""
     changes: tuple[str, ...]
-    """What is not as it was when the configuration was exported."""
+    """What has changed since the configuration was exported."""
     warnings: tuple[Mapping[str, str], ...] = ()
-    """What the audit of the data warned of that may be a leak."""
+    """Warnings of the data audit that may mean a leak."""
 
     @property
     def holds(self) -> bool:
@@ -123,13 +124,13 @@ class VerificationReport:
         return self.scored[0].conclusion.verdict is SkillVerdict.HOLDS
 
     def to_json(self) -> dict[str, Any]:
-        """The shape that `verify --json` promises."""
-        best_set = self.best_set
+        """The JSON of `verify --json`."""
+        confidence_set = self.confidence_set
         return {
             **self.scored[0].to_json(),
             "reproduced": None,
             "rivals": [each.to_json() for each in self.scored[1:]],
-            "confidence_set": None if best_set is None else asdict(best_set),
+            "confidence_set": None if confidence_set is None else asdict(confidence_set),
             "test": {
                 "source": self.unseen.source,
                 "first": self.unseen.first_time.isoformat(),

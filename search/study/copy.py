@@ -191,7 +191,7 @@ def _ids(session: Session, name: str) -> dict[int, int]:
 
 
 def _renamed(key: str, trials: Mapping[int, int]) -> str:
-    """The key of an attribute, with the trial in it replaced as `trials` says; other keys stay as they are."""
+    """The key of an attribute, with its trial id replaced as `trials` says; other keys stay as they are."""
     match = _OF_TRIAL.fullmatch(key)
     if match is None or int(match[2]) not in trials:
         return key

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from search.record.artifacts import artifact_folder, recorded_study_files
 from search.record.evaluations import this_user
 from search.record.row_mapping import now
-from search.record.searched_rows import datetime64_to_utc, full_source, target_columns
+from search.record.scored_series import to_utc
+from search.record.searched_rows import full_source, target_columns
 from search.record.validation_rows import validation_rows
 from search.store_files import study_files
 from search.study.study_rows import (
@@ -124,8 +125,8 @@ def _search_evaluation(store: Store, name: str, moment: datetime) -> tables.Eval
         source=full_source(data.source, study.study_file),
         content=data.sha256,
         target=target_columns(store, name),
-        first_time=datetime64_to_utc(kept.times.min()),
-        last_time=datetime64_to_utc(kept.times.max()),
+        first_time=to_utc(kept.times.min()),
+        last_time=to_utc(kept.times.max()),
         looked_at=moment,
         looked_by=this_user(),
         seeds=[],

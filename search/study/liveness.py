@@ -151,9 +151,7 @@ class StallDetector:
         return self._unchanged_s >= (NO_HEARTBEAT_S if beats else NO_WORKER_S) and self._has_begun(counts)
 
     def _has_begun(self, counts: Mapping[Verdict | None, int]) -> bool:
-        """Whether the study has trials of its own; imported ones do not count, and all of them are
-        conclusive.
-        """
+        """Whether the study has trials of its own; imported trials, all conclusive, do not count."""
         return bool(counts.keys() - CONCLUSIVE) or query.count_conclusive(self._store, self._name) > 0
 
 

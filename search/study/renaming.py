@@ -93,7 +93,7 @@ def _refuse_taken(session: Session, store: Store, new: str) -> None:
 
 
 def _copy_record(session: Session, old: str, new: str) -> None:
-    """Insert all rows under the new name. Rows refer to one another by name, so the old ones go only later."""
+    """Insert all rows under the new name. As rows refer to others by name, the old ones are deleted later."""
     for table in tables.Base.metadata.sorted_tables:
         if table not in KEPT_TABLES:
             named = name_column(table)
@@ -119,9 +119,7 @@ def _update_references(session: Session, old: str, new: str, folders: tuple[Path
 
 
 def _record_new_name(session: Session, before: tables.Study, new: str) -> None:
-    """Record the name as one more layer of its setting, and in the sources from which workers resolve the
-    study.
-    """
+    """Record the name as a layer of its setting, and in the sources that workers resolve the study from."""
     study = session.get(tables.Study, new)
     assert study is not None, "it was just inserted"
     study.facts = {**study.facts, query.FORMER_NAMES: [*study.facts.get(query.FORMER_NAMES, ()), before.name]}
@@ -154,7 +152,7 @@ def _rename_in_optuna(session: Session, old: str, new: str) -> None:
 
 
 def _move(before: Path, after: Path) -> bool:
-    """Move the folder and return True, or False if there is none. An empty folder at the target is replaced."""
+    """Move the folder; False if there is none. An empty folder at the target is replaced."""
     if not before.is_dir():
         return False
     try:

@@ -33,9 +33,7 @@ def require_no_active_workers(store: Store, name: str, by_force: str) -> None:
 
 
 def lock_study_parts(session: Session, name: str) -> None:
-    """Lock the study and its trials against writers until the transaction ends; SQLite has only one writer
-    anyway.
-    """
+    """Lock the study and its trials until the transaction ends; SQLite has only one writer anyway."""
     trial = tables.Trial
     session.execute(select(tables.Study.name).where(tables.Study.name == name).with_for_update())
     session.execute(select(trial.number).where(trial.study == name).with_for_update())

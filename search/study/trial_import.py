@@ -68,7 +68,7 @@ def importable_trials(
             continue
         own = {**fixed_there, **trial.params}
         if all(own[key] == fixed_here[key] for key in searched_there & fixed_here.keys()) and all(
-            dimension.relates(own[key]) and dimension.contains(own[key])
+            dimension.accepts_type(own[key]) and dimension.contains(own[key])
             for key, dimension in resolved.space.items()
         ):
             imported.append(ImportedTrial(trial, {key: own[key] for key in resolved.space}))

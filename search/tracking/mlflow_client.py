@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from search.errors import AnswerIsNo
 from search.tracking.mlflow_uri import SEPARATE_DATABASE_HINT, is_server
-from storage.masking import mask_passwords, masked_url
+from storage.commands import mask_passwords, masked_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from search.tracking import run_content
 from search.tracking.mlflow_client import MlflowError
 from storage import tables
-from storage.masking import masked_url
+from storage.commands import masked_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,9 +8,8 @@ from search.config.resolved_study import ResolvedStudy
 from search.errors import RequestError
 from search.record.continuation import recorded_value
 from storage import query
-from storage.commands import ballast_command
+from storage.commands import ballast_command, masked_url
 from storage.engine import Store
-from storage.masking import masked_url
 
 MLFLOW_URI_VARIABLE = "BALLAST_MLFLOW_URI"
 MLFLOW_URI_KEY = "tracking.mlflow.uri"

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from search.config.layers import Layer, Setting
 from search.config.schema import TRIAL_LEAVES
+from search.selection.commented_yaml import starting_layer
 from search.selection.summary import Summary
 from search.text import short_value
-from search.watching.publishing.trial_files import starting_override, trial_yaml
+from search.watching.publishing.trial_files import trial_yaml
 from search.watching.view import TrialView
 from storage import tables
 from storage.verdicts import Verdict
@@ -98,7 +99,7 @@ def trial_params(view: TrialView) -> dict[str, str]:
     return {
         setting.key: _param(value)
         for setting in view.settings
-        if setting.key in TRIAL_LEAVES and (value := starting_override(setting).effective) is not None
+        if setting.key in TRIAL_LEAVES and (value := starting_layer(setting.overrides).effective) is not None
     }
 
 

@@ -20,8 +20,8 @@ from search.study.studies import OpenStudy
 from search.tracking.mlflow_sync import not_sent_message
 from search.tracking.mlflow_uri import MLFLOW_URI_VARIABLE
 from storage import query
+from storage.commands import masked_url
 from storage.errors import StoreError
-from storage.masking import masked_url
 
 log = logging.getLogger("ballast.mlflow")
 

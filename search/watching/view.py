@@ -8,8 +8,8 @@ from search.config.resolved_study import ResolvedStudy
 from search.config.safe_ranges import SafeRange
 from search.config.schema import SPACE
 from search.config.space import Dimension
-from search.config.stored_settings import resolve_from_store
 from search.errors import RequestError
+from search.record.continuation import resolve_from_store
 from search.record.row_mapping import settings_from_rows
 from search.selection.summary import Summary, summarise
 from storage import evaluations, query, tables

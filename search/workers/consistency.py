@@ -114,9 +114,7 @@ def _inconsistent_trials(store: Store, storage: BaseStorage, study: tables.Study
 
 
 def _agree(row: tables.Trial, state: TrialState) -> bool:
-    """Whether the verdict and Optuna's state fit. A trial that another program ended may have any final
-    state.
-    """
+    """Whether verdict and state agree. A trial that another program ended may have any final state."""
     if _CHANGED_ELSEWHERE & set(row.reasons):
         return state.is_finished()
     return state in _STATES[row.verdict]

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from search.config.resolved_study import ResolvedStudy
-from search.config.stored_settings import resolve_from_store
 from search.data.study_data import StudyData, load_study_data, recall_study_data
-from search.record.continuation import require_data
+from search.record.continuation import require_data, resolve_from_store
 from search.store_files import study_files
 from search.study.studies import join_study
 from search.workers.loop import RunEnd, run_worker
@@ -32,8 +31,7 @@ class JoinTarget:
     name: str
     device: str | None = None
     folder: Path | None = None
-    """The folder for relative paths of data; None: the folder of the study file when the study was started.
-    """
+    """The folder for relative paths of data; None: that of the study file at the start of the study."""
     proxy: str | None = None
     """The address of Optuna's gRPC proxy."""
     time_left: float | None = None

@@ -92,7 +92,7 @@ class _WorkerLoop:
         self._failing: set[int] = set()
 
     def work(self) -> RunEnd:
-        """Run one trial after the other. While other workers run the last ones, wait: those workers may die."""
+        """Run one trial after another. While others run the last ones, wait: these workers may die."""
         study, me = self._study, self._context.worker
         record_additions(study.backend, me)
         while True:
@@ -150,9 +150,7 @@ class _WorkerLoop:
         )
 
     def _grid_is_exhausted(self) -> bool:
-        """Whether no grid point is left to try. Optuna counts an interrupted point as tried, but it waits in
-        the queue.
-        """
+        """Whether no grid point is left. Optuna counts interrupted points as tried, but they are queued."""
         study, section = self._study.optuna, self._study.resolved.file.study
         if section.sampler != "grid" or waiting_trials(study):
             return False

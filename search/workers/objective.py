@@ -1,6 +1,7 @@
 """One trial from start to end: sampled parameters in, verdict recorded and told to Optuna.
 
 ask ──► resolve (clamp) ──► record start ──► fit ──► judge ──► record end ──► tell
+                                  │           └► record epochs and findings meanwhile
                                   └► tried before: copy its result ──┘
 """
 
@@ -32,13 +33,15 @@ from search.workers.progress import Progress, TrialEnd
 from storage import query, record, tables
 from storage.errors import StoreError, TrialExists, TrialFinished, TrialTaken, TrialUnknown
 from storage.verdicts import CONCLUSIVE, Verdict
-from trainer.training import checksummed_file
-from trainer.training.result import EpochReport, TrialResult
+from trainer.atomic_files import remove_file
+from trainer.training.result import EpochReport, Finding, TrialResult
 
 log = logging.getLogger("ballast.trial")
 
 _FLUSH_S = 2.0
-"""Quick epochs are recorded together, at most this many seconds after they end."""
+"""Quick epochs are recorded together, at most this many seconds after they end.
+
+A finding is rare and is recorded at once, with the epochs before it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def run_trial(context: TrialContext, asked: AskedTrial) -> Judgement:
     """
     trial = asked.trial
     try:
-        return _run(context, trial, asked.drawn)
+        return _run(context, trial, asked.drawn_by)
     except (TrialExists, TrialTaken, TrialFinished, optuna.exceptions.UpdateFinishedTrialError) as error:
         log.warning("trial %d was given to another worker while this one was away: %s", trial.number, error)
         return Judgement(Verdict.INTERRUPTED, (TAKEN_OVER,), "another worker has taken it over")
@@ -141,6 +144,10 @@ class _TrialState:
     epochs_reported: int = 0
     """How many epochs are on record or in `unrecorded`."""
     unrecorded: list[tables.Epoch] = field(default_factory=list)
+    findings: list[tables.Finding] = field(default_factory=list)
+    """All so far, on record or not."""
+    findings_recorded: int = 0
+    """How many of `findings` are on record."""
     started: float = field(default_factory=time.monotonic)
     flushed: float = field(default_factory=time.monotonic)
 
@@ -149,6 +156,7 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
     study, row, result = context.study, state.row, state.result
     # A resumed trial may be stopped while it reports its old epochs.
     unreported = () if result is None else result.epochs[state.epochs_reported :]
+    missed = () if result is None else result.findings[len(state.findings) :]
     row_mapping.finish_trial(
         study.store,
         row,
@@ -160,6 +168,10 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
             *state.unrecorded,
             *(row_mapping.epoch_row(study.name, row.number, each) for each in unreported),
         ],
+        findings=[
+            *state.findings,
+            *(row_mapping.finding_row(study.name, row.number, each) for each in missed),
+        ],
         artifacts=[] if state.log is None else [state.log],
         guard_position=state.guard_position,
     )
@@ -167,7 +179,7 @@ def _end(context: TrialContext, trial: optuna.Trial, state: _TrialState, judgeme
     folds = () if result is None else row_mapping.best_folds(result.epochs, result.best_epoch)
     backend.conclude_trial(study.backend, trial, judgement, value, skill, folds=folds)
     if judgement.verdict in CONCLUSIVE:
-        checksummed_file.remove_checksummed(study.files.checkpoint_of(retry_origin(trial).first))
+        remove_file(study.files.checkpoint_of(retry_origin(trial).first))
     context.progress.trial_ended(TrialEnd(trial.number, judgement, value, skill, row.started_at))
     return judgement
 
@@ -216,6 +228,10 @@ def _fit(
 
     study, warmup = context.study, context.study.resolved.file.study.pruner_warmup
 
+    def on_finding(finding: Finding) -> None:
+        state.findings.append(row_mapping.finding_row(study.name, state.row.number, finding))
+        _flush(study, state, context.worker)
+
     def on_epoch(report: EpochReport) -> bool:
         _record(study, state, report, context.worker)
         trial.report(report.validation_loss, report.epoch)
@@ -230,6 +246,7 @@ def _fit(
         ceiling=study.data.ceiling,
         seed=state.row.seed,
         on_epoch=on_epoch,
+        on_finding=on_finding,
         should_stop=context.should_stop,
         checkpoint=study.files.checkpoint_of(retry_origin(trial).first),
         checkpoint_key=study.key,
@@ -250,6 +267,13 @@ def _record(study: OpenStudy, state: _TrialState, report: EpochReport, worker: s
     state.unrecorded.append(row_mapping.epoch_row(study.name, state.row.number, report))
     state.epochs_reported += 1
     if time.monotonic() - state.flushed >= _FLUSH_S:
-        record.record_epochs(study.store, study.name, state.row.number, state.unrecorded, worker)
-        state.unrecorded.clear()
-        state.flushed = time.monotonic()
+        _flush(study, state, worker)
+
+
+def _flush(study: OpenStudy, state: _TrialState, worker: str) -> None:
+    """Record the epochs and findings that are not on record yet."""
+    new = state.findings[state.findings_recorded :]
+    record.record_epochs(study.store, study.name, state.row.number, state.unrecorded, worker, new)
+    state.unrecorded.clear()
+    state.findings_recorded += len(new)
+    state.flushed = time.monotonic()

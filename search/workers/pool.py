@@ -24,7 +24,7 @@ _POLL_S = 0.5
 
 
 class WorkerPool(Protocol):
-    """The workers that one process has started; they run while the block does and are ended when it is left."""
+    """The workers that one process starts: entering the block starts them, leaving it ends them."""
 
     def __enter__(self) -> Self: ...
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import make_url
 
 from search.errors import RequestError
-from storage.masking import mask_passwords
+from storage.commands import mask_passwords
 from storage.urls import is_sqlite
 
 log = logging.getLogger("ballast.workers")

@@ -24,7 +24,7 @@ from search.workers.loop import RunEnd
 from search.workers.pool import run_pool
 from search.workers.progress import Progress
 from search.workers.ray_cluster import WorkerResources
-from storage.masking import mask_passwords
+from storage.commands import mask_passwords
 from storage.urls import is_sqlite, sqlite_file
 from trainer.text import PlainFormatter
 
@@ -68,7 +68,7 @@ def ray_task_of(home: str, current: str) -> "Callable[[dict[str, Any]], RunEnd |
 
 
 def run_ray_worker(target: JoinTarget) -> RunEnd | str:
-    """Be one worker in a process that Ray has started; returns how the study ended, or why the worker failed."""
+    """Be one worker in a process that Ray started; returns how the study ended, or why the worker failed."""
     from search.failures import explain_failure
     from search.signals import stop_request
     from search.workers.progress import LogProgress, set_run_log_level
@@ -131,9 +131,7 @@ class _RayPool:
         return bool(self._tasks)
 
     def stop(self) -> None:
-        """Ask every worker to end its trial: Ray sends it a Ctrl-C. A task that waits for a node never
-        starts.
-        """
+        """Ask every worker to end its trial, with a Ctrl-C from Ray. A waiting task never starts."""
         import ray
 
         for task in self._tasks:

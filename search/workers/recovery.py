@@ -129,7 +129,7 @@ def _settle(backend: StudyBackend, row: tables.Trial, me: str, is_gone: Callable
 
 
 def return_trial(backend: StudyBackend, me: str, trial: optuna.Trial) -> None:
-    """End a trial of `me` that has not begun, as another worker has its place; queue its configuration again."""
+    """End a trial of `me` whose place another worker has claimed, and queue its configuration again."""
     try:
         row = begin_trial(backend, me, trial)
         row_mapping.finish_trial(backend.store, row, _LATE, worker=me, duration_s=0.0)
@@ -177,6 +177,7 @@ def _finish(backend: StudyBackend, row: tables.Trial, me: str, judgement: Judgem
     """Record the end of the trial. Its duration is that of its epochs, as the time of death is not known."""
     epochs = query.epochs(backend.store, backend.name, row.number)
     seconds = sum(epoch.seconds for epoch in epochs)
+    own = query.settings(backend.store, backend.name, row.number)
     log_row = row_mapping.log_row(backend.name, row.number, backend.files.log_of(row.number))
     row_mapping.finish_trial(
         backend.store,
@@ -185,6 +186,8 @@ def _finish(backend: StudyBackend, row: tables.Trial, me: str, judgement: Judgem
         worker=me,
         duration_s=seconds,
         epochs=len(epochs),
+        findings=query.findings(backend.store, backend.name, row.number),
+        guard_position=sum(setting.key == row_mapping.LEARNING_RATE for setting in own),
         artifacts=[] if log_row is None else [log_row],
     )
 

@@ -78,7 +78,7 @@ def test_an_installed_wheel_runs_a_sample_outside_of_the_checkout(wheel: Path, t
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    script = "import search; from search.config.shipped import CONFIGS; print(search.__file__, CONFIGS)"
+    script = "import search; from search.config.files.shipped import CONFIGS; print(search.__file__, CONFIGS)"
     where = subprocess.run(
         [
             sys.executable,

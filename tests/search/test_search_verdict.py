@@ -12,7 +12,6 @@ from trainer.training.result import (
     EpochReport,
     Finding,
     FindingKind,
-    Intervention,
     Outcome,
     TrialResult,
 )
@@ -58,7 +57,7 @@ RESULT = TrialResult(
 
 
 def found(kind: FindingKind, message: str = "made up") -> Finding:
-    return Finding(kind, 0, 0, 1.0, None, message, Intervention(Action.STOP, 1e-3, 1e-3))
+    return Finding(kind, 1.0, None, message, Action.STOP, 1e-3, 1e-3, step=0)
 
 
 def read_back(**changes: Any) -> TrialResult:
@@ -172,8 +171,11 @@ def test_a_learning_rate_that_nobody_on_record_has_changed_fails_the_trial() -> 
 
 
 def test_a_learning_rate_that_the_guard_has_cut_and_set_again_is_as_it_should_be() -> None:
-    acts = (Intervention(Action.SKIP_AND_CUT, 1e-3, 1e-4), Intervention(Action.REWIND, 1e-4, 5e-4))
-    findings = tuple(replace(found(FindingKind.NONFINITE_LOSS), intervention=act) for act in acts)
+    acts = ((Action.SKIP_AND_CUT, 1e-3, 1e-4), (Action.REWIND, 1e-4, 5e-4))
+    findings = tuple(
+        replace(found(FindingKind.NONFINITE_LOSS), action=action, lr_before=before, lr_after=now)
+        for action, before, now in acts
+    )
     judgement = judge(replace(RESULT, findings=findings, final_learning_rates=(5e-4,)), REQUESTED)
     assert judgement.verdict is Verdict.ACCEPTED
 

@@ -314,6 +314,28 @@ def test_nothing_is_recorded_twice(
     assert query.epochs(store, volatility, 0) == [new_epoch(volatility, 0, n) for n in range(2)]
 
 
+def test_a_finding_is_recorded_once_however_often_it_is_told(
+    store: Store,
+    volatility: str,
+    new_trial: Callable[[str, int], Trial],
+    new_finding: Callable[[str, int], Finding],
+) -> None:
+    def findings() -> list[Finding]:
+        """Two of one step, and two of an epoch's end."""
+        found = [new_finding(volatility, 0) for _ in range(4)]
+        found[1].kind = "frozen"
+        found[2].step = found[3].step = None
+        found[3].fold = 1
+        return found
+
+    start_trial(store, new_trial(volatility, 0), [])
+    record_epochs(store, volatility, 0, [], WORKER, findings()[:2])
+    record_epochs(store, volatility, 0, [], WORKER, findings()[1:])
+    record_epochs(store, volatility, 0, [], WORKER, findings())
+    recorded = [(f.fold, f.epoch, f.step, f.kind) for f in query.findings(store, volatility, 0)]
+    assert recorded == [(f.fold, f.epoch, f.step, f.kind) for f in findings()]
+
+
 def test_what_belongs_to_nothing_is_refused_by_name(
     store: Store,
     volatility: str,
@@ -468,7 +490,6 @@ def test_the_rows_of_an_epoch_and_a_finding_are_those_that_the_trainer_reports()
     from trainer.training import result
 
     epoch = {field.name for field in fields(result.EpochReport)} | {"study", "trial"}
-    finding = {field.name for field in fields(result.Finding)} - {"intervention"}
-    finding |= {field.name for field in fields(result.Intervention)} | {"id", "study", "trial"}
+    finding = {field.name for field in fields(result.Finding)} | {"id", "study", "trial"}
     assert set(Epoch.__table__.columns.keys()) == epoch
     assert set(Finding.__table__.columns.keys()) == finding

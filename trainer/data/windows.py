@@ -84,6 +84,10 @@ class Dataset:
     """The first row of each series, (S,); see `trainer.data.panel`."""
     fold: str = ""
     """The name of the fold, as `FoldRows.name`; empty if there is only one."""
+    positions: npt.NDArray[np.int64] | None = None
+    """Line of the file, or row of the Parquet file, of each row, (T,), 1-based; None if there is no file."""
+    counted_in: str = "line"
+    """What `positions` count: `line` or `row`."""
 
     def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
         """The first row of each series, and the data of that series alone."""
@@ -117,6 +121,12 @@ class Dataset:
         from trainer.data.times import format_time
 
         return format_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
+
+    def where(self, row: int) -> str:
+        """The time of a row and its place in the source: `2023-06-01 (line 17)`."""
+        if self.positions is None:
+            return self.when(row)
+        return f"{self.when(row)} ({self.counted_in} {self.positions[row]})"
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
@@ -209,6 +219,8 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         offsets=None if table.offsets is None else table.offsets[rows],
         series_starts=np.cumsum([0, *(span.stop - span.start for span in built.usable[:-1])]),
         fold=split.name,
+        positions=table.positions[rows],
+        counted_in=table.counted_in,
     )
 
 

@@ -1,4 +1,4 @@
-"""A trained forecaster as others use it: windows first, arrays in and out, on the CPU, without dropout."""
+"""A trained forecaster for inference: windows first, arrays in and out, on the CPU, without dropout."""
 
 from collections.abc import Mapping
 
@@ -13,11 +13,11 @@ from trainer.models.network import GRUForecaster
 from trainer.runtime import reproducible
 
 _BATCH = 256
-"""Windows per forward pass; never fewer, as sums come out in another order for another number of rows."""
+"""Windows per forward pass, always as many: the number of rows changes the order of sums."""
 
 
 class BatchFirstForecaster(nn.Module):
-    """The forecaster with (n, seq_len, features) in, where training has (seq_len, n, features)."""
+    """The forecaster for input (n, seq_len, features); training uses (seq_len, n, features)."""
 
     def __init__(self, forecaster: GRUForecaster) -> None:
         super().__init__()
@@ -30,8 +30,8 @@ class BatchFirstForecaster(nn.Module):
 
 
 def build_forecaster(config: GRUConfig, n_features: int, weights: Mapping[str, Tensor]) -> nn.Module:
-    """The model of these weights, as a trial hands them back; they are copied."""
-    with torch.device("meta"):  # initial weights would take long to draw, and are not needed
+    """The model with these weights, as a trial returns them; they are copied."""
+    with torch.device("meta"):  # initial weights are slow to draw, and not needed
         forecaster = GRUForecaster(n_features, config.model_copy(update={"init": "torch"}))
     copies = {key: weight.detach().cpu().clone() for key, weight in weights.items()}
     forecaster.load_state_dict(copies, assign=True)
@@ -44,7 +44,9 @@ def stack_windows(data: Dataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.
 
 
 def forecast_windows(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Forecasts for windows, as `build_forecaster` gives them: (n,), standardised."""
+    """Forecasts of windows `x` (n, seq_len, features) by a model of `build_forecaster`: (n,),
+    standardised.
+    """
     with torch.no_grad():
         told: npt.NDArray[np.float32] = model(torch.from_numpy(x)).numpy()
     return told
@@ -53,9 +55,10 @@ def forecast_windows(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArra
 def forecast_rows(
     model: nn.Module, features: npt.NDArray[np.float32], seq_len: int
 ) -> npt.NDArray[np.float32]:
-    """Forecasts for every row of `features`, (T, F), that a full window ends at: (T - seq_len + 1,).
+    """Forecasts for every row of `features`, (T, F), that has a full window: (T - seq_len + 1,),
+    standardised.
 
-    Standardised. A forecast has the same bits whatever rows come after its own: the last batch is filled up.
+    A forecast has the same bits whatever rows follow it: the last batch is padded.
     """
     held = np.lib.stride_tricks.sliding_window_view(features, seq_len, axis=0)  # (n, F, seq_len)
     told = []

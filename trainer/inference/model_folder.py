@@ -1,8 +1,8 @@
-"""A trained forecaster as a folder that stands alone: its weights, and what one must know to use them.
+"""Saves and loads a trained forecaster as a self-contained folder.
 
-model.json             columns, transforms, moments, what the training rows looked like, provenance
-weights.safetensors    the best epoch's; no pickle
-model.onnx             where it was asked for
+model.json             columns, transforms, moments, statistics of the training rows, provenance
+weights.safetensors    the weights of the best epoch; no pickle
+model.onnx             only if asked for
 """
 
 import hashlib
@@ -52,15 +52,15 @@ from trainer.text import printable
 
 FORMAT: Final = 1
 _NAMED, _LONGEST = 5, 300
-"""Places, and characters of them, that a message names."""
+"""Most fields that a message names, and most characters of their names."""
 _MOST_ROWS = 2**31
 _CHECKED = 2048
-"""Windows that an ONNX graph is checked on: the newest that were trained or validated on."""
+"""Number of windows that an ONNX graph is checked on: the newest of training and validation."""
 
 
 def _is_a_moment(text: str) -> str:
     datetime.fromisoformat(text)
-    if not set(text) <= set("0123456789-T:+."):  # any character may stand between date and time
+    if not set(text) <= set("0123456789-T:+."):  # fromisoformat allows any character between date and time
         raise ValueError("it is no time")
     return text
 
@@ -69,7 +69,7 @@ IsoTime = Annotated[str, AfterValidator(_is_a_moment)]
 
 
 class TargetScale(Section):
-    """How a standardised forecast becomes one in the target's own unit: forecast · std + mean."""
+    """Converts a standardised forecast to the target's own unit: forecast · std + mean."""
 
     mean: float
     std: Annotated[float, Field(gt=0)]
@@ -77,9 +77,8 @@ class TargetScale(Section):
 
 
 class TrainingPeriod(Section):
-    """What the model has seen; times as ISO text, with the offset of the source or naive UTC. `row_spacing`
-    is
-    seconds from row to row.
+    """The rows that the model was trained and chosen on. Times are ISO text, with the offset of the source,
+    or naive UTC. `spacing` is the median of seconds from row to row.
     """
 
     train_from: IsoTime
@@ -87,12 +86,14 @@ class TrainingPeriod(Section):
     train: int
     validation: int
     until: IsoTime
-    """The last row, of training or validation, that had a part in making or choosing the model."""
+    """The last row that was used to train or choose the model."""
     spacing: float
 
 
 class ModelProvenance(Section):
-    """Where the model comes from. `trial` is None, and so is `reproduced`, where none was exported."""
+    """Where the model comes from. `trial` and `reproduced` are None if the model is not of an exported
+    trial.
+    """
 
     study: str
     trial: int | None
@@ -104,13 +105,13 @@ class ModelProvenance(Section):
     best_epoch: int | None
     reproduced: str | None
     data_sha256: str
-    """Of the bytes of the table that it was trained on."""
+    """SHA-256 of the bytes of the table that it was trained on."""
     versions: Mapping[str, str]
     machine: Mapping[str, str]
 
 
 class ModelDescription(Section):
-    """All that `model.json` holds."""
+    """The content of `model.json`."""
 
     format: Literal[1]
     provenance: ModelProvenance
@@ -118,7 +119,7 @@ class ModelDescription(Section):
     rows: TrainingPeriod
     features: tuple[FeatureStatistics, ...]
     data: DataConfig
-    """The data section of the configuration; its source and split are those of the training."""
+    """The data section of the configuration, with the source and split of the training."""
     models: ModelsConfig
     weights_sha256: str
 
@@ -146,11 +147,11 @@ def save_model(
     *,
     onnx: bool = False,
 ) -> ModelDescription:
-    """Write a model folder, whole or not at all; one that is there is replaced.
+    """Write a model folder atomically; an existing one is replaced.
 
     `weights` are a state dict of GRUForecaster that was trained on `data`, which was prepared from `table`.
-    Raises ModelFolderError where nothing can be written, and OnnxError where `onnx` has no extra or the
-    graph disagrees with the model.
+    Raises ModelFolderError if it cannot be written, and OnnxError if the ONNX extra is missing or the graph
+    disagrees with the model.
     """
     require_writable_model_folder(folder)
     if (large := too_large(config.models.gru, len(data.feature_names))) is not None:
@@ -169,12 +170,13 @@ def save_model(
 
 
 def load_model(folder: Path) -> tuple[ModelDescription, nn.Module]:
-    """What `model.json` says, and the forecaster, which takes standardised windows (n, seq_len, features).
+    """The content of `model.json`, and the forecaster, which takes standardised windows (n, seq_len,
+    features).
 
-    Raises ModelFolderError where the folder is no model folder, of a newer format or damaged.
+    Raises ModelFolderError if the folder is not a model folder, is damaged or has a newer format.
     """
     if not os.path.lexists(folder):
-        clean_up_beside(folder)  # a killed save may have left it just short of its place
+        clean_up_beside(folder)  # completes a save that was killed between two renames
     model = _read_description(folder)
     gru, n_features = model.models.gru, len(model.features)
     path = folder / WEIGHTS
@@ -195,7 +197,7 @@ def load_model(folder: Path) -> tuple[ModelDescription, nn.Module]:
 
 
 def _read_weights(path: Path, model: ModelDescription) -> bytes:
-    """The bytes of the file, once its size is that of the weights that are described."""
+    """The bytes of the weights file, after its size is checked against the description."""
     most = 4 * parameter_count(model.models.gru, len(model.features)) + MOST_HEADER
     try:
         if (wrong := wrong_size(path.stat().st_size, model.models.gru, len(model.features))) is not None:
@@ -239,7 +241,7 @@ def _read_description(folder: Path) -> ModelDescription:
 def _validated(content: Any, path: Path) -> ModelDescription:
     try:
         model = ModelDescription.model_validate_json(json.dumps(content))
-    # ValueError: a number too long, or half of a surrogate pair, which pydantic's reader of JSON refuses.
+    # ValueError: a number too long, or half of a surrogate pair, which pydantic's JSON parser refuses.
     except (ValueError, RecursionError) as error:
         places = error.errors() if isinstance(error, ValidationError) else []
         named = [".".join(map(str, detail["loc"])) or "it" for detail in places[:_NAMED]] or ["it"]
@@ -293,7 +295,7 @@ def _iso(data: Dataset, row: np.int64) -> str:
 
 
 def _told(target: Target) -> str:
-    """What a forecast is of, in words: `log_parkinson of High, Low, 1 row ahead`."""
+    """The target in words, such as `log_parkinson of High, Low, 1 row ahead`."""
     inputs = ", ".join(name for name in (target.column, target.of, target.high, target.low) if name)
     rows = "row" if target.horizon == 1 else "rows"
     window = "" if target.window is None else f" over {target.window} rows"

@@ -1,4 +1,4 @@
-"""The place of a model folder: whether a model can be put there, which is found out before it is trained."""
+"""Checks, before training, whether a model folder can be written to a path."""
 
 import logging
 import os
@@ -14,9 +14,9 @@ MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "model.onnx"
 
 
 def require_writable_model_folder(folder: Path) -> None:
-    """Raise ModelFolderError unless a model folder can be put there without losing anything else.
+    """Raise ModelFolderError unless a model folder can be written to `folder` without losing other files.
 
-    What a killed command left beside it is removed, or put in its place, and a warning says so.
+    Leftovers of killed commands beside it are removed or completed, with a warning.
     """
     try:
         place = folder.resolve()
@@ -30,12 +30,12 @@ def require_writable_model_folder(folder: Path) -> None:
         _require_movable(folder, place)
         with temporary_folder(place.parent):
             pass
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise write_error(folder, error) from None
 
 
 def clean_up_beside(place: Path) -> None:
-    """Settle what killed saves left beside a model folder, and warn of each."""
+    """Remove or complete what killed saves left beside a model folder, with a warning for each."""
     for sentence in clean_up_leftovers(place.parent):
         log.warning("%s", sentence)
 
@@ -55,7 +55,9 @@ def _require_only_a_model(folder: Path) -> None:
 
 
 def _require_movable(folder: Path, place: Path) -> None:
-    """A folder that is replaced is renamed: not all that can be written can be."""
+    """Raise ModelFolderError for a folder that is writable but cannot be renamed, as a replacement must
+    be.
+    """
     if os.path.ismount(place) or Path.cwd().is_relative_to(place):
         raise ModelFolderError(
             f"cannot write {folder}: it is the current folder or a mount, which cannot be replaced; name a "
@@ -66,6 +68,6 @@ def _require_movable(folder: Path, place: Path) -> None:
 
 
 def write_error(folder: Path, error: OSError | RuntimeError) -> ModelFolderError:
-    """The sentence on a folder that cannot be written."""
+    """The error for a folder that cannot be written."""
     reason = error.strerror if isinstance(error, OSError) else error
     return ModelFolderError(f"cannot write {folder}: {reason}; choose another place with --save")

@@ -1,4 +1,4 @@
-"""What of a model folder that somebody sent is believed: nothing before its size is known to be possible."""
+"""Checks the sizes in a model folder from outside before anything in it is used."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ MOST_LAYERS = 256
 MOST_PARAMETERS = 2**28
 """1 GiB of float32: a GRU of 9,000 units."""
 MOST_HEADER = 2**20
-"""Bytes of the head of a safetensors file; that of 256 layers has 100,000."""
+"""Bytes of the header of a safetensors file; that of 256 layers has 100,000."""
 _FLOAT32 = 4
 
 
 def overlong_text(content: Any) -> str | None:
-    """That a text in a document of JSON is longer than any name or path, as a clause; None if none is."""
+    """A clause that a text in parsed JSON is longer than any name or path; None if none is."""
     waiting = [content]
     while waiting:
         each = waiting.pop()
@@ -35,7 +35,7 @@ def overlong_text(content: Any) -> str | None:
 
 
 def too_large(gru: GRUConfig, n_features: int) -> str | None:
-    """Why such a model is none that is loaded or saved, as a clause; None if it may be."""
+    """Why such a model is too large to be loaded or saved, as a clause; None if it is not."""
     if gru.num_layers > MOST_LAYERS:
         return f"models.gru.num_layers is {gru.num_layers}, and at most {MOST_LAYERS} are loaded"
     if (count := parameter_count(gru, n_features)) > MOST_PARAMETERS:
@@ -44,12 +44,12 @@ def too_large(gru: GRUConfig, n_features: int) -> str | None:
 
 
 def parameter_count(gru: GRUConfig, n_features: int) -> int:
-    """How many numbers the weights are."""
+    """Number of weights of the model."""
     return sum(math.prod(shape) for _, shape in _shapes(gru, n_features))
 
 
 def wrong_size(size: int, gru: GRUConfig, n_features: int) -> str | None:
-    """Why a file of `size` bytes cannot hold the weights, as a clause; None if it can."""
+    """Why a file of `size` bytes cannot hold exactly the weights, as a clause; None if it can."""
     least = _FLOAT32 * parameter_count(gru, n_features)
     if least < size <= least + MOST_HEADER:
         return None
@@ -72,7 +72,7 @@ def wrong_weights(weights: Mapping[str, Tensor], gru: GRUConfig, n_features: int
 
 
 def _shapes(gru: GRUConfig, n_features: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The state dict of a GRUForecaster, without making one."""
+    """Names and shapes of the state dict of a GRUForecaster, without building one."""
     gates, inputs = 3 * gru.hidden_size, n_features
     for layer in range(gru.num_layers):
         yield f"gru.weight_ih_l{layer}", (gates, inputs)

@@ -1,7 +1,8 @@
-"""The forecaster as an ONNX graph, and the proof that it computes what the model computes.
+"""Exports the forecaster as an ONNX graph, and checks that the graph computes what the model computes.
 
-The graph is written operator by operator: ONNX has a GRU whose equations are PyTorch's, but for the order of
-the gates. PyTorch's own exporter needs a third package, takes 8 s for a model of two layers, and warns.
+The graph is built operator by operator: the GRU of ONNX has the equations of PyTorch's, with the gates in
+another order. PyTorch's own exporter needs a third package, takes 8 s for a model of two layers, and prints
+warnings.
 """
 
 from collections.abc import Mapping
@@ -17,25 +18,26 @@ from trainer.errors import TrainerError
 from trainer.inference.forecaster import forecast_windows
 
 MAX_DIFFERENCE = 1e-5
-"""Largest difference between the outputs of both, in standard deviations of the target."""
+"""Largest accepted difference between the outputs of both, in standard deviations of the target."""
 _OPSET, _IR = 17, 8
-"""Those of 2022, which every runtime of today reads; the operators have not changed in what is used here."""
+"""Versions of 2022, which every current runtime reads; the operators have not changed in what is used
+here."""
 
 
 class OnnxError(TrainerError):
-    """The extra is missing, or the graph does not compute what the model computes."""
+    """The ONNX extra is missing, or the graph does not compute what the model computes."""
 
 
 def require_onnx() -> None:
-    """Raise OnnxError unless the packages of the extra can be imported."""
+    """Raise OnnxError unless the packages of the ONNX extra can be imported."""
     _package("onnx")
     _package("onnxruntime")
 
 
 def to_onnx(config: GRUConfig, seq_len: int, weights: Mapping[str, Tensor]) -> bytes:
-    """The graph: `windows` (n, seq_len, features) float32, standardised → `forecast_windows` (n,) float32.
+    """The graph: `windows` (n, seq_len, features) float32, standardised → `forecast` (n,) float32.
 
-    `n` is free. `weights` are a state dict of GRUForecaster. Raises OnnxError without the extra.
+    `n` is free. `weights` are a state dict of GRUForecaster. Raises OnnxError if the extra is missing.
     """
     onnx = _package("onnx")
     arrays = {name: weight.numpy() for name, weight in weights.items()}
@@ -77,7 +79,7 @@ def to_onnx(config: GRUConfig, seq_len: int, weights: Mapping[str, Tensor]) -> b
 def require_agreement(content: bytes, model: nn.Module, windows: npt.NDArray[np.float32]) -> float:
     """The largest difference between onnxruntime and torch on `windows`, (n, seq_len, features).
 
-    Raises OnnxError where it is above AGREEMENT or no number.
+    Raises OnnxError if it is above MAX_DIFFERENCE or NaN.
     """
     session = _package("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
     (told,) = session.run(["forecast"], {"windows": windows})
@@ -91,7 +93,7 @@ def require_agreement(content: bytes, model: nn.Module, windows: npt.NDArray[np.
 
 
 def _cell(arrays: Mapping[str, npt.NDArray[Any]], layer: int) -> dict[str, npt.NDArray[Any]]:
-    """Weights of one layer as ONNX has them: a first axis for directions, both biases in one row."""
+    """Weights of one layer in the layout of ONNX: a first axis for directions, both biases in one row."""
     weight_ih, weight_hh, bias_ih, bias_hh = (
         _gates_reordered(arrays[f"gru.{name}_l{layer}"])
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -104,7 +106,7 @@ def _cell(arrays: Mapping[str, npt.NDArray[Any]], layer: int) -> dict[str, npt.N
 
 
 def _gates_reordered(stacked: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """PyTorch stacks reset, update, new; ONNX update, reset, hidden."""
+    """From PyTorch's order (reset, update, new) to that of ONNX (update, reset, hidden)."""
     reset, update, new = np.split(stacked, 3)
     return np.concatenate([update, reset, new])
 

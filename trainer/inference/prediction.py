@@ -1,4 +1,4 @@
-"""Forecasts on new rows from a model folder alone: no store, no study file, no training data.
+"""Forecasts new rows from a model folder, without the store, the study file or the training data.
 
 folder ──► what the model needs ──► new table ──► features ──► do they fit? ──► scaled windows ──► forecasts
 """
@@ -22,21 +22,22 @@ from trainer.inference.model_folder import ModelDescription, load_model
 
 @dataclass(frozen=True)
 class Forecasts:
-    """One forecast for each row of the table that a full window ends at, n of them, in time order.
+    """One forecast for each of the n rows of the table that have a full window, in time order.
 
-    `times` (n,) are those of the rows, `values` (n,) float64 is in the target's own `unit`. `of` (n,) is the
-    time of the row `horizon` ahead that each forecast speaks of, NaT where the table ends before it; both are
-    naive UTC. `told` and `told_of` are the same on the clock of the source, None where there is no such row.
-    `unseen` forecasts are for rows after `seen_until`, the last row that the model was trained or chosen on.
+    `times` (n,) are the times of the rows, `values` (n,) float64 the forecasts in the target's own `unit`.
+    `target_times` (n,) are the times of the rows `horizon` ahead that the forecasts are for, NaT if the table
+    ends before; both are naive UTC. `times_text` and `target_times_text` are the same on the source's clock,
+    None if there is no such row. `unseen` is the number of forecasts for rows after `seen_until`, the last
+    row that the model was trained or chosen on.
     """
 
     times: pd.DatetimeIndex
     values: Floats
-    of: pd.DatetimeIndex
-    told: tuple[str, ...]
-    told_of: tuple[str | None, ...]
+    target_times: pd.DatetimeIndex
+    times_text: tuple[str, ...]
+    target_times_text: tuple[str | None, ...]
     is_zoned: bool
-    """Whether the source writes its times with an offset from UTC that is not nought."""
+    """Whether the source writes its times with an offset from UTC other than 0."""
     horizon: int
     unit: str
     unseen: int
@@ -44,17 +45,23 @@ class Forecasts:
     warnings: tuple[str, ...]
 
     def frame(self) -> pd.DataFrame:
-        """Columns time, forecast, of, horizon; times are text where the source has a zone."""
-        time, of = (list(self.told), list(self.told_of)) if self.is_zoned else (self.times, self.of)
+        """Columns time, forecast, of (the time of the target), horizon; times are text if the source has a
+        zone.
+        """
+        time, of = (
+            (list(self.times_text), list(self.target_times_text))
+            if self.is_zoned
+            else (self.times, self.target_times)
+        )
         return pd.DataFrame({"time": time, "forecast": self.values, "of": of, "horizon": self.horizon})
 
 
 def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecasts:
     """Forecasts for the rows of `source`, a CSV or Parquet file or `sample:NAME`.
 
-    Raises ModelFolderError for the folder, and DataError where the table lacks a column, a row that a window
-    needs is not finite, times do not ascend, no window is full, or the rows are not like those of the
-    training. With `allow_range` the last of these becomes a warning.
+    Raises ModelFolderError if the folder cannot be used, and DataError if the table lacks a column, a row
+    that a window needs is not finite, times do not ascend, no window is full, or the rows are unlike the
+    training rows. With `allow_range` the last of these is only a warning.
     """
     model, forecaster = load_model(folder)
     table = _read(model, folder, source)
@@ -83,9 +90,9 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
     return Forecasts(
         times=table.times[rows],
         values=values,
-        of=_shifted(table.times, horizon)[rows],
-        told=tuple(table.when(row) for row in rows.tolist()),
-        told_of=tuple(table.when(row) if row < length else None for row in ahead),
+        target_times=_shifted(table.times, horizon)[rows],
+        times_text=tuple(table.when(row) for row in rows.tolist()),
+        target_times_text=tuple(table.when(row) if row < length else None for row in ahead),
         is_zoned=table.offsets is not None,
         horizon=horizon,
         unit=model.target.unit,
@@ -112,13 +119,13 @@ def _read(model: ModelDescription, folder: Path, source: str) -> Table:
 
 
 def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
-    """The data section without what makes the target: new rows may lack it, they are to be forecast."""
+    """The data section without the columns of the target, which new rows may lack."""
     needs_no_column = Target(of=config.features[0].name, kind="other", horizon=config.target.horizon)
     return config.model_copy(update={"source": source, "target": needs_no_column})
 
 
 def _features(model: ModelDescription, table: Table) -> tuple[int, Floats]:
-    """The first row behind the warm-up, and the features from there to the end, (T, features), finite."""
+    """The first row after the warm-up, and the features from there to the end, (T, features), finite."""
     built = build_features(_inputs_alone(model.data, table.source), table)
     needed = built.warm_up + model.data.seq_len
     if len(table.frame) < needed:
@@ -139,13 +146,13 @@ def _features(model: ModelDescription, table: Table) -> tuple[int, Floats]:
 
 
 def _misfits(model: ModelDescription, table: Table, first: int, features: Floats) -> list[str]:
-    """Why the rows are not of what the model was trained on, a clause each."""
+    """Why the rows are unlike the training rows, a clause each."""
     found = input_drifts(model.features, model.rows.spacing, features, table.times.to_numpy()[first:])
     return [f"{odd.message} up to {table.place(first + odd.until)}" for odd in found]
 
 
 def _few_outside(model: ModelDescription, features: Floats) -> list[str]:
-    """Single rows beyond anything seen, which are news and no reason to refuse."""
+    """A clause for each feature with single rows outside its training range, which is no reason to refuse."""
     shares = {
         look.name: share_outside(look, values)
         for look, values in zip(model.features, features.T, strict=True)
@@ -170,5 +177,5 @@ def _naive_utc(moment: str) -> pd.Timestamp:
 
 
 def _shifted(times: pd.DatetimeIndex, rows: int) -> pd.DatetimeIndex:
-    """The time that stands `rows` later in the table, NaT behind its end."""
+    """The time `rows` rows later in the table, NaT after its end."""
     return pd.DatetimeIndex(pd.Series(times).shift(-rows))

@@ -1,9 +1,8 @@
-"""Compiled functions on disk, believed only where they are, to the bit, what this user's own process wrote.
+"""Keeps compiled functions on disk, and loads only what a process of this user wrote, bit for bit.
 
-Numba's own cache unpickles whatever lies in its folder: a flipped bit gives other numbers, or a crash. Here a
-file begins with a SHA-256 of what it is for and what it holds. It is read once, compared, and only then
-unpickled, and it lies in a folder that nobody but this user can write to. On any doubt the function is
-compiled again.
+Numba's own cache unpickles every file in its folder: a flipped bit gives wrong numbers or a crash. Here a
+file has a checksum, which is verified before the file is unpickled, and the folder can be written by this
+user only. If anything is wrong, the function is compiled again.
 """
 
 import hashlib
@@ -23,8 +22,8 @@ from typing import Any
 from numba.core import compiler, serialize
 from numba.core.caching import _Cache
 
-from trainer.atomic_files import write_file
-from trainer.bounded_reading import read_bounded
+from trainer.checksummed_file import ChecksummedFormat
+from trainer.errors import ChecksumError
 
 log = logging.getLogger("ballast.trainer")
 
@@ -34,29 +33,32 @@ _serialize: Any = serialize
 
 FOLDER = "ballast-kernels"
 _SUFFIX = ".kernel"
-_DIGEST = hashlib.sha256().digest_size
+KERNEL_FORMAT = ChecksummedFormat(
+    magic=b"ballast kernel 1",
+    largest=64 * 2**20,  # files of our functions have up to 400,000 bytes
+    other_identity="it is damaged",
+    wrong_digest="it is damaged",
+)
 _SOURCES = ("compiled.py", "workspace.py")
-"""What is compiled stands in the first, and takes a constant from the second."""
-_LARGEST = 64 * 2**20
-"""Bytes of a file; those of our functions have up to 400,000."""
+"""The compiled functions are in the first, which takes a constant from the second."""
 _KEPT_S = 90 * 86_400.0
-"""Seconds after which a file is removed: it may be of a version that is gone, and takes seconds to make."""
+"""Seconds after which a file is removed: it may be of an old version, and is made anew in seconds."""
 
 
 class KernelCache(_Cache):
-    """The files of one function, one for each signature; what Numba asks of a cache."""
+    """The files of one function, one for each signature, with the interface of Numba's caches."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
 
     @property
     def cache_path(self) -> str | None:
-        """The folder; None where nothing is kept."""
+        """The folder; None if nothing is kept."""
         folder = kernel_cache_folder()
         return None if folder is None else str(folder)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What was compiled for this signature and processor; None where it is to be compiled."""
+        """The code for this signature and processor; None if it must be compiled."""
         target_context.refresh()
         identity = self._identity(sig, target_context.codegen())
         payload = _read(identity)
@@ -64,20 +66,20 @@ class KernelCache(_Cache):
             return None
         try:
             return _compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
-        except Exception as error:  # whatever it is, compiling it again is the answer
+        except Exception as error:  # for any error, compile again
             _tell(f"it does not load ({type(error).__name__})")
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep what was compiled, unless it holds addresses of this process."""
+        """Keep compiled code, unless it holds addresses of this process."""
         if not data.library.has_dynamic_globals:
             _write(self._identity(sig, data.codegen), _serialize.dumps(data._reduce()))
 
     def enable(self) -> None:
-        """Nothing: it is always on."""
+        """Does nothing: the cache is always on."""
 
     def disable(self) -> None:
-        """Nothing: it is always on."""
+        """Does nothing: the cache is always on."""
 
     def flush(self) -> None:
         """Remove the files of all functions: they were compiled together."""
@@ -85,15 +87,16 @@ class KernelCache(_Cache):
         for path in () if folder is None else folder.glob(f"*{_SUFFIX}"):
             path.unlink(missing_ok=True)
 
-    def _identity(self, sig: Any, codegen: Any) -> bytes:
-        """Of everything that decides the machine code."""
-        return hashlib.sha256(repr((self._name, sig, codegen.magic_tuple(), _made_by())).encode()).digest()
+    def _identity(self, sig: Any, codegen: Any) -> str:
+        """SHA-256 (hex) of everything that decides the machine code, and of the format of the file."""
+        facts = (KERNEL_FORMAT.magic, self._name, sig, codegen.magic_tuple(), _made_by())
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 @cache
 def kernel_cache_folder() -> Path | None:
-    """The folder of compiled functions, in which only this user can write; None, which is logged, where there
-    can be none.
+    """The folder of compiled functions, which only this user can write; None if there is none, which is
+    logged.
     """
     try:
         folder = _base() / FOLDER
@@ -126,28 +129,26 @@ def _made_by() -> tuple[str, ...]:
     return (hashlib.sha256(sources).hexdigest(), sys.version, *versions)
 
 
-def _read(identity: bytes) -> bytes | None:
-    """What was written for `identity`; None where there is nothing, or something else."""
+def _read(identity: str) -> bytes | None:
+    """The payload that was written for `identity`; None if there is none that can be used."""
     if (folder := kernel_cache_folder()) is None:
         return None
     try:
-        content = read_bounded(folder / _file_name(identity), _LARGEST)
+        return KERNEL_FORMAT.read(folder / _file_name(identity), identity)
     except FileNotFoundError:
         return None
     except OSError as error:
         _tell(str(error.strerror))
-        return None
-    if content[:_DIGEST] == _digest(identity, content[_DIGEST:]):
-        return content[_DIGEST:]
-    _tell("it is damaged")
+    except ChecksumError:
+        _tell("it is damaged")  # whatever part of it is
     return None
 
 
-def _write(identity: bytes, payload: bytes) -> None:
+def _write(identity: str, payload: bytes) -> None:
     if (folder := kernel_cache_folder()) is None:
         return
     try:
-        write_file(folder / _file_name(identity), _digest(identity, payload), payload)
+        KERNEL_FORMAT.write(folder / _file_name(identity), identity, payload)
         _forget_old(folder)
     except OSError as error:
         _tell(str(error.strerror))
@@ -161,17 +162,13 @@ def _forget_old(folder: Path) -> None:
                 path.unlink()
 
 
-def _file_name(identity: bytes) -> str:
-    return identity.hex()[:32] + _SUFFIX
-
-
-def _digest(identity: bytes, payload: bytes) -> bytes:
-    return hashlib.sha256(identity + payload).digest()
+def _file_name(identity: str) -> str:
+    return identity[:32] + _SUFFIX
 
 
 @cache
 def _tell(reason: str) -> None:
-    """Once for each reason, however many functions it concerns."""
+    """Log each reason once, for all functions together."""
     log.warning(
         "kernels are compiled anew, what is kept in %s is not used: %s", kernel_cache_folder(), reason
     )

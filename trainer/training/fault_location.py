@@ -1,9 +1,9 @@
-"""Explains a bad step: which cell, which parameter, which operation."""
+"""Explains a finding: which cell, which line of the table, which parameter, which operation."""
 
 import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,103 +11,92 @@ from torch import Tensor, nn
 from trainer.data.windows import Dataset
 from trainer.losses import Loss
 from trainer.training.batches import Batch
-from trainer.training.guard import Detection
-from trainer.training.result import FindingKind
+from trainer.training.result import Finding, FindingKind
 
-
-@dataclass(frozen=True)
-class FaultLocation:
-    """Where a bad step comes from, as far as it can be told."""
-
-    parameter: str | None = None
-    rows: tuple[int, ...] = ()
-    cell: str | None = None
-
-
-NO_LOCATION = FaultLocation()
+_MOST_PLACES = 5
+"""Further bad rows that a message names."""
 
 
 def explain_step(
-    detection: Detection, batch: Batch, model: nn.Module, data: Dataset, loss: Loss, *, replay: bool
-) -> tuple[Detection, FaultLocation]:
-    """The detection, sharpened to its earliest cause, and the evidence.
+    finding: Finding, batch: Batch, model: nn.Module, data: Dataset, loss: Loss, *, replay: bool
+) -> Finding:
+    """The finding of a bad step with its earliest cause and its location.
 
-    Looks at what the bad step left behind (inputs, targets, weights, gradients) in the order of causes.
-    With `replay`, meant for a trial's first bad step, the step is repeated under anomaly detection to name
-    the operation. Parameters are only read.
+    Looks at the inputs, targets, weights and gradients of the step, in causal order. With `replay` the step
+    is repeated under anomaly detection to name the operation; this is slow and meant for the first bad step
+    of a trial. Parameters are only read.
     """
-    rows = tuple(int(r) for r in batch.rows)
-    cause = _cause(batch, model, data)
-    if cause is not None:
-        return _sharpened(detection, cause), replace(cause.evidence, rows=rows)
-    gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+    finding = replace(finding, rows=tuple(int(row) for row in batch.rows))
+    explained = _earliest_cause(finding, batch, model, data)
+    if explained is not None:
+        return explained
     operation = _replay(batch, model, loss) if replay else None
     if operation is not None:
-        detection = replace(detection, message=f"{detection.message} ({operation})")
-    return detection, FaultLocation(_broken_gradient(detection, gradients), rows)
+        finding = replace(finding, message=f"{finding.message} ({operation})")
+    return replace(finding, parameter=_bad_gradient(finding, model))
 
 
-def explain_epoch(
-    detection: Detection, batches: Iterable[Batch], model: nn.Module, data: Dataset
-) -> tuple[Detection, FaultLocation]:
-    """The same for a validation pass over `batches`; what is finite has nothing to explain."""
-    if not math.isfinite(detection.value):
-        for batch in batches:
-            cause = _cause(batch, model, data)
-            if cause is not None:
-                return _sharpened(detection, cause), cause.evidence
-    return detection, NO_LOCATION
+def explain_epoch(finding: Finding, batches: Iterable[Batch], model: nn.Module, data: Dataset) -> Finding:
+    """The same for a validation pass over `batches`. A finite value is returned as it is."""
+    if math.isfinite(finding.value):
+        return finding
+    causes = (_earliest_cause(finding, batch, model, data) for batch in batches)
+    return next((explained for explained in causes if explained is not None), finding)
 
 
-@dataclass(frozen=True)
-class _Cause:
-    kind: FindingKind
-    where: str
-    evidence: FaultLocation
-
-
-def _cause(batch: Batch, model: nn.Module, data: Dataset) -> _Cause | None:
-    """The first input, target or weight that is not finite."""
-    cell = _offending_input(batch, data)
-    if cell is not None:
-        return _Cause(FindingKind.NONFINITE_INPUT, cell, FaultLocation(cell=cell))
-    cell = _offending_target(batch, data)
-    if cell is not None:
-        return _Cause(FindingKind.NONFINITE_TARGET, cell, FaultLocation(cell=cell))
-    weight = _first_nonfinite({n: p.detach() for n, p in model.named_parameters()})
-    if weight is not None:
-        return _Cause(FindingKind.NONFINITE_WEIGHT, weight, FaultLocation(parameter=weight))
-    return None
-
-
-def _sharpened(detection: Detection, cause: _Cause) -> Detection:
-    return replace(detection, kind=cause.kind, message=f"{detection.message}: {cause.where} is not finite")
-
-
-def _offending_input(batch: Batch, data: Dataset) -> str | None:
-    bad = torch.nonzero(~torch.isfinite(batch.x))
-    if len(bad) == 0:
+def _earliest_cause(finding: Finding, batch: Batch, model: nn.Module, data: Dataset) -> Finding | None:
+    """The finding, renamed after the first input, target or weight that is not finite; None without one."""
+    found = _bad_input(batch, data) or _bad_target(batch, data)
+    if found is not None:
+        kind, cell, further = found
+        message = f"{finding.message}: {cell} is not finite{further}"
+        return replace(finding, kind=kind, message=message, cell=cell)
+    weight = _first_nonfinite({name: p.detach() for name, p in model.named_parameters()})
+    if weight is None:
         return None
-    step, item, feature = (int(i) for i in bad[0])
-    row = int(batch.rows[item]) - (batch.x.shape[0] - 1) + step
-    return f"{data.feature_names[feature]} at {data.when(int(row))}"
+    message = f"{finding.message}: {weight} is not finite"
+    return replace(finding, kind=FindingKind.NONFINITE_WEIGHT, message=message, parameter=weight)
 
 
-def _offending_target(batch: Batch, data: Dataset) -> str | None:
-    bad = torch.nonzero(~torch.isfinite(batch.y))
-    return None if len(bad) == 0 else f"target at {data.when(int(batch.rows[int(bad[0])]))}"
+def _bad_input(batch: Batch, data: Dataset) -> tuple[FindingKind, str, str] | None:
+    """Kind, first bad cell, and the other rows in words."""
+    bad = torch.nonzero(~torch.isfinite(batch.x)).tolist()
+    if not bad:
+        return None
+    first = 1 - len(batch.x)  # of a window, relative to its last row
+    rows = [int(batch.rows[item]) + first + step for step, item, _ in bad]
+    cell = f"{data.feature_names[bad[0][2]]} at {data.where(rows[0])}"
+    return FindingKind.NONFINITE_INPUT, cell, _further(rows, data)
+
+
+def _bad_target(batch: Batch, data: Dataset) -> tuple[FindingKind, str, str] | None:
+    rows = batch.rows[~torch.isfinite(batch.y)].tolist()
+    if not rows:
+        return None
+    return FindingKind.NONFINITE_TARGET, f"target at {data.where(rows[0])}", _further(rows, data)
+
+
+def _further(rows: list[int], data: Dataset) -> str:
+    """`; the same in 2 further rows: …` for the other bad rows, in the order of the table."""
+    others = sorted(set(rows) - {rows[0]})
+    if not others:
+        return ""
+    named = ", ".join(data.where(row) for row in others[:_MOST_PLACES])
+    more = ", …" if len(others) > _MOST_PLACES else ""
+    return f"; the same in {len(others)} further row{'s' * (len(others) > 1)}: {named}{more}"
 
 
 def _first_nonfinite(tensors: dict[str, Tensor]) -> str | None:
     return next((name for name, t in tensors.items() if not bool(torch.isfinite(t).all())), None)
 
 
-def _broken_gradient(detection: Detection, gradients: dict[str, Tensor]) -> str | None:
-    """The first that is not finite; where all are finite and only their norm overflows, the largest."""
-    broken = _first_nonfinite(gradients)
-    if broken is None and detection.kind is FindingKind.NONFINITE_GRADIENT:
+def _bad_gradient(finding: Finding, model: nn.Module) -> str | None:
+    """The first gradient that is not finite; the largest if all are finite and only their norm overflows."""
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    bad = _first_nonfinite(gradients)
+    if bad is None and finding.kind is FindingKind.NONFINITE_GRADIENT:
         return max(gradients, key=lambda name: float(gradients[name].abs().max()))
-    return broken
+    return bad
 
 
 def _replay(batch: Batch, model: nn.Module, loss: Loss) -> str | None:

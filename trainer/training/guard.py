@@ -1,21 +1,18 @@
-"""The guard: signals in, findings out. Pure decisions; the loop carries them out.
+"""The guard: signals in, findings out. Pure functions decide; `train_fold` and `loop` act on the decision.
 
-    signal ──► detection ──► intervention ──► finding
-
-Every finite test stands before any comparison: NaN is never `> threshold`, so a test that compares first
-would let it pass. Thresholds and their sources: docs/guard.md.
+Every signal is tested for being finite before it is compared: `NaN > threshold` is False, so a comparison
+alone would let NaN pass. Thresholds and their sources: docs/guard.md.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from trainer.config import GuardConfig
-from trainer.training.result import Action, FindingKind, Intervention, Outcome
+from trainer.training.result import Action, Finding, FindingKind, Outcome
 
-SUSPICIOUS = frozenset({FindingKind.LOSS_TOO_LOW, FindingKind.SKILL_TOO_HIGH})
 _ROUNDING = 1 - 1e-9
-"""Three cuts by 0.1 are 1e-3 of the start but for float rounding; they must not count as below it."""
+"""Rounding may put three cuts by 0.1 slightly below 1e-3 of the start; that must not count as below."""
 
 _HALF = 0.5
 
@@ -25,38 +22,38 @@ _FORWARD_SIGNALS: tuple[_Row, ...] = (
     ("output_max", FindingKind.NONFINITE_OUTPUT, "an output of the model"),
     ("loss", FindingKind.NONFINITE_LOSS, "the loss"),
 )
-"""In the order of causes: the first that is not finite is what the finding is called after."""
+"""In causal order: the first signal that is not finite names the finding."""
 _STEP_SIGNALS = (
     *_FORWARD_SIGNALS,
     ("grad_norm", FindingKind.NONFINITE_GRADIENT, "the norm of the gradients"),
 )
 _EPOCH_SIGNALS = (
     *_FORWARD_SIGNALS,
-    # A gate saturated by an infinite weight has a finite output: only the movement tells.
+    # An infinite weight can saturate a gate and leave the output finite; only the movement shows it.
     ("movement", FindingKind.NONFINITE_WEIGHT, "the movement of the weights"),
-    # An infinite average stills its weight for good, and every other signal stays finite.
+    # An infinite average stops its weight from moving, and every other signal stays finite.
     ("averages", FindingKind.NONFINITE_AVERAGE, "a moving average of the optimiser"),
     ("skill", FindingKind.NONFINITE_LOSS, "the skill"),
 )
 
 
 class StepSignals(NamedTuple):
-    """What one training step says: finite or not, these are the raw numbers."""
+    """The raw numbers of one training step, finite or not."""
 
     inputs: float
-    """Sum over the batch's inputs and targets: finite iff all of them are (clipping bounds them).
+    """Sum over the batch's inputs and targets: finite if and only if all of them are, since they are clipped.
 
-    0 where all data of the trial is known to be finite.
+    0 if all data of the trial is known to be finite.
     """
     loss: float
     output_max: float
     grad_norm: float
-    """L2 norm of all gradients before clipping: finite iff all of them are, and their norm is a float."""
+    """L2 norm of all gradients before clipping; finite only if all of them are, and the norm fits a float."""
 
 
 @dataclass(frozen=True)
 class EpochSignals:
-    """What the validation pass and the weights say at the end of an epoch of one fold."""
+    """The raw numbers at the end of an epoch of one fold: of its validation pass, weights and optimiser."""
 
     inputs: float
     loss: float
@@ -67,28 +64,13 @@ class EpochSignals:
     averages: float
     good_steps: int
     share: float
-    """Epochs that were trained, of all that the trial may train: above 0, at most 1."""
+    """Epochs trained, as a share of `training.epochs`: above 0, at most 1."""
 
 
-@dataclass(frozen=True)
-class Detection:
-    """Something is wrong: what, how much, against which bound, in words."""
-
-    kind: FindingKind
-    value: float
-    threshold: float | None
-    message: str
-
-    @property
-    def outcome(self) -> Outcome:
-        """How a trial ends that is stopped for this."""
-        return Outcome.SUSPICIOUS if self.kind in SUSPICIOUS else Outcome.UNSTABLE
-
-
-def detect_step(signals: StepSignals, config: GuardConfig) -> Detection | None:
-    """The first thing wrong with a training step, None if nothing is."""
+def detect_step(signals: StepSignals, config: GuardConfig) -> Finding | None:
+    """The first problem of a training step, or None."""
     inputs, loss, output, norm = signals
-    # A sum is finite only if its parts are: of a good step one sum and three comparisons are asked.
+    # A sum is finite only if its parts are, so a good step costs one sum and three comparisons.
     if (
         math.isfinite(inputs + loss + output + norm)
         and output <= config.output_limit
@@ -98,8 +80,11 @@ def detect_step(signals: StepSignals, config: GuardConfig) -> Detection | None:
     return _not_finite(signals, _STEP_SIGNALS) or _out_of_bounds(output, loss, config)
 
 
-def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> Detection | None:
-    """The first thing wrong with an epoch, None if its validation loss may be believed and reported."""
+def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> Finding | None:
+    """The first problem of an epoch, or None if its validation loss may be reported.
+
+    `ceiling` is the highest skill that is believed.
+    """
     return (
         _not_finite(signals, _EPOCH_SIGNALS)
         or _out_of_bounds(signals.output_max, signals.loss, config)
@@ -109,65 +94,66 @@ def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> 
 
 
 def intervene(
-    detection: Detection, *, lr: float, good_lr: float, bad_in_a_row: int, rewinds: int, config: GuardConfig
-) -> Intervention:
-    """What to do about a bad training step: skip it and cut the learning rate, rewind, or end the trial.
+    finding: Finding, *, lr: float, good_lr: float, bad_in_a_row: int, rewinds: int, config: GuardConfig
+) -> Finding:
+    """The finding of a training step with the intervention: skip and cut the learning rate, rewind, or stop.
 
-    `bad_in_a_row` counts this step. When it reaches `guard.max_bad_steps`, the trial returns to its last good
-    snapshot with half of the learning rate `good_lr` that it had there; after `guard.rewinds` such returns
-    (`rewinds` counts those made) it ends.
+    `bad_in_a_row` includes this step. When it reaches `guard.max_bad_steps`, the fold returns to its last
+    good snapshot with half of `good_lr`, the learning rate that it had there; the trial ends instead once
+    `guard.rewinds` returns were made, which `rewinds` counts.
     """
-    if detection.kind in SUSPICIOUS:
-        return stop(lr)
-    if bad_in_a_row >= config.max_bad_steps:
-        return stop(lr) if rewinds >= config.rewinds else Intervention(Action.REWIND, lr, _HALF * good_lr)
-    return Intervention(Action.SKIP_AND_CUT, lr, min(lr, max(config.lr_cut * lr, config.lr_min)))
+    if finding.outcome is Outcome.SUSPICIOUS:
+        return stop(finding, lr)
+    if bad_in_a_row < config.max_bad_steps:
+        cut = min(lr, max(config.lr_cut * lr, config.lr_min))
+        return replace(finding, action=Action.SKIP_AND_CUT, lr_before=lr, lr_after=cut)
+    if rewinds < config.rewinds:
+        return replace(finding, action=Action.REWIND, lr_before=lr, lr_after=_HALF * good_lr)
+    return stop(finding, lr)
 
 
-def stop(lr: float) -> Intervention:
-    """End the trial; the learning rate stays what it is."""
-    return Intervention(Action.STOP, lr, lr)
+def stop(finding: Finding, lr: float) -> Finding:
+    """The finding with the intervention that ends the trial; the learning rate stays `lr`."""
+    return replace(finding, action=Action.STOP, lr_before=lr, lr_after=lr)
 
 
-def detect_freeze(intervention: Intervention, start_lr: float, config: GuardConfig) -> Detection | None:
-    """A learning rate that was cut so far, or that cannot be cut, teaches nothing more."""
+def detect_freeze(cut: Finding, start_lr: float, config: GuardConfig) -> Finding | None:
+    """A finding that stops the trial if `cut` left too low a learning rate or could not lower it."""
     bound = config.frozen_lr_ratio * start_lr
-    if intervention.lr_after >= bound * _ROUNDING and intervention.lr_after < intervention.lr_before:
+    if cut.lr_after >= bound * _ROUNDING and cut.lr_after < cut.lr_before:
         return None
-    return Detection(
-        FindingKind.FROZEN,
-        intervention.lr_after,
-        bound,
-        f"the learning rate was cut to {intervention.lr_after:.3g} from {start_lr:.3g} at the start: "
-        "nothing more would be learnt",
+    message = (
+        f"the learning rate was cut to {cut.lr_after:.3g} from {start_lr:.3g} at the start: "
+        "nothing more would be learnt"
     )
+    return stop(Finding(FindingKind.FROZEN, cut.lr_after, bound, message), cut.lr_after)
 
 
-def _not_finite(signals: StepSignals | EpochSignals, table: tuple[_Row, ...]) -> Detection | None:
+def _not_finite(signals: StepSignals | EpochSignals, table: tuple[_Row, ...]) -> Finding | None:
     for name, kind, what in table:
         value = getattr(signals, name)
         if not math.isfinite(value):
-            return Detection(kind, value, None, f"{what} is {value}")
+            return Finding(kind, value, None, f"{what} is {value}")
     return None
 
 
-def _out_of_bounds(output: float, loss: float, config: GuardConfig) -> Detection | None:
+def _out_of_bounds(output: float, loss: float, config: GuardConfig) -> Finding | None:
     if output > config.output_limit:
-        return Detection(
+        return Finding(
             FindingKind.OUTPUT_EXPLOSION,
             output,
             config.output_limit,
             f"|output| reached {output:.4g}, above guard.output_limit = {config.output_limit:g}",
         )
     if loss > config.loss_limit:
-        return Detection(
+        return Finding(
             FindingKind.LOSS_EXPLOSION,
             loss,
             config.loss_limit,
             f"the loss is {loss:.4g}, above guard.loss_limit = {config.loss_limit:g}",
         )
     if loss < config.loss_floor:
-        return Detection(
+        return Finding(
             FindingKind.LOSS_TOO_LOW,
             loss,
             config.loss_floor,
@@ -177,10 +163,10 @@ def _out_of_bounds(output: float, loss: float, config: GuardConfig) -> Detection
     return None
 
 
-def _too_good(skill: float, ceiling: float) -> Detection | None:
+def _too_good(skill: float, ceiling: float) -> Finding | None:
     if not skill > ceiling:
         return None
-    return Detection(
+    return Finding(
         FindingKind.SKILL_TOO_HIGH,
         skill,
         ceiling,
@@ -189,7 +175,7 @@ def _too_good(skill: float, ceiling: float) -> Detection | None:
     )
 
 
-def _nothing_moved(signals: EpochSignals, config: GuardConfig) -> Detection | None:
+def _nothing_moved(signals: EpochSignals, config: GuardConfig) -> Finding | None:
     if signals.good_steps == 0:
         message = "no step of the epoch could be used"
     elif signals.movement < config.min_movement * signals.share:
@@ -199,4 +185,4 @@ def _nothing_moved(signals: EpochSignals, config: GuardConfig) -> Detection | No
         )
     else:
         return None
-    return Detection(FindingKind.FROZEN, signals.movement, config.min_movement * signals.share, message)
+    return Finding(FindingKind.FROZEN, signals.movement, config.min_movement * signals.share, message)

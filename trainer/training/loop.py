@@ -1,11 +1,12 @@
-"""One trial: fit a GRU under the guard and hand back everything that happened.
+"""One trial: fits a GRU under the guard and returns its result.
 
-epoch: of each fold: batch ──► backward ──► guard ──► apply │ skip the step, cut the learning rate │ stop
-       validation of each fold ──► guard ──► best so far, checkpoint ──► on_epoch, patience
+each epoch, of each fold: batch ──► backward ──► guard ──► apply, or record a finding and act on it
+                          validation ──► guard ──► checkpoint ──► on_epoch, patience
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
@@ -21,16 +22,16 @@ from trainer.rivals.skill import Baseline, skill
 from trainer.runtime import find_device, reproducible
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import MALFORMED_CHECKPOINT_ERRORS, CheckpointFile, checkpoint_identity
-from trainer.training.fault_location import FaultLocation, explain_epoch
-from trainer.training.guard import Detection, EpochSignals, detect_epoch, stop
+from trainer.training.fault_location import explain_epoch
+from trainer.training.guard import EpochSignals, detect_epoch, stop
 from trainer.training.learner import Learner
-from trainer.training.result import EpochReport, FindingKind, Outcome, RefitResult, TrialResult
+from trainer.training.result import EpochReport, Finding, FindingKind, Outcome, RefitResult, TrialResult
 from trainer.training.train_fold import StopTraining, train_fold
 from trainer.training.training_state import Fold, TrainingState
 
 
 class EpochCallback(Protocol):
-    """Sees each epoch that the guard let pass; True ends the trial as `stopped`."""
+    """Called with each epoch that passed the guard; True ends the trial as `stopped`."""
 
     def __call__(self, report: EpochReport, /) -> bool:
         """Whether to stop."""
@@ -44,28 +45,27 @@ def fit(
     ceiling: float,
     seed: int,
     on_epoch: EpochCallback = lambda report: False,
+    on_finding: Callable[[Finding], None] = lambda finding: None,
     should_stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
     checkpoint_key: bytes | None = None,
 ) -> TrialResult:
-    """Train on the training rows of `data`, validate on its validation rows, never touch the test rows.
+    """Train on the training rows of `data`, validate on its validation rows, and never read the test rows.
 
-    Several datasets are the folds of one trial. They are trained side by side, an epoch of each in turn, and
-    an epoch's validation loss is the mean over them: one epoch is the best for all, and what is reported at
-    it means the same in every trial, whatever a fold alone is like.
+    Several datasets are the folds of one trial. Each epoch trains all of them in turn, and its validation
+    loss is the mean over them, so that one epoch is the best for all folds.
 
-    `ceiling` is the skill over `baseline`, the mean of whose losses over the folds it knows, above which a
-    trial is suspicious. The same arguments give the same bits on the same machine. `on_epoch` is called after
-    the guard has let an epoch pass; `should_stop` is asked before every batch, and before a restored epoch is
-    told. Raises TrainerError for a device that is not there.
+    A trial whose skill over `baseline` is above `ceiling` is suspicious; the loss of `baseline` is a mean
+    over the folds too. The same arguments give the same bits on the same machine. `on_epoch` is called
+    after each epoch that passed the guard, `on_finding` with each finding as soon as it is made; the time
+    that they take does not count towards `training.max_seconds`. `should_stop` is called before every batch,
+    and before a restored epoch is reported. Raises TrainerError if the device does not exist.
 
-    `checkpoint` is a file, in a folder that is there, written after each epoch and left for the caller to
-    remove (`trainer.training.checksummed_file.remove_checksummed`). Where it is there already and this
-    trial's, training
-    goes on from it, to
-    the same bits as if it had never stopped, and `on_epoch` is called for its epochs first. One that is
-    damaged or another trial's is ignored, and one that was not signed with `checkpoint_key`, where there is
-    such a key: whoever else can write to the folder decides no result.
+    `checkpoint` is a file in an existing folder. It is written after each epoch, and the caller removes it
+    (`trainer.atomic_files.remove_file`). If it exists and belongs to this trial, training
+    continues from it, to the same bits as if it had never stopped, and its findings and epochs are reported
+    first. A checkpoint that is damaged, of another trial, or not signed with `checkpoint_key` is ignored;
+    the key ensures that nobody else who can write to the folder decides a result.
     """
     device = find_device(config.training.device)
     datasets = (data,) if isinstance(data, Dataset) else tuple(data)
@@ -74,7 +74,7 @@ def fit(
         same = checkpoint_identity(config, datasets, baseline=baseline, ceiling=ceiling, seed=seed)
         file = CheckpointFile(checkpoint, same, checkpoint_key)
     with reproducible(seed):
-        trial = _trial(config, datasets, device, baseline, ceiling)
+        trial = _trial(config, datasets, device, baseline, ceiling, on_finding)
         saved = None if file is None else file.load()
         if file is not None and saved is not None:
             try:
@@ -83,7 +83,7 @@ def fit(
                 file.refuse(error)
                 saved = None
                 torch.manual_seed(seed)
-                trial = _trial(config, datasets, device, baseline, ceiling)
+                trial = _trial(config, datasets, device, baseline, ceiling, on_finding)
         outcome = _train(trial, file, on_epoch, should_stop)
     best = trial.best
     return TrialResult(
@@ -116,10 +116,9 @@ def refit(
 ) -> RefitResult:
     """Train on the training rows of `data` for `epochs` epochs, then forecast its test rows, once.
 
-    For a configuration whose number of epochs is known: nothing is validated, nothing is chosen, and the
-    guard watches every step as it does in `fit`. A schedule runs over training.epochs here too, so that each
-    epoch learns at the rates that it had when `epochs` was found. Raises TrainerError for a device that is
-    not there.
+    For a configuration whose number of epochs is known. Nothing is validated or chosen; the guard judges
+    every step as in `fit`. A schedule runs over `training.epochs` here too, so that each epoch has the
+    learning rates that it had when `epochs` was found. Raises TrainerError if the device does not exist.
     """
     device = find_device(config.training.device)
     with reproducible(seed):
@@ -128,7 +127,7 @@ def refit(
         outcome, forecasts = Outcome.FINISHED, None
         try:
             for epoch in range(epochs):
-                train_fold(trial, fold, epoch, math.inf, should_stop)
+                train_fold(trial, fold, epoch, should_stop)
                 fold.good = fold.learner.snapshot()
             forecasts = fold.learner.forecast(fold.batches.test())
             _require_finite(trial, fold, epochs - 1, forecasts)
@@ -145,21 +144,34 @@ def refit(
 
 
 def prepare_kernel(kernel: KernelName, device: str) -> None:
-    """Import what trials on `device` compute with, and compile it if need be: seconds that are no trial's.
+    """Import and, if needed, compile the kernel, so that no trial spends its seconds on that.
 
-    Raises TrainerError for a device that is not there, or that has not this kernel.
+    Raises TrainerError if the device does not exist or does not support the kernel.
     """
     load_kernel(kernel, find_device(device))
 
 
 def _trial(
-    config: TrialConfig, datasets: Sequence[Dataset], device: torch.device, baseline: Baseline, ceiling: float
+    config: TrialConfig,
+    datasets: Sequence[Dataset],
+    device: torch.device,
+    baseline: Baseline,
+    ceiling: float,
+    on_finding: Callable[[Finding], None],
 ) -> TrainingState:
-    """Before its first epoch."""
+    """A trial before its first epoch."""
     folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
     for fold in folds[1:]:
         fold.learner.share_room(folds[0].learner)
-    return TrainingState(config, folds, baseline, ceiling)
+    limit = config.training.max_seconds
+    return TrainingState(
+        config,
+        folds,
+        baseline,
+        ceiling,
+        on_finding=on_finding,
+        max_seconds=math.inf if limit is None else limit,
+    )
 
 
 def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device) -> Fold:
@@ -173,12 +185,12 @@ def _train(
     should_stop: Callable[[], bool],
 ) -> Outcome:
     try:
-        if _stops_where_it_was(trial, on_epoch, should_stop):
+        if _report_restored(trial, on_epoch, should_stop):
             return Outcome.STOPPED
         while not trial.over:
             report, forecasts = _timed_epoch(trial, should_stop)
             trial.passed(report, forecasts)
-            # Before on_epoch, which may wait long for a store, or raise: the epoch is not to be lost with it.
+            # Before on_epoch, which may wait for a store or raise: the epoch must not be lost with it.
             if file is not None:
                 file.save(trial.checkpoint())
             if on_epoch(report):
@@ -188,43 +200,43 @@ def _train(
     return Outcome.FINISHED
 
 
-def _stops_where_it_was(
-    trial: TrainingState, on_epoch: EpochCallback, should_stop: Callable[[], bool]
-) -> bool:
-    """Tell the restored epochs: they have been trained, so all are told before an answer is heeded."""
+def _report_restored(trial: TrainingState, on_epoch: EpochCallback, should_stop: Callable[[], bool]) -> bool:
+    """Report what was restored, in order; whether to stop. All is reported first: it was trained already."""
     answers = []
     for report in trial.epochs:
         if should_stop():
             raise StopTraining(Outcome.INTERRUPTED)
+        for finding in trial.findings:
+            if finding.epoch == report.epoch:
+                trial.on_finding(finding)
         answers.append(on_epoch(report))
     return any(answers)
 
 
 def _timed_epoch(trial: TrainingState, should_stop: Callable[[], bool]) -> tuple[EpochReport, list[Tensor]]:
-    began = perf_counter()
+    trial.began = perf_counter()
     try:
-        return _epoch(trial, len(trial.epochs), began, should_stop)
+        return _epoch(trial, len(trial.epochs), should_stop)
     finally:
-        trial.seconds += perf_counter() - began
+        trial.seconds += trial.epoch_seconds
 
 
 def _epoch(
-    trial: TrainingState, epoch: int, began: float, should_stop: Callable[[], bool]
+    trial: TrainingState, epoch: int, should_stop: Callable[[], bool]
 ) -> tuple[EpochReport, list[Tensor]]:
-    """Train and validate every fold once. The report has passed the guard; what does not pass raises Stop.
+    """Train and validate every fold once; the report, and each fold's forecasts of its validation rows.
 
-    With it come the forecasts of each fold's validation rows.
+    Raises StopTraining if the epoch does not pass the guard.
     """
-    deadline = began + trial.seconds_left
     sums, validations = [], []
     for fold in trial.folds:
-        sums.append(train_fold(trial, fold, epoch, deadline, should_stop))
+        sums.append(train_fold(trial, fold, epoch, should_stop))
         validations.append(fold.learner.validate(fold.batches.validation()))
     losses = tuple(validation.loss for validation in validations)
     reached = skill(fmean(losses), trial.baseline.loss)
     movements = [fold.learner.movement() for fold in trial.folds]
     told = zip(trial.folds, sums, validations, movements, strict=True)
-    # A fold that is broken comes first: the skill over all folds is broken with it, and is no other's fault.
+    # A fold whose loss is not finite comes first: it is the one that makes the skill over all folds so.
     for fold, done, validation, moved in sorted(told, key=lambda each: math.isfinite(each[2].loss)):
         signals = EpochSignals(
             inputs=validation.inputs,
@@ -236,9 +248,9 @@ def _epoch(
             good_steps=done.steps,
             share=(epoch + 1) / trial.config.training.epochs,
         )
-        detection = detect_epoch(signals, trial.ceiling, trial.config.guard)
-        if detection is not None:
-            _end(trial, fold, epoch, detection)
+        finding = detect_epoch(signals, trial.ceiling, trial.config.guard)
+        if finding is not None:
+            _end(trial, fold, epoch, finding)
     return EpochReport(
         epoch=epoch,
         train_loss=fmean(done.loss / done.windows for done in sums),
@@ -252,25 +264,25 @@ def _epoch(
         skipped_steps=sum(done.skipped for done in sums),
         movement=fmean(movements),
         prediction_std_ratio=fmean(validation.prediction_std_ratio for validation in validations),
-        seconds=perf_counter() - began,
+        seconds=trial.epoch_seconds,
         fold_losses=losses,
     ), [validation.forecasts for validation in validations]
 
 
-def _end(trial: TrainingState, fold: Fold, epoch: int, detection: Detection) -> NoReturn:
-    """End the trial for what an epoch's end has shown."""
+def _end(trial: TrainingState, fold: Fold, epoch: int, finding: Finding) -> NoReturn:
+    """End the trial for a finding at the end of an epoch."""
     learner = fold.learner
-    detection, where = explain_epoch(detection, fold.batches.validation(), learner.model, fold.data)
-    if detection.kind is FindingKind.NONFINITE_AVERAGE:
-        where = FaultLocation(parameter=learner.broken_average())
-    trial.find(fold, epoch, None, detection, stop(learner.lr), where)
-    raise StopTraining(detection.outcome)
+    finding = explain_epoch(finding, fold.batches.validation(), learner.model, fold.data)
+    if finding.kind is FindingKind.NONFINITE_AVERAGE:
+        finding = replace(finding, parameter=learner.broken_average())
+    trial.record(stop(finding, learner.lr), fold, epoch, None)
+    raise StopTraining(finding.outcome)
 
 
 def _require_finite(trial: TrainingState, fold: Fold, epoch: int, forecasts: Tensor) -> None:
-    """End a refit whose last step has left weights that forecast nothing."""
+    """End a refit whose last step left weights with a forecast that is not finite."""
     largest = float(forecasts.abs().max())
     if not math.isfinite(largest):
-        what = Detection(FindingKind.NONFINITE_OUTPUT, largest, None, f"the largest forecast is {largest}")
-        trial.find(fold, epoch, None, what, stop(fold.learner.lr))
-        raise StopTraining(what.outcome)
+        finding = Finding(FindingKind.NONFINITE_OUTPUT, largest, None, f"the largest forecast is {largest}")
+        trial.record(stop(finding, fold.learner.lr), fold, epoch, None)
+        raise StopTraining(finding.outcome)

@@ -1,5 +1,6 @@
-"""What a trial hands back: signals per epoch, findings with their interventions, and the outcome."""
+"""What training reports: one EpochReport per epoch, one Finding per detection, and the result at the end."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,32 +56,42 @@ class Action(StrEnum):
     STOP = "stop"
 
 
-@dataclass(frozen=True)
-class Intervention:
-    """What was done about a finding; learning rates before and after are equal where none was cut."""
-
-    action: Action
-    lr_before: float
-    lr_after: float
+_SUSPICIOUS = frozenset({FindingKind.LOSS_TOO_LOW, FindingKind.SKILL_TOO_HIGH})
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One detection. `step` is the optimiser update (0-based), None for a finding of an epoch's end."""
+    """One event: what the guard detected, where, and what was done about it.
+
+    The guard creates it and sets the intervention, `fault_location` adds the place, and
+    `TrainingState.record` adds the key. (fold, epoch, step, kind) is unique within a trial.
+    """
 
     kind: FindingKind
-    epoch: int
-    step: int | None
     value: float
     threshold: float | None
     message: str
-    intervention: Intervention
+
+    action: Action = Action.STOP
+    lr_before: float = math.nan
+    lr_after: float = math.nan
+    """Equal to `lr_before` unless the learning rate was changed."""
+
+    fold: int = 0
+    epoch: int = 0
+    step: int | None = None
+    """The optimiser update of this fold, 0-based over all epochs; None for a finding of the epoch's end."""
+
     parameter: str | None = None
     rows: tuple[int, ...] = ()
-    """Rows of the prepared data that the batch ends at."""
+    """Positions in the fold's Dataset of the last row of each window in the batch."""
     cell: str | None = None
-    """The offending cell, as `column at time`."""
-    fold: int = 0
+    """The first bad cell, as `column at time (line N)`."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How a trial ends that is stopped for this."""
+        return Outcome.SUSPICIOUS if self.kind in _SUSPICIOUS else Outcome.UNSTABLE
 
 
 @dataclass(frozen=True)

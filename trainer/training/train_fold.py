@@ -1,19 +1,18 @@
-"""The training of one fold for one epoch: each step is computed, judged, and then applied or answered."""
+"""Trains one fold for one epoch: each step is computed and judged, then applied or left out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
 
 from trainer.training.batches import Batch
 from trainer.training.fault_location import explain_step
-from trainer.training.guard import Detection, StepSignals, detect_freeze, detect_step, intervene, stop
-from trainer.training.result import Action, Outcome
+from trainer.training.guard import StepSignals, detect_freeze, detect_step, intervene
+from trainer.training.result import Action, Finding, Outcome
 from trainer.training.schedule import learning_rate_factor
 from trainer.training.training_state import Fold, TrainingState
 
 
 class StopTraining(Exception):
-    """Ends a trial, with the outcome that it has."""
+    """Ends a trial with `outcome`."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -21,7 +20,7 @@ class StopTraining(Exception):
 
 @dataclass
 class EpochSums:
-    """Over the good steps of one epoch of a fold; a bad step never enters them."""
+    """Sums over the good steps of one epoch of a fold; bad steps are only counted, in `skipped`."""
 
     loss: float = 0.0
     windows: int = 0
@@ -32,7 +31,7 @@ class EpochSums:
     skipped: int = 0
 
     def add(self, signals: StepSignals, batch: int) -> None:
-        """Enter a good step of `batch` windows."""
+        """Add a good step of `batch` windows."""
         self.loss += signals.loss * batch
         self.windows += batch
         self.grad_norm += signals.grad_norm
@@ -41,16 +40,14 @@ class EpochSums:
         self.steps += 1
 
 
-def train_fold(
-    trial: TrainingState, fold: Fold, epoch: int, deadline: float, should_stop: Callable[[], bool]
-) -> EpochSums:
-    """Train one fold for one epoch."""
+def train_fold(trial: TrainingState, fold: Fold, epoch: int, should_stop: Callable[[], bool]) -> EpochSums:
+    """Train one fold for one epoch. Raises StopTraining."""
     sums, batch_size, training = EpochSums(), trial.config.models.gru.batch_size, trial.config.training
     steps = training.epochs * fold.batches.per_epoch(batch_size)
     for batch in fold.batches.shuffled(batch_size):
         if should_stop():
             raise StopTraining(Outcome.INTERRUPTED)
-        if perf_counter() > deadline:
+        if trial.is_out_of_time:
             raise StopTraining(Outcome.TIMED_OUT)
         fold.learner.pace = learning_rate_factor(training.schedule, fold.step, steps)
         _train_step(trial, fold, epoch, batch, sums)
@@ -60,41 +57,39 @@ def train_fold(
 
 def _train_step(trial: TrainingState, fold: Fold, epoch: int, batch: Batch, sums: EpochSums) -> None:
     signals = fold.learner.backward(batch)
-    detection = detect_step(signals, trial.config.guard)
-    if detection is None:
+    finding = detect_step(signals, trial.config.guard)
+    if finding is None:
         fold.bad_in_a_row = 0
         fold.learner.apply()
         sums.add(signals, len(batch.rows))
     else:
         sums.skipped += 1
-        _respond(trial, fold, epoch, batch, detection)
+        _respond(trial, fold, epoch, batch, finding)
 
 
-def _respond(trial: TrainingState, fold: Fold, epoch: int, batch: Batch, detection: Detection) -> None:
-    """Leave weights and optimiser as they are and cut the learning rate, or rewind, or end the trial."""
+def _respond(trial: TrainingState, fold: Fold, epoch: int, batch: Batch, finding: Finding) -> None:
+    """Record the finding, then cut the learning rate, rewind, or end the trial. The step is not applied."""
     learner, guard = fold.learner, trial.config.guard
     fold.bad_in_a_row += 1
-    done = intervene(
-        detection,
+    finding = intervene(
+        finding,
         lr=learner.lr,
         good_lr=fold.good.lr,
         bad_in_a_row=fold.bad_in_a_row,
         rewinds=fold.rewinds,
         config=guard,
     )
-    detection, where = explain_step(
-        detection, batch, learner.model, fold.data, learner.loss, replay=not trial.findings
-    )
-    trial.find(fold, epoch, fold.step, detection, done, where)
-    match done.action:
+    finding = explain_step(finding, batch, learner.model, fold.data, learner.loss, replay=not trial.findings)
+    trial.record(finding, fold, epoch, fold.step)
+    match finding.action:
         case Action.STOP:
-            raise StopTraining(detection.outcome)
+            raise StopTraining(finding.outcome)
         case Action.REWIND:
-            learner.restore(fold.good, done.lr_after)
+            learner.restore(fold.good, finding.lr_after)
             fold.rewinds, fold.bad_in_a_row = fold.rewinds + 1, 0
         case Action.SKIP_AND_CUT:
-            learner.lr = done.lr_after
-            frozen = detect_freeze(done, learner.start_lr, guard)
+            learner.lr = finding.lr_after
+            frozen = detect_freeze(finding, learner.start_lr, guard)
             if frozen is not None:
-                trial.find(fold, epoch, fold.step, frozen, stop(learner.lr))
+                trial.record(frozen, fold, epoch, fold.step)
                 raise StopTraining(frozen.outcome)

@@ -1,9 +1,10 @@
-"""What a trial works with and what it has come to so far: the state that a checkpoint keeps."""
+"""The state of a trial: its folds, and what it has reported so far. A checkpoint keeps it."""
 
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -15,17 +16,15 @@ from trainer.rivals.skill import Baseline
 from trainer.runtime import random_state, set_random_state
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import Checkpoint, FoldState
-from trainer.training.fault_location import NO_LOCATION, FaultLocation
-from trainer.training.guard import Detection
 from trainer.training.learner import Learner, LearnerSnapshot
-from trainer.training.result import EpochReport, Finding, FindingKind, Intervention
+from trainer.training.result import EpochReport, Finding, FindingKind
 
 log = logging.getLogger("ballast.trainer")
 
 
 @dataclass
 class Fold:
-    """One fold of a trial: its data, the learner that it has for itself, and how its training has gone."""
+    """One fold of a trial: its data, its own learner, and its counters."""
 
     number: int
     data: Dataset
@@ -35,16 +34,16 @@ class Fold:
     bad_in_a_row: int = 0
     rewinds: int = 0
     good: LearnerSnapshot = field(init=False)
-    """The learner at the end of the last epoch that passed the guard, or at its start."""
+    """The learner at the end of the last epoch that passed the guard, or at the start of training."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_forecasts: Tensor = field(default_factory=lambda: torch.empty(0))
-    """Weights, and forecasts of the validation rows, of the trial's best epoch."""
+    """Forecasts of the validation rows; they and `best_weights` are of the best epoch of the trial."""
 
     def __post_init__(self) -> None:
         self.good = self.learner.snapshot()
 
     def state(self) -> FoldState:
-        """As it stands at the end of an epoch; tensors are shared, not copied."""
+        """The fold at the end of an epoch. Tensors are shared, not copied."""
         return FoldState(
             good=self.good,
             effective=self.learner.effective,
@@ -56,7 +55,7 @@ class Fold:
         )
 
     def resume(self, saved: FoldState) -> None:
-        """Be the fold that `saved` was taken of."""
+        """Restore the fold from `saved`."""
         self.learner.restore(saved.good, saved.good.lr)
         self.learner.effective = saved.effective
         self.good = saved.good
@@ -66,7 +65,7 @@ class Fold:
 
 @dataclass
 class TrainingState:
-    """What a trial works with, and what it has come to so far."""
+    """Everything that a trial works with, and what it has reported so far."""
 
     config: TrialConfig
     folds: tuple[Fold, ...]
@@ -75,14 +74,20 @@ class TrainingState:
     epochs: list[EpochReport] = field(default_factory=list)
     """Those that passed the guard, in order."""
     findings: list[Finding] = field(default_factory=list)
+    """All so far, in order."""
+    on_finding: Callable[[Finding], None] = lambda finding: None
+    """Called with each finding as it is recorded."""
     best: EpochReport | None = None
-    """The epoch with the lowest validation loss; under a schedule that falls, the last one.
+    """The epoch with the lowest validation loss; the last one if the learning rate falls by a schedule.
 
-    There the last epoch is where the weights have come to rest, and to take it is no choice: an earlier one
-    that validated better was lucky in its last batches.
+    A schedule brings the weights to rest in the last epoch, and taking it involves no choice: an earlier
+    epoch with a lower validation loss was lucky in its last batches.
     """
+    max_seconds: float = math.inf
     seconds: float = 0.0
-    """Spent in training and validation; restored epochs count."""
+    """Spent in training and validation up to the epoch in progress; restored epochs count."""
+    began: float = field(default_factory=perf_counter)
+    """When the epoch in progress began, moved forward by the time that `on_finding` took in it."""
 
     @property
     def over(self) -> bool:
@@ -92,20 +97,24 @@ class TrainingState:
         return len(self.epochs) >= training.epochs or since_best >= training.patience
 
     @property
-    def seconds_left(self) -> float:
-        """Until training.max_seconds; negative when they are over."""
-        limit = self.config.training.max_seconds
-        return (math.inf if limit is None else limit) - self.seconds
+    def epoch_seconds(self) -> float:
+        """Spent in the epoch in progress, without waiting for a store."""
+        return perf_counter() - self.began
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether `max_seconds` are over."""
+        return self.seconds + self.epoch_seconds > self.max_seconds
 
     @property
     def effective(self) -> dict[str, Any]:
-        """The read-back: what every fold used; where one differs from the first, what that one used."""
+        """The settings that the folds used, as read back; if a fold differs from the first, its value."""
         first, *others = (fold.learner.effective for fold in self.folds)
         differing = [(key, used) for other in others for key, used in other.items() if used != first[key]]
         return {**first, **dict(differing)}
 
     def passed(self, report: EpochReport, forecasts: Sequence[Tensor]) -> None:
-        """Enter an epoch that the guard let pass, with each fold's forecasts of its validation rows."""
+        """Add an epoch that passed the guard, with each fold's forecasts of its validation rows."""
         log.debug("epoch %d: validation loss %.6g", report.epoch, report.validation_loss)
         self.epochs.append(report)
         falls = self.config.training.schedule != "constant"
@@ -117,37 +126,20 @@ class TrainingState:
             if is_best:
                 fold.best_weights, fold.best_forecasts = fold.good.weights, told
 
-    def find(
-        self,
-        fold: Fold,
-        epoch: int,
-        step: int | None,
-        what: Detection,
-        done: Intervention,
-        where: FaultLocation = NO_LOCATION,
-    ) -> None:
-        """Enter one finding in the diary."""
-        of_one = len(self.folds) > 1 and what.kind is not FindingKind.SKILL_TOO_HIGH  # that is of all folds
-        message = f"fold {fold.number}: {what.message}" if of_one else what.message
-        log.info("epoch %d, step %s: %s; %s", epoch, step, message, done.action)
-        self.findings.append(
-            Finding(
-                kind=what.kind,
-                epoch=epoch,
-                step=step,
-                value=what.value,
-                threshold=what.threshold,
-                message=message,
-                intervention=done,
-                parameter=where.parameter,
-                rows=where.rows,
-                cell=where.cell,
-                fold=fold.number,
-            )
-        )
+    def record(self, finding: Finding, fold: Fold, epoch: int, step: int | None) -> None:
+        """Give the finding its key, log it, add it, and report it to `on_finding`."""
+        message = finding.message
+        if len(self.folds) > 1 and finding.kind is not FindingKind.SKILL_TOO_HIGH:  # skill is over all folds
+            message = f"fold {fold.number}: {message}"
+        finding = replace(finding, fold=fold.number, epoch=epoch, step=step, message=message)
+        log.info("epoch %d, step %s: %s; %s", epoch, step, message, finding.action)
+        self.findings.append(finding)
+        asked = perf_counter()
+        self.on_finding(finding)
+        self.began += perf_counter() - asked
 
     def checkpoint(self) -> Checkpoint:
-        """The trial as it stands right after `passed`; tensors are shared, not copied."""
+        """The trial right after `passed`. Tensors are shared, not copied."""
         assert self.best is not None, "an epoch has passed"
         return Checkpoint(
             folds=tuple(fold.state() for fold in self.folds),
@@ -158,7 +150,7 @@ class TrainingState:
         )
 
     def resume(self, saved: Checkpoint) -> None:
-        """Be the trial that `saved` was taken of; this one has just been made, of the same seed."""
+        """Restore the trial from `saved`. This one must be new and of the same seed."""
         for fold, state in zip(self.folds, saved.folds, strict=True):
             fold.resume(state)
         set_random_state(saved.random, self.folds[0].learner.device)

@@ -1,1 +1,1 @@
-"""The statistics by which an exported configuration is believed or not: pure functions on numpy arrays."""
+"""Statistics that decide whether a configuration's skill can be trusted: pure functions on numpy arrays."""

@@ -1,4 +1,4 @@
-"""Decides whether a configuration's skill holds on test rows, and gives the reason. Pure."""
+"""Whether a configuration's skill holds on unseen rows: the answer and its reason. Pure functions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from search.selection.statistics.interval import SkillInterval
 from search.selection.statistics.stationary_bootstrap import few_rows_note
 
 BASE_CONFIDENCE = 0.95
-"""The level of the interval at the first evaluation on the test rows."""
+"""Confidence level of the interval for the first configuration that the test rows judge."""
 
 MIN_SEEDS = 3
-"""The interval covers the scatter of rows but not of seeds, and one training can be lucky."""
+"""The interval covers the scatter of rows, not of seeds: a single training may be lucky."""
 
 
 class SkillVerdict(StrEnum):
-    """What verification says.
+    """The answer of a verification.
 
     more than half of the seeds were stopped by the guard ──► DOES_NOT_HOLD
     skill above the ceiling of what is believable ──► CANNOT_TELL
-    all of the interval above 0, better than every naive forecast, of three seeds or more ──► HOLDS
-    all of the interval below 0, or not above 0 and below what validation was sure of ──► DOES_NOT_HOLD
+    all of the interval above 0, better than every naive forecast, three seeds or more ──► HOLDS
+    all of the interval below 0, or not above 0 and all below the claimed lower bound ──► DOES_NOT_HOLD
     any other ──► CANNOT_TELL
     """
 
@@ -32,7 +32,7 @@ class SkillVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A verdict, and its reason in one sentence."""
+    """An answer, and its reason in one sentence."""
 
     verdict: SkillVerdict
     reason: str
@@ -40,12 +40,13 @@ class Conclusion:
 
 @dataclass(frozen=True)
 class ConclusionInput:
-    """The results of a configuration on test rows.
+    """The results of a configuration on the test rows.
 
-    `validation_lower_bound` is the lower bound of the skill on the validation rows, or that skill if no bound
-    is known: the skill of the best of many trials is too high by luck. `skill` compares the mean loss over
-    the seeds with the naive forecast `baseline`, the best one on the test rows, and `interval` is its
-    interval; both are None if no seed finished. `comparisons` are with every naive forecast.
+    `skill` is the skill of the mean loss over the seeds, relative to `baseline`, the naive forecast that is
+    best on the test rows; `interval` is its confidence interval. Both are None if the guard stopped every
+    seed. `comparisons` has a test against every naive forecast. `validation_lower_bound` is
+    the lower bound of `validation_skill`, or that skill itself if there is none: the skill of the luckiest of
+    many trials is expected to be too high.
     """
 
     baseline: str
@@ -60,26 +61,26 @@ class ConclusionInput:
     """The number of seeds whose training the guard stopped."""
     rows: int
     horizon: int = 1
-    """Rows that a target covers."""
+    """Rows that a target spans."""
 
 
 def confidence_level(number: int, candidates: float = 1.0) -> float:
     """The level of the interval for the `number`-th configuration, from 1, that the same test rows judge.
 
-    1 − 0.05 / (number² · candidates); 0.95 for the first one on rows that no search has seen. Each
-    configuration has a smaller probability of error than the one before, so that for any number of them the
-    sum stays below 0.05 · π² / 6 = 0.082 (Bonferroni's inequality).
+    1 − 0.05 / (number² · candidates); 0.95 for the first one on rows that no search has seen. The error that
+    is allowed shrinks from one configuration to the next, so that the sum over any number of them stays below
+    0.05 · π² / 6 = 0.082 (Bonferroni's inequality).
 
-    `candidates` ≥ 1 is the number of configurations that a search on these rows chose from, including this
-    one: they share one probability of error, since the best of them may be the luckiest (Bonferroni's
-    inequality again). A trial that was judged on a share of the rows counts with √share; `python -m
+    `candidates` ≥ 1 is the number of configurations, this one included, that a search on these rows has
+    chosen from. The best of them may be merely the luckiest, so they share one allowed error (again
+    Bonferroni's inequality). A trial that was judged on a share of the rows counts as √share; `python -m
     benchmarks.same_rows` prints how often the best of useless trials then passes.
     """
     return 1 - (1 - BASE_CONFIDENCE) / (number**2 * candidates)
 
 
 def bootstrap_draws(level: float) -> int:
-    """Draws of the bootstrap that leave about 20 beyond the level, at least 2,000 and at most 100,000."""
+    """Number of bootstrap draws, so that about 20 lie beyond the level; 2,000 to 100,000."""
     return min(max(2000, round(20 / (1 - level))), 100_000)
 
 
@@ -121,7 +122,7 @@ def conclude(claim: ConclusionInput) -> Conclusion:
 
 
 def _better(claim: ConclusionInput, found: str) -> Conclusion:
-    """Conclude for a skill above 0 over the best naive forecast; the others must be beaten too."""
+    """The answer if the interval lies above 0: the other naive forecasts must be beaten too."""
     level = 1 - BASE_CONFIDENCE
     doubtful = {name: test.p_better for name, test in claim.comparisons.items() if test.p_better > level}
     if doubtful:

@@ -1,4 +1,4 @@
-"""Which of the best forecasts cannot be told from the best one? The model confidence set."""
+"""Which forecasts cannot be distinguished from the best one? The model confidence set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from search.selection.statistics.stationary_bootstrap import block_length, require_finite_rows
 
 MAX_MODELS = 100
-"""The test compares each pair in each draw: 100 models already take 80 MB a table."""
+"""The test compares each pair in each draw: 100 models already take 80 MB per table."""
 
 
 @dataclass(frozen=True)
 class ConfidenceSet:
     """Names that are `included` at confidence 1 − `size`, best p value first, and the p value of every name.
 
-    A name is left out where its p value is `size` or less: it loses against another by more than chance.
+    A name is left out if its p value is `size` or less: another one is better by more than chance.
     """
 
     included: tuple[str, ...]
@@ -32,14 +32,14 @@ def confidence_set(
     seed: int = 0,
     draws: int = 1000,
 ) -> ConfidenceSet:
-    """Model confidence set: of `losses`, name to (n,), those that may be the best, at confidence 1 − `size`.
+    """Model confidence set: the names in `losses`, name to (n,), that may be best, at confidence 1 − `size`.
 
     Hansen, Lunde & Nason (2011, "The model confidence set", range statistic T_R), by `arch`, under the
     stationary bootstrap with the longest `block_length` among the models' differences to their mean. Names
-    with identical losses share one place: between them there is nothing to test.
+    with identical losses count as one model.
 
     Raises ValueError for no or more than 100 names, fewer than 20 rows or 3 · horizon, other lengths,
-    numbers that are not finite, or a `size` outside 0 … 1.
+    numbers that are not finite, or a `size` that is not between 0 and 1.
     """
     from arch.bootstrap import MCS
 
@@ -62,7 +62,7 @@ def confidence_set(
 def _distinct(
     losses: Mapping[str, NDArray[np.floating]],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The distinct columns of losses, (n, distinct), and for each name which of them is its own."""
+    """The distinct columns of losses, (n, distinct), and the index of each name's column."""
     if not 1 <= len(losses) <= MAX_MODELS:
         raise ValueError(f"there are {len(losses)} series of losses; give 1 to {MAX_MODELS}")
     columns = [require_finite_rows(f"losses of {name!r}", rows) for name, rows in losses.items()]

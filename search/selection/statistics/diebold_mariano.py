@@ -17,10 +17,11 @@ MIN_DIEBOLD_MARIANO_ROWS = 10
 class DieboldMariano:
     """A comparison of two forecasts on the same n rows.
 
-    `statistic` is positive where the model is better (lower loss). `p_two_sided` speaks against equal
-    accuracy, `p_better` against a model that is no better. `variance` tells how the variance of the mean was
-    estimated: "cosines", or "none" where the two losses differ by a constant: then `statistic` is 0 and both
-    p are 1 for identical losses, else it is ±inf, `p_two_sided` is 0, and `p_better` is 0 or 1.
+    `statistic` is positive if the model is better (lower loss). `p_two_sided` is the p value of equal
+    accuracy, `p_better` that of a model that is not better. `variance` tells how the variance of the mean was
+    estimated: "cosines", or "none" if the two losses differ by a constant. In that case `statistic` is 0 and
+    both p values are 1 for identical losses; otherwise it is ±inf, `p_two_sided` is 0, and `p_better` is 0 or
+    1.
     """
 
     statistic: float
@@ -35,11 +36,10 @@ def diebold_mariano(
     """Test of equal accuracy from `losses` (n,) of the model and `baseline_losses` (n,), n ≥ 10.
 
     Diebold & Mariano (1995, "Comparing predictive accuracy"): the mean differential over its standard error,
-    which is `standard_error_of_mean.mean_error`'s, with Student's t of its degrees of freedom (Coroneo &
-    Iacone 2020).
+    from `standard_error_of_mean`, with Student's t of its degrees of freedom (Coroneo & Iacone 2020).
     The original statistic has horizon − 1 autocovariances; even as Harvey, Leybourne & Newbold (1997) correct
-    it, it rejects a true null too often where rows are few and overlap, or where errors persist longer than
-    the horizon.
+    it, it rejects a true null too often if rows are few and overlap, or if errors persist longer than the
+    horizon.
 
     Raises ValueError for series of another or too small length, numbers that are not finite, or a horizon
     outside 1 … n/2.
@@ -66,7 +66,7 @@ def diebold_mariano(
 
 
 def _rounding(model: NDArray[np.float64], baseline: NDArray[np.float64]) -> float:
-    """What differences of these losses owe to the rounding of float64."""
+    """The largest difference of these losses that float64 rounding can cause."""
     return 8 * float(np.finfo(np.float64).eps * max(np.abs(model).max(), np.abs(baseline).max()))
 
 
@@ -77,7 +77,7 @@ def _constant(
 
 
 def _without_variance(gain: float) -> DieboldMariano:
-    """The result where the differential is the same in every row: nothing is left to chance."""
+    """The result if the differential is the same in every row, so that nothing is left to chance."""
     if gain == 0:
         return DieboldMariano(0.0, 1.0, 1.0, "none")
     return DieboldMariano(math.copysign(math.inf, gain), 0.0, 0.0 if gain > 0 else 1.0, "none")

@@ -1,4 +1,4 @@
-"""How sure the skill of one forecast is: a confidence interval."""
+"""A confidence interval for the skill of one forecast."""
 
 import math
 from dataclasses import dataclass
@@ -15,16 +15,17 @@ from search.selection.statistics.stationary_bootstrap import (
     require_paired_rows,
 )
 
-_LEAST_ERROR = 1e-3
-"""A draw's standard error below this share of the sample's own comes from a draw of next to one row alone."""
+_MIN_ERROR_SHARE = 1e-3
+"""The smallest standard error of a draw, as a share of the sample's own: below it, a draw has hardly more
+than one distinct row."""
 
 
 @dataclass(frozen=True)
 class SkillInterval:
     """Skill lies between `low` and `high` with confidence `level`.
 
-    `block` is how many rows count as one independent observation: the mean rows of the bootstrap's blocks, or
-    the rows per degree of freedom where rows overlap.
+    `block` is how many rows count as one independent observation: the mean length of the bootstrap's blocks,
+    or if rows overlap, the rows per degree of freedom.
     """
 
     low: float
@@ -46,17 +47,16 @@ def skill_interval(
 
     Rows that do not overlap (`horizon` 1) get a symmetric bootstrap-t, see `_bootstrap`. Overlapping ones get
     skill ± q · e / mean(baseline_losses): e is the standard error of the mean of baseline_losses − losses
-    (`standard_error_of_mean.mean_error`), q Student's quantile of its degrees of freedom. Such an interval
-    lies wholly
-    above 0 where Diebold–Mariano rejects, and nowhere else. The bootstrap studentises with the delta method
-    at the skill that was found. Its error is too small where few rows are independent, because their luck
-    moves the mean loss of the baseline as well. Rows that do not overlap are seldom so few, and there the
-    bootstrap finds more.
+    (`standard_error_of_mean`), q Student's quantile for its degrees of freedom. Such an interval lies wholly
+    above 0 exactly where Diebold–Mariano rejects. The bootstrap studentises with the delta method at the
+    estimated skill. Its error is too small if few rows are independent, because chance then moves the mean
+    loss of the baseline as well. Rows that do not overlap are seldom so few, and for them the bootstrap has
+    more power.
 
     `python -m benchmarks.coverage` and `python -m benchmarks.overlap` print the figures.
 
-    Raises ValueError for fewer rows than `resampling.fewest_rows`, series of different length, numbers that
-    are not finite, a baseline without loss in all or nearly all rows, or a `level` outside 0 … 1.
+    Raises ValueError for fewer rows than `min_interval_rows`, series of different length, numbers that are
+    not finite, a baseline without loss in all or nearly all rows, or a `level` that is not between 0 and 1.
     """
     model, baseline = require_paired_rows(losses, baseline_losses)
     if model.ndim != 1:
@@ -91,8 +91,8 @@ def _bootstrap(
     """Symmetric bootstrap-t of losses (n,) whose rows do not overlap.
 
     skill ± q · se, q being the `level` quantile of |skill* − skill| / se* over `draws` draws of the
-    stationary bootstrap in which both series are drawn together, with blocks of `resampling.block_length`
-    rows for the loss differential. Hall (1988, "On symmetric bootstrap confidence intervals"); Götze & Künsch
+    stationary bootstrap in which both series are drawn together, with blocks of the `block_length` of the
+    loss differential. Hall (1988, "On symmetric bootstrap confidence intervals"); Götze & Künsch
     (1996, "Second-order correctness of the blockwise bootstrap for stationary observations") for dependent
     rows. The standard error is the delta method's, see `_skills_and_errors`. Among percentile, basic, BCa,
     one-sided and symmetric bootstrap-t this one covered best.
@@ -107,7 +107,7 @@ def _bootstrap(
     for rows in batches_of_draws(taken, draws, len(model)):
         with np.errstate(divide="ignore", invalid="ignore"):
             skills, errors = _skills_and_errors(model[rows], baseline[rows], width)
-        distances.append(np.abs(skills - skill) / np.maximum(errors, _LEAST_ERROR * error))
+        distances.append(np.abs(skills - skill) / np.maximum(errors, _MIN_ERROR_SHARE * error))
     reach = float(np.quantile(np.concatenate(distances), level)) * error
     if not np.isfinite(reach):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Does the sign of a forecast earn more than a position that needs no forecast? Deflated by all trials."""
+"""Does the sign of a forecast earn more than a position without forecast? Deflated by all trials."""
 
 import math
 from dataclasses import dataclass
@@ -19,12 +19,11 @@ from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS,
 class MarketTiming:
     """What the chosen trial's position earns beyond a benchmark's, on the rows where the two differ.
 
-    `differing` of `rows` rows are such, and `trials` trials have 20 of them or more. `sharpe` is the Sharpe
-    ratio of the difference per differing row, `expected_max_sharpe` what the best of `trials` positions
-    without
-    any information is expected to reach, and `probability` (0 … 1) the deflated Sharpe ratio: that the true
-    ratio exceeds it. All three are None where the chosen trial has fewer than 20 differing rows: there is
-    nothing to tell then.
+    The positions differ in `differing` of `rows` rows, and `trials` trials have 20 differing rows or more.
+    `sharpe` is the Sharpe ratio of the difference per differing row, `expected_maximum` the ratio that the
+    best of `trials` positions without information is expected to reach, and `probability` (0 … 1) the
+    deflated Sharpe ratio: the probability that the true ratio exceeds `expected_maximum`. All three are None
+    if the chosen trial has fewer than 20 differing rows.
     """
 
     differing: int
@@ -44,24 +43,22 @@ def market_timing(
 ) -> MarketTiming:
     """Timing of the trial in column `best` of `positions` (n, K), against the position `benchmark` (n,).
 
-    A position is 1, 0 or −1, and earns its product with `target` (n,), a return in its own unit. Where
-    returns drift, a position that is always long earns the drift without any forecast, and the deflated
-    Sharpe ratio certifies it: all trials are long, their ratios do not vary, and nothing is deflated. The
-    difference (position − benchmark) · target has no such share. For a position without information it has
-    the mean (mean position − benchmark) · drift, which is never positive where the benchmark holds the
-    drift's sign.
+    A position is 1, 0 or −1, and earns its product with `target` (n,), a return in its own unit. If returns
+    drift, a position that is always long earns the drift without any forecast, and the deflated Sharpe ratio
+    confirms it: all trials are long, their ratios do not vary, and nothing is deflated. The difference
+    (position − benchmark) · target does not contain the drift. For a position without information its mean is
+    (mean position − benchmark) · drift, which is never positive if the benchmark has the drift's sign.
 
-    Rows where the two positions agree have a difference of 0 and tell nothing; they are left out, as a few
-    rows that differ among many zeros look skewed, and so too sure.
+    Rows in which the two positions agree have a difference of 0 and no information; they are left out. A few
+    non-zero rows among many zeros would look skewed and make the result look too certain.
 
-    Without information, ratio · √k of a trial that differs in k rows has the variance 1, and of trials whose
-    differences have the mean correlation ρ these scores vary among each other by 1 − ρ. The expected maximum
-    (False Strategy theorem: Bailey & López de Prado 2014, "The deflated Sharpe ratio", eq. 1) is taken of
-    that variance and the number of trials with 20 differing rows or more, and divided by the chosen one's √k.
-    The paper takes the variance that the trials' ratios were found to have. That is the same without
-    information; with it, the trials that know something raise the variance and hide each other. Timing as
-    what a position adds to one that is held throughout: Henriksson & Merton (1981, "On market timing and
-    investment performance").
+    Without information, ratio · √k of a trial that differs in k rows has variance 1. Between trials whose
+    differences have mean correlation ρ, the variance of these scores is 1 − ρ. The expected maximum (False
+    Strategy theorem: Bailey & López de Prado 2014, "The deflated Sharpe ratio", eq. 1) is computed from that
+    variance and the number of trials with 20 differing rows or more, and divided by the chosen trial's √k.
+    The paper uses the observed variance of the trials' ratios. Without information that is the same; with
+    information, the informed trials raise the variance and hide one another. Timing as what a position adds
+    to one that is held throughout: Henriksson & Merton (1981, "On market timing and investment performance").
 
     Of overlapping returns over `horizon` > 1 rows every horizon-th is kept. Raises ValueError for other
     shapes, numbers that are not finite, horizon < 1.
@@ -78,7 +75,7 @@ def market_timing(
     gaps = (held - naive[:, None])[::horizon]
     gains = gaps * returns[::horizon, None]  # (m, K), 0 where the positions agree
     there = gaps != 0
-    usable = [trial for trial in range(gains.shape[1]) if _tells(gains[there[:, trial], trial])]
+    usable = [trial for trial in range(gains.shape[1]) if _has_sharpe(gains[there[:, trial], trial])]
     chosen = gains[there[:, best], best]
     if best not in usable:
         return MarketTiming(len(chosen), len(gaps), len(usable))
@@ -91,18 +88,17 @@ def market_timing(
 def _mean_correlation(gains: NDArray[np.float64]) -> float:
     """Mean correlation (0 … 1) of the columns of `gains` (m, K) with each other; 0 for a single one.
 
-    About zero, which is their mean without information.
+    Computed about zero, which is their mean without information.
     """
     trials = gains.shape[1]
     if trials == 1:
         return 0.0
     units = gains / np.sqrt(np.square(gains).sum(axis=0))
-    pairs = (
-        float(np.square(units.sum(axis=1)).sum()) - trials
-    )  # sum of all correlations but those with itself
+    # The sum of all correlations, without those of a column with itself.
+    pairs = float(np.square(units.sum(axis=1)).sum()) - trials
     return float(min(max(pairs / (trials * (trials - 1)), 0.0), 1.0))
 
 
-def _tells(gains: NDArray[np.float64]) -> bool:
-    """Whether these are enough, and vary, so that they have a Sharpe ratio."""
+def _has_sharpe(gains: NDArray[np.float64]) -> bool:
+    """Whether there are enough gains, and they vary, so that they have a Sharpe ratio."""
     return len(gains) >= MIN_BOOTSTRAP_ROWS and float(np.ptp(gains)) > 0

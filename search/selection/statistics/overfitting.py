@@ -14,12 +14,12 @@ _CELLS_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True)
 class BacktestOverfitting:
-    """What choosing by loss is worth in a study of `trials` trials.
+    """How well a choice by loss carries over to other rows, in a study of `trials` trials.
 
-    `probability` (0 … 1): share of `splits` in which the trial that is best on the one half of the rows is
-    no better than the median of all trials on the other. `median_rank` (0 … 1): middle of its relative ranks
-    there; 1 is best, 0.5 the median. `degradation`: by how much its mean loss is higher on the rows that did
-    not choose it.
+    `probability` (0 … 1): share of `splits` in which the trial that is best on one half of the rows is not
+    better than the median of all trials on the other half. `median_rank` (0 … 1): median of its relative
+    ranks there; 1 is best, 0.5 the median. `degradation`: how much higher its mean loss is on the rows that
+    it was not chosen on.
     """
 
     probability: float
@@ -37,9 +37,9 @@ def probability_of_backtest_overfitting(
     Combinatorially symmetric cross-validation: Bailey, Borwein, López de Prado & Zhu (2017, "The probability
     of backtest overfitting", section 2). The rows are cut into `blocks` blocks of consecutive rows; each half
     of the blocks in turn chooses the trial with the lowest mean loss, which the other half ranks: relative
-    rank ω = rank / (K + 1), 1 being the worst; trials that tie share their mean rank. The probability is the
-    share of splits with logit ln(ω / (1 − ω)) ≤ 0. Their regression of the one half's performance on the
-    other's is left out: where one trial is chosen always, its slope is −1, however good it is.
+    rank ω = rank / (K + 1), rank 1 being the worst; tied trials share their mean rank. The probability is the
+    share of splits with logit ln(ω / (1 − ω)) ≤ 0. The paper's regression of one half's performance on the
+    other's is left out: if the same trial is always chosen, the slope is −1, however good the trial is.
 
     The C(16, 8) = 12,870 splits of 2,000 trials take some seconds and less than 100 MB.
 
@@ -61,7 +61,7 @@ def probability_of_backtest_overfitting(
     pieces = [_ranked(halves[start : start + part], sums, rows) for start in range(0, len(halves), part)]
     ranks = np.concatenate([rank for rank, _ in pieces]) / (trials + 1)
     return BacktestOverfitting(
-        probability=float(np.mean(ranks <= 0.5)),  # where the logit is not positive
+        probability=float(np.mean(ranks <= 0.5)),  # the logit is not positive
         splits=len(halves),
         trials=trials,
         median_rank=float(np.median(ranks)),
@@ -70,7 +70,7 @@ def probability_of_backtest_overfitting(
 
 
 def _halves(blocks: int) -> NDArray[np.bool_]:
-    """Every choice of half of the blocks, shape (splits, blocks), True where a block chooses."""
+    """Every choice of half of the blocks, shape (splits, blocks); True for blocks that choose the trial."""
     chosen = np.zeros((math.comb(blocks, blocks // 2), blocks), dtype=np.bool_)
     for split, half in enumerate(combinations(range(blocks), blocks // 2)):
         chosen[split, half] = True
@@ -80,7 +80,7 @@ def _halves(blocks: int) -> NDArray[np.bool_]:
 def _ranked(
     halves: NDArray[np.bool_], sums: NDArray[np.float64], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of the trial that each half chooses: its rank on the other half, 1 … K, and its rise in mean loss.
+    """Rank on the other half (1 … K) and rise in mean loss of the trial that each half chooses.
 
     Shapes: halves (s, blocks), sums (blocks, K), rows (blocks,); both results (s,).
     """

@@ -1,4 +1,6 @@
-"""How much skill luck alone shows in a study, measured on its own losses, and whether the best has more."""
+"""How much skill luck alone shows in a study, measured on its own losses, and whether the best trial has
+more.
+"""
 
 import math
 
@@ -23,17 +25,16 @@ def measured_noise_floor(
 ) -> float:
     """Skill that the best of the trials reaches by luck alone with probability 1 − `level`.
 
-    The `level` quantile, over draws of the stationary bootstrap, of the largest mean gain of a trial over
-    the baseline as it would be if no trial beat it, as a share of the mean baseline loss: White (2000, "A
-    reality check for data snooping", section 2), recentred as Hansen (2005) does, see `_recentred_means`. The
-    formula `trainer.rivals.skill.noise_floor` knows K and n alone; this sees how alike the trials are, how
-    wild
-    their forecasts and how heavy the tails of their losses. `losses` (n, K), lower is better, and
-    `baseline_losses` (n,) on the same rows; the block is that of the best trial's gain. Memory: some draws ×
-    K numbers of 8 bytes.
+    `losses` are (n, K), lower is better, and `baseline_losses` (n,) on the same rows. The result is a
+    quantile over draws of the stationary bootstrap: the `level` quantile of the largest mean gain of a trial
+    over the baseline, recentred as if no trial beat the baseline, as a share of the mean baseline loss. White
+    (2000, "A reality check for data snooping", section 2), recentred as in Hansen (2005), see
+    `_recentred_means`. The formula `trainer.rivals.skill.noise_floor` uses K and n only; this measure also
+    depends on how similar the trials are, how volatile their forecasts and how heavy the tails of their
+    losses. The block length is that of the best trial's gain. Memory: about draws × K numbers of 8 bytes.
 
     Raises ValueError for fewer than 20 rows or 3 · horizon, other shapes, numbers that are not finite, a
-    baseline without loss, or a `level` outside 0 … 1.
+    baseline without loss, or a `level` that is not between 0 and 1.
     """
     if not 0 < level < 1:
         raise ValueError(f"level is {level:g}; give a share between 0 and 1, for example 0.95")
@@ -50,12 +51,12 @@ def superior_predictive_ability(
     seed: int = 0,
     draws: int = 2000,
 ) -> float:
-    """How well luck explains that the best of `losses` (n, K) beats the baseline: a p value, 0 … 1.
+    """P value (0 … 1) of the best of `losses` (n, K) against the baseline, if luck alone is at work.
 
     The null is that no trial beats `baseline_losses` (n,): Hansen (2005, "A test for superior predictive
-    ability", the consistent p value), every gain in units of its own standard error over the draws.
-    `arch.bootstrap.SPA` does not divide by that error, so that one wild trial hides a good one; the tests
-    give it gains that are divided already, and compare. A trial whose losses are the baseline's own has no
+    ability", the consistent p value), with every gain in units of its own standard error over the draws.
+    `arch.bootstrap.SPA` does not divide by that error, so one volatile trial hides a good one; the tests
+    compare with it on gains that are already divided. A trial whose losses are the baseline's own has no
     error and counts as 0.
 
     Raises ValueError as `measured_noise_floor` does.
@@ -71,9 +72,9 @@ def superior_predictive_ability(
 def _recentred_means(mean: NDArray[np.float64], drawn: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """Mean gains of each draw, (draws, K), as if no trial beat the baseline.
 
-    Hansen (2005, section 3): each trial's gains are moved to mean 0, but for trials that are worse than the
-    baseline by more than √(2 ln ln n) standard errors. White moves all, and so a study's hopeless trials,
-    whose losses are the wildest, would set its floor. Shapes: mean (K,), drawn (draws, K).
+    Hansen (2005, section 3): the gains of each trial are shifted to mean 0, except for trials that are worse
+    than the baseline by more than √(2 ln ln n) standard errors. White shifts all of them; a study's worst
+    trials, whose losses vary most, would then set its floor. Shapes: mean (K,), drawn (draws, K).
     """
     hopeless = mean < -math.sqrt(2 * math.log(math.log(n))) * drawn.std(axis=0)
     return drawn - np.where(hopeless, 0.0, mean)

@@ -1,4 +1,4 @@
-"""Does the model beat the strongest of several fitted rivals on the same rows? Pure."""
+"""Does the model beat the strongest of several fitted rivals on the same rows? Pure functions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from search.selection.statistics.diebold_mariano import DieboldMariano, diebold_
 from search.selection.statistics.interval import SkillInterval, skill_interval
 from search.selection.statistics.stationary_bootstrap import few_rows_note
 
-_NOTHING = 1e-12
-"""Share of the model's loss up to which a rival makes no error but for rounding."""
+_EXACT_SHARE = 1e-12
+"""Share of the model's loss below which a rival counts as exact, apart from rounding."""
 
 
 class RivalVerdict(StrEnum):
@@ -33,9 +33,9 @@ class RivalVerdict(StrEnum):
 class RivalComparison:
     """A comparison with the rival `name`, whose mean `loss` is the lowest on these rows.
 
-    `skill` is 1 − loss of the model / loss of the rival, None where the rival makes no error. `interval` is
-    that of `skill`, at a level that accounts for the number of rivals; None where the rival errs in no row
-    or in too few. `comparisons` has a Diebold–Mariano test against each rival.
+    `skill` is 1 − loss of the model / loss of the rival; None if the rival makes no error. `interval` is its
+    confidence interval, at a level that accounts for the number of rivals; None if the rival has errors in no
+    row or in too few. `comparisons` has a Diebold–Mariano test against each rival.
     """
 
     name: str
@@ -77,9 +77,9 @@ def compare_with_strongest_rival(
     name = min(rivals, key=lambda each: float(np.mean(rivals[each])))
     loss, value = float(np.mean(rivals[name])), float(np.mean(losses))
     strict = 1 - (1 - level) / len(rivals)
-    comparisons = {each: diebold_mariano(losses, told, horizon=horizon) for each, told in rivals.items()}
+    comparisons = {each: diebold_mariano(losses, theirs, horizon=horizon) for each, theirs in rivals.items()}
     rows = f"{len(losses)} test rows{few_rows_note(len(losses), horizon)}"
-    if loss <= _NOTHING * value:
+    if loss <= _EXACT_SHARE * value:
         verdict = RivalVerdict.NO if value > 0 else RivalVerdict.CANNOT_TELL
         does = "the model does" if value > 0 else "neither does the model"
         return RivalComparison(
@@ -118,7 +118,7 @@ def _reason(
     comparisons: Mapping[str, DieboldMariano],
     doubtful: list[str],
 ) -> str:
-    """One sentence without a full stop, as the other conclusions have it."""
+    """The reason in one sentence without a full stop, like those of the other conclusions."""
     among = f"the strongest of {len(comparisons)} rivals" if len(comparisons) > 1 else "the only rival"
     found = (
         f"the skill over {name}, {among}, on {rows} is {skill:+.4f}, with {100 * interval.level:.4g} % "

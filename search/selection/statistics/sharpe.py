@@ -17,9 +17,9 @@ MIN_SHARPE_ROWS = 3
 class DeflatedSharpe:
     """How far the Sharpe ratio of a chosen strategy exceeds what the best of `trials` skill-less ones shows.
 
-    `probability` (0 … 1) that the true ratio exceeds `expected_max_sharpe`, what luck alone is expected to
-    reach; both that and `sharpe` are per row, not annual. `skew` and `kurtosis` (3 for normal returns) are
-    those of the `rows` returns.
+    `probability` (0 … 1) is that of a true ratio above `expected_maximum`, the ratio that luck alone is
+    expected to reach. `expected_maximum` and `sharpe` are per row, not annual. `skew` and `kurtosis` (3 for
+    normal returns) are those of the `rows` returns.
     """
 
     probability: float
@@ -37,9 +37,9 @@ def sign_returns(
     """Returns of holding +1 where the forecast is above zero, −1 where below, 0 at zero: (⌈n/horizon⌉,).
 
     `forecasts` and `target`, both (n,), in the target's own unit: standardised ones have their zero at the
-    mean. Of overlapping returns over `horizon` > 1 rows every horizon-th row is kept, so that no return is
-    counted twice. No costs are taken off. Raises ValueError for different lengths, numbers that are not
-    finite, horizon < 1.
+    mean. If returns overlap (`horizon` > 1), every horizon-th row is kept, so that no return is counted
+    twice. No costs are deducted. Raises ValueError for different lengths, numbers that are not finite,
+    horizon < 1.
     """
     held = require_finite_rows("forecasts", forecasts, MIN_SHARPE_ROWS)
     returns = require_finite_rows("target", target, MIN_SHARPE_ROWS)
@@ -108,7 +108,7 @@ def probabilistic_sharpe(sharpe: float, threshold: float, rows: int, skew: float
             f"rows is {rows}, skew {skew:g} and kurtosis {kurtosis:g}; give 2 rows and kurtosis ≥ skew² + 1"
         )
     spread = 1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2
-    if spread <= 0:  # two-valued returns alone: the ratio then has no first-order error
+    if spread <= 0:  # only for two-valued returns: the ratio then has no first-order error
         return 1.0 if sharpe > threshold else 0.0
     return NormalDist().cdf((sharpe - threshold) * math.sqrt((rows - 1) / spread))
 
@@ -118,8 +118,8 @@ def deflated_sharpe(returns: NDArray[np.floating], trial_sharpes: NDArray[np.flo
 
     Bailey & López de Prado (2014, "The deflated Sharpe ratio: correcting for selection bias, backtest
     overfitting and non-normality", eq. 1 and 2). `trial_sharpes` holds the ratio, per row, of every strategy
-    that was looked at, the chosen one and abandoned ones too. N = K takes them as independent; trials that
-    resemble each other are fewer independent looks, but vary less as well. Raises ValueError for what
+    that was evaluated, the chosen one and abandoned ones included. N = K treats them as independent; similar
+    trials are fewer independent ones, but their ratios vary less as well. Raises ValueError for what
     `sharpe_ratio` refuses.
     """
     rows = require_finite_rows("returns", returns, MIN_SHARPE_ROWS)

@@ -1,4 +1,4 @@
-"""How sure the mean of dependent rows is: a standard error and its degrees of freedom."""
+"""The standard error of the mean of dependent rows, and its degrees of freedom."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_COSINE_TERMS = 2
-"""One degree of freedom would put Student's 97.5 % quantile at 12.7, where no interval tells anything."""
+"""With one degree of freedom Student's 97.5 % quantile is 12.7, too wide for any use."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class StandardError:
 
 
 def cosine_terms(n: int, horizon: int) -> int:
-    """How many cosines `standard_error_of_mean` uses for `n` rows whose targets reach over `horizon` rows;
-    at least 2.
+    """The number of cosines, at least 2, that `standard_error_of_mean` uses for `n` rows; each target spans
+    `horizon` rows.
 
     0.4 · n^(2/3) balances size against power: Lazarus, Lewis, Stock & Watson (2018, "HAR inference:
     recommendations for practice", eq. 4). Never more than n / (2 · horizon): overlapping targets have less
@@ -31,13 +31,13 @@ def cosine_terms(n: int, horizon: int) -> int:
 
 
 def standard_error_of_mean(rows: NDArray[np.float64], horizon: int) -> StandardError:
-    """Standard error of the mean of `rows` (n,), which may depend on each other.
+    """Standard error of the mean of `rows` (n,), which may depend on one another; `horizon` ≥ 1 rows.
 
     The long-run variance is the mean square of the rows' B projections √(2/n) Σ xₜ cos(πj(t − ½)/n), j = 1 …
     B: the equal-weighted cosine estimator (Müller 2004; Lazarus et al. 2018). Each projection is orthogonal
     to the mean, so the ratio has B degrees of freedom wherever the rows' spectrum is flat up to cosine B.
     Coroneo & Iacone (2020, "Comparing predictive accuracy in small samples using fixed-smoothing
-    asymptotics") recommend this kind of estimate for comparisons of forecasts. `horizon` ≥ 1 rows.
+    asymptotics") recommend this kind of estimate for comparisons of forecasts.
     """
     n = len(rows)
     terms = cosine_terms(n, horizon)

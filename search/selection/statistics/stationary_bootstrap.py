@@ -1,4 +1,4 @@
-"""The stationary bootstrap that the statistics share: checked rows, length of a block, means of draws."""
+"""The stationary bootstrap: checks of rows, block length, and means of draws."""
 
 import math
 from collections.abc import Iterator
@@ -7,23 +7,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_BOOTSTRAP_ROWS = 20
-"""Rows below which Politis & White's rule has no autocorrelations to look at, and no interval means much."""
+"""With fewer rows Politis & White's rule has no autocorrelations to use, and an interval means little."""
 
 MIN_HORIZONS = 4
-"""Horizons that the rows of an interval span at least: fewer leave less than two degrees of freedom."""
+"""The rows of an interval must span at least this many horizons: fewer leave under two degrees of freedom."""
 
-_FEWEST_BLOCKS = 3
+_MIN_BLOCKS = 3
 
 _CELLS_AT_ONCE = 4_000_000
 
 
 def min_interval_rows(horizon: int) -> int:
-    """How many rows an interval needs at a horizon, in rows."""
+    """The number of rows that an interval needs at this horizon (in rows)."""
     return max(MIN_BOOTSTRAP_ROWS, MIN_HORIZONS * horizon)
 
 
 def few_rows_note(rows: int, horizon: int) -> str:
-    """A remark in brackets where fewer than 20 of `rows` are independent, as they overlap; else empty."""
+    """A remark in brackets if rows overlap and fewer than 20 of them are independent; otherwise empty."""
     independent = rows / horizon
     return f" (few independent rows: n/h = {independent:.3g})" if independent < MIN_BOOTSTRAP_ROWS else ""
 
@@ -52,9 +52,8 @@ def require_paired_rows(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both as float64, of the same rows; `losses` (n,) or (n, K), `baseline_losses` (n,).
 
-    Raises ValueError for what `require_finite_rows` refuses, for another number of rows, and for a baseline
-    without
-    any loss, over which skill has no meaning.
+    Raises ValueError for what `require_finite_rows` refuses, for different numbers of rows, and for a
+    baseline without any loss, over which skill is not defined.
     """
     model, baseline = (
         require_finite_rows("losses", losses),
@@ -75,18 +74,18 @@ def block_length(series: NDArray[np.float64], horizon: int) -> int:
     """Expected length of a block, in whole rows, for the stationary bootstrap of the mean of `series` (n,).
 
     Politis & White (2004, "Automatic block-length selection for the dependent bootstrap") as corrected by
-    Patton, Politis & White (2009), by `arch`, which cuts it at min(3√n, n/3). Never below `horizon` ≥ 1
-    rows: losses of overlapping targets depend on each other as far as that. Where the rule is not finite (a
-    series without variance has no autocorrelation), `horizon` it is. A lower bound of n^(1/3) was measured
-    and changed no coverage.
+    Patton, Politis & White (2009), by `arch`, which cuts it at min(3√n, n/3). Never below `horizon` ≥ 1 rows,
+    because losses of overlapping targets depend on one another that far. If the rule is not finite (a series
+    without variance has no autocorrelation), the length is `horizon`. A lower bound of n^(1/3) was tried and
+    changed no coverage.
 
-    Raises ValueError where n < 3 · horizon: fewer than three blocks tell nothing about their spread.
+    Raises ValueError if n < 3 · horizon: fewer than three blocks do not show how blocks vary.
     """
     from arch.bootstrap import optimal_block_length
 
-    if not 1 <= horizon <= len(series) / _FEWEST_BLOCKS:
+    if not 1 <= horizon <= len(series) / _MIN_BLOCKS:
         raise ValueError(
-            f"horizon is {horizon} with {len(series)} rows; give 1 to {len(series) // _FEWEST_BLOCKS}, a "
+            f"horizon is {horizon} with {len(series)} rows; give 1 to {len(series) // _MIN_BLOCKS}, a "
             "third of them"
         )
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -95,7 +94,7 @@ def block_length(series: NDArray[np.float64], horizon: int) -> int:
 
 
 def bootstrap_rows(n: int, block: int, *, draws: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Rows, shape (n,), of each of `draws` draws of the stationary bootstrap of a series of n rows.
+    """Row indices (n,) of each of `draws` draws of the stationary bootstrap of a series of n rows.
 
     Politis & Romano (1994, "The stationary bootstrap", section 2): blocks that start anywhere, have
     geometric lengths of mean `block` rows and wrap around the end. The same arguments give the same draws.
@@ -109,8 +108,8 @@ def bootstrap_rows(n: int, block: int, *, draws: int, seed: int) -> Iterator[NDA
 def bootstrap_means(rows: NDArray[np.float64], block: int, *, draws: int, seed: int) -> NDArray[np.float64]:
     """Column means of `rows` (n, K) in each draw, shape (draws, K); all columns are drawn together.
 
-    A draw is told by how often it took each row, so that its means are a matrix product: 2,000 draws of
-    2,000 trials take a second, and beside the result no more than 32 MB.
+    A draw is represented by how often it contains each row, so that its means are a matrix product: 2,000
+    draws of 2,000 trials take a second, and at most 32 MB beside the result.
     """
     n = len(rows)
     taken = bootstrap_rows(n, block, draws=draws, seed=seed)
@@ -122,7 +121,7 @@ def bootstrap_means(rows: NDArray[np.float64], block: int, *, draws: int, seed: 
 
 
 def batches_of_draws(taken: Iterator[NDArray[np.int64]], draws: int, n: int) -> Iterator[NDArray[np.int64]]:
-    """`taken` in tables of shape (≤ draws, n) of no more than some 32 MB each, one after another."""
+    """`taken` in successive tables of shape (≤ draws, n), each of at most about 32 MB."""
     at_once = max(1, _CELLS_AT_ONCE // n)
     for start in range(0, draws, at_once):
         yield np.stack([next(taken) for _ in range(min(at_once, draws - start))])

@@ -11,8 +11,7 @@ from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
 from search.watching.pages.next_step import StudyDesign, next_steps
 from search.watching.pages.trial_sections import loss_text, skill_text
 from search.watching.view import StudyView
-from storage.commands import ballast_command
-from storage.masking import masked_url
+from storage.commands import ballast_command, masked_url
 from storage.verdicts import Verdict
 
 _DESIGN_KEYS = ("data.split.method", "training.schedule")
@@ -146,7 +145,7 @@ def space(view: StudyView) -> list[Block]:
         (
             searched.key,
             _declared_to_used(searched.declared, searched.effective.to_json()),
-            None if searched.safe is None else searched.safe.told(),
+            None if searched.safe is None else searched.safe.in_words(),
         )
         for searched in view.space
     ]

@@ -70,7 +70,7 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
         trial_id: trial_note_attributes(trial_id, to_markdown(trial_note(trial_view(store, name, number))))
         for trial_id, number in missing[:_NOTES_AT_ONCE]
     }
-    changed = {key: value for key, value in page.of_study.items() if known.get(key) != value}
+    changed = {key: value for key, value in page.study_attributes.items() if known.get(key) != value}
     attributes = _study_attributes(view)
     if not changed and not notes and attributes.items() <= storage.get_study_user_attrs(study_id).items():
         return True

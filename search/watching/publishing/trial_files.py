@@ -6,10 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.config.layers import Layer, Override, Setting
-from search.config.settings_without_effect import keys_without_effect
-from search.selection.commented_yaml import settings_yaml
-from search.selection.export import DECISIVE
+from search.selection.commented_yaml import decisive_settings, settings_yaml
 from search.text import json_safe_number
 from search.watching.plots.plotly_parts import verdict_text
 from search.watching.view import TrialView
@@ -28,23 +25,9 @@ def trial_yaml(view: TrialView) -> str:
     `ballast train` runs the file like any other configuration, with its own seed; only an export also names
     the value that must come out.
     """
-    overrides = {
-        setting.key: starting_override(setting)
-        for setting in view.settings
-        if setting.key.startswith(DECISIVE)
-    }
-    values = {
-        key: override.effective for key, override in overrides.items() if override.effective is not None
-    }
-    for key in keys_without_effect(values):
-        values.pop(key, None)
+    values, overrides = decisive_settings({setting.key: setting.overrides for setting in view.settings})
     values["data.source"] = _source(values["data.source"], view.study.study_file)
     return f"{_header(view)}\n{settings_yaml(values, overrides)}\n"
-
-
-def starting_override(setting: Setting) -> Override:
-    """Return the override that the trial started with: changes by the guard during training came later."""
-    return [override for override in setting.overrides if override.layer is not Layer.GUARD][-1]
 
 
 def _source(source: str, study_file: str) -> str:

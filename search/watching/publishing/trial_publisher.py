@@ -112,7 +112,7 @@ class TrialPublisher:
                 lock_study(session, study_id)
                 if read_study_attributes(session, study_id, f"dashboard:{trial_id}:note_") == known:
                     write_study_attributes(session, study_id, note)
-                write_trial_attributes(session, trial_id, files.of_trial)
+                write_trial_attributes(session, trial_id, files.trial_attributes)
                 record.add_artifacts(session, rows)
         except BaseException:
             for row in rows:
@@ -149,11 +149,9 @@ class TrialPublisher:
 
 
 def trial_note_attributes(trial_id: int, body: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the attributes that hold the note of a trial; keep the text in `known` that people have
-    added.
-    """
-    buffer = AttributeBuffer(known=known or {})
-    old = get_note_from_system_attrs(dict(buffer.known), trial_id)["body"]
+    """The attributes that hold the note of a trial; text that people have added, as in `known`, is kept."""
+    buffer = AttributeBuffer(existing=known or {})
+    old = get_note_from_system_attrs(dict(buffer.existing), trial_id)["body"]
     trial = SimpleNamespace(storage=buffer, study=SimpleNamespace(_study_id=0), _trial_id=trial_id)
     save_note(cast(optuna.Trial, trial), body if old in ("", body) else f"{body}\n\n---\n\n{old}")
-    return buffer.of_study
+    return buffer.study_attributes

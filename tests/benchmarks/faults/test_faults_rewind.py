@@ -24,7 +24,7 @@ def result_of(case: Case) -> TrialResult:
 
 
 def actions(case: Case) -> list[Action]:
-    return [finding.intervention.action for finding in result_of(case).findings]
+    return [finding.action for finding in result_of(case).findings]
 
 
 def test_three_in_a_row_return_to_the_bits_of_the_snapshot_with_half_its_learning_rate(
@@ -34,7 +34,7 @@ def test_three_in_a_row_return_to_the_bits_of_the_snapshot_with_half_its_learnin
     assert actions(case) == [Action.SKIP_AND_CUT, Action.SKIP_AND_CUT, Action.REWIND]
     assert case.rewound == [True]
     assert case.skipped == [True] * 3
-    assert result_of(case).findings[-1].intervention.lr_after == START / 2
+    assert result_of(case).findings[-1].lr_after == START / 2
     assert result_of(case).final_learning_rates == (START / 2,)
 
 

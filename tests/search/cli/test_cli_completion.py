@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from search.config.files.shipped import shipped_studies
 from search.config.json_schema import study_schema
-from search.config.shipped import shipped_studies
 from search.version import VERSION
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainer import bounded_reading as reading
+from trainer import bounded_reading
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, Result, WriteStudy
@@ -113,7 +113,7 @@ def test_a_pipe_that_stays_silent_is_not_waited_for(
 ) -> None:
     write_study()
     os.mkfifo("pipe.yaml")
-    monkeypatch.setattr(reading, "SILENCE", 0.05)
+    monkeypatch.setattr(bounded_reading, "SILENCE", 0.05)
     silent = os.open("pipe.yaml", os.O_RDWR)
     _refused(ballast("check", "pipe.yaml"), "pipe.yaml", "was silent")
     os.close(silent)

@@ -10,7 +10,7 @@ import pytest
 
 from search.config.resolve import resolve
 from search.data.study_data import load_study_data, max_epochs
-from storage.masking import mask_passwords
+from storage.commands import mask_passwords
 from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.source import read_table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search.failures import explain_failure
-from search.memory import shortage
+from search.memory import memory_shortage
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
@@ -125,11 +125,11 @@ def test_help_needs_no_memory_and_check_says_what_run_would(study: str) -> None:
     ],
 )
 def test_each_way_of_saying_that_memory_is_short_is_known(error: Exception) -> None:
-    assert shortage(error) is not None
+    assert memory_shortage(error) is not None
     wrapped = RuntimeError("it failed")
     wrapped.__cause__ = error
-    assert explain_failure(wrapped)[0] == shortage(error)
+    assert explain_failure(wrapped)[0] == memory_shortage(error)
 
 
 def test_an_error_of_another_kind_is_no_shortage_of_memory() -> None:
-    assert shortage(RuntimeError("it failed")) is None
+    assert memory_shortage(RuntimeError("it failed")) is None

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from search.config.files.reader import Node, parse_mapping, plain_value, read_source
+from search.config.files.shipped import CONFIGS
 from search.config.flat_keys import flatten
 from search.config.leaves import leaf_values
-from search.config.reader import Node, parse_mapping, plain_value, read_source
 from search.config.resolve import resolve
 from search.config.safe_ranges import read_policy
 from search.config.schema import LEAVES, TRIAL_LEAVES
-from search.config.shipped import CONFIGS
 from search.errors import Location
 
 STUDIES = sorted((CONFIGS / "studies").glob("*.yaml"))
@@ -34,7 +34,7 @@ def test_base_comments_every_setting() -> None:
     lines = (CONFIGS / "base.yaml").read_text().splitlines()
     entries, _ = parse_mapping(read_source(CONFIGS / "base.yaml", "base.yaml"))
     found, _ = flatten(Node(entries, Location("base.yaml")), LEAVES)
-    assert [key for key, node in found if " # " not in lines[node.place.line - 1]] == []
+    assert [key for key, node in found if " # " not in lines[node.location.line - 1]] == []
 
 
 def test_the_defaults_are_safe() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.config.reader import parse_mapping, plain_value, read_source
+from search.config.files.reader import parse_mapping, plain_value, read_source
 from search.config.resolve import resolve
 from search.errors import ConfigError
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from search.config.files.reader import parse_mapping, plain_value, read_source
+from search.config.files.shipped import CONFIGS
 from search.config.json_schema import SCHEMA_FILE, modeline, study_schema
-from search.config.reader import parse_mapping, plain_value, read_source
 from search.config.resolve import resolve
 from search.config.schema import LEAVES
-from search.config.shipped import CONFIGS
 from search.errors import ConfigError
 
 SCHEMA = study_schema()

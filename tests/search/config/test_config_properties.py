@@ -68,9 +68,11 @@ def test_the_highest_layer_wins_and_the_stack_is_complete(
         order.append(Layer.CLAMP)
     trial = resolved.trial({KEY: sampled} if is_sampled else {})
     setting = trial.settings[KEY]
-    assert [act.layer for act in setting.overrides] == order
+    assert [override.layer for override in setting.overrides] == order
     assert setting.value == min(wanted, 0.1) == trial.config.models.gru.weight_decay
-    assert {act.layer: act.requested for act in setting.overrides if act.layer in set_by} == set_by
+    assert {
+        override.layer: override.requested for override in setting.overrides if override.layer in set_by
+    } == set_by
 
 
 def outcome(path: Path, sets: list[str]) -> ResolvedStudy | None:
@@ -79,7 +81,7 @@ def outcome(path: Path, sets: list[str]) -> ResolvedStudy | None:
     except ConfigError as error:
         refused = error
     assert refused.problems
-    assert all(str(problem.place) and problem.message for problem in refused.problems)
+    assert all(str(problem.location) and problem.message for problem in refused.problems)
     return None
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.config.reader import MAX_BYTES, parse, parse_mapping, parse_scalar, plain_value, read_source
+from search.config.files.reader import MAX_BYTES, parse, parse_mapping, parse_scalar, plain_value, read_source
 from search.errors import ConfigError, Location
 
 
@@ -75,9 +75,9 @@ def test_every_float_that_python_prints_is_read_back(value: float) -> None:
 def test_each_value_knows_the_line_of_its_key() -> None:
     node, _ = parse("a:\n  b: 1\n  c:\n    - x\n    - y\n", Location("f.yaml", 1))
     inner = node.value["a"].value
-    assert str(inner["b"].place) == "f.yaml:2"
-    assert str(inner["c"].place) == "f.yaml:3"
-    assert [str(item.place) for item in inner["c"].value] == ["f.yaml:4", "f.yaml:5"]
+    assert str(inner["b"].location) == "f.yaml:2"
+    assert str(inner["c"].location) == "f.yaml:3"
+    assert [str(item.location) for item in inner["c"].value] == ["f.yaml:4", "f.yaml:5"]
 
 
 def test_a_duplicate_key_is_told_with_both_lines() -> None:
@@ -150,7 +150,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
     entries, problems = parse_mapping(read_source(path, "s.yaml"))
     assert {key: plain_value(node) for key, node in entries.items()} == {"a": 1, "b": 2}
     assert problems == []
-    assert str(entries["b"].place) == "s.yaml:2"
+    assert str(entries["b"].location) == "s.yaml:2"
 
 
 def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:

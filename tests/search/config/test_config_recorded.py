@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from search.config.passwords import masked_set, masked_yaml
+from search.config.files.passwords import masked_set, masked_yaml
+from search.config.files.shipped import CONFIGS
 from search.config.resolve import resolve, resolve_recorded
 from search.config.resolved_study import ResolvedStudy
-from search.config.shipped import CONFIGS
 from search.errors import ConfigError
 from search.record.row_mapping import without_password
 
@@ -147,7 +147,7 @@ def test_no_password_of_the_command_line_is_kept_or_shown_as_an_origin(
     make: Resolve, sets: list[str]
 ) -> None:
     resolved = make("", *sets)
-    origins = [act.origin for setting in resolved.settings.values() for act in setting.overrides]
+    origins = [override.origin for setting in resolved.settings.values() for override in setting.overrides]
     kept = json.dumps([resolved.sources, origins], ensure_ascii=False)
     assert not [part for part in ("s3cr", "t'p", "ü", "0073\\\\u0033") if part in kept]
     assert_same(again(resolved), resolved)

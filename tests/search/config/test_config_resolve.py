@@ -20,7 +20,10 @@ MIXED = "training.mixed_precision"
 
 
 def story(setting: Setting) -> list[tuple[str, str, Any, Any]]:
-    return [(str(act.layer), act.origin, act.requested, act.effective) for act in setting.overrides]
+    return [
+        (str(override.layer), override.origin, override.requested, override.effective)
+        for override in setting.overrides
+    ]
 
 
 def test_an_unquoted_1e_3_is_a_number(make: Resolve) -> None:
@@ -210,7 +213,7 @@ def test_mixed_precision_true_is_clamped_and_recorded_in_every_layer(
     assert [(clamp.key, clamp.declared, clamp.effective) for clamp in resolved.clamps] == [
         (MIXED, True, False)
     ]
-    assert all(act.effective is False for act in setting.overrides)
+    assert all(override.effective is False for override in setting.overrides)
 
 
 def test_mixed_precision_true_is_recorded_even_where_a_higher_layer_says_false(make: Resolve) -> None:
@@ -550,7 +553,8 @@ def test_a_trial_continues_the_story_of_the_study(make: Resolve) -> None:
     known = resolved.settings[LR].overrides
     assert trial.changed[LR].overrides[: len(known)] == known
     assert [
-        (act.layer, act.requested, act.effective) for act in trial.changed[LR].overrides[len(known) :]
+        (override.layer, override.requested, override.effective)
+        for override in trial.changed[LR].overrides[len(known) :]
     ] == [
         (Layer.SAMPLED, 0.05, 0.05),
         (Layer.CLAMP, 0.05, 0.01),
@@ -574,7 +578,7 @@ def test_the_json_of_a_setting_is_the_promised_shape(make: Resolve) -> None:
     assert list(told) == ["key", "value", "layer", "origin", "requested", "reason", "overrides"]
     assert (told["value"], told["layer"], told["requested"]) == (0.5, "clamp", 0.9)
     assert list(told["overrides"][0]) == ["layer", "origin", "requested", "effective", "reason"]
-    assert [act["layer"] for act in told["overrides"]] == ["default", "base", "cli", "clamp"]
+    assert [override["layer"] for override in told["overrides"]] == ["default", "base", "cli", "clamp"]
 
 
 def test_fingerprints_tell_what_changed_and_nothing_else(make: Resolve) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.config.files.shipped import CONFIGS
 from search.config.safe_ranges import (
     EmptySafeRange,
     Policy,
@@ -16,7 +17,6 @@ from search.config.safe_ranges import (
     clamp_value,
     read_policy,
 )
-from search.config.shipped import CONFIGS
 from search.config.space import Choices, Dimension, FloatRange, IntRange
 from search.errors import ConfigError
 
@@ -106,7 +106,7 @@ def test_an_empty_intersection_names_both_ranges_and_the_way_out(
         clamp_dimension(dimension, safe)
     told = str(caught.value)
     assert str(dimension.to_json()) in told
-    assert f"{safe.told()} (policy.yaml:3)" in told
+    assert f"{safe.in_words()} (policy.yaml:3)" in told
     assert told.endswith("change space.k, or name another policy with --policy")
 
 

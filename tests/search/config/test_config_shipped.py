@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from search.config.files.shipped import CONFIGS, shipped_studies, study_file
 from search.config.resolve import resolve
-from search.config.shipped import CONFIGS, shipped_studies, study_file
 from search.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ def test_the_device_of_a_worker_is_a_layer_of_its_trials(make: Resolve) -> None:
     assert trial.config.training.device == "cuda:1"
     assert sorted(trial.changed) == [RATE, "training.device"]
     stack = trial.changed["training.device"].overrides
-    assert [(act.layer, act.origin, act.effective) for act in stack[-2:]] == [
+    assert [(override.layer, override.origin, override.effective) for override in stack[-2:]] == [
         (Layer.CLI, "--set training.device=cuda:0", "cuda:0"),
         (Layer.CLI, "--devices", "cuda:1"),
     ]

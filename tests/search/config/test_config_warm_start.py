@@ -34,9 +34,9 @@ def _refused(make: Resolve, text: str, *, more: str = SPACE, file: str = "best.y
 def test_the_values_of_what_is_searched_are_tried_first_and_say_where_they_come_from(make: Resolve) -> None:
     resolved = _from(make, f"{LR}: 5e-4\n{SIZE}: 16\nprovenance: {{study: old}}\n")
     assert resolved.enqueued == ({LR: 5e-4, SIZE: 16},)
-    act = resolved.settings["study.enqueue"].overrides[-1]
-    assert (act.layer, act.origin) == (Layer.CLI, "--warm-start best.yaml")
-    assert (act.requested, act.effective) == ({LR: 5e-4, SIZE: 16}, [{LR: 5e-4, SIZE: 16}])
+    override = resolved.settings["study.enqueue"].overrides[-1]
+    assert (override.layer, override.origin) == (Layer.CLI, "--warm-start best.yaml")
+    assert (override.requested, override.effective) == ({LR: 5e-4, SIZE: 16}, [{LR: 5e-4, SIZE: 16}])
     assert resolved.notes == ()
     trial = resolved.trial({LR: 5e-4, SIZE: 16}, queued=True)
     assert [trial.settings[key].origin for key in (LR, SIZE)] == ["--warm-start best.yaml"] * 2
@@ -54,7 +54,7 @@ def test_values_outside_are_clamped_to_the_policy_and_to_the_space_on_record(mak
     ]
     assert all("(--warm-start best.yaml)" in clamp.reason for clamp in resolved.clamps)
     trial = resolved.trial({LR: 3.0, SIZE: 60}, queued=True)
-    asked = [act for act in trial.settings[LR].overrides if act.layer is Layer.SAMPLED][-1]
+    asked = [override for override in trial.settings[LR].overrides if override.layer is Layer.SAMPLED][-1]
     assert (asked.requested, asked.origin) == (3.0, "--warm-start best.yaml")
     assert trial.settings[LR].value == 1e-3
 

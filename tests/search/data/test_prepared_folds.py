@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from search.config.resolve import resolve
-from search.data import prepared_folds as prepared
+from search.data import prepared_folds
 from search.data.study_data import StudyData, load_study_data, recall_study_data, store_study_folds
 from search.errors import StudyChanged
 from search.study.studies import OpenStudy, open_study
@@ -54,12 +54,12 @@ def folds(write_study: "WriteStudy") -> Sequence[Dataset]:
 @pytest.fixture
 def kept(tmp_path: Path, folds: Sequence[Dataset]) -> Path:
     path = tmp_path / "files" / "folds.data"
-    prepared.write_folds(path, ID, folds, KEY)
+    prepared_folds.write_folds(path, ID, folds, KEY)
     return path
 
 
 def test_folds_come_back_to_the_bit(kept: Path, folds: Sequence[Dataset]) -> None:
-    found = prepared.map_folds(kept, ID, KEY)
+    found = prepared_folds.map_folds(kept, ID, KEY)
     assert found is not None
     assert [plain(fold) for fold in found] == [plain(fold) for fold in folds]
     assert all(fold.features.flags.aligned and fold.train.flags.aligned for fold in found)
@@ -68,17 +68,17 @@ def test_folds_come_back_to_the_bit(kept: Path, folds: Sequence[Dataset]) -> Non
 def test_folds_are_shared_whatever_the_umask(tmp_path: Path, folds: Sequence[Dataset]) -> None:
     path, before = tmp_path / "files" / "folds.data", os.umask(0o002)
     try:
-        prepared.write_folds(path, ID, folds, KEY)
+        prepared_folds.write_folds(path, ID, folds, KEY)
     finally:
         os.umask(before)
-    assert prepared.map_folds(path, ID, KEY) is not None
+    assert prepared_folds.map_folds(path, ID, KEY) is not None
 
 
 def test_what_one_writes_into_its_arrays_no_other_sees(kept: Path, folds: Sequence[Dataset]) -> None:
-    mine = prepared.map_folds(kept, ID, KEY)
+    mine = prepared_folds.map_folds(kept, ID, KEY)
     assert mine is not None
     mine[0].features[:] = 7
-    other = prepared.map_folds(kept, ID, KEY)
+    other = prepared_folds.map_folds(kept, ID, KEY)
     assert other is not None
     assert plain(other[0]) == plain(folds[0])
 
@@ -87,18 +87,16 @@ def test_a_file_that_is_right_stays_the_one_that_workers_have_mapped(
     kept: Path, folds: Sequence[Dataset]
 ) -> None:
     before = kept.stat().st_ino
-    prepared.write_folds(kept, ID, folds, KEY)
+    prepared_folds.write_folds(kept, ID, folds, KEY)
     assert kept.stat().st_ino == before
 
 
 def test_a_file_that_was_signed_with_another_key_is_not_used(
     kept: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert prepared.map_folds(kept, ID, b"another") is None
+    assert prepared_folds.map_folds(kept, ID, b"another") is None
     (line,) = caplog.messages
-    assert line.startswith(
-        f"data are prepared anew, {kept} is not used: it is damaged, of other data, or was"
-    )
+    assert line.startswith(f"data are prepared anew, {kept} is not used: it is damaged, or no worker of")
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602])
@@ -106,7 +104,7 @@ def test_a_file_that_others_can_write_to_is_not_used(
     kept: Path, caplog: pytest.LogCaptureFixture, mode: int
 ) -> None:
     kept.chmod(mode)
-    assert prepared.map_folds(kept, ID, KEY) is None
+    assert prepared_folds.map_folds(kept, ID, KEY) is None
     assert "other users can write to it" in caplog.text
 
 
@@ -115,13 +113,13 @@ def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(
 ) -> None:
     kept.unlink()
     os.mkfifo(kept)
-    assert prepared.map_folds(kept, ID, KEY) is None
+    assert prepared_folds.map_folds(kept, ID, KEY) is None
     assert "is a pipe, which can be read only once" in caplog.text
 
 
 def signed(path: Path, payload: bytes) -> None:
     """Write what somebody would who knows the key, and no better."""
-    path.write_bytes(prepared._head(ID, payload, KEY) + payload)
+    prepared_folds.FOLDS_FORMAT.write(path, ID, payload, KEY, mode=0o600)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +137,10 @@ def signed(path: Path, payload: bytes) -> None:
 def test_types_and_places_of_arrays_are_not_believed_even_with_the_key(
     kept: Path, change: tuple[bytes, bytes], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    payload = kept.read_bytes()[256:]
+    payload = kept.read_bytes()[192:]
     assert change[0] in payload
     signed(kept, payload.replace(*change))
-    assert prepared.map_folds(kept, ID, KEY) is None
+    assert prepared_folds.map_folds(kept, ID, KEY) is None
     assert reason in caplog.text
 
 
@@ -163,7 +161,7 @@ VALUES = (
 
 def test_no_mutation_of_the_text_is_a_crash(kept: Path, folds: Sequence[Dataset]) -> None:
     """Either the folds, or none: whatever is in the file under a right digest."""
-    payload = kept.read_bytes()[256:]
+    payload = kept.read_bytes()[192:]
     end = payload.index(b"\n")
     line, rest, drawn = payload[:end], payload[end:], random.Random(14)
     outcomes = {"folds": 0, "none": 0}
@@ -177,7 +175,7 @@ def test_no_mutation_of_the_text_is_a_crash(kept: Path, folds: Sequence[Dataset]
         signed(
             kept, bytes(mutated) + rest[: drawn.choice([len(rest), len(rest), drawn.randrange(len(rest))])]
         )
-        found = prepared.map_folds(kept, ID, KEY)
+        found = prepared_folds.map_folds(kept, ID, KEY)
         outcomes["none" if found is None else "folds"] += 1
         for fold in found or ():  # every number can be read
             assert [each.tobytes() for each in vars(fold).values() if isinstance(each, np.ndarray)]
@@ -186,22 +184,22 @@ def test_no_mutation_of_the_text_is_a_crash(kept: Path, folds: Sequence[Dataset]
 
 def test_a_file_with_one_wrong_byte_is_not_used(kept: Path) -> None:
     whole = kept.read_bytes()
-    for position in [0, 20, 100, 255, 300, len(whole) // 2, len(whole) - 1]:
+    for position in [0, 20, 100, 191, 300, len(whole) // 2, len(whole) - 1]:
         kept.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        assert prepared.map_folds(kept, ID, KEY) is None, position
+        assert prepared_folds.map_folds(kept, ID, KEY) is None, position
     kept.write_bytes(whole)
-    assert prepared.map_folds(kept, ID, KEY) is not None
+    assert prepared_folds.map_folds(kept, ID, KEY) is not None
 
 
-@pytest.mark.parametrize("size", [0, 10, 256, 1000])
+@pytest.mark.parametrize("size", [0, 10, 192, 1000])
 def test_a_file_that_breaks_off_is_not_used(kept: Path, size: int) -> None:
     kept.write_bytes(kept.read_bytes()[:size])
-    assert prepared.map_folds(kept, ID, KEY) is None
+    assert prepared_folds.map_folds(kept, ID, KEY) is None
 
 
 def test_a_file_of_other_data_is_not_used(kept: Path, tmp_path: Path) -> None:
-    assert prepared.map_folds(kept, "1" * 64, KEY) is None
-    assert prepared.map_folds(tmp_path / "missing", ID, KEY) is None
+    assert prepared_folds.map_folds(kept, "1" * 64, KEY) is None
+    assert prepared_folds.map_folds(tmp_path / "missing", ID, KEY) is None
 
 
 def test_the_identity_names_all_that_decides_the_bits(
@@ -209,17 +207,17 @@ def test_the_identity_names_all_that_decides_the_bits(
 ) -> None:
     config = resolve(write_study()).trial_config.data
     known = {
-        prepared.folds_identity(config, "a"),
-        prepared.folds_identity(config, "b"),
-        prepared.folds_identity(config.model_copy(update={"seq_len": 4}), "a"),
+        prepared_folds.folds_identity(config, "a"),
+        prepared_folds.folds_identity(config, "b"),
+        prepared_folds.folds_identity(config.model_copy(update={"seq_len": 4}), "a"),
     }
-    monkeypatch.setattr(prepared, "machine_facts", lambda: {"cpu": "another"})
-    known.add(prepared.folds_identity(config, "a"))
-    monkeypatch.setattr(prepared, "version_of", lambda name: f"{name} of tomorrow")
-    known.add(prepared.folds_identity(config, "a"))
+    monkeypatch.setattr(prepared_folds, "machine_facts", lambda: {"cpu": "another"})
+    known.add(prepared_folds.folds_identity(config, "a"))
+    monkeypatch.setattr(prepared_folds, "version_of", lambda name: f"{name} of tomorrow")
+    known.add(prepared_folds.folds_identity(config, "a"))
     assert len(known) == 5
     moved = config.model_copy(update={"source": "elsewhere/prices.csv"})  # the table is known by its bytes
-    assert prepared.folds_identity(moved, "a") in known
+    assert prepared_folds.folds_identity(moved, "a") in known
 
 
 def test_whoever_reads_while_others_write_finds_all_or_nothing(kept: Path, folds: Sequence[Dataset]) -> None:
@@ -227,19 +225,19 @@ def test_whoever_reads_while_others_write_finds_all_or_nothing(kept: Path, folds
 
     def write(key: bytes) -> None:
         while not over.is_set():
-            prepared.write_folds(kept, ID, folds, key)  # each in the place of the other's
+            prepared_folds.write_folds(kept, ID, folds, key)  # each in the place of the other's
 
     writers = [threading.Thread(target=write, args=(key,)) for key in (KEY, b"another")]
     for writer in writers:
         writer.start()
-    found = [prepared.map_folds(kept, ID, KEY) for _ in range(200)]
+    found = [prepared_folds.map_folds(kept, ID, KEY) for _ in range(200)]
     over.set()
     for writer in writers:
         writer.join()
     expected = [plain(fold) for fold in folds]
     assert all([plain(fold) for fold in each] == expected for each in found if each is not None)
     assert any(each is not None for each in found)
-    prepared.write_folds(kept, ID, folds, KEY)
+    prepared_folds.write_folds(kept, ID, folds, KEY)
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
 
 
@@ -250,11 +248,11 @@ def test_a_full_disk_costs_nothing_but_time(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("trainer.atomic_files.os.replace", full)
-    prepared.write_folds(kept, "1" * 64, folds, KEY)
+    prepared_folds.write_folds(kept, "1" * 64, folds, KEY)
     assert "each worker prepares the data for itself" in caplog.text
     assert "No space left on device" in caplog.text
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
-    assert prepared.map_folds(kept, ID, KEY) is not None
+    assert prepared_folds.map_folds(kept, ID, KEY) is not None
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from search.config.resolve import resolve
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData, load_study_data
 from search.errors import RequestError
-from search.record import row_mapping as recording
+from search.record import row_mapping
 from search.record.continuation import SettingLayers, changed_parts, continuation_rows, require_data
 from storage import query, record
 from storage.engine import Store, open_store
@@ -30,16 +30,16 @@ class Begun:
         self.name = resolved.file.study.name
 
     @property
-    def stacks(self) -> SettingLayers:
+    def layers(self) -> SettingLayers:
         return query.setting_layers(self.store, self.name)
 
     def changes(
-        self, *sets: str, stacks: SettingLayers | None = None, content: str | None = None
+        self, *sets: str, layers: SettingLayers | None = None, content: str | None = None
     ) -> list[str]:
         present = resolve(self.resolved.path, sets)
         row = query.study(self.store, self.name)
         return changed_parts(
-            present, row.fingerprints, stacks or self.stacks, content or self.data.table.sha256
+            present, row.fingerprints, layers or self.layers, content or self.data.table.sha256
         )
 
     def go_on(self, *sets: str) -> ResolvedStudy:
@@ -49,7 +49,7 @@ class Begun:
             self.name,
             wanted=present.file.study.trials,
             sources=present.sources,
-            settings=continuation_rows(present, self.stacks),
+            settings=continuation_rows(present, self.layers),
         )
         return present
 
@@ -65,10 +65,10 @@ def begin(write_study: "WriteStudy", tmp_path: Path) -> Iterator[Begin]:
         stores.append(store)
         record.create_study(
             store,
-            recording.study_row(resolved, data),
-            recording.setting_rows(resolved.file.study.name, resolved.settings.values()),
-            recording.clamp_rows(resolved.file.study.name, resolved),
-            recording.data_row(resolved.file.study.name, data),
+            row_mapping.study_row(resolved, data),
+            row_mapping.setting_rows(resolved.file.study.name, resolved.settings.values()),
+            row_mapping.clamp_rows(resolved.file.study.name, resolved),
+            row_mapping.data_row(resolved.file.study.name, data),
         )
         return Begun(store, resolved, data)
 
@@ -126,34 +126,34 @@ def test_the_rows_and_the_safe_ranges_must_be_those_of_the_record(begin: Begin, 
     policy.write_text("models.gru.dropout: {low: 0.0, high: 0.1, why: w, source: s}\n")
     other = resolve(begun.resolved.path, policy=policy)
     row = query.study(begun.store, begun.name)
-    told = changed_parts(other, row.fingerprints, begun.stacks, begun.data.table.sha256)
+    told = changed_parts(other, row.fingerprints, begun.layers, begun.data.table.sha256)
     assert told == [f"the safe ranges ({policy})"]
 
 
 def test_keys_that_an_older_ballast_did_not_know_are_unchanged_at_their_default(begin: Begin) -> None:
     begun = begin()
     new = ("study.stop.", "study.duplicates", "storage.files", "guard.rewinds", "training.max_seconds")
-    older = {key: stack for key, stack in begun.stacks.items() if not key.startswith(new)}
-    assert len(older) == len(begun.stacks) - 6
-    assert begun.changes(stacks=older) == []
-    assert begun.changes("training.max_seconds=60", stacks=older) == []
-    assert begun.changes("guard.rewinds=2", stacks=older) == [
+    older = {key: stack for key, stack in begun.layers.items() if not key.startswith(new)}
+    assert len(older) == len(begun.layers) - 6
+    assert begun.changes(layers=older) == []
+    assert begun.changes("training.max_seconds=60", layers=older) == []
+    assert begun.changes("guard.rewinds=2", layers=older) == [
         "guard.rewinds was 1, is 2 (--set guard.rewinds=2)"
     ]
 
 
 def test_a_study_of_an_older_ballast_goes_on_with_its_rule_of_pruning_or_with_todays(begin: Begin) -> None:
     begun = begin("study.pruner=median")
-    older = {key: stack for key, stack in begun.stacks.items() if key != "study.pruner_min_trials"}
-    assert begun.changes("study.pruner=median", stacks=older) == []
-    assert begun.changes("study.pruner=median", "study.pruner_min_trials=1", stacks=older) == []
+    older = {key: stack for key, stack in begun.layers.items() if key != "study.pruner_min_trials"}
+    assert begun.changes("study.pruner=median", layers=older) == []
+    assert begun.changes("study.pruner=median", "study.pruner_min_trials=1", layers=older) == []
 
 
 def test_digests_over_fewer_keys_are_no_change(begin: Begin) -> None:
     begun = begin()
     row = query.study(begun.store, begun.name)
     older = {**row.fingerprints, "settings": "0" * 64, "space": "0" * 64, "data": "0" * 64}
-    assert changed_parts(begun.resolved, older, begun.stacks, begun.data.table.sha256) == []
+    assert changed_parts(begun.resolved, older, begun.layers, begun.data.table.sha256) == []
 
 
 def test_new_keys_leave_the_digests_of_the_first_schema_as_they_were(tmp_path: Path) -> None:
@@ -182,9 +182,9 @@ def test_a_changed_budget_stands_on_top_of_the_record_and_explains_itself(begin:
     begun = begin("study.trials=4")
     begun.go_on("study.trials=9", "study.stop.no_better_for=3")
     assert query.study(begun.store, begun.name).wanted == 9
-    settings = {setting.key: setting for setting in recording.settings_from_rows(begun.stacks)}
+    settings = {setting.key: setting for setting in row_mapping.settings_from_rows(begun.layers)}
     trials = settings["study.trials"]
-    assert [(act.layer, act.effective) for act in trials.overrides] == [
+    assert [(override.layer, override.effective) for override in trials.overrides] == [
         (Layer.DEFAULT, 20),
         (Layer.BASE, 20),
         (Layer.STUDY, 2),
@@ -196,28 +196,28 @@ def test_a_changed_budget_stands_on_top_of_the_record_and_explains_itself(begin:
         "changed when the study was continued",
     )
     assert settings["study.stop.no_better_for"].value == 3
-    before = {key: stack for key, stack in begun.stacks.items() if not key.startswith("study.")}
+    before = {key: stack for key, stack in begun.layers.items() if not key.startswith("study.")}
     assert all("continued" not in row.reason for stack in before.values() for row in stack)
 
 
 def test_what_is_on_record_is_not_recorded_again(begin: Begin) -> None:
     begun = begin()
-    assert continuation_rows(begun.resolved, begun.stacks) == []
+    assert continuation_rows(begun.resolved, begun.layers) == []
     present = begun.go_on("study.trials=9", "study.timeout=1h")
-    assert continuation_rows(present, begun.stacks) == []
-    assert [row.key for row in continuation_rows(begun.resolved, begun.stacks)] == [
+    assert continuation_rows(present, begun.layers) == []
+    assert [row.key for row in continuation_rows(begun.resolved, begun.layers)] == [
         "study.trials",
         "study.timeout",
     ]
     begun.go_on()
     assert query.study(begun.store, begun.name).wanted == 2
-    assert begun.stacks["study.trials"][-1].effective == 2
+    assert begun.layers["study.trials"][-1].effective == 2
 
 
 def test_a_reason_that_a_change_has_of_itself_is_kept(begin: Begin) -> None:
     begun = begin()
     moved = begun.resolved.stored_at("sqlite:///other.db", "--store")
-    (row,) = continuation_rows(moved, begun.stacks)
+    (row,) = continuation_rows(moved, begun.layers)
     assert row.effective == "sqlite:///other.db"
     assert row.reason == "changed when the study was continued; --store comes before the study file"
 
@@ -225,9 +225,9 @@ def test_a_reason_that_a_change_has_of_itself_is_kept(begin: Begin) -> None:
 def test_another_password_is_no_change_and_is_not_recorded(begin: Begin) -> None:
     begun = begin("storage.url=postgresql://ada:s3cret@db/ballast")
     again = resolve(begun.resolved.path, ["storage.url=postgresql://ada:other@db/ballast"])
-    assert continuation_rows(again, begun.stacks) == []
+    assert continuation_rows(again, begun.layers) == []
     moved = resolve(begun.resolved.path, ["storage.url='postgresql://ada:s3 cret@elsewhere/ballast'"])
-    (row,) = continuation_rows(moved, begun.stacks)
+    (row,) = continuation_rows(moved, begun.layers)
     assert row.effective == "postgresql://ada:***@elsewhere/ballast"
     assert "cret" not in row.origin
 

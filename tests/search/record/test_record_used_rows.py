@@ -94,8 +94,8 @@ def test_what_is_searched_afterwards_does_not_change_an_answer(
     launch(write_study(), "study.trials=2")
     (same,) = verify(target, store, seeds=1).scored
     (new,) = verify(target, store, seeds=2).scored
-    assert (same.look, same.searches, same.interval) == (1, (), first.interval)
-    assert (new.look, [search.study for search in new.searches]) == (2, ["small"])
+    assert (same.evaluation_number, same.searches, same.interval) == (1, (), first.interval)
+    assert (new.evaluation_number, [search.study for search in new.searches]) == (2, ["small"])
 
 
 def test_a_trial_that_another_study_took_over_counts_once(
@@ -167,7 +167,7 @@ def test_rows_on_record_without_their_series_are_known_by_table_target_and_times
         session.execute(text("UPDATE ballast_looks SET series = NULL"))
         session.execute(text("UPDATE ballast_held_out SET series = NULL"))
     report = verify(other, searched, seeds=2)
-    assert (len(report.earlier), report.scored[0].look) == (1, 2)
+    assert (len(report.earlier), report.scored[0].evaluation_number) == (1, 2)
     (search,) = report.scored[0].searches
     assert (search.study, search.trials) == ("small", 3)
     assert search.share == pytest.approx(0.5, abs=0.02)

@@ -25,9 +25,11 @@ def reasons(done: "Launched", trial: int) -> dict[str, str]:
     """The reason on record of each sampled value of a trial."""
     settings = settings_from_rows(query.setting_layers(done.store, "small", trial))
     return {
-        setting.key: next(act.reason for act in reversed(setting.overrides) if act.layer == "sampled")
+        setting.key: next(
+            override.reason for override in reversed(setting.overrides) if override.layer == "sampled"
+        )
         for setting in settings
-        if setting.key in MIXED and any(act.layer == "sampled" for act in setting.overrides)
+        if setting.key in MIXED and any(override.layer == "sampled" for override in setting.overrides)
     }
 
 

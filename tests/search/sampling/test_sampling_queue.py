@@ -44,7 +44,7 @@ def test_a_value_enqueued_through_optuna_is_clamped_before_it_runs(
     assert done.study.optuna.trials[1].params == {LR: 0.01}
     setting = _setting(done, 1)
     assert setting.layer == "clamp"
-    assert [act.requested for act in setting.overrides if act.layer == "sampled"][-1] == 7.0
+    assert [override.requested for override in setting.overrides if override.layer == "sampled"][-1] == 7.0
     assert setting.value == 0.01
     assert "at most 0.01" in setting.reason
 
@@ -84,8 +84,8 @@ def test_an_interrupted_clamped_configuration_still_says_what_was_asked_for(
     done = launch(path, "study.trials=2")
     assert [row.verdict for row in done.trials[:2]] == [Verdict.INTERRUPTED, Verdict.ACCEPTED]
     assert done.trials[1].params == {LR: 0.01}
-    acts = _setting(done, 1).overrides
-    assert [act.requested for act in acts if act.layer == "sampled"][-1] == 7.0
+    overrides = _setting(done, 1).overrides
+    assert [override.requested for override in overrides if override.layer == "sampled"][-1] == 7.0
 
 
 def test_a_queue_that_leaves_some_dimensions_open_has_the_sampler_fill_them(

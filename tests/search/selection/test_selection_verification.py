@@ -106,11 +106,11 @@ def test_from_the_second_look_on_it_says_so_and_another_configuration_must_be_su
     verify(path, store, seeds=1)
     again = verify(path, store, seeds=1)
     assert len(again.earlier) == 1
-    assert again.scored[0].look == 1  # the same configuration is no second choice
+    assert again.scored[0].evaluation_number == 1  # the same configuration is no second choice
     other = tmp_path / "other.yaml"
     write_export(store, best_trials(store, "small", 2)[1], other)
     second = verify(other, store, seeds=1)
-    assert (len(second.earlier), second.scored[0].look) == (2, 2)
+    assert (len(second.earlier), second.scored[0].evaluation_number) == (2, 2)
     assert second.scored[0].interval is not None
     assert second.scored[0].interval.level == pytest.approx(0.9875)
 
@@ -118,7 +118,7 @@ def test_from_the_second_look_on_it_says_so_and_another_configuration_must_be_su
 def test_another_draw_of_seeds_is_another_chance_to_be_lucky(exported: Exported) -> None:
     path, store = exported
     found = [verify(path, store, seeds=seeds).scored[0] for seeds in (1, 2, 1)]
-    assert [scored.look for scored in found] == [1, 2, 1]
+    assert [scored.evaluation_number for scored in found] == [1, 2, 1]
 
 
 def test_where_the_table_lies_makes_no_other_configuration(
@@ -129,7 +129,7 @@ def test_where_the_table_lies_makes_no_other_configuration(
     for target in (tmp_path / "best.yaml", tmp_path / "sub" / "best.yaml"):
         write_export(done.store, best_trials(done.store, "small", 1)[0], target)
         last = verify(target, done.store, seeds=1)
-    assert (len(last.earlier), last.scored[0].look) == (1, 1)
+    assert (len(last.earlier), last.scored[0].evaluation_number) == (1, 1)
 
 
 def test_an_export_that_was_edited_is_not_verified_as_its_trial(exported: Exported) -> None:
@@ -228,11 +228,11 @@ def test_the_best_are_compared_with_each_other_and_with_the_naive_forecasts(expo
     path, store = exported
     report = verify(path, store, seeds=1, top=3)
     assert len({each.candidate.number for each in report.scored}) == 3
-    assert [each.look for each in report.scored] == [1, 2, 3]
-    assert report.best_set is not None
+    assert [each.evaluation_number for each in report.scored] == [1, 2, 3]
+    assert report.confidence_set is not None
     names = {each.candidate.name for each in report.scored} | set(report.scored[0].naive)
-    assert set(report.best_set.p_values) == names
-    assert set(report.best_set.included) <= names
+    assert set(report.confidence_set.p_values) == names
+    assert set(report.confidence_set.included) <= names
 
 
 def test_rivals_need_the_store_of_their_study(

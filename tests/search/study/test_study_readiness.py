@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from search.config.files.shipped import CONFIGS
 from search.config.resolve import resolve
-from search.config.shipped import CONFIGS
 from search.sampling.pruners import make_pruner
 from search.study.readiness import check_readiness
 from storage.engine import open_store_if_exists

@@ -116,8 +116,8 @@ def test_every_row_with_a_full_window_is_forecast_the_newest_too(model: Path, pr
     warm_up = 5  # a return and then a mean of five rows of volatility: the mean is the longer one
     assert len(found.times) == len(prices.frame) - (warm_up - 1) - (DATA.seq_len - 1)
     assert found.times[-1] == prices.times[-1]
-    assert found.of.isna().tolist() == [False] * (len(found.of) - 1) + [True]
-    assert found.of[-2] == found.times[-1]
+    assert found.target_times.isna().tolist() == [False] * (len(found.target_times) - 1) + [True]
+    assert found.target_times[-2] == found.times[-1]
     assert found.horizon == 1
     assert np.isfinite(found.values).all()
     assert list(found.frame()) == ["time", "forecast", "of", "horizon"]

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from trainer.errors import TrainerError
-from trainer.kernels import cache, compiled
-from trainer.kernels import self_test as ready
+from trainer.kernels import cache, compiled, self_test
 from trainer.kernels.cache import FOLDER, KernelCache, kernel_cache_folder
 
 CALLED = ("forward", "squared_error", "backward", "norm", "update")
@@ -81,7 +80,7 @@ def flipped(whole: bytes) -> Iterator[bytes]:
 @pytest.fixture
 def of_the_kernel() -> dict[str, bytes]:
     """The files of the whole kernel, by name, as any process of this machine finds them."""
-    ready.compile_kernel()
+    self_test.compile_kernel()
     kernel_cache_folder.cache_clear()
     folder = kernel_cache_folder()
     assert folder is not None
@@ -93,7 +92,7 @@ def test_no_flipped_bit_in_any_file_of_the_kernel_is_loaded(
 ) -> None:
     (base / FOLDER).mkdir(mode=0o700)
     tested = set()
-    for function in ready.FUNCTIONS:
+    for function in self_test.FUNCTIONS:
         for sig in function.signatures:
             load = partial(KernelCache(function.py_func).load_overload, sig, function.targetctx)
             for name, whole in of_the_kernel.items():
@@ -192,19 +191,21 @@ def test_what_nobody_has_compiled_for_months_is_removed(base: Path) -> None:
 
 
 def test_a_processor_that_computes_something_else_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    ready.compile_kernel.cache_clear()
-    monkeypatch.setattr(ready, "EXPECTED", (*ready.EXPECTED[:-1], 0.0484))  # 5e-4 of it beside the truth
-    monkeypatch.setattr(ready, "FUNCTIONS", ())  # or it would compile for half a minute
+    self_test.compile_kernel.cache_clear()
+    monkeypatch.setattr(
+        self_test, "EXPECTED", (*self_test.EXPECTED[:-1], 0.0484)
+    )  # 5e-4 of it beside the truth
+    monkeypatch.setattr(self_test, "FUNCTIONS", ())  # or it would compile for half a minute
     with pytest.raises(TrainerError, match=r"wrong numbers on this processor.*--set training\.kernel=torch"):
-        ready.compile_kernel()
+        self_test.compile_kernel()
 
 
 PROGRAM = """
 import hashlib, logging, sys
 logging.basicConfig(format="%(message)s", level=logging.WARNING)
-from trainer.kernels import self_test as ready
-ready.compile_kernel()
-told = [*ready._trained(dropout=False), *ready._trained(dropout=True)]
+from trainer.kernels import self_test
+self_test.compile_kernel()
+told = [*self_test._trained(dropout=False), *self_test._trained(dropout=True)]
 print(hashlib.sha256(repr(told).encode()).hexdigest())
 """
 

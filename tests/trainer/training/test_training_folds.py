@@ -205,7 +205,7 @@ def test_a_fold_that_rewinds_leaves_the_others_where_they_are(
     lab.states.clear()
     lab.faults = dict.fromkeys(steps_of(1, fold=1)[:3], broken_targets)
     result = trial(config, folds)
-    assert [(f.fold, f.intervention.action) for f in result.findings] == [
+    assert [(f.fold, f.action) for f in result.findings] == [
         (1, Action.SKIP_AND_CUT),
         (1, Action.SKIP_AND_CUT),
         (1, Action.REWIND),
@@ -221,7 +221,7 @@ def test_every_fold_has_its_own_rewinds(
     config = settings_of(guard={"rewinds": 1})
     lab.faults = dict.fromkeys([*steps_of(1, fold=0)[:3], *steps_of(1, fold=2)[:3]], broken_targets)
     result = trial(config, folds)
-    rewound = [finding.fold for finding in result.findings if finding.intervention.action is Action.REWIND]
+    rewound = [finding.fold for finding in result.findings if finding.action is Action.REWIND]
     assert (rewound, result.outcome) == ([0, 2], Outcome.FINISHED)
 
 
@@ -324,7 +324,7 @@ def test_a_refit_rewinds_to_its_last_epoch_and_not_to_its_start(
     faulty = steps_of(1, fold=0, folds=1)
     lab.faults = dict.fromkeys(faulty[:3], broken_targets)
     result = refit(settings_of(guard={"rewinds": 1}), final, epochs=2, seed=0)
-    assert [finding.intervention.action for finding in result.findings][-1] is Action.REWIND
+    assert [finding.action for finding in result.findings][-1] is Action.REWIND
     before, after = lab.states[faulty[0]], lab.states[faulty[3]]
     assert all(one.equal(other) for one, other in zip(before, after, strict=True))
     assert not lab.states[0][0].equal(after[0])

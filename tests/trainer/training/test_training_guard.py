@@ -8,7 +8,6 @@ import pytest
 
 from trainer.config import GuardConfig
 from trainer.training.guard import (
-    Detection,
     EpochSignals,
     StepSignals,
     detect_epoch,
@@ -17,7 +16,7 @@ from trainer.training.guard import (
     intervene,
     stop,
 )
-from trainer.training.result import Action, FindingKind, Intervention, Outcome
+from trainer.training.result import Action, Finding, FindingKind, Outcome
 
 GUARD = GuardConfig()
 CEILING = 0.3
@@ -61,8 +60,13 @@ def found_in_epoch(signals: EpochSignals, ceiling: float = CEILING) -> FindingKi
     return None if detection is None else detection.kind
 
 
-def a_detection(kind: FindingKind) -> Detection:
-    return Detection(kind, 1.0, None, "made up")
+def a_finding(kind: FindingKind) -> Finding:
+    return Finding(kind, 1.0, None, "made up")
+
+
+def a_cut(before: float, now: float) -> Finding:
+    finding = a_finding(FindingKind.NONFINITE_LOSS)
+    return replace(finding, action=Action.SKIP_AND_CUT, lr_before=before, lr_after=now)
 
 
 def test_good_signals_pass() -> None:
@@ -144,20 +148,20 @@ def test_suspicion_comes_before_the_freeze_so_that_a_leak_is_called_a_leak() -> 
 def test_only_the_two_findings_that_are_too_good_make_a_trial_suspicious(kind: FindingKind) -> None:
     too_good = {FindingKind.LOSS_TOO_LOW, FindingKind.SKILL_TOO_HIGH}
     expected = Outcome.SUSPICIOUS if kind in too_good else Outcome.UNSTABLE
-    assert a_detection(kind).outcome is expected
+    assert a_finding(kind).outcome is expected
 
 
 def after(
-    detection: Detection,
+    finding: Finding,
     *,
     lr: float,
     good_lr: float = 1e-2,
     bad_in_a_row: int = 1,
     rewinds: int = 0,
     config: GuardConfig = GUARD,
-) -> Intervention:
+) -> Finding:
     return intervene(
-        detection, lr=lr, good_lr=good_lr, bad_in_a_row=bad_in_a_row, rewinds=rewinds, config=config
+        finding, lr=lr, good_lr=good_lr, bad_in_a_row=bad_in_a_row, rewinds=rewinds, config=config
     )
 
 
@@ -165,7 +169,7 @@ def after(
 def test_too_many_bad_steps_rewind_to_half_the_good_rate_as_often_as_is_allowed(
     rewinds: int, action: Action
 ) -> None:
-    gradient = a_detection(FindingKind.NONFINITE_GRADIENT)
+    gradient = a_finding(FindingKind.NONFINITE_GRADIENT)
     done = after(gradient, lr=1e-5, bad_in_a_row=3, rewinds=rewinds, config=GuardConfig(rewinds=2))
     assert done.action is action
     assert done.lr_after == (0.5e-2 if action is Action.REWIND else 1e-5)
@@ -174,39 +178,40 @@ def test_too_many_bad_steps_rewind_to_half_the_good_rate_as_often_as_is_allowed(
 @pytest.mark.parametrize(
     ("lr", "bad_in_a_row", "expected"),
     [
-        (1e-3, 1, Intervention(Action.SKIP_AND_CUT, 1e-3, 0.1 * 1e-3)),
-        (1e-3, 2, Intervention(Action.SKIP_AND_CUT, 1e-3, 0.1 * 1e-3)),
-        (1e-3, 3, Intervention(Action.STOP, 1e-3, 1e-3)),
-        (1e-3, 7, Intervention(Action.STOP, 1e-3, 1e-3)),
-        (2e-8, 1, Intervention(Action.SKIP_AND_CUT, 2e-8, 1e-8)),
-        (1e-8, 1, Intervention(Action.SKIP_AND_CUT, 1e-8, 1e-8)),
-        (1e-9, 1, Intervention(Action.SKIP_AND_CUT, 1e-9, 1e-9)),
+        (1e-3, 1, (Action.SKIP_AND_CUT, 1e-3, 0.1 * 1e-3)),
+        (1e-3, 2, (Action.SKIP_AND_CUT, 1e-3, 0.1 * 1e-3)),
+        (1e-3, 3, (Action.STOP, 1e-3, 1e-3)),
+        (1e-3, 7, (Action.STOP, 1e-3, 1e-3)),
+        (2e-8, 1, (Action.SKIP_AND_CUT, 2e-8, 1e-8)),
+        (1e-8, 1, (Action.SKIP_AND_CUT, 1e-8, 1e-8)),
+        (1e-9, 1, (Action.SKIP_AND_CUT, 1e-9, 1e-9)),
     ],
     ids=["first", "second", "third", "beyond", "down_to_the_floor", "at_the_floor", "never_raised"],
 )
 def test_a_bad_step_is_skipped_and_the_rate_cut_until_there_are_too_many_in_a_row(
-    lr: float, bad_in_a_row: int, expected: Intervention
+    lr: float, bad_in_a_row: int, expected: tuple[Action, float, float]
 ) -> None:
-    gradient = a_detection(FindingKind.NONFINITE_GRADIENT)
-    assert after(gradient, lr=lr, bad_in_a_row=bad_in_a_row, rewinds=1) == expected
+    gradient = a_finding(FindingKind.NONFINITE_GRADIENT)
+    done = after(gradient, lr=lr, bad_in_a_row=bad_in_a_row, rewinds=1)
+    assert (done.action, done.lr_before, done.lr_after) == expected
 
 
 def test_max_bad_steps_of_one_ends_the_trial_at_the_first_bad_step() -> None:
     strict = GuardConfig(max_bad_steps=1)
-    gradient = a_detection(FindingKind.NONFINITE_GRADIENT)
+    gradient = a_finding(FindingKind.NONFINITE_GRADIENT)
     assert after(gradient, lr=1e-3, rewinds=1, config=strict).action is Action.STOP
 
 
 @pytest.mark.parametrize("kind", [FindingKind.LOSS_TOO_LOW, FindingKind.SKILL_TOO_HIGH])
 def test_suspicion_ends_the_trial_at_once(kind: FindingKind) -> None:
-    assert after(a_detection(kind), lr=1e-3) == stop(1e-3)
+    assert after(a_finding(kind), lr=1e-3) == stop(a_finding(kind), 1e-3)
 
 
 @pytest.mark.parametrize("start", [1e-2, 1e-3, 1e-4, 3e-4, 7e-3, 0.0123])
 def test_three_cuts_are_no_freeze_and_the_fourth_is(start: float) -> None:
     config, lr, frozen = GuardConfig(lr_min=1e-12), start, []
     for _ in range(4):
-        cut = after(a_detection(FindingKind.NONFINITE_LOSS), lr=lr, config=config)
+        cut = after(a_finding(FindingKind.NONFINITE_LOSS), lr=lr, config=config)
         frozen.append(detect_freeze(cut, start, config))
         lr = cut.lr_after
     assert frozen[:3] == [None, None, None]
@@ -215,7 +220,7 @@ def test_three_cuts_are_no_freeze_and_the_fourth_is(start: float) -> None:
 
 
 def test_a_rate_that_cannot_be_cut_any_further_is_frozen_although_it_is_far_above_the_share() -> None:
-    at_floor = Intervention(Action.SKIP_AND_CUT, 1e-8, 1e-8)
+    at_floor = a_cut(1e-8, 1e-8)
     detection = detect_freeze(at_floor, 1e-7, GUARD)
     assert detection is not None
     assert detection.outcome is Outcome.UNSTABLE
@@ -223,4 +228,4 @@ def test_a_rate_that_cannot_be_cut_any_further_is_frozen_although_it_is_far_abov
 
 
 def test_a_cut_down_to_the_floor_that_still_is_a_cut_goes_on() -> None:
-    assert detect_freeze(Intervention(Action.SKIP_AND_CUT, 2e-8, 1e-8), 1e-7, GUARD) is None
+    assert detect_freeze(a_cut(2e-8, 1e-8), 1e-7, GUARD) is None

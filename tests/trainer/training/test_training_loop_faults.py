@@ -113,11 +113,11 @@ def test_a_bad_step_is_skipped_to_the_bit_and_training_goes_on(
     assert kinds(result) == [kind]
     (finding,) = result.findings
     assert (finding.epoch, finding.step) == (0, step)
-    assert (finding.intervention.action, finding.intervention.lr_before) == (Action.SKIP_AND_CUT, 1e-3)
-    assert finding.intervention.lr_after == pytest.approx(1e-4)
-    assert result.final_learning_rates == (finding.intervention.lr_after,)
+    assert (finding.action, finding.lr_before) == (Action.SKIP_AND_CUT, 1e-3)
+    assert finding.lr_after == pytest.approx(1e-4)
+    assert result.final_learning_rates == (finding.lr_after,)
     assert [(report.steps, report.skipped_steps) for report in result.epochs] == [(4, 1), (5, 0)]
-    assert [report.learning_rate for report in result.epochs] == [finding.intervention.lr_after] * 2
+    assert [report.learning_rate for report in result.epochs] == [finding.lr_after] * 2
     assert len(finding.rows) == 32
     assert all_finite(result)
 
@@ -180,7 +180,7 @@ def test_three_bad_steps_in_a_row_end_the_trial_as_unstable(
     lab.close()
     assert result.outcome is Outcome.UNSTABLE
     assert [finding.step for finding in result.findings] == [1, 2, 3]
-    assert [finding.intervention.action for finding in result.findings] == [
+    assert [finding.action for finding in result.findings] == [
         Action.SKIP_AND_CUT,
         Action.SKIP_AND_CUT,
         Action.STOP,
@@ -217,7 +217,7 @@ def test_a_learning_rate_cut_four_times_is_frozen(
     result = run_fit(settings_of(gru={"learning_rate": 1e-2}))
     assert result.outcome is Outcome.UNSTABLE
     assert kinds(result) == [FindingKind.NONFINITE_GRADIENT] * 4 + [FindingKind.FROZEN]
-    assert result.findings[-1].intervention.action is Action.STOP
+    assert result.findings[-1].action is Action.STOP
     assert result.final_learning_rates == pytest.approx([1e-6])
 
 
@@ -276,7 +276,7 @@ def test_a_bad_cell_is_named_with_its_column_and_time(
     assert result.outcome is Outcome.FINISHED
     assert kinds(result) == [FindingKind.NONFINITE_INPUT] * 2
     for finding in result.findings:
-        assert finding.cell == f"vol at {market.when(int(first_of_first_window))}"
+        assert finding.cell == f"vol at {market.where(int(first_of_first_window))}"
         assert market.train[0] in finding.rows
 
 
@@ -289,7 +289,7 @@ def test_a_bad_target_is_named_with_its_time(
     result = run_fit(settings_of())
     assert result.outcome is Outcome.FINISHED
     assert kinds(result) == [FindingKind.NONFINITE_TARGET] * 2
-    assert [finding.cell for finding in result.findings] == [f"target at {market.when(int(row))}"] * 2
+    assert [finding.cell for finding in result.findings] == [f"target at {market.where(int(row))}"] * 2
     assert [report.skipped_steps for report in result.epochs] == [1, 1]
 
 

@@ -498,6 +498,26 @@ def test_a_course_counts_steps_over_the_whole_trial_and_shows_every_cut() -> Non
     ]
 
 
+@pytest.mark.parametrize("step", [0, 7, 19])
+def test_a_finding_of_one_of_five_folds_is_drawn_in_its_epoch_and_fold(step: int) -> None:
+    """Each of five folds makes 20 steps in an epoch, and counts its own."""
+    epochs = [an_epoch(0, number, fold_losses=[0.8] * 5) for number in range(4)]
+    found = a_finding(0, fold=3, epoch=2, step=2 * 20 + step)
+    (mark,) = step_timeline(epochs, [found]).marks
+    assert mark == (2 * 100 + 3 * 20 + step, found)
+
+
+@pytest.mark.parametrize("fold", range(5))
+@pytest.mark.parametrize("epoch", range(5))
+def test_findings_of_folds_that_grow_are_drawn_in_their_epoch(fold: int, epoch: int) -> None:
+    lengths = [4, 8, 12, 16, 60]
+    epochs = [an_epoch(0, number, fold_losses=[0.8] * 5) for number in range(4)]
+    for step in (0, lengths[fold] - 1):
+        found = a_finding(0, fold=fold, epoch=epoch, step=epoch * lengths[fold] + step)
+        ((drawn, _),) = step_timeline(epochs, [found]).marks
+        assert 100 * epoch + 20 * fold <= drawn < 100 * epoch + 20 * (fold + 1)
+
+
 def test_interventions_are_marked_by_action_and_named_by_kind() -> None:
     findings = [a_finding(0), a_finding(0, kind="output_explosion", action="rewind", step=150)]
     found = plot(a_view([a_trial(0)], findings=findings), "interventions")

@@ -163,7 +163,7 @@ def test_skips_cuts_and_rewinds_before_the_checkpoint_are_remembered(
     resumed = trial(data, path)
     assert resumed.resumed_from == KILLED_IN - 1
     assert bits(resumed) == bits(whole)
-    actions = [finding.intervention.action for finding in resumed.findings]
+    actions = [finding.action for finding in resumed.findings]
     assert actions.count(Action.REWIND) == rewinds
 
 
@@ -173,7 +173,7 @@ def test_bad_steps_on_both_sides_of_a_checkpoint_rewind_as_if_it_were_not_there(
 ) -> None:
     lab.faults = dict.fromkeys(range(first, first + 3), broken_output)
     whole = trial(data)
-    assert Action.REWIND in [finding.intervention.action for finding in whole.findings]
+    assert Action.REWIND in [finding.action for finding in whole.findings]
     lab.states.clear()
     halted(data, path)
     del lab.states[KILLED_IN * STEPS :]

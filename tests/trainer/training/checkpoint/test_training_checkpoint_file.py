@@ -27,11 +27,11 @@ from tests.trainer.training.checkpoint.interrupted_trial import (
     settings,
     trial,
 )
+from trainer.atomic_files import remove_file
 from trainer.data.windows import Dataset
-from trainer.errors import CheckpointError
+from trainer.errors import ChecksumError
 from trainer.training import checkpoint
-from trainer.training import checksummed_file as sealed
-from trainer.training.checkpoint import CheckpointFile, checkpoint_identity
+from trainer.training.checkpoint import CHECKPOINT_FORMAT, CheckpointFile, checkpoint_identity
 from trainer.training.result import EpochReport, Outcome, TrialResult
 
 OWNER = "whose it is"
@@ -156,7 +156,7 @@ def saved_by_torch(content: object) -> bytes:
 def test_code_in_a_forged_file_is_never_run(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     proof = path.with_name("proof")
     for payload in (saved_by_torch({"good": Hostile(proof)}), pickle.dumps(Hostile(proof), protocol=2)):
-        sealed.write_checksummed(path, OWNER, payload)
+        CHECKPOINT_FORMAT.write(path, OWNER, payload)
         assert CheckpointFile(path, OWNER).load() is None
     assert not proof.exists()
     assert all(
@@ -173,7 +173,7 @@ def test_code_in_a_forged_file_is_never_run(path: Path, caplog: pytest.LogCaptur
 def test_a_forged_file_without_what_is_needed_is_ignored(
     payload: bytes, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sealed.write_checksummed(path, OWNER, payload)
+    CHECKPOINT_FORMAT.write(path, OWNER, payload)
     assert CheckpointFile(path, OWNER).load() is None
     assert (
         f"checkpoint {path} is ignored: it does not hold the tensors and numbers of a trial ("
@@ -189,8 +189,8 @@ def test_a_forged_file_that_contradicts_itself_is_ignored(
 ) -> None:
     halted(data, path)
     owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
-    plain = torch.load(io.BytesIO(sealed.read_checksummed(path, owner)), weights_only=True)
-    sealed.write_checksummed(path, owner, saved_by_torch({**plain, **change}))
+    plain = torch.load(io.BytesIO(CHECKPOINT_FORMAT.read(path, owner)), weights_only=True)
+    CHECKPOINT_FORMAT.write(path, owner, saved_by_torch({**plain, **change}))
     assert trial(data, path).resumed_from is None
     assert "it does not hold the tensors and numbers of a trial (ValueError)" in caplog.messages[0]
 
@@ -205,31 +205,31 @@ def test_a_checkpoint_that_cannot_be_written_costs_one_warning_and_nothing_else(
 
 
 def test_a_full_disk_leaves_the_checkpoint_of_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sealed.write_checksummed(path, OWNER, b"before")
+    CHECKPOINT_FORMAT.write(path, OWNER, b"before")
 
     def full(source: object, target: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left on device"):
-        sealed.write_checksummed(path, OWNER, b"after")
-    assert sealed.read_checksummed(path, OWNER) == b"before"
+        CHECKPOINT_FORMAT.write(path, OWNER, b"after")
+    assert CHECKPOINT_FORMAT.read(path, OWNER) == b"before"
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_what_a_kill_left_half_written_is_not_read_and_is_forgotten_with_the_rest(path: Path) -> None:
-    sealed.write_checksummed(path, OWNER, b"whole\nwith lines\n")
+    CHECKPOINT_FORMAT.write(path, OWNER, b"whole\nwith lines\n")
     path.with_name(".ballast-0123456789abcdef.part").write_bytes(b"ballast check")
-    assert sealed.read_checksummed(path, OWNER) == b"whole\nwith lines\n"
-    sealed.remove_checksummed(path)
+    assert CHECKPOINT_FORMAT.read(path, OWNER) == b"whole\nwith lines\n"
+    remove_file(path)
     assert list(path.parent.iterdir()) == []
-    sealed.remove_checksummed(path)
+    remove_file(path)
 
 
 def test_a_seal_that_is_not_mine_is_refused(path: Path) -> None:
-    sealed.write_checksummed(path, OWNER, b"whole")
-    with pytest.raises(CheckpointError, match="it is of another configuration, seed, table or version"):
-        sealed.read_checksummed(path, "another")
+    CHECKPOINT_FORMAT.write(path, OWNER, b"whole")
+    with pytest.raises(ChecksumError, match="it is of another configuration, seed, table or version"):
+        CHECKPOINT_FORMAT.read(path, "another")
 
 
 def test_a_checkpoint_that_was_not_signed_with_the_key_of_the_study_is_ignored(
@@ -260,7 +260,7 @@ def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
 ) -> None:
     halted(data, path)
     owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
-    plain = torch.load(io.BytesIO(sealed.read_checksummed(path, owner)), weights_only=True)
+    plain = torch.load(io.BytesIO(CHECKPOINT_FORMAT.read(path, owner)), weights_only=True)
     *outer, last = place
     part = plain
     for key in outer:
@@ -268,7 +268,7 @@ def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
             part[key] = list(part[key])
         part = part[key]
     part[last] = value
-    sealed.write_checksummed(path, owner, saved_by_torch(plain))
+    CHECKPOINT_FORMAT.write(path, owner, saved_by_torch(plain))
     result = trial(data, path)
     assert (result.resumed_from, bits(result)) == (None, bits(unbroken))
 
@@ -276,11 +276,11 @@ def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
 def test_no_damage_to_the_bytes_under_a_right_digest_is_an_error(data: Dataset, path: Path) -> None:
     halted(data, path)
     owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
-    payload, drawn = sealed.read_checksummed(path, owner), random.Random(14)
+    payload, drawn = CHECKPOINT_FORMAT.read(path, owner), random.Random(14)
     loaded = []
     for _ in range(200):
         damaged, at = bytearray(payload), drawn.randrange(len(payload))
         damaged[at : at + drawn.choice([0, 1, 40])] = drawn.randbytes(drawn.choice([0, 1, 9]))
-        sealed.write_checksummed(path, owner, bytes(damaged))
+        CHECKPOINT_FORMAT.write(path, owner, bytes(damaged))
         loaded.append(CheckpointFile(path, owner).load())
     assert None in loaded

@@ -1,27 +1,27 @@
-"""Passwords of the URLs of a study, taken out of YAML texts before these are shown or kept."""
+"""Masks the passwords of URLs in the YAML of a study before it is shown or stored."""
 
 import re
 from collections.abc import Iterator
 
-from search.config.reader import Node, parse
+from search.config.files.reader import Node, parse
 from search.errors import ConfigError, Location
-from storage.masking import mask_passwords, masked_url
+from storage.commands import mask_passwords, masked_url
 
 URLS = ("storage.url", "tracking.mlflow.uri")
 """The settings that are URLs, and may hold a password."""
 
 _SUSPECT = re.compile(r"@|password=|\\")
-"""No password without one of these: an escape may hide the others."""
+"""A text without any of these has no password; a backslash counts, as an escape may hide the others."""
 
 
 def masked_yaml(text: str, key: str = "") -> str:
     """The text with the passwords of its URLS and of its comments masked, line for line.
 
-    `key` is what the text is the value of; "" for a whole file. What is masked already stays as it is. Text
-    that is not YAML is masked as a sentence.
+    `key` is the key that has the text as its value; "" for a whole file. Masked passwords stay as they are.
+    Text that is not YAML is masked as prose is.
     """
     if not _SUSPECT.search(text):
-        return text  # Parsing twice would be felt at the start of every command.
+        return text  # A second parse would slow the start of every command.
     try:
         root, _ = parse(text, Location(""))
     except ConfigError:
@@ -59,12 +59,12 @@ def _scalars(node: Node) -> Iterator[Node]:
     if isinstance(node.value, dict | list):
         for child in node.value.values() if isinstance(node.value, dict) else node.value:
             yield from _scalars(child)
-    elif node.span != (0, 0):  # else it is an alias, which is not followed
+    elif node.span != (0, 0):  # an alias has no span; it is not followed
         yield node
 
 
 def _masked_scalar(written: str, value: object) -> str:
-    """The masked scalar; what was not written plainly becomes double-quoted text of as many lines."""
+    """The masked scalar; a quoted or escaped one becomes double-quoted text with the same number of lines."""
     if not isinstance(value, str) or (safe := masked_url(value)) == value:
         return written
     if written == value:

@@ -5,7 +5,7 @@ from pathlib import Path
 from search.config.leaves import closest
 from search.errors import ConfigError, Location, Problem
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 """Beside the packages in a checkout and in an installation."""
 PREFIX = "sample:"
 
@@ -16,10 +16,10 @@ def shipped_studies() -> tuple[str, ...]:
 
 
 def study_file(path: Path) -> Path:
-    """Where the text of a study is: the path itself, but for `sample:NAME` that of a shipped study.
+    """The file of a study: the path itself, or for `sample:NAME` that of a shipped study.
 
-    A folder before `sample:` is where relative paths of the study start, as for any study file; a file that
-    is really called so comes first. Raises ConfigError, with the names that there are, for an unknown one.
+    The study's relative paths start in the folder before `sample:`, as for any study file. An existing file
+    of that name comes first. Raises ConfigError, which lists the known names, for an unknown one.
     """
     if not path.name.startswith(PREFIX) or path.exists():
         return path

@@ -1,4 +1,4 @@
-"""YAML text to plain values, each with the line it stands on; nothing but data can come out of it.
+"""Reads YAML as plain data, each value with its line; tags cannot construct objects.
 
 Scalars follow the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), so that `1e-3` is
 a number and `no` is text. Refused: repeated keys, anchors, aliases, merge keys, tags, several documents.
@@ -20,9 +20,9 @@ from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
-"""Keys and values of a file, of which a study has a hundred, and one with a thousand features 7,000."""
+"""Keys and values in a file; a study has about a hundred, one with a thousand features 7,000."""
 MAX_DEPTH = 32
-"""The schema is 5 deep; more is a mistake or an attack on the recursion below."""
+"""The schema is 5 levels deep; much more is a mistake, or an attack on the recursion below."""
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -33,14 +33,14 @@ _NONFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 @dataclass(frozen=True)
 class ConfigSource:
-    """A file as it was read: its path as it appears in places, and its text."""
+    """A file as it was read: its path as messages show it, and its text."""
 
     shown: str
     text: str
 
     @cached_property
     def document(self) -> tuple["Node", list[Problem]]:
-        """What `parse` makes of it; a file whose name ends in `.json` must be JSON."""
+        """The parsed text; a file whose name ends in `.json` must be JSON."""
         is_json = self.shown.endswith(".json")
         text = _json_as_yaml(self.text, self.shown) if is_json else self.text
         return parse(text, Location(self.shown, 1))
@@ -48,19 +48,19 @@ class ConfigSource:
 
 @dataclass(frozen=True)
 class Node:
-    """A value and the place of its key, or of itself inside a list.
+    """A value and the location of its key, or of itself inside a list.
 
-    `value` is a scalar, a `list[Node]`, or a `dict[str, Node]` in the order of the file. `span` is where a
-    scalar stands in the text, from its first character to behind its last.
+    `value` is a scalar, a `list[Node]`, or a `dict[str, Node]` in the order of the file. `span` is the
+    position of a scalar in the text: first character, and one past the last.
     """
 
     value: Any
-    place: Location
+    location: Location
     span: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 def plain_value(node: Node) -> Any:
-    """Return the value without its places."""
+    """Return the value without its locations."""
     if isinstance(node.value, dict):
         return {key: plain_value(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
@@ -69,7 +69,7 @@ def plain_value(node: Node) -> Any:
 
 
 def read_source(path: Path, shown: str) -> ConfigSource:
-    """Read a file of bounded size in UTF-8, or raise ConfigError; `shown` is its path in places."""
+    """Read a file of bounded size in UTF-8, or raise ConfigError; `shown` is its path in messages."""
     try:
         content = read_file_or_pipe(path, MAX_BYTES, pipes=True)
     except IsADirectoryError:
@@ -87,27 +87,27 @@ def read_source(path: Path, shown: str) -> ConfigSource:
     try:
         return ConfigSource(shown, content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        place = Location(shown, content.count(b"\n", 0, error.start) + 1)
+        location = Location(shown, content.count(b"\n", 0, error.start) + 1)
         message = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8 text"
-        raise ConfigError([Problem(place, message)]) from None
+        raise ConfigError([Problem(location, message)]) from None
 
 
 def parse_mapping(source: ConfigSource) -> tuple[dict[str, Node], list[Problem]]:
     """Parse a text whose top level is a mapping; an empty one is an empty mapping.
 
-    Problems that leave the rest readable are returned; text that is not YAML raises ConfigError.
+    Returns the problems that leave the rest readable; raises ConfigError for text that is not YAML.
     """
     node, problems = source.document
     if node.value is None:
         return {}, list(problems)
     if not isinstance(node.value, dict):
         message = f"the file holds {_kind(node.value)} where sections such as `study:` are expected"
-        raise ConfigError([*problems, Problem(node.place, message)])
+        raise ConfigError([*problems, Problem(node.location, message)])
     return dict(node.value), list(problems)
 
 
 def parse(text: str, start: Location) -> tuple[Node, list[Problem]]:
-    """Parse one YAML document; `start` is its place, and a line of 0 gives that place to every value in it.
+    """Parse one YAML document that begins at `start`; if its line is 0, every value gets that location.
 
     Raises ConfigError for text that is not YAML.
     """
@@ -117,20 +117,20 @@ def parse(text: str, start: Location) -> tuple[Node, list[Problem]]:
     except yaml.MarkedYAMLError as error:
         raise ConfigError([*builder.problems, _syntax_problem(error, start)]) from None
     except yaml.reader.ReaderError as error:
-        place = builder.at(text.count("\n", 0, int(error.position)))
+        location = builder.at(text.count("\n", 0, int(error.position)))
         message = f"not YAML: the character #x{error.character:04x} is not allowed; remove it"
-        raise ConfigError([*builder.problems, Problem(place, message)]) from None
+        raise ConfigError([*builder.problems, Problem(location, message)]) from None
     except (ValueError, OverflowError) as error:  # PyYAML lets chr() of an escape beyond Unicode through
         message = f"not YAML: an escape sequence is not a character ({error}); remove it"
         raise ConfigError([*builder.problems, Problem(start, message)]) from None
 
 
 _UNLIKE_JSON = {ord("\t"): " ", **{code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}}
-"""YAML indents with no tabs, and breaks lines inside of text at three characters more than JSON."""
+"""YAML does not indent with tabs, and breaks lines at three more characters than JSON."""
 
 
 def _json_as_yaml(text: str, shown: str) -> str:
-    """JSON as YAML that means the same, line for line: what is left of the differences is refused there."""
+    """JSON as YAML of the same meaning, line for line; the YAML reader refuses what still differs."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
@@ -144,8 +144,8 @@ def _json_as_yaml(text: str, shown: str) -> str:
 def parse_scalar(text: str) -> bool | int | float | str | None:
     """Return the value of a plain scalar by the core schema.
 
-    >>> scalar("1e-3"), scalar("no"), scalar("0o17"), scalar("1:30"), scalar("2010-12-31")
-    (0.001, 'no', 15, '1:30', '2010-12-31')
+    >>> [parse_scalar(text) for text in ("1e-3", "no", "0o17", "1:30", "2010-12-31")]
+    [0.001, 'no', 15, '1:30', '2010-12-31']
     """
     if _NULL.fullmatch(text):
         return None
@@ -159,7 +159,7 @@ def parse_scalar(text: str) -> bool | int | float | str | None:
 
 
 def _nearest_file(path: Path) -> str:
-    """Return `; did you mean …?` for the file of the folder that is spelt most alike."""
+    """Return `; did you mean …?` with the most similar file name of the folder."""
     if str(path) == "-":
         return "; standard input is called /dev/stdin"
     try:
@@ -187,7 +187,7 @@ def _kind(value: object) -> str:
 
 
 def _joined(text: str) -> str | None:
-    """The text with `\\ud83d\\ude00`, as JSON writes a character beyond 16 bits, as that one character."""
+    """The text with surrogate pairs, as JSON writes them, joined to characters; None for half a pair."""
     try:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     except UnicodeDecodeError:
@@ -195,7 +195,7 @@ def _joined(text: str) -> str | None:
 
 
 class _Builder:
-    """Builds nodes from PyYAML's events; events tell quotes, tags and anchors, which nodes do not."""
+    """Builds nodes from PyYAML's events: events show quotes, tags and anchors, PyYAML's nodes do not."""
 
     def __init__(self, start: Location) -> None:
         self.start = start
@@ -203,7 +203,7 @@ class _Builder:
         self.values = 0
 
     def at(self, line: int) -> Location:
-        """Return the place of a 0-based line."""
+        """Return the location of a 0-based line."""
         return Location(self.start.source, self.start.line + line if self.start.line else 0)
 
     def document(self, text: str) -> Node:
@@ -224,22 +224,24 @@ class _Builder:
         self.problems.append(Problem(self.at(event.start_mark.line), message))
 
     def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
-        place = self.at(event.start_mark.line)
+        location = self.at(event.start_mark.line)
         if depth > MAX_DEPTH:
-            raise ConfigError([*self.problems, Problem(place, f"nested more than {MAX_DEPTH} levels deep")])
+            raise ConfigError(
+                [*self.problems, Problem(location, f"nested more than {MAX_DEPTH} levels deep")]
+            )
         self.values += 1
         if self.values > MAX_VALUES:
             message = f"more than {MAX_VALUES:,} keys and values, which no study needs; is it the right file?"
             raise ConfigError([Problem(self.at(0), message)])
         if isinstance(event, yaml.AliasEvent):
             self._refuse(event, f"the alias *{event.anchor} is not followed; write the value out")
-            return Node(None, place)
+            return Node(None, location)
         self._refuse_decoration(event)
         if isinstance(event, yaml.MappingStartEvent):
-            return Node(self._mapping(events, depth), place)
+            return Node(self._mapping(events, depth), location)
         if isinstance(event, yaml.SequenceStartEvent):
-            return Node(self._sequence(events, depth), place)
-        return Node(self._scalar(event), place, (event.start_mark.index, event.end_mark.index))
+            return Node(self._sequence(events, depth), location)
+        return Node(self._scalar(event), location, (event.start_mark.index, event.end_mark.index))
 
     def _refuse_decoration(self, event: Any) -> None:
         if getattr(event, "anchor", None) is not None:
@@ -266,10 +268,10 @@ class _Builder:
             elif key.value == "<<" and not getattr(event, "style", None):
                 self._refuse(event, "merge keys (<<) are not supported; write the settings out")
             elif key.value in entries:
-                first = entries[key.value].place
+                first = entries[key.value].location
                 self._refuse(event, f"the key {key.value} is given twice, first at {first}; remove one")
             else:
-                entries[key.value] = Node(value.value, key.place, value.span)
+                entries[key.value] = Node(value.value, key.location, value.span)
         return entries
 
     def _scalar(self, event: Any) -> bool | int | float | str | None:

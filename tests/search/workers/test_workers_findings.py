@@ -1,0 +1,128 @@
+"""Findings are events: on record while the trial runs, kept when it crashes, and never there twice."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from search.config.layers import Layer
+from search.study import liveness
+from storage import query
+from storage.engine import open_store
+from storage.tables import Finding
+from storage.verdicts import Verdict
+from trainer.training.batches import Batch
+from trainer.training.guard import StepSignals
+from trainer.training.learner import Learner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
+
+LR = "models.gru.learning_rate"
+BAD = 1
+"""The step of each training whose loss is NaN."""
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing on the way up handles it."""
+
+
+def at_step(monkeypatch: pytest.MonkeyPatch, step: int, then: Callable[[], None]) -> None:
+    """Make the loss of step BAD NaN, and call `then` in a later step; both are counted from now on."""
+    genuine, seen = Learner.backward, [0]
+
+    def backward(learner: Learner, batch: Batch) -> StepSignals:
+        signals = genuine(learner, batch)
+        seen[0] += 1
+        if seen[0] - 1 == step:
+            then()
+        return signals._replace(loss=math.nan) if seen[0] - 1 == BAD else signals
+
+    monkeypatch.setattr(Learner, "backward", backward)
+
+
+def keys(findings: list[Finding]) -> list[tuple[int, int, int | None, str]]:
+    return [(f.fold, f.epoch, f.step, f.kind) for f in findings]
+
+
+def test_a_finding_is_on_record_before_its_epoch_is_over(
+    write_study: "WriteStudy",
+    launch: "Launch",
+    ballast: "Ballast",
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: "Path",
+) -> None:
+    seen: list[Finding] = []
+    verdicts: list[Verdict | None] = []
+
+    def look() -> None:
+        store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
+        seen.extend(query.findings(store, "small", 0))
+        verdicts.append(query.trial(store, "small", 0).verdict)
+        assert query.epochs(store, "small", 0) == []
+        store.close()
+
+    at_step(monkeypatch, BAD + 1, look)
+    done = launch(write_study(), "study.trials=1")
+    assert verdicts == [None]
+    assert keys(seen) == [(0, 0, BAD, "nonfinite_loss")]
+    assert keys(query.findings(done.store, "small", 0)) == keys(seen)
+
+
+def test_a_crash_in_training_keeps_the_findings_and_the_cut_of_the_learning_rate(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash() -> None:
+        raise RuntimeError("no device")
+
+    at_step(monkeypatch, BAD + 1, crash)
+    done = launch(write_study(), "study.trials=1")
+    assert done.trials[0].verdict is Verdict.FAILED
+    (finding,) = query.findings(done.store, "small", 0)
+    cut = query.setting_layers(done.store, "small", 0)[LR][-1]
+    assert (cut.layer, cut.requested, cut.effective) == (Layer.GUARD, finding.lr_before, finding.lr_after)
+
+
+def test_a_killed_worker_keeps_its_findings_and_the_retry_has_each_once(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die() -> None:
+        raise Killed
+
+    path = write_study(study={"trials": 1})
+    steps: list[int] = []
+    with monkeypatch.context() as patched:
+        at_step(patched, -1, lambda: None)
+        whole = launch(write_study("whole.yaml", study={"trials": 1, "name": "whole"}))
+        steps += [epoch.steps + epoch.skipped_steps for epoch in query.epochs(whole.store, "whole", 0)]
+    with monkeypatch.context() as patched:
+        at_step(patched, steps[0] + 1, die)
+        with pytest.raises(Killed):
+            launch(path)
+    monkeypatch.setattr(liveness, "is_dead", lambda worker: True)
+    done = launch(path)
+    killed, retried = done.trials
+    assert (killed.verdict, retried.verdict) == (Verdict.INTERRUPTED, Verdict.ACCEPTED)
+    expected = [(0, 0, BAD, "nonfinite_loss")]
+    for trial in (killed, retried):
+        assert keys(query.findings(done.store, "small", trial.number)) == expected
+        cuts = query.setting_layers(done.store, "small", trial.number)[LR]
+        assert [cut.layer for cut in cuts].count(Layer.GUARD) == 1
+
+
+def test_explain_shows_the_finding_of_a_running_trial(
+    write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die() -> None:
+        raise Killed
+
+    at_step(monkeypatch, BAD + 1, die)
+    with pytest.raises(Killed):
+        launch(write_study(), "study.trials=1")
+    told = ballast("explain", "small", "--trial", "0", "--json", "--store", "sqlite:///ballast.db")
+    assert "nonfinite_loss" in json.dumps(told.json)
+    assert "nonfinite_loss" in ballast("explain", "small", "--trial", "0").out
