@@ -1,1 +1,69 @@
-"""Searches hyperparameters of GRU forecasters; `ballast` and `python -m ballast` are the command line."""
+"""Searches hyperparameters of GRU forecasters, and does not let itself be fooled while doing so.
+
+    import ballast
+
+    study = ballast.run("study.yaml", set={"study.trials": 40})
+    study.export("best.yaml")
+    ballast.verify("best.yaml")
+
+Everything is loaded when it is first used, so that the import costs nothing. `ballast` and
+`python -m ballast` are the command line.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    __version__: str
+    from ballast import errors as errors
+    from search.api.calls import check, load_model, load_study, run, train, verify
+    from search.api.check_study import CheckResult
+    from search.api.model import Model
+    from search.api.study import Study
+    from search.api.train_configuration import Training
+    from search.selection.summary import Summary
+    from search.selection.verification_report import VerificationReport
+
+__all__ = [
+    "CheckResult",
+    "Model",
+    "Study",
+    "Summary",
+    "Training",
+    "VerificationReport",
+    "__version__",
+    "check",
+    "errors",
+    "load_model",
+    "load_study",
+    "run",
+    "train",
+    "verify",
+]
+
+_PLACES = {
+    **dict.fromkeys(("check", "load_model", "load_study", "run", "train", "verify"), "search.api.calls"),
+    "CheckResult": "search.api.check_study",
+    "Model": "search.api.model",
+    "Study": "search.api.study",
+    "Summary": "search.selection.summary",
+    "Training": "search.api.train_configuration",
+    "VerificationReport": "search.selection.verification_report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module (PEP 562)."""
+    if name == "errors":
+        return import_module("ballast.errors")
+    if name == "__version__":
+        return import_module("search.version").VERSION
+    if name not in _PLACES:
+        raise AttributeError(f"module 'ballast' has no attribute {name!r}")
+    found = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -36,9 +37,15 @@ def _print_stop_message() -> None:
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Catch the signals while the block runs, and restore their handlers after it."""
+    """Catch the signals while the block runs, and restore their handlers after it.
+
+    Python lets only the main thread catch signals: in another one nothing is caught, and nobody asks.
+    """
     request = StopRequest()
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, request._handle) for number in _ASKED}
+    is_main = threading.current_thread() is threading.main_thread()
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, request._handle) for number in (_ASKED if is_main else ())
+    }
     try:
         yield request
     finally:

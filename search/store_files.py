@@ -67,6 +67,15 @@ def study_files(url: str, configured: str | None, study: str) -> StudyFiles:
     return StudyFiles((_root(url, configured) / folder_name(study)).absolute())
 
 
+def frame_file(url: str, configured: str | None, sha256: str) -> Path:
+    """Where a frame that was given as data is kept, for all studies of the store.
+
+    It lies beside the folders of the studies: a study that is renamed still finds it, and the exported
+    configuration of one that is deleted does too.
+    """
+    return (_root(url, configured) / "data" / f"{sha256}.parquet").absolute()
+
+
 def _root(url: str, configured: str | None) -> Path:
     if configured is not None:
         return Path(configured)

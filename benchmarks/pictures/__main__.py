@@ -28,7 +28,7 @@ from PIL import Image
 
 from benchmarks.pictures import pages, servers
 from benchmarks.pictures.terminal import as_page
-from search.cli.options import DEFAULT_STORE
+from search.api.stores import DEFAULT_STORE
 from storage import query
 from storage.engine import open_store
 from storage.verdicts import Verdict

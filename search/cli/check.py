@@ -1,10 +1,10 @@
 """`ballast check`: audit the data and show the resolved configuration; train nothing."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from search.api.study_options import StudyOptions
 from search.cli.options import (
     AsJson,
     PolicyOption,
@@ -16,13 +16,11 @@ from search.cli.options import (
     WarmStartOption,
     print_json,
 )
-from search.cli.study_options import StudyOptions
 
 if TYPE_CHECKING:
     from search.config.resolved_study import ResolvedStudy
     from search.study.readiness import Readiness
 
-_WORKED = ("features_until", "target_at", "target")
 _EPILOG = "Example: ballast check sample:sp500-volatility"
 
 
@@ -47,68 +45,27 @@ def check(
     Exit code 1 if it must not be trained on these data, 2 if something else keeps it from being run. The
     store is read if it is there; nothing is written.
     """
-    request = StudyOptions(
+    from search.api.check_study import check_study
+
+    options = StudyOptions(
         study, sets or (), name=name, warm_starts=warm_start or (), policy=policy, store=store, strict=strict
     )
-    resolved, found = _looked_at(request, deep)
+    found = check_study(options, deep=deep)
     if as_json:
-        print_json(_as_json(resolved, found))
+        print_json(found.to_json())
     else:
-        _print(request, resolved, found)
-    if found.other_refusals:
+        _print(options, found.resolved, found.readiness)
+    if found.readiness.other_refusals:
         from search.study.readiness import combine_refusals
 
-        raise combine_refusals(found.other_refusals)
-    if found.refusals:
+        raise combine_refusals(found.readiness.other_refusals)
+    if not found.ok:
         raise typer.Exit(1)
 
 
-def _looked_at(request: StudyOptions, deep: bool) -> "tuple[ResolvedStudy, Readiness]":
-    from search.config.resolved_study import DEFAULTS_VERSION
-    from search.study.readiness import check_readiness
-    from storage.engine import open_store_if_exists
-    from storage.errors import StoreError
-
-    resolved, _ = request.resolve(DEFAULTS_VERSION)
-    try:
-        opened = open_store_if_exists(request.url_of(resolved))
-    except StoreError as error:  # the data are looked at all the same
-        found = check_readiness(resolved, None, strict=request.strict, deep=deep)
-        return resolved, replace(found, refusals=(*found.refusals, error))
-    try:
-        if opened is not None:
-            again = request.resolve_again(opened, resolved.file.study.name)
-            resolved = resolved if again is None else again[0]
-        return resolved, check_readiness(resolved, opened, strict=request.strict, deep=deep)
-    finally:
-        if opened is not None:
-            opened.close()
-
-
-def _as_json(resolved: "ResolvedStudy", found: "Readiness") -> dict[str, Any]:
-    from search.record.row_mapping import clamp_to_json
-
-    audit = found.inspection.audit
-    worked = None if audit is None else audit.worked_row
-    return {
-        "ok": not found.refusals,
-        "findings": [
-            {
-                name: getattr(f, name)
-                for name in ("code", "severity", "where", "value", "threshold", "message")
-            }
-            for f in (() if audit is None else audit.findings)
-        ],
-        "refusals": [str(refusal) for refusal in found.other_refusals],
-        "clamps": [clamp_to_json(clamp) for clamp in resolved.clamps],
-        "rows": {} if audit is None else audit.rows,
-        "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},
-    }
-
-
-def _print(request: StudyOptions, resolved: "ResolvedStudy", found: "Readiness") -> None:
-    from search.cli.result_tables import audit_table, clamp_table, console, setting_table
+def _print(options: StudyOptions, resolved: "ResolvedStudy", found: "Readiness") -> None:
     from search.record.row_mapping import without_password
+    from search.terminal.result_tables import audit_table, clamp_table, console, setting_table
 
     screen, audit = console(), found.inspection.audit
     screen.print(setting_table(map(without_password, resolved.settings.values())))
@@ -125,6 +82,6 @@ def _print(request: StudyOptions, resolved: "ResolvedStudy", found: "Readiness")
         if audit.worked_row is not None:
             screen.print(audit.worked_row.sentence, markup=False)
     if not found.refusals:
-        screen.print(f"ready: {request.run_command()}", markup=False, soft_wrap=True)
+        screen.print(f"ready: {options.run_command()}", markup=False, soft_wrap=True)
     elif not found.other_refusals:
         screen.print("this must not be trained on; mend what is found above", markup=False)

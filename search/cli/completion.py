@@ -21,7 +21,7 @@ def study_files(incomplete: str) -> list[str]:
 
 def study_names(context: typer.Context, incomplete: str) -> list[str]:
     """The studies of the store that begin so; none of a database server, which may be away."""
-    from search.cli.options import store_url
+    from search.api.stores import store_url
 
     url = store_url(context.params.get("store"))
     path = url.removeprefix(_SQLITE)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json, store_url
-from search.cli.text import say
+from search.api.stores import open_existing_store, store_url
+from search.cli.options import AsJson, StoreUrl, print_json
+from search.terminal.text import say
 
 _EPILOG = "Example: ballast db check --store sqlite:///ballast.db"
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
-from search.cli.text import say
+from search.api.stores import open_existing_store
+from search.cli.options import AsJson, StoreUrl, StudyName, print_json
+from search.terminal.text import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, print_json, store_url
+from search.api.stores import store_url
+from search.cli.options import AsJson, StoreUrl, print_json
 from search.version import version_of
 
 _EPILOG = "Example: ballast doctor"
@@ -57,7 +58,7 @@ def doctor(store: StoreUrl = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"ok": ok, "findings": [finding._asdict() for finding in found]})
     else:
-        from search.cli.result_tables import console, values_table
+        from search.terminal.result_tables import console, values_table
 
         console().print(values_table(("what", "state", "detail"), found))
     if not ok:

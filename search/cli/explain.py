@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
+from search.api.stores import open_existing_store
+from search.cli.options import AsJson, StoreUrl, StudyName, print_json
 
 if TYPE_CHECKING:
     from search.config.layers import Setting
@@ -26,15 +27,13 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say for every setting which value was used, which layer set it, where, and why."""
-    from search.cli.provenance import find_setting
-    from search.cli.result_tables import console, setting_table
-    from search.config.layers import setting_to_json, with_clamps
-    from search.config.schema import SPACE
-    from search.record.row_mapping import settings_from_rows
-    from storage import query
+    from search.api.record_frames import recorded_settings
+    from search.config.layers import setting_to_json
+    from search.terminal.provenance import find_setting
+    from search.terminal.result_tables import console, setting_table
 
     opened = open_existing_store(store)
-    settings = with_clamps(settings_from_rows(query.setting_layers(opened, name, trial)), SPACE)
+    settings = recorded_settings(opened, name, trial)
     chosen = settings if key is None else [find_setting(settings, key, name)]
     if as_json:
         print_json([setting_to_json(setting) for setting in chosen])
@@ -48,8 +47,8 @@ def explain(
 
 def _print_stack(setting: "Setting", settings: "list[Setting]", trial: int | None) -> None:
     """The answer first, then the layers that it comes from."""
-    from search.cli.provenance import explain_setting, provenance_table
-    from search.cli.result_tables import console
+    from search.terminal.provenance import explain_setting, provenance_table
+    from search.terminal.result_tables import console
 
     space = next((other for other in settings if other.key == f"space.{setting.key}"), None)
     screen = console()
@@ -62,9 +61,9 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
     """Why the trial ended, how it did in each fold, and where its files are: whole, to be copied."""
     from rich.cells import cell_len
 
-    from search.cli.result_tables import console
-    from search.cli.styles import plain_text, verdict_cell
     from search.record.artifacts import find_artifact, missing_file_message
+    from search.terminal.result_tables import console
+    from search.terminal.styles import plain_text, verdict_cell
     from search.watching.pages.trial_sections import fold_losses_paragraph
     from storage import query
     from trainer.text import printable

@@ -1,19 +1,13 @@
-"""Options that several commands share, and where the store is found."""
+"""Options that several commands share, and how their answers are printed as JSON."""
 
 import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from search.cli.completion import study_files, study_names
 from search.text import json_safe_number
-
-if TYPE_CHECKING:
-    from storage.engine import Store
-
-DEFAULT_STORE = "sqlite:///ballast.db"
 
 StudyPath = Annotated[
     Path,
@@ -60,27 +54,6 @@ Proxy = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every epoch.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Let warnings of the data audit block as well.")]
-
-
-def store_url(option: str | None, study_file: str | None = None) -> str:
-    """The store: `--store`, else BALLAST_STORE, else the study file's, else the default."""
-    if option is not None:
-        return option  # even an empty one: what was asked for takes effect or is an error
-    return os.environ.get("BALLAST_STORE") or study_file or DEFAULT_STORE
-
-
-def open_existing_store(option: str | None) -> "Store":
-    """The store to read from; StoreMissing if there is none."""
-    from storage.engine import open_store
-
-    return open_store(store_url(option), create=False)
-
-
-def store_option_needed(store: "Store") -> str | None:
-    """The URL for commands that are to find this store; None where they find it without."""
-    from storage.urls import full_url
-
-    return None if store.url == full_url(store_url(None)) else store.url
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:

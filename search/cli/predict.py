@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.options import AsJson, print_json
-from search.cli.text import say
+from search.terminal.text import say
 
 if TYPE_CHECKING:
     from trainer.inference.prediction import Forecasts

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import StoreUrl, open_existing_store
+from search.api.stores import open_existing_store
+from search.cli.options import StoreUrl
 
 _EPILOG = "Example: ballast proxy --store postgresql://ballast@db/ballast --port 13000"
 

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from search.api.stores import open_existing_store
 from search.cli.completion import study_names
-from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json
-from search.cli.text import say
+from search.cli.options import AsJson, StoreUrl, print_json
+from search.terminal.text import say
 
 _EPILOG = "Example: ballast rename sp500-volatility sp500-volatility-2024"
 

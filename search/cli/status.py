@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from search.api.stores import open_existing_store, store_option_needed
 from search.cli.completion import study_names
-from search.cli.options import AsJson, StoreUrl, open_existing_store, print_json, store_option_needed
+from search.cli.options import AsJson, StoreUrl, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,9 +34,9 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show the studies of the store, or one study: counts by verdict, best, rate and skill."""
-    from search.cli.result_tables import console
     from search.selection.summary import summarise
     from search.study.orphans import orphan_message, orphaned_studies
+    from search.terminal.result_tables import console
     from storage import query
 
     opened = open_existing_store(store)
@@ -57,9 +58,9 @@ def status(
 
 
 def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") -> None:
-    from search.cli.study_status import verdict_count_cells
-    from search.cli.styles import plain_text
-    from search.cli.text_table import TableColumn, make_table
+    from search.terminal.study_status import verdict_count_cells
+    from search.terminal.styles import plain_text
+    from search.terminal.text_table import TableColumn, make_table
     from storage import query
 
     columns = (
@@ -100,8 +101,8 @@ def _shown(summary: "Summary") -> str:
 
 
 def _print_one(screen: "Console", store: "Store", summary: "Summary") -> None:
-    from search.cli.study_status import read_study_status, running_table, status_rows
-    from search.cli.text_table import key_value_table
+    from search.terminal.study_status import read_study_status, running_table, status_rows
+    from search.terminal.text_table import key_value_table
     from search.watching.pages.next_step import next_steps
     from trainer.text import printable
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store
-from search.cli.text import say
+from search.api.stores import open_existing_store
+from search.cli.options import AsJson, StoreUrl, StudyName
+from search.terminal.text import say
 
 if TYPE_CHECKING:
     from search.tracking.mlflow_sync import TrackingStatus

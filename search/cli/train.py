@@ -1,18 +1,16 @@
 """`ballast train`: run one configuration; an exported one must give its value again, and can be kept."""
 
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import AsJson, PolicyOption, Sets, StoreUrl, StudyPath, print_json, store_url
-from search.cli.text import say
+from search.cli.options import AsJson, PolicyOption, Sets, StoreUrl, StudyPath, print_json
+from search.terminal.text import say
 from storage.commands import ballast_command
 
 if TYPE_CHECKING:
     from search.selection.rerun import Rerun
-    from storage.engine import Store
     from trainer.training.result import EpochReport
 
 _EPILOG = "Example: ballast train best.yaml --save model"
@@ -37,47 +35,36 @@ def train(
     """Train one configuration; of an exported file, say whether its value was reproduced. That rows were
     scored is put on record, unless they are those of the exported trial.
     """
-    from search.selection.model_saving import require_can_save, require_confirmed
-    from search.selection.model_saving import save_trained_model as save_model
-    from search.selection.rerun import rerun, resolve_configuration
-    from search.signals import stop_request
+    from search.api.train_configuration import require_saved, train_configuration
 
     if onnx and save is None:
         raise typer.BadParameter("--onnx puts a file into the folder of --save; give both of them")
-    if save is not None:
-        require_can_save(save, onnx=onnx)
-
-    def show(report: "EpochReport") -> bool:
-        if not as_json:
-            print(
-                f"epoch {report.epoch:3}  train {report.train_loss:.6f}  "
-                f"validation {report.validation_loss:.6f}  skill {report.skill:+.4f}",
-                flush=True,
-            )
-        return False
-
-    with stop_request() as stop, ExitStack() as opened:
-
-        def record() -> "Store":
-            from storage.engine import open_store
-
-            url = store_url(store, resolve_configuration(config, sets or (), policy=policy).file.storage.url)
-            return opened.enter_context(closing(open_store(url)))
-
-        outcome = rerun(config, sets or (), policy=policy, on_epoch=show, should_stop=stop, store=record)
-    kept = save if outcome.confirmed and not stop.asked else None
-    if kept is not None:
-        save_model(outcome, config, kept, onnx=onnx)
+    done = train_configuration(
+        config,
+        sets or (),
+        policy=policy,
+        save=save,
+        onnx=onnx,
+        store=store,
+        on_epoch=None if as_json else _print_epoch,
+    )
     if as_json:
-        print_json({**outcome.to_json(), "saved": kept})
+        print_json(done.to_json())
     else:
-        _print(outcome, kept)
-    if stop.asked:
+        _print(done.outcome, done.saved)
+    if done.is_interrupted:
         raise typer.Exit(130)
-    if save is not None:
-        require_confirmed(outcome, config, save)
-    if not outcome.confirmed:
+    require_saved(done, config, save)
+    if not done.outcome.confirmed:
         raise typer.Exit(1)
+
+
+def _print_epoch(report: "EpochReport") -> None:
+    print(
+        f"epoch {report.epoch:3}  train {report.train_loss:.6f}  "
+        f"validation {report.validation_loss:.6f}  skill {report.skill:+.4f}",
+        flush=True,
+    )
 
 
 def _print(outcome: "Rerun", kept: Path | None) -> None:

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.cli.options import AsJson, StoreUrl, StudyName, open_existing_store, print_json
-from search.cli.text import say
+from search.api.stores import open_existing_store
+from search.cli.options import AsJson, StoreUrl, StudyName, print_json
+from search.terminal.text import say
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from search.cli.result_tables import SuspiciousFindings, TrialLike
+    from search.terminal.result_tables import SuspiciousFindings, TrialLike
     from storage.engine import Store
     from storage.tables import Trial
 
@@ -36,7 +37,7 @@ def trials(
     as_json: AsJson = False,
 ) -> None:
     """List the trials of a study, with verdict, reasons, value, skill and parameters."""
-    from search.cli.result_tables import console, print_trials
+    from search.terminal.result_tables import console, print_trials
     from storage import query
 
     opened = open_existing_store(store)
@@ -54,8 +55,8 @@ def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_
     """With `--json`, an object per line and trial."""
     from dataclasses import replace
 
-    from search.cli.result_tables import console
-    from search.cli.trial_watcher import TrialWatcher, watch_on_console, watch_trials
+    from search.terminal.result_tables import console
+    from search.terminal.trial_watcher import TrialWatcher, watch_on_console, watch_trials
 
     def tell(ended: "Sequence[Trial]") -> None:
         for row in ended:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import AsJson, Proxy, StoreUrl, StudyName, Verbose, print_json, store_url
-from search.cli.text import say
+from search.api.stores import store_url
+from search.cli.options import AsJson, Proxy, StoreUrl, StudyName, Verbose, print_json
+from search.terminal.text import say
 
 _EPILOG = "Example: ballast worker sp500-volatility --store postgresql://ballast@db/ballast"
 

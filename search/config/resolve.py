@@ -34,7 +34,7 @@ class _Texts:
 
 
 def resolve(
-    path: Path,
+    study: Path | ConfigSource,
     sets: Sequence[str] = (),
     *,
     policy: Path | None = None,
@@ -44,6 +44,7 @@ def resolve(
 ) -> ResolvedStudy:
     """Resolve a study file, or `sample:NAME`, with the `--set KEY=VALUE` of a command line.
 
+    `study` may also be the text itself: its relative paths start in the current folder.
     Without `base` and `policy` the bundled `base.yaml` and `safe_ranges.yaml` are used. `warm_starts` are
     files with one configuration each, which are tried first. `defaults` is the `DEFAULTS_VERSION` on record
     of a study that is continued.
@@ -51,7 +52,7 @@ def resolve(
     """
     problems: list[Problem] = []
     texts = _Texts(
-        study=_or_problems(problems, _study_source, path),
+        study=_or_problems(problems, _study_source, study),
         base=_or_problems(problems, read_source, *_file(base, "base.yaml")),
         policy=_or_problems(problems, policy_sources, *_file(policy, "safe_ranges.yaml")),
         sets=tuple(sets),
@@ -59,7 +60,8 @@ def resolve(
             source for file in warm_starts if (source := _or_problems(problems, read_source, file, str(file)))
         ),
     )
-    return _resolved(texts, path.parent, problems, defaults)
+    folder = study.parent if isinstance(study, Path) else Path()
+    return _resolved(texts, folder, problems, defaults)
 
 
 def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) -> ResolvedStudy:
@@ -116,8 +118,8 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: in
     return resolver.study(Path(texts.study.shown), folder, provenance, sources)
 
 
-def _study_source(path: Path) -> ConfigSource:
-    return read_source(study_file(path), str(path))
+def _study_source(study: Path | ConfigSource) -> ConfigSource:
+    return read_source(study_file(study), str(study)) if isinstance(study, Path) else study
 
 
 def _file(given: Path | None, bundled: str) -> tuple[Path, str]:

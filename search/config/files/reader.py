@@ -24,6 +24,9 @@ MAX_VALUES = 20_000
 MAX_DEPTH = 32
 """The schema is 5 levels deep; much more is a mistake, or an attack on the recursion below."""
 
+STUDY_DICT = "study dict"
+"""The place of every value of a study that a Python program gave as a dict: its lines are nobody's."""
+
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -41,9 +44,9 @@ class ConfigSource:
     @cached_property
     def document(self) -> tuple["Node", list[Problem]]:
         """The parsed text; a file whose name ends in `.json` must be JSON."""
-        is_json = self.shown.endswith(".json")
+        is_json = self.shown.endswith(".json") or self.shown == STUDY_DICT
         text = _json_as_yaml(self.text, self.shown) if is_json else self.text
-        return parse(text, Location(self.shown, 1))
+        return parse(text, Location(self.shown, 0 if self.shown == STUDY_DICT else 1))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from search.cli.result_tables import print_trials
-from search.cli.text_table import UNLIMITED_WIDTH
+from search.terminal.result_tables import print_trials
+from search.terminal.text_table import UNLIMITED_WIDTH
 from storage.tables import Trial
 from storage.verdicts import Verdict
 

@@ -25,12 +25,12 @@ from rich.cells import cell_len
 from rich.color import Color
 from rich.console import Console
 
-from search.cli import trial_watcher as watch
-from search.cli.provenance import explain_setting, find_setting
-from search.cli.styles import VERDICT_STYLE, plain_text
-from search.cli.text_table import TableColumn, TableRow, make_table
 from search.config.layers import Layer, Override, Setting
 from search.errors import RequestError
+from search.terminal import trial_watcher as watch
+from search.terminal.provenance import explain_setting, find_setting
+from search.terminal.styles import VERDICT_STYLE, plain_text
+from search.terminal.text_table import TableColumn, TableRow, make_table
 from search.text import COLOURS
 from storage import query, record
 from storage.engine import Store, open_store
@@ -283,7 +283,7 @@ def test_wide_characters_count_as_two(width: int) -> None:
 
 
 def test_words_are_folded_between_and_sentences_stand_below_their_row() -> None:
-    from search.cli.text_table import TextTable
+    from search.terminal.text_table import TextTable
 
     row = TableRow(("key", "a value much too wide"), ("because of this and of that",))
     shown = _drawn(TextTable((TableColumn("key"), TableColumn("value", most=10)), [row]), 20)
@@ -424,8 +424,8 @@ def test_a_watch_reads_what_is_new_and_misses_none_that_came_late(
 
 LIVE = """
 import logging, sys, time
-from search.cli.live_view import LiveView
-from search.cli.result_tables import console
+from search.terminal.live_view import LiveView
+from search.terminal.result_tables import console
 from search.workers.progress import TrialEnd
 from search.verdict import Judgement
 from storage.verdicts import Verdict

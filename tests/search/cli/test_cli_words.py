@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.cli.styles import trial_end_line
 from search.errors import AnswerIsNo
 from search.selection.choice import best_trials
+from search.terminal.styles import trial_end_line
 from storage.verdicts import Verdict
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import pytest
 
-from search.cli.study_status import read_study_status, status_rows
 from search.config.space import Choices, FloatRange, canonical, clamp_to_space, grid_values
 from search.sampling.grid_sampler import SharedGridSampler
 from search.selection.summary import summarise
+from search.terminal.study_status import read_study_status, status_rows
 from search.workers.consistency import inconsistencies
 from storage.verdicts import Verdict
 

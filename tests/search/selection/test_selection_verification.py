@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from search.cli.verification_text import print_verification
 from search.errors import AnswerIsNo, RequestError
 from search.record.evaluations import configuration_number, earlier_evaluations
 from search.record.validation_rows import forecasts, validation_rows
@@ -22,6 +21,7 @@ from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.verification import VerificationCallbacks, verify
 from search.selection.verification_report import VerificationReport
+from search.terminal.verification_text import print_verification
 from search.watching.pages.markdown import to_markdown
 from search.watching.pages.notes import study_note
 from search.watching.view import study_view

@@ -1,6 +1,5 @@
 """Findings are events: on record while the trial runs, kept when it crashes, and never there twice."""
 
-import json
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,6 +8,9 @@ import pytest
 
 from search.config.layers import Layer
 from search.study import liveness
+from search.watching.pages.markdown import to_markdown
+from search.watching.pages.notes import trial_note
+from search.watching.view import trial_view
 from storage import query
 from storage.engine import open_store
 from storage.tables import Finding
@@ -52,7 +54,6 @@ def keys(findings: list[Finding]) -> list[tuple[int, int, int | None, str]]:
 def test_a_finding_is_on_record_before_its_epoch_is_over(
     write_study: "WriteStudy",
     launch: "Launch",
-    ballast: "Ballast",
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: "Path",
 ) -> None:
@@ -114,8 +115,12 @@ def test_a_killed_worker_keeps_its_findings_and_the_retry_has_each_once(
         assert [cut.layer for cut in cuts].count(Layer.GUARD) == 1
 
 
-def test_explain_shows_the_finding_of_a_running_trial(
-    write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
+def test_the_report_and_the_page_of_a_running_trial_tell_its_findings(
+    write_study: "WriteStudy",
+    launch: "Launch",
+    ballast: "Ballast",
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: "Path",
 ) -> None:
     def die() -> None:
         raise Killed
@@ -123,6 +128,8 @@ def test_explain_shows_the_finding_of_a_running_trial(
     at_step(monkeypatch, BAD + 1, die)
     with pytest.raises(Killed):
         launch(write_study(), "study.trials=1")
-    told = ballast("explain", "small", "--trial", "0", "--json", "--store", "sqlite:///ballast.db")
-    assert "nonfinite_loss" in json.dumps(told.json)
-    assert "nonfinite_loss" in ballast("explain", "small", "--trial", "0").out
+    assert ballast("report", "small", "-o", "report.md", "--store", "sqlite:///ballast.db").code == 0
+    assert "nonfinite_loss" in (tmp_path / "report.md").read_text()
+    store = open_store("sqlite:///ballast.db")
+    assert "nonfinite_loss" in to_markdown(trial_note(trial_view(store, "small", 0)))
+    store.close()

@@ -34,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("trainer.training.loop", "trainer.training.train_fold"):
+    for module in ("trainer.training.loop", "trainer.training.training_state"):
         monkeypatch.setattr(f"{module}.perf_counter", clock)
     return clock
 

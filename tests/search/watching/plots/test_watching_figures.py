@@ -582,7 +582,7 @@ def test_equal_learning_rates_do_not_hide_each_other() -> None:
 
 
 def test_a_mark_at_the_first_or_the_last_step_is_not_cut_in_half() -> None:
-    findings = [a_finding(0, step=0), a_finding(0, step=None)]
+    findings = [a_finding(0, step=0), a_finding(0, epoch=2, step=None)]
     layout = plot(a_view([a_trial(0)], findings=findings), "interventions").figure["layout"]
     for name in ("xaxis", "xaxis2"):
         assert layout[name]["range"] == [pytest.approx(-9), pytest.approx(309)]

@@ -1,10 +1,11 @@
 """Where the workers of `ballast run` run: in this process, in others of this machine, or on a Ray cluster."""
 
 import itertools
+import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from search.errors import RequestError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from search.workers.ray_cluster import WorkerResources
 
 ExecutorKind = Literal["processes", "ray"]
+MAX_WORKERS = 1024
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,21 @@ class Executor(Protocol):
 
 
 def make_executor(wishes: ExecutorOptions) -> Executor:
-    """RequestError for a wish that would have no effect on this engine."""
+    """RequestError for an option out of its range, or without an effect on this engine."""
+    _require_ranges(wishes)
     return _ray_executor(wishes) if wishes.engine == "ray" else _local_executor(wishes)
+
+
+def _require_ranges(wishes: ExecutorOptions) -> None:
+    if wishes.engine not in get_args(ExecutorKind):
+        raise RequestError(f"--engine {wishes.engine!r} is unknown; there are processes and ray")
+    for name, value, low, high in (
+        ("workers", wishes.workers, 1, MAX_WORKERS),
+        ("cpus", wishes.cpus, 0, math.inf),
+        ("gpus", wishes.gpus, 0, 1),
+    ):
+        if value is not None and not low <= value <= high:
+            raise RequestError(f"--{name} {value} is out of range; it goes from {low} to {high}")
 
 
 @dataclass(frozen=True)

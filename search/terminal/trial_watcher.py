@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from search.cli.console import redraw_in_place
-from search.cli.result_tables import can_redraw, trial_table
-from search.cli.study_status import StudyStatus, epoch_count_text, read_study_status, status_rows
-from search.cli.styles import plain_text, trial_end_line
-from search.cli.text_table import key_value_table
 from search.selection.summary import summarise
 from search.study.liveness import StallDetector, stall_message
+from search.terminal.console import redraw_in_place
+from search.terminal.result_tables import can_redraw, trial_table
+from search.terminal.study_status import StudyStatus, epoch_count_text, read_study_status, status_rows
+from search.terminal.styles import plain_text, trial_end_line
+from search.terminal.text_table import key_value_table
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from search.cli.styles import layer_cell, plain_text
-from search.cli.text_table import TableColumn, TableRow, TextTable
 from search.config.layers import Layer, Override, Setting
 from search.errors import RequestError
+from search.terminal.styles import layer_cell, plain_text
+from search.terminal.text_table import TableColumn, TableRow, TextTable
 from search.text import dimension_text, short_origin, short_value
 
 _SPACE = "space."

@@ -1,23 +1,26 @@
 """What `run` and `check` are asked: one study with its options, resolved alike by both."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from search.cli.options import store_url
+from search.api.stores import store_url
 
 if TYPE_CHECKING:
+    from search.config.files.reader import ConfigSource
     from search.config.resolved_study import ResolvedStudy
     from storage.engine import Store
 
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """A study file and the options of the command line that decide what becomes of it."""
+    """A study and the options that decide what becomes of it."""
 
-    path: Path
+    study: "Path | ConfigSource"
+    """Its file, or its text where a program gave a dict."""
     sets: Sequence[str] = ()
     trials: str | None = None
     timeout: str | None = None
@@ -26,21 +29,49 @@ class StudyOptions:
     policy: Path | None = None
     store: str | None = None
     strict: bool = False
+    data: Any = None
+    """A frame in place of `data.source`; None: there is none."""
 
     def resolve(self, defaults: int) -> "tuple[ResolvedStudy, str | None]":
         """The study in its store, and the address of its MLflow, if it has one. `defaults` is that of a study
         on record, else `search.config.resolved_study.DEFAULTS_VERSION`.
         """
-        from search.config.resolve import resolve
         from search.tracking.mlflow_uri import resolve_mlflow_uri
 
-        found = resolve(
-            self.path, self._all_sets(), policy=self.policy, warm_starts=self.warm_starts, defaults=defaults
-        )
+        if self.data is None:
+            found = self._resolved((), defaults)
+        else:
+            found = self._resolved((self._keep_frame(defaults),), defaults)
         url = self.url_of(found)
         if url != found.file.storage.url:
             found = found.stored_at(url, "BALLAST_STORE" if self.store is None else "--store")
         return resolve_mlflow_uri(found)
+
+    def _resolved(self, more: Sequence[str], defaults: int) -> "ResolvedStudy":
+        from search.config.resolve import resolve
+
+        return resolve(
+            self.study,
+            (*self._all_sets(), *more),
+            policy=self.policy,
+            warm_starts=self.warm_starts,
+            defaults=defaults,
+        )
+
+    def _keep_frame(self, defaults: int) -> str:
+        """Keep the frame beside the store, and return the `data.source=…` that names its file.
+
+        Where that is depends on the study, so it is resolved once with a name in place of the file's.
+        """
+        from search.api.frames import keep_frame, parquet_bytes
+        from search.store_files import frame_file
+
+        found = self._resolved(("data.source=frame.parquet",), defaults)
+        content = parquet_bytes(self.data, found.trial_config.data.time)
+        digest = hashlib.sha256(content).hexdigest()
+        path = frame_file(self.url_of(found), found.file.storage.files, digest)
+        keep_frame(content, path)
+        return f"data.source={json.dumps(str(path), ensure_ascii=False)}"
 
     def url_of(self, resolved: "ResolvedStudy") -> str:
         """Where the store of the study is."""
@@ -63,7 +94,7 @@ class StudyOptions:
 
         return ballast_command(
             "run",
-            self.path,
+            self.study if isinstance(self.study, Path) else "STUDY.yaml",
             set=[masked_set(text) for text in self.sets],
             trials=self.trials,
             timeout=self.timeout,

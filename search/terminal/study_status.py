@@ -6,12 +6,12 @@ from typing import Any
 
 from rich.text import Text
 
-from search.cli.styles import count_cells, plain_text
-from search.cli.text_table import TableCell, TableColumn, TextTable, make_table
 from search.process_identity import is_dead
 from search.record.rival_facts import absent_rivals, recorded_rival_losses
 from search.selection.summary import Summary
 from search.study.liveness import active_workers
+from search.terminal.styles import count_cells, plain_text
+from search.terminal.text_table import TableCell, TableColumn, TextTable, make_table
 from search.text import duration, short_value
 from search.verdict import DUPLICATE
 from storage import query, tables

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from search.cli.result_tables import console, values_table
-from search.cli.text_table import TextTable
 from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, source_shown
 from search.record.rival_facts import describe_gain_over_rivals
 from search.record.searched_rows import EarlierSearch, effective_configurations
@@ -23,11 +21,16 @@ from search.selection.selection_evidence import (
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
+from search.terminal.result_tables import console, values_table
+from search.terminal.text import say
+from search.terminal.text_table import TextTable
 from search.text import short_value
 from storage import tables
 
 if TYPE_CHECKING:
+    from search.selection.candidates import Candidate
     from search.selection.verification_report import CandidateResult, VerificationReport
+    from trainer.training.result import RefitResult
 
 
 def print_verification(report: "VerificationReport") -> None:
@@ -270,3 +273,13 @@ def _quarantined_sentence(found: SuspiciousTrials) -> str:
         f"Quarantined in the study: {count} with a result too good to be believed{skill}. A leak that lifted "
         "them may lift this one as well."
     )
+
+
+def tell_seed(candidate: "Candidate", refit: "RefitResult") -> None:
+    """Print how a training of a verification ended."""
+    say(f"{candidate.name}, seed {refit.seed}: {refit.outcome}")
+
+
+def tell_notice(sentence: str) -> None:
+    """Print to standard error what the user of a verification should know."""
+    say(sentence, to_stderr=True)

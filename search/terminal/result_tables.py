@@ -8,9 +8,16 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from search.cli.styles import SEVERITY_STYLE, layer_cell, plain_text, verdict_cell
-from search.cli.text_table import UNLIMITED_WIDTH, TableCell, TableColumn, TableRow, TextTable, make_table
 from search.config.layers import Setting
+from search.terminal.styles import SEVERITY_STYLE, layer_cell, plain_text, verdict_cell
+from search.terminal.text_table import (
+    UNLIMITED_WIDTH,
+    TableCell,
+    TableColumn,
+    TableRow,
+    TextTable,
+    make_table,
+)
 from search.text import dimension_text, duration, refused_number, short_origin, short_value
 from storage import query, tables
 from storage.verdicts import Verdict

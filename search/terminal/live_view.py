@@ -8,10 +8,10 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from search.cli.console import redraw_in_place
-from search.cli.study_status import RUNNING_COLUMNS, best_trial_text, epoch_cells, epoch_count_text
-from search.cli.styles import count_cells, trial_end_line
-from search.cli.text_table import TableCell, key_value_table, make_table
+from search.terminal.console import redraw_in_place
+from search.terminal.study_status import RUNNING_COLUMNS, best_trial_text, epoch_cells, epoch_count_text
+from search.terminal.styles import count_cells, trial_end_line
+from search.terminal.text_table import TableCell, key_value_table, make_table
 from search.workers.progress import TrialCounters, TrialEnd
 from storage import tables
 from storage.verdicts import Verdict

@@ -1,0 +1,319 @@
+"""The functions of `import ballast`: each does what the command of its name does.
+
+They raise the errors that `ballast.errors` names; what is wrong is said in one sentence. Ctrl-C behaves as in
+a shell: the first asks the running trial to end, the second ends at once; both raise KeyboardInterrupt.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.api.given import GivenSettings, GivenStudy, as_path, as_paths, set_texts, study_source
+from search.api.study_options import StudyOptions
+from search.errors import RequestError
+from search.workers.executor import ExecutorKind, ExecutorOptions, make_executor
+
+if TYPE_CHECKING:
+    from search.api.check_study import CheckResult
+    from search.api.model import Model
+    from search.api.study import Study
+    from search.api.train_configuration import Training
+    from search.selection.verification_report import VerificationReport
+    from trainer.training.result import EpochReport
+
+_Path = str | PathLike[str]
+
+
+def run(
+    study: GivenStudy,
+    *,
+    set: GivenSettings = (),
+    data: Any = None,
+    store: str | None = None,
+    name: str | None = None,
+    trials: int | None = None,
+    timeout: str | float | None = None,
+    workers: int | None = None,
+    devices: str | Sequence[str] | None = None,
+    engine: ExecutorKind = "processes",
+    address: str | None = None,
+    cpus: float | None = None,
+    gpus: float | None = None,
+    proxy: str | None = None,
+    continue_from: str | None = None,
+    warm_start: _Path | Sequence[_Path] = (),
+    policy: _Path | None = None,
+    strict: bool = False,
+    progress: bool = True,
+    verbose: bool = False,
+) -> "Study":
+    """Start a study or go on with it, until it has its trials.
+
+    Args:
+        study: The path of a study file, `sample:NAME` for one that ships with Ballast, or its content as a
+            dict. Relative paths in it start at the file's folder, those of a dict in the current one.
+        set: Settings that come before those of the study, such as `{"training.epochs": 3}`; or a list of
+            texts such as `"training.epochs=3"`. They are recorded as those of `--set`.
+        data: A pandas or polars DataFrame or an Arrow table in place of `data.source`, a row for each time.
+            It is kept as Parquet beside the store, named by its SHA-256. The DatetimeIndex of a pandas frame
+            is the column of times if no column has the name that `data.time` says.
+        store: The URL of the store; None: BALLAST_STORE, the study's `storage.url`, `sqlite:///ballast.db`.
+        name: Another name for the study.
+        trials: How many trials the whole study has, 1 or more.
+        timeout: Start no trial after this time, such as `"30m"`, or seconds.
+        workers: Processes that share the trials, 1 to 1024; 1 if not given.
+        devices: A device for each worker, such as `["cuda:0", "cuda:1"]`.
+        engine: Where workers run: `processes` on this machine, or `ray` where Ray places them.
+        address: `HOST:PORT` of the Ray cluster; None: RAY_ADDRESS, else one of its own.
+        cpus: CPUs of a worker on Ray; 1 if not given.
+        gpus: The part of a GPU of a worker on Ray, 0 to 1.
+        proxy: `HOST:PORT` of Optuna's gRPC proxy (`ballast proxy`).
+        continue_from: The name of a study of the store whose trials are taken over.
+        warm_start: Exported configurations to try first.
+        policy: A file of safe ranges to use instead of the default ones.
+        strict: Let warnings of the data audit block as well.
+        progress: Show the run: a live view on a terminal, else a log line for each trial.
+        verbose: Log a line for each epoch as well.
+
+    Returns:
+        The study on record; see `Study`.
+
+    Raises:
+        ConfigError: Settings are wrong; all problems at once.
+        StudyChanged: A study of this name has other data or another space.
+        RequestError: Another part of the request is wrong.
+        AnswerIsNo: The audit refuses the data, or every worker failed.
+        StoreError: The store cannot be opened or written.
+        TrainerError: The data cannot be read, or the device is not there.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; nothing is lost, call it again to go on.
+    """
+    from search.api.run_study import run_study
+    from search.terminal.run_view import log_lines, no_view, run_view
+
+    joined = devices if devices is None or isinstance(devices, str) else ",".join(devices)
+    executor = make_executor(ExecutorOptions(engine, workers, joined, address, cpus, gpus, proxy))
+    options = StudyOptions(
+        study_source(study),
+        set_texts(set),
+        trials=None if trials is None else str(trials),
+        timeout=None if timeout is None else str(timeout),
+        name=name,
+        warm_starts=as_paths("warm_start", warm_start),
+        policy=None if policy is None else as_path("policy", policy),
+        store=store,
+        strict=strict,
+        data=data,
+    )
+    with ExitStack() as shown:
+        if progress:
+            shown.enter_context(log_lines(verbose=verbose))
+        view = run_view if progress else no_view
+        with run_study(options, executor, view, continue_from=continue_from, proxy=proxy) as done:
+            url, called, end = done.study.store.url, done.study.name, done.end
+    if done.is_interrupted:
+        raise KeyboardInterrupt(
+            f"study {called!r} was interrupted with {end.done} of {end.wanted} trials; nothing is lost: "
+            f"run it again to go on, or read it: ballast.load_study({called!r})"
+        )
+    return load_study(called, store=url)
+
+
+def load_study(name: str, *, store: str | None = None) -> "Study":
+    """Open a study on record, also while it runs elsewhere.
+
+    Args:
+        name: The name of the study.
+        store: The URL of the store; None: BALLAST_STORE, else `sqlite:///ballast.db`.
+
+    Returns:
+        The study; see `Study` for its tables, their units and shapes.
+
+    Raises:
+        StoreMissing: There is no store at this URL.
+        StudyUnknown: The store has no study of this name.
+    """
+    from search.api.stores import open_existing_store
+    from search.api.study import Study
+
+    return Study(open_existing_store(store), name)
+
+
+def check(
+    study: GivenStudy,
+    *,
+    set: GivenSettings = (),
+    data: Any = None,
+    store: str | None = None,
+    name: str | None = None,
+    warm_start: _Path | Sequence[_Path] = (),
+    policy: _Path | None = None,
+    strict: bool = False,
+    deep: bool = False,
+) -> "CheckResult":
+    """Audit the data of a study, and find out whether `run` would start it; train nothing.
+
+    Args:
+        study: The path of a study file, `sample:NAME`, or its content as a dict; as of `run`.
+        set: Settings that come before those of the study; as of `run`.
+        data: A frame in place of `data.source`; as of `run`, and kept as there.
+        store: The URL of the store; it is read if it is there.
+        name: Another name for the study.
+        warm_start: Exported configurations to try first.
+        policy: A file of safe ranges to use instead of the default ones.
+        strict: Let warnings of the data audit block as well.
+        deep: Also refit on targets moved in time, which takes seconds.
+
+    Returns:
+        The answer: `ok`, `refusals` (sentences), `rows` of each split, and the frames `findings()`,
+        `clamps()` and `settings()`.
+
+    Raises:
+        ConfigError: Settings are wrong; all problems at once.
+        RequestError: An argument is of another type.
+    """
+    from search.api.check_study import check_study
+
+    options = StudyOptions(
+        study_source(study),
+        set_texts(set),
+        name=name,
+        warm_starts=as_paths("warm_start", warm_start),
+        policy=None if policy is None else as_path("policy", policy),
+        store=store,
+        strict=strict,
+        data=data,
+    )
+    return check_study(options, deep=deep)
+
+
+def train(
+    config: _Path,
+    *,
+    set: GivenSettings = (),
+    policy: _Path | None = None,
+    save: _Path | None = None,
+    onnx: bool = False,
+    store: str | None = None,
+    progress: bool = True,
+) -> "Training":
+    """Train one configuration; of an exported one, find out whether its value comes again.
+
+    Args:
+        config: The path of a configuration, such as `Study.export` writes.
+        set: Settings that come before those of the file; as of `run`.
+        policy: A file of safe ranges to use instead of the default ones.
+        save: The folder to keep the model in, for `load_model`; None: it is not kept.
+        onnx: Put `model.onnx` into that folder.
+        store: The URL of the store that the scoring of validation rows is recorded in.
+        progress: Log a line for each epoch.
+
+    Returns:
+        What came of it: `value` (validation loss of the standardised target), `skill` (at most 1),
+        `verdict`, `reproduced`, `saved`, and the frame `epochs()`.
+
+    Raises:
+        RequestError: The file leaves something to be searched, or `onnx` lacks `save`.
+        ModelFolderError: The model could not be saved there; said before the training.
+        AnswerIsNo: A model was to be saved, and the training is not to be trusted.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; nothing is saved.
+    """
+    from search.api.train_configuration import require_saved, train_configuration
+    from search.terminal.run_view import log_lines
+
+    if onnx and save is None:
+        raise RequestError("onnx=True puts a file into the folder of save; give both of them")
+    path, folder = as_path("config", config), None if save is None else as_path("save", save)
+
+    def show(report: "EpochReport") -> None:
+        logging.getLogger("ballast.train").info(
+            "epoch %d: loss %.6f, skill %+.4f", report.epoch, report.validation_loss, report.skill
+        )
+
+    with ExitStack() as shown:
+        if progress:
+            shown.enter_context(log_lines())
+        done = train_configuration(
+            path,
+            set_texts(set),
+            policy=None if policy is None else as_path("policy", policy),
+            save=folder,
+            onnx=onnx,
+            store=store,
+            on_epoch=show,
+        )
+    if done.is_interrupted:
+        raise KeyboardInterrupt(f"the training of {path} was interrupted; nothing was saved")
+    require_saved(done, path, folder)
+    return done
+
+
+def verify(
+    config: _Path,
+    *,
+    seeds: int = 5,
+    top: int = 1,
+    store: str | None = None,
+    policy: _Path | None = None,
+    progress: bool = True,
+) -> "VerificationReport":
+    """Train with fresh seeds on all rows before the test rows, score those once, and say whether skill holds.
+
+    Args:
+        config: The path of a configuration, such as `Study.export` writes.
+        seeds: How many trainings with fresh seeds, 1 or more.
+        top: Compare the K best of its study with each other, 1 or more.
+        store: The URL of the store that the evaluation is recorded in.
+        policy: A file of safe ranges to use instead of the default ones.
+        progress: Log a line for each training.
+
+    Returns:
+        The report: `holds`, `scored` (losses of the standardised target, skill with its interval, the
+        strongest rival), and `to_json()`, the shape of `ballast verify --json`.
+
+    Raises:
+        RequestError: The file leaves something to be searched, was edited, or an argument is out of range.
+        AnswerIsNo: The configuration cannot be verified on its test rows.
+        StoreError: The store cannot be opened or written.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; no test row was scored.
+    """
+    from search.api.verify_configuration import verify_configuration
+    from search.terminal.run_view import log_lines
+
+    for argument, value in (("seeds", seeds), ("top", top)):
+        if value < 1:
+            raise RequestError(f"{argument} is {value}; it must be 1 or more")
+    log = logging.getLogger("ballast.verify")
+    with ExitStack() as shown:
+        if progress:
+            shown.enter_context(log_lines())
+        return verify_configuration(
+            as_path("config", config),
+            seeds=seeds,
+            top=top,
+            store=store,
+            policy=None if policy is None else as_path("policy", policy),
+            on_seed=lambda candidate, refit: log.info(
+                "%s, seed %d: %s", candidate.name, refit.seed, refit.outcome
+            ),
+            on_notice=lambda sentence: log.warning("%s", sentence),
+        )
+
+
+def load_model(folder: _Path) -> "Model":
+    """Load a model that `train` has saved.
+
+    Args:
+        folder: The folder of the model.
+
+    Returns:
+        The model; its `predict` forecasts a frame or a file.
+
+    Raises:
+        ModelFolderError: The folder is no model folder, of a newer format, or damaged.
+    """
+    from search.api.model import Model
+
+    return Model(Path(folder))

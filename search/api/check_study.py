@@ -1,0 +1,109 @@
+"""Audits the data and settings of a study, trains nothing: what `ballast check` and `ballast.check` do."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from search.api.study_options import StudyOptions
+from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy
+from search.record.row_mapping import clamp_to_json
+from search.study.readiness import Readiness, check_readiness
+from storage.engine import open_store_if_exists
+from storage.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FINDING = ("code", "severity", "where", "value", "threshold", "message")
+_WORKED = ("features_until", "target_at", "target")
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What the audit of the data found, the settings in force, and why the study would be refused."""
+
+    resolved: ResolvedStudy
+    readiness: Readiness
+
+    @property
+    def ok(self) -> bool:
+        """Whether `run` would start the study."""
+        return not self.readiness.refusals
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why it would not, a sentence or more each; empty where it would."""
+        return tuple(map(str, self.readiness.refusals))
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows of each split: `train`, `validation` and `test`; empty where none could be split."""
+        audit = self.readiness.inspection.audit
+        return {} if audit is None else dict(audit.rows)
+
+    def findings(self) -> "pd.DataFrame":
+        """What the audit of the data found, a row each.
+
+        Returns:
+            Columns code, severity (`error`, `warning` or `info`), where, value, threshold, message.
+        """
+        return _frame(self.to_json()["findings"], _FINDING)
+
+    def clamps(self) -> "pd.DataFrame":
+        """What was asked for outside the safe ranges and cut, a row each.
+
+        Returns:
+            Columns key, declared, effective, reason, origin.
+        """
+        return _frame(self.to_json()["clamps"], ("key", "declared", "effective", "reason", "origin"))
+
+    def settings(self) -> "pd.DataFrame":
+        """Every setting, a row each.
+
+        Returns:
+            Columns key, value, layer (who set it), origin (where), requested, reason.
+        """
+        from search.api.record_frames import settings_frame
+        from search.record.row_mapping import without_password
+
+        return settings_frame(map(without_password, self.resolved.settings.values()))
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape that `check --json` promises."""
+        audit = self.readiness.inspection.audit
+        worked = None if audit is None else audit.worked_row
+        findings = () if audit is None else audit.findings
+        return {
+            "ok": self.ok,
+            "findings": [{name: getattr(each, name) for name in _FINDING} for each in findings],
+            "refusals": [str(refusal) for refusal in self.readiness.other_refusals],
+            "clamps": [clamp_to_json(clamp) for clamp in self.resolved.clamps],
+            "rows": self.rows,
+            "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},
+        }
+
+
+def check_study(options: StudyOptions, *, deep: bool = False) -> CheckResult:
+    """Audit the data of a study, and find out whether `run` would refuse it.
+
+    The store is read if it is there. Raises ConfigError where the settings cannot be resolved.
+    """
+    resolved, _ = options.resolve(DEFAULTS_VERSION)
+    try:
+        opened = open_store_if_exists(options.url_of(resolved))
+    except StoreError as error:  # the data are looked at all the same
+        found = check_readiness(resolved, None, strict=options.strict, deep=deep)
+        return CheckResult(resolved, replace(found, refusals=(*found.refusals, error)))
+    try:
+        if opened is not None:
+            again = options.resolve_again(opened, resolved.file.study.name)
+            resolved = resolved if again is None else again[0]
+        return CheckResult(resolved, check_readiness(resolved, opened, strict=options.strict, deep=deep))
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(columns))

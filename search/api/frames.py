@@ -1,0 +1,65 @@
+"""Data frames that take the place of files: pandas, polars or Arrow, kept as Parquet."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+
+from search.errors import RequestError
+from trainer.atomic_files import write_file
+
+
+def parquet_bytes(frame: Any, time: str) -> bytes:
+    """A frame as the bytes of a Parquet file, the same bytes for the same frame.
+
+    `frame` is a pandas or polars DataFrame or an Arrow table, a row for each time. `time` is the column of
+    times; in pandas the index takes its place where there is no such column. Zones of times are kept.
+    RequestError for anything else, and for columns that Parquet does not hold.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = nw.from_native(frame, pass_through=True)
+    if isinstance(table, nw.LazyFrame):
+        table = table.collect()
+    if not isinstance(table, nw.DataFrame):
+        raise RequestError(
+            f"data is of type {type(frame).__name__}; give a pandas or polars DataFrame, or an Arrow table"
+        )
+    if table.implementation.is_pandas():
+        table = nw.from_native(_with_time_column(table.to_native(), time), eager_only=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pyarrow reads zones as pandas 4 will not
+            arrow = table.to_arrow().replace_schema_metadata(None).combine_chunks()
+        file = io.BytesIO()
+        pq.write_table(arrow, file, compression="zstd")
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise RequestError(
+            f"data cannot be kept as Parquet: {reason}; remove or convert the column"
+        ) from None
+    return file.getvalue()
+
+
+def keep_frame(content: bytes, path: Path) -> None:
+    """Write the bytes of a frame, unless they lie there already."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, content)
+
+
+def _with_time_column(frame: Any, time: str) -> Any:
+    """A pandas frame with text as names of its columns, and its index as the column of times."""
+    frame = frame.rename(columns=str)
+    if time in frame.columns:
+        return frame.reset_index(drop=True)
+    if frame.index.nlevels > 1:  # of which one may be the time
+        return frame.reset_index()
+    import pandas as pd
+
+    if isinstance(frame.index, pd.DatetimeIndex) or frame.index.name == time:
+        return frame.rename_axis(index=time).reset_index()
+    return frame.reset_index(drop=True)

@@ -1,0 +1,67 @@
+"""What a Python program gives in place of files and options: a study as a dict, settings as a mapping."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from search.config.files.reader import STUDY_DICT, ConfigSource
+from search.errors import RequestError
+
+GivenStudy = str | os.PathLike[str] | Mapping[str, Any]
+GivenSettings = Mapping[str, Any] | Sequence[str]
+
+
+def study_source(study: GivenStudy) -> Path | ConfigSource:
+    """The path of a study file, or the text of a study that was given as a dict; RequestError for others."""
+    if isinstance(study, Mapping):
+        return ConfigSource(STUDY_DICT, as_json(STUDY_DICT, study, indent=2))
+    return as_path("study", study)
+
+
+def set_texts(settings: GivenSettings) -> tuple[str, ...]:
+    """`{"training.epochs": 3}` as the `KEY=VALUE` texts of `--set`; a list of such texts as it is."""
+    if isinstance(settings, Mapping):
+        return tuple(f"{key}={as_json(f'set {key!r}', value)}" for key, value in settings.items())
+    if isinstance(settings, str) or not all(isinstance(text, str) for text in settings):
+        raise RequestError(
+            f"set is {settings!r}; give a dict such as {{'training.epochs': 3}}, "
+            "or a list such as ['training.epochs=3']"
+        )
+    return tuple(settings)
+
+
+def as_path(name: str, given: object) -> Path:
+    """The path that the argument `name` holds; RequestError where it holds something else."""
+    if isinstance(given, str | os.PathLike) and isinstance(text := os.fspath(given), str):
+        return Path(text)
+    also = " or a dict" if name == "study" else ""
+    raise RequestError(f"{name} is {given!r}; give the path of a file{also}")
+
+
+def as_paths(name: str, given: object) -> tuple[Path, ...]:
+    """One path or several as a tuple."""
+    several = given if isinstance(given, list | tuple) else (given,)
+    return tuple(as_path(name, each) for each in several)
+
+
+def as_json(place: str, value: object, indent: int | None = None) -> str:
+    """A value as JSON text, dates and paths as text; RequestError for what is no value of a study file."""
+
+    def plain(other: object) -> object:
+        if isinstance(other, date):
+            return other.isoformat()
+        if isinstance(other, os.PathLike):
+            return os.fspath(other)
+        if isinstance(other, Mapping):
+            return dict(other)
+        if callable(to_list := getattr(other, "tolist", None)):  # of NumPy
+            return to_list()
+        raise RequestError(f"{place} holds {other!r}; give numbers, text, lists and dicts")
+
+    try:
+        return json.dumps(value, default=plain, indent=indent, ensure_ascii=False)
+    except (TypeError, ValueError) as error:  # a key that is no text, or a dict that holds itself
+        raise RequestError(f"{place} cannot be written as YAML: {error}; use text as keys") from None

@@ -1,0 +1,70 @@
+"""A saved model, for Python: forecasts for a frame or a file."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from search.api.given import as_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainer.inference.model_folder import ModelDescription
+
+
+class Model:
+    """The model of a folder that `ballast.train(…, save=FOLDER)` wrote; it needs nothing else."""
+
+    def __init__(self, folder: "str | Path") -> None:
+        from trainer.inference.model_folder import load_model
+
+        self._folder = as_path("folder", folder)
+        self._description, _ = load_model(self._folder)
+
+    def __repr__(self) -> str:
+        return f"<Model {str(self._folder)!r} of study {self._description.provenance.study!r}>"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the model."""
+        return self._folder
+
+    @property
+    def description(self) -> "ModelDescription":
+        """What `model.json` says: the data, features, target, rows of the training and provenance."""
+        return self._description
+
+    def predict(self, data: Any, *, allow_range: bool = False) -> "pd.DataFrame":
+        """Forecast every row that a full window ends at, the newest ones too.
+
+        Args:
+            data: A pandas or polars DataFrame or an Arrow table with the columns of the training, a row for
+                each time; or the path of a CSV or Parquet file, or `sample:NAME`.
+            allow_range: Go on with rows unlike those of the training; a warning is logged then.
+
+        Returns:
+            A row for each forecast, in time order: time, forecast (in the target's own unit), of (the time
+            of the row that it speaks of; empty where the table ends before it), horizon (rows).
+
+        Raises:
+            DataError: The table lacks a column, a row that a window needs is not finite, times do not
+                ascend, no window is full, or the rows are not like those of the training.
+            ModelFolderError: The folder of the model was removed or damaged.
+            RequestError: `data` is neither a frame nor a path.
+        """
+        import logging
+
+        from trainer.inference.prediction import predict
+
+        if isinstance(data, str | Path):
+            found = predict(self._folder, str(data), allow_range=allow_range)
+        else:
+            from search.api.frames import keep_frame, parquet_bytes
+
+            with TemporaryDirectory(prefix="ballast-") as folder:
+                path = Path(folder) / "data.parquet"
+                keep_frame(parquet_bytes(data, self._description.data.time), path)
+                found = predict(self._folder, str(path), allow_range=allow_range)
+        for warning in found.warnings:
+            logging.getLogger("ballast.predict").warning("%s", warning)
+        return found.frame()

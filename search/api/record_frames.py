@@ -1,0 +1,81 @@
+"""The record of a study as pandas data frames."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from search.config.layers import Setting, with_clamps
+from search.config.schema import SPACE
+from search.record.row_mapping import settings_from_rows
+from search.record.validation_rows import forecasts, validation_rows
+from storage import query, tables
+from storage.engine import Store
+from trainer.training.result import EpochReport
+
+_TRIAL = (
+    *("number", "verdict", "value", "skill", "epochs", "best_epoch", "duration_s", "seed"),
+    *("started_at", "finished_at", "reasons", "message", "retry_of", "worker"),
+)
+_NOT_SHOWN = ("id", "study", "trial")
+_SETTING = ("key", "value", "layer", "origin", "requested", "reason")
+
+
+def trials_frame(trials: Sequence[tables.Trial]) -> pd.DataFrame:
+    """A row for each trial, with a column for each searched setting behind those of the trial."""
+    searched = list(dict.fromkeys(key for trial in trials for key in trial.params))
+    rows = [
+        {name: getattr(trial, name) for name in _TRIAL}
+        | {"verdict": None if trial.verdict is None else str(trial.verdict)}
+        | trial.params
+        for trial in trials
+    ]
+    return pd.DataFrame(rows, columns=[*_TRIAL, *searched])
+
+
+def epochs_frame(epochs: Iterable[tables.Epoch | EpochReport]) -> pd.DataFrame:
+    """A row for each epoch with its signals."""
+    return _rows_frame(epochs, tables.Epoch)
+
+
+def findings_frame(findings: Iterable[tables.Finding]) -> pd.DataFrame:
+    """A row for each finding of the guard."""
+    return _rows_frame(findings, tables.Finding)
+
+
+def settings_frame(settings: Iterable[Setting]) -> pd.DataFrame:
+    """A row for each setting: its value, which layer set it, and where."""
+    rows = [
+        {name: getattr(setting, name) for name in _SETTING} | {"layer": setting.layer.value}
+        for setting in settings
+    ]
+    return pd.DataFrame(rows, columns=list(_SETTING))
+
+
+def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
+    """The validation rows in the target's own unit, a column for each naive forecast, rival and trial."""
+    rows = validation_rows(store, study)
+    if rows is None:
+        return pd.DataFrame(columns=["time", "fold", "target"])
+    columns: dict[str, Any] = {
+        "target": rows.target,
+        **rows.baselines,
+        **rows.rivals,
+        **{f"trial_{number}": values for number, values in sorted(forecasts(store, study).items())},
+    }
+    own_unit = {name: values * rows.unit_std + rows.unit_mean for name, values in columns.items()}
+    return pd.DataFrame({"time": rows.times, "fold": rows.folds, **own_unit})
+
+
+def recorded_settings(store: Store, study: str, trial: int | None) -> list[Setting]:
+    """The settings in force, of the study or of one of its trials, with the clamp of each dimension."""
+    stacks = query.setting_layers(store, study, trial)
+    return with_clamps(settings_from_rows(stacks), SPACE)
+
+
+def _rows_frame(rows: Iterable[Any], table: type[tables.Base]) -> pd.DataFrame:
+    """Rows of the record, or of a training that has the same fields, without the keys of the record."""
+    columns = [column.name for column in table.__table__.columns if column.name not in _NOT_SHOWN]
+    return pd.DataFrame(
+        [{name: getattr(row, name, None) for name in columns} for row in rows], columns=columns
+    )

@@ -1,0 +1,215 @@
+"""A study on record, for Python: its tables as data frames, its figures and its files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from search.api.given import as_path
+from search.errors import RequestError
+from search.selection.summary import Summary
+from storage import query
+from storage.engine import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+class Study:
+    """A study on record. Every call reads the store anew, also while the study runs elsewhere.
+
+    `ballast.run` and `ballast.load_study` return it. Every method raises StudyUnknown where somebody has
+    deleted the study meanwhile, and StoreError where the store cannot be read.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        query.study(store, name)
+        self._store, self._name = store, name
+
+    def __repr__(self) -> str:
+        return f"<Study {self._name!r} in {self._store.shown_url}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the study."""
+        return self._name
+
+    @property
+    def store(self) -> str:
+        """The URL of its store, without a password."""
+        return self._store.shown_url
+
+    def trials(self) -> "pd.DataFrame":
+        """All trials, those that run included.
+
+        Returns:
+            A row for each trial, in order of their numbers: number, verdict (None while it runs), value
+            (validation loss of the standardised target), skill (over the best naive forecast, at most 1),
+            epochs, best_epoch, duration_s (seconds), seed, started_at and finished_at (UTC), reasons,
+            message, retry_of, worker; then a column for each searched setting, such as
+            `models.gru.hidden_size`.
+
+        Raises:
+            StudyUnknown: The study was deleted.
+        """
+        from search.api.record_frames import trials_frame
+
+        return trials_frame(query.trials(self._store, self._name))
+
+    def forecasts(self) -> "pd.DataFrame":
+        """What each trial forecast for the validation rows, beside naive forecasts and rivals.
+
+        Returns:
+            A row for each validation row of each fold, in time order within a fold: time (naive UTC), fold
+            (0-based), target, a column for each naive forecast and each rival by name, and `trial_N` for
+            each trial that passed an epoch. Target and forecasts are in the target's own unit. No row for a
+            study of before they were kept.
+
+        Raises:
+            StudyUnknown: The study was deleted.
+        """
+        from search.api.record_frames import forecasts_frame
+
+        return forecasts_frame(self._store, self._name)
+
+    def epochs(self, trial: int) -> "pd.DataFrame":
+        """The signals of a trial, epoch by epoch.
+
+        Args:
+            trial: The number of the trial, 0 or more.
+
+        Returns:
+            A row for each epoch: epoch (0-based), train_loss and validation_loss (of the standardised
+            target), skill (at most 1), learning_rate, grad_norm_mean, grad_norm_max, steps, skipped_steps,
+            seconds, fold_losses and the other signals of the guard.
+
+        Raises:
+            TrialUnknown: The study has no trial of this number.
+        """
+        from search.api.record_frames import epochs_frame
+
+        query.trial(self._store, self._name, trial)
+        return epochs_frame(query.epochs(self._store, self._name, trial))
+
+    def findings(self, trial: int | None = None) -> "pd.DataFrame":
+        """What the guard found in a trial, and what it did about it.
+
+        Args:
+            trial: The number of the trial, 0 or more; None: all trials, with a column of their numbers.
+
+        Returns:
+            A row for each finding: kind, epoch and step (0-based), value and threshold (in the unit of the
+            kind), message, action, lr_before and lr_after, parameter, rows, cell, fold. Empty where the
+            guard had nothing to do.
+
+        Raises:
+            TrialUnknown: The study has no trial of this number.
+        """
+        from search.api.record_frames import findings_frame
+
+        if trial is not None:
+            query.trial(self._store, self._name, trial)
+        found = query.findings(self._store, self._name, trial)
+        frame = findings_frame(found)
+        if trial is None:
+            frame.insert(0, "trial", [each.trial for each in found])
+        return frame
+
+    def settings(self, trial: int | None = None) -> "pd.DataFrame":
+        """Every setting that was in force, and where it came from.
+
+        Args:
+            trial: The number of a trial, 0 or more; None: the settings of the study.
+
+        Returns:
+            A row for each setting: key, value (in the unit of docs/configuration.md), layer (who had the
+            last word), origin (file and line), requested (what was asked for), reason (why it differs).
+
+        Raises:
+            TrialUnknown: The study has no trial of this number.
+        """
+        from search.api.record_frames import recorded_settings, settings_frame
+
+        if trial is not None:
+            query.trial(self._store, self._name, trial)
+        return settings_frame(recorded_settings(self._store, self._name, trial))
+
+    def summary(self) -> Summary:
+        """What the study has come to.
+
+        Returns:
+            `sentence()` is the headline; `best` the best trial (None before one was accepted), `verdicts`
+            the counts by verdict, `verified` the newest verification; `to_json()` the shape of
+            `ballast status --json`. Losses are of the standardised target, skills at most 1.
+
+        Raises:
+            StudyUnknown: The study was deleted.
+        """
+        from search.selection.selection_evidence import with_measured_floor
+        from search.selection.summary import summarise
+
+        return with_measured_floor(self._store, summarise(self._store, self._name))
+
+    def figures(self) -> "dict[str, go.Figure]":
+        """The figures of the report, as plotly figures that a notebook shows.
+
+        Returns:
+            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`. Axes
+            name their units.
+
+        Raises:
+            StudyUnknown: The study was deleted.
+        """
+        import plotly.graph_objects as go
+
+        from search.watching.plots.figures import figures
+        from search.watching.view import study_view
+
+        view = study_view(self._store, self._name)
+        return {plot.id: go.Figure(dict(plot.figure)) for plot in figures(view)}
+
+    def report(self, path: "str | Path", *, format: Literal["html", "md"] | None = None) -> Path:
+        """Write everything about the study into one file that opens offline.
+
+        Args:
+            path: The file to write.
+            format: `html` or `md`; None: as the name of the file ends.
+
+        Returns:
+            The path of the file, which has about 5 MB as HTML.
+
+        Raises:
+            RequestError: The name says no format, or nothing can be written there.
+        """
+        from search.api.write_report import write_report
+
+        return write_report(self._store, self._name, as_path("path", path), format).path
+
+    def export(
+        self,
+        path: "str | Path",
+        *,
+        by: Literal["robust", "value"] | None = None,
+        trial: int | None = None,
+    ) -> Path:
+        """Write the best accepted trial to a file that reruns to the same bits.
+
+        Args:
+            path: The file to write, `.yaml` or `.json`.
+            by: `robust` takes the highest lower bound of skill, `value` the lowest validation loss; None:
+                robust.
+            trial: The number of the trial to write instead, 0 or more.
+
+        Returns:
+            The path of the file, for `ballast.train` and `ballast.verify`.
+
+        Raises:
+            AnswerIsNo: No trial was accepted yet, or not the one that is named.
+            RequestError: Both `by` and `trial` are given, or nothing can be written there.
+            TrialUnknown: The study has no trial of this number.
+        """
+        from search.api.export_study import export_study
+
+        if by is not None and trial is not None:
+            raise RequestError("trial names one trial, by chooses one; give one of them")
+        done = export_study(self._store, self._name, as_path("path", path), by=by, trial=trial)
+        return done.trials[0].path

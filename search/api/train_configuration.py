@@ -1,0 +1,110 @@
+"""Trains one configuration and keeps its model: what `ballast train` and `ballast.train` do."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.api.stores import store_url
+from search.selection.model_saving import require_can_save, require_confirmed, save_trained_model
+from search.selection.rerun import Rerun, rerun, resolve_configuration
+from search.signals import stop_request
+from storage.engine import Store, open_store
+from trainer.training.result import EpochReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Training:
+    """One configuration that was trained, and where its model was saved."""
+
+    outcome: Rerun
+    saved: Path | None
+    """The folder of the model; None where it was not saved."""
+    is_interrupted: bool = False
+
+    @property
+    def value(self) -> float | None:
+        """Validation loss of the best epoch, of the standardised target; None where no epoch passed."""
+        return self.outcome.result.value
+
+    @property
+    def skill(self) -> float | None:
+        """Skill on the validation rows over the best naive forecast; at most 1."""
+        return self.outcome.result.skill
+
+    @property
+    def verdict(self) -> str:
+        """`accepted`, or what speaks against the training: `unstable`, `suspicious`, …"""
+        return str(self.outcome.judgement.verdict)
+
+    @property
+    def message(self) -> str:
+        """The verdict in one sentence."""
+        return self.outcome.judgement.message
+
+    @property
+    def reproduced(self) -> bool | None:
+        """Whether the exported value came again; None for a file that was not exported."""
+        return self.outcome.reproduced
+
+    def epochs(self) -> "pd.DataFrame":
+        """The signals of each epoch.
+
+        Returns:
+            A row for each epoch: epoch, train_loss, validation_loss, skill, learning_rate, …
+        """
+        from search.api.record_frames import epochs_frame
+
+        return epochs_frame(self.outcome.result.epochs)
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape that `train --json` promises."""
+        return {**self.outcome.to_json(), "saved": self.saved}
+
+
+def train_configuration(
+    config: Path,
+    sets: Sequence[str] = (),
+    *,
+    policy: Path | None = None,
+    save: Path | None = None,
+    onnx: bool = False,
+    store: str | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> Training:
+    """Train the one configuration of `config`, and save its model where nothing speaks against it.
+
+    That its validation rows were scored is put on record in `store`, unless they are those of an exported
+    trial that is trained as it was. Ctrl-C ends the training after its epoch.
+    Raises RequestError for a file that leaves something to be searched, and ModelFolderError or OnnxError
+    before the training where its model could not be saved.
+    """
+    if save is not None:
+        require_can_save(save, onnx=onnx)
+
+    def show(report: EpochReport) -> bool:
+        if on_epoch is not None:
+            on_epoch(report)
+        return False
+
+    with stop_request() as stop, ExitStack() as opened:
+
+        def record() -> Store:
+            url = store_url(store, resolve_configuration(config, sets, policy=policy).file.storage.url)
+            return opened.enter_context(closing(open_store(url)))
+
+        outcome = rerun(config, sets, policy=policy, on_epoch=show, should_stop=stop, store=record)
+    kept = save if outcome.confirmed and not stop.asked else None
+    if kept is not None:
+        save_trained_model(outcome, config, kept, onnx=onnx)
+    return Training(outcome, kept, stop.asked)
+
+
+def require_saved(training: Training, config: Path, save: Path | None) -> None:
+    """Raise AnswerIsNo where a model was to be saved and was not: the training is not to be trusted."""
+    if save is not None:
+        require_confirmed(training.outcome, config, save)

@@ -1,0 +1,54 @@
+"""Writes the report of a study: what `ballast report` and `Study.report` do."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from search.atomic_text import write_text_atomically
+from search.errors import RequestError
+from search.selection.selection_evidence import with_measured_floor
+from search.watching.pages.html import to_html
+from search.watching.pages.markdown import to_markdown
+from search.watching.pages.report import report_blocks
+from search.watching.plots.figures import figures
+from search.watching.view import study_view
+from storage.engine import Store
+
+ReportFormat = Literal["html", "md"]
+
+_SUFFIXES: dict[str, ReportFormat] = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report that was written."""
+
+    path: Path
+    format: ReportFormat
+    size: int
+    """Bytes."""
+
+
+def write_report(store: Store, name: str, output: Path, format: ReportFormat | None = None) -> WrittenReport:
+    """Write everything about a study into one file that opens offline, in the format of the file's name.
+
+    Raises StudyUnknown, and RequestError where the name says no format or nothing can be written there.
+    """
+    chosen = format or _format_of(output)
+    view = study_view(store, name)
+    view = replace(view, summary=with_measured_floor(store, view.summary))
+    # The URL leads any reader to this store, be it the default: they may have a BALLAST_STORE.
+    blocks = report_blocks(view, figures(view), store.shown_url)
+    text = to_html(f"Study {name}", blocks) if chosen == "html" else to_markdown(blocks)
+    write_text_atomically(text, output, f"report.{chosen}")
+    return WrittenReport(output, chosen, len(text.encode()))
+
+
+def _format_of(output: Path) -> ReportFormat:
+    """The format that the name of the file asks for."""
+    if (found := _SUFFIXES.get(output.suffix.lower())) is None:
+        raise RequestError(
+            f"{str(output)!r} does not say what to write; name a file that ends in .html or .md, "
+            "or add --format html"
+        )
+    return found
