@@ -18,7 +18,7 @@ import storage.record
 import storage.workers
 import trainer.training.loop
 from search.config.resolved_study import ResolvedStudy
-from search.watching.publishing import study_publisher as publisher
+from search.watching.publishing import study_publisher
 from search.watching.publishing.trial_publisher import TrialPublisher
 from trainer.training.checkpoint import CheckpointFile
 
@@ -42,7 +42,7 @@ PARTS: tuple[Part, ...] = (
     ("record", "look for the dead", search.workers.loop, "recover"),
     ("record", "heartbeat", storage.workers, "beat"),
     ("publishing", "page of the trial", TrialPublisher, "publish"),
-    ("publishing", "page of the study", publisher.StudyPublisher, "look"),
+    ("publishing", "page of the study", study_publisher.StudyPublisher, "publish_changes"),
     ("search", "the rest", search.workers.loop, "run_trial"),
     ("training", "set-up and result", trainer.training.loop, "fit"),
     ("training", "epochs of training", trainer.training.loop, "_timed_epoch"),

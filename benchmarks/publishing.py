@@ -26,8 +26,7 @@ from search.config.resolve import resolve
 from search.data.study_data import load_study_data
 from search.sampling.optuna_storage import direct_storage
 from search.study.studies import open_study
-from search.watching.publishing import study_page
-from search.watching.publishing import study_publisher as publisher
+from search.watching.publishing import study_page, study_publisher
 from search.watching.publishing.trial_publisher import TrialPublisher
 from search.workers.loop import run_worker
 from search.workers.progress import NoProgress
@@ -73,18 +72,18 @@ def share_of_a_study(folder: Path, file: str, trials: int) -> float:
     of_trials, of_study = Clock(), Clock()
     genuine = TrialPublisher._publish, study_page.publish_study
     TrialPublisher._publish = of_trials.timed(genuine[0])  # type: ignore[method-assign]
-    setattr(publisher, "publish_study", of_study.timed(genuine[1]))  # noqa: B010
+    setattr(study_publisher, "publish_study", of_study.timed(genuine[1]))  # noqa: B010
     resolved = resolve(Path(file), [f"study.trials={trials}"])
     store = open_store(f"sqlite:///{folder / 'study.db'}")
     data = load_study_data(resolved)
     began = time.monotonic()
     study = open_study(resolved, data, store)
-    with publisher.publish_while_running(study.store, study.name):
+    with study_publisher.publish_while_running(study.store, study.name):
         run_worker(study, NoProgress(), lambda: False)
     whole = time.monotonic() - began
     store.close()
     TrialPublisher._publish = genuine[0]  # type: ignore[method-assign]
-    setattr(publisher, "publish_study", genuine[1])  # noqa: B010
+    setattr(study_publisher, "publish_study", genuine[1])  # noqa: B010
     share = (sum(of_trials.calls) + sum(of_study.calls)) / whole
     told = f"{of_trials.told():>14} {of_study.told():>14} {share:7.2%}"
     print(f"{study.name:18} {trials:6} {whole / trials:10.2f} {told}", flush=True)

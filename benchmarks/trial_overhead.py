@@ -30,7 +30,7 @@ from benchmarks.parts_of_a_trial import COUNTED, Cost, Ledger, Part, on_the_cloc
 from search.config.resolve import resolve
 from search.data.study_data import load_study_data, recall_study_data, store_study_folds
 from search.study.studies import OpenStudy, open_study
-from search.watching.publishing import study_publisher as publisher
+from search.watching.publishing import study_publisher
 from search.workers.progress import NoProgress
 from storage import query
 from storage.engine import open_store
@@ -103,7 +103,7 @@ def trials_by_part(folder: Path) -> bool:
     with (
         begun(folder, WARM_UP + TRIALS) as study,
         on_the_clock(WAITING) as ledger,
-        publisher.publish_while_running(study.store, study.name),
+        study_publisher.publish_while_running(study.store, study.name),
     ):
         search.workers.loop.run_worker(study, Paced(ledger), lambda: False)
     print(f"{'a trial of ' + str(EPOCHS) + ' epochs, outside its training':46} {'CPU ms':>8} {'wall ms':>8}")

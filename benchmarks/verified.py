@@ -75,7 +75,7 @@ def verified(name: str, url: str, folder: Path, seeds: int) -> Verified:
     finally:
         store.close()
     first = report.scored[0]
-    print(f"{name}: {first.candidate.name} {first.conclusion.answer}: {first.conclusion.reason}", flush=True)
+    print(f"{name}: {first.candidate.name} {first.conclusion.verdict}: {first.conclusion.reason}", flush=True)
     return Verified(name, report)
 
 
@@ -108,7 +108,7 @@ def _line(found: Verified) -> str:
         none if scored.skill is None else f"{scored.skill:+.4f}",
         scored.baseline,
         _told(scored.interval),
-        scored.conclusion.answer,
+        scored.conclusion.verdict,
         none if rival is None else rival.name,
         none if rival is None else f"{rival.skill:+.4f}",
         none if rival is None else _told(rival.interval),

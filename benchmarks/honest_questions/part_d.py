@@ -95,7 +95,7 @@ def compared(scored: CandidateResult, config: TrialConfig, table: Table) -> dict
         "losses": {**losses, "gru": float(scored.losses.mean())},
         "over": over,
         "absent": dict(rivals.absent),
-        "verdict": str(scored.conclusion.answer),
+        "verdict": str(scored.conclusion.verdict),
         "strongest_rival": scored.to_json().get("strongest_rival"),
     }
 

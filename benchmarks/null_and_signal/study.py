@@ -190,7 +190,7 @@ def _searched(
 def _judged(scored: CandidateResult) -> Judged:
     interval, said = scored.interval, scored.conclusion
     low, high = (None, None) if interval is None else (interval.low, interval.high)
-    return Judged(str(said.answer), said.reason, scored.skill, low, high)
+    return Judged(str(said.verdict), said.reason, scored.skill, low, high)
 
 
 def judged_oracle(data: DataSet, resolved: ResolvedStudy, study_data: StudyData) -> Judged:
@@ -213,15 +213,15 @@ def judge(losses: Series, naive: Mapping[str, Series], *, claimed: float, ceilin
             skill=reached,
             interval=interval,
             comparisons={name: diebold_mariano(losses, each) for name, each in naive.items()},
-            claimed=claimed,
-            claimed_at_least=claimed,
+            validation_skill=claimed,
+            validation_lower_bound=claimed,
             ceiling=ceiling,
             seeds=MIN_SEEDS,  # an oracle has none, and needs none
-            stopped=0,
+            seeds_stopped=0,
             rows=len(losses),
         )
     )
-    return Judged(str(said.answer), said.reason, reached, interval.low, interval.high)
+    return Judged(str(said.verdict), said.reason, reached, interval.low, interval.high)
 
 
 def _losses(data: DataSet, prepared: Dataset, rows: Rows) -> tuple[Series, dict[str, Series]]:

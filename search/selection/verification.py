@@ -104,7 +104,7 @@ def verify(
         found = _score(each, configuration_number(evaluation, taken), searches)
         # Pages show the newest answer about a configuration that was asked for, not about those beside it.
         report = {**found.to_json(), "asked_for": each is first}
-        evaluations.finish_evaluation(store, number, str(found.conclusion.answer), report)
+        evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), report)
         scored.append(found)
     return VerificationReport(
         scored=tuple(scored),
@@ -243,13 +243,13 @@ def _score(
         skill=reached,
         interval=interval,
         comparisons=comparisons,
-        claimed=candidate.skill,
-        claimed_at_least=candidate.skill
+        validation_skill=candidate.skill,
+        validation_lower_bound=candidate.skill
         if candidate.skill_lower_bound is None
         else candidate.skill_lower_bound,
         ceiling=trained.ceiling,
         seeds=len(trained.refits),
-        stopped=len(trained.refits) - len(by_seed),
+        seeds_stopped=len(trained.refits) - len(by_seed),
         rows=len(target),
         horizon=data.horizon,
     )

@@ -68,7 +68,7 @@ class CandidateResult:
         return {
             "name": self.candidate.name,
             "trial": self.candidate.number,
-            "verdict": str(self.conclusion.answer),
+            "verdict": str(self.conclusion.verdict),
             "reason": self.conclusion.reason,
             "value": self.value,
             "skill": self.skill,
@@ -121,7 +121,7 @@ class VerificationReport:
     @property
     def holds(self) -> bool:
         """Whether the answer is yes."""
-        return self.scored[0].conclusion.answer is SkillVerdict.HOLDS
+        return self.scored[0].conclusion.verdict is SkillVerdict.HOLDS
 
     def to_json(self) -> dict[str, Any]:
         """The JSON of `verify --json`."""

@@ -42,14 +42,14 @@ def print_verification(report: "VerificationReport") -> None:
 
 def verdict_line(scored: "CandidateResult") -> str:
     """The answer and its reason, in one line."""
-    return f"{scored.candidate.name}: {scored.conclusion.answer}: {scored.conclusion.reason}."
+    return f"{scored.candidate.name}: {scored.conclusion.verdict}: {scored.conclusion.reason}."
 
 
 def _refuted_before(scored: "CandidateResult", earlier: Sequence[tables.Evaluation]) -> Iterator[str]:
     """An earlier *does not hold* about the same configuration, which a later answer does not remove."""
     mine = [each for each in earlier if each.configuration == scored.candidate.digest]
     no = [each for each in mine if each.verdict == DOES_NOT_HOLD and each.report is not None]
-    if no and scored.conclusion.answer != DOES_NOT_HOLD:
+    if no and scored.conclusion.verdict != DOES_NOT_HOLD:
         yield f"{refutation_sentence(no[-1].looked_at, no[-1].report or {})}."
 
 

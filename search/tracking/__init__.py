@@ -1,1 +1,1 @@
-"""MLflow: a study is an experiment with a parent run, a trial is a nested run. Both words are of here."""
+"""MLflow: a study is an experiment with a parent run, and a trial is a nested run."""

@@ -1,4 +1,4 @@
-"""A client of MLflow in surroundings of our own, and its errors as ours."""
+"""A client of MLflow with its own environment variables, and MLflow's errors as errors of Ballast."""
 
 import logging
 import os
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 log = logging.getLogger("ballast.mlflow")
 
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-_HURRIED_S = 5
-_SILENCE_S = 3.0
+_SHORT_TIMEOUT_S = 5
+_SLOW_S = 3.0
 
-_SURROUNDINGS = {
+_VARIABLES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # Its own eight attempts take minutes, of which nobody is told; whoever calls looks again, and says so.
+    # Its own eight attempts take minutes without a message; callers of this module try again and say so.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     _TIMEOUT: "30",
 }
-"""What is set before MLflow is imported, unless the user has set it."""
+"""Variables that are set before MLflow is imported, unless the user has set them."""
 
 _OTHERS_WARNINGS = (
     # MLflow 3.17 under SQLAlchemy 2.1, when it opens a database.
@@ -41,32 +41,32 @@ _OTHERS_WARNINGS = (
     # PyTorch 2.13 of every GRU that it traces; its weights are parameters, and are in the graph.
     ("The tensor attributes .*_flat_weights", "contextlib"),
 )
-"""All warnings that were met with every warning an error: message and module."""
+"""Message and module of each warning that MLflow gives when all warnings are errors."""
 
 _NOISE = ("mlflow", "alembic", "urllib3")
-_MOST = 200
+_LONGEST_REASON = 200
 _REFUSAL = "INVALID_PARAMETER_VALUE"
 
 
 class MlflowError(AnswerIsNo):
-    """MLflow is away, or does not take what it is sent; nothing is lost by it."""
+    """MLflow does not answer, or rejects what it is sent; the store still has everything."""
 
 
 class MlflowRejected(MlflowError):
-    """MLflow is there, and will not take this however often it is sent."""
+    """MLflow answers, and would reject this however often it is sent."""
 
 
 @contextmanager
 def mlflow_environment(uri: str) -> Iterator[str]:
-    """Set up MLflow's environment while the block runs; gives its address, without the password of a server.
+    """Set MLflow's environment variables while the block runs; yield its address without a server's password.
 
-    A password goes to MLflow in its own variables, so that none of its messages has it.
+    MLflow gets a password in its own variables, so that no message of it contains the password.
     """
-    variables = {name: value for name, value in _SURROUNDINGS.items() if name not in os.environ}
+    variables = {name: value for name, value in _VARIABLES.items() if name not in os.environ}
     if is_server(uri) and "@" in uri:
         uri, login = _without_login(uri)
         variables |= login
-    variables["MLFLOW_TRACKING_URI"] = uri  # for what takes no client: mlflow.pytorch
+    variables["MLFLOW_TRACKING_URI"] = uri  # mlflow.pytorch takes no client
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     levels = {name: logging.getLogger(name).level for name in _NOISE}
@@ -83,15 +83,17 @@ def mlflow_environment(uri: str) -> Iterator[str]:
 
 
 def connect_mlflow(uri: str) -> "MlflowClient":
-    """A client inside `mlflow_environment`. Raises MlflowError where a database is away; a server is not
-    asked yet."""
+    """Return a client, inside `mlflow_environment`.
+
+    Raises MlflowError if a database cannot be opened; no request goes to a server yet.
+    """
     with as_mlflow_errors(uri):
         from mlflow import MlflowClient
         from mlflow.store.db import utils
 
         for name in _NOISE:
             logging.getLogger(name).setLevel(logging.ERROR)
-        utils.MAX_RETRY_COUNT = 0  # for a database that is away, as for a server; no variable sets it
+        utils.MAX_RETRY_COUNT = 0  # a database gets one attempt, as a server does; no variable sets it
         if not is_server(uri):
             _require_own(uri)
         return MlflowClient(uri)
@@ -99,10 +101,11 @@ def connect_mlflow(uri: str) -> "MlflowClient":
 
 @contextmanager
 def with_short_timeout() -> Iterator[None]:
-    """Give each request a few seconds while the block runs, inside `mlflow_environment`: somebody waits for
-    it."""
+    """Limit each request to a few seconds while the block runs, inside `mlflow_environment`: a person
+    waits.
+    """
     before = os.environ[_TIMEOUT]
-    os.environ[_TIMEOUT] = str(_HURRIED_S)
+    os.environ[_TIMEOUT] = str(_SHORT_TIMEOUT_S)
     try:
         yield
     finally:
@@ -111,9 +114,9 @@ def with_short_timeout() -> Iterator[None]:
 
 @contextmanager
 def warn_if_slow(uri: str) -> Iterator[None]:
-    """Say that MLflow is waited for where the block, its first requests, takes longer than some seconds."""
-    told = "waiting for MLflow at %s, which has not answered yet"
-    timer = threading.Timer(_SILENCE_S, log.warning, (told, masked_url(uri)))
+    """Warn that MLflow has not answered if the block, its first requests, takes longer than some seconds."""
+    message = "waiting for MLflow at %s, which has not answered yet"
+    timer = threading.Timer(_SLOW_S, log.warning, (message, masked_url(uri)))
     timer.daemon = True
     timer.start()
     try:
@@ -123,7 +126,7 @@ def warn_if_slow(uri: str) -> Iterator[None]:
 
 
 def _require_own(uri: str) -> None:
-    """Raise MlflowError for a database of Ballast: MLflow would make tables in it, and then refuse it."""
+    """Raise MlflowError for a database of Ballast: MLflow would create tables in it and then refuse it."""
     from sqlalchemy import create_engine, inspect
 
     engine = create_engine(uri)
@@ -137,8 +140,7 @@ def _require_own(uri: str) -> None:
 
 @contextmanager
 def as_mlflow_errors(uri: str) -> Iterator[None]:
-    """Turn what MLflow raises, and what it lets through from below, into MlflowError: one line, no
-    password."""
+    """Turn errors of MLflow and of its libraries into MlflowError, in one line without a password."""
     from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from requests import RequestException, exceptions
@@ -147,13 +149,13 @@ def as_mlflow_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, CommandError, OSError) as error:
-        causes = (error, error.__context__)  # MLflow raises its own in the place of those of requests
+        causes = (error, error.__context__)  # MLflow replaces the errors of requests with its own
         if any(isinstance(cause, exceptions.ConnectionError | exceptions.Timeout) for cause in causes):
             raise MlflowError(f"MLflow at {masked_url(uri)} does not answer") from None
         if any(isinstance(cause, exceptions.RetryError) for cause in causes):
             raise MlflowError(f"MLflow at {masked_url(uri)} answers with an error of its own") from None
-        said = mask_passwords(" ".join(str(error).split()))
-        shown = said if len(said) <= _MOST else f"{said[:_MOST]}…"
+        reason = mask_passwords(" ".join(str(error).split()))
+        shown = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
         kind = MlflowRejected if getattr(error, "error_code", None) == _REFUSAL else MlflowError
         raise kind(f"MLflow at {masked_url(uri)} does not take what it is sent: {shown}") from None
 

@@ -1,10 +1,10 @@
-"""Finds what MLflow has of a study already: its experiment, its run, and the runs of its trials."""
+"""Finds what MLflow already has of a study: its experiment, its run, and the runs of its trials."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from search.tracking import run_content as mapping
+from search.tracking import run_content
 from search.tracking.mlflow_client import MlflowError
 from storage import tables
 from storage.commands import masked_url
@@ -19,7 +19,7 @@ _OVER = ("FINISHED", "FAILED", "KILLED")
 
 @dataclass
 class SentRun:
-    """A run that is there: its params, whether it was told its end, and how many epochs it has at least."""
+    """A run in MLflow: its params, whether it has ended, and how many epochs it has at least."""
 
     run_id: str
     params: frozenset[str] = frozenset()
@@ -29,15 +29,16 @@ class SentRun:
 
 @dataclass
 class StudyRuns:
-    """The run of the study, if there is one, and those of its trials by number."""
+    """The run of the study, if there is one, and the runs of its trials by number."""
 
     study: SentRun | None = None
     trials: dict[int, SentRun] = field(default_factory=dict)
 
 
 def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
-    """The id of the study's experiment, which is made if it is not there; MlflowError if somebody deleted
-    it."""
+    """Return the id of the study's experiment; create it if needed. Raises MlflowError if somebody deleted
+    it.
+    """
     found = client.get_experiment_by_name(name)
     if found is None:
         return client.create_experiment(name)
@@ -50,47 +51,49 @@ def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
 
 
 def find_study_runs(client: "MlflowClient", experiment: str, study: tables.Study) -> StudyRuns:
-    """The runs of a study; MlflowError if somebody deleted its own.
+    """Return the runs of a study. Raises MlflowError if somebody deleted the run of the study itself.
 
-    A trial whose run somebody deleted counts as sent: nobody wants it there.
+    A trial whose run somebody deleted counts as sent: people do not want it in MLflow.
     """
     studies: list[Run] = []
     trials: list[Run] = []
     for run in _runs(client, experiment, study):
-        (trials if mapping.TRIAL_TAG in run.data.tags else studies).append(run)
+        (trials if run_content.TRIAL_TAG in run.data.tags else studies).append(run)
     if not studies:
         return StudyRuns()
-    parent = _the_one(client, studies)
+    parent = _only_run(client, studies)
     run_id = parent.info.run_id
     if _is_deleted(parent):
         raise _deleted(client, f"the run of study {study.name!r}", f"mlflow runs restore --run-id {run_id}")
     numbered: dict[int, list[Run]] = {}
     for run in trials:
-        if run.data.tags.get(mapping.PARENT_RUN_TAG) == run_id:
-            numbered.setdefault(int(run.data.tags[mapping.TRIAL_TAG]), []).append(run)
-        elif not _is_deleted(run):  # below another run of the study, which was not chosen
+        if run.data.tags.get(run_content.PARENT_RUN_TAG) == run_id:
+            numbered.setdefault(int(run.data.tags[run_content.TRIAL_TAG]), []).append(run)
+        elif not _is_deleted(run):  # its parent is another run of the study, which was not chosen
             client.delete_run(run.info.run_id)
-    return StudyRuns(_sent(parent), {n: _sent(_the_one(client, runs)) for n, runs in numbered.items()})
+    return StudyRuns(_sent(parent), {n: _sent(_only_run(client, runs)) for n, runs in numbered.items()})
 
 
 def _runs(client: "MlflowClient", experiment: str, study: tables.Study) -> "Iterator[Run]":
-    """All runs of a study. No name is in the filter: it can hold quotes, which MLflow cannot escape."""
+    """Yield all runs of a study. The filter has no name: a name can hold quotes, which MLflow cannot
+    escape.
+    """
     from mlflow.entities import ViewType
 
-    created_at = mapping.study_identity_tags(study)[mapping.CREATED_AT_TAG]
-    wanted, token = f"tags.`{mapping.CREATED_AT_TAG}` = '{created_at}'", None
+    created_at = run_content.study_identity_tags(study)[run_content.CREATED_AT_TAG]
+    wanted, token = f"tags.`{run_content.CREATED_AT_TAG}` = '{created_at}'", None
     while True:
         page = client.search_runs([experiment], wanted, ViewType.ALL, _PAGE, page_token=token)
-        yield from (run for run in page if run.data.tags.get(mapping.STUDY_TAG) == study.name)
+        yield from (run for run in page if run.data.tags.get(run_content.STUDY_TAG) == study.name)
         token = page.token
         if not token:
             return
 
 
-def _the_one(client: "MlflowClient", runs: "list[Run]") -> "Run":
-    """The run to use of several that are the same; the others are deleted.
+def _only_run(client: "MlflowClient", runs: "list[Run]") -> "Run":
+    """Return the run to use of several for the same trial or study, and delete the others.
 
-    Two senders at once make two, and so does an answer that was lost. Everybody chooses the same one.
+    Two senders at once make two runs, and so does a lost answer. Every sender chooses the same one.
     """
     active = [run for run in runs if not _is_deleted(run)]
     chosen, *others = sorted(active or runs, key=lambda run: str(run.info.run_id))

@@ -1,7 +1,7 @@
-"""Brings MLflow to what the record says of one study. It can die at any moment and be run again.
+"""Sends one study from the record to MLflow. It can be killed at any moment and run again.
 
-What is there is found by tags that the record decides, and what is sent twice is there once: a run by its
-tags, a param by its key, a metric by key, step, time and value, a file by its name.
+Runs are found by tags that come from the record, and content that is sent twice is stored once: a param by
+its key, a metric by key, step, time and value, a file by its name.
 """
 
 import logging
@@ -14,7 +14,7 @@ from search.config.layers import with_clamps
 from search.config.schema import SPACE
 from search.record.row_mapping import settings_from_rows
 from search.selection.summary import summarise
-from search.tracking import run_content as mapping
+from search.tracking import run_content
 from search.tracking.mlflow_client import MlflowRejected, as_mlflow_errors
 from search.tracking.mlflow_runs import SentRun, find_study_runs, get_or_create_experiment
 from search.tracking.run_content import RunContent
@@ -31,16 +31,17 @@ log = logging.getLogger("ballast.mlflow")
 
 
 class MlflowSender:
-    """One study on its way to one MLflow, inside `connection.surroundings`.
+    """Sends one study to one MLflow, inside `mlflow_environment`.
 
-    Making one reads what is there. Every method raises NotTaken, after which another sender must be made.
+    Its constructor reads what MLflow already has. Every method raises MlflowError, after which a new sender
+    must be made.
     """
 
     def __init__(self, client: "MlflowClient", store: Store, name: str) -> None:
         self._client, self._store, self._name = client, store, name
         self._study = query.study(store, name)
         self._counts: Mapping[Verdict | None, int] | None = None
-        self.refused: dict[int, MlflowRejected] = {}
+        self.rejected: dict[int, MlflowRejected] = {}
         with as_mlflow_errors(client.tracking_uri):
             self._experiment = get_or_create_experiment(client, name)
             found = find_study_runs(client, self._experiment, self._study)
@@ -49,39 +50,44 @@ class MlflowSender:
             self._send_files(self._parent, self._study_files())
 
     @property
-    def there(self) -> int:
-        """Trials that are there to their end."""
+    def complete_trials(self) -> int:
+        """The number of trials that MLflow has completely."""
         return sum(sent.ended for sent in self._trials.values())
 
     def send(self, *, live: bool = False) -> None:
-        """Send what is new; `live`: the study goes on, else its run ends here."""
+        """Send what is new; if the study is not `live`, end its run."""
         counts = query.verdict_counts(self._store, self._name)
         changed = counts != self._counts
         rows = query.trials(self._store, self._name) if changed else query.running(self._store, self._name)
         for row in rows:
-            self._send_unless_there(row.number)
+            self._send_unless_complete(row.number)
         if changed or not live:
             with as_mlflow_errors(self._client.tracking_uri):
-                self._tell_study(live)
+                self._send_study(live)
         self._counts = counts
 
     def run_of(self, number: int) -> str:
-        """The id of the run of a trial, which is sent if it is not there. Raises Refused as well."""
-        self._send_unless_there(number)
-        if number in self.refused:
-            raise self.refused[number]
+        """Return the id of the run of a trial; send the trial first if MLflow does not have it.
+
+        Raises MlflowRejected too.
+        """
+        self._send_unless_complete(number)
+        if number in self.rejected:
+            raise self.rejected[number]
         return self._trials[number].run_id
 
-    def _send_unless_there(self, number: int) -> None:
-        """A trial that is refused keeps none of the others from being sent."""
-        if number in self.refused or (number in self._trials and self._trials[number].ended):
+    def _send_unless_complete(self, number: int) -> None:
+        """Send a trial unless MLflow has it; if MLflow rejects it, log that, so that the other trials are
+        sent.
+        """
+        if number in self.rejected or (number in self._trials and self._trials[number].ended):
             return
         try:
             with as_mlflow_errors(self._client.tracking_uri):
                 self._send_trial(number)
         except MlflowRejected as refusal:
             log.warning("trial %d: %s", number, refusal)
-            self.refused[number] = refusal
+            self.rejected[number] = refusal
 
     def _send_trial(self, number: int) -> None:
         view = trial_view(self._store, self._name, number)
@@ -89,60 +95,60 @@ class MlflowSender:
         if number not in self._trials:
             self._trials[number] = self._begin_trial(view)
         sent = self._trials[number]
-        points = [p for p in mapping.epoch_metrics(trial, view.epochs) if p.step >= sent.epochs]
+        metrics = [p for p in run_content.epoch_metrics(trial, view.epochs) if p.step >= sent.epochs]
         tags: dict[str, str] = {}
         if end is not None:
-            tags, last = mapping.trial_end_content(view, end)
-            points += last
-        self._log(sent, RunContent(mapping.trial_params(view), tags, points))
+            tags, last = run_content.trial_end_content(view, end)
+            metrics += last
+        self._log(sent, RunContent(run_content.trial_params(view), tags, metrics))
         sent.epochs = len(view.epochs)
         if end is not None and trial.verdict is not None:
-            self._send_files(sent, mapping.trial_files(view))
-            status = mapping.run_status(trial.verdict)
-            self._client.set_terminated(sent.run_id, status, mapping.milliseconds(end))
+            self._send_files(sent, run_content.trial_files(view))
+            status = run_content.run_status(trial.verdict)
+            self._client.set_terminated(sent.run_id, status, run_content.milliseconds(end))
             sent.ended = True
 
     def _begin_trial(self, view: TrialView) -> SentRun:
-        started = mapping.milliseconds(view.trial.started_at)
-        tags = mapping.trial_start_tags(view, self._parent.run_id)
+        started = run_content.milliseconds(view.trial.started_at)
+        tags = run_content.trial_start_tags(view, self._parent.run_id)
         name = f"trial {view.trial.number}"
         return SentRun(self._client.create_run(self._experiment, started, tags, run_name=name).info.run_id)
 
     def _begin_study(self) -> SentRun:
-        started = mapping.milliseconds(self._study.created_at)
-        tags = mapping.study_identity_tags(self._study) | mapping.logged_tables_tag(
+        started = run_content.milliseconds(self._study.created_at)
+        tags = run_content.study_identity_tags(self._study) | run_content.logged_tables_tag(
             "clamps.json", "overrides.json"
         )
         return SentRun(self._client.create_run(self._experiment, started, tags, self._name).info.run_id)
 
-    def _tell_study(self, live: bool) -> None:
+    def _send_study(self, live: bool) -> None:
         store, name, run_id = self._store, self._name, self._parent.run_id
         ends = [row.finished_at for row in query.trials(store, name) if row.finished_at is not None]
         ended_at = max(ends, default=self._study.created_at)
         self._log(
             self._parent,
-            mapping.study_content(summarise(store, name), query.data_fingerprint(store, name), ended_at),
+            run_content.study_content(summarise(store, name), query.data_fingerprint(store, name), ended_at),
         )
         if live and not is_complete(store, name):
             self._client.update_run(run_id, "RUNNING")
         else:
             status = "FINISHED" if has_its_trials(store, name) else "KILLED"
-            self._client.set_terminated(run_id, status, mapping.milliseconds(ended_at))
+            self._client.set_terminated(run_id, status, run_content.milliseconds(ended_at))
 
     def _study_files(self) -> dict[str, str]:
         settings = with_clamps(settings_from_rows(query.setting_layers(self._store, self._name)), SPACE)
-        return mapping.study_files(self._study, query.clamps(self._store, self._name), settings)
+        return run_content.study_files(self._study, query.clamps(self._store, self._name), settings)
 
-    def _log(self, sent: SentRun, told: RunContent) -> None:
-        """MLflow's client cuts what is too much for one request into several."""
+    def _log(self, sent: SentRun, content: RunContent) -> None:
+        """Log content; MLflow's client splits it if it is too much for one request."""
         from mlflow.entities import Metric, Param, RunTag
 
-        new = {key: value for key, value in told.params.items() if key not in sent.params}
+        new = {key: value for key, value in content.params.items() if key not in sent.params}
         self._client.log_batch(
             sent.run_id,
-            metrics=[Metric(*point) for point in told.points],
+            metrics=[Metric(*point) for point in content.metrics],
             params=[Param(key, value) for key, value in new.items()],
-            tags=[RunTag(key, value) for key, value in told.tags.items()],
+            tags=[RunTag(key, value) for key, value in content.tags.items()],
         )
         sent.params |= new.keys()
 
@@ -154,15 +160,15 @@ class MlflowSender:
 
 
 def is_complete(store: Store, name: str) -> bool:
-    """Whether the study has its trials, and none runs."""
+    """Return whether the study has all its trials and none is running."""
     return has_its_trials(store, name) and not query.running(store, name)
 
 
 def has_its_trials(store: Store, name: str) -> bool:
-    """Whether the study has as many conclusive trials of its own as are wanted."""
+    """Return whether the study has as many conclusive trials of its own as it should have."""
     return query.count_conclusive(store, name) >= query.study(store, name).wanted
 
 
 def track_command(store: Store, name: str) -> str:
-    """What sends the study later."""
+    """Return the command that sends the study later."""
     return ballast_command("track", name, store=store.url)

@@ -1,4 +1,4 @@
-"""Where MLflow is: which setting says so, which addresses are understood. Imports nothing of MLflow."""
+"""The address of MLflow: which setting gives it and which forms are valid. Imports nothing of MLflow."""
 
 import os
 import re
@@ -20,10 +20,11 @@ _FORMS = "name a server, http://127.0.0.1:5000, or its database, sqlite:///mlflo
 
 
 def resolve_mlflow_uri(resolved: ResolvedStudy) -> tuple[ResolvedStudy, str | None]:
-    """The study and its MLflow (None: it has none): BALLAST_MLFLOW_URI, which is put on record, else its own.
+    """Return the study and the address of its MLflow, None without one.
 
-    Raises RequestError for an address that MLflow cannot be at, as the database of the store is, and where a
-    `--set` names another than the environment.
+    BALLAST_MLFLOW_URI has precedence over the study file, and is then recorded as the study's address. Raises
+    RequestError for an address that cannot be MLflow's, such as the database of the store, and if `--set`
+    names another address than the environment.
     """
     own, given = resolved.file.tracking.mlflow.uri, os.environ.get(MLFLOW_URI_VARIABLE)
     if given and given != own:
@@ -37,9 +38,9 @@ def resolve_mlflow_uri(resolved: ResolvedStudy) -> tuple[ResolvedStudy, str | No
 
 
 def mlflow_uri_of_study(store: Store, name: str, option: str | None) -> str:
-    """The MLflow of a study on record: the option, else BALLAST_MLFLOW_URI, else as recorded.
+    """Return the MLflow address of a stored study: the option, else BALLAST_MLFLOW_URI, else as recorded.
 
-    Raises StudyUnknown, and RequestError where there is none or its password is not on record.
+    Raises StudyUnknown, and RequestError if there is no address or its password is not recorded.
     """
     recorded = recorded_value(MLFLOW_URI_KEY, query.setting_layers(store, name))
     uri = option if option is not None else os.environ.get(MLFLOW_URI_VARIABLE) or recorded
@@ -57,7 +58,7 @@ def mlflow_uri_of_study(store: Store, name: str, option: str | None) -> str:
 
 
 def check_mlflow_uri(uri: str) -> str:
-    """The address as it is; RequestError if MLflow cannot be there."""
+    """Return the address unchanged. Raises RequestError if it cannot be MLflow's."""
     try:
         address = urlsplit(uri)
         is_server = address.scheme in _SERVER and bool(address.hostname) and address.port != 0
@@ -69,17 +70,17 @@ def check_mlflow_uri(uri: str) -> str:
 
 
 def _database(url: str) -> tuple[str | None, ...]:
-    """What two addresses of one database have in common, which is neither the login nor the driver."""
+    """Return what identifies a database, without login and driver, to compare two addresses."""
     kind, _, rest = url.partition("://")
     if kind.startswith("sqlite"):
         return "sqlite", os.path.realpath(rest.partition("?")[0].removeprefix("/"))
     try:
         address = urlsplit(url)
         return kind.partition("+")[0], address.hostname, str(address.port or 5432), address.path
-    except ValueError:  # the store's own error tells of it
+    except ValueError:  # opening the store reports it
         return (url,)
 
 
 def is_server(uri: str) -> bool:
-    """Whether it is a server; else it is a database."""
+    """Return whether the address is a server's, not a database's."""
     return uri.startswith(tuple(f"{scheme}://" for scheme in _SERVER))

@@ -1,4 +1,4 @@
-"""Registers an exported configuration's model in MLflow: the weights of its best epoch, trained again."""
+"""Trains an exported configuration again and registers the model of its best epoch in MLflow."""
 
 import os
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 
 _EXAMPLES = 8
-"""Windows that the model is traced with; more than one, so that the number of windows stays free."""
+"""Windows that the model is traced with; more than one, so that their number stays variable."""
 
 _REQUIRED = ("torch", "numpy", "mlflow")
 
 
 @dataclass(frozen=True)
 class _RegisteredTraining:
-    """An exported configuration, the data it is for, and what came of training it again."""
+    """An exported configuration, its data, and the result of training it again."""
 
     path: Path
     config: TrialConfig
@@ -37,43 +37,44 @@ class _RegisteredTraining:
     rerun: Rerun
 
 
-def register_model(store: Store, trial: tables.Trial, path: Path, again: Rerun, uri: str, name: str) -> str:
+def register_model(store: Store, trial: tables.Trial, path: Path, rerun: Rerun, uri: str, name: str) -> str:
     """Register the model of an exported trial under `name`; returns its version.
 
-    `again` is the export at `path`, trained once more. The model takes windows, float32 of shape (n, seq_len,
-    features) as in `Dataset.features`, and gives n standardised forecasts; the moments to undo that are
-    in its metadata. It is a traced graph: it loads without pickle and without Ballast. Raises AnswerIsNo if
-    the exported value was not reproduced to the bit or was not believed, and NotTaken.
+    `rerun` is the export at `path`, trained once more. The model takes windows, float32 of shape (n, seq_len,
+    features) as in `Dataset.features`, and returns n standardised forecasts; its metadata has the mean and
+    the standard deviation that undo this. It is a traced graph: it loads without pickle and without Ballast.
+    Raises AnswerIsNo if training did not reproduce the exported value to the bit or the value is suspicious,
+    and MlflowError.
     """
-    if again.reproduction is not Reproduction.BITS or not again.trustworthy:
-        because = "; ".join(again.differences) or again.judgement.message
+    if rerun.reproduction is not Reproduction.BITS or not rerun.trustworthy:
+        because = "; ".join(rerun.differences) or rerun.judgement.message
         raise AnswerIsNo(
-            f"{path} was not reproduced and its model is not registered: it is {again.result.value!r}, "
-            f"was {again.expected!r} ({because}); see for yourself: {ballast_command('train', path)}"
+            f"{path} was not reproduced and its model is not registered: it is {rerun.result.value!r}, "
+            f"was {rerun.expected!r} ({because}); see for yourself: {ballast_command('train', path)}"
         )
     resolved = resolve(path)
     config = resolved.trial({}).config
-    trained = _RegisteredTraining(path, config, load_study_data(resolved).folds(config.data)[-1], again)
+    training = _RegisteredTraining(path, config, load_study_data(resolved).folds(config.data)[-1], rerun)
     with mlflow_environment(uri) as address:
         client = connect_mlflow(address)
         run_id = MlflowSender(client, store, trial.study).run_of(trial.number)
         with as_mlflow_errors(address), _experiment(client.get_run(run_id).info.experiment_id):
             client.log_artifact(run_id, str(path))
-            return _log(trained, run_id, name, _tags(trial, newest_verification(store, trial.study)))
+            return _log(training, run_id, name, _tags(trial, newest_verification(store, trial.study)))
 
 
-def _log(trained: _RegisteredTraining, run_id: str, name: str, tags: dict[str, str]) -> str:
+def _log(training: _RegisteredTraining, run_id: str, name: str, tags: dict[str, str]) -> str:
     import mlflow
     from mlflow.models import infer_signature
 
-    from trainer.inference.forecaster import (  # torch comes with it, and nowhere before
+    from trainer.inference.forecaster import (  # it imports torch, which nothing before it does
         build_forecaster,
         forecast_windows,
         stack_windows,
     )
 
-    data, weights = trained.data, single_model(trained.rerun, trained.path)
-    model = build_forecaster(trained.config.models.gru, len(data.feature_names), weights)
+    data, weights = training.data, single_model(training.rerun, training.path)
+    model = build_forecaster(training.config.models.gru, len(data.feature_names), weights)
     examples = stack_windows(data, data.validation[:_EXAMPLES])
     logged = mlflow.pytorch.log_model(
         model,
@@ -84,15 +85,15 @@ def _log(trained: _RegisteredTraining, run_id: str, name: str, tags: dict[str, s
         input_example=examples,
         serialization_format="pt2",
         pip_requirements=[f"{package}=={_release(package)}" for package in _REQUIRED],
-        metadata=_metadata(trained),
+        metadata=_metadata(training),
         tags=tags,
     )
     return str(logged.registered_model_version)
 
 
-def _metadata(trained: _RegisteredTraining) -> dict[str, Any]:
-    """What a user must know to feed the model and to read its forecasts; values are JSON's."""
-    data, scaler = trained.data, trained.data.scaler
+def _metadata(training: _RegisteredTraining) -> dict[str, Any]:
+    """Return what a user needs to feed the model and to read its forecasts, as JSON values."""
+    data, scaler = training.data, training.data.scaler
     return {
         "features": list(data.feature_names),
         "feature_mean": scaler.feature_mean.tolist(),
@@ -109,7 +110,7 @@ def _metadata(trained: _RegisteredTraining) -> dict[str, Any]:
 
 
 def _tags(trial: tables.Trial, verified: VerificationAnswer | None) -> dict[str, str]:
-    """The verdict of the newest verification is the model's only if it was this trial that was verified."""
+    """Return the tags of a model; the newest verification counts only if it verified this trial."""
     answer = None if verified is None or verified.trial != trial.number else verified.verdict
     return {
         "ballast.study": trial.study,
@@ -122,13 +123,13 @@ def _tags(trial: tables.Trial, verified: VerificationAnswer | None) -> dict[str,
 
 
 def _release(package: str) -> str:
-    """The version without what a build adds to it (`+cpu`), which no index has."""
+    """Return the version without the suffix of a build (`+cpu`), which no package index has."""
     return version(package).partition("+")[0]
 
 
 @contextmanager
 def _experiment(number: str) -> Iterator[None]:
-    """`log_model` puts models where this variable says, not where their run is."""
+    """Set the experiment while the block runs: `log_model` uses this variable, not the run's experiment."""
     name = "MLFLOW_EXPERIMENT_ID"
     before = os.environ.get(name)
     os.environ[name] = number

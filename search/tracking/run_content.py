@@ -1,6 +1,6 @@
-"""What MLflow is told of a study and of a trial, made of the record alone. Pure, and without MLflow.
+"""The content of MLflow runs of a study and of a trial, made from the record. Pure; does not import MLflow.
 
-Everything is the same whenever it is made, so that what is sent twice is there once.
+The same record always gives the same content, so that MLflow stores once what is sent twice.
 """
 
 import json
@@ -53,30 +53,30 @@ class MetricPoint(NamedTuple):
 
 
 class RunContent(NamedTuple):
-    """What a run is told at once: a param is written once, a tag as often as one likes."""
+    """What is logged to a run at once: a param can be written once, a tag many times."""
 
     params: Mapping[str, str]
     tags: Mapping[str, str]
-    points: Sequence[MetricPoint]
+    metrics: Sequence[MetricPoint]
 
 
 def milliseconds(moment: datetime) -> int:
-    """As MLflow keeps time."""
+    """Return a time in milliseconds since 1970, as MLflow stores it."""
     return round(moment.timestamp() * 1000)
 
 
 def run_status(verdict: Verdict) -> str:
-    """MLflow's status for a verdict; the verdict itself is a tag."""
+    """Return MLflow's status for a verdict; the verdict itself is a tag."""
     return _STATUS[verdict]
 
 
 def study_identity_tags(study: tables.Study) -> dict[str, str]:
-    """What tells a study from one of the same name in another store."""
+    """Return the tags that tell a study from one of the same name in another store."""
     return {STUDY_TAG: study.name, CREATED_AT_TAG: study.created_at.isoformat()}
 
 
 def trial_start_tags(view: TrialView, parent: str) -> dict[str, str]:
-    """The tags that a trial has from its first moment; `parent` is the id of the study's run."""
+    """Return the tags of a trial that has just begun; `parent` is the id of the study's run."""
     trial = view.trial
     tags = {
         **study_identity_tags(view.study),
@@ -95,7 +95,7 @@ def trial_start_tags(view: TrialView, parent: str) -> dict[str, str]:
 
 
 def trial_params(view: TrialView) -> dict[str, str]:
-    """Every setting of the trial that has a value, as it was started with it."""
+    """Return every setting with a value, as the trial started with it."""
     return {
         setting.key: _param(value)
         for setting in view.settings
@@ -104,25 +104,26 @@ def trial_params(view: TrialView) -> dict[str, str]:
 
 
 def epoch_metrics(trial: tables.Trial, epochs: Iterable[tables.Epoch]) -> list[MetricPoint]:
-    """The signals of epochs from the first on; what is not finite is left out, as SQL has no word for it.
+    """Return the signals of all epochs; values that are not finite are left out, since SQL cannot hold them.
 
-    The time of an epoch is what the trainer counted, which does not change when a trial is taken up again.
+    An epoch's time is the start of the trial plus the seconds that the trainer counted: it stays the same if
+    the trial is resumed.
     """
-    points, at = [], milliseconds(trial.started_at)
+    metrics, at = [], milliseconds(trial.started_at)
     for epoch in epochs:
         at += round(epoch.seconds * 1000) if math.isfinite(epoch.seconds) else 0
-        points += [
+        metrics += [
             MetricPoint(name, float(value), at, epoch.epoch)
             for name in _SIGNALS
             if math.isfinite(value := getattr(epoch, name))
         ]
-    return points
+    return metrics
 
 
 def trial_end_content(view: TrialView, finished_at: datetime) -> tuple[dict[str, str], list[MetricPoint]]:
-    """The tags and metrics of a trial's end: verdict, reasons, overrides that changed a value.
+    """Return the tags and metrics of a trial's end: verdict, reasons, overrides that changed a value.
 
-    A result is among them only where it is to be believed: MLflow's tables are sorted by it.
+    Only an accepted trial has a result: people sort MLflow's tables by it.
     """
     trial = view.trial
     changes = {
@@ -143,11 +144,11 @@ def trial_end_content(view: TrialView, finished_at: datetime) -> tuple[dict[str,
         "best_epoch": trial.best_epoch if believed else None,
         "duration_s": trial.duration_s,
     }
-    return _tags(tags | changes), _points(numbers, milliseconds(finished_at), trial.epochs)
+    return _tags(tags | changes), _metric_points(numbers, milliseconds(finished_at), trial.epochs)
 
 
 def trial_files(view: TrialView) -> dict[str, str]:
-    """The files of a trial that has ended, by name."""
+    """Return the files of an ended trial by name."""
     return {
         "settings.yaml": trial_yaml(view),
         "overrides.json": table_json(OVERRIDE_COLUMNS, override_rows(view.settings)),
@@ -158,29 +159,40 @@ OVERRIDE_COLUMNS = ("setting", "layer", "origin", "asked for", "used", "why")
 
 
 def override_rows(settings: Iterable[Setting]) -> list[list[Any]]:
-    """A row for each act of the command line, the sampler, a clamp or the guard, and for any that changed a
-    value; columns are OVERRIDES.
+    """Return a row for each override by the command line, the sampler, a clamp or the guard, and for any
+    other that changed a value. The columns are OVERRIDE_COLUMNS.
     """
     return [
-        [setting.key, str(act.layer), act.origin, act.requested, act.effective, act.reason]
+        [
+            setting.key,
+            str(override.layer),
+            override.origin,
+            override.requested,
+            override.effective,
+            override.reason,
+        ]
         for setting in settings
-        for act in setting.overrides
-        if act.layer not in _FILE_LAYERS or act.requested != act.effective
+        for override in setting.overrides
+        if override.layer not in _FILE_LAYERS or override.requested != override.effective
     ]
 
 
 def table_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as `MlflowClient.log_table` writes it. That one adds its rows to those of an earlier time."""
+    """Return a table as `MlflowClient.log_table` writes it; that function would add its rows to earlier
+    ones.
+    """
     return json.dumps({"columns": columns, "data": [[short_value(value) for value in row] for row in rows]})
 
 
 def logged_tables_tag(*files: str) -> dict[str, str]:
-    """The tag that has MLflow's pages show these files as tables."""
+    """Return the tag with which MLflow's pages show these files as tables."""
     return {"mlflow.loggedArtifacts": json.dumps([{"path": file, "type": "table"} for file in files])}
 
 
 def study_content(summary: Summary, data: tables.DataFingerprint, ended_at: datetime | None) -> RunContent:
-    """What is known of a study; `ended_at` is when the last of its trials ended, None while none has."""
+    """Return the content of a study's run; `ended_at` is the end of its last ended trial, None without
+    one.
+    """
     study, facts, best = summary.study, summary.study.facts, summary.best
     ended = summary.trials - summary.verdicts.get("running", 0)
     params = {
@@ -200,7 +212,7 @@ def study_content(summary: Summary, data: tables.DataFingerprint, ended_at: date
         "ballast.skill_shown": str(summary.skill_shown).lower(),
         "ballast.verified": "not yet" if summary.verified is None else summary.verified.verdict,
         "ballast.strongest_rival": "none" if summary.rival is None else summary.rival.name,
-        "mlflow.note.content": summary.sentence(),  # what MLflow shows as the description
+        "mlflow.note.content": summary.sentence(),  # MLflow shows it as the description
         **{f"ballast.version.{name}": version for name, version in study.versions.items()},
     }
     numbers = {
@@ -216,14 +228,14 @@ def study_content(summary: Summary, data: tables.DataFingerprint, ended_at: date
     }
     at = milliseconds(study.created_at if ended_at is None else ended_at)
     return RunContent(
-        {key: _param(value) for key, value in params.items()}, _tags(tags), _points(numbers, at, ended)
+        {key: _param(value) for key, value in params.items()}, _tags(tags), _metric_points(numbers, at, ended)
     )
 
 
 def study_files(
     study: tables.Study, clamps: Iterable[tables.ClampRow], settings: Iterable[Setting]
 ) -> dict[str, str]:
-    """The files of a study, by name; its own file is as the record keeps it, without passwords."""
+    """Return the files of a study by name; the study file is as stored, without passwords."""
     rows = [[c.key, c.declared, c.effective, c.reason, c.origin] for c in clamps]
     files = {
         "clamps.json": table_json(("setting", "asked for", "used", "why", "origin"), rows),
@@ -232,7 +244,7 @@ def study_files(
     return files if study.sources is None else {"study.yaml": study.sources["study"]["text"], **files}
 
 
-def _points(numbers: Mapping[str, float | None], at: int, step: int) -> list[MetricPoint]:
+def _metric_points(numbers: Mapping[str, float | None], at: int, step: int) -> list[MetricPoint]:
     return [
         MetricPoint(key, float(value), at, step)
         for key, value in numbers.items()
@@ -241,13 +253,13 @@ def _points(numbers: Mapping[str, float | None], at: int, step: int) -> list[Met
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: _cut(value, _MAX_TAG) for key, value in tags.items()}
+    return {key: _shortened(value, _MAX_TAG) for key, value in tags.items()}
 
 
 def _param(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _cut(text, _MAX_PARAM)
+    return _shortened(text, _MAX_PARAM)
 
 
-def _cut(text: str, most: int) -> str:
+def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,7 +1,7 @@
-"""Tells MLflow of a study while it runs, from a process beside it: `ballast track NAME --follow`.
+"""Sends a study to MLflow while it runs, from a second process: `ballast track NAME --follow`.
 
-MLflow's import, its slow answers and its memory are that process's. The address, which may hold a password,
-goes to it in the environment: a command line can be read by everybody.
+The import of MLflow, its slow answers and its memory stay in that process. It gets the address, which may
+hold a password, in the environment, because every user can read a command line.
 """
 
 import json
@@ -27,7 +27,7 @@ log = logging.getLogger("ballast.mlflow")
 
 _LAST_WAIT_S = 20.0
 _SILENCE_S = 1.0
-_LOOK_S = 0.1
+_CHECK_S = 0.1
 _ATTEMPTS = 2
 
 
@@ -35,39 +35,39 @@ _ATTEMPTS = 2
 def track_while_running(
     study: OpenStudy, uri: str | None, should_stop: Callable[[], bool] = lambda: False
 ) -> Iterator[None]:
-    """Send the study to MLflow while the block runs, and up to 20 s after it; None: do nothing.
+    """Send the study to MLflow at `uri` while the block runs and up to 20 s after it; do nothing if it is
+    None.
 
-    A `should_stop` that turns true in these 20 s ends them, and a KeyboardInterrupt in the block leaves none
-    of them. After the first of them the log says what is waited for; what is not sent in the end is told in
-    one warning.
-    Raises nothing of its own.
+    A `should_stop` that turns true ends these 20 s, and after a KeyboardInterrupt in the block there are
+    none. After one second the log says what the run waits for; one warning says what was not sent. Raises
+    nothing of its own.
     """
     if uri is None:
         yield
         return
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-        companion = _TrackingProcess(study, uri, said)
-        companion.start("--follow")
-        at_once = False
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        process = _TrackingProcess(study, uri, output)
+        process.start("--follow")
+        interrupted = False
         try:
             yield
         except KeyboardInterrupt:
-            at_once = True
+            interrupted = True
             raise
         finally:
             try:
-                if not at_once:
-                    companion.finish(should_stop)
+                if not interrupted:
+                    process.finish(should_stop)
             finally:
-                companion.kill()
-                companion.report()
+                process.kill()
+                process.warn_of_unsent()
 
 
 class _TrackingProcess:
-    """The process; `said` is what it says of its standing, a line of JSON for each change."""
+    """The process; `output` receives its status, one line of JSON for each change."""
 
-    def __init__(self, study: OpenStudy, uri: str, said: IO[str]) -> None:
-        self._study, self._uri, self._said = study, uri, said
+    def __init__(self, study: OpenStudy, uri: str, output: IO[str]) -> None:
+        self._study, self._uri, self._output = study, uri, output
         self._process: subprocess.Popen[bytes] | None = None
         self._shown, self._is_late = masked_url(uri), False
 
@@ -83,17 +83,17 @@ class _TrackingProcess:
                         **{"BALLAST_STORE": self._study.store.url, MLFLOW_URI_VARIABLE: self._uri}
                     ),
                     stdin=subprocess.DEVNULL,
-                    stdout=self._said,
+                    stdout=self._output,
                     stderr=log_file,
-                    start_new_session=True,  # Ctrl-C is for the study
+                    start_new_session=True,  # Ctrl-C goes to the study only
                 )
         except OSError as error:
-            log.debug("nobody sends the study to MLflow: %s", error)  # `report` warns of what comes of it
+            log.debug("nobody sends the study to MLflow: %s", error)  # `warn_of_unsent` warns of the trials
 
     def finish(self, should_stop: Callable[[], bool]) -> None:
-        """Let it send the rest. One that was killed, or was asked too early to know, is started again."""
-        began, asked_before = time.monotonic(), should_stop()
-        deadline, silent_until = began + _LAST_WAIT_S, began + _SILENCE_S
+        """Let it send the rest. Start it again if a signal ended it, as happens before it handles signals."""
+        started, asked_before = time.monotonic(), should_stop()
+        deadline, silent_until = started + _LAST_WAIT_S, started + _SILENCE_S
         if self._process is not None:
             self._process.terminate()
         attempts = 1
@@ -113,35 +113,35 @@ class _TrackingProcess:
                     _LAST_WAIT_S,
                     self._shown,
                 )
-            time.sleep(_LOOK_S)
+            time.sleep(_CHECK_S)
         self._is_late = time.monotonic() >= deadline
 
     def kill(self) -> None:
-        """End it, if it has not ended."""
+        """End it if it still runs."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
 
-    def report(self) -> None:
-        """Warn of what is not there."""
-        there, problem = self._standing()
+    def warn_of_unsent(self) -> None:
+        """Warn if trials are not in MLflow."""
+        there, problem = self._last_status()
         if problem is None and self._is_late:
             problem = f"MLflow at {self._shown} did not answer in time"
         try:
             counts = query.verdict_counts(self._study.store, self._study.name)
         except StoreError:
-            return  # of which the run itself has told
+            return  # the run itself reports it
         left = sum(n for verdict, n in counts.items() if verdict is not None) - there
         if left > 0:
             log.warning("%s", not_sent_message(self._study.store, self._study.name, left, problem))
 
-    def _standing(self) -> tuple[int, str | None]:
-        """What it said last, if anything; the last line may be half a line."""
-        self._said.seek(0)
-        for line in reversed(self._said.readlines()):
+    def _last_status(self) -> tuple[int, str | None]:
+        """Return the last status that it wrote, zero trials if none; its last line may be incomplete."""
+        self._output.seek(0)
+        for line in reversed(self._output.readlines()):
             try:
-                standing = json.loads(line)
+                status = json.loads(line)
             except ValueError:
                 continue
-            return standing["there"], standing["problem"]
+            return status["there"], status["problem"]
         return 0, None

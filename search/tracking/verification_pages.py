@@ -1,4 +1,4 @@
-"""Brings the pages of a study that are kept elsewhere up to its newest verification."""
+"""Updates the pages of a study in optuna-dashboard and MLflow after a verification."""
 
 from search.errors import RequestError
 from search.record.continuation import recorded_value
@@ -15,10 +15,10 @@ from storage.errors import StoreError, StudyUnknown
 
 
 def publish_verification(store: Store, study: str, evidence: SelectionEvidence | str) -> str | None:
-    """Write the study's page in optuna-dashboard anew, and tell MLflow, if it was sent there.
+    """Write the study's page in optuna-dashboard again, and update MLflow if the study was sent there.
 
-    Returns what is to be said where MLflow could not be told, else None. Does nothing where no trial of the
-    study in this store was verified.
+    Returns a message if MLflow could not be updated, else None. Does nothing if no trial of the study in this
+    store was verified.
     """
     try:
         if newest_verification(store, study) is None:
@@ -29,10 +29,10 @@ def publish_verification(store: Store, study: str, evidence: SelectionEvidence |
         floor = {"skill": evidence.measured_floor, "trials": evidence.trials}
         record.set_study_facts(store, study, {MEASURED_FLOOR: floor})
     publish_once(store, study)
-    return _tell_mlflow(store, study)
+    return _update_mlflow(store, study)
 
 
-def _tell_mlflow(store: Store, study: str) -> str | None:
+def _update_mlflow(store: Store, study: str) -> str | None:
     if recorded_value(MLFLOW_URI_KEY, query.setting_layers(store, study)) is None:
         return None
     try:

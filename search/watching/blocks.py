@@ -1,6 +1,6 @@
-"""What a page is made of, whatever it is written as: Markdown for the dashboard, HTML for a report.
+"""The blocks of a page, which is written as Markdown for the dashboard or as HTML for a report.
 
-Text is plain text that may come from anybody; only the writers (markdown.py, html.py) know how to escape it.
+Text is plain text that may come from anybody; the writers (markdown.py, html.py) escape it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Heading:
-    """A title; `level` 1 is the page's, 2 a section's, 3 a part's."""
+    """A title; `level` is 1 for the page, 2 for a section, 3 for a part of a section."""
 
     text: str
     level: int = 2
@@ -18,7 +18,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A few sentences; `strong` is what should be read first."""
+    """A few sentences; `strong` marks those to read first."""
 
     text: str
     strong: bool = False
@@ -26,7 +26,9 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class TableBlock:
-    """Rows of cells: any values, of which `search.text.short_value` makes text; a Verdict gets its colour."""
+    """Rows of cells with any values; `search.text.short_value` makes text of them, a Verdict gets its
+    colour.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -43,7 +45,7 @@ class CodeBlock:
 class Plot:
     """A plotly figure as JSON values, `{"data": [...], "layout": {...}}`.
 
-    `id` is made of letters, digits and dashes; `title` says what is drawn, `about` how to read it.
+    `id` consists of letters, digits and dashes; `title` says what is drawn, `about` how to read it.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""All that a study, or one of its trials, shows of itself: read from the record once, drawn by others."""
+"""Everything that pages and plots show of a study or of a trial, read from the record once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,14 @@ from storage.engine import Store
 from storage.verdicts import Verdict
 
 MAX_CURVES = 300
-"""Trials whose epochs are drawn: more are no curves, they are a cloud."""
+"""The largest number of trials whose epochs are drawn: more curves cannot be told apart."""
 
 
 @dataclass(frozen=True)
 class SearchedDimension:
-    """One dimension: what was declared, what was left of it, and the safe range that cut it, if one did."""
+    """A searched dimension: its declared range, its range after clamping, and the safe range, if there is
+    one.
+    """
 
     key: str
     declared: Mapping[str, object]
@@ -32,11 +34,11 @@ class SearchedDimension:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study. `epochs` has at most MAX_CURVES trials: see `drawn_trials`."""
+    """A study. `epochs` has those of at most MAX_CURVES trials: see `drawn_trials`."""
 
     summary: Summary
-    done: int
-    """Conclusive trials of its own: those taken over from another study are not counted."""
+    conclusive: int
+    """Conclusive trials of its own, without those imported from another study."""
     data: tables.DataFingerprint
     settings: Sequence[Setting]
     clamps: Sequence[tables.ClampRow]
@@ -45,7 +47,7 @@ class StudyView:
     findings: Sequence[tables.Finding]
     epochs: Mapping[int, Sequence[tables.Epoch]]
     evaluations: Sequence[tables.Evaluation] = ()
-    """Those of its configurations on test rows."""
+    """Evaluations of its configurations on test rows."""
 
     @property
     def study(self) -> tables.Study:
@@ -55,7 +57,7 @@ class StudyView:
 
 @dataclass(frozen=True)
 class TrialView:
-    """A trial. `settings` are all that were in force, the study's and its own."""
+    """A trial. `settings` are all that it used, the study's and its own."""
 
     study: tables.Study
     trial: tables.Trial
@@ -71,7 +73,7 @@ def study_view(store: Store, name: str) -> StudyView:
     trials, findings = query.trials(store, name), query.findings(store, name)
     return StudyView(
         summary=summary,
-        done=query.count_conclusive(store, name),
+        conclusive=query.count_conclusive(store, name),
         data=query.data_fingerprint(store, name),
         settings=_settings(store, name),
         clamps=query.clamps(store, name),
@@ -98,7 +100,7 @@ def trial_view(store: Store, name: str, number: int) -> TrialView:
 def drawn_trials(
     trials: Sequence[tables.Trial], best: tables.Trial | None, findings: Sequence[tables.Finding]
 ) -> list[int]:
-    """The trials whose curves are drawn, by number: all, or the best, those with findings, and every n-th."""
+    """Return the numbers of the trials to draw: all, or the best, those with findings, and every n-th."""
     if len(trials) <= MAX_CURVES:
         return [trial.number for trial in trials]
     chosen = [] if best is None else [best.number]
@@ -116,13 +118,15 @@ def _settings(store: Store, name: str, number: int | None = None) -> list[Settin
 def _searched(store: Store, name: str) -> list[SearchedDimension]:
     try:
         resolved = resolve_from_store(store, name)
-    except RequestError:  # a study of an older Ballast, which did not keep its file
+    except RequestError:  # a study of an older Ballast, which did not store its file
         return []
     return [_one_searched(resolved, key) for key in resolved.space]
 
 
 def _one_searched(resolved: ResolvedStudy, key: str) -> SearchedDimension:
     fixed = {name: setting.value for name, setting in resolved.settings.items() if name not in resolved.space}
-    acts = resolved.settings[f"space.{key}"].overrides
-    declared = next(act.requested for act in reversed(acts) if act.layer is not Layer.CLAMP)
+    overrides = resolved.settings[f"space.{key}"].overrides
+    declared = next(
+        override.requested for override in reversed(overrides) if override.layer is not Layer.CLAMP
+    )
     return SearchedDimension(key, declared, resolved.space[key], resolved.policy.rule(key, fixed))

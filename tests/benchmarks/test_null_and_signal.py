@@ -119,7 +119,7 @@ def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_plante
     )
     oracle = judged_oracle(data, resolved, study_data)
     assert scored.interval is not None
-    assert oracle.answer == scored.conclusion.answer == SkillVerdict.HOLDS
+    assert oracle.answer == scored.conclusion.verdict == SkillVerdict.HOLDS
     assert oracle.reason == scored.conclusion.reason
     assert oracle.skill == pytest.approx(scored.skill)
     assert oracle.low == pytest.approx(scored.interval.low, abs=1e-6)

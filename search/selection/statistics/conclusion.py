@@ -34,7 +34,7 @@ class SkillVerdict(StrEnum):
 class Conclusion:
     """An answer, and its reason in one sentence."""
 
-    answer: SkillVerdict
+    verdict: SkillVerdict
     reason: str
 
 
@@ -44,21 +44,21 @@ class ConclusionInput:
 
     `skill` is the skill of the mean loss over the seeds, relative to `baseline`, the naive forecast that is
     best on the test rows; `interval` is its confidence interval. Both are None if the guard stopped every
-    seed. `comparisons` has a test against every naive forecast. `claimed` is the skill on the validation
-    rows, and `claimed_at_least` its lower bound, or `claimed` itself if there is none: the skill of the
-    luckiest of many trials is expected to be too high.
+    seed. `comparisons` has a test against every naive forecast. `validation_lower_bound` is
+    the lower bound of `validation_skill`, or that skill itself if there is none: the skill of the luckiest of
+    many trials is expected to be too high.
     """
 
     baseline: str
     skill: float | None
     interval: SkillInterval | None
     comparisons: Mapping[str, DieboldMariano]
-    claimed: float
-    claimed_at_least: float
+    validation_skill: float
+    validation_lower_bound: float
     ceiling: float
     seeds: int
-    stopped: int
-    """How many of the seeds the guard stopped."""
+    seeds_stopped: int
+    """The number of seeds whose training the guard stopped."""
     rows: int
     horizon: int = 1
     """Rows that a target spans."""
@@ -85,12 +85,12 @@ def bootstrap_draws(level: float) -> int:
 
 
 def conclude(claim: ConclusionInput) -> Conclusion:
-    """The answer; see `SkillVerdict`."""
-    if 2 * claim.stopped > claim.seeds or claim.skill is None or claim.interval is None:
+    """Return the verdict with its reason; see `SkillVerdict`."""
+    if 2 * claim.seeds_stopped > claim.seeds or claim.skill is None or claim.interval is None:
         return Conclusion(
             SkillVerdict.DOES_NOT_HOLD,
-            f"the guard stopped {claim.stopped} of {claim.seeds} trainings with fresh seeds: what it learnt "
-            "once it does not learn again",
+            f"the guard stopped {claim.seeds_stopped} of {claim.seeds} trainings with fresh seeds: "
+            "what it learnt once it does not learn again",
         )
     low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
     few = few_rows_note(claim.rows, claim.horizon)
@@ -109,11 +109,13 @@ def conclude(claim: ConclusionInput) -> Conclusion:
             SkillVerdict.DOES_NOT_HOLD,
             f"{reached}, {between}: {claim.baseline} forecasts better than the model",
         )
-    if claim.claimed <= 0:
-        why = f"validation showed no skill ({claim.claimed:+.4f}), and the test rows show none that is sure"
+    if claim.validation_skill <= 0:
+        shown = f"{claim.validation_skill:+.4f}"
+        why = f"validation showed no skill ({shown}), and the test rows show none that is sure"
         return Conclusion(SkillVerdict.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
-    if high < claim.claimed_at_least:
-        why = f"less than the {claim.claimed_at_least:+.4f} that validation was sure of, and perhaps nothing"
+    if high < claim.validation_lower_bound:
+        bound = f"{claim.validation_lower_bound:+.4f}"
+        why = f"less than the {bound} that validation was sure of, and perhaps nothing"
         return Conclusion(SkillVerdict.DOES_NOT_HOLD, f"{reached}, {between}: {why}")
     why = "that may be no skill at all, or as much as validation was sure of; more rows would tell"
     return Conclusion(SkillVerdict.CANNOT_TELL, f"{reached}, {between}: {why}")
@@ -127,8 +129,10 @@ def _better(claim: ConclusionInput, found: str) -> Conclusion:
         name = max(doubtful, key=lambda name: doubtful[name])
         why = f"but that it beats {name} is not sure (Diebold–Mariano p = {doubtful[name]:.3f})"
         return Conclusion(SkillVerdict.CANNOT_TELL, f"{found}, {why}")
-    if claim.seeds - claim.stopped < MIN_SEEDS:
-        why = f"but it is that of {claim.seeds - claim.stopped} seeds alone; ask for more with --seeds"
+    if claim.seeds - claim.seeds_stopped < MIN_SEEDS:
+        why = f"but it is that of {claim.seeds - claim.seeds_stopped} seeds alone; ask for more with --seeds"
         return Conclusion(SkillVerdict.CANNOT_TELL, f"{found}, {why}")
-    stopped = f"; the guard stopped {claim.stopped} of {claim.seeds} seeds" if claim.stopped else ""
+    stopped = (
+        f"; the guard stopped {claim.seeds_stopped} of {claim.seeds} seeds" if claim.seeds_stopped else ""
+    )
     return Conclusion(SkillVerdict.HOLDS, f"{found}, and it beats every naive forecast{stopped}")

@@ -60,8 +60,8 @@ def diebold_mariano(
         return _without_variance(gain if abs(gain) > _rounding(model, baseline) else 0.0)
     mean = standard_error_of_mean(differential, horizon)
     statistic = gain / mean.error
-    better = float(student.sf(statistic, df=mean.degrees))
-    two_sided = float(2 * student.sf(abs(statistic), df=mean.degrees))
+    better = float(student.sf(statistic, df=mean.degrees_of_freedom))
+    two_sided = float(2 * student.sf(abs(statistic), df=mean.degrees_of_freedom))
     return DieboldMariano(statistic, two_sided, better, "cosines")
 
 

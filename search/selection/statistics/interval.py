@@ -81,8 +81,8 @@ def _fixed_smoothing(
 
     mean = standard_error_of_mean(baseline - model, horizon)
     skill = 1 - float(model.mean() / baseline.mean())
-    reach = float(student.ppf((1 + level) / 2, mean.degrees)) * mean.error / float(baseline.mean())
-    return SkillInterval(skill - reach, skill + reach, level, math.ceil(len(model) / mean.degrees))
+    reach = float(student.ppf((1 + level) / 2, mean.degrees_of_freedom)) * mean.error / float(baseline.mean())
+    return SkillInterval(skill - reach, skill + reach, level, math.ceil(len(model) / mean.degrees_of_freedom))
 
 
 def _bootstrap(

@@ -11,10 +11,10 @@ MIN_COSINE_TERMS = 2
 
 @dataclass(frozen=True)
 class StandardError:
-    """Standard error of a mean; (mean − truth) / `error` follows Student's t with `degrees` of freedom."""
+    """Standard error of a mean; (mean − truth) / `error` follows Student's t with `degrees_of_freedom`."""
 
     error: float
-    degrees: int
+    degrees_of_freedom: int
 
 
 def cosine_terms(n: int, horizon: int) -> int:

@@ -1,7 +1,7 @@
-"""Blocks as one HTML page that needs nothing else: it opens offline, can be mailed, and prints.
+"""Writes blocks as one self-contained HTML page, which opens offline, can be sent by mail, and prints.
 
-Text may come from anybody: all of it is escaped, and a content security policy lets no script run but the
-two that are hashed in it, and nothing be loaded from anywhere.
+Text may come from anybody: all of it is escaped. A content security policy allows two scripts, by their
+hashes, and loads nothing from elsewhere.
 """
 
 import json
@@ -21,11 +21,11 @@ from trainer.text import printable
 
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?(?: (?:s|min|h)\b.*)?|–|nan|[-+]?inf")
 _LONG = 40
-"""Characters from which a cell is prose, that needs room, and no word that must stay whole."""
+"""Cells with more characters are prose, which may wrap; shorter ones stay in one line."""
 
 
 def to_html(title: str, blocks: Sequence[Block]) -> str:
-    """The page, with a table of contents of its sections (headings of level 2)."""
+    """Return the page, with a table of contents of its sections (headings of level 2)."""
     scripts = _scripts(blocks)
     allowed = " ".join(map(_hashed, scripts)) or "'none'"
     policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
@@ -45,7 +45,7 @@ def to_html(title: str, blocks: Sequence[Block]) -> str:
 
 
 def _scripts(blocks: Sequence[Block]) -> list[str]:
-    """Plotly and what draws the figures with it, where there are any."""
+    """Return Plotly and the script that draws the figures, or nothing for a page without figures."""
     if not any(isinstance(block, Plot) for block in blocks):
         return []
     from plotly.offline import get_plotlyjs
@@ -54,12 +54,12 @@ def _scripts(blocks: Sequence[Block]) -> list[str]:
 
 
 def _hashed(script: str) -> str:
-    """The script as a content security policy names it."""
+    """Return the hash of a script in the form of a content security policy."""
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
 
 
 def _body(blocks: Sequence[Block]) -> str:
-    """The blocks, with the table of contents before the first section."""
+    """Return the blocks, with the table of contents before the first section."""
     ids = _ids([block.text for block in blocks if isinstance(block, Heading)])
     parts, section, contents = [], "", []
     for block in blocks:
@@ -76,7 +76,7 @@ def _body(blocks: Sequence[Block]) -> str:
 
 
 def _ids(headings: Sequence[str]) -> list[str]:
-    """An id for each heading, of letters, digits and dashes; one that comes again is numbered."""
+    """Return an id of letters, digits and dashes for each heading; repeated ones get a number."""
     ids: list[str] = []
     for text in headings:
         slug = re.sub(r"[^a-z0-9]+", "-", text.lower().replace("'", "")).strip("-") or "part"
@@ -104,7 +104,7 @@ def _block(block: Paragraph | TableBlock | CodeBlock | Plot, section: str) -> st
 
 
 def _table(table: TableBlock, section: str) -> str:
-    """A table in a box of its own, which scrolls where the page is narrower than the table."""
+    """Return a table in its own box, which scrolls if the page is narrower than the table."""
     classes = [_class_of(list(map(short_value, column))) for column in zip(*table.rows, strict=True)]
     classes = classes or [""] * len(table.columns)
     head = "".join(
@@ -124,7 +124,7 @@ def _table(table: TableBlock, section: str) -> str:
 
 
 def _class_of(column: Sequence[str]) -> str:
-    """How a column is set: n for numbers, w for short words, that are not broken at a dash, t for prose."""
+    """Return the class of a column: n for numbers, w for short words that never wrap, t for prose."""
     if all(map(_NUMBER.fullmatch, column)):
         return ' class="n"'
     if max(map(len, column)) > _LONG:
@@ -140,7 +140,7 @@ def _cell(value: Any) -> str:
 
 
 def _plot(plot: Plot) -> str:
-    """The figure as JSON, which the script draws; without `<` in it, nothing in it can end the element."""
+    """Return the figure as JSON, which the script draws; without `<`, no text in it can end the element."""
     figure = json.dumps(plot.figure, allow_nan=False).replace("<", "\\u003c")
     label = f"{_text(plot.title)}: {_text(plot.about)}"
     return (

@@ -1,6 +1,6 @@
 """The style sheet of a page, and the script that draws its figures.
 
-Plotly would offer to upload a figure to its makers' cloud: `showSendToCloud` is off.
+`showSendToCloud` is off: Plotly would offer to upload a figure to its cloud.
 """
 
 STYLE = """

@@ -1,7 +1,7 @@
-"""Blocks as GitHub-flavoured Markdown, for optuna-dashboard and for `ballast report --format md`.
+"""Writes blocks as GitHub-flavoured Markdown, for optuna-dashboard and for `ballast report --format md`.
 
-Text may come from anybody. optuna-dashboard shows notes with react-markdown and remark-gfm, and with
-rehype-raw under its `allow_unsafe`: here no text becomes markup, whichever of them reads it.
+Text may come from anybody. optuna-dashboard reads notes with react-markdown and remark-gfm, and with
+rehype-raw if its `allow_unsafe` is on: for none of them does text become markup.
 """
 
 import re
@@ -12,20 +12,21 @@ from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, T
 from trainer.text import printable
 
 _AUTOLINK = re.compile(r"[^\s|\\`]*(?:://|www\.|@)[^\s|\\`]*", re.IGNORECASE)
-"""What remark-gfm makes a link of. It looks at the text after escapes are undone, so only code is safe."""
+"""Text that remark-gfm turns into a link. It undoes escapes before it looks for links, so only code is
+safe."""
 
 _MARKUP = re.compile(r"[\\|`*\[\]<>&$~#]|(?<![^\W_])_|_(?![^\W_])")
-"""Underscores between letters or digits are no markup, and keys are full of them."""
+"""Underscores between letters or digits are not markup, and are frequent in keys."""
 
 _ENTITIES = {"\\": "&#92;", "|": "&#124;", "`": "&#96;"}
-"""Parsers disagree on whether a cell ends at a `|` after two backslashes, and on a backtick beside code."""
+"""Parsers disagree on whether a cell ends at a `|` after two backslashes, and on a backtick next to code."""
 
 _BLOCK_START = re.compile(r"^(?:[-+=]|\d+(?=[.)]))")
-"""What begins a list or underlines a heading, where it is first in its line."""
+"""Characters that begin a list or underline a heading at the start of a line."""
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:
-    """The blocks as Markdown, with a line break at its end. A figure becomes a line that names it."""
+    """Return the blocks as Markdown that ends with a line break. A figure becomes a line that names it."""
     return "\n\n".join(filter(None, map(_block, blocks))) + "\n"
 
 
@@ -64,7 +65,7 @@ def _row(cells: Sequence[object]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Blanks at the ends, which a table would lose, as entities; between them the text."""
+    """Return a cell; spaces at its ends, which a table would drop, become entities."""
     inner = text.strip(" ")
     before = len(text) - len(text.lstrip(" ")) if inner else 0
     after = len(text) - len(inner) - before
@@ -72,7 +73,9 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """One line of plain text so that it is shown as it stands; what would become a link is shown as code."""
+    """Escape one line of plain text so that it is shown unchanged; what would become a link is shown as
+    code.
+    """
     parts, end = [], 0
     for link in _AUTOLINK.finditer(text):
         parts += [_without_markup(text[end : link.start()]), f"`{link[0]}`"]
@@ -85,6 +88,6 @@ def _without_markup(text: str) -> str:
 
 
 def _fenced(text: str) -> str:
-    """A code block whose fence is longer than any run of backticks in it."""
+    """Return a code block whose fence is longer than any run of backticks in it."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}\n{text}\n{fence}"

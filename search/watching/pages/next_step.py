@@ -1,4 +1,4 @@
-"""What to do with a study that has ended: the next step that fits its state, in words and commands. Pure."""
+"""The next steps for a study in its present state, in words and commands. Pure."""
 
 import math
 from collections.abc import Iterator
@@ -11,21 +11,23 @@ from storage.commands import ballast_command
 from storage.verdicts import Verdict
 
 _FEWEST_SEEDS = 3
-"""Trainings below which `verify` does not say *holds*; as in search/selection/statistics/conclusion.py."""
+"""With fewer trainings `verify` does not answer *holds*; as in search/selection/statistics/conclusion.py."""
 
 
 @dataclass(frozen=True)
 class StudyDesign:
-    """The two settings of a study that decide how lucky its best trial can be."""
+    """The two settings of a study that decide how much luck its best trial can have."""
 
     split_method: str = "holdout"
     schedule: str = "constant"
 
 
-def next_steps(summary: Summary, store: str | None = None, habits: StudyDesign | None = None) -> list[str]:
-    """One line or several, the most important first; `store` is its URL, None where
-    commands find it without."""
-    step = _Step(summary, store, habits or StudyDesign())
+def next_steps(summary: Summary, store: str | None = None, design: StudyDesign | None = None) -> list[str]:
+    """Return one or several lines, the most important first.
+
+    `store` is the URL of the store, None if commands find the store without it.
+    """
+    step = _Step(summary, store, design or StudyDesign())
     return [*step.lines(), *_beside_rivals(summary)]
 
 
@@ -33,7 +35,7 @@ def next_steps(summary: Summary, store: str | None = None, habits: StudyDesign |
 class _Step:
     summary: Summary
     store: str | None
-    habits: StudyDesign
+    design: StudyDesign
 
     def lines(self) -> Iterator[str]:
         summary = self.summary
@@ -71,9 +73,9 @@ class _Step:
                 f"nothing is worth exporting: all trials are suspicious ({suspicious}), too good to be true; "
                 f"{self._find_the_leak()}"
             )
-        told = ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
+        text = ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()) or "no trial yet"
         return (
-            f"nothing is worth exporting: no trial was accepted ({told}); see why: "
+            f"nothing is worth exporting: no trial was accepted ({text}); see why: "
             f"{ballast_command('trials', summary.study.name, store=self.store)}"
         )
 
@@ -98,9 +100,9 @@ class _Step:
             yield self._to_tell(verified)
 
     def _changes(self) -> Iterator[str]:
-        if self.habits.split_method == "holdout":
+        if self.design.split_method == "holdout":
             yield "judge trials on several stretches of time (data.split.method: walk_forward)"
-        if self.habits.schedule == "constant":
+        if self.design.schedule == "constant":
             yield "let the learning rate fall to 0 (training.schedule: cosine)"
         yield "try other features"
 
@@ -117,22 +119,24 @@ class _Step:
 
 
 def _beside_rivals(summary: Summary) -> Iterator[str]:
-    """Says so where a fitted rival does as well as the network."""
+    """Yield a line if a fitted rival forecasts as well as the network."""
     best, verified = summary.best, summary.verified
     if best is None or best.value is None or not summary.above_naive:
         return
     if verified is not None and (rival := verified.strongest_rival) is not None:
         losses = {rival["name"]: rival["loss"], **(verified.report.get("rivals_losses") or {})}
         value = verified.report.get("value", math.inf)
-        told = describe_gain_over_rivals(rival["verdict"], rival["name"], losses, value)
+        text = describe_gain_over_rivals(rival["verdict"], rival["name"], losses, value)
     else:
-        told = _adds_on_validation(summary, best.value)
-    if told is not None:
-        yield told
+        text = _adds_on_validation(summary, best.value)
+    if text is not None:
+        yield text
 
 
 def _adds_on_validation(summary: Summary, best: float) -> str | None:
-    """A rival over which the best trial's skill is no more than luck reaches; the ridge if it is one."""
+    """Name a rival over which the best trial's skill is no more than luck reaches; prefer the ridge. None
+    without.
+    """
     skills = {
         name: 1 - best / loss for name, loss in recorded_rival_losses(summary.study.facts).items() if loss > 0
     }
@@ -141,10 +145,9 @@ def _adds_on_validation(summary: Summary, best: float) -> str | None:
         return None
     name = "linear" if "linear" in equal else equal[0]
     if skills[name] < -summary.floor:
-        told = f"{describe_rival(name)} does better; the network adds nothing"
-        return f"{told}: its skill over it is {skills[name]:+.4f}"
+        text = f"{describe_rival(name)} does better; the network adds nothing"
+        return f"{text}: its skill over it is {skills[name]:+.4f}"
     return (
         f"{describe_rival(name)} does as well; the network adds nothing that these rows can show: the "
-        f"network's "
-        f"skill over it, {skills[name]:+.4f}, is no more than luck reaches ({summary.floor:.4f})"
+        f"network's skill over it, {skills[name]:+.4f}, is no more than luck reaches ({summary.floor:.4f})"
     )

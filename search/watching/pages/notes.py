@@ -1,4 +1,4 @@
-"""The notes on a study and on a trial, put together from their parts. All of it is pure."""
+"""The notes on a study and on a trial for optuna-dashboard, composed from their sections. Pure."""
 
 from search.watching.blocks import Block, Heading
 from search.watching.pages import study_sections, trial_sections
@@ -6,7 +6,9 @@ from search.watching.view import StudyView, TrialView
 
 
 def study_note(view: StudyView, store: str | None = None) -> list[Block]:
-    """What a person must know on a study's page; `where` is ` --store URL` for a store that is no default."""
+    """Return the note on a study's page; `store` is the URL that its commands name, None if they need
+    none.
+    """
     return [
         *study_sections.result(view),
         Heading("Best configuration", 3),
@@ -25,7 +27,9 @@ def study_note(view: StudyView, store: str | None = None) -> list[Block]:
 
 
 def trial_note(view: TrialView) -> list[Block]:
-    """Why a trial ended as it did, what the guard did to it, and where its settings come from."""
+    """Return the note on a trial: its verdict and why, what the guard did, and where its settings come
+    from.
+    """
     trial = view.trial
     last = view.findings[-1] if view.findings else None
     blocks: list[Block] = [trial_sections.verdict_paragraph(trial), trial_sections.outcome_table(trial, last)]
@@ -34,7 +38,7 @@ def trial_note(view: TrialView) -> list[Block]:
     if view.findings:
         blocks += [
             Heading("The guard", 3),
-            trial_sections.guard_findings_table(view.findings, told=trial.message),
+            trial_sections.guard_findings_table(view.findings, shown=trial.message),
         ]
     own = [
         setting for setting in view.settings if setting.key.startswith(trial_sections.TRIAL_SECTION_PREFIXES)

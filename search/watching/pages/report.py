@@ -1,4 +1,4 @@
-"""The report on a study: everything that a colleague who was not there wants to know, on one page. Pure."""
+"""The report on a study: one page for a colleague who did not follow the study. Pure."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ from storage.commands import ballast_command
 from storage.verdicts import Verdict
 
 MAX_TRIALS_LISTED = 200
-"""Trials of which every one is listed."""
+"""Studies with at most so many trials list all of them."""
 
 MAX_BEST_LISTED = MAX_STOPPED_LISTED = 50
-"""Of more trials: the best ones, and the unstable and suspicious ones, that are listed."""
+"""Longer studies list so many of the best trials, and so many unstable and suspicious ones."""
 
 MAX_FINDINGS_LISTED = 200
-"""Entries of the guard's diary that are listed."""
+"""The largest number of findings that are listed."""
 
 
 def report_blocks(view: StudyView, plots: Sequence[Plot], store: str | None = None) -> list[Block]:
-    """The whole page; `store` is the URL that its commands name, None where that is not needed."""
+    """Return the whole page; `store` is the URL that its commands name, None if they need none."""
     return [
         Heading(f"Study {view.study.name}", 1),
         Paragraph(_when(view)),
@@ -44,7 +44,7 @@ def report_blocks(view: StudyView, plots: Sequence[Plot], store: str | None = No
         Heading("Trials"),
         *_trials(view, store),
         Heading("The guard's diary"),
-        *_diary(view),
+        *_findings(view),
         Heading("Look closer"),
         *_commands(view, store),
         Heading("Versions and fingerprints"),
@@ -89,7 +89,7 @@ def _trials(view: StudyView, store: str | None) -> list[Block]:
     if not view.trials:
         return [Paragraph("No trial has been started yet.")]
     shown = listed_trials(view.trials)
-    stopped = {found.trial: found for found in view.findings}  # the last one, for which a trial was stopped
+    stopped = {found.trial: found for found in view.findings}  # the last finding stopped the trial
     keys = sorted({key for trial in shown for key in trial.params})
     rows = [
         (
@@ -120,7 +120,7 @@ def _short(value: object) -> object:
 
 
 def listed_trials(trials: Sequence[tables.Trial]) -> list[tables.Trial]:
-    """The trials that are listed, by number: all of them, or the best and those that the guard stopped."""
+    """Return the listed trials by number: all of them, or the best and those that the guard stopped."""
     if len(trials) <= MAX_TRIALS_LISTED:
         return list(trials)
     accepted = [t for t in trials if t.verdict is Verdict.ACCEPTED and t.value is not None]
@@ -129,7 +129,7 @@ def listed_trials(trials: Sequence[tables.Trial]) -> list[tables.Trial]:
     return sorted([*best, *watched], key=lambda trial: trial.number)
 
 
-def _diary(view: StudyView) -> list[Block]:
+def _findings(view: StudyView) -> list[Block]:
     if not view.findings:
         return [Paragraph("The guard found nothing.")]
     table = trial_sections.guard_findings_of_trials(view.findings[:MAX_FINDINGS_LISTED])

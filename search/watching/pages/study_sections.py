@@ -1,4 +1,4 @@
-"""What there is to say of a study, as blocks: one function per part, for its note and for its report."""
+"""The sections of a study's note and report, as blocks: one function for each section."""
 
 import shlex
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from search.watching.view import StudyView
 from storage.commands import ballast_command, masked_url
 from storage.verdicts import Verdict
 
-_HABITS = ("data.split.method", "training.schedule")
+_DESIGN_KEYS = ("data.split.method", "training.schedule")
 
 
 def result(view: StudyView) -> list[Block]:
-    """The headline, and the counts by verdict."""
+    """Return the headline and the counts by verdict."""
     summary = view.summary
-    done = f"{view.done} of {view.study.wanted} trials are done."
+    done = f"{view.conclusive} of {view.study.wanted} trials are done."
     if not summary.verdicts:
         return [Paragraph(summary.sentence(), strong=True), Paragraph(done)]
     counts = TableBlock(
@@ -33,7 +33,9 @@ def result(view: StudyView) -> list[Block]:
 
 
 def skill_blocks(view: StudyView) -> list[Block]:
-    """The skill of the best trial beside what luck reaches and what is believed, and over each forecast."""
+    """Return the best trial's skill beside noise floors and ceiling, and over each naive forecast and
+    rival.
+    """
     summary, facts = view.summary, view.study.facts
     name, best, measured = summary.baseline, summary.best, summary.measured
     marks = [
@@ -56,7 +58,7 @@ def _measured(found: MeasuredFloor) -> str:
 
 
 def evaluation_blocks(view: StudyView, store: str | None) -> list[Block]:
-    """What its configurations showed on test rows, one row for each evaluation."""
+    """Return what its configurations showed on test rows, one row for each evaluation."""
     if not view.evaluations and view.summary.best is None:
         return [Paragraph("Nothing of it was scored on the test rows: no trial was accepted.")]
     if not view.evaluations and not (view.summary.above_naive and view.summary.above_floor):
@@ -81,18 +83,20 @@ def evaluation_blocks(view: StudyView, store: str | None) -> list[Block]:
 
 
 def _over_strongest(report: Mapping[str, Any] | None) -> str | None:
-    """The second answer: `cannot tell (lhar, -0.0030)`."""
+    """Return the second answer, as in `cannot tell (lhar, -0.0030)`."""
     rival = None if report is None else report.get("strongest_rival")
     return None if rival is None else f"{rival['verdict']} ({rival['name']}, {skill_text(rival['skill'])})"
 
 
 def baselines(view: StudyView) -> TableBlock:
-    """The loss of each naive forecast on the validation rows, and the skill of the best trial over it."""
+    """Return the loss of each naive forecast on the validation rows, and the best trial's skill over it."""
     return _compared(view, "naive forecast", view.study.facts["baselines"])
 
 
 def fitted_rivals(view: StudyView) -> list[Block]:
-    """The same for each fitted rival, and why others are not there; nothing for a study without any."""
+    """Return the same for each fitted rival, and why others are missing; nothing for a study without
+    rivals.
+    """
     losses, absent = recorded_rival_losses(view.study.facts), absent_rivals(view.study.facts)
     blocks: list[Block] = [_compared(view, "fitted rival", losses)] if losses else []
     return [*blocks, *(Paragraph(f"Not fitted: {name}: {reason}.") for name, reason in absent.items())]
@@ -114,7 +118,7 @@ def _compared(view: StudyView, what: str, losses: Mapping[str, float]) -> TableB
 
 
 def data(view: StudyView) -> list[Block]:
-    """Where the data is from, how it is split, and what the audit found."""
+    """Return the source of the data, its split, and the findings of the audit."""
     facts, table = view.study.facts, view.data
     period = " to ".join(time.removesuffix(" 00:00:00") for time in (table.first_time, table.last_time))
     rows = [
@@ -134,7 +138,7 @@ def data(view: StudyView) -> list[Block]:
 
 
 def space(view: StudyView) -> list[Block]:
-    """What was searched: declared → in force, and the safe range that it must lie in."""
+    """Return the searched dimensions: declared → in force, and the safe range of each."""
     if not view.space:
         return [Paragraph("The record does not say what was searched.")]
     rows = [
@@ -149,7 +153,7 @@ def space(view: StudyView) -> list[Block]:
 
 
 def clamps(view: StudyView) -> list[Block]:
-    """Every range and value that was cut, and why."""
+    """Return every range and value that was clamped, and why."""
     if not view.clamps:
         return [Paragraph("Nothing was clamped: all that was asked for is safe.")]
     rows = [(c.key, _declared_to_used(c.declared, c.effective), c.reason) for c in view.clamps]
@@ -157,29 +161,29 @@ def clamps(view: StudyView) -> list[Block]:
 
 
 def best(view: StudyView, store: str | None) -> list[Block]:
-    """The best configuration and the next step, as `ballast run` tells it; `where` is as for
+    """Return the best configuration and the next steps as `ballast run` prints them; `store` is as in
     `ballast_command`."""
     trial = view.summary.best
     if trial is None:
         return [Paragraph("There is no best configuration yet.")]
     loss, skill = loss_text(trial.value), skill_text(trial.skill)
-    told = f"Trial {trial.number}: loss {loss}, skill {skill}, seed {trial.seed}."
+    text = f"Trial {trial.number}: loss {loss}, skill {skill}, seed {trial.seed}."
     values = {setting.key: setting.value for setting in view.settings}
-    habits = StudyDesign(*(str(values[key]) for key in _HABITS if key in values))
+    design = StudyDesign(*(str(values[key]) for key in _DESIGN_KEYS if key in values))
     return [
-        Paragraph(told),
+        Paragraph(text),
         TableBlock(("setting", "value"), sorted(trial.params.items())),
-        *(block for line in next_steps(view.summary, store, habits) for block in _step(line, store)),
+        *(block for line in next_steps(view.summary, store, design) for block in _step(line, store)),
     ]
 
 
 def _step(line: str, store: str | None) -> list[Block]:
-    """A next step as a sentence, its command below it."""
-    told, _, asked = line.partition(": ballast ")
-    sentence = f"{told[0].upper()}{told[1:]}"
+    """Return a next step as a sentence with its command below it."""
+    text, _, asked = line.partition(": ballast ")
+    sentence = f"{text[0].upper()}{text[1:]}"
     if not asked:
         return [Paragraph(f"{sentence}.")]
-    if store is not None:  # a line that a phone's width takes
+    if store is not None:  # a line that fits on a phone
         where = f" --store {shlex.quote(masked_url(store))}"
         asked = asked.replace(where, f" \\\n    {where.strip()} \\\n   ").removesuffix(" \\\n   ")
     return [Paragraph(f"{sentence}:"), CodeBlock(f"ballast {asked}")]

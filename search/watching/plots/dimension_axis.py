@@ -1,4 +1,4 @@
-"""Dimensions as lines: where their values lie, and what was cut away of what was declared."""
+"""Places the values of a searched dimension on an axis, and finds what was clamped."""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from search.watching.view import SearchedDimension
 
 @dataclass(frozen=True)
 class DimensionAxis:
-    """A part of the number line, as plotly places it: exponents of 10 where `log`, else the values.
+    """A part of a plotly axis: from `low` to `high`, which are exponents of 10 if `log`, else values.
 
-    `choices` are those of a categorical dimension, whose positions are 0, 1, 2 …
+    `choices` are those of a categorical dimension; their positions are 0, 1, 2 …
     """
 
     low: float
@@ -23,8 +23,8 @@ class DimensionAxis:
     log: bool = False
     choices: tuple[Any, ...] | None = None
 
-    def at(self, value: Any) -> float | None:
-        """The position of a value; None for what has none: another type, a choice that was never declared."""
+    def position(self, value: Any) -> float | None:
+        """Return the position of a value; None for another type and for a choice that was not declared."""
         if self.choices is not None:
             return float(self.choices.index(value)) if value in self.choices else None
         if not is_number(value):
@@ -35,7 +35,7 @@ class DimensionAxis:
 
 
 def dimension_axis(searched: SearchedDimension) -> DimensionAxis:
-    """The line that all of a dimension lies on: what was declared, and what is in force if that is more."""
+    """Return the axis of a dimension: its declared range, extended if the range in force is wider."""
     declared, effective = searched.declared, searched.effective
     listed = declared.get("choices")
     if isinstance(listed, list | tuple):
@@ -52,25 +52,25 @@ def dimension_axis(searched: SearchedDimension) -> DimensionAxis:
 
 
 def clamped_intervals(searched: SearchedDimension) -> list[tuple[float, float]]:
-    """What was declared and is not in force, as stretches of its line; a choice is one wide."""
+    """Return the declared parts that are not in force, as intervals of the axis; a choice has width 1."""
     line = dimension_axis(searched)
-    kept = [line.at(value) for value in dimension_values(searched.effective)]
+    kept = [line.position(value) for value in dimension_values(searched.effective)]
     if line.choices is not None:
         return [(i - 0.5, i + 0.5) for i in range(len(line.choices)) if float(i) not in kept]
     known = sorted(place for place in kept if place is not None)
-    if not isinstance(searched.effective, Choices):  # between the two ends of a range nothing is cut
+    if not isinstance(searched.effective, Choices):  # nothing is clamped between the two ends of a range
         return [cut for cut in ((line.low, known[0]), (known[-1], line.high)) if cut[0] < cut[1]]
     edges = [line.low, *known, line.high]
     return [(a, b) for a, b in pairwise(edges) if a < b]
 
 
 def dimension_values(dimension: Dimension) -> Sequence[Any]:
-    """The two ends of a range, or all choices."""
+    """Return the two ends of a range, or all choices."""
     return dimension.choices if isinstance(dimension, Choices) else (dimension.low, dimension.high)
 
 
 def range_text(low: Any, high: Any) -> str:
-    """A range in words; None is an open end."""
+    """Return a range in words; None is an open end."""
     if low is None and high is None:
         return "any"
     if low is None or high is None:
@@ -79,12 +79,12 @@ def range_text(low: Any, high: Any) -> str:
 
 
 def shortest_unique_names(keys: Sequence[str]) -> dict[str, str]:
-    """The end of each key, by whole parts: as few of them as no other key ends with."""
+    """Return the end of each key with as few whole parts as no other key ends with."""
     return {key: plot_label(next(end for end in _ends(key) if _is_own(end, key, keys))) for key in keys}
 
 
 def _ends(key: str) -> list[str]:
-    """The last part of a key, the last two … and all of it."""
+    """Return the last part of a key, the last two, and so on up to all of it."""
     parts = key.split(".")
     return [".".join(parts[i:]) for i in range(len(parts) - 1, -1, -1)]
 

@@ -1,4 +1,4 @@
-"""The pictures of a study, in the order in which they are shown: the same in the dashboard and the report."""
+"""The plots of a study, in the order in which the dashboard and the report show them."""
 
 from search.watching.blocks import Plot
 from search.watching.plots.interventions import plot_interventions
@@ -10,8 +10,8 @@ from search.watching.plots.trial_seconds import plot_trial_seconds
 from search.watching.view import StudyView
 
 PLOT_IDS = ("learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds")
-"""Their ids."""
-_DRAWN = (
+"""The ids of the plots, in the same order."""
+_PLOTS = (
     plot_learning_curves,
     plot_skill,
     plot_space,
@@ -22,5 +22,5 @@ _DRAWN = (
 
 
 def figures(view: StudyView) -> list[Plot]:
-    """Draw every plot: plain JSON values without a number that is not finite. Pure."""
-    return [draw(view) for draw in _DRAWN]
+    """Draw every plot, as JSON values whose numbers are all finite. Pure."""
+    return [draw(view) for draw in _PLOTS]

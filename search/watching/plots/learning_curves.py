@@ -1,4 +1,4 @@
-"""Learning curves: validation loss by epoch, every trial in the colour of its verdict."""
+"""Learning curves: validation loss by epoch, each trial in the colour of its verdict."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,12 +25,12 @@ _BACK_TO_FRONT = (
     *(Verdict.UNPROMISING, Verdict.INTERRUPTED, Verdict.FAILED, None),
     *(Verdict.ACCEPTED, Verdict.UNSTABLE, Verdict.SUSPICIOUS),
 )
-"""Who hides whom: the few that the guard stopped lie over the many."""
+"""The order of drawing: the few trials that the guard stopped lie on top of the others."""
 _HOVER = "trial %{customdata}, epoch %{x}: %{y}"
 
 
 def plot_learning_curves(view: StudyView) -> Plot:
-    """One trace per verdict, the baseline across, the best trial on top."""
+    """Draw one trace per verdict, the baseline, and the best trial on top."""
     drawn = [trial for trial in view.trials if view.epochs.get(trial.number)]
     groups = group_by_verdict(drawn)
     traces = [_curves(verdict, groups[verdict], view) for verdict in _BACK_TO_FRONT if verdict in groups]
@@ -65,7 +65,7 @@ def plot_learning_curves(view: StudyView) -> Plot:
 
 
 def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: StudyView) -> Json:
-    """All curves of a verdict as one line that is broken between trials."""
+    """Return all curves of a verdict as one line with gaps between trials."""
     x: list[Any] = []
     y: list[Any] = []
     numbers: list[Any] = []

@@ -1,7 +1,7 @@
-"""What all plots share: numbers and text as plotly may read them, the look of verdicts, axes and the layout.
+"""Parts that all plots share: numbers and text for plotly, colours and symbols of verdicts, axes, the layout.
 
-Text in grey and a transparent background, so that a plot can be read on white and on black; no width, so that
-it fills a screen and a phone alike.
+Text is grey and the background transparent, so that a plot is readable on white and on black. A plot has no
+fixed width, so that it fits a screen and a phone.
 """
 
 import html
@@ -17,23 +17,23 @@ Json = dict[str, Any]
 Item = TypeVar("Item")
 
 MAX_POINTS = 2_000
-"""Trials that are drawn as points: beyond that, a page takes long to open and shows no more."""
+"""The largest number of trials drawn as points: more make a page slow and show nothing more."""
 GREY = "#7a7a7a"
-"""Text: contrast of 4.3 on white and 4.9 on black."""
+"""The colour of text: its contrast is 4.3 on white and 4.9 on black."""
 REFERENCE_COLOUR = "#6a6fd1"
-"""Lines that trials are measured against; no verdict has this colour."""
+"""The colour of lines that trials are compared with; no verdict has this colour."""
 _GRID = "rgba(128,128,128,0.22)"
 _CLEAR = "rgba(0,0,0,0)"
 _BUTTONS = ("select2d", "lasso2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d")
-"""What is left out of plotly's bar of buttons, which hides the title on a phone."""
+"""Buttons that are removed from plotly's bar, which would hide the title on a phone."""
 _LONGEST = 40
-_HUGE = 1e100
-"""Beyond it, and on a log axis below 1 / it, a value is a gap: no axis should reach there."""
+_MAX_DRAWABLE = 1e100
+"""A larger value, or on a log axis one below its reciprocal, becomes a gap: no axis should reach it."""
 _LOG_FROM = 20.0
-"""Positive values are drawn on a log scale where the largest is this many times the smallest."""
+"""Positive values get a log scale if the largest is at least this many times the smallest."""
 
 _FEW_POINTS = 200
-"""More of one verdict are drawn smaller and paler, so that lines can be seen through them."""
+"""More points of one verdict are smaller and paler, so that lines stay visible."""
 _FEW_DECADES = 2
 _FEW_COUNTS = 10
 
@@ -49,35 +49,37 @@ SYMBOLS: dict[Verdict | None, str] = {
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and no truth value."""
+    """Return whether the value is a finite number and not a bool."""
     return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
 
 
 def plot_number(value: Any) -> float | None:
-    """A number in 5 significant digits, None for a gap: what is no number, not finite, or beyond any axis."""
-    return float(f"{value:.5g}") if is_number(value) and abs(value) < _HUGE else None
+    """Round a number to 5 significant digits; return None, a gap, if it is not finite or too large for an
+    axis.
+    """
+    return float(f"{value:.5g}") if is_number(value) and abs(value) < _MAX_DRAWABLE else None
 
 
 def log_plot_number(value: Any) -> float | None:
-    """The same for a log axis, which has no place for 0 and below."""
+    """Round a number likewise; return None, a gap, also for 0 and below, which a log axis cannot show."""
     found = plot_number(value)
-    return found if found is not None and found > 1 / _HUGE else None
+    return found if found is not None and found > 1 / _MAX_DRAWABLE else None
 
 
 def plot_label(value: Any, most: int = _LONGEST) -> str:
-    """A value in at most so many characters, as text that plotly does not read as HTML."""
+    """Return a value in at most `most` characters, as text that plotly does not read as HTML."""
     text = short_value(value)
     short = text if len(text) <= most else text[: most - 1] + "…"
     return html.escape(short, quote=False)
 
 
 def verdict_text(verdict: Verdict | None) -> str:
-    """A verdict as people read it."""
+    """Return the name of a verdict; a trial without one is `running`."""
     return "running" if verdict is None else verdict.value
 
 
 def group_by_verdict(trials: Iterable[tables.Trial]) -> dict[Verdict | None, list[tables.Trial]]:
-    """The trials of each verdict that occurs, in the order of the colours."""
+    """Group trials by verdict, in the order of the colours; omit verdicts that do not occur."""
     groups: dict[Verdict | None, list[tables.Trial]] = {verdict: [] for verdict in COLOURS}
     for trial in trials:
         groups[trial.verdict].append(trial)
@@ -87,7 +89,9 @@ def group_by_verdict(trials: Iterable[tables.Trial]) -> dict[Verdict | None, lis
 def thin_trials(
     trials: Sequence[tables.Trial], best: tables.Trial | None, most: int = MAX_POINTS
 ) -> list[tables.Trial]:
-    """At most so many trials, evenly chosen; what the guard stopped is thinned last, the best one never."""
+    """Choose at most `most` trials evenly; keep more of those that the guard stopped, and always the best
+    one.
+    """
     if len(trials) <= most:
         return list(trials)
     kept = [trial for trial in trials if best is not None and trial.number == best.number]
@@ -99,12 +103,12 @@ def thin_trials(
 
 
 def shown_of_all_text(drawn: int, everything: int) -> str:
-    """What follows a title where not all is drawn: `: 300 of 2,000 trials`."""
+    """Return the addition to a title if not all trials are drawn, as in `: 300 of 2,000 trials`."""
     return "" if drawn == everything else f": {drawn:,} of {everything:,} trials"
 
 
 def scatter_trace(verdict: Verdict | None, x: Sequence[Any], y: Sequence[Any], trials: Sequence[int]) -> Json:
-    """One verdict's trials as points with its colour, its symbol and its word; hovering tells the trial."""
+    """Return one verdict's trials as points with its colour, symbol and name; hovering shows the trial."""
     look = {"size": 7, "opacity": 0.85} if len(trials) <= _FEW_POINTS else {"size": 4, "opacity": 0.5}
     return {
         "type": "scatter",
@@ -119,28 +123,30 @@ def scatter_trace(verdict: Verdict | None, x: Sequence[Any], y: Sequence[Any], t
 
 
 def line_trace(
-    name: str, x: Sequence[Any], y: Sequence[Any], colour: str = REFERENCE_COLOUR, **looks: Any
+    name: str, x: Sequence[Any], y: Sequence[Any], colour: str = REFERENCE_COLOUR, **style: Any
 ) -> Json:
-    """A line through points; `looks` are plotly's: width, dash, shape."""
+    """A line through points; `style` has plotly's: width, dash, shape."""
     return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
         "x": list(x),
         "y": list(y),
-        "line": {"color": colour, "width": 2} | looks,
+        "line": {"color": colour, "width": 2} | style,
     }
 
 
 def log_or_linear_axis(title: str, values: Sequence[float | None], **more: Any) -> Json:
-    """A log axis where all values are positive and far apart, else a linear one; `more` is plotly's."""
+    """Return a log axis if all values are positive and far apart, else a linear one; `more` has plotly's
+    settings.
+    """
     known = [value for value in values if value is not None]
-    far = bool(known) and min(known) > 1 / _HUGE and max(known) >= _LOG_FROM * min(known)
+    far = bool(known) and min(known) > 1 / _MAX_DRAWABLE and max(known) >= _LOG_FROM * min(known)
     return log_axis(title, known, **more) if far else axis(title, **more)
 
 
 def axis(title: str, kind: str = "linear", **more: Any) -> Json:
-    """An axis: `kind` is `linear` or `log`, `more` is plotly's."""
+    """Return an axis: `kind` is `linear` or `log`, `more` has plotly's settings."""
     look: Json = {
         "title": {"text": title, "standoff": 8},
         "type": kind,
@@ -153,13 +159,13 @@ def axis(title: str, kind: str = "linear", **more: Any) -> Json:
 
 
 def count_axis(title: str, last: int, **more: Any) -> Json:
-    """An axis of whole numbers from 0 to `last`."""
+    """Return an axis of whole numbers from 0 to `last`."""
     return axis(title, rangemode="tozero", **more) | ({"dtick": 1} if last <= _FEW_COUNTS else {})
 
 
 def log_axis(title: str, values: Iterable[float | None], most: int = 5, **more: Any) -> Json:
     """A log axis with its ticks in words: up to `most` decades, more between them where those are few."""
-    known = [value for value in values if value is not None and value > 1 / _HUGE]
+    known = [value for value in values if value is not None and value > 1 / _MAX_DRAWABLE]
     if not known:
         return axis(title, "log", **more)
     first, last = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
@@ -191,5 +197,5 @@ def layout(title: str, note: str = "", height: int = 450, **more: Any) -> Json:
 
 
 def _evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many of the items, from the first on, at even distances."""
+    """Choose at most `most` items at even distances, beginning with the first."""
     return list(items) if len(items) <= most else [items[i * len(items) // most] for i in range(most)]

@@ -1,4 +1,4 @@
-"""Requested against safe ranges: for each key what was asked for, what is safe, and what is in force."""
+"""Requested and safe ranges: for each key what was asked for, what is safe, and what is in force."""
 
 import html
 import math
@@ -15,23 +15,24 @@ from search.watching.view import SearchedDimension, StudyView
 from storage import tables
 
 _BARS = {"asked for": "#a8b3c2", "safe": "#a9c46c", "in force": "#7b84d6"}
-"""What is told of each key, in this order; none of these colours means a verdict."""
+"""The bars of each key, in this order; no verdict has one of these colours."""
 _TALLEST, _LOWEST = 24.0, 11.5
-"""Pixels of a line, text at the left and bar at the right: 8 keys fit in the dashboard's 450 pixels."""
+"""Pixels of a line, which has text at the left and a bar at the right: 8 keys fit into the dashboard's 450
+pixels."""
 _HEIGHT, _FRAME, _FOOT = 450, 58, 8
 _LETTER = 0.58
-"""Width of a letter, as a share of its height."""
+"""Width of a letter as a share of its height."""
 _LONGEST = 34
-"""Characters of the text beside a bar; hovering tells all of it."""
+"""Characters of the text beside a bar; hovering shows the whole text."""
 _ROOM = 0.08
-"""Share of the picture beyond the outermost end: open bounds run through it to the edge."""
+"""Share of the plot beyond the outermost end: bars with an open end extend through it to the edge."""
 
 End = float | None
 
 
 @dataclass(frozen=True)
 class _RangeBar:
-    """A range in words, not escaped; an end that is None is open, values without an order have no ends."""
+    """A range in words, not escaped. An end of None is open; values without an order have no ends."""
 
     text: str
     ends: tuple[End, End] | None = None
@@ -47,14 +48,14 @@ class _RangeBars:
 
 
 def plot_safe_ranges(view: StudyView) -> Plot:
-    """A block of three bars per searched dimension and per setting that was clamped."""
+    """Draw three bars for each searched dimension and for each setting that was clamped."""
     rows = [_searched(searched) for searched in view.space] + _clamped(view)
     title = "Requested and safe ranges"
     note = "each key on a scale of its own" if rows else "nothing was searched or clamped"
     lines = max(1, len(rows)) * (len(_BARS) + 1)
     line = min(_TALLEST, max(_LOWEST, (_HEIGHT - _FRAME - _FOOT) / lines))
     size = round(min(12.0, line - 1.5), 1)
-    longest = max((len(text) for row in rows for text in _told(row)), default=0)
+    longest = max((len(text) for row in rows for text in _bar_texts(row)), default=0)
     left = round(min(longest, _LONGEST) * size * _LETTER) + 22
     look = layout(title, note, round(_FRAME + _FOOT + lines * line), showlegend=False)
     look |= {
@@ -104,7 +105,7 @@ def _clamped(view: StudyView) -> list[_RangeBars]:
 
 
 def _one_clamped(clamp: tables.ClampRow) -> _RangeBars:
-    """A fixed value was moved to the nearest bound, so the bound is what is in force."""
+    """Return the bars of a fixed value, which was moved to the nearest bound: that bound is in force."""
     asked, bound = clamp.declared, clamp.effective
     if bound is None:
         return _RangeBars(
@@ -136,7 +137,7 @@ def _end(value: object) -> End:
 
 
 def _bars(rows: Sequence[_RangeBars], which: int) -> Json:
-    """One kind of bar for all keys. Each starts at its `base` and is as long as its `x`."""
+    """Return one kind of bar for all keys. A bar starts at its `base` and its length is its `x`."""
     name, colour = list(_BARS.items())[which]
     drawn = [(4 * i + 1 + which, _stretch(row, row.bars[which]), row) for i, row in enumerate(rows)]
     return {
@@ -158,7 +159,7 @@ def _bars(rows: Sequence[_RangeBars], which: int) -> Json:
 
 
 def _stretch(row: _RangeBars, bar: _RangeBar) -> tuple[float, float]:
-    """From where to where a bar is drawn, 0 … 1: on the row's own scale, an open end at the edge."""
+    """Return start and end of a bar, from 0 to 1, on the row's own scale; an open end is at the edge."""
     if bar.ends is None:
         return 0.0, 0.0
     places = [_place(end, row.log) for one in row.bars for end in one.ends or ()]
@@ -177,14 +178,14 @@ def _stretch(row: _RangeBars, bar: _RangeBar) -> tuple[float, float]:
 
 
 def _place(end: End, log: bool) -> float | None:
-    """Where an end lies; nothing at or below 0 lies on a log scale: the bar is open there."""
+    """Return the position of an end; None, an open end, for 0 and below on a log scale."""
     if end is None or not log:
         return end
     return math.log10(end) if end > 0 else None
 
 
-def _told(row: _RangeBars) -> list[str]:
-    """What each bar is and its range; of many choices the first two and the last."""
+def _bar_texts(row: _RangeBars) -> list[str]:
+    """Return name and range of each bar; of many choices the first two and the last."""
     found = []
     for name, bar in zip(_BARS, row.bars, strict=True):
         text, parts = f"{name} {bar.text}", bar.text.split(", ")
@@ -194,8 +195,8 @@ def _told(row: _RangeBars) -> list[str]:
 
 
 def _texts(row: _RangeBars, y: int, left: int, size: float) -> list[Json]:
-    """The key, and beside each of its bars what it is; `left` of the bars, in pixels."""
-    lines = [f"<b>{plot_label(row.key)}</b>"] + [plot_label(text, _LONGEST) for text in _told(row)]
+    """Return the text of the key and of each bar, which starts `left` pixels before the bars."""
+    lines = [f"<b>{plot_label(row.key)}</b>"] + [plot_label(text, _LONGEST) for text in _bar_texts(row)]
     return [
         {
             "text": text,

@@ -1,4 +1,5 @@
-"""Skill over trials, beside what luck alone reaches and what nobody should believe."""
+"""Skill by trial, beside the noise floor (what luck reaches) and the ceiling (above it, skill is
+suspicious)."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -24,13 +25,13 @@ from storage.verdicts import Verdict
 from trainer.rivals.skill import noise_floor
 
 _MOST_STEPS = 200
-"""Points of the noise floor's line: it grows slowly."""
+"""Points of the noise floor's line, which grows slowly."""
 _ROOM = 0.1
-"""Share of the axis beyond its outermost mark."""
+"""Share of the axis beyond its outermost line."""
 
 
 def plot_skill(view: StudyView) -> Plot:
-    """Every trial's skill, the best so far, the noise floor as it grows, and the ceiling."""
+    """Draw every trial's skill, the best so far, the growing noise floor, and the ceiling."""
     drawn = thin_trials(view.trials, view.summary.best)
     refused = _refused(view.findings)
     shown = {trial.number: _shown(trial, refused) for trial in drawn}
@@ -41,7 +42,7 @@ def plot_skill(view: StudyView) -> Plot:
         _best_so_far(view.trials),
         floor,
         line_trace("ceiling", [0, max(last, 1)], [ceiling] * 2, COLOURS[Verdict.SUSPICIOUS], dash="dot"),
-        *_marks(view, max(last, 1)),
+        *_reference_lines(view, max(last, 1)),
     ]
     known = [value for value in shown.values() if value is not None]
     accepted = [shown[trial.number] for trial in drawn if trial.verdict is Verdict.ACCEPTED]
@@ -61,7 +62,7 @@ def plot_skill(view: StudyView) -> Plot:
             "data": traces,
             "layout": layout(
                 title,
-                _note(known, low, high, without=len(drawn) - len(known)),
+                _omitted_text(known, low, high, without=len(drawn) - len(known)),
                 xaxis=count_axis("trial", last),
                 yaxis=axis("skill (1 − loss / baseline loss)", range=[plot_number(low), plot_number(high)]),
             ),
@@ -69,8 +70,8 @@ def plot_skill(view: StudyView) -> Plot:
     )
 
 
-def _marks(view: StudyView, last: int) -> list[Json]:
-    """Lines for the measured noise floor and the skill of the strongest rival, where there are such."""
+def _reference_lines(view: StudyView, last: int) -> list[Json]:
+    """Return lines for the measured noise floor and for the strongest rival's skill, if they are known."""
     summary, baseline = view.summary, view.study.facts["baseline"]["loss"]
     known = {
         "noise floor, measured": None if summary.measured is None else summary.measured.skill,
@@ -84,7 +85,7 @@ def _marks(view: StudyView, last: int) -> list[Json]:
 
 
 def _refused(findings: Sequence[tables.Finding]) -> dict[int, float]:
-    """The skills that the guard did not believe, by trial."""
+    """Return the skills that the guard found suspicious, by trial."""
     return {finding.trial: finding.value for finding in findings if finding.kind == "skill_too_high"}
 
 
@@ -112,13 +113,13 @@ def _best_so_far(trials: Sequence[tables.Trial]) -> Json:
 
 
 def _floor(view: StudyView) -> Json:
-    """The noise floor after each trial, or after every n-th where there are many."""
+    """Return the noise floor after each trial, or after every n-th if there are many."""
     facts, trials = view.study.facts, view.trials
-    looks = list(accumulate(trial.epochs for trial in trials))
+    epochs_scored = list(accumulate(trial.epochs for trial in trials))
     stride = max(1, -(-len(trials) // _MOST_STEPS))
     chosen = sorted({*range(0, len(trials), stride), len(trials) - 1} - {-1})
     floors = [
-        plot_number(noise_floor(max(1, looks[i]), facts["rows"]["validation"], facts["horizon"]))
+        plot_number(noise_floor(max(1, epochs_scored[i]), facts["rows"]["validation"], facts["horizon"]))
         for i in chosen
     ]
     x = [trials[i].number for i in chosen]
@@ -128,10 +129,11 @@ def _floor(view: StudyView) -> Json:
 
 
 def _window(accepted: Sequence[float], mark: float) -> tuple[float, float]:
-    """What of the skill axis is looked at: from 0, or the better quarter of the accepted if lower, to `mark`.
+    """Return the range of the skill axis: from 0, or the upper quartile of the accepted trials if lower, to
+    `mark`.
 
-    `mark` is the higher one of ceiling and noise floor. The rest lies outside: one trial that learned
-    nothing, or one leak, would flatten all that matters.
+    `mark` is the higher one of ceiling and noise floor. Other trials lie outside: one that learned nothing,
+    or one leak, would flatten all differences that matter.
     """
     quarter = quantiles(accepted, n=4)[2] if len(accepted) > 1 else min(accepted, default=0.0)
     low = min(quarter, 0.0)
@@ -139,13 +141,13 @@ def _window(accepted: Sequence[float], mark: float) -> tuple[float, float]:
     return low - room, max(mark, quarter) + room
 
 
-def _note(values: Sequence[float], low: float, high: float, without: int) -> str:
-    """What the axis leaves out, in words."""
+def _omitted_text(values: Sequence[float], low: float, high: float, without: int) -> str:
+    """Return what the axis omits, in words."""
     below, above = sum(value < low for value in values), sum(value > high for value in values)
     parts = (
         (below, f"{below:,} below the axis"),
         (above, f"{above:,} above" if below else f"{above:,} above the axis"),
         (without, f"{without:,} without a skill"),
     )
-    told = [text for count, text in parts if count]
-    return "trials: " + ", ".join(told) if told else ""
+    texts = [text for count, text in parts if count]
+    return "trials: " + ", ".join(texts) if texts else ""

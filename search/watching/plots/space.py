@@ -1,4 +1,4 @@
-"""Where in the space trials went wrong: a strip per dimension, a row per verdict, the clamped part shaded."""
+"""The search space: a strip per dimension with a row per verdict; the clamped part is shaded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,20 +29,20 @@ from storage import tables
 from storage.verdicts import Verdict
 
 _ONE_COLUMN = 3
-"""Dimensions that are stacked; more stand in two columns, so that the picture fits a screen."""
+"""Up to so many dimensions are in one column; more are in two columns, so that the plot fits a screen."""
 _HEIGHT, _STRIP = 450, 94
 _GAP = 46
-"""Pixels of the picture, of a strip at least, and of those the ones that its ticks and its name take."""
+"""Pixels: _HEIGHT of the plot and _STRIP of a strip, at least; _GAP of a strip's ticks and name."""
 _FRAME = 72
 _BETWEEN = 0.12
-"""Share of the width between two columns: on a phone it is 35 pixels, room for two half tick labels."""
+"""Share of the width between two columns: on a phone 35 pixels, enough for two halves of tick labels."""
 _JITTER = 7
-"""Points of a row are spread over as many levels, so that they do not hide each other."""
+"""Levels over which the points of a row are spread, so that they do not hide each other."""
 _SHADE = "rgba(213,94,0,0.16)"
 
 
 def plot_space(view: StudyView) -> Plot:
-    """A strip per searched dimension, on its own scale."""
+    """Draw a strip for each searched dimension, on its own scale."""
     drawn = thin_trials(view.trials, view.summary.best)
     groups = group_by_verdict(drawn)
     names = shortest_unique_names([searched.key for searched in view.space])
@@ -73,7 +73,7 @@ def plot_space(view: StudyView) -> Plot:
 
 
 class _StripPosition:
-    """Where a strip lies, as shares of the picture; its ticks and its name hang below it."""
+    """The position of a strip as shares of the plot; its ticks and its name are below it."""
 
     def __init__(self, row: int, column: int, rows: int, columns: int, height: int) -> None:
         self.column = column
@@ -92,7 +92,7 @@ def _points(
     line = dimension_axis(searched)
     traces = []
     for row, (verdict, trials) in enumerate(groups.items()):
-        placed = [t for t in trials if line.at(t.params.get(searched.key)) is not None]
+        placed = [t for t in trials if line.position(t.params.get(searched.key)) is not None]
         numbers = [trial.number for trial in placed]
         x = [_shown(line, trial.params[searched.key], trial.number) for trial in placed]
         y = [round(row + _spread(trial.number), 1) for trial in placed]
@@ -104,7 +104,7 @@ def _points(
 
 
 def _shown(line: DimensionAxis, value: Any, trial: int) -> float | None:
-    """The place on the axis; equal choices are spread sideways."""
+    """Return the position on the axis; points of the same choice are spread sideways."""
     return (
         plot_number(value)
         if line.choices is None
@@ -113,7 +113,7 @@ def _shown(line: DimensionAxis, value: Any, trial: int) -> float | None:
 
 
 def _spread(trial: int) -> float:
-    """−0.3 … 0.3, the same for a trial every time."""
+    """Return a shift from −0.3 to 0.3 that is always the same for a trial."""
     return (trial % _JITTER - _JITTER // 2) / 10
 
 
@@ -150,7 +150,7 @@ def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _StripPosition
 
 
 def _shade(look: Json, searched: SearchedDimension, axes: str) -> None:
-    """Shade and name what was cut away. On a log axis plotly wants values for shapes, exponents for text."""
+    """Shade and label what was clamped. On a log axis plotly needs values for shapes, exponents for text."""
     line, cuts = dimension_axis(searched), clamped_intervals(searched)
     for low, high in cuts:
         ends = [plot_number(10**end if line.log else end) for end in (low, high)]

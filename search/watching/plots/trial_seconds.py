@@ -1,4 +1,4 @@
-"""Seconds per trial: how long the study's trials take, and whether that changes."""
+"""Seconds per trial: how long trials take, and whether that changes during the study."""
 
 from bisect import insort
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from storage import tables
 from storage.verdicts import Verdict
 
 _WINDOW = 25
-"""Trials that the running median looks back at."""
+"""The number of trials in the running median."""
 
 
 def plot_trial_seconds(view: StudyView) -> Plot:
-    """Every ended trial's duration, and the running median."""
+    """Draw every ended trial's duration, and the running median."""
     ended = [trial for trial in view.trials if plot_number(trial.duration_s) is not None]
     drawn = thin_trials(ended, view.summary.best)
     traces = [_trials(verdict, group) for verdict, group in group_by_verdict(drawn).items()]

@@ -1,7 +1,8 @@
-"""A trial's curves as a PNG, drawn after every trial of a study, so that it must cost next to nothing.
+"""A trial's curves as a PNG. It is drawn after every trial of a study, so it must be fast.
 
-One figure per process. What never changes is kept as pixels; each picture draws lines, ticks and title alone
-on top. That takes a quarter of the time of a fresh figure, and half of that of one that is drawn whole.
+A process has one figure. The parts that never change are kept as pixels; each picture draws only lines, ticks
+and title on top of them. That takes a quarter of the time of a new figure, and half of the time of a full
+redraw.
 """
 
 import io
@@ -26,11 +27,12 @@ WIDTH, HEIGHT = 640, 480
 """Pixels of the picture."""
 _DPI = 80
 _COLOURS = 32
-"""Of its palette: the few that are used, and their edges."""
-_HUGE = 1e30
-"""Beyond it, or on a log scale below 1 / it, a value is a gap: no axis should reach there."""
+"""Size of the palette: the few colours that are used, and their blended edges."""
+_MAX_DRAWABLE = 1e30
+"""A larger value, or on a log scale one below its reciprocal, becomes a gap. plotly_parts.py allows 1e100;
+here the canvas works in float32."""
 _LOG_FROM = 20.0
-"""Losses are drawn on a log scale where the largest is this many times the smallest."""
+"""Losses get a log scale if the largest is at least this many times the smallest."""
 _MOST_TICKS = 5
 _GREY, _BLUE, _RED, _PURPLE = "#666666", "#0072b2", "#d55e00", "#882255"
 _GRID = "#dddddd"
@@ -40,7 +42,7 @@ Limits = tuple[float, float]
 
 
 class CurvesPicture:
-    """Two panels and what moves in them; `lock` keeps threads apart."""
+    """Two panels and the artists that each picture draws anew; `lock` lets one thread draw at a time."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -48,32 +50,32 @@ class CurvesPicture:
         self.canvas = cast(Any, FigureCanvasAgg(self.figure))  # its methods have no types
         self.figure.subplots_adjust(left=0.1, right=0.97, top=0.88, bottom=0.06, hspace=0.3)
         self.title = self.figure.text(0.02, 0.95, "", fontsize=11, animated=True)
-        self.losses, self.pace = (_Panel(axes) for axes in self.figure.subplots(2, 1))
-        self.training = self.losses.line("training", _GREY, marker=".")
-        self.validation = self.losses.line("validation", _BLUE, marker=".")
-        self.best = self.losses.line("best epoch", _BLUE, marker="o", markersize=9, linestyle="")
-        self.baseline = self.losses.line("baseline", _GREY, linestyle="--")
-        self.rate = self.pace.line("learning rate", _BLUE)
-        self.norm = self.pace.line("gradient norm", _RED, marker=".")
+        self.loss_panel, self.step_panel = (_Panel(axes) for axes in self.figure.subplots(2, 1))
+        self.training = self.loss_panel.line("training", _GREY, marker=".")
+        self.validation = self.loss_panel.line("validation", _BLUE, marker=".")
+        self.best = self.loss_panel.line("best epoch", _BLUE, marker="o", markersize=9, linestyle="")
+        self.baseline = self.loss_panel.line("baseline", _GREY, linestyle="--")
+        self.rate = self.step_panel.line("learning rate", _BLUE)
+        self.norm = self.step_panel.line("gradient norm", _RED, marker=".")
         self.marks = {
-            action: self.pace.line(
+            action: self.step_panel.line(
                 action.replace("_", " "), _PURPLE, marker=marker, markersize=8, linestyle=""
             )
             for action, marker in _MARKERS.items()
         }
-        self.losses.name("loss (MSE) by epoch")
-        self.pace.name("by optimiser step")
+        self.loss_panel.name("loss (MSE) by epoch")
+        self.step_panel.name("by optimiser step")
         self.canvas.draw()
-        self.still = self.canvas.copy_from_bbox(self.figure.bbox)
+        self.background = self.canvas.copy_from_bbox(self.figure.bbox)
 
     def png(self, view: TrialView) -> bytes:
         """The picture of a trial."""
         with self.lock:
             self.title.set_text(f"trial {view.trial.number}: {verdict_text(view.trial.verdict)}")
             self._set_losses(view)
-            self._set_pace(step_timeline(view.epochs, view.findings), view.epochs)
-            self.canvas.restore_region(self.still)
-            for artist in (*self.losses.moving, *self.pace.moving, self.title):
+            self._set_steps(step_timeline(view.epochs, view.findings), view.epochs)
+            self.canvas.restore_region(self.background)
+            for artist in (*self.loss_panel.artists, *self.step_panel.artists, self.title):
                 self.figure.draw_artist(artist)
             return self._compressed()
 
@@ -89,10 +91,10 @@ class CurvesPicture:
         self.best.set_data([n for n, _ in best], [loss for _, loss in best])
         self.baseline.set_data([0, reach], [baseline, baseline])
         values = _known([*training, *validation, baseline])
-        far = bool(values) and min(values) > 1 / _HUGE and max(values) >= _LOG_FROM * min(values)
-        self.losses.fit(reach, values, log=far)
+        far = bool(values) and min(values) > 1 / _MAX_DRAWABLE and max(values) >= _LOG_FROM * min(values)
+        self.loss_panel.fit(reach, values, log=far)
 
-    def _set_pace(self, done: StepTimeline, epochs: Sequence[tables.Epoch]) -> None:
+    def _set_steps(self, done: StepTimeline, epochs: Sequence[tables.Epoch]) -> None:
         rates = [_positive(rate) for _, rate in done.rates]
         norms = [_positive(epoch.grad_norm_max) for epoch in epochs]
         self.rate.set_data([step for step, _ in done.rates], rates)
@@ -101,7 +103,7 @@ class CurvesPicture:
             hits = [(step, _positive(f.lr_after)) for step, f in done.marks if f.action == action]
             line.set_data([step for step, _ in hits], [rate for _, rate in hits])
         reach = max([1, *(step for step, _ in done.rates)])
-        self.pace.fit(reach, _known([*rates, *norms]), log=True)
+        self.step_panel.fit(reach, _known([*rates, *norms]), log=True)
 
     def _compressed(self) -> bytes:
         image = Image.frombuffer("RGBA", (WIDTH, HEIGHT), self.canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
@@ -111,7 +113,9 @@ class CurvesPicture:
 
 
 class _Panel:
-    """Axes with ticks of our own: text and grid lines that are moved. matplotlib's cost most of all."""
+    """Axes with ticks of our own, which are text and lines that move: matplotlib's ticks are the slowest
+    part.
+    """
 
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
@@ -122,10 +126,10 @@ class _Panel:
         across, up = axes.get_xaxis_transform(), axes.get_yaxis_transform()
         below: dict[str, Any] = {"transform": across, "va": "top", "ha": "center"}
         beside: dict[str, Any] = {"transform": up, "va": "center", "ha": "right"}
-        looks: dict[str, Any] = {"fontsize": 8, "color": _GREY, "animated": True}
+        style: dict[str, Any] = {"fontsize": 8, "color": _GREY, "animated": True}
         ticks = range(_MOST_TICKS + 2)
-        self.x_texts = [axes.text(0, -0.03, "", **below, **looks) for _ in ticks]
-        self.y_texts = [axes.text(-0.01, 1, "", **beside, **looks) for _ in ticks]
+        self.x_texts = [axes.text(0, -0.03, "", **below, **style) for _ in ticks]
+        self.y_texts = [axes.text(-0.01, 1, "", **beside, **style) for _ in ticks]
         self.x_grid, self.y_grid = (
             Line2D([], [], color=_GRID, linewidth=0.8, transform=transform, animated=True)
             for transform in (across, up)
@@ -135,28 +139,28 @@ class _Panel:
         self.lines: list[Line2D] = []
 
     @property
-    def moving(self) -> list[Any]:
-        """What is drawn anew, from back to front."""
+    def artists(self) -> list[Any]:
+        """What each picture draws anew, from back to front."""
         return [self.x_grid, self.y_grid, *self.lines, *self.x_texts, *self.y_texts]
 
-    def line(self, label: str, colour: str, **looks: Any) -> Line2D:
-        """One more line, which moves."""
-        looks = {"linewidth": 1.5, "animated": True} | looks
-        (line,) = self.axes.plot([], [], color=colour, label=label, **looks)
+    def line(self, label: str, colour: str, **style: Any) -> Line2D:
+        """Add a line that each picture draws anew."""
+        style = {"linewidth": 1.5, "animated": True} | style
+        (line,) = self.axes.plot([], [], color=colour, label=label, **style)
         self.lines.append(line)
         return line
 
     def name(self, title: str) -> None:
-        """Title and legend, above the panel; call it when all lines are there."""
+        """Write title and legend above the panel; call it after all lines are added."""
         self.axes.text(0, 1.03, title, transform=self.axes.transAxes, fontsize=9, color=_GREY)
-        looks: dict[str, Any] = {"fontsize": 8, "ncols": 5, "frameon": False, "columnspacing": 1}
-        legend = self.axes.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), **looks)
+        style: dict[str, Any] = {"fontsize": 8, "ncols": 5, "frameon": False, "columnspacing": 1}
+        legend = self.axes.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), **style)
         for handle in legend.legend_handles:
             if handle is not None:
                 handle.set_animated(False)
 
     def fit(self, reach: int, values: Sequence[float], *, log: bool) -> None:
-        """Limits and ticks: x from 0 to `reach`, y around the finite `values`."""
+        """Set limits and ticks: x from 0 to `reach`, y around the finite `values`."""
         limits = _decades(values) if log else _around(values)
         self.axes.set_xlim(-0.02 * reach, 1.02 * reach)
         if self.axes.get_yscale() != ("log" if log else "linear"):
@@ -201,10 +205,10 @@ def _known(values: Sequence[float]) -> list[float]:
 
 
 def _drawable(value: float) -> float:
-    """The value, or NaN, a gap, where it is not finite or too large for any axis."""
-    return value if abs(value) < _HUGE else math.nan
+    """Return the value, or NaN (a gap) if it is not finite or too large for an axis."""
+    return value if abs(value) < _MAX_DRAWABLE else math.nan
 
 
 def _positive(value: float) -> float:
-    """The same for a log axis."""
-    return value if 1 / _HUGE < value < _HUGE else math.nan
+    """Return the value, or NaN (a gap) if it has no place on a log axis."""
+    return value if 1 / _MAX_DRAWABLE < value < _MAX_DRAWABLE else math.nan

@@ -1,7 +1,7 @@
-"""The functions by which optuna-dashboard keeps notes and plots, without its server.
+"""The functions with which optuna-dashboard stores notes and plots, without its server.
 
-`import optuna_dashboard` brings the server along, and with it scikit-learn where that is installed: 1.5 s of
-CPU time in every worker, longer than a short trial takes. The two modules that are used need Optuna alone.
+`import optuna_dashboard` also imports the server and, if it is installed, scikit-learn: 1.5 s of CPU time in
+every worker, longer than a short trial takes. The two modules used here need only Optuna.
 """
 
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -10,14 +10,14 @@ from types import ModuleType
 
 
 def _part(name: str) -> ModuleType:
-    """A module of optuna-dashboard, without what its package imports. Raises ImportError."""
+    """Load a module of optuna-dashboard without importing its package. Raises ImportError."""
     package = find_spec("optuna_dashboard")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("No module named 'optuna_dashboard'", name="optuna_dashboard")
-    place = Path(package.origin).with_name(f"{name}.py")
-    spec = spec_from_file_location(f"{__name__}.{name}", place)
+    path = Path(package.origin).with_name(f"{name}.py")
+    spec = spec_from_file_location(f"{__name__}.{name}", path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{place} is no Python module", name=name)
+        raise ImportError(f"{path} is no Python module", name=name)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,7 +1,7 @@
 """Writes the page of a study in optuna-dashboard: note, plots and attributes, in one transaction.
 
-Everything is drawn from the record. A page that cannot be written is logged and written later: no trial
-depends on it.
+Everything comes from the record. A page that cannot be written is logged and written later: no trial depends
+on it.
 """
 
 import json
@@ -41,7 +41,7 @@ VALUE_NAME = "validation loss"
 NOTE_DIVIDER = (
     "*Yours: what you write below this line stays. What is above it is written anew while the study runs.*"
 )
-"""The line between the part of a study's note that we write and the part that people add."""
+"""The line between our part of a study's note and the part that people add."""
 
 _NOTES_AT_ONCE = 100
 _PAGE = ("dashboard:note_", "dashboard:plot_data:")
@@ -50,11 +50,11 @@ _METRIC_NAMES = "study:metric_names"
 
 
 def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
-    """Bring a study's note, plots and attributes up to date; writes nothing where nothing has changed.
+    """Bring a study's note, plots and attributes up to date; write nothing if nothing has changed.
 
-    Ended trials without a note get one, _NOTES_AT_ONCE at most. Whether everything is up to date now: not if
-    more notes are missing, nor if somebody has written on the page meanwhile, which is then left to the next
-    time. Raises StoreError, and KeyError where Optuna does not know the study.
+    Up to _NOTES_AT_ONCE ended trials without a note get one. Returns False if more notes are missing, or if
+    somebody has edited the page meanwhile, so that the next call must write it. Raises StoreError, and
+    KeyError if Optuna does not know the study.
     """
     study_id = storage.get_study_id_from_name(name)
     view = study_view(store, name)
@@ -88,7 +88,7 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
 def _without_note(
     storage: BaseStorage, study_id: int, view: StudyView, noted: Set[int]
 ) -> list[tuple[int, int]]:
-    """Id and number of each ended trial that has no note: it was taken over from another study, was too
+    """Return id and number of each ended trial without a note: it was imported from another study, was too
     short, or ended while the store could not be written.
     """
     ended = {trial.number for trial in view.trials if trial.verdict is not None}
@@ -100,13 +100,13 @@ def _without_note(
 
 
 def _address(store: Store) -> str:
-    """The store's URL to somebody who may stand in any folder, without its password."""
+    """Return the store's URL as it is valid in any folder, without its password."""
     address = read_url(store.url)
     return f"sqlite:///{sqlite_file(address).resolve()}" if is_sqlite(address) else store.shown_url
 
 
 def _write_study_note(study: optuna.Study, view: StudyView, store: str | None) -> None:
-    """Write our part anew, unless it is as it was; whatever people have added stays."""
+    """Write our part of the note again if it has changed; keep what people have added."""
     old = get_note(study)
     ours, line, theirs = old.partition(NOTE_DIVIDER)
     if not line:
@@ -127,9 +127,9 @@ class _PlotlyFigure:
 
 
 def _study_attributes(view: StudyView) -> dict[str, Any]:
-    """What the head of the study's page says."""
+    """Return the attributes at the top of the study's page."""
     summary, best = view.summary, view.summary.best
-    told: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "result": summary.sentence(),
         "verdicts": ", ".join(f"{n} {verdict}" for verdict, n in summary.verdicts.items()),
         "above naive": summary.above_naive,
@@ -138,8 +138,8 @@ def _study_attributes(view: StudyView) -> dict[str, Any]:
         "verified": "not yet" if summary.verified is None else summary.verified.verdict,
     }
     if summary.measured is not None:
-        told["noise floor, measured"] = summary.measured.skill
+        attributes["noise floor, measured"] = summary.measured.skill
     if summary.rival is not None and summary.skill_over_rival is not None:
-        told["best skill over strongest rival"] = summary.skill_over_rival
-        told["strongest rival"] = summary.rival.name
-    return told if best is None else {**told, "best trial": best.number, "best skill": best.skill}
+        attributes["best skill over strongest rival"] = summary.skill_over_rival
+        attributes["strongest rival"] = summary.rival.name
+    return attributes if best is None else {**attributes, "best trial": best.number, "best skill": best.skill}

@@ -19,69 +19,67 @@ from storage.engine import Store
 log = logging.getLogger("ballast.dashboard")
 
 _SHARE, _SHARE_OF_A_SERVER = 0.005, 0.1
-"""Pages take at most this share of the time: after a second of writing them follow 199 of rest, or 9 in a
-process that does nothing else."""
+"""The share of the time that pages may take: one second of writing is followed by 199 s of rest, or by 9 s
+in a process that does nothing else."""
 _REST_S = 5.0
-"""And no page is written anew sooner than this."""
-
-
+"""The shortest time between two writings of a page."""
 _LAST_WAIT_S = 30.0
-"""How long the end of a run waits for the last page at most."""
+"""The longest time that the end of a run waits for the last page."""
 
 
 @contextmanager
 def publish_while_running(store: Store, name: str, *, shown: bool = True) -> Iterator[None]:
-    """Publish the study `name` while the block runs, and when it ends; does nothing unless it is `shown`.
+    """Publish the study `name` while the block runs and once more when it ends; do nothing unless `shown`.
 
-    Never raises anything of its own.
+    Raises nothing of its own.
     """
     if not shown:
         yield
         return
     store = replace(store, patience=0.0)  # no study waits for its page
-    # Made here and not in the thread: it joins the pool of connections, which nobody may use meanwhile.
+    # Made here and not in the thread: it changes the pool of connections, which the block may already use.
     storage = get_storage(direct_storage(store))
-    printer = StudyPublisher(store, lambda: storage, lambda: [name], _SHARE)
-    with _at_work(printer):
+    publisher = StudyPublisher(store, lambda: storage, lambda: [name], _SHARE)
+    with _in_thread(publisher):
         yield
-        printer.once_more = True
+        publisher.publish_at_end = True
 
 
 def publish_once(store: Store, name: str) -> None:
-    """Publish the study as it is now, if it is to be shown. Never raises anything of its own."""
+    """Publish the study as it is now, unless its dashboard is turned off. Raises nothing of its own."""
     store = replace(store, patience=0.0)
-    StudyPublisher(store, lambda: get_storage(direct_storage(store)), lambda: [name], _SHARE).look(
+    StudyPublisher(store, lambda: get_storage(direct_storage(store)), lambda: [name], _SHARE).publish_changes(
         lambda: False
     )
 
 
 @contextmanager
 def publish_all_while_serving(store: Store, ready: Callable[[], BaseStorage]) -> Iterator[None]:
-    """Publish all studies of a store while the block runs, for a server: whoever runs them may not do so.
+    """Publish all studies of a store while the block runs. A server does this, since their workers may not.
 
-    `ready` gives Optuna's storage; it is called in the thread that publishes.
+    `ready` returns Optuna's storage; it is called in the thread that publishes.
     """
 
     def names() -> list[str]:
         return [study.name for study in query.studies(store)]
 
-    with _at_work(StudyPublisher(store, ready, names, _SHARE_OF_A_SERVER)):
+    with _in_thread(StudyPublisher(store, ready, names, _SHARE_OF_A_SERVER)):
         yield
 
 
 @contextmanager
-def _at_work(printer: "StudyPublisher") -> Iterator[None]:
-    thread = threading.Thread(target=printer.work, name="publisher", daemon=True)
+def _in_thread(publisher: "StudyPublisher") -> Iterator[None]:
+    thread = threading.Thread(target=publisher.run, name="publisher", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        printer.stop.set()
+        publisher.stop.set()
         thread.join(_LAST_WAIT_S)
 
 
 class StudyPublisher:
-    """Publishes what has changed since it looked last, then rests many times as long as that took."""
+    """Publishes the studies that have changed, then rests for many times as long as that took."""
 
     def __init__(
         self,
@@ -91,29 +89,29 @@ class StudyPublisher:
         share: float,
     ) -> None:
         self.stop = threading.Event()
-        self.once_more = False
-        """Whether to look a last time after the stop."""
+        self.publish_at_end = False
+        """Whether to publish one last time after the stop."""
         self._store, self._ready, self._names, self._share = store, ready, names, share
         self._storage: BaseStorage | None = None
         self._seen: dict[str, object] = {}
         self._has_warned = False
 
-    def work(self) -> None:
-        """Publish until it is told to stop."""
+    def run(self) -> None:
+        """Publish until `stop` is set."""
         while not self.stop.is_set():
             began = time.monotonic()
-            self.look(self.stop.is_set)
+            self.publish_changes(self.stop.is_set)
             took = time.monotonic() - began
             self.stop.wait(max(_REST_S, took * (1 / self._share - 1)))
-        if self.once_more:
-            self.look(lambda: False)
+        if self.publish_at_end:
+            self.publish_changes(lambda: False)
 
-    def look(self, is_over: Callable[[], bool]) -> None:
-        """Publish what has changed, up to where it is over."""
+    def publish_changes(self, is_over: Callable[[], bool]) -> None:
+        """Publish each study that has changed, until `is_over` returns True."""
         try:
             self._storage = self._storage or self._ready()
             names = self._names()
-        except Exception as error:  # nobody ends over a page
+        except Exception as error:  # a page is no reason to end a process
             self._warn(error)
             return
         for name in names:
@@ -122,7 +120,7 @@ class StudyPublisher:
             try:
                 self._publish(self._storage, name)
             except KeyError:
-                continue  # deleted at the dashboard: Optuna does not know it any more
+                continue  # somebody deleted it in the dashboard: Optuna no longer knows it
             except Exception as error:
                 self._warn(error)
 
@@ -133,7 +131,7 @@ class StudyPublisher:
 
     def _publish(self, storage: BaseStorage, name: str) -> None:
         now = summarise(self._store, name)
-        stamp = now.verdicts, now.verified, now.measured  # what changes when no trial does, too
+        stamp = now.verdicts, now.verified, now.measured  # verifications and floors change without a trial
         if self._seen.get(name) == stamp:
             return
         if not is_published(self._store, name) or publish_study(self._store, storage, name):
@@ -141,5 +139,5 @@ class StudyPublisher:
 
 
 def is_published(store: Store, name: str) -> bool:
-    """Whether a study is to be published: `tracking.dashboard`, as it was started or last continued."""
+    """Return `tracking.dashboard` of a study as it was started or last continued."""
     return bool(recorded_value("tracking.dashboard", query.setting_layers(store, name)))

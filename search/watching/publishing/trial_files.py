@@ -20,10 +20,10 @@ _KEYS = ("study", "trial", "id")
 
 
 def trial_yaml(view: TrialView) -> str:
-    """Every setting that had an effect on the trial's value, with its origin beside it.
+    """Return every setting that affected the trial's value as YAML, with its origin beside it.
 
-    `ballast train` runs it as a configuration like any other, with a seed of its own; only an export knows
-    which value must come out.
+    `ballast train` runs the file like any other configuration, with its own seed; only an export also names
+    the value that must come out.
     """
     values, overrides = decisive_settings({setting.key: setting.overrides for setting in view.settings})
     values["data.source"] = _source(values["data.source"], view.study.study_file)
@@ -31,7 +31,7 @@ def trial_yaml(view: TrialView) -> str:
 
 
 def _source(source: str, study_file: str) -> str:
-    """Where the data are, for a file that may lie anywhere."""
+    """Return the source as a path that is valid in any folder, or the name of a sample."""
     return source if source.startswith("sample:") else str(Path(study_file).parent / source)
 
 
@@ -47,8 +47,10 @@ def _header(view: TrialView) -> str:
 
 
 def curves_json(view: TrialView) -> str:
-    """Epochs and findings as JSON; non-finite numbers, which JSON has not, are text (`nan`, `inf`)."""
-    told = {
+    """Return epochs and findings as JSON; non-finite numbers, which JSON does not have, are text (`nan`,
+    `inf`).
+    """
+    content = {
         "study": view.study.name,
         "trial": view.trial.number,
         "verdict": verdict_text(view.trial.verdict),
@@ -56,20 +58,21 @@ def curves_json(view: TrialView) -> str:
         "epochs": [_row(epoch) for epoch in view.epochs],
         "findings": [_row(finding) for finding in view.findings],
     }
-    return json.dumps(json_safe_number(told), allow_nan=False, ensure_ascii=False, indent=1)
+    return json.dumps(json_safe_number(content), allow_nan=False, ensure_ascii=False, indent=1)
 
 
 def draw_curves(view: TrialView) -> bytes:
-    """A PNG: losses by epoch; below, learning rate and gradient norm by step, with the guard's interventions.
+    """Return a PNG: losses by epoch; below, learning rate and gradient norm by step, with the guard's
+    interventions.
 
-    The same view gives the same bytes. Any thread may call it; they take turns.
+    The same view gives the same bytes. Any thread may call it; one draws at a time.
     """
     return _picture().png(view)
 
 
 @cache
 def _picture() -> "CurvesPicture":
-    """The one of this process; matplotlib is imported with it, by no one else."""
+    """Return the one picture of this process; only this function imports matplotlib."""
     from search.watching.publishing.curves_picture import CurvesPicture
 
     return CurvesPicture()

@@ -1,6 +1,6 @@
 """Publishes each trial of a worker in optuna-dashboard: its note and its files, in a small share of the time.
 
-A trial that cannot be published is logged and goes on: no trial depends on its page.
+If a trial cannot be published, that is logged and the trial goes on: no trial depends on its page.
 """
 
 import logging
@@ -35,12 +35,12 @@ from storage.engine import Store
 log = logging.getLogger("ballast.dashboard")
 
 _SHARE, _SHARE_OF_PICTURES = 0.015, 0.01
-"""Publishing takes this share of a worker's time at most. Pictures stop at the lower share."""
+"""The largest share of a worker's time that publishing takes. Pictures stop at the lower share."""
 _CREDIT_S, _CREDIT_SHARE = 1.0, 0.1
-"""A worker may spend up to one second more, at most a tenth of its time so far, so that the pages of a short
-study are written too without making it a third longer."""
+"""A worker may spend one second more, but at most a tenth of its time so far. The pages of a short study
+are then written too, without making it a third longer."""
 _FIRST_PICTURE_S = 0.6
-"""CPU seconds of the first picture of a process: most of it is the import of matplotlib."""
+"""CPU seconds that the first picture of a process takes: most of them import matplotlib."""
 _SETTINGS = "settings"
 _MIME = {".yaml": "text/plain", ".json": "application/json", ".png": "image/png"}
 
@@ -69,11 +69,11 @@ class TrialPublisher:
     _has_warned: bool = False
 
     def publish(self, trial: optuna.Trial) -> None:
-        """Publish a trial whose verdict is on record while Optuna still takes it for running.
+        """Publish a trial whose verdict is on record, but which is still running for Optuna.
 
-        Optuna accepts nothing more for a trial that has been told. Does nothing for a trial that is published
-        already, nor if trials are so short that this would take more than its share of the time; the trial's
-        note is then written with the page of the study.
+        Optuna accepts no attributes after `tell`. Does nothing if the trial is already published, or if
+        trials are so short that publishing would exceed its share of the time; the study's page then includes
+        the trial's note.
         """
         if not self._budget.allows(_SHARE):
             return
@@ -92,9 +92,9 @@ class TrialPublisher:
 
     def _may_draw(self) -> bool:
         needed = 0.0 if self._has_drawn else _FIRST_PICTURE_S
-        may = self._budget.allows(_SHARE_OF_PICTURES, needed)
-        self._has_drawn = self._has_drawn or may
-        return may
+        allowed = self._budget.allows(_SHARE_OF_PICTURES, needed)
+        self._has_drawn = self._has_drawn or allowed
+        return allowed
 
     def _publish(self, trial: optuna.Trial) -> None:
         store = replace(self.store, patience=0.0)  # a trial does not wait for its page

@@ -1,8 +1,8 @@
 """The names that a server answers to.
 
-A page from elsewhere may point its own name at this machine (DNS rebinding); the browser then takes our
-answers for that page's own. The name stands in the `Host` header, so a server that knows its names refuses
-such requests.
+The owner of another site can point its name at this machine (DNS rebinding); the browser then treats our
+answers as answers of that site. The name is in the `Host` header, so a server that knows its own names
+refuses such requests.
 """
 
 import re
@@ -25,16 +25,16 @@ _LAST_PORT = 65535
 
 @dataclass(frozen=True)
 class Host:
-    """A name or address in its one spelling, and a port; None stands for no port."""
+    """A name or address in its normal form, and a port; None is no port."""
 
     name: str
     port: int | None = None
 
 
 def read_host(header: str) -> Host | None:
-    """What a `Host` header or the host of a URL says; None where it is missing, doubled or malformed.
+    """Parse a `Host` header or the host of a URL; return None if it is missing, doubled or malformed.
 
-    Upper case, one dot at the end, and the spelling of an IP address make no difference.
+    Upper case, one dot at the end, and different spellings of an IP address make no difference.
     """
     found = _HOST.fullmatch(header)
     if found is None or found["port"] == "*":
@@ -56,22 +56,24 @@ def _plain_name(name: str) -> str | None:
 
 
 def _mapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, if it does: `::ffff:127.0.0.1` is 127.0.0.1."""
+    """Return the IPv4 address inside a mapped IPv6 address (`::ffff:127.0.0.1` is 127.0.0.1), else the
+    address.
+    """
     return getattr(address, "ipv4_mapped", None) or address
 
 
 @dataclass(frozen=True)
 class AllowedHosts:
-    """The hosts that requests may be meant for; one without a port is allowed with any."""
+    """The hosts that requests may name; a host without a port is allowed with every port."""
 
     always: frozenset[Host]
     named: frozenset[Host] = field(default_factory=frozenset)
     """Those that `--allowed-hosts` names."""
     own_addresses: bool = False
-    """Whether every address of this machine is allowed, too."""
+    """Whether every address of this machine is allowed as well."""
 
-    def admit(self, host: Host) -> bool:
-        """Whether a request for `host` may be answered."""
+    def allows(self, host: Host) -> bool:
+        """Return whether the server answers a request for `host`."""
         known = self.always | self.named
         if Host(host.name) in known or host in known:
             return True
@@ -80,10 +82,10 @@ class AllowedHosts:
         return self.own_addresses and _is_own_address(host.name)
 
     def is_same_origin(self, origin: str, host: Host) -> bool:
-        """Whether an `Origin` header names the server that a request for `host` went to.
+        """Return whether an `Origin` header names the server that a request for `host` went to.
 
-        A proxy may have put another name into `Host`; its public name must then be one of `named`, with the
-        port if that is not the usual one of http or https.
+        A proxy may write another name into `Host`; its public name must then be one of `named`, with the port
+        unless that is the default one of http or https.
         """
         found = _ORIGIN.fullmatch(origin)
         named = None if found is None else read_host(found["host"])
@@ -97,7 +99,7 @@ class AllowedHosts:
 
 
 def _is_own_address(name: str) -> bool:
-    """Whether `name` is an IP address of this machine: only those can be bound."""
+    """Return whether `name` is an IP address of this machine: only those can be bound."""
     try:
         address = ip_address(name)
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
@@ -108,16 +110,18 @@ def _is_own_address(name: str) -> bool:
     return True
 
 
-def parse_allowed_hosts(given: Iterable[str]) -> frozenset[Host]:
-    """The hosts of `--allowed-hosts`, each element a list with commas. RequestError for what is no host."""
-    return frozenset(_given(part.strip()) for text in given for part in text.split(","))
+def parse_allowed_hosts(options: Iterable[str]) -> frozenset[Host]:
+    """Parse the values of `--allowed-hosts`, each a list with commas. Raises RequestError for what is not
+    a host.
+    """
+    return frozenset(_parse_host(part.strip()) for text in options for part in text.split(","))
 
 
 def allowed_hosts(host: str, bound: str, named: frozenset[Host]) -> AllowedHosts:
-    """The hosts of a server that was told to listen on `host` and listens on the address `bound`.
+    """Return the hosts of a server that was asked to listen on `host` and is bound to the address `bound`.
 
-    They are the names of the loopback interface, `host`, and those that are `named`. A server that listens on
-    every address and has none named answers to this machine's name and addresses.
+    They are the names of the loopback interface, `host`, and the `named` ones. A server that listens on every
+    address and has no `named` hosts also answers to this machine's name and addresses.
     """
     everywhere = ip_address(bound).is_unspecified and not named
     own = [*LOCAL_HOSTS, host, bound, *([socket.gethostname()] if everywhere else [])]
@@ -125,8 +129,8 @@ def allowed_hosts(host: str, bound: str, named: frozenset[Host]) -> AllowedHosts
     return AllowedHosts(always, named, everywhere)
 
 
-def _given(text: str) -> Host:
-    """One host of `--allowed-hosts`. `NAME:*` is MLflow's way to write NAME with any port."""
+def _parse_host(text: str) -> Host:
+    """Parse one host of `--allowed-hosts`. `NAME:*` is MLflow's form of NAME with any port."""
     with suppress(ValueError):
         return Host(str(_mapped(ip_address(text))))  # an IPv6 address without brackets
     ascii_name = _ascii(text).removesuffix(":*")
@@ -140,7 +144,7 @@ def _given(text: str) -> Host:
 
 
 def _ascii(text: str) -> str:
-    """A name as browsers send it: `bücher.example` is `xn--bcher-kva.example`."""
+    """Return a name as browsers send it: `bücher.example` becomes `xn--bcher-kva.example`."""
     with suppress(UnicodeError):
         return text if text.isascii() else text.encode("idna").decode("ascii")
     return text

@@ -1,4 +1,4 @@
-"""Serves optuna-dashboard on our store, with what Ballast knows put where the dashboard shows it."""
+"""Serves optuna-dashboard on a store of Ballast, with Ballast's notes, plots and files on its pages."""
 
 import socket
 import sys
@@ -30,16 +30,18 @@ if TYPE_CHECKING:
 
 _LAST_PORT = 65535
 _LARGEST_UPLOAD = 128 * 2**20
-"""Bytes of a request; what optuna-dashboard takes into memory."""
+"""The largest request in bytes: optuna-dashboard reads it into memory."""
 _LARGEST_READ = 65_536
-"""Bytes of a request to a dashboard that takes no changes."""
+"""The largest request in bytes to a read-only dashboard."""
 
 
-def dashboard_application(store: Store, showcase: DashboardStorage) -> "WSGIApplication":
-    """The dashboard of a store: a storage object, since with a URL each page is 20 times slower."""
-    served = wsgi(showcase, artifact_store=AllArtifactFolders(lambda: artifact_folders(store)))
-    served.install(StudyPagePlugin(showcase))
-    served.install(RefuseRenamePlugin(showcase))
+def dashboard_application(store: Store, storage: DashboardStorage) -> "WSGIApplication":
+    """Return the dashboard of a store. It gets a storage object: with a URL each page would be 20 times
+    slower.
+    """
+    served = wsgi(storage, artifact_store=AllArtifactFolders(lambda: artifact_folders(store)))
+    served.install(StudyPagePlugin(storage))
+    served.install(RefuseRenamePlugin(storage))
     served.install(ArtifactPlugin())
     return served  # type: ignore[no-any-return]
 
@@ -47,15 +49,16 @@ def dashboard_application(store: Store, showcase: DashboardStorage) -> "WSGIAppl
 def serve_dashboard(
     store: Store, host: str, port: int, *, changeable: bool = True, hosts: Sequence[str] = ()
 ) -> None:
-    """Serve until Ctrl-C; RequestError if the address cannot be had, or one of the allowed `hosts` is none.
+    """Serve until Ctrl-C.
 
-    Unless `changeable`, nothing is written, by the browser or by us.
+    If not `changeable`, neither the browser nor Ballast writes anything. Raises RequestError if the address
+    is not free, or if one of the allowed `hosts` is not a host.
     """
     named = parse_allowed_hosts(hosts)
-    showcase = DashboardStorage(store)
+    storage = DashboardStorage(store)
     listening = _listening(host, port)
     allowed = allowed_hosts(host, listening.getsockname()[0], named)
-    served = dashboard_application(store, showcase)
+    served = dashboard_application(store, storage)
     if not changeable:
         served = refuse_writes(served)
     served = with_security_headers(require_allowed_host(allowed, refuse_cross_site_writes(allowed, served)))
@@ -65,8 +68,8 @@ def serve_dashboard(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     print(f"{address}  (store {store.shown_url}; {how}Ctrl-C ends)", flush=True)
-    with publish_all_while_serving(store, showcase.warmed_up) if changeable else _warming_up(showcase):
-        server.run()  # until a KeyboardInterrupt, which it takes for the end
+    with publish_all_while_serving(store, storage.preload) if changeable else _preloading(storage):
+        server.run()  # a KeyboardInterrupt ends it without an error
         server.close()
     print("stopped", file=sys.stderr)
 
@@ -84,6 +87,6 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _warming_up(showcase: DashboardStorage) -> Iterator[None]:
-    threading.Thread(target=showcase.warmed_up, daemon=True).start()
+def _preloading(storage: DashboardStorage) -> Iterator[None]:
+    threading.Thread(target=storage.preload, daemon=True).start()
     yield

@@ -1,4 +1,4 @@
-"""What is changed of optuna-dashboard's answers, as plugins of Bottle, which it is made with."""
+"""Changes optuna-dashboard's answers, with plugins of Bottle, the framework that it is written with."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,47 +11,48 @@ from search.watching.server.dashboard_storage import DashboardStorage
 from search.watching.view import MAX_CURVES
 
 _SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""Types that a browser may show by themselves: pictures that hold no scripts."""
+"""Types that a browser may show on their own: pictures that cannot hold scripts."""
 _EMBEDDED = frozenset(
     {"image/svg+xml", "audio/mpeg", "audio/ogg", "audio/wav", "audio/x-wav", "video/mp4", "video/webm"}
 )
-"""Types that the page needs to know in order to embed a file, which runs no script in it."""
+"""Types that the page must know to embed a file; an embedded file runs no scripts."""
 _NO_RIGHTS = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _NO_NOTE: dict[str, Any] = {"version": 0, "body": ""}
 
 
 class StudyPagePlugin:
-    """A plugin of Bottle that arranges what a study's page is drawn from: plots in their order, and trials.
+    """A Bottle plugin that prepares the answer from which a study's page is drawn.
 
-    Their notes are put back where the page looks for them. Of more than MAX_CURVES trials, every n-th keeps
-    its intermediate values: the page draws a line for each, and took ten seconds to draw 2,000.
+    It sorts the plots and puts each trial's note where the page looks for it. If there are more than
+    MAX_CURVES trials, only every n-th keeps its intermediate values: the page draws a line for each trial,
+    and took ten seconds to draw 2,000.
     """
 
     name, api = "ballast-trials", 2
 
-    def __init__(self, showcase: DashboardStorage) -> None:
-        self._showcase = showcase
+    def __init__(self, storage: DashboardStorage) -> None:
+        self._storage = storage
 
     def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
-        """Wrap the one answer that holds trials."""
+        """Wrap the one route whose answer holds trials."""
         if (route.method, route.rule) != ("GET", "/api/studies/<study_id:int>"):
             return callback
 
         def answer(study_id: int) -> Any:
-            told = callback(study_id=study_id)
-            if isinstance(told, dict) and "trials" in told:
-                notes = self._showcase.notes_of(study_id)
-                for trial in [*told["trials"], *told["best_trials"]]:
+            answered = callback(study_id=study_id)
+            if isinstance(answered, dict) and "trials" in answered:
+                notes = self._storage.notes_of(study_id)
+                for trial in [*answered["trials"], *answered["best_trials"]]:
                     trial["note"] = notes.get(trial["trial_id"], _NO_NOTE)
-                _thin(told["trials"])
-                told["plotly_graph_objects"].sort(key=_place)  # they come in any order, another each time
-            return told
+                _thin(answered["trials"])
+                answered["plotly_graph_objects"].sort(key=_plot_order)  # the dashboard's order varies
+            return answered
 
         return answer
 
 
-def _place(plot: dict[str, Any]) -> tuple[int, str]:
-    """Ours in the order of the report, others after them."""
+def _plot_order(plot: dict[str, Any]) -> tuple[int, str]:
+    """Sort Ballast's plots in the order of the report, other plots after them."""
     return (PLOT_IDS.index(plot["id"]) if plot["id"] in PLOT_IDS else len(PLOT_IDS)), plot["id"]
 
 
@@ -63,20 +64,20 @@ def _thin(trials: Sequence[dict[str, Any]]) -> None:
 
 
 class RefuseRenamePlugin:
-    """A plugin of Bottle that refuses to rename a study of ours: its record is kept under its name."""
+    """A Bottle plugin that refuses to rename a study of Ballast: its record is kept under its name."""
 
     name, api = "ballast-names", 2
 
-    def __init__(self, showcase: DashboardStorage) -> None:
-        self._showcase = showcase
+    def __init__(self, storage: DashboardStorage) -> None:
+        self._storage = storage
 
     def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
-        """Wrap the one request that renames."""
+        """Wrap the one route that renames a study."""
         if route.rule != "/api/studies/<study_id:int>/rename":
             return callback
 
         def answer(study_id: int) -> Any:
-            if not self._showcase.is_ours(study_id):
+            if not self._storage.has_record(study_id):
                 return callback(study_id=study_id)
             response.status = 409
             return {"reason": "the record of this study is kept under its name; use: ballast rename OLD NEW"}
@@ -85,26 +86,26 @@ class RefuseRenamePlugin:
 
 
 class ArtifactPlugin:
-    """A plugin of Bottle that hands out the files of trials so that a browser runs none of them.
+    """A Bottle plugin that serves the files of trials so that no browser runs them.
 
-    Anybody who reaches the dashboard, and any worker, may leave a file there, under our own origin. Pictures
-    are shown; whatever else is saved, and would have no rights if a browser opened it all the same. A file
-    that is not on this machine is answered in words.
+    Anybody who reaches the dashboard, and any worker, can add a file, which is then served from our own
+    origin. Browsers show pictures and save all other files; if one opened such a file, a sandbox would take
+    its rights. For a file that is not on this machine the answer is a sentence.
     """
 
     name, api = "ballast-files", 2
 
     def apply(self, callback: Callable[..., Any], route: Route) -> Callable[..., Any]:
-        """Wrap the answers that are files of trials."""
+        """Wrap the routes whose answers are files of trials."""
         if not route.rule.startswith("/artifacts/"):
             return callback
 
         def answer(**where: Any) -> Any:
             try:
-                told = callback(**where)
+                answered = callback(**where)
             except ArtifactNotFound as error:
                 return HTTPResponse(str(error), status=404, headers={"Content-Type": "text/plain"})
-            return _sandboxed(told) if isinstance(told, HTTPResponse) else told
+            return _sandboxed(answered) if isinstance(answered, HTTPResponse) else answered
 
         return answer
 

@@ -1,7 +1,7 @@
-"""What optuna-dashboard is given to serve: the store as it is, arranged so that the page is right and quick.
+"""The storage that optuna-dashboard reads: the store, arranged so that pages are right and fast.
 
-The dashboard knows neither verdicts nor Optuna 5's constraints, and looks for each trial's note through all
-attributes of the study: at 2,000 trials that took seconds for each request.
+The dashboard knows neither verdicts nor Optuna 5's constraints, and searches all attributes of the study for
+each trial's note: with 2,000 trials, that took seconds for each request.
 """
 
 import copy
@@ -24,12 +24,11 @@ _PIECE_OF_NOTE = re.compile(r"dashboard:(\d+):note_str:(\d+)")
 
 
 class DashboardStorage(_CachedStorage):
-    """Optuna's storage to the dashboard.
+    """Optuna's storage as the dashboard needs it.
 
-    - The best trial is ours, chosen by verdict.
-    - Constraints are told in the form that the dashboard reads, so that it marks infeasible trials. A
-      penalty, which only samplers should take for a value, is not shown as one.
-    - Notes of trials are taken out of the study's attributes, and kept for `notes_of`.
+    - The best trial is the best accepted one. - Constraints have the form that the dashboard reads, so that
+    it marks infeasible trials. A penalty is meant for samplers only, and is not shown as a value. - Notes of
+    trials are removed from the study's attributes and kept for `notes_of`.
     """
 
     def __init__(self, store: Store) -> None:
@@ -39,18 +38,20 @@ class DashboardStorage(_CachedStorage):
         self._arranged: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
         self._names: dict[int, str] = {}
 
-    def warmed_up(self) -> "DashboardStorage":
-        """Itself, after it has read the trials of all studies, so that nobody waits for them."""
+    def preload(self) -> "DashboardStorage":
+        """Read the trials of all studies, so that no page waits for them, and return the storage itself."""
         for study in self.get_all_studies():
             self.get_all_trials(study._study_id, deepcopy=False)
         return self
 
     def notes_of(self, study_id: int) -> dict[int, dict[str, Any]]:
-        """The notes of a study's trials, by trial, as of the last time that studies were asked for."""
+        """Return the notes of a study's trials by trial id, as they were at the last call of
+        `get_all_studies`.
+        """
         return self._notes.get(study_id, {})
 
-    def is_ours(self, study_id: int) -> bool:
-        """Whether there is a record of the study; KeyError if Optuna does not know it."""
+    def has_record(self, study_id: int) -> bool:
+        """Return whether Ballast has a record of the study. Raises KeyError if Optuna does not know it."""
         try:
             query.study(self._store, self.get_study_name_from_id(study_id))
         except StudyUnknown:
@@ -58,12 +59,12 @@ class DashboardStorage(_CachedStorage):
         return True
 
     def get_all_studies(self) -> list[FrozenStudy]:
-        """All studies, oldest first, without the notes of their trials."""
+        """Return all studies, oldest first, without the notes of their trials."""
         studies = sorted(super().get_all_studies(), key=lambda study: study._study_id)
         for study in studies:
             study.system_attrs, self._notes[study._study_id] = _split_attributes(study.system_attrs)
             if self._names.setdefault(study._study_id, study.study_name) != study.study_name:
-                # SQLite gives the ids of a study that was deleted to another.
+                # SQLite gives the id of a deleted study to a new one.
                 self._names[study._study_id] = study.study_name
                 self._studies.pop(study._study_id, None)
         return studies
@@ -71,16 +72,16 @@ class DashboardStorage(_CachedStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """The trials by number, as the dashboard should take them."""
+        """Return the trials by number, as the dashboard should show them."""
         trials = [self._arrange(trial) for trial in super().get_all_trials(study_id, deepcopy=False)]
         chosen = [trial for trial in trials if states is None or trial.state in states]
         return copy.deepcopy(chosen) if deepcopy else chosen
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
-        """The best accepted trial; where none is accepted, the complete one of lowest value."""
+        """Return the best accepted trial; if none is accepted, the complete trial with the lowest value."""
         try:
             best = query.best_trial(self._store, self.get_study_name_from_id(study_id))
-        except StudyUnknown:  # Optuna's alone
+        except StudyUnknown:  # a study of Optuna without Ballast
             return super().get_best_trial(study_id)
         trials = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.COMPLETE,))
         ours = [trial for trial in trials if best is not None and trial.number == best.number]
@@ -90,7 +91,7 @@ class DashboardStorage(_CachedStorage):
         if not trial.state.is_finished():
             return trial
         source, arranged = self._arranged.get(trial._trial_id, (None, trial))
-        if source is not trial:  # a new one, or one that got the id of another that was deleted
+        if source is not trial:  # a new trial, or one that got the id of a deleted trial
             arranged = _dashboard_trial(trial)
             self._arranged[trial._trial_id] = trial, arranged
         return arranged
@@ -100,15 +101,15 @@ def _dashboard_trial(trial: FrozenTrial) -> FrozenTrial:
     constraints = list(trial.constraints.values())
     if not constraints:
         return trial
-    told = copy.copy(trial)
-    told._system_attrs = {**trial._system_attrs, "constraints": constraints}
+    shown = copy.copy(trial)
+    shown._system_attrs = {**trial._system_attrs, "constraints": constraints}
     if trial.state is TrialState.COMPLETE and any(violation > 0 for violation in constraints):
-        told.state, told.values = TrialState.PRUNED, None
-    return told
+        shown.state, shown.values = TrialState.PRUNED, None
+    return shown
 
 
 def _split_attributes(attributes: dict[str, Any]) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
-    """The attributes without notes of trials and with whole plots, and the notes by trial."""
+    """Return the attributes without notes of trials and with joined plots, and the notes by trial id."""
     kept: dict[str, Any] = {}
     plots: dict[str, dict[int, str]] = {}
     versions: dict[int, int] = {}

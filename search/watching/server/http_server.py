@@ -1,9 +1,9 @@
-"""An HTTP server that slow and silent clients cannot fill: waitress, with bounds on connections and on
-patience.
+"""An HTTP server that slow and silent clients cannot block: waitress, with limits on connections and on
+waiting.
 
-Waitress hands a request to a thread only when it has all of it, so that a slow client holds a connection and
-no thread. What it lacks is an end to that: it waits two minutes after the last byte, and at its limit accepts
-nobody.
+Waitress gives a request to a thread only when all of it has arrived, so a slow client occupies a connection
+but no thread. Waitress waits two minutes after the last byte, and accepts no client at its limit of
+connections; this server ends slow connections sooner.
 """
 
 import socket
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 _THREADS = 8
 _CONNECTIONS = 256
 """Each may hold three descriptors, and a process often has 1,024."""
-_PATIENCE_S = 20.0
-"""How long a client may send or take nothing while it is its turn."""
+_MAX_WAIT_S = 20.0
+"""How long the server waits for a client that should send or receive."""
 _LEAST_RATE = 10_000
-"""Bytes a second below which a client uses its patience up: a tenth of a slow mobile connection."""
+"""Bytes per second below which the time of a client runs out: a tenth of a slow mobile connection."""
 _HEADER_BYTES = 65_536
 
 
 class _Connection(HTTPChannel):  # type: ignore[misc] # waitress has no types
-    """A client, who has until `deadline` to go on.
+    """A client that must send or receive before `deadline`.
 
-    Each request and each answer sets the deadline anew, and bytes that pass at a fair rate keep it away.
+    Each request and each answer restarts the deadline; bytes at _LEAST_RATE or faster move it on.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.deadline = time.monotonic() + _PATIENCE_S
+        self.deadline = time.monotonic() + _MAX_WAIT_S
         super().__init__(*arguments, **options)
 
     def recv(self, buffer_size: int) -> bytes:
@@ -45,52 +45,54 @@ class _Connection(HTTPChannel):  # type: ignore[misc] # waitress has no types
         return data
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        """Write to the client; the number of bytes that it took."""
+        """Write to the client; return the number of bytes that it took."""
         sent: int = super().send(data, do_close=do_close)
         self._passed(sent)
         return sent
 
     def received(self, data: bytes) -> bool:
-        """Take bytes of a request; the first of each refill the patience, blank lines do not."""
+        """Take bytes of a request; the first ones of each request restart the deadline, blank lines do
+        not.
+        """
         if self.request is None and data.strip():
-            self._refill()
+            self._restart()
         return bool(super().received(data))
 
     def write_soon(self, data: Any) -> int:
-        """Take a part of an answer; the first of each refills the patience."""
+        """Take a part of an answer; the first part of each answer restarts the deadline."""
         if not self.total_outbufs_len:
-            self._refill()
+            self._restart()
         return int(super().write_soon(data))
 
     @property
-    def waits_for_us(self) -> bool:
-        """Whether it has sent a request and there is nothing yet for it to take."""
+    def waits_for_answer(self) -> bool:
+        """Whether it has sent a request and its answer has not begun."""
         return bool(self.requests) and not self.total_outbufs_len
 
     def end(self) -> None:
         """Close the connection at the next turn of the loop, whatever the client does.
 
-        The socket is shut down, since waitress closes it only when it can be written to, which that of a
-        client who takes nothing never can.
+        Waitress closes a socket only when it is writable, and the socket of a client that receives nothing
+        never is. Shutting it down makes it so.
         """
         self.will_close = True
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
-    def _refill(self) -> None:
-        self.deadline = time.monotonic() + _PATIENCE_S
+    def _restart(self) -> None:
+        self.deadline = time.monotonic() + _MAX_WAIT_S
 
     def _passed(self, size: int) -> None:
-        self.deadline = min(self.deadline + size / _LEAST_RATE, time.monotonic() + _PATIENCE_S)
+        self.deadline = min(self.deadline + size / _LEAST_RATE, time.monotonic() + _MAX_WAIT_S)
 
 
 class _Server(TcpWSGIServer):  # type: ignore[misc] # waitress has no types
-    """Accepts everybody; beyond the bound, the client whose patience ends first must go."""
+    """Accepts every client; beyond the limit, it ends the connection with the earliest deadline."""
 
     channel_class = _Connection
 
     def handle_accept(self) -> None:
-        """Let a client in, and another out if there are too many."""
+        """Accept a client, and end the slowest connection if there are too many."""
         super().handle_accept()
         if len(self.active_channels) > _CONNECTIONS and (idle := self._waiting_for_clients()):
             min(idle, key=lambda connection: connection.deadline).end()
@@ -103,20 +105,25 @@ class _Server(TcpWSGIServer):  # type: ignore[misc] # waitress has no types
 
     def _waiting_for_clients(self) -> list[_Connection]:
         channels = list(self.active_channels.values())
-        return [each for each in channels if not each.waits_for_us and not each.will_close]
+        return [
+            connection
+            for connection in channels
+            if not connection.waits_for_answer and not connection.will_close
+        ]
 
 
 def make_server(application: "WSGIApplication", listening: socket.socket, most_bytes: int) -> TcpWSGIServer:
-    """A server of `application` on a socket that listens; `run` serves until a KeyboardInterrupt.
+    """Return a server of `application` on a listening socket; `run` serves until a KeyboardInterrupt.
 
     A body of more than `most_bytes` is refused with 413, headers of more than 64 KiB with 431. A client that
-    needs more than 20 s for a request, or to take an answer, is cut off, unless 10 kB a second pass.
+    needs more than 20 s to send a request or to receive an answer is cut off, unless at least 10 kB pass each
+    second.
     """
     settings = Adjustments(
         sockets=[listening],
         threads=_THREADS,
         ident=None,
-        connection_limit=2 * _CONNECTIONS,  # reached where that many requests wait for a thread
+        connection_limit=2 * _CONNECTIONS,  # only reached if so many requests wait for a thread
         cleanup_interval=1,
         asyncore_use_poll=True,  # select() takes no descriptor above 1,023
         max_request_header_size=_HEADER_BYTES,

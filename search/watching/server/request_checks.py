@@ -1,7 +1,7 @@
-"""What a request must fulfil before the dashboard sees it, and what browsers are told of every answer.
+"""Checks of requests before the dashboard gets them, and security headers of its answers.
 
-Each is a WSGI application around another. The dashboard has no log-in, so that whatever a browser can be made
-to send by a page from elsewhere would be done.
+Each check is a WSGI application around another. The dashboard has no log-in: without these checks it would
+carry out whatever a page of another site makes a browser send.
 """
 
 import json
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 _READS = ("GET", "HEAD")
 _SAFE = (*_READS, "OPTIONS")
 _OWN_SITE = ("same-origin", "none")
-"""Values of `Sec-Fetch-Site` of requests that our own page makes, or the user by hand."""
+"""Values of `Sec-Fetch-Site` of requests by our own page, or by a user who types the address."""
 
 _POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _SECURITY = (
-    ("Content-Security-Policy", _POLICY),  # besides the page's own: a browser obeys both
+    ("Content-Security-Policy", _POLICY),  # in addition to the page's own policy: a browser obeys both
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
 )
 _SHARING = "access-control-"
-"""Headers that let other origins read an answer; optuna-dashboard sends one with files."""
+"""Prefix of headers that let other origins read an answer; optuna-dashboard sends one with files."""
 
 
 def require_allowed_host(hosts: AllowedHosts, application: "WSGIApplication") -> "WSGIApplication":
-    """Answer only requests that are meant for one of `hosts`.
+    """Answer only requests that name one of `hosts`.
 
-    Neither a proxy's `X-Forwarded-Host` counts, which anybody can send, nor a missing `Host`, which HTTP/1.0
-    allows.
+    `X-Forwarded-Host` does not count, since anybody can send it. A request without `Host`, as HTTP/1.0
+    allows, is refused.
     """
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        for meant in _hosts_of(environ):
-            host = read_host(meant)
+        for named in _hosts_of(environ):
+            host = read_host(named)
             if host is None:
                 return _refused(
-                    start_response, "400 Bad Request", f"the request names no host: {meant[:99]!r}"
+                    start_response, "400 Bad Request", f"the request names no host: {named[:99]!r}"
                 )
-            if not hosts.admit(host):
+            if not hosts.allows(host):
                 reason = (
                     f"this server does not answer to {host.name!r}; open the address that it printed, "
                     "or start it with --allowed-hosts and this name"
@@ -56,10 +56,10 @@ def require_allowed_host(hosts: AllowedHosts, application: "WSGIApplication") ->
 
 
 def refuse_cross_site_writes(hosts: AllowedHosts, application: "WSGIApplication") -> "WSGIApplication":
-    """Refuse what may change something if another page made the browser send it.
+    """Refuse a request that may change something if a page of another site sent it.
 
-    Browsers tell by `Origin` and `Sec-Fetch-Site`. What sends neither is no browser of the last years; of
-    those, a page from elsewhere can send no JSON unasked, and nothing but JSON is accepted.
+    Browsers say so in `Origin` and `Sec-Fetch-Site`. Browsers too old to send either let another site send no
+    JSON without asking the server first, and only JSON is accepted.
     """
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -85,7 +85,7 @@ def refuse_cross_site_writes(hosts: AllowedHosts, application: "WSGIApplication"
 
 
 def refuse_writes(application: "WSGIApplication") -> "WSGIApplication":
-    """Answer only requests that change nothing: everything that the dashboard writes is no GET."""
+    """Answer only GET and HEAD requests: the dashboard changes nothing for those."""
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in _READS:
@@ -97,7 +97,9 @@ def refuse_writes(application: "WSGIApplication") -> "WSGIApplication":
 
 
 def with_security_headers(application: "WSGIApplication") -> "WSGIApplication":
-    """Tell browsers to frame no answer, guess no type, name our pages to no other site, share with none."""
+    """Add headers with which browsers frame no answer, guess no type, and tell other sites nothing of our
+    pages.
+    """
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
@@ -110,7 +112,9 @@ def with_security_headers(application: "WSGIApplication") -> "WSGIApplication":
 
 
 def _hosts_of(environ: "WSGIEnvironment") -> list[str]:
-    """The `Host` header, and the host of a request whose target is a whole URL, which would go before it."""
+    """Return the `Host` header and, if the target of the request is a whole URL, its host, which has
+    precedence.
+    """
     target = environ.get("REQUEST_URI", "/")
     named = [environ.get("HTTP_HOST", "")]
     return named if target.startswith("/") or target == "*" else [*named, _netloc(target)]
@@ -124,7 +128,7 @@ def _netloc(target: str) -> str:
 
 
 def _is_json(environ: "WSGIEnvironment") -> bool:
-    """Whether the body is JSON by its type; a request without type and body is as well."""
+    """Return whether the content type is JSON; a request without type and body counts as JSON."""
     kind = environ.get("CONTENT_TYPE", "").split(";")[0].strip().lower()
     return kind == "application/json" or (not kind and environ.get("CONTENT_LENGTH", "0") in {"", "0"})
 

@@ -93,7 +93,7 @@ def test_a_look_is_on_record_with_who_when_and_what_came_of_it(exported: Exporte
     (look,) = evaluations.verifications_of_study(store, "small")
     assert look.looked_by.count("@") == 1
     assert look.seeds == [refit.seed for refit in report.scored[0].refits]
-    assert look.verdict == report.scored[0].conclusion.answer
+    assert look.verdict == report.scored[0].conclusion.verdict
     assert look.report is not None
     assert look.report["value"] == report.scored[0].value
     assert report.earlier == ()
@@ -379,7 +379,7 @@ def test_the_pages_of_a_study_tell_every_look(exported: Exported) -> None:
     assert "Nothing of it was scored on the test rows." in before
     report = verify(path, store, seeds=1)
     after = to_markdown(study_note(study_view(store, "small")))
-    assert f"|{report.scored[0].candidate.number}|{report.scored[0].conclusion.answer}|" in after
+    assert f"|{report.scored[0].candidate.number}|{report.scored[0].conclusion.verdict}|" in after
     assert "--verify" not in after
 
 
@@ -424,9 +424,9 @@ def test_a_known_signal_holds_and_pure_noise_does_not(
         return verify(path / "best.yaml", done.store, seeds=3)
 
     signal, noise = answer(1.0), answer(0.0)
-    assert signal.scored[0].conclusion.answer is SkillVerdict.HOLDS
+    assert signal.scored[0].conclusion.verdict is SkillVerdict.HOLDS
     assert 0.3 < (signal.scored[0].skill or 0) < 0.6  # half of the variance is the signal's
-    assert noise.scored[0].conclusion.answer is not SkillVerdict.HOLDS
+    assert noise.scored[0].conclusion.verdict is not SkillVerdict.HOLDS
 
 
 def table(strength: float) -> pd.DataFrame:

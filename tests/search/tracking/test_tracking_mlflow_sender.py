@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from search.tracking import run_content as mapping
+from search.tracking import run_content
 from search.tracking.mlflow_client import MlflowError
 from search.tracking.mlflow_sender import MlflowSender
 from search.tracking.mlflow_sync import TrackingStatus, sync_once
@@ -165,8 +165,8 @@ def test_more_than_a_request_may_hold_is_sent_in_several(
     long = launch(write_study(), "study.trials=1", "training.epochs=85", "training.patience=85").store
     # No study has as many settings yet: the mapping is given some more.
     many = {f"models.gru.extra_{i}": "1" for i in range(130)}
-    params = mapping.trial_params
-    monkeypatch.setattr(mapping, "trial_params", lambda view: params(view) | many)
+    params = run_content.trial_params
+    monkeypatch.setattr(run_content, "trial_params", lambda view: params(view) | many)
     sync_once(long, "small", uri)
     run = runs_of(client)[1]
     assert many.items() <= run.data.params.items()
@@ -249,10 +249,10 @@ def test_a_trial_that_is_refused_keeps_no_other_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """No record is known that MLflow refuses: the mapping is made to give one."""
-    points = mapping.epoch_metrics
-    bad = [mapping.MetricPoint("a?b", 1.0, 1, 0)]
+    points = run_content.epoch_metrics
+    bad = [run_content.MetricPoint("a?b", 1.0, 1, 0)]
     monkeypatch.setattr(
-        mapping, "epoch_metrics", lambda trial, epochs: points(trial, epochs) if trial.number else bad
+        run_content, "epoch_metrics", lambda trial, epochs: points(trial, epochs) if trial.number else bad
     )
     told = sync_once(store, "small", uri)
     assert (told.sent, told.there, told.left) == (1, 1, 1)

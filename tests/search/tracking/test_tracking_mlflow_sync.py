@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.tracking import mlflow_client as connection
-from search.tracking import tracking_process as companion
+from search.tracking import mlflow_client, tracking_process
 from search.tracking.mlflow_client import mlflow_environment, with_short_timeout
 from search.tracking.mlflow_sync import TrackingStatus, not_sent_message, sync_once, sync_until_done
 from search.tracking.run_content import TRIAL_TAG
@@ -56,7 +55,7 @@ def test_a_run_says_at_its_end_what_it_waits_for_and_why_it_was_in_vain(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     study = launch(write_study()).study
-    monkeypatch.setattr(companion, "_LAST_WAIT_S", 3.0)
+    monkeypatch.setattr(tracking_process, "_LAST_WAIT_S", 3.0)
     caplog.set_level(logging.INFO)
     with track_while_running(study, silent):
         assert caplog.messages == []
@@ -83,7 +82,7 @@ def test_who_sends_by_hand_is_told_that_mlflow_is_waited_for(
     store: Store, silent: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(TIMEOUT, "1")
-    monkeypatch.setattr(connection, "_SILENCE_S", 0.1)
+    monkeypatch.setattr(mlflow_client, "_SLOW_S", 0.1)
     told = sync_once(store, "small", silent)
     assert told == TrackingStatus(sent=0, there=0, left=2, problem=f"MLflow at {silent} does not answer")
     assert f"waiting for MLflow at {silent}, which has not answered yet" in caplog.messages

@@ -12,7 +12,7 @@ import yaml
 from search.config.layers import Layer, Override
 from search.config.resolve import resolve
 from search.selection.summary import MEASURED_FLOOR, summarise
-from search.tracking import run_content as mapping
+from search.tracking import run_content
 from search.watching.publishing.trial_files import trial_yaml
 from search.watching.view import TrialView
 from storage import query, record, tables
@@ -57,8 +57,8 @@ def view(write_study: "WriteStudy") -> TrialView:
 
 
 def ended(view: TrialView) -> tuple[dict[str, str], dict[str, float]]:
-    tags, points = mapping.trial_end_content(view, NOON)
-    return tags, {point.key: point.value for point in points}
+    tags, metrics = run_content.trial_end_content(view, NOON)
+    return tags, {point.key: point.value for point in metrics}
 
 
 def _epoch(number: int, **signals: float) -> tables.Epoch:
@@ -73,11 +73,11 @@ def test_what_is_not_finite_is_left_out_and_an_epoch_has_the_time_that_the_train
 ) -> None:
     trial = view.trial
     epochs = [_epoch(0, grad_norm_max=inf, train_loss=nan), _epoch(1, seconds=nan), _epoch(2)]
-    points = mapping.epoch_metrics(trial, epochs)
-    assert [p.key for p in points if p.step == 0].count("validation_loss") == 1
-    assert {p.key for p in points if p.step == 0}.isdisjoint({"grad_norm_max", "train_loss"})
-    start = mapping.milliseconds(trial.started_at)
-    assert {(p.step, p.timestamp - start) for p in points} == {(0, 2000), (1, 2000), (2, 4000)}
+    metrics = run_content.epoch_metrics(trial, epochs)
+    assert [p.key for p in metrics if p.step == 0].count("validation_loss") == 1
+    assert {p.key for p in metrics if p.step == 0}.isdisjoint({"grad_norm_max", "train_loss"})
+    start = run_content.milliseconds(trial.started_at)
+    assert {(p.step, p.timestamp - start) for p in metrics} == {(0, 2000), (1, 2000), (2, 4000)}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_verdict_has_a_status_and_only_what_is_believed_has_a_best_loss(
 ) -> None:
     view.trial.verdict, view.trial.reasons = verdict, ["first", "second"]
     tags, numbers = ended(view)
-    assert mapping.run_status(verdict) == status
+    assert run_content.run_status(verdict) == status
     assert (tags["ballast.verdict"], tags["ballast.reasons"]) == (verdict, "first, second")
     assert ("best_loss" in numbers) is (verdict is Verdict.ACCEPTED)
     assert numbers["duration_s"] == 4.5
@@ -104,13 +104,13 @@ def test_a_verdict_has_a_status_and_only_what_is_believed_has_a_best_loss(
 
 def test_a_retry_and_a_copy_say_of_what(view: TrialView) -> None:
     view.trial.retry_of, view.trial.source_study, view.trial.source_trial = 0, "other", 7
-    tags = mapping.trial_start_tags(view, "parent")
+    tags = run_content.trial_start_tags(view, "parent")
     assert (tags["ballast.retry_of"], tags["ballast.copy_of"]) == ("0", "other, trial 7")
 
 
 def test_long_texts_are_cut_to_what_mlflow_takes(view: TrialView) -> None:
     long = [replace(s, overrides=(replace(s.overrides[-1], effective="x" * 9000),)) for s in view.settings]
-    params = mapping.trial_params(replace(view, settings=long))
+    params = run_content.trial_params(replace(view, settings=long))
     assert {len(value) for value in params.values()} == {6000}
     view.trial.message = "y" * 9000
     assert len(ended(view)[0]["ballast.message"]) == 5000
@@ -121,7 +121,7 @@ def test_what_the_guard_cut_is_an_override_and_the_param_stays_what_was_started_
     cut = Override(Layer.GUARD, "guard: loss_explosion at epoch 1, step 4", 2e-3, 2e-4, "the loss was 300")
     settings = [replace(s, overrides=(*s.overrides, cut)) if s.key == key else s for s in view.settings]
     cut_view = replace(view, settings=settings)
-    assert mapping.trial_params(cut_view)[key] == "0.002"
+    assert run_content.trial_params(cut_view)[key] == "0.002"
     assert ended(cut_view)[0][f"ballast.override.{key}"] == (
         "0.002 → 0.0002: the loss was 300 (guard, guard: loss_explosion at epoch 1, step 4)"
     )
@@ -143,8 +143,10 @@ def test_the_study_is_told_with_its_newest_answer_its_rivals_and_both_noise_floo
     store = launch(write_study()).store
 
     def told() -> tuple[dict[str, str], dict[str, float]]:
-        found = mapping.study_content(summarise(store, "small"), query.data_fingerprint(store, "small"), NOON)
-        return dict(found.tags), {point.key: point.value for point in found.points}
+        found = run_content.study_content(
+            summarise(store, "small"), query.data_fingerprint(store, "small"), NOON
+        )
+        return dict(found.tags), {point.key: point.value for point in found.metrics}
 
     record.set_study_facts(store, "small", {"strongest_rival": None})
     tags, numbers = told()

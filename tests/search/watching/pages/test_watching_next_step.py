@@ -113,7 +113,7 @@ def test_what_was_refuted_says_what_to_change() -> None:
     assert first.startswith("trial 3 was refuted on unseen rows (verified 2026-11-29)")
     assert "data.split.method: walk_forward" in second
     assert "training.schedule: cosine" in second
-    (_, third) = next_steps(refuted, habits=StudyDesign("walk_forward", "cosine"))
+    (_, third) = next_steps(refuted, design=StudyDesign("walk_forward", "cosine"))
     assert third == "what to change: try other features"
 
 

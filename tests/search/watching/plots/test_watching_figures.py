@@ -112,7 +112,7 @@ def a_view(
     floor = noise_floor(max(1, sum(trial.epochs for trial in trials)), ROWS, 1)
     return StudyView(
         summary=Summary(study, {}, best, floor, None),
-        done=len(trials),
+        conclusive=len(trials),
         data=data,
         settings=[],
         clamps=clamps,

@@ -327,9 +327,9 @@ def test_what_people_write_about_a_running_trial_stays(
 ) -> None:
     genuine, mine = TrialPublisher.publish, "from me\n" * 1500
 
-    def publish_late(press: TrialPublisher, trial: optuna.Trial) -> None:
+    def publish_late(publisher: TrialPublisher, trial: optuna.Trial) -> None:
         save_note(trial, mine)
-        genuine(press, trial)
+        genuine(publisher, trial)
 
     monkeypatch.setattr(TrialPublisher, "publish", publish_late)
     run = launch(write_study(**SHOWN), "study.trials=1")

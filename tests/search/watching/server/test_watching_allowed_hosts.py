@@ -20,7 +20,7 @@ def hosts(host: str = "127.0.0.1", *given: str, bound: str | None = None) -> All
 
 def admits(allowed: AllowedHosts, header: str) -> bool:
     host = read_host(header)
-    return host is not None and allowed.admit(host)
+    return host is not None and allowed.allows(host)
 
 
 @pytest.mark.parametrize(

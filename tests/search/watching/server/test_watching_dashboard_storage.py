@@ -18,7 +18,7 @@ from search.sampling.optuna_attributes import write_study_attributes
 from search.sampling.optuna_storage import optuna_storage
 from search.watching.plots.figures import PLOT_IDS
 from search.watching.publishing.study_page import publish_study
-from search.watching.server import dashboard_plugins as answers
+from search.watching.server import dashboard_plugins
 from search.watching.server.dashboard import dashboard_application
 from search.watching.server.dashboard_storage import DashboardStorage
 from search.watching.server.request_checks import refuse_writes
@@ -200,9 +200,9 @@ def test_of_many_trials_every_nth_keeps_its_intermediate_values(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = launch(write_study(), "study.trials=3")
-    monkeypatch.setattr(answers, "MAX_CURVES", 2)
+    monkeypatch.setattr(dashboard_plugins, "MAX_CURVES", 2)
     assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 0, 2]
-    monkeypatch.setattr(answers, "MAX_CURVES", 3)
+    monkeypatch.setattr(dashboard_plugins, "MAX_CURVES", 3)
     assert [len(trial["intermediate_values"]) for trial in detail(run.store)["trials"]] == [2, 2, 2]
 
 
@@ -221,14 +221,14 @@ def test_a_study_with_the_ids_of_a_deleted_one_shows_its_own_trials(
     run = launch(write_study(), "study.trials=1")
     old = optuna.create_study(study_name="old", storage=optuna_storage(run.store))
     old.add_trial(optuna.create_trial(value=1.0))
-    showcase = DashboardStorage(run.store)
-    assert [study.study_name for study in showcase.get_all_studies()] == ["small", "old"]
-    assert showcase.get_all_trials(2)[0].value == 1.0
+    storage = DashboardStorage(run.store)
+    assert [study.study_name for study in storage.get_all_studies()] == ["small", "old"]
+    assert storage.get_all_trials(2)[0].value == 1.0
     optuna.delete_study(study_name="old", storage=optuna_storage(run.store))
     new = optuna.create_study(study_name="new", storage=optuna_storage(run.store))
     new.add_trial(optuna.create_trial(value=2.0))
-    assert [study.study_name for study in showcase.get_all_studies()] == ["small", "new"]
-    assert showcase.get_all_trials(2)[0].value == 2.0
+    assert [study.study_name for study in storage.get_all_studies()] == ["small", "new"]
+    assert storage.get_all_trials(2)[0].value == 2.0
 
 
 def test_a_study_on_record_keeps_its_name_and_another_does_not(
