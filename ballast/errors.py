@@ -4,9 +4,13 @@ Three roots: BallastError for requests and answers, StoreError for the store, Tr
 and devices. `except ballast.errors.ALL` catches them all.
 """
 
-from search.errors import AnswerIsNo, BallastError, ConfigError, RequestError, StudyChanged
-from storage.errors import StoreError, StoreMissing, StudyUnknown, TrialUnknown
-from trainer.errors import DataError, ModelFolderError, TrainerError
+from ballast.packages import require_own_packages
+
+require_own_packages()  # before the first import of ours
+
+from search.errors import AnswerIsNo, BallastError, ConfigError, RequestError, StudyChanged  # noqa: E402
+from storage.errors import StoreError, StoreMissing, StudyUnknown, TrialUnknown  # noqa: E402
+from trainer.errors import DataError, ModelFolderError, TrainerError  # noqa: E402
 
 ALL = (BallastError, StoreError, TrainerError)
 """The roots, for `except`."""

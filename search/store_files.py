@@ -12,10 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
 from storage.commands import masked_url
-from storage.urls import is_sqlite, sqlite_file
+from storage.urls import full_url, is_sqlite, read_url, sqlite_file
 from trainer.text import PlainFormatter
 
 _LINE = PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -73,13 +71,13 @@ def frame_file(url: str, configured: str | None, sha256: str) -> Path:
     It lies beside the folders of the studies: a study that is renamed still finds it, and the exported
     configuration of one that is deleted does too.
     """
-    return (_root(url, configured) / "data" / f"{sha256}.parquet").absolute()
+    return (_root(full_url(url), configured) / "data" / f"{sha256}.parquet").absolute()
 
 
 def _root(url: str, configured: str | None) -> Path:
     if configured is not None:
         return Path(configured)
-    address = make_url(url)
+    address = read_url(url)
     if is_sqlite(address):
         path = sqlite_file(address)
         return path.with_name(f"{path.name}.files")

@@ -8,10 +8,19 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.api.given import GivenSettings, GivenStudy, as_path, as_paths, set_texts, study_source
+from search.api.given import (
+    GivenSettings,
+    GivenStudy,
+    as_devices,
+    as_name,
+    as_path,
+    as_paths,
+    as_whole_number,
+    set_texts,
+    study_source,
+)
 from search.api.study_options import StudyOptions
 from search.errors import RequestError
 from search.workers.executor import ExecutorKind, ExecutorOptions, make_executor
@@ -93,8 +102,10 @@ def run(
     from search.api.run_study import run_study
     from search.terminal.run_view import log_lines, no_view, run_view
 
-    joined = devices if devices is None or isinstance(devices, str) else ",".join(devices)
-    executor = make_executor(ExecutorOptions(engine, workers, joined, address, cpus, gpus, proxy))
+    count = None if workers is None else as_whole_number("workers", workers, 1)
+    executor = make_executor(ExecutorOptions(engine, count, as_devices(devices), address, cpus, gpus, proxy))
+    if continue_from is not None:
+        as_name("continue_from", continue_from)
     options = StudyOptions(
         study_source(study),
         set_texts(set),
@@ -172,7 +183,8 @@ def check(
 
     Raises:
         ConfigError: Settings are wrong; all problems at once.
-        RequestError: An argument is of another type.
+        RequestError: An argument is of another type, or the frame cannot be kept.
+        StoreError: The URL of the store, which a frame is kept beside, cannot be read.
     """
     from search.api.check_study import check_study
 
@@ -282,17 +294,14 @@ def verify(
     from search.api.verify_configuration import verify_configuration
     from search.terminal.run_view import log_lines
 
-    for argument, value in (("seeds", seeds), ("top", top)):
-        if value < 1:
-            raise RequestError(f"{argument} is {value}; it must be 1 or more")
     log = logging.getLogger("ballast.verify")
     with ExitStack() as shown:
         if progress:
             shown.enter_context(log_lines())
         return verify_configuration(
             as_path("config", config),
-            seeds=seeds,
-            top=top,
+            seeds=as_whole_number("seeds", seeds, 1),
+            top=as_whole_number("top", top, 1),
             store=store,
             policy=None if policy is None else as_path("policy", policy),
             on_seed=lambda candidate, refit: log.info(
@@ -313,7 +322,8 @@ def load_model(folder: _Path) -> "Model":
 
     Raises:
         ModelFolderError: The folder is no model folder, of a newer format, or damaged.
+        RequestError: `folder` is no path.
     """
     from search.api.model import Model
 
-    return Model(Path(folder))
+    return Model(folder)

@@ -24,6 +24,10 @@ class CheckResult:
     resolved: ResolvedStudy
     readiness: Readiness
 
+    def __repr__(self) -> str:
+        answer = "ok" if self.ok else " ".join(self.refusals)
+        return f"<CheckResult of study {self.resolved.file.study.name!r}: {answer}>"
+
     @property
     def ok(self) -> bool:
         """Whether `run` would start the study."""

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ def parquet_bytes(frame: Any, time: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = nw.from_native(frame, pass_through=True)
+    try:
+        table = nw.from_native(frame, pass_through=True)
+    except nw.exceptions.DuplicateError:
+        raise RequestError(
+            f"data has several columns named {_repeated(frame)}; rename or remove them"
+        ) from None
     if isinstance(table, nw.LazyFrame):
         table = table.collect()
     if not isinstance(table, nw.DataFrame):
@@ -45,10 +51,22 @@ def parquet_bytes(frame: Any, time: str) -> bytes:
 
 
 def keep_frame(content: bytes, path: Path) -> None:
-    """Write the bytes of a frame, unless they lie there already."""
+    """Write the bytes of a frame, unless they lie there already; RequestError where that is not possible."""
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, content)
+        except OSError as error:
+            raise RequestError(
+                f"data cannot be kept in {path.parent}: {error.strerror}; "
+                "free some space, or name another folder: set={'storage.files': FOLDER}"
+            ) from None
+
+
+def _repeated(frame: Any) -> str:
+    """The names that several columns of a pandas frame or an Arrow table have."""
+    names = Counter(getattr(frame, "column_names", None) or frame.columns)
+    return " and ".join(repr(name) for name, count in names.items() if count > 1)
 
 
 def _with_time_column(frame: Any, time: str) -> Any:

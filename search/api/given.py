@@ -1,8 +1,9 @@
 """What a Python program gives in place of files and options: a study as a dict, settings as a mapping."""
 
 import json
+import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,13 @@ def set_texts(settings: GivenSettings) -> tuple[str, ...]:
     """`{"training.epochs": 3}` as the `KEY=VALUE` texts of `--set`; a list of such texts as it is."""
     if isinstance(settings, Mapping):
         return tuple(f"{key}={as_json(f'set {key!r}', value)}" for key, value in settings.items())
-    if isinstance(settings, str) or not all(isinstance(text, str) for text in settings):
+    texts = list(settings) if isinstance(settings, Iterable) and not isinstance(settings, str) else [None]
+    if not all(isinstance(text, str) for text in texts):
         raise RequestError(
             f"set is {settings!r}; give a dict such as {{'training.epochs': 3}}, "
             "or a list such as ['training.epochs=3']"
         )
-    return tuple(settings)
+    return tuple(map(str, texts))
 
 
 def as_path(name: str, given: object) -> Path:
@@ -45,6 +47,39 @@ def as_paths(name: str, given: object) -> tuple[Path, ...]:
     """One path or several as a tuple."""
     several = given if isinstance(given, list | tuple) else (given,)
     return tuple(as_path(name, each) for each in several)
+
+
+def as_whole_number(name: str, given: object, low: int = 0) -> int:
+    """The whole number that the argument `name` holds, NumPy's included; RequestError for anything else."""
+    try:
+        number = operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise RequestError(f"{name} is {given!r}; give a whole number") from None
+    if number < low:
+        raise RequestError(f"{name} is {number}; it must be {low} or more")
+    return number
+
+
+def as_name(name: str, given: object) -> str:
+    """The text that the argument `name` holds; RequestError for anything else."""
+    if isinstance(given, str):
+        return given
+    raise RequestError(f"{name} is {given!r}; give the name of a study as text")
+
+
+def as_devices(given: object) -> str | None:
+    """`["cuda:0", "cuda:1"]` as the text of `--devices`; a text and None as they are."""
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, Sequence) and all(isinstance(device, str) for device in given):
+        return ",".join(given)
+    raise RequestError(f"devices is {given!r}; give a list such as ['cpu', 'cpu']")
+
+
+def require_one_of(name: str, given: object, choices: Sequence[str]) -> None:
+    """Raise RequestError unless the argument `name` holds one of the choices, or None."""
+    if given is not None and given not in choices:
+        raise RequestError(f"{name} is {given!r}; give {' or '.join(map(repr, choices))}")
 
 
 def as_json(place: str, value: object, indent: int | None = None) -> str:

@@ -1,5 +1,6 @@
 """A saved model, for Python: forecasts for a frame or a file."""
 
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 class Model:
     """The model of a folder that `ballast.train(…, save=FOLDER)` wrote; it needs nothing else."""
 
-    def __init__(self, folder: "str | Path") -> None:
+    def __init__(self, folder: "str | PathLike[str]") -> None:
         from trainer.inference.model_folder import load_model
 
         self._folder = as_path("folder", folder)
@@ -43,8 +44,9 @@ class Model:
             allow_range: Go on with rows unlike those of the training; a warning is logged then.
 
         Returns:
-            A row for each forecast, in time order: time, forecast (in the target's own unit), of (the time
-            of the row that it speaks of; empty where the table ends before it), horizon (rows).
+            A row for each forecast, in time order: time (in UTC if the data have a zone, else as they are),
+            forecast (in the target's own unit), of (the time of the row that it speaks of; empty where the
+            table ends before it), horizon (rows).
 
         Raises:
             DataError: The table lacks a column, a row that a window needs is not finite, times do not
@@ -54,6 +56,7 @@ class Model:
         """
         import logging
 
+        from trainer.errors import DataError
         from trainer.inference.prediction import predict
 
         if isinstance(data, str | Path):
@@ -64,7 +67,13 @@ class Model:
             with TemporaryDirectory(prefix="ballast-") as folder:
                 path = Path(folder) / "data.parquet"
                 keep_frame(parquet_bytes(data, self._description.data.time), path)
-                found = predict(self._folder, str(path), allow_range=allow_range)
+                try:
+                    found = predict(self._folder, str(path), allow_range=allow_range)
+                except DataError as error:  # names the file, which is gone by then
+                    raise type(error)(str(error).replace(str(path), "data")) from None
         for warning in found.warnings:
             logging.getLogger("ballast.predict").warning("%s", warning)
-        return found.frame()
+        frame = found.frame()
+        if found.is_zoned:
+            frame["time"], frame["of"] = found.times.tz_localize("UTC"), found.target_times.tz_localize("UTC")
+        return frame

@@ -3,6 +3,8 @@
 import os
 from typing import TYPE_CHECKING
 
+from search.errors import RequestError
+
 if TYPE_CHECKING:
     from storage.engine import Store
 
@@ -12,6 +14,8 @@ DEFAULT_STORE = "sqlite:///ballast.db"
 def store_url(given: str | None, study_file: str | None = None) -> str:
     """The store: `given`, else BALLAST_STORE, else that of the study file, else the default."""
     if given is not None:
+        if not isinstance(given, str):  # from Python
+            raise RequestError(f"store is {given!r}; give a URL such as 'sqlite:///ballast.db'")
         return given  # even an empty one: what was asked for takes effect or is an error
     return os.environ.get("BALLAST_STORE") or study_file or DEFAULT_STORE
 

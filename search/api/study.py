@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from search.api.given import as_path
+from search.api.given import as_name, as_path, as_whole_number, require_one_of
 from search.errors import RequestError
 from search.selection.summary import Summary
 from storage import query
@@ -22,7 +22,7 @@ class Study:
     """
 
     def __init__(self, store: Store, name: str) -> None:
-        query.study(store, name)
+        query.study(store, as_name("name", name))
         self._store, self._name = store, name
 
     def __repr__(self) -> str:
@@ -84,10 +84,11 @@ class Study:
 
         Raises:
             TrialUnknown: The study has no trial of this number.
+            RequestError: `trial` is no whole number.
         """
         from search.api.record_frames import epochs_frame
 
-        query.trial(self._store, self._name, trial)
+        trial = self._require_trial(trial)
         return epochs_frame(query.epochs(self._store, self._name, trial))
 
     def findings(self, trial: int | None = None) -> "pd.DataFrame":
@@ -103,11 +104,12 @@ class Study:
 
         Raises:
             TrialUnknown: The study has no trial of this number.
+            RequestError: `trial` is no whole number.
         """
         from search.api.record_frames import findings_frame
 
         if trial is not None:
-            query.trial(self._store, self._name, trial)
+            trial = self._require_trial(trial)
         found = query.findings(self._store, self._name, trial)
         frame = findings_frame(found)
         if trial is None:
@@ -126,11 +128,12 @@ class Study:
 
         Raises:
             TrialUnknown: The study has no trial of this number.
+            RequestError: `trial` is no whole number.
         """
         from search.api.record_frames import recorded_settings, settings_frame
 
         if trial is not None:
-            query.trial(self._store, self._name, trial)
+            trial = self._require_trial(trial)
         return settings_frame(recorded_settings(self._store, self._name, trial))
 
     def summary(self) -> Summary:
@@ -178,10 +181,11 @@ class Study:
             The path of the file, which has about 5 MB as HTML.
 
         Raises:
-            RequestError: The name says no format, or nothing can be written there.
+            RequestError: There is no such format, the name says none, or nothing can be written there.
         """
         from search.api.write_report import write_report
 
+        require_one_of("format", format, ("html", "md"))
         return write_report(self._store, self._name, as_path("path", path), format).path
 
     def export(
@@ -204,12 +208,21 @@ class Study:
 
         Raises:
             AnswerIsNo: No trial was accepted yet, or not the one that is named.
-            RequestError: Both `by` and `trial` are given, or nothing can be written there.
+            RequestError: Both `by` and `trial` are given, one is no such value, or nothing can be written
+                there.
             TrialUnknown: The study has no trial of this number.
         """
         from search.api.export_study import export_study
 
         if by is not None and trial is not None:
             raise RequestError("trial names one trial, by chooses one; give one of them")
+        require_one_of("by", by, ("robust", "value"))
+        trial = None if trial is None else as_whole_number("trial", trial)
         done = export_study(self._store, self._name, as_path("path", path), by=by, trial=trial)
         return done.trials[0].path
+
+    def _require_trial(self, given: int) -> int:
+        """The number of a trial that is on record, as Python's own: a frame holds NumPy's."""
+        number = as_whole_number("trial", given)
+        query.trial(self._store, self._name, number)
+        return number

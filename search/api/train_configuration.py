@@ -26,6 +26,9 @@ class Training:
     """The folder of the model; None where it was not saved."""
     is_interrupted: bool = False
 
+    def __repr__(self) -> str:
+        return f"<Training: {self.verdict}, loss {self.value}, skill {self.skill}>"
+
     @property
     def value(self) -> float | None:
         """Validation loss of the best epoch, of the standardised target; None where no epoch passed."""

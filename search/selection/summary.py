@@ -47,6 +47,9 @@ class Summary:
     verified: VerificationAnswer | None = None
     """The newest answer of `ballast verify`."""
 
+    def __repr__(self) -> str:
+        return f"<Summary of study {self.study.name!r}: {self.sentence()}>"
+
     @property
     def trials(self) -> int:
         """Number of all trials."""

@@ -118,6 +118,10 @@ class VerificationReport:
     warnings: tuple[Mapping[str, str], ...] = ()
     """Warnings of the data audit that may mean a leak."""
 
+    def __repr__(self) -> str:
+        first = self.scored[0]
+        return f"<VerificationReport of {first.candidate.name}: {first.conclusion.verdict}>"
+
     @property
     def holds(self) -> bool:
         """Whether the answer is yes."""

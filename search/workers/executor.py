@@ -61,8 +61,9 @@ def _require_ranges(wishes: ExecutorOptions) -> None:
         ("cpus", wishes.cpus, 0, math.inf),
         ("gpus", wishes.gpus, 0, 1),
     ):
-        if value is not None and not low <= value <= high:
-            raise RequestError(f"--{name} {value} is out of range; it goes from {low} to {high}")
+        is_number = isinstance(value, int | float)
+        if value is not None and not (is_number and low <= value <= high):
+            raise RequestError(f"--{name} {value!r} is out of range; it goes from {low} to {high}")
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def test_what_is_wrong_is_said_in_one_sentence_each() -> None:
     assert [str(each.location) for each in caught.value.problems] == ["study dict", "study dict"]
     with pytest.raises(ballast.errors.RequestError, match="study is 3; give the path of a file or a dict"):
         ballast.run(3)  # type: ignore[arg-type]
-    with pytest.raises(ballast.errors.RequestError, match="workers 0 is out of range"):
+    with pytest.raises(ballast.errors.RequestError, match="workers is 0; it must be 1 or more"):
         ballast.run(small_study(), workers=0)
     with pytest.raises(ballast.errors.RequestError, match="data is of type list"):
         ballast.check(small_study() | {"data": framed_data()}, data=[1.0])

@@ -1,0 +1,136 @@
+"""What a program gives to `import ballast`: NumPy's numbers, wrong types, and what a notebook shows of it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ballast
+from tests.ballast.test_ballast_api import ROOT, frame, framed_data, small_study
+
+WRONG: dict[str, Callable[[Any], object]] = {
+    "set is None": lambda _: ballast.check(small_study(), set=None),  # type: ignore[arg-type]
+    "set is 3": lambda _: ballast.check(small_study(), set=3),  # type: ignore[arg-type]
+    "store is 3": lambda _: ballast.check(small_study(), store=3),  # type: ignore[arg-type]
+    "store is PosixPath": lambda _: ballast.load_study("a", store=Path("a.db")),  # type: ignore[arg-type]
+    "workers is 1.5": lambda _: ballast.run(small_study(), workers=1.5),  # type: ignore[arg-type]
+    "workers is '2'": lambda _: ballast.run(small_study(), workers="2"),  # type: ignore[arg-type]
+    "devices is 3": lambda _: ballast.run(small_study(), devices=3),  # type: ignore[arg-type]
+    "devices is .0.": lambda _: ballast.run(small_study(), devices=[0]),  # type: ignore[list-item]
+    "cpus 'x' is": lambda _: ballast.run(small_study(), cpus="x"),  # type: ignore[arg-type]
+    "continue_from is 3": lambda _: ballast.run(small_study(), continue_from=3),  # type: ignore[arg-type]
+    "seeds is 'x'": lambda _: ballast.verify("b.yaml", seeds="x"),  # type: ignore[arg-type]
+    "top is 1.5": lambda _: ballast.verify("b.yaml", top=1.5),  # type: ignore[arg-type]
+    "folder is {}": lambda _: ballast.load_model({}),  # type: ignore[arg-type]
+    "name is None": lambda _: ballast.load_study(None),  # type: ignore[arg-type]
+    "name is .'small'.": lambda _: ballast.load_study(["small"]),  # type: ignore[arg-type]
+    "trial is '0'": lambda study: study.epochs("0"),
+    "trial is 0.0": lambda study: study.findings(0.0),
+    "trial is .0.": lambda study: study.settings([0]),
+    "trial is 'x'": lambda study: study.export("b.yaml", trial="x"),
+    "by is 'best'": lambda study: study.export("b.yaml", by="best"),
+    "format is 'pdf'": lambda study: study.report("r.html", format="pdf"),
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> ballast.Study:
+    """A study of one trial on a frame whose times have a zone."""
+    folder = tmp_path_factory.mktemp("study")
+    given = small_study() | {"data": framed_data()}
+    return ballast.run(given, data=frame(), store=f"sqlite:///{folder}/s.db", progress=False)
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_an_argument_of_a_wrong_type_or_value_is_named(
+    said: str, study: ballast.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study.export("b.yaml")
+    ballast.run(small_study("a"), progress=False) if said.startswith("name") else None
+    with pytest.raises(ballast.errors.RequestError, match=said):
+        WRONG[said](study)
+
+
+TWO_COLUMNS_OF_ONE_NAME = pd.concat([frame(9), frame(9)], axis=1)
+UNKEPT: dict[str, Callable[[], object]] = {
+    "data has several columns named 'Close'": lambda: ballast.check(framed(), data=TWO_COLUMNS_OF_ONE_NAME),
+    "data cannot be kept in .*/file/data: .*storage.files": lambda: ballast.check(
+        framed(), data=frame(9), set={"storage.files": "file"}
+    ),
+}
+
+
+def framed() -> dict[str, Any]:
+    """A study whose source is a frame."""
+    return small_study() | {"data": framed_data()}
+
+
+@pytest.mark.parametrize("said", UNKEPT)
+def test_a_frame_that_cannot_be_kept_is_explained(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(ballast.errors.RequestError, match=said):
+        UNKEPT[said]()
+
+
+def test_the_url_of_a_store_is_read_before_a_frame_is_kept_beside_it() -> None:
+    with pytest.raises(ballast.errors.StoreError, match="'x' is not a store URL"):
+        ballast.run(framed(), data=frame(9), store="x")
+
+
+def test_the_number_of_a_trial_may_come_from_a_frame(study: ballast.Study, tmp_path: Path) -> None:
+    trials = study.trials()
+    best = trials.loc[trials["value"].idxmin(), "number"]
+    assert isinstance(best, np.int64)
+    assert len(study.epochs(best)) == 1
+    assert len(study.settings(best)) > 0
+    assert len(study.findings(best)) == 0
+    assert study.export(tmp_path / "b.yaml", trial=best).is_file()
+
+
+def test_what_a_notebook_shows_of_a_result_is_short(study: ballast.Study, tmp_path: Path) -> None:
+    path = study.export(tmp_path / "b.yaml")
+    store = f"sqlite:///{tmp_path}/s.db"
+    results = (
+        *(study, study.summary(), ballast.check(small_study(), store=store)),
+        *(ballast.train(path, progress=False), ballast.verify(path, seeds=1, store=store, progress=False)),
+    )
+    for result in results:
+        assert len(repr(result)) < 400
+        assert repr(result).startswith(f"<{type(result).__name__}")
+
+
+def test_forecasts_of_a_frame_with_a_zone_can_be_joined_to_it(study: ballast.Study, tmp_path: Path) -> None:
+    path = study.export(tmp_path / "b.yaml")
+    ballast.train(path, save=tmp_path / "model", progress=False)
+    model = ballast.load_model(tmp_path / "model")
+    forecasts = model.predict(frame())
+    assert pd.DatetimeIndex(forecasts["time"]).isin(frame().index).all()
+    assert forecasts["of"].isna().sum() == 1
+    with pytest.raises(ballast.errors.DataError, match=r"^data does not fit .*'Close' is missing"):
+        model.predict(frame().rename(columns={"Close": "Price"}))
+
+
+@pytest.mark.parametrize("code", ["ballast.run({})", "ballast.errors", "from ballast.errors import ALL"])
+def test_a_file_in_the_place_of_a_package_is_named(code: str, tmp_path: Path) -> None:
+    (tmp_path / "search.py").touch()
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import ballast\n{code}"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.splitlines()[-1].startswith(
+        f"ballast.packages.ShadowedPackage: {tmp_path}/search.py is imported in place of the package 'search'"
+    )
