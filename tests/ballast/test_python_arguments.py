@@ -89,7 +89,7 @@ def test_the_url_of_a_store_is_read_before_a_frame_is_kept_beside_it() -> None:
 
 def test_the_number_of_a_trial_may_come_from_a_frame(study: ballast.Study, tmp_path: Path) -> None:
     trials = study.trials()
-    best = trials.loc[trials["value"].idxmin(), "number"]
+    best = trials.sort_values("value")["number"].iloc[0]
     assert isinstance(best, np.int64)
     assert len(study.epochs(best)) == 1
     assert len(study.settings(best)) > 0
