@@ -104,7 +104,7 @@ class StudyOptions:
         )
 
     def _all_sets(self) -> list[str]:
-        """All settings as `--set` texts, short options included, as they are recorded; a name is always text."""
+        """All settings as `--set` texts. Short options are recorded as `--set`; a name is always text."""
         text = None if self.name is None else json.dumps(self.name, ensure_ascii=False)
         short = {"study.trials": self.trials, "study.timeout": self.timeout, "study.name": text}
         return [*self.sets, *(f"{key}={value}" for key, value in short.items() if value is not None)]
