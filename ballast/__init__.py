@@ -13,6 +13,8 @@ Everything is loaded when it is first used, so that the import costs nothing. `b
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ballast.packages import require_own_packages
+
 if TYPE_CHECKING:
     __version__: str
     from ballast import errors as errors
@@ -53,7 +55,12 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its module (PEP 562)."""
+    """Load a public name from its module (PEP 562).
+
+    Raises ShadowedPackage if another package or file has the name of one of ours.
+    """
+    if name in __all__:
+        require_own_packages()
     if name == "errors":
         return import_module("ballast.errors")
     if name == "__version__":
