@@ -57,7 +57,7 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     """Load a public name from its module (PEP 562).
 
-    Raises ShadowedPackage where another package or file has the name of one of ours.
+    Raises ShadowedPackage if another package or file has the name of one of ours.
     """
     if name in __all__:
         require_own_packages()

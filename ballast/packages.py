@@ -28,6 +28,6 @@ def start_module() -> ModuleType:
 
 def require_own_packages() -> None:
     """Raise ShadowedPackage if another package would be imported in the place of one of ours."""
-    sentence = start_module().shadow_of_ours()
+    sentence = start_module().shadowed_package_message()
     if sentence is not None:
         raise ShadowedPackage(sentence)

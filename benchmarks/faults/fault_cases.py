@@ -52,7 +52,7 @@ class Case:
         self.rows, self.victim = batch.rows.tolist(), self.fault.victim
         if self.victim in (INPUT, TARGET):
             column = self.data.feature_names[FEATURE] if self.victim == INPUT else "target"
-            self.victim = f"{column} at {self.data.when(int(self.rows[ITEM]))}"
+            self.victim = f"{column} at {self.data.where(int(self.rows[ITEM]))}"
         return self.fault.corrupt(batch)
 
 

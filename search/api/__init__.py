@@ -1,1 +1,1 @@
-"""What the command line and `import ballast` share: each function does what one command does."""
+"""Functions that the command line and `import ballast` share: each one does what one command does."""

@@ -1,6 +1,6 @@
 """The functions of `import ballast`: each does what the command of its name does.
 
-They raise the errors that `ballast.errors` names; what is wrong is said in one sentence. Ctrl-C behaves as in
+They raise the errors of `ballast.errors`, with one sentence that says what is wrong. Ctrl-C behaves as in
 a shell: the first asks the running trial to end, the second ends at once; both raise KeyboardInterrupt.
 """
 
@@ -59,7 +59,7 @@ def run(
     progress: bool = True,
     verbose: bool = False,
 ) -> "Study":
-    """Start a study or go on with it, until it has its trials.
+    """Start or continue a study, until it has all its trials.
 
     Args:
         study: The path of a study file, `sample:NAME` for one that ships with Ballast, or its content as a
@@ -68,7 +68,7 @@ def run(
             texts such as `"training.epochs=3"`. They are recorded as those of `--set`.
         data: A pandas or polars DataFrame or an Arrow table in place of `data.source`, a row for each time.
             It is kept as Parquet beside the store, named by its SHA-256. The DatetimeIndex of a pandas frame
-            is the column of times if no column has the name that `data.time` says.
+            is the column of times if no column has the name that `data.time` gives.
         store: The URL of the store; None: BALLAST_STORE, the study's `storage.url`, `sqlite:///ballast.db`.
         name: Another name for the study.
         trials: How many trials the whole study has, 1 or more.
@@ -76,11 +76,11 @@ def run(
         workers: Processes that share the trials, 1 to 1024; 1 if not given.
         devices: A device for each worker, such as `["cuda:0", "cuda:1"]`.
         engine: Where workers run: `processes` on this machine, or `ray` where Ray places them.
-        address: `HOST:PORT` of the Ray cluster; None: RAY_ADDRESS, else one of its own.
+        address: `HOST:PORT` of the Ray cluster; None: RAY_ADDRESS, else a new local cluster.
         cpus: CPUs of a worker on Ray; 1 if not given.
-        gpus: The part of a GPU of a worker on Ray, 0 to 1.
+        gpus: GPUs of a worker on Ray, 0 to 1; 0.5 is half of one.
         proxy: `HOST:PORT` of Optuna's gRPC proxy (`ballast proxy`).
-        continue_from: The name of a study of the store whose trials are taken over.
+        continue_from: The name of a study in the store whose trials are imported.
         warm_start: Exported configurations to try first.
         policy: A file of safe ranges to use instead of the default ones.
         strict: Let warnings of the data audit block as well.
@@ -88,7 +88,7 @@ def run(
         verbose: Log a line for each epoch as well.
 
     Returns:
-        The study on record; see `Study`.
+        The recorded study; see `Study`.
 
     Raises:
         ConfigError: Settings are wrong; all problems at once.
@@ -97,7 +97,7 @@ def run(
         AnswerIsNo: The audit refuses the data, or every worker failed.
         StoreError: The store cannot be opened or written.
         TrainerError: The data cannot be read, or the device is not there.
-        KeyboardInterrupt: Ctrl-C or SIGTERM came; nothing is lost, call it again to go on.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came. Nothing is lost; call `run` again to continue.
     """
     from search.api.run_study import run_study
     from search.terminal.run_view import log_lines, no_view, run_view
@@ -123,17 +123,17 @@ def run(
             shown.enter_context(log_lines(verbose=verbose))
         view = run_view if progress else no_view
         with run_study(options, executor, view, continue_from=continue_from, proxy=proxy) as done:
-            url, called, end = done.study.store.url, done.study.name, done.end
+            url, study_name, end = done.study.store.url, done.study.name, done.end
     if done.is_interrupted:
         raise KeyboardInterrupt(
-            f"study {called!r} was interrupted with {end.done} of {end.wanted} trials; nothing is lost: "
-            f"run it again to go on, or read it: ballast.load_study({called!r})"
+            f"study {study_name!r} was interrupted with {end.done} of {end.wanted} trials; nothing is lost: "
+            f"run it again to go on, or read it: ballast.load_study({study_name!r})"
         )
-    return load_study(called, store=url)
+    return load_study(study_name, store=url)
 
 
 def load_study(name: str, *, store: str | None = None) -> "Study":
-    """Open a study on record, also while it runs elsewhere.
+    """Open a recorded study, also while it runs elsewhere.
 
     Args:
         name: The name of the study.
@@ -167,9 +167,9 @@ def check(
     """Audit the data of a study, and find out whether `run` would start it; train nothing.
 
     Args:
-        study: The path of a study file, `sample:NAME`, or its content as a dict; as of `run`.
-        set: Settings that come before those of the study; as of `run`.
-        data: A frame in place of `data.source`; as of `run`, and kept as there.
+        study: The path of a study file, `sample:NAME`, or its content as a dict; as for `run`.
+        set: Settings that come before those of the study; as for `run`.
+        data: A frame in place of `data.source`; as for `run`, and kept in the same way.
         store: The URL of the store; it is read if it is there.
         name: Another name for the study.
         warm_start: Exported configurations to try first.
@@ -211,24 +211,24 @@ def train(
     store: str | None = None,
     progress: bool = True,
 ) -> "Training":
-    """Train one configuration; of an exported one, find out whether its value comes again.
+    """Train one configuration; for an exported one, check whether its value is reproduced.
 
     Args:
         config: The path of a configuration, such as `Study.export` writes.
-        set: Settings that come before those of the file; as of `run`.
+        set: Settings that come before those of the file; as for `run`.
         policy: A file of safe ranges to use instead of the default ones.
-        save: The folder to keep the model in, for `load_model`; None: it is not kept.
+        save: The folder to save the model in, for `load_model`; None: it is not saved.
         onnx: Put `model.onnx` into that folder.
         store: The URL of the store that the scoring of validation rows is recorded in.
         progress: Log a line for each epoch.
 
     Returns:
-        What came of it: `value` (validation loss of the standardised target), `skill` (at most 1),
+        The result: `value` (validation loss of the standardised target), `skill` (at most 1),
         `verdict`, `reproduced`, `saved`, and the frame `epochs()`.
 
     Raises:
-        RequestError: The file leaves something to be searched, or `onnx` lacks `save`.
-        ModelFolderError: The model could not be saved there; said before the training.
+        RequestError: The file has settings that are still to be searched, or `onnx` is given without `save`.
+        ModelFolderError: The model cannot be saved there; raised before the training.
         AnswerIsNo: A model was to be saved, and the training is not to be trusted.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; nothing is saved.
     """
@@ -286,7 +286,7 @@ def verify(
         strongest rival), and `to_json()`, the shape of `ballast verify --json`.
 
     Raises:
-        RequestError: The file leaves something to be searched, was edited, or an argument is out of range.
+        RequestError: The file has settings to be searched, was edited, or an argument is out of range.
         AnswerIsNo: The configuration cannot be verified on its test rows.
         StoreError: The store cannot be opened or written.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; no test row was scored.
@@ -312,7 +312,7 @@ def verify(
 
 
 def load_model(folder: _Path) -> "Model":
-    """Load a model that `train` has saved.
+    """Load a model that `train` saved.
 
     Args:
         folder: The folder of the model.

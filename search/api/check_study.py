@@ -1,4 +1,4 @@
-"""Audits the data and settings of a study, trains nothing: what `ballast check` and `ballast.check` do."""
+"""Audits the data and settings of a study without training: `ballast check` and `ballast.check` call it."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -35,17 +35,17 @@ class CheckResult:
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """Why it would not, a sentence or more each; empty where it would."""
+        """Why `run` would refuse the study, a sentence or more each; empty if it would not."""
         return tuple(map(str, self.readiness.refusals))
 
     @property
     def rows(self) -> dict[str, int]:
-        """Rows of each split: `train`, `validation` and `test`; empty where none could be split."""
+        """Rows of each split: `train`, `validation` and `test`; empty if the table could not be split."""
         audit = self.readiness.inspection.audit
         return {} if audit is None else dict(audit.rows)
 
     def findings(self) -> "pd.DataFrame":
-        """What the audit of the data found, a row each.
+        """The findings of the data audit, a row each.
 
         Returns:
             Columns code, severity (`error`, `warning` or `info`), where, value, threshold, message.
@@ -53,7 +53,7 @@ class CheckResult:
         return _frame(self.to_json()["findings"], _FINDING)
 
     def clamps(self) -> "pd.DataFrame":
-        """What was asked for outside the safe ranges and cut, a row each.
+        """The clamps: settings asked for outside the safe ranges, a row each.
 
         Returns:
             Columns key, declared, effective, reason, origin.
@@ -89,12 +89,12 @@ class CheckResult:
 def check_study(options: StudyOptions, *, deep: bool = False) -> CheckResult:
     """Audit the data of a study, and find out whether `run` would refuse it.
 
-    The store is read if it is there. Raises ConfigError where the settings cannot be resolved.
+    The store is read if it exists. Raises ConfigError if the settings cannot be resolved.
     """
     resolved, _ = options.resolve(DEFAULTS_VERSION)
     try:
         opened = open_store_if_exists(options.url_of(resolved))
-    except StoreError as error:  # the data are looked at all the same
+    except StoreError as error:  # the data are audited anyway
         found = check_readiness(resolved, None, strict=options.strict, deep=deep)
         return CheckResult(resolved, replace(found, refusals=(*found.refusals, error)))
     try:

@@ -1,4 +1,4 @@
-"""Writes the best trials of a study to files: what `ballast export` and `Study.export` do."""
+"""Writes the best trials of a study to files; `ballast export` and `Study.export` call it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,11 +62,11 @@ def export_study(
     trial: int | None = None,
     verify: Callable[[Path], VerificationReport] | None = None,
 ) -> Export:
-    """Write the `top` best accepted trials, or the one that is named, with the origin of every setting.
+    """Write the `top` best accepted trials, or the trial of number `trial`, with the origin of every setting.
 
-    Several are written as FILE-1, FILE-2, …. `verify` scores the first file on the test rows; then all are
-    written again, with its answer. Raises StudyUnknown, TrialUnknown, RequestError where nothing
-    can be written, and AnswerIsNo where no trial, or not this one, was accepted.
+    Several files are named FILE-1, FILE-2, …. `verify` scores the first file on the test rows; then all files
+    are written again, with its answer. Raises StudyUnknown, TrialUnknown, RequestError if a file cannot be
+    written, and AnswerIsNo if no trial, or not this one, was accepted.
     """
     chosen = (
         choose_trials(store, name, top, by or "robust")
@@ -89,9 +89,9 @@ def _write(store: Store, exported: list[ExportedTrial]) -> None:
 
 
 def register_export(store: Store, exported: ExportedTrial, uri: str, model: str) -> str:
-    """Train an exported trial again, as no weights are kept, and register its model in MLflow.
+    """Train an exported trial again, because a study keeps no weights, and register its model in MLflow.
 
-    Returns the version. Raises AnswerIsNo where the value does not come again.
+    Returns the version of the model. Raises AnswerIsNo if the value is not reproduced.
     """
     from search.selection.rerun import rerun
     from search.tracking.model_registry import register_model

@@ -1,4 +1,4 @@
-"""Data frames that take the place of files: pandas, polars or Arrow, kept as Parquet."""
+"""Stores a data frame (pandas, polars or Arrow) as a Parquet file, for use as the table of a study."""
 
 import io
 import warnings
@@ -16,8 +16,8 @@ def parquet_bytes(frame: Any, time: str) -> bytes:
     """A frame as the bytes of a Parquet file, the same bytes for the same frame.
 
     `frame` is a pandas or polars DataFrame or an Arrow table, a row for each time. `time` is the column of
-    times; in pandas the index takes its place where there is no such column. Zones of times are kept.
-    RequestError for anything else, and for columns that Parquet does not hold.
+    times; a pandas frame without such a column uses its index. Time zones are kept. Raises RequestError for
+    any other type, and for columns that Parquet cannot store.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -38,7 +38,7 @@ def parquet_bytes(frame: Any, time: str) -> bytes:
         table = nw.from_native(_with_time_column(table.to_native(), time), eager_only=True)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # pyarrow reads zones as pandas 4 will not
+            warnings.simplefilter("ignore", DeprecationWarning)  # from pyarrow, about time zones
             arrow = table.to_arrow().replace_schema_metadata(None).combine_chunks()
         file = io.BytesIO()
         pq.write_table(arrow, file, compression="zstd")
@@ -70,11 +70,11 @@ def _repeated(frame: Any) -> str:
 
 
 def _with_time_column(frame: Any, time: str) -> Any:
-    """A pandas frame with text as names of its columns, and its index as the column of times."""
+    """A pandas frame with column names as text, and its index as the column of times if it lacks one."""
     frame = frame.rename(columns=str)
     if time in frame.columns:
         return frame.reset_index(drop=True)
-    if frame.index.nlevels > 1:  # of which one may be the time
+    if frame.index.nlevels > 1:  # one of its levels may be the time
         return frame.reset_index()
     import pandas as pd
 

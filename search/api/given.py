@@ -16,14 +16,14 @@ GivenSettings = Mapping[str, Any] | Sequence[str]
 
 
 def study_source(study: GivenStudy) -> Path | ConfigSource:
-    """The path of a study file, or the text of a study that was given as a dict; RequestError for others."""
+    """The path of a study file, or the text of a dict. Raises RequestError for another type."""
     if isinstance(study, Mapping):
         return ConfigSource(STUDY_DICT, as_json(STUDY_DICT, study, indent=2))
     return as_path("study", study)
 
 
 def set_texts(settings: GivenSettings) -> tuple[str, ...]:
-    """`{"training.epochs": 3}` as the `KEY=VALUE` texts of `--set`; a list of such texts as it is."""
+    """Turn `{"training.epochs": 3}` into `KEY=VALUE` texts, as for `--set`; a list of such texts stays."""
     if isinstance(settings, Mapping):
         return tuple(f"{key}={as_json(f'set {key!r}', value)}" for key, value in settings.items())
     texts = list(settings) if isinstance(settings, Iterable) and not isinstance(settings, str) else [None]
@@ -36,7 +36,7 @@ def set_texts(settings: GivenSettings) -> tuple[str, ...]:
 
 
 def as_path(name: str, given: object) -> Path:
-    """The path that the argument `name` holds; RequestError where it holds something else."""
+    """The path in the argument `name`. Raises RequestError if it is not a path."""
     if isinstance(given, str | os.PathLike) and isinstance(text := os.fspath(given), str):
         return Path(text)
     also = " or a dict" if name == "study" else ""
@@ -44,7 +44,7 @@ def as_path(name: str, given: object) -> Path:
 
 
 def as_paths(name: str, given: object) -> tuple[Path, ...]:
-    """One path or several as a tuple."""
+    """One path or several, as a tuple."""
     several = given if isinstance(given, list | tuple) else (given,)
     return tuple(as_path(name, each) for each in several)
 
@@ -83,7 +83,7 @@ def require_one_of(name: str, given: object, choices: Sequence[str]) -> None:
 
 
 def as_json(place: str, value: object, indent: int | None = None) -> str:
-    """A value as JSON text, dates and paths as text; RequestError for what is no value of a study file."""
+    """A value as JSON, with dates and paths as text. Raises RequestError if a study file cannot hold it."""
 
     def plain(other: object) -> object:
         if isinstance(other, date):
@@ -92,11 +92,11 @@ def as_json(place: str, value: object, indent: int | None = None) -> str:
             return os.fspath(other)
         if isinstance(other, Mapping):
             return dict(other)
-        if callable(to_list := getattr(other, "tolist", None)):  # of NumPy
+        if callable(to_list := getattr(other, "tolist", None)):  # NumPy arrays and scalars
             return to_list()
         raise RequestError(f"{place} holds {other!r}; give numbers, text, lists and dicts")
 
     try:
         return json.dumps(value, default=plain, indent=indent, ensure_ascii=False)
-    except (TypeError, ValueError) as error:  # a key that is no text, or a dict that holds itself
+    except (TypeError, ValueError) as error:  # a key is not text, or a dict contains itself
         raise RequestError(f"{place} cannot be written as YAML: {error}; use text as keys") from None

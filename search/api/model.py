@@ -36,12 +36,12 @@ class Model:
         return self._description
 
     def predict(self, data: Any, *, allow_range: bool = False) -> "pd.DataFrame":
-        """Forecast every row that a full window ends at, the newest ones too.
+        """Forecast every row that has a full window behind it, the newest rows included.
 
         Args:
             data: A pandas or polars DataFrame or an Arrow table with the columns of the training, a row for
                 each time; or the path of a CSV or Parquet file, or `sample:NAME`.
-            allow_range: Go on with rows unlike those of the training; a warning is logged then.
+            allow_range: Accept rows unlike the training rows, and log a warning.
 
         Returns:
             A row for each forecast, in time order: time (in UTC if the data have a zone, else as they are),

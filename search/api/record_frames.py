@@ -22,7 +22,7 @@ _SETTING = ("key", "value", "layer", "origin", "requested", "reason")
 
 
 def trials_frame(trials: Sequence[tables.Trial]) -> pd.DataFrame:
-    """A row for each trial, with a column for each searched setting behind those of the trial."""
+    """A row for each trial: its own columns first, then one for each searched setting."""
     searched = list(dict.fromkeys(key for trial in trials for key in trial.params))
     rows = [
         {name: getattr(trial, name) for name in _TRIAL}
@@ -69,12 +69,12 @@ def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
 
 def recorded_settings(store: Store, study: str, trial: int | None) -> list[Setting]:
     """The settings in force, of the study or of one of its trials, with the clamp of each dimension."""
-    stacks = query.setting_layers(store, study, trial)
-    return with_clamps(settings_from_rows(stacks), SPACE)
+    layers = query.setting_layers(store, study, trial)
+    return with_clamps(settings_from_rows(layers), SPACE)
 
 
 def _rows_frame(rows: Iterable[Any], table: type[tables.Base]) -> pd.DataFrame:
-    """Rows of the record, or of a training that has the same fields, without the keys of the record."""
+    """A frame of objects with the fields of a record table, without its key columns."""
     columns = [column.name for column in table.__table__.columns if column.name not in _NOT_SHOWN]
     return pd.DataFrame(
         [{name: getattr(row, name, None) for name in columns} for row in rows], columns=columns

@@ -1,4 +1,4 @@
-"""Starts a study or goes on with it: what `ballast run` and `ballast.run` do."""
+"""Starts or continues a study; `ballast run` and `ballast.run` call it."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from storage.engine import Store, open_store
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A run that has ended: the study, open until the caller leaves the block, and how it ended."""
+    """A run that has ended, and how. Its study is open until the caller leaves the block."""
 
     study: OpenStudy
     end: RunEnd
@@ -30,7 +30,7 @@ class StudyRun:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether somebody asked for a stop, here or at a worker."""
+        """Whether a stop was requested, here or at a worker."""
         return self.stop.asked or self.end.interrupted
 
 
@@ -43,13 +43,13 @@ def run_study(
     continue_from: str | None = None,
     proxy: str | None = None,
 ) -> Iterator[StudyRun]:
-    """Run a study until it has its trials, and keep its store open while the block runs.
+    """Run a study until it has all its trials, and keep its store open while the block runs.
 
-    The first Ctrl-C asks the running trial to end, the second raises KeyboardInterrupt; the handlers of
-    before are restored behind the block. `continue_from` names a study whose trials are taken over.
+    The first Ctrl-C asks the running trial to end, the second raises KeyboardInterrupt; the earlier signal
+    handlers are restored after the block. `continue_from` names a study whose trials are imported.
 
-    Raises ConfigError, StudyChanged and RequestError for what is wrong with the study, AnswerIsNo where the
-    audit refuses its data or every worker failed, and StoreError for the store.
+    Raises ConfigError, StudyChanged and RequestError if the study is wrong, AnswerIsNo if the audit refuses
+    its data or every worker failed, and StoreError if the store cannot be opened or written.
     """
     resolved, mlflow = options.resolve(DEFAULTS_VERSION)
     with stop_request() as stop, _opened(options.url_of(resolved)) as opened:
@@ -69,7 +69,7 @@ def run_study(
             ):
                 with view(study, stop) as progress:
                     end = executor.run(study, progress, stop)
-                stop.on_stop = _tell_ending  # no trial runs any more
+                stop.on_stop = _print_ending  # no trial runs any more
                 _measure_noise_floor(study, stop)
         yield StudyRun(study, end, summarise(store, study.name), stop)
 
@@ -83,12 +83,12 @@ def _opened(url: str) -> Iterator[Store]:
         opened.close()
 
 
-def _tell_ending() -> None:
+def _print_ending() -> None:
     os.write(2, b"ending at once; nothing is lost\n")
 
 
 def _measure_noise_floor(study: OpenStudy, stop: StopRequest) -> None:
-    """Put the measured noise floor on record, unless somebody waits for the end."""
+    """Put the measured noise floor on record, unless a stop was requested."""
     if stop.asked:
         return
     from search.selection.selection_evidence import record_measured_floor  # imports arch, which takes 1 s

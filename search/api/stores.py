@@ -1,4 +1,4 @@
-"""Where the store of a command or a call is found, and how it is opened."""
+"""Finds and opens the store of a command or a Python call."""
 
 import os
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ DEFAULT_STORE = "sqlite:///ballast.db"
 
 
 def store_url(given: str | None, study_file: str | None = None) -> str:
-    """The store: `given`, else BALLAST_STORE, else that of the study file, else the default."""
+    """The URL of the store: `given`, else BALLAST_STORE, else that of the study file, else the default."""
     if given is not None:
         if not isinstance(given, str):  # from Python
             raise RequestError(f"store is {given!r}; give a URL such as 'sqlite:///ballast.db'")
@@ -21,14 +21,14 @@ def store_url(given: str | None, study_file: str | None = None) -> str:
 
 
 def open_existing_store(given: str | None) -> "Store":
-    """The store to read from; StoreMissing if there is none."""
+    """Open the store to read from. Raises StoreMissing if there is none."""
     from storage.engine import open_store
 
     return open_store(store_url(given), create=False)
 
 
 def store_option_needed(store: "Store") -> str | None:
-    """The URL for commands that are to find this store; None where they find it without."""
+    """The URL to give commands as --store; None if they find this store without it."""
     from storage.urls import full_url
 
     return None if store.url == full_url(store_url(None)) else store.url

@@ -1,4 +1,4 @@
-"""A study on record, for Python: its tables as data frames, its figures and its files."""
+"""A recorded study: its tables as data frames, its figures and its files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """A study on record. Every call reads the store anew, also while the study runs elsewhere.
+    """A recorded study. Every call reads the store again, also while the study runs elsewhere.
 
-    `ballast.run` and `ballast.load_study` return it. Every method raises StudyUnknown where somebody has
-    deleted the study meanwhile, and StoreError where the store cannot be read.
+    `ballast.run` and `ballast.load_study` return it. Every method raises StudyUnknown if the study has been
+    deleted, and StoreError if the store cannot be read.
     """
 
     def __init__(self, store: Store, name: str) -> None:
@@ -39,7 +39,7 @@ class Study:
         return self._store.shown_url
 
     def trials(self) -> "pd.DataFrame":
-        """All trials, those that run included.
+        """All trials, running ones included.
 
         Returns:
             A row for each trial, in order of their numbers: number, verdict (None while it runs), value
@@ -61,8 +61,8 @@ class Study:
         Returns:
             A row for each validation row of each fold, in time order within a fold: time (naive UTC), fold
             (0-based), target, a column for each naive forecast and each rival by name, and `trial_N` for
-            each trial that passed an epoch. Target and forecasts are in the target's own unit. No row for a
-            study of before they were kept.
+            each trial that passed an epoch. Target and forecasts are in the target's own unit. No row for an
+            old study that did not keep them.
 
         Raises:
             StudyUnknown: The study was deleted.
@@ -92,7 +92,7 @@ class Study:
         return epochs_frame(query.epochs(self._store, self._name, trial))
 
     def findings(self, trial: int | None = None) -> "pd.DataFrame":
-        """What the guard found in a trial, and what it did about it.
+        """The findings of the guard in a trial, and its interventions.
 
         Args:
             trial: The number of the trial, 0 or more; None: all trials, with a column of their numbers.
@@ -100,7 +100,7 @@ class Study:
         Returns:
             A row for each finding: kind, epoch and step (0-based), value and threshold (in the unit of the
             kind), message, action, lr_before and lr_after, parameter, rows, cell, fold. Empty where the
-            guard had nothing to do.
+            guard found nothing.
 
         Raises:
             TrialUnknown: The study has no trial of this number.
@@ -123,8 +123,8 @@ class Study:
             trial: The number of a trial, 0 or more; None: the settings of the study.
 
         Returns:
-            A row for each setting: key, value (in the unit of docs/configuration.md), layer (who had the
-            last word), origin (file and line), requested (what was asked for), reason (why it differs).
+            A row for each setting: key, value (in the unit of docs/configuration.md), layer (which set the
+            value), origin (file and line), requested (what was asked for), reason (why it differs).
 
         Raises:
             TrialUnknown: The study has no trial of this number.
@@ -137,7 +137,7 @@ class Study:
         return settings_frame(recorded_settings(self._store, self._name, trial))
 
     def summary(self) -> Summary:
-        """What the study has come to.
+        """The state and results of the study.
 
         Returns:
             `sentence()` is the headline; `best` the best trial (None before one was accepted), `verdicts`
@@ -175,13 +175,13 @@ class Study:
 
         Args:
             path: The file to write.
-            format: `html` or `md`; None: as the name of the file ends.
+            format: `html` or `md`; None: by the ending of the file's name.
 
         Returns:
             The path of the file, which has about 5 MB as HTML.
 
         Raises:
-            RequestError: There is no such format, the name says none, or nothing can be written there.
+            RequestError: `format` or the name's ending is unknown, or the file cannot be written.
         """
         from search.api.write_report import write_report
 
@@ -195,7 +195,7 @@ class Study:
         by: Literal["robust", "value"] | None = None,
         trial: int | None = None,
     ) -> Path:
-        """Write the best accepted trial to a file that reruns to the same bits.
+        """Write the best accepted trial to a file; training it reproduces the same bits.
 
         Args:
             path: The file to write, `.yaml` or `.json`.
@@ -207,9 +207,9 @@ class Study:
             The path of the file, for `ballast.train` and `ballast.verify`.
 
         Raises:
-            AnswerIsNo: No trial was accepted yet, or not the one that is named.
-            RequestError: Both `by` and `trial` are given, one is no such value, or nothing can be written
-                there.
+            AnswerIsNo: No trial was accepted yet, or the trial of this number was not.
+            RequestError: Both `by` and `trial` are given, one is no such value, or the file cannot be
+                written.
             TrialUnknown: The study has no trial of this number.
         """
         from search.api.export_study import export_study

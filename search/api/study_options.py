@@ -1,4 +1,4 @@
-"""What `run` and `check` are asked: one study with its options, resolved alike by both."""
+"""A study and the options of `run` and `check`, which both resolve in the same way."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """A study and the options that decide what becomes of it."""
+    """A study and the options that a command or a call gave with it."""
 
     study: "Path | ConfigSource"
     """Its file, or its text where a program gave a dict."""
@@ -33,8 +33,8 @@ class StudyOptions:
     """A frame in place of `data.source`; None: there is none."""
 
     def resolve(self, defaults: int) -> "tuple[ResolvedStudy, str | None]":
-        """The study in its store, and the address of its MLflow, if it has one. `defaults` is that of a study
-        on record, else `search.config.resolved_study.DEFAULTS_VERSION`.
+        """The resolved study in its store, and the address of its MLflow, if it has one. `defaults` is the
+        version of a recorded study's defaults, else `search.config.resolved_study.DEFAULTS_VERSION`.
         """
         from search.tracking.mlflow_uri import resolve_mlflow_uri
 
@@ -61,7 +61,7 @@ class StudyOptions:
     def _keep_frame(self, defaults: int) -> str:
         """Keep the frame beside the store, and return the `data.source=…` that names its file.
 
-        Where that is depends on the study, so it is resolved once with a name in place of the file's.
+        The folder depends on the study, so the study is resolved once with a placeholder for the file's name.
         """
         from search.api.frames import keep_frame, parquet_bytes
         from search.store_files import frame_file
@@ -74,13 +74,11 @@ class StudyOptions:
         return f"data.source={json.dumps(str(path), ensure_ascii=False)}"
 
     def url_of(self, resolved: "ResolvedStudy") -> str:
-        """Where the store of the study is."""
+        """The URL of the store of the study."""
         return store_url(self.store, resolved.file.storage.url)
 
     def resolve_again(self, store: "Store", name: str) -> "tuple[ResolvedStudy, str | None] | None":
-        """The same with the defaults of the study of this name on record; None where they are those of
-        today.
-        """
+        """As `resolve`, with the defaults of the recorded study of this name; None if those are today's."""
         from search.config.resolved_study import DEFAULTS_VERSION
         from search.record.continuation import recorded_defaults_version
 
@@ -106,7 +104,7 @@ class StudyOptions:
         )
 
     def _all_sets(self) -> list[str]:
-        """The short options are `--set` by another name, and are recorded as such; a name is always text."""
+        """All settings as `--set` texts. Short options are recorded as `--set`; a name is always text."""
         text = None if self.name is None else json.dumps(self.name, ensure_ascii=False)
         short = {"study.trials": self.trials, "study.timeout": self.timeout, "study.name": text}
         return [*self.sets, *(f"{key}={value}" for key, value in short.items() if value is not None)]

@@ -1,4 +1,4 @@
-"""Trains one configuration and keeps its model: what `ballast train` and `ballast.train` do."""
+"""Trains one configuration and saves its model; `ballast train` and `ballast.train` call it."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """One configuration that was trained, and where its model was saved."""
+    """The training of one configuration, and where its model was saved."""
 
     outcome: Rerun
     saved: Path | None
-    """The folder of the model; None where it was not saved."""
+    """The folder of the model; None if it was not saved."""
     is_interrupted: bool = False
 
     def __repr__(self) -> str:
@@ -31,7 +31,7 @@ class Training:
 
     @property
     def value(self) -> float | None:
-        """Validation loss of the best epoch, of the standardised target; None where no epoch passed."""
+        """Validation loss of the best epoch, of the standardised target; None if no epoch passed."""
         return self.outcome.result.value
 
     @property
@@ -51,7 +51,7 @@ class Training:
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether the exported value came again; None for a file that was not exported."""
+        """Whether the exported value was reproduced; None for a file that was not exported."""
         return self.outcome.reproduced
 
     def epochs(self) -> "pd.DataFrame":
@@ -79,12 +79,12 @@ def train_configuration(
     store: str | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> Training:
-    """Train the one configuration of `config`, and save its model where nothing speaks against it.
+    """Train the one configuration of `config`, and save its model if the training can be trusted.
 
-    That its validation rows were scored is put on record in `store`, unless they are those of an exported
-    trial that is trained as it was. Ctrl-C ends the training after its epoch.
-    Raises RequestError for a file that leaves something to be searched, and ModelFolderError or OnnxError
-    before the training where its model could not be saved.
+    The scoring of its validation rows is put on record in `store`, unless they are those of an exported
+    trial whose settings are unchanged. Ctrl-C ends the training after the running epoch.
+    Raises RequestError if the file has settings to be searched, and ModelFolderError or OnnxError, before
+    the training, if the model could not be saved.
     """
     if save is not None:
         require_can_save(save, onnx=onnx)
@@ -101,13 +101,13 @@ def train_configuration(
             return opened.enter_context(closing(open_store(url)))
 
         outcome = rerun(config, sets, policy=policy, on_epoch=show, should_stop=stop, store=record)
-    kept = save if outcome.confirmed and not stop.asked else None
-    if kept is not None:
-        save_trained_model(outcome, config, kept, onnx=onnx)
-    return Training(outcome, kept, stop.asked)
+    saved = save if outcome.confirmed and not stop.asked else None
+    if saved is not None:
+        save_trained_model(outcome, config, saved, onnx=onnx)
+    return Training(outcome, saved, stop.asked)
 
 
 def require_saved(training: Training, config: Path, save: Path | None) -> None:
-    """Raise AnswerIsNo where a model was to be saved and was not: the training is not to be trusted."""
+    """Raise AnswerIsNo if a model was to be saved and was not, because the training cannot be trusted."""
     if save is not None:
         require_confirmed(training.outcome, config, save)

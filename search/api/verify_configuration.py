@@ -1,4 +1,4 @@
-"""Scores a configuration on rows that no search has seen: what `ballast verify` and `ballast.verify` do."""
+"""Scores a configuration on unseen rows; `ballast verify` and `ballast.verify` call it."""
 
 import os
 from collections.abc import Callable
@@ -30,15 +30,15 @@ def verify_configuration(
 ) -> VerificationReport:
     """Train with fresh seeds on all rows before the test rows, and score those once.
 
-    The evaluation is put on record, and the pages of its study are told of it. `on_seed` is told of each
-    training, `on_notice` of what the user should know. A first Ctrl-C raises KeyboardInterrupt before any
-    test row is scored, and then nothing is on record.
+    The evaluation is put on record and added to the pages of its study. `on_seed` is called after each
+    training, `on_notice` with each sentence that the user should know. A first Ctrl-C raises
+    KeyboardInterrupt before any test row is scored, and then nothing is on record.
     """
     resolved = resolve_configuration(config, policy=policy)
     opened = _opened(store_url(store, resolved.file.storage.url), on_notice)
     try:
         with stop_request() as stop:
-            stop.on_stop = _tell_stopping
+            stop.on_stop = _print_stopping
             progress = VerificationCallbacks(on_seed or _ignore, stop)
             report = verify(config, opened, seeds=seeds, top=top, by=by, policy=policy, progress=progress)
         if (problem := publish_verification(opened, resolved.file.study.name, report.evidence)) is not None:
@@ -52,7 +52,7 @@ def verify_configuration(
 
 
 def _opened(url: str, on_notice: Callable[[str], None]) -> Store:
-    """The store at `url`. One is made where there is none; a notice says that it knows of no evaluation."""
+    """Open the store at `url`, or make it; a notice then says that it knows no earlier evaluation."""
     try:
         return open_store(url, create=False)
     except StoreMissing:
@@ -62,8 +62,8 @@ def _opened(url: str, on_notice: Callable[[str], None]) -> Store:
 
 
 def _ignore(candidate: Candidate, refit: RefitResult) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
-def _tell_stopping() -> None:
+def _print_stopping() -> None:
     os.write(2, b"stopping before the test rows are scored; once more to stop at once\n")

@@ -1,4 +1,4 @@
-"""Writes the report of a study: what `ballast report` and `Study.report` do."""
+"""Writes the report of a study; `ballast report` and `Study.report` call it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ _SUFFIXES: dict[str, ReportFormat] = {".html": "html", ".htm": "html", ".md": "m
 
 @dataclass(frozen=True)
 class WrittenReport:
-    """A report that was written."""
+    """The file of a report."""
 
     path: Path
     format: ReportFormat
@@ -32,12 +32,12 @@ class WrittenReport:
 def write_report(store: Store, name: str, output: Path, format: ReportFormat | None = None) -> WrittenReport:
     """Write everything about a study into one file that opens offline, in the format of the file's name.
 
-    Raises StudyUnknown, and RequestError where the name says no format or nothing can be written there.
+    Raises StudyUnknown, and RequestError if the name has no known ending or the file cannot be written.
     """
     chosen = format or _format_of(output)
     view = study_view(store, name)
     view = replace(view, summary=with_measured_floor(store, view.summary))
-    # The URL leads any reader to this store, be it the default: they may have a BALLAST_STORE.
+    # The URL is shown even if it is the default: a reader may have another BALLAST_STORE.
     blocks = report_blocks(view, figures(view), store.shown_url)
     text = to_html(f"Study {name}", blocks) if chosen == "html" else to_markdown(blocks)
     write_text_atomically(text, output, f"report.{chosen}")
@@ -45,7 +45,7 @@ def write_report(store: Store, name: str, output: Path, format: ReportFormat | N
 
 
 def _format_of(output: Path) -> ReportFormat:
-    """The format that the name of the file asks for."""
+    """The format by the ending of the file's name."""
     if (found := _SUFFIXES.get(output.suffix.lower())) is None:
         raise RequestError(
             f"{str(output)!r} does not say what to write; name a file that ends in .html or .md, "

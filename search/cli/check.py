@@ -37,13 +37,13 @@ def check(
     warm_start: WarmStartOption = None,
     policy: PolicyOption = None,
     strict: Strict = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Also refit on targets moved in time.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also refit on targets shifted in time.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Audit the data of a study, show its settings and clamps, and say whether `run` would refuse it.
 
-    Exit code 1 if it must not be trained on these data, 2 if something else keeps it from being run. The
-    store is read if it is there; nothing is written.
+    Exit code 1 if the data must not be trained on, 2 if something else prevents the run. The store is read
+    if it exists; nothing is written.
     """
     from search.api.check_study import check_study
 

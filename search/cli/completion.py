@@ -1,4 +1,4 @@
-"""What the shell proposes for a word that is being typed; it imports as little as it can, and never fails."""
+"""Shell completion of study files and study names. It imports as little as possible and never raises."""
 
 import os
 import sqlite3
@@ -12,7 +12,7 @@ _SQLITE = "sqlite:///"
 
 
 def study_files(incomplete: str) -> list[str]:
-    """Folders and YAML files that begin so, and the studies that ship with Ballast."""
+    """Folders, YAML and JSON files, and shipped studies whose names begin with `incomplete`."""
     from search.config.files.shipped import PREFIX, shipped_studies
 
     shipped = [PREFIX + name for name in shipped_studies()]
@@ -20,7 +20,7 @@ def study_files(incomplete: str) -> list[str]:
 
 
 def study_names(context: typer.Context, incomplete: str) -> list[str]:
-    """The studies of the store that begin so; none of a database server, which may be away."""
+    """Studies of the store whose names begin with `incomplete`; none on a server, which may not answer."""
     from search.api.stores import store_url
 
     url = store_url(context.params.get("store"))

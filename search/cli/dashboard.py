@@ -1,4 +1,4 @@
-"""`ballast dashboard`: optuna-dashboard on this store."""
+"""`ballast dashboard`: serves optuna-dashboard on a store."""
 
 from typing import Annotated
 
@@ -18,12 +18,12 @@ def register(app: typer.Typer) -> None:
 def dashboard(
     store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(help="The port; 0 chooses a free one.")] = 8080,
     allowed_hosts: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAMES",
-            help="Names by which browsers reach it besides localhost, with commas. May be repeated.",
+            help="Other host names of the dashboard than localhost, with commas. May be repeated.",
         ),
     ] = None,
     read_only: Annotated[

@@ -1,4 +1,4 @@
-"""`ballast db check|upgrade|copy`: is the store well, bring it to this Ballast's schema, move studies."""
+"""`ballast db check|upgrade|copy`: checks a store, upgrades its schema, copies studies."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -14,7 +14,9 @@ _EPILOG = "Example: ballast db check --store sqlite:///ballast.db"
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(name="db", help="Look after the store.", no_args_is_help=True, epilog=_EPILOG)
+    group = typer.Typer(
+        name="db", help="Check, upgrade and copy stores.", no_args_is_help=True, epilog=_EPILOG
+    )
     group.command(name="check", epilog=_EPILOG)(check)
     group.command(name="upgrade", epilog="Example: ballast db upgrade --store sqlite:///ballast.db")(upgrade)
     group.command(
@@ -25,20 +27,21 @@ def register(app: typer.Typer) -> None:
 
 def check(
     store: StoreUrl = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing: settle no dead trial.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing, and leave trials of dead workers.")
+    ] = False,
     wait: Annotated[
         bool,
         typer.Option(
-            "--wait", help="Watch the workers of other machines for a minute: who is silent is gone."
+            "--wait", help="Watch other machines' workers for a minute; those without a heartbeat are dead."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Settle the trials of dead workers, then look the store over: file, schema, rows, and both parts."""
+    """Settle the trials of dead workers, then check file, schema and rows, Optuna's part and ours."""
     from search.study.liveness import NO_HEARTBEAT_S
     from search.workers.consistency import inconsistencies, reconcile
-    from storage.check import check_store as check_store
-    from storage.check import check_structure
+    from storage.check import check_store, check_structure
 
     opened = open_existing_store(store)
     settled = (
@@ -55,9 +58,9 @@ def check(
 
 def upgrade(
     store: StoreUrl = None,
-    create: Annotated[bool, typer.Option("--create", help="Make the tables where they are missing.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create missing tables.")] = False,
 ) -> None:
-    """Bring our tables and Optuna's to the schemas that the installed versions need."""
+    """Upgrade our tables and Optuna's to the schemas that the installed versions need."""
     from search.sampling.optuna_storage import make_optuna_tables, upgrade_optuna
     from storage.engine import open_store
     from storage.engine import upgrade as upgrade_ours
@@ -79,7 +82,7 @@ def copy(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy studies, Optuna's part and ours, and check every row; DST is made where it is missing."""
+    """Copy studies, Optuna's part and ours, and check every row. DST is created if it is missing."""
     from search.study.copy import copy_studies
     from storage.engine import open_store
 

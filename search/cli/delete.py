@@ -1,4 +1,4 @@
-"""`ballast delete`: remove a study, Optuna's part and ours."""
+"""`ballast delete`: removes a study, Optuna's part and ours."""
 
 import shlex
 import sys
@@ -26,12 +26,12 @@ def register(app: typer.Typer) -> None:
 def delete(
     name: StudyName,
     store: StoreUrl = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Even while workers are at work on it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Delete even while workers run it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a study with its trials, logs and files; which rows it has used stays on record."""
+    """Delete a study with its trials, logs and files. The record of the rows that it used stays."""
     from search.errors import RequestError
     from search.study.deletion import delete_study
 
@@ -43,7 +43,7 @@ def delete(
                 f"deleting study {name!r} cannot be undone; add --yes, or look first with --dry-run"
             )
         if not yes:
-            typer.echo("\n".join(_told(found)), err=True)
+            typer.echo("\n".join(_contents(found)), err=True)
             typer.confirm(f"Delete study {name!r} in {opened.shown_url}?", abort=True, err=True)
         found = delete_study(opened, name, force=force)
     for path, why in found.not_removed.items():
@@ -55,10 +55,10 @@ def delete(
     if as_json:
         print_json({**found.to_json(), "deleted": not dry_run})
     else:
-        say("\n".join([*_told(found), *([] if dry_run else [f"study {name!r} is deleted"])]))
+        say("\n".join([*_contents(found), *([] if dry_run else [f"study {name!r} is deleted"])]))
 
 
-def _told(found: "DeletedStudy") -> "Iterator[str]":
+def _contents(found: "DeletedStudy") -> "Iterator[str]":
     yield f"goes: {sum(found.rows.values())} rows of study {found.study!r}, {found.trials} of them trials"
     for path in found.files:
         if str(path) not in found.not_removed:

@@ -1,4 +1,4 @@
-"""`ballast doctor`: is this installation what it seems, and what is missing for what."""
+"""`ballast doctor`: checks the installation, and names what is missing."""
 
 import importlib
 import sys
@@ -36,7 +36,7 @@ _OPTIONAL = {
 
 
 class DoctorCheck(NamedTuple):
-    """One thing looked at: fine (`ok`), or not (`problem`), or not there but not needed (`absent`)."""
+    """One check: `ok`, `problem`, or `absent` for what is missing but not needed."""
 
     what: str
     state: str
@@ -49,9 +49,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """Check the installation: packages, that search, trainer and storage are ours, configs, store, device.
+    """Check the installation: packages, imports of search, trainer and storage, configs, store, device.
 
-    What computes a training step on the CPU is compiled where no trial has done it yet: ten seconds, once.
+    The CPU kernel is compiled if no trial has compiled it yet, which takes ten seconds once.
     """
     found = [*_ours(), *_packages(), _configs(), _store(store_url(store)), _device(), _kernel()]
     ok = all(finding.state != "problem" for finding in found)
@@ -66,7 +66,7 @@ def doctor(store: StoreUrl = None, as_json: AsJson = False) -> None:
 
 
 def _ours() -> list[DoctorCheck]:
-    """The import names are common words; another package of that name would be imported in our place."""
+    """Our import names are common words, so that another package of the same name may be imported instead."""
     home = Path(__file__).resolve().parents[2]
     found = []
     for name in ("search", "trainer", "storage"):

@@ -1,4 +1,4 @@
-"""`ballast explain`: for every setting its value, where that came from, and what was asked for instead."""
+"""`ballast explain`: prints each setting's value, where it came from, and what was asked for."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,12 +21,14 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     name: StudyName,
-    trial: Annotated[int | None, typer.Option(min=0, help="A trial; else the study's settings.")] = None,
-    key: Annotated[str | None, typer.Option(help="One key, or the end of one, with all its layers.")] = None,
+    trial: Annotated[int | None, typer.Option(min=0, help="Explain this trial, not the study.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Show one key, or the end of one, with all its layers.")
+    ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say for every setting which value was used, which layer set it, where, and why."""
+    """Show for every setting which value was used, which layer set it, where, and why."""
     from search.api.record_frames import recorded_settings
     from search.config.layers import setting_to_json
     from search.terminal.provenance import find_setting
@@ -38,15 +40,15 @@ def explain(
     if as_json:
         print_json([setting_to_json(setting) for setting in chosen])
     elif key is not None:
-        _print_stack(chosen[0], settings, trial)
+        _print_layers(chosen[0], settings, trial)
     else:
         if trial is not None:
             _print_ending(opened, name, trial)
         console().print(setting_table(settings))
 
 
-def _print_stack(setting: "Setting", settings: "list[Setting]", trial: int | None) -> None:
-    """The answer first, then the layers that it comes from."""
+def _print_layers(setting: "Setting", settings: "list[Setting]", trial: int | None) -> None:
+    """Print why the setting has its value, then its layers."""
     from search.terminal.provenance import explain_setting, provenance_table
     from search.terminal.result_tables import console
 
@@ -58,7 +60,7 @@ def _print_stack(setting: "Setting", settings: "list[Setting]", trial: int | Non
 
 
 def _print_ending(store: "Store", name: str, number: int) -> None:
-    """Why the trial ended, how it did in each fold, and where its files are: whole, to be copied."""
+    """Print why the trial ended, its loss in each fold, and the paths of its files, uncut for copying."""
     from rich.cells import cell_len
 
     from search.record.artifacts import find_artifact, missing_file_message
@@ -75,7 +77,7 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
         screen.print(plain_text(paragraph.text), soft_wrap=True)
     for artifact in query.artifacts(store, name, number):
         found = find_artifact(store, artifact)
-        told = missing_file_message(store, artifact) if found is None else str(found)
-        room = screen.width - len(artifact.kind) - 1
-        gap = " " if cell_len(printable(told)) <= room else "\n"
-        screen.print(plain_text(artifact.kind) + gap + plain_text(told), soft_wrap=True)
+        path = missing_file_message(store, artifact) if found is None else str(found)
+        width = screen.width - len(artifact.kind) - 1
+        gap = " " if cell_len(printable(path)) <= width else "\n"
+        screen.print(plain_text(artifact.kind) + gap + plain_text(path), soft_wrap=True)

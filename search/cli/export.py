@@ -1,4 +1,4 @@
-"""`ballast export`: the best configuration as a file that reruns to the same bits."""
+"""`ballast export`: writes the best configuration to a file that reproduces the same bits."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -38,10 +38,11 @@ def export(
         typer.Option(metavar="MODEL", help="Train it again, and register the model in MLflow."),
     ] = None,
     mlflow: Annotated[
-        str | None, typer.Option(metavar="URI", help="The MLflow of --register; else as of ballast track.")
+        str | None,
+        typer.Option(metavar="URI", help="The MLflow of --register; if not given, as for ballast track."),
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Score what is exported on the test rows; see ballast verify.")
+        bool, typer.Option("--verify", help="Score the exported trial on the test rows; see ballast verify.")
     ] = False,
     seeds: Seeds = 5,
     store: StoreUrl = None,
@@ -53,7 +54,7 @@ def export(
     from search.selection.selection_evidence import with_measured_floor
     from search.selection.summary import summarise
     from search.terminal.result_tables import console
-    from search.terminal.verification_text import print_verification, tell_notice, tell_seed
+    from search.terminal.verification_text import print_notice, print_seed, print_verification
     from search.tracking.mlflow_uri import mlflow_uri_of_study
 
     if trial is not None and by is not None:
@@ -74,8 +75,8 @@ def export(
             top=top,
             by=by or "robust",
             store=store,
-            on_seed=None if as_json else tell_seed,
-            on_notice=tell_notice,
+            on_seed=None if as_json else print_seed,
+            on_notice=print_notice,
         )
 
     done = export_study(
@@ -93,8 +94,8 @@ def export(
         screen = console()
         screen.print(with_measured_floor(opened, summarise(opened, name)).sentence(), markup=False)
         if version is not None:
-            told = f"reproduced to the last bit, and registered as version {version} of {register}"
-            screen.print(told, markup=False)
+            message = f"reproduced to the last bit, and registered as version {version} of {register}"
+            screen.print(message, markup=False)
         if done.verification is not None:
             print_verification(done.verification)
     if done.verification is not None and not done.verification.holds:
@@ -106,7 +107,7 @@ def _print(choice: "ChosenTrial", path: Path) -> None:
 
     trial, why = choice.trial, choice.why
     again, screen = ballast_command("train", path), console()
-    told = f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {again}"
-    screen.print(told, markup=False, soft_wrap=True)  # a command is to be copied whole
+    message = f"{path}: trial {trial.number}, loss {trial.value:.6f}; run it again: {again}"
+    screen.print(message, markup=False, soft_wrap=True)  # a command must stay on one line to be copied
     if why.by != "trial":
         screen.print(f"chosen by {why.by}: {why.sentence}.", markup=False)

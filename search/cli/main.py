@@ -1,7 +1,7 @@
-"""`ballast`: one file per command, thin; this one joins them and turns errors into sentences and exit codes.
+"""The `ballast` command: joins the commands, and turns an error into one sentence and an exit code.
 
-Exit codes: 0 done; 1 the answer is no, or whoever read the output left; 2 the request is wrong; 130
-interrupted.
+Exit codes: 0 done; 1 the answer is no, or the reader of the output closed the pipe; 2 the request is wrong;
+130 interrupted.
 """
 
 import fcntl
@@ -50,55 +50,55 @@ def options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that come before a command."""
 
 
 def main() -> None:
-    """Run the command line; every error that is foreseen is one sentence on stderr, and no traceback."""
+    """Run the command line. An expected error prints one sentence on stderr and no traceback."""
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names and dashes on a terminal that is not UTF-8
-    told = logging.StreamHandler()
-    told.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
-    logging.basicConfig(handlers=[told], level=logging.WARNING)
+            stream.reconfigure(errors="backslashreplace")  # not every terminal is UTF-8
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     try:
         try:
             if "--help" not in sys.argv:
                 require_memory(next(iter(sys.argv[1:]), None))
             app(prog_name="ballast")  # typer turns a KeyboardInterrupt into exit code 130
         finally:
-            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
+            sys.stdout.flush()  # at exit it is too late to report a full disk or a closed pipe
     except BrokenPipeError:
-        _let_go_of_stdout()
+        _discard_stdout()
         sys.exit(1)
     except Exception as error:
-        sys.exit(_told(error))
+        sys.exit(_report(error))
 
 
-def _told(error: Exception) -> int:
-    """Tell what went wrong and return the exit code; what nobody foresaw is raised again."""
+def _report(error: Exception) -> int:
+    """Print what went wrong and return the exit code. An unexpected error is raised again."""
     sentence, code = memory_shortage(error), 2
     is_short = sentence is not None
-    if not is_short:  # else there is no memory to import what knows the other errors
+    if not is_short:  # else there is no memory for this import
         from search.failures import explain_failure
 
         sentence, code = explain_failure(error)
     if sentence is None:
         raise error
-    with suppress(OSError):  # where stderr takes nothing, nobody can be told
+    with suppress(OSError):  # stderr may be closed or its disk full
         print(f"ballast: {sentence}", file=sys.stderr, flush=True)
-    _let_go_of_stdout()
+    _discard_stdout()
     if is_short and memory_limit() is not None:
-        os._exit(code)  # libraries that were loaded by half crash when the interpreter ends
+        os._exit(code)  # libraries that were loaded in part crash when the interpreter ends
     return code
 
 
 def _open_closed_streams() -> None:
-    """Let a stream that the caller closed, as `>&-` does, be /dev/null.
+    """Open /dev/null in place of each standard stream that the caller closed, as `>&-` does.
 
-    The next file opened would get its descriptor, be it the store, and what is printed would land in it. A
-    shell may have put its script there, which nobody can write to.
+    Otherwise the next file that is opened, such as the store, gets the descriptor, and printed text is
+    written into it. A shell may have its script, read-only, on the descriptor.
     """
     for descriptor in range(3):
         if not _is_usable(descriptor):
@@ -108,7 +108,7 @@ def _open_closed_streams() -> None:
                 os.close(null)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - never closed
 
 
 def _is_usable(descriptor: int) -> bool:
@@ -119,8 +119,8 @@ def _is_usable(descriptor: int) -> bool:
     return descriptor == 0 or flags & os.O_ACCMODE != os.O_RDONLY
 
 
-def _let_go_of_stdout() -> None:
-    """What could not be written cannot be at exit either, where the interpreter would complain of it."""
+def _discard_stdout() -> None:
+    """Replace stdout by /dev/null if it cannot be written; else the interpreter prints an error at exit."""
     try:
         sys.stdout.flush()
     except OSError:

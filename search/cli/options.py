@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their answers are printed as JSON."""
+"""Options that several commands share, and the printing of answers as JSON."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ StudyPath = Annotated[
     Path,
     typer.Argument(
         metavar="STUDY.yaml",
-        help="The study file; sample:NAME is one that ships with Ballast.",
+        help="The study file; sample:NAME is one shipped with Ballast.",
         show_default=False,
         autocompletion=study_files,
     ),
@@ -44,22 +44,22 @@ StoreUrl = Annotated[
     typer.Option(
         "--store",
         metavar="URL",
-        help="The store; else BALLAST_STORE, the study's storage.url, sqlite:///ballast.db.",
+        help="The store; if not given: BALLAST_STORE, the study's storage.url, sqlite:///ballast.db.",
     ),
 ]
 Proxy = Annotated[
     str | None,
     typer.Option(metavar="HOST:PORT", help="Reach Optuna's part through its gRPC proxy (ballast proxy)."),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every epoch.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log a line for every epoch.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Let warnings of the data audit block as well.")]
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:
-    """JSON on stdout; non-finite numbers, which JSON has not, become text. One line goes out at once.
+    """Print a value as JSON on stdout. With `one_line`, it is one line and is flushed at once.
 
-    What is not printable is written as JSON escapes it.
+    Non-finite numbers, which JSON does not have, become text; unprintable characters become JSON escapes.
     """
     text = json.dumps(
         json_safe_number(value), indent=None if one_line else 2, ensure_ascii=False, default=str

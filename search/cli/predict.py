@@ -1,4 +1,4 @@
-"""`ballast predict`: forecasts on new rows from a saved model, which needs nothing else."""
+"""`ballast predict`: forecasts new rows with a saved model; no store is needed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="FOLDER", help="What train --save wrote.")],
+    model: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder that train --save wrote.")],
     data: Annotated[
         str,
         typer.Option(metavar="FILE", help="The new rows: CSV, Parquet, or sample:NAME.", show_default=False),
@@ -29,11 +29,11 @@ def predict(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="The CSV file to write.")
     ] = None,
     allow_range: Annotated[
-        bool, typer.Option("--allow-range", help="Go on with rows unlike those of the training.")
+        bool, typer.Option("--allow-range", help="Accept rows unlike the training rows.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast every row of a table that a full window ends at, the newest ones too."""
+    """Forecast every row of a table that has a full window behind it, the newest rows included."""
     if output is None and not as_json:
         raise typer.BadParameter("name the file to write with -o, or take the forecasts as --json")
     if output is not None and output.suffix.lower() != ".csv":
@@ -51,7 +51,7 @@ def predict(
     if output is not None:
         write_text_atomically(found.frame().to_csv(index=False), output, "predictions.csv")
     if as_json:
-        print_json(_shape(found))
+        print_json(_as_json(found))
     else:
         rows = f"{len(found.times)} forecasts of {found.unit}"
         say(
@@ -59,7 +59,7 @@ def predict(
         )
 
 
-def _shape(found: "Forecasts") -> dict[str, object]:
+def _as_json(found: "Forecasts") -> dict[str, object]:
     return {
         "unit": found.unit,
         "horizon": found.horizon,

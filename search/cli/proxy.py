@@ -1,4 +1,4 @@
-"""`ballast proxy`: Optuna's gRPC proxy before a store, which reads and caches for many workers at once."""
+"""`ballast proxy`: serves Optuna's gRPC proxy, which reads and caches a store for many workers."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`ballast rename`: give a study another name, in Optuna's part and ours."""
+"""`ballast rename`: renames a study, in Optuna's part and ours."""
 
 from typing import Annotated
 
@@ -26,10 +26,10 @@ def rename(
     ],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.", show_default=False)],
     store: StoreUrl = None,
-    force: Annotated[bool, typer.Option("--force", help="Even while workers are at work on it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Rename even while workers run it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rename a study; go on with it by the same file and --name NEW."""
+    """Rename a study. Continue it with the same file and --name NEW."""
     from search.study.renaming import rename_study
 
     done = rename_study(open_existing_store(store), old, new, force=force)

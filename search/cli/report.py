@@ -1,4 +1,4 @@
-"""`ballast report`: a study on one page, to be mailed or kept."""
+"""`ballast report`: writes a study into one file, to send or to keep."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ def report(
     name: StudyName,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
     format: Annotated[
-        Format | None, typer.Option(help="What to write; else as the file's name ends: .html or .md.")
+        Format | None, typer.Option(help="The format; if not given, by the ending of the file: .html or .md.")
     ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""`ballast run`: start a study, or go on with it."""
+"""`ballast run`: starts a study or continues it."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
 def run(
     study: StudyPath,
     sets: Sets = None,
-    trials: Annotated[str | None, typer.Option(metavar="N", help="Trials of the whole study.")] = None,
+    trials: Annotated[
+        str | None, typer.Option(metavar="N", help="Number of trials of the whole study.")
+    ] = None,
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
     ] = None,
@@ -53,19 +55,21 @@ def run(
     ] = "processes",
     address: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="The Ray cluster; else RAY_ADDRESS, else one of its own."),
+        typer.Option(
+            metavar="HOST:PORT", help="The Ray cluster; if not given: RAY_ADDRESS, or a new local one."
+        ),
     ] = None,
     cpus: Annotated[
         float | None, typer.Option(min=0, metavar="X", help="CPUs of a worker on Ray; 1 if not given.")
     ] = None,
     gpus: Annotated[
-        float | None, typer.Option(min=0, max=1, metavar="X", help="Its part of a GPU, such as 0.5.")
+        float | None, typer.Option(min=0, max=1, metavar="X", help="GPUs of a worker on Ray, such as 0.5.")
     ] = None,
     store: StoreUrl = None,
     name: StudyNameOption = None,
     continue_from: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Take over the trials of this study that lie in the space."),
+        typer.Option(metavar="NAME", help="Import the trials of this study that lie in the search space."),
     ] = None,
     warm_start: WarmStartOption = None,
     policy: PolicyOption = None,
@@ -74,7 +78,7 @@ def run(
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start a study or go on with it, until it has its trials; Ctrl-C loses nothing."""
+    """Start or continue a study, until it has all its trials. Ctrl-C loses nothing."""
     from search.api.run_study import run_study
     from search.terminal.run_view import no_view, run_view
     from search.workers.progress import set_run_log_level
@@ -107,4 +111,4 @@ def _print_end(done: "StudyRun") -> None:
     values = done.study.resolved.trial_config
     design = StudyDesign(values.data.split.method, values.training.schedule)
     for line in next_steps(summary, store_option_needed(store), design):
-        screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command is to be copied whole
+        screen.print(line, markup=False, soft_wrap="ballast " in line)  # a command must stay on one line

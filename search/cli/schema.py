@@ -1,4 +1,4 @@
-"""`ballast schema`: the JSON Schema of a study file, for editors."""
+"""`ballast schema`: prints the JSON Schema of a study file, for editors."""
 
 import json
 from pathlib import Path
@@ -16,10 +16,10 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The file to write, not stdout.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file, not to stdout.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of a study file, by which an editor completes keys and marks what is wrong."""
+    """Print the JSON Schema of a study file. Editors use it to complete keys and to mark mistakes."""
     from search.config.json_schema import study_schema
 
     text = json.dumps(study_schema(), indent=2, ensure_ascii=False)

@@ -1,8 +1,8 @@
-"""Starts the command line, and says which file is imported in the place of a package that it needs.
+"""Starts the command line, and names a file that shadows a package that Ballast needs.
 
 A module of the same name shadows a package if its folder comes first on Python's path: one in PYTHONPATH, or
 the current one after `python -m`. Processes that Ballast starts do not have the current folder on their path.
-At its top this file imports only what Python itself has imported by now: any other module may be shadowed.
+The top of this file imports only modules that Python has loaded already; any other may be shadowed.
 """
 
 import os
@@ -15,12 +15,12 @@ _INSTALLED = ("site-packages", "dist-packages")
 _OWN_ENVIRONMENT = "give Ballast an environment of its own: python -m venv .venv"
 _OURS = ("search", "trainer", "storage")
 _DISTRIBUTIONS = {"ballast-gru", "ballast"}
-"""What pip calls Ballast, and what it called a checkout of before."""
+"""The name of the distribution, and the name that earlier checkouts had."""
 
 
 def start() -> None:
     """Run the command line; exit code 2 and one sentence if a package that it needs is shadowed."""
-    sentence = shadow_of_ours()
+    sentence = shadowed_package_message()
     if sentence is None:
         try:
             from search.cli.main import main
@@ -28,15 +28,15 @@ def start() -> None:
             main()
             return
         except Exception as error:
-            sentence = _shadow_behind(error)
+            sentence = _shadow_message(error)
             if sentence is None:
                 raise
     print(f"ballast: {sentence}", file=sys.stderr)
     sys.exit(2)
 
 
-def shadow_of_ours() -> str | None:
-    """The sentence on the first of our packages that is another's; None if all are ours."""
+def shadowed_package_message() -> str | None:
+    """A sentence about the first of our packages that another file shadows; None if none is shadowed."""
     for name in _OURS:
         place = _place_of(name)
         if place is not None and place != os.path.join(HOME, name):
@@ -45,7 +45,7 @@ def shadow_of_ours() -> str | None:
 
 
 def _place_of(name: str) -> str | None:
-    """The folder of a package, or the file of a module, that an import of this name leads to."""
+    """The folder of the package, or the file of the module, that Python imports by this name."""
     spec = find_spec(name)
     if spec is None:
         return None
@@ -54,27 +54,27 @@ def _place_of(name: str) -> str | None:
     return None if spec.origin is None else os.path.realpath(spec.origin)
 
 
-def _shadow_behind(error: BaseException) -> str | None:
-    """The sentence on a file of the user's that Python has imported for another package, and that failed."""
-    folders = [folder for folder in map(os.path.realpath, _users_folders()) if folder != HOME]
-    for file in _files_behind(error):
+def _shadow_message(error: BaseException) -> str | None:
+    """A sentence about the user's file that shadows a package and caused the error; None if there is none."""
+    folders = [folder for folder in map(os.path.realpath, _user_folders()) if folder != HOME]
+    for file in _files_of_error(error):
         for folder in folders:
             if os.path.dirname(file) == folder or os.path.dirname(os.path.dirname(file)) == folder:
                 name = os.path.relpath(file, folder).split(os.sep)[0].removesuffix(".py")
-                if _is_elsewhere_too(name, folders):
+                if _exists_elsewhere(name, folders):
                     return _sentence(name, file)
     return _overwritten(error) if isinstance(error, ImportError) else None
 
 
-def _users_folders() -> list[str]:
-    """The folders on Python's path that are neither Python's own nor those of installed packages."""
+def _user_folders() -> list[str]:
+    """The folders on Python's path that the user put there: the first one, and those of PYTHONPATH."""
     first = [] if sys.flags.safe_path else sys.path[:1]
     named = os.environ.get("PYTHONPATH")
     return [*first, *(named.split(os.pathsep) if named else ())]
 
 
-def _files_behind(error: BaseException) -> list[str]:
-    """The files that an error comes from: those of its traceback, and the module that lacks something."""
+def _files_of_error(error: BaseException) -> list[str]:
+    """The files that caused an error: those of its traceback, and the module that lacks a name."""
     files: list[str | None] = []
     seen: BaseException | None = error
     while seen is not None:
@@ -91,8 +91,8 @@ def _files_behind(error: BaseException) -> list[str]:
     return [os.path.realpath(file) for file in files if file is not None]
 
 
-def _is_elsewhere_too(name: str, folders: list[str]) -> bool:
-    """Whether Python would find another module of this name without the user's folders."""
+def _exists_elsewhere(name: str, folders: list[str]) -> bool:
+    """Whether Python finds another module of this name outside the user's folders."""
     from importlib.machinery import PathFinder
 
     rest = [entry for entry in sys.path if os.path.realpath(entry) not in folders]
@@ -100,7 +100,7 @@ def _is_elsewhere_too(name: str, folders: list[str]) -> bool:
 
 
 def _sentence(name: str, place: str) -> str:
-    """What is imported in place of the package `name`, and what to do about it."""
+    """The message: what is imported in place of the package `name`, and what to do about it."""
     folder = place.rpartition(os.sep + name)[0]
     if os.path.basename(folder) in _INSTALLED:
         advice = f"another package has installed it; {_OWN_ENVIRONMENT}"
@@ -112,7 +112,7 @@ def _sentence(name: str, place: str) -> str:
 
 
 def _overwritten(error: ImportError) -> str | None:
-    """The sentence on another distribution that has put its files into a package of ours."""
+    """A sentence about another distribution that installed files into a package of ours, or None."""
     from importlib.metadata import packages_distributions
 
     name = (error.name or "").partition(".")[0]

@@ -1,4 +1,4 @@
-"""`ballast status`: all studies, or one study's counts, what runs, best and skill."""
+"""`ballast status`: lists all studies, or shows one with its counts, running trials, best and skill."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def status(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A study; all if left out.", autocompletion=study_names),
+        typer.Argument(metavar="[NAME]", help="A study; all if not given.", autocompletion=study_names),
     ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
@@ -42,9 +42,11 @@ def status(
     opened = open_existing_store(store)
     names = [name] if name is not None else [study.name for study in query.studies(opened)]
     summaries = [summarise(opened, each) for each in names]
-    lost = [each for each in orphaned_studies(opened) if each in names]
+    orphaned = [each for each in orphaned_studies(opened) if each in names]
     if as_json:
-        shapes = [{**each.to_json(), "known_to_optuna": each.study.name not in lost} for each in summaries]
+        shapes = [
+            {**each.to_json(), "known_to_optuna": each.study.name not in orphaned} for each in summaries
+        ]
         print_json(shapes[0] if name is not None else shapes)
     elif not summaries:
         console().print("no study yet; start one: ballast run STUDY.yaml", markup=False)
@@ -53,7 +55,7 @@ def status(
     else:
         _print_one(console(), opened, summaries[0])
     if not as_json:
-        for each in lost:
+        for each in orphaned:
             console().print(orphan_message(opened, each), markup=False)
 
 
@@ -77,22 +79,22 @@ def _print_all(screen: "Console", store: "Store", summaries: "list[Summary]") ->
             f"{query.count_conclusive(store, summary.study.name)} of {summary.study.wanted}",
             "–" if summary.best is None else f"{summary.best.value:.4f}",
             "–" if summary.best is None or summary.best.skill is None else f"{summary.best.skill:+.4f}",
-            _shown(summary),
-            tuple(_parts(verdict_count_cells(summary))),
+            _skill_shown_text(summary),
+            tuple(_split_counts(verdict_count_cells(summary))),
         )
         for summary in summaries
     )
     screen.print(make_table(columns, rows, elsewhere="see: ballast status NAME, or a wider terminal"))
 
 
-def _parts(cells: "Sequence[Text]") -> "Iterator[Text]":
-    """`19 accepted (18 above har)` as `19 accepted` and `18 above har`: each fits in a narrow column."""
+def _split_counts(cells: "Sequence[Text]") -> "Iterator[Text]":
+    """Split `19 accepted (18 above har)` into `19 accepted` and `18 above har`, to fit a narrow column."""
     for cell in cells:
         at = cell.plain.find(" (")
         yield from [cell] if at < 0 else [cell[:at], cell[at + 2 : -1]]
 
 
-def _shown(summary: "Summary") -> str:
+def _skill_shown_text(summary: "Summary") -> str:
     """`yes, not verified`, `no: does not hold`."""
     if summary.verified is not None:
         before = "" if summary.verified.refuted is None else ", did not hold before"

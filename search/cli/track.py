@@ -1,4 +1,4 @@
-"""`ballast track`: bring MLflow up to what the store has of a study."""
+"""`ballast track`: sends a study from the store to MLflow."""
 
 import json
 import os
@@ -32,59 +32,59 @@ def track(
     name: StudyName,
     mlflow: Annotated[
         str | None,
-        typer.Option(metavar="URI", help="MLflow; else BALLAST_MLFLOW_URI, the study's tracking.mlflow.uri."),
+        typer.Option(
+            metavar="URI", help="MLflow; if not given: BALLAST_MLFLOW_URI, the study's tracking.mlflow.uri."
+        ),
     ] = None,
     store: StoreUrl = None,
     follow: Annotated[
         bool,
-        typer.Option("--follow", help="Go on until the study has its trials, or nobody is at work on it."),
+        typer.Option("--follow", help="Continue until the study has all its trials, or no worker runs it."),
     ] = False,
     attached: Annotated[int | None, typer.Option(hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a study to MLflow: whatever is not there yet. It can be stopped and repeated at any time."""
+    """Send to MLflow what it does not have of a study yet. Can be stopped and repeated at any time."""
     if attached is not None:
-        os.nice(_NICENESS)  # trials come first, before what follows is imported, too
+        os.nice(_NICENESS)  # before the heavy imports below: trials get the CPU first
     from search.errors import AnswerIsNo
-    from search.tracking import mlflow_sync as following
-    from search.tracking import mlflow_uri as address
+    from search.tracking.mlflow_sync import not_sent_message, sync_once, sync_until_done
+    from search.tracking.mlflow_uri import mlflow_uri_of_study
 
     opened = replace(open_existing_store(store), patience=_PATIENCE_S if follow else 0.0)
-    uri = address.mlflow_uri_of_study(opened, name, mlflow)
-    tell = _tell_json if as_json else _tell
+    uri = mlflow_uri_of_study(opened, name, mlflow)
+    show = _print_json if as_json else _print
     if follow:
-        with _asked_to_end(attached) as should_end:
-            standing = following.sync_until_done(
-                opened, name, uri, should_end, tell, attached=attached is not None
-            )
+        with _end_request(attached) as should_end:
+            status = sync_until_done(opened, name, uri, should_end, show, attached=attached is not None)
     else:
-        standing = following.sync_once(opened, name, uri)
-        tell(standing)
-    if standing.left or standing.problem is not None:
-        raise AnswerIsNo(following.not_sent_message(opened, name, standing.left, standing.problem))
+        status = sync_once(opened, name, uri)
+        show(status)
+    if status.left or status.problem is not None:
+        raise AnswerIsNo(not_sent_message(opened, name, status.left, status.problem))
 
 
-def _tell(standing: "TrackingStatus") -> None:
-    trials = "1 trial" if standing.sent == 1 else f"{standing.sent} trials"
-    say(f"{trials} sent, {standing.left} left, {standing.there} in MLflow")
+def _print(status: "TrackingStatus") -> None:
+    trials = "1 trial" if status.sent == 1 else f"{status.sent} trials"
+    say(f"{trials} sent, {status.left} left, {status.there} in MLflow")
 
 
-def _tell_json(standing: "TrackingStatus") -> None:
-    """A line for each change: whoever started this process reads the last."""
-    print(json.dumps(standing.to_json(), ensure_ascii=False), flush=True)
+def _print_json(status: "TrackingStatus") -> None:
+    """A line for each change; the process that started this one reads the last."""
+    print(json.dumps(status.to_json(), ensure_ascii=False), flush=True)
 
 
 @contextmanager
-def _asked_to_end(parent: int | None) -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM came, or the process that started this one is gone; then all is sent once more."""
-    came = False
+def _end_request(parent: int | None) -> Iterator[Callable[[], bool]]:
+    """Yield a function: whether SIGTERM came, or the process that started this one is gone."""
+    terminated = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
+        nonlocal terminated
+        terminated = True
 
     before = signal.signal(signal.SIGTERM, handle)
     try:
-        yield lambda: came or (parent is not None and os.getppid() != parent)
+        yield lambda: terminated or (parent is not None and os.getppid() != parent)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,4 @@
-"""`ballast train`: run one configuration; an exported one must give its value again, and can be kept."""
+"""`ballast train`: trains one configuration, checks that an exported value is reproduced, saves the model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,14 +26,14 @@ def train(
     sets: Sets = None,
     policy: PolicyOption = None,
     save: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Keep the model, for ballast predict.")
+        Path | None, typer.Option(metavar="FOLDER", help="Save the model here, for ballast predict.")
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Put model.onnx into the folder of --save.")] = False,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train one configuration; of an exported file, say whether its value was reproduced. That rows were
-    scored is put on record, unless they are those of the exported trial.
+    """Train one configuration, and say for an exported file whether its value was reproduced. The scoring of
+    validation rows is put on record, unless they are those of the exported trial.
     """
     from search.api.train_configuration import require_saved, train_configuration
 
@@ -67,7 +67,7 @@ def _print_epoch(report: "EpochReport") -> None:
     )
 
 
-def _print(outcome: "Rerun", kept: Path | None) -> None:
+def _print(outcome: "Rerun", saved: Path | None) -> None:
     result, judgement = outcome.result, outcome.judgement
     for clamp in outcome.clamps:
         say(f"{clamp.key} was asked to be {clamp.declared}, {clamp.effective} was used: {clamp.reason}")
@@ -78,13 +78,13 @@ def _print(outcome: "Rerun", kept: Path | None) -> None:
         say(outcome.record.sentence)
     for line in _reproduction(outcome):
         say(line)
-    if kept is not None:
-        forecast = ballast_command("predict", kept, data="FILE", o="predictions.csv")
+    if saved is not None:
+        forecast = ballast_command("predict", saved, data="FILE", o="predictions.csv")
         say(f"saved; forecast with it: {forecast}")
 
 
 def _reproduction(outcome: "Rerun") -> list[str]:
-    """Whether the exported value came again, and what may explain a difference."""
+    """Whether the exported value was reproduced, and what may explain a difference."""
     from search.selection.rerun import CLOSE, Reproduction
 
     reasons = [f"  {line}" for line in outcome.differences]

@@ -1,4 +1,4 @@
-"""`ballast trials`: a row per trial, with verdict and reasons, once or as they end."""
+"""`ballast trials`: lists trials with verdict and reasons, once or as they end."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _EPILOG = "Example: ballast trials sp500-volatility --verdict unstable"
 _PATIENCE_S = 300.0
-"""A store that is away ends no watch before that: what is watched waits as long."""
+"""Seconds that a watch waits for a store that does not answer; the study waits as long."""
 
 
 def register(app: typer.Typer) -> None:
@@ -30,9 +30,11 @@ def trials(
     name: StudyName,
     verdict: Annotated[Verdict | None, typer.Option(help="Only trials of this verdict.")] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until it has its trials or nobody is at work.")
+        bool, typer.Option("--watch", help="Continue until it has all its trials or no worker runs it.")
     ] = False,
-    every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How often to look.")] = 1.0,
+    every: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Read the store this often.")
+    ] = 1.0,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,27 +54,27 @@ def trials(
 
 
 def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_json: bool) -> None:
-    """With `--json`, an object per line and trial."""
+    """Print trials as they end; with `--json`, one object per line."""
     from dataclasses import replace
 
     from search.terminal.result_tables import console
     from search.terminal.trial_watcher import TrialWatcher, watch_on_console, watch_trials
 
-    def tell(ended: "Sequence[Trial]") -> None:
+    def show(ended: "Sequence[Trial]") -> None:
         for row in ended:
-            print_json(_as_json(row, watched.suspicions), one_line=True)
+            print_json(_as_json(row, watcher.suspicions), one_line=True)
 
-    watched = TrialWatcher(replace(store, patience=_PATIENCE_S), name, verdict)
+    watcher = TrialWatcher(replace(store, patience=_PATIENCE_S), name, verdict)
     if as_json:
-        watch_trials(watched, every, tell)
+        watch_trials(watcher, every, show)
     else:
-        watch_on_console(console(), watched, every)
-    if (words := watched.last_words) is not None:
-        say(f"ballast: {words}", to_stderr=True)
+        watch_on_console(console(), watcher, every)
+    if (message := watcher.end_message) is not None:
+        say(f"ballast: {message}", to_stderr=True)
 
 
 def _as_json(row: "TrialLike", suspicions: "SuspiciousFindings") -> dict[str, Any]:
-    """A suspicious trial has a key more: the finding that made it so, its value and the limit."""
+    """A suspicious trial has one more key: the finding that made it so, with its value and limit."""
     found = suspicions.get(row.number)
     extra = {"finding": found.kind, "value": found.value, "limit": found.threshold} if found else None
     return {

@@ -1,4 +1,4 @@
-"""`ballast verify`: score a configuration on rows that no search has seen: does its skill hold?"""
+"""`ballast verify`: scores a configuration on unseen rows, and says whether its skill holds."""
 
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +34,7 @@ def verify(
     holds. The evaluation is put on record.
     """
     from search.api.verify_configuration import verify_configuration
-    from search.terminal.verification_text import print_verification, tell_notice, tell_seed
+    from search.terminal.verification_text import print_notice, print_seed, print_verification
 
     report = verify_configuration(
         config,
@@ -42,8 +42,8 @@ def verify(
         top=top,
         store=store,
         policy=policy,
-        on_seed=None if as_json else tell_seed,
-        on_notice=tell_notice,
+        on_seed=None if as_json else print_seed,
+        on_notice=print_notice,
     )
     if as_json:
         print_json(report.to_json())

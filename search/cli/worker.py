@@ -1,4 +1,4 @@
-"""`ballast worker`: one more worker for a study, on any machine that reaches its store."""
+"""`ballast worker`: adds a worker to a study, on any machine that reaches its store."""
 
 import os
 from collections.abc import Callable
@@ -24,28 +24,28 @@ def worker(
     name: StudyName,
     store: StoreUrl = None,
     device: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="This worker's device, before training.device.")
+        str | None, typer.Option(metavar="DEVICE", help="This worker's device; overrides training.device.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Where relative paths of data begin, if elsewhere on this machine.")
+        Path | None, typer.Option(help="The folder that relative data paths start at on this machine.")
     ] = None,
     proxy: Proxy = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for a study that is not there yet.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait if the study does not exist yet.")] = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
     attached: Annotated[int | None, typer.Option(hidden=True)] = None,
     time_left: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Work on a study that was started elsewhere, until it has its trials; Ctrl-C loses nothing."""
+    """Work on a study that was started elsewhere, until it has all its trials. Ctrl-C loses nothing."""
     from search.signals import stop_request
     from search.workers.join import JoinTarget, join_and_work
     from search.workers.progress import LogProgress, set_run_log_level
 
     set_run_log_level(verbose)
-    place = JoinTarget(store_url(store), name, device, folder, proxy, time_left)
+    target = JoinTarget(store_url(store), name, device, folder, proxy, time_left)
     with stop_request() as stop:
         end = join_and_work(
-            place, LogProgress(), stop if attached is None else _stop_with(attached, stop), wait=wait
+            target, LogProgress(), stop if attached is None else _stop_with(attached, stop), wait=wait
         )
     if as_json:
         print_json(asdict(end))
@@ -56,5 +56,5 @@ def worker(
 
 
 def _stop_with(parent: int, stop: Callable[[], bool]) -> Callable[[], bool]:
-    """Also stop when the process that started this one is gone: whoever watched, watches no more."""
+    """Also stop when the process that started this one is gone."""
     return lambda: stop() or os.getppid() != parent

@@ -124,7 +124,7 @@ def require_devices(resolved: ResolvedStudy, devices: Sequence[str | None]) -> N
     own = resolved.trial_config.training.device
     named = {own if device is None else device for device in devices} - {"cpu"}
     if named:
-        from trainer.kernels.kernel import kernel_name  # imports torch, which nothing else here needs
+        from trainer.kernels.choice import kernel_name  # imports torch, which nothing else here needs
         from trainer.runtime import find_device
 
         for name in named:

@@ -1,1 +1,1 @@
-"""What is printed: tables, verdicts and the live view of a run, fit for any terminal, file or pipe."""
+"""Output on a terminal, into a file or a pipe: tables, verdicts and the live view of a run."""

@@ -1,4 +1,4 @@
-"""Draws in place on a terminal, and lets what is logged meanwhile appear above the drawing."""
+"""Redraws in place on a terminal, with log lines above the drawing."""
 
 import logging
 import sys
@@ -13,10 +13,10 @@ from rich.live import Live
 def redraw_in_place(
     console: Console, draw: Callable[[], RenderableType], *, per_second: float | None = None
 ) -> Iterator[Live]:
-    """Draw what `draw` returns, again and again, or where `per_second` is None whenever `refresh` is called.
+    """Redraw what `draw` returns `per_second` times a second; if that is None, whenever `refresh` is called.
 
-    However the block is left, the last drawing stays and the cursor stands below it. Standard error is held
-    back only if it is the same terminal: a file that it goes to gets its lines as ever.
+    At the end of the block, however it ends, the last drawing stays and the cursor is below it. Standard
+    error is redirected only if it is a terminal; a file gets its lines directly.
     """
     before = sys.stderr
     live = Live(

@@ -18,9 +18,9 @@ from storage.verdicts import Verdict
 from trainer.training.result import EpochReport
 
 _EVENTS = 4
-"""How many of the trials that ended last are told of."""
+"""How many of the trials that ended last are shown."""
 _FRAME = 8 + _EVENTS
-"""Lines of the live view beside those of the running trials, roughly."""
+"""Roughly how many lines the live view needs besides those of the running trials."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class _LiveTrial:
 
 
 class LiveView:
-    """Trials done, verdicts, best, pace, running trials and what happened last, redrawn in place.
+    """Shows trials done, verdicts, best trial, pace, running trials and the last events, redrawn in place.
 
-    A thread draws while another tells what happens: what is looped over is replaced, never changed.
-    `floor` is the noise floor after so many epochs of this run.
+    One thread draws while another reports events, so collections are replaced and never changed.
+    `floor` returns the noise floor after a number of epochs of this run.
     """
 
     def __init__(self, console: Console, floor: Callable[[int], float]) -> None:
         self._console, self._floor = console, floor
-        self._tally = TrialCounters({}, None, 0)
+        self._counters = TrialCounters({}, None, 0)
         self._running: dict[int, _LiveTrial] = {}
         self._events: tuple[Text, ...] = ()
         self._stopping = False
@@ -62,41 +62,41 @@ class LiveView:
         self._stopping = False
         self._open.close()
 
-    def stopping(self) -> None:
-        """Somebody asked for the end. Fit for a signal handler: it takes no lock and writes nothing."""
+    def show_stopping(self) -> None:
+        """Show that a stop was requested. Safe in a signal handler: it takes no lock and writes nothing."""
         self._stopping = True
 
     def run_began(self, verdicts: Mapping[Verdict, int], best: tables.Trial | None, wanted: int) -> None:
-        """Start where the study stands."""
-        self._tally = TrialCounters(verdicts, best, wanted)
-        self._bar.update(self._task, completed=self._tally.done, total=wanted)
+        """Start with the counts of the study."""
+        self._counters = TrialCounters(verdicts, best, wanted)
+        self._bar.update(self._task, completed=self._counters.done, total=wanted)
 
     def trial_began(self, number: int, epochs: int) -> None:
         """Show the trial."""
         self._running = {**self._running, number: _LiveTrial(epochs)}
 
     def epoch_passed(self, number: int, report: EpochReport) -> None:
-        """Show its epoch."""
-        self._tally.looks += 1
+        """Show the newest epoch of the trial."""
+        self._counters.epochs += 1
         self._running = {**self._running, number: _LiveTrial(self._running[number].epochs, report)}
 
     def trial_ended(self, end: TrialEnd) -> None:
-        """Count it."""
-        self._tally.add(end)
-        self._bar.update(self._task, completed=self._tally.done)
+        """Count the trial, and show how it ended."""
+        self._counters.add(end)
+        self._bar.update(self._task, completed=self._counters.done)
         self._running = {number: row for number, row in self._running.items() if number != end.number}
         judgement = end.judgement
-        told = trial_end_line(end.number, judgement.verdict, end.value, end.skill, judgement.message)
-        self._events = (*self._events, told)[-_EVENTS:]
+        line = trial_end_line(end.number, judgement.verdict, end.value, end.skill, judgement.message)
+        self._events = (*self._events, line)[-_EVENTS:]
 
     def _draw(self) -> RenderableType:
-        tally = self._tally
-        known: list[tuple[str, TableCell]] = [
-            ("verdicts", count_cells(tally.verdicts)),
+        counters = self._counters
+        pairs: list[tuple[str, TableCell]] = [
+            ("verdicts", count_cells(counters.verdicts)),
             ("best", self._best()),
-            ("pace", tally.pace() or "–"),
+            ("pace", counters.pace() or "–"),
         ]
-        parts: list[RenderableType] = [self._bar, key_value_table(known)]
+        parts: list[RenderableType] = [self._bar, key_value_table(pairs)]
         running = self._running
         shown = dict(list(running.items())[: max(1, self._console.height - _FRAME)])
         if running:
@@ -112,12 +112,12 @@ class LiveView:
         return Group(*parts)
 
     def _best(self) -> str:
-        best = self._tally.best
+        best = self._counters.best
         if best is None:
             return "none yet"
         if best.skill is None:
             return best_trial_text(best)
-        floor = self._floor(self._tally.looks)
+        floor = self._floor(self._counters.epochs)
         shown = "above" if best.skill > floor else "not above"
         return f"{best_trial_text(best)}, {shown} noise floor {floor:.4f}"
 

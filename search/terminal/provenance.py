@@ -1,4 +1,4 @@
-"""Why one setting has its value: the answer in a sentence, and the layers as they lie on one another."""
+"""Explains why a setting has its value: one sentence, and a table of its layers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +14,10 @@ _LISTED = 6
 
 
 def find_setting(settings: Sequence[Setting], key: str, study: str) -> Setting:
-    """The setting of a key, or of the end of one: `learning_rate`, `space.learning_rate`.
+    """The setting with this key, or with a key that ends so: `learning_rate`, `space.learning_rate`.
 
-    Dimensions are meant only by keys that begin with `space.`. Raises RequestError if none or several have
-    that end.
+    Only a key that begins with `space.` finds a dimension. Raises RequestError if no key ends so, or
+    several do.
     """
     from search.config.leaves import did_you_mean
 
@@ -42,71 +42,79 @@ def find_setting(settings: Sequence[Setting], key: str, study: str) -> Setting:
 
 
 def explain_setting(setting: Setting, space: Setting | None, trial: int | None) -> str:
-    """One sentence: the value, who had the last word, and why. `space` is the setting's dimension, if any."""
+    """One sentence: the value, the layer that decided it, and why. `space` is the setting's dimension, if
+    any."""
     key = short_value(setting.key)
     if space is not None and trial is None:
         return f"{key} is searched: each trial samples its own value, {_searched(space)}"
     where = "" if trial is None else f" in trial {trial}"
     value = "not set" if setting.value is None else dimension_text(setting.value)
-    return f"{key} is {value}{where}: {_last_words(setting, space)}"
+    return f"{key} is {value}{where}: {_decision(setting, space)}"
 
 
 def _searched(space: Setting) -> str:
-    told = dimension_text(space.value)
+    text = dimension_text(space.value)
     if space.layer is not Layer.CLAMP:
-        return f"{told}, as {_origin(space.overrides[-1])} declares; see one with --trial N"
+        return f"{text}, as {_origin(space.overrides[-1])} declares; see one with --trial N"
     return (
-        f"{told}; {dimension_text(space.requested)} was asked for by {_origin(_asker(space))}, and "
+        f"{text}; {dimension_text(space.requested)} was asked for by {_origin(_last_request(space))}, and "
         f"clamped by "
         f"{_origin(space.overrides[-1])}, because of the {short_value(space.reason)}"
     )
 
 
-def _last_words(setting: Setting, space: Setting | None) -> str:
-    act = setting.overrides[-1]
-    reason = f"; {short_value(act.reason)}" if act.reason else ""
-    if act.layer is Layer.GUARD:
-        return f"the {_origin(act)} cut it from {short_value(act.requested)}{reason}"
-    if act.layer is Layer.CLAMP:
-        return f"{_asked(_asker(setting))}, and {_origin(act)} clamped it{reason}"
-    if act.layer is Layer.SAMPLED:
-        return f"{short_value(act.reason) or 'sampled'}{'' if space is None else _out_of(space)}"
-    if act.layer is Layer.DEFAULT:
+def _decision(setting: Setting, space: Setting | None) -> str:
+    override = setting.overrides[-1]
+    reason = f"; {short_value(override.reason)}" if override.reason else ""
+    if override.layer is Layer.GUARD:
+        return f"the {_origin(override)} cut it from {short_value(override.requested)}{reason}"
+    if override.layer is Layer.CLAMP:
+        return f"{_request_text(_last_request(setting))}, and {_origin(override)} clamped it{reason}"
+    if override.layer is Layer.SAMPLED:
+        return f"{short_value(override.reason) or 'sampled'}{'' if space is None else _out_of(space)}"
+    if override.layer is Layer.DEFAULT:
         return f"the default, which nobody changed{reason}"
-    asked = "" if act.requested == act.effective else f" asked for {dimension_text(act.requested)} and it"
-    did = "recommends it" if act.layer is Layer.BASE and not asked else "set it"
-    return f"{_origin(act)}{asked} {did}{reason.replace(_origin(act), 'that')}"
+    asked = (
+        ""
+        if override.requested == override.effective
+        else f" asked for {dimension_text(override.requested)} and it"
+    )
+    did = "recommends it" if override.layer is Layer.BASE and not asked else "set it"
+    return f"{_origin(override)}{asked} {did}{reason.replace(_origin(override), 'that')}"
 
 
 def _out_of(space: Setting) -> str:
-    told = f", out of {dimension_text(space.value)}"
+    text = f", out of {dimension_text(space.value)}"
     if space.layer is not Layer.CLAMP:
-        return told
-    return f"{told}, which {_origin(space.overrides[-1])} clamped from {dimension_text(space.requested)}"
+        return text
+    return f"{text}, which {_origin(space.overrides[-1])} clamped from {dimension_text(space.requested)}"
 
 
-def _asker(setting: Setting) -> Override:
-    """Who asked for what the last clamp cut."""
+def _last_request(setting: Setting) -> Override:
+    """The last override that is no clamp: what it asked for was clamped."""
     return next(
-        (act for act in reversed(setting.overrides) if act.layer is not Layer.CLAMP), setting.overrides[0]
+        (override for override in reversed(setting.overrides) if override.layer is not Layer.CLAMP),
+        setting.overrides[0],
     )
 
 
-def _asked(act: Override) -> str:
-    if act.layer is Layer.SAMPLED:
-        return f"{short_value(act.requested)} was {short_value(act.reason) or 'sampled'}"
-    return f"{_origin(act)} asked for {dimension_text(act.requested)}"
+def _request_text(override: Override) -> str:
+    if override.layer is Layer.SAMPLED:
+        return f"{short_value(override.requested)} was {short_value(override.reason) or 'sampled'}"
+    return f"{_origin(override)} asked for {dimension_text(override.requested)}"
 
 
-def _origin(act: Override) -> str:
-    return short_origin(act.origin)
+def _origin(override: Override) -> str:
+    return short_origin(override.origin)
 
 
 def provenance_table(setting: Setting) -> TextTable:
-    """The layers of a setting, the one in force on top; below, those that said nothing."""
-    acts = setting.overrides[::-1]
-    rows = [_row(act, wins=i == 0) for i, act in enumerate(acts)]
-    silent = [str(layer) for layer in reversed(Layer) if layer not in {act.layer for act in acts}]
+    """The layers of a setting, the one in force first; the last row names layers that did not set it."""
+    overrides = setting.overrides[::-1]
+    rows = [_row(override, wins=i == 0) for i, override in enumerate(overrides)]
+    silent = [
+        str(layer) for layer in reversed(Layer) if layer not in {override.layer for override in overrides}
+    ]
     if silent:
         rows.append(TableRow((" ", plain_text("silent", "dim"), plain_text(", ".join(silent), "dim"), "")))
     columns = (
@@ -118,18 +126,18 @@ def provenance_table(setting: Setting) -> TextTable:
     return TextTable(columns, rows, elsewhere="see --json")
 
 
-def _row(act: Override, *, wins: bool) -> TableRow:
-    layer = layer_cell(act.layer)
+def _row(override: Override, *, wins: bool) -> TableRow:
+    layer = layer_cell(override.layer)
     if wins:
         layer.stylize("bold")
     return TableRow(
         (
             "▶" if wins else "│",
             layer,
-            plain_text(_change(act.requested, act.effective), "bold" if wins else ""),
-            short_origin(act.origin),
+            plain_text(_change(override.requested, override.effective), "bold" if wins else ""),
+            short_origin(override.origin),
         ),
-        (short_value(act.reason),) if act.reason else (),
+        (short_value(override.reason),) if override.reason else (),
     )
 
 

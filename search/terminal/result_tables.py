@@ -1,4 +1,4 @@
-"""How results look on a terminal and in a pipe: the same tables, coloured by meaning where wanted."""
+"""Tables of results, the same on a terminal and in a pipe, with colours on a terminal."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,15 +25,15 @@ from trainer.text import printable, printable_lines
 
 
 class SafeConsole(Console):
-    """A console on which no text but rich's own moves the cursor."""
+    """A console that makes text printable, so that no text but rich's own moves the cursor."""
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """As rich does; texts are made printable, line by line."""
+        """Print as rich does; strings are made printable, line by line."""
         super().print(*(printable_lines(o) if isinstance(o, str) else o for o in objects), **how)
 
 
 def console() -> Console:
-    """The console of this process; rich itself obeys NO_COLOR, a pipe and COLUMNS."""
+    """The console of this process. rich reads NO_COLOR and COLUMNS, and detects a pipe."""
     screen = SafeConsole(highlight=False)
     if not screen.is_terminal and "COLUMNS" not in os.environ:
         screen.width = UNLIMITED_WIDTH
@@ -41,7 +41,7 @@ def console() -> Console:
 
 
 def can_redraw(screen: Console) -> bool:
-    """Whether what is on the screen can be drawn over; a pipe and a dumb terminal only go on."""
+    """Whether the screen can be redrawn; a pipe and a dumb terminal only take more lines."""
     return screen.is_terminal and not screen.is_dumb_terminal
 
 
@@ -52,7 +52,7 @@ def values_table(names: Sequence[str], rows: Iterable[Sequence[Any]], title: str
 
 
 def clamp_table(clamps: Iterable[Any]) -> TextTable:
-    """Ranges and values that were cut: of a configuration, or of the record."""
+    """A row per clamp, from a configuration or from the record."""
     columns = (TableColumn("clamped"), TableColumn("asked for → used", folds=True))
     rows = [
         TableRow(
@@ -78,11 +78,11 @@ def audit_table(findings: Iterable[Any]) -> TextTable:
 
 
 TrialLike = tables.Trial | query.TrialListItem
-"""What a row of the list of trials is made from."""
+"""A trial with the fields of a row in the list of trials."""
 
 
 SuspiciousFindings = Mapping[int, tables.Finding]
-"""What made each suspicious trial suspicious, by trial."""
+"""The finding that made a trial suspicious, by trial number."""
 
 
 def print_trials(
@@ -92,36 +92,38 @@ def print_trials(
     drawn = trial_table(trials, suspicions)
     if screen.width < UNLIMITED_WIDTH:
         screen.print(drawn)
-    else:  # rich looks at every character of what it prints, and a list can be very long
+    else:  # rich checks every character, which is slow for a very long list
         screen.file.writelines(f"{line}\n" for line in drawn.whole_lines())
 
 
 def trial_table(
     trials: Sequence[TrialLike], suspicions: SuspiciousFindings = MappingProxyType({})
 ) -> TextTable:
-    """A row per trial, with its parameters under their last names; a suspicious one has the number that made
-    it so beside its reasons.
+    """A row per trial. A parameter's column is named by the last part of its key; a suspicious trial shows
+    the refused number beside its reasons.
     """
     keys = sorted({key for trial in trials for key in trial.params})
-    told = any(_needs_telling(trial) for trial in trials)
+    has_reasons = any(_has_notable_reasons(trial) for trial in trials)
     columns = [
         TableColumn("#", right=True),
         TableColumn("verdict"),
         TableColumn("loss", right=True),
         TableColumn("skill", right=True),
-        *((TableColumn("reasons", folds=True),) if told else ()),
+        *((TableColumn("reasons", folds=True),) if has_reasons else ()),
         TableColumn("ep", right=True),
         TableColumn("time", right=True),
         *(TableColumn(printable(key.rpartition(".")[2]), right=True) for key in keys),
     ]
-    verdicts = {verdict: verdict_cell(verdict) for verdict in (*Verdict, None)}  # a list can be very long
+    verdicts = {
+        verdict: verdict_cell(verdict) for verdict in (*Verdict, None)
+    }  # made once: a list can be very long
     rows = (
         (
             str(trial.number),
             verdicts[trial.verdict],
             "–" if trial.value is None else f"{trial.value:.4f}",
             "–" if trial.skill is None else f"{trial.skill:+.4f}",
-            *((_reasons(trial, suspicions.get(trial.number)),) if told else ()),
+            *((_reasons(trial, suspicions.get(trial.number)),) if has_reasons else ()),
             str(trial.epochs),
             duration(trial.duration_s),
             *(_short(trial.params.get(key)) for key in keys),
@@ -138,8 +140,9 @@ def _reasons(trial: TrialLike, suspicion: tables.Finding | None) -> tuple[Text, 
     return tuple(map(plain_text, (*trial.reasons, *numbers)))
 
 
-def _needs_telling(trial: TrialLike) -> bool:
-    """That an unpromising trial was pruned goes without saying."""
+def _has_notable_reasons(trial: TrialLike) -> bool:
+    """Whether the reasons add to the verdict: for an unpromising trial the only reason is that it was
+    pruned."""
     return bool(trial.reasons) and trial.verdict is not Verdict.UNPROMISING
 
 
@@ -157,7 +160,7 @@ def params_table(title: str, trial: tables.Trial) -> TextTable:
 
 
 def setting_table(settings: Iterable[Setting]) -> TextTable:
-    """A row per setting: what is used, who said so and where, and below it what was asked for instead."""
+    """A row per setting: value, layer and origin; below it, what was asked for if it differs, and why."""
     columns = (
         TableColumn("key"),
         TableColumn("value", most=13),
@@ -183,6 +186,6 @@ def setting_table(settings: Iterable[Setting]) -> TextTable:
 
 def _why(setting: Setting) -> Iterator[str]:
     asked = "" if setting.requested == setting.value else f"asked for {dimension_text(setting.requested)}"
-    told = "; ".join(part for part in (asked, short_value(setting.reason)) if part)
-    if told:
-        yield told
+    text = "; ".join(part for part in (asked, short_value(setting.reason)) if part)
+    if text:
+        yield text

@@ -1,4 +1,4 @@
-"""What a run shows while it runs: a view redrawn in place on a terminal, else log lines, or nothing."""
+"""Shows a run while it runs: redrawn in place on a terminal, as log lines elsewhere, or not at all."""
 
 import logging
 import sys
@@ -18,7 +18,7 @@ from trainer.rivals.skill import noise_floor
 from trainer.text import PlainFormatter
 
 RunView = Callable[[OpenStudy, StopRequest], AbstractContextManager[Progress]]
-"""Shows a study while the block runs, through the Progress that it yields."""
+"""A context manager that shows a study while its block runs; it yields the Progress to report to."""
 
 
 @contextmanager
@@ -29,22 +29,22 @@ def no_view(study: OpenStudy, stop: StopRequest) -> Iterator[Progress]:
 
 @contextmanager
 def run_view(study: OpenStudy, stop: StopRequest) -> Iterator[Progress]:
-    """Show what is trained on, then the trials: redrawn in place on a terminal, log lines elsewhere."""
+    """Print the data and clamps, then show the trials: redrawn in place on a terminal, else as log lines."""
     screen = console()
     print_study_start(study, screen)
     if not can_redraw(screen):
         yield LogProgress()
         return
     with LiveView(screen, _noise_floor(study)) as view:
-        stop.on_stop = view.stopping  # what is written into a drawing would tear it
+        stop.on_stop = view.show_stopping  # a line on stderr would garble the drawing
         yield view
 
 
 @contextmanager
 def log_lines(*, verbose: bool = False) -> Iterator[None]:
-    """Write what `ballast` logs to standard error while the block runs, if nobody handles it yet.
+    """Write the log of `ballast` to standard error while the block runs, unless it has a handler.
 
-    Every epoch is a line only if `verbose`.
+    With `verbose`, every epoch is a line.
     """
     logger = logging.getLogger("ballast")
     before, handler = logger.level, logging.StreamHandler(sys.stderr)
@@ -63,7 +63,7 @@ def log_lines(*, verbose: bool = False) -> Iterator[None]:
 
 
 def print_study_start(study: OpenStudy, screen: Console) -> None:
-    """Print what will be trained on, and what was cut, before anything is trained."""
+    """Print the data, clamps and notable findings of the audit, before anything is trained."""
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
     screen.print(
@@ -85,7 +85,7 @@ def print_study_start(study: OpenStudy, screen: Console) -> None:
 
 
 def _noise_floor(study: OpenStudy) -> Callable[[int], float]:
-    """The noise floor after so many more epochs."""
+    """A function: the noise floor after a number of further epochs."""
     facts = query.study(study.store, study.name).facts
     before, rows = query.epoch_count(study.store, study.name), facts["rows"]["validation"]
-    return lambda looks: noise_floor(max(1, before + looks), rows, facts["horizon"])
+    return lambda epochs: noise_floor(max(1, before + epochs), rows, facts["horizon"])

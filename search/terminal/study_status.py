@@ -1,4 +1,4 @@
-"""Where a study stands: done of wanted, what runs and who runs it, the pace, and the time left."""
+"""Status of a study: trials done and wanted, running trials and their workers, pace, and time left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,50 +26,50 @@ RUNNING_COLUMNS = (
     TableColumn("skill", right=True),
     TableColumn("lr", right=True),
 )
-"""The columns of trials that run; `epoch_count_text` and `epoch_cells` fill them."""
+"""The columns of running trials; `epoch_count_text` and `epoch_cells` fill them."""
 
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial that has no verdict yet, and how far it is."""
+    """A trial that has no verdict yet, and its newest epoch."""
 
     trial: tables.Trial
     epochs: int | None
-    """How many it may train."""
+    """The most epochs that it may train; None if unknown."""
     last: tables.Epoch | None
-    is_alone: bool
-    """Whether its worker is known to be gone."""
+    is_worker_gone: bool
+    """Whether its worker is known to be dead."""
 
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study as it stands now. `active_workers` are the workers that are not known to be gone."""
+    """The present status of a study. `active_workers` are the workers that are not known to be dead."""
 
     summary: Summary
     done: int
-    at_work: Sequence[tables.Worker]
+    active_workers: Sequence[tables.Worker]
     running: Sequence[RunningTrial]
     repeated: int = 0
-    """Queued trials that were not run, because another has their point of the grid."""
+    """Queued trials that were not run, because another trial has the same point of the grid."""
 
     @property
-    def hourly(self) -> float | None:
-        """Trials an hour, if all workers keep the pace of those that ended; None if nobody is at work."""
+    def trials_per_hour(self) -> float | None:
+        """Trials an hour, if all workers keep the pace of the trials that ended; None without workers."""
         each = self.summary.seconds_per_trial
-        return 3600 * len(self.at_work) / each if each and self.at_work else None
+        return 3600 * len(self.active_workers) / each if each and self.active_workers else None
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the study has its trials at that pace."""
+        """Seconds until the study has all its trials at that pace."""
         return (
             None
-            if self.hourly is None
-            else 3600 * max(0, self.summary.study.wanted - self.done) / self.hourly
+            if self.trials_per_hour is None
+            else 3600 * max(0, self.summary.study.wanted - self.done) / self.trials_per_hour
         )
 
 
 def read_study_status(store: Store, summary: Summary) -> StudyStatus:
-    """Read what a summary does not say."""
+    """Read the present status of a study from the store; `summary` is its summary."""
     name = summary.study.name
     return StudyStatus(
         summary,
@@ -85,8 +85,8 @@ def _running(store: Store, name: str) -> list[RunningTrial]:
     if not trials:
         return []
     epochs = query.epochs_by_trial(store, name, [trial.number for trial in trials])
-    stack = query.setting_layers(store, name).get(EPOCHS_KEY)
-    fixed = stack[-1].effective if stack else None
+    layers = query.setting_layers(store, name).get(EPOCHS_KEY)
+    fixed = layers[-1].effective if layers else None
     return [
         RunningTrial(
             trial,
@@ -103,54 +103,54 @@ def _whole(value: Any) -> int | None:
 
 
 def verdict_count_cells(summary: Summary) -> tuple[Text, ...]:
-    """The counts by verdict, and how many of those accepted are above the best naive forecast."""
+    """The counts by verdict, and how many accepted trials are above the best naive forecast."""
     counts = {None if word == "running" else Verdict(word): n for word, n in summary.verdicts.items()}
     return count_cells(counts, f" {summary.above_naive_text()}")
 
 
 def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
-    """What `ballast status NAME` says first."""
+    """The rows that `ballast status NAME` prints first."""
     summary, best = now.summary, now.summary.best
     study = summary.study
     return [
         ("study", plain_text(study.name)),
         ("started", plain_text(f"{study.created_at:%Y-%m-%d %H:%M} UTC from {study.study_file}")),
-        ("trials", _trials_told(now)),
+        ("trials", _trials_text(now)),
         ("verdicts", verdict_count_cells(summary)),
-        ("workers", _worker_cells(now.at_work)),
+        ("workers", _worker_cells(now.active_workers)),
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
-        *_rivals_told(summary),
+        *_rival_rows(summary),
         ("pace", _pace(now)),
         ("noise floor", summary.floors_text()),
-        ("verified", _verified_told(summary)),
+        ("verified", _verified_text(summary)),
     ]
 
 
-def _trials_told(now: StudyStatus) -> str:
-    told = f"{now.done} of {now.summary.study.wanted} done, {now.summary.trials} in all"
+def _trials_text(now: StudyStatus) -> str:
+    text = f"{now.done} of {now.summary.study.wanted} done, {now.summary.trials} in all"
     if now.repeated == 0:
-        return told
+        return text
     if now.repeated == 1:
-        return f"{told}; 1 that was queued repeats a point of the grid and does not count"
-    return f"{told}; {now.repeated} that were queued repeat points of the grid and do not count"
+        return f"{text}; 1 that was queued repeats a point of the grid and does not count"
+    return f"{text}; {now.repeated} that were queued repeat points of the grid and do not count"
 
 
-def _rivals_told(summary: Summary) -> list[tuple[str, TableCell]]:
+def _rival_rows(summary: Summary) -> list[tuple[str, TableCell]]:
     """The fitted rivals with their losses, lowest first, those that are absent, and the best trial's skill
     over the strongest.
     """
     losses, absent = recorded_rival_losses(summary.study.facts), absent_rivals(summary.study.facts)
-    told: list[tuple[str, TableCell]] = []
+    rows: list[tuple[str, TableCell]] = []
     if losses:
-        told.append(("rivals", tuple(plain_text(f"{name} {loss:.6f}") for name, loss in losses.items())))
+        rows.append(("rivals", tuple(plain_text(f"{name} {loss:.6f}") for name, loss in losses.items())))
     if absent:
-        told.append(("not fitted", tuple(plain_text(f"{name}: {why}") for name, why in absent.items())))
+        rows.append(("not fitted", tuple(plain_text(f"{name}: {why}") for name, why in absent.items())))
     if summary.rival is not None and summary.skill_over_rival is not None:
-        told.append(("over rival", f"skill {summary.skill_over_rival:+.4f} over {summary.rival.name}"))
-    return told
+        rows.append(("over rival", f"skill {summary.skill_over_rival:+.4f} over {summary.rival.name}"))
+    return rows
 
 
-def _verified_told(summary: Summary) -> str:
+def _verified_text(summary: Summary) -> str:
     found = summary.verified
     if found is None:
         return "not yet"
@@ -163,34 +163,34 @@ def best_trial_text(best: Any) -> str:
     return f"trial {best.number}, loss {best.value:.6f}{skill}"
 
 
-def _worker_cells(present: Sequence[tables.Worker]) -> TableCell:
-    if not present:
+def _worker_cells(workers: Sequence[tables.Worker]) -> TableCell:
+    if not workers:
         return "none at work"
     return tuple(
-        plain_text(short_worker(row.worker) + (f" on {row.device}" if row.device else "")) for row in present
+        plain_text(short_worker(row.worker) + (f" on {row.device}" if row.device else "")) for row in workers
     )
 
 
 def short_worker(worker: str) -> str:
-    """`machine:pid`, without what tells it from a later process of the same id."""
+    """`machine:pid`, without the part that distinguishes it from a later process of the same id."""
     return worker.rpartition(":")[0] or worker
 
 
 def _pace(now: StudyStatus) -> str:
-    told = f"{duration(now.summary.seconds_per_trial)} a trial"
-    if now.hourly is None:
-        return told
-    return f"{told}, {now.hourly:.0f} an hour, {duration(now.seconds_left)} left"
+    text = f"{duration(now.summary.seconds_per_trial)} a trial"
+    if now.trials_per_hour is None:
+        return text
+    return f"{text}, {now.trials_per_hour:.0f} an hour, {duration(now.seconds_left)} left"
 
 
 def running_table(running: Sequence[RunningTrial]) -> TextTable:
-    """A row per trial that runs."""
+    """A row per running trial."""
     rows = (
         (
             str(one.trial.number),
             epoch_count_text(0 if one.last is None else one.last.epoch + 1, one.epochs),
             *epoch_cells(one.last),
-            plain_text(short_worker(one.trial.worker) + (" (gone)" if one.is_alone else "")),
+            plain_text(short_worker(one.trial.worker) + (" (gone)" if one.is_worker_gone else "")),
         )
         for one in running
     )
@@ -205,7 +205,7 @@ def epoch_count_text(passed: int, epochs: int | None) -> str:
 
 
 def epoch_cells(last: Any) -> tuple[str, str, str]:
-    """Loss, skill and learning rate of an epoch, by whoever reports it; dashes before the first."""
+    """Loss, skill and learning rate of an epoch, recorded or reported; dashes before the first epoch."""
     if last is None:
         return "–", "–", "–"
     return (

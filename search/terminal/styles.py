@@ -1,4 +1,4 @@
-"""What colours mean on a terminal: verdicts, layers, severities; each beside its word, never in its place."""
+"""Colours of verdicts, layers and severities on a terminal. A colour always comes with its word."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ VERDICT_STYLE: dict[Verdict | None, str] = {
     Verdict.FAILED: "#d65f00",
     None: "#0078c0",
 }
-"""The hues of search.text.COLOURS, each as light as can be read on a black ground and on a white one."""
+"""The hues of search.text.COLOURS, at a lightness that is readable on black and on white."""
 LAYER_STYLE = {
     Layer.CLAMP: VERDICT_STYLE[Verdict.UNSTABLE],
     Layer.GUARD: VERDICT_STYLE[Verdict.SUSPICIOUS],
@@ -32,42 +32,42 @@ SEVERITY_STYLE = {
 
 
 def plain_text(text: str, style: str = "") -> Text:
-    """Text of anybody's, which cannot move the cursor and is no markup."""
+    """Text from any source, made printable: it cannot move the cursor and is not read as markup."""
     return Text(printable(text), style=style)
 
 
 def verdict_cell(verdict: Verdict | None) -> Text:
-    """A verdict in its colour."""
+    """A verdict in its colour; None is a running trial."""
     return Text("running" if verdict is None else str(verdict), style=VERDICT_STYLE[verdict])
 
 
 def count_cells(counts: Mapping[Verdict | None, int], of_accepted: str = "") -> tuple[Text, ...]:
-    """`10 accepted`, `2 unstable`, in the order of the verdicts, those still running last.
+    """`10 accepted`, `2 unstable`, in the order of the verdicts, running trials last.
 
-    `of_accepted` is what else there is to say of those accepted, as ` (7 above har)`.
+    `of_accepted` is appended to the count of accepted trials, such as ` (7 above har)`.
     """
     words = {verdict: str(verdict or "running") for verdict in (*Verdict, None)}
     words[Verdict.ACCEPTED] += of_accepted
     cells = tuple(
-        Text(f"{counts[verdict]} {told}", style=VERDICT_STYLE[verdict])
-        for verdict, told in words.items()
+        Text(f"{counts[verdict]} {word}", style=VERDICT_STYLE[verdict])
+        for verdict, word in words.items()
         if counts.get(verdict)
     )
     return cells or (Text("no trial yet"),)
 
 
 def layer_cell(layer: Layer) -> Text:
-    """A layer in its colour, if it changes what a study file says."""
+    """A layer, in colour if it overrides what a study file says."""
     return Text(str(layer), style=LAYER_STYLE.get(layer, ""))
 
 
 def trial_end_line(
     number: int, verdict: Verdict | None, value: float | None, skill: float | None, message: str | None
 ) -> Text:
-    """`trial 12 unstable, loss 0.46, skill +0.16: why it ended`, on one line, however long the reason.
+    """`trial 12 unstable, loss 0.46, skill +0.16: why it ended`, on one line.
 
-    A suspicious trial has no loss and no skill here: its reason names the number that was refused, and those
-    of an earlier epoch would contradict it.
+    A suspicious trial shows no loss and no skill: its reason names the refused number, which the loss and
+    skill of an earlier epoch would contradict.
     """
     if verdict is Verdict.SUSPICIOUS:
         value = skill = None

@@ -1,4 +1,4 @@
-"""Text from elsewhere, made fit for a terminal: names and values of files and stores are anybody's."""
+"""Prints text that may hold unprintable characters, such as names and values from files and stores."""
 
 import sys
 
@@ -6,5 +6,5 @@ from trainer.text import printable_lines
 
 
 def say(text: str, *, to_stderr: bool = False) -> None:
-    """Print a text of ours that may quote somebody else's; it goes out at once."""
+    """Print a text with its unprintable characters escaped, and flush at once."""
     print(printable_lines(text), file=sys.stderr if to_stderr else sys.stdout, flush=True)

@@ -1,5 +1,5 @@
-"""Rows in columns that fit: words and numbers stay whole, wide characters count as two, and what has no room
-is named. In a pipe a row is a line, however long.
+"""Tables that fit the width of the terminal. Words and numbers are not cut, wide characters count as two
+cells, and columns without room are named below the table. In a pipe, each row is one line.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,14 +14,14 @@ from rich.text import Text
 from trainer.text import printable
 
 UNLIMITED_WIDTH = 1_000_000
-"""The width of a pipe, in cells: what goes through one is searched line by line."""
+"""The width of a pipe, in cells: rows are not folded, so that `grep` finds whole rows."""
 _GAP = 2
 _INDENT = 4
 _LONGEST_WORD = 20
-"""Cells that a word may claim for its column: what is longer, as a path, is cut where there is no room."""
+"""The widest word, in cells, that a folding column keeps whole; a longer one, such as a path, may be cut."""
 
 TableCell = str | Text | tuple[Text, ...]
-"""Text, which is made printable; several texts are a list, which folds between them and not inside."""
+"""One text, or a list of texts that folds only between them. Texts are made printable."""
 Span = tuple[str, str]
 """Text and its style."""
 SpanLine = list[Span]
@@ -29,9 +29,10 @@ SpanLine = list[Span]
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column: numbers stand to the right; one that folds takes the room that is left.
+    """A column. `right` aligns it to the right, for numbers; `folds` lets it fold and take the width left
+    over.
 
-    A cell wider than `most` stands below its row instead, in as much room as it needs.
+    A cell wider than `most` cells is printed below its row instead.
     """
 
     name: str
@@ -42,7 +43,7 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class TableRow:
-    """The cells of a row, and sentences that belong below it."""
+    """The cells of a row, and the notes printed below it."""
 
     cells: Sequence[TableCell]
     notes: Sequence[str] = ()
@@ -50,8 +51,8 @@ class TableRow:
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table without rules. Its columns come in the order of their weight: where there is no room, the last
-    ones are left out, and a line below names them and says `elsewhere`, where they are.
+    """A table without lines. Columns come in order of importance: if they do not fit, the last ones are left
+    out, and a line below names them, followed by `elsewhere`, which says where to find them.
     """
 
     columns: Sequence[TableColumn]
@@ -60,7 +61,7 @@ class TextTable:
     elsewhere: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the table for the width that there is."""
+        """Draw the table in the width that is available."""
         if options.max_width >= UNLIMITED_WIDTH:
             yield from (Segment(f"{line}\n") for line in self.whole_lines())
             return
@@ -71,7 +72,7 @@ class TextTable:
             yield Segment.line()
 
     def whole_lines(self) -> Iterator[str]:
-        """A line per row, without colour, and nothing folded."""
+        """A line per row, without colour and without folding."""
         names = [column.name for column in self.columns]
         cells = [[_joined(cell) for cell in row.cells] for row in self.rows]
         for texts, row in zip(cells, self.rows, strict=True):
@@ -86,17 +87,17 @@ class TextTable:
 def make_table(
     columns: Sequence[TableColumn], rows: Iterable[Sequence[TableCell]], title: str = "", elsewhere: str = ""
 ) -> TextTable:
-    """A table whose rows have no sentences below them."""
+    """A table whose rows have no notes."""
     return TextTable(columns, [TableRow(cells) for cells in rows], title, elsewhere)
 
 
 def key_value_table(pairs: Iterable[tuple[str, TableCell]]) -> TextTable:
-    """What is known of one thing: a word and what it is, which folds beside it."""
+    """A table of a word and its value per row; the value folds."""
     return make_table((TableColumn(""), TableColumn("", folds=True)), pairs)
 
 
 def columns_that_fit(needs: Sequence[int], width: int) -> int:
-    """How many columns, from the left, of these widths fit beside each other: at least one."""
+    """How many columns of these widths fit in `width` cells, counted from the left: at least one."""
     room = width + _GAP
     for n, need in enumerate(needs):
         room -= need + _GAP
@@ -106,7 +107,7 @@ def columns_that_fit(needs: Sequence[int], width: int) -> int:
 
 
 def wrap_spans(pieces: Sequence[Span], width: int, between: str = " ") -> list[SpanLine]:
-    """The pieces in lines of at most `width` cells; only a piece that is wider than a line is cut."""
+    """Put the pieces into lines of at most `width` cells; only a piece wider than a line is cut."""
     lines: list[SpanLine] = [[]]
     room = width
     for i, (text, style) in enumerate(pieces):
@@ -128,7 +129,8 @@ def _padded(text: str, column: TableColumn, width: int) -> str:
 
 
 def _fitted(drawn: TextTable, width: int) -> Iterator[SpanLine]:
-    """Rows that fold within their columns, with their sentences below, in `width` cells."""
+    """The lines of the table in `width` cells: cells fold within their columns, notes come below their
+    row."""
     heads = [[column.name] for column in drawn.columns]
     needs = [_need(drawn, i, heads[i]) for i in range(len(heads))]
     if sum(needs) + _GAP * (len(needs) - 1) > width:
@@ -149,12 +151,12 @@ def _fitted(drawn: TextTable, width: int) -> Iterator[SpanLine]:
             yield from _below(note, width)
     if n < len(drawn.columns):
         left_out = ", ".join(column.name for column in drawn.columns[n:])
-        told = f"no room here for {left_out}; {drawn.elsewhere}"
-        yield from wrap_spans([(word, "dim") for word in told.split()], width)
+        message = f"no room here for {left_out}; {drawn.elsewhere}"
+        yield from wrap_spans([(word, "dim") for word in message.split()], width)
 
 
 def _need(drawn: TextTable, at: int, head: Sequence[str]) -> int:
-    """The cells that a column cannot do without."""
+    """The smallest width of a column, in cells."""
     column = drawn.columns[at]
     widths = [_wide(line) for line in head]
     for row in drawn.rows:
@@ -167,13 +169,13 @@ def _need(drawn: TextTable, at: int, head: Sequence[str]) -> int:
 
 
 def _spread(drawn: TextTable, needs: Sequence[int], width: int) -> list[int]:
-    """The widths of the columns: what is left over goes to the one that folds, as far as that needs it."""
+    """The widths of the columns, in cells. A folding column gets what is left over, up to its widest cell."""
     widths = [min(need, width) for need in needs]
     for i, column in enumerate(drawn.columns[: len(widths)]):
         if column.folds:
             left = width - sum(widths) - _GAP * (len(widths) - 1)
-            wished = max((_wide(_joined(row.cells[i])) for row in drawn.rows), default=0)
-            widths[i] += max(0, min(left, wished - widths[i]))
+            widest = max((_wide(_joined(row.cells[i])) for row in drawn.rows), default=0)
+            widths[i] += max(0, min(left, widest - widths[i]))
     return widths
 
 
@@ -187,7 +189,7 @@ def _folded(cell: TableCell, column: TableColumn, width: int) -> list[SpanLine]:
 
 
 def _wider(row: TableRow, columns: Sequence[TableColumn]) -> list[str]:
-    """The cells that have no room in their columns."""
+    """The cells wider than their columns allow, which go below the row."""
     return [
         _joined(cell) for cell, column in zip(row.cells, columns, strict=False) if _is_wider(cell, column)
     ]
@@ -203,22 +205,22 @@ def _below(note: str, width: int) -> Iterator[SpanLine]:
 
 
 def _beside(parts: Sequence[SpanLine], columns: Sequence[TableColumn], widths: Sequence[int]) -> SpanLine:
-    """One line: each part in its column, and no blanks after the last."""
+    """One line with each part in its column, without blanks at its end."""
     line: SpanLine = []
-    owed = 0
+    gap = 0
     for part, column, width in zip(parts, columns, widths, strict=True):
         blank = max(0, width - sum(_wide(text) for text, _ in part))
-        before = owed + (blank if column.right else 0)
+        before = gap + (blank if column.right else 0)
         if part and any(text for text, _ in part):
             line += [(" " * before, ""), *part] if before else part
-            owed = _GAP + (0 if column.right else blank)
+            gap = _GAP + (0 if column.right else blank)
         else:
-            owed += width + _GAP
+            gap += width + _GAP
     return line
 
 
 def _pieces(cell: TableCell) -> list[Span]:
-    """What is not cut: the texts of a list, the words of a text."""
+    """The pieces that are not cut: the texts of a list, or the words of a text."""
     if isinstance(cell, tuple):
         return [(printable(text.plain), str(text.style)) for text in cell]
     style = str(cell.style) if isinstance(cell, Text) else ""

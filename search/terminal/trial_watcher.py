@@ -21,27 +21,27 @@ _HEADER = ("trials", "verdicts", "best", "pace", "verified")
 
 
 class TrialWatcher:
-    """A study and the trials of it that have ended, as far as they were seen; `verdict` leaves out others."""
+    """Reads the trials of a study that ended since the last call of `poll`; with `verdict`, only those."""
 
     def __init__(self, store: Store, name: str, verdict: Verdict | None = None) -> None:
         self._store, self._name, self._verdict = store, name, verdict
         self._seen: dict[int, bool] = {}
-        self._detector, self._is_left = StallDetector(store, name), False
+        self._detector, self._is_stalled = StallDetector(store, name), False
         self.ended: list[tables.Trial] = []
-        """In the order in which they were seen to end."""
+        """Ended trials, in the order in which `poll` found them."""
         self.suspicions: Mapping[int, tables.Finding] = {}
-        """What made those suspicious that are."""
+        """The finding that made a trial suspicious, by trial number."""
         self.now = read_study_status(store, summarise(store, name))
 
     @property
     def is_over(self) -> bool:
-        """Whether the study has its trials, and nobody is at work on more; or was left before it has them."""
-        return self._is_left or (self._has_its_trials and not self.now.at_work)
+        """Whether the study has all its trials and no active worker, or stalled before that."""
+        return self._is_stalled or (self._has_its_trials and not self.now.active_workers)
 
     @property
-    def last_words(self) -> str | None:
-        """What is to be said of a study that was left before it had its trials."""
-        if self._has_its_trials or not self._is_left:
+    def end_message(self) -> str | None:
+        """The message about a study that stalled before it had all its trials; None for any other."""
+        if self._has_its_trials or not self._is_stalled:
             return None
         return stall_message(self._store, self._name)
 
@@ -49,12 +49,12 @@ class TrialWatcher:
     def _has_its_trials(self) -> bool:
         return self.now.done >= self.now.summary.study.wanted
 
-    def look(self) -> list[tables.Trial]:
-        """The trials that have ended since the last look, by number. Raises StudyUnknown.
+    def poll(self) -> list[tables.Trial]:
+        """The trials that ended since the last call, by number. Raises StudyUnknown.
 
-        How the study stands is read first: when that says that it is over, no trial is missing.
+        The status is read before the trials: if it says that the study is over, no trial is missed.
         """
-        self._is_left = self._detector.poll()
+        self._is_stalled = self._detector.poll()
         self.now = read_study_status(self._store, summarise(self._store, self._name))
         rows = self._changed()
         fresh = [row for row in rows if row.verdict is not None and not self._seen.get(row.number, False)]
@@ -66,38 +66,38 @@ class TrialWatcher:
         return wanted
 
     def _changed(self) -> list[tables.Trial]:
-        """New trials, and those that ran. Numbers are not recorded in their order: where one came late, after
-        a higher one, the count says that it is missing, and all are read.
+        """New trials, and trials that no longer run. Numbers may be recorded out of order: if the count
+        shows that a lower number came after a higher one, all trials are read.
         """
-        at_work = {one.trial.number for one in self.now.running}
+        running = {one.trial.number for one in self.now.running}
         rows = [
             query.trial(self._store, self._name, number)
             for number, has_ended in self._seen.items()
-            if not has_ended and number not in at_work
+            if not has_ended and number not in running
         ]
         rows += query.trials_from(self._store, self._name, max(self._seen, default=-1) + 1)
         known = self._seen.keys() | {row.number for row in rows}
         return rows if len(known) >= self.now.summary.trials else query.trials(self._store, self._name)
 
 
-def watch_trials(watched: TrialWatcher, every: float, tell: Callable[[Sequence[tables.Trial]], None]) -> None:
-    """Tell what has ended, every so many seconds, until the study is over or somebody interrupts."""
+def watch_trials(watcher: TrialWatcher, every: float, show: Callable[[Sequence[tables.Trial]], None]) -> None:
+    """Pass new ended trials to `show` every `every` seconds, until the study is over or Ctrl-C."""
     try:
-        tell(watched.look())
-        while not watched.is_over:
+        show(watcher.poll())
+        while not watcher.is_over:
             time.sleep(every)
-            tell(watched.look())
+            show(watcher.poll())
     except KeyboardInterrupt:
-        return  # how a watch is meant to end
+        return  # Ctrl-C is the normal end of a watch
 
 
-def watch_on_console(screen: Console, watched: TrialWatcher, every: float) -> None:
-    """Redraw the newest trials in place; elsewhere than on such a terminal, write a line for each."""
+def watch_on_console(screen: Console, watcher: TrialWatcher, every: float) -> None:
+    """Redraw the newest trials in place; if the screen cannot redraw, write a line for each trial."""
     if not can_redraw(screen):
-        watch_trials(watched, every, lambda ended: _write(screen, ended))
+        watch_trials(watcher, every, lambda ended: _write(screen, ended))
         return
-    with redraw_in_place(screen, lambda: _page(screen, watched)) as live:
-        watch_trials(watched, every, lambda _: live.refresh())
+    with redraw_in_place(screen, lambda: _page(screen, watcher)) as live:
+        watch_trials(watcher, every, lambda _: live.refresh())
 
 
 def _write(screen: Console, ended: Sequence[tables.Trial]) -> None:
@@ -108,29 +108,31 @@ def _write(screen: Console, ended: Sequence[tables.Trial]) -> None:
     screen.file.flush()
 
 
-def _page(screen: Console, watched: TrialWatcher) -> RenderableType:
-    """How the study stands, and as many of the newest trials as there is room for."""
-    now = watched.now
+def _page(screen: Console, watcher: TrialWatcher) -> RenderableType:
+    """The status of the study, and as many of the newest trials as fit."""
+    now = watcher.now
     known = [(word, cell) for word, cell in status_rows(now) if word in _HEADER]
     header = Group(
         plain_text(now.summary.study.name, "bold"),
         key_value_table([*known, ("running", _running(now))]),
         Text(""),
     )
-    room = screen.height - _lines(screen, header) - 1
-    n = max(1, min(room, len(watched.ended)))
-    while n > 1 and (over := _lines(screen, trial_table(watched.ended[-n:], watched.suspicions)) - room) > 0:
+    height = screen.height - _lines(screen, header) - 1
+    n = max(1, min(height, len(watcher.ended)))
+    while (
+        n > 1 and (over := _lines(screen, trial_table(watcher.ended[-n:], watcher.suspicions)) - height) > 0
+    ):
         n = max(1, n - over)
-    return Group(header, trial_table(watched.ended[-n:], watched.suspicions))
+    return Group(header, trial_table(watcher.ended[-n:], watcher.suspicions))
 
 
 def _running(now: StudyStatus) -> tuple[Text, ...]:
-    """`14 (3/15)`: the trial and its epoch."""
-    told = (
+    """`14 (3/15)`: each running trial and its epoch."""
+    cells = (
         f"{one.trial.number} ({epoch_count_text(0 if one.last is None else one.last.epoch + 1, one.epochs)})"
         for one in now.running
     )
-    return tuple(map(Text, told)) or (Text("none"),)
+    return tuple(map(Text, cells)) or (Text("none"),)
 
 
 def _lines(screen: Console, part: RenderableType) -> int:

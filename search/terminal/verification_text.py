@@ -1,4 +1,4 @@
-"""How the report of a verification looks: the answer first, then what it rests on."""
+"""Prints the report of a verification: the answer first, then its evidence."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 
 def print_verification(report: "VerificationReport") -> None:
-    """The whole report on standard output."""
+    """Print the whole report on standard output."""
     screen = console()
     for part in _parts(report):
         screen.print(part)
 
 
 def verdict_line(scored: "CandidateResult") -> str:
-    """The answer and its reason, in one line."""
+    """The verdict and its reason, in one line."""
     return f"{scored.candidate.name}: {scored.conclusion.verdict}: {scored.conclusion.reason}."
 
 
-def _refuted_before(scored: "CandidateResult", earlier: Sequence[tables.Evaluation]) -> Iterator[str]:
-    """An earlier *does not hold* about the same configuration, which a later answer does not remove."""
+def _earlier_refutation(scored: "CandidateResult", earlier: Sequence[tables.Evaluation]) -> Iterator[str]:
+    """A sentence about an earlier *does not hold* for the same configuration, which a later answer keeps."""
     mine = [each for each in earlier if each.configuration == scored.candidate.digest]
     no = [each for each in mine if each.verdict == DOES_NOT_HOLD and each.report is not None]
     if no and scored.conclusion.verdict != DOES_NOT_HOLD:
@@ -57,7 +57,7 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
     first = report.scored[0]
     for scored in report.scored:
         yield verdict_line(scored)
-        yield from _refuted_before(scored, report.earlier)
+        yield from _earlier_refutation(scored, report.earlier)
         yield from _against_rivals(scored)
     if report.warnings:
         yield leak_warning_sentence(report.warnings)
@@ -73,7 +73,7 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
         yield _rival_table(first)
     if report.confidence_set is not None:
         yield _set_sentence(report)
-    yield from _rows_told(report)
+    yield from _rows_sentences(report)
     yield from _of_study(report.evidence)
 
 
@@ -103,7 +103,7 @@ def _rival_table(scored: "CandidateResult") -> TextTable:
 def _comparison(
     kind: str, scored: "CandidateResult", losses: Mapping[str, float], tests: Mapping[str, DieboldMariano]
 ) -> TextTable:
-    """Each forecast of a kind, the one with the lowest loss first, beside the model."""
+    """A row for each forecast of a kind, lowest loss first, compared with the model."""
     rows = [
         (
             name,
@@ -118,39 +118,39 @@ def _comparison(
 
 
 def _against_rivals(scored: "CandidateResult") -> Iterator[str]:
-    """The second answer: whether the network does better than forecasters that cost seconds."""
+    """The second answer: whether the network beats the strongest fitted rival."""
     answer = scored.strongest_rival
     if answer is None:
         return
     yield f"Better than the strongest rival: {answer.verdict}: {answer.reason}."
     value = math.inf if scored.value is None else scored.value
     if (
-        told := describe_gain_over_rivals(str(answer.verdict), answer.name, scored.rivals, value)
+        gain := describe_gain_over_rivals(str(answer.verdict), answer.name, scored.rivals, value)
     ) is not None:
-        yield f"{told[0].upper()}{told[1:]}."
+        yield f"{gain[0].upper()}{gain[1:]}."
     yield from (f"Rival {name} is missing: {reason}." for name, reason in scored.rivals_absent.items())
 
 
 def _set_sentence(report: "VerificationReport") -> str:
     found = report.confidence_set
     assert found is not None
-    told = ", ".join(f"{name} (p {p:.3f})" for name, p in found.p_values.items())
+    p_values = ", ".join(f"{name} (p {p:.3f})" for name, p in found.p_values.items())
     return (
         f"Model confidence set: with {100 * (1 - found.size):.4g} % confidence the best is among "
-        f"{', '.join(found.included)}. All: {told}."
+        f"{', '.join(found.included)}. All: {p_values}."
     )
 
 
-def _rows_told(report: "VerificationReport") -> Iterator[str]:
-    """Which rows were scored, who has used them before, and what nobody can know."""
+def _rows_sentences(report: "VerificationReport") -> Iterator[str]:
+    """Which rows were scored, which commands used them before, and what the store cannot know."""
     unseen, scored = report.unseen, report.scored[0]
     rows = (
         f"{scored.rows['test']} test rows of {source_shown(unseen.source)}, "
         f"{unseen.first_time:%Y-%m-%d} to {unseen.last_time:%Y-%m-%d}"
     )
-    used = [*_evaluations_told(report), *map(_search_told, scored.searches)]
+    used = [*_evaluation_clauses(report), *map(_search_clause, scored.searches)]
     if used:
-        searched = f"; {_searches_counted(scored.searches)}" if scored.searches else ""
+        searched = f"; {_configuration_count(scored.searches)}" if scored.searches else ""
         yield (
             f"{rows}: {'; '.join(used)}. {scored.candidate.name} is configuration "
             f"{scored.evaluation_number} that these rows judge{searched}; hence a confidence of "
@@ -162,20 +162,21 @@ def _rows_told(report: "VerificationReport") -> Iterator[str]:
     yield f"{UNRECORDED_EVALUATIONS_NOTE}."
 
 
-def _evaluations_told(report: "VerificationReport") -> Iterator[str]:
-    """Who scored these rows before, for each command that did, and which of the rows."""
+def _evaluation_clauses(report: "VerificationReport") -> Iterator[str]:
+    """A clause for each command that scored these rows before: how often, when, and which of the rows."""
     for kind in dict.fromkeys(each.kind for each in report.earlier):
-        of_kind = [each for each in report.earlier if each.kind == kind]
-        last = of_kind[-1]
+        evaluations = [each for each in report.earlier if each.kind == kind]
+        last = evaluations[-1]
         whose = f"trial {last.trial} of {last.study}" if last.trial is not None else f"a file of {last.study}"
         yield (
-            f"looked at {_times(len(of_kind))} before by ballast {kind}{_shared_rows(report, of_kind)}, "
+            f"looked at {_times(len(evaluations))} before by ballast "
+            f"{kind}{_shared_rows(report, evaluations)}, "
             f"last on {last.looked_at:%Y-%m-%d} by {last.looked_by} ({whose}: {last.verdict or 'broken off'})"
         )
 
 
 def _shared_rows(report: "VerificationReport", earlier: Sequence[tables.Evaluation]) -> str:
-    """`, on 60 % of them, 2019-01-02 to 2020-12-31`: the widest part that was scored, and the span of all."""
+    """`, on 60 % of them, 2019-01-02 to 2020-12-31`: the largest share scored at once, and the whole span."""
     parts = [part for each in earlier if (part := report.unseen.shared_with(each)) is not None]
     if not parts:
         return ""
@@ -185,14 +186,14 @@ def _shared_rows(report: "VerificationReport", earlier: Sequence[tables.Evaluati
     return f", on {at_most}{_percent(share)} of them, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
-def _search_told(search: EarlierSearch) -> str:
+def _search_clause(search: EarlierSearch) -> str:
     return (
         f"study {search.study!r} searched on {_percent(search.share)} of them, {search.first:%Y-%m-%d} to "
         f"{search.last:%Y-%m-%d}, with {search.trials} trials"
     )
 
 
-def _searches_counted(searches: Sequence[EarlierSearch]) -> str:
+def _configuration_count(searches: Sequence[EarlierSearch]) -> str:
     """`3 trials on half of the rows count as 3·√0.5 = 2.12 configurations`."""
     counted = [f"{each.trials}·√{each.share:.3g}" for each in searches]
     trials = " and ".join(f"{each.trials} trials on {_percent(each.share)}" for each in searches)
@@ -215,14 +216,14 @@ def _level(scored: "CandidateResult") -> str:
 def _of_study(evidence: SelectionEvidence | str) -> Sequence[str]:
     if isinstance(evidence, str):
         return [f"Nothing is known of a whole study: {short_value(evidence)}."]
-    told = [
+    sentences = [
         f"The study: luck alone reaches a validation skill of {evidence.noise_floor:.4f} by the formula, of "
         f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; p "
         f"value of luck {_p(evidence.reality_check)}."
     ]
     if evidence.overfitting is not None:
         found = evidence.overfitting
-        told.append(
+        sentences.append(
             f"Probability of backtest overfitting: {found.probability:.3f} ({found.splits} splits of "
             f"{evidence.rows} validation rows, {found.trials} trials). It measures whether the ranking of "
             "the trials is stable: how often the best on one half of the rows is in the worse half of the "
@@ -230,16 +231,16 @@ def _of_study(evidence: SelectionEvidence | str) -> Sequence[str]:
         )
     if evidence.sharpe is not None:
         ratio = evidence.sharpe
-        told.append(
+        sentences.append(
             f"Holding the sign of its forecast: Sharpe ratio {ratio.sharpe:+.4f} per row, where the luckiest "
             f"of {ratio.trials} trials without skill reaches {ratio.expected_maximum:+.4f}; deflated Sharpe "
             f"ratio {ratio.probability:.3f}. Where returns drift, most of this is the drift; what counts is "
             "what the position earns beyond one that needs no forecast:"
         )
-    told += [_timing_sentence(name, each) for name, each in (evidence.timing or {}).items()]
+    sentences += [_timing_sentence(name, each) for name, each in (evidence.timing or {}).items()]
     if evidence.suspicious_trials.trials:
-        told.append(_quarantined_sentence(evidence.suspicious_trials))
-    return told
+        sentences.append(_quarantined_sentence(evidence.suspicious_trials))
+    return sentences
 
 
 def _timing_sentence(name: str, found: MarketTiming) -> str:
@@ -275,11 +276,11 @@ def _quarantined_sentence(found: SuspiciousTrials) -> str:
     )
 
 
-def tell_seed(candidate: "Candidate", refit: "RefitResult") -> None:
+def print_seed(candidate: "Candidate", refit: "RefitResult") -> None:
     """Print how a training of a verification ended."""
     say(f"{candidate.name}, seed {refit.seed}: {refit.outcome}")
 
 
-def tell_notice(sentence: str) -> None:
+def print_notice(sentence: str) -> None:
     """Print to standard error what the user of a verification should know."""
     say(sentence, to_stderr=True)

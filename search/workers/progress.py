@@ -68,7 +68,7 @@ class TrialCounters:
         for verdict, n in verdicts.items():
             self.verdicts[verdict] = n
         self.best: tables.Trial | TrialEnd | None = best
-        self.wanted, self.here, self.looks = wanted, 0, 0
+        self.wanted, self.here, self.epochs = wanted, 0, 0
         self._started = time.monotonic()
 
     def add(self, end: TrialEnd) -> None:

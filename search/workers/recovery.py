@@ -44,7 +44,9 @@ _DIED = Judgement(
 )
 
 _LATE = Judgement(
-    Verdict.INTERRUPTED, (TAKEN_OVER,), "its worker was held for dead before it began; another has its place"
+    Verdict.INTERRUPTED,
+    (TAKEN_OVER,),
+    "its worker was taken for dead before it began; another replaces it",
 )
 
 _ENDED = Judgement(

@@ -89,7 +89,7 @@ def test_a_loss_without_compiled_code_is_refused_before_a_step(
     class Other(SquaredError):
         name = "other"
 
-    from trainer.kernels.kernel import make_kernel
+    from trainer.kernels.choice import make_kernel
     from trainer.models.network import GRUForecaster
 
     monkeypatch.setattr(TrialConfig, "loss", Other())

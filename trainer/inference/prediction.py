@@ -67,7 +67,7 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
     table = _read(model, folder, source)
     require_ascending(table)
     first, features = _features(model, table)
-    odd = _misfits(model, table, first, features)
+    odd = _drift_clauses(model, table, first, features)
     if odd and not allow_range:
         raise DataError(
             f"{source} is not like what the model in {folder} was trained on: {'; '.join(odd)}; is a column "
@@ -145,7 +145,7 @@ def _features(model: ModelDescription, table: Table) -> tuple[int, Floats]:
     return built.first, features
 
 
-def _misfits(model: ModelDescription, table: Table, first: int, features: Floats) -> list[str]:
+def _drift_clauses(model: ModelDescription, table: Table, first: int, features: Floats) -> list[str]:
     """Why the rows are unlike the training rows, a clause each."""
     found = input_drifts(model.features, model.rows.spacing, features, table.times.to_numpy()[first:])
     return [f"{odd.message} up to {table.place(first + odd.until)}" for odd in found]

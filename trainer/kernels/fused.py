@@ -59,7 +59,7 @@ class FusedKernel:
         self._norm = compiled.norm(gradient)
         return Pass(loss, largest, self._norm)
 
-    def apply(self, pace: float) -> None:
+    def apply(self, factor: float) -> None:
         """Clip the gradients and update the weights."""
         self._steps += 1
         scale = min(self.max_grad_norm / (self._norm + 1e-6), 1.0)  # as torch.nn.utils.clip_grad_norm_
@@ -68,7 +68,7 @@ class FusedKernel:
             self._gradient.numpy(),
             self._averages.numpy(),
             scale,
-            pace * self.lr,
+            factor * self.lr,
             self.weight_decay,
             self._steps,
         )
@@ -88,7 +88,7 @@ class FusedKernel:
         both = zip(*(_parts(average, self._model) for average in self._averages), strict=True)
         return dict(zip(names, both, strict=True))
 
-    def share_room(self, other: Self) -> None:
+    def share_workspace(self, other: Self) -> None:
         """Use the workspaces of `other`."""
         self._workspaces = other._workspaces
 

@@ -55,11 +55,11 @@ class TorchKernel:
         loss_value, low_value, high_value, norm = to_host(loss, low, high, self._norm)
         return Pass(loss_value, max(-low_value, high_value), norm)
 
-    def apply(self, pace: float) -> None:
+    def apply(self, factor: float) -> None:
         """Clip the gradients and update the weights."""
         torch.nn.utils.clip_grads_with_norm_(self._parameters, self.max_grad_norm, self._norm)
         lr = self.lr
-        self.lr = pace * lr
+        self.lr = factor * lr
         self._optimizer.step()
         self.lr = lr
 
@@ -76,7 +76,7 @@ class TorchKernel:
         named = self._model.named_parameters()
         return {name: tuple(state[weight].values()) for name, weight in named if weight in state}
 
-    def share_room(self, other: Self) -> None:
+    def share_workspace(self, other: Self) -> None:
         """Do nothing: PyTorch allocates and frees memory for each operation."""
 
     def state(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from trainer.checksummed_file import ChecksummedFormat
 from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.errors import CheckpointError, ChecksumError
-from trainer.kernels.kernel import kernel_name
+from trainer.kernels.choice import kernel_name
 from trainer.rivals.skill import Baseline
 from trainer.training.learner import LearnerSnapshot
 from trainer.training.result import EpochReport, Finding

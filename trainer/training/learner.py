@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainer.config import TrialConfig
-from trainer.kernels.kernel import kernel_name, make_kernel
+from trainer.kernels.choice import kernel_name, make_kernel
 from trainer.kernels.torch_kernel import to_host
 from trainer.models.network import GRUForecaster, flat_copy, movement
 from trainer.training.batches import Batch
@@ -51,7 +51,7 @@ class Learner:
         self._asked = config.training
         self._start = flat_copy(self.model)
         self.start_lr = self.lr
-        self.pace = 1.0
+        self.learning_rate_factor = 1.0
         """The share of `lr` that the next step uses; the guard's cuts are of `lr`, whatever the schedule."""
         self.effective: dict[str, Any] = {}
 
@@ -74,7 +74,7 @@ class Learner:
 
     def apply(self) -> None:
         """Clip the gradients to training.max_grad_norm and update the weights."""
-        self.kernel.apply(self.pace)
+        self.kernel.apply(self.learning_rate_factor)
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> ValidationResult:
@@ -117,9 +117,9 @@ class Learner:
         kept = self.kernel.averages().items()
         return next((name for name, both in kept if any(not bool(v.isfinite().all()) for v in both)), None)
 
-    def share_room(self, other: "Learner") -> None:
+    def share_workspace(self, other: "Learner") -> None:
         """Take turns with `other`, whose model has the same shape: room for one batch is enough for both."""
-        self.kernel.share_room(other.kernel)
+        self.kernel.share_workspace(other.kernel)
 
     def movement(self) -> float:
         """How far the weights are from their start, relative to weights of ordinary size."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainer.config import KernelName, TrialConfig
 from trainer.data.windows import Dataset
-from trainer.kernels.kernel import load_kernel
+from trainer.kernels.choice import load_kernel
 from trainer.rivals.skill import Baseline, skill
 from trainer.runtime import find_device, reproducible
 from trainer.training.batches import Batches
@@ -162,7 +162,7 @@ def _trial(
     """A trial before its first epoch."""
     folds = tuple(_fold(number, each, config, device) for number, each in enumerate(datasets))
     for fold in folds[1:]:
-        fold.learner.share_room(folds[0].learner)
+        fold.learner.share_workspace(folds[0].learner)
     limit = config.training.max_seconds
     return TrainingState(
         config,
@@ -256,7 +256,7 @@ def _epoch(
         train_loss=fmean(done.loss / done.windows for done in sums),
         validation_loss=fmean(losses),
         skill=reached,
-        learning_rate=min(fold.learner.pace * fold.learner.lr for fold in trial.folds),
+        learning_rate=min(fold.learner.learning_rate_factor * fold.learner.lr for fold in trial.folds),
         grad_norm_mean=fmean(done.grad_norm / done.steps for done in sums),
         grad_norm_max=max(done.grad_norm_max for done in sums),
         output_max=max(*(done.output_max for done in sums), *(each.output_max for each in validations)),

@@ -49,7 +49,7 @@ def train_fold(trial: TrainingState, fold: Fold, epoch: int, should_stop: Callab
             raise StopTraining(Outcome.INTERRUPTED)
         if trial.is_out_of_time:
             raise StopTraining(Outcome.TIMED_OUT)
-        fold.learner.pace = learning_rate_factor(training.schedule, fold.step, steps)
+        fold.learner.learning_rate_factor = learning_rate_factor(training.schedule, fold.step, steps)
         _train_step(trial, fold, epoch, batch, sums)
         fold.step += 1
     return sums

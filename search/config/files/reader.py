@@ -25,7 +25,7 @@ MAX_DEPTH = 32
 """The schema is 5 levels deep; much more is a mistake, or an attack on the recursion below."""
 
 STUDY_DICT = "study dict"
-"""The place of every value of a study that a Python program gave as a dict: its lines are nobody's."""
+"""The place of every value of a study that was given as a dict, which has no file and no useful lines."""
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")

@@ -399,7 +399,7 @@ def test_a_watch_reads_what_is_new_and_misses_none_that_came_late(
     small: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = watch.TrialWatcher(small, "small")
-    assert [trial.number for trial in watched.look()] == [0, 1, 2]
+    assert [trial.number for trial in watched.poll()] == [0, 1, 2]
     reads: list[str] = []
     genuine = query.trials
 
@@ -409,16 +409,16 @@ def test_a_watch_reads_what_is_new_and_misses_none_that_came_late(
 
     monkeypatch.setattr(query, "trials", counted)
     add_trial(small, 5, None)
-    assert watched.look() == []
+    assert watched.poll() == []
     add_trial(small, 6)
-    assert [trial.number for trial in watched.look()] == [6]
+    assert [trial.number for trial in watched.poll()] == [6]
     with small.session() as session:
         running = session.get_one(Trial, ("small", 5))
         running.verdict, running.finished_at = Verdict.FAILED, NOW
-    assert [trial.number for trial in watched.look()] == [5]
+    assert [trial.number for trial in watched.poll()] == [5]
     assert reads == []
     add_trial(small, 4)
-    assert [trial.number for trial in watched.look()] == [4]
+    assert [trial.number for trial in watched.poll()] == [4]
     assert reads == ["small"]
 
 
@@ -445,7 +445,7 @@ with LiveView(console(), lambda looks: .0112) as view:
     view.trial_ended(TrialEnd(19, Judgement(Verdict.ACCEPTED, (), "trained"), .46, .16, datetime.now(UTC)))
     logging.getLogger("ballast").warning("a log line of somebody")
     time.sleep(0.6)
-    view.stopping()
+    view.show_stopping()
     time.sleep(0.6)
     if len(sys.argv) > 2:
         time.sleep(float(sys.argv[2]))

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from trainer.errors import TrainerError
 from trainer.kernels import compiled
+from trainer.kernels.choice import kernel_name
 from trainer.kernels.fused import FusedKernel
-from trainer.kernels.kernel import kernel_name
 from trainer.kernels.workspace import workspace
 from trainer.models.network import GRUForecaster, flat_copy
 from trainer.runtime import reproducible
@@ -303,7 +303,7 @@ def test_learners_that_take_turns_in_one_room_have_the_bits_of_each_alone(settin
         learner.apply()
 
     alone, together = [made(0), made(1)], [made(0), made(1)]
-    together[1].share_room(together[0])
+    together[1].share_workspace(together[0])
     for learner in alone:
         for number in range(4):
             step(learner, number)
