@@ -1,7 +1,7 @@
 """A recorded study: its tables as data frames, its figures and its files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, SupportsIndex
 
 from search.api.given import as_name, as_path, as_whole_number, require_one_of
 from search.errors import RequestError
@@ -71,7 +71,7 @@ class Study:
 
         return forecasts_frame(self._store, self._name)
 
-    def epochs(self, trial: int) -> "pd.DataFrame":
+    def epochs(self, trial: SupportsIndex) -> "pd.DataFrame":
         """The signals of a trial, epoch by epoch.
 
         Args:
@@ -91,7 +91,7 @@ class Study:
         trial = self._require_trial(trial)
         return epochs_frame(query.epochs(self._store, self._name, trial))
 
-    def findings(self, trial: int | None = None) -> "pd.DataFrame":
+    def findings(self, trial: SupportsIndex | None = None) -> "pd.DataFrame":
         """The findings of the guard in a trial, and its interventions.
 
         Args:
@@ -116,7 +116,7 @@ class Study:
             frame.insert(0, "trial", [each.trial for each in found])
         return frame
 
-    def settings(self, trial: int | None = None) -> "pd.DataFrame":
+    def settings(self, trial: SupportsIndex | None = None) -> "pd.DataFrame":
         """Every setting that was in force, and where it came from.
 
         Args:
@@ -193,7 +193,7 @@ class Study:
         path: "str | Path",
         *,
         by: Literal["robust", "value"] | None = None,
-        trial: int | None = None,
+        trial: SupportsIndex | None = None,
     ) -> Path:
         """Write the best accepted trial to a file; training it reproduces the same bits.
 
@@ -221,7 +221,7 @@ class Study:
         done = export_study(self._store, self._name, as_path("path", path), by=by, trial=trial)
         return done.trials[0].path
 
-    def _require_trial(self, given: int) -> int:
+    def _require_trial(self, given: SupportsIndex) -> int:
         """The number of a trial that is on record, as Python's own: a frame holds NumPy's."""
         number = as_whole_number("trial", given)
         query.trial(self._store, self._name, number)
