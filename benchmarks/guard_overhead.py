@@ -74,9 +74,9 @@ class BareLearner(Learner):
 
 
 def step_of(learner: Learner, config: TrialConfig) -> Step:
-    """A step as `trainer.training.train_fold` makes it; raises RuntimeError at a finding, for then less work
-    is
-    done."""
+    """A step as `trainer.training.train_fold` makes it; raises RuntimeError at a finding, because
+    less work is done then.
+    """
     if isinstance(learner, BareLearner):
         return learner.step
 

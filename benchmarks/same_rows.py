@@ -2,8 +2,7 @@
 
 First, how alike the changes of different assets get in any stretch of rows, and those of altered copies of
 one asset: rank correlations, on both sides of the bar that `search/record/same_series.py` sets. Then, how
-often the
-best of useless trials passes verification on rows that it was chosen by, without the penalty of
+often the best of useless trials passes verification on rows that it was chosen by, without the penalty of
 `search.selection.statistics.conclusion.confidence_level` and with it.
 """
 

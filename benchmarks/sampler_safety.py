@@ -3,14 +3,12 @@
 Run it with `python -m benchmarks.sampler_safety` (about eight minutes on one core; `--quick`: half a minute).
 It exits with 1 where a goal is missed. `--rules` compares what GP and CMA-ES could be told instead.
 
-A synthetic trial stands for the GRU, so that one costs milliseconds. What decides is Ballast's own: verdicts
-are told by `search.study.backend.conclude_trial`, samplers and pruners are those of a study file, an
-offending
-value
-is not reported. The space is [0, 1]³ with an unstable region (30 %), where the loss turns to NaN after an
-epoch or a few, and a leaking one (15 %), where it turns too good. Two landscapes: behind a `wall` in one
-setting, and beyond an `edge` that two settings make together and that the honest optimum lies close to, as
-good learning rates do. Without the trap, the same ground is honest.
+A synthetic trial stands for the GRU, so that one costs milliseconds. What decides is Ballast's own:
+verdicts are told by `search.study.backend.conclude_trial`, samplers and pruners are those of a study file,
+an offending value is not reported. The space is [0, 1]³ with an unstable region (30 %), where the loss
+turns to NaN after an epoch or a few, and a leaking one (15 %), where it turns too good. Two landscapes:
+behind a `wall` in one setting, and beyond an `edge` that two settings make together and that the honest
+optimum lies close to, as good learning rates do. Without the trap, the same ground is honest.
 """
 
 import argparse

@@ -2,12 +2,11 @@
 
 Run it with `python -m benchmarks.store_throughput` (`--stores sqlite,postgresql`, `--workers 1,2,4,8`,
 `--sizes 100,1000,10000`, `--trials 40`). Ballast's side is the real worker: claim, ask, suggest five
-parameters, resolve, look for a twin, record, 20 epochs, judge, finish, tell. `trainer.training.loop.fit`
-alone is
-replaced, by one that hands over 20 reports and trains nothing. Bare Optuna's side is ask, suggest, 20 times
-report and should_prune, tell. Both use the same sampler (tpe) and pruner (median), whose answers are computed
-and not heeded, so that all trials are equally long; both find a study with as many trials as the table says.
-`untuned` is Optuna on SQLite as it comes, with one worker.
+parameters, resolve, look for a cached trial, record, 20 epochs, judge, finish, tell. Only
+`trainer.training.loop.fit` is replaced, by one that hands over 20 reports and trains nothing. Bare Optuna's
+side is ask, suggest, 20 times report and should_prune, tell. Both use the same sampler (tpe) and pruner
+(median), whose answers are computed and ignored, so that all trials are equally long; both find a study
+with as many trials as the table says. `untuned` is Optuna on SQLite as it comes, with one worker.
 
 The sides take turns in the same run, so that whatever else the machine does meets all of them; figures are
 medians over the turns. Wall time is that of all workers together, CPU time that of the workers, without a

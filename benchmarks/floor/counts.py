@@ -1,10 +1,9 @@
 """What one epoch must compute and move at the least: products, gates, optimiser, bytes. Pure.
 
 The model is trainer.models.network's GRU with one layer and a head of one output, trained with AdamW and
-clipping, in
-float32. With batch B, steps T, features F, units H: the hidden state starts at zero, so the recurrent
-products of the first step are with zeros and are not counted, nor is a gradient that nobody asks for (of
-the windows).
+clipping, in float32. With batch B, steps T, features F, units H: the hidden state starts at zero, so the
+recurrent products of the first step are with zeros and are not counted, nor is the gradient of the windows,
+which nobody asks for.
 """
 
 from dataclasses import dataclass

@@ -38,8 +38,7 @@ def epoch_tasks(work: Work) -> dict[str, Task]:
 
 class Ballast:
     """A trial in the middle: an epoch is `trainer.training.train_fold.train_fold`, with the guard and all
-    that it
-    asks.
+    that it asks.
 
     It goes on with the weights that it has.
     """

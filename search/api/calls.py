@@ -15,6 +15,7 @@ from search.api.given import (
     GivenStudy,
     as_devices,
     as_name,
+    as_optional_path,
     as_path,
     as_paths,
     as_whole_number,
@@ -113,7 +114,7 @@ def run(
         timeout=None if timeout is None else str(timeout),
         name=name,
         warm_starts=as_paths("warm_start", warm_start),
-        policy=None if policy is None else as_path("policy", policy),
+        policy=as_optional_path("policy", policy),
         store=store,
         strict=strict,
         data=data,
@@ -193,7 +194,7 @@ def check(
         set_texts(set),
         name=name,
         warm_starts=as_paths("warm_start", warm_start),
-        policy=None if policy is None else as_path("policy", policy),
+        policy=as_optional_path("policy", policy),
         store=store,
         strict=strict,
         data=data,
@@ -237,7 +238,7 @@ def train(
 
     if onnx and save is None:
         raise RequestError("onnx=True puts a file into the folder of save; give both of them")
-    path, folder = as_path("config", config), None if save is None else as_path("save", save)
+    path, folder = as_path("config", config), as_optional_path("save", save)
 
     def show(report: "EpochReport") -> None:
         logging.getLogger("ballast.train").info(
@@ -250,7 +251,7 @@ def train(
         done = train_configuration(
             path,
             set_texts(set),
-            policy=None if policy is None else as_path("policy", policy),
+            policy=as_optional_path("policy", policy),
             save=folder,
             onnx=onnx,
             store=store,
@@ -303,7 +304,7 @@ def verify(
             seeds=as_whole_number("seeds", seeds, 1),
             top=as_whole_number("top", top, 1),
             store=store,
-            policy=None if policy is None else as_path("policy", policy),
+            policy=as_optional_path("policy", policy),
             on_seed=lambda candidate, refit: log.info(
                 "%s, seed %d: %s", candidate.name, refit.seed, refit.outcome
             ),

@@ -43,6 +43,11 @@ def as_path(name: str, given: object) -> Path:
     raise RequestError(f"{name} is {given!r}; give the path of a file{also}")
 
 
+def as_optional_path(name: str, given: object) -> Path | None:
+    """The path in the argument `name`, or None. Raises RequestError for anything else."""
+    return None if given is None else as_path(name, given)
+
+
 def as_paths(name: str, given: object) -> tuple[Path, ...]:
     """One path or several, as a tuple."""
     several = given if isinstance(given, list | tuple) else (given,)

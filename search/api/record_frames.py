@@ -5,11 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from search.config.layers import Setting, with_clamps
-from search.config.schema import SPACE
-from search.record.row_mapping import settings_from_rows
+from search.config.layers import Setting
 from search.record.validation_rows import forecasts, validation_rows
-from storage import query, tables
+from storage import tables
 from storage.engine import Store
 from trainer.training.result import EpochReport
 
@@ -65,12 +63,6 @@ def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
     }
     own_unit = {name: values * rows.unit_std + rows.unit_mean for name, values in columns.items()}
     return pd.DataFrame({"time": rows.times, "fold": rows.folds, **own_unit})
-
-
-def recorded_settings(store: Store, study: str, trial: int | None) -> list[Setting]:
-    """The settings in force, of the study or of one of its trials, with the clamp of each dimension."""
-    layers = query.setting_layers(store, study, trial)
-    return with_clamps(settings_from_rows(layers), SPACE)
 
 
 def _rows_frame(rows: Iterable[Any], table: type[tables.Base]) -> pd.DataFrame:

@@ -130,7 +130,8 @@ class Study:
             TrialUnknown: The study has no trial of this number.
             RequestError: `trial` is no whole number.
         """
-        from search.api.record_frames import recorded_settings, settings_frame
+        from search.api.record_frames import settings_frame
+        from search.record.row_mapping import recorded_settings
 
         if trial is not None:
             trial = self._require_trial(trial)

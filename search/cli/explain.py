@@ -29,8 +29,8 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show for every setting which value was used, which layer set it, where, and why."""
-    from search.api.record_frames import recorded_settings
     from search.config.layers import setting_to_json
+    from search.record.row_mapping import recorded_settings
     from search.terminal.provenance import find_setting
     from search.terminal.result_tables import console, setting_table
 

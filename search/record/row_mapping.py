@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from search.config.files.passwords import URLS
-from search.config.layers import Clamp, Layer, Override, Setting
+from search.config.layers import Clamp, Layer, Override, Setting, with_clamps
 from search.config.resolved_study import ResolvedStudy
+from search.config.schema import SPACE
 from search.data.study_data import StudyData
 from search.record import validation_rows as rows
 from search.store_files import KEY, new_signing_key
 from search.verdict import Judgement
 from search.version import version_of
-from storage import record, tables
+from storage import query, record, tables
 from storage.commands import masked_url
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
@@ -123,6 +124,14 @@ def settings_from_rows(stacks: Mapping[str, Sequence[tables.SettingRow]]) -> lis
             )
             for key, stack in stacks.items()
         ]
+
+
+def recorded_settings(store: Store, study: str, trial: int | None = None) -> list[Setting]:
+    """The settings in force, of the study or of one of its trials, with the clamp of each dimension.
+
+    Raises StudyUnknown and TrialUnknown.
+    """
+    return with_clamps(settings_from_rows(query.setting_layers(store, study, trial)), SPACE)
 
 
 def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.ClampRow]:

@@ -10,9 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from search.config.layers import with_clamps
-from search.config.schema import SPACE
-from search.record.row_mapping import settings_from_rows
+from search.record.row_mapping import recorded_settings
 from search.selection.summary import summarise
 from search.tracking import run_content
 from search.tracking.mlflow_client import MlflowRejected, as_mlflow_errors
@@ -136,7 +134,7 @@ class MlflowSender:
             self._client.set_terminated(run_id, status, run_content.milliseconds(ended_at))
 
     def _study_files(self) -> dict[str, str]:
-        settings = with_clamps(settings_from_rows(query.setting_layers(self._store, self._name)), SPACE)
+        settings = recorded_settings(self._store, self._name)
         return run_content.study_files(self._study, query.clamps(self._store, self._name), settings)
 
     def _log(self, sent: SentRun, content: RunContent) -> None:

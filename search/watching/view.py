@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search.config.layers import Layer, Setting, with_clamps
+from search.config.layers import Layer, Setting
 from search.config.resolved_study import ResolvedStudy
 from search.config.safe_ranges import SafeRange
-from search.config.schema import SPACE
 from search.config.space import Dimension
 from search.errors import RequestError
 from search.record.continuation import resolve_from_store
-from search.record.row_mapping import settings_from_rows
+from search.record.row_mapping import recorded_settings
 from search.selection.summary import Summary, summarise
 from storage import evaluations, query, tables
 from storage.engine import Store
@@ -75,7 +74,7 @@ def study_view(store: Store, name: str) -> StudyView:
         summary=summary,
         conclusive=query.count_conclusive(store, name),
         data=query.data_fingerprint(store, name),
-        settings=_settings(store, name),
+        settings=recorded_settings(store, name),
         clamps=query.clamps(store, name),
         space=_searched(store, name),
         trials=trials,
@@ -90,7 +89,7 @@ def trial_view(store: Store, name: str, number: int) -> TrialView:
     return TrialView(
         study=query.study(store, name),
         trial=query.trial(store, name, number),
-        settings=_settings(store, name, number),
+        settings=recorded_settings(store, name, number),
         epochs=query.epochs(store, name, number),
         findings=query.findings(store, name, number),
         artifacts=query.artifacts(store, name, number),
@@ -109,10 +108,6 @@ def drawn_trials(
     left = MAX_CURVES - len(set(chosen))
     chosen += [trials[i * len(trials) // left].number for i in range(left)]
     return sorted(set(chosen))
-
-
-def _settings(store: Store, name: str, number: int | None = None) -> list[Setting]:
-    return with_clamps(settings_from_rows(query.setting_layers(store, name, number)), SPACE)
 
 
 def _searched(store: Store, name: str) -> list[SearchedDimension]:

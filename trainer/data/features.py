@@ -97,9 +97,8 @@ class FeaturesAndTarget:
     `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
     `usable` are, of each series, the rows behind its warm-up and before its end that has no target yet; every
     cell in them is finite in good data. `inputs` are the arrays that each feature was made from; the last
-    entry
-    is the target's. `reach` is how many rows before t the values of row t are made from, at most. Nothing is
-    made of rows of another series.
+    entry is the target's. `reach` is the largest number of rows before t that the values of row t are made
+    from. Nothing is made of rows of another series.
     """
 
     features: "pd.DataFrame"

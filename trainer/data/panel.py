@@ -1,10 +1,8 @@
 """The series of a table: the rows of each in time order, one series after the other.
 
-`starts` (S,) are the positions of the first row of each of S series, ascending from 0; it is [0] in a table
-of
-one asset, which is a panel of one series. What looks from one row to another does so within one series,
-through
-`by_series` or `series_spans`.
+`starts` (S,) are the positions of the first row of each of S series, ascending from 0. In a table of one
+asset, which is a panel of one series, it is [0]. Code that looks from one row to another does so within one
+series, through `by_series` or `series_spans`.
 """
 
 from collections.abc import Callable

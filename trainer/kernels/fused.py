@@ -128,9 +128,10 @@ class FusedKernel:
 
 
 def compiled_loss(loss: Loss) -> Callable[[Array, Workspace], tuple[float, float]]:
-    """The compiled code of `loss`: from targets (batch,) and the forecasts in a workspace to their mean loss
-    and
-    the largest |forecast|. It leaves the gradient of the mean in the workspace.
+    """The compiled code of `loss`.
+
+    It maps targets (batch,) and the forecasts in a workspace to their mean loss and the largest |forecast|,
+    and leaves the gradient of the mean in the workspace.
 
     Raises TrainerError for a loss that has no compiled code.
     """
