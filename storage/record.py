@@ -219,7 +219,7 @@ def _require_worker(trial: Trial, store: Store, worker: str) -> None:
     if trial.worker != worker:
         raise TrialTaken(
             f"trial {trial.number} of study {trial.study!r} in {store.shown_url} has been taken over by "
-            f"{trial.worker} from {worker}, whose heartbeat was missing; "
+            f"{trial.worker} from {worker}, which was taken for dead; "
             f"look at it with: {ballast_command('explain', trial.study, trial=trial.number)}"
         )
 

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 import ballast
+from tests.ballast.studies import ROOT, frame, framed_data, small_study
 
-ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "optuna", "sqlalchemy", "pandas", "numpy", "pydantic", "typer")
 CALLS: tuple[Callable[..., Any], ...] = (
     *(ballast.run, ballast.load_study, ballast.check, ballast.train, ballast.verify, ballast.load_model),
@@ -26,30 +25,6 @@ CALLS: tuple[Callable[..., Any], ...] = (
     *(ballast.Study.settings, ballast.Study.summary, ballast.Study.figures, ballast.Study.report),
     *(ballast.Study.export, ballast.Model.predict),
 )
-
-
-def small_study(name: str = "small", trials: int = 1, epochs: int = 1) -> dict[str, Any]:
-    """A study of a second on the columns of the sample."""
-    return {
-        "study": {"name": name, "trials": trials, "sampler": "random", "pruner": "none"},
-        "data": {
-            "source": "sample:sp500",
-            "time": "Date",
-            "features": [{"name": "ret", "column": "Close", "transform": "log_return"}],
-            "target": {"column": "Close", "transform": "log_return", "kind": "return", "horizon": 1},
-            "seq_len": 5,
-            "split": {"train_until": "2010-12-31", "validation_until": "2014-12-31"},
-        },
-        "models": {"gru": {"batch_size": 256, "hidden_size": 8}},
-        "training": {"epochs": epochs},
-        "space": {"models.gru.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
-    }
-
-
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BALLAST_STORE", raising=False)
 
 
 def in_a_process(code: str) -> str:
@@ -106,18 +81,6 @@ def test_what_is_wrong_is_said_in_one_sentence_each() -> None:
     with pytest.raises(ballast.errors.RequestError, match="data is of type list"):
         ballast.check(small_study() | {"data": framed_data()}, data=[1.0])
     assert not Path("ballast.db").exists()
-
-
-def framed_data() -> dict[str, Any]:
-    """The data section of a study whose source is a frame."""
-    return {key: value for key, value in small_study()["data"].items() if key != "source"}
-
-
-def frame(rows: int = 5026) -> pd.DataFrame:
-    """Prices with a DatetimeIndex that has a zone."""
-    times = pd.date_range("1999-01-04", periods=rows, freq="B", tz="America/New_York")
-    close = 100 * np.exp(np.cumsum(np.random.default_rng(0).standard_t(4, rows) * 0.01))
-    return pd.DataFrame({"Close": close}, index=times)
 
 
 def test_a_frame_is_kept_by_its_digest_and_read_again() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import ballast
-from tests.ballast.test_ballast_api import ROOT, frame, framed_data, small_study
+from tests.ballast.studies import ROOT, frame, framed_data, small_study
 
 WRONG: dict[str, Callable[[Any], object]] = {
     "set is None": lambda _: ballast.check(small_study(), set=None),  # type: ignore[arg-type]
