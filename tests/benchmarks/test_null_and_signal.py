@@ -111,9 +111,8 @@ def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_plante
     planted = data.mean[np.searchsorted(study_data.table.times.to_numpy(), final.times[final.test])]
     told = (planted - final.scaler.target_mean) / final.scaler.target_std
     refit = RefitResult(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
-    candidate = cast(
-        Candidate, SimpleNamespace(skill=0.04, skill_lower_bound=None)
-    )  # nothing else of it is looked at
+    trial = SimpleNamespace(config=resolved.trial_config)  # its loss is the only setting that is read
+    candidate = cast(Candidate, SimpleNamespace(skill=0.04, skill_lower_bound=None, trial=trial))
     scored = verification._score(
         verification._TrainedCandidate(candidate, final, study_data.ceiling, (refit,) * 3), 1
     )
