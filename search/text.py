@@ -72,7 +72,7 @@ def dimension_text(value: Any) -> str:
     return f"{short_value(value['low'])} to {short_value(value['high'])}{step}{scale}"
 
 
-def refused_number(found: "tables.Finding") -> str:
+def refused_number(found: "tables.FindingRow") -> str:
     """The suspicious number of a finding and its limit: `+0.9987 > +0.3000`, `1.2e-09 < 1e-08`."""
     if found.threshold is None:
         return f"{found.value:.4g}"

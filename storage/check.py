@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.engine import Store
 from storage.schema import head, is_own_table, migration_context
-from storage.tables import Base, DataFingerprint, SettingRow, Study, Trial
+from storage.tables import Base, DataFingerprint, SettingRow, StudyRow, Trial
 from storage.verdicts import Verdict
 
 
@@ -66,8 +66,8 @@ def _setting_problems(session: Session) -> Iterator[str]:
 
 
 def _study_problems(session: Session) -> Iterator[str]:
-    without = select(Study.name).where(Study.name.not_in(select(DataFingerprint.study)))
-    for name in session.scalars(without.order_by(Study.name)):
+    without = select(StudyRow.name).where(StudyRow.name.not_in(select(DataFingerprint.study)))
+    for name in session.scalars(without.order_by(StudyRow.name)):
         yield f"study {name!r} has no fingerprint of its data"
 
 

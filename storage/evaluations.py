@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage.engine import Store
 from storage.retry import retry_transient
-from storage.tables import DataFingerprint, Evaluation, StoredValidationRows, Study, Trial
+from storage.tables import DataFingerprint, Evaluation, StoredValidationRows, StudyRow, Trial
 from storage.verdicts import CONCLUSIVE
 
 NEAR = timedelta(days=62)
@@ -87,15 +87,15 @@ def searched_rows(store: Store) -> list[SearchedRows]:
     """
     query = (
         select(
-            Study.name,
-            Study.study_file,
+            StudyRow.name,
+            StudyRow.study_file,
             DataFingerprint.source,
             DataFingerprint.sha256,
             StoredValidationRows.series,
         )
-        .join(DataFingerprint, DataFingerprint.study == Study.name)
-        .join(StoredValidationRows, StoredValidationRows.study == Study.name)
-        .order_by(Study.created_at, Study.name)
+        .join(DataFingerprint, DataFingerprint.study == StudyRow.name)
+        .join(StoredValidationRows, StoredValidationRows.study == StudyRow.name)
+        .order_by(StudyRow.created_at, StudyRow.name)
     )
     with store.reading() as session:
         gone = [
@@ -151,7 +151,7 @@ def conclusive_trials(store: Store, studies: Sequence[str], before: datetime) ->
     query = select(Trial.study, Trial.number, Trial.source_study, Trial.source_trial, Trial.finished_at)
     with store.reading() as session:
         rows = session.execute(query.where(Trial.study.in_(studies) & ended)).all()
-        living, deleted = set(session.scalars(select(Study.name))), _of_deleted(session)
+        living, deleted = set(session.scalars(select(StudyRow.name))), _of_deleted(session)
     names = {each.study: _name_of(each) for each in deleted if each.study not in living}
     found = [
         ConclusiveTrial(study, number, None if source is None or of is None else (source, of), at)

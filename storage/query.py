@@ -18,11 +18,11 @@ from storage.tables import (
     ClampRow,
     DataFingerprint,
     Epoch,
-    Finding,
+    FindingRow,
     Forecast,
     SettingRow,
     StoredValidationRows,
-    Study,
+    StudyRow,
     Trial,
 )
 from storage.verdicts import CONCLUSIVE, Verdict
@@ -47,14 +47,14 @@ class TrialListItem(NamedTuple):
 
 
 @retry_transient
-def studies(store: Store) -> list[Study]:
+def studies(store: Store) -> list[StudyRow]:
     """All studies, oldest first."""
     with store.reading() as session:
-        return _all(session, select(Study).order_by(Study.created_at, Study.name))
+        return _all(session, select(StudyRow).order_by(StudyRow.created_at, StudyRow.name))
 
 
 @retry_transient
-def study(store: Store, name: str) -> Study:
+def study(store: Store, name: str) -> StudyRow:
     """One study. Raises StudyUnknown, which names the nearest study there is."""
     with store.reading() as session:
         return require_study(session, store, name)
@@ -68,9 +68,9 @@ FORMER_NAMES = "formerly"
 def current_name(store: Store, name: str) -> str:
     """The present name of a study that is or was called `name`; `name` itself if there is none."""
     with store.reading() as session:
-        if session.scalar(select(Study.wanted).where(Study.name == name)) is not None:
+        if session.scalar(select(StudyRow.wanted).where(StudyRow.name == name)) is not None:
             return name
-        facts = session.execute(select(Study.name, Study.facts).order_by(Study.created_at)).all()
+        facts = session.execute(select(StudyRow.name, StudyRow.facts).order_by(StudyRow.created_at)).all()
         return next((found for found, told in facts if name in told.get(FORMER_NAMES, ())), name)
 
 
@@ -162,10 +162,10 @@ def epochs_by_trial(store: Store, name: str, trials: Sequence[int]) -> dict[int,
 
 
 @retry_transient
-def findings(store: Store, name: str, trial: int | None = None) -> list[Finding]:
+def findings(store: Store, name: str, trial: int | None = None) -> list[FindingRow]:
     """The guard's findings in a trial, or in all trials, in the order in which they were found."""
-    query = select(Finding).where(Finding.study == name).order_by(Finding.trial, Finding.id)
-    return _of_trial(store, name, trial, query if trial is None else query.where(Finding.trial == trial))
+    query = select(FindingRow).where(FindingRow.study == name).order_by(FindingRow.trial, FindingRow.id)
+    return _of_trial(store, name, trial, query if trial is None else query.where(FindingRow.trial == trial))
 
 
 @retry_transient
@@ -277,11 +277,11 @@ def count_above_naive(store: Store, name: str) -> int:
 
 
 @retry_transient
-def suspicious_findings(store: Store, name: str) -> dict[int, Finding]:
+def suspicious_findings(store: Store, name: str) -> dict[int, FindingRow]:
     """By trial number, the finding for which each suspicious trial was stopped: its last one."""
     suspicious = select(Trial.number).where(Trial.study == name, Trial.verdict == Verdict.SUSPICIOUS)
-    query = select(Finding).where(Finding.study == name, Finding.trial.in_(suspicious))
-    return {found.trial: found for found in _of_study(store, name, query.order_by(Finding.id))}
+    query = select(FindingRow).where(FindingRow.study == name, FindingRow.trial.in_(suspicious))
+    return {found.trial: found for found in _of_study(store, name, query.order_by(FindingRow.id))}
 
 
 @retry_transient
@@ -332,15 +332,17 @@ def count_conclusive_in(session: Session, name: str) -> int:
 
 def require_study_exists(session: Session, store: Store, name: str) -> None:
     """Raise StudyUnknown unless there is such a study. Does not read its row, which holds long texts."""
-    if session.scalar(select(Study.wanted).where(Study.name == name)) is None:
+    if session.scalar(select(StudyRow.wanted).where(StudyRow.name == name)) is None:
         require_study(session, store, name)
 
 
-def require_study(session: Session, store: Store, name: str) -> Study:
+def require_study(session: Session, store: Store, name: str) -> StudyRow:
     """One study, inside an open transaction. Raises StudyUnknown."""
-    found = session.get(Study, name)
+    found = session.get(StudyRow, name)
     if found is None:
-        raise StudyUnknown(_unknown_study(name, session.scalars(select(Study.name)).all(), store.shown_url))
+        raise StudyUnknown(
+            _unknown_study(name, session.scalars(select(StudyRow.name)).all(), store.shown_url)
+        )
     return found
 
 

@@ -26,11 +26,11 @@ from storage.tables import (
     ClampRow,
     DataFingerprint,
     Epoch,
-    Finding,
+    FindingRow,
     Forecast,
     SettingRow,
     StoredValidationRows,
-    Study,
+    StudyRow,
     Trial,
 )
 from storage.verdicts import Verdict
@@ -39,7 +39,7 @@ from storage.verdicts import Verdict
 @retry_transient
 def create_study(
     store: Store,
-    study: Study,
+    study: StudyRow,
     settings: Sequence[SettingRow],
     clamps: Sequence[ClampRow],
     data: DataFingerprint,
@@ -127,7 +127,7 @@ def record_epochs(
     trial: int,
     epochs: Sequence[Epoch],
     worker: str,
-    findings: Sequence[Finding] = (),
+    findings: Sequence[FindingRow] = (),
 ) -> None:
     """Record epochs and findings of a running trial, all at once; those on record stay unchanged.
 
@@ -159,7 +159,7 @@ def finish_trial(
     epochs: int,
     finished_at: datetime,
     duration_s: float,
-    findings: Sequence[Finding] = (),
+    findings: Sequence[FindingRow] = (),
     settings: Sequence[SettingRow] = (),
     remaining: Sequence[Epoch] = (),
     artifacts: Sequence[Artifact] = (),
@@ -192,9 +192,9 @@ def add_artifacts(session: Session, artifacts: Sequence[Artifact]) -> None:
     _add(session, artifacts)
 
 
-def _lock_study(session: Session, store: Store, study: str) -> Study:
+def _lock_study(session: Session, store: Store, study: str) -> StudyRow:
     """The study, locked, so that two workers cannot overwrite each other's changes."""
-    query = select(Study).where(Study.name == study).with_for_update(key_share=True)
+    query = select(StudyRow).where(StudyRow.name == study).with_for_update(key_share=True)
     return session.scalar(query) or require_study(session, store, study)
 
 
@@ -231,12 +231,12 @@ def _add_epochs(session: Session, trial: Trial, epochs: Sequence[Epoch]) -> None
     _add(session, [epoch for epoch in epochs if epoch.epoch not in recorded])
 
 
-def _add_findings(session: Session, trial: Trial, findings: Sequence[Finding]) -> None:
+def _add_findings(session: Session, trial: Trial, findings: Sequence[FindingRow]) -> None:
     """Insert findings of a trial that is locked, but those that are there."""
     if not findings:
         return
-    key = (Finding.fold, Finding.epoch, Finding.step, Finding.kind)
-    of_trial = (Finding.study == trial.study) & (Finding.trial == trial.number)
+    key = (FindingRow.fold, FindingRow.epoch, FindingRow.step, FindingRow.kind)
+    of_trial = (FindingRow.study == trial.study) & (FindingRow.trial == trial.number)
     recorded = {tuple(row) for row in session.execute(select(*key).where(of_trial))}
     _add(session, [f for f in findings if (f.fold, f.epoch, f.step, f.kind) not in recorded])
 

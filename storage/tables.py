@@ -59,7 +59,7 @@ def _of_trial(column: str = "trial") -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["study", column], ["ballast_trials.study", "ballast_trials.number"])
 
 
-class Study(Base, kw_only=True):
+class StudyRow(Base, kw_only=True):
     """A study as it was started. Its value is minimised."""
 
     __tablename__ = "ballast_studies"
@@ -302,7 +302,7 @@ class Evaluation(Base, kw_only=True):
     """The series that the rows come from, packed by the caller; None in a record from before it was kept."""
 
 
-class Finding(Base, kw_only=True):
+class FindingRow(Base, kw_only=True):
     """What the guard detected in a trial, and what it did. Equal learning rates: it was not cut."""
 
     __tablename__ = "ballast_findings"

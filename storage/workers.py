@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from storage.engine import Store
 from storage.query import count_conclusive_in, require_study, require_study_exists
 from storage.retry import retry_transient
-from storage.tables import Study, Worker
+from storage.tables import StudyRow, Worker
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def _lock(session: Session, study: str) -> int | None:
 
     FOR NO KEY UPDATE: rows that refer to the study can still be written.
     """
-    return session.scalar(select(Study.wanted).where(Study.name == study).with_for_update(key_share=True))
+    return session.scalar(
+        select(StudyRow.wanted).where(StudyRow.name == study).with_for_update(key_share=True)
+    )
 
 
 def _row(session: Session, study: str, worker: str) -> Worker:

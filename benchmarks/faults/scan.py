@@ -11,11 +11,11 @@ from sqlalchemy import select
 from search.selection.export import write_export
 from search.study.studies import OpenStudy
 from storage import query
-from storage.tables import Base, Finding
+from storage.tables import Base, FindingRow
 from storage.verdicts import Verdict
 from trainer.training.result import TrialResult
 
-_EXEMPT = {(Finding.__tablename__, "value")}
+_EXEMPT = {(FindingRow.__tablename__, "value")}
 """The recorded finding itself: what was found, to the bit."""
 
 

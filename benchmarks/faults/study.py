@@ -52,7 +52,7 @@ class Struck:
 
     case: Case
     trial: tables.Trial
-    findings: list[tables.Finding]
+    findings: list[tables.FindingRow]
     changed: bool
     """Whether the trial ended otherwise than the same trial without the fault."""
 
@@ -138,7 +138,7 @@ def struck_study(
 
 def on_record(study: OpenStudy, cases: list[Case]) -> list[Struck]:
     """The cases with their trials; a case without a finding is compared with its trial run unharmed."""
-    found: dict[int, list[tables.Finding]] = {}
+    found: dict[int, list[tables.FindingRow]] = {}
     for finding in query.findings(study.store, study.name):
         found.setdefault(finding.trial, []).append(finding)
     return [

@@ -36,9 +36,9 @@ def epochs_frame(epochs: Iterable[tables.Epoch | EpochReport]) -> pd.DataFrame:
     return _rows_frame(epochs, tables.Epoch)
 
 
-def findings_frame(findings: Iterable[tables.Finding]) -> pd.DataFrame:
+def findings_frame(findings: Iterable[tables.FindingRow]) -> pd.DataFrame:
     """A row for each finding of the guard."""
-    return _rows_frame(findings, tables.Finding)
+    return _rows_frame(findings, tables.FindingRow)
 
 
 def settings_frame(settings: Iterable[Setting]) -> pd.DataFrame:

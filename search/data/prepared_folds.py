@@ -113,9 +113,9 @@ def _encode(folds: Sequence[Dataset]) -> bytes:
     arrays: list[bytes] = []
 
     def place(array: npt.NDArray[Any]) -> dict[str, Any]:
-        told = {"dtype": array.dtype.str, "shape": array.shape, "at": sum(map(len, arrays))}
+        entry = {"dtype": array.dtype.str, "shape": array.shape, "at": sum(map(len, arrays))}
         arrays.append(_padded(array.tobytes()))
-        return told
+        return entry
 
     plain = [{**vars(fold), "scaler": vars(fold.scaler), "history": vars(fold.history)} for fold in folds]
     line = _padded(json.dumps(plain, default=place).encode() + b"\n")

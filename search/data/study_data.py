@@ -175,7 +175,9 @@ def store_study_folds(resolved: ResolvedStudy, data: StudyData, files: StudyFile
         prepared_folds.write_folds(files.prepared(identity), identity, data.base, key)
 
 
-def recall_study_data(resolved: ResolvedStudy, recorded: tables.Study, files: StudyFiles) -> StudyData | None:
+def recall_study_data(
+    resolved: ResolvedStudy, recorded: tables.StudyRow, files: StudyFiles
+) -> StudyData | None:
     """What `load_study_data` returns, from the audit on record and the folds in their file.
 
     None if there are no folds, or the table is not the one that was audited.

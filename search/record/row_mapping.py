@@ -36,9 +36,9 @@ def package_versions() -> dict[str, str]:
     return {name: version_of(name) for name in _VERSIONED}
 
 
-def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.Study:
+def study_row(resolved: ResolvedStudy, data: StudyData) -> tables.StudyRow:
     """The study as it is started."""
-    return tables.Study(
+    return tables.StudyRow(
         name=resolved.file.study.name,
         created_at=now(),
         study_file=str(resolved.folder.resolve() / resolved.path.name),
@@ -186,8 +186,8 @@ def epoch_of_copy(epoch: tables.Epoch, study: str, trial: int) -> tables.Epoch:
 
 def epoch_report_of(epoch: tables.Epoch) -> EpochReport:
     """The epoch as the trainer reported it."""
-    told = {field.name: getattr(epoch, field.name) for field in fields(EpochReport)}
-    return EpochReport(**{**told, "fold_losses": tuple(epoch.fold_losses)})
+    values = {field.name: getattr(epoch, field.name) for field in fields(EpochReport)}
+    return EpochReport(**{**values, "fold_losses": tuple(epoch.fold_losses)})
 
 
 def log_row(study: str, trial: int, path: Path) -> tables.Artifact | None:
@@ -206,13 +206,13 @@ def file_row(study: str, trial: int, kind: str, path: Path) -> tables.Artifact:
     )
 
 
-def finding_row(study: str, trial: int, finding: Finding) -> tables.Finding:
+def finding_row(study: str, trial: int, finding: Finding) -> tables.FindingRow:
     """One finding of the guard."""
-    told = {**vars(finding), "kind": str(finding.kind), "action": str(finding.action)}
-    return tables.Finding(study=study, trial=trial, **{**told, "rows": list(finding.rows)})
+    values = {**vars(finding), "kind": str(finding.kind), "action": str(finding.action)}
+    return tables.FindingRow(study=study, trial=trial, **{**values, "rows": list(finding.rows)})
 
 
-def guard_rows(findings: Sequence[tables.Finding], position: int) -> list[tables.SettingRow]:
+def guard_rows(findings: Sequence[tables.FindingRow], position: int) -> list[tables.SettingRow]:
     """Learning rates that the guard changed, as the topmost layers of the trial, from `position` on."""
     cuts = [f for f in findings if f.lr_after != f.lr_before]
     return [
@@ -241,7 +241,7 @@ def finish_trial(
     duration_s: float,
     epochs: int = 0,
     remaining: Sequence[tables.Epoch] = (),
-    findings: Sequence[tables.Finding] = (),
+    findings: Sequence[tables.FindingRow] = (),
     artifacts: Sequence[tables.Artifact] = (),
     guard_position: int = 0,
 ) -> None:

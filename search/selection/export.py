@@ -115,7 +115,7 @@ def _json(content: _Content) -> str:
     return json.dumps(json_safe_number(whole), indent=2, allow_nan=False) + "\n"
 
 
-def _source_seen_from(source: str, study: tables.Study, target: Path) -> str:
+def _source_seen_from(source: str, study: tables.StudyRow, target: Path) -> str:
     if source.startswith("sample:") or Path(source).is_absolute():
         return source
     return os.path.relpath(Path(study.study_file).parent / source, target.parent.resolve())

@@ -32,7 +32,7 @@ class MeasuredFloor:
 class Summary:
     """Summary of a study. `best` follows our verdicts, as Optuna's own best trial ignores constraints."""
 
-    study: tables.Study
+    study: tables.StudyRow
     verdicts: dict[str, int]
     """Number of trials by verdict, and of those still `running`."""
     best: tables.Trial | None

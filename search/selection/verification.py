@@ -173,7 +173,7 @@ def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
         )
 
 
-def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[EarlierSearch, ...]) -> None:
+def _require_interval(trained: _TrainedCandidate, attempt: int, searches: tuple[EarlierSearch, ...]) -> None:
     """Raise RequestError where the best naive forecast errs in too few test rows for an interval.
 
     It is asked before the evaluation is on record, and only where some row has no error.
@@ -188,7 +188,7 @@ def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[Ear
             np.mean(by_seed, axis=0),
             errors,
             trained.data.horizon,
-            confidence_level(look, effective_configurations(searches)),
+            confidence_level(attempt, effective_configurations(searches)),
         )
     except ValueError as error:
         raise RequestError(
@@ -199,8 +199,8 @@ def _require_interval(trained: _TrainedCandidate, look: int, searches: tuple[Ear
 def _losses_by_seed(trained: _TrainedCandidate) -> list[Floats]:
     """The losses of each seed that came to its end, (rows,)."""
     target, _ = _judged_by(trained.data, trained.loss)
-    told = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
-    return [trained.loss.value(each.astype(np.float64), target) for each in told]
+    forecasts = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
+    return [trained.loss.value(each.astype(np.float64), target) for each in forecasts]
 
 
 def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> SkillInterval:
@@ -219,9 +219,9 @@ def _evaluation(unseen: ScoredRows, trained: _TrainedCandidate) -> tables.Evalua
 
 
 def _score(
-    trained: _TrainedCandidate, look: int, searches: tuple[EarlierSearch, ...] = ()
+    trained: _TrainedCandidate, attempt: int, searches: tuple[EarlierSearch, ...] = ()
 ) -> CandidateResult:
-    """The result of one evaluation, of which `look` is the configuration number."""
+    """The result of one evaluation, of which `attempt` is the configuration number."""
     data, candidate = trained.data, trained.candidate
     target, naive = _judged_by(data, trained.loss)
     baseline = min(naive, key=lambda name: float(naive[name].mean()))
@@ -229,7 +229,7 @@ def _score(
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
     interval, comparisons = None, {}
     level, rivals = (
-        confidence_level(look, effective_configurations(searches)),
+        confidence_level(attempt, effective_configurations(searches)),
         rival_forecasts(data, data.test, trained.loss),
     )
     if by_seed:
@@ -266,7 +266,7 @@ def _score(
         rivals=rivals.losses(target, trained.loss),
         rivals_absent=rivals.absent,
         strongest_rival=_against_rivals(losses, rivals.row_losses(target, trained.loss), data.horizon, level),
-        evaluation_number=look,
+        evaluation_number=attempt,
         searches=searches,
         conclusion=conclude(claim),
     )
@@ -294,7 +294,7 @@ def _judged_by(data: Dataset, loss: Loss) -> tuple[Floats, dict[str, Floats]]:
     """The targets of the test rows (rows,), and the losses (rows,) of each naive forecast."""
     target = data.target[data.test].astype(np.float64)
     naive = baseline_forecasts(data, data.test, loss)
-    return target, {name: loss.value(told, target) for name, told in naive.items()}
+    return target, {name: loss.value(forecasts, target) for name, forecasts in naive.items()}
 
 
 def _evidence(store: Store, chosen: Candidate) -> SelectionEvidence | str:

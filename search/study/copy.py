@@ -89,7 +89,7 @@ def _difference(table: Table, theirs: Sequence[_Row], ours: Sequence[_Row]) -> I
 
 def _deleted(source: Store) -> list[str]:
     """The names of studies that have evaluations in the store and are not (or no longer) in it themselves."""
-    evaluated, study = tables.Evaluation, tables.Study
+    evaluated, study = tables.Evaluation, tables.StudyRow
     names = select(evaluated.study).where(evaluated.study.not_in(select(study.name))).distinct()
     with source.reading() as session:
         return list(session.scalars(names.order_by(evaluated.study)))
@@ -128,7 +128,7 @@ def _copy(source: Store, target: Store, name: str) -> CopiedStudy:
 
 
 def _refuse(source: Store, old: Session, target: Store, new: Session, name: str) -> None:
-    if new.get(tables.Study, name) or new.scalar(select(_STUDIES).where(_STUDIES.c.study_name == name)):
+    if new.get(tables.StudyRow, name) or new.scalar(select(_STUDIES).where(_STUDIES.c.study_name == name)):
         raise RequestError(
             f"{target.shown_url} has a study {name!r} already; "
             "copy the others one by one with --study NAME, or into another store"
@@ -159,7 +159,7 @@ def _selects(name: str) -> Iterator[tuple[Table, Select[Any]]]:
             yield table, _select_of_optuna(table, name)
     for table in tables.Base.metadata.sorted_tables:
         if table is not tables.Worker.__table__:
-            study = table.c.name if table is tables.Study.__table__ else table.c.study
+            study = table.c.name if table is tables.StudyRow.__table__ else table.c.study
             columns = [column for column in table.c if column.name != "id"]
             yield table, select(*columns).where(study == name).order_by(*table.primary_key)
 

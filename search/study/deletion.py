@@ -66,9 +66,9 @@ class DeletedStudy:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as `ballast delete --json` prints them; other programs read these keys."""
-        told = vars(self) | {"files": [str(path) for path in self.files], "left": self.not_removed}
-        del told["not_removed"]
-        return told
+        shown = vars(self) | {"files": [str(path) for path in self.files], "left": self.not_removed}
+        del shown["not_removed"]
+        return shown
 
 
 def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> DeletedStudy:
@@ -84,7 +84,7 @@ def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool 
     with store.session() as session:
         lock_study_parts(session, name)
         known_to_optuna = has_optuna_part(session, name)
-        if session.get(tables.Study, name) is None and not known_to_optuna:
+        if session.get(tables.StudyRow, name) is None and not known_to_optuna:
             query.require_study(session, store, name)  # raises StudyUnknown, which names similar studies
         moment = now()
         kept = _search_evaluation(store, name, moment)  # under the lock: no trial can end any more

@@ -12,7 +12,7 @@ from storage import query
 from storage.commands import ballast_command
 from storage.engine import Store
 from storage.retry import retry_transient
-from storage.tables import Study, Trial
+from storage.tables import StudyRow, Trial
 
 _KNOWN_TO_OPTUNA = text(
     "SELECT studies.study_name, count(trials.trial_id) FROM studies "
@@ -25,12 +25,12 @@ def orphaned_studies(store: Store) -> list[str]:
     """The names of all studies on record that Optuna does not have, oldest first. A study that was created
     again in Optuna, and lacks trials that are on record, is one of them.
     """
-    recorded = select(Study.name, func.max(Trial.number)).outerjoin(Trial, Trial.study == Study.name)
+    recorded = select(StudyRow.name, func.max(Trial.number)).outerjoin(Trial, Trial.study == StudyRow.name)
     with store.reading() as session:
         connection = session.connection()
         # The record first: a trial that a worker records in the meantime is in Optuna already.
         recorded_rows = connection.execute(
-            recorded.group_by(Study.name, Study.created_at).order_by(Study.created_at)
+            recorded.group_by(StudyRow.name, StudyRow.created_at).order_by(StudyRow.created_at)
         ).all()
         has_tables = inspect(connection).has_table("studies")
         in_optuna: dict[str, int] = {}

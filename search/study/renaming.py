@@ -85,7 +85,7 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
 
 
 def _refuse_taken(session: Session, store: Store, new: str) -> None:
-    if session.get(tables.Study, new) is not None or has_optuna_part(session, new):
+    if session.get(tables.StudyRow, new) is not None or has_optuna_part(session, new):
         raise StudyExists(
             f"study {new!r} is in {store.shown_url} already; choose another name, or remove that one with: "
             f"{ballast_command('delete', new)}"
@@ -118,9 +118,9 @@ def _update_references(session: Session, old: str, new: str, folders: tuple[Path
             artifact.path = after + artifact.path.removeprefix(before)
 
 
-def _record_new_name(session: Session, before: tables.Study, new: str) -> None:
+def _record_new_name(session: Session, before: tables.StudyRow, new: str) -> None:
     """Record the name as a layer of its setting, and in the sources that workers resolve the study from."""
-    study = session.get(tables.Study, new)
+    study = session.get(tables.StudyRow, new)
     assert study is not None, "it was just inserted"
     study.facts = {**study.facts, query.FORMER_NAMES: [*study.facts.get(query.FORMER_NAMES, ()), before.name]}
     if study.sources is not None:

@@ -175,7 +175,7 @@ def _assemble(resolved: ResolvedStudy, data: StudyData, store: Store, storage: B
     return OpenStudy(resolved, data, StudyBackend(store, study, rules, files, publisher))
 
 
-def _create(opened: OpenStudy) -> tables.Study | None:
+def _create(opened: OpenStudy) -> tables.StudyRow | None:
     """Record a new study and return None, or return the row of a process that recorded it in the meantime."""
     resolved, name, store = opened.resolved, opened.name, opened.store
     _require_created_here(opened.optuna, store)
@@ -199,7 +199,7 @@ def _validation_series(opened: OpenStudy) -> ScoredSeries:
     return validated_rows(opened.resolved, config, data.base, data.table).series
 
 
-def _record_changes(opened: OpenStudy, recorded: tables.Study) -> None:
+def _record_changes(opened: OpenStudy, recorded: tables.StudyRow) -> None:
     """Record the settings that have changed and may change, above all the number of trials wanted."""
     layers = query.setting_layers(opened.store, opened.name)
     changed = continuation.continuation_rows(opened.resolved, layers)
@@ -228,7 +228,7 @@ def _enqueue(opened: OpenStudy) -> None:
         opened.optuna.enqueue_trial(dict(params), user_attrs=kept, skip_if_exists=True)
 
 
-def _recorded(store: Store, name: str) -> tables.Study | None:
+def _recorded(store: Store, name: str) -> tables.StudyRow | None:
     try:
         return query.study(store, name)
     except StudyUnknown:
@@ -247,7 +247,9 @@ def _require_created_here(study: optuna.Study, store: Store) -> None:
         )
 
 
-def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded: tables.Study) -> StudyData:
+def _unchanged(
+    resolved: ResolvedStudy, data: StudyData, store: Store, recorded: tables.StudyRow
+) -> StudyData:
     """The data with the ceiling and naive forecasts on record; StudyChanged if a setting differs that decides
     a trial's value.
 
@@ -264,7 +266,7 @@ def _unchanged(resolved: ResolvedStudy, data: StudyData, store: Store, recorded:
     )
 
 
-def _require_unchanged(resolved: ResolvedStudy, sha256: str, store: Store, recorded: tables.Study) -> None:
+def _require_unchanged(resolved: ResolvedStudy, sha256: str, store: Store, recorded: tables.StudyRow) -> None:
     layers = query.setting_layers(store, recorded.name)
     changes = continuation.changed_parts(resolved, recorded.fingerprints, layers, sha256)
     if changes:

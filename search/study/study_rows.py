@@ -35,7 +35,7 @@ def require_no_active_workers(store: Store, name: str, by_force: str) -> None:
 def lock_study_parts(session: Session, name: str) -> None:
     """Lock the study and its trials until the transaction ends; SQLite has only one writer anyway."""
     trial = tables.Trial
-    session.execute(select(tables.Study.name).where(tables.Study.name == name).with_for_update())
+    session.execute(select(tables.StudyRow.name).where(tables.StudyRow.name == name).with_for_update())
     session.execute(select(trial.number).where(trial.study == name).with_for_update())
     if _has_optuna_tables(session):
         session.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_name == name).with_for_update())
@@ -58,7 +58,7 @@ def rename_import_source(session: Session, old: str, new: str) -> None:
 
     In Optuna's tables this is the attribute that tells which trials a study has already imported.
     """
-    trial, study = tables.Trial, tables.Study
+    trial, study = tables.Trial, tables.StudyRow
     copies = (trial.source_study == old) & (trial.study != old)
     for copy in session.scalars(select(trial).where(copies)):
         copy.source_study = new
@@ -90,7 +90,7 @@ def delete_record(session: Session, name: str) -> dict[str, int]:
 
 def name_column(table: Table) -> Column[str]:
     """The column with the study's name in a table of the record."""
-    return table.c.name if table is tables.Study.__table__ else table.c.study
+    return table.c.name if table is tables.StudyRow.__table__ else table.c.study
 
 
 def delete_optuna_part(session: Session, name: str) -> dict[str, int]:

@@ -40,7 +40,7 @@ class ImportedTrial:
 
 def importable_trials(
     resolved: ResolvedStudy,
-    old: tables.Study,
+    old: tables.StudyRow,
     layers: SettingLayers,
     trials: Sequence[tables.Trial],
     content: str,
@@ -86,7 +86,7 @@ def _is_searched(key: str, layers: SettingLayers) -> bool:
 
 def _require_comparable(
     resolved: ResolvedStudy,
-    old: tables.Study,
+    old: tables.StudyRow,
     there: Mapping[str, Any],
     here: Mapping[str, Any],
     content: str,

@@ -81,7 +81,7 @@ TrialLike = tables.Trial | query.TrialListItem
 """A trial with the fields of a row in the list of trials."""
 
 
-SuspiciousFindings = Mapping[int, tables.Finding]
+SuspiciousFindings = Mapping[int, tables.FindingRow]
 """The finding that made a trial suspicious, by trial number."""
 
 
@@ -135,7 +135,7 @@ def trial_table(
     )
 
 
-def _reasons(trial: TrialLike, suspicion: tables.Finding | None) -> tuple[Text, ...]:
+def _reasons(trial: TrialLike, suspicion: tables.FindingRow | None) -> tuple[Text, ...]:
     numbers = () if suspicion is None else (refused_number(suspicion),)
     return tuple(map(plain_text, (*trial.reasons, *numbers)))
 

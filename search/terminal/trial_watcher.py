@@ -29,7 +29,7 @@ class TrialWatcher:
         self._detector, self._is_stalled = StallDetector(store, name), False
         self.ended: list[tables.Trial] = []
         """Ended trials, in the order in which `poll` found them."""
-        self.suspicions: Mapping[int, tables.Finding] = {}
+        self.suspicions: Mapping[int, tables.FindingRow] = {}
         """The finding that made a trial suspicious, by trial number."""
         self.now = read_study_status(store, summarise(store, name))
 

@@ -50,7 +50,7 @@ def get_or_create_experiment(client: "MlflowClient", name: str) -> str:
     return number
 
 
-def find_study_runs(client: "MlflowClient", experiment: str, study: tables.Study) -> StudyRuns:
+def find_study_runs(client: "MlflowClient", experiment: str, study: tables.StudyRow) -> StudyRuns:
     """Return the runs of a study. Raises MlflowError if somebody deleted the run of the study itself.
 
     A trial whose run somebody deleted counts as sent: people do not want it in MLflow.
@@ -74,7 +74,7 @@ def find_study_runs(client: "MlflowClient", experiment: str, study: tables.Study
     return StudyRuns(_sent(parent), {n: _sent(_only_run(client, runs)) for n, runs in numbered.items()})
 
 
-def _runs(client: "MlflowClient", experiment: str, study: tables.Study) -> "Iterator[Run]":
+def _runs(client: "MlflowClient", experiment: str, study: tables.StudyRow) -> "Iterator[Run]":
     """Yield all runs of a study. The filter has no name: a name can hold quotes, which MLflow cannot
     escape.
     """

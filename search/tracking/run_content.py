@@ -70,7 +70,7 @@ def run_status(verdict: Verdict) -> str:
     return _STATUS[verdict]
 
 
-def study_identity_tags(study: tables.Study) -> dict[str, str]:
+def study_identity_tags(study: tables.StudyRow) -> dict[str, str]:
     """Return the tags that tell a study from one of the same name in another store."""
     return {STUDY_TAG: study.name, CREATED_AT_TAG: study.created_at.isoformat()}
 
@@ -233,7 +233,7 @@ def study_content(summary: Summary, data: tables.DataFingerprint, ended_at: date
 
 
 def study_files(
-    study: tables.Study, clamps: Iterable[tables.ClampRow], settings: Iterable[Setting]
+    study: tables.StudyRow, clamps: Iterable[tables.ClampRow], settings: Iterable[Setting]
 ) -> dict[str, str]:
     """Return the files of a study by name; the study file is as stored, without passwords."""
     rows = [[c.key, c.declared, c.effective, c.reason, c.origin] for c in clamps]

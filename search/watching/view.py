@@ -43,13 +43,13 @@ class StudyView:
     clamps: Sequence[tables.ClampRow]
     space: Sequence[SearchedDimension]
     trials: Sequence[tables.Trial]
-    findings: Sequence[tables.Finding]
+    findings: Sequence[tables.FindingRow]
     epochs: Mapping[int, Sequence[tables.Epoch]]
     evaluations: Sequence[tables.Evaluation] = ()
     """Evaluations of its configurations on test rows."""
 
     @property
-    def study(self) -> tables.Study:
+    def study(self) -> tables.StudyRow:
         """The study's row."""
         return self.summary.study
 
@@ -58,11 +58,11 @@ class StudyView:
 class TrialView:
     """A trial. `settings` are all that it used, the study's and its own."""
 
-    study: tables.Study
+    study: tables.StudyRow
     trial: tables.Trial
     settings: Sequence[Setting]
     epochs: Sequence[tables.Epoch]
-    findings: Sequence[tables.Finding]
+    findings: Sequence[tables.FindingRow]
     artifacts: Sequence[tables.Artifact]
 
 
@@ -97,7 +97,7 @@ def trial_view(store: Store, name: str, number: int) -> TrialView:
 
 
 def drawn_trials(
-    trials: Sequence[tables.Trial], best: tables.Trial | None, findings: Sequence[tables.Finding]
+    trials: Sequence[tables.Trial], best: tables.Trial | None, findings: Sequence[tables.FindingRow]
 ) -> list[int]:
     """Return the numbers of the trials to draw: all, or the best, those with findings, and every n-th."""
     if len(trials) <= MAX_CURVES:

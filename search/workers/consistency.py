@@ -92,7 +92,7 @@ def inconsistencies(store: Store) -> list[str]:
     ]
 
 
-def _inconsistent_trials(store: Store, storage: BaseStorage, study: tables.Study) -> Iterator[str]:
+def _inconsistent_trials(store: Store, storage: BaseStorage, study: tables.StudyRow) -> Iterator[str]:
     rows = {row.number: row for row in query.trials(store, study.name)}
     will_settle = f"the next run of {study.name!r} settles it"
     may_stay = "Ballast goes by its record, Optuna keeps what it was told; nothing is to be done"

@@ -144,7 +144,7 @@ class _TrialState:
     epochs_reported: int = 0
     """How many epochs are on record or in `unrecorded`."""
     unrecorded: list[tables.Epoch] = field(default_factory=list)
-    findings: list[tables.Finding] = field(default_factory=list)
+    findings: list[tables.FindingRow] = field(default_factory=list)
     """All so far, on record or not."""
     findings_recorded: int = 0
     """How many of `findings` are on record."""

@@ -7,7 +7,7 @@ import pytest
 
 from storage.engine import Store, open_store
 from storage.record import create_study
-from storage.tables import ClampRow, DataFingerprint, Epoch, Finding, SettingRow, Study, Trial
+from storage.tables import ClampRow, DataFingerprint, Epoch, FindingRow, SettingRow, StudyRow, Trial
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -20,8 +20,8 @@ def store(store_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def new_study() -> Callable[[str], Study]:
-    return lambda name: Study(
+def new_study() -> Callable[[str], StudyRow]:
+    return lambda name: StudyRow(
         name=name,
         created_at=NOON,
         study_file="studies/sp500.yaml",
@@ -110,8 +110,8 @@ def new_epoch() -> Callable[[str, int, int], Epoch]:
 
 
 @pytest.fixture
-def new_finding() -> Callable[[str, int], Finding]:
-    return lambda study, trial: Finding(
+def new_finding() -> Callable[[str, int], FindingRow]:
+    return lambda study, trial: FindingRow(
         study=study,
         trial=trial,
         kind="nonfinite_gradient",
@@ -131,7 +131,7 @@ def new_finding() -> Callable[[str, int], Finding]:
 
 @pytest.fixture
 def volatility(
-    store: Store, new_study: Callable[[str], Study], new_data: Callable[..., DataFingerprint]
+    store: Store, new_study: Callable[[str], StudyRow], new_data: Callable[..., DataFingerprint]
 ) -> str:
     """The name of a study that is in the store."""
     create_study(store, new_study("volatility"), [], [], new_data("volatility"))

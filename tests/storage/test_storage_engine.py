@@ -27,7 +27,7 @@ from storage.errors import (
     StoreUrlInvalid,
 )
 from storage.record import create_study, set_study_facts, start_trial
-from storage.tables import DataFingerprint, Study, Trial
+from storage.tables import DataFingerprint, StudyRow, Trial
 from storage.urls import full_url
 
 
@@ -264,7 +264,7 @@ def test_a_timeout_that_is_no_number_of_seconds_is_refused(
 def test_a_file_that_can_only_be_read_is_read(
     file: Path,
     journal: str,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
 ) -> None:
     store = open_store(f"sqlite:///{file}")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from storage import evaluations
 from storage.engine import Store
 from storage.record import create_study, finish_trial, start_trial
-from storage.tables import DataFingerprint, Evaluation, StoredValidationRows, Study, Trial
+from storage.tables import DataFingerprint, Evaluation, StoredValidationRows, StudyRow, Trial
 from storage.verdicts import Verdict
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
@@ -49,7 +49,7 @@ def test_trainings_are_no_verifications_of_a_study(store: Store) -> None:
 
 def test_the_trials_that_came_to_a_conclusion_before_a_moment(
     store: Store,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
     new_trial: Callable[[str, int], Trial],
 ) -> None:

@@ -30,7 +30,7 @@ from storage.errors import (
 )
 from storage.record import create_study, set_study_facts, start_trial
 from storage.retry import TRANSIENT, call_with_retry, retry_transient
-from storage.tables import DataFingerprint, Study, Trial
+from storage.tables import DataFingerprint, StudyRow, Trial
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ MakeStudy = Callable[[Store, str], None]
 
 
 @pytest.fixture
-def make_study(new_study: Callable[[str], Study], new_data: Callable[[str], DataFingerprint]) -> MakeStudy:
+def make_study(new_study: Callable[[str], StudyRow], new_data: Callable[[str], DataFingerprint]) -> MakeStudy:
     return lambda store, name: create_study(store, new_study(name), [], [], new_data(name))
 
 

@@ -11,7 +11,7 @@ from storage import query
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
 from storage.record import create_study, start_trial
-from storage.tables import DataFingerprint, Finding, SettingRow, Study, Trial
+from storage.tables import DataFingerprint, FindingRow, SettingRow, StudyRow, Trial
 from storage.verdicts import Verdict
 
 Ending = tuple[Verdict | None, float | None]
@@ -110,7 +110,7 @@ def test_trials_are_counted_and_listed_by_verdict_with_the_running_under_none(
 
 def test_the_layers_of_a_trial_stand_on_those_of_its_study(
     store: Store,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
     new_setting: Callable[..., SettingRow],
     new_trial: Callable[[str, int], Trial],
@@ -134,7 +134,7 @@ def test_findings_of_all_trials_come_in_the_order_of_the_trials(
     store: Store,
     volatility: str,
     new_trial: Callable[[str, int], Trial],
-    new_finding: Callable[[str, int], Finding],
+    new_finding: Callable[[str, int], FindingRow],
 ) -> None:
     from storage.record import finish_trial
 
@@ -163,7 +163,7 @@ def test_findings_of_all_trials_come_in_the_order_of_the_trials(
 
 
 def test_studies_come_oldest_first(
-    store: Store, new_study: Callable[[str], Study], new_data: Callable[[str], DataFingerprint]
+    store: Store, new_study: Callable[[str], StudyRow], new_data: Callable[[str], DataFingerprint]
 ) -> None:
     for age, name in enumerate(["new", "middle", "old"]):
         study = new_study(name)

@@ -33,7 +33,7 @@ from storage.record import (
     start_trial,
     take_over,
 )
-from storage.tables import Artifact, ClampRow, DataFingerprint, Epoch, Finding, SettingRow, Study, Trial
+from storage.tables import Artifact, ClampRow, DataFingerprint, Epoch, FindingRow, SettingRow, StudyRow, Trial
 from storage.verdicts import Verdict
 
 NOON = datetime(2024, 5, 17, 12, 0, tzinfo=UTC)
@@ -64,7 +64,7 @@ def finish(store: Store, study: str, number: int, **changes: Any) -> None:
 
 def test_a_study_comes_back_with_its_settings_clamps_and_data(
     store: Store,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_setting: Callable[..., SettingRow],
     new_clamp: Callable[[str], ClampRow],
     new_data: Callable[[str], DataFingerprint],
@@ -87,7 +87,7 @@ def test_a_trial_comes_back_with_its_epochs_findings_and_artifacts(
     volatility: str,
     new_trial: Callable[[str, int], Trial],
     new_epoch: Callable[[str, int, int], Epoch],
-    new_finding: Callable[[str, int], Finding],
+    new_finding: Callable[[str, int], FindingRow],
     new_setting: Callable[..., SettingRow],
 ) -> None:
     sampled = new_setting(volatility, "models.gru.learning_rate", 0, 1e-3, trial=0)
@@ -148,7 +148,7 @@ def test_no_value_is_not_nan(store: Store, volatility: str, new_trial: Callable[
 )
 def test_settings_of_every_json_type_come_back_as_they_were(
     store: Store,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
     new_setting: Callable[..., SettingRow],
     value: object,
@@ -217,7 +217,7 @@ def test_text_that_not_every_database_can_hold_is_refused_by_all(
 
 def test_a_study_whose_data_cannot_be_written_leaves_nothing_behind(
     store: Store,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_setting: Callable[..., SettingRow],
     new_data: Callable[[str], DataFingerprint],
 ) -> None:
@@ -234,7 +234,7 @@ def test_a_trial_that_ends_with_bad_findings_is_still_running(
     store: Store,
     volatility: str,
     new_trial: Callable[[str, int], Trial],
-    new_finding: Callable[[str, int], Finding],
+    new_finding: Callable[[str, int], FindingRow],
 ) -> None:
     start_trial(store, new_trial(volatility, 0), [])
     stray = new_finding(volatility, 99)
@@ -246,7 +246,7 @@ def test_a_trial_that_ends_with_bad_findings_is_still_running(
 
 def test_two_layers_cannot_take_the_same_position_of_a_key(
     store: Store,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
     new_setting: Callable[..., SettingRow],
     new_trial: Callable[[str, int], Trial],
@@ -289,7 +289,7 @@ def test_the_database_itself_refuses_an_unknown_verdict_and_one_without_an_end(
 def test_nothing_is_recorded_twice(
     store: Store,
     volatility: str,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
     new_trial: Callable[[str, int], Trial],
     new_epoch: Callable[[str, int, int], Epoch],
@@ -318,9 +318,9 @@ def test_a_finding_is_recorded_once_however_often_it_is_told(
     store: Store,
     volatility: str,
     new_trial: Callable[[str, int], Trial],
-    new_finding: Callable[[str, int], Finding],
+    new_finding: Callable[[str, int], FindingRow],
 ) -> None:
-    def findings() -> list[Finding]:
+    def findings() -> list[FindingRow]:
         """Two of one step, and two of an epoch's end."""
         found = [new_finding(volatility, 0) for _ in range(4)]
         found[1].kind = "frozen"
@@ -361,12 +361,12 @@ def test_what_belongs_to_nothing_is_refused_by_name(
 def test_what_is_written_again_after_a_lost_acknowledgement_is_there_once(
     store: Store,
     volatility: str,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
     new_setting: Callable[..., SettingRow],
     new_trial: Callable[[str, int], Trial],
     new_epoch: Callable[[str, int, int], Epoch],
-    new_finding: Callable[[str, int], Finding],
+    new_finding: Callable[[str, int], FindingRow],
 ) -> None:
     sampled, cut = (new_setting("s", "lr", n, n, trial=0) for n in range(2))
     continued = new_setting("s", "study.trials", 0, 30)
@@ -460,7 +460,7 @@ def test_of_many_who_start_one_trial_at_the_same_moment_one_succeeds(
 
 def test_a_study_is_continued_with_another_budget_and_the_settings_that_changed(
     store: Store,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
     new_setting: Callable[..., SettingRow],
 ) -> None:
@@ -492,4 +492,4 @@ def test_the_rows_of_an_epoch_and_a_finding_are_those_that_the_trainer_reports()
     epoch = {field.name for field in fields(result.EpochReport)} | {"study", "trial"}
     finding = {field.name for field in fields(result.Finding)} | {"id", "study", "trial"}
     assert set(Epoch.__table__.columns.keys()) == epoch
-    assert set(Finding.__table__.columns.keys()) == finding
+    assert set(FindingRow.__table__.columns.keys()) == finding

@@ -20,7 +20,7 @@ from storage.engine import Store, open_store, upgrade
 from storage.errors import StoreTooNew, StoreTooOld
 from storage.record import create_study, start_trial
 from storage.sqlite import sqlite_connect_args, tune_sqlite
-from storage.tables import Base, DataFingerprint, SettingRow, Study, Trial
+from storage.tables import Base, DataFingerprint, SettingRow, StudyRow, Trial
 from storage.verdicts import Verdict
 
 HEAD = "0004"
@@ -186,7 +186,7 @@ def test_upgrade_makes_our_tables_where_only_optunas_are(
 
 def test_check_names_what_cannot_be_as_it_is(
     store: Store,
-    new_study: Callable[[str], Study],
+    new_study: Callable[[str], StudyRow],
     new_data: Callable[[str], DataFingerprint],
     new_setting: Callable[..., SettingRow],
     new_trial: Callable[[str, int], Trial],

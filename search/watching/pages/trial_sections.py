@@ -32,7 +32,7 @@ def verdict_paragraph(trial: tables.Trial) -> Paragraph:
     )
 
 
-def outcome_table(trial: tables.Trial, last: tables.Finding | None = None) -> TableBlock:
+def outcome_table(trial: tables.Trial, last: tables.FindingRow | None = None) -> TableBlock:
     """Return the result of a trial in one row; `last` is its last finding, if there is one."""
     return TableBlock(
         ("loss", "skill", "best epoch", "epochs", "time", "seed"),
@@ -68,7 +68,7 @@ def origin_paragraphs(trial: tables.Trial) -> list[Paragraph]:
     return [Paragraph(text) for text in texts]
 
 
-def guard_findings_table(findings: Iterable[tables.Finding], shown: str | None = None) -> TableBlock:
+def guard_findings_table(findings: Iterable[tables.FindingRow], shown: str | None = None) -> TableBlock:
     """Return what the guard found in a trial and did about it; `shown` is a message already shown above."""
     columns = ("epoch", "step", "finding", "value", "limit", "done", "learning rate", "what")
     rows = [
@@ -82,7 +82,7 @@ def guard_findings_table(findings: Iterable[tables.Finding], shown: str | None =
     return TableBlock(columns, rows)
 
 
-def guard_findings_of_trials(findings: Sequence[tables.Finding]) -> TableBlock:
+def guard_findings_of_trials(findings: Sequence[tables.FindingRow]) -> TableBlock:
     """Return the findings of many trials, with the number of each trial."""
     table = guard_findings_table(findings)
     rows = [(found.trial, *row) for found, row in zip(findings, table.rows, strict=True)]
@@ -123,7 +123,7 @@ def skill_text(value: float | None) -> str:
     return "–" if value is None else f"{value:+.4f}"
 
 
-def loss_and_skill_texts(trial: tables.Trial, last: tables.Finding | None) -> tuple[str, str]:
+def loss_and_skill_texts(trial: tables.Trial, last: tables.FindingRow | None) -> tuple[str, str]:
     """Return loss and skill. A suspicious trial shows the number that made it so, with its limit, in place of
     one of them; `last` is the trial's last finding.
     """

@@ -64,7 +64,7 @@ def plot_interventions(view: StudyView) -> Plot:
             "data": traces,
             "layout": layout(
                 title,
-                " · ".join(told for _, told in ACTIONS.values()),
+                " · ".join(text for _, text in ACTIONS.values()),
                 xaxis=axis("", anchor="y", showticklabels=False, matches="x2", **steps),
                 xaxis2=axis("optimiser step", anchor="y2", **steps),
                 yaxis=log_axis("learning rate", _values(traces, "y"), domain=_PANELS[0]),
@@ -78,14 +78,14 @@ def _values(traces: Sequence[Json], panel: str) -> list[float | None]:
     return [value for trace in traces if trace.get("yaxis", "y") == panel for value in trace["y"]]
 
 
-def _findings(view: StudyView) -> dict[int, list[tables.Finding]]:
-    found: dict[int, list[tables.Finding]] = {}
+def _findings(view: StudyView) -> dict[int, list[tables.FindingRow]]:
+    found: dict[int, list[tables.FindingRow]] = {}
     for finding in view.findings:
         found.setdefault(finding.trial, []).append(finding)
     return found
 
 
-def _chosen(view: StudyView, of_trial: dict[int, list[tables.Finding]]) -> list[tables.Trial]:
+def _chosen(view: StudyView, of_trial: dict[int, list[tables.FindingRow]]) -> list[tables.Trial]:
     """The best, then the unstable and the suspicious in turn, then others, as many as there are colours."""
     best = view.summary.best
     others = [t for t in view.trials if t.number in of_trial and (best is None or t.number != best.number)]
@@ -98,7 +98,7 @@ def _chosen(view: StudyView, of_trial: dict[int, list[tables.Finding]]) -> list[
 
 
 def _worth(
-    trial: tables.Trial, view: StudyView, of_trial: dict[int, list[tables.Finding]]
+    trial: tables.Trial, view: StudyView, of_trial: dict[int, list[tables.FindingRow]]
 ) -> tuple[bool, bool, bool, int]:
     """How much a trial has to show: all its epochs, several interventions, curves, news."""
     curves = bool(view.epochs.get(trial.number))
@@ -108,8 +108,8 @@ def _worth(
 def _trial(view: StudyView, trial: tables.Trial, done: StepTimeline, colour: str, above: int) -> list[Json]:
     """Its lines and marks, thinner the more trials they lie `above`, so that equal rates are all seen."""
     best = view.summary.best
-    told = "best" if best is not None and best.number == trial.number else verdict_text(trial.verdict)
-    name, group = f"#{trial.number} {told}", f"trial {trial.number}"
+    verdict = "best" if best is not None and best.number == trial.number else verdict_text(trial.verdict)
+    name, group = f"#{trial.number} {verdict}", f"trial {trial.number}"
     rates = line_trace(
         name, [step for step, _ in done.rates], [log_plot_number(rate) for _, rate in done.rates], colour
     )
@@ -125,7 +125,7 @@ def _trial(view: StudyView, trial: tables.Trial, done: StepTimeline, colour: str
     ]
 
 
-def _marks(name: str, marks: Sequence[tuple[int, tables.Finding]], colour: str, above: int) -> Json:
+def _marks(name: str, marks: Sequence[tuple[int, tables.FindingRow]], colour: str, above: int) -> Json:
     symbols = [ACTIONS.get(finding.action, ("circle", ""))[0] for _, finding in marks]
     return {
         "type": "scatter",

@@ -109,7 +109,7 @@ def shown_of_all_text(drawn: int, everything: int) -> str:
 
 def scatter_trace(verdict: Verdict | None, x: Sequence[Any], y: Sequence[Any], trials: Sequence[int]) -> Json:
     """Return one verdict's trials as points with its colour, symbol and name; hovering shows the trial."""
-    look = {"size": 7, "opacity": 0.85} if len(trials) <= _FEW_POINTS else {"size": 4, "opacity": 0.5}
+    style = {"size": 7, "opacity": 0.85} if len(trials) <= _FEW_POINTS else {"size": 4, "opacity": 0.5}
     return {
         "type": "scatter",
         "mode": "markers",
@@ -117,7 +117,7 @@ def scatter_trace(verdict: Verdict | None, x: Sequence[Any], y: Sequence[Any], t
         "x": list(x),
         "y": list(y),
         "customdata": list(trials),
-        "marker": {"color": COLOURS[verdict], "symbol": SYMBOLS[verdict]} | look,
+        "marker": {"color": COLOURS[verdict], "symbol": SYMBOLS[verdict]} | style,
         "hovertemplate": "trial %{customdata}: %{y}",
     }
 
@@ -147,7 +147,7 @@ def log_or_linear_axis(title: str, values: Sequence[float | None], **more: Any) 
 
 def axis(title: str, kind: str = "linear", **more: Any) -> Json:
     """Return an axis: `kind` is `linear` or `log`, `more` has plotly's settings."""
-    look: Json = {
+    settings: Json = {
         "title": {"text": title, "standoff": 8},
         "type": kind,
         "automargin": True,
@@ -155,7 +155,7 @@ def axis(title: str, kind: str = "linear", **more: Any) -> Json:
         "linecolor": _GRID,
         "zeroline": False,
     }
-    return look | more
+    return settings | more
 
 
 def count_axis(title: str, last: int, **more: Any) -> Json:
@@ -179,7 +179,7 @@ def log_axis(title: str, values: Iterable[float | None], most: int = 5, **more: 
 def layout(title: str, note: str = "", height: int = 450, **more: Any) -> Json:
     """The frame of a plot: its title, a smaller line under it, the legend below. `height` is in pixels."""
     under = f'<br><span style="font-size:12px">{note}</span>' if note else ""
-    look: Json = {
+    settings: Json = {
         "title": {"text": title + under, "x": 0.01, "xanchor": "left", "y": 1, "yanchor": "top"},
         "autosize": True,
         "height": height,
@@ -192,8 +192,8 @@ def layout(title: str, note: str = "", height: int = 450, **more: Any) -> Json:
         | {"tracegroupgap": 0},
         "modebar": {"bgcolor": _CLEAR, "color": GREY, "activecolor": GREY, "remove": list(_BUTTONS)},
     }
-    look["title"] |= {"font": {"size": 16}, "pad": {"t": 26}}
-    return look | more
+    settings["title"] |= {"font": {"size": 16}, "pad": {"t": 26}}
+    return settings | more
 
 
 def _evenly(items: Sequence[Item], most: int) -> list[Item]:

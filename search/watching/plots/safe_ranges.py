@@ -57,8 +57,8 @@ def plot_safe_ranges(view: StudyView) -> Plot:
     size = round(min(12.0, line - 1.5), 1)
     longest = max((len(text) for row in rows for text in _bar_texts(row)), default=0)
     left = round(min(longest, _LONGEST) * size * _LETTER) + 22
-    look = layout(title, note, round(_FRAME + _FOOT + lines * line), showlegend=False)
-    look |= {
+    drawing = layout(title, note, round(_FRAME + _FOOT + lines * line), showlegend=False)
+    drawing |= {
         "margin": {"l": left, "r": 12, "t": _FRAME, "b": _FOOT},
         "xaxis": {"range": [0, 1], "visible": False, "fixedrange": True},
         "yaxis": {"range": [lines - 0.5, -0.5], "visible": False, "fixedrange": True},
@@ -72,7 +72,7 @@ def plot_safe_ranges(view: StudyView) -> Plot:
             "For every searched setting, and every other one that was clamped: what was asked for, what is "
             "safe, and what is in force, which is their common part. A bar that runs to the edge is open."
         ),
-        figure={"data": [_bars(rows, i) for i in range(len(_BARS))], "layout": look},
+        figure={"data": [_bars(rows, i) for i in range(len(_BARS))], "layout": drawing},
     )
 
 

@@ -84,7 +84,7 @@ def _reference_lines(view: StudyView, last: int) -> list[Json]:
     ]
 
 
-def _refused(findings: Sequence[tables.Finding]) -> dict[int, float]:
+def _refused(findings: Sequence[tables.FindingRow]) -> dict[int, float]:
     """Return the skills that the guard found suspicious, by trial."""
     return {finding.trial: finding.value for finding in findings if finding.kind == "skill_too_high"}
 

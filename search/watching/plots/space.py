@@ -51,16 +51,16 @@ def plot_space(view: StudyView) -> Plot:
     height = max(_HEIGHT, _FRAME + rows * _STRIP)
     title = "Search space" + shown_of_all_text(len(drawn), len(view.trials))
     note = "" if view.space else "nothing is searched, or an older Ballast did not keep the space"
-    look = layout(title, note, height, showlegend=False, shapes=[], annotations=[])
-    look["margin"] |= {"b": 8}
+    drawing = layout(title, note, height, showlegend=False, shapes=[], annotations=[])
+    drawing["margin"] |= {"b": 8}
     data: list[Json] = []
     for i, searched in enumerate(view.space):
         axes = f"{i + 1}" if i else ""
         data += _points(searched, groups, axes)
         place = _StripPosition(i // columns, i % columns, rows, columns, height)
-        look[f"xaxis{axes}"] = _x_axis(searched, names[searched.key], axes) | {"domain": place.across}
-        look[f"yaxis{axes}"] = _y_axis(list(groups), axes, place)
-        _shade(look, searched, axes)
+        drawing[f"xaxis{axes}"] = _x_axis(searched, names[searched.key], axes) | {"domain": place.across}
+        drawing[f"yaxis{axes}"] = _y_axis(list(groups), axes, place)
+        _shade(drawing, searched, axes)
     return Plot(
         id="space",
         title=title,
@@ -68,7 +68,7 @@ def plot_space(view: StudyView) -> Plot:
             "Every trial by the value it was given, one row per verdict. The shaded part was asked for and "
             "clamped away: no trial can lie in it."
         ),
-        figure={"data": data, "layout": look},
+        figure={"data": data, "layout": drawing},
     )
 
 
@@ -129,9 +129,11 @@ def _x_axis(searched: SearchedDimension, name: str, axes: str) -> Json:
             "tickvals": list(range(len(line.choices))),
             "ticktext": [plot_label(c) for c in line.choices],
         }
-    look = log_axis(name, [10**line.low, 10**line.high], most=3, **more) if line.log else axis(name, **more)
-    look["title"]["standoff"] = 4
-    return look | {"nticks": 5}
+    drawing = (
+        log_axis(name, [10**line.low, 10**line.high], most=3, **more) if line.log else axis(name, **more)
+    )
+    drawing["title"]["standoff"] = 4
+    return drawing | {"nticks": 5}
 
 
 def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _StripPosition) -> Json:
@@ -149,12 +151,12 @@ def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _StripPosition
     )
 
 
-def _shade(look: Json, searched: SearchedDimension, axes: str) -> None:
+def _shade(drawing: Json, searched: SearchedDimension, axes: str) -> None:
     """Shade and label what was clamped. On a log axis plotly needs values for shapes, exponents for text."""
     line, cuts = dimension_axis(searched), clamped_intervals(searched)
     for low, high in cuts:
         ends = [plot_number(10**end if line.log else end) for end in (low, high)]
-        look["shapes"].append(
+        drawing["shapes"].append(
             {
                 "type": "rect",
                 "layer": "below",
@@ -168,7 +170,7 @@ def _shade(look: Json, searched: SearchedDimension, axes: str) -> None:
                 "line": {"width": 0},
             }
         )
-        look["annotations"].append(_named(plot_number((low + high) / 2), axes))
+        drawing["annotations"].append(_named(plot_number((low + high) / 2), axes))
 
 
 def _named(x: float | None, axes: str) -> Json:

@@ -16,11 +16,11 @@ class StepTimeline:
     """Steps that were done when each recorded epoch ended."""
     rates: Sequence[tuple[int, float]]
     """(step, learning rate), in order: a cut is two points at one step."""
-    marks: Sequence[tuple[int, tables.Finding]]
+    marks: Sequence[tuple[int, tables.FindingRow]]
     """(step, finding)."""
 
 
-def step_timeline(epochs: Sequence[tables.Epoch], findings: Sequence[tables.Finding]) -> StepTimeline:
+def step_timeline(epochs: Sequence[tables.Epoch], findings: Sequence[tables.FindingRow]) -> StepTimeline:
     """The course of a trial; `epochs` and `findings` in the order in which they happened."""
     lengths = [epoch.steps + epoch.skipped_steps for epoch in epochs]
     ends = list(accumulate(lengths))
@@ -29,7 +29,7 @@ def step_timeline(epochs: Sequence[tables.Epoch], findings: Sequence[tables.Find
     return StepTimeline(ends, _rates(epochs, ends, marks), marks)
 
 
-def _step_of_trial(finding: tables.Finding, lengths: Sequence[int], folds: int) -> int:
+def _step_of_trial(finding: tables.FindingRow, lengths: Sequence[int], folds: int) -> int:
     """Where a finding lies among the steps of all folds; `lengths` are those of the recorded epochs.
 
     `Finding.step` counts within its fold, and an epoch trains its folds one after the other. How many steps
@@ -51,7 +51,7 @@ def _step_of_trial(finding: tables.Finding, lengths: Sequence[int], folds: int) 
 
 
 def _rates(
-    epochs: Sequence[tables.Epoch], ends: Sequence[int], marks: Sequence[tuple[int, tables.Finding]]
+    epochs: Sequence[tables.Epoch], ends: Sequence[int], marks: Sequence[tuple[int, tables.FindingRow]]
 ) -> list[tuple[int, float]]:
     known = [(end, epoch.learning_rate, epoch.learning_rate) for end, epoch in zip(ends, epochs, strict=True)]
     known += [(step, finding.lr_before, finding.lr_after) for step, finding in marks]

@@ -78,5 +78,5 @@ def _picture() -> "CurvesPicture":
     return CurvesPicture()
 
 
-def _row(row: tables.Epoch | tables.Finding) -> dict[str, Any]:
+def _row(row: tables.Epoch | tables.FindingRow) -> dict[str, Any]:
     return {field.name: getattr(row, field.name) for field in fields(row) if field.name not in _KEYS}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from storage.engine import open_store
-from storage.tables import Study
+from storage.tables import StudyRow
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
@@ -50,7 +50,7 @@ def test_a_study_on_record_of_before_goes_on_from_its_file_as_it_was(
     assert ballast("run", path, *CEILING, *SHORT, "--trials", "1", "--json").code == 0
     store = open_store("sqlite:///ballast.db", create=False)
     with store.session() as session:
-        (study,) = session.query(Study)
+        (study,) = session.query(StudyRow)
         assert study.sources is not None
         study.sources = {key: value for key, value in study.sources.items() if key != "defaults"}
     store.close()

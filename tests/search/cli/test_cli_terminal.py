@@ -34,7 +34,7 @@ from search.terminal.text_table import TableColumn, TableRow, make_table
 from search.text import COLOURS
 from storage import query, record
 from storage.engine import Store, open_store
-from storage.tables import Artifact, DataFingerprint, Study, Trial
+from storage.tables import Artifact, DataFingerprint, StudyRow, Trial
 from storage.verdicts import Verdict
 
 pytestmark = pytest.mark.slow
@@ -155,7 +155,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def add_study(store: Store, name: str = "small", wanted: int = 3) -> str:
     facts = {"baseline": {"name": "har", "loss": 0.5}, "rows": {"validation": 1000}, "horizon": 1}
-    study = Study(
+    study = StudyRow(
         name=name,
         created_at=NOW,
         study_file=f"studies/{name}.yaml",

@@ -69,7 +69,7 @@ def fill(store: Store, name: str) -> None:
 
 
 def fill_record(store: Store, name: str) -> None:
-    study = tables.Study(
+    study = tables.StudyRow(
         name=name,
         created_at=NOON,
         study_file="s.yaml",
@@ -151,7 +151,7 @@ def end(store: Store, study: str, number: int) -> None:
         seconds=0.5,
         fold_losses=[INF, -0.0],
     )
-    finding = tables.Finding(
+    finding = tables.FindingRow(
         study=study,
         trial=number,
         kind="k",

@@ -139,8 +139,8 @@ def _epoch(study: str, trial: int, epoch: int, loss: float) -> tables.Epoch:
     )
 
 
-def _finding(study: str, trial: int) -> tables.Finding:
-    return tables.Finding(
+def _finding(study: str, trial: int) -> tables.FindingRow:
+    return tables.FindingRow(
         study=study,
         trial=trial,
         kind="loss_explosion",

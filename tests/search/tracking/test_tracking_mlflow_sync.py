@@ -16,7 +16,7 @@ from search.tracking.run_content import TRIAL_TAG
 from search.tracking.tracking_process import track_while_running
 from storage import workers
 from storage.engine import Store
-from storage.tables import Study
+from storage.tables import StudyRow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,7 +36,7 @@ def silent() -> Iterator[str]:
 
 def ask_for_more(store: Store, wanted: int) -> None:
     with store.session() as session:
-        session.get_one(Study, "small").wanted = wanted
+        session.get_one(StudyRow, "small").wanted = wanted
 
 
 def study_of(client: "MlflowClient") -> "RunInfo":

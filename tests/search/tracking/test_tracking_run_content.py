@@ -28,7 +28,7 @@ NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 def view(write_study: "WriteStudy") -> TrialView:
     """A trial that was accepted."""
     path = write_study()
-    study = tables.Study(
+    study = tables.StudyRow(
         name="small",
         created_at=NOON,
         study_file=str(path),

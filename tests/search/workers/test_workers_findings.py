@@ -13,7 +13,7 @@ from search.watching.pages.notes import trial_note
 from search.watching.view import trial_view
 from storage import query
 from storage.engine import open_store
-from storage.tables import Finding
+from storage.tables import FindingRow
 from storage.verdicts import Verdict
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals
@@ -47,7 +47,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, step: int, then: Callable[[], None]
     monkeypatch.setattr(Learner, "backward", backward)
 
 
-def keys(findings: list[Finding]) -> list[tuple[int, int, int | None, str]]:
+def keys(findings: list[FindingRow]) -> list[tuple[int, int, int | None, str]]:
     return [(f.fold, f.epoch, f.step, f.kind) for f in findings]
 
 
@@ -57,7 +57,7 @@ def test_a_finding_is_on_record_before_its_epoch_is_over(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: "Path",
 ) -> None:
-    seen: list[Finding] = []
+    seen: list[FindingRow] = []
     verdicts: list[Verdict | None] = []
 
     def look() -> None:

@@ -18,9 +18,9 @@ UNSURE = "these rows do not show that the network adds anything to a ridge on th
 WHY = "the network's skill over it, {}, is no more than luck reaches (0.0100)"
 
 
-def study(**facts: Any) -> tables.Study:
+def study(**facts: Any) -> tables.StudyRow:
     known = {"baseline": {"name": "har", "loss": 0.5}, "skill_ceiling": 0.3, **facts}
-    return tables.Study(
+    return tables.StudyRow(
         name="a b",
         created_at=NOON,
         study_file="s.yaml",

@@ -199,8 +199,8 @@ def test_a_study_without_an_accepted_trial_names_no_export_that_would_be_refused
 def test_findings_of_the_audit_are_listed_with_their_severity(unrun: StudyView) -> None:
     found = {"code": "gaps", "severity": "warning", "message": "3 days are missing", "where": "Date"}
     facts = {**unrun.study.facts, "audit": [found]}
-    study = tables.Study(
-        **{c.key: getattr(unrun.study, c.key) for c in tables.Study.__table__.columns} | {"facts": facts}
+    study = tables.StudyRow(
+        **{c.key: getattr(unrun.study, c.key) for c in tables.StudyRow.__table__.columns} | {"facts": facts}
     )
     view = replace(unrun, summary=replace(unrun.summary, study=study))
 
@@ -271,7 +271,7 @@ def test_a_suspicious_trial_says_to_look_for_a_leak(launch: "Launch", write_stud
 
 def bare(trial: tables.Trial, *settings: Setting) -> TrialView:
     """A trial without a study around it."""
-    study = tables.Study(
+    study = tables.StudyRow(
         name="s", created_at=NOON, study_file="s.yaml", policy_file="p", seed=0, fingerprints={}, versions={}
     )
     return TrialView(study, trial, settings, epochs=[], findings=[], artifacts=[])

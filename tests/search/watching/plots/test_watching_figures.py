@@ -56,7 +56,7 @@ def an_epoch(trial: int, epoch: int, **more: Any) -> tables.Epoch:
     )
 
 
-def a_finding(trial: int, **more: Any) -> tables.Finding:
+def a_finding(trial: int, **more: Any) -> tables.FindingRow:
     known: dict[str, Any] = {
         "kind": "nonfinite_loss",
         "epoch": 1,
@@ -65,7 +65,7 @@ def a_finding(trial: int, **more: Any) -> tables.Finding:
         "message": "the loss is nan",
     }
     cut = {"action": "skip_and_cut", "lr_before": 1e-3, "lr_after": 1e-4}
-    return tables.Finding(study="s", trial=trial, **(known | cut | more))
+    return tables.FindingRow(study="s", trial=trial, **(known | cut | more))
 
 
 def searched(
@@ -88,13 +88,13 @@ FEW_UNITS = searched(UNITS, {"choices": [16, 32, 64, 256]}, Choices((16, 32, 64)
 def a_view(
     trials: Sequence[tables.Trial] = (),
     epochs: Mapping[int, Sequence[tables.Epoch]] | None = None,
-    findings: Sequence[tables.Finding] = (),
+    findings: Sequence[tables.FindingRow] = (),
     space: Sequence[SearchedDimension] = (LOG_RATE, FEW_UNITS),
     clamps: Sequence[tables.ClampRow] = (),
     baseline: str = "har",
 ) -> StudyView:
     facts = {"baseline": {"name": baseline, "loss": 0.6}, "skill_ceiling": 0.3, "horizon": 1}
-    study = tables.Study(
+    study = tables.StudyRow(
         name="s",
         created_at=NOON,
         study_file="study.yaml",

@@ -28,7 +28,7 @@ def view(write_study: "WriteStudy", launch: "Launch") -> TrialView:
     done = launch(write_study(), "study.trials=1", "training.epochs=3")
     found = trial_view(done.store, "small", 0)
     assert (found.trial.verdict, len(found.epochs)) == (Verdict.ACCEPTED, 3)
-    cut = tables.Finding(
+    cut = tables.FindingRow(
         study="small",
         trial=0,
         kind="nonfinite_loss",
