@@ -5,16 +5,18 @@ are very rare, and would lie in the 1970s. A column that fits two forms is refus
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+_PLAIN = r"^\d{1,18}$"
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 """Form of a compact date by its number of digits. Read as a count since 1970, each lies before 1977."""
 _DOUBTFUL = {10: ("%Y%m%d%H", "%y%m%d%H%M"), 12: ("%y%m%d%H%M%S",)}
@@ -26,6 +28,9 @@ _MOST = [most for most, _ in _UNITS]
 OUT_OF_RANGE = "lies outside the years 1678 to 2261"
 _CLEAR = 10.0
 """Of two readings, the one whose widest gap between neighbours is this many times wider is dropped."""
+
+_Counts = npt.NDArray[Any]
+"""Whole numbers: int64, or Python's own integers or decimals, which do not overflow."""
 
 
 @dataclass(frozen=True)
@@ -41,43 +46,54 @@ def is_number(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text))
 
 
-def read_integer_times(texts: Sequence[str]) -> pd.DatetimeIndex | UnreadableTime:
+def read_integer_times(texts: pa.Array) -> pd.DatetimeIndex | UnreadableTime:
     """Times of the cells, as naive UTC in nanoseconds.
 
     The first cell must be a number that has more than eight digits or is not whole.
     """
-    wrong = next((row for row, text in enumerate(texts) if not is_number(text)), None)
-    if wrong is not None:
-        return UnreadableTime(wrong, "is no whole number like the first one")
-    counts = [Decimal(text) for text in texts]
-    digits = np.array([len(str(abs(int(count)))) for count in counts])
+    if bool(pc.all(pc.match_substring_regex(texts, _PLAIN)).as_py()):
+        counts: _Counts = pc.cast(texts, pa.int64()).to_numpy(zero_copy_only=False)
+        digits = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+        is_alike = bool((digits == digits[0]).all()) and texts[0].as_py()[0] != "0"
+    else:
+        cells = texts.to_pylist()
+        wrong = next((row for row, text in enumerate(cells) if not is_number(text)), None)
+        if wrong is not None:
+            return UnreadableTime(wrong, "is no whole number like the first one")
+        counts = np.array([Decimal(text) for text in cells], dtype=object)
+        digits = np.array([len(str(abs(int(count)))) for count in counts])
+        # A fraction, a sign or a varying number of digits occurs in counts only.
+        is_alike = bool((digits == digits[0]).all()) and all(count == int(count) >= 0 for count in counts)
     length = int(digits.max())
     if length > _MOST[-1]:
         return UnreadableTime(int(digits.argmax()), "has too many digits for an epoch time")
-    # A fraction, a sign or a varying number of digits occurs in counts only.
-    is_alike = length == digits.min() and all(count == int(count) >= 0 for count in counts)
-    cells = [str(int(count)) for count in counts] if is_alike else []
-    if cells and length in _COMPACT and (dates := _dates(cells, _COMPACT[length])) is not None:
+    plain = [str(int(count)) for count in counts] if is_alike and length in {*_COMPACT, *_DOUBTFUL} else []
+    if plain and length in _COMPACT and (dates := _dates(plain, _COMPACT[length])) is not None:
         return dates
     read = _epochs(counts, digits)
-    if isinstance(read, UnreadableTime) or not cells:
+    if isinstance(read, UnreadableTime) or not plain:
         return read
     for form in _DOUBTFUL.get(length, ()):
-        if (dates := _dates(cells, form)) is not None:
+        if (dates := _dates(plain, form)) is not None:
             readings = f"{dates[0]} or, counted since 1970, {read[0]}"
-            return UnreadableTime(0, f"may be {readings}; write it as 2010-12-31 09:30")
+            return UnreadableTime(
+                0, f"may be {readings}; set data.csv.date_format, or write it as 2010-12-31 09:30"
+            )
     return read
 
 
 def _dates(cells: list[str], form: str) -> pd.DatetimeIndex | None:
     """The whole column read in one form; None if a cell is not a plausible date in it."""
+    first = pd.to_datetime(pd.Index(cells[:1]), format=form, errors="coerce")
+    if first.isna()[0]:
+        return None
     times = pd.DatetimeIndex(pd.to_datetime(pd.Index(cells), format=form, errors="coerce"))
-    first, last = _DATE_YEARS
-    plausible = not times.isna().any() and bool(((times.year >= first) & (times.year <= last)).all())
+    early, late = _DATE_YEARS
+    plausible = not times.isna().any() and bool(((times.year >= early) & (times.year <= late)).all())
     return times.as_unit("ns") if plausible else None
 
 
-def _epochs(counts: list[Decimal], digits: npt.NDArray[np.int64]) -> pd.DatetimeIndex | UnreadableTime:
+def _epochs(counts: _Counts, digits: npt.NDArray[np.int64]) -> pd.DatetimeIndex | UnreadableTime:
     """Counts since 1970, all in the unit of the longest, or each in its own unit if the unit changes within
     the column.
     """
@@ -103,17 +119,21 @@ def _epochs(counts: list[Decimal], digits: npt.NDArray[np.int64]) -> pd.Datetime
     return UnreadableTime(row, f"may be counted {told}; write all times in one unit")
 
 
-def _nanoseconds(counts: list[Decimal], places: npt.NDArray[np.int64]) -> list[int]:
-    """Nanoseconds since 1970, as Python integers, which do not overflow."""
-    return [int(count * 10 ** (9 - 3 * int(place))) for count, place in zip(counts, places, strict=True)]
+def _nanoseconds(counts: _Counts, places: npt.NDArray[np.int64]) -> _Counts:
+    """Nanoseconds since 1970: int64 if they all fit, else Python integers, which do not overflow."""
+    factors = 10 ** (9 - 3 * places.astype(np.int64))
+    if counts.dtype == np.int64 and (np.abs(counts.astype(np.float64)) * factors < 9.2e18).all():
+        return counts * factors
+    exact = counts.astype(object) * factors.astype(object)
+    return np.array([int(moment) for moment in exact], dtype=object)
 
 
-def _widest_gap(moments: list[int]) -> int:
-    return max((abs(late - early) for early, late in pairwise(moments)), default=0)
+def _widest_gap(moments: _Counts) -> int:
+    return int(np.abs(np.diff(moments)).max()) if len(moments) > 1 else 0
 
 
-def _times(moments: list[int]) -> pd.DatetimeIndex | UnreadableTime:
-    far = next((row for row, moment in enumerate(moments) if abs(moment) > np.iinfo(np.int64).max), None)
-    if far is not None:
-        return UnreadableTime(far, OUT_OF_RANGE)
-    return pd.DatetimeIndex(np.array(moments, dtype=np.int64).astype("datetime64[ns]"))
+def _times(moments: _Counts) -> pd.DatetimeIndex | UnreadableTime:
+    far = np.flatnonzero(np.abs(moments) > np.iinfo(np.int64).max)
+    if len(far):
+        return UnreadableTime(int(far[0]), OUT_OF_RANGE)
+    return pd.DatetimeIndex(moments.astype(np.int64).astype("datetime64[ns]"))
