@@ -28,6 +28,10 @@ from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.fitted import Rivals, rival_losses, rivals_of_folds
 from trainer.rivals.skill import Baseline, best_baseline
 
+FOLD_TRAINING_ROWS = "fold_training_rows"
+"""Key in the facts of a study: `rows` has the number of training rows of each fold, for windows of `seq_len`
+rows."""
+
 
 @dataclass(frozen=True)
 class StudyData:
@@ -71,6 +75,7 @@ class StudyData:
             "horizon": base.horizon,
             "folds": len(self.base),
             "rows": self.audit.rows,
+            FOLD_TRAINING_ROWS: {"seq_len": base.seq_len, "rows": [len(fold.train) for fold in self.base]},
             "baselines": dict(self.baselines),
             "baseline": {"name": self.baseline.name, "loss": self.baseline.loss},
             "rivals": dict(rivals.losses),
