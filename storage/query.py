@@ -169,6 +169,28 @@ def findings(store: Store, name: str, trial: int | None = None) -> list[FindingR
 
 
 @retry_transient
+def findings_of_running_trials(store: Store, name: str) -> dict[int, list[FindingRow]]:
+    """The guard's findings so far in the trials without a verdict, by trial; trials without any are left
+    out.
+    """
+    running = select(Trial.number).where(Trial.study == name, Trial.verdict.is_(None))
+    query = select(FindingRow).where(FindingRow.study == name, FindingRow.trial.in_(running))
+    found: dict[int, list[FindingRow]] = {}
+    for finding in _of_study(store, name, query.order_by(FindingRow.id)):
+        found.setdefault(finding.trial, []).append(finding)
+    return found
+
+
+@retry_transient
+def finding_count(store: Store, name: str) -> int:
+    """Number of the guard's findings in all trials of a study."""
+    with store.reading() as session:
+        require_study_exists(session, store, name)
+        count = select(func.count()).select_from(FindingRow).where(FindingRow.study == name)
+        return session.scalar(count) or 0
+
+
+@retry_transient
 def data_fingerprint(store: Store, name: str) -> DataFingerprint:
     """The fingerprint of the data that a study was started on."""
     return _of_study(store, name, select(DataFingerprint).where(DataFingerprint.study == name))[0]

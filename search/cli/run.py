@@ -81,6 +81,7 @@ def run(
     """Start or continue a study, until it has all its trials. Ctrl-C loses nothing."""
     from search.api.run_study import run_study
     from search.terminal.run_view import no_view, run_view
+    from search.terminal.study_status import status_to_json
     from search.workers.progress import set_run_log_level
 
     executor = make_executor(ExecutorOptions(engine, workers, devices, address, cpus, gpus, proxy))
@@ -89,7 +90,7 @@ def run(
     view = no_view if as_json else run_view
     with run_study(options, executor, view, continue_from=continue_from, proxy=proxy) as done:
         if as_json:
-            print_json({**done.summary.to_json(), "known_to_optuna": True})
+            print_json(status_to_json(done.study.store, done.summary, known_to_optuna=True))
         else:
             _print_end(done)
     if done.is_interrupted:
