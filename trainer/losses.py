@@ -55,6 +55,6 @@ LOSSES: Final[dict[str, Loss]] = {loss.name: loss for loss in (MSE,)}
 """Every loss by name."""
 
 
-def mean_loss(forecast: Any, target: Any, loss: Loss = MSE) -> float:
+def mean_loss(forecast: Any, target: Any, loss: Loss) -> float:
     """The loss of `forecast` (rows,) on `target` (rows,), the mean over rows."""
     return float(loss.value(forecast, target).mean())

@@ -25,6 +25,7 @@ from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
+from trainer.losses import MSE
 from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.reference import equivalent_ceiling, mean_reference_loss
 from trainer.rivals.skill import best_baseline, skill_ceiling
@@ -120,7 +121,7 @@ def _skill_findings(
     found: list[AuditFinding] = []
     data, over_naive = folds[-1], None
     try:
-        naive = best_baseline(mean_baseline_losses(folds)).loss
+        naive = best_baseline(mean_baseline_losses(folds, MSE)).loss
     except DataError as error:
         found.append(AuditFinding("no_baseline", "error", "validation", None, None, str(error)))
     try:
@@ -129,7 +130,7 @@ def _skill_findings(
         found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
     if found:
         return found, None
-    reference = mean_reference_loss(folds, naive, config.leading)
+    reference = mean_reference_loss(folds, naive, config.leading, MSE)
     if exported is None:
         over_naive = equivalent_ceiling(ceiling, reference, naive)
     else:

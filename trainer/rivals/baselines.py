@@ -8,12 +8,12 @@ import numpy as np
 from trainer.data.arrays import Floats, Rows
 from trainer.data.windows import Dataset, with_fold_name
 from trainer.errors import DataError
-from trainer.losses import MSE, Loss, mean_loss
+from trainer.losses import Loss, mean_loss
 from trainer.rivals.forecaster import Forecaster
 from trainer.rivals.registry import forecasters
 
 
-def baseline_forecasts(data: Dataset, rows: Rows, loss: Loss = MSE) -> dict[str, Floats]:
+def baseline_forecasts(data: Dataset, rows: Rows, loss: Loss) -> dict[str, Floats]:
     """Naive forecasts of `rows` by name, each (len(rows),), in units of the standardised, clipped target.
 
     All are fitted on every row that training windows see, so that none changes with `seq_len`. Raises
@@ -34,14 +34,14 @@ def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> F
     return forecasts
 
 
-def baseline_losses(data: Dataset, rows: Rows, loss: Loss = MSE) -> dict[str, float]:
+def baseline_losses(data: Dataset, rows: Rows, loss: Loss) -> dict[str, float]:
     """The mean loss of each naive forecast on `rows`; raises as `baseline_forecasts` does."""
     target = data.target[rows].astype(np.float64)
     told = baseline_forecasts(data, rows, loss)
     return {name: mean_loss(forecasts, target, loss) for name, forecasts in told.items()}
 
 
-def mean_baseline_losses(folds: Sequence[Dataset], loss: Loss = MSE) -> dict[str, float]:
+def mean_baseline_losses(folds: Sequence[Dataset], loss: Loss) -> dict[str, float]:
     """The same on the validation rows of each fold, and of these the mean over folds."""
     losses = [_fold_losses(data, loss) for data in folds]
     return {name: fmean(each[name] for each in losses) for name in losses[0]}

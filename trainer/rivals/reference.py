@@ -5,13 +5,13 @@ from statistics import fmean
 
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
-from trainer.losses import MSE, Loss, mean_loss
+from trainer.losses import Loss, mean_loss
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
 from trainer.rivals.skill import best_baseline
 
 
-def reference_loss(data: Dataset, leading: Collection[str], loss: Loss = MSE) -> float:
+def reference_loss(data: Dataset, leading: Collection[str], loss: Loss) -> float:
     """Loss on the validation rows of the best naive forecast or, if lower, of the declared leaders' forecast.
 
     `leading` names the features that are declared to lead the target honestly (`may_lead`). Their forecast is
@@ -23,7 +23,7 @@ def reference_loss(data: Dataset, leading: Collection[str], loss: Loss = MSE) ->
     return naive if declared is None else min(naive, declared)
 
 
-def declared_leads_loss(data: Dataset, leading: Collection[str], loss: Loss = MSE) -> float | None:
+def declared_leads_loss(data: Dataset, leading: Collection[str], loss: Loss) -> float | None:
     """Loss of the declared leaders' forecast on the validation rows; None without leaders or rows to fit."""
     chosen = [number for number, name in enumerate(data.feature_names) if name in leading]
     terms = history_terms(data)
@@ -38,10 +38,12 @@ def declared_leads_loss(data: Dataset, leading: Collection[str], loss: Loss = MS
     return mean_loss(told, data.target[data.validation], loss)
 
 
-def mean_reference_loss(folds: Sequence[Dataset], naive: float, leading: Collection[str]) -> float:
+def mean_reference_loss(
+    folds: Sequence[Dataset], naive: float, leading: Collection[str], loss: Loss
+) -> float:
     """`reference_loss` as a mean over folds; `naive` is the mean loss of the best naive forecast."""
-    losses = [declared_leads_loss(data, leading) for data in folds] if leading else [None]
-    known = [loss for loss in losses if loss is not None]
+    losses = [declared_leads_loss(data, leading, loss) for data in folds] if leading else [None]
+    known = [each for each in losses if each is not None]
     return min(naive, fmean(known)) if len(known) == len(folds) else naive
 
 

@@ -15,9 +15,8 @@ from typing import NoReturn, Protocol
 import torch
 from torch import Tensor
 
-from trainer.config import KernelName, TrialConfig
+from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
-from trainer.kernels.choice import load_kernel
 from trainer.rivals.skill import Baseline, skill
 from trainer.runtime import find_device, reproducible
 from trainer.training.batches import Batches
@@ -141,14 +140,6 @@ def refit(
         weights=None if forecasts is None else fold.learner.weights(),
         forecasts=None if forecasts is None else forecasts.cpu().numpy(),
     )
-
-
-def prepare_kernel(kernel: KernelName, device: str) -> None:
-    """Import and, if needed, compile the kernel, so that no trial spends its seconds on that.
-
-    Raises TrainerError if the device does not exist or does not support the kernel.
-    """
-    load_kernel(kernel, find_device(device))
 
 
 def _trial(
