@@ -62,8 +62,8 @@ def audit(
     if folds:
         findings += outlier_findings(built, folds[-1])
         findings += drift_findings(table, built, folds[-1])
-        said, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
-        findings += said
+        found, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
+        findings += found
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
     train = splits[-1].train
@@ -77,8 +77,8 @@ def _in_time_order(table: Table) -> Rows:
 
 
 def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
-    """Number of rows by name of the split: training rows of the last fold; each validation row counts
-    once.
+    """Number of rows by name of the split: the training rows of the last fold; a validation row of several
+    folds counts once.
     """
     validation = np.unique(np.concatenate([split.validation for split in splits]))
     return {**splits[-1].counts, "validation": len(validation)}
@@ -87,7 +87,7 @@ def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
 def _split_findings(
     config: DataConfig, guard: GuardConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
-    """Findings on the folds, and on the target in the last fold unless that has no training rows."""
+    """Findings on the folds and, if the last fold has training rows, on its target."""
     found = count_findings(config, splits, built.first)
     times = table.times[_in_time_order(table)]
     found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
@@ -113,8 +113,8 @@ def _skill_findings(
     exported: float | None,
     deep: bool,
 ) -> tuple[list[AuditFinding], float | None]:
-    """Findings on whether skill can be measured and whether more of it is reached than is believable; and the
-    ceiling of skill over the best naive forecast, None if there is none.
+    """Findings on whether skill can be measured, and on more skill than is believable; and the ceiling of
+    skill over the best naive forecast, None if there is none.
 
     `rows` is the number of validation rows of all folds, `exported` the ceiling of an exported study.
     """

@@ -56,8 +56,8 @@ class LeakProbe:
     def skill(self, features: Sequence[int]) -> float:
         """Skill of a ridge regression on these features' windows and the target's history."""
         data = self.data
-        told = ridge_forecast(data, self.terms, features, self.train, data.validation)
-        return skill(mean_loss(told, data.target[data.validation], MSE), self.reference)
+        forecast = ridge_forecast(data, self.terms, features, self.train, data.validation)
+        return skill(mean_loss(forecast, data.target[data.validation], MSE), self.reference)
 
 
 def _rolled(history: TargetHistory, rows: int) -> TargetHistory:

@@ -1,4 +1,4 @@
-"""Which kernel computes on a device."""
+"""Chooses the kernel that computes on a device, prepares it and makes it."""
 
 import torch
 
@@ -37,7 +37,7 @@ def prepare_kernel(kernel: KernelName, device: str) -> None:
 
 
 def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device) -> Kernel:
-    """The configured kernel for `model`. Raises TrainerError if it does not run on `device`."""
+    """The configured kernel for `model`, which is on `device`. Raises TrainerError as `kernel_name` does."""
     # Imported here, because PyTorch's kernel needs no Numba.
     if kernel_name(config.training.kernel, device) == "fused":
         from trainer.kernels.fused import FusedKernel

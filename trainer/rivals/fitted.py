@@ -25,11 +25,11 @@ class Rivals:
     absent: Mapping[str, str]
 
     def row_losses(self, target: Floats, loss: Loss) -> dict[str, Floats]:
-        """The losses (rows,) of each on the standardised `target` (rows,)."""
-        return {name: loss.value(told, target) for name, told in self.forecasts.items()}
+        """The losses (rows,) of each rival on the standardised `target` (rows,)."""
+        return {name: loss.value(forecasts, target) for name, forecasts in self.forecasts.items()}
 
     def losses(self, target: Floats, loss: Loss) -> dict[str, float]:
-        """The mean loss of each on the standardised `target` (rows,)."""
+        """The mean loss of each rival on the standardised `target` (rows,)."""
         return {name: float(each.mean()) for name, each in self.row_losses(target, loss).items()}
 
 
@@ -49,19 +49,19 @@ class RivalLosses:
 def rival_forecasts(data: Dataset, rows: Rows, loss: Loss) -> Rivals:
     """Fit every rival on the training rows of `data` and forecast `rows`.
 
-    Raises DataError where a row has no target history for a naive forecast.
+    Raises DataError if a row lacks the target history that a naive forecast needs.
     """
     require_history(data, rows)
     forecasts: dict[str, Floats] = {}
     absent: dict[str, str] = {}
     for rival in forecasters("rival", data):
         try:
-            told = forecast(rival, data, rows, loss)
+            predicted = forecast(rival, data, rows, loss)
         except (RivalError, np.linalg.LinAlgError) as error:
             absent[rival.name] = str(error)
             continue
-        if np.isfinite(told).all():
-            forecasts[rival.name] = told
+        if np.isfinite(predicted).all():
+            forecasts[rival.name] = predicted
         else:
             absent[rival.name] = "its forecasts are not finite in all rows"
     return Rivals(forecasts, absent)

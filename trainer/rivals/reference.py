@@ -1,4 +1,4 @@
-"""The loss that believable skill is measured from: of the best naive forecast, or of declared leaders."""
+"""The loss against which believable skill is measured: of the best naive forecast or of declared leaders."""
 
 from collections.abc import Collection, Sequence
 from statistics import fmean
@@ -12,7 +12,7 @@ from trainer.rivals.skill import best_baseline
 
 
 def reference_loss(data: Dataset, leading: Collection[str], loss: Loss) -> float:
-    """Loss on the validation rows of the best naive forecast or, if lower, of the declared leaders' forecast.
+    """Mean loss on the validation rows of the best naive forecast or, if lower, of the declared leaders.
 
     `leading` names the features that are declared to lead the target honestly (`may_lead`). Their forecast is
     a ridge regression on their windows and the target's own history. Raises DataError if no naive forecast
@@ -24,7 +24,7 @@ def reference_loss(data: Dataset, leading: Collection[str], loss: Loss) -> float
 
 
 def declared_leads_loss(data: Dataset, leading: Collection[str], loss: Loss) -> float | None:
-    """Loss of the declared leaders' forecast on the validation rows; None without leaders or rows to fit."""
+    """Mean loss of the declared leaders' forecast on the validation rows; None without leaders or rows."""
     chosen = [number for number, name in enumerate(data.feature_names) if name in leading]
     terms = history_terms(data)
     train = rows_with_history(data, terms, data.train)
@@ -34,8 +34,8 @@ def declared_leads_loss(data: Dataset, leading: Collection[str], loss: Loss) -> 
         or len(rows_with_history(data, terms, data.validation)) < len(data.validation)
     ):
         return None
-    told = ridge_forecast(data, terms, chosen, train, data.validation)
-    return mean_loss(told, data.target[data.validation], loss)
+    forecast = ridge_forecast(data, terms, chosen, train, data.validation)
+    return mean_loss(forecast, data.target[data.validation], loss)
 
 
 def mean_reference_loss(
@@ -48,7 +48,5 @@ def mean_reference_loss(
 
 
 def equivalent_ceiling(ceiling: float, reference: float, other: float) -> float:
-    """The ceiling of skill over the loss `other` that means the same loss as `ceiling` does over
-    `reference`.
-    """
+    """The ceiling of skill over the loss `other` that allows the same loss as `ceiling` over `reference`."""
     return ceiling if reference == other else 1 - (1 - ceiling) * reference / other
