@@ -61,7 +61,7 @@ def run_worker(
     part of it, no new trial starts; the running one is finished. AnswerIsNo if three configurations in a row
     fail, because the fourth would fail too.
     """
-    from trainer.training.loop import prepare_kernel  # imports torch, which only running trials needs
+    from trainer.kernels.choice import prepare_kernel  # imports torch, which only running trials needs
 
     training = study.resolved.trial_config.training
     prepare_kernel(training.kernel, device or training.device)
