@@ -195,17 +195,21 @@ class ResolvedStudy:
         by_sampler = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
         reason = f"taken over from {source}" if source else by_sampler
         written = self._written(sampled) if queued else {}
-        overrides = {
+        asked = {
             key: (Layer.SAMPLED, written.get(key, self.settings[key].origin), value, drawn.get(key, reason))
             for key, value in sampled.items()
         }
         if device is not None:
-            overrides[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
+            asked[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
+        return self._with_values(asked)
+
+    def _with_values(self, asked: Mapping[str, tuple[Layer, str, Any, str]]) -> ResolvedTrial:
+        """The trial with the values of `asked`: by key the layer, the origin, the value, the reason."""
         values = leaf_values(self.trial_config, TRIAL_LEAVES)
         fixed = {key: value for key, value in values.items() if key not in self.space}
         changed: dict[str, Setting] = {}
         clamps: list[Clamp] = []
-        for key, (layer, origin, requested_value, why) in overrides.items():
+        for key, (layer, origin, requested_value, why) in asked.items():
             value = _checked(key, requested_value)
             values[key], found = clamp_sampled(key, value, self.policy, fixed, self.space)
             override = Override(layer, origin, value, value, why)

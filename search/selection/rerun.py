@@ -142,11 +142,11 @@ def rerun(
     opens. An exported trial that is trained again unchanged is no new evaluation; the store is not opened
     then.
     """
+    from trainer.training.loop import fit  # imports torch, which only training needs
+
     resolved, exported = _one_as_exported(path, sets, policy)
     data, trial = load_study_data(resolved), resolved.trial({})
     config = trial.config if exported is None else _without_time_limit(trial.config)
-    from trainer.training.loop import fit  # imports torch, which only training needs
-
     folds, seed = data.folds(config.data), _seed(resolved, exported)
     number = None if exported is None else exported.trial
     changes = () if exported is None else changes_since_export(exported, resolved, data.table.sha256, sets)
@@ -162,11 +162,8 @@ def rerun(
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
-    elsewhere = () if exported is None else _elsewhere(exported)
     judgement = judge(result, trial.values)
-    reproduction = None
-    if exported is not None:
-        reproduction = judge_reproduction(result.value, exported.value, elsewhere=bool(elsewhere))
+    reproduction, elsewhere = _compared(result.value, exported)
     if reproduction is Reproduction.NO:  # the file was edited: this is not the exported training
         record.begin()
     record.conclude(result, judgement)
@@ -184,6 +181,16 @@ def rerun(
         table=data.table,
         record=record,
     )
+
+
+def _compared(
+    value: float | None, exported: "ExportProvenance | None"
+) -> tuple[Reproduction | None, tuple[str, ...]]:
+    """How near the value is to the exported one, and what may make sums round differently here."""
+    if exported is None:
+        return None, ()
+    elsewhere = _elsewhere(exported)
+    return judge_reproduction(value, exported.value, elsewhere=bool(elsewhere)), elsewhere
 
 
 def _seed(resolved: ResolvedStudy, exported: "ExportProvenance | None") -> int:

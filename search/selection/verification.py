@@ -42,7 +42,7 @@ from search.selection.statistics.conclusion import (
     confidence_level,
 )
 from search.selection.statistics.confidence_set import ConfidenceSet, confidence_set
-from search.selection.statistics.diebold_mariano import diebold_mariano
+from search.selection.statistics.diebold_mariano import DieboldMariano, diebold_mariano
 from search.selection.statistics.interval import SkillInterval, skill_interval
 from search.selection.statistics.rival_comparison import RivalComparison, compare_with_strongest_rival
 from search.selection.statistics.stationary_bootstrap import min_interval_rows
@@ -93,19 +93,8 @@ def verify(
     trained = [_trained(candidate, study_data, seeds, progress) for candidate in (chosen, *rivals)]
     first = trained[0]
     unseen = unseen_rows(chosen.resolved, chosen.trial.config.data, first.data, study_data.table)
-    earlier, scored = tuple(earlier_evaluations(store, unseen)), []
-    for each in trained:
-        evaluation = _evaluation(unseen, each)
-        before = earlier_searches(store, unseen, first_evaluated_at(evaluation, earlier))
-        _require_interval(each, configuration_number(evaluation, earlier), before)
-        number = evaluations.start_evaluation(store, evaluation)
-        taken = earlier_evaluations(store, unseen)
-        searches = earlier_searches(store, unseen, first_evaluated_at(evaluation, taken))
-        found = _score(each, configuration_number(evaluation, taken), searches)
-        # Pages show the newest answer about a configuration that was asked for, not about those beside it.
-        report = {**found.to_json(), "asked_for": each is first}
-        evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), report)
-        scored.append(found)
+    earlier = tuple(earlier_evaluations(store, unseen))
+    scored = [_evaluate(store, unseen, each, earlier, asked_for=each is first) for each in trained]
     return VerificationReport(
         scored=tuple(scored),
         unseen=unseen,
@@ -115,6 +104,31 @@ def verify(
         changes=_changes(chosen, study_data.table.sha256),
         warnings=tuple(leak_warnings(map(vars, study_data.audit.findings))),
     )
+
+
+def _evaluate(
+    store: Store,
+    unseen: ScoredRows,
+    trained: "_TrainedCandidate",
+    earlier: Sequence[tables.Evaluation],
+    *,
+    asked_for: bool,
+) -> CandidateResult:
+    """Put the evaluation on record, score the rows, then put the result on record.
+
+    `earlier` are the evaluations before those of this verification. `asked_for`: the user named this
+    configuration; pages show the newest answer about such a one, not about those it is compared with.
+    """
+    evaluation = _evaluation(unseen, trained)
+    before = earlier_searches(store, unseen, first_evaluated_at(evaluation, earlier))
+    _require_interval(trained, configuration_number(evaluation, earlier), before)
+    number = evaluations.start_evaluation(store, evaluation)
+    taken = earlier_evaluations(store, unseen)
+    searches = earlier_searches(store, unseen, first_evaluated_at(evaluation, taken))
+    found = _score(trained, configuration_number(evaluation, taken), searches)
+    report = {**found.to_json(), "asked_for": asked_for}
+    evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), report)
+    return found
 
 
 @dataclass(frozen=True)
@@ -163,7 +177,7 @@ def _require_rows(source: str, data: Dataset) -> None:
 
 
 def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
-    """Raise RequestError where a naive forecast is exact in every test row: no skill over it exists."""
+    """Raise RequestError if a naive forecast is exact in every test row: no skill over it exists."""
     _, naive = _judged_by(data, loss)
     exact = next((name for name, losses in naive.items() if float(losses.mean()) <= _EXACT), None)
     if exact is not None:
@@ -174,9 +188,9 @@ def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
 
 
 def _require_interval(trained: _TrainedCandidate, attempt: int, searches: tuple[EarlierSearch, ...]) -> None:
-    """Raise RequestError where the best naive forecast errs in too few test rows for an interval.
+    """Raise RequestError if the best naive forecast errs in too few test rows for an interval.
 
-    It is asked before the evaluation is on record, and only where some row has no error.
+    This is checked before the evaluation is on record, and only if some row has no error.
     """
     _, naive = _judged_by(trained.data, trained.loss)
     errors = min(naive.values(), key=lambda losses: float(losses.mean()))
@@ -227,32 +241,15 @@ def _score(
     baseline = min(naive, key=lambda name: float(naive[name].mean()))
     by_seed = _losses_by_seed(trained)
     losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
-    interval, comparisons = None, {}
-    level, rivals = (
-        confidence_level(attempt, effective_configurations(searches)),
-        rival_forecasts(data, data.test, trained.loss),
-    )
+    level = confidence_level(attempt, effective_configurations(searches))
+    rivals = rival_forecasts(data, data.test, trained.loss)
+    reached, interval, comparisons = None, None, {}
     if by_seed:
+        reached = skill(float(losses.mean()), float(naive[baseline].mean()))
         interval = _interval(losses, naive[baseline], data.horizon, level)
         comparisons = {
             name: diebold_mariano(losses, each, horizon=data.horizon) for name, each in naive.items()
         }
-    reached = skill(float(losses.mean()), float(naive[baseline].mean())) if by_seed else None
-    claim = ConclusionInput(
-        baseline=baseline,
-        skill=reached,
-        interval=interval,
-        comparisons=comparisons,
-        validation_skill=candidate.skill,
-        validation_lower_bound=candidate.skill
-        if candidate.skill_lower_bound is None
-        else candidate.skill_lower_bound,
-        ceiling=trained.ceiling,
-        seeds=len(trained.refits),
-        seeds_stopped=len(trained.refits) - len(by_seed),
-        rows=len(target),
-        horizon=data.horizon,
-    )
     return CandidateResult(
         candidate=candidate,
         refits=trained.refits,
@@ -268,14 +265,42 @@ def _score(
         strongest_rival=_against_rivals(losses, rivals.row_losses(target, trained.loss), data.horizon, level),
         evaluation_number=attempt,
         searches=searches,
-        conclusion=conclude(claim),
+        conclusion=conclude(
+            _conclusion_input(trained, baseline, reached, interval, comparisons, len(by_seed))
+        ),
+    )
+
+
+def _conclusion_input(
+    trained: _TrainedCandidate,
+    baseline: str,
+    reached: float | None,
+    interval: SkillInterval | None,
+    comparisons: Mapping[str, DieboldMariano],
+    seeds_done: int,
+) -> ConclusionInput:
+    """What is concluded from: the skill `reached` over `baseline`, and the skill on the validation rows."""
+    candidate, data, seeds = trained.candidate, trained.data, len(trained.refits)
+    bound = candidate.skill_lower_bound
+    return ConclusionInput(
+        baseline=baseline,
+        skill=reached,
+        interval=interval,
+        comparisons=comparisons,
+        validation_skill=candidate.skill,
+        validation_lower_bound=candidate.skill if bound is None else bound,
+        ceiling=trained.ceiling,
+        seeds=seeds,
+        seeds_stopped=seeds - seeds_done,
+        rows=len(data.test),
+        horizon=data.horizon,
     )
 
 
 def _against_rivals(
     losses: Floats, rivals: Mapping[str, Floats], horizon: int, level: float
 ) -> RivalComparison | None:
-    """Whether `losses` (rows,) are lower than those of the strongest of `rivals`, (rows,) each; None where no
+    """Whether `losses` (rows,) are lower than those of the strongest of `rivals`, (rows,) each; None if no
     seed came to its end or no rival was fitted.
     """
     if not len(losses) or not rivals:
