@@ -46,7 +46,7 @@ _EQUAL_TO_ABSENT: Mapping[str, tuple[Any, ...]] = {
 }
 """More such settings, and the values that have the same effect as their absence had."""
 
-_NOT_TOLD: Mapping[str, str] = {}
+_NO_REASONS: Mapping[str, str] = {}
 
 DEFAULTS_VERSION = 2
 """Which defaults apply to settings that are left out. 1: returns over any number of rows are clipped at
@@ -80,7 +80,7 @@ class ResolvedTrial:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of every setting that decides the trial's value: equal digests are tried once."""
+        """SHA-256 (hex) of every setting that decides the trial's value; a digest is tried once."""
         return self.digests[0]
 
     @property
@@ -181,7 +181,7 @@ class ResolvedStudy:
         queued: bool = False,
         device: str | None = None,
         source: str | None = None,
-        drawn: Mapping[str, str] = _NOT_TOLD,
+        drawn: Mapping[str, str] = _NO_REASONS,
     ) -> ResolvedTrial:
         """Return the trial with these sampled values, one per key of the space.
 

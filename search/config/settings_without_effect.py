@@ -1,4 +1,4 @@
-"""Settings without effect because of others; to set one is an error: no override is ignored in silence."""
+"""Settings that other settings leave without effect. To set one is an error: no override is ignored."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

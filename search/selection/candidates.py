@@ -42,12 +42,12 @@ class Candidate:
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """The settings that decide the verified training, by key; without seeds and without idle settings."""
+        """The settings that decide the verified training, by key: no seeds, and none without effect."""
         return decisive_values(self.trial.values) | {"best_epoch": self.epochs - 1}
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of `decisive`: the same wherever the configuration's file is."""
+        """SHA-256 (hex) of `decisive`: the same in whichever folder the configuration's file is."""
         return configuration_digest(self.decisive)
 
 

@@ -63,11 +63,11 @@ def compare_with_strongest_rival(
 
     - The interval of skill has the level 1 − α/m. The m intervals then hold at once (Bonferroni's
       inequality), and so does the one that was chosen. This matters for NO: the luckiest of m rivals looks
-      better than the model even where all are equally good.
+      better than the model even if all are equally good.
     - YES needs a one-sided p ≤ α/2 against every rival, as one side of the interval has. Such an intersection
       of tests has that size without any correction (Berger 1982, "Multiparameter hypothesis testing and
-      acceptance sampling"). At a horizon of 1 the bootstrapped interval alone lies above 0 too often where
-      both forecasts have large errors of their own.
+      acceptance sampling"). At a horizon of 1 the bootstrapped interval alone lies above 0 too often if both
+      forecasts have large errors of their own.
 
     `horizon` is in rows. `draws` is the number of bootstrap draws, by default enough for the level. The same
     arguments give the same answer. Raises ValueError for no rivals and what `diebold_mariano` refuses.

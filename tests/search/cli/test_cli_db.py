@@ -206,7 +206,7 @@ def test_rename_says_what_it_did_and_the_same_file_goes_on(
     assert "did you mean 'other'" in ballast("rename", "othr", "x").told[0]
 
 
-def test_a_ghost_is_named_where_studies_are_listed(
+def test_a_study_without_its_optuna_part_is_named_in_the_list_of_studies(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:
     done = launch(write_study(study={"trials": 1}))
@@ -219,7 +219,7 @@ def test_a_ghost_is_named_where_studies_are_listed(
     assert ballast("db", "check").code == 0
 
 
-def test_db_upgrade_makes_a_store_only_when_it_is_told_to(ballast: "Ballast") -> None:
+def test_db_upgrade_creates_a_store_only_with_create(ballast: "Ballast") -> None:
     refused = ballast("db", "upgrade")
     assert refused.code == 2
     assert not Path("ballast.db").exists()
