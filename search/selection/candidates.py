@@ -10,7 +10,8 @@ from search.errors import AnswerIsNo, RequestError
 from search.record.continuation import resolve_from_store
 from search.record.evaluations import configuration_digest, decisive_values
 from search.selection.choice import SelectionRule, choose_trials
-from search.selection.rerun import export_provenance, rerun, resolve_configuration
+from search.selection.export_provenance import export_provenance
+from search.selection.rerun import rerun, resolve_configuration
 from search.selection.skill_bound import LowerBound
 from storage import query, tables
 from storage.commands import ballast_command

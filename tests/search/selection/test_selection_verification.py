@@ -19,7 +19,8 @@ from search.selection.choice import best_trials
 from search.selection.export import write_export
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
-from search.selection.verification import VerificationCallbacks, verify
+from search.selection.trained_candidate import VerificationCallbacks
+from search.selection.verification import verify
 from search.selection.verification_report import VerificationReport
 from search.terminal.verification_text import print_verification
 from search.watching.pages.markdown import to_markdown
@@ -181,7 +182,7 @@ def test_an_evaluation_that_fails_while_it_scores_is_on_record(
     def broken(*_: object, **__: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("search.selection.verification.skill_interval", broken)
+    monkeypatch.setattr("search.selection.candidate_score.skill_interval", broken)
     with pytest.raises(KeyboardInterrupt):
         verify(path, store, seeds=1)
     (evaluation,) = evaluations.verifications_of_study(store, "small")
