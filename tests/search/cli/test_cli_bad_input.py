@@ -1,4 +1,4 @@
-"""Bad input, one by one: the designed exit code, one sentence with value, place and way out, no traceback."""
+"""Bad input: the designed exit code, one sentence with value, place and next step, no traceback."""
 
 import socket
 import sqlite3

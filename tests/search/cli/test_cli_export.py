@@ -1,4 +1,4 @@
-"""`ballast export`: what it prints of what it has chosen, and what cannot be asked for together."""
+"""`ballast export`: what it prints about the chosen trial, and which options exclude each other."""
 
 import json
 import os

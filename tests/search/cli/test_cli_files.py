@@ -1,4 +1,4 @@
-"""The files that commands write: whole, where they were asked for, and nothing beside them is touched."""
+"""Files that commands write are whole and in the place asked for; no other file changes."""
 
 import json
 import multiprocessing

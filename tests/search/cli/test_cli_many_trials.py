@@ -1,4 +1,4 @@
-"""A list of trials says the same in a pipe, where it is written line by line, as on a wide terminal."""
+"""A list of trials has the same text in a pipe, line by line, as on a wide terminal."""
 
 import io
 from datetime import UTC, datetime

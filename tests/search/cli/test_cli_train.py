@@ -1,4 +1,4 @@
-"""`ballast train --save`: a model folder after a training that holds, and after no other."""
+"""`ballast train`: a model folder only after an accepted training that reproduces its export."""
 
 import importlib.util
 import json

@@ -396,7 +396,7 @@ def test_a_setting_that_would_have_no_effect_is_an_error(refuse: Refuse, more: s
     assert fact in told
 
 
-def test_a_setting_that_a_higher_layer_idles_is_recorded_and_no_error(make: Resolve) -> None:
+def test_a_setting_that_a_higher_layer_makes_ineffective_is_recorded_and_no_error(make: Resolve) -> None:
     setting = make("study.pruner_warmup: 2\n", "study.pruner=none").settings["study.pruner_warmup"]
     assert (setting.layer, setting.origin, setting.value) == (Layer.CLI, "--set study.pruner=none", 2)
     assert setting.reason == "no effect: study.pruner is none"

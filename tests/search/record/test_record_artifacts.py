@@ -1,4 +1,4 @@
-"""A study's files are found although its folder, or the store's, was moved, or it is said where they were."""
+"""Files of a study are found after its folder or the store was moved; else their old place is named."""
 
 import shutil
 import sqlite3

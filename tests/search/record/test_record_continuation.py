@@ -1,4 +1,4 @@
-"""What a continued study may change, and what is put on record of that."""
+"""What a continued study may change, and how the change is recorded."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

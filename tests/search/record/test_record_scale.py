@@ -1,4 +1,4 @@
-"""What a trial asks of the store does not grow with the study, and is not much more than Optuna asks."""
+"""The number of queries per trial does not grow with the study, and is close to that of Optuna alone."""
 
 from functools import partial
 from pathlib import Path

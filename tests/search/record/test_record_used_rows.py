@@ -1,4 +1,4 @@
-"""Rows that were used: by earlier evaluations, by searches of other studies, by trainings of one's own."""
+"""Rows that were used before: by evaluations, by searches of other studies, by single trainings."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""`ballast db copy`: a study is the same in every row, wherever it is; or it is not there at all."""
+"""`ballast db copy`: a copied study is the same in every row, or it is not copied at all."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

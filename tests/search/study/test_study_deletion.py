@@ -1,4 +1,4 @@
-"""A study is deleted or renamed whole: Optuna's part, ours, and its files, on both kinds of store."""
+"""A study is deleted or renamed completely: the record, Optuna's tables and its files, on both databases."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""`check` agrees with `run`: what one refuses the other refuses, in the same sentence; and what is idle."""
+"""`check` refuses what `run` refuses, in the same sentence; and settings that have no effect."""
 
 import random
 import shlex
@@ -242,7 +242,7 @@ def test_a_name_that_another_study_has_is_refused_and_its_own_is_not(
     assert agree(path, "--set", "models.gru.hidden_size=5", "--name", "small-2") == (0, "")
 
 
-def test_a_study_of_before_goes_on_though_its_pruner_is_idle(
+def test_an_older_study_continues_though_its_pruner_has_no_effect(
     launch: "Launch", write_study: "WriteStudy"
 ) -> None:
     path = write_study(study={"pruner": "median", "pruner_warmup": 7})

@@ -1,4 +1,4 @@
-"""What a new study takes over from an old one, and what becomes of it there."""
+"""Which trials a new study imports from an old one, and what is on record of them."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A study that begins from an exported configuration: tried first, once, and accounted for."""
+"""A study that begins with an exported configuration tries it first and once, and records why."""
 
 import json
 from contextlib import closing

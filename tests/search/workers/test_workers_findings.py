@@ -1,4 +1,4 @@
-"""Findings are events: on record while the trial runs, kept when it crashes, and never there twice."""
+"""Findings are recorded while the trial runs, kept if it crashes, and never recorded twice."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The leading process tells what its workers do, whatever the order in which they record it."""
+"""The leading process reports what its workers do, in whatever order they record it."""
 
 from typing import TYPE_CHECKING, Any
 

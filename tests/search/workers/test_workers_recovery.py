@@ -1,4 +1,4 @@
-"""Whatever moment a worker dies in, the next run loses nothing, doubles nothing, leaves nothing running."""
+"""At whatever moment a worker dies, the next run loses no trial, runs none twice, and leaves none running."""
 
 import os
 import signal
