@@ -14,6 +14,7 @@ from storage.commands import ballast_command
 if TYPE_CHECKING:
     from search.api.export_study import Export
     from search.selection.choice import ChosenTrial
+    from storage.engine import Store
 
 _EPILOG = "Example: ballast export sp500-volatility -o best.yaml"
 
@@ -59,8 +60,6 @@ def export(
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
     from search.api.export_study import export_study, register_export
     from search.api.verify_configuration import verify_configuration
-    from search.selection.selection_evidence import with_measured_floor
-    from search.selection.summary import summarise
     from search.terminal.verification_text import print_notice, print_seed
     from search.tracking.mlflow_uri import mlflow_uri_of_study
 
@@ -84,7 +83,7 @@ def export(
     if as_json:
         print_json([each | ({"model": model} if model else {}) for each in done.to_json()])
     else:
-        _print(done, with_measured_floor(opened, summarise(opened, name)).sentence(), model)
+        _print(done, opened, name, model)
     if done.verification is not None and not done.verification.holds:
         raise typer.Exit(1)
 
@@ -103,15 +102,17 @@ def _require_compatible(
         raise typer.BadParameter("--mlflow is where --register puts the model; give both of them")
 
 
-def _print(done: "Export", sentence: str, model: dict[str, str]) -> None:
-    """`sentence` summarises the study; `model` has the name and version of a registered model, or nothing."""
+def _print(done: "Export", store: "Store", study: str, model: dict[str, str]) -> None:
+    """`model` has the name and version of the registered model; it is empty if none was registered."""
+    from search.selection.selection_evidence import with_measured_floor
+    from search.selection.summary import summarise
     from search.terminal.result_tables import console
     from search.terminal.verification_text import print_verification
 
     for each in done.trials:
         _print_trial(each.chosen, each.path)
     screen = console()
-    screen.print(sentence, markup=False)
+    screen.print(with_measured_floor(store, summarise(store, study)).sentence(), markup=False)
     if model:
         registered = f"registered as version {model['version']} of {model['name']}"
         screen.print(f"reproduced to the last bit, and {registered}", markup=False)
