@@ -323,10 +323,10 @@ def find_configuration(store: Store, name: str, *configurations: str, running: b
 
 @retry_transient
 def conclusive_values(
-    store: Store, name: str, *, inherited: bool = False
+    store: Store, name: str, *, imported: bool = False
 ) -> list[tuple[int, Verdict, float | None]]:
     """Number, verdict and value of the study's own conclusive trials, or of the imported ones, by number."""
-    which = _conclusive(name) & (_is_inherited(name) if inherited else ~_is_inherited(name))
+    which = _conclusive(name) & (_is_imported(name) if imported else ~_is_imported(name))
     query = select(Trial.number, Trial.verdict, Trial.value).where(which)
     with store.reading() as session:
         require_study_exists(session, store, name)
@@ -345,9 +345,7 @@ def count_conclusive(store: Store, name: str) -> int:
 def count_conclusive_in(session: Session, name: str) -> int:
     """As `count_conclusive`, inside an open transaction."""
     return (
-        session.scalar(
-            select(func.count()).select_from(Trial).where(_conclusive(name) & ~_is_inherited(name))
-        )
+        session.scalar(select(func.count()).select_from(Trial).where(_conclusive(name) & ~_is_imported(name)))
         or 0
     )
 
@@ -390,7 +388,7 @@ def _conclusive(name: str) -> ColumnElement[bool]:
     return (Trial.study == name) & Trial.verdict.in_(CONCLUSIVE)
 
 
-def _is_inherited(name: str) -> ColumnElement[bool]:
+def _is_imported(name: str) -> ColumnElement[bool]:
     """Imported trials, which do not count: the budget is for new trials."""
     return Trial.source_study.is_not(None) & (Trial.source_study != name)
 

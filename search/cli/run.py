@@ -26,6 +26,37 @@ if TYPE_CHECKING:
 
 _EPILOG = "Example: ballast run sample:sp500-volatility --set training.epochs=10 --trials 40"
 
+_Trials = Annotated[str | None, typer.Option(metavar="N", help="Number of trials of the whole study.")]
+_Timeout = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
+]
+_Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=MAX_WORKERS, metavar="N", help="Processes that share the trials; 1 if not given."
+    ),
+]
+_Devices = Annotated[
+    str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")
+]
+_Engine = Annotated[
+    ExecutorKind, typer.Option(help="Where workers run: on this machine, or where Ray places them.")
+]
+_Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="The Ray cluster; if not given: RAY_ADDRESS, or a new local one."),
+]
+_Cpus = Annotated[
+    float | None, typer.Option(min=0, metavar="X", help="CPUs of a worker on Ray; 1 if not given.")
+]
+_Gpus = Annotated[
+    float | None, typer.Option(min=0, max=1, metavar="X", help="GPUs of a worker on Ray, such as 0.5.")
+]
+_ContinueFrom = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Import the trials of this study that lie in the search space."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -35,42 +66,17 @@ def register(app: typer.Typer) -> None:
 def run(
     study: StudyPath,
     sets: Sets = None,
-    trials: Annotated[
-        str | None, typer.Option(metavar="N", help="Number of trials of the whole study.")
-    ] = None,
-    timeout: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=MAX_WORKERS, metavar="N", help="Processes that share the trials; 1 if not given."
-        ),
-    ] = None,
-    devices: Annotated[
-        str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")
-    ] = None,
-    engine: Annotated[
-        ExecutorKind, typer.Option(help="Where workers run: on this machine, or where Ray places them.")
-    ] = "processes",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="The Ray cluster; if not given: RAY_ADDRESS, or a new local one."
-        ),
-    ] = None,
-    cpus: Annotated[
-        float | None, typer.Option(min=0, metavar="X", help="CPUs of a worker on Ray; 1 if not given.")
-    ] = None,
-    gpus: Annotated[
-        float | None, typer.Option(min=0, max=1, metavar="X", help="GPUs of a worker on Ray, such as 0.5.")
-    ] = None,
+    trials: _Trials = None,
+    timeout: _Timeout = None,
+    workers: _Workers = None,
+    devices: _Devices = None,
+    engine: _Engine = "processes",
+    address: _Address = None,
+    cpus: _Cpus = None,
+    gpus: _Gpus = None,
     store: StoreUrl = None,
     name: StudyNameOption = None,
-    continue_from: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Import the trials of this study that lie in the search space."),
-    ] = None,
+    continue_from: _ContinueFrom = None,
     warm_start: WarmStartOption = None,
     policy: PolicyOption = None,
     proxy: Proxy = None,

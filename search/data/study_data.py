@@ -130,7 +130,7 @@ class DataInspection:
 def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> DataInspection:
     """Read and audit the data; `deep` adds refits, which take longer.
 
-    Raises nothing: whatever `load_study_data` would refuse is returned.
+    Raises nothing; returns what `load_study_data` would refuse.
     """
     config = _most_demanding(resolved)
     refusals: list[BallastError | TrainerError] = []

@@ -78,7 +78,7 @@ def setting_rows(
     *,
     skip: Mapping[str, int] | None = None,
 ) -> list[tables.SettingRow]:
-    """The stacks of layers, row by row; `skip` is how many layers of a key the study has recorded already."""
+    """A row for each layer of a setting; the study has recorded `skip` layers of each key already."""
     return [
         tables.SettingRow(
             study=study,
@@ -172,7 +172,7 @@ def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
 
 
 def best_folds(epochs: Sequence[EpochReport | tables.Epoch], best: int | None) -> tuple[float, ...]:
-    """Validation loss of each fold in the epoch `best`; () where there is but one fold, or no such epoch.
+    """Validation loss of each fold in the epoch `best`; () if there is only one fold, or no such epoch.
 
     `epochs` are all of a trial, from the first.
     """

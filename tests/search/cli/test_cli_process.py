@@ -76,7 +76,7 @@ def test_doctor_finds_an_installation_well(ballast: "Ballast") -> None:
     assert (states["numba"], states["kernel"]) == ("ok", "ok")
 
 
-def test_doctor_tells_what_keeps_the_kernel_from_being_compiled(
+def test_doctor_names_what_keeps_the_kernel_from_being_compiled(
     ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(kernel: str, device: str) -> None:

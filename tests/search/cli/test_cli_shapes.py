@@ -1,4 +1,4 @@
-"""What other programs rely on: JSON of the promised shapes, in pipes without escape codes."""
+"""What other programs rely on: JSON of the promised shapes, without escape codes in pipes."""
 
 import json
 import re

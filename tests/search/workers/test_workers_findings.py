@@ -1,4 +1,4 @@
-"""Findings are events: on record while the trial runs, kept when it crashes, and never there twice."""
+"""Findings are recorded while the trial runs, kept if it crashes, and never recorded twice."""
 
 import io
 import math
@@ -64,14 +64,14 @@ def test_a_finding_is_on_record_before_its_epoch_is_over(
     seen: list[FindingRow] = []
     verdicts: list[Verdict | None] = []
 
-    def look() -> None:
+    def read_findings() -> None:
         store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
         seen.extend(query.findings(store, "small", 0))
         verdicts.append(query.trial(store, "small", 0).verdict)
         assert query.epochs(store, "small", 0) == []
         store.close()
 
-    at_step(monkeypatch, BAD + 1, look)
+    at_step(monkeypatch, BAD + 1, read_findings)
     done = launch(write_study(), "study.trials=1")
     assert verdicts == [None]
     assert keys(seen) == [(0, 0, BAD, "nonfinite_loss")]
