@@ -42,7 +42,7 @@ def obey_until_a_bad_step(order: Order) -> None:
             time.sleep(_DEADLINE_S)
         return signals._replace(loss=math.nan) if step == BAD else signals
 
-    Learner.backward = backward  # type: ignore[method-assign]
+    Learner.backward = backward  # type: ignore[method-assign,assignment]
     obey(order)
 
 

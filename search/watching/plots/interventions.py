@@ -50,7 +50,7 @@ def plot_interventions(view: StudyView) -> Plot:
         traces += _trial(view, trial, done, colour, above)
     title = "What the guard did"
     reach = max((step for trace in traces for step in trace["x"]), default=0) or 1
-    steps: Json = {"range": [plot_number(-_ROOM * reach), plot_number((1 + _ROOM) * reach)]}
+    reached: Json = {"range": [plot_number(-_ROOM * reach), plot_number((1 + _ROOM) * reach)]}
     return Plot(
         id="interventions",
         title=title,
@@ -66,8 +66,8 @@ def plot_interventions(view: StudyView) -> Plot:
             "layout": layout(
                 title,
                 " · ".join(text for _, text in ACTIONS.values()),
-                xaxis=axis("", anchor="y", showticklabels=False, matches="x2", **steps),
-                xaxis2=axis("optimiser step", anchor="y2", **steps),
+                xaxis=axis("", anchor="y", showticklabels=False, matches="x2", **reached),
+                xaxis2=axis("optimiser step", anchor="y2", **reached),
                 yaxis=log_axis("learning rate", _values(traces, "y"), domain=_PANELS[0]),
                 yaxis2=log_axis("gradient norm", _values(traces, "y2"), domain=_PANELS[1], anchor="x2"),
             ),

@@ -189,9 +189,10 @@ def test_a_watch_writes_each_finding_of_a_running_trial_once(
 
 def test_a_watch_on_a_screen_shows_the_findings_beside_the_running_trial(running: Store) -> None:
     watcher = TrialWatcher(running, "small")
-    screen = Console(width=100, height=40, force_terminal=True, file=io.StringIO(), color_system=None)
+    written = io.StringIO()
+    screen = Console(width=100, height=40, force_terminal=True, file=written, color_system=None)
     screen.print(watched_page(screen, watcher))
-    assert "0 (0/2; 1 finding, in epoch 0: nonfinite_loss, skip_and_cut)" in screen.file.getvalue()
+    assert "0 (0/2; 1 finding, in epoch 0: nonfinite_loss, skip_and_cut)" in written.getvalue()
 
 
 def test_a_watch_of_one_verdict_writes_no_findings(running: Store) -> None:

@@ -491,8 +491,8 @@ def test_a_finding_of_a_running_trial_publishes_the_study_again(
     publisher = StudyPublisher(run.store, lambda: optuna_storage(run.store), lambda: ["small"], share=0.1)
     publisher.publish_changes(lambda: False)
     plot, before = "dashboard:plot_data:interventions:0", attributes(run)
-    finding = {"kind": "loss_explosion", "epoch": 0, "value": 101.0, "message": "the loss is 101"}
-    cut = {"action": "skip_and_cut", "lr_before": 1e-3, "lr_after": 1e-4, "step": 3}
+    finding: dict[str, Any] = {"kind": "loss_explosion", "epoch": 0, "value": 101.0, "message": "it is 101"}
+    cut: dict[str, Any] = {"action": "skip_and_cut", "lr_before": 1e-3, "lr_after": 1e-4, "step": 3}
     row = tables.FindingRow(study="small", trial=0, **finding, **cut)
     with run.store.session() as session:
         session.add(row)
