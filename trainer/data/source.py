@@ -46,8 +46,10 @@ class Table:
     """The names of the files, if there are several."""
     file_numbers: npt.NDArray[np.int64] | None = None
     """For each row the position of its file in `files`."""
+    empty_rows: int = 0
+    """How many rows without numbers were left out."""
     detected: Mapping[str, Any] = field(default_factory=dict)
-    """How the source is written, as far as `data.csv` does not say it, by key of `data.csv`."""
+    """How the source is written, as far as `data.csv` does not say it: by key of `data.csv`."""
 
     def head(self, rows: int) -> "Table":
         """The first rows alone."""
@@ -105,7 +107,8 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
     from trainer.data.reading.source_columns import read_source
 
     rows = read_source(config, number_columns(config), folder)
-    if config.drop_empty or (isinstance(config.source, str) and config.source.startswith("sample:")):
+    kept = len(rows.times)
+    if config.drop_empty or any(name.startswith("sample:") for name in config.sources):
         # The samples have rows without numbers for holidays; they are not observations.
         rows = rows.take(~np.all([np.isnan(values) for values in rows.numbers.values()], axis=0))
     offsets = rows.offsets if rows.offsets is not None and rows.offsets.any() else None
@@ -119,6 +122,7 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
         offsets=offsets,
         files=rows.files,
         file_numbers=rows.file_numbers,
+        empty_rows=kept - len(rows.times),
         detected=rows.detected,
     )
 

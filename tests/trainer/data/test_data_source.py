@@ -116,7 +116,7 @@ def test_a_thousands_separator_is_read_and_named(settings: Settings, read: Read,
     lines[16][3] = '"1,234.5"'
     table = read(settings(), lines)
     assert table.frame["Close"].iloc[15] == 1234.5
-    assert table.detected == {"thousands": ","}
+    assert table.detected["thousands"] == ","
 
 
 def test_an_unquoted_thousands_separator_is_a_row_too_wide(

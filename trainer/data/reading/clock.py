@@ -5,6 +5,7 @@ set back. If the order does not tell, the row is refused with that explanation. 
 occur at all.
 """
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,12 +22,13 @@ CLOCK_CHANGES = (
 """Zones of exchanges whose clocks are, or were, set back in autumn."""
 
 
-def in_zone(clock: pd.DatetimeIndex, zone: str, *, newest_first: bool = False) -> Times | UnreadableTime:
-    """The moments of a clock's times, (T,), in a zone of the IANA database.
+def in_zone(read: Times, zone: str, *, newest_first: bool = False) -> Times | UnreadableTime:
+    """The moments of times, (T,), that a clock in a zone shows of the IANA database.
 
     `newest_first`: the rows are in descending order. Unreadable is the first time that the zone does not
     have, or has twice and the order of the rows does not tell which it is.
     """
+    clock = read.times
     ambiguous, missing = _doubtful(clock, zone)
     if missing.any():
         row = int(np.argmax(missing))
@@ -48,7 +50,7 @@ def in_zone(clock: pd.DatetimeIndex, zone: str, *, newest_first: bool = False) -
     local = clock.tz_localize(zone, ambiguous=is_first[order])
     moments = local.tz_convert("UTC").tz_localize(None).as_unit("ns")
     offsets = (clock.asi8 - moments.asi8) // 1_000_000_000
-    return Times(moments, offsets.astype(np.int64))
+    return replace(read, times=moments, offsets=offsets.astype(np.int64))
 
 
 def _doubtful(clock: pd.DatetimeIndex, zone: str) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

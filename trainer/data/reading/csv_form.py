@@ -65,6 +65,8 @@ def find_form(shown: str, content: bytes, config: CsvConfig, needed: Sequence[st
     skipped = max(skipped, _lines_to_skip(rows, ends, config, detected))
     above = next((number for number, end in enumerate(ends) if end > skipped), len(rows))
     height = _header_height(rows[above:], config)
+    if config.header is None:
+        detected["header"] = height
     names = _names(shown, rows[above:], height, config, detected)
     if above + height >= len(rows):
         raise SourceError(f"{shown} holds no rows below its header; it needs some")
@@ -75,8 +77,8 @@ def find_form(shown: str, content: bytes, config: CsvConfig, needed: Sequence[st
 def _utf8(shown: str, content: bytes, encoding: str | None, detected: dict[str, Any]) -> bytes:
     """The content in UTF-8 without a byte order mark."""
     found = encoding or _encoding(content)
-    if encoding is None and found not in ("utf-8", "utf-8-sig"):
-        detected["encoding"] = found
+    if encoding is None:
+        detected["encoding"] = "utf-8" if found == "utf-8-sig" else found
     try:
         if found == "utf-8-sig":
             content = content[len(codecs.BOM_UTF8) :]
@@ -142,8 +144,7 @@ def _separator(shown: str, lines: Sequence[str], needed: Sequence[str], detected
         fitting = (
             [widest] if max(counts[widest], default=0) > 1 and max(counts[","], default=0) < 2 else [","]
         )
-    if fitting[0] != ",":
-        detected["separator"] = fitting[0]
+    detected["separator"] = fitting[0]
     return fitting[0]
 
 
@@ -235,11 +236,11 @@ def _names(
                 f"{width} "
                 "columns in data.csv.columns, or say data.csv.header: 1"
             )
-        detected |= {"header": 0, "columns": list(names)}
+        detected["columns"] = list(names)
         return names
     names = header_names(rows[:height])
     if names is not None:
-        detected |= {"header": height, "columns": list(names)}
+        detected["columns"] = list(names)
         return names
     return tuple(rows[height - 1])
 

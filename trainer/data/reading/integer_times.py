@@ -46,8 +46,8 @@ def is_number(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text))
 
 
-def read_integer_times(texts: pa.Array) -> pd.DatetimeIndex | UnreadableTime:
-    """Times of the cells, as naive UTC in nanoseconds.
+def read_integer_times(texts: pa.Array) -> tuple[pd.DatetimeIndex, str] | UnreadableTime:
+    """Times of the cells, as naive UTC in nanoseconds, and the form that they are written in.
 
     The first cell must be a number that has more than eight digits or is not whole.
     """
@@ -69,13 +69,13 @@ def read_integer_times(texts: pa.Array) -> pd.DatetimeIndex | UnreadableTime:
         return UnreadableTime(int(digits.argmax()), "has too many digits for an epoch time")
     plain = [str(int(count)) for count in counts] if is_alike and length in {*_COMPACT, *_DOUBTFUL} else []
     if plain and length in _COMPACT and (dates := _dates(plain, _COMPACT[length])) is not None:
-        return dates
+        return dates, _COMPACT[length]
     read = _epochs(counts, digits)
     if isinstance(read, UnreadableTime) or not plain:
         return read
     for form in _DOUBTFUL.get(length, ()):
         if (dates := _dates(plain, form)) is not None:
-            readings = f"{dates[0]} or, counted since 1970, {read[0]}"
+            readings = f"{dates[0]} or, counted since 1970, {read[0][0]}"
             return UnreadableTime(
                 0, f"may be {readings}; set data.csv.date_format, or write it as 2010-12-31 09:30"
             )
@@ -93,7 +93,7 @@ def _dates(cells: list[str], form: str) -> pd.DatetimeIndex | None:
     return times.as_unit("ns") if plausible else None
 
 
-def _epochs(counts: _Counts, digits: npt.NDArray[np.int64]) -> pd.DatetimeIndex | UnreadableTime:
+def _epochs(counts: _Counts, digits: npt.NDArray[np.int64]) -> tuple[pd.DatetimeIndex, str] | UnreadableTime:
     """Counts since 1970, all in the unit of the longest, or each in its own unit if the unit changes within
     the column.
     """
@@ -106,14 +106,15 @@ def _epochs(counts: _Counts, digits: npt.NDArray[np.int64]) -> pd.DatetimeIndex 
         reading = f"is no date, and would lie in the early 1970s in {_UNITS[whole][1]} since then"
         return UnreadableTime(0, f"{reading}; write it as 2010-12-31 09:30")
     one = _nanoseconds(counts, np.full(len(counts), whole))
+    in_one = f"{_UNITS[whole][1]} since 1970"
     if (own == whole).all() or (digits < np.array(_MOST)[own] - 1).any():
-        return _times(one)  # counts of the early 1970s, which have fewer digits
+        return _times(one, in_one)  # counts of the early 1970s, which have fewer digits
     each = _nanoseconds(counts, own)
     gap_of_one, gap_of_each = _widest_gap(one), _widest_gap(each)
     if gap_of_one * _CLEAR < gap_of_each:
-        return _times(one)
+        return _times(one, in_one)
     if gap_of_each * _CLEAR < gap_of_one:
-        return _times(each)
+        return _times(each, "each row counts since 1970 in the unit that its digits show")
     row = int(np.argmax(own != whole))
     readings = f"in {_UNITS[own[row]][1]} or, like others, in {_UNITS[whole][1]}"
     return UnreadableTime(row, f"may be counted {readings}; write all times in one unit")
@@ -132,8 +133,8 @@ def _widest_gap(moments: _Counts) -> int:
     return int(np.abs(np.diff(moments)).max()) if len(moments) > 1 else 0
 
 
-def _times(moments: _Counts) -> pd.DatetimeIndex | UnreadableTime:
+def _times(moments: _Counts, form: str) -> tuple[pd.DatetimeIndex, str] | UnreadableTime:
     far = np.flatnonzero(np.abs(moments) > np.iinfo(np.int64).max)
     if len(far):
         return UnreadableTime(int(far[0]), OUT_OF_RANGE)
-    return pd.DatetimeIndex(moments.astype(np.int64).astype("datetime64[ns]"))
+    return pd.DatetimeIndex(moments.astype(np.int64).astype("datetime64[ns]")), form

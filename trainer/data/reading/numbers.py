@@ -93,7 +93,7 @@ class _Marks:
     def detected(self, texts: Mapping[str, pa.Array], config: CsvConfig) -> dict[str, str]:
         """The marks that some cell has and that the configuration does not state, by key of `data.csv`."""
         found: dict[str, str] = {}
-        if config.decimal is None and self.decimal != ".":
+        if config.decimal is None:
             found["decimal"] = self.decimal
         if config.thousands is None and self.thousands is not None:
             groups = rf"\d{_GROUP_MARKS[self.thousands]}\d{{3}}(\D|$)"

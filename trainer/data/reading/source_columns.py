@@ -108,8 +108,12 @@ def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> 
         rows_read=rows_read,
         sha256=file.sha256,
         names=columns.names,
-        detected={**columns.detected, **read.detected},
+        detected={**columns.detected, **read.detected, **_time_form(config, times)},
     )
+
+
+def _time_form(config: DataConfig, times: Times) -> dict[str, str]:
+    return {} if config.csv.date_format is not None else {"date_format": times.form}
 
 
 def _where(config: DataConfig, columns: Columns) -> Columns:
@@ -150,8 +154,8 @@ def _times(config: DataConfig, columns: Columns) -> Times | UnreadableTime:
         return read
     if read.offsets is None:
         newest_first = len(read.times) > 1 and read.times[0] > read.times[-1]
-        return in_zone(read.times, config.timezone, newest_first=newest_first)
-    return _on_clock(read.times, config.timezone)
+        return in_zone(read, config.timezone, newest_first=newest_first)
+    return _on_clock(read.times, config.timezone, read.form)
 
 
 def _typed_times(column: pa.Array) -> Times | UnreadableTime | None:
@@ -168,13 +172,13 @@ def _typed_times(column: pa.Array) -> Times | UnreadableTime | None:
         return UnreadableTime(row, "lies outside the years 1678 to 2261")
     times = pd.DatetimeIndex(pc.cast(column, pa.timestamp("ns")).to_numpy(zero_copy_only=False))
     zone = getattr(kind, "tz", None)
-    return Times(times, None) if zone is None else _on_clock(times, zone)
+    return Times(times, None, "timestamps") if zone is None else _on_clock(times, zone)
 
 
-def _on_clock(moments: pd.DatetimeIndex, zone: str) -> Times:
+def _on_clock(moments: pd.DatetimeIndex, zone: str, form: str = "timestamps") -> Times:
     """Moments in UTC, with the offsets that the clock of a zone has at them."""
     clock = moments.tz_localize("UTC").tz_convert(zone).tz_localize(None)
-    return Times(moments, (clock.asi8 - moments.asi8) // 1_000_000_000)
+    return Times(moments, (clock.asi8 - moments.asi8) // 1_000_000_000, form)
 
 
 def _joined_texts(cells: Sequence[pa.Array]) -> pa.Array:

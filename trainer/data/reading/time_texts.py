@@ -28,8 +28,13 @@ _CLOCKS = (
 _OFFSET = (
     r"^(?P<clock>.*:\d\d[\d.]*(?: ?[AaPp][Mm])?)\s*(?P<offset>Z|(?:UTC|GMT)?[+-]\d\d(?::?\d\d)?|UTC|GMT)$"
 )
+ISO = "ISO 8601"
 _TRIED_ROWS = 1000
 """Rows on which every form is tried first, before those that fit are tried on the whole column."""
+
+
+_Read = tuple[pd.DatetimeIndex, str]
+"""Times, and the form that they are written in."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Times:
 
     times: pd.DatetimeIndex
     offsets: npt.NDArray[np.int64] | None
+    form: str = ISO
+    """How they are written: in codes of strptime, in ISO 8601, or as counts since 1970."""
 
 
 def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
@@ -67,7 +74,8 @@ def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
     if isinstance(read, UnreadableTime):
         return read
     offsets = _seconds(pc.struct_field(split, 1))
-    return Times(read - pd.to_timedelta(offsets, unit="s").as_unit("ns"), offsets)
+    times, form = read
+    return Times(times - pd.to_timedelta(offsets, unit="s").as_unit("ns"), offsets, form)
 
 
 def _first(mask: pa.Array) -> int:
@@ -75,8 +83,8 @@ def _first(mask: pa.Array) -> int:
     return int(pc.index(mask, True).as_py()) + 1
 
 
-def _clock_times(read: pd.DatetimeIndex | UnreadableTime) -> Times | UnreadableTime:
-    return read if isinstance(read, UnreadableTime) else Times(read, None)
+def _clock_times(read: _Read | UnreadableTime) -> Times | UnreadableTime:
+    return read if isinstance(read, UnreadableTime) else Times(read[0], None, read[1])
 
 
 def _seconds(offsets: pa.Array) -> npt.NDArray[np.int64]:
@@ -96,12 +104,12 @@ def _offset_seconds(offset: str) -> int:
     return -seconds if digits[0] == "-" else seconds
 
 
-def _written(texts: pa.Array, config: CsvConfig) -> pd.DatetimeIndex | UnreadableTime:
+def _written(texts: pa.Array, config: CsvConfig) -> _Read | UnreadableTime:
     """All texts in the format that is stated, in ISO 8601, or in the format of the first one."""
     if config.date_format is not None:
         return _in_format(texts, config.date_format)
     fast = _iso(texts)
-    return fast if fast is not None else _in_some_format(texts.to_pylist(), config.day_first)
+    return (fast, ISO) if fast is not None else _in_some_format(texts.to_pylist(), config.day_first)
 
 
 def _iso(texts: pa.Array) -> pd.DatetimeIndex | None:
@@ -112,17 +120,17 @@ def _iso(texts: pa.Array) -> pd.DatetimeIndex | None:
         return None
 
 
-def _in_format(texts: pa.Array, form: str) -> pd.DatetimeIndex | UnreadableTime:
+def _in_format(texts: pa.Array, form: str) -> _Read | UnreadableTime:
     cells = texts.to_pylist()
     times = _parse(cells, form)
     if times.isna().any():
         return UnreadableTime(
             int(np.argmax(times.isna())), f"is not written as data.csv.date_format {form!r}; correct either"
         )
-    return _nanoseconds(times)
+    return _nanoseconds(times, form)
 
 
-def _in_some_format(texts: list[str], day_first: bool | None) -> pd.DatetimeIndex | UnreadableTime:
+def _in_some_format(texts: list[str], day_first: bool | None) -> _Read | UnreadableTime:
     readings = _readings(texts, day_first)
     if not readings:
         return UnreadableTime(
@@ -136,19 +144,19 @@ def _in_some_format(texts: list[str], day_first: bool | None) -> pd.DatetimeInde
             f"may be day/month or month/day, {whole[0][row].date()} or {whole[1][row].date()}; set "
             "data.csv.day_first, or write it as 2010-12-31",
         )
-    times = max(readings.values(), key=_count)
+    form, times = max(readings.items(), key=lambda reading: _count(reading[1]))
     if times.isna().any():
         row = int(np.argmax(times.isna()))
         return UnreadableTime(
             row, f"is not written like the first time, {texts[0]!r}; write all as 2010-12-31"
         )
-    return _nanoseconds(times)
+    return _nanoseconds(times, form)
 
 
 def _readings(texts: list[str], day_first: bool | None) -> Mapping[str, pd.DatetimeIndex]:
     """The column in ISO 8601 if the first text is, else in each form that most of its first rows have."""
     if not _parse(texts[:1], "ISO8601").isna()[0]:
-        return {"ISO8601": _parse(texts, "ISO8601")}
+        return {ISO: _parse(texts, "ISO8601")}
     forms = [date + clock for date in _DATES for clock in _CLOCKS if _keeps(date, day_first)]
     forms = [form for form in forms if not _parse(texts[:1], form).isna()[0]]
     head = {form: _count(_parse(texts[:_TRIED_ROWS], form)) for form in forms}
@@ -171,9 +179,9 @@ def _parse(texts: list[str], form: str) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(times).tz_localize(None)
 
 
-def _nanoseconds(times: pd.DatetimeIndex) -> pd.DatetimeIndex | UnreadableTime:
+def _nanoseconds(times: pd.DatetimeIndex, form: str) -> _Read | UnreadableTime:
     years = times.year
     far = (years < 1678) | (years > 2261)
     if far.any():
         return UnreadableTime(int(np.argmax(far)), OUT_OF_RANGE)
-    return times.as_unit("ns")
+    return times.as_unit("ns"), form

@@ -110,7 +110,7 @@ def test_an_export_of_metatrader_is_read(read: ReadText) -> None:
     text = "<DATE>\t<TIME>\t<CLOSE>\n2024.01.02\t00:00:00\t1.5\n2024.01.02\t01:00:00\t1.6\n"
     table = read(text, "<CLOSE>", ["<DATE>", "<TIME>"])
     assert table.when(1) == "2024-01-02 01:00:00"
-    assert table.detected == {"separator": "\t"}
+    assert table.detected["separator"] == "\t"
     table = read(
         "2024.01.02,00:00,1,2,0.5,1.5,7\n2024.01.02,00:01,1,2,0.5,1.6,7\n", "close", ["date", "time"]
     )
@@ -166,7 +166,10 @@ def test_marks_of_numbers_are_detected(
     text = "Date;Close\n" + "".join(f"2024-01-0{day};{row}\n" for day, row in enumerate(rows, 1))
     table = read(text)
     assert _values(table) == values
-    assert {key: value for key, value in table.detected.items() if key != "separator"} == detected
+    assert {key: table.detected[key] for key in ("decimal", "thousands") if key in table.detected} == {
+        "decimal": ".",
+        **detected,
+    }
 
 
 def test_a_comma_with_two_readings_is_refused_with_both(read: ReadText) -> None:
