@@ -82,8 +82,8 @@ class CheckResult:
             "refusals": [str(refusal) for refusal in self.readiness.other_refusals],
             "clamps": [clamp_to_json(clamp) for clamp in self.resolved.clamps],
             "rows": self.rows,
-            "detected": {} if audit is None else dict(audit.detected),
             "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},
+            "detected": {} if audit is None else dict(audit.detected),
         }
 
 
