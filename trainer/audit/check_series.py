@@ -50,7 +50,7 @@ def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTa
 
 
 def _fed(series: DerivedColumn, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bool_]:
-    """Whether every cell that the transform reads is finite, for each row."""
+    """For each row, whether every cell that the transform reads is finite."""
     finite: npt.NDArray[np.bool_] = np.all([np.isfinite(part) for part in inputs], axis=0)
     fed = finite.copy()
     for back in lookback(series):
@@ -62,7 +62,7 @@ def _fed(series: DerivedColumn, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bo
 
 
 def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
-    """Truncate and recompute: a value at t must be the same, bit by bit, without the rows after t."""
+    """Series that change if later rows are removed: a value at t must stay the same, bit by bit."""
     cuts = np.unique(np.linspace(1, len(table.frame), TRUNCATIONS + 1, dtype=int)[:-1])
     found: dict[str, AuditFinding] = {}
     for cut in cuts.tolist():
@@ -89,8 +89,8 @@ def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarg
 def constant_findings(
     config: DataConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
-    """Features and targets that are constant in the training rows of a fold; each once, for the first such
-    fold.
+    """Features and targets that are constant in the training rows of a fold; each is reported for the first
+    such fold.
     """
     found: dict[str, AuditFinding] = {}
     for split in splits:
@@ -137,8 +137,8 @@ def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFindi
 
 
 def drift_findings(table: Table, built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
-    """Why `predict` would refuse this table for a model of the training rows of `data`: by its own rules, on
-    all rows before the first incomplete one.
+    """Why `predict` would refuse this table for a model of the training rows of `data`. Its rules are applied
+    to all rows before the first incomplete one.
     """
     features = built.features.to_numpy(np.float64)[built.first :]
     whole = int(np.argmin([*np.isfinite(features).all(axis=1), False]))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def count_findings(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> list[AuditFinding]:
-    """Splits with too few rows. The message names all of them in the first such fold, `where` the first of
-    them.
+    """A finding if a split has too few rows. The message names all such splits of the first such fold;
+    `where` names the first.
     """
     try:
         require_enough_rows(config, folds, warm_up)
@@ -31,8 +31,8 @@ def count_findings(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) 
 def overlap_findings(split: FoldRows, times: "pd.DatetimeIndex", horizon: int) -> list[AuditFinding]:
     """Splits of a fold with a target that reaches into the rows or targets of a later split.
 
-    Looks only at the row positions, not at how they were cut. A row's target reaches `horizon` rows ahead,
-    and so do the targets of held-out rows, within which no training row may lie.
+    Tests only the row positions, not how they were cut. A target reaches `horizon` rows ahead, also that of a
+    held-out row; no training row may lie within its reach.
     """
     found: list[AuditFinding] = []
     for earlier, later, name, other in (

@@ -1,7 +1,7 @@
 """The series of a table: the rows of each in time order, one series after the other.
 
-`starts` (S,) are the positions of the first row of each of S series, ascending from 0. In a table of one
-asset, which is a panel of one series, it is [0]. Code that looks from one row to another does so within one
+`starts` (S,) are the positions of the first row of each of S series, ascending from 0. A table of one
+asset is a panel of one series, with `starts` [0]. Code that looks from one row to another does so within one
 series, through `by_series` or `series_spans`.
 """
 
@@ -17,17 +17,17 @@ ONE_SERIES.flags.writeable = False
 
 
 def series_spans(starts: Rows, rows: int) -> list[slice]:
-    """The rows of each series, of `rows` in all."""
+    """The rows of each series, in a table of `rows` rows."""
     edges = [*starts.tolist(), rows]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def by_series(starts: Rows, function: Callable[..., Floats], *inputs: Floats) -> Floats:
-    """`function` of the `inputs`, each (T,), computed for each series alone, (T,)."""
+    """Apply `function` to the `inputs`, each (T,), of each series separately: (T,)."""
     spans = series_spans(starts, len(inputs[0]))
     return np.concatenate([function(*(values[span] for values in inputs)) for span in spans])
 
 
 def rows_since_start(starts: Rows, rows: int) -> Rows:
-    """For each row its number within its series, from 0, (rows,)."""
+    """The number of each row within its series, from 0: (rows,)."""
     return np.concatenate([np.arange(span.stop - span.start) for span in series_spans(starts, rows)])

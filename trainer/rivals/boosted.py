@@ -14,7 +14,7 @@ INSTALL = "pip install lightgbm"
 _MOST_ROUNDS = 500
 _PATIENCE = 30
 _HELD_OUT = 0.2
-"""The number of trees is chosen on this share of the training rows, the last ones."""
+"""Share of the training rows, the last ones, on which the number of trees is chosen."""
 _SETTINGS: dict[str, Any] = {
     "objective": "regression",
     "learning_rate": 0.05,
@@ -36,8 +36,9 @@ _SETTINGS: dict[str, Any] = {
 class Boosted(Forecaster):
     """Gradient-boosted trees on the flattened windows: LightGBM (Ke et al. 2017).
 
-    The number of trees is the best on the last fifth of the training rows, `horizon` rows behind the others;
-    then all training rows are fitted with as many. The same data give the same bits on the same machine.
+    The number of trees is the one that is best on the last fifth of the training rows, which begins `horizon`
+    rows after the others; then all training rows are fitted with this number. The same data give the same
+    bits on the same machine.
     """
 
     name = "boosted"
@@ -47,7 +48,7 @@ class Boosted(Forecaster):
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Squared errors, whatever the loss.
 
-        Raises RivalError where LightGBM is not installed, or a library that it needs.
+        Raises RivalError if LightGBM, or a library that it needs, is not installed.
         """
         lightgbm = _imported()
         train, x = training_windows(data)

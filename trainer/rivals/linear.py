@@ -10,7 +10,7 @@ from trainer.rivals.ridge import fit_ridge
 
 
 class Linear(Forecaster):
-    """Ridge regression on the flattened windows, its penalty chosen inside the training rows."""
+    """Ridge regression on the flattened windows; the penalty is chosen within the training rows."""
 
     name = "linear"
     roles = frozenset({"rival"})
@@ -20,5 +20,5 @@ class Linear(Forecaster):
         """Least squares, whatever the loss."""
         train, windows = training_windows(data)
         target = data.target[train].astype(np.float64)
-        told = fit_ridge(windows, target, gap=data.horizon)
-        return lambda rows: told(flat_windows(data, rows))
+        predict = fit_ridge(windows, target, gap=data.horizon)
+        return lambda rows: predict(flat_windows(data, rows))
