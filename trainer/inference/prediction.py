@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from trainer.config import DataConfig, Target
 from trainer.data.arrays import Floats
@@ -56,14 +57,33 @@ class Forecasts:
         return pd.DataFrame({"time": time, "forecast": self.values, "of": of, "horizon": self.horizon})
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model folder that was read once, for any number of forecasts."""
+
+    folder: Path
+    description: ModelDescription
+    forecaster: nn.Module
+
+
+def read_model(folder: Path) -> LoadedModel:
+    """Read a model folder. Raises ModelFolderError if the folder cannot be used."""
+    return LoadedModel(folder, *load_model(folder))
+
+
 def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecasts:
+    """Read a model folder and forecast once; see `forecast_table`."""
+    return forecast_table(read_model(folder), source, allow_range=allow_range)
+
+
+def forecast_table(loaded: LoadedModel, source: str, *, allow_range: bool = False) -> Forecasts:
     """Forecasts for the rows of `source`, a CSV or Parquet file or `sample:NAME`.
 
-    Raises ModelFolderError if the folder cannot be used, and DataError if the table lacks a column, a row
-    that a window needs is not finite, times do not ascend, no window is full, or the rows are unlike the
-    training rows. With `allow_range` the last of these is only a warning.
+    Raises ModelFolderError if the model forecasts no finite number, and DataError if the table lacks a
+    column, a row that a window needs is not finite, times do not ascend, no window is full, or the rows are
+    unlike the training rows. With `allow_range` the last of these is only a warning.
     """
-    model, forecaster = load_model(folder)
+    model, folder = loaded.description, loaded.folder
     table = _read(model, folder, source)
     require_ascending(table)
     first, features = _features(model, table)
@@ -77,7 +97,7 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
     mean, std = _moments(model)
     clip = model.data.feature_clip
     scaled = np.clip((features - mean) / std, -clip, clip).astype(np.float32)  # (T, features)
-    standardised = forecast_rows(forecaster, scaled, model.data.seq_len).astype(np.float64)
+    standardised = forecast_rows(loaded.forecaster, scaled, model.data.seq_len).astype(np.float64)
     values = standardised * model.target.std + model.target.mean
     if not np.isfinite(values).all():
         raise ModelFolderError(
