@@ -60,15 +60,18 @@ class Table:
     series_starts: Rows = field(default_factory=ONE_SERIES.copy)
     """The first row of each series, (S,); see `trainer.data.panel`. Times ascend within each series."""
 
-    def head(self, rows: int) -> "Table":
-        """The first rows alone."""
-        return replace(
+    def heads(self, lengths: Sequence[int]) -> tuple["Table", Rows]:
+        """The first rows of each series, as many as `lengths` (S,) says, and their rows in this table."""
+        firsts = zip(self.series_starts.tolist(), lengths, strict=True)
+        rows = np.concatenate([np.arange(start, start + length) for start, length in firsts])
+        table = replace(
             self,
-            frame=self.frame.iloc[:rows],
-            positions=self.positions[:rows],
-            offsets=None if self.offsets is None else self.offsets[:rows],
-            series_starts=self.series_starts[self.series_starts < rows],
+            frame=self.frame.iloc[rows],
+            positions=self.positions[rows],
+            offsets=None if self.offsets is None else self.offsets[rows],
+            series_starts=np.cumsum([0, *lengths[:-1]]),
         )
+        return table, rows
 
     @property
     def spans(self) -> list[slice]:
