@@ -1,5 +1,6 @@
 """The audit of several series: what it says of each is what it says of that series alone."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +38,7 @@ def shifted(table: Table = PANEL) -> tuple[DataConfig, Table]:
     return config, with_column(table, y=np.random.default_rng(5).standard_normal(len(table.frame)))
 
 
-def measured(findings: list[AuditFinding]) -> list[tuple[str, str, float | None]]:
+def measured(findings: Sequence[AuditFinding]) -> list[tuple[str, str, float | None]]:
     return [(each.code, each.where, each.value) for each in findings]
 
 
@@ -93,10 +94,15 @@ def test_a_target_at_the_end_of_a_series_does_not_reach_into_the_next_one() -> N
 
 
 def test_the_target_of_each_series_is_judged_by_itself() -> None:
-    table = panel_of(*(with_column(each, close=each.frame["close"].round(0)) for each in (LONG, LATE)))
-    data = prepared(table)
-    expected = [found for _, one in data.each_series() for found in check_target(one).findings]
-    assert measured(list(check_target(data).findings)) == measured(expected)
+    data = prepared(PANEL)
+    (second,) = data.series_starts[1:]
+    target = data.target.copy()
+    target[second + 1 :: 10] = target[second:-1:10]  # filled forward, in the second series alone
+    data = replace(data, target=target)
+    (_, clean), (_, filled) = data.each_series()
+    assert measured(check_target(clean).findings) == []
+    assert [each.code for each in check_target(filled).findings] == ["repeated_target"]
+    assert measured(check_target(data).findings) == measured(check_target(filled).findings)
 
 
 def test_a_target_of_its_own_row_is_found_in_the_series_that_has_it() -> None:
@@ -144,12 +150,12 @@ def test_the_worked_row_at_the_end_of_a_series_has_no_target_in_the_next_one() -
     assert (worked.features_until, worked.target_at) == (LONG.when(last)[:10], None)
 
 
-def test_the_cells_of_a_target_are_those_of_its_series() -> None:
-    config, table = shifted(panel_of(LONG, LATE))
-    empty = table.frame["y"].where(np.arange(len(table.frame)) >= len(LONG.frame) - 1)
-    table = with_column(table, y=empty)
+def test_no_target_is_explained_by_rows_of_another_series() -> None:
+    config, table = shifted()
+    at_the_border = np.isin(np.arange(len(table.frame)), [len(LONG.frame) - 1, len(LONG.frame)])
+    table = with_column(table, y=table.frame["y"].where(at_the_border))
     told = explain_already_shifted(config, table, build_features(config, table))
-    assert LONG.when(len(LONG.frame) - 1)[:10] not in told
+    assert told.startswith(f"true reads row t of y as the value of row t + {HORIZON}, false as that of row t")
 
 
 def test_rows_unlike_the_training_rows_are_found_in_their_series() -> None:
