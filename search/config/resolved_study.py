@@ -46,7 +46,7 @@ _EQUAL_TO_ABSENT: Mapping[str, tuple[Any, ...]] = {
 }
 """More such settings, and the values that have the same effect as their absence had."""
 
-_NOT_TOLD: Mapping[str, str] = {}
+_NO_REASONS: Mapping[str, str] = {}
 
 DEFAULTS_VERSION = 2
 """Which defaults apply to settings that are left out. 1: returns over any number of rows are clipped at
@@ -80,7 +80,7 @@ class ResolvedTrial:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of every setting that decides the trial's value: equal digests are tried once."""
+        """SHA-256 (hex) of every setting that decides the trial's value; a digest is tried once."""
         return self.digests[0]
 
     @property
@@ -181,7 +181,7 @@ class ResolvedStudy:
         queued: bool = False,
         device: str | None = None,
         source: str | None = None,
-        drawn: Mapping[str, str] = _NOT_TOLD,
+        drawn: Mapping[str, str] = _NO_REASONS,
     ) -> ResolvedTrial:
         """Return the trial with these sampled values, one per key of the space.
 
@@ -195,17 +195,21 @@ class ResolvedStudy:
         by_sampler = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
         reason = f"taken over from {source}" if source else by_sampler
         written = self._written(sampled) if queued else {}
-        overrides = {
+        asked = {
             key: (Layer.SAMPLED, written.get(key, self.settings[key].origin), value, drawn.get(key, reason))
             for key, value in sampled.items()
         }
         if device is not None:
-            overrides[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
+            asked[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
+        return self._with_values(asked)
+
+    def _with_values(self, asked: Mapping[str, tuple[Layer, str, Any, str]]) -> ResolvedTrial:
+        """The trial with the values of `asked`: by key the layer, the origin, the value, the reason."""
         values = leaf_values(self.trial_config, TRIAL_LEAVES)
         fixed = {key: value for key, value in values.items() if key not in self.space}
         changed: dict[str, Setting] = {}
         clamps: list[Clamp] = []
-        for key, (layer, origin, requested_value, why) in overrides.items():
+        for key, (layer, origin, requested_value, why) in asked.items():
             value = _checked(key, requested_value)
             values[key], found = clamp_sampled(key, value, self.policy, fixed, self.space)
             override = Override(layer, origin, value, value, why)

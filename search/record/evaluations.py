@@ -111,7 +111,7 @@ def configuration_number(evaluation: tables.Evaluation, taken: Sequence[tables.E
     """Which configuration an evaluation judges, counted from 1 among those of `taken` and itself.
 
     The same configuration with the same seeds gives the same answer, and keeps its number. With other seeds
-    it is another chance to be lucky, and counts as another configuration does.
+    it counts as another configuration, because it is another chance to be lucky.
     """
     judged = _judged(evaluation)
     return list(dict.fromkeys([*map(_judged, taken), judged])).index(judged) + 1
@@ -156,8 +156,8 @@ def new_evaluation(
 
 def decisive_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a trial, by key, that decide what is trained; those without effect are left out."""
-    idle = _DECIDES_NOTHING | keys_without_effect(values)
-    return {key: value for key, value in without_later_settings(values).items() if key not in idle}
+    without_effect = _DECIDES_NOTHING | keys_without_effect(values)
+    return {key: value for key, value in without_later_settings(values).items() if key not in without_effect}
 
 
 def configuration_digest(decisive: Mapping[str, Any]) -> str:

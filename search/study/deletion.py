@@ -72,7 +72,7 @@ class DeletedStudy:
 
 
 def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> DeletedStudy:
-    """Delete a study, though it may exist in the record or in Optuna only; `dry_run` only says what would go.
+    """Delete a study, even if only the record or only Optuna has it; `dry_run` only says what would go.
 
     Files are removed after the transaction, so that a transaction that fails changes nothing. Files that
     cannot be removed are listed in `not_removed`. Raises StudyUnknown, and RequestError while workers are at

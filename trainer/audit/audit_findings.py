@@ -28,7 +28,7 @@ class AuditFinding:
 
 @dataclass(frozen=True)
 class Audit:
-    """All findings, the number of rows of each split, and the data of each fold, () if it cannot be prepared.
+    """All findings, the number of rows of each split, and the data of each fold; () if it cannot be prepared.
 
     A split that cannot be cut has 0 rows; a validation row that several folds hold out counts once.
     """
@@ -37,7 +37,7 @@ class Audit:
     rows: dict[str, int]
     folds: tuple[Dataset, ...]
     worked_row: WorkedRow | None = None
-    """The last training row, or the first usable row; None if there is none, or if none was asked for."""
+    """The last training row, or the first usable row; None if no row has a target."""
     ceiling: float | None = None
     """Skill over the best naive forecast above which a trial is suspicious; None if there is none."""
 

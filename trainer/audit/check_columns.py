@@ -36,7 +36,7 @@ _SHORTEST_SPAN = 10
 correlate."""
 _FEWEST_SPANS = 3
 _FEWEST_ROWS = 100
-"""Fewest rows on which the asset's returns are recognised."""
+"""Fewest rows for recognising the asset's returns."""
 _THE_SAME = 0.98
 """From this correlation on, a feature counts as the returns themselves."""
 _STEPS = 10
@@ -52,13 +52,13 @@ def lift_findings(config: DataConfig, data: Dataset) -> list[AuditFinding]:
     returns = _own_returns(data) if data.kind == "volatility" else None
     own = made_of_target(config) | _made_of_returns(config, data, returns)
     data = replace(data, history=replace(data.history, returns=returns))
-    asked = [number for number, name in enumerate(data.feature_names) if name not in {*own, *config.leading}]
-    # A leak may be in the last row alone or in the whole window; if it is in one value, the others add noise.
+    tested = [number for number, name in enumerate(data.feature_names) if name not in {*own, *config.leading}]
+    # A leak may be in the whole window, or in the last row alone, to which other rows would add noise.
     views = [replace(data, seq_len=length) for length in sorted({1, data.seq_len})]
-    lifts = [_lifts(view, asked) for view in views]
+    lifts = [_lifts(view, tested) for view in views]
     found = []
-    for number, of_column in zip(asked, zip(*lifts, strict=True), strict=True):
-        level = _FALSE_ALARMS / (len(asked) * len(views))
+    for number, of_column in zip(tested, zip(*lifts, strict=True), strict=True):
+        level = _FALSE_ALARMS / (len(tested) * len(views))
         largest = max((lift.size for lift in of_column if lift.is_no_chance(level)), default=0.0)
         if largest > MIN_REPORTED_LIFT:
             found.append(_lift_finding(data, data.feature_names[number], largest))
@@ -111,19 +111,19 @@ def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
     if not steps:
         return [_Lift(0.0, np.zeros(0)) for _ in features]
 
-    def told(chosen: Sequence[int]) -> Floats:
+    def forecast_with(chosen: Sequence[int]) -> Floats:
         return np.concatenate([ridge_forecast(data, terms, chosen, train, held) for train, held in steps])
 
     held_out = np.concatenate([held for _, held in steps])
     target, times = data.target[held_out].astype(np.float64), data.times[held_out]
-    before = told([])
+    before = forecast_with([])
     loss = mean_loss(before, target, MSE)
     span = max(data.horizon, _SHORTEST_SPAN)
 
     def lift(feature: int) -> _Lift:
-        after = told([feature])
+        after = forecast_with([feature])
         saved = MSE.value(before, target) - MSE.value(after, target)
-        corrected = saved + (before - after) ** 2  # that of Clark and West, for squared errors alone
+        corrected = saved + (before - after) ** 2  # Clark and West, for squared errors alone
         corrected = mean_by_moment(times, corrected)
         whole = len(corrected) // span * span
         return _Lift(float(saved.mean()) / loss, corrected[:whole].reshape(-1, span).mean(axis=1))

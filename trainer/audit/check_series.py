@@ -98,8 +98,8 @@ def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarg
 def constant_findings(
     config: DataConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
-    """Features and targets that are constant in the training rows of a fold; each once, for the first such
-    fold.
+    """Features and targets that are constant in the training rows of a fold; each is reported for the first
+    such fold.
     """
     found: dict[str, AuditFinding] = {}
     for split in splits:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def count_findings(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> list[AuditFinding]:
-    """Splits with too few rows. The message names all of them in the first such fold, `where` the first of
-    them.
+    """A finding if a split has too few rows. The message names all such splits of the first such fold;
+    `where` names the first.
     """
     try:
         require_enough_rows(config, folds, warm_up)

@@ -46,13 +46,13 @@ def _time_findings(table: Table) -> list[AuditFinding]:
 
 
 def _order_findings(
-    table: Table, code: str, rows: npt.NDArray[np.intp], told: str, advice: str
+    table: Table, code: str, rows: npt.NDArray[np.intp], problem: str, advice: str
 ) -> list[AuditFinding]:
     if not len(rows):
         return []
     row = int(rows[0])
     message = (
-        f"{table.place(row)}: time {table.when(row)} {told} ({len(rows)} such rows, 0 allowed); {advice}"
+        f"{table.place(row)}: time {table.when(row)} {problem} ({len(rows)} such rows, 0 allowed); {advice}"
     )
     return [AuditFinding(code, "error", "time", float(len(rows)), 0.0, message)]
 

@@ -19,8 +19,8 @@ from trainer.rivals.skill import RETURN_CEILING
 MAX_REPEATED = RETURN_CEILING
 """Share of targets that may equal the one before: forecasting the last value earns about that skill."""
 MOSTLY_REPEATED = 0.25
-"""Above this share the study is refused: if every fourth target is known before, losses measure how often it
-was filled. The sample series have 0.023 at most."""
+"""Above this share the study is refused: if every fourth target is known before, losses mostly measure how
+often it was filled. The sample series have 0.023 at most."""
 _CONTINUOUS = 0.01
 """If two random targets are equal with more than this probability, the target is a class, which repeats
 honestly."""

@@ -15,7 +15,7 @@ from trainer.data.arrays import Floats, Rows
 from trainer.data.panel import by_series
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
-from trainer.losses import mean_loss
+from trainer.losses import MSE, mean_loss
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
 from trainer.rivals.reference import reference_loss
 from trainer.rivals.skill import skill
@@ -48,7 +48,7 @@ class LeakProbe:
         train = rows_with_history(data, terms, data.train)
         if len(train) < MIN_TRAIN:
             return None
-        return cls(data, np.nan_to_num(terms), train, reference_loss(data, leading), frozenset(leading))
+        return cls(data, np.nan_to_num(terms), train, reference_loss(data, leading, MSE), frozenset(leading))
 
     def moved(self, rows: int) -> "LeakProbe | None":
         """The probe of the same features on a target that is rotated in time by `rows`, with its history.
@@ -74,8 +74,8 @@ class LeakProbe:
     def skill(self, features: Sequence[int]) -> float:
         """Skill of a ridge regression on these features' windows and the target's history."""
         data = self.data
-        told = ridge_forecast(data, self.terms, features, self.train, data.validation)
-        return skill(mean_loss(told, data.target[data.validation]), self.reference)
+        forecast = ridge_forecast(data, self.terms, features, self.train, data.validation)
+        return skill(mean_loss(forecast, data.target[data.validation], MSE), self.reference)
 
 
 def leaking_features(probe: LeakProbe, ceiling: float) -> list[int]:

@@ -19,8 +19,8 @@ _WIDEST = 1e-5
 """A column whose half width exceeds this share of its largest value varies by more than rounding, in any
 table of fewer than ten million rows. Most columns do, and need no further test and no copy."""
 _ULPS_32 = 4 * float(np.finfo(np.float32).eps)
-"""Largest relative difference that rounding to float32 can make of one value: two roundings, each by up to
-half a unit up or down; a unit is at most eps."""
+"""Largest relative difference that rounding to float32 can cause: two roundings, each by up to half a unit up
+or down; a unit is at most eps."""
 
 
 def is_constant(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
@@ -55,14 +55,14 @@ def _is_noise(columns: Floats, largest: Floats) -> npt.NDArray[np.bool_]:
 
 
 def correlation(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> float:
-    """Of two series (n,), −1 to 1; 0 where one of them is constant."""
+    """The correlation of two series (n,), −1 to 1; 0 if one of them is constant."""
     return 0.0 if is_constant(x) or is_constant(y) else float(np.corrcoef(x, y)[0, 1])
 
 
 def constant_series(
     config: DataConfig, built: FeaturesAndTarget, rows: npt.NDArray[np.int64]
 ) -> list[str | None]:
-    """The names of the features that are constant in `rows` of the table (ascending), None for the target.
+    """Names of the features that are constant in `rows` of the table (ascending); None names the target.
 
     A series that is computed from constants counts as constant: its values may be rounding noise about 0, for
     which a relative bound does not work.

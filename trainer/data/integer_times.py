@@ -21,11 +21,11 @@ _DOUBTFUL = {10: ("%Y%m%d%H", "%y%m%d%H%M"), 12: ("%y%m%d%H%M%S",)}
 """Compact dates by number of digits that a count since 1970 may be mistaken for."""
 _DATE_YEARS = (1800, 2199)
 _UNITS = ((10, "seconds"), (13, "milliseconds"), (16, "microseconds"), (19, "nanoseconds"))
-"""Number of digits of a count for the years 2001 to 2286, and its unit; with one digit less, from 1973 on."""
+"""Digits of a count in the years 2001 to 2286, and its unit; one digit less reaches back to 1973."""
 _MOST = [most for most, _ in _UNITS]
 OUT_OF_RANGE = "lies outside the years 1678 to 2261"
 _CLEAR = 10.0
-"""Of two readings, the one whose widest gap between neighbours is this many times wider is dropped."""
+"""A reading is dropped if its widest gap between neighbours is this many times wider than the other's."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ def _epochs(counts: list[Decimal], digits: npt.NDArray[np.int64]) -> pd.Datetime
         row = int(np.argmax(digits != digits[0]))
         if row:
             return UnreadableTime(row, "has not as many digits as the first one; write all times in one form")
-        told = f"is no date, and would lie in the early 1970s in {_UNITS[whole][1]} since then"
-        return UnreadableTime(0, f"{told}; write it as 2010-12-31 09:30")
+        reading = f"is no date, and would lie in the early 1970s in {_UNITS[whole][1]} since then"
+        return UnreadableTime(0, f"{reading}; write it as 2010-12-31 09:30")
     one = _nanoseconds(counts, np.full(len(counts), whole))
     if (own == whole).all() or (digits < np.array(_MOST)[own] - 1).any():
-        return _times(one)  # the counts begin in the early 1970s, with fewer digits
+        return _times(one)  # counts of the early 1970s, which have fewer digits
     each = _nanoseconds(counts, own)
     gap_of_one, gap_of_each = _widest_gap(one), _widest_gap(each)
     if gap_of_one * _CLEAR < gap_of_each:
@@ -99,8 +99,8 @@ def _epochs(counts: list[Decimal], digits: npt.NDArray[np.int64]) -> pd.Datetime
     if gap_of_each * _CLEAR < gap_of_one:
         return _times(each)
     row = int(np.argmax(own != whole))
-    told = f"in {_UNITS[own[row]][1]} or, like others, in {_UNITS[whole][1]}"
-    return UnreadableTime(row, f"may be counted {told}; write all times in one unit")
+    readings = f"in {_UNITS[own[row]][1]} or, like others, in {_UNITS[whole][1]}"
+    return UnreadableTime(row, f"may be counted {readings}; write all times in one unit")
 
 
 def _nanoseconds(counts: list[Decimal], places: npt.NDArray[np.int64]) -> list[int]:

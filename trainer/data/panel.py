@@ -1,7 +1,7 @@
 """The series of a table: the rows of each in time order, one series after the other.
 
-`starts` (S,) are the positions of the first row of each of S series, ascending from 0. In a table of one
-asset, which is a panel of one series, it is [0]. Code that looks from one row to another does so within one
+`starts` (S,) are the positions of the first row of each of S series, ascending from 0. A table of one
+asset is a panel of one series, with `starts` [0]. Code that looks from one row to another does so within one
 series, through `by_series` or `series_spans`.
 """
 
@@ -23,7 +23,7 @@ ONE_SERIES.flags.writeable = False
 
 
 def series_spans(starts: Rows, rows: int) -> list[slice]:
-    """The rows of each series, of `rows` in all."""
+    """The rows of each series, in a table of `rows` rows."""
     edges = [*starts.tolist(), rows]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
@@ -37,7 +37,7 @@ def by_series(
 
 
 def rows_since_start(starts: Rows, rows: int) -> Rows:
-    """For each row its number within its series, from 0, (rows,)."""
+    """The number of each row within its series, from 0: (rows,)."""
     return np.concatenate([np.arange(span.stop - span.start) for span in series_spans(starts, rows)])
 
 

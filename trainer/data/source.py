@@ -36,8 +36,8 @@ SAMPLES = ("sp500", "nasdaq", "wti")
 _EMPTY = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "."})
 """Spellings of a missing number, in lower case; files of the Federal Reserve use the point."""
 
-_MOST_TOLD = 10
-"""Columns that one message names; more wrong columns usually have one common cause."""
+_MOST_NAMED = 10
+"""Most columns that one message names; more wrong columns usually have one common cause."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def source_sha256(config: DataConfig, *, folder: Path) -> str:
 
 
 def columns_of(series: DerivedColumn) -> tuple[str, ...]:
-    """Names of the table's columns that a feature or target reads directly."""
+    """Names of the columns of the table that a feature or target reads directly."""
     return tuple(name for name in (series.column, series.high, series.low) if name is not None)
 
 
@@ -301,9 +301,9 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
     place = f"{config.source}, {cells.counted_in}"
     names = needed_columns(config)
     unusable = [name for name in names if cells.header.count(name) != 1]
-    problems = [_unusable(name, cells.header) for name in unusable[:_MOST_TOLD]]
-    if len(unusable) > _MOST_TOLD:
-        problems.append(f"{len(unusable) - _MOST_TOLD} more columns are missing or occur twice")
+    problems = [_unusable(name, cells.header) for name in unusable[:_MOST_NAMED]]
+    if len(unusable) > _MOST_NAMED:
+        problems.append(f"{len(unusable) - _MOST_NAMED} more columns are missing or occur twice")
     times: pd.DatetimeIndex | None = None
     offsets: npt.NDArray[np.int64] | None = None
     numbers: dict[str, npt.NDArray[np.float64]] = {}
@@ -328,14 +328,14 @@ def _understand(config: DataConfig, cells: _Cells, content: bytes) -> Table:
                 f"not a number{more}; write it as 1234.5"
             )
     if times is None or problems:
-        raise ColumnError("; ".join(problems[: _MOST_TOLD + 1]))
+        raise ColumnError("; ".join(problems[: _MOST_NAMED + 1]))
     frame = pd.DataFrame(numbers, index=times)
     sha256 = hashlib.sha256(content).hexdigest()
     return Table(frame, config.source, sha256, len(frame), cells.positions, cells.counted_in, offsets)
 
 
 def _unusable(name: str, header: list[str]) -> str:
-    """Why a column cannot be used whose name is not exactly once in the header."""
+    """The problem of a column whose name is missing from the header or occurs several times."""
     if name not in header:
         return f"column {name!r} is missing{_hint(name, header) or f'; there are {header}'}"
     return f"column {name!r} occurs {header.count(name)} times in the header; rename all but one"

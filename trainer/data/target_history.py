@@ -1,8 +1,7 @@
-"""The past of the target, known at each row, as one-row values; and which bar of its day each row is.
+"""The past of the target at each row, as one-row values, and the bar of the day of each row.
 
-Targets over several rows overlap. Autoregressions and HAR are therefore built on the one-row values that the
-target is computed from: Corsi (2009), "A Simple Approximate Long-Memory Model of
-Realized Volatility".
+Targets over several rows overlap. Autoregressions and HAR therefore use the one-row values that the target is
+computed from: Corsi (2009), "A Simple Approximate Long-Memory Model of Realized Volatility".
 """
 
 from collections.abc import Mapping
@@ -29,14 +28,14 @@ _FEWEST_TO_COMPARE = 20
 _MOST_SLOTS = 1440
 """Minutes of a day; if there are more times of day than that, rows are grouped by the hour."""
 _SLOTS_PER_BAR = 2
-"""A clock change gives each bar two times of day; with more times than that, they are irregular."""
+"""Most times of day per bar: clock changes give each bar two. With more, times are irregular."""
 
 
 @dataclass(frozen=True)
 class TargetHistory:
     """Arrays of T rows, aligned with those of a Dataset, neither scaled nor clipped.
 
-    `own` (T,) is the one-row series of the target in its own unit: its value at t is known at t. Leading
+    `own` (T,) is the one-row series of the target in its own unit; its value at t is known at t. Leading
     values are NaN if the table does not reach back far enough. `returns` (T,) are one-row log returns of the
     asset, None if neither the target nor a feature gives them. `slots` (T,) is the bar of the day of each
     row, from 0; all are 0 for daily or longer bars. `per_day` is the number of bars of a usual day, 1 for
@@ -98,7 +97,7 @@ def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floa
 
     target = config.target
     if target.transform == "raw" and target.column is not None and target_shift(target) == 0:
-        # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
+        # Row t holds the value of t + horizon, so the last value known at t is in row t - horizon.
         return by_series(table.series_starts, partial(lagged, rows=target.horizon), built.unshifted)
     features = {feature.name: feature for feature in config.features}
     series, values = _unrolled(target, features)
@@ -128,7 +127,7 @@ def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Fl
 
 
 def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[DerivedColumn, str | None]:
-    """The series that all rolling means and lags are computed from, and its name if it is a feature."""
+    """The series that `series` is computed from by means and lags alone, and its name if it is a feature."""
     name: str | None = None
     while series.transform in ("rolling_mean", "lag", "raw"):
         if series.of is None:

@@ -20,9 +20,8 @@ _OFFSET = re.compile(r":\d\d[\d.]*\s*(Z|UTC|[+-]\d\d(:?\d\d)?)$")
 def read_times(cells: Sequence[str]) -> pd.DatetimeIndex | UnreadableTime:
     """Times of all cells, as naive UTC in nanoseconds; at least one cell.
 
-    Offsets may differ from row to row, as New York's do twice a year. A column that mixes times with and
-    without an offset is unreadable, and so is one in which no row shows which number is the day and which the
-    month.
+    Offsets may differ from row to row, as New York's do twice a year. A column is unreadable if it mixes
+    times with and without an offset, or if no row shows which number is the day and which the month.
     """
     texts = [cell.strip() for cell in cells]
     empty = next((row for row, text in enumerate(texts) if not text), None)

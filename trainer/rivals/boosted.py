@@ -48,7 +48,7 @@ class Boosted(Forecaster):
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Squared errors, whatever the loss.
 
-        Raises RivalError where LightGBM is not installed, or a library that it needs.
+        Raises RivalError if LightGBM, or a library that it needs, is not installed.
         """
         lightgbm = _imported()
         train, x = training_windows(data)

@@ -20,7 +20,7 @@ _MOST_CELLS = 25_000_000
 def flat_windows(data: Dataset, rows: Rows, features: Sequence[int] | None = None) -> Floats:
     """The window of each row, flattened: (len(rows), steps · F), feature by feature, oldest row first.
 
-    `features` are the positions of the features to use, by default all. If a whole window has more than
+    `features` are the positions of the features to use; None: all. If a whole window has more than
     `MOST_COLUMNS` cells, only every k-th row of it is used, counted back from the last.
     """
     chosen = data.features if features is None else data.features[:, list(features)]  # (T, F)

@@ -1,6 +1,6 @@
 """Linear forecasts from the target's own history and the windows of chosen features.
 
-They measure how much a column adds to the history, and are the reference of studies with declared leaders.
+They measure how much a column adds to the history, and serve as reference if features are declared to lead.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _terms_of_series(data: Dataset, fitted: int) -> Floats:
 
 
 def rows_with_history(data: Dataset, terms: Floats, rows: Rows) -> Rows:
-    """Those of `rows` with all `terms` and a whole window."""
+    """The `rows` that have all `terms` and a full window."""
     number = rows_since_start(data.series_starts, len(data.target))
     return rows[(number[rows] >= data.seq_len - 1) & np.isfinite(terms[rows]).all(axis=1)]
 

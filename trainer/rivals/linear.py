@@ -12,7 +12,7 @@ from trainer.rivals.ridge import fit_ridge
 
 
 class Linear(Forecaster):
-    """Ridge regression on the flattened windows, its penalty chosen inside the training rows."""
+    """Ridge regression on the flattened windows; the penalty is chosen within the training rows."""
 
     name = "linear"
     roles = frozenset({"rival"})
@@ -23,5 +23,5 @@ class Linear(Forecaster):
         train, windows = training_windows(data)
         target = data.target[train].astype(np.float64)
         starts = starts_among(data.series_starts, train)
-        told = fit_ridge(windows, target, forward_steps(data.times[train], starts, data.horizon))
-        return lambda rows: told(flat_windows(data, rows))
+        predict = fit_ridge(windows, target, forward_steps(data.times[train], starts, data.horizon))
+        return lambda rows: predict(flat_windows(data, rows))

@@ -16,7 +16,7 @@ _PENALTIES = np.logspace(-4, 6, 21)
 
 @dataclass(frozen=True)
 class _Fit:
-    """A decomposed least-squares problem, in which trying another penalty costs one division.
+    """A decomposed least-squares problem; each further penalty costs one division.
 
     n rows and p regressors give k = min(n, p) directions: `values` (k,), `vectors` (p, k).
     """
@@ -49,8 +49,8 @@ class _Fit:
 
     def forecasts(self, x: Floats, coefficients: Floats) -> Floats:
         """Forecasts of rows x (m, p), for `coefficients` (k,) or (penalties, k): (m,) or (m, penalties)."""
-        told: Floats = self.mean + (x @ self.vectors) @ coefficients.T
-        return told
+        result: Floats = self.mean + (x @ self.vectors) @ coefficients.T
+        return result
 
 
 def ridge(x: Floats, y: Floats, x_new: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Floats:
@@ -73,8 +73,8 @@ def fit_ridge(x: Floats, y: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Calla
     for earlier, later in steps:
         train, held = uncopied(earlier), uncopied(later)
         fit = _Fit.of(x[train], y[train])
-        told = fit.forecasts(x[held], fit.coefficients())
-        errors += MSE.value(told, y[held, None]).sum(axis=0)
+        forecasts = fit.forecasts(x[held], fit.coefficients())
+        errors += MSE.value(forecasts, y[held, None]).sum(axis=0)
     whole = _Fit.of(x, y)
     best = whole.coefficients()[int(errors.argmin())]
     return lambda x_new: whole.forecasts((x_new - mean) / std, best)

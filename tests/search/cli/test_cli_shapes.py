@@ -1,4 +1,4 @@
-"""What other programs rely on: JSON of the promised shapes, in pipes without escape codes."""
+"""What other programs rely on: JSON of the promised shapes, without escape codes in pipes."""
 
 import json
 import re
@@ -21,8 +21,9 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     assert ran.json == status
     assert list(status) == [
         *("study", "trials", "verdicts", "best", "skill_shown", "verified", "rivals_losses", "above_naive"),
-        *("leak_warnings", "known_to_optuna"),
+        *("leak_warnings", "known_to_optuna", "running"),
     ]
+    assert status["running"] == []
     assert status["verified"] is None
     assert {"har", "linear"} <= status["rivals_losses"].keys()
     assert status["study"] == "a: b"

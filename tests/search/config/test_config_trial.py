@@ -56,8 +56,8 @@ def test_the_device_of_a_worker_is_a_layer_of_its_trials(make: Resolve) -> None:
     trial = study.trial({RATE: 5e-4}, device="cuda:1")
     assert trial.config.training.device == "cuda:1"
     assert sorted(trial.changed) == [RATE, "training.device"]
-    stack = trial.changed["training.device"].overrides
-    assert [(override.layer, override.origin, override.effective) for override in stack[-2:]] == [
+    overrides = trial.changed["training.device"].overrides
+    assert [(override.layer, override.origin, override.effective) for override in overrides[-2:]] == [
         (Layer.CLI, "--set training.device=cuda:0", "cuda:0"),
         (Layer.CLI, "--devices", "cuda:1"),
     ]

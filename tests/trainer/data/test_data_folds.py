@@ -24,6 +24,7 @@ from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds, require_enough_rows
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit
 from trainer.errors import SplitError
+from trainer.losses import MSE
 from trainer.rivals.baselines import mean_baseline_losses
 
 Settings = Callable[..., DataConfig]
@@ -320,7 +321,7 @@ def test_a_naive_forecast_has_its_month_before_the_first_block_of_cpcv(
     config = settings(features=("Close",), target=target(5), seq_len=1, split=splitting("cpcv"))
     folds = prepare_folds(config, table)
     assert folds[0].validation[0] == 5 + 22 - 1
-    assert set(mean_baseline_losses(folds)) == {"zero", "train_mean", "persistence", "har"}
+    assert set(mean_baseline_losses(folds, MSE)) == {"zero", "train_mean", "persistence", "har"}
 
 
 def test_a_short_fold_is_named_with_its_number(settings: Settings, table: Table) -> None:

@@ -25,6 +25,7 @@ from trainer.data.panel import (
 from trainer.data.split import cut_folds
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit, require_ascending
 from trainer.errors import DataError
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import rival_forecasts
 from trainer.rivals.history_regression import history_terms, rows_with_history
@@ -101,7 +102,7 @@ def test_naive_forecasts_of_a_series_see_that_series_alone() -> None:
     (alone,) = prepare_folds(config, LONG)
     rows = data.test[data.test < data.series_starts[1]]
     np.testing.assert_array_equal(rows, alone.test)
-    told, expected = baseline_forecasts(data, rows), baseline_forecasts(alone, rows)
+    told, expected = baseline_forecasts(data, rows, MSE), baseline_forecasts(alone, rows, MSE)
     for name in ("persistence", "har", "zero"):
         in_unit, its = (
             forecasts[name] * each.scaler.target_std + each.scaler.target_mean
@@ -112,7 +113,7 @@ def test_naive_forecasts_of_a_series_see_that_series_alone() -> None:
 
 def test_rivals_forecast_every_row_of_a_panel() -> None:
     (data,) = prepare_folds(config_of(), PANEL)
-    rivals = rival_forecasts(data, data.test)
+    rivals = rival_forecasts(data, data.test, MSE)
     assert {"har", "lhar", "linear"} <= set(rivals.forecasts)
     terms = history_terms(data)
     assert len(terms) == len(data.target)

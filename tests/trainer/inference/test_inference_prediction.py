@@ -20,6 +20,7 @@ from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.errors import ColumnError, DataError, SourceError
 from trainer.inference.model_folder import load_model, save_model
 from trainer.inference.prediction import predict
+from trainer.losses import MSE
 from trainer.models.network import GRUForecaster
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline
@@ -41,7 +42,7 @@ Save = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def trained(whole_market: Dataset) -> TrialResult:
-    naive = best_baseline(baseline_losses(whole_market, whole_market.validation))
+    naive = best_baseline(baseline_losses(whole_market, whole_market.validation, MSE))
     return fit(CONFIG, whole_market, baseline=naive, ceiling=CEILING, seed=0)
 
 
