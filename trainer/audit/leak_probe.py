@@ -6,7 +6,7 @@ believable, so will the GRU; refits without single features show which column ca
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,6 @@ from trainer.losses import MSE, mean_loss
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
 from trainer.rivals.reference import reference_loss
 from trainer.rivals.skill import skill
-
-_Real = TypeVar("_Real", np.float32, np.float64)
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,12 @@ class LeakProbe:
         """
         data = self.data
 
-        def roll(values: npt.NDArray[_Real]) -> npt.NDArray[_Real]:
+        def roll(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             by = rows * len(values) // len(data.target)
             by -= by % data.history.per_day  # so that each bar keeps its time of day
             return np.roll(np.where(np.isnan(values), np.nanmean(values), values), by)
 
-        def rolled(values: npt.NDArray[_Real]) -> npt.NDArray[_Real]:
+        def rolled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return by_series(data.series_starts, roll, values)
 
         history = data.history

@@ -89,7 +89,7 @@ def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecast
     return Forecasts(
         times=table.times[rows],
         values=values,
-        target_times=table.times[ahead].where(ahead >= 0),
+        target_times=pd.DatetimeIndex(table.times[ahead].where(ahead >= 0)),
         times_text=tuple(table.when(row) for row in rows.tolist()),
         target_times_text=tuple(table.when(row) if row >= 0 else None for row in ahead.tolist()),
         is_zoned=table.offsets is not None,
