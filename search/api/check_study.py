@@ -83,6 +83,7 @@ class CheckResult:
             "clamps": [clamp_to_json(clamp) for clamp in self.resolved.clamps],
             "rows": self.rows,
             "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},
+            "detected": {} if audit is None else dict(audit.detected),
         }
 
 

@@ -66,7 +66,7 @@ class Model:
 
             with TemporaryDirectory(prefix="ballast-") as folder:
                 path = Path(folder) / "data.parquet"
-                keep_frame(parquet_bytes(data, self._description.data.time), path)
+                keep_frame(parquet_bytes(data, self._description.data.time_columns[0]), path)
                 try:
                     found = predict(self._folder, str(path), allow_range=allow_range)
                 except DataError as error:  # names the file, which is gone by then

@@ -15,6 +15,7 @@ from search.config.safe_ranges import ALWAYS_FALSE, Policy
 from search.config.schema import ALIASES, TRIAL_LEAVES
 from search.config.space import Dimension, canonical
 from search.errors import Location, Problem
+from trainer.config import move_source
 
 _ONE_CONFIGURATION = "--warm-start takes one configuration, such as ballast export writes"
 _MAX_SHOWN_SETTINGS = 5
@@ -192,7 +193,11 @@ def differing_settings_note(warm_start: WarmStartFile, fixed: Mapping[str, Any])
     return f"{warm_start.origin} was found with {text}: what is not searched stays as this study has it"
 
 
+def _file_name(path: str) -> str:
+    return Path(path).name
+
+
 def _same(key: str, one: Any, other: Any) -> bool:
     if key == "data.source":  # a path is relative to the file that it stands in
-        return Path(one).name == Path(other).name
+        return bool(move_source(one, _file_name) == move_source(other, _file_name))
     return bool(one == other)

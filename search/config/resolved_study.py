@@ -16,7 +16,7 @@ from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
 from storage.commands import masked_url
-from trainer.config import TrialConfig
+from trainer.config import CsvConfig, TrialConfig
 
 _DEVICE = "training.device"
 DECIDES_NO_VALUE = frozenset({_DEVICE, "training.kernel", "training.max_seconds"})
@@ -30,6 +30,8 @@ _LATER_SETTINGS = frozenset(
     {
         *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
         "data.target.clip_follows_spread",
+        *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty")),
+        *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "training.kernel",
         "training.schedule",
     }

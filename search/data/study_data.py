@@ -216,7 +216,8 @@ def _read_again(resolved: ResolvedStudy, config: DataConfig, sha256: str) -> Tab
     table = read_table(config, folder=resolved.folder)
     if table.sha256 != sha256:
         raise StudyChanged(
-            f"{config.source} was changed while study {resolved.file.study.name!r} runs; restore the table "
+            f"{config.shown_source} was changed while study {resolved.file.study.name!r} runs; restore the "
+            "table "
             "that the study was started with, and run it again"
         )
     return table

@@ -20,7 +20,7 @@ from search.record.same_series import SharedRows, shared_rows
 from search.record.scored_series import ScoredSeries, scored_series, target_origin_columns
 from storage import evaluations, tables
 from storage.engine import Store
-from trainer.config import DataConfig
+from trainer.config import DataConfig, move_source
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 
@@ -91,14 +91,18 @@ def validated_rows(
 def _scored_rows(
     resolved: ResolvedStudy, config: DataConfig, table: Table, times: "np.ndarray[Any, Any]"
 ) -> ScoredRows:
-    source = config.source
-    if not source.startswith("sample:"):
-        source = str((resolved.folder / source).resolve())
+    source = full_source(config.source, resolved.folder)
     first, last = (int(row) for row in table.times.searchsorted([times.min(), times.max()]))
     ends = (first, min(last + config.target.horizon, len(table.times) - 1))
     begin, end = (table.moment(row) for row in ends)
     columns = ", ".join(target_origin_columns(config))
     return ScoredRows(source, table.sha256, columns, begin, end, scored_series(config, table, first, last))
+
+
+def full_source(source: str | Sequence[str], folder: Path) -> str:
+    """The table of a study in `folder`, as evaluations name it."""
+    moved = move_source(source, lambda path: str((folder / path).resolve()))
+    return moved if isinstance(moved, str) else ", ".join(moved)
 
 
 def earlier_evaluations(store: Store, rows: ScoredRows) -> list[tables.Evaluation]:

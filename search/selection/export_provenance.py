@@ -78,7 +78,7 @@ def changes_since_export(
     if exported.policy.fingerprint != resolved.fingerprints()["policy"]:
         differences.append(f"the safe ranges differ; the study had those of --policy {exported.policy.file}")
     if exported.data.sha256 != sha256:
-        differences.append(f"the data of {resolved.file.data.source} changed since the export")
+        differences.append(f"the data of {resolved.file.data.shown_source} changed since the export")
     return tuple(differences)
 
 

@@ -58,8 +58,8 @@ def train_candidate(
 
     config = candidate.trial.config
     data, refits = prepare_refit(config.data, study_data.table), []
-    _require_rows(config.data.source, data)
-    _require_naive_errors(config.data.source, data, config.loss)
+    _require_rows(config.data.shown_source, data)
+    _require_naive_errors(config.data.shown_source, data, config.loss)
     for number in range(seeds):
         seed = fresh_seed(candidate.resolved.file.study.seed, number)
         done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)

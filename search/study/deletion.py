@@ -18,10 +18,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from search.record.artifacts import artifact_folder, recorded_study_files
-from search.record.evaluations import this_user
+from search.record.evaluations import full_source, this_user
 from search.record.row_mapping import now
 from search.record.scored_series import to_utc
-from search.record.searched_rows import full_source, target_columns
+from search.record.searched_rows import target_columns
 from search.record.validation_rows import validation_rows
 from search.store_files import study_files
 from search.study.study_rows import (
@@ -129,7 +129,7 @@ def _search_evaluation(store: Store, name: str, moment: datetime) -> tables.Eval
         study=name,
         trial=None,
         configuration="",
-        source=full_source(data.source, study.study_file),
+        source=full_source(data.source, Path(study.study_file).parent),
         content=data.sha256,
         target=target_columns(store, name),
         first_time=to_utc(kept.times.min()),

@@ -97,7 +97,7 @@ def _require_comparable(
         if key in there and not means_the_same(key, there[key], here[key])
     ]
     if old.fingerprints["content"] != content:
-        differing.append(f"the rows of {resolved.trial_config.data.source} have changed")
+        differing.append(f"the rows of {resolved.trial_config.data.shown_source} have changed")
     if differing:
         raise RequestError(
             f"study {resolved.file.study.name!r} cannot take over the trials of {old.name!r}, as losses "

@@ -68,7 +68,7 @@ def audit(
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
     train = splits[-1].train
     worked = find_worked_row(config, table, built, int(train[-1]) if len(train) else None)
-    return Audit(tuple(findings), counts, folds, worked, believed)
+    return Audit(tuple(findings), counts, folds, worked, believed, table.detected, table.empty_rows)
 
 
 def _in_time_order(table: Table) -> Rows:

@@ -220,7 +220,7 @@ def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: 
         )
         fold = split.name and f"; {split.name}"
         raise SplitError(
-            f"{config.source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}"
+            f"{config.shown_source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}"
             f"{fold}): {shortages}"
         )
 

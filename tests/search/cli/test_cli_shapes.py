@@ -83,7 +83,8 @@ def test_the_shape_of_check(write_study: "WriteStudy", ballast: "Ballast") -> No
     path = write_study(models={"gru": {"dropout": 0.9}}).name
     checked = ballast("check", path, "--json")
     assert checked.code == 0
-    assert list(checked.json) == ["ok", "findings", "refusals", "clamps", "rows", "worked_row"]
+    known = ["ok", "findings", "refusals", "clamps", "rows", "worked_row", "detected"]
+    assert list(checked.json) == known
     assert list(checked.json["worked_row"]) == ["features_until", "target_at", "target"]
     assert checked.json["ok"] is True
     assert list(checked.json["rows"]) == ["train", "validation", "test"]
