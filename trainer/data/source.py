@@ -6,7 +6,7 @@ read but are wrong (NaN, infinities, unsorted or repeated times) are kept: the a
 The modules of this package import pandas inside functions: a worker that maps prepared data never needs it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
