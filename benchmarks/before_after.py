@@ -32,6 +32,7 @@ from trainer.config import DataConfig, GuardConfig, TargetKind, TrialConfig
 from trainer.data.features import build_features
 from trainer.data.source import Table, read_table
 from trainer.data.windows import prepare_last_fold
+from trainer.losses import MSE
 from trainer.models.network import GRUForecaster
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline, skill, skill_ceiling
@@ -240,7 +241,7 @@ def new_run(config: TrialConfig, table: Table, seed: int) -> NewRun:
     """One run of Ballast on the last training rows of the table and the first validation rows."""
     data = prepare_last_fold(config.data, table)
     data = replace(data, train=data.train[-TRAIN_ROWS:], validation=data.validation[:VALIDATION_ROWS])
-    losses = baseline_losses(data, data.validation)
+    losses = baseline_losses(data, data.validation, MSE)
     with patch("trainer.training.loop.Learner", WatchedLearner):
         result = fit(
             config,

@@ -20,6 +20,7 @@ from benchmarks.leaks.studies import Study
 from trainer.audit.leak_probe import LeakProbe
 from trainer.config import TrialConfig
 from trainer.data.windows import prepare_last_fold
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline, noise_floor, skill_ceiling
 from trainer.training.loop import fit
@@ -43,7 +44,7 @@ def highest_of_grus(study: Study, seed: int) -> float:
                 "training": {"epochs": 8, "patience": 8},
             }
         )
-        baseline = best_baseline(baseline_losses(data, data.validation))
+        baseline = best_baseline(baseline_losses(data, data.validation, MSE))
         done = fit(config, data, baseline=baseline, ceiling=math.inf, seed=seed)
         reached += [epoch.skill for epoch in done.epochs]
     return max(reached)

@@ -5,7 +5,7 @@ import sys
 
 from search.errors import AnswerIsNo, BallastError
 from search.memory import memory_shortage
-from search.text import shortened
+from search.text import shortened_line
 from storage.commands import mask_passwords
 from storage.errors import StoreError
 from storage.file_descriptors import descriptor_message
@@ -22,7 +22,7 @@ def explain_failure(error: Exception) -> tuple[str | None, int]:
     sentence, code = _explained(error)
     if sentence is None:
         return None, code
-    return "\n".join(map(shortened, printable_lines(sentence).split("\n"))), code
+    return "\n".join(map(shortened_line, printable_lines(sentence).split("\n"))), code
 
 
 def _explained(error: Exception) -> tuple[str | None, int]:

@@ -39,7 +39,7 @@ def _print_stop_message() -> None:
 def stop_request() -> Iterator[StopRequest]:
     """Catch the signals while the block runs, and restore their handlers after it.
 
-    Python lets only the main thread catch signals: in another one nothing is caught, and nobody asks.
+    Python lets only the main thread catch signals: in another one nothing is caught and no stop is requested.
     """
     request = StopRequest()
     is_main = threading.current_thread() is threading.main_thread()

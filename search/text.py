@@ -92,10 +92,15 @@ def json_safe_number(value: Any) -> Any:
     return value
 
 
-LONGEST = 1_000
+def shortened(text: str, most: int) -> str:
+    """The text in at most `most` characters; `…` is the last one of a text that was cut."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+LONGEST_LINE = 1_000
 """Characters of a line; nobody reads a longer one."""
 
 
-def shortened(line: str) -> str:
+def shortened_line(line: str) -> str:
     """A line of bounded length: a long one keeps its beginning (where) and its end (what to do)."""
-    return line if len(line) <= LONGEST else f"{line[:600]} … {line[-300:]}"
+    return line if len(line) <= LONGEST_LINE else f"{line[:600]} … {line[-300:]}"

@@ -169,6 +169,28 @@ def findings(store: Store, name: str, trial: int | None = None) -> list[FindingR
 
 
 @retry_transient
+def findings_of_running_trials(store: Store, name: str) -> dict[int, list[FindingRow]]:
+    """The guard's findings so far in the trials without a verdict, by trial; trials without any are left
+    out.
+    """
+    running = select(Trial.number).where(Trial.study == name, Trial.verdict.is_(None))
+    query = select(FindingRow).where(FindingRow.study == name, FindingRow.trial.in_(running))
+    found: dict[int, list[FindingRow]] = {}
+    for finding in _of_study(store, name, query.order_by(FindingRow.id)):
+        found.setdefault(finding.trial, []).append(finding)
+    return found
+
+
+@retry_transient
+def finding_count(store: Store, name: str) -> int:
+    """Number of the guard's findings in all trials of a study."""
+    with store.reading() as session:
+        require_study_exists(session, store, name)
+        count = select(func.count()).select_from(FindingRow).where(FindingRow.study == name)
+        return session.scalar(count) or 0
+
+
+@retry_transient
 def data_fingerprint(store: Store, name: str) -> DataFingerprint:
     """The fingerprint of the data that a study was started on."""
     return _of_study(store, name, select(DataFingerprint).where(DataFingerprint.study == name))[0]
@@ -301,10 +323,10 @@ def find_configuration(store: Store, name: str, *configurations: str, running: b
 
 @retry_transient
 def conclusive_values(
-    store: Store, name: str, *, inherited: bool = False
+    store: Store, name: str, *, imported: bool = False
 ) -> list[tuple[int, Verdict, float | None]]:
     """Number, verdict and value of the study's own conclusive trials, or of the imported ones, by number."""
-    which = _conclusive(name) & (_is_inherited(name) if inherited else ~_is_inherited(name))
+    which = _conclusive(name) & (_is_imported(name) if imported else ~_is_imported(name))
     query = select(Trial.number, Trial.verdict, Trial.value).where(which)
     with store.reading() as session:
         require_study_exists(session, store, name)
@@ -323,9 +345,7 @@ def count_conclusive(store: Store, name: str) -> int:
 def count_conclusive_in(session: Session, name: str) -> int:
     """As `count_conclusive`, inside an open transaction."""
     return (
-        session.scalar(
-            select(func.count()).select_from(Trial).where(_conclusive(name) & ~_is_inherited(name))
-        )
+        session.scalar(select(func.count()).select_from(Trial).where(_conclusive(name) & ~_is_imported(name)))
         or 0
     )
 
@@ -368,7 +388,7 @@ def _conclusive(name: str) -> ColumnElement[bool]:
     return (Trial.study == name) & Trial.verdict.in_(CONCLUSIVE)
 
 
-def _is_inherited(name: str) -> ColumnElement[bool]:
+def _is_imported(name: str) -> ColumnElement[bool]:
     """Imported trials, which do not count: the budget is for new trials."""
     return Trial.source_study.is_not(None) & (Trial.source_study != name)
 

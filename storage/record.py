@@ -1,7 +1,7 @@
 """Writes to the store; each function is one transaction.
 
-Rows are copied into the store: those of the caller stay plain data classes. Only the number of trials that a
-study wants, its facts, and running trials are ever overwritten.
+Rows are copied into the store; the caller's rows stay plain data classes. Only a study's wanted number of
+trials, its sources and facts, running trials, and the worker of a trial are overwritten.
 
 If the acknowledgement of a write is lost, `retry_transient` runs it again. It then finds its own rows, with
 the same time to the microsecond and the same worker, and changes nothing.
@@ -66,7 +66,7 @@ def continue_study(
     sources: Mapping[str, Any] | None,
     settings: Sequence[SettingRow],
 ) -> None:
-    """Set what a study works towards from now on, and add the settings that changed with it.
+    """Set the goal and the sources of a study, and add the settings that changed with them.
 
     `wanted` is a number of conclusive trials; `sources` of None leaves those on record. Raises StudyUnknown.
     """
@@ -92,7 +92,7 @@ def set_study_facts(store: Store, study: str, facts: Mapping[str, Any]) -> None:
 def start_trial(store: Store, trial: Trial, settings: Sequence[SettingRow]) -> None:
     """Record a trial that starts, with the settings that are its own. Raises StudyUnknown and TrialExists.
 
-    Nothing happens where the same worker has started it with the same parameters already.
+    Nothing happens if the same worker has started it with the same parameters already.
     """
     with store.session() as session:
         require_study_exists(session, store, trial.study)
@@ -129,9 +129,9 @@ def record_epochs(
     worker: str,
     findings: Sequence[FindingRow] = (),
 ) -> None:
-    """Record epochs and findings of a running trial, all at once; those on record stay unchanged.
+    """Record epochs and findings of a running trial; those on record stay unchanged.
 
-    An epoch is known by its number, a finding by its fold, epoch, step and kind.
+    The key of an epoch is its number, that of a finding its fold, epoch, step and kind.
 
     Raises StudyUnknown, TrialUnknown, TrialFinished and, if the trial is no longer `worker`'s, TrialTaken.
     """
@@ -165,8 +165,8 @@ def finish_trial(
     artifacts: Sequence[Artifact] = (),
     forecasts: Sequence[Forecast] = (),
 ) -> None:
-    """Record how a running trial ended, with its epochs and findings that are not on record yet, its
-    files and forecasts, and the settings that the guard changed.
+    """Record how a running trial ended, the epochs and findings that are not on record yet, its files and
+    forecasts, and the settings that the guard changed.
 
     Raises StudyUnknown, TrialUnknown, TrialTaken if the trial is no longer `worker`'s, and TrialFinished if
     it has another verdict on record.
@@ -199,7 +199,7 @@ def _lock_study(session: Session, store: Store, study: str) -> StudyRow:
 
 
 def _lock_trial(session: Session, store: Store, study: str, number: int) -> Trial:
-    """The trial, locked: of two workers that finish it at the same time, the second finds it finished."""
+    """The trial, locked. If two workers finish it at the same time, the second finds it finished."""
     query = select(Trial).where(Trial.study == study, Trial.number == number)
     return session.scalar(query.with_for_update(key_share=True)) or require_trial(
         session, store, study, number
@@ -232,7 +232,7 @@ def _add_epochs(session: Session, trial: Trial, epochs: Sequence[Epoch]) -> None
 
 
 def _add_findings(session: Session, trial: Trial, findings: Sequence[FindingRow]) -> None:
-    """Insert findings of a trial that is locked, but those that are there."""
+    """Insert the findings of a locked trial that are not on record yet."""
     if not findings:
         return
     key = (FindingRow.fold, FindingRow.epoch, FindingRow.step, FindingRow.kind)
@@ -242,8 +242,8 @@ def _add_findings(session: Session, trial: Trial, findings: Sequence[FindingRow]
 
 
 def _insert_new(session: Session, row: Base) -> bool:
-    """Insert a row unless its key exists. Returns whether it did; waits for a process that is just inserting
-    it.
+    """Insert a row unless its key exists, and return whether it was inserted. Waits for a process that is
+    inserting the same key.
     """
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(type(row)).values(_given(row)).on_conflict_do_nothing()

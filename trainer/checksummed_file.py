@@ -76,7 +76,7 @@ class ChecksummedFormat:
 
 
 def _digest(identity: str, payload: bytes | memoryview, key: bytes | None) -> bytes:
-    """Without a key, of the payload alone, as in files that were written before there were keys."""
+    """The digest (hex). Without a key it covers the payload alone, as in files of versions before keys."""
     if key is None:
         return hashlib.sha256(payload).hexdigest().encode()
     signed = hmac.new(key, identity.encode(), "sha256")

@@ -5,10 +5,12 @@ Limits here are logical, such as a positive size. The safe ranges, which limit w
 """
 
 import operator
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from math import comb, sqrt
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -252,6 +254,60 @@ class Split(Section):
         return self
 
 
+def _as_tuple(value: object) -> object:
+    """A list of YAML as the tuple that a frozen setting holds."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _is_default(value: object) -> bool:
+    """Whether a later setting has the value that its absence means: null, false or nothing in it."""
+    return not value
+
+
+Names = Annotated[str | tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | list[str])]
+"""One name, or a list of them."""
+
+
+def move_source(source: Any, moved: Callable[[str], str]) -> Any:
+    """A `data.source` with every path changed by `moved`; names of samples stay."""
+    if isinstance(source, str):
+        return source if source.startswith("sample:") else moved(source)
+    return type(source)(move_source(each, moved) for each in source)
+
+
+def is_pattern(source: str) -> bool:
+    """Whether a source is a pattern of file names, such as `prices/*.csv`."""
+    return any(mark in source for mark in "*?[")
+
+
+class CsvConfig(Section):
+    """How a text table is written. What is null is detected, and `ballast check` shows it as detected."""
+
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """The character between two cells, such as ";" or a tab."""
+    decimal: Literal[".", ","] | None = None
+    """The decimal mark of the numbers."""
+    thousands: Literal["", ",", ".", " ", "'"] | None = None
+    """The mark between groups of three digits; "" means that there is none."""
+    encoding: str | None = None
+    """The encoding of the bytes, such as utf-8, utf-16 or cp1252."""
+    header: Annotated[int, Field(ge=0, le=10)] | bool | None = None
+    """How many lines the header has; false means 0 and true 1. The names stand in its last line."""
+    columns: (
+        Annotated[
+            tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=list[str]), Field(min_length=1)
+        ]
+        | None
+    ) = None
+    """The names of the columns, in order, for a file without a header or in place of its names."""
+    skip: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """How many lines stand above the header."""
+    date_format: str | None = None
+    """The form of the times, such as "%d.%m.%Y %H:%M", in the codes of strptime."""
+    day_first: bool | None = None
+    """Whether 1/2/2024 is the first of February."""
+
+
 def _expand_raw_columns(value: object) -> object:
     """Expands `[a, b]` to raw columns named a and b."""
     if not isinstance(value, list | tuple):
@@ -262,10 +318,21 @@ def _expand_raw_columns(value: object) -> object:
 class DataConfig(Section):
     """The source of the rows, and the features, target and splits that are computed from them."""
 
-    source: str
-    """A CSV or Parquet file, or `sample:sp500|nasdaq|wti`."""
-    time: str
-    """The column of times."""
+    source: Annotated[Names, Field(min_length=1)]
+    """A CSV (also .gz or .zip), Parquet or Arrow file, `sample:sp500|nasdaq|wti`, a pattern such as
+    `prices/*.csv`, or a list of these."""
+    time: Annotated[Names, Field(min_length=1)]
+    """The column of times; or a list of two, those of dates and of times of day."""
+    timezone: str | None = Field(default=None, exclude_if=_is_default)
+    """The zone of times that have no offset from UTC, such as America/New_York, in which dates are read and
+    shown. null: that of the offsets, else UTC."""
+    csv: CsvConfig = Field(default=CsvConfig(), exclude_if=lambda value: value == CsvConfig())
+    sort: bool = Field(default=False, exclude_if=_is_default)
+    """true: the rows are sorted by time, for files with the newest row first."""
+    where: Mapping[str, str | int | float | bool] = Field(default={}, exclude_if=_is_default)
+    """The rows to read, by the value of a column, such as {Symbol: GOOG}; empty: all."""
+    drop_empty: bool = Field(default=False, exclude_if=_is_default)
+    """true: rows without a number in any of the columns that are read are left out, such as holidays."""
     features: Annotated[
         tuple[Feature, ...],
         BeforeValidator(
@@ -299,11 +366,37 @@ class DataConfig(Section):
             raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
         return self
 
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (ValueError, OSError, KeyError):
+                raise ValueError(f"{value!r} is no time zone; write it as America/New_York or UTC") from None
+        return value
+
+    @property
+    def time_columns(self) -> tuple[str, ...]:
+        """The columns of times, one or several."""
+        return (self.time,) if isinstance(self.time, str) else self.time
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files, patterns or samples of the source, one or several."""
+        return (self.source,) if isinstance(self.source, str) else self.source
+
+    @property
+    def shown_source(self) -> str:
+        """The source in messages: its name, or the names of its files."""
+        return ", ".join(self.sources)
+
     def _require_numbers(self, who: str, series: DerivedColumn) -> None:
-        if self.time in (series.column, series.high, series.low):
-            raise ValueError(
-                f"{who} reads {self.time!r}, the column of times, which holds no numbers; name another column"
-            )
+        for name in (series.column, series.high, series.low):
+            if name in self.time_columns:
+                raise ValueError(
+                    f"{who} reads {name!r}, the column of times, which holds no numbers; name another column"
+                )
 
     @property
     def leading(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""What a forecast costs: the one place that says which loss is used, and what it is.
+"""The losses of forecasts. This is the only place that defines one.
 
-The kernels, the naive forecasts and rivals, the stored validation rows, skill and verification all ask a
+The kernels, the naive forecasts and rivals, the stored validation rows, skill and verification all use a
 `Loss`; none of them squares an error itself. Arrays are NumPy arrays or PyTorch tensors: a loss uses
 operators and methods that both have, so that this module imports neither.
 """
@@ -16,7 +16,7 @@ class Loss(Protocol):
     """A loss of forecasts, row by row; the loss of a model is the mean over rows."""
 
     name: str
-    """As a configuration would spell it, and as a kernel finds its compiled code."""
+    """The name in a configuration; kernels find their compiled code by it."""
     unit: str
     """The unit of a value, in words."""
 
@@ -24,7 +24,7 @@ class Loss(Protocol):
         """The loss of each row; `forecast` and `target` have shapes that broadcast, (…, rows) and (rows,)."""
 
     def gradient(self, forecast: Any, target: Any) -> Any:
-        """The derivative of `value` with respect to the forecast, of each row, in the shape of `value`."""
+        """The derivative of `value` with respect to the forecast, row by row, in the shape of `value`."""
 
     def best_constant(self, target: "npt.NDArray[np.float64]") -> float:
         """The constant with the lowest mean loss on `target` (rows,), rows > 0."""
@@ -55,6 +55,6 @@ LOSSES: Final[dict[str, Loss]] = {loss.name: loss for loss in (MSE,)}
 """Every loss by name."""
 
 
-def mean_loss(forecast: Any, target: Any, loss: Loss = MSE) -> float:
+def mean_loss(forecast: Any, target: Any, loss: Loss) -> float:
     """The loss of `forecast` (rows,) on `target` (rows,), the mean over rows."""
     return float(loss.value(forecast, target).mean())

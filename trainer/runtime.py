@@ -13,11 +13,12 @@ from trainer.errors import TrainerError
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
-    """One thread (two were measured to be up to ten times slower on small GRUs) and a random state from
-    `seed`.
+    """Compute in one thread, with the random state of `seed` and deterministic operations only.
+
+    Two threads were measured to be up to ten times slower on small GRUs.
     """
-    # The BLAS of the compiled kernel. Only a loaded BLAS can be limited; else the first trial of a process
-    # runs on all cores, several times slower.
+    # Loads the BLAS of the compiled kernel. Only a loaded BLAS can be limited; otherwise the first trial of a
+    # process would run on all cores, several times slower.
     import scipy.linalg.cython_blas  # noqa: F401
 
     threads, deterministic = torch.get_num_threads(), torch.get_deterministic_debug_mode()
@@ -26,7 +27,7 @@ def reproducible(seed: int) -> Iterator[None]:
     # Like torch.use_deterministic_algorithms(True), which would also import torch's compiler: a second of CPU
     # time for something that is not used here.
     torch.set_deterministic_debug_mode("error")
-    # Else cuDNN rounds the inputs of a GRU to the 10 bits of TF32.
+    # Otherwise cuDNN rounds the inputs of a GRU to the 10 bits of TF32.
     torch.backends.cudnn.rnn.fp32_precision = "ieee"  # type: ignore[attr-defined]
     try:
         # The compiled kernel uses SciPy's BLAS, which has its own threads.
@@ -67,6 +68,6 @@ def find_device(name: str) -> torch.device:
 
 
 def describe_devices() -> str:
-    """The devices on which trials can run on this machine."""
+    """The devices of this machine on which trials can run, such as `cpu, cuda:0 (NAME)`."""
     cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return ", ".join(["cpu", *(f"cuda:{i} ({name})" for i, name in enumerate(cuda))])

@@ -30,6 +30,7 @@ from storage.verdicts import Verdict
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import TrialConfig
 from trainer.data.windows import prepare_refit
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.skill import skill
 from trainer.training.loop import fit, refit
@@ -217,7 +218,9 @@ def skill_on_test(study: Study, *, seed: int) -> float:
     )
     data = prepare_refit(config.data, study.table())
     target = data.target[data.test].astype(np.float64)
-    naive = min(float(np.mean((target - told) ** 2)) for told in baseline_forecasts(data, data.test).values())
+    naive = min(
+        float(np.mean((target - told) ** 2)) for told in baseline_forecasts(data, data.test, MSE).values()
+    )
     losses = []
     for number in range(LIFT_SEEDS):
         forecasts = refit(config, data, epochs=EPOCHS, seed=seed + number).forecasts

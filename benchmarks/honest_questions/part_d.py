@@ -21,6 +21,7 @@ from search.workers.progress import NoProgress
 from trainer.config import TrialConfig
 from trainer.data.source import Table
 from trainer.data.windows import prepare_refit
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.fitted import rival_forecasts
 
@@ -77,10 +78,10 @@ def run(task: Task, seed: int) -> Mapping[str, Any]:
 def compared(scored: CandidateResult, config: TrialConfig, table: Table) -> dict[str, Any]:
     """Test loss of each forecast, and the skill of the GRU over it with its interval."""
     data = prepare_refit(config.data, table)
-    rivals = rival_forecasts(data, data.test)
+    rivals = rival_forecasts(data, data.test, MSE)
     errors = {
         name: (data.target[data.test].astype(np.float64) - told) ** 2
-        for name, told in {**baseline_forecasts(data, data.test), **rivals.forecasts}.items()
+        for name, told in {**baseline_forecasts(data, data.test, MSE), **rivals.forecasts}.items()
     }
     over = {
         name: {

@@ -16,6 +16,7 @@ from search.config.resolve import resolve
 from search.data.study_data import load_study_data
 from trainer.data.arrays import Rows
 from trainer.data.windows import Dataset, prepare_refit
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.skill import skill
 
@@ -78,7 +79,7 @@ def _losses(data: Dataset, rows: Rows) -> tuple[Floats, dict[str, Floats]]:
     target = data.target.astype(np.float64)
     coefficients, *_ = np.linalg.lstsq(columns[data.train], target[data.train], rcond=None)
     errors = target[rows] - columns[rows] @ coefficients
-    naive = {name: (target[rows] - told) ** 2 for name, told in baseline_forecasts(data, rows).items()}
+    naive = {name: (target[rows] - told) ** 2 for name, told in baseline_forecasts(data, rows, MSE).items()}
     return errors**2, naive
 
 

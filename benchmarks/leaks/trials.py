@@ -13,6 +13,7 @@ from trainer.audit.audit import audit
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import GuardConfig, TrialConfig
 from trainer.data.windows import Dataset
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline
 from trainer.training.loop import fit
@@ -83,7 +84,7 @@ def run_trials(study: Study, checked: Checked, *, number: int, seed: int) -> Tri
     data, ceiling = checked.data, checked.ceiling
     assert data is not None, "the audit prepared it"
     assert ceiling is not None, "the audit found how much is believable"
-    baseline = best_baseline(baseline_losses(data, data.validation))
+    baseline = best_baseline(baseline_losses(data, data.validation, MSE))
     results = [
         fit(config, data, baseline=baseline, ceiling=ceiling, seed=seed + trial)
         for trial, config in enumerate(_settings(study, number, seed))

@@ -37,6 +37,7 @@ from search.workers.progress import NoProgress
 from storage.engine import Store, open_store
 from trainer.data.arrays import Rows
 from trainer.data.windows import Dataset, prepare_refit
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.skill import skill
 
@@ -230,5 +231,5 @@ def _losses(data: DataSet, prepared: Dataset, rows: Rows) -> tuple[Series, dict[
     planted = data.mean[np.searchsorted(times, prepared.times[rows])]
     told = (planted - prepared.scaler.target_mean) / prepared.scaler.target_std
     target = prepared.target[rows].astype(np.float64)
-    naive = {name: (target - each) ** 2 for name, each in baseline_forecasts(prepared, rows).items()}
+    naive = {name: (target - each) ** 2 for name, each in baseline_forecasts(prepared, rows, MSE).items()}
     return (target - told) ** 2, naive

@@ -67,7 +67,7 @@ class StudyOptions:
         from search.store_files import frame_file
 
         found = self._resolved(("data.source=frame.parquet",), defaults)
-        content = parquet_bytes(self.data, found.trial_config.data.time)
+        content = parquet_bytes(self.data, found.trial_config.data.time_columns[0])
         digest = hashlib.sha256(content).hexdigest()
         path = frame_file(self.url_of(found), found.file.storage.files, digest)
         keep_frame(content, path)

@@ -8,7 +8,8 @@ from search.api.stores import store_url
 from search.selection.candidates import Candidate, VerificationInterrupted
 from search.selection.choice import SelectionRule
 from search.selection.rerun import resolve_configuration
-from search.selection.verification import VerificationCallbacks, verify
+from search.selection.trained_candidate import VerificationCallbacks
+from search.selection.verification import verify
 from search.selection.verification_report import VerificationReport
 from search.signals import stop_request
 from search.tracking.verification_pages import publish_verification

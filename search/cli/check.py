@@ -1,5 +1,6 @@
 """`ballast check`: audit the data and show the resolved configuration; train nothing."""
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,7 @@ from search.cli.options import (
 if TYPE_CHECKING:
     from search.config.resolved_study import ResolvedStudy
     from search.study.readiness import Readiness
+    from trainer.audit.audit_findings import Audit
 
 _EPILOG = "Example: ballast check sample:sp500-volatility"
 
@@ -63,6 +65,17 @@ def check(
         raise typer.Exit(1)
 
 
+def _reading(audit: "Audit") -> str:
+    """What was detected and is not usual, and what was left out; empty if there is nothing."""
+    usual = {"separator": ",", "decimal": ".", "encoding": "utf-8", "header": 1, "date_format": "ISO 8601"}
+    unusual = {key: value for key, value in audit.detected.items() if usual.get(key) != value}
+    parts = [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in unusual.items()]
+    told = [f"detected: {', '.join(parts)}"] if parts else []
+    if audit.empty_rows:
+        told.append(f"rows without numbers: {audit.empty_rows}, left out")
+    return "; ".join(told)
+
+
 def _print(options: StudyOptions, resolved: "ResolvedStudy", found: "Readiness") -> None:
     from search.record.row_mapping import without_password
     from search.terminal.result_tables import audit_table, clamp_table, console, setting_table
@@ -74,6 +87,8 @@ def _print(options: StudyOptions, resolved: "ResolvedStudy", found: "Readiness")
     if resolved.clamps:
         screen.print(clamp_table(resolved.clamps))
     if audit is not None:
+        if reading := _reading(audit):
+            screen.print(reading, markup=False, soft_wrap=True)
         if audit.findings:
             screen.print(audit_table(audit.findings))
         rows = ", ".join(f"{n} {split}" for split, n in audit.rows.items())

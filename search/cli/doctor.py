@@ -123,7 +123,7 @@ def _kernel() -> DoctorCheck:
     if find_spec("torch") is None or find_spec("numba") is None:
         return DoctorCheck("kernel", "problem", "torch or numba is not installed")
     from trainer.errors import TrainerError
-    from trainer.training.loop import prepare_kernel
+    from trainer.kernels.choice import prepare_kernel
 
     try:
         prepare_kernel("fused", "cpu")

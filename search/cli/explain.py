@@ -60,11 +60,13 @@ def _print_layers(setting: "Setting", settings: "list[Setting]", trial: int | No
 
 
 def _print_ending(store: "Store", name: str, number: int) -> None:
-    """Print why the trial ended, its loss in each fold, and the paths of its files, uncut for copying."""
+    """Print why the trial ended, its loss in each fold, the paths of its files, uncut for copying, and what
+    the guard has found in it, also while it runs.
+    """
     from rich.cells import cell_len
 
     from search.record.artifacts import find_artifact, missing_file_message
-    from search.terminal.result_tables import console
+    from search.terminal.result_tables import console, guard_finding_table
     from search.terminal.styles import plain_text, verdict_cell
     from search.watching.pages.trial_sections import fold_losses_paragraph
     from storage import query
@@ -81,3 +83,6 @@ def _print_ending(store: "Store", name: str, number: int) -> None:
         width = screen.width - len(artifact.kind) - 1
         gap = " " if cell_len(printable(path)) <= width else "\n"
         screen.print(plain_text(artifact.kind) + gap + plain_text(path), soft_wrap=True)
+    if findings := query.findings(store, name, number):
+        screen.print(guard_finding_table(findings, shown=row.message))
+        screen.print()

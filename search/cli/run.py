@@ -26,6 +26,37 @@ if TYPE_CHECKING:
 
 _EPILOG = "Example: ballast run sample:sp500-volatility --set training.epochs=10 --trials 40"
 
+_Trials = Annotated[str | None, typer.Option(metavar="N", help="Number of trials of the whole study.")]
+_Timeout = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
+]
+_Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=MAX_WORKERS, metavar="N", help="Processes that share the trials; 1 if not given."
+    ),
+]
+_Devices = Annotated[
+    str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")
+]
+_Engine = Annotated[
+    ExecutorKind, typer.Option(help="Where workers run: on this machine, or where Ray places them.")
+]
+_Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="The Ray cluster; if not given: RAY_ADDRESS, or a new local one."),
+]
+_Cpus = Annotated[
+    float | None, typer.Option(min=0, metavar="X", help="CPUs of a worker on Ray; 1 if not given.")
+]
+_Gpus = Annotated[
+    float | None, typer.Option(min=0, max=1, metavar="X", help="GPUs of a worker on Ray, such as 0.5.")
+]
+_ContinueFrom = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Import the trials of this study that lie in the search space."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -35,42 +66,17 @@ def register(app: typer.Typer) -> None:
 def run(
     study: StudyPath,
     sets: Sets = None,
-    trials: Annotated[
-        str | None, typer.Option(metavar="N", help="Number of trials of the whole study.")
-    ] = None,
-    timeout: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Start no trial after this time, such as 30m.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=MAX_WORKERS, metavar="N", help="Processes that share the trials; 1 if not given."
-        ),
-    ] = None,
-    devices: Annotated[
-        str | None, typer.Option(metavar="LIST", help="A device per worker, such as cuda:0,cuda:1.")
-    ] = None,
-    engine: Annotated[
-        ExecutorKind, typer.Option(help="Where workers run: on this machine, or where Ray places them.")
-    ] = "processes",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="The Ray cluster; if not given: RAY_ADDRESS, or a new local one."
-        ),
-    ] = None,
-    cpus: Annotated[
-        float | None, typer.Option(min=0, metavar="X", help="CPUs of a worker on Ray; 1 if not given.")
-    ] = None,
-    gpus: Annotated[
-        float | None, typer.Option(min=0, max=1, metavar="X", help="GPUs of a worker on Ray, such as 0.5.")
-    ] = None,
+    trials: _Trials = None,
+    timeout: _Timeout = None,
+    workers: _Workers = None,
+    devices: _Devices = None,
+    engine: _Engine = "processes",
+    address: _Address = None,
+    cpus: _Cpus = None,
+    gpus: _Gpus = None,
     store: StoreUrl = None,
     name: StudyNameOption = None,
-    continue_from: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Import the trials of this study that lie in the search space."),
-    ] = None,
+    continue_from: _ContinueFrom = None,
     warm_start: WarmStartOption = None,
     policy: PolicyOption = None,
     proxy: Proxy = None,
@@ -81,6 +87,7 @@ def run(
     """Start or continue a study, until it has all its trials. Ctrl-C loses nothing."""
     from search.api.run_study import run_study
     from search.terminal.run_view import no_view, run_view
+    from search.terminal.study_status import status_to_json
     from search.workers.progress import set_run_log_level
 
     executor = make_executor(ExecutorOptions(engine, workers, devices, address, cpus, gpus, proxy))
@@ -89,7 +96,7 @@ def run(
     view = no_view if as_json else run_view
     with run_study(options, executor, view, continue_from=continue_from, proxy=proxy) as done:
         if as_json:
-            print_json({**done.summary.to_json(), "known_to_optuna": True})
+            print_json(status_to_json(done.study.store, done.summary, known_to_optuna=True))
         else:
             _print_end(done)
     if done.is_interrupted:

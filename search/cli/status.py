@@ -37,6 +37,7 @@ def status(
     from search.selection.summary import summarise
     from search.study.orphans import orphan_message, orphaned_studies
     from search.terminal.result_tables import console
+    from search.terminal.study_status import status_to_json
     from storage import query
 
     opened = open_existing_store(store)
@@ -45,7 +46,8 @@ def status(
     orphaned = [each for each in orphaned_studies(opened) if each in names]
     if as_json:
         shapes = [
-            {**each.to_json(), "known_to_optuna": each.study.name not in orphaned} for each in summaries
+            status_to_json(opened, each, known_to_optuna=each.study.name not in orphaned)
+            for each in summaries
         ]
         print_json(shapes[0] if name is not None else shapes)
     elif not summaries:

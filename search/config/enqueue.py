@@ -15,6 +15,7 @@ from search.config.safe_ranges import ALWAYS_FALSE, Policy
 from search.config.schema import ALIASES, TRIAL_LEAVES
 from search.config.space import Dimension, canonical
 from search.errors import Location, Problem
+from trainer.config import move_source
 
 _ONE_CONFIGURATION = "--warm-start takes one configuration, such as ballast export writes"
 _MAX_SHOWN_SETTINGS = 5
@@ -76,6 +77,7 @@ def _clamp_one(
     declared: frozenset[str],
     done: EnqueuedConfigurations,
 ) -> dict[str, Any]:
+    """Clamp one configuration of the queue; its clamps, problems and origin are added to `done`."""
     params: dict[str, Any] = {}
     requested: dict[str, Any] = {}
     values = {key: override.effective for key, override in fixed.items()}
@@ -91,27 +93,32 @@ def _clamp_one(
         if key == ALWAYS_FALSE.key and value is True:
             done.clamps.append(replace(ALWAYS_FALSE, key=name))
             continue
-        requested_value = value
-        value, clamps = clamp_sampled(key, value, policy, values, space)
+        clamped, clamps = clamp_sampled(key, value, policy, values, space)
         done.clamps.extend(
             replace(clamp, key=name, reason=f"{clamp.reason} ({item.location})") for clamp in clamps
         )
         if key in space:
             if key in params:
-                done.problems.append(
-                    Problem(node.location, f"{spelt} is another name of {key}; give one of them")
-                )
-            params[key], requested[key] = value, requested_value
-        elif key in declared and value != fixed[key].effective:
-            reason = "the setting is fixed and not searched"
-            done.clamps.append(Clamp(name, value, fixed[key].effective, reason, fixed[key].origin))
-        elif key not in fixed or value != fixed[key].effective:
+                message = f"{spelt} is another name of {key}; give one of them"
+                done.problems.append(Problem(node.location, message))
+            params[key], requested[key] = clamped, value
+        elif key in declared:
+            done.clamps.extend(_clamp_to_fixed(name, clamped, fixed[key]))
+        elif key not in fixed or clamped != fixed[key].effective:
             message = f"{label} sets {spelt}, which is not searched; add space.{key}, or set {key} itself"
             done.problems.append(Problem(node.location, message))
     if params:
         done.requested.append(requested)
         done.origins.append(str(item.location))
     return params
+
+
+def _clamp_to_fixed(name: str, value: Any, fixed: Override) -> list[Clamp]:
+    """The clamp of a value whose setting a later layer fixed at another one; nothing if they are equal."""
+    if value == fixed.effective:
+        return []
+    reason = "the setting is fixed and not searched"
+    return [Clamp(name, value, fixed.effective, reason, fixed.origin)]
 
 
 @dataclass(frozen=True)
@@ -186,7 +193,11 @@ def differing_settings_note(warm_start: WarmStartFile, fixed: Mapping[str, Any])
     return f"{warm_start.origin} was found with {text}: what is not searched stays as this study has it"
 
 
+def _file_name(path: str) -> str:
+    return Path(path).name
+
+
 def _same(key: str, one: Any, other: Any) -> bool:
     if key == "data.source":  # a path is relative to the file that it stands in
-        return Path(one).name == Path(other).name
+        return bool(move_source(one, _file_name) == move_source(other, _file_name))
     return bool(one == other)

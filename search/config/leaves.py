@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from search.text import shortened
+
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 _PLAIN_WORDS = {
@@ -24,6 +26,9 @@ _PLAIN_WORDS = {
     " after validation": "",
 }
 """Pydantic's words, and what a person who writes YAML calls the same."""
+
+_LONGEST_VALUE = 80
+"""Characters of a value in a message."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def format_value(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     shown = f"the text {value!r}" if isinstance(value, str) else repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:77]}…"
+    return shortened(shown, _LONGEST_VALUE)
 
 
 def _phrase(detail: ErrorDetails, leaf: Leaf) -> str:

@@ -16,7 +16,7 @@ from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
 from storage.commands import masked_url
-from trainer.config import TrialConfig
+from trainer.config import CsvConfig, TrialConfig
 
 _DEVICE = "training.device"
 DECIDES_NO_VALUE = frozenset({_DEVICE, "training.kernel", "training.max_seconds"})
@@ -30,6 +30,8 @@ _LATER_SETTINGS = frozenset(
     {
         *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
         "data.target.clip_follows_spread",
+        *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty")),
+        *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "training.kernel",
         "training.schedule",
     }
@@ -46,7 +48,7 @@ _EQUAL_TO_ABSENT: Mapping[str, tuple[Any, ...]] = {
 }
 """More such settings, and the values that have the same effect as their absence had."""
 
-_NOT_TOLD: Mapping[str, str] = {}
+_NO_REASONS: Mapping[str, str] = {}
 
 DEFAULTS_VERSION = 2
 """Which defaults apply to settings that are left out. 1: returns over any number of rows are clipped at
@@ -80,7 +82,7 @@ class ResolvedTrial:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of every setting that decides the trial's value: equal digests are tried once."""
+        """SHA-256 (hex) of every setting that decides the trial's value; a digest is tried once."""
         return self.digests[0]
 
     @property
@@ -181,7 +183,7 @@ class ResolvedStudy:
         queued: bool = False,
         device: str | None = None,
         source: str | None = None,
-        drawn: Mapping[str, str] = _NOT_TOLD,
+        drawn: Mapping[str, str] = _NO_REASONS,
     ) -> ResolvedTrial:
         """Return the trial with these sampled values, one per key of the space.
 
@@ -195,17 +197,21 @@ class ResolvedStudy:
         by_sampler = "asked for in the queue" if queued else f"drawn by {self.file.study.sampler}"
         reason = f"taken over from {source}" if source else by_sampler
         written = self._written(sampled) if queued else {}
-        overrides = {
+        asked = {
             key: (Layer.SAMPLED, written.get(key, self.settings[key].origin), value, drawn.get(key, reason))
             for key, value in sampled.items()
         }
         if device is not None:
-            overrides[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
+            asked[_DEVICE] = (Layer.CLI, "--devices", device, "the device of the worker")
+        return self._with_values(asked)
+
+    def _with_values(self, asked: Mapping[str, tuple[Layer, str, Any, str]]) -> ResolvedTrial:
+        """The trial with the values of `asked`: by key the layer, the origin, the value, the reason."""
         values = leaf_values(self.trial_config, TRIAL_LEAVES)
         fixed = {key: value for key, value in values.items() if key not in self.space}
         changed: dict[str, Setting] = {}
         clamps: list[Clamp] = []
-        for key, (layer, origin, requested_value, why) in overrides.items():
+        for key, (layer, origin, requested_value, why) in asked.items():
             value = _checked(key, requested_value)
             values[key], found = clamp_sampled(key, value, self.policy, fixed, self.space)
             override = Override(layer, origin, value, value, why)

@@ -77,7 +77,7 @@ class StudySection(Section):
     pruner_patience: Annotated[int, Field(ge=1)] = 3
     """Epochs without progress that the patient pruner waits."""
     pruner_min_trials: Annotated[int, Field(ge=1)] = 4
-    """How many other trials must count at an epoch, or have reached a rung of hyperband, to judge one by."""
+    """How many other trials a trial must be compared with, at an epoch or at a rung of hyperband."""
     retries: Annotated[int, Field(ge=0)] = 2
     """How often a trial that failed for reasons of infrastructure is tried again."""
     stop: StopSection = StopSection()
@@ -109,14 +109,14 @@ class StorageSection(Section):
 
 
 class MlflowSection(Section):
-    """Where a study is sent to besides."""
+    """Where a study is also sent."""
 
     uri: Annotated[str, Field(min_length=1)] | None = None
     """The tracking server or its database; BALLAST_MLFLOW_URI comes before it; null: none."""
 
 
 class TrackingSection(Section):
-    """Who is told of a study while it runs."""
+    """What is published of a study while it runs."""
 
     dashboard: bool = True
     """Whether notes, plots and files are published for optuna-dashboard."""

@@ -1,6 +1,6 @@
-"""Settings without effect because of others; to set one is an error: no override is ignored in silence."""
+"""Settings that other settings leave without effect. To set one is an error: no override is ignored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,27 +114,30 @@ def find_settings_without_effect(
     for rule in NO_EFFECT_RULES:
         if not rule.holds(possible):
             continue
-        cause = max(
-            (top_values[key] for key in rule.conditions if key in top_values),
-            key=lambda layer_value: layer_value.layer.rank,
-            default=None,
-        )
-        for key in (spelt for name in rule.keys for spelt in (name, f"{SPACE}{name}")):
-            layer_value = top_values.get(key)
-            if (
-                layer_value is None
-                or layer_value.layer not in watched
-                or layer_value.override.effective is None
-            ):
-                continue
-            if cause is not None and cause.layer.rank > layer_value.layer.rank:
-                effective = layer_value.override.effective
-                override = Override(
-                    cause.layer, cause.override.origin, effective, effective, f"no effect: {rule.fact}"
-                )
-                overrides[key] = override
+        cause = _highest(rule.conditions, top_values)
+        for one in _values_that_are_set(rule, top_values, watched):
+            if cause is not None and cause.layer.rank > one.layer.rank:
+                value, fact = one.override.effective, f"no effect: {rule.fact}"
+                overrides[one.key] = Override(cause.layer, cause.override.origin, value, value, fact)
             else:
-                problems.append(
-                    Problem(layer_value.node.location, f"{key} has no effect: {rule.fact}; remove it")
-                )
+                message = f"{one.key} has no effect: {rule.fact}; remove it"
+                problems.append(Problem(one.node.location, message))
     return problems, overrides
+
+
+def _highest(keys: Iterable[str], top_values: Mapping[str, LayerValue]) -> LayerValue | None:
+    """The value of these keys that the highest layer sets; None if no layer sets one."""
+    return max((top_values[key] for key in keys if key in top_values), key=_rank, default=None)
+
+
+def _rank(layer_value: LayerValue) -> int:
+    return layer_value.layer.rank
+
+
+def _values_that_are_set(
+    rule: NoEffectRule, top_values: Mapping[str, LayerValue], watched: frozenset[Layer]
+) -> list[LayerValue]:
+    """The values and dimensions of the rule's keys that a `watched` layer sets; null sets nothing."""
+    names = [spelt for name in rule.keys for spelt in (name, f"{SPACE}{name}")]
+    found = [top_values[name] for name in names if name in top_values]
+    return [one for one in found if one.layer in watched and one.override.effective is not None]

@@ -24,9 +24,14 @@ from trainer.data.features import build_features, is_raw_column
 from trainer.data.source import Table, read_table, source_sha256
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError, TrainerError
+from trainer.losses import MSE
 from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.fitted import Rivals, rival_losses, rivals_of_folds
 from trainer.rivals.skill import Baseline, best_baseline
+
+FOLD_TRAINING_ROWS = "fold_training_rows"
+"""Key in the facts of a study: `rows` has the number of training rows of each fold, for windows of `seq_len`
+rows."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +65,18 @@ class StudyData:
     @cached_property
     def rivals(self) -> Sequence[Rivals]:
         """The forecasts of the rivals for the validation rows of each fold; fitted at the first access."""
-        return rivals_of_folds(self.base)
+        return rivals_of_folds(self.base, MSE)
 
     def facts(self) -> dict[str, Any]:
         """The facts that are recorded with the study. Fits the rivals, which takes seconds."""
-        base, rivals = self.base[-1], rival_losses(self.base, self.rivals)
+        base, rivals = self.base[-1], rival_losses(self.base, self.rivals, MSE)
         strongest = rivals.strongest
         return {
             "kind": base.kind,
             "horizon": base.horizon,
             "folds": len(self.base),
             "rows": self.audit.rows,
+            FOLD_TRAINING_ROWS: {"seq_len": base.seq_len, "rows": [len(fold.train) for fold in self.base]},
             "baselines": dict(self.baselines),
             "baseline": {"name": self.baseline.name, "loss": self.baseline.loss},
             "rivals": dict(rivals.losses),
@@ -108,7 +114,7 @@ class DataInspection:
         assert table is not None, "it was read"
         assert found is not None, "it was audited"
         assert found.ceiling is not None, "else the audit has an error"
-        baselines = mean_baseline_losses(found.folds)
+        baselines = mean_baseline_losses(found.folds, MSE)
         return StudyData(
             sha256=table.sha256,
             read=lambda: table,
@@ -124,7 +130,7 @@ class DataInspection:
 def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> DataInspection:
     """Read and audit the data; `deep` adds refits, which take longer.
 
-    Raises nothing: whatever `load_study_data` would refuse is returned.
+    Raises nothing; returns what `load_study_data` would refuse.
     """
     config = _most_demanding(resolved)
     refusals: list[BallastError | TrainerError] = []
@@ -210,7 +216,8 @@ def _read_again(resolved: ResolvedStudy, config: DataConfig, sha256: str) -> Tab
     table = read_table(config, folder=resolved.folder)
     if table.sha256 != sha256:
         raise StudyChanged(
-            f"{config.source} was changed while study {resolved.file.study.name!r} runs; restore the table "
+            f"{config.shown_source} was changed while study {resolved.file.study.name!r} runs; restore the "
+            "table "
             "that the study was started with, and run it again"
         )
     return table

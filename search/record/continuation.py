@@ -14,6 +14,7 @@ from storage import query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown
+from trainer.config import is_pattern
 
 MAY_CHANGE = (
     "study.trials",
@@ -57,7 +58,7 @@ def changed_parts(
             origin = resolved.settings[key].origin if key in resolved.settings else "left out"
             found.append(f"{key} was {before!r}, is {after!r} ({origin})")
     if fingerprints["content"] != content:
-        found.append(f"the rows of {resolved.trial_config.data.source}")
+        found.append(f"the rows of {resolved.trial_config.data.shown_source}")
     if fingerprints["policy"] != resolved.fingerprints()["policy"]:
         found.append(f"the safe ranges ({resolved.policy.path})")
     return found
@@ -99,14 +100,15 @@ def _present(key: str, resolved: ResolvedStudy) -> Any:
 
 def require_data(resolved: ResolvedStudy) -> None:
     """Raise RequestError if the file of the data is not on this machine, naming `--folder`."""
-    source = resolved.trial_config.data.source
-    path = resolved.folder / source
-    if not source.startswith("sample:") and not path.is_file():
-        name = resolved.file.study.name
-        raise RequestError(
-            f"the data of study {name!r} is not on this machine: there is no file {path}; "
-            f"name the folder that {source} starts in: {ballast_command('worker', name, folder='FOLDER')}"
-        )
+    for source in resolved.trial_config.data.sources:
+        path = resolved.folder / source
+        is_file = not source.startswith("sample:") and not is_pattern(source)
+        if is_file and not path.is_file():
+            name = resolved.file.study.name
+            raise RequestError(
+                f"the data of study {name!r} is not on this machine: there is no file {path}; "
+                f"name the folder that {source} starts in: {ballast_command('worker', name, folder='FOLDER')}"
+            )
 
 
 def recorded_defaults_version(store: Store, name: str) -> int:

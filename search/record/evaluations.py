@@ -20,7 +20,7 @@ from search.record.same_series import SharedRows, shared_rows
 from search.record.scored_series import ScoredSeries, scored_series, target_origin_columns
 from storage import evaluations, tables
 from storage.engine import Store
-from trainer.config import DataConfig
+from trainer.config import DataConfig, move_source
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 
@@ -91,14 +91,18 @@ def validated_rows(
 def _scored_rows(
     resolved: ResolvedStudy, config: DataConfig, table: Table, times: "np.ndarray[Any, Any]"
 ) -> ScoredRows:
-    source = config.source
-    if not source.startswith("sample:"):
-        source = str((resolved.folder / source).resolve())
+    source = full_source(config.source, resolved.folder)
     first, last = (int(row) for row in table.times.searchsorted([times.min(), times.max()]))
     ends = (first, min(last + config.target.horizon, len(table.times) - 1))
     begin, end = (table.moment(row) for row in ends)
     columns = ", ".join(target_origin_columns(config))
     return ScoredRows(source, table.sha256, columns, begin, end, scored_series(config, table, first, last))
+
+
+def full_source(source: str | Sequence[str], folder: Path) -> str:
+    """The table of a study in `folder`, as evaluations name it."""
+    moved = move_source(source, lambda path: str((folder / path).resolve()))
+    return moved if isinstance(moved, str) else ", ".join(moved)
 
 
 def earlier_evaluations(store: Store, rows: ScoredRows) -> list[tables.Evaluation]:
@@ -111,7 +115,7 @@ def configuration_number(evaluation: tables.Evaluation, taken: Sequence[tables.E
     """Which configuration an evaluation judges, counted from 1 among those of `taken` and itself.
 
     The same configuration with the same seeds gives the same answer, and keeps its number. With other seeds
-    it is another chance to be lucky, and counts as another configuration does.
+    it counts as another configuration, because it is another chance to be lucky.
     """
     judged = _judged(evaluation)
     return list(dict.fromkeys([*map(_judged, taken), judged])).index(judged) + 1
@@ -156,8 +160,8 @@ def new_evaluation(
 
 def decisive_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a trial, by key, that decide what is trained; those without effect are left out."""
-    idle = _DECIDES_NOTHING | keys_without_effect(values)
-    return {key: value for key, value in without_later_settings(values).items() if key not in idle}
+    without_effect = _DECIDES_NOTHING | keys_without_effect(values)
+    return {key: value for key, value in without_later_settings(values).items() if key not in without_effect}
 
 
 def configuration_digest(decisive: Mapping[str, Any]) -> str:

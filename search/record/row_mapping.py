@@ -78,7 +78,7 @@ def setting_rows(
     *,
     skip: Mapping[str, int] | None = None,
 ) -> list[tables.SettingRow]:
-    """The stacks of layers, row by row; `skip` is how many layers of a key the study has recorded already."""
+    """A row for each layer of a setting; the study has recorded `skip` layers of each key already."""
     return [
         tables.SettingRow(
             study=study,
@@ -129,9 +129,15 @@ def settings_from_rows(stacks: Mapping[str, Sequence[tables.SettingRow]]) -> lis
 def recorded_settings(store: Store, study: str, trial: int | None = None) -> list[Setting]:
     """The settings in force, of the study or of one of its trials, with the clamp of each dimension.
 
-    Raises StudyUnknown and TrialUnknown.
+    The guard's cuts are recorded as layers when a trial ends; those of a running trial are taken from its
+    findings. Raises StudyUnknown and TrialUnknown.
     """
-    return with_clamps(settings_from_rows(query.setting_layers(store, study, trial)), SPACE)
+    is_running = trial is not None and query.trial(store, study, trial).verdict is None
+    layers = query.setting_layers(store, study, trial)
+    if is_running and all(row.layer != Layer.GUARD for row in layers.get(LEARNING_RATE, ())):
+        cuts = guard_rows(query.findings(store, study, trial), 0)
+        layers |= {LEARNING_RATE: [*layers.get(LEARNING_RATE, ()), *cuts]} if cuts else {}
+    return with_clamps(settings_from_rows(layers), SPACE)
 
 
 def clamp_rows(study: str, resolved: ResolvedStudy) -> list[tables.ClampRow]:
@@ -166,7 +172,7 @@ def epoch_row(study: str, trial: int, report: EpochReport) -> tables.Epoch:
 
 
 def best_folds(epochs: Sequence[EpochReport | tables.Epoch], best: int | None) -> tuple[float, ...]:
-    """Validation loss of each fold in the epoch `best`; () where there is but one fold, or no such epoch.
+    """Validation loss of each fold in the epoch `best`; () if there is only one fold, or no such epoch.
 
     `epochs` are all of a trial, from the first.
     """

@@ -13,7 +13,7 @@ import numpy as np
 from search.record.scored_series import Floats, ScoredSeries, to_utc
 
 MIN_CORRELATION = 0.98
-"""Two series are the same where the rank correlation of their changes is above this with `_ERRORS` standard
+"""Two series are the same if the rank correlation of their changes is above this with `_ERRORS` standard
 errors to spare. `python -m benchmarks.same_rows` prints what different assets and altered copies reach.
 """
 _ERRORS = 3.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search.record.continuation import recorded_value
-from search.record.evaluations import ScoredRows
+from search.record.evaluations import ScoredRows, full_source
 from search.record.same_series import SharedRows, shared_rows
 from search.record.scored_series import ScoredSeries, to_utc
 from search.record.validation_rows import validation_rows
@@ -90,7 +90,7 @@ def _searched_part(store: Store, rows: ScoredRows, searched: SearchedRows) -> Sh
 
 def _searched_part_of_same_table(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
     """The same for a study without a series on record: by table, target columns and times."""
-    source = full_source(searched.source, searched.study_file)
+    source = full_source(searched.source, Path(searched.study_file).parent)
     if source != rows.source and searched.content != rows.content:
         return None
     if searched.span is not None:
@@ -103,11 +103,6 @@ def _searched_part_of_same_table(store: Store, rows: ScoredRows, searched: Searc
     if kept is None:
         return None
     return rows.within(to_utc(kept.times.min()), to_utc(kept.times.max()))
-
-
-def full_source(source: str, study_file: str) -> str:
-    """The table of a study as evaluations name it."""
-    return source if source.startswith("sample:") else str((Path(study_file).parent / source).resolve())
 
 
 def target_columns(store: Store, study: str) -> str:

@@ -49,10 +49,10 @@ class ValidationRows:
     """The best of the naive forecasts over all folds."""
     horizon: int
     kind: str
+    loss: Loss
+    """What the study is judged by. Forecasts are kept; losses are computed from them."""
     rivals: Mapping[str, Floats] = field(default_factory=dict)
     """Forecasts (n,) of the rivals by name; empty for a study of an older version."""
-    loss: Loss = MSE
-    """What the study is judged by. Forecasts are kept; losses are computed from them."""
 
     @property
     def baseline_losses(self) -> Floats:
@@ -101,6 +101,7 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
             baseline=facts["baseline"]["name"],
             horizon=facts["horizon"],
             kind=facts["kind"],
+            loss=MSE,  # the loss of every study; none is on record
         )
 
 
@@ -113,8 +114,8 @@ def validation_rows_row(
     study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredSeries
 ) -> tables.StoredValidationRows:
     """The stored validation rows of a new study, with their series; `rivals` has one entry per fold."""
-    kept = rival_losses(folds, rivals).losses  # rivals that every fold has
-    naive = [baseline_forecasts(data, data.validation) for data in folds]
+    kept = rival_losses(folds, rivals, MSE).losses  # rivals that every fold has
+    naive = [baseline_forecasts(data, data.validation, MSE) for data in folds]
     rows = [data.validation for data in folds]
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "times": np.concatenate([data.times[part] for data, part in zip(folds, rows, strict=True)]),

@@ -104,10 +104,10 @@ class VerificationAnswer:
 
 
 def newest_verification(store: Store, study: str) -> VerificationAnswer | None:
-    """The newest answer about a trial of this study; None where there is none.
+    """The newest answer about a trial of this study; None if there is none.
 
-    Not counted are evaluations that were interrupted, configurations that `--top` only compared, and those of
-    another store's study of the same name, whose value is not the trial's on record. A later answer about
+    Left out: evaluations that were interrupted, configurations that `--top` only compared, and those of a
+    study of the same name in another store, whose value is not the trial's on record. A later answer about
     the same trial keeps an earlier *does not hold* in `refuted`: each attempt is another chance to be lucky.
     """
     text = map(_answer, reversed(evaluations.verifications_of_study(store, study)))

@@ -1,4 +1,4 @@
-"""Writes many Optuna attributes in one transaction, so that nobody sees half of a note or plot.
+"""Writes many Optuna attributes in one transaction, so that no reader sees half of a note or plot.
 
 Optuna uses one transaction per attribute, and a note or a plot has many. Here the functions of Optuna and its
 dashboard write to a buffer, which is then stored in one transaction.

@@ -10,7 +10,8 @@ from search.errors import AnswerIsNo, RequestError
 from search.record.continuation import resolve_from_store
 from search.record.evaluations import configuration_digest, decisive_values
 from search.selection.choice import SelectionRule, choose_trials
-from search.selection.rerun import export_provenance, rerun, resolve_configuration
+from search.selection.export_provenance import export_provenance
+from search.selection.rerun import rerun, resolve_configuration
 from search.selection.skill_bound import LowerBound
 from storage import query, tables
 from storage.commands import ballast_command
@@ -42,12 +43,12 @@ class Candidate:
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """The settings that decide the verified training, by key; without seeds and without idle settings."""
+        """The settings that decide the verified training, by key: no seeds, and none without effect."""
         return decisive_values(self.trial.values) | {"best_epoch": self.epochs - 1}
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of `decisive`: the same wherever the configuration's file is."""
+        """SHA-256 (hex) of `decisive`: the same in whichever folder the configuration's file is."""
         return configuration_digest(self.decisive)
 
 

@@ -20,6 +20,7 @@ from search.text import json_safe_number
 from storage import evaluations, query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
+from trainer.config import move_source
 
 _FROM_FILES = (Layer.DEFAULT, Layer.BASE, Layer.STUDY)
 
@@ -115,10 +116,13 @@ def _json(content: _Content) -> str:
     return json.dumps(json_safe_number(whole), indent=2, allow_nan=False) + "\n"
 
 
-def _source_seen_from(source: str, study: tables.StudyRow, target: Path) -> str:
-    if source.startswith("sample:") or Path(source).is_absolute():
-        return source
-    return os.path.relpath(Path(study.study_file).parent / source, target.parent.resolve())
+def _source_seen_from(source: Any, study: tables.StudyRow, target: Path) -> Any:
+    def seen_from(path: str) -> str:
+        if Path(path).is_absolute():
+            return path
+        return os.path.relpath(Path(study.study_file).parent / path, target.parent.resolve())
+
+    return move_source(source, seen_from)
 
 
 def _provenance(

@@ -4,19 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from search.config.layers import Clamp, Layer
 from search.config.resolve import resolve
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import load_study_data
 from search.errors import RequestError
-from search.machine import machine_facts
-from search.record.row_mapping import clamp_to_json, package_versions
+from search.record.row_mapping import clamp_to_json
 from search.record.training_evaluation import TrainingEvaluation
 from search.seeds import trial_seed
+from search.selection.export_provenance import (
+    ExportProvenance,
+    changes_since_export,
+    export_provenance,
+    reasons_to_differ,
+)
 from search.verdict import Judgement, judge
 from storage.commands import ballast_command
 from storage.engine import Store
@@ -162,11 +165,8 @@ def rerun(
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
-    elsewhere = () if exported is None else _elsewhere(exported)
     judgement = judge(result, trial.values)
-    reproduction = None
-    if exported is not None:
-        reproduction = judge_reproduction(result.value, exported.value, elsewhere=bool(elsewhere))
+    reproduction, elsewhere = _compared(result.value, exported)
     if reproduction is Reproduction.NO:  # the file was edited: this is not the exported training
         record.begin()
     record.conclude(result, judgement)
@@ -186,7 +186,17 @@ def rerun(
     )
 
 
-def _seed(resolved: ResolvedStudy, exported: "ExportProvenance | None") -> int:
+def _compared(
+    value: float | None, exported: ExportProvenance | None
+) -> tuple[Reproduction | None, tuple[str, ...]]:
+    """How near the value is to the exported one, and what may make sums round differently here."""
+    if exported is None:
+        return None, ()
+    elsewhere = reasons_to_differ(exported)
+    return judge_reproduction(value, exported.value, elsewhere=bool(elsewhere)), elsewhere
+
+
+def _seed(resolved: ResolvedStudy, exported: ExportProvenance | None) -> int:
     return trial_seed(resolved.file.study.seed, 0) if exported is None else exported.seed
 
 
@@ -205,20 +215,6 @@ def single_model(outcome: Rerun, path: Path) -> Mapping[str, Any]:
     return weights
 
 
-class _ExportedData(BaseModel):
-    sha256: str
-    split: dict[str, int] | None = None
-
-    def has_rows(self, rows: Mapping[str, int]) -> bool:
-        """Whether the splits have as many rows as at the export, the test rows included."""
-        return self.split == dict(rows)
-
-
-class _ExportedPolicy(BaseModel):
-    file: str
-    fingerprint: str
-
-
 def _without_time_limit(config: TrialConfig) -> TrialConfig:
     """Without the time limit, which the exported trial kept: this machine may be slower."""
     return config.model_copy(update={"training": config.training.model_copy(update={"max_seconds": None})})
@@ -226,7 +222,7 @@ def _without_time_limit(config: TrialConfig) -> TrialConfig:
 
 def _one_as_exported(
     path: Path, sets: Sequence[str], policy: Path | None
-) -> tuple[ResolvedStudy, "ExportProvenance | None"]:
+) -> tuple[ResolvedStudy, ExportProvenance | None]:
     """The configuration of `path` and its provenance, with the kernel that computed the exported value."""
     resolved = resolve_configuration(path, sets, policy=policy)
     exported = export_provenance(resolved)
@@ -237,79 +233,3 @@ def _one_as_exported(
     ):
         resolved = resolve_configuration(path, (*sets, f"{_KERNEL}=torch"), policy=policy)
     return resolved, exported
-
-
-class _ExportedBound(BaseModel):
-    low: float
-
-
-class ExportProvenance(BaseModel):
-    """The part of an export's section `provenance` that a rerun needs."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    trial: Annotated[int, Field(ge=0)]
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
-    value: float
-    skill: float
-    best_epoch: Annotated[int, Field(ge=0)]
-    data: _ExportedData
-    policy: _ExportedPolicy
-    versions: dict[str, str]
-    skill_ceiling: Annotated[float, Field(gt=0)] | None = None
-    """None in exports of older versions."""
-    lower_bound: _ExportedBound | None = None
-    """Lower bound of the skill on the validation rows; None if the trial was not chosen by it."""
-    machine: dict[str, str] | None = None
-    """None in exports of older versions."""
-
-    @property
-    def had_one_kernel(self) -> bool:
-        """Whether it comes from a version that had only the PyTorch kernel and did not name it."""
-        return "numba" not in self.versions
-
-
-def export_provenance(resolved: ResolvedStudy) -> ExportProvenance | None:
-    """The provenance of an exported file, None for any other; RequestError if it was edited."""
-    if not resolved.provenance:
-        return None
-    try:
-        return ExportProvenance.model_validate(resolved.provenance)
-    except ValidationError as error:
-        wrong = ", ".join(".".join(str(part) for part in detail["loc"]) for detail in error.errors())
-        raise RequestError(
-            f"{resolved.path}: {wrong} in its section provenance is not as an export writes it; "
-            "export the trial again, or remove the section to train without comparison"
-        ) from None
-
-
-def changes_since_export(
-    exported: ExportProvenance, resolved: ResolvedStudy, sha256: str, sets: Sequence[str] = ()
-) -> tuple[str, ...]:
-    """What has changed since the export; the likeliest reason for another value comes first."""
-    differences = [f"--set {text} changes the exported configuration" for text in sets]
-    differences += [f"{c.key} was clamped from {c.declared} to {c.effective}" for c in resolved.clamps]
-    if exported.policy.fingerprint != resolved.fingerprints()["policy"]:
-        differences.append(f"the safe ranges differ; the study had those of --policy {exported.policy.file}")
-    if exported.data.sha256 != sha256:
-        differences.append(f"the data of {resolved.file.data.source} changed since the export")
-    return tuple(differences)
-
-
-def _elsewhere(exported: ExportProvenance) -> tuple[str, ...]:
-    """Why sums may be rounded differently here than where the exported value was computed."""
-    if exported.machine is None:
-        reasons = ["the export does not say on which machine its value was computed"]
-    else:
-        reasons = _differences(machine_facts(), exported.machine)
-    if exported.had_one_kernel:  # versions are recorded per study, which a newer version may have continued
-        reasons.append("the export does not say which kernel computed its value")
-    return (*reasons, *_differences(package_versions(), exported.versions))
-
-
-def _differences(present: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name} is {present.get(name)}, was {was}"
-        for name, was in before.items()
-        if present.get(name) != was
-    ]

@@ -52,7 +52,7 @@ class SelectionEvidence:
     """None if there are too few rows or trials."""
     sharpe: DeflatedSharpe | None
     """Of a strategy that holds the sign of the forecast; only for targets that are returns. It is compared
-    with holding nothing, so where returns drift it is high for any strategy that is always long; see
+    with holding nothing, so if returns drift it is high for any strategy that is always long; see
     `timing`."""
     timing: Mapping[str, MarketTiming] | None
     """What that strategy earns beyond `long_only`, and beyond `train_mean_sign`, which holds the sign of the

@@ -4,14 +4,10 @@ file ──► candidates ──► train with fresh seeds on train + validation
                                                                          the test rows ──► conclude ──► record
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from search.data.study_data import StudyData, load_study_data
-from search.errors import AnswerIsNo, RequestError
+from search.data.study_data import load_study_data
 from search.record.evaluations import (
     ScoredRows,
     configuration_number,
@@ -20,53 +16,29 @@ from search.record.evaluations import (
     new_evaluation,
     unseen_rows,
 )
-from search.record.searched_rows import EarlierSearch, earlier_searches, effective_configurations
-from search.record.validation_rows import Floats
-from search.seeds import fresh_seed
+from search.record.searched_rows import earlier_searches
+from search.selection.candidate_score import require_interval, score_candidate
 from search.selection.candidates import (
     Candidate,
-    VerificationInterrupted,
     candidate_from_file,
     is_on_record,
     other_candidates,
     require_unedited,
 )
 from search.selection.choice import SelectionRule
+from search.selection.export_provenance import changes_since_export, export_provenance
 from search.selection.leak_warnings import leak_warnings
-from search.selection.rerun import changes_since_export, export_provenance
 from search.selection.selection_evidence import SelectionEvidence, study_evidence
-from search.selection.statistics.conclusion import (
-    ConclusionInput,
-    bootstrap_draws,
-    conclude,
-    confidence_level,
-)
 from search.selection.statistics.confidence_set import ConfidenceSet, confidence_set
-from search.selection.statistics.diebold_mariano import diebold_mariano
-from search.selection.statistics.interval import SkillInterval, skill_interval
-from search.selection.statistics.rival_comparison import RivalComparison, compare_with_strongest_rival
-from search.selection.statistics.stationary_bootstrap import min_interval_rows
+from search.selection.trained_candidate import (
+    TrainedCandidate,
+    VerificationCallbacks,
+    judged_by,
+    train_candidate,
+)
 from search.selection.verification_report import CandidateResult, VerificationReport
-from search.verdict import settings_not_applied
 from storage import evaluations, tables
 from storage.engine import Store
-from trainer.data.windows import Dataset, prepare_refit
-from trainer.losses import Loss
-from trainer.rivals.baselines import baseline_forecasts
-from trainer.rivals.fitted import rival_forecasts
-from trainer.rivals.skill import skill
-from trainer.training.result import Outcome, RefitResult
-
-_EXACT = 1e-12
-"""Mean loss of the standardised target below which a forecast counts as exact, apart from rounding."""
-
-
-@dataclass(frozen=True)
-class VerificationCallbacks:
-    """Called after each training, and to ask whether to stop."""
-
-    trained: Callable[[Candidate, RefitResult], None] = lambda candidate, refit: None
-    should_stop: Callable[[], bool] = lambda: False
 
 
 def verify(
@@ -90,22 +62,11 @@ def verify(
     require_unedited(store, chosen, path)
     rivals = [] if top == 1 else other_candidates(store, chosen, top, by)
     study_data = load_study_data(chosen.resolved)
-    trained = [_trained(candidate, study_data, seeds, progress) for candidate in (chosen, *rivals)]
+    trained = [train_candidate(candidate, study_data, seeds, progress) for candidate in (chosen, *rivals)]
     first = trained[0]
     unseen = unseen_rows(chosen.resolved, chosen.trial.config.data, first.data, study_data.table)
-    earlier, scored = tuple(earlier_evaluations(store, unseen)), []
-    for each in trained:
-        evaluation = _evaluation(unseen, each)
-        before = earlier_searches(store, unseen, first_evaluated_at(evaluation, earlier))
-        _require_interval(each, configuration_number(evaluation, earlier), before)
-        number = evaluations.start_evaluation(store, evaluation)
-        taken = earlier_evaluations(store, unseen)
-        searches = earlier_searches(store, unseen, first_evaluated_at(evaluation, taken))
-        found = _score(each, configuration_number(evaluation, taken), searches)
-        # Pages show the newest answer about a configuration that was asked for, not about those beside it.
-        report = {**found.to_json(), "asked_for": each is first}
-        evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), report)
-        scored.append(found)
+    earlier = tuple(earlier_evaluations(store, unseen))
+    scored = [_evaluate(store, unseen, each, earlier, asked_for=each is first) for each in trained]
     return VerificationReport(
         scored=tuple(scored),
         unseen=unseen,
@@ -117,97 +78,32 @@ def verify(
     )
 
 
-@dataclass(frozen=True)
-class _TrainedCandidate:
-    candidate: Candidate
-    data: Dataset
-    ceiling: float
-    refits: tuple[RefitResult, ...]
+def _evaluate(
+    store: Store,
+    unseen: ScoredRows,
+    trained: TrainedCandidate,
+    earlier: Sequence[tables.Evaluation],
+    *,
+    asked_for: bool,
+) -> CandidateResult:
+    """Put the evaluation on record, score the rows, then put the result on record.
 
-    @property
-    def loss(self) -> Loss:
-        """What the candidate was trained by and is judged by."""
-        return self.candidate.trial.config.loss
-
-
-def _trained(
-    candidate: Candidate, study_data: StudyData, seeds: int, progress: VerificationCallbacks
-) -> _TrainedCandidate:
-    """Train with fresh seeds on all rows before the test, for the epochs that validation chose."""
-    from trainer.training.loop import refit  # imports torch, which only training needs
-
-    config = candidate.trial.config
-    data, refits = prepare_refit(config.data, study_data.table), []
-    _require_rows(config.data.source, data)
-    _require_naive_errors(config.data.source, data, config.loss)
-    for number in range(seeds):
-        seed = fresh_seed(candidate.resolved.file.study.seed, number)
-        done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)
-        if done.outcome is Outcome.INTERRUPTED:
-            raise VerificationInterrupted
-        if differing := settings_not_applied(done.effective, candidate.trial.values):
-            raise AnswerIsNo(f"{candidate.name} was not trained as it is configured: {'; '.join(differing)}")
-        refits.append(done)
-        progress.trained(candidate, done)
-    return _TrainedCandidate(candidate, data, study_data.ceiling, tuple(refits))
-
-
-def _require_rows(source: str, data: Dataset) -> None:
-    """Raise RequestError if the test rows are too few for an interval: the evaluation would be wasted."""
-    needed = min_interval_rows(data.horizon)
-    if len(data.test) < needed:
-        raise RequestError(
-            f"{source} has {len(data.test)} test rows at a horizon of {data.horizon}, and an interval needs "
-            f"{needed}; move data.split.validation_until earlier, or use a longer series"
-        )
-
-
-def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
-    """Raise RequestError where a naive forecast is exact in every test row: no skill over it exists."""
-    _, naive = _judged_by(data, loss)
-    exact = next((name for name, losses in naive.items() if float(losses.mean()) <= _EXACT), None)
-    if exact is not None:
-        raise RequestError(
-            f"{source}: the naive forecast {exact} is exact in all {len(data.test)} test rows, so that no "
-            "skill over it exists; verify on rows in which the target varies"
-        )
-
-
-def _require_interval(trained: _TrainedCandidate, attempt: int, searches: tuple[EarlierSearch, ...]) -> None:
-    """Raise RequestError where the best naive forecast errs in too few test rows for an interval.
-
-    It is asked before the evaluation is on record, and only where some row has no error.
+    `earlier` are the evaluations before those of this verification. `asked_for`: the user named this
+    configuration; pages show the newest answer about such a one, not about those it is compared with.
     """
-    _, naive = _judged_by(trained.data, trained.loss)
-    errors = min(naive.values(), key=lambda losses: float(losses.mean()))
-    by_seed = _losses_by_seed(trained)
-    if errors.all() or not by_seed:
-        return
-    try:
-        _interval(
-            np.mean(by_seed, axis=0),
-            errors,
-            trained.data.horizon,
-            confidence_level(attempt, effective_configurations(searches)),
-        )
-    except ValueError as error:
-        raise RequestError(
-            f"{trained.candidate.resolved.path} cannot be verified on its test rows: {error}"
-        ) from None
+    evaluation = _evaluation(unseen, trained)
+    before = earlier_searches(store, unseen, first_evaluated_at(evaluation, earlier))
+    require_interval(trained, configuration_number(evaluation, earlier), before)
+    number = evaluations.start_evaluation(store, evaluation)
+    taken = earlier_evaluations(store, unseen)
+    searches = earlier_searches(store, unseen, first_evaluated_at(evaluation, taken))
+    found = score_candidate(trained, configuration_number(evaluation, taken), searches)
+    report = {**found.to_json(), "asked_for": asked_for}
+    evaluations.finish_evaluation(store, number, str(found.conclusion.verdict), report)
+    return found
 
 
-def _losses_by_seed(trained: _TrainedCandidate) -> list[Floats]:
-    """The losses of each seed that came to its end, (rows,)."""
-    target, _ = _judged_by(trained.data, trained.loss)
-    forecasts = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
-    return [trained.loss.value(each.astype(np.float64), target) for each in forecasts]
-
-
-def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> SkillInterval:
-    return skill_interval(losses, naive, level=level, horizon=horizon, draws=bootstrap_draws(level))
-
-
-def _evaluation(unseen: ScoredRows, trained: _TrainedCandidate) -> tables.Evaluation:
+def _evaluation(unseen: ScoredRows, trained: TrainedCandidate) -> tables.Evaluation:
     candidate = trained.candidate
     return new_evaluation(
         unseen,
@@ -218,83 +114,11 @@ def _evaluation(unseen: ScoredRows, trained: _TrainedCandidate) -> tables.Evalua
     )
 
 
-def _score(
-    trained: _TrainedCandidate, attempt: int, searches: tuple[EarlierSearch, ...] = ()
-) -> CandidateResult:
-    """The result of one evaluation, of which `attempt` is the configuration number."""
-    data, candidate = trained.data, trained.candidate
-    target, naive = _judged_by(data, trained.loss)
-    baseline = min(naive, key=lambda name: float(naive[name].mean()))
-    by_seed = _losses_by_seed(trained)
-    losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
-    interval, comparisons = None, {}
-    level, rivals = (
-        confidence_level(attempt, effective_configurations(searches)),
-        rival_forecasts(data, data.test, trained.loss),
-    )
-    if by_seed:
-        interval = _interval(losses, naive[baseline], data.horizon, level)
-        comparisons = {
-            name: diebold_mariano(losses, each, horizon=data.horizon) for name, each in naive.items()
-        }
-    reached = skill(float(losses.mean()), float(naive[baseline].mean())) if by_seed else None
-    claim = ConclusionInput(
-        baseline=baseline,
-        skill=reached,
-        interval=interval,
-        comparisons=comparisons,
-        validation_skill=candidate.skill,
-        validation_lower_bound=candidate.skill
-        if candidate.skill_lower_bound is None
-        else candidate.skill_lower_bound,
-        ceiling=trained.ceiling,
-        seeds=len(trained.refits),
-        seeds_stopped=len(trained.refits) - len(by_seed),
-        rows=len(target),
-        horizon=data.horizon,
-    )
-    return CandidateResult(
-        candidate=candidate,
-        refits=trained.refits,
-        rows={"train": len(data.train), "test": len(data.test)},
-        naive={name: float(each.mean()) for name, each in naive.items()},
-        baseline=baseline,
-        values=tuple(float(each.mean()) for each in by_seed),
-        losses=losses,
-        interval=interval,
-        comparisons=comparisons,
-        rivals=rivals.losses(target, trained.loss),
-        rivals_absent=rivals.absent,
-        strongest_rival=_against_rivals(losses, rivals.row_losses(target, trained.loss), data.horizon, level),
-        evaluation_number=attempt,
-        searches=searches,
-        conclusion=conclude(claim),
-    )
-
-
-def _against_rivals(
-    losses: Floats, rivals: Mapping[str, Floats], horizon: int, level: float
-) -> RivalComparison | None:
-    """Whether `losses` (rows,) are lower than those of the strongest of `rivals`, (rows,) each; None where no
-    seed came to its end or no rival was fitted.
-    """
-    if not len(losses) or not rivals:
-        return None
-    return compare_with_strongest_rival(losses, rivals, horizon=horizon, level=level)
-
-
-def _confidence_set(scored: Sequence[CandidateResult], first: _TrainedCandidate) -> ConfidenceSet | None:
+def _confidence_set(scored: Sequence[CandidateResult], first: TrainedCandidate) -> ConfidenceSet | None:
     """Which of the candidates and the naive forecasts may be the best, on the same rows and in one unit."""
-    _, naive = _judged_by(first.data, first.loss)
+    _, naive = judged_by(first.data, first.loss)
     losses = naive | {each.candidate.name: each.losses for each in scored if each.values}
     return confidence_set(losses, horizon=first.data.horizon)
-
-
-def _judged_by(data: Dataset, loss: Loss) -> tuple[Floats, dict[str, Floats]]:
-    """The targets of the test rows (rows,), and the losses (rows,) of each naive forecast."""
-    target = data.target[data.test].astype(np.float64)
-    naive = baseline_forecasts(data, data.test, loss)
-    return target, {name: loss.value(forecasts, target) for name, forecasts in naive.items()}
 
 
 def _evidence(store: Store, chosen: Candidate) -> SelectionEvidence | str:

@@ -139,6 +139,6 @@ def conclude_trial(
 
 
 def _honest_losses(backend: StudyBackend) -> list[float | None]:
-    """What Optuna was told of the trials that violate no constraint."""
+    """The values of the trials that violate no constraint, as Optuna was told."""
     ended = backend.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     return [trial.value for trial in ended if not any(c > 0 for c in trial.constraints.values())]

@@ -1,6 +1,6 @@
 """Copies studies between stores, record and Optuna's tables in one transaction, and compares them row by row.
 
-Each database makes up its own keys `id`, `study_id` and `trial_id`. Rows are therefore copied, ordered and
+Each database assigns its own keys `id`, `study_id` and `trial_id`. Rows are therefore copied, ordered and
 compared by the study's name and the trial's number. This holds for the notes of trials as well, which
 optuna-dashboard keeps under the trial's id. Rows of workers and files are not copied; the paths of artifacts
 are copied as they are. Evaluations stay on record when their study is deleted, so they are copied without a

@@ -18,10 +18,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from search.record.artifacts import artifact_folder, recorded_study_files
-from search.record.evaluations import this_user
+from search.record.evaluations import full_source, this_user
 from search.record.row_mapping import now
 from search.record.scored_series import to_utc
-from search.record.searched_rows import full_source, target_columns
+from search.record.searched_rows import target_columns
 from search.record.validation_rows import validation_rows
 from search.store_files import study_files
 from search.study.study_rows import (
@@ -72,7 +72,7 @@ class DeletedStudy:
 
 
 def delete_study(store: Store, name: str, *, force: bool = False, dry_run: bool = False) -> DeletedStudy:
-    """Delete a study, though it may exist in the record or in Optuna only; `dry_run` only says what would go.
+    """Delete a study, even if only the record or only Optuna has it; `dry_run` only says what would go.
 
     Files are removed after the transaction, so that a transaction that fails changes nothing. Files that
     cannot be removed are listed in `not_removed`. Raises StudyUnknown, and RequestError while workers are at
@@ -129,7 +129,7 @@ def _search_evaluation(store: Store, name: str, moment: datetime) -> tables.Eval
         study=name,
         trial=None,
         configuration="",
-        source=full_source(data.source, study.study_file),
+        source=full_source(data.source, Path(study.study_file).parent),
         content=data.sha256,
         target=target_columns(store, name),
         first_time=to_utc(kept.times.min()),

@@ -1,16 +1,21 @@
-"""Heartbeats: how a worker shows that it is alive, how others learn that it is gone, and whether a study was
-left.
+"""Heartbeats: how a worker shows that it is alive, and how others learn that it is gone.
 
 On this machine the system knows at once that a process is dead. For every other worker the store has a count
-that grows with each heartbeat; if the count stands still for long enough, the worker is gone. Clocks are
-never compared with one another, so a clock that jumps makes nobody look dead. A store that is away does not
-either, because nobody can read the counts then.
+that grows with each heartbeat; a worker whose count does not grow for long enough is gone. Clocks of machines
+are never compared, so a clock that jumps makes no worker look dead. A store that is away does not either,
+because nobody can read the counts then.
+
+Three callers ask in three ways:
+
+    LivenessTracker   a worker about one other worker: it observes the counts at each heartbeat of its own
+    StallDetector     a watcher about a whole study, at each poll: trials that begin or end are changes, too
+    watch_workers     a command about all workers at once: it reads the counts twice and waits in between
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -112,7 +117,7 @@ class Heartbeat:
         workers.unregister_worker(self._store, self._study, self.worker)
 
     def is_gone(self, worker: str) -> bool:
-        """Whether `worker` runs no trial any more; a process that was stopped runs none either."""
+        """Whether `worker` runs no trial any more; a process that does not respond counts, too."""
         return is_dead(worker) or self._tracker.is_lost(worker)
 
     def _beat(self) -> None:
@@ -128,11 +133,35 @@ def active_workers(store: Store, name: str) -> list[Worker]:
     return [row for row in workers.registered_workers(store, name) if not is_dead(row.worker)]
 
 
+IsSilent = Callable[[str, str], bool]
+"""Called with a study and a worker: whether that worker sends no heartbeats."""
+
+
+def watch_workers(store: Store, names: Sequence[str], seconds: float) -> IsSilent:
+    """Wait for `seconds`, and tell which workers of the studies sent no heartbeat meanwhile.
+
+    An unregistered worker is silent. Without a running trial there is no wait. If `seconds` is 0, or there
+    was no wait, no worker is silent.
+    """
+    if seconds <= 0 or not any(query.running(store, name) for name in names):
+        return lambda name, worker: False
+    before = _beats(store, names)
+    time.sleep(seconds)
+    after = _beats(store, names)
+    return lambda name, worker: before.get((name, worker)) == after.get((name, worker))
+
+
+def _beats(store: Store, names: Sequence[str]) -> dict[tuple[str, str], int]:
+    return {
+        (name, row.worker): row.beats for name in names for row in workers.registered_workers(store, name)
+    }
+
+
 class StallDetector:
-    """Finds out, from one poll to the next, whether anybody still works on a study.
+    """Finds out, from one poll to the next, whether any worker still runs a study.
 
     A study can be left before it has all its trials, and no row says so. The time between two polls counts
-    for one heartbeat interval at most: no worker is taken for gone because the store was away.
+    for one heartbeat interval at most: no worker counts as gone because the store was away.
     """
 
     def __init__(self, store: Store, name: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -141,7 +170,10 @@ class StallDetector:
         self._unchanged_s, self._polled_at = 0.0, clock()
 
     def poll(self) -> bool:
-        """Whether trials were begun and nothing has changed for long enough. Raises StudyUnknown."""
+        """Whether trials were begun and neither trials nor heartbeats changed for long enough.
+
+        Raises StudyUnknown.
+        """
         counts = query.verdict_counts(self._store, self._name)
         beats = {row.worker: row.beats for row in active_workers(self._store, self._name)}
         now, state = self._clock(), (counts, beats)

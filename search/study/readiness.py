@@ -94,7 +94,7 @@ def _require_grid(resolved: ResolvedStudy) -> None:
 def _require_effective_pruner(resolved: ResolvedStudy) -> None:
     """Refuse settings of a pruner that can never end a trial, unless the command line made the trials short.
 
-    This is asked of new studies only: a study on record must keep its pruner.
+    Only new studies are checked: a study on record must keep its pruner.
     """
     reason = next(_why_nothing_is_pruned(resolved), None)
     checked = {Layer.CLI} if resolved.provenance else {Layer.STUDY, Layer.CLI}

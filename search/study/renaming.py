@@ -50,9 +50,9 @@ def rename_study(store: Store, old: str, new: str, *, force: bool = False) -> Re
     Raises StudyUnknown; StudyExists if the record or Optuna has a study of the new name; RequestError for an
     invalid name, and while workers are at work unless `force` is given.
 
-    The folder is moved before the transaction ends, and moved back if the transaction fails. If this was
-    killed in between, the next call finds the folder already moved. Studies that continue from this one then
-    refer to the new name. Files that were exported under the old name are still recognised: see
+    The folder is moved before the transaction ends, and moved back if the transaction fails. If the process
+    was killed in between, the next call finds the folder already moved. Studies that continue from this one
+    then refer to the new name. Files that were exported under the old name are still recognised: see
     `query.current_name`.
     """
     try:

@@ -97,7 +97,7 @@ def _require_comparable(
         if key in there and not means_the_same(key, there[key], here[key])
     ]
     if old.fingerprints["content"] != content:
-        differing.append(f"the rows of {resolved.trial_config.data.source} have changed")
+        differing.append(f"the rows of {resolved.trial_config.data.shown_source} have changed")
     if differing:
         raise RequestError(
             f"study {resolved.file.study.name!r} cannot take over the trials of {old.name!r}, as losses "
@@ -207,19 +207,7 @@ def _put_on_record(backend: StudyBackend, resolved: ResolvedStudy, found: Import
     here = resolved.trial(found.params, source=origin)
     known = {key: len(setting.overrides) for key, setting in resolved.settings.items()}
     own = row_mapping.setting_rows(backend.name, here.changed.values(), number, skip=known)
-    row = replace(
-        old,
-        study=backend.name,
-        number=number,
-        params=dict(found.params),
-        retry_of=None,
-        configuration=here.digest,
-        source_study=old.study,
-        source_trial=old.number,
-        verdict=None,
-        finished_at=None,
-    )
-    record.start_trial(store, row, own)
+    record.start_trial(store, _running_copy(found, backend.name, number, here.digest), own)
     epochs = query.epochs(store, old.study, old.number)
     findings = query.findings(store, old.study, old.number)
     record.finish_trial(
@@ -240,6 +228,23 @@ def _put_on_record(backend: StudyBackend, resolved: ResolvedStudy, found: Import
         forecasts=copied_forecasts(store, old, backend.name, number),
         findings=[replace(finding, study=backend.name, trial=number) for finding in findings],
         settings=_guard_rows(backend, old, number, own),
+    )
+
+
+def _running_copy(found: ImportedTrial, study: str, number: int, digest: str) -> tables.Trial:
+    """The trial's row in `study`, as it is before the trial ends; it names its source."""
+    old = found.trial
+    return replace(
+        old,
+        study=study,
+        number=number,
+        params=dict(found.params),
+        retry_of=None,
+        configuration=digest,
+        source_study=old.study,
+        source_trial=old.number,
+        verdict=None,
+        finished_at=None,
     )
 
 

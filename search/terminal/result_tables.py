@@ -19,6 +19,7 @@ from search.terminal.text_table import (
     make_table,
 )
 from search.text import dimension_text, duration, refused_number, short_origin, short_value
+from search.watching.pages.trial_sections import change_text
 from storage import query, tables
 from storage.verdicts import Verdict
 from trainer.text import printable, printable_lines
@@ -75,6 +76,23 @@ def audit_table(findings: Iterable[Any]) -> TextTable:
         for f in findings
     ]
     return TextTable(columns, rows)
+
+
+def guard_finding_table(findings: Iterable[tables.FindingRow], shown: str | None = None) -> TextTable:
+    """A row per finding of the guard in a trial; below it its message, unless it is `shown` already."""
+    names = ("fold", "epoch", "step", "finding", "done", "learning rate")
+    columns = [TableColumn(name, right=name in names[:3]) for name in names]
+    rows = [
+        TableRow(
+            (
+                *map(short_value, (f.fold, f.epoch, f.step, f.kind, f.action)),
+                change_text(f.lr_before, f.lr_after),
+            ),
+            () if f.message == shown else (f.message,),
+        )
+        for f in findings
+    ]
+    return TextTable(columns, rows, elsewhere="see: ballast report NAME, or a wider terminal")
 
 
 TrialLike = tables.Trial | query.TrialListItem

@@ -11,7 +11,7 @@ from search.record.rival_facts import absent_rivals, recorded_rival_losses
 from search.selection.summary import Summary
 from search.study.liveness import active_workers
 from search.terminal.styles import count_cells, plain_text
-from search.terminal.text_table import TableCell, TableColumn, TextTable, make_table
+from search.terminal.text_table import TableCell, TableColumn, TableRow, TextTable
 from search.text import duration, short_value
 from search.verdict import DUPLICATE
 from storage import query, tables
@@ -27,6 +27,10 @@ RUNNING_COLUMNS = (
     TableColumn("lr", right=True),
 )
 """The columns of running trials; `epoch_count_text` and `epoch_cells` fill them."""
+_FINDING_KEYS = (
+    *("fold", "epoch", "step", "kind", "action", "value", "threshold", "lr_before", "lr_after"),
+    *("message", "parameter", "cell"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,23 @@ class RunningTrial:
     last: tables.Epoch | None
     is_worker_gone: bool
     """Whether its worker is known to be dead."""
+    findings: Sequence[tables.FindingRow] = ()
+    """What the guard has found in it so far."""
+
+    @property
+    def epoch_text(self) -> str:
+        """`3/15`: how many of its epochs it has trained."""
+        return epoch_count_text(0 if self.last is None else self.last.epoch + 1, self.epochs)
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of a running trial in `status --json`."""
+        return {
+            "number": self.trial.number,
+            "worker": self.trial.worker,
+            "epoch": None if self.last is None else self.last.epoch,
+            "epochs": self.epochs,
+            "findings": [{key: getattr(found, key) for key in _FINDING_KEYS} for found in self.findings],
+        }
 
 
 @dataclass(frozen=True)
@@ -80,11 +101,20 @@ def read_study_status(store: Store, summary: Summary) -> StudyStatus:
     )
 
 
+def status_to_json(store: Store, summary: Summary, *, known_to_optuna: bool) -> dict[str, Any]:
+    """The JSON of `status --json` and `run --json`; `known_to_optuna` says whether the study has Optuna's
+    part.
+    """
+    running = [one.to_json() for one in _running(store, summary.study.name)]
+    return {**summary.to_json(), "known_to_optuna": known_to_optuna, "running": running}
+
+
 def _running(store: Store, name: str) -> list[RunningTrial]:
     trials = query.running(store, name)
     if not trials:
         return []
     epochs = query.epochs_by_trial(store, name, [trial.number for trial in trials])
+    findings = query.findings_of_running_trials(store, name)
     layers = query.setting_layers(store, name).get(EPOCHS_KEY)
     fixed = layers[-1].effective if layers else None
     return [
@@ -93,6 +123,7 @@ def _running(store: Store, name: str) -> list[RunningTrial]:
             _whole(trial.params.get(EPOCHS_KEY, fixed)),
             epochs[trial.number][-1] if trial.number in epochs else None,
             is_dead(trial.worker),
+            findings.get(trial.number, ()),
         )
         for trial in trials
     ]
@@ -184,19 +215,30 @@ def _pace(now: StudyStatus) -> str:
 
 
 def running_table(running: Sequence[RunningTrial]) -> TextTable:
-    """A row per running trial."""
-    rows = (
-        (
-            str(one.trial.number),
-            epoch_count_text(0 if one.last is None else one.last.epoch + 1, one.epochs),
-            *epoch_cells(one.last),
-            plain_text(short_worker(one.trial.worker) + (" (gone)" if one.is_worker_gone else "")),
+    """A row per running trial, and below it what the guard has found in it."""
+    rows = [
+        TableRow(
+            (
+                str(one.trial.number),
+                one.epoch_text,
+                *epoch_cells(one.last),
+                plain_text(short_worker(one.trial.worker) + (" (gone)" if one.is_worker_gone else "")),
+            ),
+            (findings_text(one.findings),) if one.findings else (),
         )
         for one in running
-    )
-    return make_table(
-        (*RUNNING_COLUMNS, TableColumn("worker", folds=True)), rows, elsewhere="see a wider terminal"
-    )
+    ]
+    columns = (*RUNNING_COLUMNS, TableColumn("worker", folds=True))
+    return TextTable(columns, rows, elsewhere="see a wider terminal")
+
+
+def findings_text(findings: Sequence[tables.FindingRow]) -> str:
+    """`2 findings, the last in epoch 3: loss_explosion, skip_and_cut`; empty without findings."""
+    if not findings:
+        return ""
+    last = findings[-1]
+    told = "1 finding," if len(findings) == 1 else f"{len(findings)} findings, the last"
+    return f"{told} in epoch {last.epoch}: {last.kind}, {last.action}"
 
 
 def epoch_count_text(passed: int, epochs: int | None) -> str:

@@ -10,7 +10,7 @@ from search.selection.summary import summarise
 from search.study.liveness import StallDetector, stall_message
 from search.terminal.console import redraw_in_place
 from search.terminal.result_tables import can_redraw, trial_table
-from search.terminal.study_status import StudyStatus, epoch_count_text, read_study_status, status_rows
+from search.terminal.study_status import StudyStatus, findings_text, read_study_status, status_rows
 from search.terminal.styles import plain_text, trial_end_line
 from search.terminal.text_table import key_value_table
 from storage import query, tables
@@ -31,6 +31,9 @@ class TrialWatcher:
         """Ended trials, in the order in which `poll` found them."""
         self.suspicions: Mapping[int, tables.FindingRow] = {}
         """The finding that made a trial suspicious, by trial number."""
+        self.findings: Sequence[tables.FindingRow] = ()
+        """What the guard found in running trials since the call of `poll` before; none with `verdict`."""
+        self._findings_seen: dict[int, int] = {}
         self.now = read_study_status(store, summarise(store, name))
 
     @property
@@ -56,6 +59,7 @@ class TrialWatcher:
         """
         self._is_stalled = self._detector.poll()
         self.now = read_study_status(self._store, summarise(self._store, self._name))
+        self.findings = () if self._verdict is not None else self._new_findings()
         rows = self._changed()
         fresh = [row for row in rows if row.verdict is not None and not self._seen.get(row.number, False)]
         self._seen.update((row.number, row.verdict is not None) for row in rows)
@@ -64,6 +68,11 @@ class TrialWatcher:
         if any(row.verdict is Verdict.SUSPICIOUS for row in wanted):
             self.suspicions = query.suspicious_findings(self._store, self._name)
         return wanted
+
+    def _new_findings(self) -> list[tables.FindingRow]:
+        seen = self._findings_seen
+        self._findings_seen = {one.trial.number: len(one.findings) for one in self.now.running}
+        return [found for one in self.now.running for found in one.findings[seen.get(one.trial.number, 0) :]]
 
     def _changed(self) -> list[tables.Trial]:
         """New trials, and trials that no longer run. Numbers may be recorded out of order: if the count
@@ -92,15 +101,23 @@ def watch_trials(watcher: TrialWatcher, every: float, show: Callable[[Sequence[t
 
 
 def watch_on_console(screen: Console, watcher: TrialWatcher, every: float) -> None:
-    """Redraw the newest trials in place; if the screen cannot redraw, write a line for each trial."""
+    """Redraw the newest trials in place; if the screen cannot redraw, write a line for each trial that ended
+    and for each finding in a running one.
+    """
     if not can_redraw(screen):
-        watch_trials(watcher, every, lambda ended: _write(screen, ended))
+        watch_trials(watcher, every, lambda ended: _write(screen, ended, watcher.findings))
         return
-    with redraw_in_place(screen, lambda: _page(screen, watcher)) as live:
+    with redraw_in_place(screen, lambda: watched_page(screen, watcher)) as live:
         watch_trials(watcher, every, lambda _: live.refresh())
 
 
-def _write(screen: Console, ended: Sequence[tables.Trial]) -> None:
+def _write(
+    screen: Console, ended: Sequence[tables.Trial], findings: Sequence[tables.FindingRow] = ()
+) -> None:
+    for found in findings:
+        place = f"epoch {found.epoch}" + ("" if found.step is None else f", step {found.step}")
+        line = f"{found.trial}  running, {place}: {found.kind}, {found.action}: {found.message}"
+        screen.print(plain_text(line), soft_wrap=True)
     for row in ended:
         screen.print(
             trial_end_line(row.number, row.verdict, row.value, row.skill, row.message), soft_wrap=True
@@ -108,7 +125,7 @@ def _write(screen: Console, ended: Sequence[tables.Trial]) -> None:
     screen.file.flush()
 
 
-def _page(screen: Console, watcher: TrialWatcher) -> RenderableType:
+def watched_page(screen: Console, watcher: TrialWatcher) -> RenderableType:
     """The status of the study, and as many of the newest trials as fit."""
     now = watcher.now
     known = [(word, cell) for word, cell in status_rows(now) if word in _HEADER]
@@ -127,9 +144,9 @@ def _page(screen: Console, watcher: TrialWatcher) -> RenderableType:
 
 
 def _running(now: StudyStatus) -> tuple[Text, ...]:
-    """`14 (3/15)`: each running trial and its epoch."""
+    """`14 (3/15)`: each running trial and its epoch; after a semicolon, what the guard has found in it."""
     cells = (
-        f"{one.trial.number} ({epoch_count_text(0 if one.last is None else one.last.epoch + 1, one.epochs)})"
+        f"{one.trial.number} ({'; '.join(filter(None, (one.epoch_text, findings_text(one.findings))))})"
         for one in now.running
     )
     return tuple(map(Text, cells)) or (Text("none"),)

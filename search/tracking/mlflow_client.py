@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from search.errors import AnswerIsNo
+from search.text import shortened
 from search.tracking.mlflow_uri import SEPARATE_DATABASE_HINT, is_server
 from storage.commands import mask_passwords, masked_url
 
@@ -155,7 +156,7 @@ def as_mlflow_errors(uri: str) -> Iterator[None]:
         if any(isinstance(cause, exceptions.RetryError) for cause in causes):
             raise MlflowError(f"MLflow at {masked_url(uri)} answers with an error of its own") from None
         reason = mask_passwords(" ".join(str(error).split()))
-        shown = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
+        shown = shortened(reason, _LONGEST_REASON)
         kind = MlflowRejected if getattr(error, "error_code", None) == _REFUSAL else MlflowError
         raise kind(f"MLflow at {masked_url(uri)} does not take what it is sent: {shown}") from None
 

@@ -14,7 +14,7 @@ from search.config.layers import Layer, Setting
 from search.config.schema import TRIAL_LEAVES
 from search.selection.commented_yaml import starting_layer
 from search.selection.summary import Summary
-from search.text import short_value
+from search.text import short_value, shortened
 from search.watching.publishing.trial_files import trial_yaml
 from search.watching.view import TrialView
 from storage import tables
@@ -190,12 +190,18 @@ def logged_tables_tag(*files: str) -> dict[str, str]:
 
 
 def study_content(summary: Summary, data: tables.DataFingerprint, ended_at: datetime | None) -> RunContent:
-    """Return the content of a study's run; `ended_at` is the end of its last ended trial, None without
-    one.
-    """
-    study, facts, best = summary.study, summary.study.facts, summary.best
+    """Return the content of a study's run; `ended_at` is the end of its last trial, None if none ended."""
     ended = summary.trials - summary.verdicts.get("running", 0)
-    params = {
+    at = milliseconds(summary.study.created_at if ended_at is None else ended_at)
+    params = {key: _param(value) for key, value in _study_params(summary.study, data).items()}
+    return RunContent(
+        params, _tags(_study_tags(summary)), _metric_points(_study_numbers(summary, ended), at, ended)
+    )
+
+
+def _study_params(study: tables.StudyRow, data: tables.DataFingerprint) -> dict[str, Any]:
+    facts = study.facts
+    return {
         "baseline": facts["baseline"]["name"],
         "baseline_loss": facts["baseline"]["loss"],
         "skill_ceiling": facts["skill_ceiling"],
@@ -207,15 +213,22 @@ def study_content(summary: Summary, data: tables.DataFingerprint, ended_at: date
         "data_sha256": data.sha256,
         **{f"rows.{split}": rows for split, rows in facts["rows"].items()},
     }
-    tags = {
-        "ballast.best_trial": "none" if best is None else str(best.number),
+
+
+def _study_tags(summary: Summary) -> dict[str, str]:
+    return {
+        "ballast.best_trial": "none" if summary.best is None else str(summary.best.number),
         "ballast.skill_shown": str(summary.skill_shown).lower(),
         "ballast.verified": "not yet" if summary.verified is None else summary.verified.verdict,
         "ballast.strongest_rival": "none" if summary.rival is None else summary.rival.name,
         "mlflow.note.content": summary.sentence(),  # MLflow shows it as the description
-        **{f"ballast.version.{name}": version for name, version in study.versions.items()},
+        **{f"ballast.version.{name}": version for name, version in summary.study.versions.items()},
     }
-    numbers = {
+
+
+def _study_numbers(summary: Summary, ended: int) -> dict[str, float | None]:
+    best = summary.best
+    return {
         "noise_floor": summary.noise_floor,
         "measured_noise_floor": None if summary.measured is None else summary.measured.skill,
         "best_loss": None if best is None else best.value,
@@ -226,10 +239,6 @@ def study_content(summary: Summary, data: tables.DataFingerprint, ended_at: date
         "trials_above_naive": summary.above_naive,
         **{f"trials_{verdict}": summary.verdicts.get(verdict, 0) for verdict in Verdict},
     }
-    at = milliseconds(study.created_at if ended_at is None else ended_at)
-    return RunContent(
-        {key: _param(value) for key, value in params.items()}, _tags(tags), _metric_points(numbers, at, ended)
-    )
 
 
 def study_files(
@@ -253,13 +262,9 @@ def _metric_points(numbers: Mapping[str, float | None], at: int, step: int) -> l
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: _shortened(value, _MAX_TAG) for key, value in tags.items()}
+    return {key: shortened(value, _MAX_TAG) for key, value in tags.items()}
 
 
 def _param(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _shortened(text, _MAX_PARAM)
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return shortened(text, _MAX_PARAM)

@@ -1,7 +1,6 @@
 """Checks that the record and Optuna agree on every trial, and repairs what a run would repair."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import optuna
 from optuna.storages import BaseStorage
@@ -10,10 +9,11 @@ from optuna.trial import TrialState
 from search.process_identity import is_dead, this_worker
 from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
 from search.study.backend import open_backend
+from search.study.liveness import IsSilent, watch_workers
 from search.study.orphans import orphan_message, orphaned_studies
 from search.verdict import ADDED_ELSEWHERE, ENDED_ELSEWHERE
 from search.workers.recovery import record_additions, recover_trials
-from storage import query, tables, workers
+from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import Verdict
 
@@ -27,8 +27,6 @@ _STATES = {
     Verdict.FAILED: {TrialState.FAIL},
 }
 
-_IsSilent = Callable[[str, str], bool]
-"""Called with a study and a worker: whether that worker sends no heartbeats."""
 _CHANGED_ELSEWHERE = frozenset({ADDED_ELSEWHERE, ENDED_ELSEWHERE})
 
 
@@ -45,32 +43,16 @@ def reconcile(store: Store, *, watch: float = 0.0) -> list[str]:
     known = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
     orphaned = set(orphaned_studies(store))  # their trial numbers no longer mean the trials on record
     names = [study.name for study in query.studies(store) if study.name in known - orphaned]
-    is_silent = _watch_workers(store, names, watch)
+    is_silent = watch_workers(store, names, watch)
     return [sentence for name in names for sentence in _reconcile(store, storage, name, is_silent)]
 
 
-def _reconcile(store: Store, storage: BaseStorage, name: str, is_silent: _IsSilent) -> Iterator[str]:
+def _reconcile(store: Store, storage: BaseStorage, name: str, is_silent: IsSilent) -> Iterator[str]:
     backend, me = open_backend(store, storage, name), this_worker()
     for number in recover_trials(backend, me, lambda worker: is_dead(worker) or is_silent(name, worker)):
         yield f"trial {number} of {name!r}: its worker is gone; it has been brought to an end"
     for number in record_additions(backend, me):
         yield f"trial {number} of {name!r}: somebody else has added it to Optuna; it is on record as failed"
-
-
-def _watch_workers(store: Store, names: list[str], watch: float) -> _IsSilent:
-    """Watch all workers for `watch` seconds if any trial is running; without a watch no worker is silent."""
-    if watch <= 0 or not any(query.running(store, name) for name in names):
-        return lambda name, worker: False
-    before = _beats(store, names)
-    time.sleep(watch)
-    after = _beats(store, names)
-    return lambda name, worker: before.get((name, worker)) == after.get((name, worker))
-
-
-def _beats(store: Store, names: list[str]) -> dict[tuple[str, str], int]:
-    return {
-        (name, row.worker): row.beats for name in names for row in workers.registered_workers(store, name)
-    }
 
 
 def inconsistencies(store: Store) -> list[str]:

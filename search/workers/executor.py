@@ -22,7 +22,7 @@ MAX_WORKERS = 1024
 
 @dataclass(frozen=True)
 class ExecutorOptions:
-    """What the command line asked for; None where it did not."""
+    """The options of `ballast run` that decide where its workers run; None for one that is not given."""
 
     engine: ExecutorKind
     workers: int | None
@@ -34,7 +34,7 @@ class ExecutorOptions:
 
 
 class Executor(Protocol):
-    """With what trials are run."""
+    """Runs the trials of a study: in processes of this machine, or on Ray."""
 
     @property
     def devices(self) -> tuple[str | None, ...]:
@@ -47,19 +47,19 @@ class Executor(Protocol):
         """Run the study's trials to the end."""
 
 
-def make_executor(wishes: ExecutorOptions) -> Executor:
+def make_executor(options: ExecutorOptions) -> Executor:
     """RequestError for an option out of its range, or without an effect on this engine."""
-    _require_ranges(wishes)
-    return _ray_executor(wishes) if wishes.engine == "ray" else _local_executor(wishes)
+    _require_ranges(options)
+    return _ray_executor(options) if options.engine == "ray" else _local_executor(options)
 
 
-def _require_ranges(wishes: ExecutorOptions) -> None:
-    if wishes.engine not in get_args(ExecutorKind):
-        raise RequestError(f"--engine {wishes.engine!r} is unknown; there are processes and ray")
+def _require_ranges(options: ExecutorOptions) -> None:
+    if options.engine not in get_args(ExecutorKind):
+        raise RequestError(f"--engine {options.engine!r} is unknown; there are processes and ray")
     for name, value, low, high in (
-        ("workers", wishes.workers, 1, MAX_WORKERS),
-        ("cpus", wishes.cpus, 0, math.inf),
-        ("gpus", wishes.gpus, 0, 1),
+        ("workers", options.workers, 1, MAX_WORKERS),
+        ("cpus", options.cpus, 0, math.inf),
+        ("gpus", options.gpus, 0, 1),
     ):
         is_number = isinstance(value, int | float)
         if value is not None and not (is_number and low <= value <= high):
@@ -68,7 +68,7 @@ def _require_ranges(wishes: ExecutorOptions) -> None:
 
 @dataclass(frozen=True)
 class _LocalExecutor:
-    """A worker for each device: one is this process; more are processes of their own."""
+    """Runs a worker for each device: a single one in this process, several in processes of their own."""
 
     devices: tuple[str | None, ...]
     proxy: str | None
@@ -87,7 +87,7 @@ class _LocalExecutor:
 
 @dataclass(frozen=True)
 class _RayExecutor:
-    """Workers that Ray finds places for: what devices there are is found out there."""
+    """Runs workers that Ray places; each finds out there which devices it has."""
 
     demand: "WorkerResources"
     address: str | None
@@ -105,29 +105,29 @@ class _RayExecutor:
         return run_on_ray(study, self.demand, progress, stop, proxy=self.proxy)
 
 
-def _local_executor(wishes: ExecutorOptions) -> _LocalExecutor:
+def _local_executor(options: ExecutorOptions) -> _LocalExecutor:
     for option in ("address", "cpus", "gpus"):
-        value = getattr(wishes, option)
+        value = getattr(options, option)
         if value is not None:
             raise RequestError(f"--{option} {value} is for workers on Ray; add --engine ray, or leave it out")
-    return _LocalExecutor(_worker_devices(wishes.workers, wishes.devices), wishes.proxy)
+    return _LocalExecutor(_worker_devices(options.workers, options.devices), options.proxy)
 
 
 def _worker_devices(workers: int | None, devices: str | None) -> tuple[str | None, ...]:
-    """A device for each worker, in turn; as many workers as devices where no number is given."""
+    """A device for each worker, in turn; without a number, as many workers as devices."""
     named: list[str | None] = [None] if devices is None else [part.strip() for part in devices.split(",")]
     if "" in named:
         raise RequestError(f"--devices {devices!r} names an empty device; write them as in --devices cpu,cpu")
     return tuple(itertools.islice(itertools.cycle(named), workers or len(named)))
 
 
-def _ray_executor(wishes: ExecutorOptions) -> _RayExecutor:
+def _ray_executor(options: ExecutorOptions) -> _RayExecutor:
     from search.workers.ray_cluster import WorkerResources
 
-    if wishes.devices is not None:
+    if options.devices is not None:
         raise RequestError(
-            f"--devices {wishes.devices} names devices of this machine; on Ray, ask for them with --gpus"
+            f"--devices {options.devices} names devices of this machine; on Ray, ask for them with --gpus"
         )
-    cpus = 1.0 if wishes.cpus is None else wishes.cpus
-    demand = WorkerResources(wishes.workers or 1, cpus, wishes.gpus or 0.0)
-    return _RayExecutor(demand, wishes.address or os.environ.get("RAY_ADDRESS"), wishes.proxy)
+    cpus = 1.0 if options.cpus is None else options.cpus
+    demand = WorkerResources(options.workers or 1, cpus, options.gpus or 0.0)
+    return _RayExecutor(demand, options.address or os.environ.get("RAY_ADDRESS"), options.proxy)

@@ -57,11 +57,11 @@ def run_worker(
     earlier.
 
     The study's trials are counted, not this worker's: a continued run, or one of several workers, ends at the
-    same number. After `study.timeout`, or after `time_left` seconds where a run of several workers has used
-    part of it, no new trial starts; the running one is finished. AnswerIsNo if three configurations in a row
-    fail, because the fourth would fail too.
+    same number. After `study.timeout`, or after `time_left` seconds if a run of several workers has used part
+    of it, no new trial starts; the running one is finished. AnswerIsNo if three configurations in a row fail,
+    because the fourth would fail too.
     """
-    from trainer.training.loop import prepare_kernel  # imports torch, which only running trials needs
+    from trainer.kernels.choice import prepare_kernel  # imports torch, which only running trials needs
 
     training = study.resolved.trial_config.training
     prepare_kernel(training.kernel, device or training.device)
@@ -75,7 +75,7 @@ def report_study_start(study: OpenStudy, progress: Progress) -> None:
     """Tell `progress` the state of the study at the start of the run."""
     counts = query.verdict_counts(study.store, study.name)
     ended = {verdict: n for verdict, n in counts.items() if verdict is not None}
-    for _, verdict, _ in query.conclusive_values(study.store, study.name, inherited=True):
+    for _, verdict, _ in query.conclusive_values(study.store, study.name, imported=True):
         ended[verdict] -= 1  # imported: it informs the search, but does not count towards the trials wanted
     wanted = query.study(study.store, study.name).wanted
     progress.run_began(ended, query.best_trial(study.store, study.name), wanted)
@@ -146,7 +146,7 @@ class _WorkerLoop:
             return None
         store, name = self._study.store, self._study.name
         return stop_reason(
-            query.conclusive_values(store, name), stop, query.conclusive_values(store, name, inherited=True)
+            query.conclusive_values(store, name), stop, query.conclusive_values(store, name, imported=True)
         )
 
     def _grid_is_exhausted(self) -> bool:

@@ -1,5 +1,4 @@
-"""Runs a pool of workers, wherever its workers are: follows them in the record, passes on a stop, and returns
-the end.
+"""Runs a pool of workers on any machines: follows them in the record, passes on a stop, returns the end.
 
 `local_pool.py` has processes on this machine, `ray_pool.py` tasks on a Ray cluster.
 """

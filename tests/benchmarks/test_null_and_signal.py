@@ -20,9 +20,10 @@ from benchmarks.null_and_signal.work import add, outcomes, recorded
 from search.config.resolve import resolve
 from search.config.resolved_study import ResolvedStudy
 from search.data.study_data import StudyData, load_study_data
-from search.selection import verification
+from search.selection.candidate_score import score_candidate
 from search.selection.candidates import Candidate
 from search.selection.statistics.conclusion import SkillVerdict
+from search.selection.trained_candidate import TrainedCandidate
 from trainer.data.windows import prepare_refit
 from trainer.training.result import Outcome, RefitResult
 
@@ -113,9 +114,7 @@ def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_plante
     refit = RefitResult(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
     trial = SimpleNamespace(config=resolved.trial_config)  # its loss is the only setting that is read
     candidate = cast(Candidate, SimpleNamespace(skill=0.04, skill_lower_bound=None, trial=trial))
-    scored = verification._score(
-        verification._TrainedCandidate(candidate, final, study_data.ceiling, (refit,) * 3), 1
-    )
+    scored = score_candidate(TrainedCandidate(candidate, final, study_data.ceiling, (refit,) * 3), 1)
     oracle = judged_oracle(data, resolved, study_data)
     assert scored.interval is not None
     assert oracle.answer == scored.conclusion.verdict == SkillVerdict.HOLDS

@@ -13,7 +13,7 @@ from search.sampling.optuna_attributes import write_study_attributes
 from search.sampling.optuna_storage import direct_storage
 from search.watching.pages.markdown import to_markdown
 from search.watching.pages.notes import trial_note
-from search.watching.publishing import trial_publisher
+from search.watching.publishing import trial_notes
 from search.watching.view import trial_view
 from storage import query
 from storage.engine import open_store
@@ -156,7 +156,7 @@ def _hostile_message(url: str) -> None:
     trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, 0)
     with store.session() as session:
         write_study_attributes(
-            session, study_id, trial_publisher.trial_note_attributes(trial_id, to_markdown(trial_note(view)))
+            session, study_id, trial_notes.trial_note_attributes(trial_id, to_markdown(trial_note(view)))
         )
     store.close()
 

@@ -51,7 +51,7 @@ def test_a_running_child_is_alive_and_a_finished_one_is_dead(child: subprocess.P
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
-def test_a_killed_child_is_dead_although_nobody_has_waited_for_it(child: subprocess.Popen[str]) -> None:
+def test_a_killed_child_is_dead_before_its_parent_waits_for_it(child: subprocess.Popen[str]) -> None:
     name = name_of(child)
     os.kill(child.pid, signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -72,3 +72,10 @@ def test_nothing_is_known_of_a_worker_on_another_machine() -> None:
 def test_a_process_id_that_is_not_in_use_is_dead() -> None:
     host = this_worker().rsplit(":", 2)[0]
     assert is_dead(f"{host}:999999999:{time.monotonic_ns()}")
+
+
+@pytest.mark.parametrize("name", ["", "somebody", "a:b", "a:b:c", "a:1:2:3"])
+def test_a_name_that_no_worker_has_is_not_taken_for_a_dead_process(name: str) -> None:
+    assert not is_dead(name)
+    machine = this_worker().split(":")[0]
+    assert not is_dead(f"{machine}:{name}")

@@ -150,7 +150,7 @@ def test_rounding_and_whole_floats_are_the_same(key: str, used: object) -> None:
     assert settings_not_applied(read_back(**{key: used}).effective, REQUESTED) == []
 
 
-def test_all_differences_are_told_at_once() -> None:
+def test_all_differences_are_reported_at_once() -> None:
     result = read_back(**{"models.gru.init": "torch", "models.gru.hidden_size": 64})
     assert judge(result, REQUESTED).message == (
         "models.gru.hidden_size was to be 32, the trainer used 64; "
@@ -164,7 +164,7 @@ def test_settings_that_cannot_be_read_back_are_no_difference() -> None:
     assert judge(replace(RESULT, effective={}, outcome=Outcome.INTERRUPTED), REQUESTED).reasons == ("signal",)
 
 
-def test_a_learning_rate_that_nobody_on_record_has_changed_fails_the_trial() -> None:
+def test_a_change_of_the_learning_rate_that_is_not_on_record_fails_the_trial() -> None:
     judgement = judge(replace(RESULT, final_learning_rates=(1.0,)), REQUESTED)
     assert (judgement.verdict, judgement.reasons) == (Verdict.FAILED, (OVERRIDE_NOT_APPLIED,))
     assert judgement.message == "models.gru.learning_rate was left at 0.001, and later found to be 1.0"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.commands import PASSWORD_NOTE, ballast_command
+from storage.commands import PASSWORD_NOTE, ballast_command, mask_passwords
 
 STRANGE = (
     "plain",
@@ -52,3 +52,10 @@ def test_a_password_is_masked_and_the_command_says_where_to_write_it(url: str) -
     assert "cret" not in told
     assert told.endswith(PASSWORD_NOTE)
     assert "***" in shlex.split(told, comments=True)[-1]
+
+
+def test_a_password_is_masked_and_the_sentence_around_it_stays() -> None:
+    sentence = "mysql://u:secret@h/db: not supported; use postgresql://USER@HOST/DATABASE"
+    assert (
+        mask_passwords(sentence) == "mysql://u:***@h/db: not supported; use postgresql://USER@HOST/DATABASE"
+    )

@@ -15,6 +15,7 @@ from benchmarks.market import SP500
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare_last_fold
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 from trainer.training.batches import Batch
@@ -112,7 +113,7 @@ def market(whole_market: Dataset) -> Dataset:
 @pytest.fixture(scope="session")
 def naive(whole_market: Dataset) -> Baseline:
     """The best naive forecast of the 96 validation rows."""
-    return best_baseline(baseline_losses(whole_market, whole_market.validation[:96]))
+    return best_baseline(baseline_losses(whole_market, whole_market.validation[:96], MSE))
 
 
 @pytest.fixture(params=["torch", "fused"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,3 +103,28 @@ def test_a_loss_without_compiled_code_is_refused_before_a_step(
 def test_a_loss_is_at_hand_without_pytorch() -> None:
     code = "import sys, trainer.losses; sys.exit('torch' in sys.modules or 'numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_function_and_no_class_assumes_a_loss_that_its_caller_did_not_name() -> None:
+    root = Path(__file__).parents[2]
+    files = [path for room in ("ballast", "search", "trainer") for path in (root / room).rglob("*.py")]
+    assert [f"{path.name}:{line}" for path in files for line in _assumed_losses(path)] == []
+
+
+def _assumed_losses(path: Path) -> list[int]:
+    """The lines of parameters and fields of type Loss that have a default value."""
+    lines = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.arguments):
+            positional = [*node.posonlyargs, *node.args]
+            given = positional[len(positional) - len(node.defaults) :]
+            given += [arg for arg, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value]
+            lines += [arg.lineno for arg in given if _is_loss(arg.annotation)]
+        elif isinstance(node, ast.ClassDef):
+            fields = [each for each in node.body if isinstance(each, ast.AnnAssign) and each.value]
+            lines += [each.lineno for each in fields if _is_loss(each.annotation)]
+    return lines
+
+
+def _is_loss(annotation: ast.expr | None) -> bool:
+    return isinstance(annotation, ast.Name) and annotation.id == "Loss"

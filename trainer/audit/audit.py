@@ -25,6 +25,7 @@ from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
+from trainer.losses import MSE
 from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.reference import equivalent_ceiling, mean_reference_loss
 from trainer.rivals.skill import best_baseline, skill_ceiling
@@ -61,13 +62,13 @@ def audit(
     if folds:
         findings += outlier_findings(built, folds[-1])
         findings += drift_findings(table, built, folds[-1])
-        said, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
-        findings += said
+        found, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
+        findings += found
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
     train = splits[-1].train
     worked = find_worked_row(config, table, built, int(train[-1]) if len(train) else None)
-    return Audit(tuple(findings), counts, folds, worked, believed)
+    return Audit(tuple(findings), counts, folds, worked, believed, table.detected, table.empty_rows)
 
 
 def _in_time_order(table: Table) -> Rows:
@@ -76,8 +77,8 @@ def _in_time_order(table: Table) -> Rows:
 
 
 def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
-    """Number of rows by name of the split: training rows of the last fold; each validation row counts
-    once.
+    """Number of rows by name of the split: the training rows of the last fold; a validation row of several
+    folds counts once.
     """
     validation = np.unique(np.concatenate([split.validation for split in splits]))
     return {**splits[-1].counts, "validation": len(validation)}
@@ -86,10 +87,14 @@ def _counts(splits: Sequence[FoldRows]) -> dict[str, int]:
 def _split_findings(
     config: DataConfig, guard: GuardConfig, table: Table, built: FeaturesAndTarget, splits: Sequence[FoldRows]
 ) -> list[AuditFinding]:
-    """Findings on the folds, and on the target in the last fold unless that has no training rows."""
+    """Findings on the folds and, if the last fold has training rows, on its target."""
     found = count_findings(config, splits, built.first)
     times = table.times[_in_time_order(table)]
-    found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
+    found += [
+        each
+        for split in splits
+        for each in overlap_findings(split, times, table.series_starts, config.target.horizon)
+    ]
     found += constant_findings(config, table, built, splits)
     fitting, validation = splits[-1].fitting, splits[-1].validation
     if len(splits[-1].train):
@@ -112,15 +117,15 @@ def _skill_findings(
     exported: float | None,
     deep: bool,
 ) -> tuple[list[AuditFinding], float | None]:
-    """Findings on whether skill can be measured and whether more of it is reached than is believable; and the
-    ceiling of skill over the best naive forecast, None if there is none.
+    """Findings on whether skill can be measured, and on more skill than is believable; and the ceiling of
+    skill over the best naive forecast, None if there is none.
 
     `rows` is the number of validation rows of all folds, `exported` the ceiling of an exported study.
     """
     found: list[AuditFinding] = []
     data, over_naive = folds[-1], None
     try:
-        naive = best_baseline(mean_baseline_losses(folds)).loss
+        naive = best_baseline(mean_baseline_losses(folds, MSE)).loss
     except DataError as error:
         found.append(AuditFinding("no_baseline", "error", "validation", None, None, str(error)))
     try:
@@ -129,7 +134,7 @@ def _skill_findings(
         found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
     if found:
         return found, None
-    reference = mean_reference_loss(folds, naive, config.leading)
+    reference = mean_reference_loss(folds, naive, config.leading, MSE)
     if exported is None:
         over_naive = equivalent_ceiling(ceiling, reference, naive)
     else:

@@ -1,7 +1,8 @@
 """The result of an audit: findings with their severity, and whether the data may be used for training."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from trainer.audit.worked_row import WorkedRow
 from trainer.data.windows import Dataset
@@ -28,7 +29,7 @@ class AuditFinding:
 
 @dataclass(frozen=True)
 class Audit:
-    """All findings, the number of rows of each split, and the data of each fold, () if it cannot be prepared.
+    """All findings, the number of rows of each split, and the data of each fold; () if it cannot be prepared.
 
     A split that cannot be cut has 0 rows; a validation row that several folds hold out counts once.
     """
@@ -37,9 +38,13 @@ class Audit:
     rows: dict[str, int]
     folds: tuple[Dataset, ...]
     worked_row: WorkedRow | None = None
-    """The last training row, or the first usable row; None if there is none, or if none was asked for."""
+    """The last training row, or the first usable row; None if no row has a target."""
     ceiling: float | None = None
     """Skill over the best naive forecast above which a trial is suspicious; None if there is none."""
+    detected: Mapping[str, Any] = field(default_factory=dict)
+    """How the table is written, as far as `data.csv` does not say it: by key of `data.csv`."""
+    empty_rows: int = 0
+    """Rows without numbers that `data.drop_empty` left out."""
 
     @property
     def dataset(self) -> Dataset | None:

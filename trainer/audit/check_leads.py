@@ -43,15 +43,15 @@ def lead_findings(
             strongest[lead.feature] = max(before, lead, key=lambda one: one.gain)
     source = {feature.name: feature.of for feature in config.features}
 
-    def is_told(lead: Lead) -> bool:
-        """Whether the finding of the feature that this one is computed from says it already."""
+    def is_covered(lead: Lead) -> bool:
+        """Whether the finding of the feature that this one is computed from covers this lead."""
         of = source[lead.feature]
         return of in strongest and not strongest[of].gain <= ceiling < lead.gain
 
     return [
         _finding(lead, ceiling, data.kind, lead.feature in config.leading)
         for lead in strongest.values()
-        if not is_told(lead)
+        if not is_covered(lead)
     ]
 
 

@@ -17,7 +17,7 @@ from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 
 _COPIES = 0.01
-"""Share of held-out rows that may equal a training row: single prices repeat by chance, whole rows do not."""
+"""Largest share of held-out rows that may equal a training row: whole rows do not repeat by chance."""
 _DIGITS = 3
 """Decimals of standardised cells that must agree, so that a copy through a rounded file is found too."""
 
@@ -32,17 +32,17 @@ def leak_findings(
 
     `deep` adds the refits on shifted targets. Raises DataError if no baseline exists.
     """
-    told = check_target(data)
+    checks = check_target(data)
     found = [
-        *told.findings,
+        *checks.findings,
         *own_row_findings(data),
         *_copy_findings(data),
-        *lead_findings(data, ceiling, config, told.overlap),
+        *lead_findings(data, ceiling, config, checks.overlap),
     ]
     probe = LeakProbe.of(data, config.leading)
     if probe is None:
         return [*found, _unprobed(data)]
-    found += _probe_findings(probe, ceiling, told.overlap)
+    found += _probe_findings(probe, ceiling, checks.overlap)
     named = {name for finding in found if finding.severity != "info" for name in finding.where.split(", ")}
     found += [finding for finding in lift_findings(config, data) if finding.where not in named]
     return [*found, *_shifted_findings(probe, ceiling)] if deep else found
@@ -97,7 +97,7 @@ def _copy_findings(data: Dataset) -> list[AuditFinding]:
     found = []
     for name, held in (("validation", data.validation), ("test", data.test)):
         copies = sum(rows[row].tobytes() in known for row in held)
-        # Features beside the target of another row: as many matches come from coarse values by chance.
+        # Pairing features with the target of another row gives the number of matches by chance.
         strangers = np.column_stack([rows[held, :-1], np.roll(rows[held, -1], len(held) // 2)])
         copies -= sum(row.tobytes() in known for row in strangers)
         if copies > _COPIES * len(held) and distinct > 0.5:
@@ -117,8 +117,8 @@ def _copy_findings(data: Dataset) -> list[AuditFinding]:
 
 
 def _shifted_findings(probe: LeakProbe, ceiling: float) -> list[AuditFinding]:
-    """A finding if refits on targets that are shifted in time still have skill: then skill measures something
-    else.
+    """A finding if refits on targets that are shifted in time still have skill. Skill then does not measure
+    forecasting.
     """
     length, features = len(probe.data.target), range(len(probe.data.feature_names))
     shifts = np.random.default_rng(0).integers(length // 4, 3 * length // 4, size=_REFITS)

@@ -13,8 +13,8 @@ from trainer.losses import MSE, mean_loss
 MAX_UNEXPLAINED = 0.1
 """The check goes on only if the own row leaves at most this share of the target's variance unexplained."""
 _DISTINCT = 0.5
-"""The own row must leave at most this share of what the rows around it leave. All near rows explain a highly
-persistent target, such as a price, equally well; the row of its own time explains it exactly."""
+"""The own row must leave at most this share of what the rows around it leave unexplained. All near rows
+explain a highly persistent target, such as a price, equally well; only its own row explains it exactly."""
 _MOST_PAIRED = 10
 """Most features for which products of pairs are formed and nearest neighbours are searched."""
 _NEIGHBOURS = 5
@@ -25,13 +25,18 @@ _MOST_TRAINED = 20_000
 
 
 def own_row_findings(data: Dataset) -> list[AuditFinding]:
-    """A finding if the features of row t explain nearly all of the target of row t, and clearly more than the
-    features of row t - 1 and of row t + horizon, the time that the target is declared to belong to.
+    """A finding for each series in which the features of row t explain nearly all of the target of row t, and
+    clearly more than the features of row t - 1 and of row t + horizon, the time that the target is declared
+    to belong to.
 
     Fits on training rows and judges on validation rows: values, and their changes for series that drift, such
     as prices. In honest data the features of row t + horizon know what has happened by then, so that they
     explain the target at least as well as those of row t.
     """
+    return [finding for _, one in data.each_series() for finding in _series_findings(one)]
+
+
+def _series_findings(data: Dataset) -> list[AuditFinding]:
     if not len(data.train) or not len(data.validation):
         return []
     data = _newest(data)
@@ -55,7 +60,7 @@ def _finding(horizon: int, own: float, around: float) -> AuditFinding:
 
 
 def _newest(data: Dataset) -> Dataset:
-    """The data between the oldest and the newest of the rows that are used: memory and time stay bounded."""
+    """The data from the oldest to the newest row that is used, so that memory and time stay bounded."""
     train, held = data.train[-_MOST_TRAINED:], data.validation[-_MOST_ROWS:]
     start = max(min(int(train[0]), int(held[0])) - 1, 0)
     stop = max(int(train[-1]), int(held[-1])) + 1 + data.horizon
@@ -88,8 +93,8 @@ def _unexplained(data: Dataset, y: Floats, x: Floats) -> tuple[float, float]:
 
 
 def _whole(data: Dataset, y: Floats, x: Floats, rows: Rows, steps: tuple[int, ...]) -> Rows:
-    """Those of `rows` whose target is finite and whose features, at each of `steps` rows later, are finite
-    and not clipped.
+    """The `rows` whose target is finite, and whose features at each of `steps` rows later are finite and not
+    clipped.
     """
     rows = rows[(rows + min(steps) >= 0) & (rows + max(steps) < len(y))]
     is_free = np.isfinite(x) & (np.abs(data.features) < data.scaler.feature_clip)  # (T, features)

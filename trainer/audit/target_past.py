@@ -1,5 +1,5 @@
-"""Regressors of what is known of the target at each row, and the surprises of series: what these do not
-explain.
+"""Regressors from what is known of the target at each row, and the surprises of series: the part that these
+regressors do not explain.
 
 A surprise is the residual of a least-squares regression on what was known before: Granger (1969),
 "Investigating Causal Relations by Econometric Models and Cross-spectral Methods". Series are centred; before
@@ -25,7 +25,7 @@ falls: Corsi and Renò (2012), "Discrete-Time Volatility Forecasting with Persis
 Link with Continuous-Time Volatility Modeling"."""
 _SERIES_LAGS = 5
 _FORETOLD = 1e-3
-"""A series whose surprises are below this share of it is predictable: they are the rounding of a file."""
+"""A series with surprises below this share of its spread is predictable; these are the rounding of a file."""
 _SAME_ROW = 0.25
 """Least correlation of returns' sizes with the volatility of the same row; the asset's own have 0.5 and
 more."""
@@ -35,7 +35,7 @@ more."""
 
 
 def remove_daily_pattern(values: Floats, slots: Rows) -> Floats:
-    """A series (n,) without its mean, that of the same time of day where there are several, (n,)."""
+    """A series (n,) minus its mean over the rows of the same `slots` (n,), the bar of the day: (n,)."""
     counts = np.bincount(slots)
     means = np.bincount(slots, weights=values) / np.maximum(counts, 1)
     return values - means[slots]

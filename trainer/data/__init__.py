@@ -1,1 +1,1 @@
-"""From a table of prices to causal, scaled, purged windows, and the audit of all that."""
+"""From a table of prices to causal features, purged splits and scaled windows."""

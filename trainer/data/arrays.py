@@ -1,4 +1,4 @@
-"""Types of the arrays that the trainer passes around, and the shift that all of it uses."""
+"""Types of arrays, and the shift by rows that every lag uses."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,5 +1,6 @@
 """Finds constant columns. Rounding noise does not count as variation: 0.3 and 0.1 · 3 are one value."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,8 @@ _WIDEST = 1e-5
 """A column whose half width exceeds this share of its largest value varies by more than rounding, in any
 table of fewer than ten million rows. Most columns do, and need no further test and no copy."""
 _ULPS_32 = 4 * float(np.finfo(np.float32).eps)
-"""Largest relative difference that rounding to float32 can make of one value: two roundings, each by up to
-half a unit up or down; a unit is at most eps."""
+"""Largest relative difference that rounding to float32 can cause: two roundings, each by up to half a unit up
+or down; a unit is at most eps."""
 
 
 def is_constant(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
@@ -54,14 +55,14 @@ def _is_noise(columns: Floats, largest: Floats) -> npt.NDArray[np.bool_]:
 
 
 def correlation(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> float:
-    """Of two series (n,), −1 to 1; 0 where one of them is constant."""
+    """The correlation of two series (n,), −1 to 1; 0 if one of them is constant."""
     return 0.0 if is_constant(x) or is_constant(y) else float(np.corrcoef(x, y)[0, 1])
 
 
 def constant_series(
     config: DataConfig, built: FeaturesAndTarget, rows: npt.NDArray[np.int64]
 ) -> list[str | None]:
-    """The names of the features that are constant in `rows` of the table (ascending), None for the target.
+    """Names of the features that are constant in `rows` of the table (ascending); None names the target.
 
     A series that is computed from constants counts as constant: its values may be rounding noise about 0, for
     which a relative bound does not work.
@@ -73,9 +74,7 @@ def constant_series(
         (None, config.target, built.target),
     ]
     for (name, made, values), inputs in zip(series, built.inputs, strict=True):
-        made_at = rows + shift if name is None else rows
-        before = np.arange(max(int(made_at[0]) - lookback(made)[-1], 0), int(made_at[0]))
-        read = np.concatenate([before, made_at[made_at < len(values)]])
+        read = _read_rows(built.spans, rows, shift if name is None else 0, lookback(made)[-1])
         if (
             (made.of is not None and made.of in constant)
             or _finite_is_constant(values.to_numpy(np.float64)[rows])
@@ -83,6 +82,21 @@ def constant_series(
         ):
             constant.append(name)
     return constant
+
+
+def _read_rows(
+    spans: Sequence[slice], rows: npt.NDArray[np.int64], shift: int, back: int
+) -> npt.NDArray[np.int64]:
+    """The rows that a transform reads, up to `back` rows back, for the values `shift` rows after `rows`: of
+    each series those from the first of its `rows` on, never beyond its ends.
+    """
+    read = []
+    for span in spans:
+        made_at = rows[(rows >= span.start) & (rows < span.stop)] + shift
+        if len(made_at):
+            first = int(made_at[0])
+            read += [np.arange(max(first - back, span.start), first), made_at[made_at < span.stop]]
+    return np.concatenate(read)
 
 
 def _finite_is_constant(values: Floats) -> bool:

@@ -32,7 +32,7 @@ def lag(values: Floats, window: int) -> Floats:
 
 
 def log_return(values: Floats, window: int = 1) -> Floats:
-    """log(x[t] / x[t-window]); NaN or infinite where a price is not positive."""
+    """log(x[t] / x[t-window]); NaN or infinite if a price is not positive."""
     with np.errstate(all="ignore"):
         logs = np.log(values)
         return logs - lag(logs, window)
@@ -48,7 +48,7 @@ def log_parkinson(high: Floats, low: Floats) -> Floats:
     log 2)).
 
     Parkinson (1980), "The extreme value method for estimating the variance of the rate of return". Minus
-    infinity where high equals low; NaN where high is below low or a price is not positive.
+    infinity if high equals low; NaN if high is below low or a price is not positive.
     """
     with np.errstate(all="ignore"):
         ratio = np.where((low > 0) & (high >= low), high / low, np.nan)
@@ -58,7 +58,7 @@ def log_parkinson(high: Floats, low: Floats) -> Floats:
 
 def rolling_mean(values: Floats, window: int) -> Floats:
     """Mean of the last `window` rows, row t included."""
-    # Summed lag by lag: with a running total, one bad cell would spoil all later rows.
+    # Summed lag by lag: in a running total, one bad cell would spoil all later rows.
     with np.errstate(all="ignore"):
         total: Floats = sum((lag(values, back) for back in _earlier(values, window)), start=values.copy())
         return total / window
@@ -94,11 +94,11 @@ TRANSFORMS: dict[TransformName, Callable[..., Floats]] = {
 class FeaturesAndTarget:
     """Features and target of every row of the table, and which rows can be used.
 
-    `features` is (T, F) float64, `target` (T,): row t holds what is to be predicted with what is known at t.
-    `usable` are, of each series, the rows behind its warm-up and before its end that has no target yet; every
-    cell in them is finite in good data. `inputs` are the arrays that each feature was made from; the last
-    entry is the target's. `reach` is the largest number of rows before t that the values of row t are made
-    from. Nothing is made of rows of another series.
+    `features` is (T, F) float64, `target` (T,): the target at row t is forecast from the features up to t.
+    `usable` are the rows of each series after its warm-up and before its last rows, which have no target yet;
+    in good data all their cells are finite. `inputs` are the arrays that each feature is computed from; the
+    last entry is the target's. `reach` is the largest number of rows before t that row t is computed from.
+    Each series is computed from its own rows alone.
     """
 
     features: "pd.DataFrame"
@@ -111,11 +111,11 @@ class FeaturesAndTarget:
     unshifted: Floats
     """The target before it is shifted: row t holds the value of time t."""
     warm_up: int
-    """Rows before the first that is usable, in the series with most of them, which may have fewer rows."""
+    """Rows before the first usable row, in the series with the longest warm-up; it may be shorter."""
 
     @property
     def rows(self) -> Rows:
-        """All usable rows, by their position in the table."""
+        """All usable rows, as positions in the table."""
         return np.concatenate([np.arange(span.start, span.stop) for span in self.usable])
 
     @property
@@ -126,8 +126,8 @@ class FeaturesAndTarget:
 
 def target_shift(target: Target) -> int:
     """Rows by which the target is shifted: its horizon, or 0 for a raw column that is already shifted."""
-    was_moved = is_raw_column(target) and target.already_shifted is not False
-    return 0 if was_moved else target.horizon
+    is_shifted = is_raw_column(target) and target.already_shifted is not False
+    return 0 if is_shifted else target.horizon
 
 
 def is_raw_column(target: Target) -> bool:
@@ -166,8 +166,8 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
     inputs.append(_inputs(config.target, columns, features))
     unshifted = _transform(config.target, inputs[-1], table.series_starts)
     target = by_series(table.series_starts, partial(_moved_up, target_shift(config.target)), unshifted)
-    of_target = _reach(config.target, reaches) - target_shift(config.target)
-    warm_ups = [_warm_up(config, _within(columns, span), reaches, of_target) for span in table.spans]
+    target_reach = _reach(config.target, reaches) - target_shift(config.target)
+    warm_ups = [_warm_up(config, _within(columns, span), reaches, target_reach) for span in table.spans]
     return FeaturesAndTarget(
         features=pd.DataFrame(features, index=table.frame.index),
         target=pd.Series(target, index=table.frame.index, name="target"),
@@ -177,14 +177,14 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
             for span, rows in zip(table.spans, warm_ups, strict=True)
         ),
         warm_up=max(warm_ups),
-        reach=max(of_target, *reaches.values()),
+        reach=max(target_reach, *reaches.values()),
         inputs=tuple(inputs),
         unshifted=unshifted,
     )
 
 
 def _moved_up(rows: int, values: Floats) -> Floats:
-    """The value `rows` ≥ 0 rows later, (T,); NaN in the last rows."""
+    """The value `rows` ≥ 0 rows after each row, (T,); NaN in the last rows."""
     return lagged(values[::-1], rows)[::-1]
 
 
@@ -193,13 +193,13 @@ def _within(columns: Mapping[str, Floats], span: slice) -> dict[str, Floats]:
 
 
 def _warm_up(
-    config: DataConfig, columns: Mapping[str, Floats], reaches: Mapping[str, int], of_target: int
+    config: DataConfig, columns: Mapping[str, Floats], reaches: Mapping[str, int], target_reach: int
 ) -> int:
-    """Rows of one series before all features and the target are there."""
+    """Rows of one series before the first one that has all features and a target."""
     empty: dict[str, int] = {}
     for feature in config.features:
         empty[feature.name] = _empty(feature, columns, empty)
-    needed = [_empty(config.target, columns, empty) + of_target]
+    needed = [_empty(config.target, columns, empty) + target_reach]
     return max(0, *needed, *(empty[name] + reaches[name] for name in empty))
 
 
@@ -217,14 +217,14 @@ def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], starts: Rows) 
 
 
 def _empty(series: DerivedColumn, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:
-    """Leading NaN of the columns that a series is computed from."""
+    """Number of leading NaN in the columns that a series is computed from."""
     if series.of is not None:
         return empty[series.of]
     return max(count_leading_nan(columns[name]) for name in columns_of(series))
 
 
 def _reach(series: DerivedColumn, reaches: Mapping[str, int]) -> int:
-    """How many rows back a series reads the columns: its own lookback plus that of the feature it reads."""
+    """Rows that a series looks back in the columns: its own lookback plus that of the feature it reads."""
     return lookback(series)[-1] + (0 if series.of is None else reaches[series.of])
 
 
@@ -235,5 +235,5 @@ def count_leading_nan(values: Floats) -> int:
 
 
 def _tail(target: Target, values: Floats) -> int:
-    """Rows at the end whose target lies after the table; at most the horizon."""
+    """Number of rows at the end whose target lies after the table; at most the horizon."""
     return min(count_leading_nan(values[::-1]), target.horizon)

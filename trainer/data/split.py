@@ -1,4 +1,4 @@
-"""Cuts the rows by time into folds of training and validation rows, and test rows, with purge and embargo.
+"""Cuts the rows by time into test rows and folds of training and validation rows, with purge and embargo.
 
 A row is its position t in the table: the last row of a window, and the row whose target is forecast.
 """
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Offsets = npt.NDArray[np.int64] | None
 
 MIN_TRAIN = 50
-"""Ten rows for each coefficient of the HAR baseline (four), and more than three of the smallest safe batch
-(16)."""
+"""Ten rows for each of the four coefficients of the HAR baseline, and more than three batches of the
+smallest safe size (16)."""
 MAX_BASELINE_LAGS = 22
 """The most rows that a naive forecast looks back: the month of HAR. `cpcv` keeps them before its first
 block."""
@@ -51,8 +51,7 @@ class FoldRows:
     validation: Rows
     test: Rows
     fitting: Rows
-    """Every row that training windows may contain, whatever `seq_len`; scaler and baselines are fitted on
-    these."""
+    """Every row that training windows of any `seq_len` contain; scaler and baselines are fitted on these."""
     name: str = ""
     """Such as `fold 2 of 5, validation 2008-01-02 to 2010-12-31`; empty if there is only one fold."""
 
@@ -65,16 +64,17 @@ class FoldRows:
 def cut_folds(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
 ) -> tuple[FoldRows, ...]:
-    """Rows of each fold, however few; `times` (naive UTC) must ascend. Dates are read on the source's clock,
-    which is `offsets` seconds from UTC; None: UTC.
+    """The rows of each fold, however few. `times` (naive UTC) must ascend within each series. Dates are read
+    on the source's clock, which is `offsets` seconds from UTC; None: UTC.
 
-    Every series is cut at the same moments. A split ends where the target of its row t, h rows ahead, would
-    lie in the next one (purge); the next one starts `embargo` rows late. Behind a block that is held out,
-    training goes on where that block's last target has passed, with windows that begin there: `embargo` rows
-    later, or more if a feature or the target would still be made from the block. In `holdout` and
-    `walk_forward` only the beginning of train gives way to `seq_len`, so that validation and test are the
-    same rows whatever the window; only a series that begins in them loses the rows without a full window. The
-    last fold has nothing to train on behind its validation rows, in every method.
+    Every series is cut at the same moments. A split ends before the first row whose target, `horizon` rows
+    ahead, lies in the next split (purge); the next split starts `embargo` rows late. After a held-out block,
+    training windows begin once the block's last target has passed: `embargo` rows later, or more if a feature
+    or the target would still be computed from the block.
+
+    In `holdout` and `walk_forward`, `seq_len` shortens only the beginning of train, so that validation and
+    test rows are the same for every window; only a series that begins in them loses the rows without a full
+    window. In every method the last fold trains on no row after its validation rows.
     """
     parts = _series_rows(config, times, built, offsets)
     moments = times.asi8
@@ -90,8 +90,8 @@ def cut_folds(
 
 @dataclass(frozen=True)
 class _SeriesRows:
-    """The rows of one series. `first` to `stop` are usable; `validation` is the first that is not train,
-    `test` the first that is neither. Only rows in `held_out`, from a start to an end, are held out in blocks.
+    """The rows of one series. Usable rows are `first` to `stop`; `validation` is the first row after train,
+    `test` the first after validation. `held_out` bounds (start, end) the rows that are held out in blocks.
     """
 
     first: int
@@ -101,7 +101,7 @@ class _SeriesRows:
     held_out: tuple[int, int]
 
     def blocks(self, moments: Rows, blocks: Sequence[Rows]) -> list[tuple[int, int]]:
-        """Start and end of the rows in each block of `moments`, held out or not; equal if there are none."""
+        """Start and end of this series' rows within each of `blocks`; equal if it has no row there."""
         start = self.first
         within = moments[start : max(start, self.held_out[1])]
         edges = [(block[0], block[-1]) for block in blocks if len(block)]
@@ -132,7 +132,7 @@ def _cut_series(
     before, behind = horizon + split.embargo, horizon + max(split.embargo, reach)
     spans = _between(blocks, first, part.test - horizon, before, behind)
     if split.method != "cpcv":
-        spans = spans[:1]  # what lies behind the block is its future
+        spans = spans[:1]  # rows after the block are its future
     if split.method == "walk_forward" and split.window == "rolling":
         ((_, end),) = spans
         spans = [(max(first, end - (part.validation - horizon - first)), end)]
@@ -156,8 +156,8 @@ def _name(
 
     def when(moment: int) -> str:
         row = int(np.argmax(moments == moment))
-        told = format_time(times[row], None if offsets is None else int(offsets[row]))
-        return told.removesuffix(" 00:00:00")
+        shown = format_time(times[row], None if offsets is None else int(offsets[row]))
+        return shown.removesuffix(" 00:00:00")
 
     spans = [f"{when(block[0])} to {when(block[-1])}" for block in blocks if len(block)]
     return f"fold {number} of {count}, validation {' and '.join(spans) or 'without rows'}"
@@ -166,7 +166,7 @@ def _name(
 def cut_refit(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
 ) -> FoldRows:
-    """All rows before the test as training rows, none to validate on: for a model that is final."""
+    """All rows before the test as training rows, and no validation rows: for a final model."""
     parts = _series_rows(config, times, built, offsets)
     cuts = [_cut_series(config, built.reach, part, []) for part in parts]
     horizon, whole = config.target.horizon, config.seq_len - 1
@@ -179,7 +179,9 @@ def cut_refit(
 
 
 def _held_out(split: Split, moments: Rows) -> list[list[Rows]]:
-    """The moments of each block that a fold validates on, in time order; the last fold has the last block."""
+    """For each fold, the moments of the blocks that it validates on, in time order. The last fold has the
+    last block.
+    """
     match split.method:
         case "holdout":
             return [[moments]]
@@ -193,8 +195,8 @@ def _held_out(split: Split, moments: Rows) -> list[list[Rows]]:
 def _between(
     blocks: Sequence[tuple[int, int]], first: int, stop: int, before: int, behind: int
 ) -> list[tuple[int, int]]:
-    """Spans [start, end) of the rows from `first` to `stop` that lie between the blocks: each ends `before`
-    rows before a block and begins `behind` rows after one. Some are empty.
+    """Spans [start, end) of the rows from `first` to `stop` between the blocks. Each ends `before` rows
+    before a block and begins `behind` rows after one; some are empty.
     """
     starts = [first, *(end + behind for _, end in blocks)]
     ends = [*(start - before for start, _ in blocks), stop]
@@ -212,14 +214,14 @@ def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: 
         short = short_splits(split)
         if not short:
             continue
-        told = "; ".join(
+        shortages = "; ".join(
             f"{name} has {split.counts[name]} rows and needs {min_rows(name)}: {advice[name]}"
             for name in short
         )
         fold = split.name and f"; {split.name}"
         raise SplitError(
-            f"{config.source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}"
-            f"{fold}): {told}"
+            f"{config.shown_source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}"
+            f"{fold}): {shortages}"
         )
 
 
@@ -236,7 +238,7 @@ def min_rows(split: str) -> int:
 def _bounds(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets
 ) -> list[tuple[int, int]]:
-    """Of each series the first row that is not train, and the first that is neither train nor validation."""
+    """For each series, the first row after train, and the first row after validation."""
     split = config.split
     if split.fractions is not None:
         # Rounded before the floor: 0.6 + 0.2 falls short of 0.8 in binary.
@@ -251,8 +253,8 @@ def _bounds(
             return int(span.start + np.searchsorted(moments[span], usable[count]))
 
         return [(rows_until(counts[0], span), rows_until(counts[1], span)) for span in built.usable]
-    assert split.validation_until is not None  # the configuration gives it where it gives no fractions
-    train_until = split.train_until or split.validation_until  # cpcv has no use for it
+    assert split.validation_until is not None  # required by the configuration without fractions
+    train_until = split.train_until or split.validation_until  # cpcv does not use it
 
     def rows_until_date(date: str, whole: slice, usable: slice) -> int:
         own = None if offsets is None else offsets[whole]
@@ -269,7 +271,7 @@ def _rows_until(date: str, times: "pd.DatetimeIndex", offsets: Offsets) -> int:
     """Number of rows up to the end of a date, on the source's clock or in the time zone that the date
     names.
     """
-    # In microseconds, which can hold every date of the years 1 to 9999.
+    # In microseconds, which can represent every date of the years 1 to 9999.
     moments = times.as_unit("us").to_numpy().astype("datetime64[us]")
     if offsets is not None and datetime.fromisoformat(date).tzinfo is None:
         # A clock that is set back in autumn shows one hour twice: the first of the two counts.

@@ -1,8 +1,7 @@
-"""The past of the target, known at each row, as one-row values; and which bar of its day each row is.
+"""The past of the target at each row, as one-row values, and the bar of the day of each row.
 
-Targets over several rows overlap. Autoregressions and HAR are therefore built on the one-row values that the
-target is computed from: Corsi (2009), "A Simple Approximate Long-Memory Model of
-Realized Volatility".
+Targets over several rows overlap. Autoregressions and HAR therefore use the one-row values that the target is
+computed from: Corsi (2009), "A Simple Approximate Long-Memory Model of Realized Volatility".
 """
 
 from collections.abc import Mapping
@@ -29,14 +28,14 @@ _FEWEST_TO_COMPARE = 20
 _MOST_SLOTS = 1440
 """Minutes of a day; if there are more times of day than that, rows are grouped by the hour."""
 _SLOTS_PER_BAR = 2
-"""A clock change gives each bar two times of day; with more times than that, they are irregular."""
+"""Most times of day per bar: clock changes give each bar two. With more, times are irregular."""
 
 
 @dataclass(frozen=True)
 class TargetHistory:
     """Arrays of T rows, aligned with those of a Dataset, neither scaled nor clipped.
 
-    `own` (T,) is the one-row series of the target in its own unit: its value at t is known at t. Leading
+    `own` (T,) is the one-row series of the target in its own unit; its value at t is known at t. Leading
     values are NaN if the table does not reach back far enough. `returns` (T,) are one-row log returns of the
     asset, None if neither the target nor a feature gives them. `slots` (T,) is the bar of the day of each
     row, from 0; all are 0 for daily or longer bars. `per_day` is the number of bars of a usual day, 1 for
@@ -98,7 +97,7 @@ def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floa
 
     target = config.target
     if target.transform == "raw" and target.column is not None and target_shift(target) == 0:
-        # Row t holds the value of t + horizon: the last one known at t stands `horizon` rows before.
+        # Row t holds the value of t + horizon, so the last value known at t is in row t - horizon.
         return by_series(table.series_starts, partial(lagged, rows=target.horizon), built.unshifted)
     features = {feature.name: feature for feature in config.features}
     series, values = _unrolled(target, features)
@@ -128,7 +127,7 @@ def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Fl
 
 
 def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[DerivedColumn, str | None]:
-    """The series that all rolling means and lags are computed from, and its name if it is a feature."""
+    """The series that `series` is computed from by means and lags alone, and its name if it is a feature."""
     name: str | None = None
     while series.transform in ("rolling_mean", "lag", "raw"):
         if series.of is None:
@@ -150,6 +149,7 @@ def _is_return(series: DerivedColumn, features: Mapping[str, Feature]) -> bool:
 def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own: Floats) -> Floats | None:
     """One-row log returns: the target's own, else those that the target is computed from, else those of the
     feature whose absolute returns correlate most with `own`: a feature can be the return of another asset.
+    They are compared in the first half of the moments, which is never used for a test.
     """
     from trainer.data.features import log_return
 
@@ -167,12 +167,13 @@ def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own
         for feature in config.features
         if feature.transform in ("log_return", "abs_log_return")
     ]
-    return max(found, key=lambda returns: _agreement(np.abs(returns), own), default=None)
+    moments, numbers = np.unique(table.times.asi8, return_inverse=True)
+    early = numbers < len(moments) // 2
+    return max(found, key=lambda returns: _agreement(np.abs(returns[early]), own[early]), default=None)
 
 
 def _agreement(sizes: Floats, own: Floats) -> float:
-    """Correlation in the first half of the rows, which is never used for a test; 0 if it is undefined."""
-    first = len(own) // 2
-    known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
-    x, y = sizes[:first][known], own[:first][known]
+    """Correlation of two series (n,) where both are known; 0 if it is undefined."""
+    known = np.isfinite(sizes) & np.isfinite(own)
+    x, y = sizes[known], own[known]
     return 0.0 if len(x) < _FEWEST_TO_COMPARE else correlation(x, y)

@@ -2,7 +2,8 @@
 
 The window of row t is `features[t - seq_len + 1 : t + 1]`. Windows overlap, so that they are not copied here:
 the trainer gathers those of a batch. This, and `flat_windows` of the rivals, are the only places where
-consecutive rows are taken to belong together; the rows of each split are chosen so that they do.
+consecutive rows are taken to belong together; the rows of each split are chosen so that they do. All other
+code that looks from row to row does so within one series, see `trainer.data.panel`.
 """
 
 import hashlib
@@ -27,13 +28,13 @@ CLIP_STDS = 6.0
 the returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
 
 MAX_CLIP_RAISE = 10.0
-"""How many times its value a clip is raised at most. A target that needs more is in percent or in another
-wrong unit: its clip stays, and the audit tells the share that is clipped."""
+"""Largest factor by which a clip is raised. A target that needs more is in percent or another wrong unit: its
+clip stays, and the audit reports the share that is clipped."""
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """Moments of the training rows, which scale features and target, and the bounds of clipping.
+    """Moments of the training rows, which standardise features and target, and the bounds of clipping.
 
     The standard deviations divide by n. `feature_clip` is in training standard deviations, `target_clip` in
     the target's own unit, None if the target is not clipped.
@@ -67,8 +68,7 @@ class Dataset:
     validation: Rows
     test: Rows
     fitting: Rows
-    """Every row that training windows may contain, whatever `seq_len`; scaler and baselines are fitted on
-    these."""
+    """Every row that training windows of any `seq_len` contain; scaler and baselines are fitted on these."""
     scaler: Scaler
     feature_clipped: Mapping[str, float]
     """Share of the training and validation values that are clipped, by feature; 0 to 1."""
@@ -79,7 +79,7 @@ class Dataset:
     sha256: str
     """SHA-256 of the source's bytes, the columns read from them, and the validation and test rows."""
     offsets: Offsets = None
-    """Seconds from UTC to the source's own clock, (T,); None where that is naive or UTC."""
+    """Seconds from UTC to the source's clock, (T,); None if its times are naive or in UTC."""
     series_starts: Rows = field(default_factory=ONE_SERIES.copy)
     """The first row of each series, (S,); see `trainer.data.panel`."""
     fold: str = ""
@@ -90,9 +90,16 @@ class Dataset:
     """What `positions` count: `line` or `row`."""
 
     def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
-        """The first row of each series, and the data of that series alone."""
+        """The first row of each series that has rows, and the data of that series alone."""
         for span in series_spans(self.series_starts, len(self.target)):
-            yield span.start, self._of(span)
+            if span.start < span.stop:
+                yield span.start, self._of(span)
+
+    @property
+    def seen(self) -> int:
+        """Rows of a single series up to its last validation row; without any, up to its last fitting row."""
+        rows = self.validation if len(self.validation) else self.fitting
+        return int(rows[-1]) + 1 if len(rows) else 0
 
     def _of(self, span: slice) -> "Dataset":
         if span == slice(0, len(self.target)):
@@ -114,6 +121,7 @@ class Dataset:
             history=self.history.of(span),
             offsets=None if self.offsets is None else self.offsets[span],
             series_starts=ONE_SERIES.copy(),
+            positions=None if self.positions is None else self.positions[span],
         )
 
     def when(self, row: int) -> str:
@@ -130,8 +138,7 @@ class Dataset:
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
-    """Compute the features, cut the folds, scale and clip: a dataset for each fold, scaled by its training
-    rows.
+    """Compute the features, cut the folds, scale and clip. Each fold is scaled by its own training rows.
 
     Raises `DataError` if times do not ascend or a cell is not finite (clipping would hide an infinity, so
     this is tested first), `SplitError` if a split is too short, `ColumnError` if a series is constant in the
@@ -167,7 +174,7 @@ def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[
 
 
 def _fold(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
-    """Calls `_scaled`, and adds the name of the fold to its DataError."""
+    """The data of one fold; a DataError names the fold."""
     try:
         return _scaled(config, table, built, split)
     except DataError as error:
@@ -180,23 +187,17 @@ def with_fold_name(error: DataError, name: str) -> DataError:
 
 
 def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
-    """Standardised by the fold's own training rows, then clipped."""
+    """The data of one fold, standardised by its own training rows, then clipped."""
     rows = built.rows
     features = built.features.to_numpy(np.float64)[rows]  # (T, F)
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
     fitting, train, validation, test = (
         np.searchsorted(rows, part) for part in (split.fitting, split.train, split.validation, split.test)
     )
-    bound = _clip_bound(config, target[fitting])
-    clipped_target = target if bound is None else np.clip(target, -bound, bound)
+    scaler = _fitted_scaler(config, built, split, features[fitting], target[fitting])
+    scaled, bound = (features - scaler.feature_mean) / scaler.feature_std, scaler.target_clip
+    clipped_target = _clipped(target, bound)
     names = tuple(feature.name for feature in config.features)
-    constant = set(constant_series(config, built, split.fitting))
-    feature_mean, feature_std = _moments(features[fitting], names, [name in constant for name in names])
-    target_mean, target_std = _moments(clipped_target[fitting, None], ("the target",), [None in constant])
-    scaler = Scaler(
-        feature_mean, feature_std, float(target_mean[0]), float(target_std[0]), config.feature_clip, bound
-    )
-    scaled = (features - feature_mean) / feature_std
     seen = np.concatenate([fitting, validation])
     shares = (np.abs(scaled[seen]) > config.feature_clip).mean(axis=0)
     return Dataset(
@@ -222,6 +223,27 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         positions=table.positions[rows],
         counted_in=table.counted_in,
     )
+
+
+def _fitted_scaler(
+    config: DataConfig, built: FeaturesAndTarget, split: FoldRows, features: Floats, target: Floats
+) -> Scaler:
+    """The scaler of a fold, given its `fitting` rows of `features` (n, F) and `target` (n,).
+
+    Raises ColumnError if a feature or the target cannot be standardised.
+    """
+    bound = _clip_bound(config, target)
+    names = tuple(feature.name for feature in config.features)
+    constant = set(constant_series(config, built, split.fitting))
+    feature_mean, feature_std = _moments(features, names, [name in constant for name in names])
+    target_mean, target_std = _moments(_clipped(target, bound)[:, None], ("the target",), [None in constant])
+    return Scaler(
+        feature_mean, feature_std, float(target_mean[0]), float(target_std[0]), config.feature_clip, bound
+    )
+
+
+def _clipped(target: Floats, bound: float | None) -> Floats:
+    return target if bound is None else np.clip(target, -bound, bound)
 
 
 def _clip_bound(config: DataConfig, training: Floats) -> float | None:
@@ -295,8 +317,8 @@ def _to_float32(target: Floats, table: Table, rows: Rows) -> npt.NDArray[np.floa
 
 
 def _fingerprint(table: Table, split: FoldRows) -> str:
-    """SHA-256 of what was read and of the held-out rows, not of computed arrays: these differ in the last bit
-    between machines.
+    """SHA-256 (hex) of the values that were read and of the held-out rows. Computed arrays are left out,
+    because their last bits differ between machines.
     """
     digest = hashlib.sha256(table.sha256.encode())
     digest.update(table.times.asi8.astype("<i8").tobytes())

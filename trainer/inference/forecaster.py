@@ -1,4 +1,4 @@
-"""A trained forecaster for inference: windows first, arrays in and out, on the CPU, without dropout."""
+"""A trained forecaster for inference: arrays in and out, on the CPU, without dropout."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from trainer.models.network import GRUForecaster
 from trainer.runtime import reproducible
 
 _BATCH = 256
-"""Windows per forward pass, always as many: the number of rows changes the order of sums."""
+"""Windows per forward pass, the same number in each: it changes the order of sums."""
 
 
 class BatchFirstForecaster(nn.Module):
@@ -30,8 +30,8 @@ class BatchFirstForecaster(nn.Module):
 
 
 def build_forecaster(config: GRUConfig, n_features: int, weights: Mapping[str, Tensor]) -> nn.Module:
-    """The model with these weights, as a trial returns them; they are copied."""
-    with torch.device("meta"):  # initial weights are slow to draw, and not needed
+    """The model with a copy of `weights`, a state dict of GRUForecaster."""
+    with torch.device("meta"):  # initial weights are not needed and slow to draw
         forecaster = GRUForecaster(n_features, config.model_copy(update={"init": "torch"}))
     copies = {key: weight.detach().cpu().clone() for key, weight in weights.items()}
     forecaster.load_state_dict(copies, assign=True)
@@ -48,8 +48,8 @@ def forecast_windows(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArra
     standardised.
     """
     with torch.no_grad():
-        told: npt.NDArray[np.float32] = model(torch.from_numpy(x)).numpy()
-    return told
+        forecasts: npt.NDArray[np.float32] = model(torch.from_numpy(x)).numpy()
+    return forecasts
 
 
 def forecast_rows(
@@ -58,14 +58,14 @@ def forecast_rows(
     """Forecasts for every row of `features`, (T, F), that has a full window: (T - seq_len + 1,),
     standardised.
 
-    A forecast has the same bits whatever rows follow it: the last batch is padded.
+    The last batch is padded, so that later rows change no bit of a forecast.
     """
     held = np.lib.stride_tricks.sliding_window_view(features, seq_len, axis=0)  # (n, F, seq_len)
-    told = []
+    forecasts = []
     with reproducible(0):
         for first in range(0, len(held), _BATCH):
             batch = held[first : first + _BATCH].transpose(0, 2, 1)  # (n, seq_len, F)
             full = np.zeros((_BATCH, *batch.shape[1:]), np.float32)
             full[: len(batch)] = batch
-            told.append(forecast_windows(model, full)[: len(batch)])
-    return np.concatenate(told)
+            forecasts.append(forecast_windows(model, full)[: len(batch)])
+    return np.concatenate(forecasts)

@@ -2,7 +2,7 @@
 
 model.json             columns, transforms, moments, statistics of the training rows, provenance
 weights.safetensors    the weights of the best epoch; no pickle
-model.onnx             only if asked for
+model.onnx             only with --onnx
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from trainer.atomic_files import write_folder
 from trainer.bounded_reading import read_bounded
 from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
 from trainer.data.features import build_features
-from trainer.data.input_drift import FeatureStatistics, row_spacing, training_statistics
+from trainer.data.input_drift import FeatureStatistics, training_spacing, training_statistics
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
@@ -55,7 +55,7 @@ _NAMED, _LONGEST = 5, 300
 """Most fields that a message names, and most characters of their names."""
 _MOST_ROWS = 2**31
 _CHECKED = 2048
-"""Number of windows that an ONNX graph is checked on: the newest of training and validation."""
+"""Number of windows on which an ONNX graph is checked: the newest of training and validation."""
 
 
 def _is_a_moment(text: str) -> str:
@@ -77,8 +77,8 @@ class TargetScale(Section):
 
 
 class TrainingPeriod(Section):
-    """The rows that the model was trained and chosen on. Times are ISO text, with the offset of the source,
-    or naive UTC. `spacing` is the median of seconds from row to row.
+    """The rows that the model was trained and chosen on. Times are ISO text, with the offset of the source
+    or in naive UTC. `spacing` is the median number of seconds between rows.
     """
 
     train_from: IsoTime
@@ -91,7 +91,7 @@ class TrainingPeriod(Section):
 
 
 class ModelProvenance(Section):
-    """Where the model comes from. `trial` and `reproduced` are None if the model is not of an exported
+    """The origin of the model. `trial` and `reproduced` are None if it is not the model of an exported
     trial.
     """
 
@@ -105,7 +105,7 @@ class ModelProvenance(Section):
     best_epoch: int | None
     reproduced: str | None
     data_sha256: str
-    """SHA-256 of the bytes of the table that it was trained on."""
+    """SHA-256 (hex) of the bytes of the table that the model was trained on."""
     versions: Mapping[str, str]
     machine: Mapping[str, str]
 
@@ -267,8 +267,10 @@ def _described(
     return ModelDescription(
         format=FORMAT,
         provenance=provenance,
-        target=TargetScale(mean=scaler.target_mean, std=scaler.target_std, unit=_told(config.data.target)),
-        rows=_seen(data),
+        target=TargetScale(
+            mean=scaler.target_mean, std=scaler.target_std, unit=_in_words(config.data.target)
+        ),
+        rows=_training_period(data),
         features=training_statistics(build_features(config.data, table), data),
         data=config.data,
         models=config.models,
@@ -276,15 +278,21 @@ def _described(
     )
 
 
-def _seen(data: Dataset) -> TrainingPeriod:
+def _training_period(data: Dataset) -> TrainingPeriod:
     return TrainingPeriod(
-        train_from=_iso(data, data.fitting[0]),
-        train_until=_iso(data, data.train[-1]),
+        train_from=_iso(data, data.fitting[data.times[data.fitting].argmin()]),
+        train_until=_iso(data, _last(data, data.train)),
         train=len(data.train),
         validation=len(data.validation),
-        until=_iso(data, np.concatenate([data.train, data.validation]).max()),
-        spacing=row_spacing(data.times[data.fitting]),
+        until=_iso(data, _last(data, np.concatenate([data.train, data.validation]))),
+        spacing=training_spacing(data),
     )
+
+
+def _last(data: Dataset, rows: npt.NDArray[np.int64]) -> np.int64:
+    """The row with the latest time."""
+    latest: np.int64 = rows[data.times[rows].argmax()]
+    return latest
 
 
 def _iso(data: Dataset, row: np.int64) -> str:
@@ -294,7 +302,7 @@ def _iso(data: Dataset, row: np.int64) -> str:
     return str(np.datetime_as_string(data.times[row], unit="s")).removesuffix("T00:00:00")
 
 
-def _told(target: Target) -> str:
+def _in_words(target: Target) -> str:
     """The target in words, such as `log_parkinson of High, Low, 1 row ahead`."""
     inputs = ", ".join(name for name in (target.column, target.of, target.high, target.low) if name)
     rows = "row" if target.horizon == 1 else "rows"

@@ -1,4 +1,4 @@
-"""Checks the sizes in a model folder from outside before anything in it is used."""
+"""Checks the sizes in a model folder of unknown origin before anything in it is used."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _FLOAT32 = 4
 
 
 def overlong_text(content: Any) -> str | None:
-    """A clause that a text in parsed JSON is longer than any name or path; None if none is."""
+    """Why parsed JSON cannot be a description: it holds too long a text. A clause; None if it does not."""
     waiting = [content]
     while waiting:
         each = waiting.pop()

@@ -18,10 +18,9 @@ from trainer.errors import TrainerError
 from trainer.inference.forecaster import forecast_windows
 
 MAX_DIFFERENCE = 1e-5
-"""Largest accepted difference between the outputs of both, in standard deviations of the target."""
+"""Largest accepted difference of the outputs of graph and model, in standard deviations of the target."""
 _OPSET, _IR = 17, 8
-"""Versions of 2022, which every current runtime reads; the operators have not changed in what is used
-here."""
+"""Versions of 2022, which every current runtime reads. Later versions do not change these operators."""
 
 
 class OnnxError(TrainerError):
@@ -82,8 +81,8 @@ def require_agreement(content: bytes, model: nn.Module, windows: npt.NDArray[np.
     Raises OnnxError if it is above MAX_DIFFERENCE or NaN.
     """
     session = _package("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
-    (told,) = session.run(["forecast"], {"windows": windows})
-    difference = float(np.abs(told - forecast_windows(model, windows)).max())
+    (computed,) = session.run(["forecast"], {"windows": windows})
+    difference = float(np.abs(computed - forecast_windows(model, windows)).max())
     if not difference <= MAX_DIFFERENCE:
         raise OnnxError(
             f"the outputs of model.onnx differ by up to {difference:.3g} from the model's on {len(windows)} "

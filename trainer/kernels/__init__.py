@@ -1,1 +1,1 @@
-"""The arithmetic of a training step, behind one interface: PyTorch's own, or compiled loops."""
+"""The arithmetic of a training step, behind one interface: PyTorch's operations, or compiled loops."""

@@ -1,4 +1,4 @@
-"""Keeps compiled functions on disk, and loads only what a process of this user wrote, bit for bit.
+"""Keeps compiled functions on disk, and loads only files that a process of this user wrote unchanged.
 
 Numba's own cache unpickles every file in its folder: a flipped bit gives wrong numbers or a crash. Here a
 file has a checksum, which is verified before the file is unpickled, and the folder can be written by this
@@ -29,20 +29,20 @@ log = logging.getLogger("ballast.trainer")
 
 _compiler: Any = compiler
 _serialize: Any = serialize
-"""Numba has no types here."""
+"""Numba has no types for these modules."""
 
 FOLDER = "ballast-kernels"
 _SUFFIX = ".kernel"
 KERNEL_FORMAT = ChecksummedFormat(
     magic=b"ballast kernel 1",
-    largest=64 * 2**20,  # files of our functions have up to 400,000 bytes
+    largest=64 * 2**20,  # the files of these functions have up to 400,000 bytes
     other_identity="it is damaged",
     wrong_digest="it is damaged",
 )
 _SOURCES = ("compiled.py", "workspace.py")
-"""The compiled functions are in the first, which takes a constant from the second."""
+"""The first holds the compiled functions; it takes a constant from the second."""
 _KEPT_S = 90 * 86_400.0
-"""Seconds after which a file is removed: it may be of an old version, and is made anew in seconds."""
+"""Seconds after which a file is removed. It may be of an old version, and compiling again takes seconds."""
 
 
 class KernelCache(_Cache):
@@ -53,7 +53,7 @@ class KernelCache(_Cache):
 
     @property
     def cache_path(self) -> str | None:
-        """The folder; None if nothing is kept."""
+        """The folder; None if compiled functions are not kept."""
         folder = kernel_cache_folder()
         return None if folder is None else str(folder)
 
@@ -67,7 +67,7 @@ class KernelCache(_Cache):
         try:
             return _compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
         except Exception as error:  # for any error, compile again
-            _tell(f"it does not load ({type(error).__name__})")
+            _warn_once(f"it does not load ({type(error).__name__})")
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -95,22 +95,22 @@ class KernelCache(_Cache):
 
 @cache
 def kernel_cache_folder() -> Path | None:
-    """The folder of compiled functions, which only this user can write; None if there is none, which is
-    logged.
+    """The folder of compiled functions, which only this user can write to. None if there is no such folder;
+    the reason is logged.
     """
     try:
         folder = _base() / FOLDER
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
     except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
-        _tell_of_folder(getattr(error, "strerror", None) or str(error))
+        _warn_about_folder(getattr(error, "strerror", None) or str(error))
         return None
     if not stat.S_ISDIR(found.st_mode):
-        _tell_of_folder("it is a link")
+        _warn_about_folder("it is a link")
     elif found.st_uid != os.geteuid():
-        _tell_of_folder("it belongs to another user")
+        _warn_about_folder("it belongs to another user")
     elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        _tell_of_folder("other users can write to it")
+        _warn_about_folder("other users can write to it")
     else:
         return folder
     return None
@@ -123,14 +123,14 @@ def _base() -> Path:
 
 @cache
 def _made_by() -> tuple[str, ...]:
-    """The sources of the kernels, and the versions of what compiles them and of what they call."""
+    """Digest of the kernels' sources, and versions of Python and of the packages that compile or run them."""
     sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in _SOURCES)
     versions = map(version, ("numba", "llvmlite", "numpy", "scipy"))
     return (hashlib.sha256(sources).hexdigest(), sys.version, *versions)
 
 
 def _read(identity: str) -> bytes | None:
-    """The payload that was written for `identity`; None if there is none that can be used."""
+    """The payload that was written for `identity`; None if there is no usable one."""
     if (folder := kernel_cache_folder()) is None:
         return None
     try:
@@ -138,9 +138,9 @@ def _read(identity: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        _tell(str(error.strerror))
+        _warn_once(str(error.strerror))
     except ChecksumError:
-        _tell("it is damaged")  # whatever part of it is
+        _warn_once("it is damaged")  # the message does not say which part
     return None
 
 
@@ -151,7 +151,7 @@ def _write(identity: str, payload: bytes) -> None:
         KERNEL_FORMAT.write(folder / _file_name(identity), identity, payload)
         _forget_old(folder)
     except OSError as error:
-        _tell(str(error.strerror))
+        _warn_once(str(error.strerror))
 
 
 def _forget_old(folder: Path) -> None:
@@ -167,14 +167,14 @@ def _file_name(identity: str) -> str:
 
 
 @cache
-def _tell(reason: str) -> None:
+def _warn_once(reason: str) -> None:
     """Log each reason once, for all functions together."""
     log.warning(
         "kernels are compiled anew, what is kept in %s is not used: %s", kernel_cache_folder(), reason
     )
 
 
-def _tell_of_folder(reason: str) -> None:
+def _warn_about_folder(reason: str) -> None:
     log.warning(
         "kernels are compiled in each process, %s cannot keep them: %s; name another: NUMBA_CACHE_DIR=FOLDER",
         _base() / FOLDER,

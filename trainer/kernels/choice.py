@@ -1,4 +1,4 @@
-"""Which kernel computes on a device."""
+"""Chooses the kernel that computes on a device, prepares it and makes it."""
 
 import torch
 
@@ -7,30 +7,37 @@ from trainer.errors import TrainerError
 from trainer.kernels.kernel import Kernel
 from trainer.kernels.torch_kernel import TorchKernel
 from trainer.models.network import GRUForecaster
+from trainer.runtime import find_device
 
 
-def kernel_name(asked: KernelName, device: torch.device) -> KernelName:
-    """The kernel that computes on `device`. Raises TrainerError if the one that is asked for cannot."""
-    if asked == "fused" and device.type != "cpu":
+def kernel_name(kernel: KernelName, device: torch.device) -> KernelName:
+    """The kernel that computes on `device` if `training.kernel` is `kernel`: `torch` or `fused`.
+
+    Raises TrainerError if `kernel` does not run on `device`.
+    """
+    if kernel == "fused" and device.type != "cpu":
         raise TrainerError(
             f"training.kernel = 'fused' runs on the CPU alone, and training.device is {str(device)!r}; "
             "try --set training.kernel=auto"
         )
-    if asked == "auto":
+    if kernel == "auto":
         return "fused" if device.type == "cpu" else "torch"
-    return asked
+    return kernel
 
 
-def load_kernel(asked: KernelName, device: torch.device) -> None:
-    """Import and compile what `make_kernel` needs; raises as `kernel_name` does."""
-    if kernel_name(asked, device) == "fused":
+def prepare_kernel(kernel: KernelName, device: str) -> None:
+    """Import and, if needed, compile the kernel, so that no trial spends its seconds on that.
+
+    Raises TrainerError if this machine does not have the device, or if the kernel does not run on it.
+    """
+    if kernel_name(kernel, find_device(device)) == "fused":
         from trainer.kernels.self_test import compile_kernel
 
         compile_kernel()
 
 
 def make_kernel(model: GRUForecaster, config: TrialConfig, device: torch.device) -> Kernel:
-    """The configured kernel for `model`. Raises TrainerError if it does not run on `device`."""
+    """The configured kernel for `model`, which is on `device`. Raises TrainerError as `kernel_name` does."""
     # Imported here, because PyTorch's kernel needs no Numba.
     if kernel_name(config.training.kernel, device) == "fused":
         from trainer.kernels.fused import FusedKernel

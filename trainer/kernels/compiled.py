@@ -1,12 +1,12 @@
 """The forecaster's forward and backward pass, its loss and its update, as compiled loops on NumPy arrays.
 
-Everything that Numba compiles stands in this file: what is kept on disk (`cache.py`) is used as long as this
-file and `workspace.py` are what they were. Float32 is what trains; float64, with the tanh of the C library,
-is there for tests of the gradients.
+This file holds everything that Numba compiles. Compiled code on disk (`cache.py`) is used until this file or
+`workspace.py` changes. Training uses float32; float64, with the tanh of the C library, serves tests of the
+gradients.
 
 Shapes: S steps, B windows, F features, H units, L layers. The gates of a cell are stacked as PyTorch stacks
-them: reset, update, new. Nothing here is told that numbers are finite: NaN and infinity go their way, so that
-the guard sees them. Sums may be reordered and products fused with them; the order is fixed when it compiles.
+them: reset, update, new. The compiler may not assume that numbers are finite: NaN and infinity propagate, so
+that the guard sees them. It may reorder sums and fuse products into them; the order is fixed by compiling.
 """
 
 import math
@@ -24,21 +24,21 @@ from trainer.kernels.workspace import GATES, Array, Workspace
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _UNPACKED = 1_000_000
-"""Multiply-adds up to which OpenBLAS multiplies small matrices in place, without packing them first."""
+"""Most multiply-adds of matrices that OpenBLAS multiplies without packing (copying) them first."""
 _FEW = 8
-"""Rows; parts of fewer cost more than packing."""
+"""Fewest rows of a part; multiplying smaller parts costs more than packing."""
 _fast = partial(njit, fastmath={"contract", "arcp", "nsz", "reassoc"}, nogil=True, error_model="numpy")
 
 
 def _compiled(function: Function) -> Function:
-    """Compile when it is first called, once per machine where a folder can keep it."""
-    dispatcher: Any = _fast()(function)  # Numba offers no other way to a cache of our own
+    """Compile at the first call, and once per machine if a folder can keep the result."""
+    dispatcher: Any = _fast()(function)  # Numba offers no other way to set a cache
     dispatcher._cache = KernelCache(function)
     return cast(Function, dispatcher)
 
 
 def _tanh(x: float) -> float:
-    """As Eigen has it for float32: a rational function of degree 13 over 6, within 4e-7 of tanh."""
+    """Eigen's tanh for float32: a rational function of degree 13 over 6, within 4e-7 of tanh."""
     return math.tanh(x)
 
 
@@ -56,7 +56,7 @@ def _tanh_of_its_type(x: Any) -> Callable[[Any], Any]:
     b4, b6 = single(1.18534705686654e-04), single(1.19825839466702e-06)
 
     def rational(x: Any) -> Any:
-        # Comparisons with NaN are false, so that it passes; min and max would put the bound in its place.
+        # Comparisons with NaN are false, so that NaN passes; min and max would replace it by the bound.
         if x > bound:
             x = bound
         if x < -bound:
@@ -64,7 +64,7 @@ def _tanh_of_its_type(x: Any) -> Callable[[Any], Any]:
         s = x * x
         p = x * (a1 + s * (a3 + s * (a5 + s * (a7 + s * (a9 + s * (a11 + s * a13))))))
         y = p / (b0 + s * (b2 + s * (b4 + s * b6)))
-        # A gate that is saturated passes no gradient at all, as in PyTorch: 1e-7 of it times 1e30 would.
+        # Exactly 1, so that a saturated gate passes no gradient, as in PyTorch; 1e-7 times 1e30 would count.
         if x == bound:
             y = whole
         if x == -bound:
@@ -75,7 +75,7 @@ def _tanh_of_its_type(x: Any) -> Callable[[Any], Any]:
 
 
 def _sigmoid(x: float) -> float:
-    """1 / (1 + exp(-x)), by the tanh above."""
+    """1 / (1 + exp(-x)), computed with the tanh above."""
     return 0.5 * _tanh(0.5 * x) + 0.5
 
 
@@ -107,13 +107,13 @@ def _layer(flat: Array, layer: int, features: int, hidden: int) -> tuple[Array, 
 
 @_compiled
 def _rows(of: Array) -> Array:
-    """(S, B, N) as (S * B, N), the same numbers."""
+    """A view of (S, B, N) as (S * B, N)."""
     return of.reshape(of.shape[0] * of.shape[1], of.shape[2])
 
 
 @_compiled
 def _inputs(x: Array, work: Workspace, layer: int) -> Array:
-    """(S, B, I): what a layer has read."""
+    """The inputs of a layer, (S, B, I)."""
     if layer == 0:
         return x
     return work.dropped[layer - 1] if work.masks.size else work.hidden[layer - 1, 1:]
@@ -121,7 +121,7 @@ def _inputs(x: Array, work: Workspace, layer: int) -> Array:
 
 @_compiled
 def _multiply(a: Array, b: Array, out: Array) -> None:
-    """`out` (M, N) becomes a (M, K) · b (K, N), for a of few rows: as many at a time as need no packing."""
+    """Set `out` (M, N) to a (M, K) · b (K, N), in parts of as many rows as need no packing."""
     rows = _UNPACKED // b.size
     if rows < _FEW:
         rows = a.shape[0]
@@ -131,7 +131,7 @@ def _multiply(a: Array, b: Array, out: Array) -> None:
 
 @_compiled
 def forward(flat: Array, x: Array, work: Workspace) -> None:
-    """From weights, flat, and windows x (S, B, F) to `work.out` (B,), and all that `backward` needs."""
+    """Compute the forecasts `work.out` (B,) of windows x (S, B, F), and everything that `backward` needs."""
     layers, batch, hidden = work.hidden.shape[0], x.shape[1], work.hidden.shape[3]
     for layer in range(layers):
         if layer > 0 and work.masks.size:
@@ -156,7 +156,7 @@ def forward(flat: Array, x: Array, work: Workspace) -> None:
 def _recur(w_hh: Array, b_ih: Array, b_hh: Array, work: Workspace, layer: int) -> None:
     steps, batch, hidden = work.projected.shape[0], work.projected.shape[1], w_hh.shape[1]
     kept = work.gates.shape[1]
-    part = work.recurrent[0]  # (B, 3H); the backward pass writes it anew
+    part = work.recurrent[0]  # (B, 3H); the backward pass overwrites it
     work.turned[:] = w_hh.T
     for t in range(steps):
         before, after = work.hidden[layer, t], work.hidden[layer, t + 1]
@@ -176,7 +176,7 @@ def _recur(w_hh: Array, b_ih: Array, b_hh: Array, work: Workspace, layer: int) -
 
 @_compiled
 def squared_error(y: Array, work: Workspace) -> tuple[float, float]:
-    """The mean squared error of `work.out` and the largest |forecast|; `work.d_out` becomes its gradient."""
+    """The mean squared error of `work.out`, and the largest |forecast|; sets `work.d_out` to the gradient."""
     out, d_out = work.out, work.d_out
     one = out.dtype.type(1)
     share = one / out.dtype.type(out.size)
@@ -185,7 +185,7 @@ def squared_error(y: Array, work: Workspace) -> tuple[float, float]:
         miss = out[b] - y[b]
         d_out[b] = (share + share) * miss
         total += miss * miss
-        # A NaN is neither above nor below: it is taken by hand, and kept by every later comparison.
+        # A NaN is neither above nor below, so it is tested for; every later comparison then keeps it.
         if out[b] < low or out[b] != out[b]:
             low = out[b]
         if out[b] > high:
@@ -195,7 +195,7 @@ def squared_error(y: Array, work: Workspace) -> tuple[float, float]:
 
 @_compiled
 def backward(flat: Array, x: Array, work: Workspace, gradient: Array) -> None:
-    """From `work.d_out` to the gradient of every weight, flat as they are."""
+    """Compute the `gradient` of all weights, in the order of `flat`, from `work.d_out`."""
     layers, batch, hidden = work.hidden.shape[0], x.shape[1], work.hidden.shape[3]
     head, last = flat[flat.size - 1 - hidden : flat.size - 1], work.hidden[layers - 1, x.shape[0]]
     d_head = gradient[gradient.size - 1 - hidden : gradient.size - 1]
@@ -270,7 +270,7 @@ def _recur_back(w_hh: Array, db_ih: Array, db_hh: Array, work: Workspace, layer:
 
 @_compiled
 def norm(gradient: Array) -> float:
-    """The L2 norm: finite iff every element is, and the sum of their squares is a float of this type."""
+    """The L2 norm; not finite if an element is not, or if the sum of squares overflows."""
     total = gradient.dtype.type(0)
     for i in range(gradient.size):
         total += gradient[i] * gradient[i]
@@ -295,7 +295,7 @@ def update(
     for i in range(flat.size):
         g = gradient[i] * factor
         p = flat[i]
-        if shrink != 0:  # 0 times an infinite weight would be NaN, and an infinite one is to be seen as it is
+        if shrink != 0:  # 0 times an infinite weight would be NaN and hide that it is infinite
             p -= shrink * p
         m = first[i] + new1 * (g - first[i])
         v = second[i] * old2 + new2 * g * g

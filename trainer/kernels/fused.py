@@ -17,15 +17,15 @@ from trainer.losses import Loss
 from trainer.models.network import GRUForecaster, flat_copy
 
 _FORECAST_ROWS = 128
-"""Windows that are forecast at a time, few enough for the processor's cache."""
+"""Windows per forward pass of a forecast: few enough for the processor's cache."""
 
 
 class FusedKernel:
     """See `trainer.kernels.kernel.Kernel`; on the CPU, in float32.
 
-    The model's parameters and their gradients become views of two vectors. Whoever reads or changes them in
-    place therefore reads or changes what this kernel computes with. Dropout draws from PyTorch's generator
-    what `nn.GRU` and `nn.Dropout` would draw.
+    The model's parameters and their gradients become views of two vectors, so that a change in place changes
+    what this kernel computes with. Dropout draws from PyTorch's generator, in the order in which `nn.GRU` and
+    `nn.Dropout` do.
     """
 
     name: KernelName = "fused"
@@ -36,7 +36,7 @@ class FusedKernel:
         self.max_grad_norm = config.training.max_grad_norm
         self._model = model
         self._loss = config.loss
-        compiled_loss(self._loss)  # raises before a step does
+        compiled_loss(self._loss)  # raises now and not in the first step
         self._flat = flat_copy(model)  # (N,)
         self._gradient = torch.zeros_like(self._flat)
         self._averages = torch.zeros(2, len(self._flat))
@@ -83,7 +83,7 @@ class FusedKernel:
         return torch.from_numpy(np.concatenate(outs))
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
-        """Of every parameter."""
+        """The moving averages of every parameter."""
         names = [name for name, _ in self._model.named_parameters()]
         both = zip(*(_parts(average, self._model) for average in self._averages), strict=True)
         return dict(zip(names, both, strict=True))
@@ -93,16 +93,16 @@ class FusedKernel:
         self._workspaces = other._workspaces
 
     def state(self) -> dict[str, Any]:
-        """Copies, named as in the state dict of PyTorch's AdamW."""
+        """Copies of the step and the averages, named as in the state dict of PyTorch's AdamW."""
         first, second = self._averages.clone()
         return {"state": {0: {"step": torch.tensor(self._steps), "exp_avg": first, "exp_avg_sq": second}}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take a copy of `state`."""
+        """Return to a copy of `state`; the learning rate stays."""
         saved = state["state"][0]
         steps = int(saved["step"])
         if not 0 <= steps < 2**62:
-            raise ValueError(f"{steps} is no number of steps")
+            raise ValueError(f"{steps} is not a number of steps")
         self._steps = steps
         self._averages.copy_(torch.stack([saved["exp_avg"], saved["exp_avg_sq"]]))
 
@@ -120,7 +120,7 @@ class FusedKernel:
         return self._workspaces[key]
 
     def _draw_masks(self, work: Workspace) -> None:
-        """Draw zeros and scaled ones, in the order in which PyTorch's modules would draw them."""
+        """Draw the masks of dropout (0, or 1 / keep) in the order in which PyTorch's modules draw them."""
         keep = 1 - self._model.dropout.p
         for mask in (*work.masks, work.last_mask):
             if mask.size:

@@ -9,18 +9,18 @@ from trainer.config import KernelName
 
 
 class Pass(NamedTuple):
-    """The signals of a forward and a backward pass, finite or not."""
+    """The signals of a forward and a backward pass; they may be NaN or infinite."""
 
     loss: float
     output_max: float
     grad_norm: float
-    """Of all gradients together, before clipping."""
+    """L2 norm of all gradients together, before clipping."""
 
 
 class Kernel(Protocol):
     """Forward pass, backward pass and update of one model: everything that a step computes.
 
-    Weights and gradients are those of the model's parameters, whichever kernel computes them.
+    Every kernel reads and updates the model's own parameters and gradients.
     """
 
     name: KernelName
@@ -44,10 +44,10 @@ class Kernel(Protocol):
         """Forecasts (batch,) of windows x (seq_len, batch, features), without dropout and gradients."""
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
-        """The optimiser's moving averages by parameter, not copied; only those that it has made."""
+        """The optimiser's moving averages by parameter, not copied; only those that exist already."""
 
     def share_workspace(self, other: Self) -> None:
-        """Use the memory of `other`, which takes turns with this one: both need room for one batch only."""
+        """Use the working memory of `other`, a kernel of the same shape that computes at other times."""
 
     def state(self) -> dict[str, Any]:
         """A copy of everything that `apply` changes except the weights, in tensors and plain containers."""

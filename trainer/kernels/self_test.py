@@ -47,19 +47,19 @@ EXPECTED = (
         0.04837694,
     ),
 )
-"""Loss, largest forecast and norm of three steps, without dropout and with it, and the mean square of the
-forecasts after them; PyTorch computes the same.
+"""For training without dropout, then with dropout: loss, largest |forecast| and gradient norm of three steps,
+then the mean square of the forecasts. PyTorch computes the same numbers.
 """
 _CLOSE = 1e-4
-"""Relative. Rounding in float32 gives 1e-6 on any processor, a wrong instruction far more."""
+"""Largest relative difference. Rounding in float32 gives 1e-6 on any processor, a wrong instruction more."""
 _STEPS, _BATCH, _FEATURES, _HIDDEN, _LAYERS = 3, 4, 2, 3, 2
 
 
 @cache
 def compile_kernel() -> None:
-    """Compile, or load what an earlier process has compiled, so that no epoch pays these seconds.
+    """Compile, or load the code that an earlier process compiled, so that no epoch spends these seconds.
 
-    Raises TrainerError if the numbers are wrong on this processor even after compiling anew.
+    Raises TrainerError if the numbers are wrong on this processor even after compiling again.
     """
     began = perf_counter()
     if not passes_self_test():
@@ -76,7 +76,7 @@ def compile_kernel() -> None:
 
 
 def passes_self_test() -> bool:
-    """Whether three steps on a small model give the known numbers; calls every function, with arrays of the
+    """Whether three steps on a small model give the known numbers. Calls every function with arrays of the
     types that training uses.
     """
     found = [number for dropout in (False, True) for number in _trained(dropout=dropout)]
@@ -92,16 +92,16 @@ def _trained(*, dropout: bool) -> list[float]:
     work = workspace((_STEPS, _BATCH), _HIDDEN, _LAYERS, dropout=dropout, backward=True)
     for mask in (work.masks, work.last_mask):
         mask.flat[:] = np.arange(mask.size) % 3
-    told: list[float] = []
+    signals: list[float] = []
     for step in (1, 2, 3):
         compiled.forward(weights, x, work)
         loss, largest = compiled.squared_error(y, work)
         compiled.backward(weights, x, work, gradient)
-        told += [loss, largest, norm := compiled.norm(gradient)]
+        signals += [loss, largest, norm := compiled.norm(gradient)]
         compiled.update(weights, gradient, averages, 1 / norm, 0.1, 0.01, step)
     work = workspace((_STEPS, _BATCH), _HIDDEN, _LAYERS, dropout=False, backward=False)
     compiled.forward(weights, x, work)
-    return [*told, float(np.square(work.out).mean())]
+    return [*signals, float(np.square(work.out).mean())]
 
 
 def _wave(*shape: int) -> Array:

@@ -1,4 +1,4 @@
-"""The reference: PyTorch's own GRU, gradients and AdamW, on any device."""
+"""The reference kernel: PyTorch's GRU, gradients and AdamW, on any device."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -39,7 +39,7 @@ class TorchKernel:
 
     @property
     def weight_decay(self) -> float:
-        """As the optimiser has it."""
+        """The weight decay, as the optimiser has it."""
         return float(self._optimizer.param_groups[0]["weight_decay"])
 
     def backward(self, x: Tensor, y: Tensor) -> Pass:
@@ -47,11 +47,11 @@ class TorchKernel:
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
         out = self._model(x)  # (batch,)
-        told = out.detach()
-        out.backward(self._loss.gradient(told, y) * (1 / len(y)))
+        forecasts = out.detach()
+        out.backward(self._loss.gradient(forecasts, y) * (1 / len(y)))
         self._norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        low, high = torch.aminmax(told)  # one operation; abs and max would be two
-        loss = self._loss.value(told, y).mean()
+        low, high = torch.aminmax(forecasts)  # one operation; abs and max would be two
+        loss = self._loss.value(forecasts, y).mean()
         loss_value, low_value, high_value, norm = to_host(loss, low, high, self._norm)
         return Pass(loss_value, max(-low_value, high_value), norm)
 
@@ -71,7 +71,7 @@ class TorchKernel:
         return out
 
     def averages(self) -> Mapping[str, tuple[Tensor, ...]]:
-        """Only those of parameters that have been updated: the optimiser makes them in its first step."""
+        """The moving averages of updated parameters; the optimiser creates them in its first step."""
         state = self._optimizer.state
         named = self._model.named_parameters()
         return {name: tuple(state[weight].values()) for name, weight in named if weight in state}
@@ -84,14 +84,14 @@ class TorchKernel:
         return deepcopy(self._optimizer.state_dict())
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take a copy of `state`."""
+        """Return to a copy of `state`; the learning rate stays."""
         lr = self.lr
         self._optimizer.load_state_dict(deepcopy(dict(state)))
         self.lr = lr
 
 
 def to_host(*signals: Tensor) -> list[float]:
-    """Scalars as Python floats. Stacking waits for a GPU only once; on a CPU it costs more than it saves."""
+    """Scalars as Python floats. Stacking them waits for a GPU only once; on a CPU it would cost time."""
     if signals[0].is_cuda:
         values: list[float] = torch.stack(signals).tolist()
         return values

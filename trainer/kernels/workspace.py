@@ -22,10 +22,10 @@ class Workspace(NamedTuple):
     gates: Array
     """(L, S, B, 4H): reset, update, new, and the new gate's hidden part before the reset gate weighs it.
 
-    (L, 1, B, 4H) where no backward pass is to follow.
+    (L, 1, B, 4H) if no backward pass follows.
     """
     masks: Array
-    """(L - 1, S, B, H): what dropout multiplies a layer's outputs by; empty where nothing is dropped."""
+    """(L - 1, S, B, H): the factors of dropout on a layer's outputs; empty without dropout."""
     last_mask: Array
     """(B, H): the same for the last state."""
     dropped: Array
@@ -33,13 +33,14 @@ class Workspace(NamedTuple):
     projected: Array
     """(S, B, 3H): the inputs' part of the gates; in the backward pass its gradient."""
     recurrent: Array
-    """(S, B, 3H): the gradient of the hidden part of the gates; in a forecast (1, B, 3H), the part."""
+    """(S, B, 3H): the gradient of the hidden part of the gates; (1, B, 3H) if no backward pass follows. The
+    forward pass keeps the hidden part of one step in its first step."""
     above: Array
     """(S, B, H): the gradient that reaches a layer's states from the layer above; empty with one layer."""
     turned: Array
     """(H, 3H): a layer's recurrent weights transposed, which makes a small product twice as fast."""
     state: Array
-    """(2, B, H): the gradient of the state, straight and through the gates."""
+    """(2, B, H): the gradient of the state, directly and through the gates."""
     out: Array
     """(B,): the forecasts."""
     d_out: Array
@@ -55,7 +56,7 @@ def workspace(
     backward: bool,
     dtype: type = np.float32,
 ) -> Workspace:
-    """Room for batches of `shape` (S, B)."""
+    """Memory for batches of `shape` (S, B). `backward` says whether backward passes follow."""
     (steps, batch), inner = shape, layers - 1
 
     def room(*lengths: int) -> Array:

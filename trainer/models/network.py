@@ -14,7 +14,7 @@ _GATES = 3  # a GRU cell stacks the weights of its reset, update and new gates
 class GRUForecaster(nn.Module):
     """Reads a window of features and forecasts one standardised target per row.
 
-    `gains` says what the initialisation applied: it is part of the read-back, not an echo of the request.
+    `gains` are the gains that the initialisation applied, by setting; empty for PyTorch's own initialisation.
     """
 
     def __init__(self, n_features: int, config: GRUConfig) -> None:
@@ -36,7 +36,7 @@ class GRUForecaster(nn.Module):
         return out.squeeze(-1)
 
     def _initialise(self, config: GRUConfig) -> Mapping[str, float]:
-        """Xavier (Glorot & Bengio 2010) into the cell and the head, orthogonal (Saxe et al. 2014) within it.
+        """Xavier (Glorot & Bengio 2010) for input and head, orthogonal (Saxe et al. 2014) for the recurrence.
 
         Gates are initialised one by one: the stacked matrix has other fans and cannot be orthogonal.
         """
@@ -66,8 +66,9 @@ def flat_copy(model: nn.Module) -> Tensor:
 def movement(model: GRUForecaster, start: Tensor) -> float:
     """L2 distance of the parameters from `start`, relative to the norm of weights of ordinary size.
 
-    Ordinary is PyTorch's own initialisation, uniform within ±1/√hidden_size. The norm of `start` would not
-    do: with gains of 0.01 it is so small that even a learning rate that teaches nothing moves far beyond it.
+    Weights of ordinary size are those of PyTorch's initialisation, uniform within ±1/√hidden_size. The norm
+    of `start` is no useful unit: with gains of 0.01 it is so small that even a learning rate that is too low
+    to learn anything moves the weights far beyond it.
     """
     ordinary = math.sqrt(start.numel() / (3 * model.gru.hidden_size))
     return float(torch.linalg.vector_norm(flat_copy(model) - start)) / ordinary

@@ -15,29 +15,29 @@ AR_ORDERS = (1, 2, 3, 5, 10, 22)
 class Autoregression(Forecaster):
     """Least squares on the last p values of the one-row series, p by BIC; for all but volatility.
 
-    The part of the target that is known already is added, where its window is longer than its horizon. Rows
-    whose history is too short for the order get the best constant of the training rows.
+    If the target's window is longer than its horizon, the part that is known already is another regressor.
+    Rows whose history is too short for the order get the best constant of the training rows.
     """
 
     name = "ar"
     roles = frozenset({"baseline", "rival"})
 
     def suits(self, data: Dataset) -> bool:
-        """Whether something else than a volatility is forecast."""
+        """Whether the target is not a volatility."""
         return data.kind != "volatility"
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Least squares, whatever the loss; the orders are compared on the same rows.
 
-        Targets over `horizon` rows overlap, so that n / horizon of the n rows count as independent.
+        Targets over `horizon` rows overlap, so that n rows count as n / horizon independent ones.
         """
         own, target = data.history.own, data.target.astype(np.float64)
         lags = [lagged(own, back) for back in range(max(AR_ORDERS))]
         rows = data.fitting[data.fitting >= first_known(own) + max(AR_ORDERS) - 1]
         independent = max(len(rows) / data.horizon, 2.0)
 
-        def criterion(told: Floats, order: int) -> float:
-            error = max(mean_loss(told[rows], target[rows], MSE), np.finfo(np.float64).tiny)
+        def criterion(forecasts: Floats, order: int) -> float:
+            error = max(mean_loss(forecasts[rows], target[rows], MSE), np.finfo(np.float64).tiny)
             return float(independent * np.log(error) + order * np.log(independent))
 
         def regression(order: int) -> Floats:

@@ -8,23 +8,23 @@ import numpy as np
 from trainer.data.arrays import Floats, Rows
 from trainer.data.windows import Dataset, with_fold_name
 from trainer.errors import DataError
-from trainer.losses import MSE, Loss, mean_loss
+from trainer.losses import Loss, mean_loss
 from trainer.rivals.forecaster import Forecaster
 from trainer.rivals.registry import forecasters
 
 
-def baseline_forecasts(data: Dataset, rows: Rows, loss: Loss = MSE) -> dict[str, Floats]:
+def baseline_forecasts(data: Dataset, rows: Rows, loss: Loss) -> dict[str, Floats]:
     """Naive forecasts of `rows` by name, each (len(rows),), in units of the standardised, clipped target.
 
-    All are fitted on every row that training windows see, so that none changes with `seq_len`. Raises
-    DataError where a row has no target history for a forecast.
+    All are fitted on every row that training windows contain, so that `seq_len` changes none. Raises
+    DataError if a row lacks the target history that a naive forecast needs.
     """
     require_history(data, rows)
     return {each.name: forecast(each, data, rows, loss) for each in forecasters("baseline", data)}
 
 
 def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> Floats:
-    """Fit on the training rows and forecast `rows`, (len(rows),): pooled, or each series by itself."""
+    """Fit on the training rows, of all series or of each by itself, and forecast `rows`: (len(rows),)."""
     if forecaster.pooled:
         return forecaster.fit(data, loss)(rows)
     forecasts = np.empty(len(rows))
@@ -34,15 +34,15 @@ def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> F
     return forecasts
 
 
-def baseline_losses(data: Dataset, rows: Rows, loss: Loss = MSE) -> dict[str, float]:
+def baseline_losses(data: Dataset, rows: Rows, loss: Loss) -> dict[str, float]:
     """The mean loss of each naive forecast on `rows`; raises as `baseline_forecasts` does."""
     target = data.target[rows].astype(np.float64)
-    told = baseline_forecasts(data, rows, loss)
-    return {name: mean_loss(forecasts, target, loss) for name, forecasts in told.items()}
+    by_name = baseline_forecasts(data, rows, loss)
+    return {name: mean_loss(forecasts, target, loss) for name, forecasts in by_name.items()}
 
 
-def mean_baseline_losses(folds: Sequence[Dataset], loss: Loss = MSE) -> dict[str, float]:
-    """The same on the validation rows of each fold, and of these the mean over folds."""
+def mean_baseline_losses(folds: Sequence[Dataset], loss: Loss) -> dict[str, float]:
+    """The mean over folds of each naive forecast's mean loss on the validation rows of the fold."""
     losses = [_fold_losses(data, loss) for data in folds]
     return {name: fmean(each[name] for each in losses) for name in losses[0]}
 

@@ -9,7 +9,7 @@ import numpy as np
 from trainer.data.arrays import Floats, Rows
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
-from trainer.losses import MSE, Loss
+from trainer.losses import Loss
 from trainer.rivals.baselines import forecast, require_history
 from trainer.rivals.registry import forecasters
 
@@ -24,12 +24,12 @@ class Rivals:
     forecasts: Mapping[str, Floats]
     absent: Mapping[str, str]
 
-    def row_losses(self, target: Floats, loss: Loss = MSE) -> dict[str, Floats]:
-        """The losses (rows,) of each on the standardised `target` (rows,)."""
-        return {name: loss.value(told, target) for name, told in self.forecasts.items()}
+    def row_losses(self, target: Floats, loss: Loss) -> dict[str, Floats]:
+        """The losses (rows,) of each rival on the standardised `target` (rows,)."""
+        return {name: loss.value(forecasts, target) for name, forecasts in self.forecasts.items()}
 
-    def losses(self, target: Floats, loss: Loss = MSE) -> dict[str, float]:
-        """The mean loss of each on the standardised `target` (rows,)."""
+    def losses(self, target: Floats, loss: Loss) -> dict[str, float]:
+        """The mean loss of each rival on the standardised `target` (rows,)."""
         return {name: float(each.mean()) for name, each in self.row_losses(target, loss).items()}
 
 
@@ -46,33 +46,33 @@ class RivalLosses:
         return min(self.losses, key=lambda name: self.losses[name]) if self.losses else None
 
 
-def rival_forecasts(data: Dataset, rows: Rows, loss: Loss = MSE) -> Rivals:
+def rival_forecasts(data: Dataset, rows: Rows, loss: Loss) -> Rivals:
     """Fit every rival on the training rows of `data` and forecast `rows`.
 
-    Raises DataError where a row has no target history for a naive forecast.
+    Raises DataError if a row lacks the target history that a naive forecast needs.
     """
     require_history(data, rows)
     forecasts: dict[str, Floats] = {}
     absent: dict[str, str] = {}
     for rival in forecasters("rival", data):
         try:
-            told = forecast(rival, data, rows, loss)
+            predicted = forecast(rival, data, rows, loss)
         except (RivalError, np.linalg.LinAlgError) as error:
             absent[rival.name] = str(error)
             continue
-        if np.isfinite(told).all():
-            forecasts[rival.name] = told
+        if np.isfinite(predicted).all():
+            forecasts[rival.name] = predicted
         else:
             absent[rival.name] = "its forecasts are not finite in all rows"
     return Rivals(forecasts, absent)
 
 
-def rivals_of_folds(folds: Sequence[Dataset], loss: Loss = MSE) -> list[Rivals]:
+def rivals_of_folds(folds: Sequence[Dataset], loss: Loss) -> list[Rivals]:
     """The rivals of each fold on its validation rows."""
     return [rival_forecasts(data, data.validation, loss) for data in folds]
 
 
-def rival_losses(folds: Sequence[Dataset], rivals: Sequence[Rivals], loss: Loss = MSE) -> RivalLosses:
+def rival_losses(folds: Sequence[Dataset], rivals: Sequence[Rivals], loss: Loss) -> RivalLosses:
     """Mean loss over the folds of each rival that every fold has; `rivals` are those of the folds."""
     losses = [
         each.losses(data.target[data.validation].astype(np.float64), loss)

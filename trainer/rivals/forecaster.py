@@ -1,4 +1,4 @@
-"""What every naive forecast and every rival is: it is fitted on training rows and forecasts any rows."""
+"""The interface of naive forecasts and rivals: fitted on training rows, they forecast any rows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from trainer.data.windows import Dataset
 from trainer.losses import Loss
 
 Predict = Callable[[Rows], Floats]
-"""From rows of the data to their forecasts (rows,), in units of the standardised target."""
+"""Maps rows of the data to forecasts (rows,), in units of the standardised target."""
 
 Role = Literal["baseline", "rival"]
-"""Skill is measured from the best `baseline`; a `rival` is a competitor that is reported beside it."""
+"""Skill is measured against the best `baseline`; a `rival` is a competitor that is reported as well."""
 
 
 class Forecaster(ABC):
@@ -21,10 +21,10 @@ class Forecaster(ABC):
     name: ClassVar[str]
     roles: ClassVar[frozenset[Role]]
     pooled: ClassVar[bool] = False
-    """Whether it is fitted on all series together. If not, each series is fitted and forecast by itself."""
+    """Whether it is fitted on all series together. If False, each series is fitted and forecast by itself."""
 
     def suits(self, data: Dataset) -> bool:
-        """Whether it makes sense for the kind and the clock of these data."""
+        """Whether it makes sense for the target and the bars of these data."""
         return True
 
     def first_row(self, data: Dataset) -> int:
@@ -33,12 +33,12 @@ class Forecaster(ABC):
 
     @abstractmethod
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Fit on the training rows of `data`, to `loss` if it can be.
+        """Fit on the training rows of `data`, for `loss` if the method can.
 
-        Raises RivalError or LinAlgError where it cannot be fitted.
+        Raises RivalError or LinAlgError if it cannot be fitted.
         """
 
 
 def everywhere(forecasts: Floats) -> Predict:
-    """What a forecaster returns that has forecast all rows (T,) at once."""
+    """The Predict of a forecaster that has forecast all rows (T,) at once."""
     return lambda rows: forecasts[rows]

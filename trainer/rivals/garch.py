@@ -12,7 +12,7 @@ from trainer.rivals.regressors import best_least_squares, decaying_sum, first_kn
 
 
 class Garch(Forecaster):
-    """The volatility over the horizon that GARCH(1, 1) foresees, mapped to the target by least squares.
+    """The volatility that GARCH(1, 1) forecasts over the horizon, mapped to the target by least squares.
 
     Bollerslev (1986). The map of Mincer & Zarnowitz (1969) is on the volatility or on its logarithm,
     whichever fits the training rows better.
@@ -22,20 +22,22 @@ class Garch(Forecaster):
     roles = frozenset({"rival"})
 
     def suits(self, data: Dataset) -> bool:
-        """Whether a volatility is forecast."""
+        """Whether the target is a volatility."""
         return data.kind == "volatility"
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """By likelihood, then least squares, whatever the loss.
+        """By maximum likelihood, then least squares, whatever the loss.
 
-        Raises RivalError where no feature gives returns, or where the likelihood finds no maximum.
+        Raises RivalError if no feature gives returns, or if the likelihood has no maximum.
         """
         variance = _variance_ahead(known_returns(data.history), data)
         return everywhere(best_least_squares(data, (np.sqrt(variance), np.log(variance))))
 
 
 def _variance_ahead(returns: Floats, data: Dataset) -> Floats:
-    """Mean variance of the next `horizon` rows, known at each row, (T,), in units of the training rows."""
+    """Mean variance of the next `horizon` rows, forecast at each row, (T,), in units of the variance of
+    the training rows.
+    """
     from arch import arch_model
 
     start = first_known(returns)

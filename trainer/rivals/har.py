@@ -24,21 +24,21 @@ from trainer.rivals.regressors import (
 class Har(Forecaster):
     """Least squares on means of the one-row series over the last 1, 5 and 22 days; for volatility alone.
 
-    Where bars are finer than days the last bar and the mean of each bar of the day are added, and the first
-    rows, which lack the history, do without the long means. The part of the target that is known already is
-    added, where its window is longer than its horizon. Corsi (2009), "A Simple Approximate Long-Memory Model
-    of Realized Volatility".
+    If bars are shorter than days, the last bar and the mean of each bar of the day are regressors too, and
+    the first rows, which lack the history, do without the long means. If the target's window is longer than
+    its horizon, the part that is known already is another regressor. Corsi (2009), "A Simple Approximate
+    Long-Memory Model of Realized Volatility".
     """
 
     name = "har"
     roles = frozenset({"baseline", "rival"})
 
     def suits(self, data: Dataset) -> bool:
-        """Whether a volatility is forecast."""
+        """Whether the target is a volatility."""
         return data.kind == "volatility"
 
     def first_row(self, data: Dataset) -> int:
-        """The first with the longest mean that every row needs."""
+        """The first row that has the longest mean that every row needs."""
         longest = min(max(har_spans(data.history, len(data.fitting))), max(HAR_DAYS))
         return first_known(data.history.own) + longest - 1
 
@@ -59,11 +59,11 @@ class LeverageHar(Forecaster):
     roles = frozenset({"rival"})
 
     def suits(self, data: Dataset) -> bool:
-        """Whether a volatility is forecast."""
+        """Whether the target is a volatility."""
         return data.kind == "volatility"
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Least squares, whatever the loss. Raises RivalError where no feature gives returns."""
+        """Least squares, whatever the loss. Raises RivalError if no feature gives returns."""
         falls = np.minimum(known_returns(data.history), 0.0)  # NaN stays NaN
 
         def terms(spans: tuple[int, ...]) -> Floats:
@@ -74,6 +74,6 @@ class LeverageHar(Forecaster):
 
 
 def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:
-    """Regressors of HAR at every row, (T, K), NaN where the history is too short; the first is a one."""
+    """Regressors of HAR at every row, (T, K), NaN if the history is too short; the first is 1."""
     means = [trailing_mean(data.history.own, span) for span in spans]
     return with_intercept(*means, *partial_target_terms(data), *bar_of_day_terms(data))

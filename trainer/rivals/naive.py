@@ -1,4 +1,4 @@
-"""The naive forecasts: what anybody can say without a model."""
+"""The naive forecasts, which need no model."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Zero(Forecaster):
     roles = frozenset({"baseline"})
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Nothing is fitted."""
+        """Fits nothing."""
         return everywhere(np.full(len(data.target), -data.scaler.target_mean / data.scaler.target_std))
 
 
@@ -30,7 +30,7 @@ class TrainMean(Forecaster):
     roles = frozenset({"baseline"})
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """The constant is that of `loss`."""
+        """The constant with the lowest mean `loss` on the training rows."""
         target = data.target.astype(np.float64)
         return everywhere(np.full(len(target), loss.best_constant(target[data.fitting])))
 
@@ -42,16 +42,16 @@ class Persistence(Forecaster):
     roles = frozenset({"baseline"})
 
     def first_row(self, data: Dataset) -> int:
-        """The first whose last known target is in the data."""
+        """The first row whose last known target is in the data."""
         return data.horizon
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Nothing is fitted."""
+        """Fits nothing."""
         return everywhere(lagged(data.target.astype(np.float64), data.horizon))
 
 
 class Seasonal(Forecaster):
-    """The mean target of the same bar of the day on the last 22 days; where bars are finer than days."""
+    """The mean target of the same bar of the day on the last 22 days, if bars are shorter than days."""
 
     name = "seasonal"
     roles = frozenset({"baseline"})
@@ -61,12 +61,12 @@ class Seasonal(Forecaster):
         return data.history.per_day > 1
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """The first days, which have no such past, get the mean over the training rows of the same bar."""
+        """The first days, which lack this past, get the mean of the same bar over the training rows."""
         return everywhere(seasonal_means(data))
 
 
 def seasonal_means(data: Dataset) -> Floats:
-    """What `Seasonal` forecasts at every row, from targets that are known there, (T,)."""
+    """The forecasts of `Seasonal` at every row, from targets that are known there: (T,)."""
     target, slots = data.target.astype(np.float64), data.history.slots
     forecasts = bar_of_day_means(target, slots, data.fitting)
     for slot in range(int(slots.max()) + 1):

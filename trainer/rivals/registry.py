@@ -26,5 +26,5 @@ FORECASTERS: tuple[Forecaster, ...] = (
 
 
 def forecasters(role: Role, data: Dataset) -> tuple[Forecaster, ...]:
-    """Those with this role that make sense for `data`."""
+    """The forecasters with this role that make sense for `data`."""
     return tuple(each for each in FORECASTERS if role in each.roles and each.suits(data))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from trainer.data.arrays import Floats, Rows
+from trainer.data.panel import Times, rows_until_gap
 from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
@@ -13,7 +14,7 @@ from trainer.losses import MSE
 HAR_DAYS = (1, 5, 22)
 """A day, a week and a month of trading days: Corsi (2009)."""
 _FEWEST_PER_SPAN = 4
-"""Fitting rows for each row that an average of finer bars reaches back, else that average is left out."""
+"""If bars are shorter than days, a mean over n rows needs this times n fitting rows; else it is left out."""
 _BLOCKS, _SCORED = 5, 3
 
 
@@ -63,7 +64,7 @@ def bar_of_day_means(values: Floats, slots: Rows, fitting: Rows) -> Floats:
 
 
 def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
-    """Forecasts (T,) by ordinary least squares on `terms` (T, K), fitted where `fitting` has no NaN."""
+    """Forecasts (T,) by least squares on `terms` (T, K), fitted on the rows of `fitting` without NaN."""
     fit = fitting[~np.isnan(terms[fitting]).any(axis=1)]
     coefficients, *_ = np.linalg.lstsq(terms[fit], target[fit], rcond=None)
     forecasts: Floats = terms @ coefficients
@@ -75,7 +76,8 @@ def least_squares_with_fallback(
 ) -> Floats:
     """Forecasts (T,) by least squares on the `terms` of all `spans`, ascending.
 
-    Rows whose history is too short for the longest span are forecast by a regression without it, and so on.
+    Rows whose history is too short for the longest span are forecast by a regression without that span, and
+    so on down to the shortest.
     """
     forecasts = least_squares(terms(spans), target, fitting)
     while np.isnan(forecasts).any() and len(spans) > 1:
@@ -90,13 +92,13 @@ def with_intercept(*terms: Floats) -> Floats:
 
 
 def partial_target_terms(data: Dataset) -> tuple[Floats, ...]:
-    """The part of the target that is known at each row, (T,); none where it begins after the row."""
+    """The part of the target that is known at each row, (T,); empty if the target begins after the row."""
     return () if data.history.begun is None else (data.history.begun,)
 
 
 def bar_of_day_terms(data: Dataset) -> tuple[Floats, ...]:
     """Mean of the target and of the one-row series over training rows of the same bar of the day, each (T,);
-    none in a table of daily or longer bars.
+    empty in a table of daily or longer bars.
     """
     history = data.history
     if history.per_day == 1:
@@ -108,19 +110,19 @@ def bar_of_day_terms(data: Dataset) -> tuple[Floats, ...]:
 def best_least_squares(data: Dataset, terms: Iterable[Floats]) -> Floats:
     """Forecasts (T,) by least squares on the one of `terms`, each (T,), that fits the training rows best.
 
-    Beside it stand the means of each bar of the day, where bars are finer than days.
+    If bars are shorter than days, the means of each bar of the day are further regressors.
     """
     target, fitting = data.target.astype(np.float64), data.fitting
 
-    def error(told: Floats) -> float:
-        return float(np.nanmean(MSE.value(told[fitting], target[fitting])))
+    def error(forecasts: Floats) -> float:
+        return float(np.nanmean(MSE.value(forecasts[fitting], target[fitting])))
 
     fits = (least_squares(with_intercept(term, *bar_of_day_terms(data)), target, fitting) for term in terms)
     return min(fits, key=error)
 
 
 def known_returns(history: TargetHistory) -> Floats:
-    """The one-row log returns (T,), finite from the first known one on; RivalError where there are none."""
+    """The one-row log returns (T,), finite from the first known one on; RivalError if there are none."""
     if history.returns is None:
         raise RivalError("no feature is a log return")
     known = history.returns[first_known(history.returns) :]
@@ -138,7 +140,20 @@ def decaying_sum(shocks: Floats, decay: float, *, before: float) -> Floats:
     return states
 
 
-def scored_blocks(rows: int) -> Iterator[tuple[int, int]]:
-    """Start and end of the last three of five equal blocks of rows: each is forecast from those before."""
-    edges = np.linspace(0, rows, _BLOCKS + 1).astype(int).tolist()
-    yield from zip(edges[-_SCORED - 1 : -1], edges[-_SCORED:], strict=True)
+def scored_blocks(times: Times) -> Iterator[tuple[np.generic, Rows]]:
+    """The first moment and the rows of the last three of five equal blocks of the moments of `times` (n,),
+    each of which is forecast from earlier rows; blocks without rows are left out.
+    """
+    moments, numbers = np.unique(times, return_inverse=True)
+    edges = np.linspace(0, len(moments), _BLOCKS + 1).astype(int).tolist()
+    for start, stop in zip(edges[-_SCORED - 1 : -1], edges[-_SCORED:], strict=True):
+        if start < stop:
+            yield moments[start], np.flatnonzero((numbers >= start) & (numbers < stop))
+
+
+def forward_steps(times: Times, starts: Rows, gap: int) -> Iterator[tuple[Rows, Rows]]:
+    """The earlier rows and the held-out rows of each block of `times` (n,). Earlier rows end `gap` rows of
+    their series before the block; there is at least one.
+    """
+    for moment, held in scored_blocks(times):
+        yield rows_until_gap(starts, times, moment, gap), held

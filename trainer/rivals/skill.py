@@ -1,4 +1,4 @@
-"""Skill over the best naive forecast, and how much of it is believable: pure functions, quick to import."""
+"""Skill over the best naive forecast, and the largest believable skill. Pure functions, quick to import."""
 
 import math
 from collections.abc import Mapping
@@ -44,15 +44,15 @@ def skill(loss: float, baseline_loss: float) -> float:
     return 1 - loss / baseline_loss
 
 
-def noise_floor(looks: int, rows: int, horizon: int) -> float:
-    """Skill that the best of K = `looks` ≥ 1 useless forecasts shows by chance: Φ⁻¹(0.95^(1/K))² / (n/h).
+def noise_floor(attempts: int, rows: int, horizon: int) -> float:
+    """Skill that the best of K = `attempts` ≥ 1 useless forecasts shows by chance: Φ⁻¹(0.95^(1/K))² / (n/h).
 
     The 95 % quantile of the largest of K standard normal z, squared as a share of variance over the n/h
     independent rows. K counts every validation loss that the best was picked from: a trial's value is the
     best of its epochs, so that each epoch counts. This is Šidák's bound; losses of one trial correlate, so
     that the true floor is lower.
     """
-    z = NormalDist().inv_cdf(math.pow(0.95, 1 / looks))
+    z = NormalDist().inv_cdf(math.pow(0.95, 1 / attempts))
     return z**2 / (rows / horizon)
 
 
@@ -64,9 +64,9 @@ def skill_by_chance(rows: int, horizon: int) -> float:
 def skill_ceiling(kind: "TargetKind", *, rows: int, horizon: int, max_skill: float | None) -> float:
     """Skill above which a trial is suspicious, for `rows` validation rows. `max_skill`, if given, is used.
 
-    Returns: three times what luck reaches in one look, but at least 0.05 and at most 0.15; volatility: 0.3
-    over HAR; any other kind has no default and raises DataError. The number of trials and of epochs does not
-    count: more looks do not make a result more believable.
+    Returns: three times `skill_by_chance`, but at least 0.05 and at most 0.15. Volatility: 0.3 over HAR. Any
+    other kind has no default and raises DataError. The numbers of trials and epochs do not count, because
+    more attempts do not make a result more believable.
     """
     if max_skill is not None:
         return max_skill

@@ -23,11 +23,11 @@ class WeightedMean(Forecaster):
     roles = frozenset({"rival"})
 
     def suits(self, data: Dataset) -> bool:
-        """Whether a volatility is forecast."""
+        """Whether the target is a volatility."""
         return data.kind == "volatility"
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
-        """Least squares, whatever the loss. Raises RivalError where the series has no past."""
+        """Least squares, whatever the loss. Raises RivalError if the series has no known value."""
         history = data.history
         means = (_weighted_mean(history.own, decay ** (1 / history.per_day)) for decay in _DECAYS)
         return everywhere(best_least_squares(data, means))

@@ -1,4 +1,4 @@
-"""Batches by indexing resident tensors: windows overlap, and only those of one batch are ever copied."""
+"""Gathers batches of windows from tensors on the device. Only the windows of one batch are copied."""
 
 import math
 from collections.abc import Iterator
@@ -10,36 +10,37 @@ from torch import Tensor
 from trainer.data.windows import Dataset
 
 _EVALUATION_ROWS = 1024
-"""Windows per forward pass of an evaluation: bounds memory and has no influence on training."""
+"""Windows per forward pass of an evaluation. It bounds memory and does not influence training."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows x (seq_len, batch, features), targets y (batch,), their rows of the table (batch,)."""
+    """Windows x (seq_len, batch, features), targets y (batch,), and the row at which each ends."""
 
     x: Tensor
     y: Tensor
     rows: Tensor
     known_finite: bool
-    """Whether all data of the trial was found finite before its first step, so that no step looks again."""
+    """Whether all data of the fold is finite. It is tested once, so that no step needs to test its batch."""
 
 
 class Batches:
-    """The data of one fold on its device; rows are positions in the table, row t's window ends at t."""
+    """The data of one fold on its device. Rows are positions in its Dataset; row t's window ends at t."""
 
     def __init__(self, data: Dataset, device: torch.device) -> None:
-        # Contiguous rows: what comes from a table of columns takes four times as long to gather.
+        # Rows are made contiguous: gathering from an array stored by columns takes four times as long.
         self._features = torch.from_numpy(data.features).to(device).contiguous()  # (T, features)
         self._back = torch.arange(1 - data.seq_len, 1, device=device)[:, None]  # (seq_len, 1)
         self._target = torch.from_numpy(data.target).to(device)  # (T,)
-        # Twice as dear as all other signals of a step if every batch is asked; the data never changes.
+        # Tested once, because the data never changes: for each batch it costs twice as much as all other
+        # signals of a step.
         self._finite = bool(torch.isfinite(self._features).all() & torch.isfinite(self._target).all())
         self._train = torch.from_numpy(data.train).to(device)
         self._validation = torch.from_numpy(data.validation).to(device)
         self._test = torch.from_numpy(data.test).to(device)
 
     def per_epoch(self, batch_size: int) -> int:
-        """How many batches `shuffled` gives."""
+        """Number of batches that `shuffled` yields."""
         return math.ceil(len(self._train) / batch_size)
 
     def shuffled(self, batch_size: int) -> Iterator[Batch]:
@@ -56,6 +57,6 @@ class Batches:
         return map(self._gather, torch.split(self._test, _EVALUATION_ROWS))
 
     def _gather(self, rows: Tensor) -> Batch:
-        steps = (rows + self._back).view(-1)  # (seq_len * batch,), the rows of all first steps first
+        steps = (rows + self._back).view(-1)  # (seq_len * batch,): first the first row of every window
         x = self._features.index_select(0, steps).view(len(self._back), len(rows), -1)
         return Batch(x, self._target[rows], rows, self._finite)

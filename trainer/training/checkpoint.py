@@ -1,7 +1,7 @@
-"""What a trial needs to go on after an epoch exactly as if it had never stopped, in a file.
+"""Saves a trial after each epoch, so that it can continue later as if it had never stopped.
 
-In the file are tensors and plain containers alone, so that `torch.load(weights_only=True)` reads it: a file
-can hold wrong numbers, but no code. The initial weights are not in it: the seed gives them again.
+The file holds only tensors and plain containers, so that `torch.load(weights_only=True)` reads it: a file
+can hold wrong numbers, but no code. It does not hold the initial weights: the seed gives them again.
 """
 
 import hashlib
@@ -30,15 +30,17 @@ from trainer.training.result import EpochReport, Finding
 
 log = logging.getLogger("ballast.trainer")
 
-_NO_PART_OF_A_TRIAL = {"training": {"max_seconds"}, "data": {"source"}}
-"""A limit of time changes no bit of what is within it, and the table is known by its digest."""
+_IGNORED_SETTINGS = {"training": {"max_seconds"}, "data": {"source"}}
+"""Settings that a checkpoint does not depend on: a time limit changes no bit of the epochs within it, and the
+table is identified by its digest."""
 
 
 @dataclass(frozen=True)
 class FoldState:
-    """One fold at the end of an epoch: the learner's state there, and what the guard has counted.
+    """One fold at the end of an epoch: the state of the learner, and the counters of the guard.
 
-    `best_weights` and `best_forecasts` are those of the trial's best epoch.
+    `best_weights` and `best_forecasts` (rows,) are those of the trial's best epoch. Raises ValueError if the
+    values are not those of a fold.
     """
 
     good: LearnerSnapshot
@@ -53,25 +55,25 @@ class FoldState:
         if not all(
             type(count) is int and count >= 0 for count in (self.step, self.bad_in_a_row, self.rewinds)
         ):
-            raise ValueError("a count is none")
+            raise ValueError("a counter is not a whole number from 0 on")
         if type(self.effective) is not dict or type(self.good.lr) is not float:
-            raise ValueError("what was used is missing")
+            raise ValueError("the effective settings or the learning rate are missing")
         if _shapes(self.good.weights) != _shapes(self.best_weights):
             raise ValueError("the best weights are of another model")
         _shapes({"forecasts": self.best_forecasts})
 
 
 def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
-    """Of parameters; ValueError where one is no plain tensor of float32."""
+    """Shapes of parameters by name. Raises ValueError if one is not a dense tensor of float32."""
     for name, weight in weights.items():
         if type(weight) is not Tensor or weight.dtype != torch.float32 or weight.layout != torch.strided:
-            raise ValueError(f"{name} is no tensor of float32")
+            raise ValueError(f"{name} is not a dense tensor of float32")
     return {name: weight.shape for name, weight in weights.items()}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trial at the end of an epoch that passed the guard."""
+    """A trial at the end of an epoch that passed the guard. Raises ValueError if epochs are missing."""
 
     folds: tuple[FoldState, ...]
     random: dict[str, Tensor]
@@ -81,18 +83,18 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         if [report.epoch for report in self.epochs] != list(range(len(self.epochs))):
-            raise ValueError("epochs are missing, or are there twice")
+            raise ValueError("epochs are missing or repeated")
         if self.best_epoch not in range(len(self.epochs)):
-            raise ValueError("the best epoch is none of those passed")
+            raise ValueError("the best epoch is not on record")
 
 
 CHECKPOINT_FORMAT = ChecksummedFormat(
     magic=b"ballast checkpoint 3",
-    largest=2**34,  # a trial of 45 folds and a million weights each has 1 GB
+    largest=2**34,  # a trial of 45 folds with a million weights each has 1 GB
     other_identity="it is of another configuration, seed, table or version of torch, numba or scipy",
     wrong_digest="it is damaged, or no worker of this study wrote it: its digest is wrong",
 )
-"""Raise the figure in the magic also with any change to what a trial computes."""
+"""Raise the number in `magic` also when a trial computes something else than before."""
 
 Report = TypeVar("Report")
 
@@ -111,13 +113,13 @@ _FINDINGS = TypeAdapter(tuple[Annotated[Finding, BeforeValidator(_flat)], ...], 
 def checkpoint_identity(
     config: TrialConfig, folds: Sequence[Dataset], *, baseline: Baseline, ceiling: float, seed: int
 ) -> str:
-    """SHA-256 of what decides the course of a trial; a checkpoint of another identity is never used.
+    """SHA-256 (hex) of everything that a trial's results depend on; other checkpoints are not used.
 
-    Six digits of what is computed from the table: the last ones differ between machines.
+    Losses computed from the table enter with six digits, because the last digits differ between machines.
     """
     device = torch.device(config.training.device)
     facts = {
-        "config": config.model_dump(mode="json", exclude=_NO_PART_OF_A_TRIAL),
+        "config": config.model_dump(mode="json", exclude=_IGNORED_SETTINGS),
         "kernel": [kernel_name(config.training.kernel, device), version("numba"), version("scipy")],
         "data": [data.sha256 for data in folds],
         "baseline": [baseline.name, f"{baseline.loss:.6g}"],
@@ -132,23 +134,23 @@ MALFORMED_CHECKPOINT_ERRORS = (
     *(pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError),
     OverflowError,
 )
-"""What torch raises of a file that is not what was saved: its digest has held, so somebody has made it."""
+"""Errors that torch raises for a file whose digest is right but whose content is not a trial's."""
 
 
 class CheckpointFile:
-    """The one checkpoint of a trial, at `path`. Neither reading nor writing it ever raises: a trial does
-    without.
+    """The checkpoint file of a trial, at `path`. Reading and writing never raise: the trial then goes on
+    without it.
     """
 
     def __init__(self, path: Path, identity: str, key: bytes | None = None) -> None:
         self._path = path
         self._identity = identity
         self._key = key
-        self._epochs, self._findings = _Diary(_EPOCHS), _Diary(_FINDINGS)
+        self._epochs, self._findings = _ReportLog(_EPOCHS), _ReportLog(_FINDINGS)
         self._warned = False
 
     def load(self) -> Checkpoint | None:
-        """The checkpoint; None where there is none or it cannot be used, which is logged with the reason."""
+        """The checkpoint; None if there is none or if it cannot be used. The reason is logged."""
         try:
             return _decode(CHECKPOINT_FORMAT.read(self._path, self._identity, self._key))
         except FileNotFoundError:
@@ -158,17 +160,17 @@ class CheckpointFile:
             return None
 
     def refuse(self, error: Exception) -> None:
-        """Log that the checkpoint does not fit the trial, which begins anew."""
+        """Log that the checkpoint does not fit the trial, and that it is not used."""
         reason = f"it does not fit the trial ({type(error).__name__})"
         log.warning("checkpoint %s is ignored: %s", self._path, reason)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Put the checkpoint in the place of the one before; a failure is logged once."""
+        """Replace the file by this checkpoint. The first failure is logged."""
         try:
             content = self._encode(checkpoint)
-            # Waiting for the disk would cost time in every epoch; the digest finds what a power cut damages.
+            # Not durable: waiting for the disk would cost time in every epoch, and the digest finds damage.
             CHECKPOINT_FORMAT.write(self._path, self._identity, content, self._key, durable=False)
-        # ValueError: a name that is no Unicode cannot be put into words.
+        # ValueError: a path that is not valid Unicode cannot be written in a message.
         except (OSError, ValueError) as error:
             if not self._warned:
                 log.warning("no checkpoint at %s, the trial goes on without: %s", self._path, error)
@@ -186,10 +188,10 @@ class CheckpointFile:
         return buffer.getvalue()
 
 
-class _Diary(Generic[Report]):
-    """What a trial only ever adds to, as text: JSON keeps every bit of a float.
+class _ReportLog(Generic[Report]):
+    """Encodes the epochs or findings of a trial as JSON, which keeps every bit of a float.
 
-    Each line is what was new to one checkpoint: a long trial does not encode all of it in every epoch.
+    Each line holds the reports that one checkpoint added, so that older reports are not encoded again.
     """
 
     def __init__(self, adapter: TypeAdapter[tuple[Report, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""Explains a finding: which cell, which line of the table, which parameter, which operation."""
+"""Explains a finding: names the cell and its line in the table, the parameter, or the operation."""
 
 import math
 import warnings
@@ -14,17 +14,17 @@ from trainer.training.batches import Batch
 from trainer.training.result import Finding, FindingKind
 
 _MOST_PLACES = 5
-"""Further bad rows that a message names."""
+"""Most further bad rows that a message names."""
 
 
 def explain_step(
     finding: Finding, batch: Batch, model: nn.Module, data: Dataset, loss: Loss, *, replay: bool
 ) -> Finding:
-    """The finding of a bad step with its earliest cause and its location.
+    """The finding of a bad step, with its earliest cause and its location.
 
-    Looks at the inputs, targets, weights and gradients of the step, in causal order. With `replay` the step
-    is repeated under anomaly detection to name the operation; this is slow and meant for the first bad step
-    of a trial. Parameters are only read.
+    Tests the inputs, targets, weights and gradients of the step, in causal order. `replay` repeats the step
+    under anomaly detection to name the operation; this is slow and meant for the first bad step of a trial.
+    Parameters are only read.
     """
     finding = replace(finding, rows=tuple(int(row) for row in batch.rows))
     explained = _earliest_cause(finding, batch, model, data)
@@ -37,7 +37,9 @@ def explain_step(
 
 
 def explain_epoch(finding: Finding, batches: Iterable[Batch], model: nn.Module, data: Dataset) -> Finding:
-    """The same for a validation pass over `batches`. A finite value is returned as it is."""
+    """The finding of a validation pass over `batches`, with its earliest cause and its location.
+
+    A finding with a finite value is returned unchanged."""
     if math.isfinite(finding.value):
         return finding
     causes = (_earliest_cause(finding, batch, model, data) for batch in batches)
@@ -45,7 +47,7 @@ def explain_epoch(finding: Finding, batches: Iterable[Batch], model: nn.Module, 
 
 
 def _earliest_cause(finding: Finding, batch: Batch, model: nn.Module, data: Dataset) -> Finding | None:
-    """The finding, renamed after the first input, target or weight that is not finite; None without one."""
+    """The finding with the kind of the first non-finite input, target or weight; None if all are finite."""
     found = _bad_input(batch, data) or _bad_target(batch, data)
     if found is not None:
         kind, cell, further = found

@@ -1,4 +1,4 @@
-"""The guard: signals in, findings out. Pure functions decide; `train_fold` and `loop` act on the decision.
+"""The guard: signals in, findings out. Pure functions decide; `train_fold` and `train_epoch` act on it.
 
 Every signal is tested for being finite before it is compared: `NaN > threshold` is False, so a comparison
 alone would let NaN pass. Thresholds and their sources: docs/guard.md.
@@ -41,19 +41,19 @@ class StepSignals(NamedTuple):
     """The raw numbers of one training step, finite or not."""
 
     inputs: float
-    """Sum over the batch's inputs and targets: finite if and only if all of them are, since they are clipped.
+    """Sum over the batch's inputs and targets; these are clipped, so it is finite only if all of them are.
 
-    0 if all data of the trial is known to be finite.
+    0 if all data of the fold is known to be finite.
     """
     loss: float
     output_max: float
     grad_norm: float
-    """L2 norm of all gradients before clipping; finite only if all of them are, and the norm fits a float."""
+    """L2 norm of all gradients before clipping; not finite if a gradient is not, or if the norm overflows."""
 
 
 @dataclass(frozen=True)
 class EpochSignals:
-    """The raw numbers at the end of an epoch of one fold: of its validation pass, weights and optimiser."""
+    """The raw numbers of one fold at the end of an epoch: of its validation pass, weights and optimiser."""
 
     inputs: float
     loss: float
@@ -64,7 +64,7 @@ class EpochSignals:
     averages: float
     good_steps: int
     share: float
-    """Epochs trained, as a share of `training.epochs`: above 0, at most 1."""
+    """Epochs trained, as a share of `training.epochs`; in (0, 1]."""
 
 
 def detect_step(signals: StepSignals, config: GuardConfig) -> Finding | None:
@@ -83,7 +83,7 @@ def detect_step(signals: StepSignals, config: GuardConfig) -> Finding | None:
 def detect_epoch(signals: EpochSignals, ceiling: float, config: GuardConfig) -> Finding | None:
     """The first problem of an epoch, or None if its validation loss may be reported.
 
-    `ceiling` is the highest skill that is believed.
+    `ceiling` is the highest believable skill.
     """
     return (
         _not_finite(signals, _EPOCH_SIGNALS)

@@ -1,6 +1,6 @@
-"""Model and optimiser of one trial: computes a step, applies it or leaves everything as it was.
+"""The model and the optimiser of one fold: computes a step, and applies it on request.
 
-There is one training path and it is plain float32. No step is applied here that the guard has not seen.
+There is one training path, in plain float32. The caller applies a step only after the guard has passed it.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from trainer.training.guard import StepSignals
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """The validation pass: loss in units of the standardised target, what the guard wants to know, and the
+    """The validation pass: the mean loss on the standardised target, further signals for the guard, and the
     forecasts (rows,) on the CPU.
     """
 
@@ -33,7 +33,7 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class LearnerSnapshot:
-    """Weights and optimiser state at the end of a good epoch, and the learning rate there."""
+    """Weights, optimiser state and learning rate at the end of an epoch that passed the guard."""
 
     weights: dict[str, Tensor]
     optimizer: dict[str, Any]
@@ -41,18 +41,18 @@ class LearnerSnapshot:
 
 
 class Learner:
-    """`backward` then `apply`, or `backward` then nothing: a step that is not applied changes no bit."""
+    """Computes a step in `backward`; `apply` applies it. A step that is not applied changes no weight."""
 
     def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
         self.device = device
         self.model = GRUForecaster(n_features, config.models.gru).to(device)
         self.kernel = make_kernel(self.model, config, device)
         self.loss = config.loss
-        self._asked = config.training
+        self._requested = config.training
         self._start = flat_copy(self.model)
         self.start_lr = self.lr
         self.learning_rate_factor = 1.0
-        """The share of `lr` that the next step uses; the guard's cuts are of `lr`, whatever the schedule."""
+        """The share of `lr` that the next step uses; the guard cuts `lr`, whatever the schedule."""
         self.effective: dict[str, Any] = {}
 
     @property
@@ -65,7 +65,7 @@ class Learner:
         self.kernel.lr = value
 
     def backward(self, batch: Batch) -> StepSignals:
-        """Forward and backward pass; gradients stand, nothing is updated."""
+        """Forward and backward pass; leaves the gradients and updates nothing."""
         if not self.effective:
             self.effective = self._read_back(batch.x)
         loss, output_max, grad_norm = self.kernel.backward(batch.x, batch.y)
@@ -78,51 +78,51 @@ class Learner:
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> ValidationResult:
-        """The mean loss over all rows of `batches`, weights untouched."""
+        """Mean loss, signals and forecasts over all rows of `batches`; the weights stay unchanged."""
         outs, targets, inputs = [], [], torch.zeros((), device=self.device)
         for batch in batches:
             outs.append(self.kernel.forecast(batch.x))
             targets.append(batch.y)
             inputs = inputs + batch.x.sum() + batch.y.sum()
         out, y = torch.cat(outs), torch.cat(targets)  # (rows,)
-        spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has none
+        spread = out.std() / y.std().clamp_min(torch.finfo(y.dtype).eps)  # a constant target has spread 0
         mean = self.loss.value(out, y).mean()
-        seen, loss, largest, ratio = to_host(inputs, mean, out.abs().max(), spread)
+        input_sum, loss, largest, ratio = to_host(inputs, mean, out.abs().max(), spread)
         return ValidationResult(
-            seen, loss, largest, ratio, out.float().cpu()
+            input_sum, loss, largest, ratio, out.float().cpu()
         )  # float32 but under a foreign autocast
 
     def forecast(self, batches: Iterable[Batch]) -> Tensor:
-        """Forecasts of all rows of `batches`, shape (rows,), weights untouched; no target is read."""
+        """Forecasts (rows,) of all rows of `batches`; no target is read and the weights stay unchanged."""
         return torch.cat([self.kernel.forecast(batch.x) for batch in batches])
 
     def snapshot(self) -> "LearnerSnapshot":
-        """A copy of all that a step changes."""
+        """A copy of everything that a step changes."""
         return LearnerSnapshot(self.weights(), self.kernel.state(), self.lr)
 
     def restore(self, snapshot: "LearnerSnapshot", lr: float) -> None:
-        """Be again as at `snapshot`, but for the learning rate."""
+        """Return to `snapshot`, with the learning rate `lr`."""
         self.model.load_state_dict(snapshot.weights)
         self.kernel.restore(snapshot.optimizer)
         self.lr = lr
 
     def averages(self) -> float:
-        """Sum over the optimiser's moving averages, in float64: finite iff all of them are."""
+        """Sum of the optimiser's moving averages in float64; finite if and only if all of them are."""
         return sum(
             float(value.double().sum()) for values in self.kernel.averages().values() for value in values
         )
 
     def broken_average(self) -> str | None:
-        """The first parameter of whose moving averages one is not finite."""
+        """The first parameter that has a non-finite moving average; None if there is none."""
         kept = self.kernel.averages().items()
         return next((name for name, both in kept if any(not bool(v.isfinite().all()) for v in both)), None)
 
     def share_workspace(self, other: "Learner") -> None:
-        """Take turns with `other`, whose model has the same shape: room for one batch is enough for both."""
+        """Use the working memory of `other`, a model of the same shape that computes at other times."""
         self.kernel.share_workspace(other.kernel)
 
     def movement(self) -> float:
-        """How far the weights are from their start, relative to weights of ordinary size."""
+        """L2 distance of the weights from their start, relative to the norm of weights of ordinary size."""
         return movement(self.model, self._start)
 
     def weights(self) -> dict[str, Tensor]:
@@ -132,15 +132,15 @@ class Learner:
     def _read_back(self, x: Tensor) -> dict[str, Any]:
         """Effective settings by key, read from the kernel, the model and the tensors.
 
-        The gains and the bound of the gradient norm leave no trace there: they are what the initialisation
-        and the clipping were given.
+        Gains and the bound of the gradient norm cannot be read there; they are the values that the
+        initialisation and the clipping received.
 
-        Called right before the forward pass of a full batch x (seq_len, batch, features), so that an autocast
-        region around it would be seen.
+        Called right before the forward pass of a full batch x (seq_len, batch, features), where an autocast
+        region would be active.
         """
-        kernel, model, asked = self.kernel, self.model, self._asked
+        kernel, model, requested = self.kernel, self.model, self._requested
         dtypes = {p.dtype for p in model.parameters()} | {x.dtype}
-        is_asked = kernel.name == kernel_name(asked.kernel, x.device)
+        is_requested = kernel.name == kernel_name(requested.kernel, x.device)
         return {
             "models.gru.learning_rate": kernel.lr,
             "models.gru.weight_decay": kernel.weight_decay,
@@ -153,12 +153,12 @@ class Learner:
             "data.seq_len": x.shape[0],
             "training.max_grad_norm": kernel.max_grad_norm,
             "training.mixed_precision": torch.is_autocast_enabled(x.device.type) or dtypes != {torch.float32},
-            "training.device": asked.device if _is_named(x.device, asked.device) else str(x.device),
-            "training.kernel": asked.kernel if is_asked else kernel.name,
+            "training.device": requested.device if _is_named(x.device, requested.device) else str(x.device),
+            "training.kernel": requested.kernel if is_requested else kernel.name,
         }
 
 
 def _is_named(device: torch.device, name: str) -> bool:
-    """Whether a tensor's device is what `name` asks for; `cuda` asks for any of its cards."""
+    """Whether `name` names a tensor's device; `cuda` names every CUDA device."""
     wanted = torch.device(name)
     return device.type == wanted.type and wanted.index in (None, device.index)

@@ -1,4 +1,4 @@
-"""What training reports: one EpochReport per epoch, one Finding per detection, and the result at the end."""
+"""Reports of training: an EpochReport for each epoch, a Finding for each detection, a result at the end."""
 
 import math
 from collections.abc import Mapping
@@ -90,16 +90,16 @@ class Finding:
 
     @property
     def outcome(self) -> Outcome:
-        """How a trial ends that is stopped for this."""
+        """The outcome of a trial that is stopped for this finding."""
         return Outcome.SUSPICIOUS if self.kind in _SUSPICIOUS else Outcome.UNSTABLE
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """Signals of one epoch. Losses are mean squared errors in units of the standardised target.
+    """Signals of one epoch. Losses are means over rows, on the standardised target.
 
-    Of a trial with several folds these are the means over them, but for sums (`steps`, `skipped_steps`,
-    `seconds`), the largest of `grad_norm_max` and `output_max`, and the smallest learning rate.
+    For several folds a value is the mean over the folds, with these exceptions: `steps`, `skipped_steps` and
+    `seconds` are sums, `grad_norm_max` and `output_max` maxima, `learning_rate` is the smallest.
     """
 
     epoch: int
@@ -116,7 +116,7 @@ class EpochReport:
     movement: float
     """L2 distance from the initial weights, relative to the norm of weights of ordinary size."""
     prediction_std_ratio: float
-    """std(prediction) / std(target) on validation rows; near 0 says that a constant is predicted."""
+    """std(prediction) / std(target) on validation rows; near 0 if the model predicts a constant."""
     seconds: float
     fold_losses: tuple[float, ...] = ()
     """Validation loss of each fold."""
@@ -124,16 +124,15 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Everything that a trial can say about itself.
+    """The result of a trial.
 
-    `value` and `skill` are those of the best epoch (the last one, where the learning rate falls) and None
-    where no epoch was honest; `effective` is the read-back: the settings as found in the optimiser, the model
-    and the tensors after training. `seconds` were spent in training and validation: restored epochs and one
-    that was cut short count, what `on_epoch` took does not. `resumed_from` is the last epoch (0-based) that
-    came from a checkpoint, None without one. `final_learning_rates` are those of each fold, before a
-    schedule. `forecasts` are the best epoch's, of the validation rows of each fold, standardised, shape
-    (rows,) float32; empty without an honest epoch. `weights` are the best epoch's; None without one, and
-    where several folds have each their own.
+    `value` (validation loss), `skill`, `weights` and `forecasts` are those of the best epoch, which is the
+    last one if a schedule lowers the learning rate. They are None or empty if no epoch passed the guard;
+    `weights` are None also if there are several folds. `forecasts` are (rows,) float32 for each fold: its
+    validation rows, standardised. `effective` holds the settings as read from the optimiser, the model and
+    the tensors. `seconds` were spent in training and validation: restored and interrupted epochs count, time
+    in callbacks does not. `resumed_from` is the last epoch (0-based) that came from a checkpoint, None
+    without one. `final_learning_rates` has one value per fold, before the schedule.
     """
 
     outcome: Outcome
@@ -156,7 +155,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class RefitResult:
-    """What came of training a configuration for a known number of epochs, without validation.
+    """The result of training for a known number of epochs, without validation.
 
     `forecasts` are of the test rows, standardised, shape (rows,) float32; they and `weights` are None unless
     training FINISHED. The rest is as in TrialResult.

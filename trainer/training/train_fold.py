@@ -1,4 +1,4 @@
-"""Trains one fold for one epoch: each step is computed and judged, then applied or left out."""
+"""Trains one fold for one epoch: computes and judges each step, then applies it or leaves it out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class EpochSums:
 
 
 def train_fold(trial: TrainingState, fold: Fold, epoch: int, should_stop: Callable[[], bool]) -> EpochSums:
-    """Train one fold for one epoch. Raises StopTraining."""
+    """Train one fold for one epoch. Raises StopTraining if the trial must end."""
     sums, batch_size, training = EpochSums(), trial.config.models.gru.batch_size, trial.config.training
     steps = training.epochs * fold.batches.per_epoch(batch_size)
     for batch in fold.batches.shuffled(batch_size):

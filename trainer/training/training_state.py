@@ -37,7 +37,7 @@ class Fold:
     """The learner at the end of the last epoch that passed the guard, or at the start of training."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_forecasts: Tensor = field(default_factory=lambda: torch.empty(0))
-    """Forecasts of the validation rows; they and `best_weights` are of the best epoch of the trial."""
+    """Forecasts (rows,) of the validation rows; these and `best_weights` are of the trial's best epoch."""
 
     def __post_init__(self) -> None:
         self.good = self.learner.snapshot()
@@ -72,33 +72,33 @@ class TrainingState:
     baseline: Baseline
     ceiling: float
     epochs: list[EpochReport] = field(default_factory=list)
-    """Those that passed the guard, in order."""
+    """The epochs that passed the guard, in order."""
     findings: list[Finding] = field(default_factory=list)
-    """All so far, in order."""
+    """All findings so far, in order."""
     on_finding: Callable[[Finding], None] = lambda finding: None
     """Called with each finding as it is recorded."""
     best: EpochReport | None = None
     """The epoch with the lowest validation loss; the last one if the learning rate falls by a schedule.
 
-    A schedule brings the weights to rest in the last epoch, and taking it involves no choice: an earlier
-    epoch with a lower validation loss was lucky in its last batches.
+    A schedule lowers the noise of the weights until the last epoch, and taking the last epoch involves no
+    choice. An earlier epoch with a lower validation loss was lucky in its last batches.
     """
     max_seconds: float = math.inf
     seconds: float = 0.0
-    """Spent in training and validation up to the epoch in progress; restored epochs count."""
+    """Seconds of training and validation before the epoch in progress; restored epochs count."""
     began: float = field(default_factory=perf_counter)
     """When the epoch in progress began, moved forward by the time that `on_finding` took in it."""
 
     @property
     def over(self) -> bool:
-        """Whether all epochs are trained, or patience has run out."""
+        """Whether all epochs are trained or patience has run out."""
         training, best = self.config.training, self.best
         since_best = 0 if best is None else self.epochs[-1].epoch - best.epoch
         return len(self.epochs) >= training.epochs or since_best >= training.patience
 
     @property
     def epoch_seconds(self) -> float:
-        """Spent in the epoch in progress, without waiting for a store."""
+        """Seconds in the epoch in progress, without the time in `on_finding`."""
         return perf_counter() - self.began
 
     @property
@@ -108,7 +108,7 @@ class TrainingState:
 
     @property
     def effective(self) -> dict[str, Any]:
-        """The settings that the folds used, as read back; if a fold differs from the first, its value."""
+        """The settings that the folds used, as read back. A value that differs from the first fold's wins."""
         first, *others = (fold.learner.effective for fold in self.folds)
         differing = [(key, used) for other in others for key, used in other.items() if used != first[key]]
         return {**first, **dict(differing)}
@@ -121,10 +121,10 @@ class TrainingState:
         is_best = falls or self.best is None or report.validation_loss < self.best.validation_loss
         if is_best:
             self.best = report
-        for fold, told in zip(self.folds, forecasts, strict=True):
+        for fold, predicted in zip(self.folds, forecasts, strict=True):
             fold.good = fold.learner.snapshot()
             if is_best:
-                fold.best_weights, fold.best_forecasts = fold.good.weights, told
+                fold.best_weights, fold.best_forecasts = fold.good.weights, predicted
 
     def record(self, finding: Finding, fold: Fold, epoch: int, step: int | None) -> None:
         """Give the finding its key, log it, add it, and report it to `on_finding`."""
@@ -134,12 +134,12 @@ class TrainingState:
         finding = replace(finding, fold=fold.number, epoch=epoch, step=step, message=message)
         log.info("epoch %d, step %s: %s; %s", epoch, step, message, finding.action)
         self.findings.append(finding)
-        asked = perf_counter()
+        called = perf_counter()
         self.on_finding(finding)
-        self.began += perf_counter() - asked
+        self.began += perf_counter() - called
 
     def checkpoint(self) -> Checkpoint:
-        """The trial right after `passed`. Tensors are shared, not copied."""
+        """The state of the trial right after `passed`. Tensors are shared, not copied."""
         assert self.best is not None, "an epoch has passed"
         return Checkpoint(
             folds=tuple(fold.state() for fold in self.folds),
@@ -150,7 +150,7 @@ class TrainingState:
         )
 
     def resume(self, saved: Checkpoint) -> None:
-        """Restore the trial from `saved`. This one must be new and of the same seed."""
+        """Restore the trial from `saved`. The trial must be new and have the same seed."""
         for fold, state in zip(self.folds, saved.folds, strict=True):
             fold.resume(state)
         set_random_state(saved.random, self.folds[0].learner.device)

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from search.errors import ConfigError, Location, Problem
+from search.text import shortened
 from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 
 MAX_BYTES = 1_000_000
@@ -285,6 +286,6 @@ class _Builder:
         if not event.implicit[0]:
             return text
         if _INT.fullmatch(text) and len(text) > 18:
-            self._refuse(event, f"the number {text[:18]}… is too large; no setting takes it")
+            self._refuse(event, f"the number {shortened(text, 19)} is too large; no setting takes it")
             return None
         return parse_scalar(text)

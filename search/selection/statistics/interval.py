@@ -48,7 +48,7 @@ def skill_interval(
     Rows that do not overlap (`horizon` 1) get a symmetric bootstrap-t, see `_bootstrap`. Overlapping ones get
     skill ± q · e / mean(baseline_losses): e is the standard error of the mean of baseline_losses − losses
     (`standard_error_of_mean`), q Student's quantile for its degrees of freedom. Such an interval lies wholly
-    above 0 exactly where Diebold–Mariano rejects. The bootstrap studentises with the delta method at the
+    above 0 exactly if Diebold–Mariano rejects. The bootstrap studentises with the delta method at the
     estimated skill. Its error is too small if few rows are independent, because chance then moves the mean
     loss of the baseline as well. Rows that do not overlap are seldom so few, and for them the bootstrap has
     more power.

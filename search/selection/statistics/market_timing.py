@@ -63,6 +63,25 @@ def market_timing(
     Of overlapping returns over `horizon` > 1 rows every horizon-th is kept. Raises ValueError for other
     shapes, numbers that are not finite, horizon < 1.
     """
+    gaps, gains = _gaps_and_gains(positions, benchmark, target, horizon)
+    there = gaps != 0
+    usable = [trial for trial in range(gains.shape[1]) if _has_sharpe(gains[there[:, trial], trial])]
+    chosen = gains[there[:, best], best]
+    if best not in usable:
+        return MarketTiming(len(chosen), len(gaps), len(usable))
+    luck = expected_max_sharpe(len(usable), 1 - _mean_correlation(gains[:, usable])) / math.sqrt(len(chosen))
+    ratio = sharpe_ratio(chosen)
+    probability = probabilistic_sharpe(ratio, luck, len(chosen), *skew_and_kurtosis(chosen))
+    return MarketTiming(len(chosen), len(gaps), len(usable), ratio, luck, probability)
+
+
+def _gaps_and_gains(
+    positions: NDArray[np.floating],
+    benchmark: NDArray[np.floating],
+    target: NDArray[np.floating],
+    horizon: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Every horizon-th row of position − benchmark and of what it earns, both (m, K); 0 if the two agree."""
     held, returns = require_finite_rows("positions", positions, 1), require_finite_rows("target", target, 1)
     naive = require_finite_rows("benchmark", benchmark, 1)
     if held.ndim != 2 or not held.shape[:1] == returns.shape == naive.shape:
@@ -73,16 +92,7 @@ def market_timing(
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}; give 1 or more rows")
     gaps = (held - naive[:, None])[::horizon]
-    gains = gaps * returns[::horizon, None]  # (m, K), 0 where the positions agree
-    there = gaps != 0
-    usable = [trial for trial in range(gains.shape[1]) if _has_sharpe(gains[there[:, trial], trial])]
-    chosen = gains[there[:, best], best]
-    if best not in usable:
-        return MarketTiming(len(chosen), len(gaps), len(usable))
-    luck = expected_max_sharpe(len(usable), 1 - _mean_correlation(gains[:, usable])) / math.sqrt(len(chosen))
-    ratio = sharpe_ratio(chosen)
-    probability = probabilistic_sharpe(ratio, luck, len(chosen), *skew_and_kurtosis(chosen))
-    return MarketTiming(len(chosen), len(gaps), len(usable), ratio, luck, probability)
+    return gaps, gaps * returns[::horizon, None]
 
 
 def _mean_correlation(gains: NDArray[np.float64]) -> float:

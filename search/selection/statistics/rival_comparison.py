@@ -63,11 +63,11 @@ def compare_with_strongest_rival(
 
     - The interval of skill has the level 1 − α/m. The m intervals then hold at once (Bonferroni's
       inequality), and so does the one that was chosen. This matters for NO: the luckiest of m rivals looks
-      better than the model even where all are equally good.
+      better than the model even if all are equally good.
     - YES needs a one-sided p ≤ α/2 against every rival, as one side of the interval has. Such an intersection
       of tests has that size without any correction (Berger 1982, "Multiparameter hypothesis testing and
-      acceptance sampling"). At a horizon of 1 the bootstrapped interval alone lies above 0 too often where
-      both forecasts have large errors of their own.
+      acceptance sampling"). At a horizon of 1 the bootstrapped interval alone lies above 0 too often if both
+      forecasts have large errors of their own.
 
     `horizon` is in rows. `draws` is the number of bootstrap draws, by default enough for the level. The same
     arguments give the same answer. Raises ValueError for no rivals and what `diebold_mariano` refuses.
@@ -82,54 +82,43 @@ def compare_with_strongest_rival(
     if loss <= _EXACT_SHARE * value:
         verdict = RivalVerdict.NO if value > 0 else RivalVerdict.CANNOT_TELL
         does = "the model does" if value > 0 else "neither does the model"
-        return RivalComparison(
-            name, loss, None, None, verdict, f"{name} makes no error on {rows}, and {does}", comparisons
-        )
+        reason = f"{name} makes no error on {rows}, and {does}"
+        return RivalComparison(name, loss, None, None, verdict, reason, comparisons)
     skill = 1 - value / loss
+    draws = bootstrap_draws(strict) if draws is None else draws
     try:
-        interval = skill_interval(
-            losses,
-            rivals[name],
-            level=strict,
-            horizon=horizon,
-            seed=seed,
-            draws=bootstrap_draws(strict) if draws is None else draws,
-        )
+        interval = skill_interval(losses, rivals[name], level=strict, horizon=horizon, seed=seed, draws=draws)
     except ValueError as error:
         reason = f"the skill over {name} on {rows} is {skill:+.4f}, and it has no interval: {error}"
         return RivalComparison(name, loss, skill, None, RivalVerdict.CANNOT_TELL, reason, comparisons)
     doubtful = [each for each, test in comparisons.items() if test.p_better > (1 - level) / 2]
-    verdict = _verdict(interval, doubtful)
-    reason = _reason(name, rows, skill, interval, comparisons, doubtful)
+    verdict, reason = _judge(name, rows, skill, interval, comparisons, doubtful)
     return RivalComparison(name, loss, skill, interval, verdict, reason, comparisons)
 
 
-def _verdict(interval: SkillInterval, doubtful: list[str]) -> RivalVerdict:
-    if interval.high < 0:
-        return RivalVerdict.NO
-    return RivalVerdict.YES if interval.low > 0 and not doubtful else RivalVerdict.CANNOT_TELL
-
-
-def _reason(
+def _judge(
     name: str,
     rows: str,
     skill: float,
     interval: SkillInterval,
     comparisons: Mapping[str, DieboldMariano],
     doubtful: list[str],
-) -> str:
-    """The reason in one sentence without a full stop, like those of the other conclusions."""
+) -> tuple[RivalVerdict, str]:
+    """The verdict, and its reason in one sentence without a full stop; `doubtful` are the rivals that the
+    model does not surely beat.
+    """
     among = f"the strongest of {len(comparisons)} rivals" if len(comparisons) > 1 else "the only rival"
     found = (
         f"the skill over {name}, {among}, on {rows} is {skill:+.4f}, with {100 * interval.level:.4g} % "
         f"confidence between {interval.low:+.4f} and {interval.high:+.4f}"
     )
     if interval.high < 0:
-        return f"{found}: {name} forecasts better than the model"
+        return RivalVerdict.NO, f"{found}: {name} forecasts better than the model"
     if interval.low <= 0:
-        return f"{found}: these rows do not show which of them is better"
+        return RivalVerdict.CANNOT_TELL, f"{found}: these rows do not show which of them is better"
     if doubtful:
         worst = max(doubtful, key=lambda each: comparisons[each].p_better)
         p = comparisons[worst].p_better
-        return f"{found}, but it is not sure that the model beats {worst} (Diebold–Mariano p = {p:.3f})"
-    return f"{found}, and the model beats every rival"
+        doubt = f"it is not sure that the model beats {worst} (Diebold–Mariano p = {p:.3f})"
+        return RivalVerdict.CANNOT_TELL, f"{found}, but {doubt}"
+    return RivalVerdict.YES, f"{found}, and the model beats every rival"

@@ -132,7 +132,7 @@ def deflated_sharpe(returns: NDArray[np.floating], trial_sharpes: NDArray[np.flo
 
 
 def skew_and_kurtosis(rows: NDArray[np.float64]) -> tuple[float, float]:
-    """Skew and kurtosis of `rows` (n,), moments over n; those of normal returns where nothing varies."""
+    """Skew and kurtosis of `rows` (n,), moments over n; those of normal returns if nothing varies."""
     if not np.ptp(rows):
         return 0.0, 3.0
     standard = (rows - rows.mean()) / rows.std()

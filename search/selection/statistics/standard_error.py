@@ -35,7 +35,7 @@ def standard_error_of_mean(rows: NDArray[np.float64], horizon: int) -> StandardE
 
     The long-run variance is the mean square of the rows' B projections √(2/n) Σ xₜ cos(πj(t − ½)/n), j = 1 …
     B: the equal-weighted cosine estimator (Müller 2004; Lazarus et al. 2018). Each projection is orthogonal
-    to the mean, so the ratio has B degrees of freedom wherever the rows' spectrum is flat up to cosine B.
+    to the mean, so the ratio has B degrees of freedom if the rows' spectrum is flat up to cosine B.
     Coroneo & Iacone (2020, "Comparing predictive accuracy in small samples using fixed-smoothing
     asymptotics") recommend this kind of estimate for comparisons of forecasts.
     """

@@ -1,5 +1,7 @@
 """The notes on a study and on a trial for optuna-dashboard, composed from their sections. Pure."""
 
+from dataclasses import replace
+
 from search.watching.blocks import Block, Heading
 from search.watching.pages import study_sections, trial_sections
 from search.watching.view import StudyView, TrialView
@@ -31,6 +33,8 @@ def trial_note(view: TrialView) -> list[Block]:
     from.
     """
     trial = view.trial
+    if trial.verdict is None:
+        trial = replace(trial, epochs=len(view.epochs))  # its own count is recorded when it ends
     last = view.findings[-1] if view.findings else None
     blocks: list[Block] = [trial_sections.verdict_paragraph(trial), trial_sections.outcome_table(trial, last)]
     blocks += trial_sections.fold_losses_paragraph(trial, view.epochs)

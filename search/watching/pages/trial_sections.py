@@ -5,7 +5,7 @@ from typing import Any
 
 from search.config.layers import Layer, Override, Setting
 from search.record.row_mapping import best_folds
-from search.text import duration, one_line, refused_number, short_origin, short_value
+from search.text import duration, one_line, refused_number, short_origin, short_value, shortened
 from search.watching.blocks import Paragraph, TableBlock
 from storage import tables
 from storage.verdicts import Verdict
@@ -27,7 +27,7 @@ def verdict_paragraph(trial: tables.Trial) -> Paragraph:
         return Paragraph(f"running since {trial.started_at:%Y-%m-%d %H:%M:%S} UTC", strong=True)
     reasons = f" ({', '.join(trial.reasons)})" if trial.reasons else ""
     return Paragraph(
-        f"{trial.verdict}{reasons}: {_shortened(one_line(trial.message or '–'), _LONGEST_MESSAGE)}",
+        f"{trial.verdict}{reasons}: {shortened(one_line(trial.message or '–'), _LONGEST_MESSAGE)}",
         strong=True,
     )
 
@@ -109,7 +109,7 @@ def overrides_table(settings: Iterable[Setting]) -> TableBlock:
 
 def change_text(before: Any, after: Any) -> str:
     """Return `a → b`, or only `a` if nothing changed."""
-    old, new = (_shortened(short_value(value), _LONGEST_VALUE) for value in (before, after))
+    old, new = (shortened(short_value(value), _LONGEST_VALUE) for value in (before, after))
     return old if before == after else f"{old} → {new}"
 
 
@@ -155,7 +155,3 @@ def _notable_overrides(setting: Setting) -> Sequence[Override]:
 
 def _is_dimension(override: Override) -> bool:
     return isinstance(override.effective, dict)
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

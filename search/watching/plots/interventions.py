@@ -16,7 +16,7 @@ from search.watching.plots.plotly_parts import (
     plot_number,
     verdict_text,
 )
-from search.watching.plots.step_timeline import StepTimeline, step_timeline
+from search.watching.plots.step_timeline import StepTimeline, fold_steps, step_timeline
 from search.watching.view import StudyView
 from storage import tables
 from storage.verdicts import Verdict
@@ -45,11 +45,12 @@ def plot_interventions(view: StudyView) -> Plot:
     of_trial = _findings(view)
     traces: list[Json] = []
     for above, (trial, colour) in enumerate(zip(_chosen(view, of_trial), _PALETTE, strict=False)):
-        done = step_timeline(view.epochs.get(trial.number, ()), of_trial.get(trial.number, ()))
+        steps = fold_steps(view.study, trial, view.settings)
+        done = step_timeline(view.epochs.get(trial.number, ()), of_trial.get(trial.number, ()), steps)
         traces += _trial(view, trial, done, colour, above)
     title = "What the guard did"
     reach = max((step for trace in traces for step in trace["x"]), default=0) or 1
-    steps: Json = {"range": [plot_number(-_ROOM * reach), plot_number((1 + _ROOM) * reach)]}
+    reached: Json = {"range": [plot_number(-_ROOM * reach), plot_number((1 + _ROOM) * reach)]}
     return Plot(
         id="interventions",
         title=title,
@@ -65,8 +66,8 @@ def plot_interventions(view: StudyView) -> Plot:
             "layout": layout(
                 title,
                 " · ".join(text for _, text in ACTIONS.values()),
-                xaxis=axis("", anchor="y", showticklabels=False, matches="x2", **steps),
-                xaxis2=axis("optimiser step", anchor="y2", **steps),
+                xaxis=axis("", anchor="y", showticklabels=False, matches="x2", **reached),
+                xaxis2=axis("optimiser step", anchor="y2", **reached),
                 yaxis=log_axis("learning rate", _values(traces, "y"), domain=_PANELS[0]),
                 yaxis2=log_axis("gradient norm", _values(traces, "y2"), domain=_PANELS[1], anchor="x2"),
             ),

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from search.text import COLOURS, short_value
+from search.text import COLOURS, short_value, shortened
 from storage import tables
 from storage.verdicts import Verdict
 
@@ -68,9 +68,7 @@ def log_plot_number(value: Any) -> float | None:
 
 def plot_label(value: Any, most: int = _LONGEST) -> str:
     """Return a value in at most `most` characters, as text that plotly does not read as HTML."""
-    text = short_value(value)
-    short = text if len(text) <= most else text[: most - 1] + "…"
-    return html.escape(short, quote=False)
+    return html.escape(shortened(short_value(value), most), quote=False)
 
 
 def verdict_text(verdict: Verdict | None) -> str:

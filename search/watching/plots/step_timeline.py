@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from search.config.layers import Setting
+from search.data.study_data import FOLD_TRAINING_ROWS
 from storage import tables
+
+_BATCH_SIZE, _SEQ_LEN = "models.gru.batch_size", "data.seq_len"
 
 
 @dataclass(frozen=True)
@@ -20,21 +24,60 @@ class StepTimeline:
     """(step, finding)."""
 
 
-def step_timeline(epochs: Sequence[tables.Epoch], findings: Sequence[tables.FindingRow]) -> StepTimeline:
-    """The course of a trial; `epochs` and `findings` in the order in which they happened."""
+def step_timeline(
+    epochs: Sequence[tables.Epoch],
+    findings: Sequence[tables.FindingRow],
+    fold_steps: Sequence[int] = (),
+) -> StepTimeline:
+    """The course of a trial; `epochs` and `findings` in the order in which they happened.
+
+    With `fold_steps`, the steps of each fold in one epoch, every finding is at its exact step. Without them,
+    or if the epochs on record have another number of steps, a finding has its exact epoch, but its place
+    among the steps of several folds is an estimate.
+    """
     lengths = [epoch.steps + epoch.skipped_steps for epoch in epochs]
     ends = list(accumulate(lengths))
-    folds = len(epochs[0].fold_losses) if epochs else 0
-    marks = [(_step_of_trial(finding, lengths, max(1, folds)), finding) for finding in findings]
+    is_exact = bool(fold_steps) and all(length == sum(fold_steps) for length in lengths)
+    folds = max(1, len(epochs[0].fold_losses) if epochs else 0)
+    marks = [
+        (_exact_step(found, fold_steps) if is_exact else _estimated_step(found, lengths, folds), found)
+        for found in findings
+    ]
     return StepTimeline(ends, _rates(epochs, ends, marks), marks)
 
 
-def _step_of_trial(finding: tables.FindingRow, lengths: Sequence[int], folds: int) -> int:
-    """Where a finding lies among the steps of all folds; `lengths` are those of the recorded epochs.
+def fold_steps(study: tables.StudyRow, trial: tables.Trial, settings: Sequence[Setting]) -> tuple[int, ...]:
+    """The steps of each fold in one epoch of a trial, from the training rows of the study's folds and the
+    trial's batch size; () for a study from before the rows of each fold were recorded.
 
-    `Finding.step` counts within its fold, and an epoch trains its folds one after the other. How many steps
-    each fold has is not on record: the mean is assumed, but for folds that cannot have that many. An epoch
-    that is not on record is taken to be as long as the last one.
+    `settings` are those of the study or of the trial. A window that is n rows shorter than the longest of the
+    study gives each fold n more rows to train on.
+    """
+    rows = study.facts.get(FOLD_TRAINING_ROWS)
+    values = {setting.key: setting.value for setting in settings} | trial.params
+    batch_size, seq_len = values.get(_BATCH_SIZE), values.get(_SEQ_LEN)
+    if rows is None or not batch_size or not seq_len:
+        return ()
+    more = rows["seq_len"] - seq_len
+    return tuple(math.ceil((each + more) / batch_size) for each in rows["rows"])
+
+
+def _exact_step(finding: tables.FindingRow, steps: Sequence[int]) -> int:
+    """Where a finding lies among the steps of all folds; `steps` are those of each fold in one epoch.
+
+    `Finding.step` counts within its fold, and an epoch trains its folds one after the other.
+    """
+    begin = finding.epoch * sum(steps)
+    if finding.step is None:
+        return begin + sum(steps)
+    return begin + sum(steps[: finding.fold]) + finding.step - finding.epoch * steps[finding.fold]
+
+
+def _estimated_step(finding: tables.FindingRow, lengths: Sequence[int], folds: int) -> int:
+    """As `_exact_step`, if the steps of each fold are not known; `lengths` are those of the recorded epochs.
+
+    Each fold is taken to have the mean number of steps, unless it cannot have that many. An epoch that is not
+    on record is taken to be as long as the last one.
     """
     last = lengths[-1] if lengths else 0
     begin = sum(lengths[: finding.epoch]) + last * max(0, finding.epoch - len(lengths))

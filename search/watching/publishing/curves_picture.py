@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from search.watching.plots.plotly_parts import verdict_text
-from search.watching.plots.step_timeline import StepTimeline, step_timeline
+from search.watching.plots.step_timeline import StepTimeline, fold_steps, step_timeline
 from search.watching.view import TrialView
 from storage import tables
 
@@ -73,7 +73,8 @@ class CurvesPicture:
         with self.lock:
             self.title.set_text(f"trial {view.trial.number}: {verdict_text(view.trial.verdict)}")
             self._set_losses(view)
-            self._set_steps(step_timeline(view.epochs, view.findings), view.epochs)
+            steps = fold_steps(view.study, view.trial, view.settings)
+            self._set_steps(step_timeline(view.epochs, view.findings, steps), view.epochs)
             self.canvas.restore_region(self.background)
             for artist in (*self.loss_panel.artists, *self.step_panel.artists, self.title):
                 self.figure.draw_artist(artist)

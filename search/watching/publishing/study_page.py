@@ -6,8 +6,8 @@ on it.
 
 import json
 import logging
-from collections.abc import Set
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import optuna
@@ -17,7 +17,6 @@ from search.sampling.optuna_attributes import (
     AttributeBuffer,
     lock_study,
     read_study_attributes,
-    trials_with_notes,
     write_study_attributes,
     write_user_attributes,
 )
@@ -30,8 +29,13 @@ from search.watching.publishing.optuna_dashboard_functions import (
     save_note,
     save_plotly_graph_object,
 )
-from search.watching.publishing.trial_publisher import trial_note_attributes
-from search.watching.view import StudyView, study_view, trial_view
+from search.watching.publishing.trial_notes import (
+    RUNNING_NOTES,
+    TrialNotes,
+    read_trial_notes,
+    trial_note_attributes,
+)
+from search.watching.view import StudyView, TrialView, study_view, trial_view
 from storage.engine import Store
 from storage.urls import is_sqlite, read_url, sqlite_file
 
@@ -44,7 +48,7 @@ NOTE_DIVIDER = (
 """The line between our part of a study's note and the part that people add."""
 
 _NOTES_AT_ONCE = 100
-_PAGE = ("dashboard:note_", "dashboard:plot_data:")
+_PAGE = ("dashboard:note_", "dashboard:plot_data:", RUNNING_NOTES)
 """Prefixes of the attributes that hold the page of a study."""
 _METRIC_NAMES = "study:metric_names"
 
@@ -52,27 +56,31 @@ _METRIC_NAMES = "study:metric_names"
 def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
     """Bring a study's note, plots and attributes up to date; write nothing if nothing has changed.
 
-    Up to _NOTES_AT_ONCE ended trials without a note get one. Returns False if more notes are missing, or if
-    somebody has edited the page meanwhile, so that the next call must write it. Raises StoreError, and
-    KeyError if Optuna does not know the study.
+    Up to _NOTES_AT_ONCE trials get a note: ended trials without one, and running trials with findings.
+    Returns False if more notes are due, or if somebody has edited the page meanwhile, so that the next call
+    must write it. Raises StoreError, and KeyError if Optuna does not know the study.
     """
     study_id = storage.get_study_id_from_name(name)
-    view = study_view(store, name)
+    trials = storage.get_all_trials(study_id, deepcopy=False)
     with store.reading() as session:
-        known, noted = read_study_attributes(session, study_id, *_PAGE), trials_with_notes(session, study_id)
+        known = read_study_attributes(session, study_id, *_PAGE)
+        of_trials = read_trial_notes(session, study_id, trials, known)
+    view = study_view(store, name)
     page = AttributeBuffer(storage, known)
     study = optuna.load_study(study_name=name, storage=page.as_storage())
     _write_study_note(study, view, _address(store))
     for plot in figures(view):
         save_plotly_graph_object(study, _PlotlyFigure(plot), graph_object_id=plot.id)
-    missing = _without_note(storage, study_id, view, noted)
+    due = of_trials.due(view)
     notes = {
-        trial_id: trial_note_attributes(trial_id, to_markdown(trial_note(trial_view(store, name, number))))
-        for trial_id, number in missing[:_NOTES_AT_ONCE]
+        trial_id: _note_attributes(trial_view(store, name, number), trial_id, of_trials)
+        for trial_id, number in islice(due.items(), _NOTES_AT_ONCE)
     }
-    changed = {key: value for key, value in page.study_attributes.items() if known.get(key) != value}
+    page.study_attributes[RUNNING_NOTES] = of_trials.running_notes(view, notes.keys())
+    changed = {key: value for key, value in page.study_attributes.items() if known.get(key, []) != value}
     attributes = _study_attributes(view)
-    if not changed and not notes and attributes.items() <= storage.get_study_user_attrs(study_id).items():
+    recorded = storage.get_study_user_attrs(study_id).items()
+    if not changed and not any(notes.values()) and attributes.items() <= recorded:
         return True
     with store.session() as session:
         lock_study(session, study_id)
@@ -80,23 +88,12 @@ def publish_study(store: Store, storage: BaseStorage, name: str) -> bool:
             return False
         write_study_attributes(session, study_id, {**changed, _METRIC_NAMES: [VALUE_NAME]})
         write_user_attributes(session, study_id, attributes)
-        for trial_id in notes.keys() - trials_with_notes(session, study_id):
-            write_study_attributes(session, study_id, notes[trial_id])
-    return len(missing) <= _NOTES_AT_ONCE
+        return of_trials.write(session, notes) and len(due) <= _NOTES_AT_ONCE
 
 
-def _without_note(
-    storage: BaseStorage, study_id: int, view: StudyView, noted: Set[int]
-) -> list[tuple[int, int]]:
-    """Return id and number of each ended trial without a note: it was imported from another study, was too
-    short, or ended while the store could not be written.
-    """
-    ended = {trial.number for trial in view.trials if trial.verdict is not None}
-    return [
-        (trial._trial_id, trial.number)
-        for trial in storage.get_all_trials(study_id, deepcopy=False)
-        if trial.number in ended and trial._trial_id not in noted
-    ]
+def _note_attributes(view: TrialView, trial_id: int, of_trials: TrialNotes) -> dict[str, Any]:
+    body, known = to_markdown(trial_note(view)), of_trials.live.get(trial_id)
+    return trial_note_attributes(trial_id, body, known, is_running=view.trial.verdict is None)
 
 
 def _address(store: Store) -> str:

@@ -130,8 +130,9 @@ class StudyPublisher:
         self._has_warned = True
 
     def _publish(self, storage: BaseStorage, name: str) -> None:
-        now = summarise(self._store, name)
-        stamp = now.verdicts, now.verified, now.measured  # verifications and floors change without a trial
+        now, findings = summarise(self._store, name), query.finding_count(self._store, name)
+        # Findings come while a trial runs; verifications and floors change without a trial.
+        stamp = now.verdicts, findings, now.verified, now.measured
         if self._seen.get(name) == stamp:
             return
         if not is_published(self._store, name) or publish_study(self._store, storage, name):

@@ -11,6 +11,7 @@ from search.text import json_safe_number
 from search.watching.plots.plotly_parts import verdict_text
 from search.watching.view import TrialView
 from storage import tables
+from trainer.config import move_source
 from trainer.text import printable
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def trial_yaml(view: TrialView) -> str:
     return f"{_header(view)}\n{settings_yaml(values, overrides)}\n"
 
 
-def _source(source: str, study_file: str) -> str:
-    """Return the source as a path that is valid in any folder, or the name of a sample."""
-    return source if source.startswith("sample:") else str(Path(study_file).parent / source)
+def _source(source: Any, study_file: str) -> Any:
+    """Return the source as paths that are valid in any folder, or names of samples."""
+    return move_source(source, lambda path: str(Path(study_file).parent / path))
 
 
 def _header(view: TrialView) -> str:

@@ -6,11 +6,9 @@ If a trial cannot be published, that is logged and the trial goes on: no trial d
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import optuna
 from optuna.artifacts import upload_artifact
@@ -27,7 +25,7 @@ from search.sampling.optuna_attributes import (
 from search.store_files import StudyFiles
 from search.watching.pages.markdown import to_markdown
 from search.watching.pages.notes import trial_note
-from search.watching.publishing.optuna_dashboard_functions import get_note_from_system_attrs, save_note
+from search.watching.publishing.trial_notes import trial_note_attributes
 from search.watching.view import TrialView, trial_view
 from storage import record, tables
 from storage.engine import Store
@@ -146,12 +144,3 @@ class TrialPublisher:
             yield "curves", f"{name}.json", curves_json(view).encode()
             if self._may_draw():
                 yield "picture", f"{name}.png", draw_curves(view)
-
-
-def trial_note_attributes(trial_id: int, body: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The attributes that hold the note of a trial; text that people have added, as in `known`, is kept."""
-    buffer = AttributeBuffer(existing=known or {})
-    old = get_note_from_system_attrs(dict(buffer.existing), trial_id)["body"]
-    trial = SimpleNamespace(storage=buffer, study=SimpleNamespace(_study_id=0), _trial_id=trial_id)
-    save_note(cast(optuna.Trial, trial), body if old in ("", body) else f"{body}\n\n---\n\n{old}")
-    return buffer.study_attributes

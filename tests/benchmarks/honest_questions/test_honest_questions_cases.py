@@ -28,6 +28,7 @@ from search.data.study_data import inspect_data
 from search.errors import RequestError
 from trainer.audit.audit_findings import Audit
 from trainer.data.windows import prepare_refit
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_losses
 
 pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes
@@ -102,7 +103,7 @@ def test_the_har_baseline_has_its_daily_term_at_every_horizon(horizon: int) -> N
     columns, future = columns[first:], future[first:]
     coefficients, *_ = np.linalg.lstsq(columns[data.train], future[data.train], rcond=None)
     errors = (future[data.test] - columns[data.test] @ coefficients) / data.scaler.target_std
-    assert baseline_losses(data, data.test)["har"] == pytest.approx(float(np.mean(errors**2)), rel=0.02)
+    assert baseline_losses(data, data.test, MSE)["har"] == pytest.approx(float(np.mean(errors**2)), rel=0.02)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Bad input, one by one: the designed exit code, one sentence with value, place and way out, no traceback."""
+"""Bad input: the designed exit code, one sentence with value, place and next step, no traceback."""
 
 import socket
 import sqlite3
@@ -48,7 +48,9 @@ BAD_TABLES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], int, tuple[s
 
 
 @pytest.mark.parametrize("what", BAD_TABLES)
-def test_a_bad_table_is_told_with_its_place(write_study: "WriteStudy", ballast: "Ballast", what: str) -> None:
+def test_a_bad_table_is_reported_with_its_place(
+    write_study: "WriteStudy", ballast: "Ballast", what: str
+) -> None:
     path = write_study().name
     change, code, parts = BAD_TABLES[what]
     change(pd.read_csv("prices.csv")).to_csv("prices.csv", index=False)
@@ -96,7 +98,7 @@ def test_a_bad_table_is_told_with_its_place(write_study: "WriteStudy", ballast: 
         (("launch",), ("launch",)),
     ],
 )  # fmt: skip
-def test_a_wrong_request_is_told_in_one_go(
+def test_all_that_is_wrong_with_a_request_is_reported_at_once(
     write_study: "WriteStudy", ballast: "Ballast", arguments: tuple[object, ...], parts: tuple[str, ...]
 ) -> None:
     write_study()
@@ -113,7 +115,7 @@ def test_a_wrong_request_that_we_see_ourselves_is_one_line_each(
     assert all("--set" in line for line in wrong.told)
 
 
-def test_unknown_studies_and_trials_are_told_with_what_is_there(
+def test_unknown_studies_and_trials_are_reported_with_those_that_exist(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
     assert ballast("run", write_study().name, "--trials", 1, "--set", "training.epochs=1").code == 0
@@ -230,5 +232,5 @@ def test_a_file_that_is_no_database_is_one_sentence(write_study: "WriteStudy", b
     _says(ballast("run", write_study().name), 2, "no database at all", "--store")
 
 
-def test_what_nobody_foresaw_is_a_bug_and_keeps_its_traceback() -> None:
+def test_an_unexpected_error_is_a_bug_and_keeps_its_traceback() -> None:
     assert explain_failure(ZeroDivisionError("x"))[0] is None

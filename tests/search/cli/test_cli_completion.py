@@ -1,4 +1,4 @@
-"""The version, the schema, and what a shell proposes when the tab key is pressed."""
+"""The version, the schema, and shell completion."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`ballast db`: what a death left open is closed, and a store is made before anybody needs it."""
+"""`ballast db`: trials of dead workers are settled, and a store can be created before its first study."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ def _die(*_: object, **__: object) -> None:
         (backend, "conclude_trial", Verdict.ACCEPTED, [TrialState.COMPLETE]),
     ],
 )
-def test_db_check_closes_the_gap_that_a_death_left(
+def test_db_check_settles_the_trial_of_a_dead_worker(
     write_study: "WriteStudy",
     launch: "Launch",
     ballast: "Ballast",
@@ -77,7 +77,7 @@ def test_db_check_leaves_the_trials_of_living_workers_alone(
     assert not is_dead(query.trials(open_store("sqlite:///ballast.db"), "small")[0].worker)
 
 
-def test_what_others_have_added_to_optuna_is_put_on_record_as_failed_by_the_next_run(
+def test_trials_that_others_added_to_optuna_are_recorded_as_failed_by_the_next_run(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:
     path = write_study(study={"trials": 1})
@@ -133,7 +133,7 @@ def test_a_trial_that_was_ended_at_the_dashboard_is_settled_for_good(
     assert (checked.code, checked.out) == (0, "sqlite:///ballast.db is well\n")
 
 
-def test_what_stays_different_is_said_to_stay_so(
+def test_db_check_says_which_difference_stays(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(study={"trials": 1})
@@ -206,7 +206,7 @@ def test_rename_says_what_it_did_and_the_same_file_goes_on(
     assert "did you mean 'other'" in ballast("rename", "othr", "x").told[0]
 
 
-def test_a_ghost_is_named_where_studies_are_listed(
+def test_a_study_without_its_optuna_part_is_named_in_the_list_of_studies(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:
     done = launch(write_study(study={"trials": 1}))
@@ -219,7 +219,7 @@ def test_a_ghost_is_named_where_studies_are_listed(
     assert ballast("db", "check").code == 0
 
 
-def test_db_upgrade_makes_a_store_only_when_it_is_told_to(ballast: "Ballast") -> None:
+def test_db_upgrade_creates_a_store_only_with_create(ballast: "Ballast") -> None:
     refused = ballast("db", "upgrade")
     assert refused.code == 2
     assert not Path("ballast.db").exists()

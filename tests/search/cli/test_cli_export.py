@@ -1,6 +1,7 @@
-"""`ballast export`: what it prints of what it has chosen, and what cannot be asked for together."""
+"""`ballast export`: what it prints about the chosen trial, and which options exclude each other."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def test_the_terminal_says_what_the_trial_was_chosen_by(study: str, ballast: "Ba
     assert "chosen" not in ballast("export", study, "-o", "best.yaml", "--trial", 0).out
 
 
-def test_programs_are_told_the_same(study: str, ballast: "Ballast") -> None:
+def test_json_names_the_trial_and_what_it_was_chosen_by(study: str, ballast: "Ballast") -> None:
     (told,) = ballast("export", study, "-o", "best.json", "--json").json
     assert list(told) == ["path", "trial", "value", "skill", "chosen_by", "lower_bound"]
     provenance = json.loads(Path("best.json").read_text())["provenance"]
@@ -56,3 +57,16 @@ def test_another_ending_is_refused(study: str, ballast: "Ballast") -> None:
     refused = ballast("export", study, "-o", "best.txt")
     assert (refused.code, len(refused.told)) == (2, 1)
     assert "an export ends in .yaml, .yml or .json; name it like -o best.yaml" in refused.told[0]
+
+
+def test_an_export_follows_a_link_and_refuses_a_device(write_study: "WriteStudy", ballast: "Ballast") -> None:
+    assert ballast("run", write_study(study={"trials": 1})).code == 0
+    Path("link.yaml").symlink_to("real.yaml")
+    assert ballast("export", "small", "-o", "link.yaml").code == 0
+    assert Path("link.yaml").is_symlink()
+    assert "provenance:" in Path("real.yaml").read_text()
+    os.mkfifo("pipe.yaml")
+    told = ballast("export", "small", "-o", "pipe.yaml")
+    assert told.code == 2
+    assert "cannot write pipe.yaml: it is a device; name a file: -o best.yaml" in told.err
+    assert Path("pipe.yaml").is_fifo()

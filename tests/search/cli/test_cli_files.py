@@ -1,4 +1,4 @@
-"""The files that commands write: whole, where they were asked for, and nothing beside them is touched."""
+"""Files that commands write are whole and in the place asked for; no other file changes."""
 
 import json
 import multiprocessing
@@ -90,18 +90,18 @@ def test_a_name_that_the_file_system_just_takes_is_written_and_a_longer_one_is_o
 
 
 def test_two_writers_of_one_target_leave_one_whole_file() -> None:
-    wishes = [digit * 500_000 for digit in "123"]
+    texts = [digit * 500_000 for digit in "123"]
 
-    def write(wish: str) -> None:
+    def write(text: str) -> None:
         for _ in range(5):
-            write_text_atomically(wish, Path("report.html"), "report.html")
+            write_text_atomically(text, Path("report.html"), "report.html")
 
-    writers = [threading.Thread(target=write, args=(wish,)) for wish in wishes]
+    writers = [threading.Thread(target=write, args=(text,)) for text in texts]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(60)
-    assert Path("report.html").read_text() in wishes
+    assert Path("report.html").read_text() in texts
     assert os.listdir() == ["report.html"]
 
 

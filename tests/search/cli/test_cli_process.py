@@ -76,13 +76,13 @@ def test_doctor_finds_an_installation_well(ballast: "Ballast") -> None:
     assert (states["numba"], states["kernel"]) == ("ok", "ok")
 
 
-def test_doctor_tells_what_keeps_the_kernel_from_being_compiled(
+def test_doctor_names_what_keeps_the_kernel_from_being_compiled(
     ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(kernel: str, device: str) -> None:
         raise TrainerError("the disk is full")
 
-    monkeypatch.setattr("trainer.training.loop.prepare_kernel", full)  # a disk that is full is not to be had
+    monkeypatch.setattr("trainer.kernels.choice.prepare_kernel", full)  # a disk that is full is not to be had
     told = ballast("doctor", "--json")
     assert told.code == 1
     assert {"what": "kernel", "state": "problem", "detail": "the disk is full"} in told.json["findings"]

@@ -69,7 +69,9 @@ def endless(write_study: "WriteStudy") -> None:
         ("socket", "cannot be read"),
     ],
 )
-def test_what_is_no_file_is_told_whoever_was_to_read_it(ballast: "Ballast", kind: str, part: str) -> None:
+def test_a_path_that_is_no_file_is_reported_by_every_command(
+    ballast: "Ballast", kind: str, part: str
+) -> None:
     for command in ("check", "run", "train", "verify"):
         _refused(ballast(command, f"{kind}.yaml"), f"{kind}.yaml", part)
     for option in ("--policy", "--warm-start"):
@@ -119,7 +121,7 @@ def test_a_pipe_that_stays_silent_is_not_waited_for(
     os.close(silent)
 
 
-def test_standard_input_is_told_by_its_name(ballast: "Ballast") -> None:
+def test_standard_input_is_named(ballast: "Ballast") -> None:
     _refused(ballast("check", "-"), "standard input is called /dev/stdin")
 
 
@@ -155,7 +157,7 @@ def test_a_flood_is_one_short_sentence(write_study: "WriteStudy", ballast: "Ball
 
 
 @pytest.mark.slow
-def test_of_many_problems_the_first_are_told_and_the_rest_is_counted(
+def test_of_many_problems_the_first_are_reported_and_the_rest_is_counted(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
     unknown: dict[str, Any] = {f"unknown_{number}": 1 for number in range(5_000)}
@@ -164,7 +166,7 @@ def test_of_many_problems_the_first_are_told_and_the_rest_is_counted(
     assert len(told.told) == 21
 
 
-def test_of_many_missing_columns_the_first_are_told_and_the_rest_is_counted(
+def test_of_many_missing_columns_the_first_are_reported_and_the_rest_is_counted(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
     columns = [f"c{number}" for number in range(2_000)]

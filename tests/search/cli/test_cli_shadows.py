@@ -142,7 +142,7 @@ else:
 
 
 @pytest.mark.parametrize("name", ["search.py", "search/__init__.py", "trainer.py", "storage/__init__.py"])
-def test_a_notebook_is_told_which_file_shadows_a_package(name: str) -> None:
+def test_a_notebook_names_the_file_that_shadows_a_package(name: str) -> None:
     place = write(f"mine/{name}").removesuffix("/__init__.py")
     done = run(("-P", "-c", SCRIPT), path=f"mine:{HOME}")
     assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""What other programs rely on: JSON of the promised shapes, in pipes without escape codes."""
+"""What other programs rely on: JSON of the promised shapes, without escape codes in pipes."""
 
 import json
 import re
@@ -21,8 +21,9 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     assert ran.json == status
     assert list(status) == [
         *("study", "trials", "verdicts", "best", "skill_shown", "verified", "rivals_losses", "above_naive"),
-        *("leak_warnings", "known_to_optuna"),
+        *("leak_warnings", "known_to_optuna", "running"),
     ]
+    assert status["running"] == []
     assert status["verified"] is None
     assert {"har", "linear"} <= status["rivals_losses"].keys()
     assert status["study"] == "a: b"
@@ -82,7 +83,8 @@ def test_the_shape_of_check(write_study: "WriteStudy", ballast: "Ballast") -> No
     path = write_study(models={"gru": {"dropout": 0.9}}).name
     checked = ballast("check", path, "--json")
     assert checked.code == 0
-    assert list(checked.json) == ["ok", "findings", "refusals", "clamps", "rows", "worked_row"]
+    known = ["ok", "findings", "refusals", "clamps", "rows", "worked_row", "detected"]
+    assert list(checked.json) == known
     assert list(checked.json["worked_row"]) == ["features_until", "target_at", "target"]
     assert checked.json["ok"] is True
     assert list(checked.json["rows"]) == ["train", "validation", "test"]

@@ -1,4 +1,4 @@
-"""What the processes of a study import: what takes long is imported by whom it serves."""
+"""What the processes of a study import: only a process that trains imports torch."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Streams that are closed, full or read by nobody, and too little memory: no traceback, and nothing lost."""
+"""Streams that are closed, full or never read, and too little memory: no traceback, and nothing lost."""
 
 import os
 import resource

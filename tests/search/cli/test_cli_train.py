@@ -1,4 +1,4 @@
-"""`ballast train --save`: a model folder after a training that holds, and after no other."""
+"""`ballast train`: a model folder only after an accepted training that reproduces its export."""
 
 import importlib.util
 import json
@@ -92,7 +92,9 @@ def test_of_several_folds_the_model_kept_is_trained_on_every_row_before_the_test
     assert json.loads(Path("other/model.json").read_text())["rows"]["train"] < seen["train"]
 
 
-def test_a_place_that_cannot_be_used_is_told_before_the_training(exported: Path, ballast: "Ballast") -> None:
+def test_a_folder_that_cannot_be_used_is_reported_before_the_training(
+    exported: Path, ballast: "Ballast"
+) -> None:
     for place, sentence in (
         ("away/model", "there is no folder away; make it: mkdir -p away"),
         ("prices.csv", "it is a file; name a folder: --save prices.csv-model"),
@@ -123,3 +125,20 @@ def test_without_the_extra_nothing_is_trained(
     told = ballast("train", exported, "--save", "model", "--onnx")
     assert (told.code, told.out) == (2, "")
     assert 'install it: pip install "ballast-gru[onnx]"' in told.err
+
+
+def test_an_export_of_other_safe_ranges_says_so_if_it_is_not_reproduced(
+    write_study: "WriteStudy", ballast: "Ballast", tmp_path: Path
+) -> None:
+    bundled = Path(__file__).parents[3] / "configs" / "safe_ranges.yaml"
+    loose = tmp_path / "loose.yaml"
+    loose.write_text(
+        f"extends: {bundled}\nmodels.gru.learning_rate: {{high: 0.05, why: a test, source: a test}}\n"
+    )
+    path = write_study(study={"trials": 1})
+    assert ballast("run", path, "--policy", loose, "--set", "models.gru.learning_rate=0.03").code == 0
+    assert ballast("export", "small", "-o", "best.yaml").code == 0
+    assert ballast("train", "best.yaml", "--policy", loose).code == 0
+    told = ballast("train", "best.yaml")
+    assert told.code == 1
+    assert "the safe ranges differ; the study had those of --policy" in told.out

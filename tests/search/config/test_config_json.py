@@ -54,7 +54,7 @@ def test_a_study_in_json_is_the_study_in_yaml(tmp_path: Path) -> None:
     assert one.settings["study.name"].origin == f"{tmp_path / 'study.json'}:3"
 
 
-def test_every_problem_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_problem_is_reported_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     wrong = STUDY | {"models": {"gru": {"lerning_rate": 1, "dropout": "much"}}}
     Path("study.json").write_text(json.dumps(wrong, indent="\t"))

@@ -45,7 +45,7 @@ quickly = settings(
     searched=st.booleans(),
     sampled=st.integers(1, 9).map(lambda n: n / 100),
 )
-def test_the_highest_layer_wins_and_the_stack_is_complete(
+def test_the_highest_layer_wins_and_every_override_is_recorded(
     tmp_path: Path, set_by: dict[Layer, float], searched: bool, sampled: float
 ) -> None:
     texts = {

@@ -80,7 +80,7 @@ def test_each_value_knows_the_line_of_its_key() -> None:
     assert [str(item.location) for item in inner["c"].value] == ["f.yaml:4", "f.yaml:5"]
 
 
-def test_a_duplicate_key_is_told_with_both_lines() -> None:
+def test_a_duplicate_key_is_reported_with_both_lines() -> None:
     assert problems_of("a:\n  x: 1\n  y: 2\n  x: 3\n") == [
         "f.yaml:4: the key x is given twice, first at f.yaml:2; remove one"
     ]

@@ -65,7 +65,7 @@ def test_a_chain_of_policies_comes_back_whole(make: Resolve, tmp_path: Path) -> 
     assert again(resolved).policy == resolved.policy
 
 
-def test_relative_data_is_looked_for_where_the_study_was_started_or_in_the_folder_given(
+def test_relative_data_is_read_where_the_study_was_started_or_in_the_folder_given(
     make: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolved = make("data.source: prices.csv\n", study=_WITHOUT_SOURCE)

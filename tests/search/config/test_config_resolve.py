@@ -81,7 +81,7 @@ def test_set_of_a_mapping_merges_deep(make: Resolve) -> None:
         ),
     ],
 )
-def test_a_wrong_set_is_told_with_its_text(refuse: Refuse, text: str, message: str) -> None:
+def test_a_wrong_set_is_reported_with_its_text(refuse: Refuse, text: str, message: str) -> None:
     (told,) = refuse("", text)
     assert told.startswith(f"--set {text}: {message}")
 
@@ -249,7 +249,7 @@ def test_a_policy_cannot_allow_mixed_precision(refuse: Refuse) -> None:
     assert told.startswith(f"policy.yaml:1: only of {MIXED} is true: it must be false")
 
 
-def test_all_errors_are_told_at_once_with_their_places(refuse: Refuse) -> None:
+def test_all_errors_are_reported_at_once_with_their_places(refuse: Refuse) -> None:
     more = (
         "models: {gru: {learnig_rate: 1, dropout: high}}\nspace: {models.gru.batch_size: {low: 1, high: 8}}\n"
     )
@@ -271,7 +271,7 @@ def test_all_errors_are_told_at_once_with_their_places(refuse: Refuse) -> None:
     ]
 
 
-def test_missing_settings_and_an_empty_safe_range_are_told_together(refuse: Refuse) -> None:
+def test_missing_settings_and_an_empty_safe_range_are_reported_together(refuse: Refuse) -> None:
     told = refuse(
         "space: {models.gru.batch_size: {low: 1, high: 8}}\n",
         study="study: {name: x}\ndata: {source: a.csv, features: [Close]}\n",
@@ -286,7 +286,7 @@ def test_missing_settings_and_an_empty_safe_range_are_told_together(refuse: Refu
     ]
 
 
-def test_a_wrong_value_in_the_base_file_is_told_though_the_study_overrides_it(refuse: Refuse) -> None:
+def test_a_wrong_value_in_the_base_file_is_reported_though_the_study_overrides_it(refuse: Refuse) -> None:
     assert refuse("training.epochs: 3\n", base="training:\n  epochs: many\n") == [
         "base.yaml:2: training.epochs is the text 'many': it must be a whole number"
     ]
@@ -311,7 +311,7 @@ def test_an_unknown_key_names_the_nearest_known_one(refuse: Refuse, typo: str, h
     assert hint in told
 
 
-def test_an_unknown_key_inside_a_feature_is_told_at_its_line(refuse: Refuse) -> None:
+def test_an_unknown_key_inside_a_feature_is_reported_at_its_line(refuse: Refuse) -> None:
     (told,) = refuse(
         "data:\n  features:\n    - Open\n    - {name: x, colum: Close}\n", study="study.name: x\n" + TAIL
     )
@@ -326,7 +326,7 @@ data.split: {fractions: {train: 0.5, validation: 0.2}}
 """
 
 
-def test_a_contradiction_between_settings_is_told_at_the_section(refuse: Refuse) -> None:
+def test_a_contradiction_between_settings_is_reported_at_the_section(refuse: Refuse) -> None:
     assert refuse(
         "data.split.train_until: 2016-01-01\n", study=TAIL + "study.name: x\ndata.features: [y]\n"
     ) == ["study.yaml:4: data.split: give train_until and validation_until, or fractions, not both"]
@@ -396,7 +396,7 @@ def test_a_setting_that_would_have_no_effect_is_an_error(refuse: Refuse, more: s
     assert fact in told
 
 
-def test_a_setting_that_a_higher_layer_idles_is_recorded_and_no_error(make: Resolve) -> None:
+def test_a_setting_that_a_higher_layer_makes_ineffective_is_recorded_and_no_error(make: Resolve) -> None:
     setting = make("study.pruner_warmup: 2\n", "study.pruner=none").settings["study.pruner_warmup"]
     assert (setting.layer, setting.origin, setting.value) == (Layer.CLI, "--set study.pruner=none", 2)
     assert setting.reason == "no effect: study.pruner is none"
@@ -408,7 +408,7 @@ def test_gains_have_an_effect_where_init_is_searched(make: Resolve) -> None:
     assert make(more).space == {"models.gru.init": Choices(("gains", "torch"))}
 
 
-def test_returns_are_clipped_unless_told_otherwise_and_that_is_recorded(make: Resolve) -> None:
+def test_returns_are_clipped_by_default_and_that_is_recorded(make: Resolve) -> None:
     setting = make().settings["data.target.clip"]
     assert (setting.value, setting.requested) == (0.1, None)
     assert setting.reason == "filled in by trainer.config from the other settings of its section"
@@ -619,7 +619,7 @@ def test_the_folder_of_a_study_is_that_of_its_file(make: Resolve) -> None:
     assert make().folder == Path(".")
 
 
-def test_unreadable_files_are_told_together(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve(tmp_path / "s.yaml", ["x"], base=tmp_path / "b.yaml", policy=tmp_path / "p.yaml")
     assert len(caught.value.problems) == 4

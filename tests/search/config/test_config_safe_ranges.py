@@ -160,7 +160,7 @@ def test_a_cut_dimension_is_safe_and_stays_as_it_is(
         ("0.5", "the safe range of models.gru.dropout is 0.5; give low, high, choices or only"),
     ],
 )
-def test_a_wrong_entry_of_a_policy_is_told_at_its_line(
+def test_a_wrong_entry_of_a_policy_is_reported_at_its_line(
     read: Callable[..., Policy], entry: str, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"^policy.yaml:2: .*{message}"):

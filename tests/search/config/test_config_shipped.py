@@ -27,7 +27,7 @@ def test_settings_say_that_they_come_from_the_sample() -> None:
     assert resolved.settings["training.epochs"].overrides[-1].origin.startswith("sample:smoke:")
 
 
-def test_an_unknown_name_is_told_with_the_names_that_there_are() -> None:
+def test_an_unknown_name_is_reported_with_the_names_that_there_are() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve(Path("sample:sp500-volatilty"))
     assert str(caught.value) == (

@@ -44,6 +44,8 @@ def test_a_setting_that_older_records_lack_is_left_out_of_the_digest_at_its_defa
     split = {f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")}
     unknown = split | {f"training.{name}" for name in ("schedule", "device", "kernel", "max_seconds")}
     unknown |= {"data.target.already_shifted", "data.target.clip_follows_spread"}
+    unknown |= {f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty")}
+    unknown |= {key for key in trial.values if key.startswith("data.csv.")}
     known = {key: value for key, value in trial.values.items() if key not in unknown}
     text = json.dumps(known, sort_keys=True, separators=(",", ":"))
     assert trial.digest == hashlib.sha256(text.encode()).hexdigest()
@@ -56,8 +58,8 @@ def test_the_device_of_a_worker_is_a_layer_of_its_trials(make: Resolve) -> None:
     trial = study.trial({RATE: 5e-4}, device="cuda:1")
     assert trial.config.training.device == "cuda:1"
     assert sorted(trial.changed) == [RATE, "training.device"]
-    stack = trial.changed["training.device"].overrides
-    assert [(override.layer, override.origin, override.effective) for override in stack[-2:]] == [
+    overrides = trial.changed["training.device"].overrides
+    assert [(override.layer, override.origin, override.effective) for override in overrides[-2:]] == [
         (Layer.CLI, "--set training.device=cuda:0", "cuda:0"),
         (Layer.CLI, "--devices", "cuda:1"),
     ]

@@ -68,7 +68,7 @@ def test_what_the_study_asks_for_itself_comes_first_and_several_files_in_order(m
     assert resolved.origins == ("study.yaml:9", "--warm-start a.yaml", "--warm-start b.json")
 
 
-def test_a_key_that_is_fixed_here_stays_and_a_difference_is_told_once(make: Resolve) -> None:
+def test_a_key_that_is_fixed_here_stays_and_a_difference_is_reported_once(make: Resolve) -> None:
     others = "training: {epochs: 7, device: 'cuda:0'}\ndata.source: sample:nasdaq\n"
     resolved = _from(make, f"{LR}: 5e-4\n{others}")
     epochs = resolved.trial_config.training.epochs
@@ -92,7 +92,7 @@ def test_paths_of_the_same_table_seen_from_two_folders_are_no_difference(make: R
     assert resolved.notes == ()
 
 
-def test_many_differences_are_told_in_part(make: Resolve) -> None:
+def test_of_many_differences_the_first_are_reported(make: Resolve) -> None:
     others = (
         "training: {epochs: 7, patience: 2}\nguard: {max_bad_steps: 1}\ndata: {seq_len: 9, feature_clip: 1}\n"
     )
@@ -127,7 +127,7 @@ def test_a_file_that_offers_no_configuration_is_refused_in_one_sentence(
     assert told.startswith(sentence) or sentence in told
 
 
-def test_a_missing_file_is_told_with_all_other_problems(make: Resolve) -> None:
+def test_a_missing_file_is_reported_with_all_other_problems(make: Resolve) -> None:
     make(SPACE)
     with pytest.raises(ConfigError) as caught:
         resolve(Path("study.yaml"), ["training.epochs=none"], warm_starts=[Path("studi.yaml")])

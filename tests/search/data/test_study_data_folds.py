@@ -271,7 +271,7 @@ def test_means_over_the_folds_let_it_see_the_same_trial_at_once(plain: optuna.St
     assert pruned_at(plain, [(EASY + 50 * HARD) / 2] * 2) == 0
 
 
-def test_what_is_told_of_folds_reaches_optuna_one_step_an_epoch(walked: "Launched") -> None:
+def test_optuna_gets_one_report_an_epoch_over_all_folds(walked: "Launched") -> None:
     steps = [*walked.study.optuna.trials[0].intermediate_values]
     assert steps == [0, 1]
     assert all(later - earlier == 1 for earlier, later in pairwise(steps))

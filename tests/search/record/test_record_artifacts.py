@@ -1,4 +1,4 @@
-"""A study's files are found although its folder, or the store's, was moved, or it is said where they were."""
+"""Files of a study are found after its folder or the store was moved; else their old place is named."""
 
 import shutil
 import sqlite3
@@ -62,7 +62,7 @@ def test_the_log_in_a_folder_of_its_own_that_is_read_from_another_folder(
     assert log_told(ballast, store).startswith(str(tmp_path / "desk" / "files"))
 
 
-def test_a_log_that_is_gone_is_told_with_where_it_was_and_where_to_put_it(
+def test_a_log_that_is_gone_is_reported_with_its_old_place_and_where_to_put_it(
     write_study: "WriteStudy", ballast: "Ballast", tmp_path: Path
 ) -> None:
     started(write_study, ballast, tmp_path)

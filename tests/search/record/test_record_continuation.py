@@ -1,4 +1,4 @@
-"""What a continued study may change, and what is put on record of that."""
+"""What a continued study may change, and how the change is recorded."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -133,7 +133,7 @@ def test_the_rows_and_the_safe_ranges_must_be_those_of_the_record(begin: Begin, 
 def test_keys_that_an_older_ballast_did_not_know_are_unchanged_at_their_default(begin: Begin) -> None:
     begun = begin()
     new = ("study.stop.", "study.duplicates", "storage.files", "guard.rewinds", "training.max_seconds")
-    older = {key: stack for key, stack in begun.layers.items() if not key.startswith(new)}
+    older = {key: rows for key, rows in begun.layers.items() if not key.startswith(new)}
     assert len(older) == len(begun.layers) - 6
     assert begun.changes(layers=older) == []
     assert begun.changes("training.max_seconds=60", layers=older) == []
@@ -144,7 +144,7 @@ def test_keys_that_an_older_ballast_did_not_know_are_unchanged_at_their_default(
 
 def test_a_study_of_an_older_ballast_goes_on_with_its_rule_of_pruning_or_with_todays(begin: Begin) -> None:
     begun = begin("study.pruner=median")
-    older = {key: stack for key, stack in begun.layers.items() if key != "study.pruner_min_trials"}
+    older = {key: rows for key, rows in begun.layers.items() if key != "study.pruner_min_trials"}
     assert begun.changes("study.pruner=median", layers=older) == []
     assert begun.changes("study.pruner=median", "study.pruner_min_trials=1", layers=older) == []
 
@@ -196,8 +196,8 @@ def test_a_changed_budget_stands_on_top_of_the_record_and_explains_itself(begin:
         "changed when the study was continued",
     )
     assert settings["study.stop.no_better_for"].value == 3
-    before = {key: stack for key, stack in begun.layers.items() if not key.startswith("study.")}
-    assert all("continued" not in row.reason for stack in before.values() for row in stack)
+    before = {key: rows for key, rows in begun.layers.items() if not key.startswith("study.")}
+    assert all("continued" not in row.reason for rows in before.values() for row in rows)
 
 
 def test_what_is_on_record_is_not_recorded_again(begin: Begin) -> None:

@@ -1,4 +1,4 @@
-"""What a study is measured against, read from its facts."""
+"""The naive forecasts and rivals of a study, read from its facts."""
 
 from search.record.rival_facts import (
     FORECASTS,

@@ -1,4 +1,4 @@
-"""Whether rows are the same, however their table is written: by times and by the values of the target."""
+"""Whether rows of two tables are the same: by their times and by the values of the target."""
 
 from typing import Any
 

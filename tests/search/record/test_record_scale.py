@@ -1,4 +1,4 @@
-"""What a trial asks of the store does not grow with the study, and is not much more than Optuna asks."""
+"""The number of queries per trial does not grow with the study, and is close to that of Optuna alone."""
 
 from functools import partial
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_the_trials_of_the_benchmark_are_accepted_and_recorded_whole(
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
-def test_what_a_sampler_inherits_from_the_one_before_changes_no_draw(sampler: SamplerName) -> None:
+def test_the_state_that_a_sampler_takes_over_changes_no_draw(sampler: SamplerName) -> None:
     section = StudySection(name="draws", sampler=sampler, startup_trials=3)
     space: dict[str, Dimension] = {
         "x": FloatRange(0.0, 1.0),

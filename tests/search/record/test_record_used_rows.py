@@ -1,4 +1,4 @@
-"""Rows that were used: by earlier evaluations, by searches of other studies, by trainings of one's own."""
+"""Rows that were used before: by evaluations, by searches of other studies, by single trainings."""
 
 import math
 import re
@@ -155,7 +155,7 @@ def test_the_same_rows_in_another_table_are_not_new(
     altered(form, pd.read_csv("prices.csv"), config)
     Path("again.yaml").write_text(yaml.safe_dump(config))
     told = ballast("verify", "again.yaml", "--seeds", 1, "--json").json
-    assert [look["kind"] for look in told["test"]["earlier_looks"]] == ["verify"]
+    assert [evaluation["kind"] for evaluation in told["test"]["earlier_looks"]] == ["verify"]
     assert [search["study"] for search in told["searched_by"]] == ["small"]
 
 
@@ -185,8 +185,8 @@ def test_a_training_with_a_moved_split_is_on_record(
     trained = ballast("train", target, *MOVED)
     assert "on record in sqlite:///ballast.db: rows from 2002-" in trained.out
     told = ballast("verify", target, "--seeds", 1, "--json").json
-    (look,) = told["test"]["earlier_looks"]
-    assert (look["kind"], look["study"], look["verdict"]) == ("train", "small", "accepted")
+    (evaluation,) = told["test"]["earlier_looks"]
+    assert (evaluation["kind"], evaluation["study"], evaluation["verdict"]) == ("train", "small", "accepted")
     assert told["look"] == 2
     assert told["interval"]["level"] == pytest.approx(confidence_level(2))
     shown = " ".join(ballast("verify", target, "--seeds", 1).out.split())

@@ -38,7 +38,7 @@ def test_the_words_are_those_of_the_conclusion() -> None:
     assert tuple(Conclusion) == ANSWERS
 
 
-def test_a_study_that_nobody_verified_has_no_answer(store: Store) -> None:
+def test_a_study_that_was_never_verified_has_no_answer(store: Store) -> None:
     assert newest_verification(store, "small") is None
 
 
@@ -97,20 +97,20 @@ def test_both_questions_are_answered(store: Store, answer: "Answer", verdict: st
     assert told.endswith(" (99 % between -0.0400 and +0.0300).")
 
 
-def test_a_skill_that_nobody_should_believe_is_told_to_be_one(store: Store, answer: "Answer") -> None:
+def test_a_skill_above_the_ceiling_is_called_one(store: Store, answer: "Answer") -> None:
     answer(store, 0, "cannot tell", 0.6)
     assert "above the ceiling of 0.3000 for what is believable: look for a leak" in sentence(store, 0.3)
     assert "ceiling" not in sentence(store, 0.7)
 
 
-def test_without_a_skill_the_reason_is_told(store: Store, answer: "Answer") -> None:
+def test_without_a_skill_the_reason_is_given(store: Store, answer: "Answer") -> None:
     answer(store, 1, "does not hold", None, interval=None)
     assert sentence(store) == (
         "Does not hold: the guard stopped 2 of 3 trainings. Trial 1, verified 2026-11-29."
     )
 
 
-def test_a_report_of_an_older_ballast_can_be_told(store: Store, answer: "Answer") -> None:
+def test_a_report_of_an_older_version_can_be_read(store: Store, answer: "Answer") -> None:
     answer(store, 0, "holds", 0.1, baseline=None, interval=None, validation=None)
     assert sentence(store) == (
         "Holds: on unseen rows skill +0.1000 over the best naive forecast, trial 0, verified 2026-11-29."

@@ -116,7 +116,7 @@ def test_steps_that_were_added_up_are_the_points_that_were_computed() -> None:
     assert grid_values({"x": Choices((1, 1.0, 1e-3, 0.001, 0.3, 0.1 + 0.2))}) == {"x": [1, 1e-3, 0.3]}
 
 
-def test_another_spelling_of_a_choice_becomes_the_choice_and_is_told() -> None:
+def test_another_spelling_of_a_choice_becomes_the_choice_and_is_reported() -> None:
     moved, (clamp,) = clamp_to_space({"x": Choices((0.3, 0.5))}, {"x": 0.1 + 0.2})
     assert moved == {"x": 0.3}
     assert (clamp.declared, clamp.effective, clamp.reason) == (0.1 + 0.2, 0.3, "another spelling of 0.3")

@@ -97,7 +97,7 @@ def test_a_patient_pruner_needs_them_too() -> None:
     assert [train(study, [0.1 + n] + [0.2 + n] * 5) for n in range(6)] == [None] * 4 + [2, 2]
 
 
-def test_hyperband_stops_nobody_at_a_rung_that_few_have_reached() -> None:
+def test_hyperband_stops_no_trial_at_a_rung_that_few_have_reached() -> None:
     bare = new(optuna.pruners.HyperbandPruner(min_resource=1, max_resource=2))
     assert train(bare, [0.1] * 3) is None
     assert train(bare, [0.2] * 3) is not None, "what Optuna's own does to the second trial"

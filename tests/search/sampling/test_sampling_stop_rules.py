@@ -67,9 +67,9 @@ def test_a_search_that_accepts_nothing_ends_too() -> None:
 
 
 def test_what_was_taken_over_can_hold_the_best_but_does_not_count() -> None:
-    stop, inherited = StopSection(no_better_for=2), accepted(0.9, 0.3, 0.9, 0.9, 0.9)
-    assert stop_reason([], stop, inherited) is None
-    assert stop_reason(accepted(0.4, first=5), stop, inherited) is None
-    told = stop_reason(accepted(0.4, 0.35, first=5), stop, inherited)
+    stop, imported = StopSection(no_better_for=2), accepted(0.9, 0.3, 0.9, 0.9, 0.9)
+    assert stop_reason([], stop, imported) is None
+    assert stop_reason(accepted(0.4, first=5), stop, imported) is None
+    told = stop_reason(accepted(0.4, 0.35, first=5), stop, imported)
     assert told == "no better loss in the last 2 trials: 0.3000 of trial 1 stands"
-    assert stop_reason(accepted(0.4, 0.2, first=5), stop, inherited) is None
+    assert stop_reason(accepted(0.4, 0.2, first=5), stop, imported) is None

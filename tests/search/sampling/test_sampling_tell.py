@@ -159,7 +159,7 @@ def test_a_study_holds_state_value_and_constraint_as_planned_and_goes_on_without
 
 
 @pytest.mark.parametrize("sampler", sorted(LEARNS_FROM_COMPLETE))
-def test_a_penalty_is_never_the_best_even_if_the_constraint_is_not_looked_at(sampler: SamplerName) -> None:
+def test_a_penalty_is_never_the_best_even_if_the_constraint_is_ignored(sampler: SamplerName) -> None:
     study = new_study(sampler)
     for verdict in (Verdict.SUSPICIOUS, Verdict.ACCEPTED, Verdict.UNSTABLE):
         one_trial(study, sampler, verdict)

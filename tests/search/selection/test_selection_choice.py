@@ -21,6 +21,7 @@ from search.selection.choice import (
 from search.selection.skill_bound import LowerBound
 from storage.tables import Forecast, StoredValidationRows, Trial
 from storage.verdicts import Verdict
+from trainer.losses import MSE
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
@@ -56,6 +57,7 @@ def _rows() -> ValidationRows:
         baseline="zero",
         horizon=1,
         kind="other",
+        loss=MSE,
     )
 
 

@@ -167,7 +167,7 @@ ELSEWHERE: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (
 
 
 @pytest.mark.parametrize(("move", "told"), ELSEWHERE)
-def test_a_value_from_elsewhere_is_reproduced_closely_and_the_difference_is_told(
+def test_a_value_from_elsewhere_is_reproduced_closely_and_the_difference_is_named(
     exported: Path, ballast: "Ballast", move: Callable[[dict[str, Any]], Any], told: str
 ) -> None:
     edit_provenance(exported, move)

@@ -1,4 +1,4 @@
-"""Verification end to end: fresh seeds, test rows that are looked at once, looks on record, whole studies."""
+"""Verification end to end: fresh seeds, test rows that are scored once, evaluations on record, studies."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +19,8 @@ from search.selection.choice import best_trials
 from search.selection.export import write_export
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
-from search.selection.verification import VerificationCallbacks, verify
+from search.selection.trained_candidate import VerificationCallbacks
+from search.selection.verification import verify
 from search.selection.verification_report import VerificationReport
 from search.terminal.verification_text import print_verification
 from search.watching.pages.markdown import to_markdown
@@ -87,19 +88,19 @@ def test_test_targets_are_in_no_batch_of_any_training(
     np.testing.assert_array_equal(again.refits[0].forecasts, unpoisoned.refits[0].forecasts)
 
 
-def test_a_look_is_on_record_with_who_when_and_what_came_of_it(exported: Exported) -> None:
+def test_an_evaluation_is_on_record_with_its_user_time_and_result(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=2)
-    (look,) = evaluations.verifications_of_study(store, "small")
-    assert look.looked_by.count("@") == 1
-    assert look.seeds == [refit.seed for refit in report.scored[0].refits]
-    assert look.verdict == report.scored[0].conclusion.verdict
-    assert look.report is not None
-    assert look.report["value"] == report.scored[0].value
+    (evaluation,) = evaluations.verifications_of_study(store, "small")
+    assert evaluation.looked_by.count("@") == 1
+    assert evaluation.seeds == [refit.seed for refit in report.scored[0].refits]
+    assert evaluation.verdict == report.scored[0].conclusion.verdict
+    assert evaluation.report is not None
+    assert evaluation.report["value"] == report.scored[0].value
     assert report.earlier == ()
 
 
-def test_from_the_second_look_on_it_says_so_and_another_configuration_must_be_surer(
+def test_from_the_second_evaluation_on_another_configuration_must_be_surer(
     exported: Exported, tmp_path: Path
 ) -> None:
     path, store = exported
@@ -142,7 +143,7 @@ def test_an_export_that_was_edited_is_not_verified_as_its_trial(exported: Export
     assert evaluations.verifications_of_study(store, "small") == []
 
 
-def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
+def test_rows_too_few_for_the_horizon_are_reported_before_an_evaluation_is_spent(
     write_study: "WriteStudy", opened_elsewhere: Store
 ) -> None:
     target = {"transform": "log_parkinson", "high": "High", "low": "Low", "kind": "volatility", "horizon": 36}
@@ -157,7 +158,7 @@ def test_rows_too_few_for_the_horizon_are_told_before_a_look_is_spent(
     assert evaluations.verifications_of_study(opened_elsewhere, "small") == []
 
 
-def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> None:
+def test_an_evaluation_of_other_rows_is_not_the_second_one(exported: Exported, tmp_path: Path) -> None:
     path, store = exported
     verify(path, store, seeds=1)
     content = yaml.safe_load(path.read_text())
@@ -173,7 +174,7 @@ def test_other_rows_are_no_second_look(exported: Exported, tmp_path: Path) -> No
     assert earlier_evaluations(store, verify(Path("other.yaml"), store, seeds=1).unseen)[:-1] == []
 
 
-def test_a_look_that_breaks_off_while_it_scores_is_on_record(
+def test_an_evaluation_that_fails_while_it_scores_is_on_record(
     exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, store = exported
@@ -181,11 +182,11 @@ def test_a_look_that_breaks_off_while_it_scores_is_on_record(
     def broken(*_: object, **__: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("search.selection.verification.skill_interval", broken)
+    monkeypatch.setattr("search.selection.candidate_score.skill_interval", broken)
     with pytest.raises(KeyboardInterrupt):
         verify(path, store, seeds=1)
-    (look,) = evaluations.verifications_of_study(store, "small")
-    assert (look.verdict, look.report) == (None, None)
+    (evaluation,) = evaluations.verifications_of_study(store, "small")
+    assert (evaluation.verdict, evaluation.report) == (None, None)
 
 
 def test_one_that_is_interrupted_before_it_scores_is_not(exported: Exported) -> None:
@@ -203,7 +204,7 @@ def test_one_that_is_interrupted_while_its_epochs_are_sought_is_no_refusal(
         verify(path, opened_elsewhere, seeds=1, progress=VerificationCallbacks(should_stop=lambda: True))
 
 
-def test_the_look_is_recorded_where_the_study_file_says(
+def test_the_evaluation_is_recorded_in_the_store_of_the_study_file(
     write_study: "WriteStudy", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("BALLAST_STORE", raising=False)
@@ -366,14 +367,14 @@ def test_an_export_that_is_verified_says_what_came_of_it(exported: Exported, bal
     (shape,) = told.json
     answer = shape["verification"]
     assert told.code == (0 if answer["verdict"] == SkillVerdict.HOLDS else 1)
-    (look,) = yaml.safe_load(Path("best.yaml").read_text())["provenance"]["looks"]
-    assert (look["verdict"], look["skill"]) == (answer["verdict"], answer["skill"])
+    (evaluation,) = yaml.safe_load(Path("best.yaml").read_text())["provenance"]["looks"]
+    assert (evaluation["verdict"], evaluation["skill"]) == (answer["verdict"], answer["skill"])
     assert f": {answer['verdict']}: the skill over" in Path("best.yaml").read_text()
     plain = ballast("export", "small", "-o", "plain.json")
     assert plain.code == 0
 
 
-def test_the_pages_of_a_study_tell_every_look(exported: Exported) -> None:
+def test_the_pages_of_a_study_show_every_evaluation(exported: Exported) -> None:
     path, store = exported
     before = to_markdown(study_note(study_view(store, "small")))
     assert "Nothing of it was scored on the test rows." in before
@@ -391,7 +392,7 @@ def test_the_pages_of_a_study_tell_every_look(exported: Exported) -> None:
         (("verify", "best.yaml", "--seeds", 0), "greater than or equal to 1"),
     ],
 )
-def test_what_cannot_be_verified_is_told_in_a_sentence(
+def test_what_cannot_be_verified_is_refused_in_a_sentence(
     exported: Exported, ballast: "Ballast", arguments: tuple[Any, ...], sentence: str
 ) -> None:
     told = ballast(*arguments)
@@ -476,8 +477,8 @@ def test_a_target_that_hardly_moves_in_the_test_rows_is_refused_before_the_evalu
 def test_an_evaluation_counts_itself_where_the_rows_on_record_are_not_known_again(exported: Exported) -> None:
     path, store = exported
     verify(path, store, seeds=1)
-    (look,) = evaluations.verifications_of_study(store, "small")
-    assert configuration_number(look, []) == 1
+    (evaluation,) = evaluations.verifications_of_study(store, "small")
+    assert configuration_number(evaluation, []) == 1
 
 
 @pytest.mark.slow
@@ -486,13 +487,13 @@ def test_a_second_verification_says_that_the_first_one_refuted_it(
 ) -> None:
     path, store = exported
     first = verify(path, store, seeds=2)
-    (look,) = evaluations.verifications_of_study(store, "small")
-    evaluations.finish_evaluation(store, look.id, "does not hold", first.to_json())
+    (evaluation,) = evaluations.verifications_of_study(store, "small")
+    evaluations.finish_evaluation(store, evaluation.id, "does not hold", first.to_json())
     again = verify(path, store, seeds=1)
     unsure = replace(again.scored[0], conclusion=Conclusion(SkillVerdict.CANNOT_TELL, "rows are few"))
     print_verification(replace(again, scored=(unsure,)))
     told = capsys.readouterr().out.splitlines()
     assert told[:2] == [
         f"{unsure.candidate.name}: cannot tell: rows are few.",
-        f"On {look.looked_at:%Y-%m-%d} it did not hold (2 seeds, 95 %).",
+        f"On {evaluation.looked_at:%Y-%m-%d} it did not hold (2 seeds, 95 %).",
     ]

@@ -1,11 +1,11 @@
-"""`ballast db copy`: a study is the same in every row, wherever it is; or it is not there at all."""
+"""`ballast db copy`: a copied study is the same in every row, or it is not copied at all."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
@@ -22,6 +22,9 @@ from storage import evaluations, query, record, tables
 from storage.engine import Store, open_store
 from storage.errors import StudyUnknown
 from storage.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +90,7 @@ def fill_record(store: Store, name: str) -> None:
     clamp = tables.ClampRow(study=name, key="k", declared={"high": INF}, effective=1, reason="r", origin="o")
     held_out = tables.StoredValidationRows(study=name, rows=bytes(range(256)))
     record.create_study(store, study, [setting(name, None, 0)], [clamp], data, [held_out])
-    look = tables.Evaluation(
+    evaluation = tables.Evaluation(
         study=name,
         trial=1,
         configuration="cd",
@@ -101,7 +104,7 @@ def fill_record(store: Store, name: str) -> None:
         seeds=[2**62],
     )
     evaluations.finish_evaluation(
-        store, evaluations.start_evaluation(store, look), "holds", {"skill": 0.1 + 0.2}
+        store, evaluations.start_evaluation(store, evaluation), "holds", {"skill": 0.1 + 0.2}
     )
     for number in range(3):
         trial = tables.Trial(
@@ -208,16 +211,17 @@ def test_a_study_comes_back_from_another_database_the_same_in_every_row(
     assert [study.name for study in query.studies(back)] == ["s"]
 
 
-def test_a_look_that_was_taken_with_the_target_stays_beside_those_that_come(
-    opened: Open, tmp_path: Path
-) -> None:
+def test_an_evaluation_of_the_target_stays_beside_the_copied_ones(opened: Open, tmp_path: Path) -> None:
     source, target = (opened(f"sqlite:///{tmp_path / name}.db") for name in ("source", "target"))
     fill(source, "s")
     evaluations.start_evaluation(
         target, replace(evaluations.verifications_of_study(source, "s")[0], configuration="other")
     )
     copy_studies(source, target)
-    assert [look.configuration for look in evaluations.verifications_of_study(target, "s")] == ["other", "cd"]
+    assert [evaluation.configuration for evaluation in evaluations.verifications_of_study(target, "s")] == [
+        "other",
+        "cd",
+    ]
 
 
 def forget(store: Store, name: str) -> None:
@@ -254,21 +258,23 @@ def test_evaluations_of_deleted_studies_are_copied_and_only_once(
     )
 
 
-def test_a_look_is_recorded_once_however_often_it_is_tried(opened: Open, tmp_path: Path) -> None:
+def test_an_evaluation_is_copied_once_however_often_the_copy_is_tried(opened: Open, tmp_path: Path) -> None:
     store = opened(f"sqlite:///{tmp_path / 'one.db'}")
     fill_record(store, "s")
-    (look,) = evaluations.verifications_of_study(store, "s")
-    assert evaluations.start_evaluation(store, replace(look)) == look.id
+    (evaluation,) = evaluations.verifications_of_study(store, "s")
+    assert evaluations.start_evaluation(store, replace(evaluation)) == evaluation.id
     assert len(evaluations.verifications_of_study(store, "s")) == 1
 
 
-def test_of_two_looks_at_the_same_moment_one_waits_to_see_the_other(opened: Open, postgres_url: str) -> None:
+def test_of_two_evaluations_at_the_same_moment_one_waits_for_the_other(
+    opened: Open, postgres_url: str
+) -> None:
     store = opened(postgres_url)
     fill_record(store, "s")
-    look = replace(evaluations.verifications_of_study(store, "s")[0], configuration="second")
+    evaluation = replace(evaluations.verifications_of_study(store, "s")[0], configuration="second")
     with store.session() as first, ThreadPoolExecutor(1) as others:
         first.execute(text("LOCK TABLE ballast_looks IN SHARE ROW EXCLUSIVE MODE"))
-        second = others.submit(evaluations.start_evaluation, store, look)
+        second = others.submit(evaluations.start_evaluation, store, evaluation)
         with pytest.raises(TimeoutError):
             second.result(timeout=0.3)
         first.commit()
@@ -304,7 +310,7 @@ def test_optuna_goes_on_with_the_copy(opened: Open, tmp_path: Path, postgres_url
         ("UPDATE trials SET datetime_start = NULL WHERE number = 0", "trials: 1 rows differ, first row 0"),
     ],
 )
-def test_a_difference_is_found_and_told(opened: Open, tmp_path: Path, change: str, told: str) -> None:
+def test_a_difference_is_found_and_reported(opened: Open, tmp_path: Path, change: str, told: str) -> None:
     here, there = (opened(f"sqlite:///{tmp_path / file}.db") for file in "ab")
     fill(here, "s")
     copy_studies(here, there)
@@ -394,3 +400,15 @@ def test_notes_go_with_their_trials_whatever_these_are_numbered_in_the_database(
             assert get_note(trial) == note
     with source.reading() as old, target.reading() as new:
         assert list(differences(old, new, "s")) == []
+
+
+def test_a_copy_of_a_continued_study_goes_on_without_the_study_it_came_from(
+    write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
+) -> None:
+    path = write_study(study={"trials": 1})
+    launch(path)
+    ran = ballast("run", path, "--name", "next", "--continue-from", "small")
+    assert ran.code == 0, ran.err
+    copy_studies(open_store("sqlite:///ballast.db"), open_store("sqlite:///copy.db"), "next")
+    on = ballast("run", path, "--name", "next", "--store", "sqlite:///copy.db", "--trials", 2)
+    assert on.code == 0, on.err

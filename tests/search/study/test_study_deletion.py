@@ -1,4 +1,4 @@
-"""A study is deleted or renamed whole: Optuna's part, ours, and its files, on both kinds of store."""
+"""A study is deleted or renamed completely: the record, Optuna's tables and its files, on both databases."""
 
 import re
 import subprocess
@@ -96,7 +96,7 @@ def test_a_deleted_study_leaves_nothing_but_what_it_has_scored(
     assert [row.number for row in query.trials(store, again.name)] == [0, 1]
 
 
-def test_to_look_first_deletes_nothing(write_study: "WriteStudy", launched: Run, store: Store) -> None:
+def test_a_dry_run_deletes_nothing(write_study: "WriteStudy", launched: Run, store: Store) -> None:
     launched(write_study(study={"trials": 1}, storage={"files": "files"}))
     before, files = rows_of(store), files_of(Path())
     told = delete_study(store, "small", dry_run=True)
@@ -236,7 +236,9 @@ def test_a_deletion_does_not_promise_to_keep_rows_that_are_not_on_record(
     assert "and which rows its trials have used" not in told
 
 
-def test_a_ghost_is_named_refused_and_removed(write_study: "WriteStudy", launched: Run, store: Store) -> None:
+def test_a_study_without_its_optuna_part_is_named_refused_and_removed(
+    write_study: "WriteStudy", launched: Run, store: Store
+) -> None:
     path = write_study(study={"trials": 1})
     launched(path)
     optuna.delete_study(study_name="small", storage=optuna_storage(store))
@@ -249,7 +251,9 @@ def test_a_ghost_is_named_refused_and_removed(write_study: "WriteStudy", launche
     assert len(query.trials(store, launched(path).name)) == 1
 
 
-def test_a_ghost_without_a_trial_is_not_gone_on_with_either(write_study: "WriteStudy", store: Store) -> None:
+def test_a_study_without_its_optuna_part_is_not_continued_even_if_it_has_no_trial(
+    write_study: "WriteStudy", store: Store
+) -> None:
     path = write_study(study={"trials": 1})
     resolved = resolve(path)
     open_study(resolved, load_study_data(resolved), store)

@@ -1,4 +1,4 @@
-"""Who is gone is found by looking, never by comparing clocks."""
+"""Which workers are gone is found by counting heartbeats, never by comparing clocks."""
 
 import os
 import subprocess
@@ -26,11 +26,11 @@ def store(write_study: "WriteStudy", launch: "Launch") -> Store:
     return launch(write_study(study={"trials": 1})).store
 
 
-def test_nobody_is_lost_before_the_first_look() -> None:
+def test_no_worker_is_lost_before_the_first_observation() -> None:
     assert not LivenessTracker(misses=1).is_lost(ELSEWHERE)
 
 
-def test_a_heart_that_stands_still_for_long_enough_is_lost() -> None:
+def test_a_worker_whose_count_does_not_grow_for_long_enough_is_lost() -> None:
     tracker = LivenessTracker(misses=3)
     for _ in range(3):
         tracker.observe({ELSEWHERE: 5})
@@ -39,7 +39,7 @@ def test_a_heart_that_stands_still_for_long_enough_is_lost() -> None:
     assert tracker.is_lost(ELSEWHERE)
 
 
-def test_one_beat_takes_back_all_doubts() -> None:
+def test_one_beat_starts_the_count_again() -> None:
     tracker = LivenessTracker(misses=2)
     for beats in (5, 5, 6, 6):
         tracker.observe({ELSEWHERE: beats})
@@ -55,7 +55,7 @@ def test_a_worker_that_has_left_is_gone() -> None:
     assert tracker.is_lost(ELSEWHERE)
 
 
-def test_a_worker_that_joined_after_the_last_look_is_not_lost() -> None:
+def test_a_worker_that_joined_after_the_last_observation_is_not_lost() -> None:
     tracker = LivenessTracker()
     tracker.observe({})
     assert not tracker.is_lost(ELSEWHERE)
@@ -63,7 +63,7 @@ def test_a_worker_that_joined_after_the_last_look_is_not_lost() -> None:
     assert not tracker.is_lost(ELSEWHERE)
 
 
-def test_a_worker_that_nobody_has_entered_is_lost_two_looks_later() -> None:
+def test_a_worker_that_is_not_registered_is_lost_two_observations_later() -> None:
     tracker = LivenessTracker()
     assert not tracker.is_lost(ELSEWHERE)
     tracker.observe({})
@@ -102,7 +102,7 @@ def test_its_heart_beats_and_it_hears_others_stand_still(store: Store) -> None:
         assert max(worker.beats for worker in workers.registered_workers(store, "small")) >= 3
 
 
-def test_a_process_of_this_machine_is_looked_at_itself(store: Store) -> None:
+def test_a_process_of_this_machine_is_checked_directly(store: Store) -> None:
     say = "from search.process_identity import this_worker; print(this_worker(), flush=True); input()"
     child = subprocess.Popen(
         [sys.executable, "-c", say],

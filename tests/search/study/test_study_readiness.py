@@ -1,4 +1,4 @@
-"""`check` agrees with `run`: what one refuses the other refuses, in the same sentence; and what is idle."""
+"""`check` refuses what `run` refuses, in the same sentence; and settings that have no effect."""
 
 import random
 import shlex
@@ -196,7 +196,7 @@ def test_both_refuse(what: str, agree: Agree, write_study: "WriteStudy") -> None
     assert sentence in told
 
 
-def test_all_that_is_wrong_is_told_at_once(agree: Agree, write_study: "WriteStudy") -> None:
+def test_all_that_is_wrong_is_reported_at_once(agree: Agree, write_study: "WriteStudy") -> None:
     path = write_study(
         study={"pruner": "median", "pruner_warmup": 7},
         models={"gru": {"batch_size": 200}},
@@ -242,7 +242,7 @@ def test_a_name_that_another_study_has_is_refused_and_its_own_is_not(
     assert agree(path, "--set", "models.gru.hidden_size=5", "--name", "small-2") == (0, "")
 
 
-def test_a_study_of_before_goes_on_though_its_pruner_is_idle(
+def test_an_older_study_continues_though_its_pruner_has_no_effect(
     launch: "Launch", write_study: "WriteStudy"
 ) -> None:
     path = write_study(study={"pruner": "median", "pruner_warmup": 7})
@@ -262,7 +262,7 @@ def test_check_makes_no_store_and_no_table_in_one(
         open_store_if_exists("sqlite:///no/such.db")
 
 
-def test_a_store_that_cannot_be_reached_is_refused_and_the_data_are_looked_at_all_the_same(
+def test_a_store_that_cannot_be_reached_is_refused_and_the_data_are_checked_all_the_same(
     ballast: "Ballast", write_study: "WriteStudy"
 ) -> None:
     nowhere = "postgresql://ada:secret@127.0.0.1:1/ballast"
@@ -297,7 +297,7 @@ def test_the_last_line_is_the_run_that_was_checked(
     assert ran.json["study"] == "it's -2; rm *"
 
 
-def test_a_password_is_not_repeated_and_its_place_is_told(
+def test_a_password_is_not_repeated_and_its_place_is_named(
     ballast: "Ballast", write_study: "WriteStudy", postgres_url: str
 ) -> None:
     checked = ballast(

@@ -1,4 +1,4 @@
-"""A study is left when nobody has been at work on it for long enough, and not before it has begun."""
+"""A study counts as left if no worker has run it for long enough, and not before it has begun."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ class Clock:
 
 @pytest.fixture
 def store(write_study: "WriteStudy", launch: "Launch") -> Store:
-    """A study of two trials, `small`, that nobody is at work on."""
+    """A study of two trials, `small`, that no worker runs."""
     return launch(write_study()).store
 
 
@@ -53,7 +53,7 @@ def test_a_study_without_a_worker_is_left_after_some_seconds(store: Store) -> No
     assert seen == [False] * round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + [True]
 
 
-def test_a_worker_that_was_killed_here_is_none(store: Store) -> None:
+def test_a_worker_that_was_killed_on_this_machine_does_not_count(store: Store) -> None:
     workers.register_worker(store, "small", f"{host_identity()}:4194304:1")
     assert active_workers(store, "small") == []
     assert (
@@ -72,8 +72,8 @@ def test_a_worker_without_a_beat_is_lost_after_a_minute_and_not_before(store: St
     assert len(list(polls(detector))) == round(NO_HEARTBEAT_S / HEARTBEAT_INTERVAL_S)
 
 
-def test_a_store_that_was_away_has_killed_nobody(store: Store) -> None:
-    """A look counts for a heartbeat at most."""
+def test_no_worker_counts_as_gone_because_the_store_was_away(store: Store) -> None:
+    """The time between two polls counts for one heartbeat interval at most."""
     seen = list(polls(StallDetector(store, "small", Clock(step=3600.0))))
     assert len(seen) == round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + 1
 
@@ -81,7 +81,7 @@ def test_a_store_that_was_away_has_killed_nobody(store: Store) -> None:
 def test_a_study_that_has_not_begun_is_waited_for(
     store: Store, write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
-    """Trials that were taken over are none of its own."""
+    """Imported trials are not its own."""
     path = write_study()
     refused = ballast("run", path, "--name", "more", "--continue-from", "small", "--timeout", "0.0001")
     assert refused.code == 0, refused.err
@@ -90,7 +90,7 @@ def test_a_study_that_has_not_begun_is_waited_for(
     assert any(polls(StallDetector(store, "more", Clock()), 30))
 
 
-def test_what_is_said_names_the_file_and_a_name_that_is_not_its_own(
+def test_the_message_names_the_study_file_and_a_name_that_the_command_line_set(
     store: Store, write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
     path = write_study()

@@ -1,4 +1,4 @@
-"""Creating a study, going on with it, and refusing what is not the same study any more."""
+"""Creating a study, continuing it, and refusing to continue a study that has changed."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a new study takes over from an old one, and what becomes of it there."""
+"""Which trials a new study imports from an old one, and what is on record of them."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -295,7 +295,7 @@ def test_the_ceiling_of_the_old_study_holds_for_the_new_one(desk: Desk, old: Res
     assert with_ceiling_of_source(resolved, data, desk.store, "old").ceiling == facts["skill_ceiling"]
 
 
-def test_optuna_knows_what_was_taken_over_as_if_it_had_been_told_here(desk: Desk, old: ResolvedStudy) -> None:
+def test_optuna_knows_imported_trials_as_if_they_had_been_told_here(desk: Desk, old: ResolvedStudy) -> None:
     resolved, data = desk.study("new", space=NARROW)
     backend = desk.backend(resolved, data)
     assert import_trials(backend, resolved, data, "old") == [0, 3, 4, 5, 9]
@@ -318,7 +318,7 @@ def test_optuna_knows_what_was_taken_over_as_if_it_had_been_told_here(desk: Desk
 
 
 @pytest.mark.parametrize("sampler", ["gp", "cmaes"])
-def test_a_sampler_that_learns_from_complete_trials_alone_is_told_so(
+def test_a_sampler_that_learns_from_complete_trials_alone_gets_complete_trials(
     desk: Desk, old: ResolvedStudy, sampler: str
 ) -> None:
     resolved, data = desk.study("new", f"study.sampler={sampler}", space=NARROW)
@@ -343,9 +343,9 @@ def test_the_record_has_all_that_is_known_of_what_was_taken_over(desk: Desk, old
     assert [e.validation_loss for e in query.epochs(desk.store, "new", 1)] == [0.8, 0.9]
     (finding,) = query.findings(desk.store, "new")
     assert (finding.trial, finding.value, finding.message) == (2, math.inf, "the loss exploded")
-    stack = query.setting_layers(desk.store, "new", 2)[RATE]
-    assert [(row.layer, row.effective) for row in stack][-2:] == [("sampled", 4e-3), ("guard", 1e-3)]
-    assert stack[-2].reason == "taken over from trial 4 of study 'old'"
+    layers = query.setting_layers(desk.store, "new", 2)[RATE]
+    assert [(row.layer, row.effective) for row in layers][-2:] == [("sampled", 4e-3), ("guard", 1e-3)]
+    assert layers[-2].reason == "taken over from trial 4 of study 'old'"
 
 
 def test_what_was_taken_over_may_be_the_best_and_does_not_count(desk: Desk, old: ResolvedStudy) -> None:

@@ -1,4 +1,4 @@
-"""A study that begins from an exported configuration: tried first, once, and accounted for."""
+"""A study that begins with an exported configuration tries it first and once, and records why."""
 
 import json
 from contextlib import closing
@@ -66,7 +66,7 @@ def test_what_is_cut_is_on_record_with_study_and_trial(write_study: "WriteStudy"
     assert setting.value == 0.01
 
 
-def test_a_difference_in_what_is_fixed_is_told_at_the_start(
+def test_a_difference_in_fixed_settings_is_reported_at_the_start(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
     _exported(write_study, ballast, "best.yaml")

@@ -175,7 +175,7 @@ def test_more_than_a_request_may_hold_is_sent_in_several(
     assert len(run.data.params) > 100
 
 
-def test_a_running_trial_is_told_epoch_by_epoch(
+def test_a_running_trial_is_sent_epoch_by_epoch(
     write_study: "WriteStudy", launch: "Launch", uri: str, client: "MlflowClient",
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -185,7 +185,7 @@ def test_a_running_trial_is_told_epoch_by_epoch(
     )  # a short trial's epochs go to the store at its end
     seen: list[tuple[str, str, int]] = []
 
-    def look() -> bool:
+    def ask_mlflow() -> bool:
         store = open_store("sqlite:///ballast.db")
         try:
             if not query.studies(store) or not (running := query.running(store, "small")):
@@ -199,7 +199,7 @@ def test_a_running_trial_is_told_epoch_by_epoch(
             store.close()
         return False
 
-    store = launch(write_study(), "study.trials=1", "training.epochs=3", should_stop=look).store
+    store = launch(write_study(), "study.trials=1", "training.epochs=3", should_stop=ask_mlflow).store
     sync_once(store, "small", uri)
     assert seen == [("RUNNING", "RUNNING", 1), ("RUNNING", "RUNNING", 2)]
     study, trial = runs_of(client)

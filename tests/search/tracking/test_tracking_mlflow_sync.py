@@ -1,4 +1,4 @@
-"""Nobody waits for MLflow without being told, nor for a study that nobody is at work on."""
+"""A command that waits for MLflow says so, and does not wait for a study that no worker runs."""
 
 import logging
 import os
@@ -78,7 +78,7 @@ def test_who_stops_a_run_at_once_does_not_wait_for_mlflow(
     assert said.startswith("2 trials of study 'small' are not in MLflow; they are kept in the store")
 
 
-def test_who_sends_by_hand_is_told_that_mlflow_is_waited_for(
+def test_a_user_who_sends_by_hand_sees_that_ballast_waits_for_mlflow(
     store: Store, silent: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(TIMEOUT, "1")
@@ -153,7 +153,7 @@ def test_a_study_that_somebody_is_at_work_on_goes_on_there(
         ),
     ],
 )
-def test_what_is_not_there_is_told_in_good_english(store: Store, left: int, told: str) -> None:
+def test_what_is_not_in_mlflow_yet_is_reported_in_good_english(store: Store, left: int, told: str) -> None:
     assert not_sent_message(store, "small", left, "away").startswith(told)
 
 

@@ -95,7 +95,7 @@ def test_a_value_that_is_not_reproduced_is_not_registered(
         (("--register", "m"), "study 'small' has no MLflow"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_told(
+def test_options_that_cannot_be_met_are_refused(
     store: Store, ballast: "Ballast", options: tuple[object, ...], sentence: str
 ) -> None:
     told = ballast("export", "small", "-o", "best.yaml", *options)

@@ -137,7 +137,7 @@ def test_a_trial_of_any_verdict_has_a_settings_file(view: TrialView) -> None:
     assert Path(values["data"]["source"]).is_absolute()  # the file may be read anywhere
 
 
-def test_the_study_is_told_with_its_newest_answer_its_rivals_and_both_noise_floors(
+def test_the_run_of_a_study_has_its_newest_answer_its_rivals_and_both_noise_floors(
     write_study: "WriteStudy", launch: "Launch", answer: "Answer"
 ) -> None:
     store = launch(write_study()).store

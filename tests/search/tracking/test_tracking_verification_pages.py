@@ -36,7 +36,7 @@ def test_a_study_that_is_not_here_or_was_not_verified_is_left_alone(store: Store
     assert summarise(store, "small").measured is None
 
 
-def test_where_mlflow_is_away_the_command_that_sends_it_later_is_told(store: Store, answer: "Answer") -> None:
+def test_if_mlflow_is_away_the_command_that_sends_it_later_is_named(store: Store, answer: "Answer") -> None:
     answer(store, 0, "does not hold")
     uri = "http://127.0.0.1:1"
     act = tables.SettingRow(

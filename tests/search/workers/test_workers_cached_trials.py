@@ -68,3 +68,15 @@ def test_a_trial_that_died_is_no_duplicate_of_itself(write_study: "WriteStudy", 
     done = launch(path)
     assert [row.verdict for row in done.trials] == [Verdict.INTERRUPTED, Verdict.ACCEPTED]
     assert done.trials[1].source_trial is None
+
+
+def test_a_trial_that_its_time_limit_ended_is_not_copied(write_study: "WriteStudy", launch: "Launch") -> None:
+    point: dict[str, Any] = {
+        "study": {"sampler": "random", "startup_trials": None},
+        "space": {"models.gru.hidden_size": {"choices": [4]}},
+    }
+    path = write_study(**point)
+    launch(path, "study.trials=1", "training.max_seconds=1e-9")
+    done = launch(path, "study.trials=3")
+    assert [row.reasons for row in done.trials] == [["max_seconds"], [], ["duplicate"]]
+    assert done.trials[2].source_trial == 1

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from search.config.resolve import resolve
-from search.data.study_data import inspect_data, load_study_data
+from search.data.study_data import inspect_data, load_study_data, max_epochs
 from search.selection.choice import best_trials
 from search.selection.export import write_export
 from search.selection.rerun import rerun
@@ -38,3 +38,10 @@ def test_a_rerun_is_judged_by_the_ceiling_of_its_export(
     target.write_text(yaml.safe_dump(content, sort_keys=False))
     assert load_study_data(resolve(target)).ceiling == ceiling
     assert rerun(target).result.skill_ceiling == ceiling
+
+
+def test_the_largest_number_of_epochs_in_the_space_decides(write_study: "WriteStudy") -> None:
+    path = write_study(space={"training.epochs": {"low": 1, "high": 40}})
+    assert max_epochs(resolve(path)) == 40
+    fixed = load_study_data(resolve(path, ["training.epochs=1", "guard.max_skill=null"]))
+    assert load_study_data(resolve(path)).ceiling >= fixed.ceiling

@@ -1,19 +1,23 @@
-"""Findings are events: on record while the trial runs, kept when it crashes, and never there twice."""
+"""Findings are recorded while the trial runs, kept if it crashes, and never recorded twice."""
 
+import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from search.config.layers import Layer
 from search.study import liveness
+from search.terminal.result_tables import console
+from search.terminal.trial_watcher import TrialWatcher, watch_on_console, watched_page
 from search.watching.pages.markdown import to_markdown
 from search.watching.pages.notes import trial_note
 from search.watching.view import trial_view
 from storage import query
-from storage.engine import open_store
-from storage.tables import FindingRow
+from storage.engine import Store, open_store
+from storage.tables import FindingRow, Trial
 from storage.verdicts import Verdict
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals
@@ -60,14 +64,14 @@ def test_a_finding_is_on_record_before_its_epoch_is_over(
     seen: list[FindingRow] = []
     verdicts: list[Verdict | None] = []
 
-    def look() -> None:
+    def read_findings() -> None:
         store = open_store(f"sqlite:///{tmp_path / 'ballast.db'}")
         seen.extend(query.findings(store, "small", 0))
         verdicts.append(query.trial(store, "small", 0).verdict)
         assert query.epochs(store, "small", 0) == []
         store.close()
 
-    at_step(monkeypatch, BAD + 1, look)
+    at_step(monkeypatch, BAD + 1, read_findings)
     done = launch(write_study(), "study.trials=1")
     assert verdicts == [None]
     assert keys(seen) == [(0, 0, BAD, "nonfinite_loss")]
@@ -115,21 +119,83 @@ def test_a_killed_worker_keeps_its_findings_and_the_retry_has_each_once(
         assert [cut.layer for cut in cuts].count(Layer.GUARD) == 1
 
 
-def test_the_report_and_the_page_of_a_running_trial_tell_its_findings(
-    write_study: "WriteStudy",
-    launch: "Launch",
-    ballast: "Ballast",
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: "Path",
-) -> None:
+@pytest.fixture
+def running(write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The store of a study whose only trial runs in this process, and has a finding."""
+
     def die() -> None:
         raise Killed
 
-    at_step(monkeypatch, BAD + 1, die)
-    with pytest.raises(Killed):
-        launch(write_study(), "study.trials=1")
+    with monkeypatch.context() as patched:
+        at_step(patched, BAD + 1, die)
+        with pytest.raises(Killed):
+            launch(write_study(), "study.trials=1")
+    store = open_store("sqlite:///ballast.db")
+    yield store
+    store.close()
+
+
+def test_the_report_and_the_page_of_a_running_trial_tell_its_findings(
+    running: Store, ballast: "Ballast", tmp_path: "Path"
+) -> None:
     assert ballast("report", "small", "-o", "report.md", "--store", "sqlite:///ballast.db").code == 0
     assert "nonfinite_loss" in (tmp_path / "report.md").read_text()
-    store = open_store("sqlite:///ballast.db")
-    assert "nonfinite_loss" in to_markdown(trial_note(trial_view(store, "small", 0)))
-    store.close()
+    assert "nonfinite_loss" in to_markdown(trial_note(trial_view(running, "small", 0)))
+
+
+@pytest.mark.usefixtures("running")
+def test_the_status_of_a_study_tells_the_findings_of_its_running_trials(ballast: "Ballast") -> None:
+    said = ballast("status", "small", "--store", "sqlite:///ballast.db").out
+    assert "1 finding, in epoch 0: nonfinite_loss, skip_and_cut" in said
+    (trial,) = ballast("status", "small", "--json", "--store", "sqlite:///ballast.db").json["running"]
+    assert (trial["number"], trial["epoch"], trial["epochs"]) == (0, None, 2)
+    (finding,) = trial["findings"]
+    assert [finding[key] for key in ("fold", "epoch", "step", "kind")] == [0, 0, BAD, "nonfinite_loss"]
+    assert finding["lr_after"] < finding["lr_before"]
+    assert finding["value"] == "nan"
+
+
+@pytest.mark.usefixtures("running")
+def test_a_running_trial_is_explained_with_its_findings_and_the_cut_of_its_learning_rate(
+    ballast: "Ballast",
+) -> None:
+    asked = ("explain", "small", "--trial", "0", "--store", "sqlite:///ballast.db")
+    said = ballast(*asked).out
+    assert "trial 0 is running" in said
+    assert "nonfinite_loss" in said
+    assert "skip_and_cut" in said
+    (rate,) = ballast(*asked, "--json", "--key", LR).json
+    assert rate["overrides"][-1]["layer"] == "guard"
+
+
+def test_a_watch_writes_each_finding_of_a_running_trial_once(
+    running: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watcher = TrialWatcher(running, "small")
+    polls = iter([watcher.poll, watcher.poll])
+
+    def poll() -> list[Trial]:
+        try:
+            return next(polls)()
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(watcher, "poll", poll)
+        watch_on_console(console(), watcher, every=0.01)
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["0  running, epoch 0, step 1: nonfinite_loss, skip_and_cut: the loss is nan"]
+
+
+def test_a_watch_on_a_screen_shows_the_findings_beside_the_running_trial(running: Store) -> None:
+    watcher = TrialWatcher(running, "small")
+    written = io.StringIO()
+    screen = Console(width=100, height=40, force_terminal=True, file=written, color_system=None)
+    screen.print(watched_page(screen, watcher))
+    assert "0 (0/2; 1 finding, in epoch 0: nonfinite_loss, skip_and_cut)" in written.getvalue()
+
+
+def test_a_watch_of_one_verdict_writes_no_findings(running: Store) -> None:
+    watcher = TrialWatcher(running, "small", Verdict.UNSTABLE)
+    watcher.poll()
+    assert watcher.findings == ()

@@ -24,7 +24,7 @@ from trainer.training.guard import StepSignals
 from trainer.training.learner import Learner
 
 if TYPE_CHECKING:
-    from tests.search_fixtures import Launch, WriteStudy
+    from tests.search_fixtures import Ballast, Launch, WriteStudy
 
 LR = "models.gru.learning_rate"
 GRID = {LR: {"choices": [1e-3, 3e-3]}, "models.gru.dropout": {"low": 0.0, "high": 0.1, "step": 0.1}}
@@ -51,7 +51,7 @@ class Poison:
         monkeypatch.setattr(Learner, "backward", backward)
 
 
-def test_an_honest_trial_is_accepted_and_told_with_its_value(
+def test_an_honest_trial_is_accepted_and_optuna_gets_its_value(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     done = launch(write_study(), "study.trials=1")
@@ -332,3 +332,29 @@ def test_random_trials_are_the_same_however_often_the_run_is_broken_off(
     for trials in (1, 2, 4):
         parts = launch(path, "study.name=parts", f"study.trials={trials}").trials
     assert [(row.params, row.value) for row in parts] == [(row.params, row.value) for row in whole]
+
+
+def test_one_configuration_that_always_fails_does_not_end_the_study(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = {"models.gru.learning_rate": 0.005}
+    genuine = objective._fit
+
+    def crash(context: Any, trial: Any, *rest: Any) -> Any:
+        if trial.params == poison:
+            raise RuntimeError("no memory for it")
+        return genuine(context, trial, *rest)
+
+    monkeypatch.setattr(objective, "_fit", crash)
+    done = launch(write_study(study={"trials": 2, "enqueue": [poison]}))
+    assert [row.verdict for row in done.trials] == [Verdict.FAILED] * 3 + [Verdict.ACCEPTED] * 2
+
+
+def test_imported_trials_do_not_count_as_done(
+    write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_study(study={"trials": 1})
+    launch(path)
+    ran = ballast("run", path, "--name", "next", "--continue-from", "small")
+    assert "0 of 1 trials are done" in caplog.text
+    assert "1 of 1 trials: nothing is left to do." in ran.out

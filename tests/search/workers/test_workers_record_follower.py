@@ -1,4 +1,4 @@
-"""The leading process tells what its workers do, whatever the order in which they record it."""
+"""The leading process reports what its workers do, in whatever order they record it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from tests.search_fixtures import Launch, Launched, WriteStudy
 
 
-class Ears(NoProgress):
+class Listener(NoProgress):
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.events: list[str] = []
 
     def trial_began(self, number: int, epochs: int) -> None:
-        self.heard.append(f"{number} began")
+        self.events.append(f"{number} began")
 
     def trial_ended(self, end: TrialEnd) -> None:
-        self.heard.append(f"{end.number} ended")
+        self.events.append(f"{end.number} ended")
 
 
 def started(run: "Launched", number: int) -> tables.Trial:
@@ -39,11 +39,11 @@ def ended(run: "Launched", row: tables.Trial) -> None:
     row_mapping.finish_trial(run.store, row, judgement, worker="w:1:1", duration_s=1.0)
 
 
-def test_a_trial_that_is_recorded_after_a_later_one_is_told_too(
+def test_a_trial_that_is_recorded_after_a_later_one_is_reported_too(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
-    run, ears = launch(write_study(), "study.trials=1"), Ears()
-    follower = RecordFollower(run.study, ears)
+    run, listener = launch(write_study(), "study.trials=1"), Listener()
+    follower = RecordFollower(run.study, listener)
     later = started(run, 2)
     follower.poll()
     earlier = started(run, 1)
@@ -52,25 +52,25 @@ def test_a_trial_that_is_recorded_after_a_later_one_is_told_too(
     ended(run, later)
     follower.poll()
     follower.poll()
-    assert ears.heard == ["2 began", "1 began", "1 ended", "2 ended"]
+    assert listener.events == ["2 began", "1 began", "1 ended", "2 ended"]
 
 
-def test_a_queued_trial_keeps_its_number_and_is_told_when_it_comes(
+def test_a_queued_trial_keeps_its_number_and_is_reported_when_it_begins(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
-    run, ears = launch(write_study(), "study.trials=1"), Ears()
+    run, listener = launch(write_study(), "study.trials=1"), Listener()
     started(run, 3)
-    follower = RecordFollower(run.study, ears)
+    follower = RecordFollower(run.study, listener)
     started(run, 1)
     follower.poll()
-    assert ears.heard == ["1 began"]
+    assert listener.events == ["1 began"]
 
 
-def test_a_number_that_never_comes_does_not_make_every_look_read_the_whole_study(
+def test_a_number_that_never_comes_does_not_make_every_poll_read_the_whole_study(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = launch(write_study(), "study.trials=1")
-    follower = RecordFollower(run.study, Ears())
+    follower = RecordFollower(run.study, Listener())
     for number in range(2, 12):  # 1 waits in the queue for ever
         ended(run, started(run, number))
     follower.poll()

@@ -1,4 +1,4 @@
-"""Whatever moment a worker dies in, the next run loses nothing, doubles nothing, leaves nothing running."""
+"""At whatever moment a worker dies, the next run loses no trial, runs none twice, and leaves none running."""
 
 import os
 import signal
@@ -195,7 +195,7 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
     genuine, seen = backend.conclude_trial, []
 
     def conclude(*arguments: Any, **named: Any) -> None:
-        """Meanwhile another one looks."""
+        """Meanwhile another worker recovers trials."""
         recovery.recover_trials(study.backend, "quicker:1:1", lambda worker: worker == dead)
         seen.append([worker.busy for worker in workers.registered_workers(study.store, study.name)])
         genuine(*arguments, **named)
@@ -206,7 +206,7 @@ def test_a_dead_worker_counts_as_busy_until_its_trial_is_queued_again(
     assert workers.registered_workers(study.store, study.name) == []
 
 
-def test_a_worker_that_dies_while_others_look_is_not_forgotten_with_its_trial(
+def test_a_worker_that_dies_during_a_recovery_is_found_with_its_trial(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
     study = launch(write_study(), should_stop=lambda: True).study

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -17,7 +19,8 @@ from trainer.audit.check_split import overlap_findings
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.arrays import Floats
 from trainer.data.features import TRANSFORMS
-from trainer.data.source import Table
+from trainer.data.panel import ONE_SERIES
+from trainer.data.source import Table, read_table
 from trainer.data.split import FoldRows
 
 Settings = Callable[..., DataConfig]
@@ -317,7 +320,7 @@ def test_a_split_whose_targets_reach_into_the_next_one_is_an_error(sp500: Table)
     def overlap(train_end: int, validation_start: int, horizon: int) -> list[str]:
         train, test = np.arange(train_end), np.arange(300, 400)
         split = FoldRows(train, np.arange(validation_start, 200), test, fitting=train)
-        return [finding.where for finding in overlap_findings(split, sp500.times, horizon)]
+        return [finding.where for finding in overlap_findings(split, sp500.times, ONE_SERIES, horizon)]
 
     assert overlap(100, 105, 5) == []  # the last target lies at row 99 + 5
     assert overlap(101, 105, 5) == ["train"]
@@ -365,3 +368,24 @@ def test_whatever_the_cells_hold_the_audit_answers_and_passes_finite_data_alone(
         assert bool(np.isfinite(result.dataset.target).all())
     else:
         assert _codes(result, "error")
+
+
+@pytest.mark.parametrize(("unit", "blocking"), [(1, []), (100, ["target_clipped"])])
+def test_coarse_returns_are_not_taken_for_copies_and_returns_in_percent_are_refused(
+    tmp_path: Path, unit: int, blocking: list[str]
+) -> None:
+    returns = np.random.default_rng(3).standard_t(4, 5001) * 0.008
+    dates = pd.bdate_range("2000-01-03", periods=5000).strftime("%Y-%m-%d")
+    columns = {"Date": dates, "ret": returns[:-1].round(4) * unit, "y": returns[1:].round(4) * unit}
+    pd.DataFrame(columns).to_csv(tmp_path / "coarse.csv", index=False)
+    config = DataConfig.model_validate(
+        {
+            "source": "coarse.csv",
+            "time": "Date",
+            "features": ("ret",),
+            "target": {"column": "y", "kind": "return", "already_shifted": True},
+            "split": {"fractions": {"train": 0.5, "validation": 0.25}},
+        }
+    )
+    found = audit(config, GuardConfig(), read_table(config, folder=tmp_path))
+    assert [finding.code for finding in found.findings if finding.severity == "error"] == blocking

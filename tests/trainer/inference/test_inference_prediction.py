@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.errors import ColumnError, DataError, SourceError
 from trainer.inference.model_folder import load_model, save_model
 from trainer.inference.prediction import predict
+from trainer.losses import MSE
 from trainer.models.network import GRUForecaster
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.skill import best_baseline
@@ -40,7 +42,7 @@ Save = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def trained(whole_market: Dataset) -> TrialResult:
-    naive = best_baseline(baseline_losses(whole_market, whole_market.validation))
+    naive = best_baseline(baseline_losses(whole_market, whole_market.validation, MSE))
     return fit(CONFIG, whole_market, baseline=naive, ceiling=CEILING, seed=0)
 
 
@@ -103,7 +105,7 @@ def save(tmp_path: Path) -> Save:
 def test_validation_rows_get_the_forecasts_that_the_trainer_made(
     model: Path, trained: TrialResult, whole_market: Dataset
 ) -> None:
-    found = predict(model, DATA.source)
+    found = predict(model, DATA.sources[0])
     rows = np.isin(found.times.to_numpy(), whole_market.times[whole_market.validation])
     scaler, (standardised,) = whole_market.scaler, trained.forecasts
     own = standardised.astype(np.float64) * scaler.target_std + scaler.target_mean
@@ -112,7 +114,7 @@ def test_validation_rows_get_the_forecasts_that_the_trainer_made(
 
 
 def test_every_row_with_a_full_window_is_forecast_the_newest_too(model: Path, prices: Table) -> None:
-    found = predict(model, DATA.source)
+    found = predict(model, DATA.sources[0])
     warm_up = 5  # a return and then a mean of five rows of volatility: the mean is the longer one
     assert len(found.times) == len(prices.frame) - (warm_up - 1) - (DATA.seq_len - 1)
     assert found.times[-1] == prices.times[-1]
@@ -124,7 +126,7 @@ def test_every_row_with_a_full_window_is_forecast_the_newest_too(model: Path, pr
 
 
 def test_the_rows_that_the_model_has_not_seen_are_counted(model: Path, prices: Table) -> None:
-    found = predict(model, DATA.source)
+    found = predict(model, DATA.sources[0])
     assert found.seen_until == "2014-12-30"
     assert found.unseen == int((prices.times > pd.Timestamp("2014-12-30")).sum())
 
@@ -149,7 +151,7 @@ def test_columns_that_only_the_target_needs_may_be_missing(frame: Frame, save: S
 def test_a_parquet_file_gives_the_same_forecasts(model: Path, frame: Frame, tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "new.parquet")
     found = predict(model, str(tmp_path / "new.parquet"))
-    assert found.values.tobytes() == predict(model, DATA.source).values.tobytes()
+    assert found.values.tobytes() == predict(model, DATA.sources[0]).values.tobytes()
 
 
 def with_cell(value: str, column: str) -> Change:
@@ -222,7 +224,7 @@ def test_another_index_is_forecast_as_its_returns_are_of_the_same_kind(model: Pa
 
 def test_prices_in_another_unit_do_not_matter_to_logarithms(model: Path, frame: Frame, write: Write) -> None:
     scaled = frame.assign(**{name: 100 * frame[name] for name in ("High", "Low", "Close")})
-    found, original = predict(model, write(scaled)), predict(model, DATA.source)
+    found, original = predict(model, write(scaled)), predict(model, DATA.sources[0])
     np.testing.assert_allclose(found.values, original.values, atol=1e-5)
 
 
@@ -352,7 +354,28 @@ def test_what_check_warns_of_predict_refuses_and_the_other_way_round(
         told[name] = bool(warned)
         if warned:
             with pytest.raises(DataError, match=re.escape(warned[0].message.split(" up to ")[0])):
-                predict(folder, config.source)
+                predict(folder, config.sources[0])
         else:
-            predict(folder, config.source)
+            predict(folder, config.sources[0])
     assert told == {name: name not in ("as it is", "doubled from 2012 on") for name in tables}
+
+
+def test_a_panel_is_forecast_series_by_series(
+    model: Path, prices: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = slice(-400, None), slice(-700, -100)
+    parts = [replace(prices, frame=prices.frame.iloc[cut]) for cut in cuts]
+    stacked = replace(
+        prices,
+        frame=pd.concat([part.frame for part in parts]),
+        positions=np.arange(1000),
+        series_starts=np.array([0, 400]),
+    )
+
+    def of(table: Table) -> pd.DataFrame:
+        monkeypatch.setattr("trainer.inference.prediction.read_table", lambda *_, **__: table)
+        return predict(model, "sample:sp500").frame()
+
+    expected = pd.concat([of(part) for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(of(stacked), expected)
+    assert expected["of"].isna().sum() == 2 * DATA.target.horizon

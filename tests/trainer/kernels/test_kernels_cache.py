@@ -23,10 +23,10 @@ CALLED = ("forward", "squared_error", "backward", "norm", "update")
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where compiled functions are kept meanwhile."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    for once in (cache.kernel_cache_folder, cache._tell):
+    for once in (cache.kernel_cache_folder, cache._warn_once):
         once.cache_clear()
     yield tmp_path
-    for once in (cache.kernel_cache_folder, cache._tell):
+    for once in (cache.kernel_cache_folder, cache._warn_once):
         once.cache_clear()
 
 

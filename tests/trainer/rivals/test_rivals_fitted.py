@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 
 from tests.trainer.rivals.dataset_fixtures import MakeData
+from trainer.data.panel import ONE_SERIES
 from trainer.data.windows import Dataset
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.fitted import RivalLosses, rival_forecasts, rival_losses, rivals_of_folds
+from trainer.rivals.regressors import forward_steps
 from trainer.rivals.ridge import ridge
 
 Floats = npt.NDArray[np.float64]
@@ -21,7 +24,7 @@ Number = TypeVar("Number", np.float32, np.float64)
 
 def losses(data: Dataset) -> dict[str, float]:
     target = data.target[data.validation].astype(np.float64)
-    return rival_forecasts(data, data.validation).losses(target)
+    return rival_forecasts(data, data.validation, MSE).losses(target, MSE)
 
 
 def garch_returns(rows: int, seed: int) -> tuple[Floats, Floats]:
@@ -74,14 +77,14 @@ def test_a_signal_that_is_linear_in_the_window_is_found_by_the_ridge(
     own[1:] += 0.5 * x[:-1, 0]
     data = make_data(own, x, horizon=horizon, kind="return")
     explained = 0.25 / 1.25 / horizon  # of the mean over h rows, x at t moves the first alone
-    naive = min(baseline_losses(data, data.validation).values())
+    naive = min(baseline_losses(data, data.validation, MSE).values())
     assert 1 - losses(data)["linear"] / naive == pytest.approx(explained, abs=0.03)
 
 
 def test_noise_gives_the_ridge_nothing(make_data: MakeData) -> None:
     random = np.random.default_rng(3)
     data = make_data(random.normal(0, 1, 3000), random.normal(0, 1, (3000, 6)), kind="return")
-    naive = min(baseline_losses(data, data.validation).values())
+    naive = min(baseline_losses(data, data.validation, MSE).values())
     assert losses(data)["linear"] < 1.02 * naive
 
 
@@ -92,7 +95,7 @@ def test_the_ridge_is_that_of_scikit_learn_at_the_penalty_that_a_search_forward_
     x = random.normal(0, 2, (500, 8))
     y = x[:, 0] + random.normal(0, 3, 500)
     new = random.normal(0, 2, (50, 8))
-    told = ridge(x, y, new, gap=1)
+    told = ridge(x, y, new, forward_steps(np.arange(len(y)), ONE_SERIES, 1))
     mean, std = x.mean(axis=0), x.std(axis=0)
 
     def at(penalty: float) -> Floats:
@@ -137,7 +140,7 @@ def test_no_rival_looks_ahead(make_data: MakeData, horizon: int) -> None:
             returns=spoilt(data.history.returns, last + 1),
         ),
     )
-    before, after = rival_forecasts(data, rows), rival_forecasts(other, rows)
+    before, after = rival_forecasts(data, rows, MSE), rival_forecasts(other, rows, MSE)
     assert set(before.forecasts) == {"har", "lhar", "ewma", "garch", "linear", "boosted"}
     for name, told in before.forecasts.items():
         np.testing.assert_array_equal(told, after.forecasts[name], err_msg=name)
@@ -145,7 +148,7 @@ def test_no_rival_looks_ahead(make_data: MakeData, horizon: int) -> None:
 
 def test_the_same_data_give_the_same_bits(make_data: MakeData) -> None:
     data = with_leverage(make_data, rows=600)
-    first, second = rival_forecasts(data, data.validation), rival_forecasts(data, data.validation)
+    first, second = rival_forecasts(data, data.validation, MSE), rival_forecasts(data, data.validation, MSE)
     for name, told in first.forecasts.items():
         np.testing.assert_array_equal(told, second.forecasts[name], err_msg=name)
 
@@ -155,7 +158,7 @@ def test_a_rival_without_its_package_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     data = with_leverage(make_data, rows=600)
-    found = rival_forecasts(data, data.validation)
+    found = rival_forecasts(data, data.validation, MSE)
     assert found.absent == {"boosted": "LightGBM is not installed; install it: pip install lightgbm"}
     assert "boosted" not in found.forecasts
 
@@ -164,7 +167,7 @@ def test_a_volatility_without_returns_says_so(make_data: MakeData) -> None:
     random = np.random.default_rng(8)
     own = random.normal(0, 1, 600)
     data = make_data(own, own[:, None])
-    found = rival_forecasts(data, data.validation)
+    found = rival_forecasts(data, data.validation, MSE)
     assert found.absent == dict.fromkeys(("lhar", "garch"), "no feature is a log return")
 
 
@@ -175,7 +178,7 @@ def test_the_losses_of_a_study_are_means_over_its_folds(make_data: MakeData) -> 
         replace(whole, validation=whole.validation[:middle]),
         replace(whole, validation=whole.validation[middle:]),
     ]
-    found = rival_losses(folds, rivals_of_folds(folds))
+    found = rival_losses(folds, rivals_of_folds(folds, MSE), MSE)
     by_fold = [losses(fold) for fold in folds]
     for name, loss in found.losses.items():
         assert loss == pytest.approx((by_fold[0][name] + by_fold[1][name]) / 2)
@@ -206,7 +209,7 @@ def test_a_ridge_with_more_regressors_than_rows_is_that_of_scikit_learn() -> Non
     x, noise = random.normal(0, 1, (300, 900)), random.normal(0, 1, 300)
     y = x[:, 0] + noise
     x_new = random.normal(0, 1, (50, 900))
-    found = ridge(x, y, x_new, gap=1)
+    found = ridge(x, y, x_new, forward_steps(np.arange(len(y)), ONE_SERIES, 1))
     mean, std = x.mean(axis=0), x.std(axis=0)
     told = [
         Ridge(alpha=penalty * 300 / 900).fit((x - mean) / std, y).predict((x_new - mean) / std)
@@ -229,4 +232,4 @@ def test_a_rival_whose_library_is_missing_is_absent(
     monkeypatch.setattr(sys, "meta_path", [WithoutOpenMP(), *sys.meta_path])
     random = np.random.default_rng(0)
     data = make_data(random.normal(0, 1, 400), random.normal(0, 1, (400, 2)), kind="return")
-    assert "libgomp" in rival_forecasts(data, data.validation).absent["boosted"]
+    assert "libgomp" in rival_forecasts(data, data.validation, MSE).absent["boosted"]

@@ -15,6 +15,7 @@ from trainer.config import DataConfig, TargetKind
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.errors import DataError
+from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_forecasts, baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline, noise_floor, skill, skill_ceiling
 
@@ -66,7 +67,7 @@ def test_har_agrees_with_a_regression_by_pandas_and_numpy(horizon: int) -> None:
         "train_mean": ahead - train.mean(),
         "zero": ahead,
     }
-    losses = baseline_losses(data, data.validation)
+    losses = baseline_losses(data, data.validation, MSE)
     for name, error in errors.items():
         assert losses[name] == pytest.approx(float(np.mean(error[rows] ** 2) / train.var(ddof=0)), rel=1e-5)
 
@@ -74,29 +75,31 @@ def test_har_agrees_with_a_regression_by_pandas_and_numpy(horizon: int) -> None:
 def test_har_explains_of_the_sp500_test_years_what_the_design_says() -> None:
     data = _sp500(VOLATILITY)
     test_years = data.target[data.test].astype(np.float64)
-    assert 1 - baseline_losses(data, data.test)["har"] / test_years.var() == pytest.approx(0.465, abs=0.001)
-    validation = baseline_losses(data, data.validation)
+    assert 1 - baseline_losses(data, data.test, MSE)["har"] / test_years.var() == pytest.approx(
+        0.465, abs=0.001
+    )
+    validation = baseline_losses(data, data.validation, MSE)
     assert validation["har"] == pytest.approx(0.5515, abs=0.002)
     assert best_baseline(validation) == Baseline("har", validation["har"])
 
 
 def test_returns_have_no_har_and_zero_is_what_the_design_measured() -> None:
     data = _sp500(RETURN)
-    losses = baseline_losses(data, np.concatenate([data.fitting, data.validation, data.test])[1:])
+    losses = baseline_losses(data, np.concatenate([data.fitting, data.validation, data.test])[1:], MSE)
     assert set(losses) == {"zero", "train_mean", "persistence", "ar"}
     assert losses["zero"] * data.scaler.target_std**2 == pytest.approx(1.44e-4, rel=0.01)
 
 
 def test_baselines_judge_the_clipped_target() -> None:
     clipped, whole = _sp500({**RETURN, "clip": 0.01}), _sp500({**RETURN, "clip": 10.0})
-    loss = baseline_losses(clipped, clipped.validation)["zero"] * clipped.scaler.target_std**2
+    loss = baseline_losses(clipped, clipped.validation, MSE)["zero"] * clipped.scaler.target_std**2
     raw = whole.target[whole.validation] * whole.scaler.target_std + whole.scaler.target_mean
     assert loss == pytest.approx(float(np.mean(np.clip(raw, -0.01, 0.01) ** 2)), rel=1e-4)
 
 
 def test_baselines_do_not_depend_on_the_window() -> None:
     short, long = _sp500(VOLATILITY, seq_len=1), _sp500(VOLATILITY, seq_len=250)
-    assert baseline_losses(short, short.validation) == baseline_losses(long, long.validation)
+    assert baseline_losses(short, short.validation, MSE) == baseline_losses(long, long.validation, MSE)
 
 
 @pytest.mark.parametrize(("first", "enough"), [(20, False), (21, True)])
@@ -104,17 +107,17 @@ def test_har_needs_a_month_of_known_rows(first: int, enough: bool) -> None:
     data = _sp500(VOLATILITY)
     rows = np.arange(first, 200)
     if enough:
-        assert baseline_losses(data, rows)["har"] > 0
+        assert baseline_losses(data, rows, MSE)["har"] > 0
     else:
         with pytest.raises(
             DataError, match=r"row 20 to forecast, but a naive forecast needs rows from 21 on"
         ):
-            baseline_losses(data, rows)
+            baseline_losses(data, rows, MSE)
 
 
 def test_no_rows_are_refused() -> None:
     with pytest.raises(DataError, match=r"no rows to forecast"):
-        baseline_losses(_sp500(RETURN), np.array([], dtype=np.int64))
+        baseline_losses(_sp500(RETURN), np.array([], dtype=np.int64), MSE)
 
 
 def test_skill_is_the_share_of_the_baseline_loss_that_is_gone() -> None:
@@ -176,7 +179,7 @@ def test_har_has_its_daily_term_at_every_horizon(make_data: MakeData, horizon: i
     fit, held, target = data.fitting[21:], data.validation, data.target.astype(float)
     weights, *_ = np.linalg.lstsq(terms[fit], target[fit], rcond=None)
     expected = float(np.mean((target[held] - terms[held] @ weights) ** 2))
-    losses = baseline_losses(data, held)
+    losses = baseline_losses(data, held, MSE)
     assert losses["har"] == pytest.approx(expected, rel=1e-6)
     assert losses["har"] < losses["persistence"]
 
@@ -192,7 +195,7 @@ def test_an_autoregression_is_as_good_as_the_true_one(make_data: MakeData, kind:
     share = np.mean([0.5**k for k in range(1, horizon + 1)])
     told = (share * values[data.validation] - data.scaler.target_mean) / data.scaler.target_std
     true = float(np.mean((data.target[data.validation] - told) ** 2))
-    assert baseline_losses(data, data.validation)["ar"] == pytest.approx(true, rel=0.01)
+    assert baseline_losses(data, data.validation, MSE)["ar"] == pytest.approx(true, rel=0.01)
 
 
 def by_the_hour(rows: int, seed: int) -> tuple[Floats, np.ndarray[Any, np.dtype[np.int64]]]:
@@ -211,7 +214,7 @@ def test_the_time_of_day_is_known_to_seasonal_and_to_har(make_data: MakeData, ho
     ahead = np.mean([season[k : k + len(data.target)] for k in range(1, horizon + 1)], axis=0)
     told = (ahead - data.scaler.target_mean) / data.scaler.target_std
     noise = float(np.mean((data.target[data.validation] - told[data.validation]) ** 2))
-    losses = baseline_losses(data, data.validation)
+    losses = baseline_losses(data, data.validation, MSE)
     assert losses["seasonal"] < 1.15 * noise
     assert losses["har"] < 1.1 * noise
 
@@ -227,7 +230,7 @@ def test_no_naive_forecast_looks_ahead(make_data: MakeData) -> None:
         target[last - horizon + 1 :] = 9.0
         own[last + 1 :] = 9.0
         spoilt = replace(data, target=target, history=replace(data.history, own=own))
-        before, after = baseline_forecasts(data, rows), baseline_forecasts(spoilt, rows)
+        before, after = baseline_forecasts(data, rows, MSE), baseline_forecasts(spoilt, rows, MSE)
         assert "seasonal" in before
         for name, told in before.items():
             np.testing.assert_array_equal(told, after[name], err_msg=name)
@@ -236,7 +239,7 @@ def test_no_naive_forecast_looks_ahead(make_data: MakeData) -> None:
 def test_a_short_table_of_hours_leaves_out_the_long_averages_of_har(make_data: MakeData) -> None:
     values, hours = by_the_hour(500, 7)
     data = make_data(values, values[:, None], slots=hours[:499], per_day=24)
-    assert baseline_losses(data, data.validation)["har"] < 1
+    assert baseline_losses(data, data.validation, MSE)["har"] < 1
 
 
 def test_rows_of_hours_without_a_month_behind_them_get_har_with_shorter_means(make_data: MakeData) -> None:
@@ -245,7 +248,7 @@ def test_rows_of_hours_without_a_month_behind_them_get_har_with_shorter_means(ma
     slots = np.arange(2999) % 7
     data = make_data(own, random.normal(0, 1, (3000, 1)), slots=slots, per_day=7)
     early = np.arange(30, 154)  # cpcv holds out the first rows, too
-    told = baseline_forecasts(data, early)["har"]
+    told = baseline_forecasts(data, early, MSE)["har"]
     assert np.mean((data.target[early] - told) ** 2) < 0.1 * np.var(data.target[early])
 
 
@@ -257,5 +260,5 @@ def test_the_part_of_a_target_that_is_known_is_forecast_by_itself(make_data: Mak
     whole = pd.Series(values).rolling(22).sum().shift(-5)[: len(data.target)].fillna(0.0).to_numpy()
     begun = pd.Series(values).rolling(17).mean()[: len(data.target)].to_numpy()
     known = replace(data, target=whole.astype(np.float32), history=replace(data.history, begun=begun))
-    losses = baseline_losses(replace(known, horizon=5), data.validation)
+    losses = baseline_losses(replace(known, horizon=5), data.validation, MSE)
     assert losses["har" if kind == "volatility" else "ar"] == pytest.approx(5, rel=0.1)

@@ -58,8 +58,10 @@ def test_a_new_forecaster_is_one_class_and_one_entry(
     monkeypatch.setattr(registry, "FORECASTERS", (*registry.FORECASTERS, Two()))
     data = make_data(returns, returns[:, None], kind="return")
     target = data.target[data.validation].astype(np.float64)
-    assert baseline_losses(data, data.validation)["two"] == pytest.approx(float(np.mean((2 - target) ** 2)))
-    assert rival_forecasts(data, data.validation).forecasts["two"].tolist() == [2.0] * len(target)
+    assert baseline_losses(data, data.validation, MSE)["two"] == pytest.approx(
+        float(np.mean((2 - target) ** 2))
+    )
+    assert rival_forecasts(data, data.validation, MSE).forecasts["two"].tolist() == [2.0] * len(target)
 
 
 def test_the_constant_of_the_training_rows_is_the_best_one_of_the_loss(

@@ -21,6 +21,7 @@ from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit
 from trainer.inference.forecaster import build_forecaster, forecast_windows, stack_windows
+from trainer.losses import MSE
 from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.skill import Baseline, best_baseline
 from trainer.training.batches import Batch
@@ -98,7 +99,7 @@ def steps_of(epoch: int, fold: int, folds: int = FOLDS) -> range:
 def test_a_trials_value_is_the_lowest_mean_over_its_folds(
     config: TrialConfig, folds: tuple[Dataset, ...]
 ) -> None:
-    baseline = best_baseline(mean_baseline_losses(folds))
+    baseline = best_baseline(mean_baseline_losses(folds, MSE))
     result = trial(config, folds, baseline=baseline)
     means = [fmean(report.fold_losses) for report in result.epochs]
     assert [report.validation_loss for report in result.epochs] == means

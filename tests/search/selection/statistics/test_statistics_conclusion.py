@@ -117,10 +117,10 @@ def test_no_seed_that_came_to_its_end_does_not_hold() -> None:
     )
 
 
-def test_each_look_must_be_surer_than_the_one_before_and_all_together_err_in_eight_of_a_hundred() -> None:
+def test_each_evaluation_must_be_surer_than_the_last_and_all_together_err_in_eight_of_a_hundred() -> None:
     assert confidence_level(1) == pytest.approx(0.95)
     assert confidence_level(2) == pytest.approx(0.9875)
-    assert sum(1 - confidence_level(look) for look in range(1, 10_000)) < 0.0823
+    assert sum(1 - confidence_level(number) for number in range(1, 10_000)) < 0.0823
     assert (bootstrap_draws(0.95), bootstrap_draws(confidence_level(10)), bootstrap_draws(1 - 1e-9)) == (
         2000,
         40_000,

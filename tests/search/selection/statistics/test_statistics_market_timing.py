@@ -85,7 +85,7 @@ def test_without_information_the_luck_of_trials_is_that_of_the_published_ratio()
     assert out_of_market.expected_maximum == pytest.approx(plain.expected_maximum, rel=0.14)
 
 
-def test_trials_that_are_copies_of_each_other_are_one_look() -> None:
+def test_trials_that_are_copies_of_each_other_count_as_one() -> None:
     target, rng = drifting(6)
     positions = np.repeat(np.sign(rng.standard_normal((ROWS, 1))), 50, axis=1)
     assert market_timing(positions, np.ones(ROWS), target, 0).expected_maximum == pytest.approx(0, abs=1e-6)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,21 +20,27 @@ from search.cli.main import main
 from search.config.resolve import resolve
 from search.record.artifacts import artifact_folder
 from search.sampling.optuna_storage import optuna_storage
+from search.study import liveness
 from search.watching.blocks import Plot
 from search.watching.plots.figures import figures
 from search.watching.publishing import study_page, trial_publisher
 from search.watching.publishing.study_page import NOTE_DIVIDER, VALUE_NAME, publish_study
 from search.watching.publishing.study_publisher import (
+    StudyPublisher,
     publish_all_while_serving,
     publish_once,
     publish_while_running,
 )
 from search.watching.publishing.trial_files import trial_yaml
+from search.watching.publishing.trial_notes import RUNNING_DIVIDER, RUNNING_NOTES
 from search.watching.publishing.trial_publisher import TrialPublisher
 from search.watching.view import StudyView, trial_view
-from storage import query
+from storage import query, tables
 from storage.engine import open_store
 from storage.verdicts import Verdict
+from trainer.training.batches import Batch
+from trainer.training.guard import StepSignals
+from trainer.training.learner import Learner
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Answer, Launch, Launched, WriteStudy
@@ -429,3 +436,65 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def stop_after_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the second step of the first trial bad, and the third the last of its process."""
+    genuine, steps = Learner.backward, iter(range(1_000_000))
+
+    def backward(learner: Learner, batch: Batch) -> StepSignals:
+        step = next(steps)
+        if step == 2:
+            raise KeyboardInterrupt
+        signals = genuine(learner, batch)
+        return signals._replace(loss=math.nan) if step == 1 else signals
+
+    monkeypatch.setattr(Learner, "backward", backward)
+
+
+@pytest.mark.usefixtures("_unhurried")
+def test_a_running_trial_has_a_note_of_its_findings_which_its_end_replaces(
+    write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_study(study={"trials": 1}, **SHOWN)
+    with monkeypatch.context() as patched:
+        stop_after_a_finding(patched)
+        with pytest.raises(KeyboardInterrupt):
+            launch(path)
+    store = open_store("sqlite:///ballast.db")
+    storage = optuna_storage(store)
+    study = optuna.load_study(study_name="small", storage=storage)
+    trial = optuna.Trial(study, study.get_trials()[0]._trial_id)
+    assert publish_study(store, storage, "small")
+    assert get_note(trial).startswith("**running since")
+    assert "nonfinite" in get_note(trial)
+    marks = get_plotly_graph_objects(storage.get_study_system_attrs(study._study_id))["interventions"]
+    assert "nonfinite_loss: skip_and_cut, epoch 0" in marks
+    save_note(trial, get_note(trial) + "\n\nmine")
+    before = storage.get_study_system_attrs(study._study_id)
+    assert publish_study(store, storage, "small")
+    assert storage.get_study_system_attrs(study._study_id) == before, "nothing has changed"
+    monkeypatch.setattr(liveness, "is_dead", lambda worker: True)
+    launch(path)
+    assert publish_study(store, storage, "small")
+    assert get_note(trial).startswith("**interrupted")
+    assert get_note(trial).endswith("\n\n---\n\nmine")
+    assert RUNNING_DIVIDER not in get_note(trial)
+    assert storage.get_study_system_attrs(study._study_id)[RUNNING_NOTES] == []
+    store.close()
+
+
+def test_a_finding_of_a_running_trial_publishes_the_study_again(
+    write_study: "WriteStudy", launch: "Launch"
+) -> None:
+    run = launch(write_study(**SHOWN))
+    publisher = StudyPublisher(run.store, lambda: optuna_storage(run.store), lambda: ["small"], share=0.1)
+    publisher.publish_changes(lambda: False)
+    plot, before = "dashboard:plot_data:interventions:0", attributes(run)
+    finding: dict[str, Any] = {"kind": "loss_explosion", "epoch": 0, "value": 101.0, "message": "it is 101"}
+    cut: dict[str, Any] = {"action": "skip_and_cut", "lr_before": 1e-3, "lr_after": 1e-4, "step": 3}
+    row = tables.FindingRow(study="small", trial=0, **finding, **cut)
+    with run.store.session() as session:
+        session.add(row)
+    publisher.publish_changes(lambda: False)
+    assert attributes(run)[plot] != before[plot]

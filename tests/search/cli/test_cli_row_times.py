@@ -1,4 +1,4 @@
-"""What a row means: a raw target must say it, an older study need not; outputs keep the source's clock."""
+"""What a row means: a raw target must say whether it is shifted; outputs keep the clock of the source."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_check_shows_one_worked_row(write_study: "WriteStudy", ballast: "Ballast
         assert told in ballast("check", path, *answer).out
 
 
-def test_a_study_on_record_of_before_goes_on_from_its_file_as_it_was(
+def test_an_older_study_continues_from_its_file_with_its_old_defaults(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
     path = write_study(data={"target": {**RAW["target"], "already_shifted": True}})

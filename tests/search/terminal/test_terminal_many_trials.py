@@ -1,4 +1,4 @@
-"""A list of trials says the same in a pipe, where it is written line by line, as on a wide terminal."""
+"""A list of trials has the same text in a pipe, line by line, as on a wide terminal."""
 
 import io
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ def _words(trials: list[Trial], width: int) -> list[list[str]]:
     return [line.split() for line in told.getvalue().splitlines()]
 
 
-def test_a_pipe_is_told_the_same_words_as_a_wide_terminal() -> None:
+def test_a_pipe_gets_the_same_text_as_a_wide_terminal() -> None:
     drawn = _words(_trials(20), 240)
     assert _words(_trials(20), UNLIMITED_WIDTH) == drawn
     assert len(drawn) == 21

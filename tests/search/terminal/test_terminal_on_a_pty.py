@@ -335,7 +335,7 @@ def test_a_watch_shows_a_trial_as_it_ends_and_ends_with_the_study(store: Store) 
     assert seen.text.rindex("\x1b[?25h") > seen.text.rindex("\x1b[?25l")  # the cursor is seen again
 
 
-def test_a_watch_ends_with_a_study_that_nobody_is_at_work_on(
+def test_a_watch_ends_if_no_worker_runs_the_study(
     store: Store, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.study.liveness.NO_WORKER_S", 0.0)

@@ -1,16 +1,26 @@
 """Reading a column of times: one form, one zone, no guessing between day and month."""
 
+from typing import Any
+
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from trainer.data.times import UnreadableTime, format_time, offsets_of, read_times
+from trainer.config import CsvConfig
+from trainer.data.reading.integer_times import UnreadableTime
+from trainer.data.reading.time_texts import Times, read_times
+from trainer.data.times import format_time
 
 
-def _iso(cells: list[str]) -> list[str]:
-    times = read_times(cells)
-    assert isinstance(times, pd.DatetimeIndex), times
-    assert times.unit == "ns"
-    return [str(time) for time in times]
+def _read(cells: list[str], **csv: Any) -> Times | UnreadableTime:
+    return read_times(pa.array(cells), CsvConfig(**csv))
+
+
+def _iso(cells: list[str], **csv: Any) -> list[str]:
+    read = _read(cells, **csv)
+    assert isinstance(read, Times), read
+    assert read.times.unit == "ns"
+    return [str(time) for time in read.times]
 
 
 @pytest.mark.parametrize(
@@ -23,6 +33,19 @@ def _iso(cells: list[str]) -> list[str]:
         (["4/1/1999", "13/1/1999"], "1999-01-04 00:00:00"),
         (["31.12.2010 09:30"], "2010-12-31 09:30:00"),
         (["31-Dec-2010"], "2010-12-31 00:00:00"),
+        (["31-Dec-10"], "2010-12-31 00:00:00"),
+        (["Dec 31, 2010"], "2010-12-31 00:00:00"),
+        (["31 December 2010"], "2010-12-31 00:00:00"),
+        (["2010.12.31 09:30"], "2010-12-31 09:30:00"),
+        (["2010/12/31"], "2010-12-31 00:00:00"),
+        (["12/31/2010 09:30:00 PM"], "2010-12-31 21:30:00"),
+        (["12/31/2010 12:05 AM"], "2010-12-31 00:05:00"),
+        (["12/31/2010, 16:00:00"], "2010-12-31 16:00:00"),
+        (["31.12.2010 00:00:00.500"], "2010-12-31 00:00:00.500000"),
+        (["31.12.2010 00:00:00.000 GMT+0200"], "2010-12-30 22:00:00"),
+        (["2010-12-31 09:30 GMT"], "2010-12-31 09:30:00"),
+        (["20101231 093000"], "2010-12-31 09:30:00"),
+        (["20101231 0930"], "2010-12-31 09:30:00"),
         (["1293753600"], "2010-12-31 00:00:00"),
         (["1293753600000"], "2010-12-31 00:00:00"),
         (["1293753600000000"], "2010-12-31 00:00:00"),
@@ -68,7 +91,7 @@ def test_times_are_read_as_naive_utc(cells: list[str], first: str) -> None:
 def test_a_time_that_cannot_be_read_is_told_with_row_and_reason(
     cells: list[str], row: int, reason: str
 ) -> None:
-    times = read_times(cells)
+    times = _read(cells)
     assert isinstance(times, UnreadableTime)
     assert times.row == row
     assert reason in times.reason
@@ -80,12 +103,24 @@ def test_counts_whose_unit_changes_within_a_column_are_read_row_by_row() -> None
     assert _iso(cells) == [str(day.tz_localize(None)) for day in days]
 
 
-def test_offsets_are_those_of_each_row_and_none_where_all_are_nought() -> None:
-    cells = ["2023-03-10T16:00-05:00", "2023-03-13 16:00:00 -0400", "2023-03-13T20:00Z"]
-    offsets = offsets_of(cells)
-    assert offsets is not None
-    assert offsets.tolist() == [-5 * 3600, -4 * 3600, 0]
-    assert offsets_of(["2023-03-10T16:00+00:00", "2023-03-10T16:00Z"]) is None
-    assert offsets_of(["2023-03-10", "20230311"]) is None
+def test_the_stated_form_or_order_of_the_day_decides() -> None:
+    assert _iso(["1/2/1999", "2/2/1999"], day_first=True)[0] == "1999-02-01 00:00:00"
+    assert _iso(["1/2/1999", "2/2/1999"], day_first=False)[0] == "1999-01-02 00:00:00"
+    assert _iso(["99|02|01"], date_format="%y|%m|%d") == ["1999-02-01 00:00:00"]
+    assert _iso(["2017041909"], date_format="%Y%m%d%H") == ["2017-04-19 09:00:00"]
+    read = _read(["99|02|01", "1999-02-01"], date_format="%y|%m|%d")
+    assert isinstance(read, UnreadableTime)
+    assert read.row == 1
+
+
+def test_offsets_are_those_of_each_row_and_none_where_none_is_written() -> None:
+    read = _read(["2023-03-10T16:00-05:00", "2023-03-13 16:00:00 -0400", "2023-03-13T20:00Z"])
+    assert isinstance(read, Times)
+    assert read.offsets is not None
+    assert read.offsets.tolist() == [-5 * 3600, -4 * 3600, 0]
+    assert [str(time) for time in read.times][:2] == ["2023-03-10 21:00:00", "2023-03-13 20:00:00"]
+    naive = _read(["2023-03-10", "2023-03-11"])
+    assert isinstance(naive, Times)
+    assert naive.offsets is None
     assert format_time("2023-05-31 15:00", 9 * 3600) == "2023-06-01 00:00:00+09:00"
     assert format_time("2023-05-31 15:00", None) == "2023-05-31 15:00:00"

@@ -1,0 +1,125 @@
+"""Scores a trained candidate on the test rows: skill with its interval, tests, rivals, conclusion."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from search.errors import RequestError
+from search.record.searched_rows import EarlierSearch, effective_configurations
+from search.record.validation_rows import Floats
+from search.selection.statistics.conclusion import (
+    ConclusionInput,
+    bootstrap_draws,
+    conclude,
+    confidence_level,
+)
+from search.selection.statistics.diebold_mariano import DieboldMariano, diebold_mariano
+from search.selection.statistics.interval import SkillInterval, skill_interval
+from search.selection.statistics.rival_comparison import RivalComparison, compare_with_strongest_rival
+from search.selection.trained_candidate import TrainedCandidate, judged_by
+from search.selection.verification_report import CandidateResult
+from trainer.rivals.fitted import rival_forecasts
+from trainer.rivals.skill import skill
+
+
+def require_interval(trained: TrainedCandidate, attempt: int, searches: tuple[EarlierSearch, ...]) -> None:
+    """Raise RequestError if the best naive forecast errs in too few test rows for an interval.
+
+    This is checked before the evaluation is on record, and only if some row has no error.
+    """
+    _, naive = judged_by(trained.data, trained.loss)
+    errors = min(naive.values(), key=lambda losses: float(losses.mean()))
+    by_seed = trained.losses_by_seed()
+    if errors.all() or not by_seed:
+        return
+    try:
+        _interval(
+            np.mean(by_seed, axis=0),
+            errors,
+            trained.data.horizon,
+            confidence_level(attempt, effective_configurations(searches)),
+        )
+    except ValueError as error:
+        raise RequestError(
+            f"{trained.candidate.resolved.path} cannot be verified on its test rows: {error}"
+        ) from None
+
+
+def score_candidate(
+    trained: TrainedCandidate, attempt: int, searches: tuple[EarlierSearch, ...] = ()
+) -> CandidateResult:
+    """The result of one evaluation, of which `attempt` is the configuration number."""
+    data, candidate = trained.data, trained.candidate
+    target, naive = judged_by(data, trained.loss)
+    baseline = min(naive, key=lambda name: float(naive[name].mean()))
+    by_seed = trained.losses_by_seed()
+    losses = np.mean(by_seed, axis=0) if by_seed else np.empty(0)
+    level = confidence_level(attempt, effective_configurations(searches))
+    rivals = rival_forecasts(data, data.test, trained.loss)
+    reached, interval, comparisons = None, None, {}
+    if by_seed:
+        reached = skill(float(losses.mean()), float(naive[baseline].mean()))
+        interval = _interval(losses, naive[baseline], data.horizon, level)
+        comparisons = {
+            name: diebold_mariano(losses, each, horizon=data.horizon) for name, each in naive.items()
+        }
+    return CandidateResult(
+        candidate=candidate,
+        refits=trained.refits,
+        rows={"train": len(data.train), "test": len(data.test)},
+        naive={name: float(each.mean()) for name, each in naive.items()},
+        baseline=baseline,
+        values=tuple(float(each.mean()) for each in by_seed),
+        losses=losses,
+        interval=interval,
+        comparisons=comparisons,
+        rivals=rivals.losses(target, trained.loss),
+        rivals_absent=rivals.absent,
+        strongest_rival=_against_rivals(losses, rivals.row_losses(target, trained.loss), data.horizon, level),
+        evaluation_number=attempt,
+        searches=searches,
+        conclusion=conclude(
+            _conclusion_input(trained, baseline, reached, interval, comparisons, len(by_seed))
+        ),
+    )
+
+
+def _conclusion_input(
+    trained: TrainedCandidate,
+    baseline: str,
+    reached: float | None,
+    interval: SkillInterval | None,
+    comparisons: Mapping[str, DieboldMariano],
+    seeds_done: int,
+) -> ConclusionInput:
+    """What is concluded from: the skill `reached` over `baseline`, and the skill on the validation rows."""
+    candidate, data, seeds = trained.candidate, trained.data, len(trained.refits)
+    bound = candidate.skill_lower_bound
+    return ConclusionInput(
+        baseline=baseline,
+        skill=reached,
+        interval=interval,
+        comparisons=comparisons,
+        validation_skill=candidate.skill,
+        validation_lower_bound=candidate.skill if bound is None else bound,
+        ceiling=trained.ceiling,
+        seeds=seeds,
+        seeds_stopped=seeds - seeds_done,
+        rows=len(data.test),
+        horizon=data.horizon,
+    )
+
+
+def _against_rivals(
+    losses: Floats, rivals: Mapping[str, Floats], horizon: int, level: float
+) -> RivalComparison | None:
+    """Whether `losses` (rows,) are lower than those of the strongest of `rivals`, (rows,) each; None if no
+    seed came to its end or no rival was fitted.
+    """
+    if not len(losses) or not rivals:
+        return None
+    return compare_with_strongest_rival(losses, rivals, horizon=horizon, level=level)
+
+
+def _interval(losses: Floats, naive: Floats, horizon: int, level: float) -> SkillInterval:
+    return skill_interval(losses, naive, level=level, horizon=horizon, draws=bootstrap_draws(level))

@@ -1,0 +1,100 @@
+"""Trains a candidate of a verification with fresh seeds on all rows before the test rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.data.study_data import StudyData
+from search.errors import AnswerIsNo, RequestError
+from search.record.validation_rows import Floats
+from search.seeds import fresh_seed
+from search.selection.candidates import Candidate, VerificationInterrupted
+from search.selection.statistics.stationary_bootstrap import min_interval_rows
+from search.verdict import settings_not_applied
+from trainer.data.windows import Dataset, prepare_refit
+from trainer.losses import Loss
+from trainer.rivals.baselines import baseline_forecasts
+from trainer.training.result import Outcome, RefitResult
+
+_EXACT = 1e-12
+"""Mean loss of the standardised target below which a forecast counts as exact, apart from rounding."""
+
+
+@dataclass(frozen=True)
+class VerificationCallbacks:
+    """Called after each training, and to ask whether to stop."""
+
+    trained: Callable[[Candidate, RefitResult], None] = lambda candidate, refit: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class TrainedCandidate:
+    """A candidate, its prepared `data`, the skill `ceiling` of its study, and its trainings."""
+
+    candidate: Candidate
+    data: Dataset
+    ceiling: float
+    refits: tuple[RefitResult, ...]
+
+    @property
+    def loss(self) -> Loss:
+        """What the candidate was trained by and is judged by."""
+        return self.candidate.trial.config.loss
+
+    def losses_by_seed(self) -> list[Floats]:
+        """The losses (rows,) of each seed whose training the guard did not stop."""
+        target, _ = judged_by(self.data, self.loss)
+        forecasts = [refit.forecasts for refit in self.refits if refit.forecasts is not None]
+        return [self.loss.value(each.astype(np.float64), target) for each in forecasts]
+
+
+def train_candidate(
+    candidate: Candidate, study_data: StudyData, seeds: int, progress: VerificationCallbacks
+) -> TrainedCandidate:
+    """Train with fresh seeds on all rows before the test, for the epochs that validation chose."""
+    from trainer.training.loop import refit  # imports torch, which only training needs
+
+    config = candidate.trial.config
+    data, refits = prepare_refit(config.data, study_data.table), []
+    _require_rows(config.data.shown_source, data)
+    _require_naive_errors(config.data.shown_source, data, config.loss)
+    for number in range(seeds):
+        seed = fresh_seed(candidate.resolved.file.study.seed, number)
+        done = refit(config, data, epochs=candidate.epochs, seed=seed, should_stop=progress.should_stop)
+        if done.outcome is Outcome.INTERRUPTED:
+            raise VerificationInterrupted
+        if differing := settings_not_applied(done.effective, candidate.trial.values):
+            raise AnswerIsNo(f"{candidate.name} was not trained as it is configured: {'; '.join(differing)}")
+        refits.append(done)
+        progress.trained(candidate, done)
+    return TrainedCandidate(candidate, data, study_data.ceiling, tuple(refits))
+
+
+def _require_rows(source: str, data: Dataset) -> None:
+    """Raise RequestError if the test rows are too few for an interval: the evaluation would be wasted."""
+    needed = min_interval_rows(data.horizon)
+    if len(data.test) < needed:
+        raise RequestError(
+            f"{source} has {len(data.test)} test rows at a horizon of {data.horizon}, and an interval needs "
+            f"{needed}; move data.split.validation_until earlier, or use a longer series"
+        )
+
+
+def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
+    """Raise RequestError if a naive forecast is exact in every test row: no skill over it exists."""
+    _, naive = judged_by(data, loss)
+    exact = next((name for name, losses in naive.items() if float(losses.mean()) <= _EXACT), None)
+    if exact is not None:
+        raise RequestError(
+            f"{source}: the naive forecast {exact} is exact in all {len(data.test)} test rows, so that no "
+            "skill over it exists; verify on rows in which the target varies"
+        )
+
+
+def judged_by(data: Dataset, loss: Loss) -> tuple[Floats, dict[str, Floats]]:
+    """The targets of the test rows (rows,), and the losses (rows,) of each naive forecast."""
+    target = data.target[data.test].astype(np.float64)
+    naive = baseline_forecasts(data, data.test, loss)
+    return target, {name: loss.value(forecasts, target) for name, forecasts in naive.items()}

@@ -1,0 +1,105 @@
+"""Reads the needed columns of a Parquet or Arrow file with pyarrow."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+import pyarrow.parquet
+
+from trainer.data.reading.columns import Columns
+from trainer.data.reading.content import FileKind, SourceFile, require_memory
+from trainer.errors import SourceError
+
+_KINDS: dict[FileKind, str] = {"parquet": "a Parquet file", "arrow": "an Arrow file"}
+_CELL = 8
+"""Bytes that a number takes in memory, whatever it takes in the file."""
+
+
+def read_arrow_columns(file: SourceFile, needed: Sequence[str]) -> Columns:
+    """The needed columns that the file has, text as strings, other types as they are.
+
+    Raises SourceError for bytes that are no such file, and for a table that would not fit into memory.
+    """
+    try:
+        names, table = (_parquet if file.kind == "parquet" else _arrow)(file, needed)
+        cells = {name: _plain(file.shown, table.column(name)) for name in table.column_names}
+    except SourceError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise SourceError(
+            f"{file.shown} is not {_KINDS[file.kind]} ({reason}); save the table again"
+        ) from None
+    if not table.num_rows:
+        raise SourceError(f"{file.shown} holds no rows; it needs some")
+    return Columns(file.shown, names, cells, np.arange(1, table.num_rows + 1, dtype=np.int64), "row")
+
+
+def _parquet(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa.Table]:
+    source = pa.BufferReader(file.content)
+    schema = pyarrow.parquet.read_schema(source)
+    names = tuple(schema.names)
+    wanted = _once(needed, names)
+    texts = [name for name in wanted if _is_text(schema.field(name).type)]
+    whole = pyarrow.parquet.ParquetFile(pa.BufferReader(file.content), read_dictionary=texts)
+    meta = whole.metadata
+    require_memory(file.shown, _CELL * meta.num_rows * max(1, len(wanted)))
+    groups = (meta.row_group(number) for number in range(meta.num_row_groups))
+    require_memory(
+        file.shown,
+        sum(
+            column.total_uncompressed_size
+            for group in groups
+            for column in (group.column(number) for number in range(group.num_columns))
+            if column.path_in_schema in wanted
+        ),
+    )
+    return names, whole.read(columns=wanted)
+
+
+def _arrow(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa.Table]:
+    source = pa.BufferReader(file.content)
+    is_file = file.content.startswith(b"ARROW1")
+    reader = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
+    names = tuple(reader.schema.names)
+    wanted = _once(needed, names)
+    batches, size = [], 0
+    for batch in map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader:
+        batches.append(batch.select(wanted))
+        size += batches[-1].nbytes
+        require_memory(file.shown, size)
+    schema = pa.schema([reader.schema.field(name) for name in wanted])
+    return names, pa.Table.from_batches(batches, schema=schema)
+
+
+def _once(needed: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The needed columns that occur exactly once."""
+    return [name for name in needed if list(names).count(name) == 1]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _plain(shown: str, column: pa.ChunkedArray) -> pa.Array:
+    """One array of a column; texts, whether encoded by a dictionary or not, as plain strings."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        require_memory(shown, _decoded_bytes(column))
+        column = column.cast(kind.value_type)
+    if _is_text(column.type):
+        column = column.cast(pa.string())
+    return column.combine_chunks()
+
+
+def _decoded_bytes(column: pa.ChunkedArray) -> float:
+    """Bytes of a dictionary-encoded column of texts once each cell has its own."""
+    total = 0.0
+    for chunk in column.chunks:
+        if len(chunk.dictionary) and _is_text(chunk.dictionary.type):
+            lengths = pc.binary_length(chunk.dictionary.cast(pa.large_string()))
+            total += pc.sum(pc.cast(lengths.take(chunk.indices), pa.float64())).as_py() or 0.0
+    return total if math.isfinite(total) else math.inf

@@ -1,0 +1,212 @@
+"""Finds the files of a source and reads their bytes: no endless file, and no more than memory holds."""
+
+import difflib
+import gzip
+import hashlib
+import importlib
+import importlib.util
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal
+
+from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
+from trainer.config import is_pattern
+from trainer.errors import SourceError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLES = ("sp500", "nasdaq", "wti")
+TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc")
+_PACKED_SUFFIXES = (".gz", ".zip")
+_SUFFIX_ADVICE = "save the table as .csv or .parquet"
+_CHUNK = 1 << 20
+_MEMORY_SHARE = 0.25
+"""Most memory that the bytes of one source may take, as a share of the machine's; arrays need as much again.
+"""
+
+FileKind = Literal["csv", "parquet", "arrow"]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """The bytes of one file: `shown` is its name in messages, `sha256` that of the bytes before unpacking."""
+
+    shown: str
+    content: bytes
+    kind: FileKind
+    sha256: str
+
+    @property
+    def stem(self) -> str:
+        """The file's name without folder and suffixes."""
+        return Path(self.shown).name.split(".", 1)[0]
+
+
+def open_source(source: str | Sequence[str], folder: Path) -> Iterator[SourceFile]:
+    """Yield the files of `data.source`, in the order given; those of a pattern by name.
+
+    A relative path is relative to `folder`. Raises SourceError for a file that is missing, empty, no table,
+    or too large for this machine's memory.
+    """
+    for name in [source] if isinstance(source, str) else source:
+        if name.startswith("sample:"):
+            content = _sample(name)
+            yield SourceFile(name, content, "csv", hashlib.sha256(content).hexdigest())
+        else:
+            for shown, path in _matches(name, folder):
+                yield _file(path, shown)
+
+
+def source_digest(digests: Sequence[str]) -> str:
+    """One SHA-256 (hex) for the files of a source: of one file its own, of several that of their list."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """`; did you mean 'Close'?` for the most similar known name; empty if none is similar."""
+    by_fold = {entry.strip().casefold(): entry for entry in known}
+    close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
+    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
+
+
+def _matches(name: str, folder: Path) -> list[tuple[str, Path]]:
+    """The files that a path or a pattern such as `prices/*.csv` names, by name."""
+    path = folder / name
+    if not is_pattern(name) or os.path.lexists(path):
+        return [(name, path)]
+    # A pattern may be absolute, which Path.glob refuses.
+    root = Path(path.anchor) if Path(name).is_absolute() else folder
+    pattern = str(Path(name).relative_to(path.anchor)) if Path(name).is_absolute() else name
+    found = sorted(file for file in root.glob(pattern) if file.is_file())
+    if not found:
+        raise SourceError(f"data.source {name!r} matches no file in {root}; check the pattern")
+    return [(str(file if root != folder else file.relative_to(folder)), file) for file in found]
+
+
+def _sample(source: str) -> bytes:
+    """The CSV text of a sample, read from its file: importing all of `arch` takes longer than an epoch."""
+    name = source.removeprefix("sample:")
+    if name not in SAMPLES:
+        raise SourceError(f"data.source {source!r} is not a sample; there are {', '.join(SAMPLES)}")
+    spec = importlib.util.find_spec("arch")
+    if spec is None:
+        raise SourceError(f"{source} ships with the arch package, which is not here; run: pip install arch")
+    for root in spec.submodule_search_locations or ():
+        path = Path(root) / "data" / name / f"{name}.csv.gz"
+        if path.is_file():
+            return gzip.decompress(path.read_bytes())
+    frame: pd.DataFrame = importlib.import_module(f"arch.data.{name}").load()
+    return frame.to_csv().encode()
+
+
+def _file(path: Path, shown: str) -> SourceFile:
+    content = _read(path, shown)
+    digest = hashlib.sha256(content).hexdigest()
+    content = _unpacked(content, shown)
+    if not content[:_CHUNK].strip() and not content.strip():
+        raise SourceError(f"data.source {shown!r} is empty; it needs a header and rows")
+    return SourceFile(shown, content, _kind(content, path), digest)
+
+
+def _read(path: Path, shown: str) -> bytes:
+    if path.is_dir():
+        raise SourceError(f"data.source {shown!r} is a folder; name a CSV or Parquet file in it")
+    if not os.path.lexists(path):
+        raise SourceError(f"data.source {shown!r} does not exist in {path.parent}{_nearest(path)}")
+    _require_table_suffix(path, shown)
+    most = memory()
+    try:
+        if path.stat().st_size > most:
+            raise SourceError(
+                f"data.source {shown!r} has {path.stat().st_size / 1e9:.1f} GB, and this machine has "
+                f"{most / 1e9:.1f} GB of memory; take fewer rows or columns"
+            )
+        return read_file_or_pipe(path, most)
+    except NotARegularFile as error:
+        raise SourceError(f"data.source {shown!r} {error.strerror}; save the table as a file") from None
+    except OSError as error:
+        raise SourceError(
+            f"data.source {shown!r} cannot be read: {error.strerror}; check its rights"
+        ) from None
+
+
+def _require_table_suffix(path: Path, shown: str) -> None:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _PACKED_SUFFIXES:
+        return
+    if not suffixes or suffixes[-1] not in TABLE_SUFFIXES:
+        raise SourceError(f"data.source {shown!r} ends in {path.suffix!r}; {_SUFFIX_ADVICE}")
+
+
+def memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def require_memory(shown: str, needed: float) -> None:
+    """Raise SourceError if `needed` bytes are more than a source may take."""
+    if needed > memory() * _MEMORY_SHARE:
+        raise SourceError(
+            f"data.source {shown!r} unpacks to {needed / 1e9:.1f} GB or more, and this machine has "
+            f"{memory() / 1e9:.1f} GB of memory; take fewer rows or columns"
+        )
+
+
+def _unpacked(content: bytes, shown: str) -> bytes:
+    """The bytes of the one table in a gzip or zip file; other bytes as they are."""
+    if content.startswith(b"\x1f\x8b"):
+        return _bounded(lambda: gzip.GzipFile(fileobj=io.BytesIO(content)), shown)
+    if content.startswith(b"PK\x03\x04"):
+        return _unzipped(content, shown)
+    return content
+
+
+def _unzipped(content: bytes, shown: str) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [entry for entry in archive.namelist() if entry.lower().endswith(TABLE_SUFFIXES)]
+            if len(names) != 1:
+                told = f"holds {', '.join(names[:5])}" if names else "holds no CSV or Parquet file"
+                raise SourceError(
+                    f"data.source {shown!r} {told}; pack one table into it, or name the files themselves"
+                )
+            return _bounded(lambda: archive.open(names[0]), shown)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise SourceError(f"data.source {shown!r} cannot be unpacked: {error}; pack it again") from None
+
+
+def _bounded(opened: Callable[[], IO[bytes] | gzip.GzipFile], shown: str) -> bytes:
+    """All bytes of a packed file, read in pieces, so that a small file cannot fill the memory."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        with opened() as file:
+            while piece := file.read(_CHUNK):
+                pieces.append(piece)
+                size += len(piece)
+                require_memory(shown, size)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise SourceError(f"data.source {shown!r} cannot be unpacked: {error}; pack it again") from None
+    return b"".join(pieces)
+
+
+def _kind(content: bytes, path: Path) -> FileKind:
+    """What the bytes are. A name that ends in .parquet or .arrow is believed."""
+    suffixes = {suffix.lower() for suffix in path.suffixes}
+    if content.startswith(b"PAR1") or suffixes & {".parquet", ".pq"}:
+        return "parquet"
+    if content.startswith(b"ARROW1") or suffixes & {".arrow", ".feather", ".ipc"}:
+        return "arrow"
+    return "csv"
+
+
+def _nearest(path: Path) -> str:
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    return did_you_mean(path.name, beside) or "; check the path, which is relative to the study file"

@@ -1,0 +1,187 @@
+"""Reads the texts of a time column: ISO 8601, common date formats, compact dates, or counts since 1970.
+
+The whole column is read in one form. A form that another form contradicts is refused with both readings.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainer.config import CsvConfig
+from trainer.data.reading.integer_times import OUT_OF_RANGE, UnreadableTime, is_number, read_integer_times
+
+_DATES = (
+    *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d"),
+    *("%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%b %d %Y", "%B %d, %Y", "%d %B %Y"),
+    *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y"),
+)
+_CLOCKS = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", ", %H:%M", ", %H:%M:%S"),
+    *(" %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p", " %H%M%S", " %H%M"),
+)
+_OFFSET = (
+    r"^(?P<clock>.*:\d\d[\d.]*(?: ?[AaPp][Mm])?)\s*(?P<offset>Z|(?:UTC|GMT)?[+-]\d\d(?::?\d\d)?|UTC|GMT)$"
+)
+ISO = "ISO 8601"
+_TRIED_ROWS = 1000
+"""Rows on which every form is tried first, before those that fit are tried on the whole column."""
+
+
+_Read = tuple[pd.DatetimeIndex, str]
+"""Times, and the form that they are written in."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Moments in nanoseconds. With `offsets` (seconds from UTC to the clock of each row) they are in UTC;
+    without (None) they are what the clock of the source shows."""
+
+    times: pd.DatetimeIndex
+    offsets: npt.NDArray[np.int64] | None
+    form: str = ISO
+    """How they are written: in codes of strptime, in ISO 8601, or as counts since 1970."""
+
+
+def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
+    """The times of a column of texts with at least one row.
+
+    Offsets may differ from row to row, as New York's do twice a year. A column that mixes times with and
+    without an offset is unreadable, and so is one in which no row shows which number is the day and which the
+    month.
+    """
+    texts = pc.fill_null(pc.utf8_trim_whitespace(column), "")
+    if empty := _first(pc.equal(texts, "")):
+        return UnreadableTime(empty - 1, "is empty")
+    first = texts[0].as_py()
+    if config.date_format is None and is_number(first) and not (first.isdecimal() and len(first) <= 8):
+        return _clock_times(read_integer_times(texts))
+    fast = _iso(texts) if config.date_format is None else None
+    if fast is not None:
+        return Times(fast, None)
+    split = pc.extract_regex(texts, _OFFSET)
+    has_offset = split.is_valid()
+    if not bool(pc.any(has_offset).as_py()):
+        return _clock_times(_written(texts, config))
+    if other := _first(pc.not_equal(has_offset, has_offset[0])):
+        return UnreadableTime(other - 1, "has no offset from UTC like the others, or alone has one")
+    read = _written(pc.utf8_rtrim_whitespace(pc.struct_field(split, 0)), config)
+    if isinstance(read, UnreadableTime):
+        return read
+    offsets = _seconds(pc.struct_field(split, 1))
+    times, form = read
+    return Times(times - pd.to_timedelta(offsets, unit="s").as_unit("ns"), offsets, form)
+
+
+def _first(mask: pa.Array) -> int:
+    """The number of the first true row, from 1; 0 if there is none."""
+    return int(pc.index(mask, True).as_py()) + 1
+
+
+def _clock_times(read: _Read | UnreadableTime) -> Times | UnreadableTime:
+    return read if isinstance(read, UnreadableTime) else Times(read[0], None, read[1])
+
+
+def _seconds(offsets: pa.Array) -> npt.NDArray[np.int64]:
+    """Seconds of offsets that are written as `Z`, `UTC`, `GMT+0900`, `+09`, `+0900` or `+09:00`."""
+    encoded = offsets.dictionary_encode()
+    each = np.array([_offset_seconds(text) for text in encoded.dictionary.to_pylist()], dtype=np.int64)
+    seconds: npt.NDArray[np.int64] = each[encoded.indices.to_numpy()]
+    return seconds
+
+
+def _offset_seconds(offset: str) -> int:
+    digits = re.sub(r"[^+\-\d]", "", offset)
+    if not digits:
+        return 0
+    hours, minutes = int(digits[1:3]), int(digits[3:5] or 0)
+    seconds = 3600 * hours + 60 * minutes
+    return -seconds if digits[0] == "-" else seconds
+
+
+def _written(texts: pa.Array, config: CsvConfig) -> _Read | UnreadableTime:
+    """All texts in the format that is stated, in ISO 8601, or in the format of the first one."""
+    if config.date_format is not None:
+        return _in_format(texts, config.date_format)
+    fast = _iso(texts)
+    return (fast, ISO) if fast is not None else _in_some_format(texts.to_pylist(), config.day_first)
+
+
+def _iso(texts: pa.Array) -> pd.DatetimeIndex | None:
+    """Times in ISO 8601 without an offset, the fast way; None also for some that can be read otherwise."""
+    try:
+        return pd.DatetimeIndex(pc.cast(texts, pa.timestamp("ns")).to_numpy(zero_copy_only=False))
+    except pa.ArrowException:
+        return None
+
+
+def _in_format(texts: pa.Array, form: str) -> _Read | UnreadableTime:
+    cells = texts.to_pylist()
+    times = _parse(cells, form)
+    if times.isna().any():
+        return UnreadableTime(
+            int(np.argmax(times.isna())), f"is not written as data.csv.date_format {form!r}; correct either"
+        )
+    return _nanoseconds(times, form)
+
+
+def _in_some_format(texts: list[str], day_first: bool | None) -> _Read | UnreadableTime:
+    readings = _readings(texts, day_first)
+    if not readings:
+        return UnreadableTime(
+            0, "is no date that can be read; write it as 2010-12-31, or give its form in data.csv.date_format"
+        )
+    whole = [times for times in readings.values() if not times.isna().any()]
+    if len(whole) > 1 and not whole[0].equals(whole[1]):
+        row = int(np.argmax(whole[0] != whole[1]))
+        return UnreadableTime(
+            row,
+            f"may be day/month or month/day, {whole[0][row].date()} or {whole[1][row].date()}; set "
+            "data.csv.day_first, or write it as 2010-12-31",
+        )
+    form, times = max(readings.items(), key=lambda reading: _count(reading[1]))
+    if times.isna().any():
+        row = int(np.argmax(times.isna()))
+        return UnreadableTime(
+            row, f"is not written like the first time, {texts[0]!r}; write all as 2010-12-31"
+        )
+    return _nanoseconds(times, form)
+
+
+def _readings(texts: list[str], day_first: bool | None) -> Mapping[str, pd.DatetimeIndex]:
+    """The column in ISO 8601 if the first text is, else in each form that most of its first rows have."""
+    if not _parse(texts[:1], "ISO8601").isna()[0]:
+        return {ISO: _parse(texts, "ISO8601")}
+    forms = [date + clock for date in _DATES for clock in _CLOCKS if _keeps(date, day_first)]
+    forms = [form for form in forms if not _parse(texts[:1], form).isna()[0]]
+    head = {form: _count(_parse(texts[:_TRIED_ROWS], form)) for form in forms}
+    most = max(head.values(), default=0)
+    return {form: _parse(texts, form) for form, count in head.items() if count == most}
+
+
+def _count(times: pd.DatetimeIndex) -> int:
+    """How many texts were read."""
+    return int(np.count_nonzero(times.notna()))
+
+
+def _keeps(date: str, day_first: bool | None) -> bool:
+    """Whether a form of dates has the day where `day_first` says; forms in which nobody errs are kept."""
+    return day_first is None or not re.match(r"%[md][/\-]%[md]", date) or date.startswith("%d") == day_first
+
+
+def _parse(texts: list[str], form: str) -> pd.DatetimeIndex:
+    times = pd.to_datetime(pd.Index(texts), format=form, errors="coerce", utc=True)
+    return pd.DatetimeIndex(times).tz_localize(None)
+
+
+def _nanoseconds(times: pd.DatetimeIndex, form: str) -> _Read | UnreadableTime:
+    years = times.year
+    far = (years < 1678) | (years > 2261)
+    if far.any():
+        return UnreadableTime(int(np.argmax(far)), OUT_OF_RANGE)
+    return times.as_unit("ns"), form

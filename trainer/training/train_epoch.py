@@ -1,0 +1,98 @@
+"""Trains and validates every fold of a trial for one epoch, which the guard then judges."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import NamedTuple, NoReturn
+
+from torch import Tensor
+
+from trainer.rivals.skill import skill
+from trainer.training.fault_location import explain_epoch
+from trainer.training.guard import EpochSignals, detect_epoch, stop
+from trainer.training.learner import ValidationResult
+from trainer.training.result import EpochReport, Finding, FindingKind
+from trainer.training.train_fold import EpochSums, StopTraining, train_fold
+from trainer.training.training_state import Fold, TrainingState
+
+
+class _FoldEpoch(NamedTuple):
+    """One fold after an epoch: what it summed over its steps, its validation pass, and its movement."""
+
+    fold: Fold
+    sums: EpochSums
+    validation: ValidationResult
+    movement: float
+
+
+def train_epoch(
+    trial: TrainingState, epoch: int, should_stop: Callable[[], bool]
+) -> tuple[EpochReport, list[Tensor]]:
+    """Train and validate every fold once; the report, and each fold's forecasts of its validation rows.
+
+    Raises StopTraining if the epoch does not pass the guard.
+    """
+    folds = [
+        _FoldEpoch(
+            fold,
+            train_fold(trial, fold, epoch, should_stop),
+            fold.learner.validate(fold.batches.validation()),
+            fold.learner.movement(),
+        )
+        for fold in trial.folds
+    ]
+    reached = skill(fmean(each.validation.loss for each in folds), trial.baseline.loss)
+    _judge(trial, folds, epoch, reached)
+    return _report(trial, folds, epoch, reached), [each.validation.forecasts for each in folds]
+
+
+def _judge(trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, reached: float) -> None:
+    """Raise StopTraining if a fold does not pass the guard; `reached` is the skill over all folds."""
+    # A fold whose loss is not finite comes first, because it makes the skill over all folds not finite.
+    for fold, sums, validation, moved in sorted(folds, key=lambda each: math.isfinite(each.validation.loss)):
+        signals = EpochSignals(
+            inputs=validation.inputs,
+            loss=validation.loss,
+            output_max=validation.output_max,
+            skill=reached,
+            movement=moved,
+            averages=fold.learner.averages(),
+            good_steps=sums.steps,
+            share=(epoch + 1) / trial.config.training.epochs,
+        )
+        finding = detect_epoch(signals, trial.ceiling, trial.config.guard)
+        if finding is not None:
+            _end(trial, fold, epoch, finding)
+
+
+def _report(trial: TrainingState, folds: Sequence[_FoldEpoch], epoch: int, reached: float) -> EpochReport:
+    """The report of an epoch that passed the guard, in which every fold therefore has a good step."""
+    sums, validations = [each.sums for each in folds], [each.validation for each in folds]
+    losses = tuple(validation.loss for validation in validations)
+    return EpochReport(
+        epoch=epoch,
+        train_loss=fmean(each.loss / each.windows for each in sums),
+        validation_loss=fmean(losses),
+        skill=reached,
+        learning_rate=min(fold.learner.learning_rate_factor * fold.learner.lr for fold in trial.folds),
+        grad_norm_mean=fmean(each.grad_norm / each.steps for each in sums),
+        grad_norm_max=max(each.grad_norm_max for each in sums),
+        output_max=max(*(each.output_max for each in sums), *(each.output_max for each in validations)),
+        steps=sum(each.steps for each in sums),
+        skipped_steps=sum(each.skipped for each in sums),
+        movement=fmean(each.movement for each in folds),
+        prediction_std_ratio=fmean(each.prediction_std_ratio for each in validations),
+        seconds=trial.epoch_seconds,
+        fold_losses=losses,
+    )
+
+
+def _end(trial: TrainingState, fold: Fold, epoch: int, finding: Finding) -> NoReturn:
+    """End the trial for a finding at the end of an epoch."""
+    learner = fold.learner
+    finding = explain_epoch(finding, fold.batches.validation(), learner.model, fold.data)
+    if finding.kind is FindingKind.NONFINITE_AVERAGE:
+        finding = replace(finding, parameter=learner.broken_average())
+    trial.record(stop(finding, learner.lr), fold, epoch, None)
+    raise StopTraining(finding.outcome)
