@@ -19,6 +19,7 @@ from search.config.resolve import resolve
 from trainer.config import TrialConfig
 from trainer.data.source import read_table
 from trainer.data.windows import Dataset, prepare_folds
+from trainer.losses import MSE
 from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.fitted import rival_losses, rivals_of_folds
 from trainer.rivals.skill import best_baseline
@@ -63,13 +64,20 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def study_of(series: str, name: str) -> TrialConfig:
+    """The settings of a trial of the recommended study of this series, with the change of this name."""
+    changes = NEIGHBOURS[name]
+    changed = {change.partition("=")[0] for change in changes}
+    middle = [value for value in MIDDLE if value.partition("=")[0] not in changed]
+    return resolve(Path(f"sample:{series}-volatility"), [*middle, *changes]).trial_config
+
+
 def losses_of(series: str, seeds: int) -> Losses:
     """Train every neighbour of the recipe on this series."""
-    study = Path(f"sample:{series}-volatility")
     folds: dict[str, tuple[Dataset, ...]] = {}
     trained: dict[str, list[float]] = {}
-    for name, changes in NEIGHBOURS.items():
-        config = resolve(study, [*_without(MIDDLE, changes), *changes]).trial_config
+    for name in NEIGHBOURS:
+        config = study_of(series, name)
         key = config.data.model_dump_json()
         if key not in folds:
             folds[key] = prepare_folds(config.data, read_table(config.data, folder=Path()))
@@ -91,21 +99,15 @@ def table(series: str, losses: Losses) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _without(middle: Sequence[str], changes: Sequence[str]) -> list[str]:
-    """What of the middle no change replaces."""
-    changed = {change.partition("=")[0] for change in changes}
-    return [each for each in middle if each.partition("=")[0] not in changed]
-
-
 def _loss(config: TrialConfig, folds: Sequence[Dataset], seed: int) -> float:
-    baseline = best_baseline(mean_baseline_losses(folds))
+    baseline = best_baseline(mean_baseline_losses(folds, MSE))
     result = fit(config, folds, baseline=baseline, ceiling=1.0, seed=seed)
     return float("nan") if result.value is None else result.value
 
 
 def _references(folds: Sequence[Dataset]) -> dict[str, Any]:
     """HAR, the ridge, and the strongest rival if it is neither."""
-    rivals = rival_losses(folds, rivals_of_folds(folds))
+    rivals = rival_losses(folds, rivals_of_folds(folds, MSE), MSE)
     names = dict.fromkeys(("har", "linear", rivals.strongest or "har"))
     return {name: rivals.losses[name] for name in names}
 
