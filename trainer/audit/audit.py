@@ -90,7 +90,11 @@ def _split_findings(
     """Findings on the folds and, if the last fold has training rows, on its target."""
     found = count_findings(config, splits, built.first)
     times = table.times[_in_time_order(table)]
-    found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
+    found += [
+        each
+        for split in splits
+        for each in overlap_findings(split, times, table.series_starts, config.target.horizon)
+    ]
     found += constant_findings(config, table, built, splits)
     fitting, validation = splits[-1].fitting, splits[-1].validation
     if len(splits[-1].train):

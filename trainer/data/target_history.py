@@ -149,6 +149,7 @@ def _is_return(series: DerivedColumn, features: Mapping[str, Feature]) -> bool:
 def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own: Floats) -> Floats | None:
     """One-row log returns: the target's own, else those that the target is computed from, else those of the
     feature whose absolute returns correlate most with `own`: a feature can be the return of another asset.
+    They are compared in the first half of the moments, which is never used for a test.
     """
     from trainer.data.features import log_return
 
@@ -166,12 +167,13 @@ def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own
         for feature in config.features
         if feature.transform in ("log_return", "abs_log_return")
     ]
-    return max(found, key=lambda returns: _agreement(np.abs(returns), own), default=None)
+    moments, numbers = np.unique(table.times.asi8, return_inverse=True)
+    early = numbers < len(moments) // 2
+    return max(found, key=lambda returns: _agreement(np.abs(returns[early]), own[early]), default=None)
 
 
 def _agreement(sizes: Floats, own: Floats) -> float:
-    """Correlation in the first half of the rows, which is never used for a test; 0 if it is undefined."""
-    first = len(own) // 2
-    known = np.isfinite(sizes[:first]) & np.isfinite(own[:first])
-    x, y = sizes[:first][known], own[:first][known]
+    """Correlation of two series (n,) where both are known; 0 if it is undefined."""
+    known = np.isfinite(sizes) & np.isfinite(own)
+    x, y = sizes[known], own[known]
     return 0.0 if len(x) < _FEWEST_TO_COMPARE else correlation(x, y)

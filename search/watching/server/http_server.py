@@ -36,6 +36,7 @@ class _Connection(HTTPChannel):  # type: ignore[misc] # waitress has no types
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.deadline = time.monotonic() + _MAX_WAIT_S
+        self._is_put_off = False
         super().__init__(*arguments, **options)
 
     def recv(self, buffer_size: int) -> bytes:
@@ -63,6 +64,25 @@ class _Connection(HTTPChannel):  # type: ignore[misc] # waitress has no types
         if not self.total_outbufs_len:
             self._restart()
         return int(super().write_soon(data))
+
+    def service(self) -> None:
+        """Answer the next request, or put it off until the client has taken the answer before.
+
+        Waitress would answer on until 16 MB wait to be sent, and then the thread would wait for the client.
+        """
+        with self.outbuf_lock:
+            self._is_put_off = self.total_outbufs_len > 0
+        if not self._is_put_off:
+            super().service()
+
+    def handle_write(self) -> None:
+        """Send what waits, and go on with a request that was put off when all is sent."""
+        super().handle_write()
+        with self.outbuf_lock:
+            goes_on = self._is_put_off and not self.total_outbufs_len
+            self._is_put_off = self._is_put_off and not goes_on
+        if goes_on:
+            self.server.add_task(self)
 
     @property
     def waits_for_answer(self) -> bool:
