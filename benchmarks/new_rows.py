@@ -16,6 +16,7 @@ from benchmarks.market import SP500
 from trainer.config import DataConfig, GRUConfig
 from trainer.data.features import build_features
 from trainer.data.input_drift import feature_drift, feature_statistics, share_outside
+from trainer.data.panel import ONE_SERIES
 from trainer.data.source import read_table
 from trainer.data.windows import prepare_last_fold
 from trainer.inference.forecaster import build_forecaster, stack_windows
@@ -75,7 +76,10 @@ def cases(sp500: Frame, nasdaq: Frame) -> Iterator[tuple[Frame, Frame, str, str]
 
 def verdict(trained: Frame, rows: Frame) -> str:
     """The features for which the rows would be refused, else the largest share of rows out of range."""
-    looks = [feature_statistics(name, values, mean=0.0, std=1.0) for name, values in arrays(trained).items()]
+    trained_on = arrays(trained)
+    looks = [
+        feature_statistics(name, values, ONE_SERIES, mean=0.0, std=1.0) for name, values in trained_on.items()
+    ]
     given = arrays(rows)
     refused = [look.name for look in looks if feature_drift(look, given[look.name]) is not None]
     if refused:

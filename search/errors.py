@@ -50,11 +50,18 @@ class ConfigError(RequestError):
     """All problems of a configuration; the text has one line for each of the first MAX_SHOWN_PROBLEMS."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems: list[Problem] = sorted(set(problems))
+        super().__init__(tuple(sorted(set(problems))))  # what pickle calls the class with
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The problems, sorted by their places."""
+        return list(self.args[0])
+
+    def __str__(self) -> str:
         text = [str(problem) for problem in self.problems[:MAX_SHOWN_PROBLEMS]]
         if (more := len(self.problems) - MAX_SHOWN_PROBLEMS) > 0:
             text.append(f"and {more:,} more problems; mend these first")
-        super().__init__("\n".join(text))
+        return "\n".join(text)
 
 
 class StudyChanged(RequestError):

@@ -4,9 +4,7 @@ They raise the errors of `ballast.errors`, with one sentence that says what is w
 a shell: the first asks the running trial to end, the second ends at once; both raise KeyboardInterrupt.
 """
 
-import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +12,17 @@ from search.api.given import (
     GivenSettings,
     GivenStudy,
     as_devices,
+    as_flag,
     as_name,
     as_optional_path,
+    as_optional_text,
     as_path,
-    as_paths,
     as_whole_number,
+    given_options,
     set_texts,
-    study_source,
 )
-from search.api.study_options import StudyOptions
+from search.api.python_messages import with_python_messages
+from search.api.training_log import log_epoch, shown_log, verify_with_log
 from search.errors import RequestError
 from search.workers.executor import ExecutorKind, ExecutorOptions, make_executor
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from search.api.study import Study
     from search.api.train_configuration import Training
     from search.selection.verification_report import VerificationReport
-    from trainer.training.result import EpochReport
 
 _Path = str | PathLike[str]
 
 
+@with_python_messages
 def run(
     study: GivenStudy,
     *,
@@ -101,38 +101,47 @@ def run(
         KeyboardInterrupt: Ctrl-C or SIGTERM came. Nothing is lost; call `run` again to continue.
     """
     from search.api.run_study import run_study
-    from search.terminal.run_view import log_lines, no_view, run_view
+    from search.terminal.run_view import no_view, run_view
 
-    count = None if workers is None else as_whole_number("workers", workers, 1)
-    executor = make_executor(ExecutorOptions(engine, count, as_devices(devices), address, cpus, gpus, proxy))
-    if continue_from is not None:
-        as_name("continue_from", continue_from)
-    options = StudyOptions(
-        study_source(study),
-        set_texts(set),
-        trials=None if trials is None else str(trials),
-        timeout=None if timeout is None else str(timeout),
-        name=name,
-        warm_starts=as_paths("warm_start", warm_start),
-        policy=as_optional_path("policy", policy),
-        store=store,
-        strict=strict,
-        data=data,
+    executor = make_executor(
+        ExecutorOptions(
+            engine,
+            None if workers is None else as_whole_number("workers", workers, 1),
+            as_devices(devices),
+            as_optional_text("address", address, "HOST:PORT"),
+            cpus,
+            gpus,
+            as_optional_text("proxy", proxy, "HOST:PORT"),
+        )
     )
-    with ExitStack() as shown:
-        if progress:
-            shown.enter_context(log_lines(verbose=verbose))
-        view = run_view if progress else no_view
-        with run_study(options, executor, view, continue_from=continue_from, proxy=proxy) as done:
-            url, study_name, end = done.study.store.url, done.study.name, done.end
+    options = given_options(
+        study,
+        set,
+        data=data,
+        store=store,
+        name=name,
+        warm_start=warm_start,
+        policy=policy,
+        strict=strict,
+        trials=trials,
+        timeout=timeout,
+    )
+    source = None if continue_from is None else as_name("continue_from", continue_from)
+    view = run_view if as_flag("progress", progress) else no_view
+    with (
+        shown_log(progress, verbose=as_flag("verbose", verbose)),
+        run_study(options, executor, view, continue_from=source, proxy=proxy) as done,
+    ):
+        url, study_name = done.study.store.url, done.study.name
     if done.is_interrupted:
         raise KeyboardInterrupt(
-            f"study {study_name!r} was interrupted with {end.done} of {end.wanted} trials; nothing is lost: "
-            f"run it again to go on, or read it: ballast.load_study({study_name!r})"
+            f"study {study_name!r} was interrupted with {done.end.done} of {done.end.wanted} trials; nothing "
+            f"is lost: run it again to go on, or read it: ballast.load_study({study_name!r})"
         )
     return load_study(study_name, store=url)
 
 
+@with_python_messages
 def load_study(name: str, *, store: str | None = None) -> "Study":
     """Open a recorded study, also while it runs elsewhere.
 
@@ -153,6 +162,7 @@ def load_study(name: str, *, store: str | None = None) -> "Study":
     return Study(open_existing_store(store), name)
 
 
+@with_python_messages
 def check(
     study: GivenStudy,
     *,
@@ -189,19 +199,20 @@ def check(
     """
     from search.api.check_study import check_study
 
-    options = StudyOptions(
-        study_source(study),
-        set_texts(set),
-        name=name,
-        warm_starts=as_paths("warm_start", warm_start),
-        policy=as_optional_path("policy", policy),
-        store=store,
-        strict=strict,
+    options = given_options(
+        study,
+        set,
         data=data,
+        store=store,
+        name=name,
+        warm_start=warm_start,
+        policy=policy,
+        strict=strict,
     )
-    return check_study(options, deep=deep)
+    return check_study(options, deep=as_flag("deep", deep))
 
 
+@with_python_messages
 def train(
     config: _Path,
     *,
@@ -234,20 +245,11 @@ def train(
         KeyboardInterrupt: Ctrl-C or SIGTERM came; nothing is saved.
     """
     from search.api.train_configuration import require_saved, train_configuration
-    from search.terminal.run_view import log_lines
 
-    if onnx and save is None:
+    if as_flag("onnx", onnx) and save is None:
         raise RequestError("onnx=True puts a file into the folder of save; give both of them")
     path, folder = as_path("config", config), as_optional_path("save", save)
-
-    def show(report: "EpochReport") -> None:
-        logging.getLogger("ballast.train").info(
-            "epoch %d: loss %.6f, skill %+.4f", report.epoch, report.validation_loss, report.skill
-        )
-
-    with ExitStack() as shown:
-        if progress:
-            shown.enter_context(log_lines())
+    with shown_log(as_flag("progress", progress)):
         done = train_configuration(
             path,
             set_texts(set),
@@ -255,7 +257,7 @@ def train(
             save=folder,
             onnx=onnx,
             store=store,
-            on_epoch=show,
+            on_epoch=log_epoch,
         )
     if done.is_interrupted:
         raise KeyboardInterrupt(f"the training of {path} was interrupted; nothing was saved")
@@ -263,6 +265,7 @@ def train(
     return done
 
 
+@with_python_messages
 def verify(
     config: _Path,
     *,
@@ -292,26 +295,17 @@ def verify(
         StoreError: The store cannot be opened or written.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; no test row was scored.
     """
-    from search.api.verify_configuration import verify_configuration
-    from search.terminal.run_view import log_lines
-
-    log = logging.getLogger("ballast.verify")
-    with ExitStack() as shown:
-        if progress:
-            shown.enter_context(log_lines())
-        return verify_configuration(
-            as_path("config", config),
-            seeds=as_whole_number("seeds", seeds, 1),
-            top=as_whole_number("top", top, 1),
-            store=store,
-            policy=as_optional_path("policy", policy),
-            on_seed=lambda candidate, refit: log.info(
-                "%s, seed %d: %s", candidate.name, refit.seed, refit.outcome
-            ),
-            on_notice=lambda sentence: log.warning("%s", sentence),
-        )
+    return verify_with_log(
+        as_path("config", config),
+        seeds=as_whole_number("seeds", seeds, 1),
+        top=as_whole_number("top", top, 1),
+        store=store,
+        policy=as_optional_path("policy", policy),
+        progress=as_flag("progress", progress),
+    )
 
 
+@with_python_messages
 def load_model(folder: _Path) -> "Model":
     """Load a model that `train` saved.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from search.api.python_messages import python_message
 from search.api.study_options import StudyOptions
 from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy
 from search.record.row_mapping import clamp_to_json
@@ -36,7 +37,7 @@ class CheckResult:
     @property
     def refusals(self) -> tuple[str, ...]:
         """Why `run` would refuse the study, a sentence or more each; empty if it would not."""
-        return tuple(map(str, self.readiness.refusals))
+        return tuple(python_message(str(refusal)) for refusal in self.readiness.refusals)
 
     @property
     def rows(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,9 @@ def parquet_bytes(frame: Any, time: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        table = nw.from_native(frame, pass_through=True)
-    except nw.exceptions.DuplicateError:
-        raise RequestError(
-            f"data has several columns named {_repeated(frame)}; rename or remove them"
-        ) from None
-    if isinstance(table, nw.LazyFrame):
-        table = table.collect()
-    if not isinstance(table, nw.DataFrame):
-        raise RequestError(
-            f"data is of type {type(frame).__name__}; give a pandas or polars DataFrame, or an Arrow table"
-        )
-    if table.implementation.is_pandas():
-        table = nw.from_native(_with_time_column(table.to_native(), time), eager_only=True)
+    table = _eager_frame(frame, time)
+    if len(table) == 0:
+        raise RequestError("data holds no rows; it needs a row for each time")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # from pyarrow, about time zones
@@ -48,6 +38,30 @@ def parquet_bytes(frame: Any, time: str) -> bytes:
             f"data cannot be kept as Parquet: {reason}; remove or convert the column"
         ) from None
     return file.getvalue()
+
+
+def _eager_frame(frame: Any, time: str) -> "nw.DataFrame[Any]":
+    """A frame of any kind with a column of times, as narwhals has it. Raises RequestError if it is none."""
+    if nw.dependencies.is_pandas_dataframe(frame):
+        frame = _with_time_column(frame, time)
+    try:
+        table = nw.from_native(frame, pass_through=True)
+    except nw.exceptions.DuplicateError:
+        names = [name for name, count in Counter(_names(frame)).items() if count > 1]
+        raise RequestError(
+            f"data has several columns named {' and '.join(map(repr, names))}; rename or remove them"
+        ) from None
+    if isinstance(table, nw.LazyFrame):
+        try:
+            table = table.collect()
+        except Exception as error:  # whatever its query raises
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise RequestError(f"data is a LazyFrame that cannot be collected: {reason}") from None
+    if not isinstance(table, nw.DataFrame):
+        raise RequestError(
+            f"data is of type {type(frame).__name__}; give a pandas or polars DataFrame, or an Arrow table"
+        )
+    return table
 
 
 def keep_frame(content: bytes, path: Path) -> None:
@@ -63,21 +77,44 @@ def keep_frame(content: bytes, path: Path) -> None:
             ) from None
 
 
-def _repeated(frame: Any) -> str:
-    """The names that several columns of a pandas frame or an Arrow table have."""
-    names = Counter(getattr(frame, "column_names", None) or frame.columns)
-    return " and ".join(repr(name) for name, count in names.items() if count > 1)
+def _names(frame: Any) -> Sequence[str]:
+    """The names of the columns of a pandas frame or an Arrow table."""
+    return getattr(frame, "column_names", None) or list(frame.columns)
 
 
 def _with_time_column(frame: Any, time: str) -> Any:
     """A pandas frame with column names as text, and its index as the column of times if it lacks one."""
+    if frame.columns.nlevels > 1:
+        raise RequestError(
+            f"data has column names of {frame.columns.nlevels} levels, such as {frame.columns[0]!r}; give it "
+            "one name for each column: frame.columns = frame.columns.get_level_values(0)"
+        )
     frame = frame.rename(columns=str)
     if time in frame.columns:
         return frame.reset_index(drop=True)
-    if frame.index.nlevels > 1:  # one of its levels may be the time
-        return frame.reset_index()
+    if frame.index.nlevels > 1:
+        return frame.rename_axis(index=_level_names(frame.index, time)).reset_index()
+    return _with_index_as_times(frame, time)
+
+
+def _level_names(index: Any, time: str) -> list[Any]:
+    """The names of the levels; the only level of times has the name `time` if no level has it."""
     import pandas as pd
 
-    if isinstance(frame.index, pd.DatetimeIndex) or frame.index.name == time:
-        return frame.rename_axis(index=time).reset_index()
-    return frame.reset_index(drop=True)
+    names = list(index.names)
+    of_times = [n for n, level in enumerate(index.levels) if isinstance(level, pd.DatetimeIndex)]
+    if time not in names and len(of_times) == 1:
+        names[of_times[0]] = time
+    return names
+
+
+def _with_index_as_times(frame: Any, time: str) -> Any:
+    """The index as a column, unless it only counts rows. A period is the time that it starts at."""
+    import pandas as pd
+
+    index = frame.index
+    if isinstance(index, pd.PeriodIndex):
+        frame = frame.set_axis(index.to_timestamp())
+    elif pd.api.types.is_numeric_dtype(index.dtype) and index.name != time:
+        return frame.reset_index(drop=True)
+    return frame.rename_axis(index=time).reset_index()

@@ -8,11 +8,42 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from search.api.study_options import StudyOptions
 from search.config.files.reader import STUDY_DICT, ConfigSource
 from search.errors import RequestError
 
 GivenStudy = str | os.PathLike[str] | Mapping[str, Any]
 GivenSettings = Mapping[str, Any] | Sequence[str]
+
+
+def given_options(
+    study: GivenStudy,
+    settings: GivenSettings,
+    *,
+    data: Any,
+    store: str | None,
+    name: str | None,
+    warm_start: object,
+    policy: object,
+    strict: bool,
+    trials: object = None,
+    timeout: str | float | None = None,
+) -> StudyOptions:
+    """The options of `run` and `check` as those of the command line. Raises RequestError for a wrong type."""
+    if not isinstance(timeout, str | int | float | None) or isinstance(timeout, bool):
+        raise RequestError(f"timeout is {timeout!r}; give seconds, or a text such as '30m'")
+    return StudyOptions(
+        study_source(study),
+        set_texts(settings),
+        trials=None if trials is None else str(as_whole_number("trials", trials, 1)),
+        timeout=None if timeout is None else str(timeout),
+        name=None if name is None else as_name("name", name),
+        warm_starts=as_paths("warm_start", warm_start),
+        policy=as_optional_path("policy", policy),
+        store=store,
+        strict=as_flag("strict", strict),
+        data=data,
+    )
 
 
 def study_source(study: GivenStudy) -> Path | ConfigSource:
@@ -57,6 +88,8 @@ def as_paths(name: str, given: object) -> tuple[Path, ...]:
 def as_whole_number(name: str, given: object, low: int = 0) -> int:
     """The whole number that the argument `name` holds, NumPy's included; RequestError for anything else."""
     try:
+        if isinstance(given, bool):  # also an int
+            raise TypeError
         number = operator.index(given)  # type: ignore[arg-type]
     except TypeError:
         raise RequestError(f"{name} is {given!r}; give a whole number") from None
@@ -66,10 +99,27 @@ def as_whole_number(name: str, given: object, low: int = 0) -> int:
 
 
 def as_name(name: str, given: object) -> str:
-    """The text that the argument `name` holds; RequestError for anything else."""
+    """The name of a study that the argument `name` holds; RequestError for anything but text."""
+    return as_text(name, given, "the name of a study")
+
+
+def as_text(name: str, given: object, what: str) -> str:
+    """The text that the argument `name` holds; RequestError for anything else, which says `what` to give."""
     if isinstance(given, str):
         return given
-    raise RequestError(f"{name} is {given!r}; give the name of a study as text")
+    raise RequestError(f"{name} is {given!r}; give {what} as text")
+
+
+def as_optional_text(name: str, given: object, what: str) -> str | None:
+    """As `as_text`; None stays."""
+    return None if given is None else as_text(name, given, what)
+
+
+def as_flag(name: str, given: object) -> bool:
+    """True or False, NumPy's included; RequestError for anything else: the text "no" would mean yes."""
+    if given in (True, False) and type(given).__name__ in ("bool", "bool_"):
+        return bool(given)
+    raise RequestError(f"{name} is {given!r}; give True or False")
 
 
 def as_devices(given: object) -> str | None:

@@ -1,11 +1,12 @@
 """A saved model, for Python: forecasts for a frame or a file."""
 
+import logging
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from search.api.given import as_path
+from search.api.given import as_flag, as_path
+from search.api.python_messages import public_methods_with_python_messages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,27 +14,33 @@ if TYPE_CHECKING:
     from trainer.inference.model_folder import ModelDescription
 
 
+@public_methods_with_python_messages
 class Model:
-    """The model of a folder that `ballast.train(…, save=FOLDER)` wrote; it needs nothing else."""
+    """The model of a folder that `ballast.train(…, save=FOLDER)` wrote; it needs nothing else.
+
+    The folder is read once. A pickled model names the folder, which is read again where it is unpickled.
+    """
 
     def __init__(self, folder: "str | PathLike[str]") -> None:
-        from trainer.inference.model_folder import load_model
+        from trainer.inference.prediction import read_model
 
-        self._folder = as_path("folder", folder)
-        self._description, _ = load_model(self._folder)
+        self._loaded = read_model(as_path("folder", folder))
 
     def __repr__(self) -> str:
-        return f"<Model {str(self._folder)!r} of study {self._description.provenance.study!r}>"
+        return f"<Model {str(self.folder)!r} of study {self.description.provenance.study!r}>"
+
+    def __reduce__(self) -> "tuple[type[Model], tuple[Path]]":
+        return Model, (self.folder.absolute(),)
 
     @property
     def folder(self) -> Path:
         """The folder of the model."""
-        return self._folder
+        return self._loaded.folder
 
     @property
     def description(self) -> "ModelDescription":
         """What `model.json` says: the data, features, target, rows of the training and provenance."""
-        return self._description
+        return self._loaded.description
 
     def predict(self, data: Any, *, allow_range: bool = False) -> "pd.DataFrame":
         """Forecast every row that has a full window behind it, the newest rows included.
@@ -51,26 +58,12 @@ class Model:
         Raises:
             DataError: The table lacks a column, a row that a window needs is not finite, times do not
                 ascend, no window is full, or the rows are not like those of the training.
-            ModelFolderError: The folder of the model was removed or damaged.
+            ModelFolderError: The model forecasts what is no finite number.
             RequestError: `data` is neither a frame nor a path.
         """
-        import logging
+        from search.api.predict_rows import predict_rows
 
-        from trainer.errors import DataError
-        from trainer.inference.prediction import predict
-
-        if isinstance(data, str | Path):
-            found = predict(self._folder, str(data), allow_range=allow_range)
-        else:
-            from search.api.frames import keep_frame, parquet_bytes
-
-            with TemporaryDirectory(prefix="ballast-") as folder:
-                path = Path(folder) / "data.parquet"
-                keep_frame(parquet_bytes(data, self._description.data.time_columns[0]), path)
-                try:
-                    found = predict(self._folder, str(path), allow_range=allow_range)
-                except DataError as error:  # names the file, which is gone by then
-                    raise type(error)(str(error).replace(str(path), "data")) from None
+        found = predict_rows(self._loaded, data, allow_range=as_flag("allow_range", allow_range))
         for warning in found.warnings:
             logging.getLogger("ballast.predict").warning("%s", warning)
         frame = found.frame()

@@ -2,6 +2,7 @@
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from search.errors import RequestError
 
@@ -25,6 +26,19 @@ def open_existing_store(given: str | None) -> "Store":
     from storage.engine import open_store
 
     return open_store(store_url(given), create=False)
+
+
+def absolute_url(url: str) -> str:
+    """The URL of a store in any folder: the path of a SQLite file is absolute. It may hold a password."""
+    from storage.urls import is_sqlite, read_url, sqlite_file
+
+    address = read_url(url)
+    if not is_sqlite(address):
+        return url
+    path = str(sqlite_file(address).absolute())
+    is_file_url = (address.database or "").startswith("file:")
+    database = f"file:{quote(path)}" if is_file_url else path
+    return address.set(database=database).render_as_string(hide_password=False)
 
 
 def store_option_needed(store: "Store") -> str | None:

@@ -1,9 +1,14 @@
 """A recorded study: its tables as data frames, its figures and its files."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Literal, SupportsIndex, overload
 
-from search.api.given import as_name, as_path, as_whole_number, require_one_of
+from search.api.given import as_flag, as_name, as_path, as_whole_number, require_one_of
+from search.api.python_messages import public_methods_with_python_messages
+from search.api.stores import absolute_url, open_existing_store
+from search.api.training_log import verify_with_log
 from search.errors import RequestError
 from search.selection.summary import Summary
 from storage import query
@@ -14,11 +19,13 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
+@public_methods_with_python_messages
 class Study:
     """A recorded study. Every call reads the store again, also while the study runs elsewhere.
 
     `ballast.run` and `ballast.load_study` return it. Every method raises StudyUnknown if the study has been
-    deleted, and StoreError if the store cannot be read.
+    deleted, and StoreError if the store cannot be read. A pickled study holds its name and the URL of its
+    store, with the password if there is one; the store is opened again where it is unpickled.
     """
 
     def __init__(self, store: Store, name: str) -> None:
@@ -27,6 +34,9 @@ class Study:
 
     def __repr__(self) -> str:
         return f"<Study {self._name!r} in {self._store.shown_url}>"
+
+    def __reduce__(self) -> "tuple[Callable[[str, str], Study], tuple[str, str]]":
+        return _open_again, (absolute_url(self._store.url), self._name)
 
     @property
     def name(self) -> str:
@@ -189,13 +199,42 @@ class Study:
         require_one_of("format", format, ("html", "md"))
         return write_report(self._store, self._name, as_path("path", path), format).path
 
+    @overload
     def export(
         self,
         path: "str | Path",
         *,
         by: Literal["robust", "value"] | None = None,
         trial: SupportsIndex | None = None,
-    ) -> Path:
+        top: None = None,
+        verify: bool = False,
+        seeds: int = 5,
+        progress: bool = True,
+    ) -> Path: ...
+
+    @overload
+    def export(
+        self,
+        path: "str | Path",
+        *,
+        by: Literal["robust", "value"] | None = None,
+        top: SupportsIndex,
+        verify: bool = False,
+        seeds: int = 5,
+        progress: bool = True,
+    ) -> list[Path]: ...
+
+    def export(
+        self,
+        path: "str | Path",
+        *,
+        by: Literal["robust", "value"] | None = None,
+        trial: SupportsIndex | None = None,
+        top: SupportsIndex | None = None,
+        verify: bool = False,
+        seeds: int = 5,
+        progress: bool = True,
+    ) -> Path | list[Path]:
         """Write the best accepted trial to a file; training it reproduces the same bits.
 
         Args:
@@ -203,27 +242,56 @@ class Study:
             by: `robust` takes the highest lower bound of skill, `value` the lowest validation loss; None:
                 robust.
             trial: The number of the trial to write instead, 0 or more.
+            top: Write the K best, 1 or more, as FILE-1, FILE-2, …
+            verify: Score the best on the test rows, as `ballast.verify` does, compared with the other K
+                best; the answer is written into the files, and `summary().verified` has it.
+            seeds: How many trainings with fresh seeds `verify` takes, 1 or more.
+            progress: Log a line for each of these trainings.
 
         Returns:
-            The path of the file, for `ballast.train` and `ballast.verify`.
+            The path of the file, for `ballast.train` and `ballast.verify`; with `top` a list of paths, the
+            best first.
 
         Raises:
-            AnswerIsNo: No trial was accepted yet, or the trial of this number was not.
-            RequestError: Both `by` and `trial` are given, one is no such value, or the file cannot be
+            AnswerIsNo: No trial was accepted yet, the trial of this number was not, or it cannot be verified
+                on its test rows.
+            RequestError: `trial` is given with `by` or `top`, one is no such value, or a file cannot be
                 written.
             TrialUnknown: The study has no trial of this number.
         """
         from search.api.export_study import export_study
 
-        if by is not None and trial is not None:
-            raise RequestError("trial names one trial, by chooses one; give one of them")
+        if trial is not None and not (by is None and top is None):
+            raise RequestError("trial names one trial, by and top choose some; give one of them")
         require_one_of("by", by, ("robust", "value"))
-        trial = None if trial is None else as_whole_number("trial", trial)
-        done = export_study(self._store, self._name, as_path("path", path), by=by, trial=trial)
-        return done.trials[0].path
+        count = 1 if top is None else as_whole_number("top", top, 1)
+        score = partial(
+            verify_with_log,
+            seeds=as_whole_number("seeds", seeds, 1),
+            top=count,
+            by=by or "robust",
+            store=self._store.url,
+            progress=as_flag("progress", progress),
+        )
+        done = export_study(
+            self._store,
+            self._name,
+            as_path("path", path),
+            by=by,
+            top=count,
+            trial=None if trial is None else as_whole_number("trial", trial),
+            verify=score if as_flag("verify", verify) else None,
+        )
+        paths = [each.path for each in done.trials]
+        return paths[0] if top is None else paths
 
     def _require_trial(self, given: SupportsIndex) -> int:
         """The number of a trial that is on record, as Python's own: a frame holds NumPy's."""
         number = as_whole_number("trial", given)
         query.trial(self._store, self._name, number)
         return number
+
+
+def _open_again(url: str, name: str) -> Study:
+    """Unpickle a study. Raises StoreMissing and StudyUnknown."""
+    return Study(open_existing_store(url), name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,11 @@ class Training:
     saved: Path | None
     """The folder of the model; None if it was not saved."""
     is_interrupted: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle keeps: all but the store, which was closed after the training."""
+        record = replace(self.outcome.record, open_store=None)
+        return {**self.__dict__, "outcome": replace(self.outcome, record=record)}
 
     def __repr__(self) -> str:
         return f"<Training: {self.verdict}, loss {self.value}, skill {self.skill}>"

@@ -1,15 +1,12 @@
 """`ballast predict`: forecasts new rows with a saved model; no store is needed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from search.cli.options import AsJson, print_json
 from search.terminal.text import say
-
-if TYPE_CHECKING:
-    from trainer.inference.prediction import Forecasts
 
 _EPILOG = "Example: ballast predict model --data prices.csv -o predictions.csv"
 
@@ -42,35 +39,18 @@ def predict(
         )
     if output is not None and output.resolve() == Path(data).resolve():
         raise typer.BadParameter(f"-o {output} would replace the table of --data; name another file")
-    from search.atomic_text import write_text_atomically
-    from trainer.inference.prediction import predict as forecasts_of
+    from search.api.predict_rows import forecasts_to_json, predict_rows, write_forecasts
+    from trainer.inference.prediction import read_model
 
-    found = forecasts_of(model, data, allow_range=allow_range)
+    found = predict_rows(read_model(model), data, allow_range=allow_range)
     for warning in found.warnings:
         say(f"warning: {warning}", to_stderr=True)
     if output is not None:
-        write_text_atomically(found.frame().to_csv(index=False), output, "predictions.csv")
+        write_forecasts(found, output)
     if as_json:
-        print_json(_as_json(found))
+        print_json(forecasts_to_json(found))
     else:
         rows = f"{len(found.times)} forecasts of {found.unit}"
         say(
             f"{output}: {rows}; {found.unseen} for rows after {found.seen_until}, the last that the model saw"
         )
-
-
-def _as_json(found: "Forecasts") -> dict[str, object]:
-    return {
-        "unit": found.unit,
-        "horizon": found.horizon,
-        "rows": len(found.times),
-        "unseen": found.unseen,
-        "seen_until": found.seen_until,
-        "warnings": list(found.warnings),
-        "forecasts": [
-            {"time": time, "forecast": value, "of": of}
-            for time, value, of in zip(
-                found.times_text, found.values.tolist(), found.target_times_text, strict=True
-            )
-        ],
-    }

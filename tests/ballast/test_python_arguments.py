@@ -1,6 +1,7 @@
 """What a program gives to `import ballast`: NumPy's numbers, wrong types, and what a notebook shows of it."""
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,9 +22,20 @@ WRONG: dict[str, Callable[[Any], object]] = {
     "store is PosixPath": lambda _: ballast.load_study("a", store=Path("a.db")),  # type: ignore[arg-type]
     "workers is 1.5": lambda _: ballast.run(small_study(), workers=1.5),  # type: ignore[arg-type]
     "workers is '2'": lambda _: ballast.run(small_study(), workers="2"),  # type: ignore[arg-type]
+    "workers is True": lambda _: ballast.run(small_study(), workers=True),
+    "trials is 'x'": lambda _: ballast.run(small_study(), trials="x"),  # type: ignore[arg-type]
+    "timeout is .1.": lambda _: ballast.run(small_study(), timeout=[1]),  # type: ignore[arg-type]
+    "study is True": lambda _: ballast.check(True),  # type: ignore[arg-type]
+    "study is None": lambda _: ballast.run(None),  # type: ignore[arg-type]
+    "strict is 'no'": lambda _: ballast.run(small_study(), strict="no"),  # type: ignore[arg-type]
+    "deep is 'no'": lambda _: ballast.check(small_study(), deep="no"),  # type: ignore[arg-type]
+    "proxy is 3": lambda _: ballast.run(small_study(), proxy=3),  # type: ignore[arg-type]
+    "workers=5000 is out": lambda _: ballast.run(small_study(), workers=5000),
+    "engine='x' is unknown": lambda _: ballast.run(small_study(), engine="x"),  # type: ignore[arg-type]
+    "name it like path='b.yaml'": lambda study: study.export("b.txt"),
     "devices is 3": lambda _: ballast.run(small_study(), devices=3),  # type: ignore[arg-type]
     "devices is .0.": lambda _: ballast.run(small_study(), devices=[0]),  # type: ignore[list-item]
-    "cpus 'x' is": lambda _: ballast.run(small_study(), cpus="x"),  # type: ignore[arg-type]
+    "cpus='x' is": lambda _: ballast.run(small_study(), cpus="x"),  # type: ignore[arg-type]
     "continue_from is 3": lambda _: ballast.run(small_study(), continue_from=3),  # type: ignore[arg-type]
     "seeds is 'x'": lambda _: ballast.verify("b.yaml", seeds="x"),  # type: ignore[arg-type]
     "top is 1.5": lambda _: ballast.verify("b.yaml", top=1.5),  # type: ignore[arg-type]
@@ -34,6 +46,8 @@ WRONG: dict[str, Callable[[Any], object]] = {
     "trial is 0.0": lambda study: study.findings(0.0),
     "trial is .0.": lambda study: study.settings([0]),
     "trial is 'x'": lambda study: study.export("b.yaml", trial="x"),
+    "trial names one trial, by and top": lambda study: study.export("b.yaml", trial=0, top=2),
+    "verify is 'x'": lambda study: study.export("b.yaml", verify="x"),
     "by is 'best'": lambda study: study.export("b.yaml", by="best"),
     "format is 'pdf'": lambda study: study.report("r.html", format="pdf"),
 }
@@ -47,6 +61,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> ballast.Study:
     return ballast.run(given, data=frame(), store=f"sqlite:///{folder}/s.db", progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", WRONG)
 def test_an_argument_of_a_wrong_type_or_value_is_named(
     said: str, study: ballast.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -97,6 +112,39 @@ def test_the_number_of_a_trial_may_come_from_a_frame(study: ballast.Study, tmp_p
     assert study.export(tmp_path / "b.yaml", trial=best).is_file()
 
 
+@pytest.mark.slow
+def test_a_study_and_its_results_can_be_pickled_and_read_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = ballast.run(small_study(), store="sqlite:///s.db", progress=False)
+    training = ballast.train(study.export("b.yaml"), save="model", progress=False)
+    model = ballast.load_model("model")
+    kept = pickle.dumps((study, training, model))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again, trained, loaded = pickle.loads(kept)
+    assert list(again.trials()["value"]) == list(study.trials()["value"])
+    assert (trained.value, len(trained.epochs())) == (training.value, 1)
+    assert loaded.predict("sample:sp500").equals(model.predict("sample:sp500"))
+
+
+@pytest.mark.slow
+def test_a_loaded_model_does_not_need_its_folder_again(tmp_path: Path) -> None:
+    study = ballast.run(small_study(), store="sqlite:///s.db", progress=False)
+    ballast.train(study.export("b.yaml"), save="model", progress=False)
+    model = ballast.load_model("model")
+    Path("model").rename("moved")
+    assert len(model.predict("sample:sp500")) > 0
+
+
+@pytest.mark.slow
+def test_the_best_trials_are_exported_and_the_first_is_verified(study: ballast.Study, tmp_path: Path) -> None:
+    paths = study.export(tmp_path / "b.yaml", top=1, verify=True, seeds=1, progress=False)
+    assert paths == [tmp_path / "b.yaml"]
+    assert study.summary().verified is not None
+
+
+@pytest.mark.slow
 def test_what_a_notebook_shows_of_a_result_is_short(study: ballast.Study, tmp_path: Path) -> None:
     path = study.export(tmp_path / "b.yaml")
     store = f"sqlite:///{tmp_path}/s.db"

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer.audit.audit_findings import Audit, AuditFinding
+from trainer.audit.check_broken_values import broken_value_findings
 from trainer.audit.check_columns import countdown_findings
 from trainer.audit.check_leaks import leak_findings
 from trainer.audit.check_series import (
-    broken_value_findings,
     constant_findings,
     drift_findings,
     look_ahead_findings,
@@ -90,7 +90,11 @@ def _split_findings(
     """Findings on the folds and, if the last fold has training rows, on its target."""
     found = count_findings(config, splits, built.first)
     times = table.times[_in_time_order(table)]
-    found += [each for split in splits for each in overlap_findings(split, times, config.target.horizon)]
+    found += [
+        each
+        for split in splits
+        for each in overlap_findings(split, times, table.series_starts, config.target.horizon)
+    ]
     found += constant_findings(config, table, built, splits)
     fitting, validation = splits[-1].fitting, splits[-1].validation
     if len(splits[-1].train):

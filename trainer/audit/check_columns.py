@@ -18,6 +18,7 @@ from trainer.audit.target_past import remove_daily_pattern
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats, Rows
 from trainer.data.constant_columns import correlation
+from trainer.data.panel import mean_by_moment, rows_until_gap
 from trainer.data.source import Table
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
@@ -83,8 +84,8 @@ def _capital(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Lift:
-    """`size` is the share of the loss that a feature removes. `corrected` (spans,) are the reductions of loss
-    corrected for the noise of the feature's coefficients, as means over spans of rows.
+    """`size` is the share of the loss that a feature removes; `corrected` (spans,) is the same corrected for
+    the noise of the feature's coefficients, as means over spans of moments.
     """
 
     size: float
@@ -106,14 +107,15 @@ def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
     """How much each feature adds to the target's own history, on rows that are forecast from earlier rows."""
     terms = history_terms(data)
     rows = rows_with_history(data, terms, np.union1d(data.fitting, data.validation))
-    steps = list(_forward(rows, data.horizon)) if features else []
+    steps = list(_forward(data, rows)) if features else []
     if not steps:
         return [_Lift(0.0, np.zeros(0)) for _ in features]
 
     def forecast_with(chosen: Sequence[int]) -> Floats:
         return np.concatenate([ridge_forecast(data, terms, chosen, train, held) for train, held in steps])
 
-    target = data.target[np.concatenate([held for _, held in steps])].astype(np.float64)
+    held_out = np.concatenate([held for _, held in steps])
+    target, times = data.target[held_out].astype(np.float64), data.times[held_out]
     before = forecast_with([])
     loss = mean_loss(before, target, MSE)
     span = max(data.horizon, _SHORTEST_SPAN)
@@ -122,18 +124,22 @@ def _lifts(data: Dataset, features: Sequence[int]) -> list[_Lift]:
         after = forecast_with([feature])
         saved = MSE.value(before, target) - MSE.value(after, target)
         corrected = saved + (before - after) ** 2  # Clark and West, for squared errors alone
+        corrected = mean_by_moment(times, corrected)
         whole = len(corrected) // span * span
         return _Lift(float(saved.mean()) / loss, corrected[:whole].reshape(-1, span).mean(axis=1))
 
     return [lift(feature) for feature in features]
 
 
-def _forward(rows: Rows, gap: int) -> Iterator[tuple[Rows, Rows]]:
-    """Training and held-out rows of each step forward, `gap` rows apart; short steps are left out."""
-    for start, stop in scored_blocks(len(rows)):
-        train = rows[rows < rows[start] - gap + 1] if start < len(rows) else rows[:0]
-        if len(train) >= MIN_TRAIN and stop > start:
-            yield train, rows[start:stop]
+def _forward(data: Dataset, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
+    """Training and held-out rows of each step forward; short steps are left out. The targets of training rows
+    are known at the first held-out moment.
+    """
+    for moment, held in scored_blocks(data.times[rows]):
+        known = rows_until_gap(data.series_starts, data.times, moment, data.horizon - 1)
+        train = rows[np.isin(rows, known)]
+        if len(train) >= MIN_TRAIN:
+            yield train, rows[held]
 
 
 def _student(level: float, freedom: int) -> float:
@@ -144,19 +150,24 @@ def _student(level: float, freedom: int) -> float:
 
 
 def _own_returns(data: Dataset) -> Floats | None:
-    """The returns (T,) of the asset whose volatility is the target, NaN in rows that are not used; None if
-    unknown.
+    """The returns (T,) of the asset whose volatility is the target, NaN in rows that are not used or whose
+    series does not show them; None if no series does.
     """
-    stop = int(data.validation[-1]) + 1
+    parts = [_series_returns(one) for _, one in data.each_series()]
+    return None if np.isnan(series := np.concatenate(parts)).all() else series
+
+
+def _series_returns(data: Dataset) -> Floats:
+    """The same of one series, NaN in all rows if it does not show them."""
+    series = np.full(len(data.target), np.nan)
+    stop = data.seen
     known = slice(max(first_known(data.history.own), stop - MOST_ROWS), stop)
     if stop - known.start < _FEWEST_ROWS:
-        return None
+        return series
     own = remove_daily_pattern(data.history.own[known], data.history.slots[known])
     returns = asset_returns(data, known, own)
-    if returns is None:
-        return None
-    series = np.full(len(data.target), np.nan)
-    series[known] = returns
+    if returns is not None:
+        series[known] = returns
     return series
 
 
@@ -180,14 +191,15 @@ def _made_of_returns(config: DataConfig, data: Dataset, returns: Floats | None) 
 
 
 def countdown_findings(table: Table) -> list[AuditFinding]:
-    """Columns that only fall and reach exactly 0 or 1 in the last row, as if counted back from it."""
+    """Columns that only fall and reach exactly 0 or 1 in the last row of a series, as if counted back from
+    it.
+    """
     found = []
     for name, column in table.frame.items():
-        values = column.to_numpy(np.float64)
-        values = values[np.isfinite(values)]
-        if len(values) < MIN_TRAIN or values[-1] not in (0.0, 1.0) or np.any(np.diff(values) > 0):
-            continue
-        if len(np.unique(values)) >= _STEPS:
+        cells = column.to_numpy(np.float64)
+        for values in (cells[span][np.isfinite(cells[span])] for span in table.spans):
+            if not _counts_down(values):
+                continue
             message = (
                 f"{name}: it only falls, from {values[0]:g} to exactly {values[-1]:g} in the last row, as "
                 "if it were counted back from the end of the table. A factor of splits or dividends to come "
@@ -196,3 +208,10 @@ def countdown_findings(table: Table) -> list[AuditFinding]:
             )
             found.append(AuditFinding("counts_down", "warning", str(name), float(values[-1]), None, message))
     return found
+
+
+def _counts_down(values: Floats) -> bool:
+    """Whether the finite cells of one series (n,) only fall and end at exactly 0 or 1."""
+    if len(values) < MIN_TRAIN or values[-1] not in (0.0, 1.0) or np.any(np.diff(values) > 0):
+        return False
+    return len(np.unique(values)) >= _STEPS

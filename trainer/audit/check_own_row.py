@@ -25,13 +25,18 @@ _MOST_TRAINED = 20_000
 
 
 def own_row_findings(data: Dataset) -> list[AuditFinding]:
-    """A finding if the features of row t explain nearly all of the target of row t, and clearly more than the
-    features of row t - 1 and of row t + horizon, the time that the target is declared to belong to.
+    """A finding for each series in which the features of row t explain nearly all of the target of row t, and
+    clearly more than the features of row t - 1 and of row t + horizon, the time that the target is declared
+    to belong to.
 
     Fits on training rows and judges on validation rows: values, and their changes for series that drift, such
     as prices. In honest data the features of row t + horizon know what has happened by then, so that they
     explain the target at least as well as those of row t.
     """
+    return [finding for _, one in data.each_series() for finding in _series_findings(one)]
+
+
+def _series_findings(data: Dataset) -> list[AuditFinding]:
     if not len(data.train) or not len(data.validation):
         return []
     data = _newest(data)

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
-from trainer.config import DataConfig, DerivedColumn, GuardConfig
-from trainer.data.arrays import Floats
+from trainer.config import DataConfig, GuardConfig
 from trainer.data.constant_columns import constant_message, constant_series
-from trainer.data.features import FeaturesAndTarget, build_features, lookback
-from trainer.data.input_drift import input_drifts, row_spacing, training_statistics
+from trainer.data.features import FeaturesAndTarget, build_features
+from trainer.data.input_drift import InputDrift, input_drifts, training_spacing, training_statistics
+from trainer.data.panel import span_of_row
 from trainer.data.source import Table
 from trainer.data.split import FoldRows
 from trainer.data.windows import Dataset
@@ -29,59 +29,33 @@ MIN_DISTINCT = 20
 TRUNCATIONS = 5
 
 
-def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
-    """Non-finite results of a transform of finite inputs: a price ≤ 0, a high equal to the low."""
-    series = [(feature.name, feature, built.features[feature.name].to_numpy()) for feature in config.features]
-    named: list[tuple[str, DerivedColumn, Floats]] = [*series, ("target", config.target, built.unshifted)]
-    found: list[AuditFinding] = []
-    for (name, made, values), inputs in zip(named, built.inputs, strict=True):
-        broken = np.flatnonzero(_fed(made, inputs) & ~np.isfinite(values))
-        if len(broken):
-            row = int(broken[0])
-            columns = ", ".join(str(part) for part in (made.of, made.column, made.high, made.low) if part)
-            cells = ", ".join(f"{part[row]:g}" for part in inputs)
-            message = (
-                f"{table.place(row)}: {name} = {made.transform} of {columns} ({cells}) is {values[row]:g} at "
-                f"{table.when(row)} ({len(broken)} such rows, 0 allowed); a logarithm needs positive prices "
-                "and a range needs a high above its low, correct or remove these rows"
-            )
-            found.append(AuditFinding("nonfinite_series", "error", name, float(len(broken)), 0.0, message))
-    return found
-
-
-def _fed(series: DerivedColumn, inputs: tuple[Floats, ...]) -> npt.NDArray[np.bool_]:
-    """For each row, whether every cell that the transform reads is finite."""
-    finite: npt.NDArray[np.bool_] = np.all([np.isfinite(part) for part in inputs], axis=0)
-    fed = finite.copy()
-    for back in lookback(series):
-        if back >= len(fed):
-            return np.zeros_like(fed)
-        fed[:back] = False
-        fed[back:] &= finite[: len(finite) - back]
-    return fed
-
-
 def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
-    """Series that change if later rows are removed: a value at t must stay the same, bit by bit."""
-    cuts = np.unique(np.linspace(1, len(table.frame), TRUNCATIONS + 1, dtype=int)[:-1])
+    """Truncate and recompute: a value at t must be the same, bit by bit, without the rows after t. Every
+    series is truncated, at the same share of its rows.
+    """
+    cuts = np.array(
+        [np.linspace(1, span.stop - span.start, TRUNCATIONS + 1, dtype=int)[:-1] for span in table.spans]
+    )
     found: dict[str, AuditFinding] = {}
-    for cut in cuts.tolist():
-        again = build_features(config, table.head(cut))
+    for lengths in cuts.T.tolist():
+        shorter, kept = table.heads(lengths)
+        again = build_features(config, shorter)
         pairs = {
-            name: (built.features[name].to_numpy(), again.features[name].to_numpy())
+            name: (built.features[name].to_numpy()[kept], again.features[name].to_numpy())
             for name in again.features
         }
-        pairs["target"] = (built.unshifted, again.unshifted)
+        pairs["target"] = (built.unshifted[kept], again.unshifted)
         for name, (whole, part) in pairs.items():
-            differs = np.flatnonzero(~((whole[:cut] == part) | (np.isnan(whole[:cut]) & np.isnan(part))))
+            differs = np.flatnonzero(~((whole == part) | (np.isnan(whole) & np.isnan(part))))
             if len(differs) and name not in found:
-                row = int(differs[0])
+                at = int(differs[0])
+                row, last = int(kept[at]), span_of_row(shorter.series_starts, len(kept), at).stop - 1
                 message = (
-                    f"{table.place(row)}: {name} is {whole[row]:g} at {table.when(row)}, but {part[row]:g} "
-                    f"without the rows after {table.when(cut - 1)}; it looks ahead, use a causal transform"
+                    f"{table.place(row)}: {name} is {whole[at]:g} at {table.when(row)}, but {part[at]:g} "
+                    f"without the rows after {shorter.when(last)}; it looks ahead, use a causal transform"
                 )
                 found[str(name)] = AuditFinding(
-                    "looks_ahead", "error", str(name), float(whole[row]), None, message
+                    "looks_ahead", "error", str(name), float(whole[at]), None, message
                 )
     return list(found.values())
 
@@ -137,15 +111,18 @@ def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFindi
 
 
 def drift_findings(table: Table, built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
-    """Why `predict` would refuse this table for a model of the training rows of `data`. Its rules are applied
-    to all rows before the first incomplete one.
+    """Why `predict` would refuse this table for a model of the training rows of `data`: by its own rules, on
+    all rows of a series before its first incomplete one.
     """
-    features = built.features.to_numpy(np.float64)[built.first :]
-    whole = int(np.argmin([*np.isfinite(features).all(axis=1), False]))
-    times = table.times.to_numpy()[built.first :][:whole]
-    found = input_drifts(
-        training_statistics(built, data), row_spacing(data.times[data.fitting]), features[:whole], times
-    )
+    looks, spaced = training_statistics(built, data), training_spacing(data)
+    cells, times = built.features.to_numpy(np.float64), table.times.to_numpy()
+    found: list[tuple[int, InputDrift]] = []
+    for usable, span in zip(built.usable, built.spans, strict=True):
+        features = cells[usable.start : span.stop]
+        whole = int(np.argmin([*np.isfinite(features).all(axis=1), False]))
+        if whole:
+            odds = input_drifts(looks, spaced, features[:whole], times[usable.start :][:whole])
+            found += [(usable.start, odd) for odd in odds]
     return [
         AuditFinding(
             "unlike_training",
@@ -153,11 +130,11 @@ def drift_findings(table: Table, built: FeaturesAndTarget, data: Dataset) -> lis
             odd.feature,
             odd.found,
             odd.limit,
-            f"{odd.message} up to {table.place(built.first + odd.until)}; a column that changes its unit or "
+            f"{odd.message} up to {table.place(first + odd.until)}; a column that changes its unit or "
             "leaves its range makes forecasts of nothing, and predict would refuse this table for a model of "
             "these training rows: correct the column, or use a return or a ratio of it",
         )
-        for odd in found
+        for first, odd in found
     ]
 
 

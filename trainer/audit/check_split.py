@@ -7,6 +7,8 @@ import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import DataConfig
+from trainer.data.arrays import Rows
+from trainer.data.panel import by_series
 from trainer.data.split import FoldRows, min_rows, require_enough_rows, short_splits
 from trainer.errors import SplitError
 from trainer.rivals.skill import skill_by_chance
@@ -28,26 +30,30 @@ def count_findings(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) 
     return []
 
 
-def overlap_findings(split: FoldRows, times: "pd.DatetimeIndex", horizon: int) -> list[AuditFinding]:
-    """Splits of a fold with a target that reaches into the rows or targets of a later split.
+def overlap_findings(
+    split: FoldRows, times: "pd.DatetimeIndex", starts: Rows, horizon: int
+) -> list[AuditFinding]:
+    """Splits of a fold with a target that reaches into the rows or targets of a later split of its series.
 
-    Tests only the row positions, not how they were cut. A target reaches `horizon` rows ahead, also that of a
-    held-out row; no training row may lie within its reach.
+    Looks only at the row positions, not at how they were cut. A row's target reaches `horizon` rows ahead,
+    and so do the targets of held-out rows, within which no training row may lie. `times` (T,) are those of
+    the table, whose series begin at `starts`.
     """
+    ends = by_series(starts, lambda rows: np.full(len(rows), rows[-1]), np.arange(len(times)))  # (T,)
     found: list[AuditFinding] = []
     for earlier, later, name, other in (
         (split.train, split.validation, "train", "validation"),
         (split.validation, split.test, "validation", "test"),
         (split.train, split.test, "train", "test"),
     ):
-        reached = np.zeros(len(times) + 2 * horizon + 1, dtype=bool)
+        reached = np.zeros(len(times), dtype=bool)
         for ahead in range(horizon + 1):
-            reached[later + ahead] = True
-        ends = [row for row in earlier.tolist() if reached[row : row + horizon + 1].any()]
-        if ends:
-            last = min(ends[0] + horizon, len(times) - 1)
+            reached[np.minimum(later + ahead, ends[later])] = True
+        over = [row for row in earlier.tolist() if reached[row : min(row + horizon, ends[row]) + 1].any()]
+        if over:
+            last = min(over[0] + horizon, int(ends[over[0]]))
             message = (
-                f"{name}: its row at {times[ends[0]]} has a target that lies at {times[last]}, within the "
+                f"{name}: its row at {times[over[0]]} has a target that lies at {times[last]}, within the "
                 f"rows and targets of {other}; this is a fault of the split, not of the data: report it"
             )
             found.append(AuditFinding("split_overlap", "error", name, None, None, message))

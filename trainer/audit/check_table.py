@@ -58,8 +58,12 @@ def _order_findings(
 
 
 def _gap_findings(table: Table) -> list[AuditFinding]:
-    """Gaps between distinct times; a median step needs at least three times."""
-    moments, first_rows = np.unique(table.times.asi8, return_index=True)
+    """Gaps between distinct times of each series; a median step needs at least three times."""
+    return [finding for span in table.spans for finding in _series_gaps(table, span)]
+
+
+def _series_gaps(table: Table, span: slice) -> list[AuditFinding]:
+    moments, first_rows = np.unique(table.times.asi8[span], return_index=True)
     if len(moments) < 3:
         return []
     steps = np.diff(moments)
@@ -68,7 +72,7 @@ def _gap_findings(table: Table) -> list[AuditFinding]:
     if not len(wide):
         return []
     widest = int(np.argmax(ratios))
-    before, behind = (table.when(int(row)) for row in first_rows[widest : widest + 2])
+    before, behind = (table.when(span.start + int(row)) for row in first_rows[widest : widest + 2])
     message = (
         f"{table.source}: there is no row between {before} and {behind}, a gap of "
         f"{ratios[widest]:.1f} median steps ({len(wide)} gaps above {MAX_GAP_STEPS:g}); fill in the rows or "
@@ -80,17 +84,20 @@ def _gap_findings(table: Table) -> list[AuditFinding]:
 def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> list[AuditFinding]:
     """NaN inside the column, empty cells at its beginning, infinities, and numbers too large to be exact."""
     found: list[AuditFinding] = []
-    head, tail = count_leading_nan(values), min(count_leading_nan(values[::-1]), open_tail)
-    if head == len(values):
+    if np.isnan(values).all():
         message = f"{table.source}: column {name} holds no number at all; fill it or take it out of the study"
-        return [AuditFinding("nan_cells", "error", name, float(head), 0.0, message)]
-    if head:
-        message = (
-            f"{table.place(0)}: column {name} is empty in the first {head} rows, which are left out of all "
-            "splits; fill them in if that is not meant"
-        )
-        found.append(AuditFinding("empty_head", "info", name, float(head), None, message))
-    inside = np.arange(head, len(values) - tail)
+        return [AuditFinding("nan_cells", "error", name, float(len(values)), 0.0, message)]
+    inner: list[npt.NDArray[np.int64]] = []
+    for span in table.spans:
+        head, tail = _empty_ends(values[span], open_tail)
+        inner.append(np.arange(span.start + head, span.stop - tail))
+        if head:
+            message = (
+                f"{table.place(span.start)}: column {name} is empty in the first {head} rows, which are left "
+                "out of all splits; fill them in if that is not meant"
+            )
+            found.append(AuditFinding("empty_head", "info", name, float(head), None, message))
+    inside = np.concatenate(inner)
     nan, infinite = inside[np.isnan(values[inside])], inside[np.isinf(values[inside])]
     if len(nan):
         message = _cells_message(table, name, values, nan, "fill in or remove these rows")
@@ -107,6 +114,14 @@ def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> l
         )
         found.append(AuditFinding("huge_values", "warning", name, float(sizes[row]), EXACT_LIMIT, message))
     return found
+
+
+def _empty_ends(values: Floats, open_tail: int) -> tuple[int, int]:
+    """Empty cells of a series (n,) at its beginning, and up to `open_tail` at its end; none of a series that
+    is empty throughout, because that is an error.
+    """
+    head, tail = count_leading_nan(values), min(count_leading_nan(values[::-1]), open_tail)
+    return (0, 0) if head == len(values) else (head, tail)
 
 
 def _cells_message(table: Table, name: str, values: Floats, rows: npt.NDArray[np.int64], advice: str) -> str:

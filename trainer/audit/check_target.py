@@ -12,6 +12,7 @@ import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.data.arrays import Floats
+from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
 from trainer.rivals.skill import RETURN_CEILING
 
@@ -43,15 +44,25 @@ reaches 7.7 standard errors; of stretches of 1000 rows one in 240 stays below 3,
 
 @dataclass(frozen=True)
 class TargetChecks:
-    """The findings, and the rows over which the target extends; None if not more than its horizon."""
+    """The findings on each series, and the rows over which the target extends, in the series where it is
+    longest (None: in no series beyond its horizon).
+    """
 
     findings: tuple[AuditFinding, ...]
     overlap: int | None
 
 
 def check_target(data: Dataset) -> TargetChecks:
-    """All checks of the target."""
-    target = data.target[: int(data.validation[-1]) + 1].astype(np.float64)
+    """All checks of the target, of each series with enough rows."""
+    checks = [_check_series(one) for _, one in data.each_series() if one.seen >= MIN_TRAIN]
+    overlaps = [each.overlap for each in checks if each.overlap is not None]
+    return TargetChecks(
+        tuple(finding for each in checks for finding in each.findings), max(overlaps, default=None)
+    )
+
+
+def _check_series(data: Dataset) -> TargetChecks:
+    target = data.target[: data.seen].astype(np.float64)
     overlap = overlap_beyond(target, data.horizon)
     found = [*_repeated_findings(target, clipped=data.target_clipped > 0), *_order_findings(data, target)]
     if overlap is not None:

@@ -28,7 +28,7 @@ from trainer.audit.target_past import (
 )
 from trainer.data.arrays import Floats
 from trainer.data.windows import Dataset
-from trainer.rivals.regressors import trailing_mean
+from trainer.rivals.regressors import first_known, trailing_mean
 
 FALSE_ALARMS = 0.01
 """Probability that any test of a study without leads exceeds its threshold (Bonferroni)."""
@@ -68,8 +68,8 @@ class Lead:
 
 @dataclass(frozen=True)
 class _View:
-    """The rows that are tested: the target's one-row series `own` (n,), and a basis `past` (n, P) of what is
-    known of it at each row.
+    """The rows of one series that are tested: the target's one-row series `own` (n,), and a basis `past`
+    (n, P) of what is known of it at each row.
 
     One value of `own` extends over `overlap` rows; `ahead` later rows are tested.
     """
@@ -97,15 +97,25 @@ class _View:
 
 
 def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list[Lead]:
-    """The strongest lead of each part of `features` (numbers of columns), on train and validation rows.
+    """The strongest lead of each part of `features` (numbers of columns) in each series, on train and
+    validation rows.
 
     `overlap` is the number of rows that one value of `data.history.own` extends over: 1, unless only an
     overlapping series is known.
     """
-    view = _view(data, overlap)
-    if view is None or not features:
-        return []
-    parts = [(feature, part, values) for feature in features for part, values in _parts(view, feature)]
+    views = [_view(one, overlap) for _, one in data.each_series() if features]
+    tested = [
+        (view, [(feature, part, values) for feature in features for part, values in _parts(view, feature)])
+        for view in views
+        if view is not None
+    ]
+    tests = sum(len(parts) * (2 * view.ahead - 1) for view, parts in tested)
+    return [lead for view, parts in tested for lead in _leads(view, parts, tests, overlap)]
+
+
+def _leads(view: _View, parts: Sequence[tuple[int, str, Floats]], tests: int, overlap: int) -> list[Lead]:
+    """The leads in one series, of `parts` of features (n,), beside `tests` relations in all series."""
+    data = view.data
     target = data.target[view.rows].astype(np.float64)
     scores = score_leads(
         np.column_stack([values for _, _, values in parts]),
@@ -114,7 +124,7 @@ def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list
         min(data.horizon, view.ahead) if overlap == 1 else 1,
         overlapping=overlap > 1,
     )
-    bar = NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * len(parts) * (2 * view.ahead - 1)))
+    bar = NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * tests))
     # Residuals of a regression are smaller than the surprises that they estimate.
     bar *= math.sqrt(len(view.own) / (len(view.own) - view.past.shape[1]))
     leads = [
@@ -125,11 +135,10 @@ def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list
 
 
 def _view(data: Dataset, overlap: int) -> _View | None:
-    """The rows to test; None if too few are known."""
-    stop = int(data.validation[-1]) + 1
-    known = np.isfinite(data.history.own[:stop])
-    first = max(int(np.argmax(known)), stop - _MOST_ROWS)
-    if not known.any() or stop - first < _MIN_ROWS + 2 * overlap:
+    """The rows of one series to test; None if too few are known."""
+    stop = data.seen
+    first = max(first_known(data.history.own[:stop]), stop - _MOST_ROWS)
+    if stop - first < _MIN_ROWS + 2 * overlap:
         return None
     rows = slice(first, stop)
     own = data.history.own[rows]
@@ -161,7 +170,9 @@ def _single_rows(data: Dataset, rows: slice, own: Floats, overlap: int) -> Float
 
 
 def asset_returns(data: Dataset, rows: slice, own: Floats) -> Floats | None:
-    """The returns (n,) of the asset whose volatility is forecast; None if they are not known."""
+    """The returns (n,) of the asset whose volatility is forecast, in rows of one series; None if they are not
+    known.
+    """
     returns = data.history.returns
     mean, std = data.scaler.feature_mean, data.scaler.feature_std
     guessed = (

@@ -6,12 +6,14 @@ believable, so will the GRU; refits without single features show which column ca
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.data.arrays import Floats, Rows
+from trainer.data.panel import by_series
 from trainer.data.split import MIN_TRAIN
-from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
 from trainer.losses import MSE, mean_loss
 from trainer.rivals.history_regression import history_terms, ridge_forecast, rows_with_history
@@ -47,27 +49,31 @@ class LeakProbe:
         return cls(data, np.nan_to_num(terms), train, reference_loss(data, leading, MSE), frozenset(leading))
 
     def moved(self, rows: int) -> "LeakProbe | None":
-        """The probe of the same features on a target that is rotated in time by `rows`, with its history."""
+        """The probe of the same features on a target that is rotated in time by `rows`, with its history.
+
+        Each series is rotated by the same share of its rows. Unknown values of its first rows
+        become its mean.
+        """
         data = self.data
-        rows -= rows % data.history.per_day  # so that each bar keeps its time of day
-        target = np.roll(data.target, rows)
-        return LeakProbe.of(replace(data, target=target, history=_rolled(data.history, rows)))
+
+        def roll(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            by = rows * len(values) // len(data.target)
+            by -= by % data.history.per_day  # so that each bar keeps its time of day
+            return np.roll(np.where(np.isnan(values), np.nanmean(values), values), by)
+
+        def rolled(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return by_series(data.series_starts, roll, values)
+
+        history = data.history
+        returns = None if history.returns is None else rolled(history.returns)
+        history = replace(history, own=rolled(history.own), returns=returns)
+        return LeakProbe.of(replace(data, target=rolled(data.target), history=history))
 
     def skill(self, features: Sequence[int]) -> float:
         """Skill of a ridge regression on these features' windows and the target's history."""
         data = self.data
         forecast = ridge_forecast(data, self.terms, features, self.train, data.validation)
         return skill(mean_loss(forecast, data.target[data.validation], MSE), self.reference)
-
-
-def _rolled(history: TargetHistory, rows: int) -> TargetHistory:
-    """A history rotated by `rows`; unknown values of its first rows become the mean."""
-
-    def roll(values: Floats) -> Floats:
-        return np.roll(np.where(np.isnan(values), np.nanmean(values), values), rows)
-
-    returns = None if history.returns is None else roll(history.returns)
-    return replace(history, own=roll(history.own), returns=returns)
 
 
 def leaking_features(probe: LeakProbe, ceiling: float) -> list[int]:

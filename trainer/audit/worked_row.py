@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.config import DataConfig
-from trainer.data.features import FeaturesAndTarget, lookback, target_shift
+from trainer.data.features import FeaturesAndTarget, target_shift
+from trainer.data.panel import span_of_row
 from trainer.data.source import Table, columns_of
+from trainer.data.transforms import lookback
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class WorkedRow:
     """A row whose target is finite. Times are on the source's clock; midnight is left out.
 
     `features_until` is the time of the row, the latest that its features are computed from. `target_at` is
-    the time of its target, `horizon` rows later, None if the table ends before it. `target` is in its own
+    the time of its target, `horizon` rows later, None if the series ends before it. `target` is in its own
     unit, before clipping; `made_of` names the cells that it is computed from.
     """
 
@@ -47,12 +49,12 @@ def find_worked_row(
     if not len(usable):
         return None
     row = row if row is not None and row in usable else int(usable[0])
-    at = row + config.target.horizon
+    at, end = row + config.target.horizon, span_of_row(table.series_starts, len(target), row).stop
     return WorkedRow(
         features_until=day_or_time(table, row),
-        target_at=day_or_time(table, at) if at < len(target) else None,
+        target_at=day_or_time(table, at) if at < end else None,
         target=float(target[row]),
-        made_of=_cells(config, table, row + target_shift(config.target)),
+        made_of=_cells(config, table, row + target_shift(config.target), built.day_rows),
     )
 
 
@@ -64,8 +66,8 @@ def day_or_time(table: Table, row: int) -> str:
 def explain_already_shifted(config: DataConfig, table: Table, built: FeaturesAndTarget) -> str:
     """A sentence on what the middle row of a raw target means with either value of `already_shifted`."""
     horizon, name = config.target.horizon, str(config.target.column)
-    held = np.flatnonzero(np.isfinite(built.unshifted))
-    inside = held[(held >= horizon) & (held < len(table.frame) - horizon)]
+    inner = np.concatenate([np.arange(span.start + horizon, span.stop - horizon) for span in table.spans])
+    inside = inner[np.isfinite(built.unshifted[inner])]
     if not len(inside):
         return (
             f"true reads row t of {name} as the value of row t + {horizon}, false as that of row t, forecast "
@@ -80,12 +82,13 @@ def explain_already_shifted(config: DataConfig, table: Table, built: FeaturesAnd
     )
 
 
-def _cells(config: DataConfig, table: Table, row: int) -> str:
+def _cells(config: DataConfig, table: Table, row: int, day_rows: int) -> str:
     """The cells that the target of a row is computed from, such as `log_return of Close 100 at …`."""
     target = config.target
     names = (target.of,) if target.of is not None else columns_of(target)
-    back = lookback(target)
-    rows = [row - step for step in sorted({back[0], back[-1]}, reverse=True) if row >= step]
+    back = lookback(target, day_rows)
+    first = span_of_row(table.series_starts, len(table.frame), row).start
+    rows = [row - step for step in sorted({back[0], back[-1]}, reverse=True) if row - step >= first]
     times = [day_or_time(table, each) for each in rows]
     span = f"all rows from {times[0]} to {times[-1]}" if len(back) > 2 else " and ".join(times)
     if target.of is not None:

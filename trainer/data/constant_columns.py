@@ -1,5 +1,6 @@
 """Finds constant columns. Rounding noise does not count as variation: 0.3 and 0.1 · 3 are one value."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,7 +8,8 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn
 from trainer.data.arrays import Floats
-from trainer.data.features import FeaturesAndTarget, lookback, target_shift
+from trainer.data.features import FeaturesAndTarget, target_shift
+from trainer.data.transforms import lookback
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,9 +75,7 @@ def constant_series(
         (None, config.target, built.target),
     ]
     for (name, made, values), inputs in zip(series, built.inputs, strict=True):
-        made_at = rows + shift if name is None else rows
-        before = np.arange(max(int(made_at[0]) - lookback(made)[-1], 0), int(made_at[0]))
-        read = np.concatenate([before, made_at[made_at < len(values)]])
+        read = _read_rows(built.spans, rows, shift if name is None else 0, lookback(made, built.day_rows)[-1])
         if (
             (made.of is not None and made.of in constant)
             or _finite_is_constant(values.to_numpy(np.float64)[rows])
@@ -83,6 +83,21 @@ def constant_series(
         ):
             constant.append(name)
     return constant
+
+
+def _read_rows(
+    spans: Sequence[slice], rows: npt.NDArray[np.int64], shift: int, back: int
+) -> npt.NDArray[np.int64]:
+    """The rows that a transform reads, up to `back` rows back, for the values `shift` rows after `rows`: of
+    each series those from the first of its `rows` on, never beyond its ends.
+    """
+    read = []
+    for span in spans:
+        made_at = rows[(rows >= span.start) & (rows < span.stop)] + shift
+        if len(made_at):
+            first = int(made_at[0])
+            read += [np.arange(max(first - back, span.start), first), made_at[made_at < span.stop]]
+    return np.concatenate(read)
 
 
 def _finite_is_constant(values: Floats) -> bool:

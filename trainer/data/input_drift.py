@@ -14,9 +14,10 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat, field_validator
 
 from trainer.config import Section
-from trainer.data.arrays import Floats
+from trainer.data.arrays import Floats, Rows
 from trainer.data.constant_columns import is_constant
 from trainer.data.features import FeaturesAndTarget
+from trainer.data.panel import ONE_SERIES, series_spans, starts_among
 from trainer.data.windows import Dataset
 
 WIDENED = 0.5
@@ -38,7 +39,7 @@ class FeatureStatistics(Section):
     """Statistics of one feature in the training rows, before scaling, in the feature's own unit.
 
     `mean` and `std` (population) are the scaler's. `quietest` is the smallest mean of |x[t] − x[t−1]| over
-    any MONTH of steps; 0 if the feature did not change for a month.
+    any MONTH of steps within a series; 0 if the feature did not change for a month, or if no series has one.
     """
 
     name: str
@@ -72,8 +73,11 @@ class InputDrift:
     limit: float
 
 
-def feature_statistics(name: str, values: Floats, *, mean: float, std: float) -> FeatureStatistics:
-    """Statistics of the training rows `values`, (n,), finite, n > MONTH."""
+def feature_statistics(
+    name: str, values: Floats, starts: Rows, *, mean: float, std: float
+) -> FeatureStatistics:
+    """Statistics of the training rows `values`, (n,), finite, of the series that begin at `starts`."""
+    parts = [values[span] for span in series_spans(starts, len(values))]
     return FeatureStatistics(
         name=name,
         mean=mean,
@@ -81,7 +85,7 @@ def feature_statistics(name: str, values: Floats, *, mean: float, std: float) ->
         min=float(values.min()),
         max=float(values.max()),
         quantiles={f"{q:g}": float(np.quantile(values, q)) for q in QUANTILES},
-        quietest=float(_movement(values).min()),
+        quietest=min((float(_movement(part).min()) for part in parts if len(part) > MONTH), default=0.0),
     )
 
 
@@ -93,9 +97,10 @@ def share_outside(look: FeatureStatistics, values: Floats) -> float:
 def training_statistics(built: FeaturesAndTarget, data: Dataset) -> tuple[FeatureStatistics, ...]:
     """The look of each feature in the rows that the scaler of `data`, made of `built`, is fitted on."""
     rows = built.features.to_numpy(np.float64)[built.rows][data.fitting]  # (rows, features)
+    starts = starts_among(data.series_starts, data.fitting)
     moments = zip(data.scaler.feature_mean.tolist(), data.scaler.feature_std.tolist(), strict=True)
     return tuple(
-        feature_statistics(name, values, mean=mean, std=std)
+        feature_statistics(name, values, starts, mean=mean, std=std)
         for name, values, (mean, std) in zip(data.feature_names, rows.T, moments, strict=True)
     )
 
@@ -103,7 +108,8 @@ def training_statistics(built: FeaturesAndTarget, data: Dataset) -> tuple[Featur
 def input_drifts(
     looks: Sequence[FeatureStatistics], spaced: float, features: Floats, times: npt.NDArray[np.datetime64]
 ) -> list[InputDrift]:
-    """The ways in which rows of `features` (n, F), finite, at `times` (n,) are unlike the training rows.
+    """The ways in which rows of `features` (n, F) of one series, finite, at `times` (n,) are unlike the
+    training rows.
 
     `looks` are the statistics of the training rows, which were `spaced` seconds apart. `predict` refuses rows
     that drift, and the audit warns of them.
@@ -118,9 +124,16 @@ def feature_drift(look: FeatureStatistics, values: Floats) -> InputDrift | None:
     return _elsewhere(look, values) or _too_quiet(look, values)
 
 
-def row_spacing(times: npt.NDArray[np.datetime64]) -> float:
-    """Median seconds between neighbouring rows of ascending times (n,), n > 1."""
-    return float(np.median(np.diff(times.astype("datetime64[ns]").astype(np.int64))) / 1e9)
+def row_spacing(times: npt.NDArray[np.datetime64], starts: Rows = ONE_SERIES) -> float:
+    """Median seconds between neighbouring rows of a series, of times (n,) that ascend within each series."""
+    moments = times.astype("datetime64[ns]").astype(np.int64)
+    steps = [np.diff(moments[span]) for span in series_spans(starts, len(moments))]
+    return float(np.median(np.concatenate(steps)) / 1e9)
+
+
+def training_spacing(data: Dataset) -> float:
+    """Median seconds between neighbouring rows of a series among those that the scaler is fitted on."""
+    return row_spacing(data.times[data.fitting], starts_among(data.series_starts, data.fitting))
 
 
 def spacing_drift(trained: float, times: npt.NDArray[np.datetime64]) -> InputDrift | None:

@@ -6,7 +6,7 @@ read but are wrong (NaN, infinities, unsorted or repeated times) are kept: the a
 The modules of this package import pandas inside functions: a worker that maps prepared data never needs it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -51,16 +51,19 @@ class Table:
     detected: Mapping[str, Any] = field(default_factory=dict)
     """How the source is written, as far as `data.csv` does not say it: by key of `data.csv`."""
 
-    def head(self, rows: int) -> "Table":
-        """The first rows alone."""
-        return replace(
+    def heads(self, lengths: Sequence[int]) -> tuple["Table", Rows]:
+        """The first rows of each series, as many as `lengths` (S,) says, and their rows in this table."""
+        firsts = zip(self.series_starts.tolist(), lengths, strict=True)
+        rows = np.concatenate([np.arange(start, start + length) for start, length in firsts])
+        table = replace(
             self,
-            frame=self.frame.iloc[:rows],
-            positions=self.positions[:rows],
-            offsets=None if self.offsets is None else self.offsets[:rows],
-            series_starts=self.series_starts[self.series_starts < rows],
-            file_numbers=None if self.file_numbers is None else self.file_numbers[:rows],
+            frame=self.frame.iloc[rows],
+            positions=self.positions[rows],
+            offsets=None if self.offsets is None else self.offsets[rows],
+            series_starts=np.cumsum([0, *lengths[:-1]]),
+            file_numbers=None if self.file_numbers is None else self.file_numbers[rows],
         )
+        return table, rows
 
     @property
     def spans(self) -> list[slice]:
@@ -136,7 +139,7 @@ def source_sha256(config: DataConfig, *, folder: Path) -> str:
 
 def columns_of(series: DerivedColumn) -> tuple[str, ...]:
     """Names of the table's columns that a feature or target reads directly."""
-    return tuple(name for name in (series.column, series.high, series.low) if name is not None)
+    return series.columns
 
 
 def number_columns(config: DataConfig) -> tuple[str, ...]:

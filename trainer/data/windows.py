@@ -1,8 +1,9 @@
 """Prepares the data of a trial: for each fold the scaled features and target, and the rows of each split.
 
-The window of row t is `features[t - seq_len + 1 : t + 1]`. Windows overlap and are not copied here; training
-gathers those of a batch. Only this indexing and `flat_windows` of the rivals assume that consecutive rows
-belong to one series; the rows of each split are chosen so that they do.
+The window of row t is `features[t - seq_len + 1 : t + 1]`. Windows overlap, so that they are not copied here:
+the trainer gathers those of a batch. This, and `flat_windows` of the rivals, are the only places where
+consecutive rows are taken to belong together; the rows of each split are chosen so that they do. All other
+code that looks from row to row does so within one series, see `trainer.data.panel`.
 """
 
 import hashlib
@@ -89,9 +90,16 @@ class Dataset:
     """What `positions` count: `line` or `row`."""
 
     def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
-        """The first row of each series, and the data of that series alone."""
+        """The first row of each series that has rows, and the data of that series alone."""
         for span in series_spans(self.series_starts, len(self.target)):
-            yield span.start, self._of(span)
+            if span.start < span.stop:
+                yield span.start, self._of(span)
+
+    @property
+    def seen(self) -> int:
+        """Rows of a single series up to its last validation row; without any, up to its last fitting row."""
+        rows = self.validation if len(self.validation) else self.fitting
+        return int(rows[-1]) + 1 if len(rows) else 0
 
     def _of(self, span: slice) -> "Dataset":
         if span == slice(0, len(self.target)):
@@ -113,6 +121,7 @@ class Dataset:
             history=self.history.of(span),
             offsets=None if self.offsets is None else self.offsets[span],
             series_starts=ONE_SERIES.copy(),
+            positions=None if self.positions is None else self.positions[span],
         )
 
     def when(self, row: int) -> str:

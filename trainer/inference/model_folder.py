@@ -25,7 +25,7 @@ from trainer.atomic_files import write_folder
 from trainer.bounded_reading import read_bounded
 from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
 from trainer.data.features import build_features
-from trainer.data.input_drift import FeatureStatistics, row_spacing, training_statistics
+from trainer.data.input_drift import FeatureStatistics, training_spacing, training_statistics
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
@@ -280,13 +280,19 @@ def _described(
 
 def _training_period(data: Dataset) -> TrainingPeriod:
     return TrainingPeriod(
-        train_from=_iso(data, data.fitting[0]),
-        train_until=_iso(data, data.train[-1]),
+        train_from=_iso(data, data.fitting[data.times[data.fitting].argmin()]),
+        train_until=_iso(data, _last(data, data.train)),
         train=len(data.train),
         validation=len(data.validation),
-        until=_iso(data, np.concatenate([data.train, data.validation]).max()),
-        spacing=row_spacing(data.times[data.fitting]),
+        until=_iso(data, _last(data, np.concatenate([data.train, data.validation]))),
+        spacing=training_spacing(data),
     )
+
+
+def _last(data: Dataset, rows: npt.NDArray[np.int64]) -> np.int64:
+    """The row with the latest time."""
+    latest: np.int64 = rows[data.times[rows].argmax()]
+    return latest
 
 
 def _iso(data: Dataset, row: np.int64) -> str:
@@ -298,7 +304,7 @@ def _iso(data: Dataset, row: np.int64) -> str:
 
 def _in_words(target: Target) -> str:
     """The target in words, such as `log_parkinson of High, Low, 1 row ahead`."""
-    inputs = ", ".join(name for name in (target.column, target.of, target.high, target.low) if name)
+    inputs = ", ".join(name for name in (target.of, *target.columns) if name)
     rows = "row" if target.horizon == 1 else "rows"
     window = "" if target.window is None else f" over {target.window} rows"
     return f"{target.transform} of {inputs}{window}, {target.horizon} {rows} ahead"

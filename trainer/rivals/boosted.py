@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.data.panel import rows_until_gap, starts_among, uncopied
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
 from trainer.losses import Loss
@@ -14,7 +15,7 @@ INSTALL = "pip install lightgbm"
 _MOST_ROUNDS = 500
 _PATIENCE = 30
 _HELD_OUT = 0.2
-"""Share of the training rows, the last ones, on which the number of trees is chosen."""
+"""The number of trees is chosen on this share of the training times, the last ones."""
 _SETTINGS: dict[str, Any] = {
     "objective": "regression",
     "learning_rate": 0.05,
@@ -36,9 +37,8 @@ _SETTINGS: dict[str, Any] = {
 class Boosted(Forecaster):
     """Gradient-boosted trees on the flattened windows: LightGBM (Ke et al. 2017).
 
-    The number of trees is the one that is best on the last fifth of the training rows, which begins `horizon`
-    rows after the others; then all training rows are fitted with this number. The same data give the same
-    bits on the same machine.
+    The number of trees is the best on the last fifth of the training times, `horizon` rows behind the others;
+    then all training rows are fitted with as many. The same data give the same bits on the same machine.
     """
 
     name = "boosted"
@@ -53,14 +53,17 @@ class Boosted(Forecaster):
         lightgbm = _imported()
         train, x = training_windows(data)
         y = data.target[train].astype(np.float64)
-        cut = int(len(train) * (1 - _HELD_OUT))
-        first = slice(0, max(1, cut - data.horizon))
+        times, starts = data.times[train], starts_among(data.series_starts, train)
+        moments = np.unique(times)
+        cut = moments[int(len(moments) * (1 - _HELD_OUT))]
+        first = uncopied(rows_until_gap(starts, times, cut, data.horizon))
+        last = uncopied(np.flatnonzero(times >= cut))
         try:
             chosen = lightgbm.train(
                 _SETTINGS,
                 lightgbm.Dataset(x[first], y[first]),
                 num_boost_round=_MOST_ROUNDS,
-                valid_sets=[lightgbm.Dataset(x[cut:], y[cut:])],
+                valid_sets=[lightgbm.Dataset(x[last], y[last])],
                 callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
             )
             rounds = max(1, chosen.best_iteration)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from trainer.data.arrays import Floats, Rows
+from trainer.data.panel import newest_rows
 from trainer.data.windows import Dataset
 
 MOST_COLUMNS = 1_000
@@ -29,12 +30,12 @@ def flat_windows(data: Dataset, rows: Rows, features: Sequence[int] | None = Non
     return thinned[rows - data.seq_len + 1].reshape(len(rows), -1).astype(np.float64)
 
 
-def latest_rows(rows: Rows, columns: int) -> Rows:
-    """The last of the ascending training `rows`, as many as fit in memory with `columns` regressors each."""
-    return rows[-min(MOST_ROWS, _MOST_CELLS // columns) :]
+def latest_rows(data: Dataset, rows: Rows, columns: int) -> Rows:
+    """The latest of the ascending training `rows`, as many as fit in memory with `columns` regressors."""
+    return newest_rows(data.times, rows, min(MOST_ROWS, _MOST_CELLS // columns))
 
 
 def training_windows(data: Dataset) -> tuple[Rows, Floats]:
     """The training rows that a rival is fitted on, and their flattened windows."""
-    rows = latest_rows(data.train, flat_windows(data, data.train[-1:]).shape[1])
+    rows = latest_rows(data, data.train, flat_windows(data, data.train[-1:]).shape[1])
     return rows, flat_windows(data, rows)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer.data.arrays import Floats, Rows, lagged
-from trainer.data.panel import rows_since_start
+from trainer.data.panel import rows_since_start, starts_among
 from trainer.data.windows import Dataset
 from trainer.rivals.flat_windows import flat_windows, latest_rows
 from trainer.rivals.har import har_terms
 from trainer.rivals.naive import seasonal_means
-from trainer.rivals.regressors import har_spans, partial_target_terms, trailing_mean
+from trainer.rivals.regressors import forward_steps, har_spans, partial_target_terms, trailing_mean
 from trainer.rivals.ridge import ridge
 
 _LAGS = 10
@@ -90,6 +90,7 @@ def ridge_forecast(
     `target` (T,) replaces the target of the data.
     """
     values = data.target.astype(np.float64) if target is None else target
-    train = latest_rows(train, history_and_windows(data, terms, features, rows[:1]).shape[1])
+    train = latest_rows(data, train, history_and_windows(data, terms, features, rows[:1]).shape[1])
     x, x_new = (history_and_windows(data, terms, features, each) for each in (train, rows))
-    return ridge(x, values[train], x_new, gap=data.horizon)
+    steps = forward_steps(data.times[train], starts_among(data.series_starts, train), data.horizon)
+    return ridge(x, values[train], x_new, steps)

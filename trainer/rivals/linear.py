@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from trainer.data.panel import starts_among
 from trainer.data.windows import Dataset
 from trainer.losses import Loss
 from trainer.rivals.flat_windows import flat_windows, training_windows
 from trainer.rivals.forecaster import Forecaster, Predict
+from trainer.rivals.regressors import forward_steps
 from trainer.rivals.ridge import fit_ridge
 
 
@@ -20,5 +22,6 @@ class Linear(Forecaster):
         """Least squares, whatever the loss."""
         train, windows = training_windows(data)
         target = data.target[train].astype(np.float64)
-        predict = fit_ridge(windows, target, gap=data.horizon)
+        starts = starts_among(data.series_starts, train)
+        predict = fit_ridge(windows, target, forward_steps(data.times[train], starts, data.horizon))
         return lambda rows: predict(flat_windows(data, rows))

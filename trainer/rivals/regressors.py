@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from trainer.data.arrays import Floats, Rows
+from trainer.data.panel import Times, rows_until_gap
 from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
@@ -139,7 +140,20 @@ def decaying_sum(shocks: Floats, decay: float, *, before: float) -> Floats:
     return states
 
 
-def scored_blocks(rows: int) -> Iterator[tuple[int, int]]:
-    """Start and end of the last three of five equal blocks of rows; each is forecast from earlier rows."""
-    edges = np.linspace(0, rows, _BLOCKS + 1).astype(int).tolist()
-    yield from zip(edges[-_SCORED - 1 : -1], edges[-_SCORED:], strict=True)
+def scored_blocks(times: Times) -> Iterator[tuple[np.generic, Rows]]:
+    """The first moment and the rows of the last three of five equal blocks of the moments of `times` (n,),
+    each of which is forecast from earlier rows; blocks without rows are left out.
+    """
+    moments, numbers = np.unique(times, return_inverse=True)
+    edges = np.linspace(0, len(moments), _BLOCKS + 1).astype(int).tolist()
+    for start, stop in zip(edges[-_SCORED - 1 : -1], edges[-_SCORED:], strict=True):
+        if start < stop:
+            yield moments[start], np.flatnonzero((numbers >= start) & (numbers < stop))
+
+
+def forward_steps(times: Times, starts: Rows, gap: int) -> Iterator[tuple[Rows, Rows]]:
+    """The earlier rows and the held-out rows of each block of `times` (n,). Earlier rows end `gap` rows of
+    their series before the block; there is at least one.
+    """
+    for moment, held in scored_blocks(times):
+        yield rows_until_gap(starts, times, moment, gap), held

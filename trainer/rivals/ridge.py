@@ -1,14 +1,14 @@
 """Ridge regression whose penalty is chosen on the training rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.data.arrays import Floats
+from trainer.data.arrays import Floats, Rows
 from trainer.data.constant_columns import is_constant
+from trainer.data.panel import uncopied
 from trainer.losses import MSE
-from trainer.rivals.regressors import scored_blocks
 
 _PENALTIES = np.logspace(-4, 6, 21)
 """Penalties per row and standardised regressor that are tried."""
@@ -53,25 +53,25 @@ class _Fit:
         return result
 
 
-def ridge(x: Floats, y: Floats, x_new: Floats, *, gap: int) -> Floats:
+def ridge(x: Floats, y: Floats, x_new: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Floats:
     """Forecasts (m,) for `x_new` (m, p) of `fit_ridge`."""
-    return fit_ridge(x, y, gap=gap)(x_new)
+    return fit_ridge(x, y, steps)(x_new)
 
 
-def fit_ridge(x: Floats, y: Floats, *, gap: int) -> Callable[[Floats], Floats]:
-    """Fit `x` (n, p) to `y` (n,), rows in time order; the result maps rows (m, p) to forecasts (m,).
+def fit_ridge(x: Floats, y: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Callable[[Floats], Floats]:
+    """Ridge regression on `x` (n, p) and `y` (n,); from rows (m, p) to forecasts (m,).
 
-    Regressors are standardised by `x`. The penalty is the one with the lowest squared error on the last three
-    fifths of the rows, where each fifth is forecast from the rows that end `gap` rows before it: targets over
-    several rows overlap, so that rows must not be held out at random. Hoerl & Kennard (1970), "Ridge
+    Regressors are standardised by `x`. The penalty is the one with the lowest squared error on the held-out
+    rows of the `steps` of `forward_steps`, which are forecast from the earlier rows of their step: targets
+    over several rows overlap, so that rows must not be held out at random. Hoerl & Kennard (1970), "Ridge
     Regression".
     """
     mean, std = x.mean(axis=0), x.std(axis=0)
     std[is_constant(x)] = 1.0
     x = (x - mean) / std
     errors = np.zeros(len(_PENALTIES))
-    for start, stop in scored_blocks(len(y)):
-        train, held = slice(0, max(1, start - gap)), slice(start, stop)
+    for earlier, later in steps:
+        train, held = uncopied(earlier), uncopied(later)
         fit = _Fit.of(x[train], y[train])
         forecasts = fit.forecasts(x[held], fit.coefficients())
         errors += MSE.value(forecasts, y[held, None]).sum(axis=0)

@@ -18,9 +18,10 @@ from trainer.audit.audit_findings import Audit, AuditFinding
 from trainer.audit.check_split import overlap_findings
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.arrays import Floats
-from trainer.data.features import TRANSFORMS
+from trainer.data.panel import ONE_SERIES
 from trainer.data.source import Table, read_table
 from trainer.data.split import FoldRows
+from trainer.data.transforms import TRANSFORMS
 
 Settings = Callable[..., DataConfig]
 Read = Callable[[DataConfig, list[list[str]]], Table]
@@ -319,7 +320,7 @@ def test_a_split_whose_targets_reach_into_the_next_one_is_an_error(sp500: Table)
     def overlap(train_end: int, validation_start: int, horizon: int) -> list[str]:
         train, test = np.arange(train_end), np.arange(300, 400)
         split = FoldRows(train, np.arange(validation_start, 200), test, fitting=train)
-        return [finding.where for finding in overlap_findings(split, sp500.times, horizon)]
+        return [finding.where for finding in overlap_findings(split, sp500.times, ONE_SERIES, horizon)]
 
     assert overlap(100, 105, 5) == []  # the last target lies at row 99 + 5
     assert overlap(101, 105, 5) == ["train"]

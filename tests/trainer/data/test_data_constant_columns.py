@@ -11,9 +11,11 @@ from trainer.audit.audit import audit
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.constant_columns import is_constant
 from trainer.data.input_drift import feature_statistics
+from trainer.data.panel import ONE_SERIES
 from trainer.data.source import Table, read_table
 from trainer.data.windows import prepare_folds
 from trainer.errors import ColumnError
+from trainer.rivals.regressors import forward_steps
 from trainer.rivals.ridge import ridge
 
 Settings = Callable[..., DataConfig]
@@ -146,10 +148,11 @@ def test_a_rival_leaves_a_regressor_of_rounding_noise_as_it_is() -> None:
     x, x_new = (np.column_stack([random.standard_normal(rows), NOISE[:rows]]) for rows in (200, 50))
     y = x[:, 0] + 0.1 * random.standard_normal(200)
     elsewhere = x_new + np.array([0.0, 1e-3])
-    without = ridge(x[:, :1], y, x_new[:, :1], gap=1)
-    np.testing.assert_allclose(ridge(x, y, elsewhere, gap=1), without, atol=0.01)
+    steps = list(forward_steps(np.arange(len(y)), ONE_SERIES, 1))
+    without = ridge(x[:, :1], y, x_new[:, :1], steps)
+    np.testing.assert_allclose(ridge(x, y, elsewhere, steps), without, atol=0.01)
 
 
 def test_a_month_of_rounding_noise_is_one_in_which_the_feature_stood_still() -> None:
     values = np.r_[np.random.default_rng(0).standard_normal(60), NOISE[:40]]
-    assert feature_statistics("f", values, mean=0.0, std=1.0).quietest == 0.0
+    assert feature_statistics("f", values, ONE_SERIES, mean=0.0, std=1.0).quietest == 0.0

@@ -19,6 +19,7 @@ from trainer.audit.audit import audit
 from trainer.audit.check_split import overlap_findings
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.features import build_features
+from trainer.data.panel import ONE_SERIES
 from trainer.data.source import Table
 from trainer.data.split import FoldRows, cut_folds, require_enough_rows
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit
@@ -351,9 +352,9 @@ def test_more_blocks_than_rows_and_an_embargo_beyond_all_rows_are_too_few_rows_a
 def test_the_audit_sees_training_rows_whose_target_lies_in_the_test(settings: Settings, table: Table) -> None:
     config = settings(split=splitting("cpcv"))
     (first, *_) = folds_of(config, table)
-    assert overlap_findings(first, table.times, 1) == []
+    assert overlap_findings(first, table.times, ONE_SERIES, 1) == []
     forged = replace(first, train=np.append(first.train, first.test[0] - 1))
-    (found,) = overlap_findings(forged, table.times, 1)
+    (found,) = overlap_findings(forged, table.times, ONE_SERIES, 1)
     assert (found.code, found.where) == ("split_overlap", "train")
     assert "within the rows and targets of test" in found.message
 

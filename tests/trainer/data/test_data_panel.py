@@ -4,14 +4,24 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from trainer.config import DataConfig
+from tests.trainer.panel_fixtures import HORIZON, LATE, LONG, PANEL, SPLITS, config_of, panel_of
+from trainer.data.constant_columns import constant_series
 from trainer.data.features import build_features
-from trainer.data.panel import by_series, rows_since_start, series_spans
-from trainer.data.source import Table
+from trainer.data.input_drift import feature_statistics, row_spacing
+from trainer.data.panel import (
+    by_series,
+    mean_by_moment,
+    newest_rows,
+    rows_since_start,
+    rows_until_gap,
+    series_spans,
+    span_of_row,
+    starts_among,
+    uncopied,
+)
 from trainer.data.split import cut_folds
 from trainer.data.windows import Dataset, prepare_folds, prepare_refit, require_ascending
 from trainer.errors import DataError
@@ -21,73 +31,7 @@ from trainer.rivals.fitted import rival_forecasts
 from trainer.rivals.history_regression import history_terms, rows_with_history
 from trainer.training.batches import Batches
 
-SEQ_LEN, HORIZON = 6, 3
-SPLITS: dict[str, dict[str, Any]] = {
-    "holdout": {"train_until": "2001-06-30", "validation_until": "2001-12-31"},
-    "fractions": {"fractions": {"train": 0.6, "validation": 0.2}},
-    "walk_forward": {
-        "method": "walk_forward",
-        "folds": 3,
-        "train_until": "2001-06-30",
-        "validation_until": "2001-12-31",
-    },
-    "cpcv": {"method": "cpcv", "groups": 4, "held_out": 2, "validation_until": "2001-12-31"},
-}
 EVERY_SPLIT = pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
-
-
-def config_of(split: dict[str, Any] = SPLITS["holdout"]) -> DataConfig:
-    features = (
-        {"name": "ret", "column": "close", "transform": "log_return"},
-        {"name": "size", "column": "close", "transform": "abs_log_return"},
-        {"name": "month", "of": "size", "transform": "rolling_mean", "window": 22},
-        {"name": "before", "of": "ret", "transform": "lag", "window": 2},
-    )
-    target = {
-        "of": "size",
-        "transform": "rolling_mean",
-        "window": HORIZON,
-        "kind": "volatility",
-        "horizon": HORIZON,
-    }
-    return DataConfig.model_validate(
-        {
-            "source": "made.csv",
-            "time": "date",
-            "features": features,
-            "target": target,
-            "split": split,
-            "seq_len": SEQ_LEN,
-        }
-    )
-
-
-def one(seed: int, begin: str, rows: int) -> Table:
-    """A made-up price by day, some days of which are absent."""
-    random = np.random.default_rng(seed)
-    days = pd.bdate_range(begin, periods=rows + 40)[np.sort(random.permutation(rows + 40)[:rows])]
-    sizes = 0.01 * np.exp(np.convolve(random.standard_normal(rows + 20), np.ones(21) / 10, "valid"))
-    close = 100 * np.exp(np.cumsum(sizes * random.standard_normal(rows)))
-    frame = pd.DataFrame({"close": close}, index=days)
-    return Table(frame, "made.csv", "0" * 64, rows, np.arange(2, rows + 2), "line")
-
-
-def panel_of(*tables: Table) -> Table:
-    """The tables laid end to end."""
-    lengths = [len(table.frame) for table in tables]
-    return Table(
-        pd.concat([table.frame for table in tables]),
-        "made.csv",
-        "0" * 64,
-        sum(lengths),
-        np.arange(2, sum(lengths) + 2),
-        "line",
-        series_starts=np.cumsum([0, *lengths[:-1]]),
-    )
-
-
-LONG, LATE = one(1, "2000-01-03", 640), one(2, "2000-09-01", 420)
-PANEL = panel_of(LONG, LATE)
 
 
 def whole_windows(data: Dataset, rows: np.ndarray) -> bool:
@@ -202,3 +146,49 @@ def test_a_function_of_a_panel_is_computed_for_each_series() -> None:
     assert sums.tolist() == [1, 2, 1, 2, 3, 1, 2]
     assert series_spans(starts, 7) == [slice(0, 2), slice(2, 5), slice(5, 7)]
     assert rows_since_start(starts, 7).tolist() == [0, 1, 0, 1, 2, 0, 1]
+
+
+def test_rows_of_a_panel_are_chosen_within_their_series_and_by_their_time() -> None:
+    starts, times = np.array([0, 4]), np.array([1, 2, 3, 4, 3, 4, 5])
+    assert [span_of_row(starts, 7, row) for row in (3, 4)] == [slice(0, 4), slice(4, 7)]
+    assert starts_among(starts, np.array([1, 3, 5, 6])).tolist() == [0, 2]
+    assert newest_rows(times, np.arange(7), 3).tolist() == [3, 5, 6]
+    assert rows_until_gap(starts, times, np.int64(5), 1).tolist() == [0, 1, 2, 4]
+    assert rows_until_gap(starts, times, np.int64(2), 3).tolist() == [0]  # at least one, the earliest
+    assert mean_by_moment(times, np.arange(7.0)).tolist() == [0, 1, 3, 4, 6]
+    assert uncopied(np.array([2, 3, 4])) == slice(2, 5)
+    np.testing.assert_array_equal(uncopied(np.array([2, 4])), [2, 4])
+
+
+def test_a_table_can_be_cut_at_the_same_share_of_each_series() -> None:
+    shorter, rows = PANEL.heads([2, 3])
+    assert rows.tolist() == [0, 1, 640, 641, 642]
+    assert shorter.series_starts.tolist() == [0, 2]
+    assert [shorter.when(row) for row in (1, 2)] == [LONG.when(1), LATE.when(0)]
+
+
+def test_rows_of_one_series_keep_their_lines_of_the_file() -> None:
+    (data,) = prepare_folds(config_of(), PANEL)
+    for start, one in data.each_series():
+        assert [one.where(row) for row in (0, 30)] == [data.where(start + row) for row in (0, 30)]
+
+
+def test_the_quietest_month_and_the_spacing_of_a_panel_are_measured_within_its_series() -> None:
+    random = np.random.default_rng(0)
+    calm, far = random.standard_normal(60), 1e6 + random.standard_normal(40)
+    quietest = [
+        feature_statistics("f", values, np.array(starts), mean=0.0, std=1.0).quietest
+        for values, starts in ((calm, [0]), (far, [0]), (np.r_[calm, far], [0, 60]))
+    ]
+    assert quietest[2] == min(quietest[:2])
+    days = np.datetime64("2001-01-01") + np.array([0, 1, 2, 100, 101])
+    assert row_spacing(days, np.array([0, 3])) == row_spacing(days[:2]) == 86400.0
+
+
+def test_a_column_is_constant_in_the_rows_that_its_own_series_reads() -> None:
+    flat = replace(LONG, frame=LONG.frame * 0 + 5.0)
+    config, table = config_of(), panel_of(flat, replace(flat, frame=flat.frame + 0.0))
+    table.frame.iloc[500, 0] = 6.0  # of the first series, behind its training rows
+    built = build_features(config, table)
+    rows = np.r_[np.arange(40, 400), np.arange(640, 1040)]  # the first row of the second series reads back
+    assert constant_series(config, built, rows) == ["ret", "size", "month", "before", None]

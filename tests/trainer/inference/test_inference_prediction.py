@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,7 @@ def test_no_later_row_changes_a_forecast_by_a_bit(model: Path, frame: Frame, wri
     assert cut.values.tobytes() == other.values[: len(cut.values)].tobytes()
 
 
+@pytest.mark.slow
 def test_columns_that_only_the_target_needs_may_be_missing(frame: Frame, save: Save, write: Write) -> None:
     folder = save(frame, {"name": "ret", "column": "Close", "transform": "log_return"})
     alone = predict(folder, write(frame[["Date", "Close"]]))
@@ -357,3 +359,24 @@ def test_what_check_warns_of_predict_refuses_and_the_other_way_round(
         else:
             predict(folder, config.sources[0])
     assert told == {name: name not in ("as it is", "doubled from 2012 on") for name in tables}
+
+
+def test_a_panel_is_forecast_series_by_series(
+    model: Path, prices: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = slice(-400, None), slice(-700, -100)
+    parts = [replace(prices, frame=prices.frame.iloc[cut]) for cut in cuts]
+    stacked = replace(
+        prices,
+        frame=pd.concat([part.frame for part in parts]),
+        positions=np.arange(1000),
+        series_starts=np.array([0, 400]),
+    )
+
+    def of(table: Table) -> pd.DataFrame:
+        monkeypatch.setattr("trainer.inference.prediction.read_table", lambda *_, **__: table)
+        return predict(model, "sample:sp500").frame()
+
+    expected = pd.concat([of(part) for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(of(stacked), expected)
+    assert expected["of"].isna().sum() == 2 * DATA.target.horizon

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from tests.trainer.rivals.dataset_fixtures import MakeData
+from trainer.data.panel import ONE_SERIES
 from trainer.data.windows import Dataset
 from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_losses
 from trainer.rivals.fitted import RivalLosses, rival_forecasts, rival_losses, rivals_of_folds
+from trainer.rivals.regressors import forward_steps
 from trainer.rivals.ridge import ridge
 
 Floats = npt.NDArray[np.float64]
@@ -93,7 +95,7 @@ def test_the_ridge_is_that_of_scikit_learn_at_the_penalty_that_a_search_forward_
     x = random.normal(0, 2, (500, 8))
     y = x[:, 0] + random.normal(0, 3, 500)
     new = random.normal(0, 2, (50, 8))
-    told = ridge(x, y, new, gap=1)
+    told = ridge(x, y, new, forward_steps(np.arange(len(y)), ONE_SERIES, 1))
     mean, std = x.mean(axis=0), x.std(axis=0)
 
     def at(penalty: float) -> Floats:
@@ -207,7 +209,7 @@ def test_a_ridge_with_more_regressors_than_rows_is_that_of_scikit_learn() -> Non
     x, noise = random.normal(0, 1, (300, 900)), random.normal(0, 1, 300)
     y = x[:, 0] + noise
     x_new = random.normal(0, 1, (50, 900))
-    found = ridge(x, y, x_new, gap=1)
+    found = ridge(x, y, x_new, forward_steps(np.arange(len(y)), ONE_SERIES, 1))
     mean, std = x.mean(axis=0), x.std(axis=0)
     told = [
         Ridge(alpha=penalty * 300 / 900).fit((x - mean) / std, y).predict((x_new - mean) / std)
