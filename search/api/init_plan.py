@@ -13,7 +13,7 @@ import yaml
 
 from search.config.files.shipped import CONFIGS
 from search.errors import RequestError
-from trainer.config import CsvConfig, DataConfig, DerivedColumn, Split, TransformName
+from trainer.config import CsvConfig, DataConfig, DerivedColumn, GuardConfig, Split, TransformName
 from trainer.data.reading.column_roles import Roles, find_roles
 
 if TYPE_CHECKING:
@@ -329,7 +329,9 @@ def _change(draft: StudyPlan, low: int) -> StudyPlan:
 
 def _with_split(draft: StudyPlan, table: "Table") -> StudyPlan:
     """The plan with the dates of its split, as many blocks as the rows allow, and what an audit refuses."""
-    from trainer.audit.check_series import broken_value_findings
+    import numpy as np
+
+    from trainer.audit.check_series import broken_value_findings, constant_findings, target_findings
     from trainer.audit.check_table import table_findings
     from trainer.data.features import build_features
     from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN, cut_folds, short_splits
@@ -340,7 +342,13 @@ def _with_split(draft: StudyPlan, table: "Table") -> StudyPlan:
         config = config.model_copy(update={"split": Split.model_validate(split)})
         folds = cut_folds(config, table.times, built, table.offsets)
         if not any(short_splits(fold) for fold in folds):
-            found = [*table_findings(config, table), *broken_value_findings(config, table, built)]
+            seen = np.concatenate([folds[-1].fitting, folds[-1].validation])
+            found = [
+                *table_findings(config, table),
+                *broken_value_findings(config, table, built),
+                *constant_findings(config, table, built, folds),
+                *target_findings(config, GuardConfig(), built, seen),
+            ]
             refusals = tuple(each.message for each in found if each.severity == "error")
             return replace(draft, split=split, span=_span(table), refusals=refusals)
     least = built.first + draft.seq_len + MIN_TRAIN + 2 * MIN_HELD_OUT + 3 * draft.target["horizon"]

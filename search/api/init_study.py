@@ -125,16 +125,17 @@ def _facts(options: InitOptions, name: str, path: Path, ask: Ask) -> "TableFacts
     csv = _with_decimal(look, csv, ask)
     look, where, names = _one_series(look, time, csv, options.symbol, ask)
     times = _times(look, time, csv)
+    step = _step(times)
     return TableFacts(
         source=_relative(options.source, path.parent),
         name=name,
         time=time,
         numbers=tuple(each for each in names if time_rank(each) == len(TIME_NAMES) or each in where),
         csv=csv,
-        timezone=_timezone(look, time, times, options.timezone, ask),
+        timezone=_timezone(look, time, times, step, options.timezone, ask),
         where=where,
         sort=not times.times.is_monotonic_increasing,
-        step=_step(times),
+        step=step,
         detected=look.detected,
     )
 
@@ -186,12 +187,13 @@ def _relative(source: str, folder: Path) -> str:
 
 def _with_options(message: str) -> str:
     """A message about keys of `data.csv` that no file has yet, with the option that sets them."""
+    message = re.sub(r"data\.source ('[^']*')", r"\1", message)
     named = re.search(r"data\.csv\.(\w+)", message)
     if named is None:
         return re.sub(r"set data\.timezone", "give --timezone ZONE", message)
     options = {"day_first": "--day-first or --month-first", "decimal": "--decimal ','"}
     example = {"columns": "columns='[time, close]'"}.get(named[1], f"{named[1]}=VALUE")
-    return f"{message}: here with {options.get(named[1], f'--csv {example}')}"
+    return f"{message}; here: {options.get(named[1], f'--csv {example}')}"
 
 
 def _time_columns(look: "TableLook", given: tuple[str, ...]) -> tuple[str, ...]:
@@ -222,8 +224,9 @@ def _with_day_first(look: "TableLook", time: tuple[str, ...], csv: CsvConfig, as
     both = reads_day_first(look, time, csv)
     if both is None:
         return csv
-    cell = " ".join(str(look.cells[name][0].as_py()) for name in time)
-    month, day = (read.times[0].date() for read in both)
+    row = int((both[0].times != both[1].times).argmax())
+    cell = " ".join(str(look.cells[name][row].as_py()) for name in time)
+    month, day = (read.times[row].date() for read in both)
     answer = ask(
         Question(
             f"{look.shown}: {cell} may be {month} (month first) or {day} (day first), and no row tells",
@@ -239,7 +242,7 @@ def _with_decimal(look: "TableLook", csv: CsvConfig, ask: Ask) -> CsvConfig:
     from trainer.data.reading.numbers import read_numbers
 
     try:
-        read_numbers({name: look.cells[name] for name in look.numbers}, csv, look.shown)
+        read_numbers({name: look.cells[name] for name in look.with_commas()}, csv, look.shown)
     except ColumnError as error:
         known = str(error).partition("; set ")[0]
         question = Question(
@@ -303,7 +306,7 @@ def _times(look: "TableLook", time: tuple[str, ...], csv: CsvConfig) -> "Times":
             f"{look.shown}, row {read.row + 1}: time {cell!r} in {' and '.join(time)} {read.reason}"
         )
     if len(read.times) < 3:
-        raise RequestError(f"{look.shown} has {len(read.times)} rows; a study needs some hundreds")
+        raise RequestError(f"{look.shown} has too few rows ({len(read.times)}); a study needs some hundreds")
     return read
 
 
@@ -311,21 +314,22 @@ def _step(times: "Times") -> float:
     """The median step between rows, in seconds."""
     import numpy as np
 
-    steps = np.diff(np.unique(times.times.asi8))
+    steps = np.diff(np.sort(times.times.asi8, kind="stable"))
+    steps = steps[steps > 0]
     if not len(steps):
         raise RequestError("all rows have the same time; a study needs rows in the order of time")
     return float(np.median(steps)) / 1e9
 
 
 def _timezone(
-    look: "TableLook", time: tuple[str, ...], times: "Times", given: str | None, ask: Ask
+    look: "TableLook", time: tuple[str, ...], times: "Times", step: float, given: str | None, ask: Ask
 ) -> str | None:
     """The zone of a clock without offsets that shows more than dates; None if it does not matter."""
     from trainer.data.reading.clock import zone_exists
     from trainer.data.reading.column_roles import names_utc
 
     is_known = times.offsets is not None or "since 1970" in times.form or names_utc(time)
-    if given is None and not is_known and _step(times) < 0.8 * 86_400:
+    if given is None and not is_known and step < 0.8 * 86_400:
         question = Question(
             f"{look.shown}: the times, such as {times.times[0]}, do not say of which zone they are",
             f"In which zone are they ({_ZONES})?",

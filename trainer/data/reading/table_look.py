@@ -70,6 +70,11 @@ class TableLook:
         """The times of all rows, or the first cell that is none."""
         return column_times([self.cells[name] for name in columns], csv)
 
+    def with_commas(self) -> list[str]:
+        """The columns of numbers with commas in them, which may be decimal or thousands marks."""
+        texts = [name for name in self.numbers if pa.types.is_string(self.cells[name].type)]
+        return [name for name in texts if pc.any(pc.match_substring(self.cells[name], ",")).as_py()]
+
     def matching(self, column: str, value: str) -> "TableLook":
         """The rows whose cell in a column is a value."""
         mask = pc.equal(_texts(self.cells[column]), value)
