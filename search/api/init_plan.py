@@ -4,26 +4,29 @@ The recipe (features, models, training, space, method of the split) is that of t
 is read from that file and is written nowhere else.
 """
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from search.config.files.shipped import CONFIGS
 from search.errors import RequestError
-from trainer.config import CsvConfig, DataConfig, DerivedColumn, GuardConfig, Split, TransformName
+from trainer.config import CsvConfig, DataConfig, GuardConfig, Split
 from trainer.data.reading.column_roles import Roles, find_roles
+from trainer.rivals.skill import LARGEST_RETURN_CEILING
 
 if TYPE_CHECKING:
     import numpy as np
 
     from search.api.init_study import Ask
+    from trainer.data.arrays import Floats
     from trainer.data.features import FeaturesAndTarget
     from trainer.data.source import Table
 
-RECIPE = "sp500-volatility-verified"
+RECIPE = "sp500-volatility"
 """The shipped study whose settings are recommended."""
 TRAIN_SHARE, LATE_TRAIN_SHARE, HELD_SHARE = 0.3, 0.5, 0.8
 """Shares of the rows up to the end of train and of validation: the recipe's, and for short tables a longer
@@ -36,6 +39,12 @@ _LEAST_BLOCK = 50
 _DAY = 86_400
 _MOST_LOW = 0.05
 """Share of rows that are not positive up to which a column counts as one of prices."""
+_GAPS = ((2, "2h"), (20, "20h"), (96, "4d"))
+"""Hours of a lunch break, a night, and a long weekend."""
+_KEPT = 0.8
+"""Share of the rows that should keep a whole window between gaps."""
+_MAX_SKILL = 0.5
+"""Nothing is known about a column of values; half of the loss of a naive forecast is much for any."""
 _FLOOR = 1e-4
 """Least volatility of a bar whose high equals its low: one basis point."""
 
@@ -53,7 +62,8 @@ class TableFacts:
     where: Mapping[str, str]
     sort: bool
     step: float
-    detected: Mapping[str, Any] = field(default_factory=dict)
+    ticker: str = ""
+    """What follows the names of the columns in a wide table, as in `Close AAPL`."""
 
     @property
     def time_value(self) -> str | list[str]:
@@ -63,7 +73,7 @@ class TableFacts:
     @property
     def roles(self) -> Roles:
         """The columns of the bars."""
-        return find_roles(self.numbers)
+        return find_roles(self.numbers, self.ticker)
 
     @property
     def bar(self) -> str:
@@ -101,6 +111,7 @@ class StudyPlan:
     seq_len: int
     split: dict[str, Any] = field(default_factory=dict)
     drop_empty: int = 0
+    max_gap: str | None = None
     rows: int = 0
     span: tuple[str, str] = ("", "")
     detected: Mapping[str, Any] = field(default_factory=dict)
@@ -115,6 +126,13 @@ class StudyPlan:
         return f"the {of} of {when}" if horizon == 1 else f"the {of} {when}"
 
     @property
+    def max_skill(self) -> float | None:
+        """Skill that is believed at most, where the kind of the target does not say it."""
+        if self.target["kind"] != "other":
+            return None
+        return LARGEST_RETURN_CEILING if self.kind == "change" else _MAX_SKILL
+
+    @property
     def sentence(self) -> str:
         """What the study is, in one sentence."""
         return (
@@ -125,6 +143,7 @@ class StudyPlan:
     def data(self, split: Mapping[str, Any]) -> DataConfig:
         """The data section with a split."""
         facts = self.facts
+        max_gap = {} if self.max_gap is None else {"max_gap": self.max_gap}
         return DataConfig.model_validate(
             {
                 "source": facts.source,
@@ -138,6 +157,7 @@ class StudyPlan:
                 "target": self.target,
                 "seq_len": self.seq_len,
                 "split": dict(split),
+                **max_gap,
             }
         )
 
@@ -163,7 +183,7 @@ def plan_study(facts: TableFacts, target: str | None, horizon: int, folder: Path
         raise RequestError(f"--horizon {horizon} is too small; a forecast is 1 row ahead or more")
     draft = _with_target(facts, target, horizon, ask)
     table, draft = _read(draft, folder)
-    draft = _for_its_values(draft, table)
+    draft = _for_its_clock(_for_its_values(draft, table), table)
     return _with_split(replace(draft, rows=len(table.frame), detected=table.detected), table)
 
 
@@ -195,7 +215,7 @@ def _only_column(facts: TableFacts, target: str | None, ask: "Ask") -> str:
     question = Question(
         f"{facts.source} has {len(facts.numbers)} columns of numbers and none is named as a price: {told}",
         "Which one is forecast?",
-        f"--target {facts.numbers[0]}",
+        f"--target {shlex.quote(facts.numbers[0])}",
         facts.numbers,
     )
     return ask(question)
@@ -277,19 +297,55 @@ def _for_its_values(draft: StudyPlan, table: "Table") -> StudyPlan:
     low = int((frame.to_numpy(np.float64) <= 0).any(axis=1).sum())
     if draft.kind == "return" and low > _MOST_LOW * len(frame):
         return _value(draft)
-    if low and "difference" in get_args(TransformName):
+    if low:
         return _change(draft, low)
     if draft.kind != "volatility":
         return draft
     high, lowest = (frame[draft.target[key]].to_numpy(np.float64) for key in ("high", "low"))
     flat = int((high == lowest).sum())
-    if flat and "floor" in DerivedColumn.model_fields:
+    if flat:
         floored = [
             {**feature, "floor": _FLOOR} if feature["transform"] == "log_parkinson" else feature
             for feature in draft.features
         ]
         return replace(draft, features=tuple(floored), target={**draft.target, "floor": _FLOOR})
     return draft
+
+
+def _for_its_clock(draft: StudyPlan, table: "Table") -> StudyPlan:
+    """The plan for bars of less than a day: its time of day, and gaps that no window crosses."""
+    if draft.facts.step >= 0.8 * _DAY:
+        return draft
+    clock = {"name": "clock", "transform": "time_of_day"}
+    gap = find_max_gap(table.times.asi8 / 1e9, draft.facts.step, draft.seq_len + draft.target["horizon"])
+    return replace(
+        draft,
+        features=(*draft.features, clock),
+        max_gap=gap if "max_gap" in DataConfig.model_fields else None,
+    )
+
+
+def find_max_gap(seconds: "Floats", step: float, rows: int) -> str | None:
+    """The shortest gap that leaves most rows a window of `rows` rows without a longer one.
+
+    `seconds` (T,) are the ascending times. None if no gap is longer than three steps, or none leaves enough.
+    """
+    import numpy as np
+
+    steps = np.diff(seconds)
+    for gap, text in ((3 * step, _duration(3 * step)), *((each * 3600, text) for each, text in _GAPS)):
+        ends = np.flatnonzero(steps > gap)
+        if gap < 3 * step or not len(ends):
+            continue
+        runs = np.diff(np.concatenate([[-1], ends, [len(seconds) - 1]]))
+        if np.maximum(runs - rows + 1, 0).sum() >= _KEPT * len(seconds):
+            return text
+    return None
+
+
+def _duration(seconds: float) -> str:
+    unit, size = next((each for each in (("h", 3600), ("min", 60)) if seconds % each[1] == 0), ("s", 1))
+    return f"{seconds / size:g}{unit}"
 
 
 def _value(draft: StudyPlan) -> StudyPlan:
@@ -309,9 +365,12 @@ def _value(draft: StudyPlan) -> StudyPlan:
 
 
 def _change(draft: StudyPlan, low: int) -> StudyPlan:
-    """Changes in place of returns, which only positive prices have."""
+    """Changes in place of returns, which only positive prices have. Their kind is `other`, as bounds for
+    returns are in shares of a price.
+    """
     column = draft.column
-    reason = f"{low} rows hold values that are not positive, which have no return"
+    rows = "1 row holds a value that is" if low == 1 else f"{low} rows hold values that are"
+    reason = f"{rows} not positive, so that there are changes and no returns"
     changed = _return(draft.facts, column, draft.target["horizon"], reason)
     features = _without(changed.features, lambda feature: "high" in feature)
     for feature in features:
@@ -322,7 +381,7 @@ def _change(draft: StudyPlan, low: int) -> StudyPlan:
         changed,
         kind="change",
         features=tuple(features),
-        target={**changed.target, "transform": "difference"},
+        target={**changed.target, "transform": "difference", "kind": "other"},
         drop_empty=draft.drop_empty,
     )
 
@@ -331,7 +390,8 @@ def _with_split(draft: StudyPlan, table: "Table") -> StudyPlan:
     """The plan with the dates of its split, as many blocks as the rows allow, and what an audit refuses."""
     import numpy as np
 
-    from trainer.audit.check_series import broken_value_findings, constant_findings, target_findings
+    from trainer.audit.check_broken_values import broken_value_findings
+    from trainer.audit.check_series import constant_findings, target_findings
     from trainer.audit.check_table import table_findings
     from trainer.data.features import build_features
     from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN, cut_folds, short_splits

@@ -6,6 +6,7 @@ is asked, where somebody can answer, and refused otherwise.
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +124,9 @@ def _facts(options: InitOptions, name: str, path: Path, ask: Ask) -> "TableFacts
         )
     csv = _with_day_first(look, time, csv, ask)
     csv = _with_decimal(look, csv, ask)
-    look, where, names = _one_series(look, time, csv, options.symbol, ask)
     times = _times(look, time, csv)
+    look, where, names, ticker = _one_series(look, times, options.symbol, ask)
+    times = _times(look, time, csv) if where else times
     step = _step(times)
     return TableFacts(
         source=_relative(options.source, path.parent),
@@ -136,7 +138,7 @@ def _facts(options: InitOptions, name: str, path: Path, ask: Ask) -> "TableFacts
         where=where,
         sort=not times.times.is_monotonic_increasing,
         step=step,
-        detected=look.detected,
+        ticker=ticker,
     )
 
 
@@ -163,7 +165,7 @@ def _csv_config(options: InitOptions) -> CsvConfig:
         if key not in CsvConfig.model_fields:
             raise RequestError(f"--csv {key} is not known; there are {known}") from None
         option = "--decimal" if key == "decimal" and options.decimal is not None else f"--csv {key}"
-        raise RequestError(f"{option} {given[key]!r} is wrong: {first['msg']}; see docs/data.md") from None
+        raise RequestError(f"{option} {given[key]!r} is wrong: {first['msg']}") from None
 
 
 def _first_file(source: str) -> "SourceFile":
@@ -253,25 +255,27 @@ def _with_decimal(look: "TableLook", csv: CsvConfig, ask: Ask) -> CsvConfig:
 
 
 def _one_series(
-    look: "TableLook", time: tuple[str, ...], csv: CsvConfig, symbol: str | None, ask: Ask
-) -> tuple["TableLook", dict[str, str], tuple[str, ...]]:
-    """The rows of one series, the `data.where` that chooses them, and its columns of numbers."""
+    look: "TableLook", times: "Times", symbol: str | None, ask: Ask
+) -> tuple["TableLook", dict[str, str], tuple[str, ...], str]:
+    """The rows of one series, the `data.where` that chooses them, its columns of numbers, and what follows
+    the names of these in a wide table.
+    """
     from trainer.data.reading.column_roles import wide_series
     from trainer.data.reading.table_look import series_column
 
     if wide := wide_series(look.numbers):
         chosen = _symbol(look, "its columns", list(wide), symbol, ask)
-        return look, {}, wide[chosen]
-    column = series_column(look, _times(look, time, csv).times)
+        return look, {}, wide[chosen], chosen
+    column = series_column(look, times.times)
     if column is None:
         if symbol is not None:
             raise RequestError(
                 f"--symbol {symbol}: {look.shown} has one series, a row for each time; leave the option out"
             )
-        return look, {}, look.numbers
+        return look, {}, look.numbers, ""
     chosen = _symbol(look, f"column {column}", look.values(column), symbol, ask)
     numbers = tuple(name for name in look.numbers if name != column)
-    return look.matching(column, chosen), {column: chosen}, numbers
+    return look.matching(column, chosen), {column: chosen}, numbers, ""
 
 
 def _symbol(look: "TableLook", place: str, known: Sequence[str], given: str | None, ask: Ask) -> str:
@@ -283,7 +287,7 @@ def _symbol(look: "TableLook", place: str, known: Sequence[str], given: str | No
         question = Question(
             f"{look.shown} holds {len(known)} series in {place}: {told}; a study is of one",
             "Which one?",
-            f"--symbol {known[0]}",
+            f"--symbol {shlex.quote(known[0])}",
             tuple(known),
         )
         return ask(question)

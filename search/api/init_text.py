@@ -12,8 +12,6 @@ from storage.commands import ballast_command
 
 _SECTIONS = ("models", "training", "space")
 _MOST_NAMED = 12
-_MAX_SKILL = 0.5
-"""Nothing is known about a column of values; half of the loss of a naive forecast is much for any."""
 _QUOTED_DATE = re.compile(r"'(\d{4}-\d\d-\d\d)'")
 """A study file takes a date without quotes, too."""
 
@@ -35,12 +33,8 @@ def study_text(plan: StudyPlan, path: Path) -> str:
     ]
     for section in _SECTIONS:
         lines += ["", *_recipe_section(section)]
-    if plan.target["kind"] == "other":
-        lines += [
-            "",
-            "guard:",
-            f"  max_skill: {_MAX_SKILL}  # more is not believed; set what you would",
-        ]
+    if plan.max_skill is not None:
+        lines += ["", "guard:", f"  max_skill: {plan.max_skill}  # more is not believed; set what you would"]
     return "\n".join(lines) + "\n"
 
 
@@ -75,11 +69,8 @@ def _source(plan: StudyPlan) -> list[_Line]:
         (csv, f"csv: {_flow(csv)}", "the rest of the form is detected"),
         (facts.where, f"where: {_flow(dict(facts.where))}", "one series of the table, without the others"),
         (facts.sort, "sort: true", "the rows of the file are not in the order of time"),
-        (
-            plan.drop_empty,
-            "drop_empty: true",
-            f"{plan.drop_empty} rows have no number, such as holidays",
-        ),
+        (plan.max_gap, f"max_gap: {plan.max_gap}", "no window crosses a longer gap, such as a night"),
+        (plan.drop_empty, "drop_empty: true", f"{plan.drop_empty} rows have no number, as on holidays"),
     ]
     return [(text, note) for is_said, text, note in lines if is_said]
 
@@ -115,6 +106,10 @@ def _why(plan: StudyPlan, feature: Mapping[str, Any]) -> str:
             return "the last move: a trend may go on, or turn back"
         case "abs_log_return":
             return "the size of the move: with ret it tells falls from rises"
+        case "log_parkinson" if "floor" in feature:
+            return f"log volatility of the {bar}, with a floor for bars without a range"
+        case "time_of_day":
+            return "known ahead, as a sine and a cosine: markets have a daily rhythm"
         case "log_parkinson":
             return f"log volatility of the {bar}, from its range"
         case "rolling_mean" if is_volatility:
@@ -131,8 +126,8 @@ def _others(plan: StudyPlan) -> list[str]:
     read = {str(value) for series in (*plan.features, plan.target) for value in series.values()}
     roles, notes = plan.facts.roles, []
     if roles.volume is not None and roles.volume not in read:
-        feature = _flow({"name": "volume", "column": roles.volume, "transform": "log_return"})
-        notes.append(f"- {feature}  # to try: how volume changes; no row may hold 0")
+        feature = _flow({"name": "volume", "column": roles.volume, "transform": "zscore", "window": 22})
+        notes.append(f"- {feature}  # to try: is it much?")
     bar = {roles.open, roles.high, roles.low, roles.close, roles.adjusted, roles.volume}
     others = [name for name in plan.facts.numbers if name not in bar | read]
     if others:

@@ -78,11 +78,11 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s_<>./()%-]", "", re.sub(r"^\d+[a-z]?\.\s*", "", name.strip().casefold()))
 
 
-def find_roles(names: Iterable[str]) -> Roles:
-    """The first column of each role, by the likelihood of its name."""
+def find_roles(names: Iterable[str], ticker: str = "") -> Roles:
+    """The first column of each role, by the likelihood of its name without the ` TICKER` of a wide table."""
     by_name: dict[str, str] = {}
     for name in names:
-        by_name.setdefault(plain_name(name), name)
+        by_name.setdefault(plain_name(name.removesuffix(f" {ticker}")), name)
     found = {
         role: next((by_name[known] for known in spellings if known in by_name), None)
         for role, spellings in _ROLES.items()
