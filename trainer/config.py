@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from trainer.durations import duration_seconds
 from trainer.losses import MSE, Loss
 
 TransformName = Literal[
@@ -430,6 +431,12 @@ class DataConfig(Section):
     """The rows to read, by the value of a column, such as {Symbol: GOOG}; empty: all."""
     drop_empty: bool = Field(default=False, exclude_if=_is_default)
     """true: rows without a number in any of the columns that are read are left out, such as holidays."""
+    max_gap: str | None = Field(default=None, exclude_if=_is_default)
+    """The longest time between two neighbouring rows that a window or a target may cross, such as 4d, 2h or
+    30min: nights, weekends, lunch breaks. null: any. Features still look back across a gap."""
+    calendar: str | None = Field(default=None, exclude_if=_is_default)
+    """The exchange whose sessions the audit compares the rows with, such as XNYS, by its name in the package
+    exchange-calendars; null: none."""
     features: Annotated[
         tuple[Feature, ...],
         BeforeValidator(
@@ -476,6 +483,18 @@ class DataConfig(Section):
             except (ValueError, OSError, KeyError):
                 raise ValueError(f"{value!r} is no time zone; write it as America/New_York or UTC") from None
         return value
+
+    @field_validator("max_gap", mode="before")
+    @classmethod
+    def _is_a_duration(cls, value: object) -> object:
+        if value is not None:
+            duration_seconds(value)
+        return value
+
+    @property
+    def max_gap_seconds(self) -> float | None:
+        """`max_gap` in seconds."""
+        return None if self.max_gap is None else duration_seconds(self.max_gap)
 
     @property
     def time_columns(self) -> tuple[str, ...]:

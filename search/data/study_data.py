@@ -244,11 +244,20 @@ def _require_a_full_batch(resolved: ResolvedStudy, folds: Sequence[Dataset]) -> 
 
 def _require_the_same_rows(resolved: ResolvedStudy) -> None:
     """Raise RequestError if trials would be scored on different rows: their losses are not comparable."""
-    key = "data.seq_len"
-    if key in resolved.space and resolved.trial_config.data.split.method == "cpcv":
+    key, data = "data.seq_len", resolved.trial_config.data
+    if key not in resolved.space:
+        return
+    searched = f"{resolved.settings[key].origin}: {key} is searched, and "
+    if data.split.method == "cpcv":
         raise RequestError(
-            f"{resolved.settings[key].origin}: {key} is searched, and under data.split.method = cpcv the "
-            f"first rows to be forecast depend on it; fix it with --set {key}=22, or use another method"
+            f"{searched}under data.split.method = cpcv the first rows to be forecast depend on it; fix it "
+            "with "
+            f"--set {key}=22, or use another method"
+        )
+    if data.max_gap is not None:
+        raise RequestError(
+            f"{searched}with data.max_gap = {data.max_gap} the rows to be forecast depend on it: those whose "
+            f"window crosses no longer gap; fix it with --set {key}={data.seq_len}, or remove data.max_gap"
         )
 
 

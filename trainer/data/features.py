@@ -40,6 +40,8 @@ class FeaturesAndTarget:
     inputs: tuple[tuple[Floats, ...], ...]
     unshifted: Floats
     """The target before it is shifted: row t holds the value of time t."""
+    target_reach: int
+    """Rows before t that the target of row t is computed from; none if it is not above 0."""
     warm_up: int
     """Rows before the first usable row, in the series with the longest warm-up; it may be shorter."""
 
@@ -94,6 +96,7 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
             slice(min(span.start + rows, span.stop), span.stop - _tail(config.target, target[span]))
             for span, rows in zip(table.spans, warm_ups, strict=True)
         ),
+        target_reach=target_reach,
         warm_up=max(warm_ups),
         reach=max(target_reach, *reaches.values()),
         day_rows=day_rows,

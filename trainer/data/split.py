@@ -4,7 +4,7 @@ A row is its position t in the table: the last row of a window, and the row whos
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from trainer.config import DataConfig, Split, end_of_date
 from trainer.data.arrays import Rows
 from trainer.data.features import FeaturesAndTarget
+from trainer.data.segments import has_window, target_rows
 from trainer.errors import SplitError
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def cut_folds(
 
     In `holdout` and `walk_forward`, `seq_len` shortens only the beginning of train, so that validation and
     test rows are the same for every window; only a series that begins in them loses the rows without a full
-    window. In every method the last fold trains on no row after its validation rows.
+    window. In every method the last fold trains on no row after its validation rows. `max_gap` leaves out the
+    rows of every split whose window or target crosses a longer gap, so that with it all rows depend on
+    `seq_len`.
     """
     parts = _series_rows(config, times, built, offsets)
     moments = times.asi8
@@ -85,7 +88,24 @@ def cut_folds(
         train, validation, test, fitting = (np.concatenate(rows) for rows in zip(*cuts, strict=True))
         name = _name(number, len(held_out), blocks, times, offsets) if len(held_out) > 1 else ""
         folds.append(FoldRows(train, validation, test, fitting, name))
-    return tuple(folds)
+    return tuple(_within_segments(config, times, built, fold) for fold in folds)
+
+
+def _within_segments(
+    config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, fold: FoldRows
+) -> FoldRows:
+    """The rows of a fold whose windows and targets cross no gap longer than `max_gap`; all without one."""
+    if config.max_gap is None:
+        return fold
+    target = target_rows(config, times, built)
+    both = target & has_window(config, times, np.array([span.start for span in built.spans]))
+    return replace(
+        fold,
+        train=fold.train[both[fold.train]],
+        validation=fold.validation[both[fold.validation]],
+        test=fold.test[both[fold.test]],
+        fitting=fold.fitting[target[fold.fitting]],
+    )
 
 
 @dataclass(frozen=True)
@@ -170,12 +190,13 @@ def cut_refit(
     parts = _series_rows(config, times, built, offsets)
     cuts = [_cut_series(config, built.reach, part, []) for part in parts]
     horizon, whole = config.target.horizon, config.seq_len - 1
-    return FoldRows(
+    fold = FoldRows(
         train=_rows((part.first + whole, part.test - horizon) for part in parts),
         validation=_rows([]),
         test=np.concatenate([test for _, _, test, _ in cuts]),
         fitting=_rows((part.first, part.test - horizon) for part in parts),
     )
+    return _within_segments(config, times, built, fold)
 
 
 def _held_out(split: Split, moments: Rows) -> list[list[Rows]]:
@@ -210,6 +231,8 @@ def _rows(spans: Iterable[tuple[int, int]]) -> Rows:
 def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> None:
     """Raise SplitError unless every split of every fold has at least `min_rows` rows."""
     advice = _DATE_ADVICE if config.split.fractions is None else _FRACTION_ADVICE
+    if config.max_gap is not None:
+        advice = dict.fromkeys(advice, f"raise data.max_gap above {config.max_gap}, or use a shorter seq_len")
     for split in folds:
         short = short_splits(split)
         if not short:
@@ -219,9 +242,10 @@ def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: 
             for name in short
         )
         fold = split.name and f"; {split.name}"
+        gap = "" if config.max_gap is None else f", max_gap {config.max_gap}"
         raise SplitError(
             f"{config.shown_source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}"
-            f"{fold}): {shortages}"
+            f"{gap}{fold}): {shortages}"
         )
 
 
