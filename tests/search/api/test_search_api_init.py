@@ -107,12 +107,12 @@ def test_values_that_are_no_prices_are_forecast_as_they_are() -> None:
 
 def test_one_negative_price_makes_a_study_of_changes_and_a_flat_bar_has_a_floor() -> None:
     frame = bars()
-    frame.iloc[200, :4] = [-30.0, -29.0, -40.0, -37.6]
+    frame.loc[frame.index[200], list(frame.columns[:4])] = [-30.0, -29.0, -40.0, -37.6]
     found, study = made("oil.csv", frame.to_csv())
     assert study["data"]["target"]["transform"] == "difference"
     assert check_study(StudyOptions(found.path)).ok
     frame = bars()
-    frame.iloc[50, 1] = frame.iloc[50, 2]
+    frame.iat[50, 1] = float(frame.iloc[50, 2])
     found, study = made("flat.csv", frame.to_csv())
     assert study["data"]["target"]["floor"] == 1e-4
     assert check_study(StudyOptions(found.path)).ok
@@ -137,16 +137,18 @@ def test_gaps_that_no_window_crosses_are_found() -> None:
     week = np.concatenate([np.arange(120) * hour + 168 * hour * number for number in range(20)])
     assert find_max_gap(week, hour, 11) == "3h"  # weekends of a market that is open day and night
     days = np.concatenate([np.arange(7) * hour + 24 * hour * number for number in range(60)])
-    assert find_max_gap(days, hour, 11) is None  # a window cannot end with the day, and no gap is longer
+    assert (
+        find_max_gap(days.astype(float), hour, 11) is None
+    )  # a window cannot end with the day, and no gap is longer
     assert find_max_gap(np.arange(900) * 60.0, 60.0, 11) is None
     minutes = np.concatenate([np.arange(390) * 60.0 + 24 * hour * number for number in range(9)])
-    assert find_max_gap(minutes, 60.0, 11) == "3min"
+    assert find_max_gap(minutes.astype(float), 60.0, 11) == "3min"
 
 
 @pytest.mark.skipif("max_gap" not in DataConfig.model_fields, reason="data.max_gap is not there yet")
 def test_bars_of_a_market_that_closes_have_a_max_gap() -> None:
     frame = bars(24 * 60, step="h")
-    frame = frame[np.asarray(frame.index.dayofweek < 5)]  # type: ignore[attr-defined]
+    frame = frame[np.asarray(frame.index.day_of_week < 5)]  # type: ignore[attr-defined]
     found, study = made("fx.csv", frame.rename_axis("Gmt time").to_csv())
     assert study["data"]["max_gap"] == "3h"
     assert check_study(StudyOptions(found.path)).ok
