@@ -112,7 +112,7 @@ def test_one_negative_price_makes_a_study_of_changes_and_a_flat_bar_has_a_floor(
     assert study["data"]["target"]["transform"] == "difference"
     assert check_study(StudyOptions(found.path)).ok
     frame = bars()
-    frame.iat[50, 1] = float(frame.iloc[50, 2])
+    frame.loc[frame.index[50], "High"] = frame["Low"].to_numpy()[50]
     found, study = made("flat.csv", frame.to_csv())
     assert study["data"]["target"]["floor"] == 1e-4
     assert check_study(StudyOptions(found.path)).ok
@@ -137,12 +137,11 @@ def test_gaps_that_no_window_crosses_are_found() -> None:
     week = np.concatenate([np.arange(120) * hour + 168 * hour * number for number in range(20)])
     assert find_max_gap(week, hour, 11) == "3h"  # weekends of a market that is open day and night
     days = np.concatenate([np.arange(7) * hour + 24 * hour * number for number in range(60)])
-    assert (
-        find_max_gap(days.astype(float), hour, 11) is None
-    )  # a window cannot end with the day, and no gap is longer
-    assert find_max_gap(np.arange(900) * 60.0, 60.0, 11) is None
+    # A window cannot end with the day, and no gap is longer.
+    assert find_max_gap(days.astype(np.float64), hour, 11) is None
+    assert find_max_gap(np.arange(900, dtype=np.float64) * 60, 60.0, 11) is None
     minutes = np.concatenate([np.arange(390) * 60.0 + 24 * hour * number for number in range(9)])
-    assert find_max_gap(minutes.astype(float), 60.0, 11) == "3min"
+    assert find_max_gap(minutes.astype(np.float64), 60.0, 11) == "3min"
 
 
 @pytest.mark.skipif("max_gap" not in DataConfig.model_fields, reason="data.max_gap is not there yet")
