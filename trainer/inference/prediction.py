@@ -16,6 +16,7 @@ from trainer.data.arrays import Floats, Rows
 from trainer.data.features import build_features
 from trainer.data.input_drift import input_drifts, share_outside
 from trainer.data.panel import by_series
+from trainer.data.segments import has_window, segment_starts
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
@@ -29,9 +30,9 @@ class Forecasts:
 
     `times` (n,) are the times of the rows, `values` (n,) float64 the forecasts in the target's own `unit`.
     `target_times` (n,) are the times of the rows `horizon` ahead that the forecasts are for, NaT if the table
-    ends before; both are naive UTC. `times_text` and `target_times_text` are the same on the source's clock,
-    None if there is no such row. `unseen` is the number of forecasts for rows after `seen_until`, the last
-    row that the model was trained or chosen on.
+    ends before, or a gap longer than `max_gap` lies between; both are naive UTC. `times_text` and
+    `target_times_text` are the same on the source's clock, None if there is no such row. `unseen` is the
+    number of forecasts for rows after `seen_until`, the last row that the model was trained or chosen on.
     """
 
     times: pd.DatetimeIndex
@@ -104,7 +105,14 @@ def forecast_table(loaded: LoadedModel, source: str, *, allow_range: bool = Fals
         )
     rows = np.concatenate([np.arange(span.start + model.data.seq_len - 1, span.stop) for span, _ in parts])
     horizon = model.data.target.horizon
-    ahead = _rows_ahead(table, horizon)[rows]
+    whole = has_window(model.data, table.times, table.series_starts)[rows]
+    if not whole.any():
+        raise DataError(
+            f"{source} has no {model.data.seq_len} rows without a gap longer than data.max_gap "
+            f"{model.data.max_gap}, and the window of a forecast needs them; give rows without such gaps"
+        )
+    rows, values = rows[whole], values[whole]
+    ahead = _rows_ahead(table, segment_starts(model.data, table.times, table.series_starts), horizon)[rows]
     return Forecasts(
         times=table.times[rows],
         values=values,
@@ -116,7 +124,11 @@ def forecast_table(loaded: LoadedModel, source: str, *, allow_range: bool = Fals
         unit=model.target.unit,
         unseen=int((table.times[rows] > _naive_utc(model.rows.until)).sum()),
         seen_until=model.rows.until,
-        warnings=(*odd, *_few_outside(model, np.concatenate([features for _, features in parts]))),
+        warnings=(
+            *odd,
+            *_few_outside(model, np.concatenate([features for _, features in parts])),
+            *_without_window(model.data, int((~whole).sum())),
+        ),
     )
 
 
@@ -215,10 +227,18 @@ def _naive_utc(moment: str) -> pd.Timestamp:
     return stamp if stamp.tzinfo is None else stamp.tz_convert("UTC").tz_localize(None)
 
 
-def _rows_ahead(table: Table, rows: int) -> Rows:
-    """The row `rows` rows after each one in its series, (T,); -1 after the end of the series."""
+def _without_window(config: DataConfig, rows: int) -> list[str]:
+    """A clause on the rows that have no forecast because their window crosses a gap; none without any."""
+    if not rows:
+        return []
+    told = "1 row has" if rows == 1 else f"{rows} rows have"
+    return [f"{told} no forecast: the window crosses a gap longer than data.max_gap {config.max_gap}"]
+
+
+def _rows_ahead(table: Table, starts: Rows, rows: int) -> Rows:
+    """The row `rows` rows after each one, (T,); -1 behind the end of its segment. They begin at `starts`."""
 
     def ahead(numbers: Rows) -> Rows:
         return np.concatenate([numbers[rows:], np.full(min(rows, len(numbers)), -1)])
 
-    return by_series(table.series_starts, ahead, np.arange(len(table.frame)))
+    return by_series(starts, ahead, np.arange(len(table.frame)))
