@@ -1,5 +1,5 @@
-# make demo: a study on real data, from nothing to an exported file.  make demo-service: on PostgreSQL with three
-# workers, one of them killed.  make test: all that is quick.
+# make demo: a study on real data, from nothing to an exported file and the answer whether its skill holds.
+# make demo-service: on PostgreSQL with three workers, one of them killed.  make test: all that is quick.
 # make test-service: real servers, real kills, and what is slow.  make test-ray: a real cluster; installs Ray.  make test-browser: the
 # pages in a real Chromium, skipped where there is none.  make pictures: the study that the README shows, and its
 # pictures.  make peers: the same trials by others' tools, which it installs.  CI checks all four tests.
@@ -23,6 +23,7 @@ demo: .venv/installed
 	mkdir -p demo
 	$(BIN)/ballast run configs/studies/sp500-volatility.yaml --store $(DEMO_STORE)
 	$(BIN)/ballast export sp500-volatility --store $(DEMO_STORE) -o demo/best.yaml
+	$(BIN)/ballast verify demo/best.yaml --store $(DEMO_STORE) || [ $$? -eq 1 ]  # 1: the answer is no, and it is printed
 
 demo-service: .venv/installed-test
 	$(BIN)/python -m benchmarks.demo_service

@@ -34,7 +34,7 @@ from storage.engine import open_store
 
 GOAL_SHARE = 0.02
 """Of a study's wall time that publishing may take."""
-STUDIES = (("configs/studies/sp500-volatility.yaml", 20), ("configs/studies/smoke.yaml", 200))
+STUDIES = (("configs/studies/sp500-holdout.yaml", 20), ("configs/studies/smoke.yaml", 200))
 """A study as people run them, and one whose trials are too short for a page each."""
 GOAL_OPEN_S = 3.0
 """Until the page of a study has its trials."""

@@ -22,7 +22,7 @@ from benchmarks.coverage import Series, fat
 from benchmarks.leaks.studies import prices
 from search.selection.statistics.market_timing import market_timing
 from search.selection.statistics.sharpe import deflated_sharpe, sharpe_ratio, sign_returns
-from trainer.data.features import log_return
+from trainer.data.transforms import log_return
 
 ROWS = 1000
 LAGS = 5

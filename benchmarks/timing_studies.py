@@ -30,7 +30,7 @@ from search.study.studies import open_study
 from search.workers.loop import run_worker
 from search.workers.progress import NoProgress
 from storage.engine import open_store
-from trainer.data.features import log_return
+from trainer.data.transforms import log_return
 
 TRIALS = 8
 EPOCHS = 4

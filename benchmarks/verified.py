@@ -26,7 +26,7 @@ from search.selection.verification_report import VerificationReport
 from storage.engine import open_store
 
 ROOT = Path(__file__).parents[1]
-STUDIES = ("sp500-volatility-verified", "nasdaq-volatility", "wti-volatility")
+STUDIES = ("sp500-volatility", "nasdaq-volatility", "wti-volatility")
 """Files in configs/studies."""
 GOAL = 0.827 / 0.846
 """Of S&P 500: the loss of HAR with negative returns over that of HAR, as it was known before."""

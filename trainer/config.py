@@ -12,13 +12,40 @@ from math import comb, sqrt
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from trainer.durations import duration_seconds
 from trainer.losses import MSE, Loss
 
 TransformName = Literal[
-    "raw", "log_return", "abs_log_return", "log_parkinson", "rolling_mean", "rolling_std", "lag"
+    "raw",
+    "lag",
+    "log",
+    "log1p",
+    "difference",
+    "pct_change",
+    "log_return",
+    "abs_log_return",
+    "rolling_mean",
+    "rolling_std",
+    "zscore",
+    "ewm_mean",
+    "ewm_std",
+    "log_parkinson",
+    "garman_klass",
+    "rogers_satchell",
+    "realized_variance",
+    "time_of_day",
+    "day_of_week",
+    "month",
 ]
 TargetKind = Literal["return", "volatility", "other"]
 SplitMethod = Literal["holdout", "walk_forward", "cpcv"]
@@ -32,7 +59,19 @@ MOST_FOLDS = 100
 RETURN_CLIP = 0.1
 """Default clip of one-row returns: ±10 %; longer returns are clipped at this times the root of their rows."""
 
-_WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "lag"})
+CHANGES: frozenset[str] = frozenset({"difference", "pct_change", "log_return", "abs_log_return"})
+"""Transforms that compare a row with the one `window` rows before, by default 1."""
+BAR_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "log_parkinson": ("high", "low"),
+    "garman_klass": ("open", "high", "low", "close"),
+    "rogers_satchell": ("open", "high", "low", "close"),
+}
+"""Transforms that estimate the volatility of one bar, and the keys that name its columns."""
+CALENDAR: frozenset[str] = frozenset({"time_of_day", "day_of_week", "month"})
+"""Transforms of the time of a row alone, which is known ahead; each makes a sine and a cosine."""
+
+_WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "zscore", "ewm_mean", "ewm_std", "lag"})
+_SPREADS: frozenset[str] = frozenset({"rolling_std", "zscore", "ewm_std"})
 
 
 class Section(BaseModel):
@@ -42,10 +81,10 @@ class Section(BaseModel):
 
 
 class DerivedColumn(Section):
-    """A causal series that is computed from columns of the table or from another feature.
+    """A causal series that is computed from columns of the table, from another feature or from the times.
 
-    `column` names a column, `of` another feature, `high`/`low` the two columns of a range estimator;
-    `window` is a number of rows and belongs to `rolling_*`, `lag` and (as a step, default 1) `*log_return`.
+    `column` names a column, `of` another feature; `open`, `high`, `low` and `close` name those of a bar.
+    docs/data.md lists the transforms and the keys that each takes.
     """
 
     transform: TransformName = "raw"
@@ -54,30 +93,59 @@ class DerivedColumn(Section):
     """The column of the table that is read."""
     of: str | None = None
     """A feature above this one that is read instead of a column."""
+    open: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The column of each bar's first price, for garman_klass and rogers_satchell."""
     high: str | None = None
-    """The column of each day's highest price, for log_parkinson."""
+    """The column of each bar's highest price, for log_parkinson, garman_klass and rogers_satchell."""
     low: str | None = None
-    """The column of each day's lowest price, for log_parkinson."""
+    """The column of each bar's lowest price, for log_parkinson, garman_klass and rogers_satchell."""
+    close: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The column of each bar's last price, for garman_klass and rogers_satchell."""
+    floor: Annotated[float, Field(gt=0)] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The least volatility of a bar, for those three, such as 0.0001 for one basis point; null: none, and a
+    bar without a range has no logarithm."""
     window: Annotated[int, Field(ge=1)] | None = None
-    """A number of rows: that rolling_* looks over, that lag goes back, that a return extends over (1)."""
+    """A number of rows: that rolling_* and zscore look over, that lag goes back, that a change extends over
+    (1); for ewm_* the span."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the table's columns that are read directly."""
+        named = (self.column, self.open, self.high, self.low, self.close)
+        return tuple(name for name in named if name is not None)
 
     @model_validator(mode="after")
     def _inputs_match_transform(self) -> Self:
-        if self.transform == "log_parkinson":
-            if self.high is None or self.low is None or self.column or self.of or self.window:
-                raise ValueError("log_parkinson takes high and low, and nothing else")
-            return self
-        if self.high is not None or self.low is not None:
-            raise ValueError(f"high and low belong to log_parkinson, not to {self.transform}")
+        needed = BAR_COLUMNS.get(self.transform)
+        if needed is None:
+            self._takes_one_input()
+        elif self.column or self.of or self.window or set(needed) != set(self._bar_keys()):
+            listed = f"{', '.join(needed[:-1])} and {needed[-1]}"
+            raise ValueError(f"{self.transform} takes {listed}, and nothing else but a floor")
+        return self
+
+    def _bar_keys(self) -> list[str]:
+        return [key for key in ("open", "high", "low", "close") if getattr(self, key) is not None]
+
+    def _takes_one_input(self) -> None:
+        if self._bar_keys() or self.floor is not None:
+            keys = " and ".join(self._bar_keys() or ["floor"])
+            verb = "belong" if " and " in keys else "belongs"
+            raise ValueError(f"{keys} {verb} to {', '.join(BAR_COLUMNS)}, not to {self.transform}")
+        if self.transform in CALENDAR:
+            if self.column is not None or self.of is not None or self.window is not None:
+                raise ValueError(
+                    f"{self.transform} is computed from the times; it takes no column, of or window"
+                )
+            return
         if (self.column is None) == (self.of is None):
             raise ValueError(f"{self.transform} takes either column or of")
         if self.transform in _WINDOWED and self.window is None:
             raise ValueError(f"{self.transform} needs window, a number of rows")
-        if self.transform == "raw" and self.window is not None:
-            raise ValueError("raw takes no window")
-        if self.transform == "rolling_std" and self.window == 1:
-            raise ValueError("rolling_std needs a window of at least 2 rows")
-        return self
+        if self.window is not None and self.transform not in _WINDOWED | CHANGES:
+            raise ValueError(f"{self.transform} takes no window")
+        if self.transform in _SPREADS and self.window == 1:
+            raise ValueError(f"{self.transform} needs a window of at least 2 rows")
 
 
 class Feature(DerivedColumn):
@@ -88,6 +156,24 @@ class Feature(DerivedColumn):
     may_lead: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Whether the feature may honestly lead the target. False is left out of a dump, so that records made
     before this key existed compare equal."""
+    part: Literal["sin", "cos"] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Which of the two columns of time_of_day, day_of_week and month it is; null: both, called NAME_sin and
+    NAME_cos."""
+
+    @model_validator(mode="after")
+    def _part_of_a_pair(self) -> Self:
+        if self.part is not None and self.transform not in CALENDAR:
+            raise ValueError(f"part belongs to {', '.join(sorted(CALENDAR))}, not to {self.transform}")
+        return self
+
+    @property
+    def columns_of_pair(self) -> tuple["Feature", ...]:
+        """Its sine and its cosine, if it is both; else the feature itself."""
+        if self.transform not in CALENDAR or self.part is not None:
+            return (self,)
+        return tuple(
+            self.model_copy(update={"name": f"{self.name}_{part}", "part": part}) for part in ("sin", "cos")
+        )
 
 
 class Target(DerivedColumn):
@@ -121,6 +207,12 @@ class Target(DerivedColumn):
         return {**values, "clip": clip}
 
     @model_validator(mode="after")
+    def _is_not_known_ahead(self) -> Self:
+        if self.transform in CALENDAR:
+            raise ValueError(f"{self.transform} is known ahead; forecast something that is not")
+        return self
+
+    @model_validator(mode="after")
     def _spread_widens_a_clip(self) -> Self:
         if self.clip_follows_spread and self.clip is None:
             raise ValueError("clip_follows_spread has no effect without clip; give clip or remove it")
@@ -130,10 +222,10 @@ class Target(DerivedColumn):
 def return_clip(transform: object, window: object, horizon: object, one_row: float = RETURN_CLIP) -> float:
     """Bound of a return, given that of one row: it grows with the root of the rows, like the spread.
 
-    A log return extends over its `window` rows, whatever its horizon; any other series of returns counts as
+    A change extends over its `window` rows, whatever its horizon; any other series of returns counts as
     extending over the horizon. A value that is not a number of rows counts as one row; validation reports it.
     """
-    rows = (window or 1) if transform in ("log_return", "abs_log_return") else horizon
+    rows = (window or 1) if transform in CHANGES else horizon
     return round(one_row * sqrt(rows), 6) if isinstance(rows, int) and rows >= 1 else one_row
 
 
@@ -316,6 +408,11 @@ def _expand_raw_columns(value: object) -> object:
     return tuple({"name": v, "column": v} if isinstance(v, str) else v for v in value)
 
 
+def _expand_pairs(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Expands a feature of the calendar to its sine and cosine."""
+    return tuple(column for feature in features for column in feature.columns_of_pair)
+
+
 class DataConfig(Section):
     """The source of the rows, and the features, target and splits that are computed from them."""
 
@@ -346,9 +443,11 @@ class DataConfig(Section):
             _expand_raw_columns,
             json_schema_input_type=Annotated[tuple[Feature | str, ...], Field(min_length=1)],
         ),
+        AfterValidator(_expand_pairs),
         Field(min_length=1),
     ]
-    """The inputs of the model, in order; the text NAME is short for the raw column NAME."""
+    """The inputs of the model, in order; the text NAME is short for the raw column NAME, and in a study file
+    f* for all raw columns whose names match."""
     target: Target
     seq_len: Annotated[int, Field(ge=1)] = 22
     """Rows of the window of one forecast."""
@@ -371,6 +470,8 @@ class DataConfig(Section):
             seen.add(feature.name)
         if self.target.of is not None and self.target.of not in seen:
             raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
+        if self.target.of in self._of_the_calendar():
+            raise ValueError(f"the target is of {self.target.of!r}, which is known ahead")
         return self
 
     @field_validator("timezone")
@@ -411,7 +512,7 @@ class DataConfig(Section):
         return ", ".join(self.sources)
 
     def _require_numbers(self, who: str, series: DerivedColumn) -> None:
-        for name in (series.column, series.high, series.low):
+        for name in series.columns:
             if name in self.time_columns:
                 raise ValueError(
                     f"{who} reads {name!r}, the column of times, which holds no numbers; name another column"
@@ -419,10 +520,18 @@ class DataConfig(Section):
 
     @property
     def leading(self) -> tuple[str, ...]:
-        """Features that may lead the target: those with `may_lead`, and those computed from them."""
+        """Features that may lead the target: those with `may_lead`, those of the calendar, and those computed
+        from them."""
+        return self._made_from(lambda feature: feature.may_lead or feature.transform in CALENDAR)
+
+    def _of_the_calendar(self) -> tuple[str, ...]:
+        return self._made_from(lambda feature: feature.transform in CALENDAR)
+
+    def _made_from(self, chosen: Callable[[Feature], bool]) -> tuple[str, ...]:
+        """The chosen features, and those computed from them."""
         names: list[str] = []
         for feature in self.features:
-            if feature.may_lead or feature.of in names:
+            if chosen(feature) or feature.of in names:
                 names.append(feature.name)
         return tuple(names)
 

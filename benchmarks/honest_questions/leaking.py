@@ -11,7 +11,8 @@ from benchmarks.honest_questions.hosts import real
 from benchmarks.leaks import ahead, whole
 from benchmarks.leaks.leak import Random, floats, moved, rolling, spread, with_raw_target
 from benchmarks.leaks.studies import Floats, Kind, Series, Study
-from trainer.data.features import build_features, log_return
+from trainer.data.features import build_features
+from trainer.data.transforms import log_return
 
 Column = Callable[[Study, Random], Floats]
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from benchmarks.leaks.leak import Leak, Random, column_leak, floats, moved, rolling, spread
 from benchmarks.leaks.studies import Floats, Series, Study, prices
-from trainer.data.features import abs_log_return, log_parkinson, log_return
+from trainer.data.bar_volatility import log_parkinson
+from trainer.data.transforms import abs_log_return, log_return
 
 NOISES = (0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 10.0)
 CENTRED = (3, 5, 9, 15, 21)

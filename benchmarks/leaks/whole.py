@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.leaks.leak import Leak, Random, column_leak, floats, rolling, with_stored_features
 from benchmarks.leaks.studies import Floats, Study
-from trainer.data.features import log_return
+from trainer.data.transforms import log_return
 
 
 def zscore(study: Study, _: Random) -> Floats:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from benchmarks.coverage import Series, fat, garch
 from benchmarks.leaks.studies import prices
-from trainer.data.features import log_return
+from trainer.data.transforms import log_return
 
 Random = np.random.Generator
 Group = Literal["null", "signal"]

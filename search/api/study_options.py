@@ -47,7 +47,7 @@ class StudyOptions:
             found = found.stored_at(url, "BALLAST_STORE" if self.store is None else "--store")
         return resolve_mlflow_uri(found)
 
-    def _resolved(self, more: Sequence[str], defaults: int) -> "ResolvedStudy":
+    def _resolved(self, more: Sequence[str], defaults: int, *, wildcards: bool = True) -> "ResolvedStudy":
         from search.config.resolve import resolve
 
         return resolve(
@@ -56,6 +56,7 @@ class StudyOptions:
             policy=self.policy,
             warm_starts=self.warm_starts,
             defaults=defaults,
+            wildcards=wildcards,
         )
 
     def _keep_frame(self, defaults: int) -> str:
@@ -66,7 +67,7 @@ class StudyOptions:
         from search.api.frames import keep_frame, parquet_bytes
         from search.store_files import frame_file
 
-        found = self._resolved(("data.source=frame.parquet",), defaults)
+        found = self._resolved(("data.source=frame.parquet",), defaults, wildcards=False)
         content = parquet_bytes(self.data, found.trial_config.data.time_columns[0])
         digest = hashlib.sha256(content).hexdigest()
         path = frame_file(self.url_of(found), found.file.storage.files, digest)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -15,6 +16,7 @@ from search.config.leaves import format_value
 from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version
 from search.config.resolver import Resolver
 from search.config.safe_ranges import policy_from, policy_sources
+from search.config.wildcards import ColumnReader, read_columns
 from search.errors import ConfigError, Location, Problem
 
 _WATCHED = frozenset({Layer.STUDY, Layer.CLI})
@@ -41,13 +43,15 @@ def resolve(
     base: Path | None = None,
     warm_starts: Sequence[Path] = (),
     defaults: int = DEFAULTS_VERSION,
+    wildcards: bool = True,
 ) -> ResolvedStudy:
     """Resolve a study file, or `sample:NAME`, with the `--set KEY=VALUE` of a command line.
 
     `study` may also be the text itself: its relative paths start in the current folder.
     Without `base` and `policy` the bundled `base.yaml` and `safe_ranges.yaml` are used. `warm_starts` are
     files with one configuration each, which are tried first. `defaults` is the `DEFAULTS_VERSION` on record
-    of a study that is continued.
+    of a study that is continued. `wildcards`: whether those in `data.features` are expanded, for which the
+    header of the table is read.
     Raises ConfigError with every problem of every file and `--set`.
     """
     problems: list[Problem] = []
@@ -61,7 +65,8 @@ def resolve(
         ),
     )
     folder = study.parent if isinstance(study, Path) else Path()
-    return _resolved(texts, folder, problems, defaults)
+    columns = partial(read_columns, folder=folder) if wildcards else None
+    return _resolved(texts, folder, problems, defaults, columns)
 
 
 def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) -> ResolvedStudy:
@@ -79,7 +84,9 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
         warm_starts=tuple(ConfigSource(**source) for source in sources.get("warm_starts", ())),
     )
     folder = Path(sources["folder"]) if folder is None else folder
-    resolved = _resolved(texts, folder, [], defaults_version(sources))
+    columns = sources.get("columns")
+    reader = None if columns is None else lambda _: columns
+    resolved = _resolved(texts, folder, [], defaults_version(sources), reader)
     if (stored := sources["stored_at"]) is not None:
         resolved = resolved.stored_at(stored["url"], stored["origin"])
     if (tracked := sources.get("tracked_at")) is not None:  # older records do not have it
@@ -87,8 +94,12 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
     return resolved
 
 
-def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: int) -> ResolvedStudy:
-    """Resolve texts; `problems` are those found while reading them."""
+def _resolved(
+    texts: _Texts, folder: Path, problems: list[Problem], defaults: int, columns: ColumnReader | None
+) -> ResolvedStudy:
+    """Resolve texts; `problems` are those found while reading them. `columns` gives the columns of the table
+    that wildcards in `data.features` stand for; None: they are no wildcards.
+    """
     safe = None if texts.policy is None else _or_problems(problems, policy_from, texts.policy)
     entries = _entries(texts.study, problems)
     provenance = _provenance(entries.pop("provenance", None) if entries else None, problems)
@@ -102,6 +113,7 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: in
     resolver = Resolver(
         reading.layer_values, safe, problems, _warm_starts(texts.warm_starts, problems), defaults
     )
+    expanded = None if columns is None else resolver.expand_wildcards(columns)
     watched = frozenset({Layer.CLI}) if provenance else _WATCHED
     resolver.resolve(reading.broken, Location(texts.study.shown), watched)
     sources = {
@@ -114,7 +126,7 @@ def _resolved(texts: _Texts, folder: Path, problems: list[Problem], defaults: in
         "stored_at": None,
         "tracked_at": None,
         "defaults": defaults,
-    }
+    } | ({} if expanded is None else {"columns": expanded})
     return resolver.study(Path(texts.study.shown), folder, provenance, sources)
 
 

@@ -22,8 +22,10 @@ from search.config.safe_ranges import ALWAYS_FALSE, EmptySafeRange, Policy, clam
 from search.config.schema import LEAVES, SPACE, TRIAL_LEAVES, StudyFile
 from search.config.settings_without_effect import find_settings_without_effect
 from search.config.space import Choices, Dimension, only_value
+from search.config.wildcards import FEATURES, ColumnReader, expand, has_wildcards
 from search.errors import ConfigError, Location, Problem
 from trainer.config import RETURN_CLIP
+from trainer.errors import SourceError
 
 _DEFAULT_ORIGIN = "trainer.config"
 _STUDY_ORIGIN = "search.config.schema"
@@ -75,6 +77,25 @@ class Resolver:
             self._validate(broken, study)  # The clamped values may contradict each other.
         if self.problems:
             raise ConfigError(self.problems)
+
+    def expand_wildcards(self, columns: ColumnReader) -> list[str] | None:
+        """Replace wildcards in `data.features` by columns of the table, and return all of its columns.
+
+        None if there are no wildcards, or if the table cannot be read, which is a problem.
+        """
+        if not {FEATURES, "data.source", "data.time"} <= set(self.values) or not has_wildcards(self.values):
+            return None
+        try:
+            names = columns(self.values)
+            effective = expand(self.values, names)
+        except (ValueError, SourceError) as error:
+            self.problems.append(Problem(self.top_values[FEATURES].node.location, f"{FEATURES}: {error}"))
+            return None
+        last = self.overrides[FEATURES][-1]
+        reason = "wildcards stand for the columns of the table that match"
+        self.overrides[FEATURES][-1] = replace(last, effective=effective, reason=reason)
+        self.values[FEATURES] = effective
+        return names
 
     def study(
         self, path: Path, folder: Path, provenance: Mapping[str, Any], sources: Mapping[str, Any]

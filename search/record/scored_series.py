@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from storage.driver_errors import damaged_if_unreadable
 from trainer.config import DataConfig, DerivedColumn
-from trainer.data.features import log_parkinson, log_return, target_shift
+from trainer.data.bar_volatility import log_parkinson
+from trainer.data.features import target_shift
 from trainer.data.source import Table
+from trainer.data.transforms import log_return
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -57,8 +59,7 @@ class ScoredSeries:
 
 def target_origin_columns(config: DataConfig) -> tuple[str, ...]:
     """The columns that the target is computed from, for any transform and horizon."""
-    root = _root(config)
-    return tuple(column for column in (root.column, root.high, root.low) if column is not None)
+    return _root(config).columns
 
 
 def scored_series(config: DataConfig, table: Table, first: int, last: int) -> ScoredSeries:

@@ -111,7 +111,8 @@ def target_columns(store: Store, study: str) -> str:
     features = {
         each["name"]: each for each in recorded_value("data.features", layers) if isinstance(each, dict)
     }
-    series = {key: recorded_value(f"data.target.{key}", layers) for key in ("of", "column", "high", "low")}
+    columns = ("column", "open", "high", "low", "close")
+    series = {key: recorded_value(f"data.target.{key}", layers) for key in ("of", *columns)}
     while series.get("of") is not None:
         series = features.get(series["of"], {"column": series["of"]})
-    return ", ".join(series[key] for key in ("column", "high", "low") if series.get(key) is not None)
+    return ", ".join(series[key] for key in columns if series.get(key) is not None)

@@ -57,6 +57,7 @@ def test_a_public_docstring_names_arguments_returns_and_errors(call: Callable[..
     assert re.findall(r"^    (\w+): ", text.partition("Args:")[2].partition("Returns:")[0], re.M) == named
 
 
+@pytest.mark.slow
 def test_a_dict_is_run_and_read_again() -> None:
     study = ballast.run(small_study(), set={"study.trials": 2}, progress=False)
     assert list(study.trials()["verdict"]) == ["accepted", "accepted"]
@@ -83,6 +84,7 @@ def test_what_is_wrong_is_said_in_one_sentence_each() -> None:
     assert not Path("ballast.db").exists()
 
 
+@pytest.mark.slow
 def test_a_frame_is_kept_by_its_digest_and_read_again() -> None:
     given = small_study() | {"data": framed_data()}
     ballast.run(given, data=frame(), progress=False)
@@ -96,6 +98,7 @@ def test_a_frame_is_kept_by_its_digest_and_read_again() -> None:
     assert "small" in changed.refusals[0]
 
 
+@pytest.mark.slow
 def test_pandas_and_arrow_give_the_same_rows() -> None:
     given = small_study() | {"data": framed_data()}
     prices = frame()
@@ -105,6 +108,7 @@ def test_pandas_and_arrow_give_the_same_rows() -> None:
     assert ballast.check(given, data=table).rows == ballast.check(given, data=frame()).rows
 
 
+@pytest.mark.slow
 def test_a_study_runs_in_another_thread_and_handlers_are_restored() -> None:
     before = signal.getsignal(signal.SIGINT)
     found: list[ballast.Study] = []

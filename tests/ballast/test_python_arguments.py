@@ -61,6 +61,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> ballast.Study:
     return ballast.run(given, data=frame(), store=f"sqlite:///{folder}/s.db", progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", WRONG)
 def test_an_argument_of_a_wrong_type_or_value_is_named(
     said: str, study: ballast.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -111,6 +112,7 @@ def test_the_number_of_a_trial_may_come_from_a_frame(study: ballast.Study, tmp_p
     assert study.export(tmp_path / "b.yaml", trial=best).is_file()
 
 
+@pytest.mark.slow
 def test_a_study_and_its_results_can_be_pickled_and_read_in_another_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_study_and_its_results_can_be_pickled_and_read_in_another_folder(
     assert loaded.predict("sample:sp500").equals(model.predict("sample:sp500"))
 
 
+@pytest.mark.slow
 def test_a_loaded_model_does_not_need_its_folder_again(tmp_path: Path) -> None:
     study = ballast.run(small_study(), store="sqlite:///s.db", progress=False)
     ballast.train(study.export("b.yaml"), save="model", progress=False)
@@ -134,12 +137,14 @@ def test_a_loaded_model_does_not_need_its_folder_again(tmp_path: Path) -> None:
     assert len(model.predict("sample:sp500")) > 0
 
 
+@pytest.mark.slow
 def test_the_best_trials_are_exported_and_the_first_is_verified(study: ballast.Study, tmp_path: Path) -> None:
     paths = study.export(tmp_path / "b.yaml", top=1, verify=True, seeds=1, progress=False)
     assert paths == [tmp_path / "b.yaml"]
     assert study.summary().verified is not None
 
 
+@pytest.mark.slow
 def test_what_a_notebook_shows_of_a_result_is_short(study: ballast.Study, tmp_path: Path) -> None:
     path = study.export(tmp_path / "b.yaml")
     store = f"sqlite:///{tmp_path}/s.db"

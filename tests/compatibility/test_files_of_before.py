@@ -61,6 +61,7 @@ def test_an_export_is_the_same_to_the_byte(ballast: Command, folder: Path, study
     assert (folder / file).read_bytes() == (FILES / file).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["best.yaml", "best.json", "folds-best.yaml"])
 def test_an_exported_file_gives_its_value_again(ballast: Command, folder: Path, file: str) -> None:
     told = answer(ballast, ("train", file), folder)
@@ -98,6 +99,7 @@ def seconds_of(trial: int) -> list[bytes]:
     return found
 
 
+@pytest.mark.slow
 def test_a_finished_study_goes_on(ballast: Command, folder: Path) -> None:
     """The sampler has learnt from the same trials, so that the next ones are those of before."""
     elsewhere = answer(ballast, ("train", "best.yaml"), folder)["differences"]

@@ -100,6 +100,7 @@ def test_alembic_finds_nothing_to_change_in_a_new_store(store: Store) -> None:
     assert check_store(store) == []
 
 
+@pytest.mark.slow
 def test_optuna_works_before_and_after_our_tables_come_into_its_database(
     store_url: str, optuna_storage: Callable[[], optuna.storages.RDBStorage]
 ) -> None:

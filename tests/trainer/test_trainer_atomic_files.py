@@ -69,6 +69,7 @@ def every_step(work: Callable[[], None]) -> Iterator[Moment]:
     assert died > 10
 
 
+@pytest.mark.slow
 def test_a_file_is_the_old_or_the_new_one_wherever_its_writer_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "best.yaml"
     path.write_bytes(b"old")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainer.audit.audit_findings import Audit, AuditFinding
+from trainer.audit.check_broken_values import broken_value_findings
 from trainer.audit.check_columns import countdown_findings
 from trainer.audit.check_leaks import leak_findings
 from trainer.audit.check_series import (
-    broken_value_findings,
     constant_findings,
     drift_findings,
     look_ahead_findings,

@@ -3,18 +3,16 @@ ahead.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
-from trainer.config import DataConfig, DerivedColumn, GuardConfig
-from trainer.data.arrays import Floats
+from trainer.config import DataConfig, GuardConfig
 from trainer.data.constant_columns import constant_message, constant_series
-from trainer.data.features import FeaturesAndTarget, build_features, lookback
+from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import InputDrift, input_drifts, training_spacing, training_statistics
-from trainer.data.panel import by_series, span_of_row
+from trainer.data.panel import span_of_row
 from trainer.data.source import Table
 from trainer.data.split import FoldRows
 from trainer.data.windows import Dataset
@@ -29,39 +27,6 @@ MAX_ZERO = 0.5
 MIN_DISTINCT = 20
 """A target with fewer distinct values is a class label, for which the squared error is the wrong loss."""
 TRUNCATIONS = 5
-
-
-def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
-    """Non-finite results of a transform of finite inputs: a price ≤ 0, a high equal to the low."""
-    series = [(feature.name, feature, built.features[feature.name].to_numpy()) for feature in config.features]
-    named: list[tuple[str, DerivedColumn, Floats]] = [*series, ("target", config.target, built.unshifted)]
-    found: list[AuditFinding] = []
-    for (name, made, values), inputs in zip(named, built.inputs, strict=True):
-        fed = by_series(table.series_starts, partial(_fed, made), *inputs)
-        broken = np.flatnonzero(fed & ~np.isfinite(values))
-        if len(broken):
-            row = int(broken[0])
-            columns = ", ".join(str(part) for part in (made.of, made.column, made.high, made.low) if part)
-            cells = ", ".join(f"{part[row]:g}" for part in inputs)
-            message = (
-                f"{table.place(row)}: {name} = {made.transform} of {columns} ({cells}) is {values[row]:g} at "
-                f"{table.when(row)} ({len(broken)} such rows, 0 allowed); a logarithm needs positive prices "
-                "and a range needs a high above its low, correct or remove these rows"
-            )
-            found.append(AuditFinding("nonfinite_series", "error", name, float(len(broken)), 0.0, message))
-    return found
-
-
-def _fed(series: DerivedColumn, *inputs: Floats) -> npt.NDArray[np.bool_]:
-    """Whether every cell that the transform reads is finite, for each row of one series of the table."""
-    finite: npt.NDArray[np.bool_] = np.all([np.isfinite(part) for part in inputs], axis=0)
-    fed = finite.copy()
-    for back in lookback(series):
-        if back >= len(fed):
-            return np.zeros_like(fed)
-        fed[:back] = False
-        fed[back:] &= finite[: len(finite) - back]
-    return fed
 
 
 def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.config import DataConfig
-from trainer.data.features import FeaturesAndTarget, lookback, target_shift
+from trainer.data.features import FeaturesAndTarget, target_shift
 from trainer.data.panel import span_of_row
 from trainer.data.source import Table, columns_of
+from trainer.data.transforms import lookback
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def find_worked_row(
         features_until=day_or_time(table, row),
         target_at=day_or_time(table, at) if at < end else None,
         target=float(target[row]),
-        made_of=_cells(config, table, row + target_shift(config.target)),
+        made_of=_cells(config, table, row + target_shift(config.target), built.day_rows),
     )
 
 
@@ -81,11 +82,11 @@ def explain_already_shifted(config: DataConfig, table: Table, built: FeaturesAnd
     )
 
 
-def _cells(config: DataConfig, table: Table, row: int) -> str:
+def _cells(config: DataConfig, table: Table, row: int, day_rows: int) -> str:
     """The cells that the target of a row is computed from, such as `log_return of Close 100 at …`."""
     target = config.target
     names = (target.of,) if target.of is not None else columns_of(target)
-    back = lookback(target)
+    back = lookback(target, day_rows)
     first = span_of_row(table.series_starts, len(table.frame), row).start
     rows = [row - step for step in sorted({back[0], back[-1]}, reverse=True) if row - step >= first]
     times = [day_or_time(table, each) for each in rows]

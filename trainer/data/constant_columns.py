@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn
 from trainer.data.arrays import Floats
-from trainer.data.features import FeaturesAndTarget, lookback, target_shift
+from trainer.data.features import FeaturesAndTarget, target_shift
+from trainer.data.transforms import lookback
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ def constant_series(
         (None, config.target, built.target),
     ]
     for (name, made, values), inputs in zip(series, built.inputs, strict=True):
-        read = _read_rows(built.spans, rows, shift if name is None else 0, lookback(made)[-1])
+        read = _read_rows(built.spans, rows, shift if name is None else 0, lookback(made, built.day_rows)[-1])
         if (
             (made.of is not None and made.of in constant)
             or _finite_is_constant(values.to_numpy(np.float64)[rows])

@@ -1,93 +1,21 @@
-"""Computes the features and the target of a study from the columns of its table, with causal transforms.
+"""Computes the features and the target of a study from the columns of its table, with causal transforms."""
 
-A transform maps float64 arrays of shape (T,) to one of shape (T,); its value at t uses only rows at or before
-t. Rows without enough history are NaN. Nothing is repaired: the logarithm of a number that has none becomes
-NaN or infinite, and the audit names the row.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer.config import DataConfig, DerivedColumn, Target, TransformName
+from trainer.config import CALENDAR, DataConfig, DerivedColumn, Target
 from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.clock_transforms import most_rows_of_a_day
 from trainer.data.panel import by_series
 from trainer.data.source import Table, columns_of
+from trainer.data.transforms import OF_THE_CLOCK, TRANSFORMS, lookback
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def raw(values: Floats) -> Floats:
-    """The values, unchanged."""
-    return values.copy()
-
-
-def lag(values: Floats, window: int) -> Floats:
-    """The value `window` rows before."""
-    return lagged(values, window)
-
-
-def log_return(values: Floats, window: int = 1) -> Floats:
-    """log(x[t] / x[t-window]); NaN or infinite if a price is not positive."""
-    with np.errstate(all="ignore"):
-        logs = np.log(values)
-        return logs - lag(logs, window)
-
-
-def abs_log_return(values: Floats, window: int = 1) -> Floats:
-    """|log(x[t] / x[t-window])|."""
-    return np.abs(log_return(values, window))
-
-
-def log_parkinson(high: Floats, low: Floats) -> Floats:
-    """Logarithm of the volatility of one row, computed from its high and low: 0.5 · log(log(high/low)² / (4
-    log 2)).
-
-    Parkinson (1980), "The extreme value method for estimating the variance of the rate of return". Minus
-    infinity if high equals low; NaN if high is below low or a price is not positive.
-    """
-    with np.errstate(all="ignore"):
-        ratio = np.where((low > 0) & (high >= low), high / low, np.nan)
-        variance: Floats = np.log(ratio) ** 2 / (4 * np.log(2))
-        return 0.5 * np.log(variance)
-
-
-def rolling_mean(values: Floats, window: int) -> Floats:
-    """Mean of the last `window` rows, row t included."""
-    # Summed lag by lag: in a running total, one bad cell would spoil all later rows.
-    with np.errstate(all="ignore"):
-        total: Floats = sum((lag(values, back) for back in _earlier(values, window)), start=values.copy())
-        return total / window
-
-
-def _earlier(values: Floats, window: int) -> range:
-    """The lags 1 to `window` − 1; for a window longer than the series, up to the lag that makes all rows
-    NaN.
-    """
-    return range(1, min(window, len(values) + 1))
-
-
-def rolling_std(values: Floats, window: int) -> Floats:
-    """Sample standard deviation (n - 1) of the last `window` ≥ 2 rows, row t included."""
-    with np.errstate(all="ignore"):
-        mean = rolling_mean(values, window)
-        squares = ((lag(values, back) - mean) ** 2 for back in _earlier(values, window))
-        return np.sqrt(sum(squares, start=(values - mean) ** 2) / (window - 1))
-
-
-TRANSFORMS: dict[TransformName, Callable[..., Floats]] = {
-    "raw": raw,
-    "log_return": log_return,
-    "abs_log_return": abs_log_return,
-    "log_parkinson": log_parkinson,
-    "rolling_mean": rolling_mean,
-    "rolling_std": rolling_std,
-    "lag": lag,
-}
 
 
 @dataclass(frozen=True)
@@ -107,6 +35,8 @@ class FeaturesAndTarget:
     """The rows of each series."""
     usable: tuple[slice, ...]
     reach: int
+    day_rows: int
+    """Most rows of a day of the source's clock, if a transform depends on it; else 1."""
     inputs: tuple[tuple[Floats, ...], ...]
     unshifted: Floats
     """The target before it is shifted: row t holds the value of time t."""
@@ -139,36 +69,24 @@ def is_raw_column(target: Target) -> bool:
     return target.transform == "raw" and target.column is not None
 
 
-def lookback(series: DerivedColumn) -> Sequence[int]:
-    """The lags that a transform reads, ascending; 0 is row t itself."""
-    window = series.window or 1
-    match series.transform:
-        case "raw" | "log_parkinson":
-            return (0,)
-        case "log_return" | "abs_log_return":
-            return (0, window)
-        case "rolling_mean" | "rolling_std":
-            return range(window)
-        case "lag":
-            return (window,)
-
-
 def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
     """Compute the features and the target. Bad cells stay non-finite and raise no error."""
     import pandas as pd
 
     columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
+    clock = _clock(config, table)
+    day_rows = _day_rows(config, table, clock)
     features: dict[str, Floats] = {}
     reaches: dict[str, int] = {}
     inputs: list[tuple[Floats, ...]] = []
     for feature in config.features:
-        inputs.append(_inputs(feature, columns, features))
-        reaches[feature.name] = _reach(feature, reaches)
-        features[feature.name] = _transform(feature, inputs[-1], table.series_starts)
-    inputs.append(_inputs(config.target, columns, features))
-    unshifted = _transform(config.target, inputs[-1], table.series_starts)
+        inputs.append(_inputs(feature, columns, features, clock))
+        reaches[feature.name] = _reach(feature, reaches, day_rows)
+        features[feature.name] = _transform(feature, inputs[-1], clock, table.series_starts)
+    inputs.append(_inputs(config.target, columns, features, clock))
+    unshifted = _transform(config.target, inputs[-1], clock, table.series_starts)
     target = by_series(table.series_starts, partial(_moved_up, target_shift(config.target)), unshifted)
-    target_reach = _reach(config.target, reaches) - target_shift(config.target)
+    target_reach = _reach(config.target, reaches, day_rows) - target_shift(config.target)
     warm_ups = [_warm_up(config, _within(columns, span), reaches, target_reach) for span in table.spans]
     return FeaturesAndTarget(
         features=pd.DataFrame(features, index=table.frame.index),
@@ -181,9 +99,24 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         target_reach=target_reach,
         warm_up=max(warm_ups),
         reach=max(target_reach, *reaches.values()),
+        day_rows=day_rows,
         inputs=tuple(inputs),
         unshifted=unshifted,
     )
+
+
+def _clock(config: DataConfig, table: Table) -> Floats:
+    """The clock of the source at each row, (T,), in seconds since 1970; empty if no transform needs it."""
+    if not any(series.transform in OF_THE_CLOCK for series in (*config.features, config.target)):
+        return np.zeros(0)
+    seconds: Floats = table.times.as_unit("ns").asi8 / 1e9
+    return seconds if table.offsets is None else seconds + table.offsets
+
+
+def _day_rows(config: DataConfig, table: Table, clock: Floats) -> int:
+    if all(series.transform != "realized_variance" for series in (*config.features, config.target)):
+        return 1
+    return max(most_rows_of_a_day(clock[span]) for span in table.spans)
 
 
 def _moved_up(rows: int, values: Floats) -> Floats:
@@ -207,28 +140,33 @@ def _warm_up(
 
 
 def _inputs(
-    series: DerivedColumn, columns: Mapping[str, Floats], features: Mapping[str, Floats]
+    series: DerivedColumn, columns: Mapping[str, Floats], features: Mapping[str, Floats], clock: Floats
 ) -> tuple[Floats, ...]:
+    if series.transform in CALENDAR:
+        return (clock,)
     if series.of is not None:
         return (features[series.of],)
     return tuple(columns[name] for name in columns_of(series))
 
 
-def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], starts: Rows) -> Floats:
-    window = {} if series.window is None else {"window": series.window}
-    return by_series(starts, partial(TRANSFORMS[series.transform], **window), *inputs)
+def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], clock: Floats, starts: Rows) -> Floats:
+    keys = {key: getattr(series, key, None) for key in ("window", "floor", "part")}
+    given = {key: value for key, value in keys.items() if value is not None}
+    if series.transform == "realized_variance":
+        inputs = (*inputs, clock)
+    return by_series(starts, partial(TRANSFORMS[series.transform], **given), *inputs)
 
 
 def _empty(series: DerivedColumn, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:
     """Number of leading NaN in the columns that a series is computed from."""
     if series.of is not None:
         return empty[series.of]
-    return max(count_leading_nan(columns[name]) for name in columns_of(series))
+    return max((count_leading_nan(columns[name]) for name in columns_of(series)), default=0)
 
 
-def _reach(series: DerivedColumn, reaches: Mapping[str, int]) -> int:
+def _reach(series: DerivedColumn, reaches: Mapping[str, int], day_rows: int) -> int:
     """Rows that a series looks back in the columns: its own lookback plus that of the feature it reads."""
-    return lookback(series)[-1] + (0 if series.of is None else reaches[series.of])
+    return lookback(series, day_rows)[-1] + (0 if series.of is None else reaches[series.of])
 
 
 def count_leading_nan(values: Floats) -> int:

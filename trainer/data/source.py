@@ -139,7 +139,7 @@ def source_sha256(config: DataConfig, *, folder: Path) -> str:
 
 def columns_of(series: DerivedColumn) -> tuple[str, ...]:
     """Names of the table's columns that a feature or target reads directly."""
-    return tuple(name for name in (series.column, series.high, series.low) if name is not None)
+    return series.columns
 
 
 def number_columns(config: DataConfig) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import DataConfig, DerivedColumn, Feature
+from trainer.config import CHANGES, DataConfig, DerivedColumn, Feature
 from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.constant_columns import correlation
 from trainer.data.panel import ONE_SERIES, by_series, series_spans
+from trainer.data.transforms import TRANSFORMS, log_return
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from trainer.data.source import Table
 
 
+_RETURNS: frozenset[str] = CHANGES - {"abs_log_return"}
+_OF_PRICES: frozenset[str] = CHANGES - {"difference"}
+"""Changes of a column that has log returns, too."""
 _FEWEST_TO_COMPARE = 20
 _MOST_SLOTS = 1440
 """Minutes of a day; if there are more times of day than that, rows are grouped by the hour."""
@@ -93,7 +97,7 @@ def bars_of_day(
 
 def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats:
     """The one-row series of the target, (rows of the table,)."""
-    from trainer.data.features import abs_log_return, log_return, target_shift
+    from trainer.data.features import target_shift
 
     target = config.target
     if target.transform == "raw" and target.column is not None and target_shift(target) == 0:
@@ -101,10 +105,9 @@ def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floa
         return by_series(table.series_starts, partial(lagged, rows=target.horizon), built.unshifted)
     features = {feature.name: feature for feature in config.features}
     series, values = _unrolled(target, features)
-    single = {"log_return": log_return, "abs_log_return": abs_log_return}.get(series.transform)
-    if single is not None:
-        return by_series(table.series_starts, single, _input(series, table, built))
-    if series.transform == "rolling_std" and _is_return(series, features):
+    if series.transform in CHANGES:
+        return by_series(table.series_starts, TRANSFORMS[series.transform], _input(series, table, built))
+    if series.transform in ("rolling_std", "ewm_std") and _is_return(series, features):
         return np.abs(_input(series, table, built))
     if values is not None:
         return built.features[values].to_numpy(np.float64)
@@ -115,12 +118,10 @@ def _own(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floa
 
 def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Floats | None:
     """The part of the target that is known at each row, (rows of the table,); None if there is none."""
-    from trainer.data.features import TRANSFORMS
-
     target = config.target
     known = (target.window or 1) - target.horizon
     fewest = 2 if target.transform == "rolling_std" else 1
-    if target.transform in ("raw", "lag", "log_parkinson") or known < fewest:
+    if target.transform not in CHANGES | {"rolling_mean", "rolling_std"} or known < fewest:
         return None
     transform = partial(TRANSFORMS[target.transform], window=known)
     return by_series(table.series_starts, transform, _input(target, table, built))
@@ -129,7 +130,7 @@ def _begun(config: DataConfig, table: "Table", built: "FeaturesAndTarget") -> Fl
 def _unrolled(series: DerivedColumn, features: Mapping[str, Feature]) -> tuple[DerivedColumn, str | None]:
     """The series that `series` is computed from by means and lags alone, and its name if it is a feature."""
     name: str | None = None
-    while series.transform in ("rolling_mean", "lag", "raw"):
+    while series.transform in ("rolling_mean", "ewm_mean", "lag", "raw"):
         if series.of is None:
             return (series if series.transform == "raw" else DerivedColumn(column=series.column)), name
         name, series = series.of, features[series.of]
@@ -143,7 +144,7 @@ def _input(series: DerivedColumn, table: "Table", built: "FeaturesAndTarget") ->
 
 
 def _is_return(series: DerivedColumn, features: Mapping[str, Feature]) -> bool:
-    return series.of is not None and features[series.of].transform == "log_return"
+    return series.of is not None and features[series.of].transform in _RETURNS
 
 
 def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own: Floats) -> Floats | None:
@@ -151,8 +152,6 @@ def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own
     feature whose absolute returns correlate most with `own`: a feature can be the return of another asset.
     They are compared in the first half of the moments, which is never used for a test.
     """
-    from trainer.data.features import log_return
-
     target = config.target
     if target.kind == "return":
         return own
@@ -160,12 +159,12 @@ def _returns(config: DataConfig, table: "Table", built: "FeaturesAndTarget", own
     below, _ = _unrolled(target, features)
     source = [] if below.of is None else [features[below.of]]
     for series in (below, *source):
-        if series.transform in ("log_return", "abs_log_return"):
+        if series.transform in _OF_PRICES:
             return by_series(table.series_starts, log_return, _input(series, table, built))
     found = [
         by_series(table.series_starts, log_return, _input(feature, table, built))
         for feature in config.features
-        if feature.transform in ("log_return", "abs_log_return")
+        if feature.transform in _OF_PRICES
     ]
     moments, numbers = np.unique(table.times.asi8, return_inverse=True)
     early = numbers < len(moments) // 2

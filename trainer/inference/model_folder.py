@@ -304,7 +304,7 @@ def _iso(data: Dataset, row: np.int64) -> str:
 
 def _in_words(target: Target) -> str:
     """The target in words, such as `log_parkinson of High, Low, 1 row ahead`."""
-    inputs = ", ".join(name for name in (target.column, target.of, target.high, target.low) if name)
+    inputs = ", ".join(name for name in (target.of, *target.columns) if name)
     rows = "row" if target.horizon == 1 else "rows"
     window = "" if target.window is None else f" over {target.window} rows"
     return f"{target.transform} of {inputs}{window}, {target.horizon} {rows} ahead"

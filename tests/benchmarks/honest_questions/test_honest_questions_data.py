@@ -13,7 +13,8 @@ from benchmarks.honest_questions.part_e import signal
 from benchmarks.honest_questions.simulate import ar, bars, garch, har
 from benchmarks.leaks.leak import rolling
 from benchmarks.leaks.studies import Floats, Study
-from trainer.data.features import log_parkinson, log_return
+from trainer.data.bar_volatility import log_parkinson
+from trainer.data.transforms import log_return
 from trainer.data.windows import Dataset, prepare_last_fold
 
 pytestmark = pytest.mark.slow  # the quick tests are to end within five minutes

@@ -147,6 +147,7 @@ def _trials() -> int:
         store.close()
 
 
+@pytest.mark.slow
 def test_a_locked_store_is_one_sentence_and_loses_no_trial(
     small: str, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def test_the_version_of_the_package_is_this_one() -> None:
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "search.version.VERSION"}
 
 
+@pytest.mark.slow
 def test_the_schema_is_printed_or_written(ballast: "Ballast") -> None:
     told = ballast("schema")
     assert json.loads(told.out) == study_schema()
@@ -74,6 +75,7 @@ def test_commands_and_options_are_completed() -> None:
     assert proposed("ballast run a.yaml --wo") == ["--workers"]
 
 
+@pytest.mark.slow
 def test_a_study_file_is_completed_by_files_folders_and_samples() -> None:
     for name in ("mine.yaml", "mine.csv", ".hidden.yaml", "more/other.yaml"):
         Path(name).parent.mkdir(exist_ok=True)
@@ -84,6 +86,7 @@ def test_a_study_file_is_completed_by_files_folders_and_samples() -> None:
     assert ".hidden.yaml" not in proposed("ballast train ")
 
 
+@pytest.mark.slow
 def test_names_of_studies_are_completed_from_a_store_that_is_a_file(
     ballast: "Ballast", write_study: "WriteStudy"
 ) -> None:

@@ -60,6 +60,7 @@ def test_db_check_settles_the_trial_of_a_dead_worker(
     assert [trial.state for trial in done.study.optuna.trials] == states
 
 
+@pytest.mark.slow
 def test_db_check_leaves_the_trials_of_living_workers_alone(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ def test_trials_that_others_added_to_optuna_are_recorded_as_failed_by_the_next_r
     assert (checked.code, checked.out) == (0, "sqlite:///ballast.db is well\n")
 
 
+@pytest.mark.slow
 def test_db_check_itself_records_what_others_have_added(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:
@@ -149,6 +151,7 @@ def test_db_check_says_which_difference_stays(
     assert "accepted on record, FAIL in Optuna; Ballast goes by its record, Optuna keeps what it" in told.out
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_machine_is_watched_and_its_trial_settled(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +189,7 @@ def test_delete_asks_and_does_what_it_says(
     assert "no study yet" in ballast("status").out
 
 
+@pytest.mark.slow
 def test_rename_says_what_it_did_and_the_same_file_goes_on(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_doctor_names_what_keeps_the_kernel_from_being_compiled(
     assert {"what": "kernel", "state": "problem", "detail": "the disk is full"} in told.json["findings"]
 
 
+@pytest.mark.slow
 def test_db_upgrade_of_a_store_that_is_new_changes_nothing(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:

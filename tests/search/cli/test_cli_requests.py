@@ -219,6 +219,7 @@ def test_names_of_a_shell_and_of_no_encoding_are_sentences(
         _refused(ballast("check", "study.yaml", "--set", f"data.source={json.dumps(name)}"))
 
 
+@pytest.mark.slow
 def test_numbers_that_no_store_holds_are_a_sentence(write_study: "WriteStudy", ballast: "Ballast") -> None:
     path = write_study(training={"epochs": 1}).name
     assert ballast("run", path, "--trials", 1).code == 0

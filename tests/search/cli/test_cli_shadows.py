@@ -89,6 +89,7 @@ def test_a_package_that_another_distribution_has_written_into_is_named(installed
     )
 
 
+@pytest.mark.slow
 def test_a_fault_of_our_own_keeps_its_traceback(installed: Path) -> None:
     write("random.py")  # which shadows nothing: the folder is not on the path
     (installed / "storage" / "engine.py").write_text("")
@@ -153,6 +154,7 @@ def test_a_notebook_names_the_file_that_shadows_a_package(name: str) -> None:
     assert run(("-P", "-c", SCRIPT)).stdout == "ours\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["configs.py", "configs/__init__.py", "configs/base.yaml"])
 def test_a_folder_of_configurations_of_the_users_own_shadows_nothing(name: str) -> None:
     write(name)
@@ -161,6 +163,7 @@ def test_a_folder_of_configurations_of_the_users_own_shadows_nothing(name: str) 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_settings_that_another_distribution_has_overwritten_are_named_by_file_and_line(
     installed: Path,
 ) -> None:

@@ -44,6 +44,7 @@ def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Bal
     assert trained.json["value"] == status["best"]["value"] == exported[0]["value"]
 
 
+@pytest.mark.slow
 def test_the_shape_of_a_study_that_was_verified(write_study: "WriteStudy", ballast: "Ballast") -> None:
     assert ballast("run", write_study().name).code == 0
     assert ballast("export", "small", "-o", "best.yaml").code == 0

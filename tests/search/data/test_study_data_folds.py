@@ -64,6 +64,7 @@ def test_the_record_gives_the_value_of_every_trial_again(
         assert np.mean(folds) == pytest.approx(trial.value)
 
 
+@pytest.mark.slow
 @BOTH
 def test_the_rows_on_record_have_the_loss_of_the_best_naive_forecast(
     split: dict[str, Any], write_study: "WriteStudy", launch: "Launch"
@@ -99,6 +100,7 @@ def test_the_same_configuration_gets_its_folds_again(write_study: "WriteStudy", 
     assert kept[0].tobytes() == kept[1].tobytes()
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_with_its_folds_and_not_with_others(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -113,6 +115,7 @@ def test_a_study_goes_on_with_its_folds_and_not_with_others(
         launch(write_study(**on_real_rows({}, study={"trials": 2})))
 
 
+@pytest.mark.slow
 def test_trials_that_are_taken_over_bring_their_folds_and_forecasts(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:
@@ -129,6 +132,7 @@ def test_trials_that_are_taken_over_bring_their_folds_and_forecasts(
     assert "data.split.method was 'walk_forward', is 'cpcv'" in " ".join(refused.told)
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_worse_on_the_mean_of_its_folds_is_pruned_and_keeps_its_forecasts(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -149,6 +153,7 @@ def walked(write_study: "WriteStudy", launch: "Launch") -> "Launched":
     return launch(write_study(**on_real_rows(WALK, study={"trials": 1})))
 
 
+@pytest.mark.slow
 def test_a_trials_note_and_explain_tell_the_loss_of_each_fold(walked: "Launched", ballast: "Ballast") -> None:
     told = ", ".join(f"{loss:.4f}" for loss in walked.study.optuna.trials[0].user_attrs["folds"])
     sentence = f"Loss of each fold in the best epoch: {told}."
@@ -157,6 +162,7 @@ def test_a_trials_note_and_explain_tell_the_loss_of_each_fold(walked: "Launched"
     assert Paragraph(sentence) in trial_note(trial_view(walked.store, "small", 0))
 
 
+@pytest.mark.slow
 def test_a_searched_window_is_refused_where_it_decides_which_rows_are_forecast(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:
@@ -175,6 +181,7 @@ def test_a_searched_window_is_refused_where_it_decides_which_rows_are_forecast(
     launch(write_study(**on_real_rows(CPCV, space=space)), "data.seq_len=3")
 
 
+@pytest.mark.slow
 def test_a_searched_window_leaves_the_rows_of_walk_forward_as_they_are(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -221,6 +228,7 @@ def test_a_fold_without_rows_enough_is_a_finding_of_check(
     assert "): validation has 16 rows and needs 20" in finding["message"]
 
 
+@pytest.mark.slow
 def test_check_counts_a_row_that_several_folds_hold_out_once(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:

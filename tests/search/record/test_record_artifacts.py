@@ -27,6 +27,7 @@ def started(write_study: "WriteStudy", ballast: "Ballast", home: Path, *more: st
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_the_log_of_a_store_that_was_moved_with_its_files(
     write_study: "WriteStudy", ballast: "Ballast", tmp_path: Path
 ) -> None:
@@ -38,6 +39,7 @@ def test_the_log_of_a_store_that_was_moved_with_its_files(
     assert Path(told).is_file()
 
 
+@pytest.mark.slow
 def test_the_log_of_a_store_that_was_renamed(
     write_study: "WriteStudy", ballast: "Ballast", tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_the_rows_and_the_safe_ranges_must_be_those_of_the_record(begin: Begin, 
     assert told == [f"the safe ranges ({policy})"]
 
 
+@pytest.mark.slow
 def test_keys_that_an_older_ballast_did_not_know_are_unchanged_at_their_default(begin: Begin) -> None:
     begun = begin()
     new = ("study.stop.", "study.duplicates", "storage.files", "guard.rewinds", "training.max_seconds")

@@ -107,6 +107,7 @@ def test_a_trial_costs_at_most_a_tenth_more_statements_and_five_commits_more_tha
     assert in_ballast.statements <= 1.1 * alone.statements
 
 
+@pytest.mark.slow
 def test_the_trials_of_the_benchmark_are_accepted_and_recorded_whole(
     subject: Subject, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def section(sampler: str, **more: Any) -> dict[str, Any]:
     return {"sampler": sampler, "trials": 5, "startup_trials": 2 if learns else None, **more}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random", "qmc"])
 def test_what_the_record_calls_random_is_what_the_random_sampler_was_asked_for(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch, sampler: str
@@ -65,6 +66,7 @@ def test_what_the_record_calls_random_is_what_the_random_sampler_was_asked_for(
     assert others <= {f"drawn by {sampler}"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
 def test_the_first_draws_are_random_and_the_sampler_draws_the_rest(
     write_study: "WriteStudy", launch: "Launch", sampler: str
@@ -75,6 +77,7 @@ def test_the_first_draws_are_random_and_the_sampler_draws_the_rest(
     assert set(reasons(done, 4).values()) == {f"drawn by {sampler}"}
 
 
+@pytest.mark.slow
 def test_cmaes_draws_numbers_and_leaves_choices_to_chance(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -115,6 +118,7 @@ def test_what_a_queued_configuration_leaves_open_is_drawn_and_said_to_be(
         assert len({tuple(sorted(row.params.items())) for row in done.trials}) == 4
 
 
+@pytest.mark.slow
 def test_a_retry_says_who_drew_its_values_first(write_study: "WriteStudy", launch: "Launch") -> None:
     path, asks = write_study(), iter(range(1000))
     launch(path, should_stop=lambda: next(asks) >= 3)

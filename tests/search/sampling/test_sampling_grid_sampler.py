@@ -30,6 +30,7 @@ def conclusive(done: "Launched") -> list[tuple[float, int]]:
     return [(row.params[LR], row.params[SIZE]) for row in done.trials if row.verdict is Verdict.ACCEPTED]
 
 
+@pytest.mark.slow
 def test_a_queued_point_is_one_of_the_grid(write_study: "WriteStudy", launch: "Launch") -> None:
     done = launch(write_study(study=section(enqueue=[{LR: 2e-3, SIZE: 3}]), space=SPACE))
     assert conclusive(done)[0] == (2e-3, 3)
@@ -37,6 +38,7 @@ def test_a_queued_point_is_one_of_the_grid(write_study: "WriteStudy", launch: "L
     assert set(conclusive(done)) == POINTS
 
 
+@pytest.mark.slow
 def test_a_queued_point_that_is_tried_already_does_not_count_and_says_so(
     write_study: "WriteStudy", launch: "Launch", caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -58,6 +60,7 @@ def test_a_queued_point_that_is_tried_already_does_not_count_and_says_so(
     )
 
 
+@pytest.mark.slow
 def test_a_run_says_that_a_configuration_is_asked_for_twice(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
@@ -69,6 +72,7 @@ def test_a_run_says_that_a_configuration_is_asked_for_twice(
     assert "study.enqueue[1] repeats study.enqueue[0]; it is queued once" in done.err + done.out
 
 
+@pytest.mark.slow
 def test_trials_of_another_study_are_points_that_are_tried(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:

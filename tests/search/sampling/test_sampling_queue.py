@@ -22,6 +22,7 @@ def _setting(done: "Launched", trial: int, key: str = LR) -> Setting:
     return next(setting for setting in settings if setting.key == key)
 
 
+@pytest.mark.slow
 def test_what_the_study_file_enqueues_is_tried_first_and_clamped(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -32,6 +33,7 @@ def test_what_the_study_file_enqueues_is_tried_first_and_clamped(
     assert _setting(done, 0).reason == "asked for in the queue"
 
 
+@pytest.mark.slow
 def test_a_value_enqueued_through_optuna_is_clamped_before_it_runs(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -49,6 +51,7 @@ def test_a_value_enqueued_through_optuna_is_clamped_before_it_runs(
     assert "at most 0.01" in setting.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "named"),
     [

@@ -111,6 +111,7 @@ LOOK_ALIKES = ["1e3", "0o17", "null", "true", "1:30", "2010-12-31", "=", "-", "Ã
 HOSTILE = "a: b # c \"q\" 'r' ðŸ˜€ {x}"
 
 
+@pytest.mark.slow
 def test_hostile_names_make_valid_yaml_that_reruns(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:
@@ -164,6 +165,7 @@ def test_a_retried_trial_is_reproduced_with_the_seed_of_the_first(
     assert rerun(tmp_path / "best.yaml").reproduced is True
 
 
+@pytest.mark.slow
 def test_a_trial_that_the_guard_cut_starts_as_it_did_and_is_cut_again(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_json_has_what_yaml_has_and_its_comments_in_the_provenance(done: "Launch
     assert told["reason"].startswith("safe range: at most 0.5")
 
 
+@pytest.mark.slow
 def test_both_are_read_as_the_same_configuration(done: "Launched", tmp_path: Path) -> None:
     _both(done, tmp_path)
     one, other = (resolve(tmp_path / name) for name in ("best.yaml", "best.json"))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pytest
 
 from search.selection.leak_warnings import CODES, leak_warning_sentence, leak_warnings
 from search.selection.summary import summarise
@@ -35,6 +36,7 @@ def test_one_sentence_names_the_columns_and_counts_those_beyond_five() -> None:
     assert leak_warning_sentence(many).endswith("x4 (leads_target) and 3 more: see ballast check.")
 
 
+@pytest.mark.slow
 def test_a_study_in_which_a_column_counts_down_says_so_on_every_page(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:

@@ -42,6 +42,7 @@ def test_no_skill_is_said_to_be_no_skill(write_study: "WriteStudy", launch: "Lau
     assert "over har, and luck alone reaches" in summary.sentence()
 
 
+@pytest.mark.slow
 def test_skill_above_the_floor_is_shown_with_what_it_beats(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -149,6 +150,7 @@ def test_the_measured_noise_floor_stands_beside_the_formulas_and_counts(
     )
 
 
+@pytest.mark.slow
 def test_a_measured_floor_is_kept_and_is_measured_anew_when_there_are_more_trials(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_measured_floor_is_kept_and_is_measured_anew_when_there_are_more_trial
     assert anew.trials == 3
 
 
+@pytest.mark.slow
 def test_an_interrupted_trial_counts_as_a_trial_and_not_as_done(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:

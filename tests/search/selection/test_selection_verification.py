@@ -158,6 +158,7 @@ def test_rows_too_few_for_the_horizon_are_reported_before_an_evaluation_is_spent
     assert evaluations.verifications_of_study(opened_elsewhere, "small") == []
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_other_rows_is_not_the_second_one(exported: Exported, tmp_path: Path) -> None:
     path, store = exported
     verify(path, store, seeds=1)
@@ -215,6 +216,7 @@ def test_the_evaluation_is_recorded_in_the_store_of_the_study_file(
     named.close()
 
 
+@pytest.mark.slow
 def test_what_was_exported_by_value_is_what_is_compared(exported: Exported, ballast: "Ballast") -> None:
     told = ballast(
         *("export", "small", "-o", "v.yaml", "--by", "value", "--top", 2, "--verify", "--seeds", 1, "--json")
@@ -225,6 +227,7 @@ def test_what_was_exported_by_value_is_what_is_compared(exported: Exported, ball
     assert rival.number == best_trials(store, "small", 2)[1].number
 
 
+@pytest.mark.slow
 def test_the_best_are_compared_with_each_other_and_with_the_naive_forecasts(exported: Exported) -> None:
     path, store = exported
     report = verify(path, store, seeds=1, top=3)
@@ -296,6 +299,7 @@ def test_the_record_alone_gives_every_trial_its_value_and_the_study_its_evidence
     assert found.sharpe is None  # volatility is no return
 
 
+@pytest.mark.slow
 def test_of_returns_the_sharpe_ratio_is_deflated_by_all_trials(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:
@@ -320,6 +324,7 @@ def test_of_returns_the_sharpe_ratio_is_deflated_by_all_trials(
     assert found.to_json()["timing"]["long_only"]["differing"] == found.timing["long_only"].differing
 
 
+@pytest.mark.slow
 def test_quarantined_siblings_are_counted_with_the_highest_skill_among_them(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path, ballast: "Ballast"
 ) -> None:
@@ -346,6 +351,7 @@ def test_quarantined_siblings_are_counted_with_the_highest_skill_among_them(
     assert f"+0.4700, of trial {others[1]}" in shown
 
 
+@pytest.mark.slow
 def test_what_holds_ends_with_0_and_what_does_not_with_1(
     exported: Exported, ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,6 +464,7 @@ def policy_rate(*, moves: int) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moves", [0, 1])
 def test_a_target_that_hardly_moves_in_the_test_rows_is_refused_before_the_evaluation_is_on_record(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path, ballast: "Ballast", moves: int

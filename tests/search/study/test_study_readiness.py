@@ -223,12 +223,14 @@ READY: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", READY)
 def test_both_begin(what: str, agree: Agree, write_study: "WriteStudy") -> None:
     changes, options = READY[what]
     assert agree(write_study(**changes), *options) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_name_that_another_study_has_is_refused_and_its_own_is_not(
     agree: Agree, ballast: "Ballast", write_study: "WriteStudy"
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_worker_that_was_killed_on_this_machine_does_not_count(store: Store) -
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worker", [ELSEWHERE, this_worker()], ids=["elsewhere", "here"])
 def test_a_worker_without_a_beat_is_lost_after_a_minute_and_not_before(store: Store, worker: str) -> None:
     workers.register_worker(store, "small", worker)
@@ -78,6 +79,7 @@ def test_no_worker_counts_as_gone_because_the_store_was_away(store: Store) -> No
     assert len(seen) == round(NO_WORKER_S / HEARTBEAT_INTERVAL_S) + 1
 
 
+@pytest.mark.slow
 def test_a_study_that_has_not_begun_is_waited_for(
     store: Store, write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OTHER = {"models.gru.learning_rate": {"low": 2e-3, "high": 1e-2, "log": True}}
 
 
+@pytest.mark.slow
 def test_n_trials_are_those_of_the_study_and_not_of_each_run(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -61,6 +62,7 @@ CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_a_changed_study_is_refused_with_what_changed_and_the_way_out(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -80,6 +82,7 @@ def test_a_changed_policy_is_refused(write_study: "WriteStudy", launch: "Launch"
         launch(path, policy=policy)
 
 
+@pytest.mark.slow
 def test_trials_timeout_retries_and_store_may_change(write_study: "WriteStudy", launch: "Launch") -> None:
     path = write_study()
     launch(path, "study.trials=1")
@@ -99,6 +102,7 @@ def test_the_ceiling_of_skill_stays_that_of_the_first_run(
     assert second.study.data.ceiling == first
 
 
+@pytest.mark.slow
 def test_configurations_that_are_added_to_the_queue_of_a_continued_study_are_tried(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -120,6 +124,7 @@ def test_a_study_that_optuna_knows_and_we_did_not_start_is_left_alone(
     assert len(foreign.trials) == 1
 
 
+@pytest.mark.slow
 def test_a_creation_that_broke_off_between_the_two_parts_is_taken_up(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:
@@ -137,6 +142,7 @@ def test_a_study_that_optuna_has_lost_is_a_disagreement(write_study: "WriteStudy
     assert "remove it with: ballast delete small --store sqlite:///" in told
 
 
+@pytest.mark.slow
 def test_two_studies_share_a_store_without_touching_each_other(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:

@@ -31,6 +31,7 @@ def _params(study: str) -> list[dict[str, Any]]:
         return [row.params for row in query.trials(store, study)]
 
 
+@pytest.mark.slow
 def test_the_next_study_tries_the_exported_configuration_first_and_only_once(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
@@ -66,6 +67,7 @@ def test_what_is_cut_is_on_record_with_study_and_trial(write_study: "WriteStudy"
     assert setting.value == 0.01
 
 
+@pytest.mark.slow
 def test_a_difference_in_fixed_settings_is_reported_at_the_start(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:

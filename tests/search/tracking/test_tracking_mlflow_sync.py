@@ -78,6 +78,7 @@ def test_who_stops_a_run_at_once_does_not_wait_for_mlflow(
     assert said.startswith("2 trials of study 'small' are not in MLflow; they are kept in the store")
 
 
+@pytest.mark.slow
 def test_a_user_who_sends_by_hand_sees_that_ballast_waits_for_mlflow(
     store: Store, silent: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,6 +158,7 @@ def test_what_is_not_in_mlflow_yet_is_reported_in_good_english(store: Store, lef
     assert not_sent_message(store, "small", left, "away").startswith(told)
 
 
+@pytest.mark.slow
 def test_one_trial_is_one_trial(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", uri: str
 ) -> None:

@@ -50,6 +50,7 @@ def test_an_owner_that_ends_its_trial_while_it_is_taken_over_keeps_its_verdict(
     assert query.trial(store, "small", 0).verdict is Verdict.ACCEPTED
 
 
+@pytest.mark.slow
 def test_a_trial_that_another_program_ended_in_optuna_is_recorded_as_failed(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:

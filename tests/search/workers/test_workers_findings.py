@@ -55,6 +55,7 @@ def keys(findings: list[FindingRow]) -> list[tuple[int, int, int | None, str]]:
     return [(f.fold, f.epoch, f.step, f.kind) for f in findings]
 
 
+@pytest.mark.slow
 def test_a_finding_is_on_record_before_its_epoch_is_over(
     write_study: "WriteStudy",
     launch: "Launch",

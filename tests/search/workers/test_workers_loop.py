@@ -161,6 +161,7 @@ def test_a_setting_that_does_not_take_effect_fails_the_trial(
         launch(write_study(), "study.trials=9")
 
 
+@pytest.mark.slow
 def test_mixed_precision_that_somebody_switches_on_around_us_is_seen(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -197,6 +198,7 @@ def test_a_crash_fails_the_trial_and_its_parameters_are_tried_again(
     assert (again.params, again.seed) == (failed.params, failed.seed)
 
 
+@pytest.mark.slow
 def test_an_interrupted_trial_comes_back_with_its_parameters_and_seed(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +239,7 @@ def test_a_resumed_trial_that_is_stopped_while_it_tells_old_epochs_has_all_of_th
     assert inconsistencies(done.store) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "pruner", "space"),
     [
@@ -324,6 +327,7 @@ def test_a_search_that_gets_no_better_ends(write_study: "WriteStudy", launch: "L
     assert done.end.reason.endswith("of trial 0 stands")
 
 
+@pytest.mark.slow
 def test_random_trials_are_the_same_however_often_the_run_is_broken_off(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:

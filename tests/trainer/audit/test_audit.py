@@ -18,10 +18,10 @@ from trainer.audit.audit_findings import Audit, AuditFinding
 from trainer.audit.check_split import overlap_findings
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.arrays import Floats
-from trainer.data.features import TRANSFORMS
 from trainer.data.panel import ONE_SERIES
 from trainer.data.source import Table, read_table
 from trainer.data.split import FoldRows
+from trainer.data.transforms import TRANSFORMS
 
 Settings = Callable[..., DataConfig]
 Read = Callable[[DataConfig, list[list[str]]], Table]

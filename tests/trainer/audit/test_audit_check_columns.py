@@ -70,6 +70,7 @@ def test_a_declared_leader_is_not_named(volatility: Study) -> None:
     assert lift_findings(config, prepare_last_fold(config, study.table())) == []
 
 
+@pytest.mark.slow
 def test_a_factor_of_what_is_still_to_come_counts_down_to_the_last_row() -> None:
     study = real_study("sp500", "return")
     price = np.maximum.accumulate(study.values("Close"))

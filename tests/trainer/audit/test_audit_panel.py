@@ -11,9 +11,10 @@ import pytest
 from tests.trainer.panel_fixtures import HORIZON, LATE, LONG, PANEL, config_of, panel_of
 from trainer.audit.audit import audit
 from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.check_broken_values import broken_value_findings
 from trainer.audit.check_columns import countdown_findings
 from trainer.audit.check_own_row import own_row_findings
-from trainer.audit.check_series import broken_value_findings, drift_findings, look_ahead_findings
+from trainer.audit.check_series import drift_findings, look_ahead_findings
 from trainer.audit.check_split import overlap_findings
 from trainer.audit.check_table import table_findings
 from trainer.audit.check_target import check_target

@@ -14,17 +14,10 @@ from hypothesis.extra.numpy import arrays
 
 from trainer.config import DataConfig, TransformName
 from trainer.data.arrays import Floats
-from trainer.data.features import (
-    TRANSFORMS,
-    abs_log_return,
-    build_features,
-    lag,
-    log_parkinson,
-    log_return,
-    rolling_mean,
-    rolling_std,
-)
+from trainer.data.bar_volatility import log_parkinson
+from trainer.data.features import build_features
 from trainer.data.source import Table
+from trainer.data.transforms import TRANSFORMS, abs_log_return, lag, log_return, rolling_mean, rolling_std
 
 Settings = Callable[..., DataConfig]
 PRICES = np.array([100.0, 110.0, 99.0, 101.0, 120.0, 90.0])

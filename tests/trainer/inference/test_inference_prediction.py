@@ -167,6 +167,7 @@ def test_no_later_row_changes_a_forecast_by_a_bit(model: Path, frame: Frame, wri
     assert cut.values.tobytes() == other.values[: len(cut.values)].tobytes()
 
 
+@pytest.mark.slow
 def test_columns_that_only_the_target_needs_may_be_missing(frame: Frame, save: Save, write: Write) -> None:
     folder = save(frame, {"name": "ret", "column": "Close", "transform": "log_return"})
     alone = predict(folder, write(frame[["Date", "Close"]]))

@@ -107,6 +107,7 @@ def both(shape: Shape, settings_of: MakeConfig, steps: int, **training: Any) -> 
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_step_has_the_same_signals_and_gradients(shape: Shape, settings_of: MakeConfig) -> None:
     (signals, gradient, *_), (its_signals, its_gradient, *_) = both(shape, settings_of, 1)

@@ -25,6 +25,7 @@ def overlapping(n: int, horizon: int, seed: int) -> Losses:
     return (target - 0.5) ** 2, target**2
 
 
+@pytest.mark.slow
 def test_interval_covers_the_true_skill_as_often_as_it_says() -> None:
     true = 1 - 1.0025 / 1.0225
     hits = 0

@@ -56,6 +56,7 @@ def a_trial(**more: Any) -> tables.Trial:
     )
 
 
+@pytest.mark.slow
 def test_trials_taken_over_are_none_of_those_that_are_done(
     launch: "Launch", write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:
@@ -84,6 +85,7 @@ def unrun(write_study: "WriteStudy", tmp_path: Path) -> StudyView:
         store.close()
 
 
+@pytest.mark.slow
 def test_a_study_note_says_the_result_first_and_how_to_take_it_away(
     launch: "Launch", write_study: "WriteStudy"
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_study_note_says_the_result_first_and_how_to_take_it_away(
     assert "the first forecasts start near the mean of the target" in why
 
 
+@pytest.mark.slow
 def test_the_skill_over_each_baseline_is_that_of_the_best_trial(
     launch: "Launch", write_study: "WriteStudy"
 ) -> None:
@@ -127,6 +130,7 @@ def test_the_skill_over_each_baseline_is_that_of_the_best_trial(
     assert [row[0] for row in told.values()] == sorted((row[0] for row in told.values()), key=float)
 
 
+@pytest.mark.slow
 def test_the_newest_answer_of_verify_is_the_first_line_of_note_and_report(
     launch: "Launch", write_study: "WriteStudy", answer: "Answer"
 ) -> None:

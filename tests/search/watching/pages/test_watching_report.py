@@ -110,6 +110,7 @@ def test_the_format_is_that_of_the_name_unless_it_is_given(small: "Launched", ba
     ]
 
 
+@pytest.mark.slow
 def test_a_study_that_is_not_there_is_told_in_one_sentence(small: "Launched", ballast: "Ballast") -> None:
     done = ballast("report", "smal", "-o", "report.html")
 
@@ -166,6 +167,7 @@ def test_a_study_without_trials_has_a_report_that_says_so(
     assert "There is no best configuration yet." in text
 
 
+@pytest.mark.slow
 def test_a_hostile_name_is_only_a_name(
     launch: "Launch", write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:

@@ -631,6 +631,7 @@ def test_two_thousand_trials_are_less_than_400_kilobytes() -> None:
     assert len(view.epochs) <= MAX_CURVES
 
 
+@pytest.mark.slow
 def test_beyond_two_thousand_trials_are_thinned_and_the_title_says_so() -> None:
     trials = [a_trial(n, Verdict.UNSTABLE if n % 50 == 0 else Verdict.ACCEPTED) for n in range(3000)]
     kept = thin_trials(trials, None)

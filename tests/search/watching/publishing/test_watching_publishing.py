@@ -178,6 +178,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study_page, "to_markdown", fail)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("broken")
 def test_a_note_that_fails_hurts_no_trial_and_is_told_once(
     write_study: "WriteStudy", launch: "Launch", caplog: pytest.LogCaptureFixture
@@ -250,6 +251,7 @@ def test_a_suspicious_trial_says_so_in_its_note_and_its_attributes(told_suspicio
     assert "skill_too_high" in note.replace("\\", "")
 
 
+@pytest.mark.slow
 def test_both_backends_are_written_alike(
     write_study: "WriteStudy", store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,6 +371,7 @@ def test_files_are_taken_back_where_they_could_not_be_recorded(
     assert list(artifact_folder(run.study.files).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_trials_that_have_no_note_get_one_with_the_page_of_the_study(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -418,6 +421,7 @@ def test_the_page_is_written_anew_after_a_verification(
     assert get_note(run.study.optuna).startswith(f"**{told}")
 
 
+@pytest.mark.slow
 def test_a_server_sees_an_answer_though_no_trial_changed(
     write_study: "WriteStudy", launch: "Launch", answer: "Answer", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_threads_take_turns(view: TrialView) -> None:
 _ANY = st.floats() | st.sampled_from([0.0, -1.0, 1e-308, 1e308, 5e-324])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_ANY, _ANY, _ANY, _ANY), max_size=4), st.none() | st.integers(0, 3))
 def test_whatever_the_numbers_a_picture_comes_out_without_a_warning(

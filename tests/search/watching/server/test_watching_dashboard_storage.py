@@ -97,6 +97,7 @@ def test_a_note_of_many_pieces_comes_back_whole(write_study: "WriteStudy", launc
     assert note == {"version": 3, "body": "".join(f"<{i}>" for i in range(12))}
 
 
+@pytest.mark.slow
 def test_an_infeasible_trial_is_marked(write_study: "WriteStudy", launch: "Launch") -> None:
     run = launch(write_study(leak=True), "study.trials=1")
     assert [trial["constraints"] for trial in detail(run.store)["trials"]] == [[1.0]]
@@ -231,6 +232,7 @@ def test_a_study_with_the_ids_of_a_deleted_one_shows_its_own_trials(
     assert storage.get_all_trials(2)[0].value == 2.0
 
 
+@pytest.mark.slow
 def test_a_study_on_record_keeps_its_name_and_another_does_not(
     write_study: "WriteStudy", launch: "Launch"
 ) -> None:
@@ -281,6 +283,7 @@ def test_an_uploaded_file_is_saved_unless_it_is_a_picture_without_scripts(
         assert kind.startswith("image/") if name in SHOWN_FILES else kind == embedded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["text/html", "TEXT/HTML; x=image/png", "image/svg+xml", "image/png, text/html", ""]
 )
