@@ -143,7 +143,6 @@ class StudyPlan:
     def data(self, split: Mapping[str, Any]) -> DataConfig:
         """The data section with a split."""
         facts = self.facts
-        max_gap = {} if self.max_gap is None else {"max_gap": self.max_gap}
         return DataConfig.model_validate(
             {
                 "source": facts.source,
@@ -157,7 +156,7 @@ class StudyPlan:
                 "target": self.target,
                 "seq_len": self.seq_len,
                 "split": dict(split),
-                **max_gap,
+                "max_gap": self.max_gap,
             }
         )
 
@@ -321,7 +320,7 @@ def _for_its_clock(draft: StudyPlan, table: "Table") -> StudyPlan:
     return replace(
         draft,
         features=(*draft.features, clock),
-        max_gap=gap if "max_gap" in DataConfig.model_fields else None,
+        max_gap=gap,
     )
 
 
