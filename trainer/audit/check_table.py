@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.repeated_times import clock_advice, repetition_advice
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats
 from trainer.data.features import count_leading_nan, target_shift
@@ -21,7 +22,7 @@ def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     # A target that is already shifted may lack its last values: they are not known yet.
     open_end = config.target.column if target_shift(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
-    findings = _time_findings(table)
+    findings = _time_findings(config, table)
     for name in table.frame:
         values = table.frame[name].to_numpy(np.float64)
         tail = config.target.horizon if name == open_end and name not in inputs else 0
@@ -29,17 +30,25 @@ def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     return findings
 
 
-def _time_findings(table: Table) -> list[AuditFinding]:
+def _time_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     is_back = np.diff(table.times.asi8) < 0
     is_back[table.series_starts[1:] - 1] = False
     back = np.flatnonzero(is_back) + 1
     repeated = np.flatnonzero(np.concatenate([table.times[span].duplicated() for span in table.spans]))
     return [
         *_order_findings(
-            table, "unsorted_time", back, "is earlier than the one before", "sort the rows by time"
+            table,
+            "unsorted_time",
+            back,
+            "is earlier than the one before",
+            clock_advice(config, table, back) or "sort the rows by time: set data.sort: true",
         ),
         *_order_findings(
-            table, "repeated_time", repeated, "occurs before in the table", "keep one row of each"
+            table,
+            "repeated_time",
+            repeated,
+            "occurs before in the table",
+            repetition_advice(config, table, repeated),
         ),
         *_gap_findings(table),
     ]
@@ -126,6 +135,8 @@ def _empty_ends(values: Floats, open_tail: int) -> tuple[int, int]:
 
 def _cells_message(table: Table, name: str, values: Floats, rows: npt.NDArray[np.int64], advice: str) -> str:
     row = int(rows[0])
+    if np.isnan(values[row]) and np.isnan(table.frame.to_numpy()[rows]).all():
+        advice = "set data.drop_empty: true, which leaves out rows without any number, or fill them in"
     held = "NaN or empty" if np.isnan(values[row]) else f"{values[row]:g}"
     return (
         f"{table.place(row)}: column {name} is {held} at {table.when(row)} ({len(rows)} such cells, 0 "
