@@ -157,7 +157,7 @@ def init(
     day_first: bool | None = None,
     decimal: str | None = None,
     horizon: int = 1,
-    csv: Mapping[str, Any] | None = None,
+    csv: Mapping[str, Any] | str | Sequence[str] = (),
     force: bool = False,
 ) -> Path:
     """Look at a table and write a study of it, a YAML file with a reason beside each setting.
@@ -177,7 +177,7 @@ def init(
         day_first: Whether 1/2/2024 is the first of February.
         decimal: The decimal mark of the numbers, `.` or `,`.
         horizon: How many rows ahead the forecast is, 1 or more.
-        csv: Keys of `data.csv`, such as `{"separator": ";"}`.
+        csv: Keys of `data.csv`, such as `{"separator": ";"}`; or texts such as `"separator=;"`.
         force: Replace the study file if it exists.
 
     Returns:
@@ -204,7 +204,7 @@ def init(
             day_first=None if day_first is None else as_flag("day_first", day_first),
             decimal=as_optional_text("decimal", decimal, ". or ,"),
             horizon=as_whole_number("horizon", horizon, 1),
-            csv=tuple(f"{key}={_yaml_value(value)}" for key, value in (csv or {}).items()),
+            csv=_csv_texts(csv),
             force=as_flag("force", force),
         )
     )
@@ -215,8 +215,16 @@ def init(
     return found.path
 
 
-def _yaml_value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _csv_texts(given: object) -> tuple[str, ...]:
+    """Keys of `data.csv` as texts `KEY=VALUE`."""
+    if isinstance(given, Mapping):
+        return tuple(
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()
+        )
+    texts = (given,) if isinstance(given, str) else given
+    if isinstance(texts, Sequence):
+        return tuple(as_text("csv", each, "KEY=VALUE") for each in texts)
+    raise RequestError(f"csv is {given!r}; give a dict such as {{'separator': ';'}}")
 
 
 @with_python_messages
