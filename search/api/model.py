@@ -51,8 +51,9 @@ class Model:
             allow_range: Accept rows unlike the training rows, and log a warning.
 
         Returns:
-            A row for each forecast, in time order: time (in UTC if the data have a zone, else as they are),
-            forecast (in the target's own unit), of (the time of the row that it speaks of; empty where the
+            A row for each forecast, in time order: time (on the clock of the data if they have a zone, else
+            as they are; a column of objects if the offset varies and `data.timezone` is not set), forecast
+            (in the target's own unit), of (the time of the row that it speaks of; empty where the
             table ends before it), horizon (rows).
 
         Raises:
@@ -62,11 +63,13 @@ class Model:
             RequestError: `data` is neither a frame nor a path.
         """
         from search.api.predict_rows import predict_rows
+        from trainer.data.times import on_clock
 
         found = predict_rows(self._loaded, data, allow_range=as_flag("allow_range", allow_range))
         for warning in found.warnings:
             logging.getLogger("ballast.predict").warning("%s", warning)
         frame = found.frame()
-        if found.is_zoned:
-            frame["time"], frame["of"] = found.times.tz_localize("UTC"), found.target_times.tz_localize("UTC")
+        zone = self.description.data.timezone
+        frame["time"] = on_clock(found.times, found.offsets, zone)
+        frame["of"] = on_clock(found.target_times, found.target_offsets, zone)
         return frame

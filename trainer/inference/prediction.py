@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from torch import nn
 
@@ -39,8 +40,10 @@ class Forecasts:
     target_times: pd.DatetimeIndex
     times_text: tuple[str, ...]
     target_times_text: tuple[str | None, ...]
-    is_zoned: bool
-    """Whether the source writes its times with an offset from UTC other than 0."""
+    offsets: npt.NDArray[np.int64] | None
+    """Seconds (n,) from UTC to the source's clock at each row; None if the source has no other clock."""
+    target_offsets: npt.NDArray[np.int64] | None
+    """The same at the rows that the forecasts are for; of no meaning where there is none."""
     horizon: int
     unit: str
     unseen: int
@@ -53,7 +56,7 @@ class Forecasts:
         """
         time, of = (
             (list(self.times_text), list(self.target_times_text))
-            if self.is_zoned
+            if self.offsets is not None
             else (self.times, self.target_times)
         )
         return pd.DataFrame({"time": time, "forecast": self.values, "of": of, "horizon": self.horizon})
@@ -111,7 +114,8 @@ def forecast_table(loaded: LoadedModel, source: str, *, allow_range: bool = Fals
         target_times=pd.DatetimeIndex(table.times[ahead].where(ahead >= 0)),
         times_text=tuple(table.when(row) for row in rows.tolist()),
         target_times_text=tuple(table.when(row) if row >= 0 else None for row in ahead.tolist()),
-        is_zoned=table.offsets is not None,
+        offsets=None if table.offsets is None else table.offsets[rows],
+        target_offsets=None if table.offsets is None else table.offsets[ahead],
         horizon=horizon,
         unit=model.target.unit,
         unseen=int((table.times[rows] > _naive_utc(model.rows.until)).sum()),
