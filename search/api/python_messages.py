@@ -21,10 +21,11 @@ from trainer.errors import TrainerError
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_FLAGS = {"onnx", "strict", "allow-range", "deep", "verify"}
+_FLAGS = {"onnx", "strict", "allow-range", "deep", "verify", "force", "day-first"}
 _NAMES = {"name", "engine", "continue-from", "format", "policy"}
 """Options whose value may be any word; after the others a plain word belongs to the sentence."""
 _OTHERS = {"trials", "timeout", "workers", "devices", "address", "cpus", "gpus", "store", "warm-start"}
+_OTHERS |= {"symbol", "timezone", "target", "decimal", "horizon", "output", "csv"}
 _OTHERS |= {"proxy", "save", "seeds", "top", "by", "trial", "data"}
 
 _QUOTED = r"'[^']*'" + r'|"(?:[^"\\]|\\.)*"'

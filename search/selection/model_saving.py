@@ -43,7 +43,8 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
     data, weights = (
         (outcome.data, result.weights) if result.weights is not None else _train_final(outcome, folder)
     )
-    from trainer.inference.model_folder import ModelProvenance, save_model
+    from trainer.inference.model_description import ModelProvenance
+    from trainer.inference.model_folder import save_model
 
     provenance = ModelProvenance(
         study=outcome.study,

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainer.config import DataConfig
+from trainer.config import CsvConfig, DataConfig
 from trainer.data.reading.arrow_columns import read_arrow_columns
 from trainer.data.reading.clock import in_zone
 from trainer.data.reading.columns import Columns
@@ -176,16 +176,19 @@ def _equal(column: pa.Array, wanted: str | float | bool) -> npt.NDArray[np.bool_
 
 def _times(config: DataConfig, columns: Columns) -> Times | UnreadableTime:
     """The moments of the rows, in the zone of `data.timezone` if the texts have no offset."""
-    cells = [columns.cells[name] for name in config.time_columns]
-    read = _typed_times(cells[0]) if len(cells) == 1 else None
-    if read is None:
-        read = read_times(_joined_texts(cells), config.csv)
+    read = column_times([columns.cells[name] for name in config.time_columns], config.csv)
     if isinstance(read, UnreadableTime) or config.timezone is None:
         return read
     if read.offsets is None:
         newest_first = len(read.times) > 1 and read.times[0] > read.times[-1]
         return in_zone(read, config.timezone, newest_first=newest_first)
     return _on_clock(read.times, config.timezone, read.form)
+
+
+def column_times(cells: Sequence[pa.Array], csv: CsvConfig) -> Times | UnreadableTime:
+    """The moments of a column of times, or of one of dates and one of times of day, as they are written."""
+    read = _typed_times(cells[0]) if len(cells) == 1 else None
+    return read_times(_joined_texts(cells), csv) if read is None else read
 
 
 def _typed_times(column: pa.Array) -> Times | UnreadableTime | None:

@@ -72,7 +72,7 @@ def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
         return UnreadableTime(empty - 1, "is empty")
     first = texts[0].as_py()
     if config.date_format is None and is_number(first) and not (first.isdecimal() and len(first) <= 8):
-        return _clock_times(read_integer_times(texts))
+        return _number_times(read_integer_times(texts))
     fast = _iso(texts) if config.date_format is None else None
     if fast is not None:
         return Times(fast, None)
@@ -97,6 +97,14 @@ def _first(mask: pa.Array) -> int:
 
 def _clock_times(read: _Read | UnreadableTime) -> Times | UnreadableTime:
     return read if isinstance(read, UnreadableTime) else Times(read[0], None, read[1])
+
+
+def _number_times(read: _Read | UnreadableTime) -> Times | UnreadableTime:
+    """Times in digits: counts since 1970 are in UTC, compact dates on the clock of the source."""
+    if isinstance(read, UnreadableTime):
+        return read
+    times, form = read
+    return Times(times, np.zeros(len(times), np.int64) if "since 1970" in form else None, form)
 
 
 def _seconds(offsets: pa.Array) -> npt.NDArray[np.int64]:

@@ -254,6 +254,12 @@ def test_a_zone_puts_a_clock_in_order_when_an_hour_occurs_twice(read: ReadText) 
     assert again.times.equals(table.times)
 
 
+def test_a_zone_shows_counts_since_1970_on_its_clock(read: ReadText) -> None:
+    table = read("Date,Close\n1704153600,1\n1704240000,2\n", timezone="America/New_York")
+    assert table.when(0) == "2024-01-01 19:00:00-05:00"
+    assert str(table.times[0]) == "2024-01-02 00:00:00"
+
+
 def test_an_hour_that_the_order_does_not_tell_apart_is_refused(read: ReadText) -> None:
     text = "Date,Close\n2024-11-03 00:30,1\n2024-11-03 01:30,2\n2024-11-03 02:30,3\n"
     with pytest.raises(
