@@ -87,7 +87,8 @@ def forecast_table(
         target_times=pd.DatetimeIndex(table.times[ahead].where(ahead >= 0)),
         times_text=tuple(table.when(row) for row in rows.tolist()),
         target_times_text=tuple(table.when(row) if row >= 0 else None for row in ahead.tolist()),
-        is_zoned=table.offsets is not None,
+        offsets=None if table.offsets is None else table.offsets[rows],
+        target_offsets=None if table.offsets is None else table.offsets[ahead],
         horizon=horizon,
         unit=model.target.unit,
         unseen=int((table.times[rows] > naive_utc(model.rows.until)).sum()),
@@ -261,7 +262,9 @@ def _crossing_clauses(config: DataConfig, rows: int) -> list[str]:
 
 
 def _rows_ahead(starts: Rows, length: int, rows: int) -> Rows:
-    """The row `rows` rows after each of `length`; -1 behind the end of its segment, which begin at `starts`."""
+    """The row `rows` rows after each of `length`; -1 behind the end of its segment. Segments begin at
+    `starts`.
+    """
 
     def ahead(numbers: Rows) -> Rows:
         return np.concatenate([numbers[rows:], np.full(min(rows, len(numbers)), -1)])

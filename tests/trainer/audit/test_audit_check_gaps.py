@@ -91,7 +91,7 @@ def days_of_new_york() -> Times:
     from arch.data import sp500
 
     days = Times(sp500.load().index).as_unit("us")
-    return days[(days >= "2001-06-01") & (days <= "2002-12-31")]
+    return days[(days >= pd.Timestamp("2001-06-01")) & (days <= pd.Timestamp("2002-12-31"))]
 
 
 def test_holidays_of_the_calendar_are_no_findings() -> None:
@@ -114,7 +114,7 @@ def test_sessions_without_a_row_are_named() -> None:
 
 def test_bars_lost_while_the_exchange_is_open_are_named() -> None:
     times = new_york()
-    lost = (times > "2017-08-09 11:00") & (times < "2017-08-09 13:00")
+    lost = (times > pd.Timestamp("2017-08-09 11:00")) & (times < pd.Timestamp("2017-08-09 13:00"))
     findings = found(table_of(times[~lost], "America/New_York"), calendar="XNYS")
     assert set(findings) == {"time_gap"}
     assert "between 2017-08-09 11:00:00-04:00 and 2017-08-09 13:00:00-04:00 while XNYS is open" in (
