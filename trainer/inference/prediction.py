@@ -14,6 +14,7 @@ from trainer.data.arrays import Floats, Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import YEAR, input_drifts, share_outside
 from trainer.data.panel import by_series
+from trainer.data.segments import has_window
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
@@ -170,6 +171,7 @@ def _whole_windows(
     for span, ready in zip(built.spans, built.usable, strict=True):
         usable[span.start : ready.start] = False
     whole = by_series(table.series_starts, lambda good: _run_length(good) >= seq_len, usable)
+    whole &= has_window(model.data, table.times, table.series_starts)
     rows = (span.start + np.flatnonzero(whole[span]) for span in built.spans)
     newest = tuple(each if last is None else each[-last:] for each in rows)
     return _Windows(cells, usable, built.spans, newest, last is not None)
