@@ -57,7 +57,7 @@ def test_nights_weekends_and_lunch_breaks_are_no_lost_rows(table: Table, longest
 
 def test_rows_lost_within_the_sessions_are_named_with_the_max_gap_that_keeps_them_out() -> None:
     times = currencies()
-    lost = times[(times >= "2017-06-13 05:00") & (times < "2017-06-16 03:00")]
+    lost = times[(times >= pd.Timestamp("2017-06-13 05:00")) & (times < pd.Timestamp("2017-06-16 03:00"))]
     message = found(table_of(times.difference(lost)))["time_gap"].message
     assert message == (
         "bars.csv: there is no row between 2017-06-13 04:00:00 and 2017-06-16 03:00:00, a gap of 71.0 median "
