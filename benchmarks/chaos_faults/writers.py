@@ -43,7 +43,7 @@ def _file(path: Path) -> object:
 
 def _model(path: Path) -> object:
     """The weights; raises where the folder is not a whole model."""
-    from trainer.inference.model_folder import load_model  # torch, which this process needs for nothing else
+    from trainer.inference.model_folder import load_model
 
     load_model(path)
     told = json.loads((path / "model.json").read_text(encoding="utf-8"))

@@ -5,18 +5,18 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.api.given import as_flag, as_path
+from search.api.given import as_flag, as_path, as_whole_number
 from search.api.python_messages import public_methods_with_python_messages
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from trainer.inference.model_folder import ModelDescription
+    from trainer.inference.model_description import ModelDescription
 
 
 @public_methods_with_python_messages
 class Model:
-    """The model of a folder that `ballast.train(…, save=FOLDER)` wrote; it needs nothing else.
+    """The model of a folder that `ballast.train(…, save=FOLDER)` or `ballast.refit` wrote, and nothing else.
 
     The folder is read once. A pickled model names the folder, which is read again where it is unpickled.
     """
@@ -42,31 +42,51 @@ class Model:
         """What `model.json` says: the data, features, target, rows of the training and provenance."""
         return self._loaded.description
 
-    def predict(self, data: Any, *, allow_range: bool = False) -> "pd.DataFrame":
-        """Forecast every row that has a full window behind it, the newest rows included.
+    def predict(
+        self, data: Any, *, allow_range: bool = False, last: int | None = None, max_age: str | None = None
+    ) -> "pd.DataFrame":
+        """Forecast every row that has a whole window behind it, the newest rows included.
+
+        A row with a cell that is not finite costs the forecasts whose windows hold it, and a warning is
+        logged that names the cell.
 
         Args:
             data: A pandas or polars DataFrame or an Arrow table with the columns of the training, a row for
                 each time; or the path of a CSV or Parquet file, or `sample:NAME`.
             allow_range: Accept rows unlike the training rows, and log a warning.
+            last: Only so many forecasts, 1 or more, of the newest rows that can be forecast from.
+            max_age: The oldest that the newest of these rows may be, such as `"3d"` or `"90min"`; times
+                without a zone are taken as UTC.
 
         Returns:
-            A row for each forecast, in time order: time (in UTC if the data have a zone, else as they are),
-            forecast (in the target's own unit), of (the time of the row that it speaks of; empty where the
-            table ends before it), horizon (rows).
+            A row for each forecast, in time order: time (on the clock of the data if they have a zone, else
+            as they are; a column of objects if the offset varies and `data.timezone` is not set), forecast
+            (in the target's own unit), of (the time of the row that it speaks of; empty where the
+            table ends before it), horizon (rows), split (`train`, `validation`, `test` or `unseen`); and, if
+            the target is the logarithm of a volatility, volatility (of one row) and annualised.
 
         Raises:
-            DataError: The table lacks a column, a row that a window needs is not finite, times do not
-                ascend, no window is full, or the rows are not like those of the training.
+            DataError: The table lacks a column, times do not ascend, the rows are too few for a window, or
+                they are not like those of the training.
+            AnswerIsNo: There is no forecast, or the newest row is older than `max_age`.
             ModelFolderError: The model forecasts what is no finite number.
-            RequestError: `data` is neither a frame nor a path.
+            RequestError: `data` is neither a frame nor a path, or another argument is out of range.
         """
         from search.api.predict_rows import predict_rows
+        from trainer.data.times import on_clock
+        from trainer.inference.forecasts import left_out_texts
 
-        found = predict_rows(self._loaded, data, allow_range=as_flag("allow_range", allow_range))
-        for warning in found.warnings:
+        found = predict_rows(
+            self._loaded,
+            data,
+            allow_range=as_flag("allow_range", allow_range),
+            last=None if last is None else as_whole_number("last", last, 1),
+            max_age=max_age,
+        )
+        for warning in (*left_out_texts(found.left_out), *found.warnings):
             logging.getLogger("ballast.predict").warning("%s", warning)
         frame = found.frame()
-        if found.is_zoned:
-            frame["time"], frame["of"] = found.times.tz_localize("UTC"), found.target_times.tz_localize("UTC")
+        zone = self.description.data.timezone
+        frame["time"] = on_clock(found.times, found.offsets, zone)
+        frame["of"] = on_clock(found.target_times, found.target_offsets, zone)
         return frame

@@ -7,23 +7,59 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from search.atomic_text import write_text_atomically
+from search.errors import AnswerIsNo, RequestError
+from trainer.durations import duration_seconds, short_duration
 from trainer.errors import DataError
-from trainer.inference.prediction import Forecasts, LoadedModel, forecast_table
+from trainer.inference.forecasts import Forecasts
+from trainer.inference.prediction import LoadedModel, forecast_table
 
 
-def predict_rows(model: LoadedModel, data: Any, *, allow_range: bool = False) -> Forecasts:
-    """Forecast every row of `data` that has a full window behind it.
+def predict_rows(
+    model: LoadedModel,
+    data: Any,
+    *,
+    allow_range: bool = False,
+    last: int | None = None,
+    max_age: str | None = None,
+) -> Forecasts:
+    """Forecast the rows of `data` that have a whole window behind them: all, or the `last` ones.
 
     `data` is the path of a file, `sample:NAME` or a frame. Raises what
-    `trainer.inference.prediction.forecast_table` raises, and RequestError for another type.
+    `trainer.inference.prediction.forecast_table` raises, RequestError for another type and for a `max_age`
+    that is no duration, and AnswerIsNo if there is no forecast, or if the newest is from a row older than
+    `max_age`.
     """
+    oldest = None if max_age is None else _seconds(max_age)
     with _as_source(data, model.description.data.time_columns[0]) as source:
+        shown = source if isinstance(data, str | Path) else "data"
         try:
-            return forecast_table(model, source, allow_range=allow_range)
+            found = forecast_table(model, source, allow_range=allow_range, last=last)
         except DataError as error:
-            if isinstance(data, str | Path):
-                raise
-            raise type(error)(str(error).replace(source, "data")) from None  # the file is gone by then
+            raise type(error)(str(error).replace(source, shown)) from None  # a frame's file is gone by then
+    if not len(found.times):
+        raise AnswerIsNo(_no_forecast(found, shown, model.description.data.seq_len).replace(source, shown))
+    if oldest is not None and (age := found.age()) > oldest:
+        raise AnswerIsNo(
+            f"{shown}: the newest row that can be forecast from is {found.times_text[-1]}, "
+            f"{short_duration(age)} old, and --max-age allows {max_age}; get newer rows, then predict again"
+        )
+    return found
+
+
+def _seconds(max_age: object) -> float:
+    try:
+        return duration_seconds(max_age)
+    except ValueError as error:
+        raise RequestError(f"--max-age: {error}") from None
+
+
+def _no_forecast(found: Forecasts, shown: str, seq_len: int) -> str:
+    count = len(found.left_out)
+    return (
+        f"{shown}: no row can be forecast: every window of {seq_len} rows, with the rows that its features "
+        f"need, holds a row that cannot be used, such as {found.left_out[-1]} ({count} such "
+        f"row{'' if count == 1 else 's'}); correct these rows, or give more"
+    )
 
 
 @contextmanager
@@ -42,12 +78,23 @@ def _as_source(data: Any, time: str) -> Iterator[str]:
 
 def write_forecasts(found: Forecasts, output: Path) -> None:
     """Write forecasts as CSV. Raises RequestError if the file cannot be written."""
-    write_text_atomically(found.frame().to_csv(index=False), output, "predictions.csv")
+    write_text_atomically(forecasts_to_csv(found), output, "predictions.csv")
+
+
+def forecasts_to_csv(found: Forecasts) -> str:
+    """The text of a forecast file, with a header."""
+    return found.frame().to_csv(index=False)
 
 
 def forecasts_to_json(found: Forecasts) -> dict[str, object]:
     """The shape that `predict --json` promises."""
-    rows = zip(found.times_text, found.values.tolist(), found.target_times_text, strict=True)
+    columns: dict[str, list[object]] = {
+        "time": [*found.times_text],
+        "forecast": found.values.tolist(),
+        "of": [*found.target_times_text],
+        "split": [*found.splits],
+        **{name: values.tolist() for name, values in found.in_units().items()},
+    }
     return {
         "unit": found.unit,
         "horizon": found.horizon,
@@ -55,5 +102,9 @@ def forecasts_to_json(found: Forecasts) -> dict[str, object]:
         "unseen": found.unseen,
         "seen_until": found.seen_until,
         "warnings": list(found.warnings),
-        "forecasts": [{"time": time, "forecast": value, "of": of} for time, value, of in rows],
+        "forecasts": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
+        "bars_per_year": found.bars_per_year,
+        "left_out": [
+            {"time": row.time, "place": row.place, "cells": list(row.cells)} for row in found.left_out
+        ],
     }

@@ -21,8 +21,8 @@ from search.version import VERSION
 from trainer.text import PlainFormatter
 
 COMMANDS = (
-    *("run", "worker", "check", "status", "trials", "explain", "export", "report"),
-    *("train", "verify", "predict", "track", "dashboard", "proxy", "delete", "rename"),
+    *("init", "run", "worker", "check", "status", "trials", "explain", "export", "report"),
+    *("train", "verify", "refit", "predict", "track", "dashboard", "proxy", "delete", "rename"),
     *("db", "doctor", "schema"),
 )
 

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_gaps import gap_findings
+from trainer.audit.repeated_times import clock_advice, repetition_advice
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats
 from trainer.data.features import count_leading_nan, target_shift
@@ -34,10 +35,18 @@ def _time_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     repeated = np.flatnonzero(np.concatenate([table.times[span].duplicated() for span in table.spans]))
     return [
         *_order_findings(
-            table, "unsorted_time", back, "is earlier than the one before", "sort the rows by time"
+            table,
+            "unsorted_time",
+            back,
+            "is earlier than the one before",
+            clock_advice(config, table, back) or "sort the rows by time: set data.sort: true",
         ),
         *_order_findings(
-            table, "repeated_time", repeated, "occurs before in the table", "keep one row of each"
+            table,
+            "repeated_time",
+            repeated,
+            "occurs before in the table",
+            repetition_advice(config, table, repeated),
         ),
         *gap_findings(config, table),
     ]
@@ -100,6 +109,8 @@ def _empty_ends(values: Floats, open_tail: int) -> tuple[int, int]:
 
 def _cells_message(table: Table, name: str, values: Floats, rows: npt.NDArray[np.int64], advice: str) -> str:
     row = int(rows[0])
+    if np.isnan(values[row]) and np.isnan(table.frame.to_numpy()[rows]).all():
+        advice = "set data.drop_empty: true, which leaves out rows without any number, or fill them in"
     held = "NaN or empty" if np.isnan(values[row]) else f"{values[row]:g}"
     return (
         f"{table.place(row)}: column {name} is {held} at {table.when(row)} ({len(rows)} such cells, 0 "

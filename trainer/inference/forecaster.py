@@ -1,4 +1,7 @@
-"""A trained forecaster for inference: arrays in and out, on the CPU, without dropout."""
+"""A trained forecaster as a module of PyTorch, for MLflow and for the check of an ONNX graph.
+
+Forecasts are computed by `trainer.inference.gru_forward`, which needs no torch.
+"""
 
 from collections.abc import Mapping
 
@@ -10,10 +13,6 @@ from torch import Tensor, nn
 from trainer.config import GRUConfig
 from trainer.data.windows import Dataset
 from trainer.models.network import GRUForecaster
-from trainer.runtime import reproducible
-
-_BATCH = 256
-"""Windows per forward pass, the same number in each: it changes the order of sums."""
 
 
 class BatchFirstForecaster(nn.Module):
@@ -50,22 +49,3 @@ def forecast_windows(model: nn.Module, x: npt.NDArray[np.float32]) -> npt.NDArra
     with torch.no_grad():
         forecasts: npt.NDArray[np.float32] = model(torch.from_numpy(x)).numpy()
     return forecasts
-
-
-def forecast_rows(
-    model: nn.Module, features: npt.NDArray[np.float32], seq_len: int
-) -> npt.NDArray[np.float32]:
-    """Forecasts for every row of `features`, (T, F), that has a full window: (T - seq_len + 1,),
-    standardised.
-
-    The last batch is padded, so that later rows change no bit of a forecast.
-    """
-    held = np.lib.stride_tricks.sliding_window_view(features, seq_len, axis=0)  # (n, F, seq_len)
-    forecasts = []
-    with reproducible(0):
-        for first in range(0, len(held), _BATCH):
-            batch = held[first : first + _BATCH].transpose(0, 2, 1)  # (n, seq_len, F)
-            full = np.zeros((_BATCH, *batch.shape[1:]), np.float32)
-            full[: len(batch)] = batch
-            forecasts.append(forecast_windows(model, full)[: len(batch)])
-    return np.concatenate(forecasts)

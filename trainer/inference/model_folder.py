@@ -1,7 +1,7 @@
 """Saves and loads a trained forecaster as a self-contained folder.
 
 model.json             columns, transforms, moments, statistics of the training rows, provenance
-weights.safetensors    the weights of the best epoch; no pickle
+weights.safetensors    the weights of the best epoch, no pickle; those of a refit's networks are stacked
 model.onnx             only with --onnx
 """
 
@@ -9,27 +9,32 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors.torch
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+import safetensors.numpy
+from pydantic import ValidationError
 from safetensors import SafetensorError
-from torch import Tensor, nn
 
 from trainer.atomic_files import write_folder
 from trainer.bounded_reading import read_bounded
-from trainer.config import DataConfig, ModelsConfig, Section, Target, TrialConfig
+from trainer.config import Target, TrialConfig
 from trainer.data.features import build_features
-from trainer.data.input_drift import FeatureStatistics, training_spacing, training_statistics
+from trainer.data.input_drift import training_spacing, training_statistics
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
-from trainer.inference.forecaster import build_forecaster, stack_windows
+from trainer.inference.gru_forward import Network
+from trainer.inference.model_description import (
+    FORMAT,
+    ModelDescription,
+    ModelProvenance,
+    TargetScale,
+    TrainingPeriod,
+)
 from trainer.inference.model_folder_checks import (
     MODEL,
     ONNX,
@@ -47,94 +52,17 @@ from trainer.inference.model_limits import (
     wrong_size,
     wrong_weights,
 )
-from trainer.inference.onnx_file import require_agreement, to_onnx
 from trainer.text import printable
 
-FORMAT: Final = 1
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Weights = Mapping[str, Tensor]
+
 _NAMED, _LONGEST = 5, 300
 """Most fields that a message names, and most characters of their names."""
-_MOST_ROWS = 2**31
 _CHECKED = 2048
 """Number of windows on which an ONNX graph is checked: the newest of training and validation."""
-
-
-def _is_a_moment(text: str) -> str:
-    datetime.fromisoformat(text)
-    if not set(text) <= set("0123456789-T:+."):  # fromisoformat allows any character between date and time
-        raise ValueError("it is no time")
-    return text
-
-
-IsoTime = Annotated[str, AfterValidator(_is_a_moment)]
-
-
-class TargetScale(Section):
-    """Converts a standardised forecast to the target's own unit: forecast · std + mean."""
-
-    mean: float
-    std: Annotated[float, Field(gt=0)]
-    unit: str
-
-
-class TrainingPeriod(Section):
-    """The rows that the model was trained and chosen on. Times are ISO text, with the offset of the source
-    or in naive UTC. `spacing` is the median number of seconds between rows.
-    """
-
-    train_from: IsoTime
-    train_until: IsoTime
-    train: int
-    validation: int
-    until: IsoTime
-    """The last row that was used to train or choose the model."""
-    spacing: float
-
-
-class ModelProvenance(Section):
-    """The origin of the model. `trial` and `reproduced` are None if it is not the model of an exported
-    trial.
-    """
-
-    study: str
-    trial: int | None
-    seed: int
-    value: float | None
-    """Validation loss of the best epoch, in units of the standardised target; None without validation."""
-    skill: float | None
-    baseline: str | None
-    best_epoch: int | None
-    reproduced: str | None
-    data_sha256: str
-    """SHA-256 (hex) of the bytes of the table that the model was trained on."""
-    versions: Mapping[str, str]
-    machine: Mapping[str, str]
-
-
-class ModelDescription(Section):
-    """The content of `model.json`."""
-
-    format: Literal[1]
-    provenance: ModelProvenance
-    target: TargetScale
-    rows: TrainingPeriod
-    features: tuple[FeatureStatistics, ...]
-    data: DataConfig
-    """The data section of the configuration, with the source and split of the training."""
-    models: ModelsConfig
-    weights_sha256: str
-
-    @model_validator(mode="after")
-    def _features_are_those_of_the_data(self) -> Self:
-        if [look.name for look in self.features] != [feature.name for feature in self.data.features]:
-            raise ValueError("features are not those of data, in their order")
-        return self
-
-    @model_validator(mode="after")
-    def _rows_can_be_counted(self) -> Self:
-        windows = [feature.window or 0 for feature in self.data.features]
-        if max(self.data.seq_len, self.data.target.horizon, *windows) > _MOST_ROWS:
-            raise ValueError("no table has so many rows")
-        return self
 
 
 def save_model(
@@ -142,26 +70,29 @@ def save_model(
     config: TrialConfig,
     data: Dataset,
     table: Table,
-    weights: Mapping[str, Tensor],
+    weights: "Weights | Sequence[Weights]",
     provenance: ModelProvenance,
     *,
     onnx: bool = False,
 ) -> ModelDescription:
     """Write a model folder atomically; an existing one is replaced.
 
-    `weights` are a state dict of GRUForecaster that was trained on `data`, which was prepared from `table`.
+    `weights` are a state dict of GRUForecaster that was trained on `data`, which was prepared from `table`;
+    for a refit one for each of `provenance.seeds`.
     Raises ModelFolderError if it cannot be written, and OnnxError if the ONNX extra is missing or the graph
     disagrees with the model.
     """
     require_writable_model_folder(folder)
-    if (large := too_large(config.models.gru, len(data.feature_names))) is not None:
+    networks = (weights,) if isinstance(weights, Mapping) else tuple(weights)
+    if (large := too_large(config.models.gru, len(data.feature_names), len(networks))) is not None:
         raise ModelFolderError(f"cannot write {folder}: {large}")
-    content = safetensors.torch.save(dict(weights))
+    content = safetensors.numpy.save(_arrays(networks, stacked=bool(provenance.seeds)))
     model = _described(config, data, table, provenance, content)
     text = json.dumps(model.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
     files = {WEIGHTS: content, MODEL: f"{text}\n".encode()}
     if onnx:
-        files[ONNX] = _checked_onnx(config, data, weights)
+        (network,) = networks  # no command asks for the graph of several
+        files[ONNX] = _checked_onnx(config, data, network)
     try:
         write_folder(folder, files)
     except OSError as error:
@@ -169,16 +100,21 @@ def save_model(
     return model
 
 
-def load_model(folder: Path) -> tuple[ModelDescription, nn.Module]:
-    """The content of `model.json`, and the forecaster, which takes standardised windows (n, seq_len,
-    features).
+def _arrays(networks: "Sequence[Weights]", *, stacked: bool) -> dict[str, npt.NDArray[np.float32]]:
+    arrays = [{name: weight.detach().cpu().numpy() for name, weight in each.items()} for each in networks]
+    if not stacked:
+        return arrays[0]
+    return {name: np.stack([each[name] for each in arrays]) for name in arrays[0]}
+
+
+def load_model(folder: Path) -> tuple[ModelDescription, tuple[Network, ...]]:
+    """The content of `model.json`, and the weights of each network.
 
     Raises ModelFolderError if the folder is not a model folder, is damaged or has a newer format.
     """
     if not os.path.lexists(folder):
         clean_up_beside(folder)  # completes a save that was killed between two renames
     model = _read_description(folder)
-    gru, n_features = model.models.gru, len(model.features)
     path = folder / WEIGHTS
     content = _read_weights(path, model)
     digest = hashlib.sha256(content).hexdigest()
@@ -188,19 +124,25 @@ def load_model(folder: Path) -> tuple[ModelDescription, nn.Module]:
             f"{model.weights_sha256[:12]!r}…; save the model again: {_train_into(folder)}"
         )
     try:
-        weights = safetensors.torch.load(content)
+        weights = safetensors.numpy.load(content)
     except (SafetensorError, ValueError, KeyError) as error:
         raise _unlike_its_description(path, printable(" ".join(str(error).split())[:_LONGEST])) from None
-    if (wrong := wrong_weights(weights, gru, n_features)) is not None:
+    stacked = model.networks if model.is_refit else None
+    if (wrong := wrong_weights(weights, model.models.gru, len(model.features), stacked)) is not None:
         raise _unlike_its_description(path, wrong)
-    return model, build_forecaster(gru, n_features, weights)
+    if stacked is None:
+        return model, (weights,)
+    return model, tuple(
+        {name: weight[number] for name, weight in weights.items()} for number in range(stacked)
+    )
 
 
 def _read_weights(path: Path, model: ModelDescription) -> bytes:
     """The bytes of the weights file, after its size is checked against the description."""
-    most = 4 * parameter_count(model.models.gru, len(model.features)) + MOST_HEADER
+    shape = model.models.gru, len(model.features)
+    most = 4 * model.networks * parameter_count(*shape) + MOST_HEADER
     try:
-        if (wrong := wrong_size(path.stat().st_size, model.models.gru, len(model.features))) is not None:
+        if (wrong := wrong_size(path.stat().st_size, *shape, model.networks)) is not None:
             raise _unlike_its_description(path, wrong)
         return read_bounded(path, most)
     except OSError as error:
@@ -251,7 +193,7 @@ def _validated(content: Any, path: Path) -> ModelDescription:
             f"{path}: {shown}{more} is not as it was written; save the model "
             f"again: {_train_into(path.parent)}"
         ) from None
-    if (large := too_large(model.models.gru, len(model.features))) is not None:
+    if (large := too_large(model.models.gru, len(model.features), model.networks)) is not None:
         raise ModelFolderError(f"{path}: {large}; it was not written by ballast train --save")
     return model
 
@@ -265,7 +207,7 @@ def _described(
 ) -> ModelDescription:
     scaler = data.scaler
     return ModelDescription(
-        format=FORMAT,
+        format=FORMAT if provenance.seeds else 1,
         provenance=provenance,
         target=TargetScale(
             mean=scaler.target_mean, std=scaler.target_std, unit=_in_words(config.data.target)
@@ -310,7 +252,11 @@ def _in_words(target: Target) -> str:
     return f"{target.transform} of {inputs}{window}, {target.horizon} {rows} ahead"
 
 
-def _checked_onnx(config: TrialConfig, data: Dataset, weights: Mapping[str, Tensor]) -> bytes:
+def _checked_onnx(config: TrialConfig, data: Dataset, weights: "Weights") -> bytes:
+    # They import torch, which nothing else here needs.
+    from trainer.inference.forecaster import build_forecaster, stack_windows
+    from trainer.inference.onnx_file import require_agreement, to_onnx
+
     content = to_onnx(config.models.gru, data.seq_len, weights)
     model = build_forecaster(config.models.gru, len(data.feature_names), weights)
     require_agreement(content, model, stack_windows(data, _newest(data)))

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 from trainer.config import GRUConfig
 
@@ -34,39 +34,46 @@ def overlong_text(content: Any) -> str | None:
     return None
 
 
-def too_large(gru: GRUConfig, n_features: int) -> str | None:
-    """Why such a model is too large to be loaded or saved, as a clause; None if it is not."""
+def too_large(gru: GRUConfig, n_features: int, networks: int = 1) -> str | None:
+    """Why so many such networks are too large to be loaded or saved, as a clause; None if they are not."""
     if gru.num_layers > MOST_LAYERS:
         return f"models.gru.num_layers is {gru.num_layers}, and at most {MOST_LAYERS} are loaded"
-    if (count := parameter_count(gru, n_features)) > MOST_PARAMETERS:
+    if (count := networks * parameter_count(gru, n_features)) > MOST_PARAMETERS:
         return f"models.gru has {count} weights, and at most {MOST_PARAMETERS} are loaded"
     return None
 
 
 def parameter_count(gru: GRUConfig, n_features: int) -> int:
-    """Number of weights of the model."""
+    """Number of weights of one network."""
     return sum(math.prod(shape) for _, shape in _shapes(gru, n_features))
 
 
-def wrong_size(size: int, gru: GRUConfig, n_features: int) -> str | None:
-    """Why a file of `size` bytes cannot hold exactly the weights, as a clause; None if it can."""
-    least = _FLOAT32 * parameter_count(gru, n_features)
+def wrong_size(size: int, gru: GRUConfig, n_features: int, networks: int = 1) -> str | None:
+    """Why a file of `size` bytes cannot hold exactly the weights of the networks, as a clause; None if it
+    can.
+    """
+    least = _FLOAT32 * networks * parameter_count(gru, n_features)
     if least < size <= least + MOST_HEADER:
         return None
     return f"it has {size} bytes, and the weights alone have {least}"
 
 
-def wrong_weights(weights: Mapping[str, Tensor], gru: GRUConfig, n_features: int) -> str | None:
-    """Why these are not the weights of such a model, as a clause; None if they are."""
+def wrong_weights(
+    weights: Mapping[str, npt.NDArray[Any]], gru: GRUConfig, n_features: int, networks: int | None = None
+) -> str | None:
+    """Why these are not the weights of such a model, as a clause; None if they are. With `networks`, the
+    weights of so many networks are stacked along a first axis.
+    """
     expected = dict(_shapes(gru, n_features))
     if odd := sorted(weights.keys() ^ expected.keys()):
         return f"{odd[0]!r} is {'missing' if odd[0] in expected else 'no part of the model'}"
+    stacked = () if networks is None else (networks,)
     for name, weight in sorted(weights.items()):
-        if weight.dtype != torch.float32:
-            return f"{name} is {str(weight.dtype).removeprefix('torch.')}, not float32"
-        if tuple(weight.shape) != expected[name]:
-            return f"{name} is {tuple(weight.shape)}, not {expected[name]}"
-        if not bool(torch.isfinite(weight).all()):
+        if weight.dtype != np.float32:
+            return f"{name} is {weight.dtype}, not float32"
+        if weight.shape != (*stacked, *expected[name]):
+            return f"{name} is {weight.shape}, not {(*stacked, *expected[name])}"
+        if not np.isfinite(weight).all():
             return f"{name} holds NaN or infinity"
     return None
 

@@ -1,63 +1,28 @@
 """Forecasts new rows from a model folder, without the store, the study file or the training data.
 
-folder ──► what the model needs ──► new table ──► features ──► do they fit? ──► scaled windows ──► forecasts
+folder ──► what the model needs ──► new table ──► features ──► whole windows ──► do they fit? ──► forecasts
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from trainer.config import DataConfig, Target
 from trainer.data.arrays import Floats, Rows
-from trainer.data.features import build_features
-from trainer.data.input_drift import input_drifts, share_outside
+from trainer.data.features import FeaturesAndTarget, build_features
+from trainer.data.input_drift import YEAR, input_drifts, share_outside
 from trainer.data.panel import by_series
-from trainer.data.segments import has_window, segment_starts
+from trainer.data.segments import segment_starts
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
-from trainer.inference.forecaster import forecast_rows
-from trainer.inference.model_folder import ModelDescription, load_model
-
-
-@dataclass(frozen=True)
-class Forecasts:
-    """One forecast for each of the n rows of the table that have a full window, in the order of the table.
-
-    `times` (n,) are the times of the rows, `values` (n,) float64 the forecasts in the target's own `unit`.
-    `target_times` (n,) are the times of the rows `horizon` ahead that the forecasts are for, NaT if the table
-    ends before, or a gap longer than `max_gap` lies between; both are naive UTC. `times_text` and
-    `target_times_text` are the same on the source's clock, None if there is no such row. `unseen` is the
-    number of forecasts for rows after `seen_until`, the last row that the model was trained or chosen on.
-    """
-
-    times: pd.DatetimeIndex
-    values: Floats
-    target_times: pd.DatetimeIndex
-    times_text: tuple[str, ...]
-    target_times_text: tuple[str | None, ...]
-    is_zoned: bool
-    """Whether the source writes its times with an offset from UTC other than 0."""
-    horizon: int
-    unit: str
-    unseen: int
-    seen_until: str
-    warnings: tuple[str, ...]
-
-    def frame(self) -> pd.DataFrame:
-        """Columns time, forecast, of (the time of the target), horizon; times are text if the source has a
-        zone.
-        """
-        time, of = (
-            (list(self.times_text), list(self.target_times_text))
-            if self.is_zoned
-            else (self.times, self.target_times)
-        )
-        return pd.DataFrame({"time": time, "forecast": self.values, "of": of, "horizon": self.horizon})
+from trainer.inference.forecasts import Forecasts, bars_per_year, naive_utc, row_splits
+from trainer.inference.gru_forward import Network, forecast_rows
+from trainer.inference.model_description import ModelDescription
+from trainer.inference.model_folder import load_model
+from trainer.inference.unusable_rows import Mask, UnusableRow, unusable_rows
 
 
 @dataclass(frozen=True)
@@ -66,7 +31,7 @@ class LoadedModel:
 
     folder: Path
     description: ModelDescription
-    forecaster: nn.Module
+    networks: tuple[Network, ...]
 
 
 def read_model(folder: Path) -> LoadedModel:
@@ -74,61 +39,64 @@ def read_model(folder: Path) -> LoadedModel:
     return LoadedModel(folder, *load_model(folder))
 
 
-def predict(folder: Path, source: str, *, allow_range: bool = False) -> Forecasts:
+def predict(folder: Path, source: str, *, allow_range: bool = False, last: int | None = None) -> Forecasts:
     """Read a model folder and forecast once; see `forecast_table`."""
-    return forecast_table(read_model(folder), source, allow_range=allow_range)
+    return forecast_table(read_model(folder), source, allow_range=allow_range, last=last)
 
 
-def forecast_table(loaded: LoadedModel, source: str, *, allow_range: bool = False) -> Forecasts:
+def forecast_table(
+    loaded: LoadedModel, source: str, *, allow_range: bool = False, last: int | None = None
+) -> Forecasts:
     """Forecasts for the rows of `source`, a CSV or Parquet file or `sample:NAME`.
 
+    A row whose window holds a cell that is not finite is not forecast, and `left_out` names the cell; there
+    may be no forecast at all. With `last` ≥ 1 only so many forecasts are made, of the newest rows of each
+    series that have one, and only their windows and the year before are compared with the training rows.
+
     Raises ModelFolderError if the model forecasts no finite number, and DataError if the table lacks a
-    column, a row that a window needs is not finite, times do not ascend, no window is full, or the rows are
-    unlike the training rows. With `allow_range` the last of these is only a warning.
+    column, times do not ascend, the rows are too few for a window, or they are unlike the training rows. With
+    `allow_range` the last of these is only a warning.
     """
     model, folder = loaded.description, loaded.folder
     table = _read(model, folder, source)
     require_ascending(table)
-    parts = _features(model, table)
-    odd = _drift_clauses(model, table, parts)
+    built = build_features(_inputs_alone(model.data, table.source), table)
+    _require_a_window(model, table, built)
+    found = _whole_windows(model, table, built, last)
+    odd = _drift_clauses(model, table, found)
     if odd and not allow_range:
         raise DataError(
             f"{source} is not like what the model in {folder} was trained on: {'; '.join(odd)}; is a column "
             "in another unit, or of another instrument? Correct it, train on rows like these, or go on: "
             "--allow-range"
         )
-    values = np.concatenate([_values(model, loaded.forecaster, features) for _, features in parts])
+    values = _values(loaded, found)
     if not np.isfinite(values).all():
         raise ModelFolderError(
             f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
             "it again: ballast train best.yaml --save FOLDER"
         )
-    rows = np.concatenate([np.arange(span.start + model.data.seq_len - 1, span.stop) for span, _ in parts])
-    horizon = model.data.target.horizon
-    whole = has_window(model.data, table.times, table.series_starts)[rows]
-    if not whole.any():
-        raise DataError(
-            f"{source} has no {model.data.seq_len} rows without a gap longer than data.max_gap "
-            f"{model.data.max_gap}, and the window of a forecast needs them; give rows without such gaps"
-        )
-    rows, values = rows[whole], values[whole]
-    ahead = _rows_ahead(table, segment_starts(model.data, table.times, table.series_starts), horizon)[rows]
+    rows, horizon = found.rows, model.data.target.horizon
+    ahead = _rows_ahead(
+        segment_starts(model.data, table.times, table.series_starts), len(table.frame), horizon
+    )
+    ahead = ahead[rows]
     return Forecasts(
         times=table.times[rows],
         values=values,
         target_times=pd.DatetimeIndex(table.times[ahead].where(ahead >= 0)),
         times_text=tuple(table.when(row) for row in rows.tolist()),
         target_times_text=tuple(table.when(row) if row >= 0 else None for row in ahead.tolist()),
-        is_zoned=table.offsets is not None,
+        offsets=None if table.offsets is None else table.offsets[rows],
+        target_offsets=None if table.offsets is None else table.offsets[ahead],
         horizon=horizon,
         unit=model.target.unit,
-        unseen=int((table.times[rows] > _naive_utc(model.rows.until)).sum()),
+        unseen=int((table.times[rows] > naive_utc(model.rows.until)).sum()),
         seen_until=model.rows.until,
-        warnings=(
-            *odd,
-            *_few_outside(model, np.concatenate([features for _, features in parts])),
-            *_without_window(model.data, int((~whole).sum())),
-        ),
+        warnings=(*odd, *_few_outside(model, found), *_crossing_clauses(model.data, found.crossing)),
+        splits=row_splits(model, table.times[rows]),
+        left_out=_left_out(model, table, built, found),
+        bars_per_year=bars_per_year(model),
     )
 
 
@@ -154,59 +122,122 @@ def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
     return config.model_copy(update={"source": source, "target": needs_no_column})
 
 
-_SeriesFeatures = tuple[slice, Floats]
-"""The rows of one series from the end of its warm-up to its end, and their features (rows, features)."""
-
-
-def _features(model: ModelDescription, table: Table) -> list[_SeriesFeatures]:
-    """The features, finite, of each series with a full window; DataError if there is none."""
-    built = build_features(_inputs_alone(model.data, table.source), table)
-    spans = [slice(usable.start, span.stop) for usable, span in zip(built.usable, built.spans, strict=True)]
-    cells, seq_len = built.features.to_numpy(np.float64), model.data.seq_len
-    parts = [(span, cells[span]) for span in spans if span.stop - span.start >= seq_len]
-    if not parts:
+def _require_a_window(model: ModelDescription, table: Table, built: FeaturesAndTarget) -> None:
+    """Raise DataError if no series has the rows that the features and one window need."""
+    seq_len = model.data.seq_len
+    ready = [span.stop - usable.start for usable, span in zip(built.usable, built.spans, strict=True)]
+    if max(ready) < seq_len:
         longest = max(span.stop - span.start for span in built.spans)
         raise DataError(
             f"{table.source} has {longest} rows; a forecast needs {built.warm_up} to warm up the "
             f"features and {seq_len} for the model's window: give at least {built.warm_up + seq_len} rows"
         )
-    for span, features in parts:
-        bad = np.argwhere(~np.isfinite(features))
-        if len(bad):
-            row, column = bad[0]
-            raise DataError(
-                f"{table.place(span.start + row)}: feature {model.features[column].name} is "
-                f"{features[row, column]} at {table.when(span.start + row)} ({len(bad)} such cells), and "
-                "windows need it; correct or remove these rows"
-            )
-    return parts
 
 
-def _drift_clauses(model: ModelDescription, table: Table, parts: Sequence[_SeriesFeatures]) -> list[str]:
+@dataclass(frozen=True)
+class _Windows:
+    """The rows with a whole window, and what their windows are cut from.
+
+    `cells` (T, F) are the features, `usable` (T,) the rows in which all are finite. `by_series` has the rows
+    that are forecast of each of `spans`; if `is_limited`, only the newest ones.
+    """
+
+    cells: Floats
+    usable: Mask
+    spans: tuple[slice, ...]
+    by_series: tuple[Rows, ...]
+    is_limited: bool
+    crossing: int
+    """Rows that have no forecast because their window crosses a gap longer than `max_gap`."""
+
+    @property
+    def rows(self) -> Rows:
+        """All rows that are forecast, (n,)."""
+        return np.concatenate(self.by_series)
+
+    def with_rows_before(self, before: int) -> list[Rows]:
+        """The rows of each series; if it is limited, from `before` rows before its first forecast on."""
+        starts = [
+            max(span.start, int(rows[0]) - before) if self.is_limited and len(rows) else span.start
+            for span, rows in zip(self.spans, self.by_series, strict=True)
+        ]
+        return [np.arange(start, span.stop) for start, span in zip(starts, self.spans, strict=True)]
+
+    def judged(self, seq_len: int) -> list[Rows]:
+        """The usable rows of each series that are compared with the training rows."""
+        rows = self.with_rows_before(max(seq_len, YEAR) - 1)
+        return [each[self.usable[each]] for each in rows]
+
+
+def _whole_windows(
+    model: ModelDescription, table: Table, built: FeaturesAndTarget, last: int | None
+) -> _Windows:
+    cells, seq_len = built.features.to_numpy(np.float64), model.data.seq_len
+    usable = np.isfinite(cells).all(axis=1)
+    for span, ready in zip(built.spans, built.usable, strict=True):
+        usable[span.start : ready.start] = False
+
+    def whole_within(starts: Rows) -> Mask:
+        return by_series(starts, lambda good: _run_length(good) >= seq_len, usable)
+
+    whole = whole_within(segment_starts(model.data, table.times, table.series_starts))
+    crossing = int((whole_within(table.series_starts) & ~whole).sum())
+    if crossing and not whole.any():
+        raise DataError(
+            f"{table.source} has no {seq_len} rows without a gap longer than data.max_gap "
+            f"{model.data.max_gap}, and the window of a forecast needs them; give rows without such gaps"
+        )
+    rows = (span.start + np.flatnonzero(whole[span]) for span in built.spans)
+    newest = tuple(each if last is None else each[-last:] for each in rows)
+    return _Windows(cells, usable, built.spans, newest, last is not None, crossing if last is None else 0)
+
+
+def _run_length(good: Mask) -> Rows:
+    """How many rows up to each one, it included, are good without a break: (T,)."""
+    rows = np.arange(len(good))
+    lengths: Rows = rows - np.maximum.accumulate(np.where(good, -1, rows))
+    return lengths
+
+
+def _left_out(
+    model: ModelDescription, table: Table, built: FeaturesAndTarget, found: _Windows
+) -> tuple[UnusableRow, ...]:
+    """The unusable rows that cost one of the forecasts, or a newer one."""
+    counted = np.zeros(len(found.usable), bool)
+    counted[np.concatenate(found.with_rows_before(model.data.seq_len - 1 + built.reach))] = True
+    unusable = unusable_rows(_inputs_alone(model.data, table.source), table, built)
+    return tuple(each for each in unusable if counted[each.row])
+
+
+def _drift_clauses(model: ModelDescription, table: Table, found: _Windows) -> list[str]:
     """Why the rows of a series are unlike the training rows, a clause each."""
     times = table.times.to_numpy()
     return [
-        f"{odd.message} up to {table.place(span.start + odd.until)}"
-        for span, features in parts
-        for odd in input_drifts(model.features, model.rows.spacing, features, times[span])
+        f"{odd.message} up to {table.place(int(rows[odd.until]))}"
+        for rows in found.judged(model.data.seq_len)
+        if len(rows) >= model.data.seq_len
+        for odd in input_drifts(model.features, model.rows.spacing, found.cells[rows], times[rows])
     ]
 
 
-def _values(model: ModelDescription, forecaster: nn.Module, features: Floats) -> Floats:
-    """Forecasts in the target's unit for each row of `features` (rows, features) with a full window."""
+def _values(loaded: LoadedModel, found: _Windows) -> Floats:
+    """Forecasts in the target's unit for the rows of `found`, (n,)."""
+    model = loaded.description
     mean, std = _moments(model)
     clip = model.data.feature_clip
-    scaled = np.clip((features - mean) / std, -clip, clip).astype(np.float32)
-    standardised = forecast_rows(forecaster, scaled, model.data.seq_len).astype(np.float64)
+    scaled = np.clip((found.cells - mean) / std, -clip, clip).astype(np.float32)
+    standardised = forecast_rows(loaded.networks, scaled, model.data.seq_len, found.rows)
     values: Floats = standardised * model.target.std + model.target.mean
     return values
 
 
-def _few_outside(model: ModelDescription, features: Floats) -> list[str]:
+def _few_outside(model: ModelDescription, found: _Windows) -> list[str]:
     """A clause for each feature with single rows outside its training range, which is no reason to refuse."""
+    features = found.cells[np.concatenate(found.judged(model.data.seq_len))]
     shares = {
         look.name: share_outside(look, values)
         for look, values in zip(model.features, features.T, strict=True)
+        if len(values)
     }
     return [
         f"{name} lies outside its range in training in {share:.2%} of the rows"
@@ -222,23 +253,20 @@ def _moments(model: ModelDescription) -> tuple[Floats, Floats]:
     )
 
 
-def _naive_utc(moment: str) -> pd.Timestamp:
-    stamp = pd.Timestamp(moment)
-    return stamp if stamp.tzinfo is None else stamp.tz_convert("UTC").tz_localize(None)
-
-
-def _without_window(config: DataConfig, rows: int) -> list[str]:
-    """A clause on the rows that have no forecast because their window crosses a gap; none without any."""
+def _crossing_clauses(config: DataConfig, rows: int) -> list[str]:
+    """A clause on the rows whose window crosses a gap; none if there are none."""
     if not rows:
         return []
     told = "1 row has" if rows == 1 else f"{rows} rows have"
     return [f"{told} no forecast: the window crosses a gap longer than data.max_gap {config.max_gap}"]
 
 
-def _rows_ahead(table: Table, starts: Rows, rows: int) -> Rows:
-    """The row `rows` rows after each one, (T,); -1 behind the end of its segment. They begin at `starts`."""
+def _rows_ahead(starts: Rows, length: int, rows: int) -> Rows:
+    """The row `rows` rows after each of `length`; -1 behind the end of its segment. Segments begin at
+    `starts`.
+    """
 
     def ahead(numbers: Rows) -> Rows:
         return np.concatenate([numbers[rows:], np.full(min(rows, len(numbers)), -1)])
 
-    return by_series(starts, ahead, np.arange(len(table.frame)))
+    return by_series(starts, ahead, np.arange(length))

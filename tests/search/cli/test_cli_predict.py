@@ -33,7 +33,7 @@ def test_a_folder_alone_forecasts_every_row(model: Path, ballast: "Ballast") -> 
     told = ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv")
     assert told.code == 0, told.err
     rows, found = pd.read_csv("new.csv"), pd.read_csv("predictions.csv")
-    assert list(found) == ["time", "forecast", "of", "horizon"]
+    assert list(found) == ["time", "forecast", "of", "horizon", "split", "volatility", "annualised"]
     assert list(found["time"]) == list(rows["Date"][2:])
     assert list(found["of"][:-1]) == list(rows["Date"][3:])
     assert np.isnan(found["of"].iloc[-1])
@@ -45,7 +45,8 @@ def test_a_folder_alone_forecasts_every_row(model: Path, ballast: "Ballast") -> 
 def test_json_has_the_forecasts_and_what_was_said_of_them(model: Path, ballast: "Ballast") -> None:
     assert ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv").code == 0
     shape = ballast("predict", model, "--data", "new.csv", "--json").json
-    assert list(shape) == ["unit", "horizon", "rows", "unseen", "seen_until", "warnings", "forecasts"]
+    before = ["unit", "horizon", "rows", "unseen", "seen_until", "warnings", "forecasts"]
+    assert list(shape) == [*before, "bars_per_year", "left_out"]
     assert shape["rows"] == len(shape["forecasts"]) == 398
     assert 0 < shape["unseen"] < 398
     assert shape["forecasts"][-1]["of"] is None

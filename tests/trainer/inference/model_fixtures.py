@@ -4,7 +4,7 @@ import torch
 
 from tests.trainer.fit_fixtures import DATA
 from trainer.config import GRUConfig, ModelsConfig, TrialConfig
-from trainer.inference.model_folder import ModelProvenance
+from trainer.inference.model_description import ModelProvenance
 
 GRU = GRUConfig(hidden_size=8, init="torch")
 CONFIG = TrialConfig(data=DATA, models=ModelsConfig(gru=GRU))

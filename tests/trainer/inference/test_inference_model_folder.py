@@ -19,6 +19,7 @@ from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
 from trainer.inference.forecaster import build_forecaster, forecast_windows, stack_windows
+from trainer.inference.gru_forward import forecast_rows
 from trainer.inference.model_folder import load_model, save_model
 from trainer.inference.model_folder_checks import require_writable_model_folder
 from trainer.models.network import GRUForecaster
@@ -42,13 +43,20 @@ def save(whole_market: Dataset, prices: Table, weights: Weights) -> Save:
     return save
 
 
-def test_a_folder_gives_back_the_model_that_was_saved_to_the_bit(
+def test_a_folder_gives_back_the_model_that_was_saved(
     save: Save, whole_market: Dataset, weights: Weights, tmp_path: Path
 ) -> None:
-    model, loaded = load_model(save(tmp_path / "model"))
-    rows = stack_windows(whole_market, whole_market.validation)
-    assert np.array_equal(
-        forecast_windows(loaded, rows), forecast_windows(build_forecaster(GRU, 3, weights), rows)
+    model, (loaded,) = load_model(save(tmp_path / "model"))
+    assert {name: weight.tobytes() for name, weight in loaded.items()} == {
+        name: weight.numpy().tobytes() for name, weight in weights.items()
+    }
+    rows = whole_market.validation
+    windows = stack_windows(whole_market, rows)
+    np.testing.assert_allclose(
+        forecast_rows([loaded], whole_market.features, whole_market.seq_len, rows),
+        forecast_windows(build_forecaster(GRU, 3, weights), windows),
+        rtol=0,
+        atol=1e-6,
     )
     assert model.data == DATA
     assert model.models.gru == GRU
@@ -167,7 +175,9 @@ def test_weights_that_are_no_safetensors_are_one_sentence(save: Save, tmp_path: 
 
 
 EDITS: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (
-    (lambda model: model.update(format=2), r"has format 2, and this Ballast knows 1; use the Ballast"),
+    (lambda model: model.update(format=3), r"has format 3, and this Ballast knows 2; use the Ballast"),
+    (lambda model: model.update(format=2), r"model\.json: it is not as it was written"),
+    (lambda model: model["provenance"].update(seeds=[1]), r"model\.json: it is not as it was written"),
     (lambda model: model.update(format="1"), r"format is not as it was written; save the model again"),
     (lambda model: model.pop("target"), r"model\.json: target is not as it was written"),
     (lambda model: model["features"][0].update(mean="x"), r"features\.0\.mean is not as it was written"),

@@ -58,7 +58,7 @@ def loss(data: Dataset, forecasts: Floats) -> float:
 def test_seasonal_is_the_mean_of_the_same_bar_over_the_last_22_days(table: Table, per_day: int) -> None:
     data = with_a_season(table)
     assert data.history.per_day == per_day
-    times = pd.Series(clock(table).strftime("%H:%M"), index=table.times).loc[Times(data.times)]
+    times = pd.Series(clock(table).strftime("%H:%M"), index=table.times).loc[pd.DatetimeIndex(data.times)]
     target = pd.Series(data.target.astype(np.float64), index=times.index)
     past = target.groupby(times.to_numpy()).transform(lambda same: same.shift(1).rolling(22).mean())
     expected = past.to_numpy()[data.validation]

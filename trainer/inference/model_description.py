@@ -1,0 +1,111 @@
+"""What `model.json` says of a saved model; written and read as JSON of this shape."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from trainer.config import DataConfig, ModelsConfig, Section
+from trainer.data.input_drift import FeatureStatistics
+
+FORMAT: Final = 2
+"""Of a refit. The folder of one network has format 1, so that an older Ballast reads it."""
+_MOST_ROWS = 2**31
+
+
+def _is_a_moment(text: str) -> str:
+    datetime.fromisoformat(text)
+    if not set(text) <= set("0123456789-T:+."):  # fromisoformat allows any character between date and time
+        raise ValueError("it is no time")
+    return text
+
+
+IsoTime = Annotated[str, AfterValidator(_is_a_moment)]
+
+
+class TargetScale(Section):
+    """Converts a standardised forecast to the target's own unit: forecast · std + mean."""
+
+    mean: float
+    std: Annotated[float, Field(gt=0)]
+    unit: str
+
+
+class TrainingPeriod(Section):
+    """The rows that the model was trained and chosen on. Times are ISO text, with the offset of the source
+    or in naive UTC. `spacing` is the median number of seconds between rows.
+    """
+
+    train_from: IsoTime
+    train_until: IsoTime
+    train: int
+    validation: int
+    until: IsoTime
+    """The last row that was used to train or choose the model."""
+    spacing: float
+
+
+class ModelProvenance(Section):
+    """The origin of the model. `trial` and `reproduced` are None if it is not the model of an exported
+    trial.
+    """
+
+    study: str
+    trial: int | None
+    seed: int
+    value: float | None
+    """Validation loss of the best epoch, in units of the standardised target; None without validation."""
+    skill: float | None
+    baseline: str | None
+    best_epoch: int | None
+    reproduced: str | None
+    seeds: tuple[int, ...] = Field(default=(), exclude_if=lambda seeds: not seeds)
+    """The seeds of the networks of a refit, which was trained on all rows; empty for any other model."""
+    data_sha256: str
+    """SHA-256 (hex) of the bytes of the table that the model was trained on."""
+    versions: Mapping[str, str]
+    machine: Mapping[str, str]
+
+
+class ModelDescription(Section):
+    """The content of `model.json`."""
+
+    format: Literal[1, 2]
+    provenance: ModelProvenance
+    target: TargetScale
+    rows: TrainingPeriod
+    features: tuple[FeatureStatistics, ...]
+    data: DataConfig
+    """The data section of the configuration, with the source and split of the training."""
+    models: ModelsConfig
+    weights_sha256: str
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it was trained on all rows of its table, none of them kept for a judgement."""
+        return bool(self.provenance.seeds)
+
+    @property
+    def networks(self) -> int:
+        """How many networks it has; its forecast is the mean of theirs."""
+        return len(self.provenance.seeds) or 1
+
+    @model_validator(mode="after")
+    def _format_is_that_of_the_networks(self) -> Self:
+        if self.format != (FORMAT if self.is_refit else 1):
+            raise ValueError("a refit has seeds and format 2")
+        return self
+
+    @model_validator(mode="after")
+    def _features_are_those_of_the_data(self) -> Self:
+        if [look.name for look in self.features] != [feature.name for feature in self.data.features]:
+            raise ValueError("features are not those of data, in their order")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_can_be_counted(self) -> Self:
+        windows = [feature.window or 0 for feature in self.data.features]
+        if max(self.data.seq_len, self.data.target.horizon, *windows) > _MOST_ROWS:
+            raise ValueError("no table has so many rows")
+        return self
