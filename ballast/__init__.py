@@ -18,9 +18,10 @@ from ballast.packages import require_own_packages
 if TYPE_CHECKING:
     __version__: str
     from ballast import errors as errors
-    from search.api.calls import check, init, load_model, load_study, run, train, verify
+    from search.api.calls import check, init, load_model, load_study, refit, run, train, verify
     from search.api.check_study import CheckResult
     from search.api.model import Model
+    from search.api.refit_configuration import LiveModel
     from search.api.study import Study
     from search.api.train_configuration import Training
     from search.selection.summary import Summary
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckResult",
+    "LiveModel",
     "Model",
     "Study",
     "Summary",
@@ -39,6 +41,7 @@ __all__ = [
     "init",
     "load_model",
     "load_study",
+    "refit",
     "run",
     "train",
     "verify",
@@ -46,9 +49,10 @@ __all__ = [
 
 _PLACES = {
     **dict.fromkeys(
-        ("check", "init", "load_model", "load_study", "run", "train", "verify"), "search.api.calls"
+        ("check", "init", "load_model", "load_study", "refit", "run", "train", "verify"), "search.api.calls"
     ),
     "CheckResult": "search.api.check_study",
+    "LiveModel": "search.api.refit_configuration",
     "Model": "search.api.model",
     "Study": "search.api.study",
     "Summary": "search.selection.summary",

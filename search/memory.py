@@ -17,7 +17,7 @@ _SIGN_UNDER_A_LIMIT = "could not find/load shared object file"
 _MIN_BYTES = 2_800 << 20
 """Bytes of address space that PyTorch, SciPy and the compiler of the kernels need before any data, measured
 on two cores. With less, some of them raise errors, and OpenBLAS hangs or ends the process."""
-_COMMANDS = frozenset({"run", "worker", "check", "train", "verify", "predict", "doctor"})
+_COMMANDS = frozenset({"run", "worker", "check", "train", "verify", "refit", "predict", "doctor"})
 """`check` and `doctor` need less, but should say the same about a machine as `run`."""
 
 

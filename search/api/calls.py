@@ -26,13 +26,14 @@ from search.api.given import (
     set_texts,
 )
 from search.api.python_messages import with_python_messages
-from search.api.training_log import log_epoch, shown_log, verify_with_log
+from search.api.training_log import log_epoch, refit_with_log, shown_log, verify_with_log
 from search.errors import AnswerIsNo, RequestError
 from search.workers.executor import ExecutorKind, ExecutorOptions, make_executor
 
 if TYPE_CHECKING:
     from search.api.check_study import CheckResult
     from search.api.model import Model
+    from search.api.refit_configuration import LiveModel
     from search.api.study import Study
     from search.api.train_configuration import Training
     from search.selection.verification_report import VerificationReport
@@ -157,7 +158,7 @@ def init(
     day_first: bool | None = None,
     decimal: str | None = None,
     horizon: int = 1,
-    csv: Mapping[str, Any] | None = None,
+    csv: Mapping[str, Any] | str | Sequence[str] = (),
     force: bool = False,
 ) -> Path:
     """Look at a table and write a study of it, a YAML file with a reason beside each setting.
@@ -177,7 +178,7 @@ def init(
         day_first: Whether 1/2/2024 is the first of February.
         decimal: The decimal mark of the numbers, `.` or `,`.
         horizon: How many rows ahead the forecast is, 1 or more.
-        csv: Keys of `data.csv`, such as `{"separator": ";"}`.
+        csv: Keys of `data.csv`, such as `{"separator": ";"}`; or texts such as `"separator=;"`.
         force: Replace the study file if it exists.
 
     Returns:
@@ -204,7 +205,7 @@ def init(
             day_first=None if day_first is None else as_flag("day_first", day_first),
             decimal=as_optional_text("decimal", decimal, ". or ,"),
             horizon=as_whole_number("horizon", horizon, 1),
-            csv=tuple(f"{key}={_yaml_value(value)}" for key, value in (csv or {}).items()),
+            csv=_csv_texts(csv),
             force=as_flag("force", force),
         )
     )
@@ -215,8 +216,16 @@ def init(
     return found.path
 
 
-def _yaml_value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _csv_texts(given: object) -> tuple[str, ...]:
+    """Keys of `data.csv` as texts `KEY=VALUE`."""
+    if isinstance(given, Mapping):
+        return tuple(
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()
+        )
+    texts = (given,) if isinstance(given, str) else given
+    if isinstance(texts, Sequence):
+        return tuple(as_text("csv", each, "KEY=VALUE") for each in texts)
+    raise RequestError(f"csv is {given!r}; give a dict such as {{'separator': ';'}}")
 
 
 @with_python_messages
@@ -384,8 +393,51 @@ def verify(
 
 
 @with_python_messages
+def refit(
+    config: _Path,
+    *,
+    save: _Path,
+    seeds: int = 5,
+    policy: _Path | None = None,
+    store: str | None = None,
+    progress: bool = True,
+) -> "LiveModel":
+    """Train a configuration on every row of its table, and save the model that goes live.
+
+    The epochs are those that validation found best. No row is kept for a judgement: only rows that come later
+    can judge the model.
+
+    Args:
+        config: The path of a configuration, such as `Study.export` writes.
+        save: The folder to save the model in, for `load_model`.
+        seeds: How many trainings with fresh seeds, 1 or more. The forecast is the mean of theirs.
+        policy: A file of safe ranges to use instead of the default ones.
+        store: The URL of the store that is asked what `verify` said last.
+        progress: Log a line for each training, and what is to be known about the model.
+
+    Returns:
+        The model that was saved: `saved` (its folder), `sentences()`, and `to_json()`, the shape of
+        `ballast refit --json`.
+
+    Raises:
+        RequestError: The file has settings to be searched, was edited, or an argument is out of range.
+        AnswerIsNo: The audit refuses the data, or half of the seeds or more diverge; nothing is saved.
+        ModelFolderError: The folder cannot be written; found before the training.
+        KeyboardInterrupt: Ctrl-C or SIGTERM came; nothing is saved.
+    """
+    return refit_with_log(
+        as_path("config", config),
+        as_path("save", save),
+        seeds=as_whole_number("seeds", seeds, 1),
+        policy=as_optional_path("policy", policy),
+        store=store,
+        progress=as_flag("progress", progress),
+    )
+
+
+@with_python_messages
 def load_model(folder: _Path) -> "Model":
-    """Load a model that `train` saved.
+    """Load a model that `train` or `refit` saved.
 
     Args:
         folder: The folder of the model.

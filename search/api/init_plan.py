@@ -143,7 +143,6 @@ class StudyPlan:
     def data(self, split: Mapping[str, Any]) -> DataConfig:
         """The data section with a split."""
         facts = self.facts
-        max_gap = {} if self.max_gap is None else {"max_gap": self.max_gap}
         return DataConfig.model_validate(
             {
                 "source": facts.source,
@@ -157,7 +156,7 @@ class StudyPlan:
                 "target": self.target,
                 "seq_len": self.seq_len,
                 "split": dict(split),
-                **max_gap,
+                "max_gap": self.max_gap,
             }
         )
 
@@ -321,22 +320,24 @@ def _for_its_clock(draft: StudyPlan, table: "Table") -> StudyPlan:
     return replace(
         draft,
         features=(*draft.features, clock),
-        max_gap=gap if "max_gap" in DataConfig.model_fields else None,
+        max_gap=gap,
     )
 
 
 def find_max_gap(seconds: "Floats", step: float, rows: int) -> str | None:
     """The shortest gap that leaves most rows a window of `rows` rows without a longer one.
 
-    `seconds` (T,) are the ascending times. None if no gap is longer than three steps, or none leaves enough.
+    `seconds` (T,) are the ascending times. None if no gap is longer than three steps, or all are too short.
     """
     import numpy as np
 
     steps = np.diff(seconds)
     for gap, text in ((3 * step, _duration(3 * step)), *((each * 3600, text) for each, text in _GAPS)):
         ends = np.flatnonzero(steps > gap)
-        if gap < 3 * step or not len(ends):
+        if gap < 3 * step:
             continue
+        if not len(ends):
+            return text if gap > 3 * step else None
         runs = np.diff(np.concatenate([[-1], ends, [len(seconds) - 1]]))
         if np.maximum(runs - rows + 1, 0).sum() >= _KEPT * len(seconds):
             return text

@@ -248,7 +248,7 @@ def _with_decimal(look: "TableLook", csv: CsvConfig, ask: Ask) -> CsvConfig:
     except ColumnError as error:
         known = str(error).partition("; set ")[0]
         question = Question(
-            known, "Which character is the decimal mark?", "--decimal . or --decimal ,", (".", ",")
+            known, "Which character is the decimal mark?", "--decimal '.' or --decimal ','", (".", ",")
         )
         return csv.model_copy(update={"decimal": ask(question)})
     return csv

@@ -69,7 +69,7 @@ def _source(plan: StudyPlan) -> list[_Line]:
         (csv, f"csv: {_flow(csv)}", "the rest of the form is detected"),
         (facts.where, f"where: {_flow(dict(facts.where))}", "one series of the table, without the others"),
         (facts.sort, "sort: true", "the rows of the file are not in the order of time"),
-        (plan.max_gap, f"max_gap: {plan.max_gap}", "no window crosses a longer gap, such as a night"),
+        (plan.max_gap, f"max_gap: {plan.max_gap}", "no window crosses a longer gap in time"),
         (plan.drop_empty, "drop_empty: true", f"{plan.drop_empty} rows have no number, as on holidays"),
     ]
     return [(text, note) for is_said, text, note in lines if is_said]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from search.api.python_messages import python_message
 
 if TYPE_CHECKING:
+    from search.api.refit_configuration import LiveModel
     from search.selection.verification_report import VerificationReport
     from trainer.training.result import EpochReport
 
@@ -46,3 +47,22 @@ def verify_with_log(config: Path, *, progress: bool, **options: Any) -> "Verific
             on_notice=lambda sentence: log.warning("%s", python_message(sentence)),
             **options,
         )
+
+
+def refit_with_log(config: Path, save: Path, *, progress: bool, **options: Any) -> "LiveModel":
+    """`refit_configuration` with its options; logs a line for each training, and what is to be known."""
+    from search.api.refit_configuration import refit_configuration
+
+    log = logging.getLogger("ballast.refit")
+    with shown_log(progress):
+        done = refit_configuration(
+            config,
+            save,
+            on_seed=lambda candidate, refit: log.info(
+                "%s, seed %d: %s", candidate.name, refit.seed, refit.outcome
+            ),
+            **options,
+        )
+        for sentence in done.sentences():
+            log.info("%s", python_message(sentence))
+    return done

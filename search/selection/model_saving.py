@@ -7,6 +7,7 @@ from typing import Any
 from search.errors import AnswerIsNo
 from search.machine import machine_facts
 from search.record.row_mapping import package_versions
+from search.selection.refit import Refit
 from search.selection.rerun import Rerun
 from storage.commands import ballast_command
 from trainer.data.windows import Dataset, prepare_refit
@@ -60,6 +61,30 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
         machine=machine_facts(),
     )
     save_model(folder, outcome.config, data, outcome.table, weights, provenance, onnx=onnx)
+
+
+def save_refit(done: Refit, folder: Path) -> None:
+    """Write the networks of the seeds that finished as one model. Raises what `save_model` raises."""
+    from trainer.inference.model_description import ModelProvenance
+    from trainer.inference.model_folder import save_model
+
+    candidate, seeds = done.candidate, tuple(refit.seed for refit in done.finished)
+    provenance = ModelProvenance(
+        study=candidate.study,
+        trial=candidate.number,
+        seed=seeds[0],
+        value=None,
+        skill=None,
+        baseline=None,
+        best_epoch=candidate.epochs - 1,
+        reproduced=None,
+        seeds=seeds,
+        data_sha256=done.table.sha256,
+        versions=package_versions(),
+        machine=machine_facts(),
+    )
+    weights = [refit.weights for refit in done.finished if refit.weights is not None]
+    save_model(folder, candidate.trial.config, done.data, done.table, weights, provenance)
 
 
 def _train_final(outcome: Rerun, folder: Path) -> tuple[Dataset, Mapping[str, Any]]:

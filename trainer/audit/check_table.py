@@ -1,18 +1,16 @@
-"""Checks of the table: order of times and gaps, missing and infinite cells, sizes of numbers."""
+"""Checks of the table: order of times, missing and infinite cells, sizes of numbers."""
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.check_gaps import gap_findings
 from trainer.audit.repeated_times import clock_advice, repetition_advice
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats
 from trainer.data.features import count_leading_nan, target_shift
 from trainer.data.source import Table, columns_of
 
-MAX_GAP_STEPS = 10.0
-"""Shortest gap in time that is reported, in median steps; no weekend, holiday or closed week of daily data is
-as long."""
 EXACT_LIMIT = float(2**53)
 """Above this a float64 cannot hold every whole number."""
 
@@ -50,7 +48,7 @@ def _time_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
             "occurs before in the table",
             repetition_advice(config, table, repeated),
         ),
-        *_gap_findings(table),
+        *gap_findings(config, table),
     ]
 
 
@@ -64,30 +62,6 @@ def _order_findings(
         f"{table.place(row)}: time {table.when(row)} {problem} ({len(rows)} such rows, 0 allowed); {advice}"
     )
     return [AuditFinding(code, "error", "time", float(len(rows)), 0.0, message)]
-
-
-def _gap_findings(table: Table) -> list[AuditFinding]:
-    """Gaps between distinct times of each series; a median step needs at least three times."""
-    return [finding for span in table.spans for finding in _series_gaps(table, span)]
-
-
-def _series_gaps(table: Table, span: slice) -> list[AuditFinding]:
-    moments, first_rows = np.unique(table.times.asi8[span], return_index=True)
-    if len(moments) < 3:
-        return []
-    steps = np.diff(moments)
-    ratios = steps / np.median(steps)
-    wide = np.flatnonzero(ratios > MAX_GAP_STEPS)
-    if not len(wide):
-        return []
-    widest = int(np.argmax(ratios))
-    before, behind = (table.when(span.start + int(row)) for row in first_rows[widest : widest + 2])
-    message = (
-        f"{table.source}: there is no row between {before} and {behind}, a gap of "
-        f"{ratios[widest]:.1f} median steps ({len(wide)} gaps above {MAX_GAP_STEPS:g}); fill in the rows or "
-        "start after the gap"
-    )
-    return [AuditFinding("time_gap", "warning", "time", float(ratios[widest]), MAX_GAP_STEPS, message)]
 
 
 def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> list[AuditFinding]:

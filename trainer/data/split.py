@@ -199,6 +199,17 @@ def cut_refit(
     return _within_segments(config, times, built, fold)
 
 
+def cut_all_rows(config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget) -> FoldRows:
+    """All rows that have a target as training rows, and no others: for a model that goes live."""
+    fold = FoldRows(
+        train=_rows((span.start + config.seq_len - 1, span.stop) for span in built.usable),
+        validation=_rows([]),
+        test=_rows([]),
+        fitting=_rows((span.start, span.stop) for span in built.usable),
+    )
+    return _within_segments(config, times, built, fold)
+
+
 def _held_out(split: Split, moments: Rows) -> list[list[Rows]]:
     """For each fold, the moments of the blocks that it validates on, in time order. The last fold has the
     last block.

@@ -19,7 +19,7 @@ from trainer.data.constant_columns import constant_message, constant_series, is_
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.panel import ONE_SERIES, series_spans
 from trainer.data.source import Table
-from trainer.data.split import FoldRows, Offsets, cut_folds, cut_refit, require_enough_rows
+from trainer.data.split import FoldRows, Offsets, cut_all_rows, cut_folds, cut_refit, require_enough_rows
 from trainer.data.target_history import TargetHistory, target_history
 from trainer.errors import ColumnError, DataError
 
@@ -161,6 +161,14 @@ def prepare_refit(config: DataConfig, table: Table) -> Dataset:
     """
     built, _ = _usable(config, table)
     return _scaled(config, table, built, cut_refit(config, table.times, built, table.offsets))
+
+
+def prepare_all_rows(config: DataConfig, table: Table) -> Dataset:
+    """Every row that has a target as training rows, and no others: for a model that goes live. Raises as
+    `prepare_folds` does.
+    """
+    built, _ = _usable(config, table)
+    return _scaled(config, table, built, cut_all_rows(config, table.times, built))
 
 
 def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[FoldRows, ...]]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, Feature
 from trainer.data.arrays import Floats
-from trainer.data.features import FeaturesAndTarget, count_leading_nan
+from trainer.data.features import FeaturesAndTarget, build_features, count_leading_nan
 from trainer.data.panel import by_series
 from trainer.data.source import Table, columns_of
 
@@ -42,6 +42,21 @@ def unusable_rows(config: DataConfig, table: Table, built: FeaturesAndTarget) ->
     for row, cell in [*_bad_cells(table), *_bad_features(config, table, built)]:
         cells[row].append(cell)
     return [UnusableRow(row, table.when(row), table.place(row), tuple(cells[row])) for row in sorted(cells)]
+
+
+def without_unfinished_rows(config: DataConfig, table: Table) -> tuple[Table, list[UnusableRow]]:
+    """The table up to the last row of each series that can be used, and the rows behind it, such as that of
+    a day that is not over.
+    """
+    unusable = {each.row: each for each in unusable_rows(config, table, build_features(config, table))}
+    ends, left_out = [], []
+    for span in table.spans:
+        end = span.stop
+        while end > span.start and end - 1 in unusable:
+            end -= 1
+        ends.append(end - span.start)
+        left_out += [unusable[row] for row in range(end, span.stop)]
+    return (table.heads(ends)[0], left_out) if left_out else (table, [])
 
 
 def _bad_cells(table: Table) -> Iterator[tuple[int, str]]:

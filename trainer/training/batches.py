@@ -48,6 +48,10 @@ class Batches:
         order = torch.randperm(len(self._train)).to(self._train.device)
         return map(self._gather, torch.split(self._train[order], batch_size))
 
+    def training(self) -> Iterator[Batch]:
+        """The training rows in time order."""
+        return map(self._gather, torch.split(self._train, _EVALUATION_ROWS))
+
     def validation(self) -> Iterator[Batch]:
         """The validation rows in time order."""
         return map(self._gather, torch.split(self._validation, _EVALUATION_ROWS))

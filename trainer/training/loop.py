@@ -86,7 +86,8 @@ def refit(
     seed: int,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RefitResult:
-    """Train on the training rows of `data` for `epochs` epochs, then forecast its test rows, once.
+    """Train on the training rows of `data` for `epochs` epochs, then forecast its test rows, once; without
+    any, its training rows, which shows that the weights give numbers.
 
     Nothing is validated or chosen; the guard judges every step as in `fit`. A schedule runs over
     `training.epochs` here too, so that each epoch has the learning rates that it had when `epochs` was found.
@@ -102,7 +103,8 @@ def refit(
             for epoch in range(epochs):
                 train_fold(trial, fold, epoch, should_stop)
                 fold.good = fold.learner.snapshot()
-            forecasts = fold.learner.forecast(fold.batches.test())
+            last = fold.batches.test() if len(data.test) else fold.batches.training()
+            forecasts = fold.learner.forecast(last)
             _require_finite(trial, fold, epochs - 1, forecasts)
         except StopTraining as stopped:
             outcome, forecasts = stopped.outcome, None

@@ -157,8 +157,8 @@ class TrialResult:
 class RefitResult:
     """The result of training for a known number of epochs, without validation.
 
-    `forecasts` are of the test rows, standardised, shape (rows,) float32; they and `weights` are None unless
-    training FINISHED. The rest is as in TrialResult.
+    `forecasts` are of the test rows, or of the training rows if there are none: standardised, shape (rows,)
+    float32; they and `weights` are None unless training FINISHED. The rest is as in TrialResult.
     """
 
     outcome: Outcome

@@ -48,6 +48,7 @@ def test_without_a_terminal_a_question_is_an_error_that_names_the_option(ballast
     assert "--csv sep is not known; there are separator, decimal" in wrong.err
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_series_is_asked_until_it_is_one(ballast: "Ballast") -> None:
     write_table("long.csv", SHAPES["long"][1]())
     ours, theirs = pty.openpty()

@@ -81,6 +81,7 @@ def save(tmp_path: Path) -> Save:
         until: int = 2010,
         start: int = 1999,
         seq_len: int = DATA.seq_len,
+        max_gap: str | None = None,
     ) -> Path:
         frame[frame["Date"] >= str(start)].to_csv(tmp_path / "old.csv", index=False)
         data = DataConfig.model_validate(
@@ -89,6 +90,7 @@ def save(tmp_path: Path) -> Save:
                 "source": str(tmp_path / "old.csv"),
                 "features": features,
                 "seq_len": seq_len,
+                "max_gap": max_gap,
                 "split": {"train_until": f"{until}-12-31", "validation_until": "2014-12-31"},
             }
         )
@@ -111,6 +113,29 @@ def test_validation_rows_get_the_forecasts_that_the_trainer_made(
     own = standardised.astype(np.float64) * scaler.target_std + scaler.target_mean
     np.testing.assert_allclose(found.values[rows], own, rtol=0, atol=1e-6)
     assert np.std(own) > 0.01
+
+
+def test_a_window_that_crosses_a_long_gap_gives_no_forecast(frame: Frame, save: Save, write: Write) -> None:
+    free = predict(save(frame, "Close", seq_len=3), write(frame), allow_range=True)
+    found = predict(save(frame, "Close", seq_len=3, max_gap="2d"), write(frame), allow_range=True)
+    days = frame["Date"]
+    late = (days.diff() > pd.Timedelta(days=2)).to_numpy()
+    crossed = late | np.concatenate([[False], late[:-1]])  # the first and second row behind a weekend
+    assert found.times.tolist() == days[~crossed].iloc[2:].tolist()
+    # The weights are the same, and the moments of the training rows nearly so.
+    assert np.corrcoef(found.values, free.values[np.isin(free.times, found.times)])[0, 1] > 0.999
+    before = days[np.concatenate([late[1:], [True]])]  # a weekend, or the end, lies behind these rows
+    assert found.times[found.target_times.isna()].tolist() == before[~crossed[before.index]].tolist()
+    lost = int(crossed[2:].sum())
+    assert found.warnings[-1] == (
+        f"{lost} rows have no forecast: the window crosses a gap longer than data.max_gap 2d"
+    )
+
+
+def test_rows_that_are_all_far_apart_are_refused(frame: Frame, save: Save, write: Write) -> None:
+    folder = save(frame, "Close", seq_len=3, max_gap="2d")
+    with pytest.raises(DataError, match=r"has no 3 rows without a gap longer than data\.max_gap 2d"):
+        predict(folder, write(frame.iloc[::5]), allow_range=True)
 
 
 def test_every_row_with_a_full_window_is_forecast_the_newest_too(model: Path, prices: Table) -> None:
@@ -176,6 +201,93 @@ REFUSED: tuple[tuple[Change, type[Exception], str], ...] = (
     (lambda f: f[:11], DataError, r"has 11 rows; .* 4 to warm .* and 8 for .* window: give at least 12 rows"),
     (lambda f: f[::5], DataError, r"rows are 7 d apart, 1 d in training \(medians\)"),
 )
+
+
+def flat(frame: Frame) -> Frame:
+    return frame.assign(High=frame["High"].where(frame.index != 100, frame["Low"]))
+
+
+COSTS: tuple[tuple[Change, int, str], ...] = (
+    (with_cell("", "Low"), 4 + DATA.seq_len, r"column Low is nan"),
+    (with_cell("inf", "Close"), 1 + DATA.seq_len, r"column Close is inf"),
+    (flat, 4 + DATA.seq_len, r"feature vol is -inf \(High [\d.]+, Low [\d.]+\)"),
+)
+"""A cell of one row made bad, how many forecasts that costs, and how the row is named. The features are a
+return, the volatility of a row, and its mean over five rows."""
+
+
+@pytest.mark.parametrize(("change", "cost", "cell"), COSTS)
+def test_a_bad_cell_costs_only_the_forecasts_whose_windows_hold_it(
+    model: Path, frame: Frame, write: Write, change: Change, cost: int, cell: str
+) -> None:
+    early = frame[:400]
+    whole, found = predict(model, write(early)), predict(model, write(change(early)))
+    kept = np.isin(whole.times, found.times)
+    assert len(whole.times) - kept.sum() == cost
+    np.testing.assert_allclose(found.values, whole.values[kept], rtol=0, atol=1e-6)
+    (row,) = found.left_out
+    assert row.time == "1999-05-27 00:00:00"
+    assert re.fullmatch(rf".*new\.csv, line 102: {cell} at {row.time}", str(row))
+
+
+def test_two_flat_bars_are_both_named_and_a_mean_of_them_is_not(
+    model: Path, frame: Frame, write: Write
+) -> None:
+    twice = frame[:400].assign(High=frame["High"].where(~frame.index.isin([100, 102]), frame["Low"]))
+    assert [row.row for row in predict(model, write(twice)).left_out] == [100, 102]
+
+
+def test_the_unfinished_row_of_today_is_named_and_the_row_before_it_is_forecast_from(
+    model: Path, frame: Frame, write: Write
+) -> None:
+    today = frame[:400].copy()
+    today.loc[399, ["High", "Low", "Close"]] = np.nan
+    found = predict(model, write(today), last=1)
+    assert found.times.tolist() == [frame["Date"][398]]
+    assert found.target_times.tolist() == [frame["Date"][399]]
+    assert [row.cells for row in found.left_out] == [
+        ("column Close is nan", "column High is nan", "column Low is nan")
+    ]
+
+
+def test_what_is_wrong_years_ago_costs_the_newest_forecast_nothing(
+    model: Path, frame: Frame, write: Write
+) -> None:
+    newest = predict(model, write(frame), last=3)
+    broken = frame.copy()
+    broken.loc[:2000, ["High", "Low", "Close"]] *= (
+        100.0 ** np.arange(2001)[:, None] % 7
+    )  # no unit of anything
+    broken.loc[3000, "Low"] = np.nan
+    found = predict(model, write(broken), last=3)
+    assert found.values.tobytes() == newest.values.tobytes()
+    assert found.left_out == ()
+    assert found.times.tolist() == frame["Date"][-3:].tolist()
+
+
+def test_a_table_whose_windows_all_hold_a_bad_row_gives_no_forecast(
+    model: Path, frame: Frame, write: Write
+) -> None:
+    found = predict(model, write(frame[:40].assign(Low=frame["Low"].where(frame.index % 6 != 5))))
+    assert (len(found.times), len(found.values), len(found.left_out)) == (0, 0, 6)
+
+
+def test_each_row_is_of_a_split_by_the_record_of_the_model(model: Path) -> None:
+    found = predict(model, DATA.sources[0]).frame()
+    ends = found.groupby("split")["time"].max().dt.strftime("%Y-%m-%d").to_dict()
+    assert ends == {"train": "2010-12-30", "validation": "2014-12-30", "test": "2018-12-31"}
+
+
+def test_a_forecast_of_log_volatility_is_also_given_as_volatility_of_a_row_and_of_a_year(
+    model: Path,
+) -> None:
+    found = predict(model, DATA.sources[0], last=5)
+    assert found.bars_per_year == 252
+    assert found.volatility is not None
+    assert found.annualised is not None
+    np.testing.assert_allclose(np.log(found.volatility), found.values)
+    np.testing.assert_allclose(found.annualised, found.volatility * np.sqrt(252))
+    assert 0.05 < found.annualised[0] < 0.5
 
 
 @pytest.mark.parametrize(("change", "error", "sentence"), REFUSED)

@@ -107,6 +107,7 @@ def _plain(shown: str, column: pa.ChunkedArray) -> pa.Array:
         column = column.cast(kind.value_type)
     if _is_text(column.type):
         column = column.cast(pa.string())
+        column.validate(full=True)  # pyarrow reads bytes that are no UTF-8 as text
     return column.combine_chunks()
 
 

@@ -123,7 +123,7 @@ def _all_columns(file: SourceFile, csv: CsvConfig) -> Columns:
         {bare[name]: cells for name, cells in columns.cells.items()},
         columns.positions,
         columns.counted_in,
-        columns.detected,
+        detected=columns.detected,
     )
 
 

@@ -100,7 +100,7 @@ def _clock_times(read: _Read | UnreadableTime) -> Times | UnreadableTime:
 
 
 def _number_times(read: _Read | UnreadableTime) -> Times | UnreadableTime:
-    """Times in digits: counts since 1970 are in UTC, compact dates on the clock of the source."""
+    """Times of numbers: counts since 1970 are in UTC, compact dates on the clock of the source."""
     if isinstance(read, UnreadableTime):
         return read
     times, form = read
