@@ -28,6 +28,7 @@ CALLS: tuple[Callable[..., Any], ...] = (
         ballast.check,
         ballast.train,
         ballast.verify,
+        ballast.refit,
         ballast.load_model,
     ),
     *(ballast.Study.trials, ballast.Study.forecasts, ballast.Study.epochs, ballast.Study.findings),
