@@ -18,7 +18,7 @@ from ballast.packages import require_own_packages
 if TYPE_CHECKING:
     __version__: str
     from ballast import errors as errors
-    from search.api.calls import check, load_model, load_study, refit, run, train, verify
+    from search.api.calls import check, init, load_model, load_study, refit, run, train, verify
     from search.api.check_study import CheckResult
     from search.api.model import Model
     from search.api.refit_configuration import LiveModel
@@ -38,6 +38,7 @@ __all__ = [
     "__version__",
     "check",
     "errors",
+    "init",
     "load_model",
     "load_study",
     "refit",
@@ -48,7 +49,7 @@ __all__ = [
 
 _PLACES = {
     **dict.fromkeys(
-        ("check", "load_model", "load_study", "refit", "run", "train", "verify"), "search.api.calls"
+        ("check", "init", "load_model", "load_study", "refit", "run", "train", "verify"), "search.api.calls"
     ),
     "CheckResult": "search.api.check_study",
     "LiveModel": "search.api.refit_configuration",

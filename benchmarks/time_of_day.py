@@ -1,12 +1,14 @@
 """The time of day in hourly bars: a searched and verified study beside least squares that know the hour.
 
-Run it with `python -m benchmarks.time_of_day EURUSD.csv` (a few minutes). The file is the hourly EUR/USD that
-the package `backtesting` ships (`pip download --no-deps backtesting`, then `backtesting/test/EURUSD.csv` of
-the wheel): times, Open, High, Low, Close. A bar whose high is its low gets a range of one point, 0.00001.
+Run it with `python -m benchmarks.time_of_day EURUSD.csv` (three minutes). The file is the hourly EUR/USD
+that the package `backtesting` ships (`pip download --no-deps backtesting`, then
+`backtesting/test/EURUSD.csv` of the wheel): times, Open, High, Low, Close. A bar whose high is its low gets a
+range of one point, 0.00001.
 
-The first table has three regressions of the log range of the next hour, fitted on the training rows alone:
-HAR over 1, 5 and 22 rows, as it is for days; HAR in days; the same with 23 dummies of the hour. The second
-has the naive forecasts of Ballast on the same rows. Then the study is searched and verified.
+The table begins with three regressions of the log range of the next hour, fitted on the training rows alone:
+HAR over 1, 5 and 22 rows, as if they were days; HAR in days; the same with 23 dummies of the hour. Below
+them are the naive forecasts and the rivals of Ballast on the same rows. Then the study is searched and
+verified.
 """
 
 import argparse
@@ -62,10 +64,10 @@ STUDY = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the tables and what `verify` answers."""
+    """Print the table and what `verify` answers."""
     parser = argparse.ArgumentParser(prog="benchmarks.time_of_day", description=__doc__)
     parser.add_argument("file", type=Path, help="EURUSD.csv of the package backtesting")
-    parser.add_argument("--no-study", action="store_true", help="print the two tables alone")
+    parser.add_argument("--no-study", action="store_true", help="print the table alone")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -5,6 +5,7 @@ Limits here are logical, such as a positive size. The safe ranges, which limit w
 """
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from datetime import time as clock
@@ -399,6 +400,17 @@ class CsvConfig(Section):
     """The form of the times, such as "%d.%m.%Y %H:%M", in the codes of strptime."""
     day_first: bool | None = None
     """Whether 1/2/2024 is the first of February."""
+
+    @field_validator("date_format")
+    @classmethod
+    def _is_a_form_of_dates(cls, value: str | None) -> str | None:
+        if value is not None:
+            codes = set(re.findall("%(.)", value))
+            if not codes or not codes <= set("YymdbBaAjHIMSfpzZ%"):
+                raise ValueError(f"{value!r} is no form of dates; write it as %d.%m.%Y %H:%M")
+            if ("p" in codes) != ("I" in codes):
+                raise ValueError(f"{value!r} has %p or %I without the other; write it as %m/%d/%Y %I:%M %p")
+        return value
 
 
 def _expand_raw_columns(value: object) -> object:

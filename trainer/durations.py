@@ -22,6 +22,6 @@ def duration_seconds(value: object) -> float:
 
 
 def short_duration(seconds: float) -> str:
-    """A duration in its largest unit that it fills: `2d`, `1.5h`, `30min`; `duration_seconds` reads it."""
-    unit = next((unit for unit in ("d", "h", "min") if seconds >= _SECONDS[unit]), "s")
-    return f"{seconds / _SECONDS[unit]:.4g}{unit}"
+    """The duration in the largest unit that gives a whole number, such as `2d`, `49h`, `30min` or `0.5s`."""
+    unit = next((unit for unit in ("d", "h", "min") if seconds % _SECONDS[unit] == 0), "s")
+    return f"{seconds / _SECONDS[unit]:.15g}{unit}"

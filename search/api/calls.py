@@ -4,8 +4,11 @@ They raise the errors of `ballast.errors`, with one sentence that says what is w
 a shell: the first asks the running trial to end, the second ends at once; both raise KeyboardInterrupt.
 """
 
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.api.given import (
@@ -17,13 +20,14 @@ from search.api.given import (
     as_optional_path,
     as_optional_text,
     as_path,
+    as_text,
     as_whole_number,
     given_options,
     set_texts,
 )
 from search.api.python_messages import with_python_messages
 from search.api.training_log import log_epoch, refit_with_log, shown_log, verify_with_log
-from search.errors import RequestError
+from search.errors import AnswerIsNo, RequestError
 from search.workers.executor import ExecutorKind, ExecutorOptions, make_executor
 
 if TYPE_CHECKING:
@@ -140,6 +144,88 @@ def run(
             f"is lost: run it again to go on, or read it: ballast.load_study({study_name!r})"
         )
     return load_study(study_name, store=url)
+
+
+@with_python_messages
+def init(
+    file: _Path,
+    *,
+    output: _Path | None = None,
+    time: str | Sequence[str] = (),
+    target: str | None = None,
+    symbol: str | None = None,
+    timezone: str | None = None,
+    day_first: bool | None = None,
+    decimal: str | None = None,
+    horizon: int = 1,
+    csv: Mapping[str, Any] | str | Sequence[str] = (),
+    force: bool = False,
+) -> Path:
+    """Look at a table and write a study of it, a YAML file with a reason beside each setting.
+
+    What the table shows is used: times, bars, spacing, form of the numbers. What it leaves open is refused
+    with the argument that decides it; nothing is asked.
+
+    Args:
+        file: A CSV (also .gz or .zip), Parquet or Arrow file, or a pattern of files such as `prices/*.csv`.
+        output: The study file; None: the name of the table with `.yaml`, in the current folder.
+        time: The column of times, or two: those of dates and of times of day.
+        target: `volatility` of the next row, which needs high and low; `return` of the price; or a column of
+            numbers whose return (or whose value, if it is no price) is forecast. None: volatility if there
+            are high and low, else return.
+        symbol: The series to forecast, in a table of several.
+        timezone: The zone of times without an offset from UTC, such as `America/New_York`.
+        day_first: Whether 1/2/2024 is the first of February.
+        decimal: The decimal mark of the numbers, `.` or `,`.
+        horizon: How many rows ahead the forecast is, 1 or more.
+        csv: Keys of `data.csv`, such as `{"separator": ";"}`; or texts such as `"separator=;"`.
+        force: Replace the study file if it exists.
+
+    Returns:
+        The path of the study file. `run` and `check` take it.
+
+    Raises:
+        RequestError: The file exists, the table has too few rows or no times or numbers, or leaves something
+            open; nothing is written.
+        TrainerError: The file is no table, or a cell is no time or number; nothing is written.
+        AnswerIsNo: The study file is written, and the audit of its data will refuse it for the reasons given.
+    """
+    from search.api.init_study import InitOptions, init_study
+
+    found = init_study(
+        InitOptions(
+            source=os.fspath(as_path("file", file)),
+            output=as_optional_path("output", output),
+            time=(time,)
+            if isinstance(time, str)
+            else tuple(as_text("time", each, "a column") for each in time),
+            target=as_optional_text("target", target, "volatility, return or a column"),
+            symbol=as_optional_text("symbol", symbol, "the name of a series"),
+            timezone=as_optional_text("timezone", timezone, "a zone such as UTC"),
+            day_first=None if day_first is None else as_flag("day_first", day_first),
+            decimal=as_optional_text("decimal", decimal, ". or ,"),
+            horizon=as_whole_number("horizon", horizon, 1),
+            csv=_csv_texts(csv),
+            force=as_flag("force", force),
+        )
+    )
+    if found.refusals:
+        raise AnswerIsNo(
+            f"{found.path} is written, and the data must be corrected first: {'; '.join(found.refusals)}"
+        )
+    return found.path
+
+
+def _csv_texts(given: object) -> tuple[str, ...]:
+    """Keys of `data.csv` as texts `KEY=VALUE`."""
+    if isinstance(given, Mapping):
+        return tuple(
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()
+        )
+    texts = (given,) if isinstance(given, str) else given
+    if isinstance(texts, Sequence):
+        return tuple(as_text("csv", each, "KEY=VALUE") for each in texts)
+    raise RequestError(f"csv is {given!r}; give a dict such as {{'separator': ';'}}")
 
 
 @with_python_messages

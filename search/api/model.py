@@ -59,8 +59,9 @@ class Model:
                 without a zone are taken as UTC.
 
         Returns:
-            A row for each forecast, in time order: time (in UTC if the data have a zone, else as they are),
-            forecast (in the target's own unit), of (the time of the row that it speaks of; empty where the
+            A row for each forecast, in time order: time (on the clock of the data if they have a zone, else
+            as they are; a column of objects if the offset varies and `data.timezone` is not set), forecast
+            (in the target's own unit), of (the time of the row that it speaks of; empty where the
             table ends before it), horizon (rows), split (`train`, `validation`, `test` or `unseen`); and, if
             the target is the logarithm of a volatility, volatility (of one row) and annualised.
 
@@ -72,6 +73,7 @@ class Model:
             RequestError: `data` is neither a frame nor a path, or another argument is out of range.
         """
         from search.api.predict_rows import predict_rows
+        from trainer.data.times import on_clock
         from trainer.inference.forecasts import left_out_texts
 
         found = predict_rows(
@@ -84,6 +86,7 @@ class Model:
         for warning in (*left_out_texts(found.left_out), *found.warnings):
             logging.getLogger("ballast.predict").warning("%s", warning)
         frame = found.frame()
-        if found.is_zoned:
-            frame["time"], frame["of"] = found.times.tz_localize("UTC"), found.target_times.tz_localize("UTC")
+        zone = self.description.data.timezone
+        frame["time"] = on_clock(found.times, found.offsets, zone)
+        frame["of"] = on_clock(found.target_times, found.target_offsets, zone)
         return frame

@@ -21,11 +21,12 @@ from trainer.errors import TrainerError
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_FLAGS = {"onnx", "strict", "allow-range", "deep", "verify"}
-_NAMES = {"name", "engine", "continue-from", "format", "policy"}
+_FLAGS = {"onnx", "strict", "allow-range", "deep", "verify", "force", "day-first", "month-first"}
+_NAMES = {"symbol", "timezone", "time", "target", "decimal", "output", "csv"}
+_NAMES |= {"name", "engine", "continue-from", "format", "policy"}
 """Options whose value may be any word; after the others a plain word belongs to the sentence."""
 _OTHERS = {"trials", "timeout", "workers", "devices", "address", "cpus", "gpus", "store", "warm-start"}
-_OTHERS |= {"proxy", "save", "seeds", "top", "by", "trial", "data"}
+_OTHERS |= {"horizon", "proxy", "save", "seeds", "top", "by", "trial", "data"}
 
 _QUOTED = r"'[^']*'" + r'|"(?:[^"\\]|\\.)*"'
 _WORD = r"[^\s,;'\"]*[^\s,;'\":.)]"
@@ -93,6 +94,8 @@ def _replacement(found: re.Match[str]) -> str:
     part = found.groupdict()
     if part["verb"] is not None:
         return _call(part["verb"], part["arguments"]) or found[0]
+    if part["flag"] == "month-first":
+        return "day_first=False"
     if part["flag"] is not None:
         return f"{_argument_name(part['flag'])}=True"
     if part["o"] is not None:

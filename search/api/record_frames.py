@@ -9,6 +9,7 @@ from search.config.layers import Setting
 from search.record.validation_rows import forecasts, validation_rows
 from storage import tables
 from storage.engine import Store
+from trainer.data.times import on_clock
 from trainer.training.result import EpochReport
 
 _TRIAL = (
@@ -62,7 +63,8 @@ def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
         **{f"trial_{number}": values for number, values in sorted(forecasts(store, study).items())},
     }
     own_unit = {name: values * rows.unit_std + rows.unit_mean for name, values in columns.items()}
-    return pd.DataFrame({"time": rows.times, "fold": rows.folds, **own_unit})
+    time = on_clock(pd.DatetimeIndex(rows.times), rows.offsets)
+    return pd.DataFrame({"time": time, "fold": rows.folds, **own_unit})
 
 
 def _rows_frame(rows: Iterable[Any], table: type[tables.Base]) -> pd.DataFrame:

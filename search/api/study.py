@@ -71,7 +71,8 @@ class Study:
         Returns:
             A row for each validation row of each fold, in time order within a fold: time (naive UTC), fold
             (0-based), target, a column for each naive forecast and each rival by name, and `trial_N` for
-            each trial that passed an epoch. Target and forecasts are in the target's own unit. No row for an
+            each trial that passed an epoch. Times are on the clock of the
+            source; target and forecasts are in the target's own unit. No row for an
             old study that did not keep them.
 
         Raises:

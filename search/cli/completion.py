@@ -9,6 +9,8 @@ from pathlib import Path
 import typer
 
 _SQLITE = "sqlite:///"
+_STUDIES = (".yaml", ".yml", ".json")
+_TABLES = (".csv", ".txt", ".tsv", ".gz", ".zip", ".parquet", ".pq", ".arrow", ".feather", ".ipc")
 
 
 def study_files(incomplete: str) -> list[str]:
@@ -16,7 +18,12 @@ def study_files(incomplete: str) -> list[str]:
     from search.config.files.shipped import PREFIX, shipped_studies
 
     shipped = [PREFIX + name for name in shipped_studies()]
-    return [*_files(incomplete), *(name for name in shipped if name.startswith(incomplete))]
+    return [*_files(incomplete, _STUDIES), *(name for name in shipped if name.startswith(incomplete))]
+
+
+def table_files(incomplete: str) -> list[str]:
+    """Folders and tables whose names begin with `incomplete`."""
+    return list(_files(incomplete, _TABLES))
 
 
 def study_names(context: typer.Context, incomplete: str) -> list[str]:
@@ -35,7 +42,7 @@ def study_names(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _files(incomplete: str) -> Iterator[str]:
+def _files(incomplete: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     folder, start = os.path.split(incomplete)
     try:
         found = sorted(Path(folder or ".").iterdir())
@@ -45,5 +52,5 @@ def _files(incomplete: str) -> Iterator[str]:
         if path.name.startswith(start) and not (path.name.startswith(".") and not start):
             if path.is_dir():
                 yield os.path.join(folder, path.name, "")
-            elif path.suffix in (".yaml", ".yml", ".json"):
+            elif path.suffix in suffixes:
                 yield os.path.join(folder, path.name)

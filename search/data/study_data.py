@@ -251,8 +251,7 @@ def _require_the_same_rows(resolved: ResolvedStudy) -> None:
     if data.split.method == "cpcv":
         raise RequestError(
             f"{searched}under data.split.method = cpcv the first rows to be forecast depend on it; fix it "
-            "with "
-            f"--set {key}=22, or use another method"
+            f"with --set {key}=22, or use another method"
         )
     if data.max_gap is not None:
         raise RequestError(

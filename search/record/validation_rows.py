@@ -53,6 +53,8 @@ class ValidationRows:
     """What the study is judged by. Forecasts are kept; losses are computed from them."""
     rivals: Mapping[str, Floats] = field(default_factory=dict)
     """Forecasts (n,) of the rivals by name; empty for a study of an older version."""
+    offsets: npt.NDArray[np.int64] | None = None
+    """Seconds (n,) from UTC to the source's clock; None if the times are naive or in UTC."""
 
     @property
     def baseline_losses(self) -> Floats:
@@ -126,6 +128,11 @@ def validation_rows_row(
         **{f"{_BASELINE}{name}": np.concatenate([each[name] for each in naive]) for name in naive[0]},
         **{f"{_RIVAL}{name}": np.concatenate([each.forecasts[name] for each in rivals]) for name in kept},
     }
+    if all(data.offsets is not None for data in folds):
+        parts = [
+            data.offsets[part] for data, part in zip(folds, rows, strict=True) if data.offsets is not None
+        ]
+        arrays["offsets"] = np.concatenate(parts)
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return tables.StoredValidationRows(study=study, rows=file.getvalue(), series=series.packed())

@@ -20,8 +20,16 @@ from tests.ballast.studies import ROOT, frame, framed_data, small_study
 
 HEAVY = ("torch", "optuna", "sqlalchemy", "pandas", "numpy", "pydantic", "typer")
 CALLS: tuple[Callable[..., Any], ...] = (
-    *(ballast.run, ballast.load_study, ballast.check, ballast.train, ballast.verify, ballast.load_model),
-    ballast.refit,
+    *(
+        ballast.run,
+        ballast.init,
+        ballast.load_study,
+        ballast.check,
+        ballast.train,
+        ballast.verify,
+        ballast.refit,
+        ballast.load_model,
+    ),
     *(ballast.Study.trials, ballast.Study.forecasts, ballast.Study.epochs, ballast.Study.findings),
     *(ballast.Study.settings, ballast.Study.summary, ballast.Study.figures, ballast.Study.report),
     *(ballast.Study.export, ballast.Model.predict),

@@ -15,7 +15,7 @@ from trainer.audit.check_series import (
     outlier_findings,
     target_findings,
 )
-from trainer.audit.check_split import count_findings, few_rows_findings, overlap_findings
+from trainer.audit.check_split import count_findings, few_rows_findings, max_gap_findings, overlap_findings
 from trainer.audit.check_table import table_findings
 from trainer.audit.worked_row import find_worked_row
 from trainer.config import DataConfig, GuardConfig
@@ -59,6 +59,9 @@ def audit(
     ]
     folds, problem = _prepared(config, table)
     counts, believed = _counts(splits), None
+    if config.max_gap is not None:
+        whole = cut_folds(config.model_copy(update={"max_gap": None}), times, built, offsets)
+        findings += max_gap_findings(config, counts, _counts(whole))
     if folds:
         findings += outlier_findings(built, folds[-1])
         findings += drift_findings(table, built, folds[-1])

@@ -1,6 +1,6 @@
 """Checks of the split: enough rows, and no target that reaches into the next split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,19 @@ def count_findings(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) 
         found, needed = float(split.counts[name]), float(min_rows(name))
         return [AuditFinding("too_few_rows", "error", name, found, needed, str(error))]
     return []
+
+
+def max_gap_findings(
+    config: DataConfig, rows: Mapping[str, int], rows_without: Mapping[str, int]
+) -> list[AuditFinding]:
+    """Says how many rows `max_gap` leaves out of each split; `rows_without` are those without it."""
+    lost = {name: rows_without[name] - rows[name] for name in rows}
+    shares = ", ".join(f"{count} of {rows_without[name]} {name}" for name, count in lost.items())
+    message = (
+        f"{config.shown_source}: data.max_gap {config.max_gap} leaves out {shares} rows, because a window or "
+        "a target would cross a longer gap"
+    )
+    return [AuditFinding("max_gap", "info", "time", float(sum(lost.values())), None, message)]
 
 
 def overlap_findings(

@@ -1,17 +1,16 @@
-"""Checks of the table: order of times and gaps, missing and infinite cells, sizes of numbers."""
+"""Checks of the table: order of times, missing and infinite cells, sizes of numbers."""
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.check_gaps import gap_findings
+from trainer.audit.repeated_times import clock_advice, repetition_advice
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats
 from trainer.data.features import count_leading_nan, target_shift
 from trainer.data.source import Table, columns_of
 
-MAX_GAP_STEPS = 10.0
-"""Shortest gap in time that is reported, in median steps; no weekend, holiday or closed week of daily data is
-as long."""
 EXACT_LIMIT = float(2**53)
 """Above this a float64 cannot hold every whole number."""
 
@@ -21,7 +20,7 @@ def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     # A target that is already shifted may lack its last values: they are not known yet.
     open_end = config.target.column if target_shift(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
-    findings = _time_findings(table)
+    findings = _time_findings(config, table)
     for name in table.frame:
         values = table.frame[name].to_numpy(np.float64)
         tail = config.target.horizon if name == open_end and name not in inputs else 0
@@ -29,19 +28,27 @@ def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     return findings
 
 
-def _time_findings(table: Table) -> list[AuditFinding]:
+def _time_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     is_back = np.diff(table.times.asi8) < 0
     is_back[table.series_starts[1:] - 1] = False
     back = np.flatnonzero(is_back) + 1
     repeated = np.flatnonzero(np.concatenate([table.times[span].duplicated() for span in table.spans]))
     return [
         *_order_findings(
-            table, "unsorted_time", back, "is earlier than the one before", "sort the rows by time"
+            table,
+            "unsorted_time",
+            back,
+            "is earlier than the one before",
+            clock_advice(config, table, back) or "sort the rows by time: set data.sort: true",
         ),
         *_order_findings(
-            table, "repeated_time", repeated, "occurs before in the table", "keep one row of each"
+            table,
+            "repeated_time",
+            repeated,
+            "occurs before in the table",
+            repetition_advice(config, table, repeated),
         ),
-        *_gap_findings(table),
+        *gap_findings(config, table),
     ]
 
 
@@ -55,30 +62,6 @@ def _order_findings(
         f"{table.place(row)}: time {table.when(row)} {problem} ({len(rows)} such rows, 0 allowed); {advice}"
     )
     return [AuditFinding(code, "error", "time", float(len(rows)), 0.0, message)]
-
-
-def _gap_findings(table: Table) -> list[AuditFinding]:
-    """Gaps between distinct times of each series; a median step needs at least three times."""
-    return [finding for span in table.spans for finding in _series_gaps(table, span)]
-
-
-def _series_gaps(table: Table, span: slice) -> list[AuditFinding]:
-    moments, first_rows = np.unique(table.times.asi8[span], return_index=True)
-    if len(moments) < 3:
-        return []
-    steps = np.diff(moments)
-    ratios = steps / np.median(steps)
-    wide = np.flatnonzero(ratios > MAX_GAP_STEPS)
-    if not len(wide):
-        return []
-    widest = int(np.argmax(ratios))
-    before, behind = (table.when(span.start + int(row)) for row in first_rows[widest : widest + 2])
-    message = (
-        f"{table.source}: there is no row between {before} and {behind}, a gap of "
-        f"{ratios[widest]:.1f} median steps ({len(wide)} gaps above {MAX_GAP_STEPS:g}); fill in the rows or "
-        "start after the gap"
-    )
-    return [AuditFinding("time_gap", "warning", "time", float(ratios[widest]), MAX_GAP_STEPS, message)]
 
 
 def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> list[AuditFinding]:
@@ -126,6 +109,8 @@ def _empty_ends(values: Floats, open_tail: int) -> tuple[int, int]:
 
 def _cells_message(table: Table, name: str, values: Floats, rows: npt.NDArray[np.int64], advice: str) -> str:
     row = int(rows[0])
+    if np.isnan(values[row]) and np.isnan(table.frame.to_numpy()[rows]).all():
+        advice = "set data.drop_empty: true, which leaves out rows without any number, or fill them in"
     held = "NaN or empty" if np.isnan(values[row]) else f"{values[row]:g}"
     return (
         f"{table.place(row)}: column {name} is {held} at {table.when(row)} ({len(rows)} such cells, 0 "

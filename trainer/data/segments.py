@@ -22,8 +22,9 @@ Mask = npt.NDArray[np.bool_]
 
 
 def segment_starts(config: DataConfig, times: "pd.DatetimeIndex", starts: Rows) -> Rows:
-    """The first row of each segment, ascending from 0. `times` (T,) ascend within each of the series that
-    begin at `starts`."""
+    """The first row of each segment, ascending from 0. `times` (T,) ascend within each series; the series
+    begin at `starts`.
+    """
     if config.max_gap_seconds is None:
         return starts
     steps = np.diff(times.as_unit("us").asi8)
@@ -41,7 +42,7 @@ def has_window(config: DataConfig, times: "pd.DatetimeIndex", starts: Rows) -> M
 def target_rows(config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget) -> Mask:
     """Whether the target of each row lies in the row's segment: (T,).
 
-    The target reaches from the first row that it is computed from to `horizon` rows ahead; what lies before
+    The target reaches from the first row that it is computed from to `horizon` rows ahead. What lies before
     or behind the whole series is not looked at, because `usable` already leaves such rows out.
     """
     starts = np.array([span.start for span in built.spans])

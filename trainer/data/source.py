@@ -22,6 +22,8 @@ from trainer.data.panel import ONE_SERIES, series_spans
 if TYPE_CHECKING:
     import pandas as pd
 
+    from trainer.data.reading.source_columns import SourceRows
+
 
 @dataclass(frozen=True)
 class Table:
@@ -50,6 +52,8 @@ class Table:
     """How many rows without numbers were left out."""
     detected: Mapping[str, Any] = field(default_factory=dict)
     """How the source is written, as far as `data.csv` does not say it: by key of `data.csv`."""
+    symbols: tuple[str, tuple[str, ...]] | None = None
+    """The text column that tells rows of one time apart, and its values; None if no time repeats."""
 
     def heads(self, lengths: Sequence[int]) -> tuple["Table", Rows]:
         """The first rows of each series, as many as `lengths` (S,) says, and their rows in this table."""
@@ -127,7 +131,16 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
         file_numbers=rows.file_numbers,
         empty_rows=kept - len(rows.times),
         detected=rows.detected,
+        symbols=_symbols(config, rows, folder),
     )
+
+
+def _symbols(config: DataConfig, rows: "SourceRows", folder: Path) -> tuple[str, tuple[str, ...]] | None:
+    from trainer.data.reading.panel_column import find_panel_column
+
+    if len(rows.files) > 1 or rows.times.is_unique:
+        return None
+    return find_panel_column(config, folder, rows.times, rows.positions)
 
 
 def source_sha256(config: DataConfig, *, folder: Path) -> str:

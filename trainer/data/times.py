@@ -2,7 +2,32 @@
 
 from datetime import timedelta, timezone
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+
+def on_clock(
+    times: pd.DatetimeIndex, offsets: npt.NDArray[np.int64] | None, zone: str | None = None
+) -> "pd.Index[pd.Timestamp]":
+    """Naive UTC times (T,) on the clock of their source, which is `offsets` (T,) seconds from UTC.
+
+    They are in `zone` if that is known, else in the one offset that all have, else each in its own (then the
+    index is one of objects). Without offsets (None) the times stay as they are. NaT stays NaT.
+    """
+    if offsets is None:
+        return times
+    moments = times.tz_localize("UTC")
+    if zone is not None:
+        return moments.tz_convert(zone)
+    distinct = np.unique(offsets[times.notna()])
+    if len(distinct) <= 1:
+        return moments.tz_convert(timezone(timedelta(seconds=int(distinct.sum()))))
+    each = [
+        moment.tz_convert(timezone(timedelta(seconds=offset)))
+        for moment, offset in zip(moments, offsets.tolist(), strict=True)
+    ]
+    return pd.Index(each, dtype=object)
 
 
 def format_time(moment: object, offset: int | None) -> str:

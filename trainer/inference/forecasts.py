@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from trainer.config import DataConfig
@@ -38,8 +39,10 @@ class Forecasts:
     target_times: pd.DatetimeIndex
     times_text: tuple[str, ...]
     target_times_text: tuple[str | None, ...]
-    is_zoned: bool
-    """Whether the source writes its times with an offset from UTC other than 0."""
+    offsets: npt.NDArray[np.int64] | None
+    """Seconds (n,) from UTC to the source's clock at each row; None if the source has no other clock."""
+    target_offsets: npt.NDArray[np.int64] | None
+    """The same at the rows that the forecasts are for; of no meaning where there is none."""
     horizon: int
     unit: str
     unseen: int
@@ -87,7 +90,7 @@ class Forecasts:
         """
         time, of = (
             (list(self.times_text), list(self.target_times_text))
-            if self.is_zoned
+            if self.offsets is not None
             else (self.times, self.target_times)
         )
         columns = {"time": time, "forecast": self.values, "of": of, "horizon": self.horizon}

@@ -14,7 +14,7 @@ from trainer.data.arrays import Floats, Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import YEAR, input_drifts, share_outside
 from trainer.data.panel import by_series
-from trainer.data.segments import has_window
+from trainer.data.segments import segment_starts
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
@@ -77,19 +77,23 @@ def forecast_table(
             "it again: ballast train best.yaml --save FOLDER"
         )
     rows, horizon = found.rows, model.data.target.horizon
-    ahead = _rows_ahead(table, horizon)[rows]
+    ahead = _rows_ahead(
+        segment_starts(model.data, table.times, table.series_starts), len(table.frame), horizon
+    )
+    ahead = ahead[rows]
     return Forecasts(
         times=table.times[rows],
         values=values,
         target_times=pd.DatetimeIndex(table.times[ahead].where(ahead >= 0)),
         times_text=tuple(table.when(row) for row in rows.tolist()),
         target_times_text=tuple(table.when(row) if row >= 0 else None for row in ahead.tolist()),
-        is_zoned=table.offsets is not None,
+        offsets=None if table.offsets is None else table.offsets[rows],
+        target_offsets=None if table.offsets is None else table.offsets[ahead],
         horizon=horizon,
         unit=model.target.unit,
         unseen=int((table.times[rows] > naive_utc(model.rows.until)).sum()),
         seen_until=model.rows.until,
-        warnings=(*odd, *_few_outside(model, found)),
+        warnings=(*odd, *_few_outside(model, found), *_crossing_clauses(model.data, found.crossing)),
         splits=row_splits(model, table.times[rows]),
         left_out=_left_out(model, table, built, found),
         bars_per_year=bars_per_year(model),
@@ -143,6 +147,8 @@ class _Windows:
     spans: tuple[slice, ...]
     by_series: tuple[Rows, ...]
     is_limited: bool
+    crossing: int
+    """Rows that have no forecast because their window crosses a gap longer than `max_gap`."""
 
     @property
     def rows(self) -> Rows:
@@ -170,11 +176,20 @@ def _whole_windows(
     usable = np.isfinite(cells).all(axis=1)
     for span, ready in zip(built.spans, built.usable, strict=True):
         usable[span.start : ready.start] = False
-    whole = by_series(table.series_starts, lambda good: _run_length(good) >= seq_len, usable)
-    whole &= has_window(model.data, table.times, table.series_starts)
+
+    def whole_within(starts: Rows) -> Mask:
+        return by_series(starts, lambda good: _run_length(good) >= seq_len, usable)
+
+    whole = whole_within(segment_starts(model.data, table.times, table.series_starts))
+    crossing = int((whole_within(table.series_starts) & ~whole).sum())
+    if crossing and not whole.any():
+        raise DataError(
+            f"{table.source} has no {seq_len} rows without a gap longer than data.max_gap "
+            f"{model.data.max_gap}, and the window of a forecast needs them; give rows without such gaps"
+        )
     rows = (span.start + np.flatnonzero(whole[span]) for span in built.spans)
     newest = tuple(each if last is None else each[-last:] for each in rows)
-    return _Windows(cells, usable, built.spans, newest, last is not None)
+    return _Windows(cells, usable, built.spans, newest, last is not None, crossing if last is None else 0)
 
 
 def _run_length(good: Mask) -> Rows:
@@ -238,10 +253,20 @@ def _moments(model: ModelDescription) -> tuple[Floats, Floats]:
     )
 
 
-def _rows_ahead(table: Table, rows: int) -> Rows:
-    """The row `rows` rows after each one in its series, (T,); -1 after the end of the series."""
+def _crossing_clauses(config: DataConfig, rows: int) -> list[str]:
+    """A clause on the rows whose window crosses a gap; none if there are none."""
+    if not rows:
+        return []
+    told = "1 row has" if rows == 1 else f"{rows} rows have"
+    return [f"{told} no forecast: the window crosses a gap longer than data.max_gap {config.max_gap}"]
+
+
+def _rows_ahead(starts: Rows, length: int, rows: int) -> Rows:
+    """The row `rows` rows after each of `length`; -1 behind the end of its segment. Segments begin at
+    `starts`.
+    """
 
     def ahead(numbers: Rows) -> Rows:
         return np.concatenate([numbers[rows:], np.full(min(rows, len(numbers)), -1)])
 
-    return by_series(table.series_starts, ahead, np.arange(len(table.frame)))
+    return by_series(starts, ahead, np.arange(length))

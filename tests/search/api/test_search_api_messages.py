@@ -19,6 +19,8 @@ SAID = {
         "see set={'storage.url': 'sqlite:///x.db'} and store=…"
     ),
     "name it like -o x.yaml": "name it like path='x.yaml'",
+    "give --symbol AAA": "give symbol='AAA'",
+    "give --day-first or --month-first": "give day_first=True or day_first=False",
     "save it without --onnx": "save it without onnx=True",
     "--top compares the best trials": "top=… compares the best trials",
     "start one with: ballast run STUDY.yaml --store sqlite:///no.db": (

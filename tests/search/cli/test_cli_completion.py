@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from search.cli.completion import table_files
 from search.config.files.shipped import shipped_studies
 from search.config.json_schema import study_schema
 from search.version import VERSION
@@ -124,3 +125,10 @@ def test_bash_takes_the_script_and_completes_a_sample_where_colons_break_no_word
         ["bash", "--norc", "-c", asked], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["sample:smoke"]
+
+
+def test_tables_are_completed_for_init(tmp_path: Path) -> None:
+    for name in ("prices.csv", "prices.csv.gz", "prices.parquet", "prices.yaml"):
+        (tmp_path / name).touch()
+    found = [Path(path).name for path in table_files(f"{tmp_path}/pr")]
+    assert found == ["prices.csv", "prices.csv.gz", "prices.parquet"]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
 
 from trainer.config import DataConfig, TransformName
 from trainer.data.arrays import Floats
@@ -141,3 +142,57 @@ def test_warm_up_adds_up_along_a_chain_of_features(settings: Settings, sp500: Ta
     assert built.first == 4 + 2 + 4 + 3
     assert np.isnan(built.features["old"].iloc[built.first - 1])
     assert bool(np.isfinite(built.features.iloc[built.first :].to_numpy()).all())
+
+
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        (
+            {"transform": "garman_klass", "high": "H", "low": "L"},
+            "takes open, high, low and close, and nothing",
+        ),
+        (
+            {"transform": "log_parkinson", "high": "H", "low": "L", "close": "C"},
+            "takes high and low, and nothing",
+        ),
+        ({"transform": "log_parkinson", "high": "H", "low": "L", "floor": 0}, "greater than 0"),
+        ({"transform": "raw", "column": "C", "floor": 0.1}, "floor belongs to log_parkinson, garman_klass"),
+        ({"transform": "log", "column": "C", "open": "O"}, "open belongs to log_parkinson, garman_klass"),
+        ({"transform": "log1p", "column": "C", "window": 2}, "log1p takes no window"),
+        ({"transform": "zscore", "column": "C", "window": 1}, "zscore needs a window of at least 2 rows"),
+        ({"transform": "ewm_mean", "column": "C"}, "ewm_mean needs window, a number of rows"),
+        ({"transform": "month", "column": "C"}, "month is computed from the times; it takes no"),
+        (
+            {"transform": "raw", "column": "C", "part": "sin"},
+            "part belongs to day_of_week, month, time_of_day",
+        ),
+    ],
+)
+def test_a_transform_takes_its_own_keys_alone(
+    settings: Settings, feature: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(features=({"name": "made", **feature},))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"transform": "month"}, "month is known ahead; forecast something that is not"),
+        ({"of": "tod_sin"}, "the target is of 'tod_sin', which is known ahead"),
+        ({"of": "lagged"}, "the target is of 'lagged', which is known ahead"),
+    ],
+)
+def test_what_is_known_ahead_is_no_target(settings: Settings, target: dict[str, Any], message: str) -> None:
+    features = (
+        {"name": "tod", "transform": "time_of_day"},
+        {"name": "lagged", "of": "tod_sin", "transform": "lag", "window": 1},
+    )
+    with pytest.raises(ValidationError, match=message):
+        settings(features=features, target={**target, "kind": "other"})
+
+
+def test_two_pairs_of_one_name_are_refused(settings: Settings) -> None:
+    features = ({"name": "t", "transform": "month"}, {"name": "t_sin", "column": "Close"})
+    with pytest.raises(ValidationError, match="two features are called 't_sin'"):
+        settings(features=features)

@@ -138,8 +138,7 @@ def test_a_max_gap_that_leaves_too_few_rows_is_one_sentence() -> None:
         prepare_folds(config_of(TARGETS["next bar"], SPLITS["holdout"], max_gap="10min"), sessions())
     assert str(refused.value).startswith(
         "bars.csv gives too few rows after a warm-up of 1 (seq_len 3, max_gap 10min): train has 0 rows and "
-        "needs 50: "
-        "raise data.max_gap above 10min, or use a shorter seq_len; "
+        "needs 50: raise data.max_gap above 10min, or use a shorter seq_len; "
     )
 
 

@@ -81,6 +81,7 @@ def save(tmp_path: Path) -> Save:
         until: int = 2010,
         start: int = 1999,
         seq_len: int = DATA.seq_len,
+        max_gap: str | None = None,
     ) -> Path:
         frame[frame["Date"] >= str(start)].to_csv(tmp_path / "old.csv", index=False)
         data = DataConfig.model_validate(
@@ -89,6 +90,7 @@ def save(tmp_path: Path) -> Save:
                 "source": str(tmp_path / "old.csv"),
                 "features": features,
                 "seq_len": seq_len,
+                "max_gap": max_gap,
                 "split": {"train_until": f"{until}-12-31", "validation_until": "2014-12-31"},
             }
         )
@@ -111,6 +113,29 @@ def test_validation_rows_get_the_forecasts_that_the_trainer_made(
     own = standardised.astype(np.float64) * scaler.target_std + scaler.target_mean
     np.testing.assert_allclose(found.values[rows], own, rtol=0, atol=1e-6)
     assert np.std(own) > 0.01
+
+
+def test_a_window_that_crosses_a_long_gap_gives_no_forecast(frame: Frame, save: Save, write: Write) -> None:
+    free = predict(save(frame, "Close", seq_len=3), write(frame), allow_range=True)
+    found = predict(save(frame, "Close", seq_len=3, max_gap="2d"), write(frame), allow_range=True)
+    days = frame["Date"]
+    late = (days.diff() > pd.Timedelta(days=2)).to_numpy()
+    crossed = late | np.concatenate([[False], late[:-1]])  # the first and second row behind a weekend
+    assert found.times.tolist() == days[~crossed].iloc[2:].tolist()
+    # The weights are the same, and the moments of the training rows nearly so.
+    assert np.corrcoef(found.values, free.values[np.isin(free.times, found.times)])[0, 1] > 0.999
+    before = days[np.concatenate([late[1:], [True]])]  # a weekend, or the end, lies behind these rows
+    assert found.times[found.target_times.isna()].tolist() == before[~crossed[before.index]].tolist()
+    lost = int(crossed[2:].sum())
+    assert found.warnings[-1] == (
+        f"{lost} rows have no forecast: the window crosses a gap longer than data.max_gap 2d"
+    )
+
+
+def test_rows_that_are_all_far_apart_are_refused(frame: Frame, save: Save, write: Write) -> None:
+    folder = save(frame, "Close", seq_len=3, max_gap="2d")
+    with pytest.raises(DataError, match=r"has no 3 rows without a gap longer than data\.max_gap 2d"):
+        predict(folder, write(frame.iloc[::5]), allow_range=True)
 
 
 def test_every_row_with_a_full_window_is_forecast_the_newest_too(model: Path, prices: Table) -> None:

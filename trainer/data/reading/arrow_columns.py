@@ -38,11 +38,25 @@ def read_arrow_columns(file: SourceFile, needed: Sequence[str]) -> Columns:
     return Columns(file.shown, names, cells, np.arange(1, table.num_rows + 1, dtype=np.int64), "row")
 
 
+def _require_flat(shown: str, schema: pa.Schema, wanted: Sequence[str]) -> None:
+    """Raise SourceError for columns of lists, records and bytes, before any of their cells is read."""
+    for name in wanted:
+        kind = schema.field(name).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        is_flat = pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+        if not (is_flat or _is_text(kind)):
+            raise SourceError(
+                f"{shown}: column {name} holds {str(kind)[:60]}, and neither numbers, texts nor times; save "
+                "its values as such"
+            )
+
+
 def _parquet(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa.Table]:
     source = pa.BufferReader(file.content)
     schema = pyarrow.parquet.read_schema(source)
     names = tuple(schema.names)
     wanted = _once(needed, names)
+    _require_flat(file.shown, schema, wanted)
     texts = [name for name in wanted if _is_text(schema.field(name).type)]
     whole = pyarrow.parquet.ParquetFile(pa.BufferReader(file.content), read_dictionary=texts)
     meta = whole.metadata
@@ -66,6 +80,7 @@ def _arrow(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa
     reader = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
     names = tuple(reader.schema.names)
     wanted = _once(needed, names)
+    _require_flat(file.shown, reader.schema, wanted)
     batches, size = [], 0
     for batch in map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader:
         batches.append(batch.select(wanted))
@@ -92,6 +107,7 @@ def _plain(shown: str, column: pa.ChunkedArray) -> pa.Array:
         column = column.cast(kind.value_type)
     if _is_text(column.type):
         column = column.cast(pa.string())
+        column.validate(full=True)  # pyarrow reads bytes that are no UTF-8 as text
     return column.combine_chunks()
 
 

@@ -88,7 +88,6 @@ def zone_exists(name: str) -> bool:
     return True
 
 
-def clock_change_zones(moment: pd.Timestamp) -> list[str]:
-    """The zones of exchanges in which a clock shows `moment` twice."""
-    clock = pd.DatetimeIndex([moment])
-    return [zone for zone in CLOCK_CHANGES if zone_exists(zone) and _doubtful(clock, zone)[0][0]]
+def clock_change_zones(clock: pd.DatetimeIndex) -> list[str]:
+    """The zones of exchanges in which a clock shows each of these times twice."""
+    return [zone for zone in CLOCK_CHANGES if zone_exists(zone) and _doubtful(clock, zone)[0].all()]

@@ -11,6 +11,8 @@ _KLINES = (
 )
 """Columns of the klines that Binance publishes, in order; https://github.com/binance/binance-public-data."""
 _EPOCH = re.compile(r"\d{13}|\d{16}")
+UNNAMED = "Unnamed: "
+"""What the name of a column without a name begins with, before its position from 0, as in pandas."""
 _BARS = ("open", "high", "low", "close", "volume")
 _LEVELS = frozenset({"", "price", "ticker", "tickers", "symbol", "symbols", "attributes"})
 

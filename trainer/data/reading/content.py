@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import io
+import lzma
 import os
 import zipfile
 import zlib
@@ -84,7 +85,10 @@ def _matches(name: str, folder: Path) -> list[tuple[str, Path]]:
     # A pattern may be absolute, which Path.glob refuses.
     root = Path(path.anchor) if Path(name).is_absolute() else folder
     pattern = str(Path(name).relative_to(path.anchor)) if Path(name).is_absolute() else name
-    found = sorted(file for file in root.glob(pattern) if file.is_file())
+    try:
+        found = sorted(file for file in root.glob(pattern) if file.is_file())
+    except (ValueError, OSError) as error:
+        raise SourceError(f"data.source {name!r} is no pattern: {error}; write it as prices/*.csv") from None
     if not found:
         raise SourceError(f"data.source {name!r} matches no file in {root}; check the pattern")
     return [(str(file if root != folder else file.relative_to(folder)), file) for file in found]
@@ -116,8 +120,13 @@ def _file(path: Path, shown: str) -> SourceFile:
 
 
 def _read(path: Path, shown: str) -> bytes:
-    if path.is_dir():
-        raise SourceError(f"data.source {shown!r} is a folder; name a CSV or Parquet file in it")
+    try:
+        if path.is_dir():
+            raise SourceError(f"data.source {shown!r} is a folder; name a CSV or Parquet file in it")
+    except OSError as error:
+        raise SourceError(
+            f"data.source {_cut(shown)!r} cannot be read: {error.strerror}; check the path"
+        ) from None
     if not os.path.lexists(path):
         raise SourceError(f"data.source {shown!r} does not exist in {path.parent}{_nearest(path)}")
     _require_table_suffix(path, shown)
@@ -142,7 +151,8 @@ def _require_table_suffix(path: Path, shown: str) -> None:
     if suffixes and suffixes[-1] in _PACKED_SUFFIXES:
         return
     if not suffixes or suffixes[-1] not in TABLE_SUFFIXES:
-        raise SourceError(f"data.source {shown!r} ends in {path.suffix!r}; {_SUFFIX_ADVICE}")
+        told = f"ends in {path.suffix!r}" if path.suffix else "has a name without .csv or .parquet"
+        raise SourceError(f"data.source {shown!r} {told}; {_SUFFIX_ADVICE}")
 
 
 def memory() -> int:
@@ -163,7 +173,7 @@ def _unpacked(content: bytes, shown: str) -> bytes:
     """The bytes of the one table in a gzip or zip file; other bytes as they are."""
     if content.startswith(b"\x1f\x8b"):
         return _bounded(lambda: gzip.GzipFile(fileobj=io.BytesIO(content)), shown)
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _unzipped(content, shown)
     return content
 
@@ -171,15 +181,24 @@ def _unpacked(content: bytes, shown: str) -> bytes:
 def _unzipped(content: bytes, shown: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = [entry for entry in archive.namelist() if entry.lower().endswith(TABLE_SUFFIXES)]
+            names = [entry for entry in archive.namelist() if _is_table(entry)]
             if len(names) != 1:
                 told = f"holds {', '.join(names[:5])}" if names else "holds no CSV or Parquet file"
                 raise SourceError(
                     f"data.source {shown!r} {told}; pack one table into it, or name the files themselves"
                 )
             return _bounded(lambda: archive.open(names[0]), shown)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, UnicodeError) as error:
         raise SourceError(f"data.source {shown!r} cannot be unpacked: {error}; pack it again") from None
+
+
+def _is_table(entry: str) -> bool:
+    """Whether a name in a zip file is that of a table; macOS adds a hidden file for each."""
+    return entry.lower().endswith(TABLE_SUFFIXES) and not Path(entry).name.startswith(".")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _bounded(opened: Callable[[], IO[bytes] | gzip.GzipFile], shown: str) -> bytes:
@@ -192,7 +211,7 @@ def _bounded(opened: Callable[[], IO[bytes] | gzip.GzipFile], shown: str) -> byt
                 pieces.append(piece)
                 size += len(piece)
                 require_memory(shown, size)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise SourceError(f"data.source {shown!r} cannot be unpacked: {error}; pack it again") from None
     return b"".join(pieces)
 

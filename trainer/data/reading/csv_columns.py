@@ -14,7 +14,7 @@ from trainer.data.reading.columns import Columns
 from trainer.data.reading.content import SourceFile
 from trainer.data.reading.csv_form import CsvForm, find_form
 from trainer.data.reading.exact_csv import split_rows
-from trainer.data.reading.numbers import EMPTY
+from trainer.data.reading.numbers import EMPTY, marks_are_stated_or_seen
 from trainer.errors import SourceError
 
 _EMPTY_SPELLINGS = sorted(
@@ -31,11 +31,16 @@ def read_csv_columns(
 
     Raises SourceError for a file that is no CSV table.
     """
-    form = find_form(file.shown, file.content, config, needed)
+    form = find_form(file.shown, file.content, config, needed, texts)
     found = {name: find_column(name, form.names) for name in needed}
     wanted = {name: position for name, position in found.items() if position is not None}
+    doubtful = form.separator == ";" and config.decimal is None and config.thousands is None
+    if marks_are_stated_or_seen(config, form.sample, points_are_doubtful=doubtful):
+        texts = needed
     cells, lines = _arrow_cells(form, wanted, texts)
-    return Columns(form.shown, form.names, cells, lines, "line", form.detected)
+    return Columns(
+        form.shown, form.names, cells, lines, "line", form.sample, doubtful, detected=form.detected
+    )
 
 
 def _arrow_cells(

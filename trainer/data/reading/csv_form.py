@@ -8,16 +8,26 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from trainer.config import CsvConfig
-from trainer.data.reading.column_names import header_names, klines_names, looks_like_data
+from trainer.data.reading.column_names import (
+    UNNAMED,
+    find_column,
+    header_names,
+    klines_names,
+    looks_like_data,
+)
 from trainer.errors import SourceError
 
 _HEAD_BYTES = 1 << 18
+_MOST_HEAD_BYTES = 1 << 26
 _HEAD_LINES = 60
+_FEWEST_LINES = 5
+MOST_COLUMNS = 20_000
+"""Columns of the widest table that is read."""
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -26,6 +36,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NUMBER_CELL = re.compile(r"\(?[+-]?[$€£¥]?\d{1,3}(?:[.,' \u00a0\u202f’]?\d+)*\s?[%KMBT]?\)?")
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*$", re.IGNORECASE)
 """The first line that spreadsheet programs write to name the separator."""
 
@@ -44,34 +55,45 @@ class CsvForm:
     names: tuple[str, ...]
     start: int
     first_line: int
+    sample: tuple[str, ...] = ()
+    """Numbers of the first rows as they are written, of all columns but the needed texts."""
     detected: dict[str, Any] = field(default_factory=dict)
     """What was detected that is not plain comma-separated UTF-8 with one header line, by key of `data.csv`.
     """
 
 
-def find_form(shown: str, content: bytes, config: CsvConfig, needed: Sequence[str]) -> CsvForm:
-    """How the table in `content` is written; `needed` are the columns that the configuration reads.
+def find_form(
+    shown: str, content: bytes, config: CsvConfig, needed: Sequence[str], texts: Collection[str] = ()
+) -> CsvForm:
+    """How the table in `content` is written; `needed` are the columns that the configuration reads, and
+    `texts` those of them that hold no numbers.
 
     Raises SourceError for bytes that are not text, for a table without rows, and for one that may be read in
     two ways.
     """
     detected: dict[str, Any] = {}
     text = _utf8(shown, content, config.encoding, detected)
+    _refuse_documents(shown, text)
     lines = _head_lines(text)
+    _require_few_columns(shown, lines)
     skipped, separator = _stated_separator(lines, config, detected)
     below = lines[max(skipped, config.skip or 0) :]
     separator = separator or _separator(shown, below, needed, detected)
     rows, ends = _head_rows(shown, lines, separator)
     skipped = max(skipped, _lines_to_skip(rows, ends, config, detected))
     above = next((number for number, end in enumerate(ends) if end > skipped), len(rows))
-    height = _header_height(rows[above:], config)
+    height = _header_height(shown, rows[above:], config)
     if config.header is None:
         detected["header"] = height
+    first_rows = rows[above + height :]
     names = _names(shown, rows[above:], height, config, detected)
-    if above + height >= len(rows):
+    if not first_rows:
         raise SourceError(f"{shown} holds no rows below its header; it needs some")
     last = ends[above + height - 1] if above + height else 0
-    return CsvForm(shown, text, separator, names, _line_start(text, last), last + 1, detected)
+    start = _line_start(text, last)
+    names = _with_last_column(shown, names, first_rows)
+    sample = _number_cells(names, first_rows, texts)
+    return CsvForm(shown, text, separator, names, start, last + 1, sample, detected)
 
 
 def _utf8(shown: str, content: bytes, encoding: str | None, detected: dict[str, Any]) -> bytes:
@@ -86,17 +108,36 @@ def _utf8(shown: str, content: bytes, encoding: str | None, detected: dict[str, 
             return content.decode(found).removeprefix("\ufeff").encode()
         if not content.isascii():
             content.decode()
-    except LookupError:
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        name = "UTF-8" if found.startswith("utf-8") else found
+        raise SourceError(
+            f"{shown}, line {line}: byte 0x{content[error.start]:02x} is not {name}; save the table as UTF-8 "
+            "CSV, or set data.csv.encoding, such as cp1252"
+        ) from None
+    except (LookupError, ValueError):
         raise SourceError(
             f"data.csv.encoding {found!r} is not known; write it as utf-8, utf-16 or cp1252"
         ) from None
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise SourceError(
-            f"{shown}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the table as UTF-8 "
-            "CSV, or set data.csv.encoding, such as cp1252"
-        ) from None
     return content
+
+
+def _refuse_documents(shown: str, text: bytes) -> None:
+    """Raise SourceError for what servers send in place of a table: a page, or a message in JSON."""
+    start = text[:200].lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise SourceError(f"{shown} is a web page and no table; open it to see why, and save the table again")
+    if start.startswith((b"{", b"[{", b"[[")):
+        raise SourceError(f"{shown} is JSON and no table; open it to see why, and save the table as CSV")
+
+
+def _require_few_columns(shown: str, lines: Sequence[str]) -> None:
+    most = max((line.count(mark) for line in lines[:_FEWEST_LINES] for mark in _SEPARATORS), default=0)
+    if most >= MOST_COLUMNS:
+        raise SourceError(
+            f"{shown} has about {most + 1} columns, and at most {MOST_COLUMNS} are read; save the needed "
+            "ones to a file of their own"
+        )
 
 
 def _encoding(content: bytes) -> str:
@@ -112,11 +153,14 @@ def _encoding(content: bytes) -> str:
 
 def _head_lines(text: bytes) -> list[str]:
     """The first lines, with their ends; the last one only if it is whole."""
-    head = text[:_HEAD_BYTES].decode(errors="ignore")
-    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", head)
-    if len(text) > _HEAD_BYTES and len(lines) > 1:
-        lines.pop()
-    return lines[:_HEAD_LINES]
+    size = _HEAD_BYTES
+    while True:
+        lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", text[:size].decode(errors="ignore"))
+        if len(text) > size and len(lines) > 1:
+            lines.pop()
+        if len(lines) >= _FEWEST_LINES or size >= min(len(text), _MOST_HEAD_BYTES):
+            return lines[:_HEAD_LINES]
+        size *= 8
 
 
 def _stated_separator(
@@ -136,6 +180,9 @@ def _separator(shown: str, lines: Sequence[str], needed: Sequence[str], detected
     fitting = [mark for mark, each in counts.items() if each and min(each) == max(each) > 1]
     named = [mark for mark in _SEPARATORS if _has_names(lines, mark, needed)]
     fitting = [mark for mark in fitting if mark in named] or fitting or named
+    first = next((line for line in lines if any(mark in line for mark in fitting)), "")
+    # The header has each mark; a decimal comma occurs below it.
+    fitting = [mark for mark in fitting if mark in first]
     if len(fitting) > 1:
         told = " or ".join(f"{_SEPARATORS[mark]} ({counts[mark][0]} columns)" for mark in fitting)
         raise SourceError(f"{shown} may be separated by {told}; set data.csv.separator")
@@ -176,10 +223,18 @@ def _head_rows(shown: str, lines: Sequence[str], separator: str) -> tuple[list[l
                 rows.append([cell.strip() for cell in row])
                 ends.append(reader.line_num)
     except csv.Error as error:
-        raise SourceError(
-            f"{shown}, line {reader.line_num}: not CSV, {error}; save the table as CSV again"
-        ) from None
+        raise not_csv(shown, reader.line_num, error) from None
     return rows, ends
+
+
+def not_csv(shown: str, line: int, error: csv.Error) -> SourceError:
+    """What is wrong with a line that the csv module cannot split."""
+    if "field limit" in str(error):
+        most = csv.field_size_limit()
+        return SourceError(
+            f"{shown}, line {line}: a cell has more than {most} characters; shorten it, or close its quotes"
+        )
+    return SourceError(f"{shown}, line {line}: not CSV, {error}; save the table as CSV again")
 
 
 def _lines_to_skip(
@@ -190,9 +245,12 @@ def _lines_to_skip(
         return config.skip
     usual = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
     skipped = 0
-    for row, end in zip(rows, ends, strict=True):
-        is_title = usual > 1 and len(row) < usual and sum(bool(cell) for cell in row) <= 1
-        if not (row[0].startswith("#") or is_title):
+    nothing: Sequence[str] = ()
+    for row, end, below in zip(rows, ends, [*rows[1:], nothing], strict=False):
+        filled = sum(bool(cell) for cell in row)
+        is_title = usual > 1 and (not filled or (len(row) < usual and filled == 1))
+        is_header = len(row) == usual > 1 and filled > 1 and looks_like_data(below)
+        if not is_title and (is_header or not row[0].startswith("#")):
             break
         skipped = end
     if skipped == (ends[-1] if ends else 0):
@@ -202,10 +260,17 @@ def _lines_to_skip(
     return skipped
 
 
-def _header_height(rows: Sequence[Sequence[str]], config: CsvConfig) -> int:
+def _header_height(shown: str, rows: Sequence[Sequence[str]], config: CsvConfig) -> int:
     """How many rows the header has; 0 if the first row holds times and numbers."""
     if config.header is not None:
         return int(config.header)
+    if rows and config.columns is not None and any(looks_like_data([cell]) for cell in rows[0]):
+        if not looks_like_data(rows[0]):
+            raise SourceError(
+                f"{shown} may begin with a header or with a row, {', '.join(rows[0][:3])}; set "
+                "data.csv.header: 1 or data.csv.header: 0"
+            )
+        return 0
     if rows and looks_like_data(rows[0]):
         return 0
     return 3 if header_names(rows[:3]) is not None else 1
@@ -219,7 +284,7 @@ def _names(
     detected: dict[str, Any],
 ) -> tuple[str, ...]:
     """The names of the columns: as stated, from the header, or of a known shape without a header."""
-    width = len(rows[0]) if rows else 0
+    width = len(rows[height] if height < len(rows) else rows[0]) if rows else 0
     if config.columns is not None:
         if len(config.columns) != width:
             raise SourceError(
@@ -242,7 +307,31 @@ def _names(
     if names is not None:
         detected["columns"] = list(names)
         return names
-    return tuple(rows[height - 1])
+    found = [*rows[height - 1]] if rows else []
+    if found and found[0].startswith("#") and len(found[0]) > 1:
+        found[0] = found[0].lstrip("# ")
+    return tuple(name or f"{UNNAMED}{position}" for position, name in enumerate(found))
+
+
+def _with_last_column(shown: str, names: tuple[str, ...], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The names, and one for the empty column that a separator at the end of each row makes."""
+    if any(len(row) != len(names) + 1 for row in rows):
+        return names
+    if any(row[-1] for row in rows):
+        raise SourceError(
+            f"{shown} has {len(names) + 1} cells in each row where the header has {len(names)}, such as rows "
+            f"with a number of their own; name all {len(names) + 1} columns in data.csv.columns"
+        )
+    return (*names, f"{UNNAMED}{len(names)}")
+
+
+def _number_cells(
+    names: Sequence[str], rows: Sequence[Sequence[str]], texts: Collection[str]
+) -> tuple[str, ...]:
+    """The cells of the first rows that are numbers, of the columns that are not in `texts`."""
+    skipped = {find_column(name, names) for name in texts}
+    cells = {cell for row in rows for column, cell in enumerate(row) if column not in skipped}
+    return tuple(cell for cell in cells if _NUMBER_CELL.fullmatch(cell))
 
 
 def _line_start(text: bytes, lines: int) -> int:

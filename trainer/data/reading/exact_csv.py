@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.reading.csv_form import CsvForm
+from trainer.data.reading.csv_form import CsvForm, not_csv
 from trainer.errors import SourceError
 
 
@@ -36,9 +36,7 @@ def split_rows(form: CsvForm, wanted: list[int]) -> tuple[list[list[str]], npt.N
                 lines.append(before + start)
             start = reader.line_num + 1
     except csv.Error as error:
-        raise SourceError(
-            f"{form.shown}, line {before + reader.line_num}: not CSV, {error}; save the table as CSV again"
-        ) from None
+        raise not_csv(form.shown, before + reader.line_num, error) from None
     return columns, np.array(lines, dtype=np.int64)
 
 

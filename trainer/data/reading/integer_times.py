@@ -26,6 +26,11 @@ _UNITS = ((10, "seconds"), (13, "milliseconds"), (16, "microseconds"), (19, "nan
 """Digits of a count in the years 2001 to 2286, and its unit; one digit less reaches back to 1973."""
 _MOST = [most for most, _ in _UNITS]
 OUT_OF_RANGE = "lies outside the years 1678 to 2261"
+_FEWEST_DIGITS = 8
+"""Digits that a time in scientific notation has at least: midnight in milliseconds has as many, 1.7041536E12.
+"""
+_SERIAL = re.compile(r"[2-7]\d{4}(\.\d*)?")
+"""Day numbers of spreadsheets in the years 1954 to 2119."""
 _CLEAR = 10.0
 """A reading is dropped if its widest gap between neighbours is this many times wider than the other's."""
 
@@ -46,6 +51,14 @@ def is_number(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text))
 
 
+def serial_date(text: str) -> str:
+    """What a cell is as a day number of a spreadsheet, as a clause; empty if it is none."""
+    if not _SERIAL.fullmatch(text):
+        return ""
+    day = pd.Timestamp("1899-12-30") + pd.Timedelta(days=int(float(text)))
+    return f" (a day number of a spreadsheet, {day.date()}?)"
+
+
 def read_integer_times(texts: pa.Array) -> tuple[pd.DatetimeIndex, str] | UnreadableTime:
     """Times of the cells, as naive UTC in nanoseconds, and the form that they are written in.
 
@@ -61,6 +74,10 @@ def read_integer_times(texts: pa.Array) -> tuple[pd.DatetimeIndex, str] | Unread
         if wrong is not None:
             return UnreadableTime(wrong, "is no whole number like the first one")
         counts = np.array([Decimal(text) for text in cells], dtype=object)
+        rounded = next((row for row, text in enumerate(cells) if "e" in text.casefold()), None)
+        most = max(len(count.normalize().as_tuple().digits) for count in counts)
+        if rounded is not None and most < _FEWEST_DIGITS:
+            return UnreadableTime(rounded, f"is rounded to {most} digits; write the times in full")
         digits = np.array([len(str(abs(int(count)))) for count in counts])
         # A fraction, a sign or a varying number of digits occurs in counts only.
         is_alike = bool((digits == digits[0]).all()) and all(count == int(count) >= 0 for count in counts)
@@ -103,7 +120,8 @@ def _epochs(counts: _Counts, digits: npt.NDArray[np.int64]) -> tuple[pd.Datetime
         row = int(np.argmax(digits != digits[0]))
         if row:
             return UnreadableTime(row, "has not as many digits as the first one; write all times in one form")
-        reading = f"is no date, and would lie in the early 1970s in {_UNITS[whole][1]} since then"
+        serial = serial_date(str(counts[0]))
+        reading = f"is no date{serial}, and would lie in the early 1970s in {_UNITS[whole][1]} since then"
         return UnreadableTime(0, f"{reading}; write it as 2010-12-31 09:30")
     one = _nanoseconds(counts, np.full(len(counts), whole))
     in_one = f"{_UNITS[whole][1]} since 1970"

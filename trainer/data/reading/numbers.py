@@ -6,7 +6,7 @@ readings.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,14 +25,16 @@ _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|infinity)$"
 _SPACES = "[ \u00a0\u202f]"
 """A space, or one of those that do not break a line."""
 _GROUP_MARKS = {",": ",", ".": r"\.", " ": _SPACES, "'": "['’]"}
-_COMMA_IS_DECIMAL = r"\.[^,]*,|^[^,.]*,(\d{1,2}|\d{4,})\D*$|^[+-]?0,"
+_COMMA_IS_DECIMAL = r"\.[^,]*,|^[^,.]*,(\d{1,2}|\d{4,})$|^[+-]?0,|^[+-]?\d{4,},"
 _COMMA_IS_THOUSANDS = r",\d{3}[,.]"
 _POINT_IS_THOUSANDS = r"\.\d{3}[.,]"
-_POINT_IS_DECIMAL = r"^[+-]?\d*\.(\d{1,2}|\d{4,})$|^[+-]?0\."
+_POINT_IS_DECIMAL = r"^[+-]?\d*\.(\d{1,2}|\d{4,})$|^[+-]?0\.|^[+-]?\d{4,}\.\d|,\d{3}\.|\.\d*[eE]"
 _SPACE_IS_THOUSANDS = rf"\d{_SPACES}\d{{3}}(\D|$)"
 _APOSTROPHE_IS_THOUSANDS = r"\d['’]\d{3}(\D|$)"
 _SUFFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _CURRENCY = r"^([+-]?)[$€£¥]"
+_NEGATIVE = r"^\(([^()+-]+)\)$"
+"""A negative number as accountants write it."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,28 @@ class Numbers:
     """The marks that were detected, by key of `data.csv`; and what columns in percent or thousands are."""
 
 
-def read_numbers(cells: Mapping[str, pa.Array], config: CsvConfig, shown: str) -> Numbers:
-    """The numbers of the columns. Raises ColumnError if a mark can be read in two ways."""
+def marks_are_stated_or_seen(config: CsvConfig, sample: Sequence[str], *, points_are_doubtful: bool) -> bool:
+    """Whether a number of a text table may have to be read otherwise than Python writes it."""
+    if config.decimal == "," or config.thousands == ".":
+        return True
+    return any("," in cell or (points_are_doubtful and "." in cell) for cell in sample)
+
+
+def read_numbers(
+    cells: Mapping[str, pa.Array],
+    config: CsvConfig,
+    shown: str,
+    sample: Sequence[str] = (),
+    *,
+    points_are_doubtful: bool = False,
+) -> Numbers:
+    """The numbers of the columns. Raises ColumnError if a mark can be read in two ways.
+
+    `sample` holds more numbers of the same file, which show its marks; `points_are_doubtful` if the file is
+    of a kind in which the point often separates thousands.
+    """
     texts = {name: _trimmed(column) for name, column in cells.items() if _is_text(column)}
-    marks = _find_marks(texts, config, shown)
+    marks = _find_marks(texts, config, shown, _bare(pa.array(sample, pa.string())), points_are_doubtful)
     detected = marks.detected(texts, config)
     values: dict[str, npt.NDArray[np.float64]] = {}
     wrong: dict[str, npt.NDArray[np.int64]] = {}
@@ -103,18 +123,27 @@ class _Marks:
         return found
 
 
-def _find_marks(texts: Mapping[str, pa.Array], config: CsvConfig, shown: str) -> _Marks:
+def _find_marks(
+    texts: Mapping[str, pa.Array],
+    config: CsvConfig,
+    shown: str,
+    sample: pa.Array,
+    points_are_doubtful: bool,
+) -> _Marks:
     """The decimal and the thousands mark of the texts: as stated, else as every cell can be read."""
     if config.decimal is not None and config.thousands is not None:
         return _Marks(config.decimal, config.thousands or None)
-    odd = {name: _odd(column) for name, column in texts.items()}
+    odd = {name: _bare(_odd(column)) for name, column in texts.items()}
 
     def seen(pattern: str) -> bool:
-        return any(_holds(column, pattern) for column in odd.values())
+        return any(_holds(column, pattern) for column in (*odd.values(), sample))
+
+    def has_decimal_point() -> bool:
+        return any(_holds(column, _POINT_IS_DECIMAL) for column in (*odd.values(), *texts.values(), sample))
 
     decimal = config.decimal
     if decimal is None and seen(_COMMA_IS_DECIMAL) and not seen(_COMMA_IS_THOUSANDS):
-        decimal = "." if any(_holds(column, _POINT_IS_DECIMAL) for column in texts.values()) else ","
+        decimal = "." if has_decimal_point() else ","
     if config.thousands is not None:
         return _Marks(decimal or ("," if config.thousands == "." else "."), config.thousands or None)
     if seen(_SPACE_IS_THOUSANDS):
@@ -123,10 +152,13 @@ def _find_marks(texts: Mapping[str, pa.Array], config: CsvConfig, shown: str) ->
         return _Marks(decimal or ".", "'")
     if decimal == "," or (decimal is None and seen(_POINT_IS_THOUSANDS)):
         return _Marks(",", ".")
+    is_doubtful = decimal is None and not seen(_COMMA_IS_THOUSANDS) and not has_decimal_point()
     if not seen(","):
+        if is_doubtful and points_are_doubtful:
+            _refuse_two_readings(texts, shown, ".")
         return _Marks(".", None)
-    if decimal is None and not seen(_COMMA_IS_THOUSANDS):
-        _refuse_two_readings(odd, shown)
+    if is_doubtful:
+        _refuse_two_readings(odd, shown, ",")
     return _Marks(".", ",")
 
 
@@ -135,17 +167,25 @@ def _holds(column: pa.Array, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(column, pattern)).as_py())
 
 
-def _refuse_two_readings(odd: Mapping[str, pa.Array], shown: str) -> None:
-    for name, column in odd.items():
-        match = pc.match_substring_regex(column, r"^[+-]?\d{1,3},\d{3}$")
+def _refuse_two_readings(columns: Mapping[str, pa.Array], shown: str, mark: str) -> None:
+    """Raise ColumnError if a cell may have `mark` between thousands or before its decimals."""
+    for name, column in columns.items():
+        match = pc.match_substring_regex(column, rf"^[+-]?\d{{1,3}}{re.escape(mark)}\d{{3}}$")
         found = pc.filter(column, match)
         if len(found):
             cell = found[0].as_py()
-            one, other = cell.replace(",", ""), cell.replace(",", ".")
+            one, other = cell.replace(mark, ""), cell.replace(mark, ".")
             raise ColumnError(
-                f"{shown}: {cell} in column {name} may be {one} or {other}; set data.csv.thousands: ',' or "
-                "data.csv.decimal: ','"
+                f"{shown}: {cell} in column {name} may be {one} or {other}; set data.csv.thousands: '{mark}' "
+                f"or data.csv.decimal: '{mark}'"
             )
+
+
+def _bare(column: pa.Array) -> pa.Array:
+    """Numbers without currency, unit, and the brackets of negative ones."""
+    column = pc.replace_substring_regex(column, _CURRENCY, r"\1")
+    column = pc.replace_substring_regex(column, r"\s*[%KMBT]$", "")
+    return pc.replace_substring_regex(pc.replace_substring(column, "−", "-"), _NEGATIVE, r"-\1")
 
 
 def _odd(column: pa.Array) -> pa.Array:
@@ -161,7 +201,8 @@ def _column_numbers(
     unit, factor = None, 1.0
     plain = column
     if marks != _Marks(".", None) or len(_odd(column)):
-        plain = pc.replace_substring_regex(column, _CURRENCY, r"\1")
+        plain = pc.replace_substring_regex(pc.replace_substring(column, "−", "-"), _NEGATIVE, r"-\1")
+        plain = pc.replace_substring_regex(plain, _CURRENCY, r"\1")
         if bool(pc.all(pc.match_substring_regex(plain, "%$")).as_py()):
             plain, unit, factor = (
                 pc.replace_substring_regex(plain, r"\s*%$", ""),
@@ -184,7 +225,9 @@ def _with_point(column: pa.Array, marks: _Marks) -> pa.Array:
     decimal = re.escape(marks.decimal)
     if marks.thousands is not None:
         mark = _GROUP_MARKS[marks.thousands]
-        grouped = pc.match_substring_regex(column, rf"^[+-]?\d{{1,3}}({mark}\d{{3}})+({decimal}\d*)?[KMBT]?$")
+        # In India the groups above the thousands have two digits.
+        groups = rf"(({mark}\d{{3}})+|({mark}\d{{2}})+{mark}\d{{3}})"
+        grouped = pc.match_substring_regex(column, rf"^[+-]?\d{{1,3}}{groups}({decimal}\d*)?[KMBT]?$")
         column = pc.if_else(grouped, pc.replace_substring_regex(column, mark, ""), column)
     if marks.decimal == ",":
         holds_point = pc.match_substring(column, ".")

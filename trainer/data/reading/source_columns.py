@@ -11,13 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainer.config import DataConfig
+from trainer.config import CsvConfig, DataConfig
 from trainer.data.reading.arrow_columns import read_arrow_columns
 from trainer.data.reading.clock import in_zone
 from trainer.data.reading.columns import Columns
 from trainer.data.reading.content import SourceFile, did_you_mean, open_source, source_digest
 from trainer.data.reading.csv_columns import read_csv_columns
-from trainer.data.reading.integer_times import UnreadableTime
+from trainer.data.reading.integer_times import OUT_OF_RANGE, UnreadableTime
 from trainer.data.reading.numbers import read_numbers
 from trainer.data.reading.time_texts import Times, read_times
 from trainer.errors import ColumnError, SourceError
@@ -26,6 +26,7 @@ MOST_TOLD = 10
 """Columns that one message names; more wrong columns usually have one common cause."""
 _LONGEST_CELL = 60
 _MOST_NAMES = 30
+_NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,17 @@ def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> 
     rows_read = len(columns.positions)
     if not set(config.where) & set(missing):
         columns = _where(config, columns)
+    if config.drop_empty:
+        columns = _kept(columns, ~_empty_rows(columns))
     times = None if set(config.time_columns) & set(missing) else _times(config, columns)
     if isinstance(times, UnreadableTime):
         problems.append(_bad_time(config, columns, times))
     read = read_numbers(
-        {name: columns.cells[name] for name in numbers if name in columns.cells}, config.csv, file.shown
+        {name: columns.cells[name] for name in numbers if name in columns.cells},
+        config.csv,
+        file.shown,
+        columns.sample,
+        points_are_doubtful=columns.points_are_doubtful,
     )
     for name, rows in read.texts.items():
         problems.append(_bad_number(columns, name, rows))
@@ -129,14 +136,37 @@ def _where(config: DataConfig, columns: Columns) -> Columns:
         held = pc.unique(columns.cells[name].drop_null()).to_pylist()
         told = ", ".join(map(str, held[:MOST_TOLD])) + (", …" if len(held) > MOST_TOLD else "")
         raise SourceError(f"{columns.shown} has no row with {chosen}; column {name} holds {told}")
+    return _kept(columns, mask)
+
+
+def _kept(columns: Columns, mask: npt.NDArray[np.bool_]) -> Columns:
+    """The rows of which the mask is true."""
+    if mask.all():
+        return columns
     cells = {name: column.filter(pa.array(mask)) for name, column in columns.cells.items()}
     return replace(columns, cells=cells, positions=columns.positions[mask])
+
+
+def _empty_rows(columns: Columns) -> npt.NDArray[np.bool_]:
+    """Which rows hold nothing at all in the columns that are read."""
+    empty = np.ones(len(columns.positions), bool)
+    for column in columns.cells.values():
+        if not empty.any():
+            break
+        no_cell = column.is_null()
+        if pa.types.is_string(column.type):
+            no_cell = pc.or_(no_cell, pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True))
+        empty &= no_cell.to_numpy(zero_copy_only=False)
+    return empty
 
 
 def _equal(column: pa.Array, wanted: str | float | bool) -> npt.NDArray[np.bool_]:
     """Whether each cell is the wanted value, as text or as a number."""
     texts = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
-    mask = pc.equal(texts, str(wanted))
+    if isinstance(wanted, bool):
+        mask = pc.equal(pc.utf8_lower(texts), str(wanted).lower())
+    else:
+        mask = pc.equal(texts, str(wanted))
     if isinstance(wanted, int | float) and not isinstance(wanted, bool):
         number = pc.match_substring_regex(texts, r"^[+-]?\d+\.?\d*$")
         values = pc.cast(pc.if_else(number, texts, pa.scalar(None, pa.string())), pa.float64())
@@ -146,16 +176,19 @@ def _equal(column: pa.Array, wanted: str | float | bool) -> npt.NDArray[np.bool_
 
 def _times(config: DataConfig, columns: Columns) -> Times | UnreadableTime:
     """The moments of the rows, in the zone of `data.timezone` if the texts have no offset."""
-    cells = [columns.cells[name] for name in config.time_columns]
-    read = _typed_times(cells[0]) if len(cells) == 1 else None
-    if read is None:
-        read = read_times(_joined_texts(cells), config.csv)
+    read = column_times([columns.cells[name] for name in config.time_columns], config.csv)
     if isinstance(read, UnreadableTime) or config.timezone is None:
         return read
     if read.offsets is None:
         newest_first = len(read.times) > 1 and read.times[0] > read.times[-1]
         return in_zone(read, config.timezone, newest_first=newest_first)
     return _on_clock(read.times, config.timezone, read.form)
+
+
+def column_times(cells: Sequence[pa.Array], csv: CsvConfig) -> Times | UnreadableTime:
+    """The moments of a column of times, or of one of dates and one of times of day, as they are written."""
+    read = _typed_times(cells[0]) if len(cells) == 1 else None
+    return read_times(_joined_texts(cells), csv) if read is None else read
 
 
 def _typed_times(column: pa.Array) -> Times | UnreadableTime | None:
@@ -165,11 +198,11 @@ def _typed_times(column: pa.Array) -> Times | UnreadableTime | None:
         return None
     if column.null_count:
         return UnreadableTime(int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))), "is empty")
-    naive = pd.DatetimeIndex(pc.cast(column, pa.timestamp("us")).to_numpy(zero_copy_only=False))
-    years = naive.year
-    if ((years < 1678) | (years > 2261)).any():
-        row = int(np.argmax((years < 1678) | (years > 2261)))
-        return UnreadableTime(row, "lies outside the years 1678 to 2261")
+    if pa.types.is_date(kind):
+        column = pc.cast(pc.cast(column, pa.date32()), pa.timestamp("s"))
+    far = np.abs(pc.cast(column, pa.int64()).to_numpy().astype(np.float64)) * _NANOSECONDS[column.type.unit]
+    if (far > np.iinfo(np.int64).max).any():
+        return UnreadableTime(int(np.argmax(far > np.iinfo(np.int64).max)), OUT_OF_RANGE)
     times = pd.DatetimeIndex(pc.cast(column, pa.timestamp("ns")).to_numpy(zero_copy_only=False))
     zone = getattr(kind, "tz", None)
     return Times(times, None, "timestamps") if zone is None else _on_clock(times, zone)
@@ -184,24 +217,49 @@ def _on_clock(moments: pd.DatetimeIndex, zone: str, form: str = "timestamps") ->
 def _joined_texts(cells: Sequence[pa.Array]) -> pa.Array:
     """One text of each row: the date and the time of day, with a space between them."""
     texts = [pc.utf8_trim_whitespace(pc.cast(column, pa.string())) for column in cells]
-    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ")
+    if len(texts) == 1:
+        return texts[0]
+    texts = [pc.replace_substring_regex(each, r"^(\d+)\.0*$", r"\1") for each in texts]
+    texts[0] = pc.replace_substring_regex(texts[0], r"[ T]00:00(:00(\.0+)?)?$", "")
+    if len(texts) == 2:
+        texts[1] = _whole_clock(texts[1])
+    return pc.binary_join_element_wise(*texts, " ", null_handling="replace")
+
+
+def _whole_clock(texts: pa.Array) -> pa.Array:
+    """Times of day in digits with the zeros that a program which took them for numbers has left out: 93000 is
+    09:30:00, 930 is 09:30 and 9 is nine o'clock, by the longest of the column.
+    """
+    texts = pc.replace_substring_regex(texts, r"^[Tt](\d)", r"\1")
+    if not bool(pc.all(pc.match_substring_regex(texts, r"^\d{1,6}$")).as_py()):
+        return texts
+    longest = int(pc.max(pc.utf8_length(texts)).as_py() or 0)
+    if longest <= 2:
+        return pc.binary_join_element_wise(pc.utf8_lpad(texts, 2, "0"), "00", "")
+    return pc.utf8_lpad(texts, 4 if longest <= 4 else 6, "0")
 
 
 def _bad_time(config: DataConfig, columns: Columns, bad: UnreadableTime) -> str:
-    cells = [str(columns.cells[name][bad.row].as_py() or "") for name in config.time_columns]
-    return (
-        f"{columns.shown}, {columns.counted_in} {columns.positions[bad.row]}: time "
-        f"{_cut(' '.join(cells))!r} in "
-        f"{' and '.join(config.time_columns)} {bad.reason}"
-    )
+    cells = [_shown_cell(columns.cells[name][bad.row]) for name in config.time_columns]
+    place = f"{columns.shown}, {columns.counted_in} {columns.positions[bad.row]}"
+    if not any(cells) and _empty_rows(columns)[bad.row]:
+        return f"{place}: the row is empty; remove it, or set data.drop_empty: true"
+    return f"{place}: time {_cut(' '.join(cells))!r} in {' and '.join(config.time_columns)} {bad.reason}"
+
+
+def _shown_cell(cell: pa.Scalar) -> str:
+    try:
+        return str(cell.as_py() or "")
+    except (OverflowError, ValueError):  # a moment that Python has no date for
+        return str(cell.value)
 
 
 def _bad_number(columns: Columns, name: str, rows: npt.NDArray[np.int64]) -> str:
     more = f" ({len(rows)} such cells)" if len(rows) > 1 else ""
-    cell = columns.cells[name][int(rows[0])].as_py()
+    cell = _shown_cell(columns.cells[name][int(rows[0])])
     return (
         f"{columns.shown}, {columns.counted_in} {columns.positions[rows[0]]}: column {name} holds "
-        f"{_cut(str(cell))!r}, which is not a number{more}; write it as 1234.5"
+        f"{_cut(cell)!r}, which is not a number{more}; write it as 1234.5"
     )
 
 

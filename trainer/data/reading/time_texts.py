@@ -14,12 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.config import CsvConfig
-from trainer.data.reading.integer_times import OUT_OF_RANGE, UnreadableTime, is_number, read_integer_times
+from trainer.data.reading.integer_times import (
+    OUT_OF_RANGE,
+    UnreadableTime,
+    is_number,
+    read_integer_times,
+    serial_date,
+)
 
 _DATES = (
     *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d"),
-    *("%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%b %d %Y", "%B %d, %Y", "%d %B %Y"),
-    *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y"),
+    *("%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%b %d %Y", "%B %d, %Y", "%d %B %Y", "%Y-%m-%d"),
+    *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%m-%d-%y", "%d-%m-%y", "%d-%b-%y"),
+    *("%y/%m/%d", "%y.%m.%d", "%y-%m-%d"),
 )
 _CLOCKS = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", ", %H:%M", ", %H:%M:%S"),
@@ -29,6 +36,10 @@ _OFFSET = (
     r"^(?P<clock>.*:\d\d[\d.]*(?: ?[AaPp][Mm])?)\s*(?P<offset>Z|(?:UTC|GMT)?[+-]\d\d(?::?\d\d)?|UTC|GMT)$"
 )
 ISO = "ISO 8601"
+_CLEAR = 10
+"""A reading whose widest gap is this many times wider than another's has the year in the wrong place."""
+_FIXED_WIDTHS = {"%Y%m%d": r"^\d{8}(?:\D|$)", "%H%M%S": r"(?:^|\D)\d{6}$", "%H%M": r"(?:^|\D)\d{4}$"}
+"""Digits without marks between them, which can be told apart only if none is missing."""
 _TRIED_ROWS = 1000
 """Rows on which every form is tried first, before those that fit are tried on the whole column."""
 
@@ -56,11 +67,12 @@ def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
     month.
     """
     texts = pc.fill_null(pc.utf8_trim_whitespace(column), "")
+    texts = pc.replace_substring_regex(texts, r"(?i) ?\b([ap])\.m\.?$", r" \1m")
     if empty := _first(pc.equal(texts, "")):
         return UnreadableTime(empty - 1, "is empty")
     first = texts[0].as_py()
     if config.date_format is None and is_number(first) and not (first.isdecimal() and len(first) <= 8):
-        return _clock_times(read_integer_times(texts))
+        return _number_times(read_integer_times(texts))
     fast = _iso(texts) if config.date_format is None else None
     if fast is not None:
         return Times(fast, None)
@@ -87,6 +99,14 @@ def _clock_times(read: _Read | UnreadableTime) -> Times | UnreadableTime:
     return read if isinstance(read, UnreadableTime) else Times(read[0], None, read[1])
 
 
+def _number_times(read: _Read | UnreadableTime) -> Times | UnreadableTime:
+    """Times of numbers: counts since 1970 are in UTC, compact dates on the clock of the source."""
+    if isinstance(read, UnreadableTime):
+        return read
+    times, form = read
+    return Times(times, np.zeros(len(times), np.int64) if "since 1970" in form else None, form)
+
+
 def _seconds(offsets: pa.Array) -> npt.NDArray[np.int64]:
     """Seconds of offsets that are written as `Z`, `UTC`, `GMT+0900`, `+09`, `+0900` or `+09:00`."""
     encoded = offsets.dictionary_encode()
@@ -107,7 +127,8 @@ def _offset_seconds(offset: str) -> int:
 def _written(texts: pa.Array, config: CsvConfig) -> _Read | UnreadableTime:
     """All texts in the format that is stated, in ISO 8601, or in the format of the first one."""
     if config.date_format is not None:
-        return _in_format(texts, config.date_format)
+        # The offset is already cut off the texts.
+        return _in_format(texts, re.sub(r"\s*%[zZ]$", "", config.date_format))
     fast = _iso(texts)
     return (fast, ISO) if fast is not None else _in_some_format(texts.to_pylist(), config.day_first)
 
@@ -134,16 +155,14 @@ def _in_some_format(texts: list[str], day_first: bool | None) -> _Read | Unreada
     readings = _readings(texts, day_first)
     if not readings:
         return UnreadableTime(
-            0, "is no date that can be read; write it as 2010-12-31, or give its form in data.csv.date_format"
+            0,
+            f"is no date that can be read{serial_date(texts[0])}; write it as 2010-12-31, or give its form "
+            "in data.csv.date_format",
         )
-    whole = [times for times in readings.values() if not times.isna().any()]
-    if len(whole) > 1 and not whole[0].equals(whole[1]):
-        row = int(np.argmax(whole[0] != whole[1]))
-        return UnreadableTime(
-            row,
-            f"may be day/month or month/day, {whole[0][row].date()} or {whole[1][row].date()}; set "
-            "data.csv.day_first, or write it as 2010-12-31",
-        )
+    whole = _years_in_place({form: times for form, times in readings.items() if not times.isna().any()})
+    if doubtful := _two_readings(whole):
+        return doubtful
+    readings = whole or readings
     form, times = max(readings.items(), key=lambda reading: _count(reading[1]))
     if times.isna().any():
         row = int(np.argmax(times.isna()))
@@ -151,6 +170,41 @@ def _in_some_format(texts: list[str], day_first: bool | None) -> _Read | Unreada
             row, f"is not written like the first time, {texts[0]!r}; write all as 2010-12-31"
         )
     return _nanoseconds(times, form)
+
+
+def _two_readings(whole: Mapping[str, pd.DatetimeIndex]) -> UnreadableTime | None:
+    """The first time that the forms, in which the whole column can be read, read differently."""
+    forms = list(whole)
+    other = next((form for form in forms[1:] if not whole[form].equals(whole[forms[0]])), None)
+    if other is None:
+        return None
+    one, two = whole[forms[0]], whole[other]
+    row = int(np.argmax(one != two))
+    if _year_is_first(other) != _year_is_first(forms[0]):
+        told = f"may be {one[row].date()} or {two[row].date()}; set data.csv.date_format: {forms[0]!r} or "
+        return UnreadableTime(row, f"{told}{other!r}")
+    return UnreadableTime(
+        row,
+        f"may be day/month or month/day, {one[row].date()} or {two[row].date()}; set "
+        "data.csv.day_first, or write it as 2010-12-31",
+    )
+
+
+def _years_in_place(whole: dict[str, pd.DatetimeIndex]) -> dict[str, pd.DatetimeIndex]:
+    """The readings without those that take a day for the year: their gaps are years instead of days."""
+    gaps = {form: np.abs(np.diff(times.as_unit("s").asi8)).max(initial=0) for form, times in whole.items()}
+    return {
+        form: times
+        for form, times in whole.items()
+        if not any(
+            _year_is_first(other) != _year_is_first(form) and gaps[other] * _CLEAR < gaps[form]
+            for other in whole
+        )
+    }
+
+
+def _year_is_first(form: str) -> bool:
+    return form[:2].lower() == "%y"
 
 
 def _readings(texts: list[str], day_first: bool | None) -> Mapping[str, pd.DatetimeIndex]:
@@ -171,12 +225,18 @@ def _count(times: pd.DatetimeIndex) -> int:
 
 def _keeps(date: str, day_first: bool | None) -> bool:
     """Whether a form of dates has the day where `day_first` says; forms in which nobody errs are kept."""
+    if day_first is not None and date.startswith("%y"):
+        return False
     return day_first is None or not re.match(r"%[md][/\-]%[md]", date) or date.startswith("%d") == day_first
 
 
 def _parse(texts: list[str], form: str) -> pd.DatetimeIndex:
-    times = pd.to_datetime(pd.Index(texts), format=form, errors="coerce", utc=True)
-    return pd.DatetimeIndex(times).tz_localize(None)
+    index = pd.Index(texts)
+    times = pd.DatetimeIndex(pd.to_datetime(index, format=form, errors="coerce", utc=True)).tz_localize(None)
+    for codes, width in _FIXED_WIDTHS.items():
+        if form.endswith(codes) or (codes == "%Y%m%d" and form.startswith(codes) and form[6:7] != "%"):
+            times = pd.DatetimeIndex(times.where(index.str.contains(width)))
+    return times
 
 
 def _nanoseconds(times: pd.DatetimeIndex, form: str) -> _Read | UnreadableTime:

@@ -3,52 +3,15 @@
 import gzip
 import io
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from trainer.config import DataConfig
-from trainer.data.source import Table, read_table
+from tests.trainer.data.reading.table_shapes import ReadText, config_of, values_of
+from trainer.data.source import read_table
 from trainer.errors import ColumnError, DataError, SourceError
-
-ReadText = Callable[..., Table]
-
-
-def _config(source: str | list[str], column: str, time: str | list[str], **data: Any) -> DataConfig:
-    values: dict[str, Any] = {
-        "source": source,
-        "time": time,
-        "features": ({"name": "x", "column": column},),
-        "target": {"column": column, "transform": "log_return", "kind": "return"},
-        "split": {"fractions": {"train": 0.6, "validation": 0.2}},
-    }
-    return DataConfig.model_validate(values | data)
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> ReadText:
-    """Write text or bytes to a file and read a column of it."""
-
-    def write_and_read(
-        content: str | bytes,
-        column: str = "Close",
-        time: str | list[str] = "Date",
-        name: str = "t.csv",
-        **data: Any,
-    ) -> Table:
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_table(_config(name, column, time, **data), folder=tmp_path)
-
-    return write_and_read
-
-
-def _values(table: Table) -> list[float]:
-    return [float(value) for value in table.frame.iloc[:, 0]]
-
 
 YFINANCE_ONE = "Price,Close,High\nTicker,XYZ,XYZ\nDate,,\n2024-01-02,100.5,101\n2024-01-03,99.5,100\n"
 YFINANCE_TWO = "Price,Close,Close\nTicker,AAA,BBB\nDate,,\n2024-01-02,100.5,7\n2024-01-03,99.5,8\n"
@@ -58,7 +21,7 @@ YFINANCE_BY_TICKER = "Ticker,AAA,BBB\nPrice,Close,Close\nDatetime,,\n2024-01-02,
 
 def test_three_header_rows_of_yfinance_give_the_fields(read: ReadText) -> None:
     table = read(YFINANCE_ONE)
-    assert _values(table) == [100.5, 99.5]
+    assert values_of(table) == [100.5, 99.5]
     assert table.place(0) == "t.csv, line 4"
     assert table.detected["header"] == 3
 
@@ -67,7 +30,7 @@ def test_three_header_rows_of_yfinance_give_the_fields(read: ReadText) -> None:
     ("text", "time"), [(YFINANCE_TWO, "Date"), (YFINANCE_OLD_TWO, "Date"), (YFINANCE_BY_TICKER, "Datetime")]
 )
 def test_several_tickers_of_yfinance_name_each_column_by_both(read: ReadText, text: str, time: str) -> None:
-    assert _values(read(text, "Close BBB", time)) == [7, 8]
+    assert values_of(read(text, "Close BBB", time)) == [7, 8]
     with pytest.raises(
         ColumnError, match=r"column 'Close' is missing; did you mean 'Close AAA'\?|'Close BBB'"
     ):
@@ -79,13 +42,13 @@ def test_klines_without_a_header_have_the_names_that_binance_documents(read: Rea
     stamps = [1735603200000, 1735689600000000]  # 2024-12-31 in milliseconds, 2025-01-01 in microseconds
     text = "".join(f"{stamp},{row.format(100 + i)}\n" for i, stamp in enumerate(stamps))
     table = read(text, "close", "open_time")
-    assert _values(table) == [100, 101]
+    assert values_of(table) == [100, 101]
     assert [table.when(row) for row in (0, 1)] == ["2024-12-31 00:00:00", "2025-01-01 00:00:00"]
 
 
 def test_a_file_without_a_header_takes_the_names_that_are_given(read: ReadText) -> None:
     text = "2024-01-02,5,1.5\n2024-01-03,6,1.6\n"
-    assert _values(read(text, "px", "day", csv={"columns": ("day", "n", "px")})) == [1.5, 1.6]
+    assert values_of(read(text, "px", "day", csv={"columns": ("day", "n", "px")})) == [1.5, 1.6]
     with pytest.raises(SourceError, match=r"t\.csv has no header: .*data\.csv\.columns"):
         read(text, "px", "day")
     with pytest.raises(SourceError, match=r"names 2 columns, and the first row of t\.csv has 3 cells"):
@@ -94,7 +57,7 @@ def test_a_file_without_a_header_takes_the_names_that_are_given(read: ReadText) 
 
 def test_names_that_are_given_replace_those_of_the_header(read: ReadText) -> None:
     table = read("D,C\n2024-01-02,5\n2024-01-03,6\n", csv={"columns": ("Date", "Close")})
-    assert _values(table) == [5, 6]
+    assert values_of(table) == [5, 6]
     assert table.place(0) == "t.csv, line 2"
 
 
@@ -103,7 +66,7 @@ def test_dates_and_times_of_stooq_are_joined_from_two_columns(read: ReadText) ->
     for names in (["<DATE>", "<TIME>"], ["DATE", "TIME"]):
         table = read(text, "<CLOSE>", names)
         assert [table.when(row) for row in (0, 1)] == ["2024-01-02 09:30:00", "2024-01-02 09:35:00"]
-    assert _values(read(text, "CLOSE", ["DATE", "TIME"])) == [1.5, 1.6]
+    assert values_of(read(text, "CLOSE", ["DATE", "TIME"])) == [1.5, 1.6]
 
 
 def test_an_export_of_metatrader_is_read(read: ReadText) -> None:
@@ -114,7 +77,7 @@ def test_an_export_of_metatrader_is_read(read: ReadText) -> None:
     table = read(
         "2024.01.02,00:00,1,2,0.5,1.5,7\n2024.01.02,00:01,1,2,0.5,1.6,7\n", "close", ["date", "time"]
     )
-    assert _values(table) == [1.5, 1.6]
+    assert values_of(table) == [1.5, 1.6]
 
 
 def test_an_export_of_dukascopy_is_read(read: ReadText) -> None:
@@ -129,21 +92,21 @@ def test_an_export_of_investing_com_is_read(read: ReadText) -> None:
         '"01/12/2024","1,231.00","-","0.10%"\n'
     )
     table = read(text, "Price", sort=True)
-    assert _values(table) == [1231, 1228.36, 1234.5]
-    assert _values(read(text, "Vol.", sort=True))[1:] == [350_100, 1_250_000]
-    assert np.isnan(_values(read(text, "Vol.", sort=True))[0])
-    np.testing.assert_allclose(_values(read(text, "Change %", sort=True)), [0.001, -0.0025, 0.005])
+    assert values_of(table) == [1231, 1228.36, 1234.5]
+    assert values_of(read(text, "Vol.", sort=True))[1:] == [350_100, 1_250_000]
+    assert np.isnan(values_of(read(text, "Vol.", sort=True))[0])
+    np.testing.assert_allclose(values_of(read(text, "Change %", sort=True)), [0.001, -0.0025, 0.005])
 
 
 def test_an_export_of_nasdaq_with_dollar_signs_is_read(read: ReadText) -> None:
     text = "Date,Close/Last,Volume\n01/16/2024,$183.63,65076640\n01/12/2024,$1185.92,40477780\n"
-    assert _values(read(text, "Close/Last", sort=True)) == [1185.92, 183.63]
+    assert values_of(read(text, "Close/Last", sort=True)) == [1185.92, 183.63]
 
 
 def test_points_of_fred_are_dropped_if_asked(read: ReadText) -> None:
     text = "observation_date,X\n2024-01-01,.\n2024-01-02,1.5\n2024-01-03,\n2024-01-04,1.6\n"
     table = read(text, "X", "observation_date", drop_empty=True)
-    assert (_values(table), table.place(1), table.rows) == ([1.5, 1.6], "t.csv, line 5", 4)
+    assert (values_of(table), table.place(1), table.rows) == ([1.5, 1.6], "t.csv, line 5", 4)
     assert len(read(text, "X", "observation_date").frame) == 4
 
 
@@ -157,7 +120,7 @@ def test_points_of_fred_are_dropped_if_asked(read: ReadText) -> None:
         (["1,234,567", "2"], [1234567, 2], {"thousands": ","}),
         (["1.234.567", "2"], [1234567, 2], {"decimal": ",", "thousands": "."}),
         (["0,125", "0,250"], [0.125, 0.25], {"decimal": ","}),
-        (["1.234", "2.345"], [1.234, 2.345], {}),
+        (["1.234", "2345.5"], [1.234, 2345.5], {}),
     ],
 )
 def test_marks_of_numbers_are_detected(
@@ -165,7 +128,7 @@ def test_marks_of_numbers_are_detected(
 ) -> None:
     text = "Date;Close\n" + "".join(f"2024-01-0{day};{row}\n" for day, row in enumerate(rows, 1))
     table = read(text)
-    assert _values(table) == values
+    assert values_of(table) == values
     assert {key: table.detected[key] for key in ("decimal", "thousands") if key in table.detected} == {
         "decimal": ".",
         **detected,
@@ -176,8 +139,8 @@ def test_a_comma_with_two_readings_is_refused_with_both(read: ReadText) -> None:
     text = "Date;Close\n2024-01-01;1,234\n2024-01-02;2,345\n"
     with pytest.raises(ColumnError, match=r"1,234 in column Close may be 1234 or 1\.234; set data\.csv\."):
         read(text)
-    assert _values(read(text, csv={"decimal": ","})) == [1.234, 2.345]
-    assert _values(read(text, csv={"thousands": ","})) == [1234, 2345]
+    assert values_of(read(text, csv={"decimal": ","})) == [1.234, 2.345]
+    assert values_of(read(text, csv={"thousands": ","})) == [1234, 2345]
 
 
 def test_a_separator_with_two_readings_is_refused_with_both(read: ReadText) -> None:
@@ -191,12 +154,12 @@ def test_a_separator_with_two_readings_is_refused_with_both(read: ReadText) -> N
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
 def test_encodings_are_detected(read: ReadText, encoding: str) -> None:
     text = "Date,Close\n2024-01-02,1.5\n2024-01-03,1.6\n"
-    assert _values(read(text.encode(encoding))) == [1.5, 1.6]
+    assert values_of(read(text.encode(encoding))) == [1.5, 1.6]
 
 
 def test_an_encoding_that_is_given_is_used(read: ReadText) -> None:
     content = "Date,Schluß\n2024-01-02,1.5\n".encode("cp1252")
-    assert _values(read(content, "Schluß", csv={"encoding": "cp1252"})) == [1.5]
+    assert values_of(read(content, "Schluß", csv={"encoding": "cp1252"})) == [1.5]
     with pytest.raises(SourceError, match=r"line 1: byte 0xdf is not UTF-8; .*data\.csv\.encoding"):
         read(content, "Schluß")
     with pytest.raises(SourceError, match=r"data\.csv\.encoding 'latin-77' is not known"):
@@ -207,9 +170,9 @@ def test_titles_comments_and_a_line_that_names_the_separator_are_skipped(read: R
     rows = "Date;Close\n2024-01-02;1,5\n2024-01-03;1,25\n"
     for above in ("sep=;\n", "# made by nobody\n", "Prices of XYZ\n\n"):
         table = read(above + rows)
-        assert _values(table) == [1.5, 1.25]
+        assert values_of(table) == [1.5, 1.25]
     assert read("Prices\n" + rows).place(0) == "t.csv, line 3"
-    assert _values(read("a;b;c\nx;y;z\n" + rows, csv={"skip": 2})) == [1.5, 1.25]
+    assert values_of(read("a;b;c\nx;y;z\n" + rows, csv={"skip": 2})) == [1.5, 1.25]
 
 
 def test_packed_files_are_unpacked(read: ReadText) -> None:
@@ -218,8 +181,8 @@ def test_packed_files_are_unpacked(read: ReadText) -> None:
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("prices.csv", text)
         archive.writestr("readme.md", "no table")
-    assert _values(read(gzip.compress(text), name="t.csv.gz")) == [1.5, 1.6]
-    assert _values(read(packed.getvalue(), name="t.zip")) == [1.5, 1.6]
+    assert values_of(read(gzip.compress(text), name="t.csv.gz")) == [1.5, 1.6]
+    assert values_of(read(packed.getvalue(), name="t.zip")) == [1.5, 1.6]
     with zipfile.ZipFile(packed, "a") as archive:
         archive.writestr("more.csv", text)
     with pytest.raises(SourceError, match=r"'t\.zip' holds prices\.csv, more\.csv; pack one table"):
@@ -239,7 +202,7 @@ def test_a_small_parquet_file_cannot_fill_the_memory(tmp_path: Path, monkeypatch
     frame.to_parquet(tmp_path / "t.parquet")
     assert (tmp_path / "t.parquet").stat().st_size < 1 << 20
     with pytest.raises(SourceError, match=r"unpacks to 0\.0 GB or more"):
-        read_table(_config("t.parquet", "Close", "Date"), folder=tmp_path)
+        read_table(config_of("t.parquet", "Close", "Date"), folder=tmp_path)
 
 
 def test_arrow_files_are_read_as_parquet_is(tmp_path: Path) -> None:
@@ -249,35 +212,35 @@ def test_arrow_files_are_read_as_parquet_is(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "t.parquet")
     frame.to_feather(tmp_path / "t.feather")
     for name in ("t.parquet", "t.feather"):
-        table = read_table(_config(name, "Close", "Date"), folder=tmp_path)
+        table = read_table(config_of(name, "Close", "Date"), folder=tmp_path)
         assert table.when(0) == "2024-01-02 00:00:00+09:00"
-        assert _values(table) == [1.5, 1.6, 1.7]
+        assert values_of(table) == [1.5, 1.6, 1.7]
 
 
 def test_rows_are_chosen_by_the_value_of_a_column(read: ReadText) -> None:
     text = "Date,Symbol,Close\n2024-01-02,AAA,1\n2024-01-02,BBB,2\n2024-01-03,AAA,3\n2024-01-03,BBB,4\n"
     table = read(text, where={"Symbol": "BBB"})
-    assert (_values(table), table.place(0), table.rows) == ([2, 4], "t.csv, line 3", 4)
+    assert (values_of(table), table.place(0), table.rows) == ([2, 4], "t.csv, line 3", 4)
     with pytest.raises(SourceError, match=r"has no row with Symbol: CCC; column Symbol holds AAA, BBB"):
         read(text, where={"Symbol": "CCC"})
     with pytest.raises(ColumnError, match=r"column 'Ticker' is missing"):
         read(text, where={"Ticker": "AAA"})
-    assert _values(read("Date,n,Close\n2024-01-02,1.0,5\n2024-01-03,2.0,6\n", where={"n": 2})) == [6]
+    assert values_of(read("Date,n,Close\n2024-01-02,1.0,5\n2024-01-03,2.0,6\n", where={"n": 2})) == [6]
 
 
 def test_several_files_make_one_table(tmp_path: Path) -> None:
     for year, price in ((2023, 1.5), (2024, 1.6)):
         (tmp_path / f"p{year}.csv").write_text(f"Date,Close\n{year}-01-02,{price}\n{year}-01-03,{price}\n")
     for source in ("p*.csv", ["p2023.csv", "p2024.csv"]):
-        table = read_table(_config(source, "Close", "Date"), folder=tmp_path)
-        assert _values(table) == [1.5, 1.5, 1.6, 1.6]
+        table = read_table(config_of(source, "Close", "Date"), folder=tmp_path)
+        assert values_of(table) == [1.5, 1.5, 1.6, 1.6]
         assert table.place(3) == "p2024.csv, line 3"
-    whole = read_table(_config(["p2024.csv", "p2023.csv"], "Close", "Date", sort=True), folder=tmp_path)
+    whole = read_table(config_of(["p2024.csv", "p2023.csv"], "Close", "Date", sort=True), folder=tmp_path)
     assert whole.times.is_monotonic_increasing
     assert whole.place(0) == "p2023.csv, line 2"
     assert whole.sha256 != table.sha256
     with pytest.raises(SourceError, match=r"'q\*\.csv' matches no file"):
-        read_table(_config("q*.csv", "Close", "Date"), folder=tmp_path)
+        read_table(config_of("q*.csv", "Close", "Date"), folder=tmp_path)
 
 
 def test_a_zone_puts_a_clock_in_order_when_an_hour_occurs_twice(read: ReadText) -> None:
@@ -289,6 +252,12 @@ def test_a_zone_puts_a_clock_in_order_when_an_hour_occurs_twice(read: ReadText) 
     backwards = "Date,Close\n" + "".join(reversed(text.splitlines(keepends=True)[1:]))
     again = read(backwards, timezone="America/New_York", sort=True)
     assert again.times.equals(table.times)
+
+
+def test_a_zone_shows_counts_since_1970_on_its_clock(read: ReadText) -> None:
+    table = read("Date,Close\n1704153600,1\n1704240000,2\n", timezone="America/New_York")
+    assert table.when(0) == "2024-01-01 19:00:00-05:00"
+    assert str(table.times[0]) == "2024-01-02 00:00:00"
 
 
 def test_an_hour_that_the_order_does_not_tell_apart_is_refused(read: ReadText) -> None:
@@ -303,7 +272,7 @@ def test_an_hour_that_the_order_does_not_tell_apart_is_refused(read: ReadText) -
 
 def test_an_unknown_zone_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'New York' is no time zone; write it as America/New_York"):
-        _config("t.csv", "Close", "Date", timezone="New York")
+        config_of("t.csv", "Close", "Date", timezone="New York")
 
 
 def test_a_row_that_breaks_the_form_is_named_by_its_line(read: ReadText) -> None:

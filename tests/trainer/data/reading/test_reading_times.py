@@ -124,3 +124,12 @@ def test_offsets_are_those_of_each_row_and_none_where_none_is_written() -> None:
     assert naive.offsets is None
     assert format_time("2023-05-31 15:00", 9 * 3600) == "2023-06-01 00:00:00+09:00"
     assert format_time("2023-05-31 15:00", None) == "2023-05-31 15:00:00"
+
+
+def test_counts_since_1970_are_in_utc_and_compact_dates_on_the_clock_of_the_source() -> None:
+    counts, dates = _read(["1704153600", "1704157200"]), _read(["20240102000000", "20240102010000"])
+    assert isinstance(counts, Times)
+    assert isinstance(dates, Times)
+    assert counts.offsets is not None
+    assert counts.offsets.tolist() == [0, 0]
+    assert dates.offsets is None

@@ -1,0 +1,353 @@
+"""Looks at a table and writes a study of it: `ballast init` and `ballast.init` call it.
+
+What the table shows is used. What it leaves open (which series, which number is the day, the zone of a clock)
+is asked, where somebody can answer, and refused otherwise.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.errors import RequestError
+from trainer.config import CsvConfig
+from trainer.errors import ColumnError, SourceError
+
+if TYPE_CHECKING:
+    from search.api.init_plan import StudyPlan, TableFacts
+    from trainer.data.reading.content import SourceFile
+    from trainer.data.reading.table_look import TableLook
+    from trainer.data.reading.time_texts import Times
+
+_MOST_TOLD = 8
+_ZONES = "America/New_York, Europe/London or UTC"
+
+
+@dataclass(frozen=True)
+class InitOptions:
+    """What a command or a call says about the table; None is found out."""
+
+    source: str
+    output: Path | None = None
+    time: tuple[str, ...] = ()
+    target: str | None = None
+    symbol: str | None = None
+    timezone: str | None = None
+    day_first: bool | None = None
+    decimal: str | None = None
+    horizon: int = 1
+    csv: Sequence[str] = ()
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a table leaves open: a sentence with what is known, and the option that answers it.
+
+    `choices` are the possible answers; empty if any text may be one. `default` is offered on a terminal.
+    """
+
+    known: str
+    prompt: str
+    option: str
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+
+
+Ask = Callable[[Question], str]
+
+
+def refuse(question: Question) -> str:
+    """The answer of nobody: raises RequestError, which names the option."""
+    raise RequestError(f"{question.known}; give {question.option}")
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """The study file that was written, what it says in a sentence, and why `run` would refuse it."""
+
+    path: Path
+    sentence: str
+    detected: str
+    refusals: tuple[str, ...]
+
+
+def init_study(options: InitOptions, ask: Ask = refuse) -> InitResult:
+    """Look at a table and write a study of it.
+
+    Raises RequestError for a request that cannot be served, SourceError for a file that is no table and
+    ColumnError for cells that are not times or numbers. Nothing is written then.
+    """
+    from search.api.init_plan import plan_study
+    from search.api.init_text import study_text
+    from search.atomic_text import write_text_atomically
+
+    name = study_name(options.source)
+    path = _free_path(options, name)
+    try:
+        facts = _facts(options, name, path, ask)
+        plan = plan_study(facts, options.target, options.horizon, path.parent, ask)
+    except (SourceError, ColumnError) as error:
+        raise type(error)(_with_options(str(error))) from None
+    write_text_atomically(study_text(plan, path), path, f"{name}.yaml")
+    return InitResult(path, plan.sentence, _detected(plan), plan.refusals)
+
+
+def study_name(source: str) -> str:
+    """The name of a study of a file: that of the file without its suffixes, as far as a name may hold it."""
+    stem = Path(source).name.removeprefix("sample:").split(".", 1)[0]
+    return re.sub(r"[^\w-]+", "-", stem).strip("-_") or "study"
+
+
+def _free_path(options: InitOptions, name: str) -> Path:
+    path = options.output or Path(f"{name}.yaml")
+    if os.path.lexists(path) and not options.force:
+        raise RequestError(f"{path} exists; name another file: --output FILE, or replace it with --force")
+    return path
+
+
+def _facts(options: InitOptions, name: str, path: Path, ask: Ask) -> "TableFacts":
+    from search.api.init_plan import TableFacts
+    from trainer.data.reading.column_roles import TIME_NAMES, time_rank
+    from trainer.data.reading.table_look import look_at_table
+
+    csv = _csv_config(options)
+    file = _first_file(options.source)
+    look = look_at_table(file, csv)
+    time = _time_columns(look, options.time)
+    if not look.numbers:
+        raise RequestError(
+            f"{look.shown} has no column of numbers{_told(look.names)}; there is nothing to forecast"
+        )
+    csv = _with_day_first(look, time, csv, ask)
+    csv = _with_decimal(look, csv, ask)
+    times = _times(look, time, csv)
+    look, where, names, ticker = _one_series(look, times, options.symbol, ask)
+    times = _times(look, time, csv) if where else times
+    step = _step(times)
+    return TableFacts(
+        source=_relative(options.source, path.parent),
+        name=name,
+        time=time,
+        numbers=tuple(each for each in names if time_rank(each) == len(TIME_NAMES) or each in where),
+        csv=csv,
+        timezone=_timezone(look, time, times, step, options.timezone, ask),
+        where=where,
+        sort=not times.times.is_monotonic_increasing,
+        step=step,
+        ticker=ticker,
+    )
+
+
+def _csv_config(options: InitOptions) -> CsvConfig:
+    """What the options say about the form of a text table. Raises RequestError for a wrong value."""
+    import yaml
+    from pydantic import ValidationError
+
+    given: dict[str, Any] = {"day_first": options.day_first, "decimal": options.decimal}
+    for text in options.csv:
+        key, mark, value = text.partition("=")
+        if not mark:
+            raise RequestError(f"--csv {text} has no value; write it as --csv separator=';'")
+        try:
+            given[key] = value if len(value) == 1 and not value.isdigit() else yaml.safe_load(value)
+        except yaml.YAMLError:
+            given[key] = value
+    try:
+        return CsvConfig.model_validate({key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        known = ", ".join(CsvConfig.model_fields)
+        if key not in CsvConfig.model_fields:
+            raise RequestError(f"--csv {key} is not known; there are {known}") from None
+        option = "--decimal" if key == "decimal" and options.decimal is not None else f"--csv {key}"
+        raise RequestError(f"{option} {given[key]!r} is wrong: {first['msg']}") from None
+
+
+def _first_file(source: str) -> "SourceFile":
+    from trainer.config import is_pattern
+    from trainer.data.reading.content import did_you_mean, open_source
+
+    path = Path(source)
+    if not source.startswith("sample:") and not is_pattern(source) and not os.path.lexists(path):
+        folder = path.parent
+        near = did_you_mean(path.name, os.listdir(folder)) if folder.is_dir() else ""
+        raise RequestError(f"{source} does not exist{near or '; name a table, such as prices.csv'}")
+    return next(iter(open_source(source, Path())))
+
+
+def _relative(source: str, folder: Path) -> str:
+    """The source as the study file in `folder` names it."""
+    if source.startswith("sample:") or os.path.isabs(source):
+        return source
+    return os.path.relpath(source, folder)
+
+
+def _with_options(message: str) -> str:
+    """A message about keys of `data.csv` that no file has yet, with the option that sets them."""
+    message = re.sub(r"data\.source ('[^']*')", r"\1", message)
+    named = re.search(r"data\.csv\.(\w+)", message)
+    if named is None:
+        return re.sub(r"set data\.timezone", "give --timezone ZONE", message)
+    options = {"day_first": "--day-first or --month-first", "decimal": "--decimal ','"}
+    example = {"columns": "columns='[time, close]'"}.get(named[1], f"{named[1]}=VALUE")
+    return f"{message}; here: {options.get(named[1], f'--csv {example}')}"
+
+
+def _time_columns(look: "TableLook", given: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of times. Raises RequestError if there are none."""
+    from trainer.data.reading.content import did_you_mean
+
+    for name in given:
+        if name not in look.cells:
+            near = did_you_mean(name, look.names) or _told(look.names)
+            raise RequestError(f"--time {name}: {look.shown} has no such column{near}")
+    if given:
+        return given
+    if not look.times:
+        raise RequestError(
+            f"{look.shown} has no column of times{_told(look.names)}; if one of them is, give --time COLUMN"
+        )
+    return look.times[0]
+
+
+def _told(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
+    return f" among {', '.join(names[:_MOST_TOLD])}{more}" if names else ""
+
+
+def _with_day_first(look: "TableLook", time: tuple[str, ...], csv: CsvConfig, ask: Ask) -> CsvConfig:
+    from trainer.data.reading.table_look import reads_day_first
+
+    both = reads_day_first(look, time, csv)
+    if both is None:
+        return csv
+    row = int((both[0].times != both[1].times).argmax())
+    cell = " ".join(str(look.cells[name][row].as_py()) for name in time)
+    month, day = (read.times[row].date() for read in both)
+    answer = ask(
+        Question(
+            f"{look.shown}: {cell} may be {month} (month first) or {day} (day first), and no row tells",
+            "Which comes first?",
+            "--day-first or --month-first",
+            ("day", "month"),
+        )
+    )
+    return csv.model_copy(update={"day_first": answer == "day"})
+
+
+def _with_decimal(look: "TableLook", csv: CsvConfig, ask: Ask) -> CsvConfig:
+    from trainer.data.reading.numbers import read_numbers
+
+    try:
+        read_numbers({name: look.cells[name] for name in look.with_commas()}, csv, look.shown)
+    except ColumnError as error:
+        known = str(error).partition("; set ")[0]
+        question = Question(
+            known, "Which character is the decimal mark?", "--decimal '.' or --decimal ','", (".", ",")
+        )
+        return csv.model_copy(update={"decimal": ask(question)})
+    return csv
+
+
+def _one_series(
+    look: "TableLook", times: "Times", symbol: str | None, ask: Ask
+) -> tuple["TableLook", dict[str, str], tuple[str, ...], str]:
+    """The rows of one series, the `data.where` that chooses them, its columns of numbers, and what follows
+    the names of these in a wide table.
+    """
+    from trainer.data.reading.column_roles import wide_series
+    from trainer.data.reading.table_look import series_column
+
+    if wide := wide_series(look.numbers):
+        chosen = _symbol(look, "its columns", list(wide), symbol, ask)
+        return look, {}, wide[chosen], chosen
+    column = series_column(look, times.times)
+    if column is None:
+        if symbol is not None:
+            raise RequestError(
+                f"--symbol {symbol}: {look.shown} has one series, a row for each time; leave the option out"
+            )
+        return look, {}, look.numbers, ""
+    chosen = _symbol(look, f"column {column}", look.values(column), symbol, ask)
+    numbers = tuple(name for name in look.numbers if name != column)
+    return look.matching(column, chosen), {column: chosen}, numbers, ""
+
+
+def _symbol(look: "TableLook", place: str, known: Sequence[str], given: str | None, ask: Ask) -> str:
+    from trainer.data.reading.content import did_you_mean
+
+    more = f" and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
+    told = f"{', '.join(known[:_MOST_TOLD])}{more}"
+    if given is None:
+        question = Question(
+            f"{look.shown} holds {len(known)} series in {place}: {told}; a study is of one",
+            "Which one?",
+            f"--symbol {shlex.quote(known[0])}",
+            tuple(known),
+        )
+        return ask(question)
+    if given not in known:
+        raise RequestError(
+            f"--symbol {given}: there is no such series in {place} of {look.shown}"
+            f"{did_you_mean(given, known) or f'; there are {told}'}"
+        )
+    return given
+
+
+def _times(look: "TableLook", time: tuple[str, ...], csv: CsvConfig) -> "Times":
+    """The times of all rows. Raises ColumnError with the cell that is none."""
+    from trainer.data.reading.integer_times import UnreadableTime
+
+    read = look.moments(time, csv)
+    if isinstance(read, UnreadableTime):
+        cell = " ".join(str(look.cells[name][read.row].as_py() or "") for name in time)
+        raise ColumnError(
+            f"{look.shown}, row {read.row + 1}: time {cell!r} in {' and '.join(time)} {read.reason}"
+        )
+    if len(read.times) < 3:
+        raise RequestError(f"{look.shown} has too few rows ({len(read.times)}); a study needs some hundreds")
+    return read
+
+
+def _step(times: "Times") -> float:
+    """The median step between rows, in seconds."""
+    import numpy as np
+
+    steps = np.diff(np.sort(times.times.asi8, kind="stable"))
+    steps = steps[steps > 0]
+    if not len(steps):
+        raise RequestError("all rows have the same time; a study needs rows in the order of time")
+    return float(np.median(steps)) / 1e9
+
+
+def _timezone(
+    look: "TableLook", time: tuple[str, ...], times: "Times", step: float, given: str | None, ask: Ask
+) -> str | None:
+    """The zone of a clock without offsets that shows more than dates; None if it does not matter."""
+    from trainer.data.reading.clock import zone_exists
+    from trainer.data.reading.column_roles import names_utc
+
+    is_known = times.offsets is not None or "since 1970" in times.form or names_utc(time)
+    if given is None and not is_known and step < 0.8 * 86_400:
+        question = Question(
+            f"{look.shown}: the times, such as {times.times[0]}, do not say of which zone they are",
+            f"In which zone are they ({_ZONES})?",
+            f"--timezone ZONE, such as {_ZONES}",
+            default="UTC",
+        )
+        given = ask(question)
+    if given is not None and not zone_exists(given):
+        raise RequestError(f"--timezone {given} is no time zone; write it as {_ZONES}")
+    return None if given == "UTC" and times.offsets is None else given
+
+
+def _detected(plan: "StudyPlan") -> str:
+    """What is unusual about the form of the table."""
+    usual = {"separator": ",", "decimal": ".", "encoding": "utf-8", "header": 1, "date_format": "ISO 8601"}
+    unusual = {key: value for key, value in plan.detected.items() if usual.get(key) != value}
+    return ", ".join(f"{key} {value!r}" for key, value in unusual.items())

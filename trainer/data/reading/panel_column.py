@@ -1,0 +1,64 @@
+"""Finds the text column that tells the rows of one time apart, such as the symbol of many assets."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainer.config import DataConfig
+from trainer.data.reading.arrow_columns import read_arrow_columns
+from trainer.data.reading.columns import Columns
+from trainer.data.reading.content import SourceFile, open_source
+from trainer.data.reading.csv_columns import read_csv_columns
+from trainer.errors import DataError
+
+_MOST_COLUMNS = 50
+"""Columns that are searched, from the left; the symbol stands among the first."""
+
+
+def find_panel_column(
+    config: DataConfig, folder: Path, times: pd.DatetimeIndex, positions: npt.NDArray[np.int64]
+) -> tuple[str, tuple[str, ...]] | None:
+    """The first text column whose value differs between rows of one time, and its distinct values.
+
+    `times` and `positions` (T,) are those of the rows of a source of one file. None if there is no such
+    column, or the file cannot be read again.
+    """
+    try:
+        file = next(open_source(config.source, folder))
+        columns = _text_columns(config, file)
+    except (DataError, StopIteration):
+        return None
+    rows = np.searchsorted(columns.positions, positions)
+    for name, values in _texts(columns.cells).items():
+        codes, known = pd.factorize(values.take(pa.array(rows)).to_numpy(zero_copy_only=False))
+        # A column of as many values as rows numbers the rows.
+        if 1 < len(known) <= len(rows) // 2 and not pd.MultiIndex.from_arrays([times, codes]).has_duplicates:
+            return name, tuple(map(str, known))
+    return None
+
+
+def _text_columns(config: DataConfig, file: SourceFile) -> Columns:
+    """The columns of the file besides those of times and those that are chosen by `data.where`."""
+    names = _read(config, file, ()).names[:_MOST_COLUMNS]
+    return _read(config, file, [name for name in names if name not in {*config.time_columns, *config.where}])
+
+
+def _read(config: DataConfig, file: SourceFile, names: list[str] | tuple[str, ...]) -> Columns:
+    if file.kind == "csv":
+        return read_csv_columns(file, config.csv, [*config.time_columns, *names], names)
+    return read_arrow_columns(file, [*config.time_columns, *names])
+
+
+def _texts(cells: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    """The columns of texts that are no numbers."""
+    texts = {name: column for name, column in cells.items() if pa.types.is_string(column.type)}
+    return {
+        name: column
+        for name, column in texts.items()
+        if not bool(pc.any(pc.match_substring_regex(column, r"^[+-]?[\d.,]*\d[\d.,]*%?$")).as_py())
+    }
