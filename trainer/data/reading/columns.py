@@ -23,10 +23,10 @@ class Columns:
     cells: Mapping[str, "pa.Array"]
     positions: npt.NDArray[np.int64]
     counted_in: Literal["line", "row"]
+    detected: Mapping[str, Any] = field(default_factory=dict)
     sample: tuple[str, ...] = ()
     """Numbers of the first rows as they are written, also those of other columns."""
     points_are_doubtful: bool = False
     """Whether a point may be a thousands mark: in files with semicolons, as programs write them where the
     comma is the decimal mark.
     """
-    detected: Mapping[str, Any] = field(default_factory=dict)

@@ -38,9 +38,7 @@ def read_csv_columns(
     if marks_are_stated_or_seen(config, form.sample, points_are_doubtful=doubtful):
         texts = needed
     cells, lines = _arrow_cells(form, wanted, texts)
-    return Columns(
-        form.shown, form.names, cells, lines, "line", form.sample, doubtful, detected=form.detected
-    )
+    return Columns(form.shown, form.names, cells, lines, "line", form.detected, form.sample, doubtful)
 
 
 def _arrow_cells(
