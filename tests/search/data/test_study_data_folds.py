@@ -283,3 +283,17 @@ def test_optuna_gets_one_report_an_epoch_over_all_folds(walked: "Launched") -> N
     steps = [*walked.study.optuna.trials[0].intermediate_values]
     assert steps == [0, 1]
     assert all(later - earlier == 1 for earlier, later in pairwise(steps))
+
+
+@pytest.mark.slow
+def test_a_searched_window_is_refused_where_gaps_decide_which_rows_have_one(
+    write_study: "WriteStudy",
+) -> None:
+    study = on_real_rows({"method": "holdout"}, space={"data.seq_len": {"choices": [3, 4]}})
+    study["data"]["max_gap"] = "3d"
+    sentence = (
+        r"data\.seq_len is searched, and with data\.max_gap = 3d the rows to be forecast depend on it: those "
+        r"whose window crosses no longer gap; fix it with --set data\.seq_len=4, or remove data\.max_gap"
+    )
+    with pytest.raises(RequestError, match=sentence):
+        load_study_data(resolve(write_study(**study)))
