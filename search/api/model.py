@@ -60,7 +60,7 @@ class Model:
 
         Returns:
             A row for each forecast, in time order: time (on the clock of the data if they have a zone, else
-            as they are; a column of objects if the offset varies and `data.timezone` is not set), forecast
+            as they are; in UTC if the offset varies and `data.timezone` is not set), forecast
             (in the target's own unit), of (the time of the row that it speaks of; empty where the
             table ends before it), horizon (rows), split (`train`, `validation`, `test` or `unseen`); and, if
             the target is the logarithm of a volatility, volatility (of one row) and annualised.

@@ -128,7 +128,7 @@ def _literal(text: str) -> Any:
 def _call(verb: str, arguments: str) -> str | None:
     """The Python call of a command; None if there is none."""
     positional, options = _parsed(shlex.split(arguments))
-    if verb in ("run", "check", "train", "verify"):
+    if verb in ("run", "check", "train", "verify", "refit"):
         return f"ballast.{verb}({_arguments(positional, options)})"
     if verb not in ("trials", "explain", "export"):
         return None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -27,6 +28,7 @@ CALLS: tuple[Callable[..., Any], ...] = (
         ballast.check,
         ballast.train,
         ballast.verify,
+        ballast.refit,
         ballast.load_model,
     ),
     *(ballast.Study.trials, ballast.Study.forecasts, ballast.Study.epochs, ballast.Study.findings),
@@ -114,6 +116,16 @@ def test_pandas_and_arrow_give_the_same_rows() -> None:
     times = pa.array(moments, pa.timestamp("us", "America/New_York"))
     table = pa.table({"Date": times, "Close": prices["Close"].to_numpy()})
     assert ballast.check(given, data=table).rows == ballast.check(given, data=frame()).rows
+
+
+@pytest.mark.slow
+def test_wildcards_stand_for_the_columns_of_a_frame() -> None:
+    returns = np.random.default_rng(1).standard_normal((5026, 2))
+    table = frame().assign(f2=returns[:, 0], f1=returns[:, 1])
+    given = small_study() | {"data": framed_data() | {"features": ["f*"]}}
+    found = ballast.check(given, data=table)
+    assert found.ok
+    assert [made.name for made in found.resolved.trial_config.data.features] == ["f2", "f1"]
 
 
 @pytest.mark.slow

@@ -242,21 +242,21 @@ def _rows(spans: Iterable[tuple[int, int]]) -> Rows:
 def require_enough_rows(config: DataConfig, folds: Sequence[FoldRows], warm_up: int) -> None:
     """Raise SplitError unless every split of every fold has at least `min_rows` rows."""
     advice = _DATE_ADVICE if config.split.fractions is None else _FRACTION_ADVICE
+    advice, gap, mend = {name: f": {told}" for name, told in advice.items()}, "", ""
     if config.max_gap is not None:
-        advice = dict.fromkeys(advice, f"raise data.max_gap above {config.max_gap}, or use a shorter seq_len")
+        advice, gap = dict.fromkeys(advice, ""), f", max_gap {config.max_gap}"
+        mend = f"; raise data.max_gap above {config.max_gap}, use a shorter seq_len or a longer series"
     for split in folds:
         short = short_splits(split)
         if not short:
             continue
         shortages = "; ".join(
-            f"{name} has {split.counts[name]} rows and needs {min_rows(name)}: {advice[name]}"
-            for name in short
+            f"{name} has {split.counts[name]} rows and needs {min_rows(name)}{advice[name]}" for name in short
         )
         fold = split.name and f"; {split.name}"
-        gap = "" if config.max_gap is None else f", max_gap {config.max_gap}"
         raise SplitError(
             f"{config.shown_source} gives too few rows after a warm-up of {warm_up} (seq_len {config.seq_len}"
-            f"{gap}{fold}): {shortages}"
+            f"{gap}{fold}): {shortages}{mend}"
         )
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 def on_clock(
     times: pd.DatetimeIndex, offsets: npt.NDArray[np.int64] | None, zone: str | None = None
-) -> "pd.Index[pd.Timestamp]":
+) -> pd.DatetimeIndex:
     """Naive UTC times (T,) on the clock of their source, which is `offsets` (T,) seconds from UTC.
 
-    They are in `zone` if that is known, else in the one offset that all have, else each in its own (then the
-    index is one of objects). Without offsets (None) the times stay as they are. NaT stays NaT.
+    They are in `zone` if that is known, else in the one offset that all have, else in UTC: an index has one
+    zone. Without offsets (None) the times stay as they are. NaT stays NaT.
     """
     if offsets is None:
         return times
@@ -23,11 +23,7 @@ def on_clock(
     distinct = np.unique(offsets[times.notna()])
     if len(distinct) <= 1:
         return moments.tz_convert(timezone(timedelta(seconds=int(distinct.sum()))))
-    each = [
-        moment.tz_convert(timezone(timedelta(seconds=offset)))
-        for moment, offset in zip(moments, offsets.tolist(), strict=True)
-    ]
-    return pd.Index(each, dtype=object)
+    return moments
 
 
 def format_time(moment: object, offset: int | None) -> str:

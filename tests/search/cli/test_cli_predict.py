@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,3 +132,93 @@ def test_text_of_a_model_that_somebody_sent_does_not_reach_the_terminal_as_it_is
     assert shape.json["unit"] == hostile  # the same, once it is read as JSON
     told_too = told.out + told.err + shape.out + shape.err
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(told_too)
+
+
+def test_the_latest_forecast_is_printed_and_is_the_last_of_all(model: Path, ballast: "Ballast") -> None:
+    assert ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv").code == 0
+    everything = pd.read_csv("predictions.csv")
+    told = ballast("predict", model, "--data", "new.csv", "--latest")
+    assert told.code == 0, told.err
+    header, line = told.out.splitlines()
+    assert header.split(",") == list(everything)
+    assert float(line.split(",")[1]) == pytest.approx(everything["forecast"].iloc[-1], abs=1e-6)
+    last = ballast("predict", model, "--data", "new.csv", "--last", "3", "--json").json
+    assert [row["time"][:10] for row in last["forecasts"]] == list(everything["time"][-3:])
+
+
+def test_a_bad_row_is_named_on_stderr_and_in_json(model: Path, ballast: "Ballast") -> None:
+    table = pd.read_csv("new.csv")
+    table.loc[399, "High"] = np.nan
+    table.to_csv("new.csv", index=False)
+    told = ballast("predict", model, "--data", "new.csv", "--latest")
+    assert told.code == 0, told.err
+    assert told.out.splitlines()[1].startswith(table["Date"][398])
+    (line,) = [line for line in told.told if line.startswith("left out")]
+    assert line.startswith("left out: new.csv, line 401: column High is nan at ")
+    left_out = ballast("predict", model, "--data", "new.csv", "--json").json["left_out"]
+    assert [(row["place"], row["cells"]) for row in left_out] == [
+        ("new.csv, line 401", ["column High is nan"])
+    ]
+
+
+def test_no_forecast_at_all_is_one_sentence_and_exit_code_1(model: Path, ballast: "Ballast") -> None:
+    table = pd.read_csv("new.csv")
+    table["High"] = table["High"].where(table.index % 3 != 2)
+    table.to_csv("new.csv", index=False)
+    told = ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv")
+    assert (told.code, told.out, len(told.told)) == (1, "", 1)
+    assert told.told[0].startswith("ballast: new.csv: no row can be forecast: every window of 3 rows")
+    assert "(133 such rows); correct these rows" in told.told[0]
+    assert not Path("predictions.csv").exists()
+
+
+def test_stale_rows_are_refused_with_exit_code_1_and_fresh_ones_are_not(
+    model: Path, ballast: "Ballast"
+) -> None:
+    told = ballast("predict", model, "--data", "new.csv", "--latest", "--max-age", "3d")
+    assert (told.code, told.out, len(told.told)) == (1, "", 1)
+    assert "the newest row that can be forecast from is " in told.told[0]
+    assert told.told[0].endswith(" old, and --max-age allows 3d; get newer rows, then predict again")
+    table = pd.read_csv("new.csv")
+    shift = pd.Timestamp.now().normalize() - pd.Timestamp(table["Date"].iloc[-1])
+    table["Date"] = (pd.to_datetime(table["Date"]) + shift).dt.strftime("%Y-%m-%d")
+    table.to_csv("new.csv", index=False)
+    assert ballast("predict", model, "--data", "new.csv", "--latest", "--max-age", "3d").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--max-age", "soon"), "--max-age: 'soon' is no duration; write it as 4d, 2h, 30min or 90s"),
+        (("--latest", "--last", "2"), "--latest is --last 1; give one of them"),
+    ],
+)
+def test_an_impossible_choice_of_rows_is_one_sentence(
+    model: Path, ballast: "Ballast", arguments: tuple[str, ...], sentence: str
+) -> None:
+    told = ballast("predict", model, "--data", "new.csv", *arguments, "--json")
+    assert (told.code, told.out) == (2, "")
+    assert sentence in " ".join(told.err.replace("│", " ").split())
+
+
+@pytest.mark.slow
+def test_a_cron_job_forecasts_from_any_folder_without_an_environment(model: Path) -> None:
+    """As cron runs it: from `/`, without HOME and PATH, and the model's folder cannot be written."""
+    root = Path(__file__).parents[3]
+    for path in (model, *model.iterdir()):
+        path.chmod(0o555)
+    names = ("torch", "optuna", "sqlalchemy", "scipy", "numba")
+    code = (
+        f"import sys; sys.path.insert(0, {str(root)!r})\n"
+        "from search.cli.main import main\n"
+        f"sys.argv = ['ballast', 'predict', {str(model.absolute())!r}, '--data', "
+        f"{str(Path('new.csv').absolute())!r}, '--latest']\n"
+        "try:\n    main()\n"
+        f"finally:\n    print([name for name in {names} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd="/", env={}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    header, forecast, loaded = done.stdout.splitlines()
+    assert header.startswith("time,forecast,of,horizon,split")
+    assert len(forecast.split(",")) == len(header.split(","))
+    assert loaded == "[]", "these take longer to load than a forecast takes"

@@ -136,9 +136,10 @@ def test_naive_forecasts_and_rivals_judge_the_rows_that_are_left() -> None:
 def test_a_max_gap_that_leaves_too_few_rows_is_one_sentence() -> None:
     with pytest.raises(SplitError) as refused:
         prepare_folds(config_of(TARGETS["next bar"], SPLITS["holdout"], max_gap="10min"), sessions())
-    assert str(refused.value).startswith(
+    assert str(refused.value) == (
         "bars.csv gives too few rows after a warm-up of 1 (seq_len 3, max_gap 10min): train has 0 rows and "
-        "needs 50: raise data.max_gap above 10min, or use a shorter seq_len; "
+        "needs 50; validation has 0 rows and needs 20; test has 0 rows and needs 20; raise data.max_gap "
+        "above 10min, use a shorter seq_len or a longer series"
     )
 
 

@@ -255,9 +255,8 @@ def test_what_is_wrong_years_ago_costs_the_newest_forecast_nothing(
 ) -> None:
     newest = predict(model, write(frame), last=3)
     broken = frame.copy()
-    broken.loc[:2000, ["High", "Low", "Close"]] *= (
-        100.0 ** np.arange(2001)[:, None] % 7
-    )  # no unit of anything
+    # In seven units by turns, which is like nothing that the model was trained on.
+    broken.loc[:2000, ["High", "Low", "Close"]] *= 100.0 ** (np.arange(2001)[:, None] % 7)
     broken.loc[3000, "Low"] = np.nan
     found = predict(model, write(broken), last=3)
     assert found.values.tobytes() == newest.values.tobytes()
