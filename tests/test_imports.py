@@ -45,7 +45,7 @@ def test_every_import_goes_down(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "wrong", "contract"),
     [
-        ("trainer/config.py", "import search.errors", "Packages"),
+        ("trainer/config/data.py", "import search.errors", "Packages"),
         ("storage/urls.py", "import trainer.errors", "Packages"),
         ("search/config/space.py", "import search.cli.main", "Rooms of search"),
         ("search/watching/blocks.py", "import search.study.studies", "Rooms of search"),

@@ -1,0 +1,148 @@
+"""The settings of a trial's data."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from trainer.config.columns import CALENDAR, DerivedColumn, Feature, Target
+from trainer.config.section import Names, Section, is_default
+from trainer.config.source import CsvConfig
+from trainer.config.split import Split
+from trainer.durations import duration_seconds
+
+
+def _expand_raw_columns(value: object) -> object:
+    """Expands `[a, b]` to raw columns named a and b."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple({"name": v, "column": v} if isinstance(v, str) else v for v in value)
+
+
+def _expand_pairs(features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Expands a feature of the calendar to its sine and cosine."""
+    return tuple(column for feature in features for column in feature.columns_of_pair)
+
+
+class DataConfig(Section):
+    """The source of the rows, and the features, target and splits that are computed from them."""
+
+    source: Annotated[Names, Field(min_length=1)]
+    """A CSV (also .gz or .zip), Parquet or Arrow file, `sample:sp500|nasdaq|wti`, a pattern such as
+    `prices/*.csv`, or a list of these."""
+    time: Annotated[Names, Field(min_length=1)]
+    """The column of times; or a list of two, those of dates and of times of day."""
+    timezone: str | None = Field(default=None, exclude_if=is_default)
+    """The zone of times that have no offset from UTC, such as America/New_York, in which dates are read and
+    shown. null: that of the offsets, else UTC."""
+    csv: CsvConfig = Field(default=CsvConfig(), exclude_if=lambda value: value == CsvConfig())
+    sort: bool = Field(default=False, exclude_if=is_default)
+    """true: the rows are sorted by time, for files with the newest row first."""
+    where: Mapping[str, str | int | float | bool] = Field(default={}, exclude_if=is_default)
+    """The rows to read, by the value of a column, such as {Symbol: GOOG}; empty: all."""
+    drop_empty: bool = Field(default=False, exclude_if=is_default)
+    """true: rows without a number in any of the columns that are read are left out, such as holidays."""
+    max_gap: str | None = Field(default=None, exclude_if=is_default)
+    """The longest time between two neighbouring rows that a window or a target may cross, such as 4d, 2h or
+    30min: nights, weekends, lunch breaks. null: any. Features still look back across a gap."""
+    calendar: str | None = Field(default=None, exclude_if=is_default)
+    """The exchange whose sessions the audit compares the rows with, such as XNYS, by its name in the package
+    exchange-calendars; null: none."""
+    features: Annotated[
+        tuple[Feature, ...],
+        BeforeValidator(
+            _expand_raw_columns,
+            json_schema_input_type=Annotated[tuple[Feature | str, ...], Field(min_length=1)],
+        ),
+        AfterValidator(_expand_pairs),
+        Field(min_length=1),
+    ]
+    """The inputs of the model, in order; the text NAME is short for the raw column NAME, and in a study file
+    f* for all raw columns whose names match."""
+    target: Target
+    seq_len: Annotated[int, Field(ge=1)] = 22
+    """Rows of the window of one forecast."""
+    feature_clip: Annotated[float, Field(gt=0)] = 3.0
+    """Bound of the standardised features, in training standard deviations."""
+    split: Split
+
+    @model_validator(mode="after")
+    def _features_refer_backwards(self) -> Self:
+        seen: set[str] = set()
+        self._require_numbers("the target", self.target)
+        for feature in self.features:
+            self._require_numbers(f"feature {feature.name!r}", feature)
+            if feature.name in seen:
+                raise ValueError(f"two features are called {feature.name!r}")
+            if feature.of is not None and feature.of not in seen:
+                raise ValueError(
+                    f"feature {feature.name!r} is of {feature.of!r}, which is not a feature above it"
+                )
+            seen.add(feature.name)
+        if self.target.of is not None and self.target.of not in seen:
+            raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
+        if self.target.of in self._of_the_calendar():
+            raise ValueError(f"the target is of {self.target.of!r}, which is known ahead")
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (ValueError, OSError, KeyError):
+                raise ValueError(f"{value!r} is no time zone; write it as America/New_York or UTC") from None
+        return value
+
+    @field_validator("max_gap", mode="before")
+    @classmethod
+    def _is_a_duration(cls, value: object) -> object:
+        if value is not None:
+            duration_seconds(value)
+        return value
+
+    @property
+    def max_gap_seconds(self) -> float | None:
+        """`max_gap` in seconds."""
+        return None if self.max_gap is None else duration_seconds(self.max_gap)
+
+    @property
+    def time_columns(self) -> tuple[str, ...]:
+        """The columns of times, one or several."""
+        return (self.time,) if isinstance(self.time, str) else self.time
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files, patterns or samples of the source, one or several."""
+        return (self.source,) if isinstance(self.source, str) else self.source
+
+    @property
+    def shown_source(self) -> str:
+        """The source in messages: its name, or the names of its files."""
+        return ", ".join(self.sources)
+
+    def _require_numbers(self, who: str, series: DerivedColumn) -> None:
+        for name in series.columns:
+            if name in self.time_columns:
+                raise ValueError(
+                    f"{who} reads {name!r}, the column of times, which holds no numbers; name another column"
+                )
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """Features that may lead the target: those with `may_lead`, those of the calendar, and those computed
+        from them."""
+        return self._made_from(lambda feature: feature.may_lead or feature.transform in CALENDAR)
+
+    def _of_the_calendar(self) -> tuple[str, ...]:
+        return self._made_from(lambda feature: feature.transform in CALENDAR)
+
+    def _made_from(self, chosen: Callable[[Feature], bool]) -> tuple[str, ...]:
+        """The chosen features, and those computed from them."""
+        names: list[str] = []
+        for feature in self.features:
+            if chosen(feature) or feature.of in names:
+                names.append(feature.name)
+        return tuple(names)

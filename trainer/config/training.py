@@ -1,0 +1,86 @@
+"""The settings of the model, the training and the guard."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from trainer.config.section import Section
+
+InitName = Literal["gains", "torch"]
+
+
+ScheduleName = Literal["constant", "cosine"]
+
+
+KernelName = Literal["auto", "torch", "fused"]
+
+
+class GRUConfig(Section):
+    """Shape, initialisation and optimiser of the GRU."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    hidden_size: Annotated[int, Field(ge=1)] = 32
+    num_layers: Annotated[int, Field(ge=1)] = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Between the layers and on the last hidden state, so that it also has an effect with one layer."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled (AdamW)."""
+    init: InitName = "gains"
+    """`gains`: Xavier and orthogonal with the three gains below, biases zero; `torch`: PyTorch's own."""
+    input_gain: Annotated[float, Field(gt=0)] = 0.01
+    hidden_gain: Annotated[float, Field(gt=0)] = 0.01
+    head_gain: Annotated[float, Field(gt=0)] = 0.001
+
+
+class ModelsConfig(Section):
+    """The models that can be trained; today one."""
+
+    gru: GRUConfig = GRUConfig()
+
+
+class TrainingConfig(Section):
+    """How long to train, and how."""
+
+    epochs: Annotated[int, Field(ge=1)] = 15
+    patience: Annotated[int, Field(ge=1)] = 4
+    """Epochs without a better validation loss before training ends."""
+    schedule: ScheduleName = "constant"
+    """The learning rate over `epochs`. `constant`: unchanged, and the best epoch counts. `cosine`: falls to 0
+    along half a cosine, and the last epoch counts, whatever `patience`.
+    """
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    """The L2 norm of all gradients together is clipped to this."""
+    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Time limit of one trial; null: none. Time before a resumption counts."""
+    mixed_precision: Literal[False] = False
+    """Training is always in float32; the safe ranges clamp anything else to false."""
+    device: str = "cpu"
+    kernel: KernelName = "auto"
+    """What computes the steps: `torch`, PyTorch's GRU, or `fused`, our compiled one, only on the CPU; they
+    differ in rounding. `auto`: fused on the CPU, else torch."""
+
+
+class GuardConfig(Section):
+    """Thresholds of the guard; docs/guard.md gives their reasons."""
+
+    max_bad_steps: Annotated[int, Field(ge=1)] = 3
+    """Consecutive bad steps that end the trial, or rewind it."""
+    rewinds: Annotated[int, Field(ge=0)] = 1
+    """How often bad steps return to the last good epoch, with half its learning rate, before they end the
+    trial."""
+    output_limit: Annotated[float, Field(gt=0)] = 10.0
+    """Largest |output|, in units of the standardised target; a step above it is an explosion."""
+    loss_limit: Annotated[float, Field(gt=0)] = 100.0
+    lr_cut: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    lr_min: Annotated[float, Field(gt=0)] = 1e-8
+    frozen_lr_ratio: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    """If the learning rate falls below this share of its initial value, the trial has stopped learning."""
+    min_movement: Annotated[float, Field(ge=0)] = 1e-3
+    """Smallest relative L2 distance from the initial weights, over all epochs, of a model that has learnt
+    anything."""
+    loss_floor: Annotated[float, Field(ge=0)] = 1e-8
+    max_skill: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Ceiling of believable skill; null: derived from the kind of target. Required for kind `other`."""
+    target_max_floor: Annotated[float, Field(ge=0)] = 1e-3
+    target_std_floor: Annotated[float, Field(ge=0)] = 1e-4
