@@ -17,9 +17,9 @@ from trainer.config import CsvConfig
 from trainer.errors import ColumnError, SourceError
 
 if TYPE_CHECKING:
-    from search.api.init_plan import StudyPlan, TableFacts
+    from search.api.init_facts import StudyPlan, TableFacts
     from trainer.data.reading.content import SourceFile
-    from trainer.data.reading.table_look import TableLook
+    from trainer.data.reading.table_contents import TableContents
     from trainer.data.reading.time_texts import Times
 
 _MOST_TOLD = 8
@@ -81,6 +81,7 @@ def init_study(options: InitOptions, ask: Ask = refuse) -> InitResult:
     Raises RequestError for a request that cannot be served, SourceError for a file that is no table and
     ColumnError for cells that are not times or numbers. Nothing is written then.
     """
+    from search.api.init_facts import 
     from search.api.init_plan import plan_study
     from search.api.init_text import study_text
     from search.atomic_text import write_text_atomically
@@ -110,23 +111,23 @@ def _free_path(options: InitOptions, name: str) -> Path:
 
 
 def _facts(options: InitOptions, name: str, path: Path, ask: Ask) -> "TableFacts":
-    from search.api.init_plan import TableFacts
+    from search.api.init_facts import TableFacts
     from trainer.data.reading.column_roles import TIME_NAMES, time_rank
-    from trainer.data.reading.table_look import look_at_table
+    from trainer.data.reading.table_contents import inspect_table
 
     csv = _csv_config(options)
     file = _first_file(options.source)
-    look = look_at_table(file, csv)
-    time = _time_columns(look, options.time)
-    if not look.numbers:
+    contents = inspect_table(file, csv)
+    time = _time_columns(contents, options.time)
+    if not contents.numbers:
         raise RequestError(
-            f"{look.shown} has no column of numbers{_told(look.names)}; there is nothing to forecast"
+            f"{contents.shown} has no column of numbers{_told(contents.names)}; there is nothing to forecast"
         )
-    csv = _with_day_first(look, time, csv, ask)
-    csv = _with_decimal(look, csv, ask)
-    times = _times(look, time, csv)
-    look, where, names, ticker = _one_series(look, times, options.symbol, ask)
-    times = _times(look, time, csv) if where else times
+    csv = _with_day_first(contents, time, csv, ask)
+    csv = _with_decimal(contents, csv, ask)
+    times = _times(contents, time, csv)
+    contents, where, names, ticker = _one_series(contents, times, options.symbol, ask)
+    times = _times(contents, time, csv) if where else times
     step = _step(times)
     return TableFacts(
         source=_relative(options.source, path.parent),
@@ -134,7 +135,7 @@ def _facts(options: InitOptions, name: str, path: Path, ask: Ask) -> "TableFacts
         time=time,
         numbers=tuple(each for each in names if time_rank(each) == len(TIME_NAMES) or each in where),
         csv=csv,
-        timezone=_timezone(look, time, times, step, options.timezone, ask),
+        timezone=_timezone(contents, time, times, step, options.timezone, ask),
         where=where,
         sort=not times.times.is_monotonic_increasing,
         step=step,
@@ -198,21 +199,22 @@ def _with_options(message: str) -> str:
     return f"{message}; here: {options.get(named[1], f'--csv {example}')}"
 
 
-def _time_columns(look: "TableLook", given: tuple[str, ...]) -> tuple[str, ...]:
+def _time_columns(contents: "TableContents", given: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of times. Raises RequestError if there are none."""
     from trainer.data.reading.content import did_you_mean
 
     for name in given:
-        if name not in look.cells:
-            near = did_you_mean(name, look.names) or _told(look.names)
-            raise RequestError(f"--time {name}: {look.shown} has no such column{near}")
+        if name not in contents.cells:
+            near = did_you_mean(name, contents.names) or _told(contents.names)
+            raise RequestError(f"--time {name}: {contents.shown} has no such column{near}")
     if given:
         return given
-    if not look.times:
+    if not contents.times:
         raise RequestError(
-            f"{look.shown} has no column of times{_told(look.names)}; if one of them is, give --time COLUMN"
+            f"{contents.shown} has no column of times{_told(contents.names)}; if one of them is, give "
+            "--time COLUMN"
         )
-    return look.times[0]
+    return contents.times[0]
 
 
 def _told(names: Sequence[str]) -> str:
@@ -220,18 +222,18 @@ def _told(names: Sequence[str]) -> str:
     return f" among {', '.join(names[:_MOST_TOLD])}{more}" if names else ""
 
 
-def _with_day_first(look: "TableLook", time: tuple[str, ...], csv: CsvConfig, ask: Ask) -> CsvConfig:
-    from trainer.data.reading.table_look import reads_day_first
+def _with_day_first(contents: "TableContents", time: tuple[str, ...], csv: CsvConfig, ask: Ask) -> CsvConfig:
+    from trainer.data.reading.table_contents import reads_day_first
 
-    both = reads_day_first(look, time, csv)
+    both = reads_day_first(contents, time, csv)
     if both is None:
         return csv
     row = int((both[0].times != both[1].times).argmax())
-    cell = " ".join(str(look.cells[name][row].as_py()) for name in time)
+    cell = " ".join(str(contents.cells[name][row].as_py()) for name in time)
     month, day = (read.times[row].date() for read in both)
     answer = ask(
         Question(
-            f"{look.shown}: {cell} may be {month} (month first) or {day} (day first), and no row tells",
+            f"{contents.shown}: {cell} may be {month} (month first) or {day} (day first), and no row tells",
             "Which comes first?",
             "--day-first or --month-first",
             ("day", "month"),
@@ -240,11 +242,11 @@ def _with_day_first(look: "TableLook", time: tuple[str, ...], csv: CsvConfig, as
     return csv.model_copy(update={"day_first": answer == "day"})
 
 
-def _with_decimal(look: "TableLook", csv: CsvConfig, ask: Ask) -> CsvConfig:
+def _with_decimal(contents: "TableContents", csv: CsvConfig, ask: Ask) -> CsvConfig:
     from trainer.data.reading.numbers import read_numbers
 
     try:
-        read_numbers({name: look.cells[name] for name in look.with_commas()}, csv, look.shown)
+        read_numbers({name: contents.cells[name] for name in contents.with_commas()}, csv, contents.shown)
     except ColumnError as error:
         known = str(error).partition("; set ")[0]
         question = Question(
@@ -255,37 +257,38 @@ def _with_decimal(look: "TableLook", csv: CsvConfig, ask: Ask) -> CsvConfig:
 
 
 def _one_series(
-    look: "TableLook", times: "Times", symbol: str | None, ask: Ask
-) -> tuple["TableLook", dict[str, str], tuple[str, ...], str]:
+    contents: "TableContents", times: "Times", symbol: str | None, ask: Ask
+) -> tuple["TableContents", dict[str, str], tuple[str, ...], str]:
     """The rows of one series, the `data.where` that chooses them, its columns of numbers, and what follows
     the names of these in a wide table.
     """
     from trainer.data.reading.column_roles import wide_series
-    from trainer.data.reading.table_look import series_column
+    from trainer.data.reading.table_contents import series_column
 
-    if wide := wide_series(look.numbers):
-        chosen = _symbol(look, "its columns", list(wide), symbol, ask)
-        return look, {}, wide[chosen], chosen
-    column = series_column(look, times.times)
+    if wide := wide_series(contents.numbers):
+        chosen = _symbol(contents, "its columns", list(wide), symbol, ask)
+        return contents, {}, wide[chosen], chosen
+    column = series_column(contents, times.times)
     if column is None:
         if symbol is not None:
             raise RequestError(
-                f"--symbol {symbol}: {look.shown} has one series, a row for each time; leave the option out"
+                f"--symbol {symbol}: {contents.shown} has one series, a row for each time; leave the "
+                "option out"
             )
-        return look, {}, look.numbers, ""
-    chosen = _symbol(look, f"column {column}", look.values(column), symbol, ask)
-    numbers = tuple(name for name in look.numbers if name != column)
-    return look.matching(column, chosen), {column: chosen}, numbers, ""
+        return contents, {}, contents.numbers, ""
+    chosen = _symbol(contents, f"column {column}", contents.values(column), symbol, ask)
+    numbers = tuple(name for name in contents.numbers if name != column)
+    return contents.matching(column, chosen), {column: chosen}, numbers, ""
 
 
-def _symbol(look: "TableLook", place: str, known: Sequence[str], given: str | None, ask: Ask) -> str:
+def _symbol(contents: "TableContents", place: str, known: Sequence[str], given: str | None, ask: Ask) -> str:
     from trainer.data.reading.content import did_you_mean
 
     more = f" and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
     told = f"{', '.join(known[:_MOST_TOLD])}{more}"
     if given is None:
         question = Question(
-            f"{look.shown} holds {len(known)} series in {place}: {told}; a study is of one",
+            f"{contents.shown} holds {len(known)} series in {place}: {told}; a study is of one",
             "Which one?",
             f"--symbol {shlex.quote(known[0])}",
             tuple(known),
@@ -293,24 +296,26 @@ def _symbol(look: "TableLook", place: str, known: Sequence[str], given: str | No
         return ask(question)
     if given not in known:
         raise RequestError(
-            f"--symbol {given}: there is no such series in {place} of {look.shown}"
+            f"--symbol {given}: there is no such series in {place} of {contents.shown}"
             f"{did_you_mean(given, known) or f'; there are {told}'}"
         )
     return given
 
 
-def _times(look: "TableLook", time: tuple[str, ...], csv: CsvConfig) -> "Times":
+def _times(contents: "TableContents", time: tuple[str, ...], csv: CsvConfig) -> "Times":
     """The times of all rows. Raises ColumnError with the cell that is none."""
     from trainer.data.reading.integer_times import UnreadableTime
 
-    read = look.moments(time, csv)
+    read = contents.moments(time, csv)
     if isinstance(read, UnreadableTime):
-        cell = " ".join(str(look.cells[name][read.row].as_py() or "") for name in time)
+        cell = " ".join(str(contents.cells[name][read.row].as_py() or "") for name in time)
         raise ColumnError(
-            f"{look.shown}, row {read.row + 1}: time {cell!r} in {' and '.join(time)} {read.reason}"
+            f"{contents.shown}, row {read.row + 1}: time {cell!r} in {' and '.join(time)} {read.reason}"
         )
     if len(read.times) < 3:
-        raise RequestError(f"{look.shown} has too few rows ({len(read.times)}); a study needs some hundreds")
+        raise RequestError(
+            f"{contents.shown} has too few rows ({len(read.times)}); a study needs some hundreds"
+        )
     return read
 
 
@@ -326,7 +331,7 @@ def _step(times: "Times") -> float:
 
 
 def _timezone(
-    look: "TableLook", time: tuple[str, ...], times: "Times", step: float, given: str | None, ask: Ask
+    contents: "TableContents", time: tuple[str, ...], times: "Times", step: float, given: str | None, ask: Ask
 ) -> str | None:
     """The zone of a clock without offsets that shows more than dates; None if it does not matter."""
     from trainer.data.reading.clock import zone_exists
@@ -335,7 +340,7 @@ def _timezone(
     is_known = times.offsets is not None or "since 1970" in times.form or names_utc(time)
     if given is None and not is_known and step < 0.8 * 86_400:
         question = Question(
-            f"{look.shown}: the times, such as {times.times[0]}, do not say of which zone they are",
+            f"{contents.shown}: the times, such as {times.times[0]}, do not say of which zone they are",
             f"In which zone are they ({_ZONES})?",
             f"--timezone ZONE, such as {_ZONES}",
             default="UTC",

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from search.api.init_plan import RECIPE, StudyPlan, recipe, recipe_text
+from search.api.init_facts import RECIPE, StudyPlan, recipe, recipe_text
 from storage.commands import ballast_command
 
 _SECTIONS = ("models", "training", "space")

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from search.api.check_study import check_study
-from search.api.init_plan import RECIPE, find_max_gap, recipe
+from search.api.init_facts import RECIPE, recipe
+from search.api.init_split import find_max_gap
 from search.api.init_study import InitOptions, InitResult, Question, init_study
 from search.api.study_options import StudyOptions
 from search.errors import RequestError

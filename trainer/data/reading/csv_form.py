@@ -4,7 +4,6 @@ What `data.csv` states is taken as it is. The rest is detected in the first line
 ways is refused with both. Decimal and thousands marks are detected in the cells, in `numbers`.
 """
 
-import codecs
 import csv
 import re
 from collections import Counter
@@ -20,6 +19,8 @@ from trainer.data.reading.column_names import (
     klines_names,
     looks_like_data,
 )
+from trainer.data.reading.separator import _SEPARATORS, find_separator, stated_separator
+from trainer.data.reading.text_encoding import refuse_documents, to_utf8
 from trainer.errors import SourceError
 
 _HEAD_BYTES = 1 << 18
@@ -28,17 +29,7 @@ _HEAD_LINES = 60
 _FEWEST_LINES = 5
 MOST_COLUMNS = 20_000
 """Columns of the widest table that is read."""
-_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _NUMBER_CELL = re.compile(r"\(?[+-]?[$€£¥]?\d{1,3}(?:[.,' \u00a0\u202f’]?\d+)*\s?[%KMBT]?\)?")
-_SEPARATOR_LINE = re.compile(r"sep=(.)\s*$", re.IGNORECASE)
-"""The first line that spreadsheet programs write to name the separator."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +63,13 @@ def find_form(
     two ways.
     """
     detected: dict[str, Any] = {}
-    text = _utf8(shown, content, config.encoding, detected)
-    _refuse_documents(shown, text)
+    text = to_utf8(shown, content, config.encoding, detected)
+    refuse_documents(shown, text)
     lines = _head_lines(text)
     _require_few_columns(shown, lines)
-    skipped, separator = _stated_separator(lines, config, detected)
+    skipped, separator = stated_separator(lines, config, detected)
     below = lines[max(skipped, config.skip or 0) :]
-    separator = separator or _separator(shown, below, needed, detected)
+    separator = separator or find_separator(shown, below, needed, detected)
     rows, ends = _head_rows(shown, lines, separator)
     skipped = max(skipped, _lines_to_skip(rows, ends, config, detected))
     above = next((number for number, end in enumerate(ends) if end > skipped), len(rows))
@@ -96,41 +87,6 @@ def find_form(
     return CsvForm(shown, text, separator, names, start, last + 1, sample, detected)
 
 
-def _utf8(shown: str, content: bytes, encoding: str | None, detected: dict[str, Any]) -> bytes:
-    """The content in UTF-8 without a byte order mark."""
-    found = encoding or _encoding(content)
-    if encoding is None:
-        detected["encoding"] = "utf-8" if found == "utf-8-sig" else found
-    try:
-        if found == "utf-8-sig":
-            content = content[len(codecs.BOM_UTF8) :]
-        elif found.lower().replace("_", "-") not in ("utf-8", "utf8"):
-            return content.decode(found).removeprefix("\ufeff").encode()
-        if not content.isascii():
-            content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        name = "UTF-8" if found.startswith("utf-8") else found
-        raise SourceError(
-            f"{shown}, line {line}: byte 0x{content[error.start]:02x} is not {name}; save the table as UTF-8 "
-            "CSV, or set data.csv.encoding, such as cp1252"
-        ) from None
-    except (LookupError, ValueError):
-        raise SourceError(
-            f"data.csv.encoding {found!r} is not known; write it as utf-8, utf-16 or cp1252"
-        ) from None
-    return content
-
-
-def _refuse_documents(shown: str, text: bytes) -> None:
-    """Raise SourceError for what servers send in place of a table: a page, or a message in JSON."""
-    start = text[:200].lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise SourceError(f"{shown} is a web page and no table; open it to see why, and save the table again")
-    if start.startswith((b"{", b"[{", b"[[")):
-        raise SourceError(f"{shown} is JSON and no table; open it to see why, and save the table as CSV")
-
-
 def _require_few_columns(shown: str, lines: Sequence[str]) -> None:
     most = max((line.count(mark) for line in lines[:_FEWEST_LINES] for mark in _SEPARATORS), default=0)
     if most >= MOST_COLUMNS:
@@ -138,17 +94,6 @@ def _require_few_columns(shown: str, lines: Sequence[str]) -> None:
             f"{shown} has about {most + 1} columns, and at most {MOST_COLUMNS} are read; save the needed "
             "ones to a file of their own"
         )
-
-
-def _encoding(content: bytes) -> str:
-    for mark, name in _BYTE_ORDER_MARKS:
-        if content.startswith(mark):
-            return name
-    start = content[:4096]
-    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if len(start) > 3 and start[first::2].count(0) > 0.4 * len(start):
-            return name
-    return "utf-8"
 
 
 def _head_lines(text: bytes) -> list[str]:
@@ -161,55 +106,6 @@ def _head_lines(text: bytes) -> list[str]:
         if len(lines) >= _FEWEST_LINES or size >= min(len(text), _MOST_HEAD_BYTES):
             return lines[:_HEAD_LINES]
         size *= 8
-
-
-def _stated_separator(
-    lines: Sequence[str], config: CsvConfig, detected: dict[str, Any]
-) -> tuple[int, str | None]:
-    """How many lines only name the separator, and the separator that is stated."""
-    found = _SEPARATOR_LINE.match(lines[0]) if lines else None
-    if found is None:
-        return 0, config.separator
-    detected["separator"] = config.separator or found[1]
-    return 1, config.separator or found[1]
-
-
-def _separator(shown: str, lines: Sequence[str], needed: Sequence[str], detected: dict[str, Any]) -> str:
-    """The separator with which every row has as many cells, or whose header has the needed columns."""
-    counts = {mark: _cell_counts(lines, mark) for mark in _SEPARATORS}
-    fitting = [mark for mark, each in counts.items() if each and min(each) == max(each) > 1]
-    named = [mark for mark in _SEPARATORS if _has_names(lines, mark, needed)]
-    fitting = [mark for mark in fitting if mark in named] or fitting or named
-    first = next((line for line in lines if any(mark in line for mark in fitting)), "")
-    # The header has each mark; a decimal comma occurs below it.
-    fitting = [mark for mark in fitting if mark in first]
-    if len(fitting) > 1:
-        told = " or ".join(f"{_SEPARATORS[mark]} ({counts[mark][0]} columns)" for mark in fitting)
-        raise SourceError(f"{shown} may be separated by {told}; set data.csv.separator")
-    if not fitting:
-        widest = max(_SEPARATORS, key=lambda mark: (Counter(counts[mark]).most_common(1) or [(0, 0)])[0][0])
-        fitting = (
-            [widest] if max(counts[widest], default=0) > 1 and max(counts[","], default=0) < 2 else [","]
-        )
-    detected["separator"] = fitting[0]
-    return fitting[0]
-
-
-def _cell_counts(lines: Sequence[str], separator: str) -> list[int]:
-    """Cells of each row that has more than one filled cell: a title above the header does not count."""
-    rows = csv.reader(lines, delimiter=separator)
-    try:
-        return [len(row) for row in rows if sum(bool(cell.strip()) for cell in row) > 1] or [1]
-    except csv.Error:
-        return []
-
-
-def _has_names(lines: Sequence[str], separator: str, needed: Sequence[str]) -> bool:
-    rows = csv.reader(lines[:10], delimiter=separator)
-    try:
-        return len(needed) > 1 and any(set(needed) <= {cell.strip() for cell in row} for row in rows)
-    except csv.Error:
-        return False
 
 
 def _head_rows(shown: str, lines: Sequence[str], separator: str) -> tuple[list[list[str]], list[int]]:

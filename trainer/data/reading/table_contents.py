@@ -48,7 +48,7 @@ _YEARS = (1800, 2199)
 
 
 @dataclass(frozen=True)
-class TableLook:
+class TableContents:
     """The columns of one table. `times` are its columns of times, one or a date and a time of day each, the
     likeliest first; `numbers` and `texts` are the other columns by what they hold.
     """
@@ -75,18 +75,20 @@ class TableLook:
         texts = [name for name in self.numbers if pa.types.is_string(self.cells[name].type)]
         return [name for name in texts if pc.any(pc.match_substring(self.cells[name], ",")).as_py()]
 
-    def matching(self, column: str, value: str) -> "TableLook":
+    def matching(self, column: str, value: str) -> "TableContents":
         """The rows whose cell in a column is a value."""
         mask = pc.equal(_texts(self.cells[column]), value)
         cells = {name: cells.filter(mask) for name, cells in self.cells.items()}
-        return TableLook(self.shown, self.names, cells, self.times, self.numbers, self.texts, self.detected)
+        return TableContents(
+            self.shown, self.names, cells, self.times, self.numbers, self.texts, self.detected
+        )
 
     def values(self, column: str) -> list[str]:
         """The distinct values of a column as text, in the order in which they occur."""
         return [value for value in pc.unique(_texts(self.cells[column])).to_pylist() if value]
 
 
-def look_at_table(file: SourceFile, csv: CsvConfig) -> TableLook:
+def inspect_table(file: SourceFile, csv: CsvConfig) -> TableContents:
     """What the columns of a file hold. Raises SourceError for a file that is no table."""
     columns = _all_columns(file, csv)
     sample = {name: _sampled(cells) for name, cells in columns.cells.items()}
@@ -96,15 +98,17 @@ def look_at_table(file: SourceFile, csv: CsvConfig) -> TableLook:
     texts = tuple(
         name for name, cells in columns.cells.items() if name not in {*used, *numbers} and _is_text(cells)
     )
-    return TableLook(columns.shown, columns.names, columns.cells, times, numbers, texts, columns.detected)
+    return TableContents(columns.shown, columns.names, columns.cells, times, numbers, texts, columns.detected)
 
 
-def reads_day_first(look: TableLook, columns: Sequence[str], csv: CsvConfig) -> tuple[Times, Times] | None:
+def reads_day_first(
+    contents: TableContents, columns: Sequence[str], csv: CsvConfig
+) -> tuple[Times, Times] | None:
     """The times read with the month first and with the day first, if both are possible and they differ."""
-    if csv.day_first is not None or isinstance(look.moments(columns, csv), Times):
+    if csv.day_first is not None or isinstance(contents.moments(columns, csv), Times):
         return None
     month, day = (
-        look.moments(columns, csv.model_copy(update={"day_first": first})) for first in (False, True)
+        contents.moments(columns, csv.model_copy(update={"day_first": first})) for first in (False, True)
     )
     return (month, day) if isinstance(month, Times) and isinstance(day, Times) else None
 
@@ -234,18 +238,18 @@ def _texts(cells: pa.Array) -> pa.Array:
     return pc.fill_null(pc.utf8_trim_whitespace(pc.cast(cells, pa.string())), "")
 
 
-def series_column(look: TableLook, times: pd.DatetimeIndex) -> str | None:
+def series_column(contents: TableContents, times: pd.DatetimeIndex) -> str | None:
     """The column that says which series a row belongs to, if times repeat and do not within each series.
 
     A column with the name of one comes first, then any other that holds texts.
     """
     if times.is_unique:
         return None
-    named = [name for name in look.cells if plain_name(name) in SERIES_NAMES]
-    for name in dict.fromkeys([*named, *look.texts]):
-        encoded = _texts(look.cells[name]).dictionary_encode()
+    named = [name for name in contents.cells if plain_name(name) in SERIES_NAMES]
+    for name in dict.fromkeys([*named, *contents.texts]):
+        encoded = _texts(contents.cells[name]).dictionary_encode()
         rows = pd.MultiIndex.from_arrays([times, encoded.indices.to_numpy()])
         # An hour that occurs twice in autumn repeats within a series too.
-        if 1 < len(encoded.dictionary) < look.rows / 2 and rows.duplicated().mean() < _MOST_REPEATED:
+        if 1 < len(encoded.dictionary) < contents.rows / 2 and rows.duplicated().mean() < _MOST_REPEATED:
             return name
     return None
