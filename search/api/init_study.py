@@ -81,7 +81,6 @@ def init_study(options: InitOptions, ask: Ask = refuse) -> InitResult:
     Raises RequestError for a request that cannot be served, SourceError for a file that is no table and
     ColumnError for cells that are not times or numbers. Nothing is written then.
     """
-    from search.api.init_facts import 
     from search.api.init_plan import plan_study
     from search.api.init_text import study_text
     from search.atomic_text import write_text_atomically
