@@ -23,6 +23,7 @@ def open_with_the_others(url: str, barrier: Barrier, name: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_processes_that_make_one_new_store_at_the_same_moment_all_succeed(store_url: str) -> None:
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["storage.engine"])

@@ -215,6 +215,7 @@ def test_a_store_that_lost_a_table_is_damaged(store: Store, volatility: str) -> 
         query.clamps(store, volatility)
 
 
+@pytest.mark.slow
 def test_a_store_locked_by_another_process_is_given_up_after_the_timeout(
     file: Path, hold_lock: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

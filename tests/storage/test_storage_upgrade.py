@@ -86,6 +86,7 @@ def test_a_store_of_an_older_schema_is_refused_with_the_command_that_upgrades_it
         open_store(restore(revision))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", OLDER)
 def test_an_upgraded_store_is_well_and_has_every_row_that_it_had(restore: Restore, revision: str) -> None:
     url = restore(revision)

@@ -127,6 +127,7 @@ def test_of_two_writers_at_once_one_whole_file_and_one_whole_folder_stand(where:
     assert content(tmp_path / "model") in [{"a": wish, "b": wish} for wish in wishes]
 
 
+@pytest.mark.slow
 def test_a_folder_that_another_writer_takes_away_and_puts_back_meanwhile_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def made(name: str, content: str | bytes, **options: Any) -> tuple[InitResult, d
     return found, yaml.safe_load(found.path.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_study_of_every_shape_passes_check(shape: str) -> None:
     name, content, options = SHAPES[shape]

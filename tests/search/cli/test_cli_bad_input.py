@@ -115,6 +115,7 @@ def test_a_wrong_request_that_we_see_ourselves_is_one_line_each(
     assert all("--set" in line for line in wrong.told)
 
 
+@pytest.mark.slow
 def test_unknown_studies_and_trials_are_reported_with_those_that_exist(
     write_study: "WriteStudy", ballast: "Ballast"
 ) -> None:

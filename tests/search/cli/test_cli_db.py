@@ -27,6 +27,7 @@ def _die(*_: object, **__: object) -> None:
     raise Killed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "place", "verdict", "states"),
     [
@@ -78,6 +79,7 @@ def test_db_check_leaves_the_trials_of_living_workers_alone(
     assert not is_dead(query.trials(open_store("sqlite:///ballast.db"), "small")[0].worker)
 
 
+@pytest.mark.slow
 def test_trials_that_others_added_to_optuna_are_recorded_as_failed_by_the_next_run(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:
@@ -115,6 +117,7 @@ def test_db_check_itself_records_what_others_have_added(
     assert "trial 1 of 'small': somebody else has added it to Optuna; it is on record as" in checked.out
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_ended_at_the_dashboard_is_settled_for_good(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_trial_that_was_ended_at_the_dashboard_is_settled_for_good(
     assert (checked.code, checked.out) == (0, "sqlite:///ballast.db is well\n")
 
 
+@pytest.mark.slow
 def test_db_check_says_which_difference_stays(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +214,7 @@ def test_rename_says_what_it_did_and_the_same_file_goes_on(
     assert "did you mean 'other'" in ballast("rename", "othr", "x").told[0]
 
 
+@pytest.mark.slow
 def test_a_study_without_its_optuna_part_is_named_in_the_list_of_studies(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast"
 ) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, WriteStudy
 
 
+@pytest.mark.slow
 def test_the_shapes_of_a_finished_study(write_study: "WriteStudy", ballast: "Ballast") -> None:
     path = write_study().name
     ran = ballast("run", path, "--json", "--trials", 2, "--name", "a: b")

@@ -159,6 +159,7 @@ VALUES = (
 )
 
 
+@pytest.mark.slow
 def test_no_mutation_of_the_text_is_a_crash(kept: Path, folds: Sequence[Dataset]) -> None:
     """Either the folds, or none: whatever is in the file under a right digest."""
     payload = kept.read_bytes()[192:]
@@ -308,6 +309,7 @@ def test_a_table_that_changes_under_a_worker_is_not_trained_on(
         found.folds(study.resolved.trial_config.data.model_copy(update={"seq_len": 2}))
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_audits_nothing_again_and_gets_the_same_values(
     write_study: "WriteStudy", begin: Begin, launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:

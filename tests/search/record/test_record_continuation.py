@@ -84,6 +84,7 @@ def test_the_record_of_a_study_says_how_many_trials_it_wants_and_what_it_is_made
     assert row.sources == begun.resolved.sources
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -105,6 +105,7 @@ def test_a_grid_draws_every_value_of_its_own(write_study: "WriteStudy", launch: 
     assert {reason for n in range(4) for reason in reasons(done, n).values()} == {"drawn by grid"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "grid"])
 def test_what_a_queued_configuration_leaves_open_is_drawn_and_said_to_be(
     write_study: "WriteStudy", launch: "Launch", sampler: str

@@ -142,6 +142,7 @@ def one_trial(study: optuna.Study, sampler: SamplerName, verdict: Verdict) -> Fr
     return study.trials[trial.number]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_study_holds_state_value_and_constraint_as_planned_and_goes_on_without_a_warning(
     sampler: SamplerName,

@@ -136,6 +136,7 @@ def test_a_baseline_without_any_loss_bounds_nothing_and_is_said() -> None:
     assert "bound no skill" in told
 
 
+@pytest.mark.slow
 def test_seeds_of_a_real_study_are_judged_together(write_study: "WriteStudy", launch: "Launch") -> None:
     path = write_study(
         study={"trials": 5, "startup_trials": 5, "duplicates": "rerun"},

@@ -136,6 +136,7 @@ def test_hostile_names_make_valid_yaml_that_reruns(
     assert rerun(tmp_path / "best.yaml").reproduced is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("space", "sets"),
     [
@@ -155,6 +156,7 @@ def test_an_exported_trial_gives_its_value_again_to_the_last_bit(
         assert again.differences == ()
 
 
+@pytest.mark.slow
 def test_a_retried_trial_is_reproduced_with_the_seed_of_the_first(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ def above_the_floor(write_study: "WriteStudy", launch: "Launch") -> Store:
     return launch(write_study(leak=True, data=data), *sets).store
 
 
+@pytest.mark.slow
 def test_the_best_is_the_lowest_accepted_value(write_study: "WriteStudy", launch: "Launch") -> None:
     done = launch(write_study())
     summary = summarise(done.store, "small")

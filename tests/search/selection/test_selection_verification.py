@@ -100,6 +100,7 @@ def test_an_evaluation_is_on_record_with_its_user_time_and_result(exported: Expo
     assert report.earlier == ()
 
 
+@pytest.mark.slow
 def test_from_the_second_evaluation_on_another_configuration_must_be_surer(
     exported: Exported, tmp_path: Path
 ) -> None:
@@ -116,12 +117,14 @@ def test_from_the_second_evaluation_on_another_configuration_must_be_surer(
     assert second.scored[0].interval.level == pytest.approx(0.9875)
 
 
+@pytest.mark.slow
 def test_another_draw_of_seeds_is_another_chance_to_be_lucky(exported: Exported) -> None:
     path, store = exported
     found = [verify(path, store, seeds=seeds).scored[0] for seeds in (1, 2, 1)]
     assert [scored.evaluation_number for scored in found] == [1, 2, 1]
 
 
+@pytest.mark.slow
 def test_where_the_table_lies_makes_no_other_configuration(
     write_study: "WriteStudy", launch: "Launch", tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_the_next_study_tries_the_exported_configuration_first_and_only_once(
     assert queue["value"] == [{LR: rate}]
 
 
+@pytest.mark.slow
 def test_what_is_cut_is_on_record_with_study_and_trial(write_study: "WriteStudy", ballast: "Ballast") -> None:
     path = write_study(study={"name": "next"}).name
     Path("wild.yaml").write_text(f"{LR}: 7\n")

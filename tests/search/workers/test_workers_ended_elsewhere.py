@@ -27,6 +27,7 @@ def _die(*_: object, **__: object) -> None:
     raise Killed
 
 
+@pytest.mark.slow
 def test_an_owner_that_ends_its_trial_while_it_is_taken_over_keeps_its_verdict(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:

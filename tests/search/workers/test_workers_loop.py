@@ -178,6 +178,7 @@ def test_mixed_precision_that_somebody_switches_on_around_us_is_seen(
     assert inconsistencies(after.store) == []
 
 
+@pytest.mark.slow
 def test_a_crash_fails_the_trial_and_its_parameters_are_tried_again(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:

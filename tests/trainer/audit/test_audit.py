@@ -340,6 +340,7 @@ CELLS = st.sampled_from(
 PLACES = st.tuples(st.integers(1, 200), st.integers(1, 3), st.integers(1, 200), CELLS)
 
 
+@pytest.mark.slow
 @hypothesis_settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

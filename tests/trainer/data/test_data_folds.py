@@ -188,6 +188,7 @@ def same(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
     return all(one.tobytes() == other.tobytes() for one, other in zip(left, right, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("averaged", [None, 15], ids=["plain_target", "averaged_target"])
 def test_prices_of_held_out_rows_and_of_their_targets_change_nothing_that_is_trained_on(

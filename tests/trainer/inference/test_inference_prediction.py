@@ -174,6 +174,7 @@ def test_columns_that_only_the_target_needs_may_be_missing(frame: Frame, save: S
     assert alone.values.tobytes() == predict(folder, write(frame)).values.tobytes()
 
 
+@pytest.mark.slow
 def test_a_parquet_file_gives_the_same_forecasts(model: Path, frame: Frame, tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "new.parquet")
     found = predict(model, str(tmp_path / "new.parquet"))

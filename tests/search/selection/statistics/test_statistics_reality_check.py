@@ -23,6 +23,7 @@ def best_skill(losses: NDArray[np.float64], baseline: NDArray[np.float64]) -> fl
     return float(1 - losses.mean(axis=0).min() / baseline.mean())
 
 
+@pytest.mark.slow
 def test_the_best_of_useless_trials_stays_below_the_floor() -> None:
     above = 0
     for seed in range(100):

@@ -645,6 +645,7 @@ def test_beyond_two_thousand_trials_are_thinned_and_the_title_says_so() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("best", [0, 1, 1501, 2999])
 def test_the_best_trial_is_drawn_however_many_there_are(best: int) -> None:
     trials = [a_trial(n, Verdict.UNSTABLE if n % 50 == 7 else Verdict.ACCEPTED) for n in range(3000)]

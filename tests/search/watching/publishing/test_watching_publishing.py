@@ -218,6 +218,7 @@ def test_a_trial_is_published_once_whoever_concludes_it_again(
     assert query.artifacts(run.store, "small", 0) == before
 
 
+@pytest.mark.slow
 def test_pictures_stop_where_they_would_take_more_than_their_share(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,6 +348,7 @@ def test_what_people_write_about_a_running_trial_stays(
     assert note.endswith(f"\n\n---\n\n{mine}")
 
 
+@pytest.mark.slow
 def test_trials_too_short_for_a_page_each_get_their_notes_with_that_of_the_study(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -456,6 +458,7 @@ def stop_after_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Learner, "backward", backward)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_unhurried")
 def test_a_running_trial_has_a_note_of_its_findings_which_its_end_replaces(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch

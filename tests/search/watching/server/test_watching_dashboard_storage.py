@@ -82,6 +82,7 @@ def test_each_trial_has_its_own_note_and_the_study_its_plots(
     assert told["objective_names"] == ["validation loss"]
 
 
+@pytest.mark.slow
 def test_a_trial_without_a_note_has_an_empty_one(write_study: "WriteStudy", launch: "Launch") -> None:
     told = detail(launch(write_study()).store)
     assert [trial["note"] for trial in told["trials"]] == [{"version": 0, "body": ""}] * 2
@@ -197,6 +198,7 @@ def test_a_file_that_lies_on_another_machine_is_told_in_words(
     assert b"no file of artifact" in body
 
 
+@pytest.mark.slow
 def test_of_many_trials_every_nth_keeps_its_intermediate_values(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:

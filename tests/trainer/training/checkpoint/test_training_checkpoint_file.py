@@ -181,6 +181,7 @@ def test_a_forged_file_without_what_is_needed_is_ignored(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [{"best_epoch": 99}, {"best_epoch": "0"}, {"epochs": ""}, {"epochs": "[]\n"}]
 )
@@ -273,6 +274,7 @@ def test_a_forged_file_that_does_not_fit_the_trial_is_ignored(
     assert (result.resumed_from, bits(result)) == (None, bits(unbroken))
 
 
+@pytest.mark.slow
 def test_no_damage_to_the_bytes_under_a_right_digest_is_an_error(data: Dataset, path: Path) -> None:
     halted(data, path)
     owner = checkpoint_identity(settings(), [data], baseline=BASELINE, ceiling=0.9, seed=3)
