@@ -3,6 +3,7 @@
 import multiprocessing
 from multiprocessing.synchronize import Barrier
 
+import pytest
 from sqlalchemy import text
 
 from storage import query
