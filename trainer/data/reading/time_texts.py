@@ -66,6 +66,9 @@ def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
     without an offset is unreadable, and so is one in which no row shows which number is the day and which the
     month.
     """
+    fast = _iso(column) if config.date_format is None and not column.null_count else None
+    if fast is not None:
+        return Times(fast, None)
     texts = pc.fill_null(pc.utf8_trim_whitespace(column), "")
     texts = pc.replace_substring_regex(texts, r"(?i) ?\b([ap])\.m\.?$", r" \1m")
     if empty := _first(pc.equal(texts, "")):
@@ -73,9 +76,6 @@ def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
     first = texts[0].as_py()
     if config.date_format is None and is_number(first) and not (first.isdecimal() and len(first) <= 8):
         return _number_times(read_integer_times(texts))
-    fast = _iso(texts) if config.date_format is None else None
-    if fast is not None:
-        return Times(fast, None)
     split = pc.extract_regex(texts, _OFFSET)
     has_offset = split.is_valid()
     if not bool(pc.any(has_offset).as_py()):
