@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from search.config.layers import Setting
+from search.record.continuation import recorded_value
 from search.record.validation_rows import forecasts, validation_rows
-from storage import tables
+from storage import query, tables
 from storage.engine import Store
 from trainer.data.times import on_clock
 from trainer.training.result import EpochReport
@@ -63,7 +64,8 @@ def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
         **{f"trial_{number}": values for number, values in sorted(forecasts(store, study).items())},
     }
     own_unit = {name: values * rows.unit_std + rows.unit_mean for name, values in columns.items()}
-    time = on_clock(pd.DatetimeIndex(rows.times), rows.offsets)
+    zone = recorded_value("data.timezone", query.setting_layers(store, study))
+    time = on_clock(pd.DatetimeIndex(rows.times), rows.offsets, zone)
     return pd.DataFrame({"time": time, "fold": rows.folds, **own_unit})
 
 

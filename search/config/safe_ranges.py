@@ -81,6 +81,8 @@ class Policy:
         transform, window, horizon = (
             values.get(f"data.target.{name}") for name in ("transform", "window", "horizon")
         )
+        if transform == "difference":  # in the unit of the prices, and no share of them
+            return None
         return replace(found, high=return_clip(transform, window, horizon, one_row=found.high))
 
 

@@ -175,3 +175,22 @@ def test_the_session_of_the_notebook_prints_what_its_page_says(capsys: pytest.Ca
     for code, said in re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.S):
         exec(code, names)
         assert capsys.readouterr().out == said
+
+
+def test_changes_of_a_price_are_not_clipped_like_returns(tmp_path: Path) -> None:
+    prices = np.cumsum(np.random.default_rng(0).normal(0, 1.5, 900)) - 40
+    table = pd.DataFrame({"Date": pd.bdate_range("2015-01-01", periods=900), "Close": prices})
+    study = {
+        "study": {"name": "oil", "trials": 1},
+        "data": {
+            "source": "unused.parquet",
+            "time": "Date",
+            "features": [{"name": "d", "column": "Close", "transform": "difference"}],
+            "target": {"column": "Close", "transform": "difference", "kind": "return"},
+            "split": {"fractions": {"train": 0.6, "validation": 0.2}},
+        },
+        "space": {"models.gru.learning_rate": {"low": 1e-3, "high": 5e-3, "log": True}},
+    }
+    found = ballast.check(study, data=table, store=f"sqlite:///{tmp_path}/b.db")
+    assert "target_clipped" not in set(found.findings()["code"])
+    assert found.ok, found.refusals

@@ -186,6 +186,8 @@ class Target(DerivedColumn):
     def _returns_are_clipped(cls, values: object) -> object:
         if not isinstance(values, dict) or values.get("kind") != "return" or values.get("clip") is not None:
             return values
+        if values.get("transform") == "difference":  # in the unit of the prices, for which no bound is known
+            return values
         clip = return_clip(values.get("transform", "raw"), values.get("window"), values.get("horizon", 1))
         if values.get("clip_follows_spread") is None:
             values = {**values, "clip_follows_spread": True}

@@ -203,6 +203,8 @@ def test_a_condition_limits_a_rule_to_the_studies_that_meet_it(read: Callable[..
     policy = read(f"data.target.clip: {{high: 0.1, when: {{data.target.kind: return}}{REASONS}}}\n")
     assert policy.rule("data.target.clip", {"data.target.kind": "return"}) is not None
     assert policy.rule("data.target.clip", {"data.target.kind": "volatility"}) is None
+    in_prices = {"data.target.kind": "return", "data.target.transform": "difference"}
+    assert policy.rule("data.target.clip", in_prices) is None
     assert policy.rule("data.target.clip", {}) is not None
     assert policy.rule("models.gru.dropout", {}) is None
 
