@@ -8,7 +8,7 @@ from typing import Any
 
 from search.atomic_text import write_text_atomically
 from search.errors import AnswerIsNo, RequestError
-from trainer.durations import duration_seconds, short_duration
+from trainer.durations import duration_seconds
 from trainer.errors import DataError
 from trainer.inference.forecasts import Forecasts
 from trainer.inference.prediction import LoadedModel, forecast_table
@@ -41,7 +41,7 @@ def predict_rows(
     if oldest is not None and (age := found.age()) > oldest:
         raise AnswerIsNo(
             f"{shown}: the newest row that can be forecast from is {found.times_text[-1]}, "
-            f"{short_duration(age)} old, and --max-age allows {max_age}; get newer rows, then predict again"
+            f"{_age_text(age)} old, and --max-age allows {max_age}; get newer rows, then predict again"
         )
     return found
 
@@ -108,3 +108,9 @@ def forecasts_to_json(found: Forecasts) -> dict[str, object]:
             {"time": row.time, "place": row.place, "cells": list(row.cells)} for row in found.left_out
         ],
     }
+
+
+def _age_text(seconds: float) -> str:
+    """An age in whole days, or in hours if it is less than two days."""
+    days, hours = int(seconds // 86_400), int(seconds // 3600)
+    return f"{days} days" if days >= 2 else f"{hours} hours"

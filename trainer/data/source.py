@@ -50,6 +50,8 @@ class Table:
     """For each row the position of its file in `files`."""
     empty_rows: int = 0
     """How many rows without numbers were left out."""
+    empty_tail: tuple[str, ...] = ()
+    """Those of them that are newer than the last row: `prices.csv, line 402 at 2024-12-11 00:00:00`."""
     detected: Mapping[str, Any] = field(default_factory=dict)
     """How the source is written, as far as `data.csv` does not say it: by key of `data.csv`."""
     symbols: tuple[str, tuple[str, ...]] | None = None
@@ -114,12 +116,13 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
     from trainer.data.reading.source_columns import read_source
 
     rows = read_source(config, number_columns(config), folder)
-    kept = len(rows.times)
+    whole, empty_rows = rows, np.empty(0, np.int64)
     if config.drop_empty or any(name.startswith("sample:") for name in config.sources):
         # The samples have rows without numbers for holidays; they are not observations.
-        rows = rows.take(~np.all([np.isnan(values) for values in rows.numbers.values()], axis=0))
+        is_empty = np.all([np.isnan(values) for values in rows.numbers.values()], axis=0)
+        rows, empty_rows = whole.take(~is_empty), np.flatnonzero(is_empty)
     offsets = rows.offsets if rows.offsets is not None and rows.offsets.any() else None
-    return Table(
+    table = Table(
         frame=pd.DataFrame(dict(rows.numbers), index=rows.times),
         source=config.shown_source,
         sha256=rows.sha256,
@@ -129,9 +132,28 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
         offsets=offsets,
         files=rows.files,
         file_numbers=rows.file_numbers,
-        empty_rows=kept - len(rows.times),
+        empty_rows=len(empty_rows),
         detected=rows.detected,
         symbols=_symbols(config, rows, folder),
+    )
+    return replace(table, empty_tail=_empty_tail(table, whole.take(empty_rows)))
+
+
+def _empty_tail(table: Table, empty: "SourceRows") -> tuple[str, ...]:
+    """The place and the time of each row without numbers that is newer than the last row of the table."""
+    from trainer.data.times import format_time
+
+    newest = table.times.max()
+    return tuple(
+        f"{empty.files[file]}, {empty.counted_in} {position} at {format_time(time, offset)}"
+        for file, position, time, offset in zip(
+            empty.file_numbers.tolist(),
+            empty.positions.tolist(),
+            empty.times,
+            [None] * len(empty.times) if table.offsets is None or empty.offsets is None else empty.offsets,
+            strict=True,
+        )
+        if len(table.times) == 0 or time > newest
     )
 
 

@@ -24,6 +24,9 @@ from trainer.inference.model_description import ModelDescription
 from trainer.inference.model_folder import load_model
 from trainer.inference.unusable_rows import Mask, UnusableRow, unusable_rows
 
+_MOST_NAMED = 10
+"""Rows without numbers that are named, the newest ones."""
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -93,7 +96,12 @@ def forecast_table(
         unit=model.target.unit,
         unseen=int((table.times[rows] > naive_utc(model.rows.until)).sum()),
         seen_until=model.rows.until,
-        warnings=(*odd, *_few_outside(model, found), *_crossing_clauses(model.data, found.crossing)),
+        warnings=(
+            *odd,
+            *_few_outside(model, found),
+            *_crossing_clauses(model.data, found.crossing),
+            *(f"left out: {row}, which has no numbers" for row in table.empty_tail[-_MOST_NAMED:]),
+        ),
         splits=row_splits(model, table.times[rows]),
         left_out=_left_out(model, table, built, found),
         bars_per_year=bars_per_year(model),

@@ -290,3 +290,16 @@ def test_a_long_cell_and_a_wide_header_are_cut_in_messages(read: ReadText) -> No
     with pytest.raises(ColumnError) as raised:
         read(",".join(f"column_{i}" for i in range(5000)) + "\n" + ",".join("1" for _ in range(5000)) + "\n")
     assert len(str(raised.value)) < 2000
+
+
+def test_rows_without_numbers_that_are_newer_than_the_last_row_are_named(read: ReadText) -> None:
+    text = "Date,Close\n2024-01-02,1\n2024-01-03,.\n2024-01-04,2\n2024-01-05,\n2024-01-06,.\n"
+    table = read(text, drop_empty=True)
+    assert table.empty_rows == 3
+    assert table.empty_tail == (
+        "t.csv, line 5 at 2024-01-05 00:00:00",
+        "t.csv, line 6 at 2024-01-06 00:00:00",
+    )
+    zoned = read(text, drop_empty=True, timezone="Asia/Tokyo")
+    assert zoned.empty_tail[-1] == "t.csv, line 6 at 2024-01-06 00:00:00+09:00"
+    assert read(text).empty_tail == ()
