@@ -150,7 +150,9 @@ def _empty_tail(table: Table, empty: "SourceRows") -> tuple[str, ...]:
             empty.file_numbers.tolist(),
             empty.positions.tolist(),
             empty.times,
-            [None] * len(empty.times) if table.offsets is None or empty.offsets is None else empty.offsets,
+            [None] * len(empty.times)
+            if table.offsets is None or empty.offsets is None
+            else empty.offsets.tolist(),
             strict=True,
         )
         if len(table.times) == 0 or time > newest
