@@ -14,17 +14,10 @@ from search.workers import objective
 from storage import query
 from storage.engine import open_store
 from storage.verdicts import Verdict
+from tests.search.killed_runs import Killed, die, killed_at
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, Launch, WriteStudy
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing on the way up handles it."""
-
-
-def _die(*_: object, **__: object) -> None:
-    raise Killed
 
 
 @pytest.mark.slow
@@ -46,10 +39,8 @@ def test_db_check_settles_the_trial_of_a_dead_worker(
     states: list[TrialState],
 ) -> None:
     path = write_study(study={"trials": 1})
-    with monkeypatch.context() as patched:
-        patched.setattr(module, place, _die)
-        with pytest.raises(Killed):
-            launch(path)
+    with killed_at(monkeypatch, module, place):
+        launch(path)
     looked = ballast("db", "check", "--dry-run")
     assert looked.code == 1
     assert "trial 0 of" in looked.out
@@ -66,10 +57,8 @@ def test_db_check_leaves_the_trials_of_living_workers_alone(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(study={"trials": 1})
-    with monkeypatch.context() as patched:
-        patched.setattr(objective, "_judged", _die)
-        with pytest.raises(Killed):
-            launch(path)
+    with killed_at(monkeypatch, objective, "_judged"):
+        launch(path)
     monkeypatch.setattr(
         "search.workers.consistency.this_worker", lambda: "somebody:1:1"
     )  # this process still lives
@@ -122,10 +111,8 @@ def test_a_trial_that_was_ended_at_the_dashboard_is_settled_for_good(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(study={"trials": 1})
-    with monkeypatch.context() as patched:
-        patched.setattr(objective, "_judged", _die)
-        with pytest.raises(Killed):
-            launch(path)
+    with killed_at(monkeypatch, objective, "_judged"):
+        launch(path)
     store = open_store("sqlite:///ballast.db")
     study = optuna.load_study(study_name="small", storage=optuna_storage(store))
     study.tell(0, 0.1)
@@ -143,10 +130,8 @@ def test_db_check_says_which_difference_stays(
     write_study: "WriteStudy", launch: "Launch", ballast: "Ballast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(study={"trials": 1})
-    with monkeypatch.context() as patched:
-        patched.setattr(backend, "conclude_trial", _die)
-        with pytest.raises(Killed):
-            launch(path)
+    with killed_at(monkeypatch, backend, "conclude_trial"):
+        launch(path)
     store = open_store("sqlite:///ballast.db")
     study = optuna.load_study(study_name="small", storage=optuna_storage(store))
     study.tell(0, state=TrialState.FAIL)
@@ -161,7 +146,7 @@ def test_a_worker_of_another_machine_is_watched_and_its_trial_settled(
 ) -> None:
     path = write_study(study={"trials": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(objective, "_judged", _die)
+        patched.setattr(objective, "_judged", die)
         patched.setattr("search.workers.loop.this_worker", lambda: "elsewhere:1:1")
         with pytest.raises(Killed):
             launch(path)

@@ -20,6 +20,7 @@ from storage import query, workers
 from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
+from tests.search.killed_runs import killed_at
 
 pytestmark = pytest.mark.slow
 
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
 
 Study = Callable[[Path], OpenStudy]
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing on the way up handles it."""
-
-
-def _die(*_: object, **__: object) -> None:
-    raise Killed
 
 
 @pytest.fixture
@@ -89,10 +82,8 @@ def test_a_death_is_survived(
     left: list[Verdict],
 ) -> None:
     opened = study(write_study(study={"trials": 1}))
-    with monkeypatch.context() as patched:
-        patched.setattr(module, place, _die)
-        with pytest.raises(Killed):
-            go_on(opened)
+    with killed_at(monkeypatch, module, place):
+        go_on(opened)
     go_on(study(opened.resolved.path))
     rows = query.trials(opened.store, "small")
     assert [row.verdict for row in rows] == left
@@ -106,10 +97,8 @@ def test_the_reconciler_settles_what_no_run_has(
     write_study: "WriteStudy", study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = study(write_study(study={"trials": 1}))
-    with monkeypatch.context() as patched:
-        patched.setattr(backend, "conclude_trial", _die)
-        with pytest.raises(Killed):
-            go_on(opened)
+    with killed_at(monkeypatch, backend, "conclude_trial"):
+        go_on(opened)
     assert len(inconsistencies(opened.store)) == 1
     assert reconcile(opened.store) == [
         "trial 0 of 'small': its worker is gone; it has been brought to an end"

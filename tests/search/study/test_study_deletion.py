@@ -30,6 +30,7 @@ from storage import query, tables, workers
 from storage.check import check_store
 from storage.engine import Store, open_store
 from storage.errors import StudyExists, StudyUnknown
+from tests.search.killed_runs import Killed
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Answer, WriteStudy
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., OpenStudy]
-
-
-class Killed(BaseException):
-    """Stands for kill -9."""
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from search.workers.recovery import recover_trials
 from storage import query, record
 from storage.check import check_store
 from storage.verdicts import Verdict
+from tests.search.killed_runs import killed_at
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
@@ -19,23 +20,13 @@ if TYPE_CHECKING:
 ELSEWHERE = "another-host-00000000:7:7"
 
 
-class Killed(BaseException):
-    """Stands for kill -9: nothing on the way up handles it."""
-
-
-def _die(*_: object, **__: object) -> None:
-    raise Killed
-
-
 @pytest.mark.slow
 def test_an_owner_that_ends_its_trial_while_it_is_taken_over_keeps_its_verdict(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(study={"trials": 1})
-    with monkeypatch.context() as patched:
-        patched.setattr(backend, "conclude_trial", _die)
-        with pytest.raises(Killed):
-            launch(path)
+    with killed_at(monkeypatch, backend, "conclude_trial"):
+        launch(path)
     study = launch(path, "study.name=other").study  # an open study, to borrow its store
     store, parts = study.store, backend.open_backend(study.store, study.optuna._storage, "small")
     genuine = record.take_over
@@ -56,10 +47,8 @@ def test_a_trial_that_another_program_ended_in_optuna_is_recorded_as_failed(
     write_study: "WriteStudy", launch: "Launch", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_study(study={"trials": 1})
-    with monkeypatch.context() as patched:
-        patched.setattr(objective, "_judged", _die)
-        with pytest.raises(Killed):
-            launch(path)
+    with killed_at(monkeypatch, objective, "_judged"):
+        launch(path)
     other = launch(path, "study.name=other").study
     backend.open_backend(other.store, other.optuna._storage, "small").optuna.tell(0, state=TrialState.FAIL)
     done = launch(path)

@@ -19,6 +19,7 @@ from storage import query
 from storage.engine import Store, open_store
 from storage.tables import FindingRow, Trial
 from storage.verdicts import Verdict
+from tests.search.killed_runs import Killed
 from trainer.training.batches import Batch
 from trainer.training.guard import StepSignals
 from trainer.training.learner import Learner
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 LR = "models.gru.learning_rate"
 BAD = 1
 """The step of each training whose loss is NaN."""
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing on the way up handles it."""
 
 
 def at_step(monkeypatch: pytest.MonkeyPatch, step: int, then: Callable[[], None]) -> None:

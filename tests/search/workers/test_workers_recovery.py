@@ -24,20 +24,13 @@ from storage import query, record, workers
 from storage.check import check_store
 from storage.engine import open_store
 from storage.verdicts import Verdict
+from tests.search.killed_runs import Killed, die
 from tests.search_fixtures import ENDLESS
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
 
 pytestmark = pytest.mark.slow
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing on the way up handles it."""
-
-
-def _die(*_: Any, **__: Any) -> None:
-    raise Killed
 
 
 def _then_die(genuine: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,18 +42,18 @@ def _then_die(genuine: Callable[..., Any]) -> Callable[..., Any]:
 
 
 POINTS: dict[str, tuple[Any, str, Callable[..., Any], list[Verdict]]] = {
-    "before anything is suggested": (ask, "suggest_value", _die, [Verdict.INTERRUPTED]),
-    "before the trial is on record": (backend, "begin_trial", _die, [Verdict.INTERRUPTED]),
-    "before the first step": (objective, "_judged", _die, [Verdict.INTERRUPTED]),
+    "before anything is suggested": (ask, "suggest_value", die, [Verdict.INTERRUPTED]),
+    "before the trial is on record": (backend, "begin_trial", die, [Verdict.INTERRUPTED]),
+    "before the first step": (objective, "_judged", die, [Verdict.INTERRUPTED]),
     "after an epoch is recorded": (
         record,
         "record_epochs",
         _then_die(record.record_epochs),
         [Verdict.INTERRUPTED],
     ),
-    "before the verdict is recorded": (record, "finish_trial", _die, [Verdict.INTERRUPTED]),
-    "between record and Optuna": (backend, "conclude_trial", _die, [Verdict.ACCEPTED]),
-    "before the last word to Optuna": (backend, "tell", _die, [Verdict.ACCEPTED]),
+    "before the verdict is recorded": (record, "finish_trial", die, [Verdict.INTERRUPTED]),
+    "between record and Optuna": (backend, "conclude_trial", die, [Verdict.ACCEPTED]),
+    "before the last word to Optuna": (backend, "tell", die, [Verdict.ACCEPTED]),
 }
 
 
@@ -96,7 +89,7 @@ def test_a_death_between_queue_and_optuna_does_not_queue_twice(
 
     with monkeypatch.context() as patched:
         patched.setattr(objective, "_fit", crash)
-        patched.setattr(backend, "tell", _die)
+        patched.setattr(backend, "tell", die)
         with pytest.raises(Killed):
             launch(path)
     monkeypatch.setattr(liveness, "is_dead", lambda worker: True)
@@ -111,7 +104,7 @@ def test_the_parameters_of_a_dead_worker_are_given_up_after_the_retries(
     path = write_study(study={"trials": 1, "retries": 1})
     monkeypatch.setattr(liveness, "is_dead", lambda worker: True)
     with monkeypatch.context() as patched:
-        patched.setattr(objective, "_judged", _die)
+        patched.setattr(objective, "_judged", die)
         for _ in range(2):
             with pytest.raises(Killed):
                 launch(path)
