@@ -92,11 +92,6 @@ def json_safe_number(value: Any) -> Any:
     return value
 
 
-def shortened(text: str, most: int) -> str:
-    """The text in at most `most` characters; `…` is the last one of a text that was cut."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
 LONGEST_LINE = 1_000
 """Characters of a line; nobody reads a longer one."""
 

@@ -1,4 +1,6 @@
-"""Escapes text from files, stores and columns, so that it cannot control the terminal."""
+"""Makes text from files, stores and columns fit to be shown: escaped, so that it cannot control the
+terminal, and of bounded length.
+"""
 
 import logging
 
@@ -17,6 +19,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """`printable` for a text of several lines; the line breaks stay."""
     return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
+def shortened(text: str, most: int) -> str:
+    """The text in at most `most` characters; `…` is the last one of a text that was cut."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 class PlainFormatter(logging.Formatter):

@@ -104,9 +104,7 @@ def forecasts_to_json(found: Forecasts) -> dict[str, object]:
         "warnings": list(found.warnings),
         "forecasts": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
         "bars_per_year": found.bars_per_year,
-        "left_out": [
-            {"time": row.time, "place": row.place, "cells": list(row.cells)} for row in found.left_out
-        ],
+        "left_out": [row.to_json() for row in found.left_out],
     }
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ from search.api.python_messages import python_message
 
 if TYPE_CHECKING:
     from search.api.refit_configuration import LiveModel
+    from search.selection.candidates import Candidate
     from search.selection.verification_report import VerificationReport
-    from trainer.training.result import EpochReport
+    from trainer.training.result import EpochReport, RefitResult
 
 
 @contextmanager
@@ -33,6 +35,10 @@ def log_epoch(report: "EpochReport") -> None:
     )
 
 
+def _log_seed(log: logging.Logger, candidate: "Candidate", refit: "RefitResult") -> None:
+    log.info("%s, seed %d: %s", candidate.name, refit.seed, refit.outcome)
+
+
 def verify_with_log(config: Path, *, progress: bool, **options: Any) -> "VerificationReport":
     """`verify_configuration` with its options; logs a line for each training and each notice."""
     from search.api.verify_configuration import verify_configuration
@@ -41,9 +47,7 @@ def verify_with_log(config: Path, *, progress: bool, **options: Any) -> "Verific
     with shown_log(progress):
         return verify_configuration(
             config,
-            on_seed=lambda candidate, refit: log.info(
-                "%s, seed %d: %s", candidate.name, refit.seed, refit.outcome
-            ),
+            on_seed=partial(_log_seed, log),
             on_notice=lambda sentence: log.warning("%s", python_message(sentence)),
             **options,
         )
@@ -58,9 +62,7 @@ def refit_with_log(config: Path, save: Path, *, progress: bool, **options: Any) 
         done = refit_configuration(
             config,
             save,
-            on_seed=lambda candidate, refit: log.info(
-                "%s, seed %d: %s", candidate.name, refit.seed, refit.outcome
-            ),
+            on_seed=partial(_log_seed, log),
             **options,
         )
         for sentence in done.sentences():

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from search.text import shortened
+from trainer.text import shortened
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 

@@ -80,9 +80,7 @@ class Refit:
                 for refit in self.refits
             ],
             "rows": {"train": len(self.data.train), "from": self.first, "until": self.until},
-            "left_out": [
-                {"time": row.time, "place": row.place, "cells": list(row.cells)} for row in self.left_out
-            ],
+            "left_out": [row.to_json() for row in self.left_out],
             "unjudged": None
             if self.unjudged is None
             else {"from": self.unjudged[0], "until": self.unjudged[1]},

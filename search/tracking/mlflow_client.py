@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from search.errors import AnswerIsNo
-from search.text import shortened
 from search.tracking.mlflow_uri import SEPARATE_DATABASE_HINT, is_server
 from storage.commands import mask_passwords, masked_url
+from trainer.text import shortened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,11 +14,12 @@ from search.config.layers import Layer, Setting
 from search.config.schema import TRIAL_LEAVES
 from search.selection.commented_yaml import starting_layer
 from search.selection.summary import Summary
-from search.text import short_value, shortened
+from search.text import short_value
 from search.watching.publishing.trial_files import trial_yaml
 from search.watching.view import TrialView
 from storage import tables
 from storage.verdicts import Verdict
+from trainer.text import shortened
 from trainer.training.result import EpochReport
 
 STUDY_TAG = "ballast.study"

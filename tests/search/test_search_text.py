@@ -2,7 +2,8 @@
 
 import pytest
 
-from search.text import LONGEST_LINE, shortened, shortened_line
+from search.text import LONGEST_LINE, shortened_line
+from trainer.text import shortened
 
 
 @pytest.mark.parametrize("text", ["", "short", "exactly 10"])

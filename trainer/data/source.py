@@ -143,19 +143,14 @@ def _empty_tail(table: Table, empty: "SourceRows") -> tuple[str, ...]:
     """The place and the time of each row without numbers that is newer than the last row of the table."""
     from trainer.data.times import format_time
 
-    newest = table.times.max()
+    newer = empty.take(empty.times > table.times.max()) if len(table.times) else empty
+    offsets = [None] * len(newer.times) if table.offsets is None or newer.offsets is None else newer.offsets
     return tuple(
-        f"{empty.files[file]}, {empty.counted_in} {position} at {format_time(time, offset)}"
+        f"{newer.files[file]}, {newer.counted_in} {position} at "
+        f"{format_time(time, None if offset is None else int(offset))}"
         for file, position, time, offset in zip(
-            empty.file_numbers.tolist(),
-            empty.positions.tolist(),
-            empty.times,
-            [None] * len(empty.times)
-            if table.offsets is None or empty.offsets is None
-            else empty.offsets.tolist(),
-            strict=True,
+            newer.file_numbers, newer.positions, newer.times, offsets, strict=True
         )
-        if len(table.times) == 0 or time > newest
     )
 
 
@@ -169,9 +164,9 @@ def _symbols(config: DataConfig, rows: "SourceRows", folder: Path) -> tuple[str,
 
 def source_sha256(config: DataConfig, *, folder: Path) -> str:
     """`Table.sha256` of what `read_table` would read, without parsing it. Raises `SourceError`."""
-    from trainer.data.reading.content import open_source, source_digest
+    from trainer.data.reading.content import digest_of_source
 
-    return source_digest([file.sha256 for file in open_source(config.source, folder)])
+    return digest_of_source(config.source, folder)
 
 
 def columns_of(series: DerivedColumn) -> tuple[str, ...]:

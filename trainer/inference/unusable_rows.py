@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,10 @@ class UnusableRow:
     """`prices.csv, line 17`."""
     cells: tuple[str, ...]
     """Such as `column High is nan`, `feature vol is -inf (High 101.2, Low 101.2)`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The row in `predict --json` and `refit --json`."""
+        return {"time": self.time, "place": self.place, "cells": list(self.cells)}
 
     def __str__(self) -> str:
         return f"{self.place}: {', '.join(self.cells)} at {self.time}"

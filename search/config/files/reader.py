@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from search.errors import ConfigError, Location, Problem
-from search.text import shortened
 from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
+from trainer.text import shortened
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000

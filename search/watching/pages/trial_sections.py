@@ -5,10 +5,11 @@ from typing import Any
 
 from search.config.layers import Layer, Override, Setting
 from search.record.row_mapping import best_folds
-from search.text import duration, one_line, refused_number, short_origin, short_value, shortened
+from search.text import duration, one_line, refused_number, short_origin, short_value
 from search.watching.blocks import Paragraph, TableBlock
 from storage import tables
 from storage.verdicts import Verdict
+from trainer.text import shortened
 
 TRIAL_SECTION_PREFIXES = ("data.", "models.", "training.", "guard.")
 """Sections of the configuration that a trial reads; the others concern the study."""

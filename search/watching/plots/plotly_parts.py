@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from search.text import COLOURS, short_value, shortened
+from search.text import COLOURS, short_value
 from storage import tables
 from storage.verdicts import Verdict
+from trainer.text import shortened
 
 Json = dict[str, Any]
 Item = TypeVar("Item")

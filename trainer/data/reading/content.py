@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Literal
 from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 from trainer.config import is_pattern
 from trainer.errors import SourceError
+from trainer.text import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,8 @@ TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc
 _PACKED_SUFFIXES = (".gz", ".zip")
 _SUFFIX_ADVICE = "save the table as .csv or .parquet"
 _CHUNK = 1 << 20
+LONGEST_SHOWN = 60
+"""Characters of a cell or a name in a message."""
 _MEMORY_SHARE = 0.25
 """Most memory that the bytes of one source may take, as a share of the machine's; arrays need as much again.
 """
@@ -56,13 +59,19 @@ def open_source(source: str | Sequence[str], folder: Path) -> Iterator[SourceFil
     A relative path is relative to `folder`. Raises SourceError for a file that is missing, empty, no table,
     or too large for this machine's memory.
     """
-    for name in [source] if isinstance(source, str) else source:
-        if name.startswith("sample:"):
-            content = _sample(name)
-            yield SourceFile(name, content, "csv", hashlib.sha256(content).hexdigest())
-        else:
-            for shown, path in _matches(name, folder):
-                yield _file(path, shown)
+    for shown, path in _paths(source, folder):
+        raw = _raw(shown, path)
+        digest = hashlib.sha256(raw).hexdigest()
+        content = _unpacked(raw, shown)
+        _require_content(shown, content)
+        yield SourceFile(shown, content, "csv" if path is None else _kind(content, path), digest)
+
+
+def digest_of_source(source: str | Sequence[str], folder: Path) -> str:
+    """`source_digest` of the files of `data.source`, without unpacking them. Raises SourceError."""
+    return source_digest(
+        [hashlib.sha256(_raw(shown, path)).hexdigest() for shown, path in _paths(source, folder)]
+    )
 
 
 def source_digest(digests: Sequence[str]) -> str:
@@ -75,6 +84,30 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     by_fold = {entry.strip().casefold(): entry for entry in known}
     close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
     return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
+
+
+def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Path | None]]:
+    """The name in messages and the path of each file of a source; None for a sample."""
+    for name in [source] if isinstance(source, str) else source:
+        if name.startswith("sample:"):
+            yield name, None
+        else:
+            yield from _matches(name, folder)
+
+
+def _raw(shown: str, path: Path | None) -> bytes:
+    """The bytes of a file as it lies there, or the CSV text of a sample."""
+    if path is None:
+        return _sample(shown)
+    content = _read(path, shown)
+    _require_content(shown, content)
+    return content
+
+
+def _require_content(shown: str, content: bytes) -> None:
+    """Raise SourceError for a file of nothing but white space."""
+    if not content[:_CHUNK].strip() and not content.strip():
+        raise SourceError(f"data.source {shown!r} is empty; it needs a header and rows")
 
 
 def _matches(name: str, folder: Path) -> list[tuple[str, Path]]:
@@ -110,22 +143,14 @@ def _sample(source: str) -> bytes:
     return frame.to_csv().encode()
 
 
-def _file(path: Path, shown: str) -> SourceFile:
-    content = _read(path, shown)
-    digest = hashlib.sha256(content).hexdigest()
-    content = _unpacked(content, shown)
-    if not content[:_CHUNK].strip() and not content.strip():
-        raise SourceError(f"data.source {shown!r} is empty; it needs a header and rows")
-    return SourceFile(shown, content, _kind(content, path), digest)
-
-
 def _read(path: Path, shown: str) -> bytes:
     try:
         if path.is_dir():
             raise SourceError(f"data.source {shown!r} is a folder; name a CSV or Parquet file in it")
     except OSError as error:
         raise SourceError(
-            f"data.source {_cut(shown)!r} cannot be read: {error.strerror}; check the path"
+            f"data.source {shortened(shown, LONGEST_SHOWN)!r} cannot be read: {error.strerror}; check the "
+            "path"
         ) from None
     if not os.path.lexists(path):
         raise SourceError(f"data.source {shown!r} does not exist in {path.parent}{_nearest(path)}")
@@ -195,10 +220,6 @@ def _unzipped(content: bytes, shown: str) -> bytes:
 def _is_table(entry: str) -> bool:
     """Whether a name in a zip file is that of a table; macOS adds a hidden file for each."""
     return entry.lower().endswith(TABLE_SUFFIXES) and not Path(entry).name.startswith(".")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _bounded(opened: Callable[[], IO[bytes] | gzip.GzipFile], shown: str) -> bytes:

@@ -31,7 +31,7 @@ _POINT_IS_THOUSANDS = r"\.\d{3}[.,]"
 _POINT_IS_DECIMAL = r"^[+-]?\d*\.(\d{1,2}|\d{4,})$|^[+-]?0\.|^[+-]?\d{4,}\.\d|,\d{3}\.|\.\d*[eE]"
 _SPACE_IS_THOUSANDS = rf"\d{_SPACES}\d{{3}}(\D|$)"
 _APOSTROPHE_IS_THOUSANDS = r"\d['’]\d{3}(\D|$)"
-_SUFFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _CURRENCY = r"^([+-]?)[$€£¥]"
 _NEGATIVE = r"^\(([^()+-]+)\)$"
 """A negative number as accountants write it."""
@@ -183,9 +183,13 @@ def _refuse_two_readings(columns: Mapping[str, pa.Array], shown: str, mark: str)
 
 def _bare(column: pa.Array) -> pa.Array:
     """Numbers without currency, unit, and the brackets of negative ones."""
-    column = pc.replace_substring_regex(column, _CURRENCY, r"\1")
-    column = pc.replace_substring_regex(column, r"\s*[%KMBT]$", "")
-    return pc.replace_substring_regex(pc.replace_substring(column, "−", "-"), _NEGATIVE, r"-\1")
+    return pc.replace_substring_regex(_signed(column), r"\s*[%KMBT]$", "")
+
+
+def _signed(column: pa.Array) -> pa.Array:
+    """Numbers with a plain sign in front, and without currency."""
+    column = pc.replace_substring_regex(pc.replace_substring(column, "−", "-"), _NEGATIVE, r"-\1")
+    return pc.replace_substring_regex(column, _CURRENCY, r"\1")
 
 
 def _odd(column: pa.Array) -> pa.Array:
@@ -201,14 +205,10 @@ def _column_numbers(
     unit, factor = None, 1.0
     plain = column
     if marks != _Marks(".", None) or len(_odd(column)):
-        plain = pc.replace_substring_regex(pc.replace_substring(column, "−", "-"), _NEGATIVE, r"-\1")
-        plain = pc.replace_substring_regex(plain, _CURRENCY, r"\1")
+        plain = _signed(column)
         if bool(pc.all(pc.match_substring_regex(plain, "%$")).as_py()):
-            plain, unit, factor = (
-                pc.replace_substring_regex(plain, r"\s*%$", ""),
-                "percent, read as a share",
-                0.01,
-            )
+            plain = pc.replace_substring_regex(plain, r"\s*%$", "")
+            unit, factor = "percent, read as a share", 0.01
         plain = _with_point(plain, marks)
     scaled = _Scaled.split(plain)
     is_number = pc.fill_null(pc.match_substring_regex(scaled.digits, _PLAIN, ignore_case=True), True)
@@ -230,10 +230,9 @@ def _with_point(column: pa.Array, marks: _Marks) -> pa.Array:
         grouped = pc.match_substring_regex(column, rf"^[+-]?\d{{1,3}}{groups}({decimal}\d*)?[KMBT]?$")
         column = pc.if_else(grouped, pc.replace_substring_regex(column, mark, ""), column)
     if marks.decimal == ",":
+        # A point that is left stands in no group of three digits: the cell is no number in this form.
         holds_point = pc.match_substring(column, ".")
-        column = pc.if_else(
-            holds_point, pc.binary_join_element_wise(column, "?", ""), column
-        )  # no number in this form
+        column = pc.if_else(holds_point, pc.binary_join_element_wise(column, "?", ""), column)
         column = pc.replace_substring(column, ",", ".")
     return column
 
@@ -250,7 +249,7 @@ class _Scaled:
         if not _holds(column, r"\d[KMBT]$"):
             return cls(column, None)
         factors = np.ones(len(column))
-        for suffix, factor in list(_SUFFIXES.items())[1:]:
+        for suffix, factor in _SUFFIXES.items():
             found = pc.fill_null(pc.match_substring_regex(column, rf"\d{suffix}$"), False)
             factors[found.to_numpy(zero_copy_only=False)] = factor
         return cls(pc.replace_substring_regex(column, r"(\d)[KMBT]$", r"\1"), factors)

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.config import DataConfig
-from trainer.data.reading.arrow_columns import read_arrow_columns
 from trainer.data.reading.columns import Columns
 from trainer.data.reading.content import SourceFile, open_source
-from trainer.data.reading.csv_columns import read_csv_columns
+from trainer.data.reading.table_columns import column_names, read_columns
 from trainer.errors import DataError
 
 _MOST_COLUMNS = 50
@@ -44,14 +43,9 @@ def find_panel_column(
 
 def _text_columns(config: DataConfig, file: SourceFile) -> Columns:
     """The columns of the file besides those of times and those that are chosen by `data.where`."""
-    names = _read(config, file, ()).names[:_MOST_COLUMNS]
-    return _read(config, file, [name for name in names if name not in {*config.time_columns, *config.where}])
-
-
-def _read(config: DataConfig, file: SourceFile, names: list[str] | tuple[str, ...]) -> Columns:
-    if file.kind == "csv":
-        return read_csv_columns(file, config.csv, [*config.time_columns, *names], names)
-    return read_arrow_columns(file, [*config.time_columns, *names])
+    known = column_names(file, config.csv, config.time_columns)[:_MOST_COLUMNS]
+    names = [name for name in known if name not in {*config.time_columns, *config.where}]
+    return read_columns(file, config.csv, [*config.time_columns, *names], names)
 
 
 def _texts(cells: Mapping[str, pa.Array]) -> dict[str, pa.Array]:

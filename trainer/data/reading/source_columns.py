@@ -12,19 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.config import CsvConfig, DataConfig
-from trainer.data.reading.arrow_columns import read_arrow_columns
 from trainer.data.reading.clock import in_zone
 from trainer.data.reading.columns import Columns
-from trainer.data.reading.content import SourceFile, did_you_mean, open_source, source_digest
-from trainer.data.reading.csv_columns import read_csv_columns
+from trainer.data.reading.content import LONGEST_SHOWN, SourceFile, did_you_mean, open_source, source_digest
 from trainer.data.reading.integer_times import OUT_OF_RANGE, UnreadableTime
 from trainer.data.reading.numbers import read_numbers
+from trainer.data.reading.table_columns import read_columns
 from trainer.data.reading.time_texts import Times, read_times
 from trainer.errors import ColumnError, SourceError
+from trainer.text import shortened
 
 MOST_TOLD = 10
 """Columns that one message names; more wrong columns usually have one common cause."""
-_LONGEST_CELL = 60
 _MOST_NAMES = 30
 _NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 
@@ -67,20 +66,14 @@ def read_source(config: DataConfig, numbers: Sequence[str], folder: Path) -> Sou
     Raises SourceError if a file is missing, empty or no table, and ColumnError, which lists the problems of
     all columns, if columns are missing or hold cells that are not times or numbers.
     """
-    parts: list[SourceRows] = []
-    for file in open_source(config.source, folder):
-        parts.append(_file_rows(config, file, numbers))
+    parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder)]
     return _sorted(config, _joined(parts))
 
 
 def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> SourceRows:
     texts = {*config.time_columns, *config.where}
     needed = tuple(dict.fromkeys([*config.time_columns, *config.where, *numbers]))
-    columns = (
-        read_csv_columns(file, config.csv, needed, texts)
-        if file.kind == "csv"
-        else read_arrow_columns(file, needed)
-    )
+    columns = read_columns(file, config.csv, needed, texts)
     missing = [name for name in needed if name not in columns.cells]
     problems = [_unusable(name, columns.names) for name in missing[:MOST_TOLD]]
     if len(missing) > MOST_TOLD:
@@ -244,7 +237,8 @@ def _bad_time(config: DataConfig, columns: Columns, bad: UnreadableTime) -> str:
     place = f"{columns.shown}, {columns.counted_in} {columns.positions[bad.row]}"
     if not any(cells) and _empty_rows(columns)[bad.row]:
         return f"{place}: the row is empty; remove it, or set data.drop_empty: true"
-    return f"{place}: time {_cut(' '.join(cells))!r} in {' and '.join(config.time_columns)} {bad.reason}"
+    cell = shortened(" ".join(cells), LONGEST_SHOWN)
+    return f"{place}: time {cell!r} in {' and '.join(config.time_columns)} {bad.reason}"
 
 
 def _shown_cell(cell: pa.Scalar) -> str:
@@ -259,19 +253,15 @@ def _bad_number(columns: Columns, name: str, rows: npt.NDArray[np.int64]) -> str
     cell = _shown_cell(columns.cells[name][int(rows[0])])
     return (
         f"{columns.shown}, {columns.counted_in} {columns.positions[rows[0]]}: column {name} holds "
-        f"{_cut(cell)!r}, which is not a number{more}; write it as 1234.5"
+        f"{shortened(cell, LONGEST_SHOWN)!r}, which is not a number{more}; write it as 1234.5"
     )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
 
 def _unusable(name: str, names: Sequence[str]) -> str:
     """Why a column cannot be used whose name is not exactly once in the header."""
     if name in names:
         return f"column {name!r} occurs {list(names).count(name)} times in the header; rename all but one"
-    known = [_cut(each) for each in names[:_MOST_NAMES]]
+    known = [shortened(each, LONGEST_SHOWN) for each in names[:_MOST_NAMES]]
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return f"column {name!r} is missing{did_you_mean(name, names) or f'; there are {known}{more}'}"
 

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.config import CsvConfig
-from trainer.data.reading.arrow_columns import read_arrow_columns
 from trainer.data.reading.column_roles import (
     CLOCK_NAMES,
     SERIES_NAMES,
@@ -26,11 +25,10 @@ from trainer.data.reading.column_roles import (
 )
 from trainer.data.reading.columns import Columns
 from trainer.data.reading.content import SourceFile
-from trainer.data.reading.csv_columns import read_csv_columns
-from trainer.data.reading.csv_form import find_form
 from trainer.data.reading.integer_times import UnreadableTime
 from trainer.data.reading.numbers import read_numbers
 from trainer.data.reading.source_columns import column_times
+from trainer.data.reading.table_columns import column_names, read_columns
 from trainer.data.reading.time_texts import Times
 from trainer.errors import ColumnError, SourceError
 
@@ -115,11 +113,10 @@ def reads_day_first(
 
 def _all_columns(file: SourceFile, csv: CsvConfig) -> Columns:
     """All columns whose names occur once, those of a text table as text."""
-    if file.kind != "csv":
-        names = _once(read_arrow_columns(file, ()).names)
-        return read_arrow_columns(file, names)
     names = _once(_header(file, csv))
-    columns = read_csv_columns(file, csv, names, set(names))
+    columns = read_columns(file, csv, names, set(names))
+    if file.kind != "csv":
+        return columns
     bare = {name: _bare(name, columns.names) for name in names}
     return Columns(
         columns.shown,
@@ -136,14 +133,12 @@ def _header(file: SourceFile, csv: CsvConfig) -> tuple[str, ...]:
     names of times and prices.
     """
     try:
-        return find_form(file.shown, file.content, csv, ()).names
+        return column_names(file, csv)
     except SourceError:
         found: list[tuple[str, ...]] = []
         for mark in (",", ";", "\t", "|") if csv.separator is None else ():
             with suppress(SourceError):
-                found.append(
-                    find_form(file.shown, file.content, csv.model_copy(update={"separator": mark}), ()).names
-                )
+                found.append(column_names(file, csv.model_copy(update={"separator": mark})))
         best = max(found, key=_known, default=())
         if _known(best) < 2:
             raise
