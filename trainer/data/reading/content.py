@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SAMPLES = ("sp500", "nasdaq", "wti")
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc")
-_PACKED_SUFFIXES = (".gz", ".zip")
+PACKED_SUFFIXES = (".gz", ".zip")
 _SUFFIX_ADVICE = "save the table as .csv or .parquet"
 _CHUNK = 1 << 20
 LONGEST_SHOWN = 60
@@ -173,7 +173,7 @@ def _read(path: Path, shown: str) -> bytes:
 
 def _require_table_suffix(path: Path, shown: str) -> None:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _PACKED_SUFFIXES:
+    if suffixes and suffixes[-1] in PACKED_SUFFIXES:
         return
     if not suffixes or suffixes[-1] not in TABLE_SUFFIXES:
         told = f"ends in {path.suffix!r}" if path.suffix else "has a name without .csv or .parquet"
