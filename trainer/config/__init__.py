@@ -21,6 +21,7 @@ from trainer.config.section import Names, Section
 from trainer.config.source import CsvConfig, is_pattern, move_source
 from trainer.config.split import MOST_FOLDS, Fractions, Split, SplitMethod, end_of_date
 from trainer.config.training import (
+    BatchesName,
     GRUConfig,
     GuardConfig,
     InitName,
@@ -37,6 +38,7 @@ __all__ = [
     "CHANGES",
     "MOST_FOLDS",
     "RETURN_CLIP",
+    "BatchesName",
     "CsvConfig",
     "DataConfig",
     "DerivedColumn",
