@@ -88,23 +88,32 @@ def cut_folds(
         train, validation, test, fitting = (np.concatenate(rows) for rows in zip(*cuts, strict=True))
         name = _name(number, len(held_out), blocks, times, offsets) if len(held_out) > 1 else ""
         folds.append(FoldRows(train, validation, test, fitting, name))
-    return tuple(_within_segments(config, times, built, fold) for fold in folds)
+    return tuple(_usable_parts(config, times, built, fold) for fold in folds)
 
 
-def _within_segments(
+def _usable_parts(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, fold: FoldRows
 ) -> FoldRows:
-    """The rows of a fold whose windows and targets cross no gap longer than `max_gap`; all without one."""
+    """The rows of a fold that are not missing and whose windows and targets cross no gap longer than
+    `max_gap`.
+    """
+    if built.missing.any():
+        fold = _among(fold, ~built.missing)
     if config.max_gap is None:
         return fold
     target = target_rows(config, times, built)
     both = target & has_window(config, times, np.array([span.start for span in built.spans]))
+    return replace(_among(fold, both), fitting=fold.fitting[target[fold.fitting]])
+
+
+def _among(fold: FoldRows, chosen: npt.NDArray[np.bool_]) -> FoldRows:
+    """The rows of each part of the fold that are among the `chosen` ones, (T,)."""
     return replace(
         fold,
-        train=fold.train[both[fold.train]],
-        validation=fold.validation[both[fold.validation]],
-        test=fold.test[both[fold.test]],
-        fitting=fold.fitting[target[fold.fitting]],
+        train=fold.train[chosen[fold.train]],
+        validation=fold.validation[chosen[fold.validation]],
+        test=fold.test[chosen[fold.test]],
+        fitting=fold.fitting[chosen[fold.fitting]],
     )
 
 
@@ -196,7 +205,7 @@ def cut_refit(
         test=np.concatenate([test for _, _, test, _ in cuts]),
         fitting=_rows((part.first, part.test - horizon) for part in parts),
     )
-    return _within_segments(config, times, built, fold)
+    return _usable_parts(config, times, built, fold)
 
 
 def cut_all_rows(config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget) -> FoldRows:
@@ -207,7 +216,7 @@ def cut_all_rows(config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesA
         test=_rows([]),
         fitting=_rows((span.start, span.stop) for span in built.usable),
     )
-    return _within_segments(config, times, built, fold)
+    return _usable_parts(config, times, built, fold)
 
 
 def _held_out(split: Split, moments: Rows) -> list[list[Rows]]:

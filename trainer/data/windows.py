@@ -213,6 +213,9 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
     )
     scaler = _fitted_scaler(config, built, split, features[fitting], target[fitting])
     scaled, bound = (features - scaler.feature_mean) / scaler.feature_std, scaler.target_clip
+    missing = np.flatnonzero(built.missing[rows])
+    scaled[missing] = np.nan_to_num(scaled[missing], nan=0.0)
+    target[missing] = np.nan_to_num(target[missing], nan=scaler.target_mean)
     clipped_target = _clipped(target, bound)
     names = tuple(feature.name for feature in config.features)
     seen = np.concatenate([fitting, validation])
@@ -296,7 +299,7 @@ def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) 
     named = [(f"feature {feature.name}", built.features[feature.name]) for feature in config.features]
     for name, values in [*named, ("the target", built.target)]:
         cells = values.to_numpy(np.float64)[built.rows]
-        bad = np.flatnonzero(~np.isfinite(cells))
+        bad = np.flatnonzero(~np.isfinite(cells) & ~built.missing[built.rows])
         if len(bad):
             row = int(built.rows[bad[0]])
             raise DataError(
