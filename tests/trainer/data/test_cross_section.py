@@ -1,5 +1,6 @@
 """Transforms across the series of a panel, and targets relative to the others."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
