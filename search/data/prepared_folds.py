@@ -184,7 +184,7 @@ def _require_whole(fold: Dataset) -> None:
     if len(fold.series_names) not in (0, len(fold.series_starts)):
         raise ValueError("series are missing")
     starts = fold.series_starts[: np.searchsorted(fold.series_starts, rows)]  # the last ones may have no rows
-    for named in (fold.train, fold.validation, fold.test, fold.fitting, starts):
+    for named in (fold.train, fold.validation, fold.test, fold.fitting, fold.unseen, starts):
         if (
             named.dtype != np.int64
             or named.ndim != 1

@@ -15,6 +15,7 @@ from trainer.data.cross_section import CROSS, cross_demean, moment_numbers
 from trainer.data.panel import by_series
 from trainer.data.source import Table, columns_of
 from trainer.data.transforms import OF_THE_CLOCK, TRANSFORMS, lookback
+from trainer.data.unseen_series import unseen_series
 from trainer.errors import ColumnError
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class FeaturesAndTarget:
     """Rows before t that the target of row t is computed from; none if it is not above 0."""
     warm_up: int
     """Rows before the first usable row, in the series with the longest warm-up; it may be shorter."""
+    unseen: frozenset[int]
+    """The positions of the series that `split.unseen_series` holds back."""
     missing: Mask
     """Rows (T,) with a feature or a target that compares series, at a moment with too few of them. They are
     in no split; windows that hold one have the feature's mean in its place."""
@@ -119,6 +122,7 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         day_rows=day_rows,
         inputs=tuple(inputs),
         unshifted=unshifted,
+        unseen=unseen_series(config, table.source, table.series_names),
         missing=missing | (ahead == 1),
     )
 

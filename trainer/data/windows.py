@@ -84,6 +84,8 @@ class Dataset:
     """The first row of each series, (S,); see `trainer.data.panel`."""
     series_names: tuple[str, ...] = ()
     """The names of the series, (S,); empty for one series without a name."""
+    unseen: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    """The test rows of the series that are held back whole."""
     fold: str = ""
     """The name of the fold, as `FoldRows.name`; empty if there is only one."""
     positions: npt.NDArray[np.int64] | None = None
@@ -121,6 +123,7 @@ class Dataset:
             validation=inside(self.validation),
             test=inside(self.test),
             fitting=inside(self.fitting),
+            unseen=inside(self.unseen),
             history=self.history.of(span),
             offsets=None if self.offsets is None else self.offsets[span],
             series_starts=ONE_SERIES.copy(),
@@ -208,9 +211,8 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
     rows = built.rows
     features = built.features.to_numpy(np.float64)[rows]  # (T, F)
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
-    fitting, train, validation, test = (
-        np.searchsorted(rows, part) for part in (split.fitting, split.train, split.validation, split.test)
-    )
+    parts = (split.fitting, split.train, split.validation, split.test, split.unseen)
+    fitting, train, validation, test, unseen = (np.searchsorted(rows, part) for part in parts)
     scaler = _fitted_scaler(config, built, split, features[fitting], target[fitting])
     scaled, bound = (features - scaler.feature_mean) / scaler.feature_std, scaler.target_clip
     missing = np.flatnonzero(built.missing[rows])
@@ -232,6 +234,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         validation=validation,
         test=test,
         fitting=fitting,
+        unseen=unseen,
         scaler=scaler,
         feature_clipped=dict(zip(names, shares.tolist(), strict=True)),
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
@@ -348,6 +351,6 @@ def _fingerprint(table: Table, split: FoldRows) -> str:
     for name, values in table.frame.items():
         digest.update(str(name).encode() + b"\0")
         digest.update(values.to_numpy(np.float64).astype("<f8").tobytes())
-    for rows in (split.validation, split.test):
+    for rows in (split.validation, split.test, *([split.unseen] if len(split.unseen) else [])):
         digest.update(len(rows).to_bytes(8, "little") + rows.astype("<i8").tobytes())
     return digest.hexdigest()

@@ -1,6 +1,5 @@
 """Finds the files of a source and reads their bytes: no endless file, and no more than memory holds."""
 
-import difflib
 import gzip
 import hashlib
 import importlib
@@ -18,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Literal
 from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 from trainer.config import is_pattern
 from trainer.errors import SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,13 +76,6 @@ def digest_of_source(source: str | Sequence[str], folder: Path) -> str:
 def source_digest(digests: Sequence[str]) -> str:
     """One SHA-256 (hex) for the files of a source: of one file its own, of several that of their list."""
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """`; did you mean 'Close'?` for the most similar known name; empty if none is similar."""
-    by_fold = {entry.strip().casefold(): entry for entry in known}
-    close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
-    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
 
 
 def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Path | None]]:

@@ -24,13 +24,12 @@ from trainer.data.reading.content import (
     LONGEST_SHOWN,
     PACKED_SUFFIXES,
     TABLE_SUFFIXES,
-    did_you_mean,
     require_memory,
     source_digest,
 )
 from trainer.data.reading.source_rows import SourceRows
 from trainer.errors import ColumnError, SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
 MOST_SERIES = 20_000
 """Series that a panel may have; a column with more distinct values numbers the rows."""

@@ -14,7 +14,7 @@ from trainer.config import CsvConfig, DataConfig
 from trainer.data.arrays import Rows
 from trainer.data.reading.clock import in_zone
 from trainer.data.reading.columns import Columns
-from trainer.data.reading.content import LONGEST_SHOWN, SourceFile, did_you_mean, open_source
+from trainer.data.reading.content import LONGEST_SHOWN, SourceFile, open_source
 from trainer.data.reading.integer_times import OUT_OF_RANGE, UnreadableTime
 from trainer.data.reading.numbers import read_numbers
 from trainer.data.reading.series import in_order, joined, named_series, stacked, wide_cells
@@ -22,7 +22,7 @@ from trainer.data.reading.source_rows import SourceRows
 from trainer.data.reading.table_columns import column_names, read_columns
 from trainer.data.reading.time_texts import Times, read_times
 from trainer.errors import ColumnError, SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
 MOST_TOLD = 10
 """Columns that one message names; more wrong columns usually have one common cause."""
