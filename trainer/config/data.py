@@ -72,6 +72,9 @@ class DataConfig(Section):
     """Rows of the window of one forecast."""
     feature_clip: Annotated[float, Field(gt=0)] = 3.0
     """Bound of the standardised features, in training standard deviations."""
+    scale: Literal["pooled", "series"] = Field(default="pooled", exclude_if=lambda value: value == "pooled")
+    """What standardises features and target: the moments of the training rows of all series together, or of
+    each series' own."""
     split: Split
 
     @model_validator(mode="after")
