@@ -170,7 +170,8 @@ def _csv_config(options: InitOptions) -> CsvConfig:
 
 def _first_file(source: str) -> "SourceFile":
     from trainer.config import is_pattern
-    from trainer.data.reading.content import did_you_mean, open_source
+    from trainer.data.reading.content import open_source
+    from trainer.text import did_you_mean
 
     path = Path(source)
     if not source.startswith("sample:") and not is_pattern(source) and not os.path.lexists(path):
@@ -200,7 +201,7 @@ def _with_options(message: str) -> str:
 
 def _time_columns(contents: "TableContents", given: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of times. Raises RequestError if there are none."""
-    from trainer.data.reading.content import did_you_mean
+    from trainer.text import did_you_mean
 
     for name in given:
         if name not in contents.cells:
@@ -281,7 +282,7 @@ def _one_series(
 
 
 def _symbol(contents: "TableContents", place: str, known: Sequence[str], given: str | None, ask: Ask) -> str:
-    from trainer.data.reading.content import did_you_mean
+    from trainer.text import did_you_mean
 
     more = f" and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
     told = f"{', '.join(known[:_MOST_TOLD])}{more}"

@@ -29,9 +29,11 @@ limit. Two devices, or two kernels, differ only in the last bits.
 _LATER_SETTINGS = frozenset(
     {
         *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
+        "data.split.unseen_series",
         "data.target.clip_follows_spread",
-        *(f"data.target.{name}" for name in ("open", "close", "floor")),
+        *(f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")),
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
+        *(f"data.{name}" for name in ("series", "layout")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "training.kernel",
         "training.schedule",

@@ -32,7 +32,7 @@ from trainer.errors import ChecksumError
 log = logging.getLogger("ballast.workers")
 
 FOLDS_FORMAT = ChecksummedFormat(
-    magic=b"ballast data 6".ljust(61),  # so that the payload begins at byte 192, on a cache line
+    magic=b"ballast data 7".ljust(61),  # so that the payload begins at byte 192, on a cache line
     largest=2**40,  # the file is mapped, and needs no memory of its own
     other_identity="it is of other data, another machine or other versions",
     wrong_digest="it is damaged, or no worker of this study wrote it: its digest is wrong",
@@ -139,6 +139,7 @@ def _decode(mapped: mmap.mmap, start: int) -> tuple[Dataset, ...]:
             **{
                 **plain,
                 "feature_names": tuple(plain["feature_names"]),
+                "series_names": tuple(plain["series_names"]),
                 "scaler": Scaler(**plain["scaler"]),
                 "history": TargetHistory(**plain["history"]),
             }
@@ -180,7 +181,10 @@ def _require_whole(fold: Dataset) -> None:
         raise ValueError("arrays are of different lengths")
     if any(each.shape != (features,) for each in by_feature) or len(fold.feature_names) != features:
         raise ValueError("features are missing")
-    for named in (fold.train, fold.validation, fold.test, fold.fitting, fold.series_starts):
+    if len(fold.series_names) not in (0, len(fold.series_starts)):
+        raise ValueError("series are missing")
+    starts = fold.series_starts[: np.searchsorted(fold.series_starts, rows)]  # the last ones may have no rows
+    for named in (fold.train, fold.validation, fold.test, fold.fitting, fold.unseen, starts):
         if (
             named.dtype != np.int64
             or named.ndim != 1

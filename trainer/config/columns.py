@@ -33,6 +33,9 @@ TransformName = Literal[
     "time_of_day",
     "day_of_week",
     "month",
+    "cross_rank",
+    "cross_zscore",
+    "cross_demean",
 ]
 
 
@@ -59,10 +62,18 @@ CALENDAR: frozenset[str] = frozenset({"time_of_day", "day_of_week", "month"})
 """Transforms of the time of a row alone, which is known ahead; each makes a sine and a cosine."""
 
 
+CROSS_SECTION: frozenset[str] = frozenset({"cross_rank", "cross_zscore", "cross_demean"})
+"""Transforms that compare a series of a panel with the others at one time."""
+
+
 _WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "zscore", "ewm_mean", "ewm_std", "lag"})
 
 
 _SPREADS: frozenset[str] = frozenset({"rolling_std", "zscore", "ewm_std"})
+
+
+MIN_SERIES = 3
+"""Fewest series of a cross-section unless `min_series` says otherwise: of two, each mirrors the other."""
 
 
 class DerivedColumn(Section):
@@ -92,6 +103,10 @@ class DerivedColumn(Section):
     window: Annotated[int, Field(ge=1)] | None = None
     """A number of rows: that rolling_* and zscore look over, that lag goes back, that a change extends over
     (1); for ewm_* the span."""
+    min_series: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """For cross_*: the fewest series that a moment may have; with fewer the cell is missing. null: 3."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -99,8 +114,17 @@ class DerivedColumn(Section):
         named = (self.column, self.open, self.high, self.low, self.close)
         return tuple(name for name in named if name is not None)
 
+    @property
+    def fewest_series(self) -> int:
+        """The fewest series at one moment that cross_* compare."""
+        return self.min_series or MIN_SERIES
+
     @model_validator(mode="after")
     def _inputs_match_transform(self) -> Self:
+        if self.min_series is not None and self.transform not in CROSS_SECTION and not self._is_relative():
+            raise ValueError(
+                f"min_series belongs to {', '.join(sorted(CROSS_SECTION))}, not to {self.transform}"
+            )
         needed = BAR_COLUMNS.get(self.transform)
         if needed is None:
             self._takes_one_input()
@@ -108,6 +132,9 @@ class DerivedColumn(Section):
             listed = f"{', '.join(needed[:-1])} and {needed[-1]}"
             raise ValueError(f"{self.transform} takes {listed}, and nothing else but a floor")
         return self
+
+    def _is_relative(self) -> bool:
+        return getattr(self, "relative", None) is not None
 
     def _bar_keys(self) -> list[str]:
         return [key for key in ("open", "high", "low", "close") if getattr(self, key) is not None]
@@ -168,6 +195,8 @@ class Target(DerivedColumn):
     """What the values are; the audit, the ceiling of believable skill and the rivals depend on it."""
     horizon: Annotated[int, Field(ge=1)] = 1
     """How many rows ahead the target lies."""
+    relative: Literal["cross_section"] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """cross_section: the mean over all series of the panel at the same time is subtracted. null: nothing."""
     already_shifted: bool | None = Field(default=None, exclude_if=lambda value: value is None)
     """Only for a raw column. true: row t holds the value of row t + horizon; false: that of row t, and it is
     shifted like any other target. null means true, for files from before this key existed; a new study must

@@ -1,7 +1,7 @@
 """The settings of a trial's data."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -37,6 +37,13 @@ class DataConfig(Section):
     """The zone of times that have no offset from UTC, such as America/New_York, in which dates are read and
     shown. null: that of the offsets, else UTC."""
     csv: CsvConfig = Field(default=CsvConfig(), exclude_if=lambda value: value == CsvConfig())
+    series: Names | None = Field(default=None, exclude_if=is_default)
+    """The column that names the series of each row, such as Ticker. With layout: wide, the series to read, by
+    name or pattern; null: all."""
+    layout: Literal["long", "wide", "files"] | None = Field(default=None, exclude_if=is_default)
+    """How the source holds several series. long: `series` names a column; wide: each has columns of its own;
+    files: each has a file of its own, which names it. null: long if `series` is given, files if several
+    files cover the same time, else one series."""
     sort: bool = Field(default=False, exclude_if=is_default)
     """true: the rows are sorted by time, for files with the newest row first."""
     where: Mapping[str, str | int | float | bool] = Field(default={}, exclude_if=is_default)
@@ -86,6 +93,20 @@ class DataConfig(Section):
             raise ValueError(f"the target is of {self.target.of!r}, which is known ahead")
         return self
 
+    @model_validator(mode="after")
+    def _layout_fits_series(self) -> Self:
+        if self.layout == "long" and self.series is None:
+            raise ValueError("layout: long needs series, the column that names the series of each row")
+        if self.layout == "files" and self.series is not None:
+            raise ValueError("with layout: files the files name the series; remove series")
+        if self.layout in (None, "long") and self.series is not None and not isinstance(self.series, str):
+            raise ValueError("series is one column; a list of series belongs to layout: wide")
+        if self.series_column in {*self.time_columns, *self.where}:
+            raise ValueError(
+                f"series {self.series_column!r} is a column of times or of where; name another column"
+            )
+        return self
+
     @field_validator("timezone")
     @classmethod
     def _is_a_zone(cls, value: str | None) -> str | None:
@@ -112,6 +133,11 @@ class DataConfig(Section):
     def time_columns(self) -> tuple[str, ...]:
         """The columns of times, one or several."""
         return (self.time,) if isinstance(self.time, str) else self.time
+
+    @property
+    def series_column(self) -> str | None:
+        """The column that names the series of each row; None if there is none."""
+        return self.series if isinstance(self.series, str) and self.layout in (None, "long") else None
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -82,6 +82,10 @@ class Dataset:
     """Seconds from UTC to the source's clock, (T,); None if its times are naive or in UTC."""
     series_starts: Rows = field(default_factory=ONE_SERIES.copy)
     """The first row of each series, (S,); see `trainer.data.panel`."""
+    series_names: tuple[str, ...] = ()
+    """The names of the series, (S,); empty for one series without a name."""
+    unseen: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    """The test rows of the series that are held back whole."""
     fold: str = ""
     """The name of the fold, as `FoldRows.name`; empty if there is only one."""
     positions: npt.NDArray[np.int64] | None = None
@@ -91,9 +95,10 @@ class Dataset:
 
     def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
         """The first row of each series that has rows, and the data of that series alone."""
-        for span in series_spans(self.series_starts, len(self.target)):
+        names = self.series_names or ("",) * len(self.series_starts)
+        for name, span in zip(names, series_spans(self.series_starts, len(self.target)), strict=True):
             if span.start < span.stop:
-                yield span.start, self._of(span)
+                yield span.start, self._of(span, name)
 
     @property
     def seen(self) -> int:
@@ -101,7 +106,7 @@ class Dataset:
         rows = self.validation if len(self.validation) else self.fitting
         return int(rows[-1]) + 1 if len(rows) else 0
 
-    def _of(self, span: slice) -> "Dataset":
+    def _of(self, span: slice, name: str) -> "Dataset":
         if span == slice(0, len(self.target)):
             return self
 
@@ -118,9 +123,11 @@ class Dataset:
             validation=inside(self.validation),
             test=inside(self.test),
             fitting=inside(self.fitting),
+            unseen=inside(self.unseen),
             history=self.history.of(span),
             offsets=None if self.offsets is None else self.offsets[span],
             series_starts=ONE_SERIES.copy(),
+            series_names=(name,) if self.series_names else (),
             positions=None if self.positions is None else self.positions[span],
         )
 
@@ -131,10 +138,15 @@ class Dataset:
         return format_time(self.times[row], None if self.offsets is None else int(self.offsets[row]))
 
     def where(self, row: int) -> str:
-        """The time of a row and its place in the source: `2023-06-01 (line 17)`."""
-        if self.positions is None:
-            return self.when(row)
-        return f"{self.when(row)} ({self.counted_in} {self.positions[row]})"
+        """The series, time and place of a row in the source: `GOOG at 2023-06-01 (line 17)`."""
+        when = f"{self.series_of(row)} at {self.when(row)}" if self.series_names else self.when(row)
+        return when if self.positions is None else f"{when} ({self.counted_in} {self.positions[row]})"
+
+    def series_of(self, row: int) -> str:
+        """The name of the series of a row of these arrays; empty if it has none."""
+        if not self.series_names:
+            return ""
+        return self.series_names[int(np.searchsorted(self.series_starts, row, "right")) - 1]
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
@@ -199,11 +211,13 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
     rows = built.rows
     features = built.features.to_numpy(np.float64)[rows]  # (T, F)
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
-    fitting, train, validation, test = (
-        np.searchsorted(rows, part) for part in (split.fitting, split.train, split.validation, split.test)
-    )
+    parts = (split.fitting, split.train, split.validation, split.test, split.unseen)
+    fitting, train, validation, test, unseen = (np.searchsorted(rows, part) for part in parts)
     scaler = _fitted_scaler(config, built, split, features[fitting], target[fitting])
     scaled, bound = (features - scaler.feature_mean) / scaler.feature_std, scaler.target_clip
+    missing = np.flatnonzero(built.missing[rows])
+    scaled[missing] = np.nan_to_num(scaled[missing], nan=0.0)
+    target[missing] = np.nan_to_num(target[missing], nan=scaler.target_mean)
     clipped_target = _clipped(target, bound)
     names = tuple(feature.name for feature in config.features)
     seen = np.concatenate([fitting, validation])
@@ -220,6 +234,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         validation=validation,
         test=test,
         fitting=fitting,
+        unseen=unseen,
         scaler=scaler,
         feature_clipped=dict(zip(names, shares.tolist(), strict=True)),
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
@@ -227,6 +242,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         sha256=_fingerprint(table, split),
         offsets=None if table.offsets is None else table.offsets[rows],
         series_starts=np.cumsum([0, *(span.stop - span.start for span in built.usable[:-1])]),
+        series_names=table.series_names,
         fold=split.name,
         positions=table.positions[rows],
         counted_in=table.counted_in,
@@ -286,7 +302,7 @@ def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) 
     named = [(f"feature {feature.name}", built.features[feature.name]) for feature in config.features]
     for name, values in [*named, ("the target", built.target)]:
         cells = values.to_numpy(np.float64)[built.rows]
-        bad = np.flatnonzero(~np.isfinite(cells))
+        bad = np.flatnonzero(~np.isfinite(cells) & ~built.missing[built.rows])
         if len(bad):
             row = int(built.rows[bad[0]])
             raise DataError(
@@ -330,9 +346,11 @@ def _fingerprint(table: Table, split: FoldRows) -> str:
     """
     digest = hashlib.sha256(table.sha256.encode())
     digest.update(table.times.asi8.astype("<i8").tobytes())
+    if table.series_names:
+        digest.update("\0".join(table.series_names).encode() + table.series_starts.astype("<i8").tobytes())
     for name, values in table.frame.items():
         digest.update(str(name).encode() + b"\0")
         digest.update(values.to_numpy(np.float64).astype("<f8").tobytes())
-    for rows in (split.validation, split.test):
+    for rows in (split.validation, split.test, *([split.unseen] if len(split.unseen) else [])):
         digest.update(len(rows).to_bytes(8, "little") + rows.astype("<i8").tobytes())
     return digest.hexdigest()

@@ -181,6 +181,8 @@ def _whole_windows(
     model: ModelDescription, table: Table, built: FeaturesAndTarget, last: int | None
 ) -> _Windows:
     cells, seq_len = built.features.to_numpy(np.float64), model.data.seq_len
+    # As in training, a window may hold a row with too few series to compare, and none is forecast from it.
+    cells = np.where(built.missing[:, None] & ~np.isfinite(cells), _moments(model)[0], cells)
     usable = np.isfinite(cells).all(axis=1)
     for span, ready in zip(built.spans, built.usable, strict=True):
         usable[span.start : ready.start] = False
@@ -188,7 +190,7 @@ def _whole_windows(
     def whole_within(starts: Rows) -> Mask:
         return by_series(starts, lambda good: _run_length(good) >= seq_len, usable)
 
-    whole = whole_within(segment_starts(model.data, table.times, table.series_starts))
+    whole = whole_within(segment_starts(model.data, table.times, table.series_starts)) & ~built.missing
     crossing = int((whole_within(table.series_starts) & ~whole).sum())
     if crossing and not whole.any():
         raise DataError(

@@ -1,6 +1,5 @@
 """Finds the files of a source and reads their bytes: no endless file, and no more than memory holds."""
 
-import difflib
 import gzip
 import hashlib
 import io
@@ -17,11 +16,11 @@ from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 from trainer.config import is_pattern
 from trainer.data.reading.samples import sample_text
 from trainer.errors import SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc")
-_PACKED_SUFFIXES = (".gz", ".zip")
+PACKED_SUFFIXES = (".gz", ".zip")
 _SUFFIX_ADVICE = "save the table as .csv or .parquet"
 _CHUNK = 1 << 20
 LONGEST_SHOWN = 60
@@ -72,13 +71,6 @@ def digest_of_source(source: str | Sequence[str], folder: Path) -> str:
 def source_digest(digests: Sequence[str]) -> str:
     """One SHA-256 (hex) for the files of a source: of one file its own, of several that of their list."""
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """`; did you mean 'Close'?` for the most similar known name; empty if none is similar."""
-    by_fold = {entry.strip().casefold(): entry for entry in known}
-    close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
-    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
 
 
 def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Path | None]]:
@@ -152,7 +144,7 @@ def _read(path: Path, shown: str) -> bytes:
 
 def _require_table_suffix(path: Path, shown: str) -> None:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _PACKED_SUFFIXES:
+    if suffixes and suffixes[-1] in PACKED_SUFFIXES:
         return
     if not suffixes or suffixes[-1] not in TABLE_SUFFIXES:
         told = f"ends in {path.suffix!r}" if path.suffix else "has a name without .csv or .parquet"
