@@ -2,8 +2,6 @@
 
 import gzip
 import hashlib
-import importlib
-import importlib.util
 import io
 import lzma
 import os
@@ -12,17 +10,14 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, Literal
 
 from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
 from trainer.config import is_pattern
+from trainer.data.reading.samples import sample_text
 from trainer.errors import SourceError
 from trainer.text import did_you_mean, shortened
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SAMPLES = ("sp500", "nasdaq", "wti")
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc")
 PACKED_SUFFIXES = (".gz", ".zip")
@@ -90,7 +85,7 @@ def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Pat
 def _raw(shown: str, path: Path | None) -> bytes:
     """The bytes of a file as it lies there, or the CSV text of a sample."""
     if path is None:
-        return _sample(shown)
+        return sample_text(shown)
     content = _read(path, shown)
     _require_content(shown, content)
     return content
@@ -117,22 +112,6 @@ def _matches(name: str, folder: Path) -> list[tuple[str, Path]]:
     if not found:
         raise SourceError(f"data.source {name!r} matches no file in {root}; check the pattern")
     return [(str(file if root != folder else file.relative_to(folder)), file) for file in found]
-
-
-def _sample(source: str) -> bytes:
-    """The CSV text of a sample, read from its file: importing all of `arch` takes longer than an epoch."""
-    name = source.removeprefix("sample:")
-    if name not in SAMPLES:
-        raise SourceError(f"data.source {source!r} is not a sample; there are {', '.join(SAMPLES)}")
-    spec = importlib.util.find_spec("arch")
-    if spec is None:
-        raise SourceError(f"{source} ships with the arch package, which is not here; run: pip install arch")
-    for root in spec.submodule_search_locations or ():
-        path = Path(root) / "data" / name / f"{name}.csv.gz"
-        if path.is_file():
-            return gzip.decompress(path.read_bytes())
-    frame: pd.DataFrame = importlib.import_module(f"arch.data.{name}").load()
-    return frame.to_csv().encode()
 
 
 def _read(path: Path, shown: str) -> bytes:
