@@ -66,7 +66,7 @@ def resolve(
     )
     folder = study.parent if isinstance(study, Path) else Path()
     columns = partial(read_columns, folder=folder) if wildcards else None
-    return _resolved(texts, folder, problems, defaults, columns)
+    return _resolved(texts, folder, problems, defaults, columns).with_frames_found()
 
 
 def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) -> ResolvedStudy:

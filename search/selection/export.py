@@ -10,12 +10,14 @@ from typing import Any
 from search.atomic_text import write_text_atomically
 from search.config.layers import Layer
 from search.errors import RequestError
+from search.record.continuation import recorded_value
 from search.record.evaluations import evaluation_to_json
 from search.record.row_mapping import clamp_to_json
 from search.selection.choice import ASKED_BY_NUMBER, ChoiceReason
 from search.selection.commented_yaml import decisive_settings, dump_yaml, in_sections, settings_yaml
 from search.selection.selection_evidence import with_measured_floor
 from search.selection.summary import Summary, summarise
+from search.store_files import frames_found
 from search.text import json_safe_number
 from storage import evaluations, query, tables
 from storage.commands import ballast_command
@@ -61,7 +63,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: ChoiceReason)
     summary = with_measured_floor(store, summarise(store, trial.study))
     layers = query.setting_layers(store, trial.study, trial.number)
     values, started_with = decisive_settings(layers)
-    values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
+    values["data.source"] = _source_seen_from(values["data.source"], store, layers, summary.study, target)
     verifications = [
         evaluation
         for evaluation in evaluations.verifications_of_study(store, trial.study)
@@ -116,13 +118,25 @@ def _json(content: _Content) -> str:
     return json.dumps(json_safe_number(whole), indent=2, allow_nan=False) + "\n"
 
 
-def _source_seen_from(source: Any, study: tables.StudyRow, target: Path) -> Any:
+def _source_seen_from(
+    source: Any,
+    store: Store,
+    layers: Mapping[str, Sequence[tables.SettingRow]],
+    study: tables.StudyRow,
+    target: Path,
+) -> Any:
+    """The source as a file at `target` names it; a frame is named where it lies now."""
+
+    folder = Path(study.study_file).parent
+
     def seen_from(path: str) -> str:
         if Path(path).is_absolute():
             return path
-        return os.path.relpath(Path(study.study_file).parent / path, target.parent.resolve())
+        return os.path.relpath(folder / path, target.parent.resolve())
 
-    return move_source(source, seen_from)
+    return move_source(
+        frames_found(source, folder, store.url, recorded_value("storage.files", layers)), seen_from
+    )
 
 
 def _provenance(
