@@ -30,7 +30,8 @@ class DataConfig(Section):
 
     source: Annotated[Names, Field(min_length=1)]
     """A CSV (also .gz or .zip), Parquet or Arrow file, `sample:sp500|nasdaq|wti`, a pattern such as
-    `prices/*.csv`, or a list of these."""
+    `prices/*.csv`, an address such as https://host/prices.csv or s3://bucket/prices.parquet, or a list of
+    these."""
     time: Annotated[Names, Field(min_length=1)]
     """The column of times; or a list of two, those of dates and of times of day."""
     timezone: str | None = Field(default=None, exclude_if=is_default)
