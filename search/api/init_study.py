@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from search.errors import RequestError
-from trainer.config import CsvConfig
+from trainer.config import CsvConfig, is_path, is_pattern, is_remote
 from trainer.errors import ColumnError, SourceError
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def init_study(options: InitOptions, ask: Ask = refuse) -> InitResult:
 
 def study_name(source: str) -> str:
     """The name of a study of a file: that of the file without its suffixes, as far as a name may hold it."""
-    stem = Path(source).name.removeprefix("sample:").split(".", 1)[0]
+    name = Path(urlsplit(source).path if is_remote(source) else source).name
+    stem = name.removeprefix("sample:").split(".", 1)[0]
     return re.sub(r"[^\w-]+", "-", stem).strip("-_") or "study"
 
 
@@ -169,12 +171,11 @@ def _csv_config(options: InitOptions) -> CsvConfig:
 
 
 def _first_file(source: str) -> "SourceFile":
-    from trainer.config import is_pattern
     from trainer.data.reading.content import open_source
     from trainer.text import did_you_mean
 
     path = Path(source)
-    if not source.startswith("sample:") and not is_pattern(source) and not os.path.lexists(path):
+    if is_path(source) and not is_pattern(source) and not os.path.lexists(path):
         folder = path.parent
         near = did_you_mean(path.name, os.listdir(folder)) if folder.is_dir() else ""
         raise RequestError(f"{source} does not exist{near or '; name a table, such as prices.csv'}")
@@ -183,7 +184,7 @@ def _first_file(source: str) -> "SourceFile":
 
 def _relative(source: str, folder: Path) -> str:
     """The source as the study file in `folder` names it."""
-    if source.startswith("sample:") or os.path.isabs(source):
+    if not is_path(source) or os.path.isabs(source):
         return source
     return os.path.relpath(source, folder)
 

@@ -19,7 +19,7 @@ from trainer.config.columns import (
 )
 from trainer.config.data import DataConfig
 from trainer.config.section import Names, Section
-from trainer.config.source import CsvConfig, is_pattern, move_source
+from trainer.config.source import CsvConfig, is_path, is_pattern, is_remote, move_source
 from trainer.config.split import MOST_FOLDS, Fractions, Split, SplitMethod, end_of_date
 from trainer.config.training import (
     GRUConfig,
@@ -60,7 +60,9 @@ __all__ = [
     "TransformName",
     "TrialConfig",
     "end_of_date",
+    "is_path",
     "is_pattern",
+    "is_remote",
     "move_source",
     "return_clip",
 ]

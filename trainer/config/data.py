@@ -29,8 +29,9 @@ class DataConfig(Section):
     """The source of the rows, and the features, target and splits that are computed from them."""
 
     source: Annotated[Names, Field(min_length=1)]
-    """A CSV (also .gz or .zip), Parquet or Arrow file, a sample such as `sample:sp500`, a pattern such
-    as `prices/*.csv`, or a list of these."""
+    """A CSV (also .gz or .zip), Parquet or Arrow file, a sample such as `sample:sp500`, a pattern such as
+    `prices/*.csv`, an address such as https://host/prices.csv or s3://bucket/prices.parquet, or a list of
+    these."""
     time: Annotated[Names, Field(min_length=1)]
     """The column of times; or a list of two, those of dates and of times of day."""
     timezone: str | None = Field(default=None, exclude_if=is_default)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainer.config import DataConfig, Target
+from trainer.config import DataConfig, Target, is_path
 from trainer.data.arrays import Floats, Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import YEAR, input_drifts, share_outside
@@ -112,7 +112,7 @@ def forecast_table(
 
 def _read(model: ModelDescription, folder: Path, source: str) -> Table:
     config = _inputs_alone(model.data, source)
-    if not source.startswith("sample:") and not Path(source).exists():
+    if is_path(source) and not Path(source).exists():
         raise SourceError(
             f"--data {source}: there is no such file; name a CSV or Parquet file, or sample:sp500"
         )

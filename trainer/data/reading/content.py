@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
+from urllib.parse import urlsplit
 
-from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
-from trainer.config import is_pattern
+from trainer.bounded_reading import NotARegularFile, memory, read_file_or_pipe
+from trainer.config import is_path, is_pattern, is_remote
+from trainer.data.reading.remote import read_remote
 from trainer.data.reading.samples import sample_text
 from trainer.errors import SourceError
 from trainer.text import did_you_mean, shortened
@@ -41,11 +43,6 @@ class SourceFile:
     kind: FileKind
     sha256: str
 
-    @property
-    def stem(self) -> str:
-        """The file's name without folder and suffixes."""
-        return Path(self.shown).name.split(".", 1)[0]
-
 
 def open_source(source: str | Sequence[str], folder: Path) -> Iterator[SourceFile]:
     """Yield the files of `data.source`, in the order given; those of a pattern by name.
@@ -58,7 +55,7 @@ def open_source(source: str | Sequence[str], folder: Path) -> Iterator[SourceFil
         digest = hashlib.sha256(raw).hexdigest()
         content = _unpacked(raw, shown)
         _require_content(shown, content)
-        yield SourceFile(shown, content, "csv" if path is None else _kind(content, path), digest)
+        yield SourceFile(shown, content, _kind(content, path or Path(urlsplit(shown).path)), digest)
 
 
 def digest_of_source(source: str | Sequence[str], folder: Path) -> str:
@@ -74,19 +71,19 @@ def source_digest(digests: Sequence[str]) -> str:
 
 
 def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Path | None]]:
-    """The name in messages and the path of each file of a source; None for a sample."""
+    """The name in messages and the path of each file of a source; None for a sample and an address."""
     for name in [source] if isinstance(source, str) else source:
-        if name.startswith("sample:"):
-            yield name, None
-        else:
+        if is_path(name):
             yield from _matches(name, folder)
+        else:
+            yield name, None
 
 
 def _raw(shown: str, path: Path | None) -> bytes:
     """The bytes of a file as it lies there, or the CSV text of a sample."""
-    if path is None:
+    if path is None and not is_remote(shown):
         return sample_text(shown)
-    content = _read(path, shown)
+    content = read_remote(shown) if path is None else _read(path, shown)
     _require_content(shown, content)
     return content
 
@@ -149,11 +146,6 @@ def _require_table_suffix(path: Path, shown: str) -> None:
     if not suffixes or suffixes[-1] not in TABLE_SUFFIXES:
         told = f"ends in {path.suffix!r}" if path.suffix else "has a name without .csv or .parquet"
         raise SourceError(f"data.source {shown!r} {told}; {_SUFFIX_ADVICE}")
-
-
-def memory() -> int:
-    """Bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def require_memory(shown: str, needed: float) -> None:
