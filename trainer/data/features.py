@@ -225,6 +225,8 @@ def _inputs(
 
 
 def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], rows: _TableRows) -> Floats:
+    if series.is_indicator:
+        return inputs[0].copy()  # the comparison is made when the table is read
     if series.transform in CROSS:
         return CROSS[series.transform](inputs[0], rows.moments, series.fewest_series)
     keys = {key: getattr(series, key, None) for key in ("window", "floor", "part")}
