@@ -126,10 +126,10 @@ def test_one_negative_price_makes_a_study_of_changes_and_a_flat_bar_has_a_floor(
 
 def test_a_time_with_the_name_of_a_zone_is_told_with_the_option_to_give() -> None:
     frame = bars()
-    frame.index = frame.index.strftime("%Y-%m-%d 16:00 EST")
-    with pytest.raises(
-        ColumnError, match=r"16:00 EST' in Date ends in 'EST'.*give --timezone America/New_York$"
-    ):
+    frame.index = pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d 16:00 EST")
+    frame.index.name = "Date"
+    told = r"16:00 EST' in Date ends in 'EST'.*give --timezone America/New_York$"
+    with pytest.raises(ColumnError, match=told):
         made("est.csv", frame.to_csv())
 
 
