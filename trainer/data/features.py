@@ -56,6 +56,8 @@ class FeaturesAndTarget:
     missing: Mask
     """Rows (T,) with a feature or a target that compares series, at a moment with too few of them. They are
     in no split; windows that hold one have the feature's mean in its place."""
+    missing_values: Mask
+    """Rows (T,) at whose time `unshifted` has too few series to be compared with."""
 
     @property
     def rows(self) -> Rows:
@@ -124,6 +126,7 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         unshifted=unshifted,
         unseen=unseen_series(config, table.source, table.series_names),
         missing=missing | (ahead == 1),
+        missing_values=target_missing,
     )
 
 
