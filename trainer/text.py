@@ -2,7 +2,9 @@
 terminal, and of bounded length.
 """
 
+import difflib
 import logging
+from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
@@ -41,3 +43,10 @@ class PlainFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The message, with all lines after the first indented."""
         return super().formatMessage(record).replace("\n", "\n  ")
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """`; did you mean 'Close'?` for the most similar known name; empty if none is similar."""
+    by_fold = {entry.strip().casefold(): entry for entry in known}
+    close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
+    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""

@@ -15,7 +15,7 @@ from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
-from search.store_files import frame_names, frames_found
+from search.kept_frames import frame_names, frames_found
 from storage.commands import masked_url
 from trainer.config import CsvConfig, TrialConfig
 
@@ -31,9 +31,11 @@ limit. Two devices, or two kernels, differ only in the last bits.
 _LATER_SETTINGS = frozenset(
     {
         *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
+        "data.split.unseen_series",
         "data.target.clip_follows_spread",
-        *(f"data.target.{name}" for name in ("open", "close", "floor")),
+        *(f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")),
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
+        *(f"data.{name}" for name in ("series", "layout", "scale")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
         "training.kernel",
         "training.schedule",
@@ -151,7 +153,7 @@ class ResolvedStudy:
 
     def with_frames_found(self, url: str | None = None) -> "ResolvedStudy":
         """The study with the kept frames of its data where they lie now, beside the store at `url` or in its
-        folder; see `search.store_files.frames_found`.
+        folder; see `search.kept_frames.frames_found`.
         """
         named = self.file.data.source
         source = frames_found(named, self.folder, url, self.file.storage.files)

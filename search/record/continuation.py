@@ -14,7 +14,7 @@ from storage import query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown
-from trainer.config import is_pattern
+from trainer.config import is_path, is_pattern
 
 MAY_CHANGE = (
     "study.trials",
@@ -102,7 +102,7 @@ def require_data(resolved: ResolvedStudy) -> None:
     """Raise RequestError if the file of the data is not on this machine, naming `--folder`."""
     for source in resolved.trial_config.data.sources:
         path = resolved.folder / source
-        is_file = not source.startswith("sample:") and not is_pattern(source)
+        is_file = is_path(source) and not is_pattern(source)
         if is_file and not path.is_file():
             name = resolved.file.study.name
             advice = (

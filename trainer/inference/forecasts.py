@@ -52,6 +52,10 @@ class Forecasts:
     """The split of each row, (n,), by the model's record; see `row_splits`."""
     left_out: tuple[UnusableRow, ...] = ()
     """The rows that no window may hold; with `last`, those that a window of the newest rows would hold."""
+    series: tuple[str, ...] = ()
+    """The name of the series of each row, (n,); empty for one series without a name."""
+    series_column: str = "series"
+    """What the column of these names is called."""
     bars_per_year: int | None = None
     """Rows of a year in training; None if the target is not the logarithm of a volatility."""
 
@@ -86,14 +90,16 @@ class Forecasts:
 
     def frame(self) -> pd.DataFrame:
         """Columns time, forecast, of (the time of the target), horizon, split; for the logarithm of a
-        volatility also volatility and annualised. Times are text if the source has a zone.
+        volatility also volatility and annualised, and first that of the series in a panel. Times are text if
+        the source has a zone.
         """
         time, of = (
             (list(self.times_text), list(self.target_times_text))
             if self.offsets is not None
             else (self.times, self.target_times)
         )
-        columns = {"time": time, "forecast": self.values, "of": of, "horizon": self.horizon}
+        named = {self.series_column: list(self.series)} if self.series else {}
+        columns = {**named, "time": time, "forecast": self.values, "of": of, "horizon": self.horizon}
         return pd.DataFrame({**columns, "split": list(self.splits), **self.in_units()})
 
     def in_units(self) -> dict[str, Floats]:

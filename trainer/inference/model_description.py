@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from trainer.config import DataConfig, ModelsConfig, Section
+from trainer.config.section import as_tuple
 from trainer.data.input_drift import FeatureStatistics
 
 FORMAT: Final = 2
@@ -30,6 +31,23 @@ class TargetScale(Section):
     mean: float
     std: Annotated[float, Field(gt=0)]
     unit: str
+
+
+_Tuple = BeforeValidator(as_tuple)
+
+
+class SeriesScale(Section):
+    """One series of the training rows. With `data.scale: series` it has moments of its own, of the features
+    in their order and of the target; without, none.
+    """
+
+    name: str
+    feature_mean: Annotated[tuple[float, ...], _Tuple] = Field(default=(), exclude_if=lambda v: not v)
+    feature_std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], _Tuple] = Field(
+        default=(), exclude_if=lambda v: not v
+    )
+    target_mean: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    target_std: Annotated[float, Field(gt=0)] | None = Field(default=None, exclude_if=lambda v: v is None)
 
 
 class TrainingPeriod(Section):
@@ -80,6 +98,10 @@ class ModelDescription(Section):
     """The data section of the configuration, with the source and split of the training."""
     models: ModelsConfig
     weights_sha256: str
+    series: Annotated[tuple[SeriesScale, ...], _Tuple] = Field(
+        default=(), exclude_if=lambda series: not series
+    )
+    """The series of a panel that the model was trained on; empty for one series without a name."""
 
     @property
     def is_refit(self) -> bool:
@@ -101,6 +123,15 @@ class ModelDescription(Section):
     def _features_are_those_of_the_data(self) -> Self:
         if [look.name for look in self.features] != [feature.name for feature in self.data.features]:
             raise ValueError("features are not those of data, in their order")
+        return self
+
+    @model_validator(mode="after")
+    def _series_have_the_moments_of_the_scale(self) -> Self:
+        lengths = {len(each) for one in self.series for each in (one.feature_mean, one.feature_std)}
+        has_target = {one.target_mean is not None and one.target_std is not None for one in self.series}
+        of_series = self.data.scale == "series" and bool(self.series)
+        if of_series and (lengths != {len(self.features)} or has_target != {True}):
+            raise ValueError("a series lacks its moments")
         return self
 
     @model_validator(mode="after")

@@ -32,6 +32,7 @@ from trainer.inference.model_description import (
     FORMAT,
     ModelDescription,
     ModelProvenance,
+    SeriesScale,
     TargetScale,
     TrainingPeriod,
 )
@@ -217,6 +218,25 @@ def _described(
         data=config.data,
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
+        series=_trained_series(data),
+    )
+
+
+def _trained_series(data: Dataset) -> tuple[SeriesScale, ...]:
+    """The series with training rows, by name."""
+    numbers = np.unique(data.series_numbers[data.fitting]).tolist() if data.series_names else []
+    moments = data.scaler.series
+    return tuple(
+        SeriesScale(name=data.series_names[number])
+        if moments is None
+        else SeriesScale(
+            name=data.series_names[number],
+            feature_mean=tuple(moments.feature_mean[number].tolist()),
+            feature_std=tuple(moments.feature_std[number].tolist()),
+            target_mean=float(moments.target_mean[number]),
+            target_std=float(moments.target_std[number]),
+        )
+        for number in numbers
     )
 
 
