@@ -105,6 +105,7 @@ def forecast_table(
         splits=row_splits(model, table.times[rows]),
         left_out=_left_out(model, table, built, found),
         bars_per_year=bars_per_year(model),
+        intervals=model.intervals,
     )
 
 
