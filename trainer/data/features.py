@@ -153,9 +153,10 @@ def _moments(config: DataConfig, table: Table) -> Rows:
     if config.target.relative is not None:
         crossing.append(f"the target (relative: {config.target.relative})")
     if crossing and len(table.series_starts) < 2:
+        name = "the column of the series" if table.symbols is None else table.symbols[0]
         raise ColumnError(
-            f"{crossing[0]} compares the series of a panel, and {table.source} has one; name the column of "
-            "the series in data.series, or set data.layout"
+            f"{crossing[0]} compares the series of a panel, and {table.source} is read as one; set "
+            f"data.series: {name}, or data.layout"
         )
     return moment_numbers(table.times.asi8) if crossing else np.zeros(0, np.int64)
 
