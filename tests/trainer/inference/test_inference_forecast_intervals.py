@@ -57,9 +57,8 @@ def test_a_new_row_like_the_old_ones_lies_within_the_bounds_at_least_as_often_as
     random, inside = np.random.default_rng(rows), np.zeros(2)
     for _ in range(1500):
         *old, new = random.standard_t(3, rows + 1)
-        bounds = measure_intervals(RETURN, forecasts_of(np.zeros(rows), np.array(old)), "trial").bounds(
-            np.zeros(1)
-        )
+        known = forecasts_of(np.zeros(rows), np.array(old))
+        bounds = measure_intervals(RETURN, known, "trial").bounds(np.zeros(1))
         inside += [bounds[f"lower_{level}"][0] <= new <= bounds[f"upper_{level}"][0] for level in (80, 95)]
     ranks = [-(-(rows + 1) * level // 100) / (rows + 1) for level in (80, 95)]
     assert ranks[0] >= 0.8
