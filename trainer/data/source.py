@@ -22,6 +22,7 @@ from trainer.data.panel import ONE_SERIES, series_spans
 if TYPE_CHECKING:
     import pandas as pd
 
+    from trainer.data.reading.content import SourceFile
     from trainer.data.reading.source_columns import SourceRows
 
 
@@ -105,8 +106,9 @@ class Table:
         return f"{file}, {self.counted_in} {self.positions[row]}"
 
 
-def read_table(config: DataConfig, *, folder: Path) -> Table:
-    """Read `config.source`; a relative path is relative to `folder`.
+def read_table(config: DataConfig, *, folder: Path, first: "SourceFile | None" = None) -> Table:
+    """Read `config.source`; a relative path is relative to `folder`. `first` is its first file, if it is open
+    already.
 
     Raises `SourceError` if the source is missing, empty or not a table, and `ColumnError` if columns are
     missing or hold cells that are not times or numbers; the message names the line of the file.
@@ -115,7 +117,7 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
 
     from trainer.data.reading.source_columns import read_source
 
-    rows = read_source(config, number_columns(config), folder)
+    rows = read_source(config, number_columns(config), folder, first)
     whole, empty_rows = rows, np.empty(0, np.int64)
     if config.drop_empty or any(name.startswith("sample:") for name in config.sources):
         # The samples have rows without numbers for holidays; they are not observations.
@@ -134,7 +136,7 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
         file_numbers=rows.file_numbers,
         empty_rows=len(empty_rows),
         detected=rows.detected,
-        symbols=_symbols(config, rows, folder),
+        symbols=_symbols(config, rows, folder, first),
     )
     return replace(table, empty_tail=_empty_tail(table, whole.take(empty_rows)))
 
@@ -154,12 +156,14 @@ def _empty_tail(table: Table, empty: "SourceRows") -> tuple[str, ...]:
     )
 
 
-def _symbols(config: DataConfig, rows: "SourceRows", folder: Path) -> tuple[str, tuple[str, ...]] | None:
+def _symbols(
+    config: DataConfig, rows: "SourceRows", folder: Path, first: "SourceFile | None"
+) -> tuple[str, tuple[str, ...]] | None:
     from trainer.data.reading.panel_column import find_panel_column
 
     if len(rows.files) > 1 or rows.times.is_unique:
         return None
-    return find_panel_column(config, folder, rows.times, rows.positions)
+    return find_panel_column(config, folder, rows.times, rows.positions, first)
 
 
 def source_sha256(config: DataConfig, *, folder: Path) -> str:

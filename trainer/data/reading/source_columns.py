@@ -60,13 +60,16 @@ class SourceRows:
         )
 
 
-def read_source(config: DataConfig, numbers: Sequence[str], folder: Path) -> SourceRows:
+def read_source(
+    config: DataConfig, numbers: Sequence[str], folder: Path, first: SourceFile | None = None
+) -> SourceRows:
     """Read the times and the columns `numbers` of `config.source`; a relative path is relative to `folder`.
+    `first` is its first file, if it is open already.
 
     Raises SourceError if a file is missing, empty or no table, and ColumnError, which lists the problems of
     all columns, if columns are missing or hold cells that are not times or numbers.
     """
-    parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder)]
+    parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder, first)]
     return _sorted(config, _joined(parts))
 
 
