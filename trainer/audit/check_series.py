@@ -94,7 +94,8 @@ def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFindi
     """Outliers of the standardised features before clipping, and the shares of clipped values."""
     held = np.concatenate([data.fitting, data.validation])
     values = built.features.to_numpy(np.float64)[built.rows][held]
-    scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std
+    mean, std = data.scaler.feature_moments(data.series_numbers[held])
+    scaled = np.abs(values - mean) / std
     found: list[AuditFinding] = []
     for name, column in zip(data.feature_names, scaled.T, strict=True):
         row = int(np.argmax(column))

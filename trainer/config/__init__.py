@@ -9,6 +9,7 @@ from trainer.config.columns import (
     CALENDAR,
     CHANGES,
     CROSS_SECTION,
+    OF_TEXTS,
     RETURN_CLIP,
     DerivedColumn,
     Feature,
@@ -19,7 +20,7 @@ from trainer.config.columns import (
 )
 from trainer.config.data import DataConfig
 from trainer.config.section import Names, Section
-from trainer.config.source import CsvConfig, is_pattern, move_source
+from trainer.config.source import CsvConfig, is_path, is_pattern, is_remote, move_source
 from trainer.config.split import MOST_FOLDS, Fractions, Split, SplitMethod, end_of_date
 from trainer.config.training import (
     GRUConfig,
@@ -38,6 +39,7 @@ __all__ = [
     "CHANGES",
     "CROSS_SECTION",
     "MOST_FOLDS",
+    "OF_TEXTS",
     "RETURN_CLIP",
     "CsvConfig",
     "DataConfig",
@@ -60,7 +62,9 @@ __all__ = [
     "TransformName",
     "TrialConfig",
     "end_of_date",
+    "is_path",
     "is_pattern",
+    "is_remote",
     "move_source",
     "return_clip",
 ]

@@ -1,10 +1,7 @@
 """Finds the files of a source and reads their bytes: no endless file, and no more than memory holds."""
 
-import difflib
 import gzip
 import hashlib
-import importlib
-import importlib.util
 import io
 import lzma
 import os
@@ -13,17 +10,16 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, Literal
+from urllib.parse import urlsplit
 
-from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
-from trainer.config import is_pattern
+from trainer.bounded_reading import NotARegularFile, memory, read_file_or_pipe
+from trainer.config import is_path, is_pattern, is_remote
+from trainer.data.reading.remote import read_remote
+from trainer.data.reading.samples import sample_text
 from trainer.errors import SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SAMPLES = ("sp500", "nasdaq", "wti")
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc")
 PACKED_SUFFIXES = (".gz", ".zip")
@@ -47,11 +43,6 @@ class SourceFile:
     kind: FileKind
     sha256: str
 
-    @property
-    def stem(self) -> str:
-        """The file's name without folder and suffixes."""
-        return Path(self.shown).name.split(".", 1)[0]
-
 
 def open_source(source: str | Sequence[str], folder: Path) -> Iterator[SourceFile]:
     """Yield the files of `data.source`, in the order given; those of a pattern by name.
@@ -64,7 +55,7 @@ def open_source(source: str | Sequence[str], folder: Path) -> Iterator[SourceFil
         digest = hashlib.sha256(raw).hexdigest()
         content = _unpacked(raw, shown)
         _require_content(shown, content)
-        yield SourceFile(shown, content, "csv" if path is None else _kind(content, path), digest)
+        yield SourceFile(shown, content, _kind(content, path or Path(urlsplit(shown).path)), digest)
 
 
 def digest_of_source(source: str | Sequence[str], folder: Path) -> str:
@@ -79,27 +70,20 @@ def source_digest(digests: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """`; did you mean 'Close'?` for the most similar known name; empty if none is similar."""
-    by_fold = {entry.strip().casefold(): entry for entry in known}
-    close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
-    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
-
-
 def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Path | None]]:
-    """The name in messages and the path of each file of a source; None for a sample."""
+    """The name in messages and the path of each file of a source; None for a sample and an address."""
     for name in [source] if isinstance(source, str) else source:
-        if name.startswith("sample:"):
-            yield name, None
-        else:
+        if is_path(name):
             yield from _matches(name, folder)
+        else:
+            yield name, None
 
 
 def _raw(shown: str, path: Path | None) -> bytes:
     """The bytes of a file as it lies there, or the CSV text of a sample."""
-    if path is None:
-        return _sample(shown)
-    content = _read(path, shown)
+    if path is None and not is_remote(shown):
+        return sample_text(shown)
+    content = read_remote(shown) if path is None else _read(path, shown)
     _require_content(shown, content)
     return content
 
@@ -125,22 +109,6 @@ def _matches(name: str, folder: Path) -> list[tuple[str, Path]]:
     if not found:
         raise SourceError(f"data.source {name!r} matches no file in {root}; check the pattern")
     return [(str(file if root != folder else file.relative_to(folder)), file) for file in found]
-
-
-def _sample(source: str) -> bytes:
-    """The CSV text of a sample, read from its file: importing all of `arch` takes longer than an epoch."""
-    name = source.removeprefix("sample:")
-    if name not in SAMPLES:
-        raise SourceError(f"data.source {source!r} is not a sample; there are {', '.join(SAMPLES)}")
-    spec = importlib.util.find_spec("arch")
-    if spec is None:
-        raise SourceError(f"{source} ships with the arch package, which is not here; run: pip install arch")
-    for root in spec.submodule_search_locations or ():
-        path = Path(root) / "data" / name / f"{name}.csv.gz"
-        if path.is_file():
-            return gzip.decompress(path.read_bytes())
-    frame: pd.DataFrame = importlib.import_module(f"arch.data.{name}").load()
-    return frame.to_csv().encode()
 
 
 def _read(path: Path, shown: str) -> bytes:
@@ -178,11 +146,6 @@ def _require_table_suffix(path: Path, shown: str) -> None:
     if not suffixes or suffixes[-1] not in TABLE_SUFFIXES:
         told = f"ends in {path.suffix!r}" if path.suffix else "has a name without .csv or .parquet"
         raise SourceError(f"data.source {shown!r} {told}; {_SUFFIX_ADVICE}")
-
-
-def memory() -> int:
-    """Bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def require_memory(shown: str, needed: float) -> None:
