@@ -71,10 +71,11 @@ def _pattern(feature: Mapping[str, Any]) -> re.Pattern[str] | None:
 
 
 def _used(values: Mapping[str, Any]) -> set[str]:
-    """The columns that are no inputs: of the time, the target, the weights and `data.where`."""
+    """The columns that are no inputs: of the time, the series, the target, the weights and `data.where`."""
     bar = {key for keys in BAR_COLUMNS.values() for key in keys}
     target = {values.get(f"data.target.{key}") for key in ("column", *bar)}
-    named = {*target, values.get("data.weights")}
+    series = values.get("data.series")
+    named = {*target, values.get("data.weights"), series if isinstance(series, str) else None}
     return {*_times(values), *(values.get("data.where") or ()), *(name for name in named if name)}
 
 
