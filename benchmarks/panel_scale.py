@@ -248,13 +248,13 @@ def mapped_mb(name: str) -> str:
             shared += int(words[1])
         elif inside and words[0] in ("Shared_Dirty:", "Private_Dirty:"):
             private += int(words[1])
-    return json.dumps({"shared": shared / 1024, "private": private / 1024})
+    return json.dumps({"shared": shared * 1024 / 1e6, "private": private * 1024 / 1e6})
 
 
 def peak_mb() -> float:
     """The peak of this process's memory so far."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
 
 
 def _mapped(folder: Path, name: str) -> Any:
