@@ -135,7 +135,7 @@ def read_table(config: DataConfig, *, folder: Path, first: "SourceFile | None" =
         rows, empty_rows = whole.take(~is_empty), np.flatnonzero(is_empty)
     offsets = rows.offsets if rows.offsets is not None and rows.offsets.any() else None
     table = Table(
-        frame=pd.DataFrame(dict(rows.numbers), index=rows.times),
+        frame=pd.DataFrame(dict(rows.numbers), index=rows.times, copy=False),
         source=config.shown_source,
         sha256=rows.sha256,
         rows=rows.rows_read,
@@ -192,8 +192,14 @@ def columns_of(series: DerivedColumn) -> tuple[str, ...]:
     return series.columns
 
 
-def number_columns(config: DataConfig) -> tuple[str, ...]:
+def input_columns(config: DataConfig) -> tuple[str, ...]:
     """Each column of numbers that the features and the target read, in order and without repetition."""
     numeric = [series for series in (*config.features, config.target) if not series.is_indicator]
     named = [name for series in numeric for name in columns_of(series)]
     return tuple(dict.fromkeys(named))
+
+
+def number_columns(config: DataConfig) -> tuple[str, ...]:
+    """Each column that is read as numbers: `input_columns`, and then that of the weights."""
+    weights = () if config.weight_column is None else (config.weight_column,)
+    return tuple(dict.fromkeys([*input_columns(config), *weights]))
