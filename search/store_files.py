@@ -9,17 +9,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from storage.commands import masked_url
 from storage.urls import full_url, is_sqlite, read_url, sqlite_file
-from trainer.config import move_source
 from trainer.text import PlainFormatter
 
 _LINE = PlainFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 _SLUG_LENGTH = 40
-_FRAME = re.compile(r"[0-9a-f]{64}\.parquet")
 
 
 @dataclass(frozen=True)
@@ -74,39 +72,6 @@ def frame_file(url: str, configured: str | None, sha256: str) -> Path:
     configuration of one that is deleted does too.
     """
     return (_root(full_url(url), configured) / "data" / f"{sha256}.parquet").absolute()
-
-
-def frame_digest(source: str) -> str | None:
-    """The SHA-256 in the path of a kept frame; None for any other source."""
-    name = PurePath(source).name
-    return name.removesuffix(".parquet") if _FRAME.fullmatch(name) else None
-
-
-def frame_names(source: Any) -> Any:
-    """A `data.source` with the name of each kept frame in place of its path: the same in every folder."""
-    return move_source(source, lambda path: path if frame_digest(path) is None else PurePath(path).name)
-
-
-def frames_found(source: Any, folder: Path, url: str | None, configured: str | None) -> Any:
-    """A `data.source` with the kept frames in it at the paths where they are now.
-
-    A frame that is gone from its path is looked for beside the store at `url` (None: it is not known) and in
-    `folder`, from which relative paths start. Its name is the digest of its content, so that it is found
-    after the folder was moved. A frame that is nowhere keeps its path.
-    """
-    folders = [folder.absolute()]
-    if url is not None and is_sqlite(address := read_url(full_url(url))):
-        folders.insert(0, sqlite_file(address).absolute().parent)
-
-    def found(path: str) -> str:
-        digest = frame_digest(path)
-        if digest is None or (folder / path).is_file():
-            return path
-        beside = [] if url is None else [frame_file(url, configured, digest)]
-        beside += [each for near in folders for each in sorted(near.glob(f"*/data/{digest}.parquet"))]
-        return next((str(each) for each in beside if each.is_file()), path)
-
-    return move_source(source, found)
 
 
 def _root(url: str, configured: str | None) -> Path:

@@ -194,9 +194,7 @@ def _value(draft: StudyPlan) -> StudyPlan:
 
 
 def _change(draft: StudyPlan, low: int) -> StudyPlan:
-    """Changes in place of returns, which only positive prices have. Their kind is `other`, as bounds for
-    returns are in shares of a price.
-    """
+    """Changes in place of returns, which only positive prices have."""
     column = draft.column
     rows = "1 row holds a value that is" if low == 1 else f"{low} rows hold values that are"
     reason = f"{rows} not positive, so that there are changes and no returns"
@@ -210,6 +208,6 @@ def _change(draft: StudyPlan, low: int) -> StudyPlan:
         changed,
         kind="change",
         features=tuple(features),
-        target={**changed.target, "transform": "difference", "kind": "other"},
+        target={**changed.target, "transform": "difference"},
         drop_empty=draft.drop_empty,
     )

@@ -194,14 +194,19 @@ def _with_options(message: str) -> str:
     message = re.sub(r"data\.source ('[^']*')", r"\1", message)
     named = re.search(r"data\.csv\.(\w+)", message)
     if named is None:
-        return re.sub(r"set data\.timezone", "give --timezone ZONE", message)
+        return re.sub(r"set data\.timezone(?:: (\S+))?", _timezone_option, message)
     options = {"day_first": "--day-first or --month-first", "decimal": "--decimal ','"}
     example = {"columns": "columns='[time, close]'"}.get(named[1], f"{named[1]}=VALUE")
     return f"{message}; here: {options.get(named[1], f'--csv {example}')}"
 
 
+def _timezone_option(found: re.Match[str]) -> str:
+    return f"give --timezone {found[1] or 'ZONE'}"
+
+
 def _time_columns(contents: "TableContents", given: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of times. Raises RequestError if there are none."""
+    from trainer.data.reading.column_roles import TIME_NAMES, time_rank
     from trainer.text import did_you_mean
 
     for name in given:
@@ -210,6 +215,9 @@ def _time_columns(contents: "TableContents", given: tuple[str, ...]) -> tuple[st
             raise RequestError(f"--time {name}: {contents.shown} has no such column{near}")
     if given:
         return given
+    named = [name for name in contents.cells if time_rank(name) < len(TIME_NAMES)]
+    if not contents.times and named:
+        return (min(named, key=time_rank),)  # its first cell that is no time is told
     if not contents.times:
         raise RequestError(
             f"{contents.shown} has no column of times{_told(contents.names)}; if one of them is, give "
@@ -335,8 +343,8 @@ def _timezone(
     contents: "TableContents", time: tuple[str, ...], times: "Times", step: float, given: str | None, ask: Ask
 ) -> str | None:
     """The zone of a clock without offsets that shows more than dates; None if it does not matter."""
-    from trainer.data.reading.clock import zone_exists
     from trainer.data.reading.column_roles import names_utc
+    from trainer.data.reading.zone_names import zone_exists
 
     is_known = times.offsets is not None or "since 1970" in times.form or names_utc(time)
     if given is None and not is_known and step < 0.8 * 86_400:

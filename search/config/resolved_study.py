@@ -15,7 +15,7 @@ from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
-from search.store_files import frame_names, frames_found
+from search.kept_frames import frame_names, frames_found
 from storage.commands import masked_url
 from trainer.config import CsvConfig, TrialConfig
 
@@ -153,7 +153,7 @@ class ResolvedStudy:
 
     def with_frames_found(self, url: str | None = None) -> "ResolvedStudy":
         """The study with the kept frames of its data where they lie now, beside the store at `url` or in its
-        folder; see `search.store_files.frames_found`.
+        folder; see `search.kept_frames.frames_found`.
         """
         named = self.file.data.source
         source = frames_found(named, self.folder, url, self.file.storage.files)

@@ -112,6 +112,12 @@ def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
     return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
 
 
+def trial_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
+    """Forecasts (n,) of the validation rows by one trial; None if it completed no epoch."""
+    kept = query.forecast(store, study, trial)
+    return None if kept is None else _unpacked(kept.forecasts)
+
+
 def validation_rows_row(
     study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredSeries
 ) -> tables.StoredValidationRows:

@@ -10,6 +10,7 @@ from typing import Any
 from search.atomic_text import write_text_atomically
 from search.config.layers import Layer
 from search.errors import RequestError
+from search.kept_frames import frames_found
 from search.record.continuation import recorded_value
 from search.record.evaluations import evaluation_to_json
 from search.record.row_mapping import clamp_to_json
@@ -17,7 +18,6 @@ from search.selection.choice import ASKED_BY_NUMBER, ChoiceReason
 from search.selection.commented_yaml import decisive_settings, dump_yaml, in_sections, settings_yaml
 from search.selection.selection_evidence import with_measured_floor
 from search.selection.summary import Summary, summarise
-from search.store_files import frames_found
 from search.text import json_safe_number
 from storage import evaluations, query, tables
 from storage.commands import ballast_command

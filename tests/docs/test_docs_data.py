@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from search.config.schema import TRIAL_LEAVES
-from trainer.config import DataConfig, DerivedColumn, Feature, TransformName
+from trainer.config import OF_TEXTS, DataConfig, DerivedColumn, Feature, TransformName
 from trainer.data.cross_section import CROSS
 from trainer.data.transforms import TRANSFORMS, ewm_reach, lookback
 
@@ -42,7 +42,7 @@ def test_every_key_of_a_feature_is_in_the_table() -> None:
 
 def test_every_transform_is_in_the_table_once() -> None:
     named = [name for cell in first_cells("Transforms") for name in cell]
-    assert sorted(named) == sorted(get_args(TransformName)) == sorted([*TRANSFORMS, *CROSS])
+    assert sorted(named) == sorted(get_args(TransformName)) == sorted([*TRANSFORMS, *CROSS, *OF_TEXTS])
 
 
 def test_the_defaults_in_the_table_are_those_of_the_settings() -> None:

@@ -161,6 +161,11 @@ class DataConfig(Section):
                 )
 
     @property
+    def texts_compared(self) -> tuple[Feature, ...]:
+        """The features that compare a column of texts, or the names of the series, with a value."""
+        return tuple(feature for feature in self.features if feature.transform == "equals")
+
+    @property
     def leading(self) -> tuple[str, ...]:
         """Features that may lead the target: those with `may_lead`, those of the calendar, and those computed
         from them."""

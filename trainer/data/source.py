@@ -188,6 +188,7 @@ def columns_of(series: DerivedColumn) -> tuple[str, ...]:
 
 
 def number_columns(config: DataConfig) -> tuple[str, ...]:
-    """Each column that the features and the target read, in order and without repetition."""
-    named = [name for series in (*config.features, config.target) for name in columns_of(series)]
+    """Each column of numbers that the features and the target read, in order and without repetition."""
+    numeric = [series for series in (*config.features, config.target) if not series.is_indicator]
+    named = [name for series in numeric for name in columns_of(series)]
     return tuple(dict.fromkeys(named))

@@ -322,21 +322,35 @@ def _fitted_scaler(
     bound = _clip_bound(config, target)
     names = tuple(feature.name for feature in config.features)
     constant = set(constant_series(config, built, split.fitting))
-    feature_mean, feature_std = _moments(features, names, [name in constant for name in names])
+    indicators = np.array([feature.is_indicator for feature in config.features])
+    feature_mean, feature_std = np.zeros(len(names)), np.ones(len(names))
+    scaled = [name for name, is_indicator in zip(names, indicators, strict=True) if not is_indicator]
+    feature_mean[~indicators], feature_std[~indicators] = _moments(
+        features[:, ~indicators] if indicators.any() else features,
+        tuple(scaled),
+        [name in constant for name in scaled],
+    )
     target_mean, target_std = _moments(_clipped(target, bound)[:, None], ("the target",), [None in constant])
     pooled = Scaler(
         feature_mean, feature_std, float(target_mean[0]), float(target_std[0]), config.feature_clip, bound
     )
     if config.scale == "pooled":
         return pooled
-    return replace(pooled, series=_series_moments(pooled, built, features, _clipped(target, bound), series))
+    return replace(
+        pooled, series=_series_moments(pooled, indicators, built, features, _clipped(target, bound), series)
+    )
 
 
 def _series_moments(
-    pooled: Scaler, built: FeaturesAndTarget, features: Floats, target: Floats, series: Rows
+    pooled: Scaler,
+    indicators: npt.NDArray[np.bool_],
+    built: FeaturesAndTarget,
+    features: Floats,
+    target: Floats,
+    series: Rows,
 ) -> SeriesMoments:
     """The moments of each series in its own fitting rows; the pooled ones for a series with fewer than
-    `MIN_TRAIN` of them, and for a column that is constant in them.
+    `MIN_TRAIN` of them, for a column that is constant in them, and for `indicators` (F,).
     """
     values = np.column_stack([features, target])  # (n, F + 1)
     count = len(built.spans)
@@ -345,7 +359,7 @@ def _series_moments(
     for number in range(count):
         own = values[series == number]
         if len(own) >= MIN_TRAIN:
-            varies = ~is_constant(own)
+            varies = ~is_constant(own) & ~np.append(indicators, False)
             mean[number, varies], std[number, varies] = own.mean(axis=0)[varies], own.std(axis=0)[varies]
     return SeriesMoments(mean[:, :-1], std[:, :-1], mean[:, -1], std[:, -1])
 

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from trainer.config import DataConfig, ModelsConfig, Section
 from trainer.config.section import as_tuple
 from trainer.data.input_drift import FeatureStatistics
+from trainer.inference.forecast_intervals import ForecastIntervals
 
-FORMAT: Final = 2
-"""Of a refit. The folder of one network has format 1, so that an older Ballast reads it."""
+FORMAT: Final = 3
+"""Of what is written. Folders of format 1 (one network) and 2 (a refit) have no intervals and no end of the
+test rows."""
 _MOST_ROWS = 2**31
 
 
@@ -62,6 +64,8 @@ class TrainingPeriod(Section):
     until: IsoTime
     """The last row that was used to train or choose the model."""
     spacing: float
+    test_until: IsoTime | None = Field(default=None, exclude_if=lambda until: until is None)
+    """The last row that the study kept for `verify`; None for a refit, and for a folder of before."""
 
 
 class ModelProvenance(Section):
@@ -89,7 +93,7 @@ class ModelProvenance(Section):
 class ModelDescription(Section):
     """The content of `model.json`."""
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     provenance: ModelProvenance
     target: TargetScale
     rows: TrainingPeriod
@@ -102,6 +106,8 @@ class ModelDescription(Section):
         default=(), exclude_if=lambda series: not series
     )
     """The series of a panel that the model was trained on; empty for one series without a name."""
+    intervals: ForecastIntervals | None = Field(default=None, exclude_if=lambda found: found is None)
+    """What the bounds of a forecast are computed from; None for a folder of before."""
 
     @property
     def is_refit(self) -> bool:
@@ -115,8 +121,8 @@ class ModelDescription(Section):
 
     @model_validator(mode="after")
     def _format_is_that_of_the_networks(self) -> Self:
-        if self.format != (FORMAT if self.is_refit else 1):
-            raise ValueError("a refit has seeds and format 2")
+        if self.format != FORMAT and self.format != (2 if self.is_refit else 1):
+            raise ValueError("in the formats 1 and 2 a refit has format 2")
         return self
 
     @model_validator(mode="after")

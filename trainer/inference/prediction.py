@@ -107,6 +107,7 @@ def forecast_table(
         series=tuple(table.series_of(row) for row in rows.tolist()) if table.series_names else (),
         series_column=model.data.series_column or "series",
         bars_per_year=bars_per_year(model),
+        intervals=model.intervals,
     )
 
 

@@ -13,7 +13,7 @@ from search.data.study_data import StudyData, load_study_data
 from search.errors import RequestError
 from search.record import row_mapping
 from search.record.continuation import SettingLayers, changed_parts, continuation_rows, require_data
-from storage import query, record, tables
+from storage import query, record
 from storage.engine import Store, open_store
 
 if TYPE_CHECKING:
@@ -260,7 +260,8 @@ def test_the_same_frame_in_another_folder_is_no_change_and_no_new_configuration(
         resolve(path, [f"data.source={frame}"])
         for frame in (f"/here/{name}", f"/there/{name}", f"/there/{'0b' * 32}.parquet")
     )
-    layers = {**begun.layers, "data.source": [tables.SettingRow(effective=f"/here/{name}")]}
+    rows = row_mapping.setting_rows(begun.name, [here.settings["data.source"]])
+    layers = {**begun.layers, "data.source": rows}
     on_record = here.fingerprints() | {"content": ""}
     assert changed_parts(there, on_record, layers, "") == []
     (changed,) = changed_parts(other, on_record, layers, "")
