@@ -171,7 +171,8 @@ def _csv_config(options: InitOptions) -> CsvConfig:
 
 
 def _first_file(source: str) -> "SourceFile":
-    from trainer.data.reading.content import did_you_mean, open_source
+    from trainer.data.reading.content import open_source
+    from trainer.text import did_you_mean
 
     path = Path(source)
     if is_path(source) and not is_pattern(source) and not os.path.lexists(path):
@@ -206,7 +207,7 @@ def _timezone_option(found: re.Match[str]) -> str:
 def _time_columns(contents: "TableContents", given: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of times. Raises RequestError if there are none."""
     from trainer.data.reading.column_roles import TIME_NAMES, time_rank
-    from trainer.data.reading.content import did_you_mean
+    from trainer.text import did_you_mean
 
     for name in given:
         if name not in contents.cells:
@@ -290,7 +291,7 @@ def _one_series(
 
 
 def _symbol(contents: "TableContents", place: str, known: Sequence[str], given: str | None, ask: Ask) -> str:
-    from trainer.data.reading.content import did_you_mean
+    from trainer.text import did_you_mean
 
     more = f" and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
     told = f"{', '.join(known[:_MOST_TOLD])}{more}"

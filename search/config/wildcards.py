@@ -70,10 +70,12 @@ def _pattern(feature: Mapping[str, Any]) -> re.Pattern[str] | None:
 
 
 def _used(values: Mapping[str, Any]) -> set[str]:
-    """The columns that are no inputs: of the time, the target and `data.where`."""
+    """The columns that are no inputs: of the time, the series, the target and `data.where`."""
     bar = {key for keys in BAR_COLUMNS.values() for key in keys}
     target = {values.get(f"data.target.{key}") for key in ("column", *bar)}
-    return {*_times(values), *(values.get("data.where") or ()), *(name for name in target if name)}
+    series = values.get("data.series")
+    named = [series] if isinstance(series, str) else []
+    return {*_times(values), *named, *(values.get("data.where") or ()), *(name for name in target if name)}
 
 
 def _times(values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Tables of one and of several made-up series, and a study of them."""
 
+from dataclasses import replace
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -74,3 +76,8 @@ def panel_of(*tables: Table) -> Table:
 
 LONG, LATE = one(1, "2000-01-03", 640), one(2, "2000-09-01", 420)
 PANEL = panel_of(LONG, LATE)
+
+
+def with_names(table: Table) -> Table:
+    """The table with its series named A, B, C and so on."""
+    return replace(table, series_names=tuple(ascii_uppercase[: len(table.series_starts)]))

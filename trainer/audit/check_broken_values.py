@@ -24,7 +24,8 @@ def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTa
     found: list[AuditFinding] = []
     for (name, made, values), inputs in zip(named, built.inputs, strict=True):
         fed = by_series(table.series_starts, partial(_fed, made, built.day_rows), *inputs)
-        broken = np.flatnonzero(fed & ~np.isfinite(values))
+        missing = built.missing if made is not config.target else built.missing_values
+        broken = np.flatnonzero(fed & ~np.isfinite(values) & ~missing)
         if len(broken):
             row = int(broken[0])
             cell = _cell_at_fault(made, inputs, row, built.day_rows)

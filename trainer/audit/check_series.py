@@ -30,15 +30,15 @@ TRUNCATIONS = 5
 
 
 def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarget) -> list[AuditFinding]:
-    """Truncate and recompute: a value at t must be the same, bit by bit, without the rows after t. Every
-    series is truncated, at the same share of its rows.
+    """Truncate and recompute: a value at t must be the same, bit by bit, without the rows after t. All series
+    are truncated at the same moments, because a feature may compare them.
     """
-    cuts = np.array(
-        [np.linspace(1, span.stop - span.start, TRUNCATIONS + 1, dtype=int)[:-1] for span in table.spans]
-    )
+    times = table.times.asi8
+    moments = np.unique(times)
+    ends = moments[np.linspace(1, len(moments), TRUNCATIONS + 1, dtype=int)[:-1] - 1]
     found: dict[str, AuditFinding] = {}
-    for lengths in cuts.T.tolist():
-        shorter, kept = table.heads(lengths)
+    for end in ends:
+        shorter, kept = table.heads([int((times[span] <= end).sum()) for span in table.spans])
         again = build_features(config, shorter)
         pairs = {
             name: (built.features[name].to_numpy()[kept], again.features[name].to_numpy())
@@ -87,7 +87,8 @@ def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFindi
     """Outliers of the standardised features before clipping, and the shares of clipped values."""
     held = np.concatenate([data.fitting, data.validation])
     values = built.features.to_numpy(np.float64)[built.rows][held]
-    scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std
+    mean, std = data.scaler.feature_moments(data.series_numbers[held])
+    scaled = np.abs(values - mean) / std
     found: list[AuditFinding] = []
     for name, column in zip(data.feature_names, scaled.T, strict=True):
         row = int(np.argmax(column))

@@ -47,9 +47,8 @@ def _panel_advice(table: Table) -> str:
     name, values = table.symbols
     told = ", ".join(values[:_MOST_TOLD]) + (", …" if len(values) > _MOST_TOLD else "")
     return (
-        f"the table looks like a panel: column {name} tells the rows of one time apart ({told}); choose one "
-        f"with data.where: {{{name}: {values[0]}}} (data.series: {name}, which would train on all of them, "
-        "is not built yet)"
+        f"the table looks like a panel: column {name} tells the rows of one time apart ({told}); set "
+        f"data.series: {name} to train on all of them, or choose one with data.where: {{{name}: {values[0]}}}"
     )
 
 
@@ -62,4 +61,6 @@ def _files_advice(table: Table, repeated: npt.NDArray[np.intp]) -> str:
     one, other = (table.files[int(table.file_numbers[each])] for each in (first, row))
     if one == other:
         return ""
-    return f"{one} and {other} both have it; name the files of one asset in data.source, each row once"
+    return (
+        f"{one} and {other} both have it; keep each row once, or set data.layout: files if each is a series"
+    )

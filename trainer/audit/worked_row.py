@@ -84,6 +84,13 @@ def explain_already_shifted(config: DataConfig, table: Table, built: FeaturesAnd
 
 def _cells(config: DataConfig, table: Table, row: int, day_rows: int) -> str:
     """The cells that the target of a row is computed from, such as `log_return of Close 100 at …`."""
+    cells = _own_cells(config, table, row, day_rows)
+    if config.target.relative is None:
+        return cells
+    return f"{cells}, less the mean of that over all series at {day_or_time(table, row)}"
+
+
+def _own_cells(config: DataConfig, table: Table, row: int, day_rows: int) -> str:
     target = config.target
     names = (target.of,) if target.of is not None else columns_of(target)
     back = lookback(target, day_rows)

@@ -33,6 +33,11 @@ TransformName = Literal[
     "time_of_day",
     "day_of_week",
     "month",
+    "cross_rank",
+    "cross_zscore",
+    "cross_demean",
+    "equals",
+    "one_hot",
 ]
 
 
@@ -59,10 +64,23 @@ CALENDAR: frozenset[str] = frozenset({"time_of_day", "day_of_week", "month"})
 """Transforms of the time of a row alone, which is known ahead; each makes a sine and a cosine."""
 
 
+CROSS_SECTION: frozenset[str] = frozenset({"cross_rank", "cross_zscore", "cross_demean"})
+"""Transforms that compare a series of a panel with the others at one time."""
+
+
+OF_TEXTS: frozenset[str] = frozenset({"equals", "one_hot"})
+"""Transforms of a column of texts, such as the sector, or of the names of the series. In a study file
+`one_hot` stands for an `equals` of each value."""
+
+
 _WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "zscore", "ewm_mean", "ewm_std", "lag"})
 
 
 _SPREADS: frozenset[str] = frozenset({"rolling_std", "zscore", "ewm_std"})
+
+
+MIN_SERIES = 3
+"""Fewest series of a cross-section unless `min_series` says otherwise: of two, each mirrors the other."""
 
 
 class DerivedColumn(Section):
@@ -92,6 +110,10 @@ class DerivedColumn(Section):
     window: Annotated[int, Field(ge=1)] | None = None
     """A number of rows: that rolling_* and zscore look over, that lag goes back, that a change extends over
     (1); for ewm_* the span."""
+    min_series: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """For cross_*: the fewest series that a moment may have; with fewer the cell is missing. null: 3."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -99,8 +121,22 @@ class DerivedColumn(Section):
         named = (self.column, self.open, self.high, self.low, self.close)
         return tuple(name for name in named if name is not None)
 
+    @property
+    def is_indicator(self) -> bool:
+        """Whether it is 1 or 0, and so needs no scale."""
+        return self.transform == "equals"
+
+    @property
+    def fewest_series(self) -> int:
+        """The fewest series at one moment that cross_* compare."""
+        return self.min_series or MIN_SERIES
+
     @model_validator(mode="after")
     def _inputs_match_transform(self) -> Self:
+        if self.min_series is not None and self.transform not in CROSS_SECTION and not self._is_relative():
+            raise ValueError(
+                f"min_series belongs to {', '.join(sorted(CROSS_SECTION))}, not to {self.transform}"
+            )
         needed = BAR_COLUMNS.get(self.transform)
         if needed is None:
             self._takes_one_input()
@@ -108,6 +144,9 @@ class DerivedColumn(Section):
             listed = f"{', '.join(needed[:-1])} and {needed[-1]}"
             raise ValueError(f"{self.transform} takes {listed}, and nothing else but a floor")
         return self
+
+    def _is_relative(self) -> bool:
+        return getattr(self, "relative", None) is not None
 
     def _bar_keys(self) -> list[str]:
         return [key for key in ("open", "high", "low", "close") if getattr(self, key) is not None]
@@ -117,6 +156,12 @@ class DerivedColumn(Section):
             keys = " and ".join(self._bar_keys() or ["floor"])
             verb = "belong" if " and " in keys else "belongs"
             raise ValueError(f"{keys} {verb} to {', '.join(BAR_COLUMNS)}, not to {self.transform}")
+        if self.transform in OF_TEXTS:
+            if self.of is not None or self.window is not None:
+                raise ValueError(
+                    f"{self.transform} takes a column of texts, or nothing for the series' names"
+                )
+            return
         if self.transform in CALENDAR:
             if self.column is not None or self.of is not None or self.window is not None:
                 raise ValueError(
@@ -141,6 +186,8 @@ class Feature(DerivedColumn):
     may_lead: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Whether the feature may honestly lead the target. False is left out of a dump, so that records made
     before this key existed compare equal."""
+    value: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """For equals: the text that the column is compared with, or the name of the series."""
     part: Literal["sin", "cos"] | None = Field(default=None, exclude_if=lambda value: value is None)
     """Which of the two columns of time_of_day, day_of_week and month it is; null: both, called NAME_sin and
     NAME_cos."""
@@ -150,6 +197,17 @@ class Feature(DerivedColumn):
         if self.part is not None and self.transform not in CALENDAR:
             raise ValueError(f"part belongs to {', '.join(sorted(CALENDAR))}, not to {self.transform}")
         return self
+
+    @model_validator(mode="after")
+    def _value_of_an_equation(self) -> Self:
+        if (self.transform == "equals") != (self.value is not None):
+            raise ValueError("equals needs value, the text to compare with, and no other transform takes it")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the table's columns that are read directly; of `equals`, of the column that it makes."""
+        return (f"{self.column or 'series'}={self.value}",) if self.is_indicator else super().columns
 
     @property
     def columns_of_pair(self) -> tuple["Feature", ...]:
@@ -168,6 +226,8 @@ class Target(DerivedColumn):
     """What the values are; the audit, the ceiling of believable skill and the rivals depend on it."""
     horizon: Annotated[int, Field(ge=1)] = 1
     """How many rows ahead the target lies."""
+    relative: Literal["cross_section"] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """cross_section: the mean over all series of the panel at the same time is subtracted. null: nothing."""
     already_shifted: bool | None = Field(default=None, exclude_if=lambda value: value is None)
     """Only for a raw column. true: row t holds the value of row t + horizon; false: that of row t, and it is
     shifted like any other target. null means true, for files from before this key existed; a new study must
@@ -192,6 +252,12 @@ class Target(DerivedColumn):
         if values.get("clip_follows_spread") is None:
             values = {**values, "clip_follows_spread": True}
         return {**values, "clip": clip}
+
+    @model_validator(mode="after")
+    def _is_a_number(self) -> Self:
+        if self.transform in OF_TEXTS:
+            raise ValueError(f"{self.transform} says what a row is, which is no forecast; forecast a number")
+        return self
 
     @model_validator(mode="after")
     def _is_not_known_ahead(self) -> Self:

@@ -1,7 +1,7 @@
 """The settings of a trial's data."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -29,7 +29,7 @@ class DataConfig(Section):
     """The source of the rows, and the features, target and splits that are computed from them."""
 
     source: Annotated[Names, Field(min_length=1)]
-    """A CSV (also .gz or .zip), Parquet or Arrow file, `sample:sp500|nasdaq|wti`, a pattern such as
+    """A CSV (also .gz or .zip), Parquet or Arrow file, a sample such as `sample:sp500`, a pattern such as
     `prices/*.csv`, an address such as https://host/prices.csv or s3://bucket/prices.parquet, or a list of
     these."""
     time: Annotated[Names, Field(min_length=1)]
@@ -38,6 +38,13 @@ class DataConfig(Section):
     """The zone of times that have no offset from UTC, such as America/New_York, in which dates are read and
     shown. null: that of the offsets, else UTC."""
     csv: CsvConfig = Field(default=CsvConfig(), exclude_if=lambda value: value == CsvConfig())
+    series: Names | None = Field(default=None, exclude_if=is_default)
+    """The column that names the series of each row, such as Ticker. With layout: wide, the series to read, by
+    name or pattern; null: all."""
+    layout: Literal["long", "wide", "files"] | None = Field(default=None, exclude_if=is_default)
+    """How the source holds several series. long: `series` names a column; wide: each has columns of its own;
+    files: each has a file of its own, which names it. null: long if `series` is given, files if several
+    files cover the same time, else one series."""
     sort: bool = Field(default=False, exclude_if=is_default)
     """true: the rows are sorted by time, for files with the newest row first."""
     where: Mapping[str, str | int | float | bool] = Field(default={}, exclude_if=is_default)
@@ -66,6 +73,9 @@ class DataConfig(Section):
     """Rows of the window of one forecast."""
     feature_clip: Annotated[float, Field(gt=0)] = 3.0
     """Bound of the standardised features, in training standard deviations."""
+    scale: Literal["pooled", "series"] = Field(default="pooled", exclude_if=lambda value: value == "pooled")
+    """What standardises features and target: the moments of the training rows of all series together, or of
+    each series' own."""
     split: Split
 
     @model_validator(mode="after")
@@ -85,6 +95,20 @@ class DataConfig(Section):
             raise ValueError(f"the target is of {self.target.of!r}, which is not a feature")
         if self.target.of in self._of_the_calendar():
             raise ValueError(f"the target is of {self.target.of!r}, which is known ahead")
+        return self
+
+    @model_validator(mode="after")
+    def _layout_fits_series(self) -> Self:
+        if self.layout == "long" and self.series is None:
+            raise ValueError("layout: long needs series, the column that names the series of each row")
+        if self.layout == "files" and self.series is not None:
+            raise ValueError("with layout: files the files name the series; remove series")
+        if self.layout in (None, "long") and self.series is not None and not isinstance(self.series, str):
+            raise ValueError("series is one column; a list of series belongs to layout: wide")
+        if self.series_column in {*self.time_columns, *self.where}:
+            raise ValueError(
+                f"series {self.series_column!r} is a column of times or of where; name another column"
+            )
         return self
 
     @field_validator("timezone")
@@ -115,6 +139,11 @@ class DataConfig(Section):
         return (self.time,) if isinstance(self.time, str) else self.time
 
     @property
+    def series_column(self) -> str | None:
+        """The column that names the series of each row; None if there is none."""
+        return self.series if isinstance(self.series, str) and self.layout in (None, "long") else None
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The files, patterns or samples of the source, one or several."""
         return (self.source,) if isinstance(self.source, str) else self.source
@@ -130,6 +159,11 @@ class DataConfig(Section):
                 raise ValueError(
                     f"{who} reads {name!r}, the column of times, which holds no numbers; name another column"
                 )
+
+    @property
+    def texts_compared(self) -> tuple[Feature, ...]:
+        """The features that compare a column of texts, or the names of the series, with a value."""
+        return tuple(feature for feature in self.features if feature.transform == "equals")
 
     @property
     def leading(self) -> tuple[str, ...]:

@@ -1,21 +1,28 @@
 """Computes the features and the target of a study from the columns of its table, with causal transforms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.config import CALENDAR, DataConfig, DerivedColumn, Target
 from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.clock_transforms import most_rows_of_a_day
+from trainer.data.cross_section import CROSS, cross_demean, moment_numbers
 from trainer.data.panel import by_series
 from trainer.data.source import Table, columns_of
 from trainer.data.transforms import OF_THE_CLOCK, TRANSFORMS, lookback
+from trainer.data.unseen_series import unseen_series
+from trainer.errors import ColumnError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,13 @@ class FeaturesAndTarget:
     """Rows before t that the target of row t is computed from; none if it is not above 0."""
     warm_up: int
     """Rows before the first usable row, in the series with the longest warm-up; it may be shorter."""
+    unseen: frozenset[int]
+    """The positions of the series that `split.unseen_series` holds back."""
+    missing: Mask
+    """Rows (T,) with a feature or a target that compares series, at a moment with too few of them. They are
+    in no split; windows that hold one have the feature's mean in its place."""
+    missing_values: Mask
+    """Rows (T,) at whose time `unshifted` has too few series to be compared with."""
 
     @property
     def rows(self) -> Rows:
@@ -76,17 +90,25 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
     columns: dict[str, Floats] = {str(name): table.frame[name].to_numpy(np.float64) for name in table.frame}
     clock = _clock(config, table)
     day_rows = _day_rows(config, table, clock)
+    rows = _TableRows(table.series_starts, clock, _moments(config, table))
     features: dict[str, Floats] = {}
     reaches: dict[str, int] = {}
     inputs: list[tuple[Floats, ...]] = []
     for feature in config.features:
         inputs.append(_inputs(feature, columns, features, clock))
         reaches[feature.name] = _reach(feature, reaches, day_rows)
-        features[feature.name] = _transform(feature, inputs[-1], clock, table.series_starts)
+        features[feature.name] = _transform(feature, inputs[-1], rows)
     inputs.append(_inputs(config.target, columns, features, clock))
-    unshifted = _transform(config.target, inputs[-1], clock, table.series_starts)
-    target = by_series(table.series_starts, partial(_moved_up, target_shift(config.target)), unshifted)
-    target_reach = _reach(config.target, reaches, day_rows) - target_shift(config.target)
+    unshifted = _transform(config.target, inputs[-1], rows)
+    missing, target_missing = _missing(config, inputs, features, unshifted)
+    if config.target.relative is not None:
+        relative = cross_demean(unshifted, rows.moments, config.target.fewest_series)
+        target_missing |= np.isfinite(unshifted) & ~np.isfinite(relative)
+        unshifted = relative
+    shift = target_shift(config.target)
+    target = by_series(table.series_starts, partial(_moved_up, shift), unshifted)
+    ahead = by_series(table.series_starts, partial(_moved_up, shift), target_missing.astype(np.float64))
+    target_reach = _reach(config.target, reaches, day_rows) - shift
     warm_ups = [_warm_up(config, _within(columns, span), reaches, target_reach) for span in table.spans]
     return FeaturesAndTarget(
         features=pd.DataFrame(features, index=table.frame.index),
@@ -102,7 +124,64 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         day_rows=day_rows,
         inputs=tuple(inputs),
         unshifted=unshifted,
+        unseen=unseen_series(config, table.source, table.series_names),
+        missing=missing | (ahead == 1),
+        missing_values=target_missing,
     )
+
+
+@dataclass(frozen=True)
+class _TableRows:
+    """What transforms know of the rows besides their values; see `_clock` and `_moments`."""
+
+    starts: Rows
+    clock: Floats
+    moments: Rows
+
+
+def _moments(config: DataConfig, table: Table) -> Rows:
+    """The number of the moment of each row, (T,); empty if nothing compares series.
+
+    Raises ColumnError if something does and the table has one series.
+    """
+    named = [(f"feature {feature.name}", feature) for feature in config.features]
+    crossing = [
+        f"{who} ({series.transform})"
+        for who, series in [*named, ("the target", config.target)]
+        if series.transform in CROSS
+    ]
+    if config.target.relative is not None:
+        crossing.append(f"the target (relative: {config.target.relative})")
+    if crossing and len(table.series_starts) < 2:
+        name = "the column of the series" if table.symbols is None else table.symbols[0]
+        raise ColumnError(
+            f"{crossing[0]} compares the series of a panel, and {table.source} is read as one; set "
+            f"data.series: {name}, or data.layout"
+        )
+    return moment_numbers(table.times.asi8) if crossing else np.zeros(0, np.int64)
+
+
+def _missing(
+    config: DataConfig,
+    inputs: Sequence[tuple[Floats, ...]],
+    features: Mapping[str, Floats],
+    unshifted: Floats,
+) -> tuple[Mask, Mask]:
+    """The rows (T,) at which a feature, and those at which the unshifted target, lacks series to compare.
+
+    Such a cell is not finite though the value that is compared is.
+    """
+    missing = [np.zeros(len(unshifted), bool) for _ in range(2)]
+    compared: dict[str, Floats] = {}
+    named = [(feature.name, feature, features[feature.name]) for feature in config.features]
+    for (name, series, values), made_of in zip([*named, ("", config.target, unshifted)], inputs, strict=True):
+        if series.transform in CROSS:
+            compared[name] = made_of[0]
+        elif series.of in compared:
+            compared[name] = compared[series.of]
+        if name in compared:
+            missing[name == ""] |= np.isfinite(compared[name]) & ~np.isfinite(values)
+    return missing[0], missing[1]
 
 
 def _clock(config: DataConfig, table: Table) -> Floats:
@@ -149,12 +228,16 @@ def _inputs(
     return tuple(columns[name] for name in columns_of(series))
 
 
-def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], clock: Floats, starts: Rows) -> Floats:
+def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], rows: _TableRows) -> Floats:
+    if series.is_indicator:
+        return inputs[0].copy()  # the comparison is made when the table is read
+    if series.transform in CROSS:
+        return CROSS[series.transform](inputs[0], rows.moments, series.fewest_series)
     keys = {key: getattr(series, key, None) for key in ("window", "floor", "part")}
     given = {key: value for key, value in keys.items() if value is not None}
     if series.transform == "realized_variance":
-        inputs = (*inputs, clock)
-    return by_series(starts, partial(TRANSFORMS[series.transform], **given), *inputs)
+        inputs = (*inputs, rows.clock)
+    return by_series(rows.starts, partial(TRANSFORMS[series.transform], **given), *inputs)
 
 
 def _empty(series: DerivedColumn, columns: Mapping[str, Floats], empty: Mapping[str, int]) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainer.data.reading.content import SourceFile
-    from trainer.data.reading.source_columns import SourceRows
+    from trainer.data.reading.source_rows import SourceRows
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Table:
     offsets: npt.NDArray[np.int64] | None = None
     series_starts: Rows = field(default_factory=ONE_SERIES.copy)
     """The first row of each series, (S,); see `trainer.data.panel`. Times ascend within each series."""
+    series_names: tuple[str, ...] = ()
+    """The names of the series, ascending; empty for one series without a name."""
     files: tuple[str, ...] = ()
     """The names of the files, if there are several."""
     file_numbers: npt.NDArray[np.int64] | None = None
@@ -95,15 +97,22 @@ class Table:
         zone = UTC if self.offsets is None else timezone(timedelta(seconds=int(self.offsets[row])))
         return self.times[row].to_pydatetime(warn=False).replace(tzinfo=UTC).astimezone(zone)
 
+    def series_of(self, row: int) -> str:
+        """The name of the series of a row (0-based); empty if it has none."""
+        if not self.series_names:
+            return ""
+        return self.series_names[int(np.searchsorted(self.series_starts, row, "right")) - 1]
+
     def place(self, row: int) -> str:
-        """The location of a row (0-based) in the source, for messages: `prices.csv, line 17`."""
+        """The location of a row (0-based) in the source, for messages: `prices.csv, line 17, series GOOG`."""
         several = self.file_numbers is not None and len(self.files) > 1
         file = (
             self.files[int(self.file_numbers[row])]
             if several and self.file_numbers is not None
             else self.source
         )
-        return f"{file}, {self.counted_in} {self.positions[row]}"
+        series = f", series {self.series_of(row)}" if self.series_names else ""
+        return f"{file}, {self.counted_in} {self.positions[row]}{series}"
 
 
 def read_table(config: DataConfig, *, folder: Path, first: "SourceFile | None" = None) -> Table:
@@ -136,6 +145,10 @@ def read_table(config: DataConfig, *, folder: Path, first: "SourceFile | None" =
         file_numbers=rows.file_numbers,
         empty_rows=len(empty_rows),
         detected=rows.detected,
+        series_starts=ONE_SERIES.copy()
+        if rows.series is None
+        else np.searchsorted(rows.series, np.arange(len(rows.series_names))),
+        series_names=rows.series_names,
         symbols=_symbols(config, rows, folder, first),
     )
     return replace(table, empty_tail=_empty_tail(table, whole.take(empty_rows)))
@@ -161,7 +174,7 @@ def _symbols(
 ) -> tuple[str, tuple[str, ...]] | None:
     from trainer.data.reading.panel_column import find_panel_column
 
-    if len(rows.files) > 1 or rows.times.is_unique:
+    if len(rows.files) > 1 or rows.series is not None or rows.times.is_unique:
         return None
     return find_panel_column(config, folder, rows.times, rows.positions, first)
 
@@ -179,6 +192,7 @@ def columns_of(series: DerivedColumn) -> tuple[str, ...]:
 
 
 def number_columns(config: DataConfig) -> tuple[str, ...]:
-    """Each column that the features and the target read, in order and without repetition."""
-    named = [name for series in (*config.features, config.target) for name in columns_of(series)]
+    """Each column of numbers that the features and the target read, in order and without repetition."""
+    numeric = [series for series in (*config.features, config.target) if not series.is_indicator]
+    named = [name for series in numeric for name in columns_of(series)]
     return tuple(dict.fromkeys(named))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from trainer.config import CHANGES, DataConfig, DerivedColumn, Feature
 from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.constant_columns import correlation
+from trainer.data.cross_section import cross_demean, moment_numbers
 from trainer.data.panel import ONE_SERIES, by_series, series_spans
 from trainer.data.transforms import TRANSFORMS, log_return
 
@@ -68,8 +69,17 @@ def target_history(config: DataConfig, table: "Table", built: "FeaturesAndTarget
     """The history at the usable rows of a table."""
     own, begun = _own(config, table, built), _begun(config, table, built)
     returns = _returns(config, table, built, own)
+    if config.target.relative is not None:
+        own = _relative(config, table, own)
+        begun = None if begun is None else _relative(config, table, begun)
     slots, per_day = bars_of_day(table.times, table.offsets, table.series_starts)
     return TargetHistory(own, returns, slots, per_day, begun).of(built.rows)
+
+
+def _relative(config: DataConfig, table: "Table", values: Floats) -> Floats:
+    """The values less their mean over all series at the same time; 0 where there are too few series."""
+    relative = cross_demean(values, moment_numbers(table.times.asi8), config.target.fewest_series)
+    return np.where(np.isfinite(values) & ~np.isfinite(relative), 0.0, relative)
 
 
 def bars_of_day(

@@ -83,7 +83,7 @@ def _bad_features(config: DataConfig, table: Table, built: FeaturesAndTarget) ->
         values = built.features[feature.name].to_numpy(np.float64)
         if np.isfinite(values).all():
             continue
-        bad_inputs = np.any([~np.isfinite(each) for each in inputs], axis=0)
+        bad_inputs = np.any([~np.isfinite(each) for each in inputs], axis=0) | built.missing
         own = by_series(
             table.series_starts,
             lambda bad, caused, feature=feature: _without_cause(bad, caused, feature.window or 1),

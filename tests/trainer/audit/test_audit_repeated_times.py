@@ -65,11 +65,12 @@ def test_a_panel_in_parquet_is_called_one_too(tmp_path: Path) -> None:
     assert "looks like a panel: column Symbol" in message
 
 
-def test_files_of_several_assets_are_named(tmp_path: Path) -> None:
-    for name in ("AAA", "BBB"):
-        (tmp_path / f"{name}.csv").write_text("Date,Close\n2024-01-02,1\n2024-01-03,2\n")
+def test_files_that_share_a_row_at_their_edge_are_named(tmp_path: Path) -> None:
+    for name, days in (("AAA", (2, 3, 4)), ("BBB", (4, 5, 6))):
+        rows = "".join(f"2024-01-0{day},{day}\n" for day in days)
+        (tmp_path / f"{name}.csv").write_text(f"Date,Close\n{rows}")
     message = _messages(tmp_path, PANEL, source=["AAA.csv", "BBB.csv"], sort=True)["repeated_time"]
-    assert "AAA.csv and BBB.csv both have it; name the files of one asset in data.source" in message
+    assert "AAA.csv and BBB.csv both have it; keep each row once, or set data.layout: files if" in message
 
 
 def test_rows_that_are_there_twice_are_to_be_kept_once(tmp_path: Path) -> None:

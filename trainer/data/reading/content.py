@@ -1,34 +1,29 @@
 """Finds the files of a source and reads their bytes: no endless file, and no more than memory holds."""
 
-import difflib
 import gzip
 import hashlib
-import importlib
-import importlib.util
 import io
 import lzma
 import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, Literal
 from urllib.parse import urlsplit
 
 from trainer.bounded_reading import NotARegularFile, memory, read_file_or_pipe
 from trainer.config import is_path, is_pattern, is_remote
 from trainer.data.reading.remote import read_remote
+from trainer.data.reading.samples import sample_text
 from trainer.errors import SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SAMPLES = ("sp500", "nasdaq", "wti")
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc")
-_PACKED_SUFFIXES = (".gz", ".zip")
+PACKED_SUFFIXES = (".gz", ".zip")
 _SUFFIX_ADVICE = "save the table as .csv or .parquet"
 _GZIP_MARK, _ZIP_MARKS = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP = 31
@@ -82,13 +77,22 @@ def open_head(source: str | Sequence[str], folder: Path) -> SourceFile:
     shown, path = next(_paths(source, folder))
     if path is not None:
         head = _read(path, shown, most=_HEAD)
-        content = zlib.decompressobj(_GZIP).decompress(head, _HEAD) if head.startswith(_GZIP_MARK) else head
+        content = _unpacked_head(head)
         kind = _kind(content, path)
         if len(head) > _HEAD and not head.startswith(_ZIP_MARKS) and kind != "parquet":
             lines = _whole_lines(content) if kind == "csv" else content
             if kind == "arrow" or lines.count(b"\n") >= _HEAD_LINES:
                 return SourceFile(shown, lines, kind, "")
     return next(open_source(source, folder))
+
+
+def _unpacked_head(head: bytes) -> bytes:
+    """The beginning of what a gzip file holds, empty for a damaged one; other bytes as they are."""
+    if not head.startswith(_GZIP_MARK):
+        return head
+    with suppress(zlib.error):
+        return zlib.decompressobj(_GZIP).decompress(head, _HEAD)
+    return b""
 
 
 def _whole_lines(content: bytes) -> bytes:
@@ -113,13 +117,6 @@ def source_digest(digests: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """`; did you mean 'Close'?` for the most similar known name; empty if none is similar."""
-    by_fold = {entry.strip().casefold(): entry for entry in known}
-    close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
-    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
-
-
 def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Path | None]]:
     """The name in messages and the path of each file of a source; None for a sample and an address."""
     for name in [source] if isinstance(source, str) else source:
@@ -132,7 +129,7 @@ def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Pat
 def _raw(shown: str, path: Path | None) -> bytes:
     """The bytes of a file as it lies there, or the CSV text of a sample."""
     if path is None and not is_remote(shown):
-        return _sample(shown)
+        return sample_text(shown)
     content = read_remote(shown) if path is None else _read(path, shown)
     _require_content(shown, content)
     return content
@@ -159,22 +156,6 @@ def _matches(name: str, folder: Path) -> list[tuple[str, Path]]:
     if not found:
         raise SourceError(f"data.source {name!r} matches no file in {root}; check the pattern")
     return [(str(file if root != folder else file.relative_to(folder)), file) for file in found]
-
-
-def _sample(source: str) -> bytes:
-    """The CSV text of a sample, read from its file: importing all of `arch` takes longer than an epoch."""
-    name = source.removeprefix("sample:")
-    if name not in SAMPLES:
-        raise SourceError(f"data.source {source!r} is not a sample; there are {', '.join(SAMPLES)}")
-    spec = importlib.util.find_spec("arch")
-    if spec is None:
-        raise SourceError(f"{source} ships with the arch package, which is not here; run: pip install arch")
-    for root in spec.submodule_search_locations or ():
-        path = Path(root) / "data" / name / f"{name}.csv.gz"
-        if path.is_file():
-            return gzip.decompress(path.read_bytes())
-    frame: pd.DataFrame = importlib.import_module(f"arch.data.{name}").load()
-    return frame.to_csv().encode()
 
 
 def _read(path: Path, shown: str, *, most: int | None = None) -> bytes:
@@ -207,7 +188,7 @@ def _read(path: Path, shown: str, *, most: int | None = None) -> bytes:
 
 def _require_table_suffix(path: Path, shown: str) -> None:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _PACKED_SUFFIXES:
+    if suffixes and suffixes[-1] in PACKED_SUFFIXES:
         return
     if not suffixes or suffixes[-1] not in TABLE_SUFFIXES:
         told = f"ends in {path.suffix!r}" if path.suffix else "has a name without .csv or .parquet"

@@ -1,9 +1,8 @@
 """Joins the files of a source into times and numbers, a row for each row that `data.where` keeps."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,52 +11,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.config import CsvConfig, DataConfig
+from trainer.data.arrays import Rows
 from trainer.data.reading.clock import in_zone
 from trainer.data.reading.columns import Columns
-from trainer.data.reading.content import LONGEST_SHOWN, SourceFile, did_you_mean, open_source, source_digest
+from trainer.data.reading.content import LONGEST_SHOWN, SourceFile, open_source
 from trainer.data.reading.integer_times import OUT_OF_RANGE, UnreadableTime
 from trainer.data.reading.numbers import read_numbers
-from trainer.data.reading.table_columns import read_columns
+from trainer.data.reading.series import (
+    in_order,
+    joined,
+    named_series,
+    stacked,
+    wide_cells,
+    with_series_compared,
+)
+from trainer.data.reading.source_rows import SourceRows
+from trainer.data.reading.table_columns import column_names, read_columns
 from trainer.data.reading.time_texts import Times, read_times
 from trainer.errors import ColumnError, SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
 MOST_TOLD = 10
 """Columns that one message names; more wrong columns usually have one common cause."""
 _MOST_NAMES = 30
 _NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
-
-
-@dataclass(frozen=True)
-class SourceRows:
-    """The rows of a source in the order of its files, or of their times if `data.sort` asks for it.
-
-    `times` (T,) are naive: in UTC if `offsets` (T,), the seconds from UTC to the source's clock, are there;
-    else what that clock shows. `positions` (T,) are lines or rows of the file `files[file_numbers[t]]`.
-    """
-
-    times: pd.DatetimeIndex
-    offsets: npt.NDArray[np.int64] | None
-    numbers: Mapping[str, npt.NDArray[np.float64]]
-    positions: npt.NDArray[np.int64]
-    counted_in: Literal["line", "row"]
-    files: tuple[str, ...]
-    file_numbers: npt.NDArray[np.int64]
-    rows_read: int
-    sha256: str
-    names: tuple[str, ...]
-    detected: Mapping[str, Any] = field(default_factory=dict)
-
-    def take(self, rows: npt.NDArray[Any]) -> "SourceRows":
-        """The chosen rows, by position or by a mask."""
-        return replace(
-            self,
-            times=self.times[rows],
-            offsets=None if self.offsets is None else self.offsets[rows],
-            numbers={name: values[rows] for name, values in self.numbers.items()},
-            positions=self.positions[rows],
-            file_numbers=self.file_numbers[rows],
-        )
 
 
 def read_source(
@@ -66,16 +43,28 @@ def read_source(
     """Read the times and the columns `numbers` of `config.source`; a relative path is relative to `folder`.
     `first` is its first file, if it is open already.
 
-    Raises SourceError if a file is missing, empty or no table, and ColumnError, which lists the problems of
-    all columns, if columns are missing or hold cells that are not times or numbers.
+    The rows of a panel are grouped by series, in the order of the names of the series. Raises SourceError if
+    a file is missing, empty or no table, and ColumnError, which lists the problems of all columns, if columns
+    are missing or hold cells that are not times or numbers.
     """
     parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder, first)]
-    return _sorted(config, _joined(parts))
+    return with_series_compared(config, in_order(config, joined(config, parts)))
 
 
 def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> SourceRows:
-    texts = {*config.time_columns, *config.where}
-    needed = tuple(dict.fromkeys([*config.time_columns, *config.where, *numbers]))
+    if config.layout == "wide":
+        cells = wide_cells(config, file.shown, column_names(file, config.csv), numbers)
+        return stacked(_numbers_of_rows(config, file, tuple(cells.columns)), cells)
+    return _numbers_of_rows(config, file, numbers)
+
+
+def _numbers_of_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> SourceRows:
+    """The times and the columns `numbers` of one file."""
+    naming = () if config.series_column is None else (config.series_column,)
+    compared = [each.column for each in config.texts_compared if each.column is not None]
+    text_columns = [*config.time_columns, *config.where, *naming, *compared]
+    texts = set(text_columns)
+    needed = tuple(dict.fromkeys([*text_columns, *numbers]))
     columns = read_columns(file, config.csv, needed, texts)
     missing = [name for name in needed if name not in columns.cells]
     problems = [_unusable(name, columns.names) for name in missing[:MOST_TOLD]]
@@ -98,12 +87,17 @@ def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> 
     )
     for name, rows in read.texts.items():
         problems.append(_bad_number(columns, name, rows))
+    series: Rows | None = None
+    series_names: tuple[str, ...] = ()
+    if naming and naming[0] in columns.cells:
+        series, series_names, unnamed = named_series(columns, naming[0])
+        problems += unnamed
     if problems or times is None or isinstance(times, UnreadableTime):
         raise ColumnError("; ".join(problems[: MOST_TOLD + 1]))
     return SourceRows(
         times=times.times,
         offsets=times.offsets,
-        numbers=read.values,
+        numbers={**read.values, **_comparisons(config, columns)},
         positions=columns.positions,
         counted_in=columns.counted_in,
         files=(file.shown,),
@@ -112,7 +106,18 @@ def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> 
         sha256=file.sha256,
         names=columns.names,
         detected={**columns.detected, **read.detected, **_time_form(config, times)},
+        series=series,
+        series_names=series_names,
     )
+
+
+def _comparisons(config: DataConfig, columns: Columns) -> dict[str, npt.NDArray[np.float64]]:
+    """1 where the text of a column is the value that it is compared with, else 0, by feature."""
+    return {
+        feature.columns[0]: _equal(columns.cells[feature.column], str(feature.value)).astype(np.float64)
+        for feature in config.texts_compared
+        if feature.column is not None
+    }
 
 
 def _time_form(config: DataConfig, times: Times) -> dict[str, str]:
@@ -267,35 +272,3 @@ def _unusable(name: str, names: Sequence[str]) -> str:
     known = [shortened(each, LONGEST_SHOWN) for each in names[:_MOST_NAMES]]
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return f"column {name!r} is missing{did_you_mean(name, names) or f'; there are {known}{more}'}"
-
-
-def _joined(parts: Sequence[SourceRows]) -> SourceRows:
-    """The rows of all files, one file behind the other."""
-    if len(parts) == 1:
-        return parts[0]
-    if len({part.offsets is None for part in parts}) > 1:
-        naive = next(part for part in parts if part.offsets is None)
-        raise SourceError(
-            f"the times of {naive.files[0]} have no offset from UTC, and those of other files have; set "
-            "data.timezone"
-        )
-    return replace(
-        parts[0],
-        times=pd.DatetimeIndex(np.concatenate([part.times.to_numpy() for part in parts])),
-        offsets=None
-        if parts[0].offsets is None
-        else np.concatenate([part.offsets for part in parts if part.offsets is not None]),
-        numbers={name: np.concatenate([part.numbers[name] for part in parts]) for name in parts[0].numbers},
-        positions=np.concatenate([part.positions for part in parts]),
-        files=tuple(part.files[0] for part in parts),
-        file_numbers=np.repeat(np.arange(len(parts)), [len(part.times) for part in parts]),
-        rows_read=sum(part.rows_read for part in parts),
-        sha256=source_digest([part.sha256 for part in parts]),
-        detected={key: value for part in reversed(parts) for key, value in part.detected.items()},
-    )
-
-
-def _sorted(config: DataConfig, rows: SourceRows) -> SourceRows:
-    if not config.sort or rows.times.is_monotonic_increasing:
-        return rows
-    return rows.take(np.argsort(rows.times.asi8, kind="stable"))
