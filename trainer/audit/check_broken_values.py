@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.series_findings import series_with
 from trainer.config import BAR_COLUMNS, DataConfig, DerivedColumn
 from trainer.data.arrays import Floats
 from trainer.data.features import FeaturesAndTarget
@@ -35,7 +36,17 @@ def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTa
                 f"{table.place(cell)}: {name} = {made.transform} of {columns} ({cells}) is {values[row]:g} "
                 f"at {table.when(row)} ({len(broken)} such rows, 0 allowed); {_advice(made, values, row)}"
             )
-            found.append(AuditFinding("nonfinite_series", "error", name, float(len(broken)), 0.0, message))
+            found.append(
+                AuditFinding(
+                    "nonfinite_series",
+                    "error",
+                    name,
+                    float(len(broken)),
+                    0.0,
+                    message,
+                    series_with(table, broken),
+                )
+            )
     return found
 
 
