@@ -1,16 +1,13 @@
-"""The shipped studies of several series and of hours: `check` passes, a short `run` ends, and no test row decides."""
+"""The shipped studies of panels and of hourly bars: each says what its table holds, and trials of it run."""
 
 import json
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from search.config.files.shipped import CONFIGS, shipped_studies
 from search.config.resolve import resolve
 from trainer.config import DataConfig
-from trainer.data.features import build_features
-from trainer.data.source import read_table
 
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast
@@ -25,9 +22,7 @@ def config_of(name: str) -> DataConfig:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_recipe_is_that_of_the_recommended_study(name: str) -> None:
-    study, recipe = (
-        resolve(CONFIGS / "studies" / f"{each}.yaml") for each in (name, "sp500-volatility")
-    )
+    study, recipe = (resolve(CONFIGS / "studies" / f"{each}.yaml") for each in (name, "sp500-volatility"))
     assert study.clamps == ()
     assert set(study.space) == set(recipe.space)
     for key in ("data.split.method", "models.gru.init", "training.schedule", "study.trials"):
