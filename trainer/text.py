@@ -28,6 +28,11 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def place_in_training(epoch: int, step: int | None) -> str:
+    """`epoch 3, step 41`; `epoch 3` for what was found at its end (no step)."""
+    return f"epoch {epoch}" if step is None else f"epoch {epoch}, step {step}"
+
+
 class PlainFormatter(logging.Formatter):
     """Formats log lines so that no text moves the cursor and no message looks like two."""
 

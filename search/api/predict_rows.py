@@ -93,7 +93,7 @@ def forecasts_to_json(found: Forecasts) -> dict[str, object]:
         "forecast": found.values.tolist(),
         "of": [*found.target_times_text],
         "split": [*found.splits],
-        **{name: values.tolist() for name, values in found.in_units().items()},
+        **{name: values.tolist() for name, values in {**found.in_units(), **found.bounds()}.items()},
     }
     return {
         "unit": found.unit,
@@ -105,6 +105,7 @@ def forecasts_to_json(found: Forecasts) -> dict[str, object]:
         "forecasts": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
         "bars_per_year": found.bars_per_year,
         "left_out": [row.to_json() for row in found.left_out],
+        "intervals": None if found.intervals is None else found.intervals.model_dump(mode="json"),
     }
 
 

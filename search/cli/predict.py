@@ -23,7 +23,9 @@ def predict(
     model: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder that --save wrote.")],
     data: Annotated[
         str,
-        typer.Option(metavar="FILE", help="The new rows: CSV, Parquet, or sample:NAME.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="The new rows: CSV, Parquet, an address, or sample:NAME.", show_default=False
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="The CSV file to write.")

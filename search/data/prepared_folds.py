@@ -26,7 +26,7 @@ from trainer.bounded_reading import open_regular
 from trainer.checksummed_file import ChecksummedFormat
 from trainer.config import DataConfig
 from trainer.data.target_history import TargetHistory
-from trainer.data.windows import Dataset, Scaler
+from trainer.data.windows import Dataset, Scaler, SeriesMoments
 from trainer.errors import ChecksumError
 
 log = logging.getLogger("ballast.workers")
@@ -117,9 +117,20 @@ def _encode(folds: Sequence[Dataset]) -> bytes:
         arrays.append(_padded(array.tobytes()))
         return entry
 
-    plain = [{**vars(fold), "scaler": vars(fold.scaler), "history": vars(fold.history)} for fold in folds]
+    plain = [
+        {**vars(fold), "scaler": _plain_scaler(fold.scaler), "history": vars(fold.history)} for fold in folds
+    ]
     line = _padded(json.dumps(plain, default=place).encode() + b"\n")
     return line + b"".join(arrays)
+
+
+def _plain_scaler(scaler: Scaler) -> dict[str, Any]:
+    return {**vars(scaler), "series": None if scaler.series is None else vars(scaler.series)}
+
+
+def _scaler(plain: dict[str, Any]) -> Scaler:
+    series = plain["series"]
+    return Scaler(**{**plain, "series": None if series is None else SeriesMoments(**series)})
 
 
 def _decode(mapped: mmap.mmap, start: int) -> tuple[Dataset, ...]:
@@ -140,7 +151,7 @@ def _decode(mapped: mmap.mmap, start: int) -> tuple[Dataset, ...]:
                 **plain,
                 "feature_names": tuple(plain["feature_names"]),
                 "series_names": tuple(plain["series_names"]),
-                "scaler": Scaler(**plain["scaler"]),
+                "scaler": _scaler(plain["scaler"]),
                 "history": TargetHistory(**plain["history"]),
             }
         )
@@ -179,6 +190,17 @@ def _require_whole(fold: Dataset) -> None:
     by_feature = (fold.scaler.feature_mean, fold.scaler.feature_std)
     if any(each.shape != (rows,) for each in by_row if each is not None):
         raise ValueError("arrays are of different lengths")
+    moments = fold.scaler.series
+    if moments is not None and any(
+        each.shape != (len(fold.series_starts), *shape)
+        for each, shape in (
+            (moments.feature_mean, (features,)),
+            (moments.feature_std, (features,)),
+            (moments.target_mean, ()),
+            (moments.target_std, ()),
+        )
+    ):
+        raise ValueError("moments of series are missing")
     if any(each.shape != (features,) for each in by_feature) or len(fold.feature_names) != features:
         raise ValueError("features are missing")
     if len(fold.series_names) not in (0, len(fold.series_starts)):

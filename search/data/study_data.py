@@ -199,7 +199,9 @@ def recall_study_data(
     if folds is None:
         return None
     facts = recorded.facts
-    findings = tuple(AuditFinding(**finding) for finding in facts["audit"])
+    findings = tuple(
+        AuditFinding(**{**finding, "series": tuple(finding.get("series", ()))}) for finding in facts["audit"]
+    )
     return StudyData(
         sha256=sha256,
         read=cache(lambda: _read_again(resolved, config, sha256)),

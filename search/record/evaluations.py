@@ -20,7 +20,7 @@ from search.record.same_series import SharedRows, shared_rows
 from search.record.scored_series import ScoredSeries, scored_series, target_origin_columns
 from storage import evaluations, tables
 from storage.engine import Store
-from trainer.config import DataConfig, move_source
+from trainer.config import DataConfig, is_path, move_source
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 
@@ -194,4 +194,4 @@ def evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
 
 def source_shown(source: str) -> str:
     """The name of the table in a sentence."""
-    return source if source.startswith("sample:") else Path(source).name
+    return Path(source).name if is_path(source) else source

@@ -7,6 +7,7 @@ import numpy as np
 from search.errors import RequestError
 from search.record.searched_rows import EarlierSearch, effective_configurations
 from search.record.validation_rows import Floats
+from search.selection.interval_coverage import interval_coverage
 from search.selection.statistics.conclusion import (
     ConclusionInput,
     bootstrap_draws,
@@ -81,6 +82,7 @@ def score_candidate(
         conclusion=conclude(
             _conclusion_input(trained, baseline, reached, interval, comparisons, len(by_seed))
         ),
+        coverage=interval_coverage(trained),
     )
 
 

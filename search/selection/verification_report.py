@@ -9,6 +9,7 @@ from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, ScoredRows, e
 from search.record.searched_rows import EarlierSearch
 from search.record.validation_rows import Floats
 from search.selection.candidates import Candidate
+from search.selection.interval_coverage import IntervalCoverage
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.statistics.confidence_set import ConfidenceSet
@@ -51,6 +52,8 @@ class CandidateResult:
     searches: tuple[EarlierSearch, ...]
     """Studies that have searched on some of these rows before."""
     conclusion: Conclusion
+    coverage: IntervalCoverage | None = None
+    """How often the test rows lay within the bounds of their forecasts; None if there are no bounds."""
 
     @property
     def value(self) -> float | None:
@@ -93,6 +96,7 @@ class CandidateResult:
             "look": self.evaluation_number,
             "searched_by": [search.to_json() for search in self.searches],
             "rows": dict(self.rows),
+            "coverage": None if self.coverage is None else self.coverage.to_json(),
         }
 
     def by_seed(self) -> list[tuple[RefitResult, float | None]]:

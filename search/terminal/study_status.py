@@ -12,7 +12,7 @@ from search.selection.summary import Summary
 from search.study.liveness import active_workers
 from search.terminal.styles import count_cells, plain_text
 from search.terminal.text_table import TableCell, TableColumn, TableRow, TextTable
-from search.text import duration, short_value
+from search.text import duration, hourly, short_value
 from search.verdict import DUPLICATE
 from storage import query, tables
 from storage.engine import Store
@@ -214,10 +214,13 @@ def short_worker(worker: str) -> str:
 
 
 def _pace(now: StudyStatus) -> str:
+    if now.summary.seconds_per_trial is None:
+        return "–"
     text = f"{duration(now.summary.seconds_per_trial)} a trial"
     if now.trials_per_hour is None:
         return text
-    return f"{text}, {now.trials_per_hour:.0f} an hour, {duration(now.seconds_left)} left"
+    left = f", {duration(now.seconds_left)} left" if now.seconds_left else ""
+    return f"{text}, {hourly(now.trials_per_hour)} an hour{left}"
 
 
 def running_table(running: Sequence[RunningTrial]) -> TextTable:

@@ -21,10 +21,11 @@ from search.selection.selection_evidence import (
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
+from search.terminal.coverage_text import coverage_parts
 from search.terminal.result_tables import console, values_table
 from search.terminal.text import say
 from search.terminal.text_table import TextTable
-from search.text import short_value
+from search.text import p_text, short_value
 from storage import tables
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
     yield _naive_table(first)
     if first.rivals:
         yield _rival_table(first)
+    yield from coverage_parts(first.coverage)
     if report.confidence_set is not None:
         yield _set_sentence(report)
     yield from _rows_sentences(report)
@@ -134,7 +136,7 @@ def _against_rivals(scored: "CandidateResult") -> Iterator[str]:
 def _set_sentence(report: "VerificationReport") -> str:
     found = report.confidence_set
     assert found is not None
-    p_values = ", ".join(f"{name} (p {p:.3f})" for name, p in found.p_values.items())
+    p_values = ", ".join(f"{name} (p {p_text(p)})" for name, p in found.p_values.items())
     return (
         f"Model confidence set: with {100 * (1 - found.size):.4g} % confidence the best is among "
         f"{', '.join(found.included)}. All: {p_values}."
@@ -219,7 +221,7 @@ def _of_study(evidence: SelectionEvidence | str) -> Sequence[str]:
     sentences = [
         f"The study: luck alone reaches a validation skill of {evidence.noise_floor:.4f} by the formula, of "
         f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; p "
-        f"value of luck {_p(evidence.reality_check)}."
+        f"value of luck {p_text(evidence.reality_check)}."
     ]
     if evidence.overfitting is not None:
         found = evidence.overfitting
@@ -256,11 +258,6 @@ def _timing_sentence(name: str, found: MarketTiming) -> str:
         f"row, and the luckiest of {found.trials} trials reaches {found.expected_maximum:+.4f}; deflated "
         f"Sharpe ratio {found.probability:.3f}."
     )
-
-
-def _p(value: float) -> str:
-    """`0.012`, or `< 0.001`."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _quarantined_sentence(found: SuspiciousTrials) -> str:

@@ -17,6 +17,8 @@ from trainer.audit.check_series import (
 )
 from trainer.audit.check_split import count_findings, few_rows_findings, max_gap_findings, overlap_findings
 from trainer.audit.check_table import table_findings
+from trainer.audit.panel_coverage import panel_coverage, panel_findings
+from trainer.audit.series_findings import told_once
 from trainer.audit.worked_row import find_worked_row
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.arrays import Rows
@@ -69,9 +71,13 @@ def audit(
         findings += found
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
+    panel = panel_coverage(table, splits)
+    if panel is not None:
+        findings += panel_findings(table, splits, panel)
     train = splits[-1].train
     worked = find_worked_row(config, table, built, int(train[-1]) if len(train) else None)
-    return Audit(tuple(findings), counts, folds, worked, believed, table.detected, table.empty_rows)
+    told = tuple(told_once(findings, len(table.series_starts)))
+    return Audit(told, counts, folds, worked, believed, table.detected, table.empty_rows, panel)
 
 
 def _in_time_order(table: Table) -> Rows:

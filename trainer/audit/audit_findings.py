@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.audit.worked_row import WorkedRow
 from trainer.data.windows import Dataset
+
+if TYPE_CHECKING:
+    from trainer.audit.panel_coverage import PanelCoverage
 
 Severity = Literal["error", "warning", "info"]
 """`error` blocks training; `warning` blocks it only with --strict; `info` never does."""
@@ -25,6 +28,8 @@ class AuditFinding:
     value: float | None
     threshold: float | None
     message: str
+    series: tuple[str, ...] = ()
+    """The series that it is about, the worst first; empty if it is about all, or they have no names."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Audit:
     """How the table is written, as far as `data.csv` does not say it: by key of `data.csv`."""
     empty_rows: int = 0
     """Rows without numbers that `data.drop_empty` left out."""
+    panel: "PanelCoverage | None" = None
+    """How the table is filled, if its series have names."""
 
     @property
     def dataset(self) -> Dataset | None:

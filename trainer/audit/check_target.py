@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding, Severity
+from trainer.audit.series_findings import in_series
 from trainer.data.arrays import Floats
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
@@ -67,7 +68,7 @@ def _check_series(data: Dataset) -> TargetChecks:
     found = [*_repeated_findings(target, clipped=data.target_clipped > 0), *_order_findings(data, target)]
     if overlap is not None:
         found.append(_overlap_finding(overlap, data.horizon))
-    return TargetChecks(tuple(found), overlap)
+    return TargetChecks(tuple(in_series(data.series_of(0), found)), overlap)
 
 
 def _repeated_findings(target: Floats, *, clipped: bool) -> list[AuditFinding]:

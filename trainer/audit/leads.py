@@ -53,7 +53,7 @@ class Lead:
     `part` of the feature correlates by `correlation` with the target's surprises from `first` to `last` rows
     later; `usual` is the largest correlation that chance explains. `gain` is the share of the variance of the
     target's surprises that the feature forecasts, 0 to 1. `same_row` is the correlation of the surprises of
-    both within one row.
+    both within one row. `series` names the series; empty if it has no name.
     """
 
     feature: str
@@ -64,6 +64,7 @@ class Lead:
     usual: float
     gain: float
     same_row: float
+    series: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,4 +237,5 @@ def _lead(view: _View, scores: LeadScores, feature: int, part: str, bar: float) 
         usual=bar * float(errors[best]),
         gain=min(gain, 1.0),
         same_row=same_row_correlation(view.column(feature), view.own, view.past),
+        series=view.data.series_of(0),
     )

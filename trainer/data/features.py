@@ -56,6 +56,8 @@ class FeaturesAndTarget:
     missing: Mask
     """Rows (T,) with a feature or a target that compares series, at a moment with too few of them. They are
     in no split; windows that hold one have the feature's mean in its place."""
+    missing_values: Mask
+    """Rows (T,) at whose time `unshifted` has too few series to be compared with."""
 
     @property
     def rows(self) -> Rows:
@@ -113,7 +115,7 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         target=pd.Series(target, index=table.frame.index, name="target"),
         spans=tuple(table.spans),
         usable=tuple(
-            slice(min(span.start + rows, span.stop), span.stop - _tail(config.target, target[span]))
+            _usable_rows(span, rows, _tail(config.target, target[span]))
             for span, rows in zip(table.spans, warm_ups, strict=True)
         ),
         target_reach=target_reach,
@@ -124,7 +126,14 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         unshifted=unshifted,
         unseen=unseen_series(config, table.source, table.series_names),
         missing=missing | (ahead == 1),
+        missing_values=target_missing,
     )
+
+
+def _usable_rows(span: slice, warm_up: int, tail: int) -> slice:
+    """The rows of a series without its warm-up and its last rows; an empty slice if none is left."""
+    start = min(span.start + warm_up, span.stop)
+    return slice(start, max(start, span.stop - tail))
 
 
 @dataclass(frozen=True)
@@ -150,9 +159,10 @@ def _moments(config: DataConfig, table: Table) -> Rows:
     if config.target.relative is not None:
         crossing.append(f"the target (relative: {config.target.relative})")
     if crossing and len(table.series_starts) < 2:
+        name = "the column of the series" if table.symbols is None else table.symbols[0]
         raise ColumnError(
-            f"{crossing[0]} compares the series of a panel, and {table.source} has one; name the column of "
-            "the series in data.series, or set data.layout"
+            f"{crossing[0]} compares the series of a panel, and {table.source} is read as one; set "
+            f"data.series: {name}, or data.layout"
         )
     return moment_numbers(table.times.asi8) if crossing else np.zeros(0, np.int64)
 
@@ -225,6 +235,8 @@ def _inputs(
 
 
 def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], rows: _TableRows) -> Floats:
+    if series.is_indicator:
+        return inputs[0].copy()  # the comparison is made when the table is read
     if series.transform in CROSS:
         return CROSS[series.transform](inputs[0], rows.moments, series.fewest_series)
     keys = {key: getattr(series, key, None) for key in ("window", "floor", "part")}

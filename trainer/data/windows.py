@@ -19,8 +19,17 @@ from trainer.data.constant_columns import constant_message, constant_series, is_
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.panel import ONE_SERIES, series_spans
 from trainer.data.source import Table
-from trainer.data.split import FoldRows, Offsets, cut_all_rows, cut_folds, cut_refit, require_enough_rows
+from trainer.data.split import (
+    MIN_TRAIN,
+    FoldRows,
+    Offsets,
+    cut_all_rows,
+    cut_folds,
+    cut_refit,
+    require_enough_rows,
+)
 from trainer.data.target_history import TargetHistory, target_history
+from trainer.data.weights import training_weights
 from trainer.errors import ColumnError, DataError
 
 CLIP_STDS = 6.0
@@ -33,11 +42,22 @@ clip stays, and the audit reports the share that is clipped."""
 
 
 @dataclass(frozen=True)
+class SeriesMoments:
+    """The moments of each of S series: of features (S, F), and of the target (S,)."""
+
+    feature_mean: Floats
+    feature_std: Floats
+    target_mean: Floats
+    target_std: Floats
+
+
+@dataclass(frozen=True)
 class Scaler:
     """Moments of the training rows, which standardise features and target, and the bounds of clipping.
 
     The standard deviations divide by n. `feature_clip` is in training standard deviations, `target_clip` in
-    the target's own unit, None if the target is not clipped.
+    the target's own unit, None if the target is not clipped. The moments are those of all series together;
+    with `data.scale: series` each series is standardised by its own, those in `series`.
     """
 
     feature_mean: Floats
@@ -46,6 +66,34 @@ class Scaler:
     target_std: float
     feature_clip: float
     target_clip: float | None
+    series: SeriesMoments | None = None
+
+    def feature_moments(self, series: Rows) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the features at rows of the series numbers (n,): (n, F), or (F,) if
+        they are the same for all.
+        """
+        if self.series is None:
+            return self.feature_mean, self.feature_std
+        return self.series.feature_mean[series], self.series.feature_std[series]
+
+    def target_moments(self, series: Rows) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the target at rows of the series numbers (n,): (n,)."""
+        if self.series is None:
+            return np.full(len(series), self.target_mean), np.full(len(series), self.target_std)
+        return self.series.target_mean[series], self.series.target_std[series]
+
+    def of_one(self, number: int) -> "Scaler":
+        """The scaler of one series, by its number."""
+        if self.series is None:
+            return self
+        return replace(
+            self,
+            feature_mean=self.series.feature_mean[number],
+            feature_std=self.series.feature_std[number],
+            target_mean=float(self.series.target_mean[number]),
+            target_std=float(self.series.target_std[number]),
+            series=None,
+        )
 
 
 @dataclass(frozen=True)
@@ -92,13 +140,21 @@ class Dataset:
     """Line of the file, or row of the Parquet file, of each row, (T,), 1-based; None if there is no file."""
     counted_in: str = "line"
     """What `positions` count: `line` or `row`."""
+    weights: npt.NDArray[np.float32] | None = None
+    """How much each row counts in the training loss, (T,): mean 1 over the training rows, 0 elsewhere; None
+    if all count the same."""
 
     def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
         """The first row of each series that has rows, and the data of that series alone."""
-        names = self.series_names or ("",) * len(self.series_starts)
-        for name, span in zip(names, series_spans(self.series_starts, len(self.target)), strict=True):
+        for number, span in enumerate(series_spans(self.series_starts, len(self.target))):
             if span.start < span.stop:
-                yield span.start, self._of(span, name)
+                yield span.start, self._of(span, number)
+
+    @property
+    def series_numbers(self) -> Rows:
+        """The number of the series of each row, from 0, (T,)."""
+        spans = series_spans(self.series_starts, len(self.target))
+        return np.repeat(np.arange(len(spans)), [span.stop - span.start for span in spans])
 
     @property
     def seen(self) -> int:
@@ -106,7 +162,7 @@ class Dataset:
         rows = self.validation if len(self.validation) else self.fitting
         return int(rows[-1]) + 1 if len(rows) else 0
 
-    def _of(self, span: slice, name: str) -> "Dataset":
+    def _of(self, span: slice, number: int) -> "Dataset":
         if span == slice(0, len(self.target)):
             return self
 
@@ -128,8 +184,10 @@ class Dataset:
             history=self.history.of(span),
             offsets=None if self.offsets is None else self.offsets[span],
             series_starts=ONE_SERIES.copy(),
-            series_names=(name,) if self.series_names else (),
+            series_names=self.series_names[number : number + 1],
+            scaler=self.scaler.of_one(number),
             positions=None if self.positions is None else self.positions[span],
+            weights=None if self.weights is None else self.weights[span],
         )
 
     def when(self, row: int) -> str:
@@ -214,18 +272,22 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
     parts = (split.fitting, split.train, split.validation, split.test, split.unseen)
     fitting, train, validation, test, unseen = (np.searchsorted(rows, part) for part in parts)
-    scaler = _fitted_scaler(config, built, split, features[fitting], target[fitting])
-    scaled, bound = (features - scaler.feature_mean) / scaler.feature_std, scaler.target_clip
+    lengths = [span.stop - span.start for span in built.usable]
+    series = np.repeat(np.arange(len(lengths)), lengths)
+    scaler = _fitted_scaler(config, built, split, features[fitting], target[fitting], series[fitting])
+    feature_mean, feature_std = scaler.feature_moments(series)
+    target_mean, target_std = scaler.target_moments(series)
+    scaled, bound = (features - feature_mean) / feature_std, scaler.target_clip
     missing = np.flatnonzero(built.missing[rows])
     scaled[missing] = np.nan_to_num(scaled[missing], nan=0.0)
-    target[missing] = np.nan_to_num(target[missing], nan=scaler.target_mean)
+    target[missing] = np.where(np.isnan(target[missing]), target_mean[missing], target[missing])
     clipped_target = _clipped(target, bound)
     names = tuple(feature.name for feature in config.features)
     seen = np.concatenate([fitting, validation])
     shares = (np.abs(scaled[seen]) > config.feature_clip).mean(axis=0)
     return Dataset(
         features=np.clip(scaled, -config.feature_clip, config.feature_clip).astype(np.float32),
-        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, rows),
+        target=_to_float32((clipped_target - target_mean) / target_std, table, rows),
         times=table.times.to_numpy()[rows],
         feature_names=names,
         seq_len=config.seq_len,
@@ -242,29 +304,71 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         history=target_history(config, table, built),
         sha256=_fingerprint(table, split),
         offsets=None if table.offsets is None else table.offsets[rows],
-        series_starts=np.cumsum([0, *(span.stop - span.start for span in built.usable[:-1])]),
+        series_starts=np.cumsum([0, *lengths[:-1]]),
         series_names=table.series_names,
         fold=split.name,
         positions=table.positions[rows],
         counted_in=table.counted_in,
+        weights=training_weights(config, table, rows, split.train),
     )
 
 
 def _fitted_scaler(
-    config: DataConfig, built: FeaturesAndTarget, split: FoldRows, features: Floats, target: Floats
+    config: DataConfig,
+    built: FeaturesAndTarget,
+    split: FoldRows,
+    features: Floats,
+    target: Floats,
+    series: Rows,
 ) -> Scaler:
-    """The scaler of a fold, given its `fitting` rows of `features` (n, F) and `target` (n,).
+    """The scaler of a fold, given its `fitting` rows of `features` (n, F), `target` (n,) and the number of
+    their `series` (n,).
 
     Raises ColumnError if a feature or the target cannot be standardised.
     """
     bound = _clip_bound(config, target)
     names = tuple(feature.name for feature in config.features)
     constant = set(constant_series(config, built, split.fitting))
-    feature_mean, feature_std = _moments(features, names, [name in constant for name in names])
+    indicators = np.array([feature.is_indicator for feature in config.features])
+    feature_mean, feature_std = np.zeros(len(names)), np.ones(len(names))
+    scaled = [name for name, is_indicator in zip(names, indicators, strict=True) if not is_indicator]
+    feature_mean[~indicators], feature_std[~indicators] = _moments(
+        features[:, ~indicators] if indicators.any() else features,
+        tuple(scaled),
+        [name in constant for name in scaled],
+    )
     target_mean, target_std = _moments(_clipped(target, bound)[:, None], ("the target",), [None in constant])
-    return Scaler(
+    pooled = Scaler(
         feature_mean, feature_std, float(target_mean[0]), float(target_std[0]), config.feature_clip, bound
     )
+    if config.scale == "pooled":
+        return pooled
+    return replace(
+        pooled, series=_series_moments(pooled, indicators, built, features, _clipped(target, bound), series)
+    )
+
+
+def _series_moments(
+    pooled: Scaler,
+    indicators: npt.NDArray[np.bool_],
+    built: FeaturesAndTarget,
+    features: Floats,
+    target: Floats,
+    series: Rows,
+) -> SeriesMoments:
+    """The moments of each series in its own fitting rows; the pooled ones for a series with fewer than
+    `MIN_TRAIN` of them, for a column that is constant in them, and for `indicators` (F,).
+    """
+    values = np.column_stack([features, target])  # (n, F + 1)
+    count = len(built.spans)
+    mean = np.tile([*pooled.feature_mean, pooled.target_mean], (count, 1))
+    std = np.tile([*pooled.feature_std, pooled.target_std], (count, 1))
+    for number in range(count):
+        own = values[series == number]
+        if len(own) >= MIN_TRAIN:
+            varies = ~is_constant(own) & ~np.append(indicators, False)
+            mean[number, varies], std[number, varies] = own.mean(axis=0)[varies], own.std(axis=0)[varies]
+    return SeriesMoments(mean[:, :-1], std[:, :-1], mean[:, -1], std[:, -1])
 
 
 def _clipped(target: Floats, bound: float | None) -> Floats:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainer.config import DataConfig, Target
+from trainer.config import DataConfig, Target, is_path
 from trainer.data.arrays import Floats, Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import YEAR, input_drifts, share_outside
@@ -73,7 +73,7 @@ def forecast_table(
             "in another unit, or of another instrument? Correct it, train on rows like these, or go on: "
             "--allow-range"
         )
-    values = _values(loaded, found)
+    values = _values(loaded, table, found)
     if not np.isfinite(values).all():
         raise ModelFolderError(
             f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
@@ -104,13 +104,16 @@ def forecast_table(
         ),
         splits=row_splits(model, table.times[rows]),
         left_out=_left_out(model, table, built, found),
+        series=tuple(table.series_of(row) for row in rows.tolist()) if table.series_names else (),
+        series_column=model.data.series_column or "series",
         bars_per_year=bars_per_year(model),
+        intervals=model.intervals,
     )
 
 
 def _read(model: ModelDescription, folder: Path, source: str) -> Table:
     config = _inputs_alone(model.data, source)
-    if not source.startswith("sample:") and not Path(source).exists():
+    if is_path(source) and not Path(source).exists():
         raise SourceError(
             f"--data {source}: there is no such file; name a CSV or Parquet file, or sample:sp500"
         )
@@ -125,9 +128,9 @@ def _read(model: ModelDescription, folder: Path, source: str) -> Table:
 
 
 def _inputs_alone(config: DataConfig, source: str) -> DataConfig:
-    """The data section without the columns of the target, which new rows may lack."""
+    """The data section without the columns of the target and the weights, which new rows may lack."""
     needs_no_column = Target(of=config.features[0].name, kind="other", horizon=config.target.horizon)
-    return config.model_copy(update={"source": source, "target": needs_no_column})
+    return config.model_copy(update={"source": source, "target": needs_no_column, "weights": "none"})
 
 
 def _require_a_window(model: ModelDescription, table: Table, built: FeaturesAndTarget) -> None:
@@ -140,6 +143,39 @@ def _require_a_window(model: ModelDescription, table: Table, built: FeaturesAndT
             f"{table.source} has {longest} rows; a forecast needs {built.warm_up} to warm up the "
             f"features and {seq_len} for the model's window: give at least {built.warm_up + seq_len} rows"
         )
+
+
+@dataclass(frozen=True)
+class RowMoments:
+    """The moments that standardise each row of a table: of features (T, F), of the target (T,)."""
+
+    mean: Floats
+    std: Floats
+    target_mean: Floats
+    target_std: Floats
+
+
+def moments_of_rows(model: ModelDescription, table: Table) -> RowMoments:
+    """Those of the row's series if the model has them, else those of all training rows together."""
+    pooled = (
+        np.array([look.mean for look in model.features]),
+        np.array([look.std for look in model.features]),
+        model.target.mean,
+        model.target.std,
+    )
+    own = {each.name: each for each in model.series if each.target_std is not None}
+    names = table.series_names or ("",) * len(table.spans)
+    parts = [
+        (np.array(one.feature_mean), np.array(one.feature_std), one.target_mean, one.target_std)
+        if (one := own.get(name)) is not None
+        else pooled
+        for name in names
+    ]
+    lengths = [span.stop - span.start for span in table.spans]
+    mean, std, target_mean, target_std = (
+        np.repeat(np.array(each, np.float64), lengths, axis=0) for each in zip(*parts, strict=True)
+    )
+    return RowMoments(mean, std, target_mean, target_std)
 
 
 @dataclass(frozen=True)
@@ -182,7 +218,7 @@ def _whole_windows(
 ) -> _Windows:
     cells, seq_len = built.features.to_numpy(np.float64), model.data.seq_len
     # As in training, a window may hold a row with too few series to compare, and none is forecast from it.
-    cells = np.where(built.missing[:, None] & ~np.isfinite(cells), _moments(model)[0], cells)
+    cells = np.where(built.missing[:, None] & ~np.isfinite(cells), moments_of_rows(model, table).mean, cells)
     usable = np.isfinite(cells).all(axis=1)
     for span, ready in zip(built.spans, built.usable, strict=True):
         usable[span.start : ready.start] = False
@@ -230,14 +266,14 @@ def _drift_clauses(model: ModelDescription, table: Table, found: _Windows) -> li
     ]
 
 
-def _values(loaded: LoadedModel, found: _Windows) -> Floats:
+def _values(loaded: LoadedModel, table: Table, found: _Windows) -> Floats:
     """Forecasts in the target's unit for the rows of `found`, (n,)."""
     model = loaded.description
-    mean, std = _moments(model)
+    moments = moments_of_rows(model, table)
     clip = model.data.feature_clip
-    scaled = np.clip((found.cells - mean) / std, -clip, clip).astype(np.float32)
+    scaled = np.clip((found.cells - moments.mean) / moments.std, -clip, clip).astype(np.float32)
     standardised = forecast_rows(loaded.networks, scaled, model.data.seq_len, found.rows)
-    values: Floats = standardised * model.target.std + model.target.mean
+    values: Floats = standardised * moments.target_std[found.rows] + moments.target_mean[found.rows]
     return values
 
 
@@ -254,13 +290,6 @@ def _few_outside(model: ModelDescription, found: _Windows) -> list[str]:
         for name, share in shares.items()
         if share > 0
     ]
-
-
-def _moments(model: ModelDescription) -> tuple[Floats, Floats]:
-    return (
-        np.array([look.mean for look in model.features]),
-        np.array([look.std for look in model.features]),
-    )
 
 
 def _crossing_clauses(config: DataConfig, rows: int) -> list[str]:

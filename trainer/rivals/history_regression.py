@@ -33,15 +33,17 @@ def history_terms(data: Dataset) -> Floats:
     value from the mean; for volatility also the terms of HAR and the means of negative returns (Corsi & Renò
     2012); if bars are shorter than days also `seasonal`. NaN if the history is too short.
     """
-    return np.vstack([_terms_of_series(one, len(data.fitting)) for _, one in data.each_series()])
+    usual = float(np.nanmean(data.history.own[data.fitting]))  # of a series without fitting rows
+    return np.vstack([_terms_of_series(one, len(data.fitting), usual) for _, one in data.each_series()])
 
 
-def _terms_of_series(data: Dataset, fitted: int) -> Floats:
+def _terms_of_series(data: Dataset, fitted: int, usual: float) -> Floats:
     own, returns = data.history.own, data.history.returns
     spans = sorted({*_MEANS, max(data.horizon, 2)})
     terms = [lagged(own, back) for back in range(_LAGS)]
     terms += [trailing_mean(own, span) for span in spans if span * _ROWS_PER_SPAN <= fitted]
-    terms.append(np.abs(own - np.nanmean(own[data.fitting])))
+    fitting = own[data.fitting]
+    terms.append(np.abs(own - (np.nanmean(fitting) if np.isfinite(fitting).any() else usual)))
     if data.kind == "volatility":
         har = har_spans(data.history, fitted)
         terms += list(har_terms(data, har)[:, 1:].T)
