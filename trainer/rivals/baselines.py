@@ -24,13 +24,21 @@ def baseline_forecasts(data: Dataset, rows: Rows, loss: Loss) -> dict[str, Float
 
 
 def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> Floats:
-    """Fit on the training rows, of all series or of each by itself, and forecast `rows`: (len(rows),)."""
+    """Fit on the training rows, of all series or of each by itself, and forecast `rows`: (len(rows),).
+
+    A series that begins after the training rows is forecast by a fit on the others.
+    """
     if forecaster.pooled:
         return forecaster.fit(data, loss)(rows)
     forecasts = np.empty(len(rows))
     for start, one in data.each_series():
         inside = (rows >= start) & (rows < start + len(one.target))
-        forecasts[inside] = forecaster.fit(one, loss)(rows[inside] - start)
+        if not inside.any():
+            continue
+        if len(one.fitting):
+            forecasts[inside] = forecaster.fit(one, loss)(rows[inside] - start)
+        else:
+            forecasts[inside] = forecaster.fit(data, loss)(rows[inside])
     return forecasts
 
 
