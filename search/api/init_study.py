@@ -89,8 +89,9 @@ def init_study(options: InitOptions, ask: Ask = refuse) -> InitResult:
     name = study_name(options.source)
     path = _free_path(options, name)
     try:
-        facts = _facts(options, name, path, ask)
-        plan = plan_study(facts, options.target, options.horizon, path.parent, ask)
+        file = _first_file(options.source)
+        facts = _facts(options, file, name, path, ask)
+        plan = plan_study(facts, options.target, options.horizon, path.parent, file, ask)
     except (SourceError, ColumnError) as error:
         raise type(error)(_with_options(str(error))) from None
     write_text_atomically(study_text(plan, path), path, f"{name}.yaml")
@@ -111,13 +112,12 @@ def _free_path(options: InitOptions, name: str) -> Path:
     return path
 
 
-def _facts(options: InitOptions, name: str, path: Path, ask: Ask) -> "TableFacts":
+def _facts(options: InitOptions, file: "SourceFile", name: str, path: Path, ask: Ask) -> "TableFacts":
     from search.api.init_facts import TableFacts
     from trainer.data.reading.column_roles import TIME_NAMES, time_rank
     from trainer.data.reading.table_contents import inspect_table
 
     csv = _csv_config(options)
-    file = _first_file(options.source)
     contents = inspect_table(file, csv)
     time = _time_columns(contents, options.time)
     if not contents.numbers:

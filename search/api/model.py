@@ -63,7 +63,9 @@ class Model:
             as they are; in UTC if the offset varies and `data.timezone` is not set), forecast
             (in the target's own unit), of (the time of the row that it speaks of; empty where the
             table ends before it), horizon (rows), split (`train`, `validation`, `test` or `unseen`); and, if
-            the target is the logarithm of a volatility, volatility (of one row) and annualised.
+            the target is the logarithm of a volatility, volatility (of one row) and annualised. Then the
+            bounds lower_80, upper_80, lower_95 and upper_95 of forecast, and of the other two (such as
+            volatility_lower_80); a folder that an earlier Ballast wrote has none.
 
         Raises:
             DataError: The table lacks a column, times do not ascend, the rows are too few for a window, or

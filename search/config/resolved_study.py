@@ -35,8 +35,9 @@ _LATER_SETTINGS = frozenset(
         "data.target.clip_follows_spread",
         *(f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")),
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
-        *(f"data.{name}" for name in ("series", "layout", "scale")),
+        *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
+        "training.batches",
         "training.kernel",
         "training.schedule",
     }

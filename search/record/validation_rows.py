@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from search.record.scored_series import ScoredSeries
 from storage import query, tables
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
+from trainer.data.arrays import Rows
+from trainer.data.moments import Moments, moments_of, series_of_rows
 from trainer.data.windows import Dataset
 from trainer.losses import MSE, Loss
 from trainer.rivals.baselines import baseline_forecasts
@@ -27,11 +30,12 @@ Forecasts = npt.NDArray[np.float32]
 
 _BASELINE = "baseline."
 _RIVAL = "rival."
+_SERIES_NAMES = "series_names"
 
 
 @dataclass(frozen=True)
 class ValidationRows:
-    """The n validation rows of all folds, fold after fold, each in time order.
+    """The n validation rows of all folds, fold after fold; in each, series after series in time order.
 
     Targets and forecasts are standardised; `target * unit_std + unit_mean` is in the target's own unit. Each
     fold is standardised by its own training rows.
@@ -55,31 +59,69 @@ class ValidationRows:
     """Forecasts (n,) of the rivals by name; empty for a study of an older version."""
     offsets: npt.NDArray[np.int64] | None = None
     """Seconds (n,) from UTC to the source's clock; None if the times are naive or in UTC."""
+    series: Rows | None = None
+    """The number (n,) of each row's series among `series_names`; None if there is one series without name."""
+    series_names: tuple[str, ...] = ()
+
+    @cached_property
+    def moments(self) -> Moments:
+        """The times of each fold. Statistics take one value per moment, as rows of one moment depend on one
+        another; those of one series are its rows.
+        """
+        return moments_of(self.times, self._series, self.horizon, self.folds)
 
     @property
     def baseline_losses(self) -> Floats:
-        """The losses (n,) of the best naive forecast."""
+        """The losses (m,) of the best naive forecast by moment."""
         return self.losses(self.baselines[self.baseline])
 
-    def losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
+    def row_losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
         """The losses of forecasts (…, n), row by row."""
         losses: Floats = self.loss.value(forecasts, self.target)
         return losses
 
-    @cached_property
-    def _time_positions(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        _, positions, counts = np.unique(self.times, return_inverse=True, return_counts=True)
-        return positions, counts
+    def losses(self, forecasts: npt.NDArray[np.floating]) -> Floats:
+        """The losses (…, m) by moment of forecasts (…, n) by row; their mean is that of the rows."""
+        return self.moments.means(self.row_losses(forecasts).T).T
 
     def by_time(self, values: Floats) -> Floats:
-        """Values (n, …) by row as values (m, …) by time, ascending; a row that several folds hold out gets
-        their mean.
+        """Values (m, …) by moment as values by distinct time, ascending; a moment that several folds hold out
+        gets their mean.
         """
-        positions, counts = self._time_positions
-        sums = np.zeros((len(counts), *values.shape[1:]))
-        np.add.at(sums, positions, values)
-        means: Floats = sums / counts.reshape(-1, *[1] * (values.ndim - 1))
-        return means
+        return _mean_of_equal(self.moments.times, values)
+
+    @cached_property
+    def distinct_rows(self) -> "DistinctRows":
+        """The rows without repetition: each series at each time once."""
+        times, at = np.unique(self.times, return_inverse=True)
+        keys = self._series * len(times) + at
+        _, first, number = np.unique(keys, return_index=True, return_inverse=True)
+        return DistinctRows(number, moments_of(self.times[first], self._series[first], self.horizon))
+
+    @property
+    def _series(self) -> Rows:
+        return np.zeros(len(self.times), np.int64) if self.series is None else self.series
+
+
+@dataclass(frozen=True)
+class DistinctRows:
+    """Which of the distinct rows each validation row is, `number` (n,), and the moments of those."""
+
+    number: Rows
+    moments: Moments
+
+    def means(self, values: Floats) -> Floats:
+        """Values (n, …) by distinct row: a row that several folds hold out gets their mean."""
+        return _mean_of_equal(self.number, values)
+
+
+def _mean_of_equal(keys: npt.NDArray[Any], values: Floats) -> Floats:
+    """The mean of `values` (n, …) over each of the distinct `keys` (n,), ascending."""
+    _, positions, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), *values.shape[1:]))
+    np.add.at(sums, positions, values)
+    means: Floats = sums / counts.reshape(-1, *[1] * (values.ndim - 1))
+    return means
 
 
 def validation_rows(store: Store, study: str) -> ValidationRows | None:
@@ -91,11 +133,12 @@ def validation_rows(store: Store, study: str) -> ValidationRows | None:
         damaged_if_unreadable(f"the validation rows of study {study!r}"),
         np.load(io.BytesIO(kept.rows)) as arrays,
     ):
-        known = {name: arrays[name] for name in arrays.files}
+        known: dict[str, Any] = {name: arrays[name] for name in arrays.files}
         baselines, rivals = (
             {name.removeprefix(prefix): known.pop(name) for name in [*known] if name.startswith(prefix)}
             for prefix in (_BASELINE, _RIVAL)
         )
+        known["series_names"] = tuple(known.get(_SERIES_NAMES, np.empty(0)).tolist())
         return ValidationRows(
             **known,
             baselines=baselines,
@@ -140,6 +183,9 @@ def validation_rows_row(
             data.offsets[part] for data, part in zip(folds, rows, strict=True) if data.offsets is not None
         ]
         arrays["offsets"] = np.concatenate(parts)
+    if folds[0].series_names:
+        numbers = [series_of_rows(data.series_starts, part) for data, part in zip(folds, rows, strict=True)]
+        arrays |= {"series": np.concatenate(numbers), _SERIES_NAMES: np.array(folds[0].series_names)}
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return tables.StoredValidationRows(study=study, rows=file.getvalue(), series=series.packed())

@@ -122,10 +122,10 @@ def bounded_configurations(
     losses = [
         rows.losses(np.stack([forecasts[trial.number] for trial in group])) for group in groups.values()
     ]
-    naive = rows.baseline_losses
+    naive, moments = rows.baseline_losses, rows.moments
     spread = seed_spread(losses, naive)
     try:
-        bounds = [skill_lower_bound(of_one, naive, rows.folds, rows.times, spread) for of_one in losses]
+        bounds = [skill_lower_bound(of_one, naive, moments.folds, moments.times, spread) for of_one in losses]
     except ValueError as error:
         return str(error)
     return [ConfigurationTrials(group, bound) for group, bound in zip(groups.values(), bounds, strict=True)]

@@ -76,8 +76,8 @@ def study_evidence(store: Store, study: str, best: int) -> SelectionEvidence | s
         return f"study {study!r} has no forecasts of trial {best} on record"
     losses, naive = _losses(rows, by_trial), rows.by_time(rows.baseline_losses)
     try:
-        floor = measured_noise_floor(losses, naive, horizon=rows.horizon)
-        p_value = superior_predictive_ability(losses, naive, horizon=rows.horizon)
+        floor = measured_noise_floor(losses, naive, horizon=rows.moments.horizon)
+        p_value = superior_predictive_ability(losses, naive, horizon=rows.moments.horizon)
     except ValueError as error:
         return str(error)
     return SelectionEvidence(
@@ -102,7 +102,7 @@ def measure_floor(store: Store, study: str) -> MeasuredFloor | None:
     naive = rows.by_time(rows.baseline_losses)
     try:
         return MeasuredFloor(
-            measured_noise_floor(_losses(rows, by_trial), naive, horizon=rows.horizon), len(by_trial)
+            measured_noise_floor(_losses(rows, by_trial), naive, horizon=rows.moments.horizon), len(by_trial)
         )
     except ValueError:  # too few rows for a bootstrap
         return None
@@ -132,7 +132,7 @@ def _candidate_forecasts(store: Store, study: str) -> dict[int, Forecasts]:
 
 def _losses(rows: ValidationRows, by_trial: Mapping[int, Forecasts]) -> Floats:
     """Losses (m, K) of K trials at m times."""
-    return rows.by_time(np.stack([rows.losses(each) for each in by_trial.values()], axis=1))
+    return np.stack([rows.by_time(rows.losses(each)) for each in by_trial.values()], axis=1)
 
 
 def suspicious_trials(store: Store, study: str) -> SuspiciousTrials:
@@ -167,8 +167,8 @@ def _overfitting(losses: Floats) -> BacktestOverfitting | None:
 
 
 def _in_target_unit(rows: ValidationRows, values: Floats) -> Floats:
-    """Standardised values (n,) of all rows, converted to the target's unit and averaged by time (m,)."""
-    return rows.by_time(values * rows.unit_std + rows.unit_mean)
+    """Standardised values (n,) of all rows, in the target's unit, by distinct row (r,)."""
+    return rows.distinct_rows.means(values * rows.unit_std + rows.unit_mean)
 
 
 def _timing(
@@ -180,20 +180,24 @@ def _timing(
     positions = np.sign(np.stack([_in_target_unit(rows, each.astype(float)) for each in by_trial], axis=1))
     benchmarks = {
         LONG_ONLY: np.ones(len(target)),
-        TRAIN_MEAN_SIGN: np.sign(rows.by_time(rows.unit_mean)),
+        TRAIN_MEAN_SIGN: np.sign(rows.distinct_rows.means(rows.unit_mean)),
     }
+    moments = rows.distinct_rows.moments
     return {
-        name: market_timing(positions, held, target, best, rows.horizon) for name, held in benchmarks.items()
+        name: market_timing(positions, held, target, best, moments.horizon, moments.means)
+        for name, held in benchmarks.items()
     }
 
 
 def _sharpe(rows: ValidationRows, by_trial: Sequence[Forecasts], best: int) -> DeflatedSharpe | None:
+    """That of a strategy that holds the sign of each series' forecast, with the same stake in every row."""
     if rows.kind != "return":
         return None
-    target = _in_target_unit(rows, rows.target)
-    returns = [
-        sign_returns(_in_target_unit(rows, each.astype(float)), target, rows.horizon) for each in by_trial
+    target, moments = _in_target_unit(rows, rows.target), rows.distinct_rows.moments
+    earned = [
+        moments.means(sign_returns(_in_target_unit(rows, each.astype(float)), target)) for each in by_trial
     ]
+    returns = [each[:: moments.horizon] for each in earned]
     try:
         return deflated_sharpe(returns[best], np.array([sharpe_ratio(each) for each in returns]))
     except ValueError:

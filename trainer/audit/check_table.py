@@ -10,7 +10,7 @@ from trainer.audit.series_findings import in_series, series_with
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats
 from trainer.data.features import count_leading_nan, target_shift
-from trainer.data.source import Table, columns_of
+from trainer.data.source import Table, columns_of, input_columns
 
 EXACT_LIMIT = float(2**53)
 """Above this a float64 cannot hold every whole number."""
@@ -22,10 +22,10 @@ def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     open_end = config.target.column if target_shift(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
     findings = _time_findings(config, table)
-    for name in table.frame:
+    for name in input_columns(config):
         values = table.frame[name].to_numpy(np.float64)
         tail = config.target.horizon if name == open_end and name not in inputs else 0
-        findings += _cell_findings(table, str(name), values, tail)
+        findings += _cell_findings(table, name, values, tail)
     return findings
 
 

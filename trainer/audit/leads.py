@@ -121,12 +121,8 @@ _Tested = tuple[_View, Sequence[tuple[int, str, Floats]]]
 
 def _pooled(tested: Sequence[_Tested]) -> list[Lead]:
     """The leads in all series together, of the parts that every series has."""
-    ahead = max(view.ahead for view, _ in tested)
-    tested = [
-        (view, parts)
-        for view, parts in tested
-        if view.ahead == ahead and view.overlap == tested[0][0].overlap
-    ]
+    ahead, overlap = max(view.ahead for view, _ in tested), tested[0][0].overlap
+    tested = [each for each in tested if each[0].ahead == ahead and each[0].overlap == overlap]
     held = [{(feature, part): values for feature, part, values in parts} for _, parts in tested]
     common = [key for key in held[0] if all(key in each for each in held)]
     if len(tested) < 2 or not common:

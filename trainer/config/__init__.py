@@ -23,6 +23,7 @@ from trainer.config.section import Names, Section
 from trainer.config.source import CsvConfig, is_path, is_pattern, is_remote, move_source
 from trainer.config.split import MOST_FOLDS, Fractions, Split, SplitMethod, end_of_date
 from trainer.config.training import (
+    BatchesName,
     GRUConfig,
     GuardConfig,
     InitName,
@@ -41,6 +42,7 @@ __all__ = [
     "MOST_FOLDS",
     "OF_TEXTS",
     "RETURN_CLIP",
+    "BatchesName",
     "CsvConfig",
     "DataConfig",
     "DerivedColumn",

@@ -76,6 +76,9 @@ class DataConfig(Section):
     scale: Literal["pooled", "series"] = Field(default="pooled", exclude_if=lambda value: value == "pooled")
     """What standardises features and target: the moments of the training rows of all series together, or of
     each series' own."""
+    weights: str = Field(default="none", exclude_if=lambda value: value == "none")
+    """How much each training row counts in the training loss. none: all count the same; equal_per_time: all
+    dates count the same, however many series have a row at them; else the column that holds the weights."""
     split: Split
 
     @model_validator(mode="after")
@@ -111,6 +114,15 @@ class DataConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _weights_are_numbers(self) -> Self:
+        column = self.weight_column
+        if column is not None and column in {*self.time_columns, *self.where, self.series_column}:
+            raise ValueError(
+                f"weights {column!r} is a column of times, of series or of where; name one of numbers"
+            )
+        return self
+
     @field_validator("timezone")
     @classmethod
     def _is_a_zone(cls, value: str | None) -> str | None:
@@ -142,6 +154,11 @@ class DataConfig(Section):
     def series_column(self) -> str | None:
         """The column that names the series of each row; None if there is none."""
         return self.series if isinstance(self.series, str) and self.layout in (None, "long") else None
+
+    @property
+    def weight_column(self) -> str | None:
+        """The column that holds the weights of the training rows; None if there is none."""
+        return None if self.weights in ("none", "equal_per_time") else self.weights
 
     @property
     def sources(self) -> tuple[str, ...]:

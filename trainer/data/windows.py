@@ -29,6 +29,7 @@ from trainer.data.split import (
     require_enough_rows,
 )
 from trainer.data.target_history import TargetHistory, target_history
+from trainer.data.weights import training_weights
 from trainer.errors import ColumnError, DataError
 
 CLIP_STDS = 6.0
@@ -139,6 +140,9 @@ class Dataset:
     """Line of the file, or row of the Parquet file, of each row, (T,), 1-based; None if there is no file."""
     counted_in: str = "line"
     """What `positions` count: `line` or `row`."""
+    weights: npt.NDArray[np.float32] | None = None
+    """How much each row counts in the training loss, (T,): mean 1 over the training rows, 0 elsewhere; None
+    if all count the same."""
 
     def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
         """The first row of each series that has rows, and the data of that series alone."""
@@ -182,6 +186,7 @@ class Dataset:
             series_names=self.series_names[number : number + 1],
             scaler=self.scaler.of_one(number),
             positions=None if self.positions is None else self.positions[span],
+            weights=None if self.weights is None else self.weights[span],
         )
 
     def when(self, row: int) -> str:
@@ -303,6 +308,7 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         fold=split.name,
         positions=table.positions[rows],
         counted_in=table.counted_in,
+        weights=training_weights(config, table, rows, split.train),
     )
 
 

@@ -1,6 +1,7 @@
 """Does the sign of a forecast earn more than a position without forecast? Deflated by all trials."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,7 @@ def market_timing(
     target: NDArray[np.floating],
     best: int,
     horizon: int = 1,
+    by_moment: Callable[[NDArray[np.float64]], NDArray[np.float64]] = np.asarray,
 ) -> MarketTiming:
     """Timing of the trial in column `best` of `positions` (n, K), against the position `benchmark` (n,).
 
@@ -60,10 +62,14 @@ def market_timing(
     information, the informed trials raise the variance and hide one another. Timing as what a position adds
     to one that is held throughout: Henriksson & Merton (1981, "On market timing and investment performance").
 
-    Of overlapping returns over `horizon` > 1 rows every horizon-th is kept. Raises ValueError for other
+    In a panel the n rows are those of several series; `by_moment` turns values (n,) into values by moment,
+    m of them. What all series earn at one moment is then one gain, and the positions differ at a moment if
+    they do in any series.
+
+    Of overlapping returns over `horizon` > 1 moments every horizon-th is kept. Raises ValueError for other
     shapes, numbers that are not finite, horizon < 1.
     """
-    gaps, gains = _gaps_and_gains(positions, benchmark, target, horizon)
+    gaps, gains = _gaps_and_gains(positions, benchmark, target, horizon, by_moment)
     there = gaps != 0
     usable = [trial for trial in range(gains.shape[1]) if _has_sharpe(gains[there[:, trial], trial])]
     chosen = gains[there[:, best], best]
@@ -80,8 +86,11 @@ def _gaps_and_gains(
     benchmark: NDArray[np.floating],
     target: NDArray[np.floating],
     horizon: int,
+    by_moment: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Every horizon-th row of position − benchmark and of what it earns, both (m, K); 0 if the two agree."""
+    """Every horizon-th moment of |position − benchmark| and of what the gap earns, both (m, K); 0 if the two
+    agree.
+    """
     held, returns = require_finite_rows("positions", positions, 1), require_finite_rows("target", target, 1)
     naive = require_finite_rows("benchmark", benchmark, 1)
     if held.ndim != 2 or not held.shape[:1] == returns.shape == naive.shape:
@@ -91,8 +100,12 @@ def _gaps_and_gains(
         )
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}; give 1 or more rows")
-    gaps = (held - naive[:, None])[::horizon]
-    return gaps, gaps * returns[::horizon, None]
+    gaps = [column - naive for column in held.T]
+    sizes, gains = (
+        [by_moment(each)[::horizon] for each in of]
+        for of in (map(np.abs, gaps), (gap * returns for gap in gaps))
+    )
+    return np.stack(sizes, axis=1), np.stack(gains, axis=1)
 
 
 def _mean_correlation(gains: NDArray[np.float64]) -> float:

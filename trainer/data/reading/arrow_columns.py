@@ -2,7 +2,8 @@
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet
 
-from trainer.data.reading.arrow_messages import arrow_stream, unpacked_sizes
+from trainer.data.reading.arrow_messages import arrow_beginning, arrow_stream, unpacked_sizes
 from trainer.data.reading.columns import Columns
 from trainer.data.reading.content import FileKind, SourceFile, require_memory
 from trainer.errors import SourceError
@@ -25,19 +26,32 @@ def read_arrow_columns(file: SourceFile, needed: Sequence[str]) -> Columns:
 
     Raises SourceError for bytes that are no such file, and for a table that would not fit into memory.
     """
-    try:
+    with _told(file):
         names, table = (_parquet if file.kind == "parquet" else _arrow)(file, needed)
         cells = {name: _plain(file.shown, table.column(name)) for name in table.column_names}
-    except SourceError:
-        raise
+    if not table.num_rows:
+        raise SourceError(f"{file.shown} holds no rows; it needs some")
+    return Columns(file.shown, names, cells, np.arange(1, table.num_rows + 1, dtype=np.int64), "row")
+
+
+def arrow_names(file: SourceFile) -> tuple[str, ...]:
+    """The names of all columns; of an Arrow file its beginning is enough. Raises SourceError."""
+    with _told(file):
+        if file.kind == "parquet":
+            return tuple(pyarrow.parquet.read_schema(pa.BufferReader(file.content)).names)
+        return tuple(pyarrow.ipc.open_stream(pa.BufferReader(arrow_beginning(file.content))).schema.names)
+
+
+@contextmanager
+def _told(file: SourceFile) -> Iterator[None]:
+    """Raise errors of pyarrow as a SourceError."""
+    try:
+        yield
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError, struct.error) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise SourceError(
             f"{file.shown} is not {_KINDS[file.kind]} ({reason}); save the table again"
         ) from None
-    if not table.num_rows:
-        raise SourceError(f"{file.shown} holds no rows; it needs some")
-    return Columns(file.shown, names, cells, np.arange(1, table.num_rows + 1, dtype=np.int64), "row")
 
 
 def _require_flat(shown: str, schema: pa.Schema, wanted: Sequence[str]) -> None:

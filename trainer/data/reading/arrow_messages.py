@@ -16,6 +16,11 @@ _HEADER, _DATA, _BUFFERS, _COMPRESSION = 2, 1, 2, 3
 """Fields: the header of a Message, the batch of a DictionaryBatch, two of a RecordBatch."""
 
 
+def arrow_beginning(content: bytes) -> pa.Buffer:
+    """The content from the first message on, which has the names of the columns."""
+    return pa.py_buffer(content).slice(8 if content.startswith(_MAGIC) else 0)
+
+
 def arrow_stream(content: bytes) -> pa.Buffer:
     """The stream of messages in an Arrow file, which lies between its magic bytes and its footer; or the
     content itself, if it is a stream.

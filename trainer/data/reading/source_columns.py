@@ -37,14 +37,17 @@ _MOST_NAMES = 30
 _NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 
 
-def read_source(config: DataConfig, numbers: Sequence[str], folder: Path) -> SourceRows:
+def read_source(
+    config: DataConfig, numbers: Sequence[str], folder: Path, first: SourceFile | None = None
+) -> SourceRows:
     """Read the times and the columns `numbers` of `config.source`; a relative path is relative to `folder`.
+    `first` is its first file, if it is open already.
 
     The rows of a panel are grouped by series, in the order of the names of the series. Raises SourceError if
     a file is missing, empty or no table, and ColumnError, which lists the problems of all columns, if columns
     are missing or hold cells that are not times or numbers.
     """
-    parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder)]
+    parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder, first)]
     return with_series_compared(config, in_order(config, joined(config, parts)))
 
 
