@@ -66,8 +66,8 @@ def _finding(data: Dataset, shifts: _Shifts, series: int, others: Rows, *, leads
     message = (
         f"series {name}: it moves {rows} {side} {len(others)} of the {len(data.series_names) - 1} other "
         f"series (correlation {correlation:+.2f}, and {same_row:+.2f} in the same row), as if its times were "
-        f"{rows} too {wrong}: correct them, or the splits and every feature across series know the future. A market "
-        "that closes earlier or later than the others does that honestly"
+        f"{rows} too {wrong}: correct them, or the splits and every feature across series know the future. A "
+        "market that closes earlier or later than the others does that honestly"
     )
     return AuditFinding("misaligned_series", "warning", "time", correlation, shifts.usual, message, (name,))
 

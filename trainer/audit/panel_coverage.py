@@ -153,9 +153,8 @@ def _short_findings(table: Table, splits: Sequence[FoldRows], coverage: PanelCov
     }
     found = []
     for name, (rows, expected) in missing.items():
-        short = _named(
-            table, (_counts(table, rows) == 0) & (_counts(table, splits[-1].unseen) == 0) & expected
-        )
+        absent = (_counts(table, rows) == 0) & (_counts(table, splits[-1].unseen) == 0)
+        short = _named(table, absent & expected)
         if short and len(rows):
             message = (
                 f"{len(short)} of {coverage.series} series have no {name} rows: {name_some(short)}; they are "
