@@ -51,7 +51,7 @@ def trailing_mean(values: Floats, span: int) -> Floats:
 
 def _sums_over(values: npt.NDArray[Any], span: int) -> Floats:
     """Sum of each `span` consecutive values of (n,): (n − span + 1,)."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
+    sums: Floats = np.concatenate([[0.0], np.cumsum(values)])
     return sums[span:] - sums[:-span]
 
 
@@ -89,7 +89,7 @@ def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
 
 def coefficients(terms: Floats, target: Floats) -> Floats:
     """Those of least squares on `terms` (n, K), without NaN, for `target` (n,): (K,)."""
-    found: Floats = np.linalg.lstsq(terms, target, rcond=None)[0]
+    found: Floats = np.linalg.lstsq(terms, target, rcond=None)[0].astype(np.float64, copy=False)
     return found
 
 
@@ -101,7 +101,8 @@ def rows_of_some_times(data: Dataset, rows: Rows, most: int) -> Rows:
     if every <= 1 or len(data.series_starts) == 1:
         return rows
     times, numbers = np.unique(data.times[rows], return_inverse=True)
-    return rows[(len(times) - 1 - numbers) % every == 0]
+    chosen: Rows = rows[(len(times) - 1 - numbers) % every == 0]
+    return chosen
 
 
 def least_squares_with_fallback(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.panel_fixtures import HORIZON, LATE, LONG, PANEL, SPLITS, config_of, one, panel_of
+from trainer.config import TargetKind
 from trainer.data.panel import ONE_SERIES, rows_since_start, starts_among
 from trainer.data.windows import Dataset, prepare_last_fold
 from trainer.errors import DataError
@@ -124,7 +125,7 @@ def test_where_no_series_has_the_history_that_is_said() -> None:
 
 
 @pytest.mark.parametrize("kind", ["volatility", "return"])
-def test_several_series_have_a_pooled_fit_beside_those_of_each(kind: str) -> None:
+def test_several_series_have_a_pooled_fit_beside_those_of_each(kind: TargetKind) -> None:
     alone, panel = (replace(prepare_last_fold(config_of(), t), kind=kind) for t in (LONG, PANEL))
     pooled = {"train_mean_pooled", "har_pooled" if kind == "volatility" else "ar_pooled"}
     names = set(baseline_forecasts(panel, panel.test, MSE))
