@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from trainer.audit.audit_findings import AuditFinding
     from trainer.audit.panel_coverage import PanelCoverage
+    from trainer.audit.worked_row import WorkedRow
 
 _FINDING = ("code", "severity", "where", "value", "threshold", "message", "series")
-_WORKED = ("features_until", "target_at", "target", "series")
+_WORKED = ("features_until", "target_at", "target")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class CheckResult:
             "refusals": [str(refusal) for refusal in self.readiness.other_refusals],
             "clamps": [clamp_to_json(clamp) for clamp in self.resolved.clamps],
             "rows": self.rows,
-            "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},
+            "worked_row": None if worked is None else _worked_row(worked),
             "detected": {} if audit is None else dict(audit.detected),
             "panel": None if audit is None or audit.panel is None else _panel_json(audit.panel),
         }
@@ -132,3 +133,8 @@ def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> "pd.DataFram
     import pandas as pd
 
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def _worked_row(worked: "WorkedRow") -> dict[str, Any]:
+    series = {"series": worked.series} if worked.series else {}
+    return {**{name: getattr(worked, name) for name in _WORKED}, **series}

@@ -115,7 +115,7 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         target=pd.Series(target, index=table.frame.index, name="target"),
         spans=tuple(table.spans),
         usable=tuple(
-            slice(min(span.start + rows, span.stop), span.stop - _tail(config.target, target[span]))
+            _usable_rows(span, rows, _tail(config.target, target[span]))
             for span, rows in zip(table.spans, warm_ups, strict=True)
         ),
         target_reach=target_reach,
@@ -128,6 +128,12 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         missing=missing | (ahead == 1),
         missing_values=target_missing,
     )
+
+
+def _usable_rows(span: slice, warm_up: int, tail: int) -> slice:
+    """The rows of a series without its warm-up and its last rows; an empty slice if none is left."""
+    start = min(span.start + warm_up, span.stop)
+    return slice(start, max(start, span.stop - tail))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def panel(**tables: Table) -> Table:
 
 
 def until(table: Table, time: str) -> Table:
-    return table.heads([int((table.times <= time).sum())])[0]
+    return table.heads([int((table.times <= pd.Timestamp(time)).sum())])[0]
 
 
 def audited(table: Table) -> Audit:

@@ -8,6 +8,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -76,13 +77,22 @@ def open_head(source: str | Sequence[str], folder: Path) -> SourceFile:
     shown, path = next(_paths(source, folder))
     if path is not None:
         head = _read(path, shown, most=_HEAD)
-        content = zlib.decompressobj(_GZIP).decompress(head, _HEAD) if head.startswith(_GZIP_MARK) else head
+        content = _unpacked_head(head)
         kind = _kind(content, path)
         if len(head) > _HEAD and not head.startswith(_ZIP_MARKS) and kind != "parquet":
             lines = _whole_lines(content) if kind == "csv" else content
             if kind == "arrow" or lines.count(b"\n") >= _HEAD_LINES:
                 return SourceFile(shown, lines, kind, "")
     return next(open_source(source, folder))
+
+
+def _unpacked_head(head: bytes) -> bytes:
+    """The beginning of what a gzip file holds, empty for a damaged one; other bytes as they are."""
+    if not head.startswith(_GZIP_MARK):
+        return head
+    with suppress(zlib.error):
+        return zlib.decompressobj(_GZIP).decompress(head, _HEAD)
+    return b""
 
 
 def _whole_lines(content: bytes) -> bytes:

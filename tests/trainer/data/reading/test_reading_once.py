@@ -98,6 +98,13 @@ def test_a_file_that_is_open_is_not_read_again(tmp_path: Path, read_bytes: list[
     assert len(read_bytes) == 1
 
 
+def test_a_damaged_packed_file_is_told(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).bytes(2 << 20)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(LINES.encode())[:20] + noise)
+    with pytest.raises(SourceError, match="cannot be unpacked"):
+        names("t.csv.gz", tmp_path)
+
+
 def test_an_empty_file_has_no_names(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n")
     with pytest.raises(SourceError, match="is empty"):
