@@ -67,7 +67,7 @@ def audit(
     if folds:
         findings += outlier_findings(built, folds[-1])
         findings += drift_findings(table, built, folds[-1])
-        found, believed = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
+        found, believed = _skill_findings(config, guard, folds, ceiling, deep)
         findings += found
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
@@ -122,17 +122,18 @@ def _skill_findings(
     config: DataConfig,
     guard: GuardConfig,
     folds: Sequence[Dataset],
-    rows: int,
     exported: float | None,
     deep: bool,
 ) -> tuple[list[AuditFinding], float | None]:
     """Findings on whether skill can be measured, and on more skill than is believable; and the ceiling of
     skill over the best naive forecast, None if there is none.
 
-    `rows` is the number of validation rows of all folds, `exported` the ceiling of an exported study.
+    `exported` is the ceiling of an exported study. Moments are counted, not rows, because the rows of several
+    series at one moment are not independent.
     """
     found: list[AuditFinding] = []
     data, over_naive = folds[-1], None
+    rows = len(np.unique(np.concatenate([fold.times[fold.validation] for fold in folds])))
     try:
         naive = best_baseline(mean_baseline_losses(folds, MSE)).loss
     except DataError as error:

@@ -117,7 +117,7 @@ class Forecasts:
         """
         if self.intervals is None:
             return {}
-        bounds = self.intervals.bounds(self.values)
+        bounds = self.intervals.bounds(self.values, self.series)
         if self.bars_per_year is None:
             return bounds
         year = np.sqrt(self.bars_per_year)

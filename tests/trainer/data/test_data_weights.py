@@ -86,6 +86,8 @@ def test_a_bad_weight_of_a_held_out_row_has_no_effect() -> None:
     assert data.positions is not None
     cap[data.positions[data.validation] - 2] = np.nan
     (other,) = prepared("cap", with_column(cap))
+    assert data.weights is not None
+    assert other.weights is not None
     assert np.array_equal(data.weights, other.weights)
 
 
