@@ -45,8 +45,9 @@ def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> F
     """
     if len(data.series_starts) == 1:
         return Forecast(forecaster.fit(data, loss)(rows))
+    reasons: dict[str, str] = {}
     if forecaster.pooled:
-        values, reasons = forecaster.fit(data, loss)(rows), {}
+        values = forecaster.fit(data, loss)(rows)
     else:
         values, reasons = _forecast_by_series(forecaster, data, rows, loss)
     constant = loss.best_constant(data.target[data.fitting].astype(np.float64))

@@ -31,7 +31,7 @@ def flat_windows(data: Dataset, rows: Rows, features: Sequence[int] | None = Non
 
 def window_columns(data: Dataset) -> int:
     """The number of regressors of one window."""
-    return flat_windows(data, data.train[-1:]).shape[1]
+    return int(flat_windows(data, data.train[-1:]).shape[1])
 
 
 def latest_rows(data: Dataset, rows: Rows, columns: int, *, most: int = MOST_PANEL_ROWS) -> Rows:
