@@ -6,7 +6,7 @@ record, if the table still has the same bytes; else it does all of this itself.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
@@ -76,6 +76,7 @@ class StudyData:
             "horizon": base.horizon,
             "folds": len(self.base),
             "rows": self.audit.rows,
+            **({} if self.audit.effective is None else {"effective_rows": asdict(self.audit.effective)}),
             FOLD_TRAINING_ROWS: {"seq_len": base.seq_len, "rows": [len(fold.train) for fold in self.base]},
             "baselines": dict(self.baselines),
             "baseline": {"name": self.baseline.name, "loss": self.baseline.loss},

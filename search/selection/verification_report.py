@@ -9,6 +9,7 @@ from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, ScoredRows, e
 from search.record.searched_rows import EarlierSearch
 from search.record.validation_rows import Floats
 from search.selection.candidates import Candidate
+from search.selection.panel_result import PanelResult
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.statistics.confidence_set import ConfidenceSet
@@ -51,6 +52,8 @@ class CandidateResult:
     searches: tuple[EarlierSearch, ...]
     """Studies that have searched on some of these rows before."""
     conclusion: Conclusion
+    panel: PanelResult | None = None
+    """Figures by series and by date; None for a single series."""
 
     @property
     def value(self) -> float | None:
@@ -93,6 +96,10 @@ class CandidateResult:
             "look": self.evaluation_number,
             "searched_by": [search.to_json() for search in self.searches],
             "rows": dict(self.rows),
+            "panel": None if self.panel is None else self.panel.to_json(),
+            "cross_section": None
+            if self.panel is None or self.panel.cross_section is None
+            else asdict(self.panel.cross_section),
         }
 
     def by_seed(self) -> list[tuple[RefitResult, float | None]]:

@@ -21,6 +21,7 @@ from search.selection.selection_evidence import (
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
+from search.terminal.panel_text import panel_sentences
 from search.terminal.result_tables import console, values_table
 from search.terminal.text import say
 from search.terminal.text_table import TextTable
@@ -71,6 +72,8 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
     yield _naive_table(first)
     if first.rivals:
         yield _rival_table(first)
+    if first.panel is not None:
+        yield from panel_sentences(first.panel)
     if report.confidence_set is not None:
         yield _set_sentence(report)
     yield from _rows_sentences(report)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from trainer.audit.worked_row import WorkedRow
 from trainer.data.windows import Dataset
+from trainer.rivals.skill import EffectiveRows
 
 Severity = Literal["error", "warning", "info"]
 """`error` blocks training; `warning` blocks it only with --strict; `info` never does."""
@@ -45,6 +46,8 @@ class Audit:
     """How the table is written, as far as `data.csv` does not say it: by key of `data.csv`."""
     empty_rows: int = 0
     """Rows without numbers that `data.drop_empty` left out."""
+    effective: EffectiveRows | None = None
+    """What the validation rows of a panel are worth; None for a single series, or if it is not known."""
 
     @property
     def dataset(self) -> Dataset | None:
