@@ -6,6 +6,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SLOWER := tests/service tests/chaos tests/ray tests/browser
+# What ships the samples that are no part of arch; docs/data.md says why without dependencies.
+SAMPLES := skfolio bokeh-sampledata backtesting
 DEMO_STORE := sqlite:///demo/ballast.db
 
 .PHONY: setup demo demo-service test test-service test-ray test-browser pictures peers lint imports types unit clean
@@ -61,6 +63,7 @@ peers: .venv/installed-peers
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt $(SAMPLES)
 	touch $@
 
 .venv/installed-%: .venv/installed-test

@@ -49,7 +49,7 @@ Step = Callable[[Batch], None]
 class BareTorch(TorchKernel):
     """What a trainer without a guard does: it clips, and reads nothing back from the tensors."""
 
-    def backward(self, x: Tensor, y: Tensor) -> Pass:
+    def backward(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Pass:
         """Forward and backward pass; what they say is not asked for."""
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
@@ -69,7 +69,7 @@ class BareLearner(Learner):
 
     def step(self, batch: Batch) -> None:
         """Forward, backward, clip, update."""
-        self.kernel.backward(batch.x, batch.y)
+        self.kernel.backward(batch.x, batch.y, batch.weights)
         self.apply()
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.panel_null [--panels 200]
 
-Each panel has 20 series over 500 days, a quarter of which begin late and 3 % of whose days are missing. The
+Each panel has 10 series over 300 days, a quarter of which begin late and 3 % of whose days are missing. The
 targets of a day share a common part (their correlation is 0, 0.3 or 0.7) and one volatility for all, which
 wanders as that of markets does. Two forecasts that know nothing are compared, of the same accuracy: their
 values of one day correlate as the targets do. So neither is better, and every claim is false.
@@ -28,7 +28,7 @@ from trainer.data.moments import moments_of
 from trainer.rivals.effective_rows import effective_rows
 from trainer.rivals.skill import noise_floor
 
-SERIES, DAYS, FORECASTS = 20, 500, 20
+SERIES, DAYS, FORECASTS = 10, 300, 20
 CORRELATIONS = (0.0, 0.3, 0.7)
 HORIZONS = (1, 5)
 DRAWS = 299

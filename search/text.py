@@ -49,14 +49,26 @@ def short_origin(origin: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`42 s`, `3 min 05 s`, `2 h 10 min`."""
+    """`0.4 s`, `42 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds is None:
         return "–"
+    if 0 < seconds < 0.95:
+        return f"{seconds:.1f} s" if seconds >= 0.05 else "under 0.1 s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes == 0:
         return f"{rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def hourly(rate: float) -> str:
+    """A number of trials an hour: `700`, or two digits of one below ten, `0.42`."""
+    return f"{rate:.0f}" if rate >= 9.95 else f"{rate:.2g}"
+
+
+def p_text(p: float) -> str:
+    """A p value: `0.012`, or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def dimension_text(value: Any) -> str:

@@ -23,6 +23,11 @@ class NotARegularFile(OSError):
         super().__init__(errno.EINVAL, what, str(path))
 
 
+def memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def open_regular(path: Path, most: int) -> BinaryIO:
     """Open a regular file of at most `most` bytes for reading.
 

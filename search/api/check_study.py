@@ -14,7 +14,11 @@ from storage.errors import StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
-_FINDING = ("code", "severity", "where", "value", "threshold", "message")
+    from trainer.audit.audit_findings import AuditFinding
+    from trainer.audit.panel_coverage import PanelCoverage
+    from trainer.audit.worked_row import WorkedRow
+
+_FINDING = ("code", "severity", "where", "value", "threshold", "message", "series")
 _WORKED = ("features_until", "target_at", "target")
 
 
@@ -49,7 +53,8 @@ class CheckResult:
         """The findings of the data audit, a row each.
 
         Returns:
-            Columns code, severity (`error`, `warning` or `info`), where, value, threshold, message.
+            Columns code, severity (`error`, `warning` or `info`), where, value, threshold, message, series
+            (the names of those that have it, the worst first; empty if it is about all rows).
         """
         return _frame(self.to_json()["findings"], _FINDING)
 
@@ -79,12 +84,13 @@ class CheckResult:
         findings = () if audit is None else audit.findings
         return {
             "ok": self.ok,
-            "findings": [{name: getattr(each, name) for name in _FINDING} for each in findings],
+            "findings": [_finding_json(each) for each in findings],
             "refusals": [str(refusal) for refusal in self.readiness.other_refusals],
             "clamps": [clamp_to_json(clamp) for clamp in self.resolved.clamps],
             "rows": self.rows,
-            "worked_row": None if worked is None else {name: getattr(worked, name) for name in _WORKED},
+            "worked_row": None if worked is None else _worked_row(worked),
             "detected": {} if audit is None else dict(audit.detected),
+            "panel": None if audit is None or audit.panel is None else _panel_json(audit.panel),
         }
 
 
@@ -109,7 +115,26 @@ def check_study(options: StudyOptions, *, deep: bool = False) -> CheckResult:
             opened.close()
 
 
+def _finding_json(finding: "AuditFinding") -> dict[str, Any]:
+    return {**{name: getattr(finding, name) for name in _FINDING}, "series": list(finding.series)}
+
+
+def _panel_json(panel: "PanelCoverage") -> dict[str, Any]:
+    return {
+        "series": panel.series,
+        "times": panel.times,
+        "coverage": {str(year): vars(each) for year, each in panel.years.items()},
+        "begin_late": list(panel.begin_late),
+        "end_early": list(panel.end_early),
+    }
+
+
 def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def _worked_row(worked: "WorkedRow") -> dict[str, Any]:
+    series = {"series": worked.series} if worked.series else {}
+    return {**{name: getattr(worked, name) for name in _WORKED}, **series}

@@ -9,7 +9,6 @@ import yaml
 from search.config.files.shipped import CONFIGS
 from trainer.config import CsvConfig, DataConfig
 from trainer.data.reading.column_roles import Roles, find_roles
-from trainer.rivals.skill import LARGEST_RETURN_CEILING
 
 if TYPE_CHECKING:
     pass
@@ -107,9 +106,7 @@ class StudyPlan:
     @property
     def max_skill(self) -> float | None:
         """Skill that is believed at most, where the kind of the target does not say it."""
-        if self.target["kind"] != "other":
-            return None
-        return LARGEST_RETURN_CEILING if self.kind == "change" else _MAX_SKILL
+        return _MAX_SKILL if self.target["kind"] == "other" else None
 
     @property
     def sentence(self) -> str:

@@ -17,6 +17,7 @@ from trainer.data.reading.column_roles import Roles
 
 if TYPE_CHECKING:
     from search.api.init_study import Ask
+    from trainer.data.reading.content import SourceFile
     from trainer.data.source import Table
 
 _MOST_LOW = 0.05
@@ -25,8 +26,11 @@ _FLOOR = 1e-4
 """Least volatility of a bar whose high equals its low: one basis point."""
 
 
-def plan_study(facts: TableFacts, target: str | None, horizon: int, folder: Path, ask: "Ask") -> StudyPlan:
-    """The study of a table; `folder` is where its file will lie, and `target` what the user wants forecast.
+def plan_study(
+    facts: TableFacts, target: str | None, horizon: int, folder: Path, file: "SourceFile", ask: "Ask"
+) -> StudyPlan:
+    """The study of a table; `folder` is where its file will lie, `target` what the user wants forecast, and
+    `file` the first file of the table.
 
     Raises RequestError if the table does not have what was asked for or too few rows, and the errors of
     `read_table`.
@@ -34,7 +38,7 @@ def plan_study(facts: TableFacts, target: str | None, horizon: int, folder: Path
     if horizon < 1:
         raise RequestError(f"--horizon {horizon} is too small; a forecast is 1 row ahead or more")
     draft = _with_target(facts, target, horizon, ask)
-    table, draft = _read(draft, folder)
+    table, draft = _read(draft, folder, file)
     draft = _for_its_clock(_for_its_values(draft, table), table)
     return with_split(replace(draft, rows=len(table.frame), detected=table.detected), table)
 
@@ -127,18 +131,19 @@ def _without(
     return [feature for feature in features if feature["name"] not in out]
 
 
-def _read(draft: StudyPlan, folder: Path) -> tuple["Table", StudyPlan]:
+def _read(draft: StudyPlan, folder: Path, file: "SourceFile") -> tuple["Table", StudyPlan]:
     """The columns that the study reads, and the plan with `drop_empty` if rows without numbers are there."""
     import numpy as np
 
     from trainer.data.source import read_table
 
-    table = read_table(draft.data({"fractions": {"train": 0.5, "validation": 0.3}}), folder=folder)
+    split = {"fractions": {"train": 0.5, "validation": 0.3}}
+    table = read_table(draft.data(split), folder=folder, first=file)
     empty = np.isnan(table.frame.to_numpy(np.float64)).all(axis=1)
     if not empty.any() or empty.all():
         return table, draft
     draft = replace(draft, drop_empty=int(empty.sum()))
-    return read_table(draft.data({"fractions": {"train": 0.5, "validation": 0.3}}), folder=folder), draft
+    return read_table(draft.data(split), folder=folder, first=file), draft
 
 
 def _for_its_values(draft: StudyPlan, table: "Table") -> StudyPlan:
@@ -194,9 +199,7 @@ def _value(draft: StudyPlan) -> StudyPlan:
 
 
 def _change(draft: StudyPlan, low: int) -> StudyPlan:
-    """Changes in place of returns, which only positive prices have. Their kind is `other`, as bounds for
-    returns are in shares of a price.
-    """
+    """Changes in place of returns, which only positive prices have."""
     column = draft.column
     rows = "1 row holds a value that is" if low == 1 else f"{low} rows hold values that are"
     reason = f"{rows} not positive, so that there are changes and no returns"
@@ -210,6 +213,6 @@ def _change(draft: StudyPlan, low: int) -> StudyPlan:
         changed,
         kind="change",
         features=tuple(features),
-        target={**changed.target, "transform": "difference", "kind": "other"},
+        target={**changed.target, "transform": "difference"},
         drop_empty=draft.drop_empty,
     )

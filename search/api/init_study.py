@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from search.errors import RequestError
-from trainer.config import CsvConfig
+from trainer.config import CsvConfig, is_path, is_pattern, is_remote
 from trainer.errors import ColumnError, SourceError
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ def init_study(options: InitOptions, ask: Ask = refuse) -> InitResult:
     name = study_name(options.source)
     path = _free_path(options, name)
     try:
-        facts = _facts(options, name, path, ask)
-        plan = plan_study(facts, options.target, options.horizon, path.parent, ask)
+        file = _first_file(options.source)
+        facts = _facts(options, file, name, path, ask)
+        plan = plan_study(facts, options.target, options.horizon, path.parent, file, ask)
     except (SourceError, ColumnError) as error:
         raise type(error)(_with_options(str(error))) from None
     write_text_atomically(study_text(plan, path), path, f"{name}.yaml")
@@ -98,7 +100,8 @@ def init_study(options: InitOptions, ask: Ask = refuse) -> InitResult:
 
 def study_name(source: str) -> str:
     """The name of a study of a file: that of the file without its suffixes, as far as a name may hold it."""
-    stem = Path(source).name.removeprefix("sample:").split(".", 1)[0]
+    name = Path(urlsplit(source).path if is_remote(source) else source).name
+    stem = name.removeprefix("sample:").split(".", 1)[0]
     return re.sub(r"[^\w-]+", "-", stem).strip("-_") or "study"
 
 
@@ -109,13 +112,12 @@ def _free_path(options: InitOptions, name: str) -> Path:
     return path
 
 
-def _facts(options: InitOptions, name: str, path: Path, ask: Ask) -> "TableFacts":
+def _facts(options: InitOptions, file: "SourceFile", name: str, path: Path, ask: Ask) -> "TableFacts":
     from search.api.init_facts import TableFacts
     from trainer.data.reading.column_roles import TIME_NAMES, time_rank
     from trainer.data.reading.table_contents import inspect_table
 
     csv = _csv_config(options)
-    file = _first_file(options.source)
     contents = inspect_table(file, csv)
     time = _time_columns(contents, options.time)
     if not contents.numbers:
@@ -169,11 +171,11 @@ def _csv_config(options: InitOptions) -> CsvConfig:
 
 
 def _first_file(source: str) -> "SourceFile":
-    from trainer.config import is_pattern
-    from trainer.data.reading.content import did_you_mean, open_source
+    from trainer.data.reading.content import open_source
+    from trainer.text import did_you_mean
 
     path = Path(source)
-    if not source.startswith("sample:") and not is_pattern(source) and not os.path.lexists(path):
+    if is_path(source) and not is_pattern(source) and not os.path.lexists(path):
         folder = path.parent
         near = did_you_mean(path.name, os.listdir(folder)) if folder.is_dir() else ""
         raise RequestError(f"{source} does not exist{near or '; name a table, such as prices.csv'}")
@@ -182,7 +184,7 @@ def _first_file(source: str) -> "SourceFile":
 
 def _relative(source: str, folder: Path) -> str:
     """The source as the study file in `folder` names it."""
-    if source.startswith("sample:") or os.path.isabs(source):
+    if not is_path(source) or os.path.isabs(source):
         return source
     return os.path.relpath(source, folder)
 
@@ -192,15 +194,20 @@ def _with_options(message: str) -> str:
     message = re.sub(r"data\.source ('[^']*')", r"\1", message)
     named = re.search(r"data\.csv\.(\w+)", message)
     if named is None:
-        return re.sub(r"set data\.timezone", "give --timezone ZONE", message)
+        return re.sub(r"set data\.timezone(?:: (\S+))?", _timezone_option, message)
     options = {"day_first": "--day-first or --month-first", "decimal": "--decimal ','"}
     example = {"columns": "columns='[time, close]'"}.get(named[1], f"{named[1]}=VALUE")
     return f"{message}; here: {options.get(named[1], f'--csv {example}')}"
 
 
+def _timezone_option(found: re.Match[str]) -> str:
+    return f"give --timezone {found[1] or 'ZONE'}"
+
+
 def _time_columns(contents: "TableContents", given: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of times. Raises RequestError if there are none."""
-    from trainer.data.reading.content import did_you_mean
+    from trainer.data.reading.column_roles import TIME_NAMES, time_rank
+    from trainer.text import did_you_mean
 
     for name in given:
         if name not in contents.cells:
@@ -208,6 +215,9 @@ def _time_columns(contents: "TableContents", given: tuple[str, ...]) -> tuple[st
             raise RequestError(f"--time {name}: {contents.shown} has no such column{near}")
     if given:
         return given
+    named = [name for name in contents.cells if time_rank(name) < len(TIME_NAMES)]
+    if not contents.times and named:
+        return (min(named, key=time_rank),)  # its first cell that is no time is told
     if not contents.times:
         raise RequestError(
             f"{contents.shown} has no column of times{_told(contents.names)}; if one of them is, give "
@@ -281,7 +291,7 @@ def _one_series(
 
 
 def _symbol(contents: "TableContents", place: str, known: Sequence[str], given: str | None, ask: Ask) -> str:
-    from trainer.data.reading.content import did_you_mean
+    from trainer.text import did_you_mean
 
     more = f" and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
     told = f"{', '.join(known[:_MOST_TOLD])}{more}"
@@ -333,8 +343,8 @@ def _timezone(
     contents: "TableContents", time: tuple[str, ...], times: "Times", step: float, given: str | None, ask: Ask
 ) -> str | None:
     """The zone of a clock without offsets that shows more than dates; None if it does not matter."""
-    from trainer.data.reading.clock import zone_exists
     from trainer.data.reading.column_roles import names_utc
+    from trainer.data.reading.zone_names import zone_exists
 
     is_known = times.offsets is not None or "since 1970" in times.form or names_utc(time)
     if given is None and not is_known and step < 0.8 * 86_400:

@@ -30,7 +30,7 @@ class LiveModel:
 
     def sentences(self) -> list[str]:
         """What the user should know before relying on the model, a sentence each."""
-        return [*self._trainings(), self._unjudged(), self._verified()]
+        return [*self._trainings(), self._bounds(), self._unjudged(), self._verified()]
 
     def to_json(self) -> dict[str, Any]:
         """The shape that `refit --json` promises."""
@@ -51,6 +51,15 @@ class LiveModel:
             f"{epochs} epoch{'' if epochs == 1 else 's'}: {networks}"
         )
         return [*stopped, *left_out, trained]
+
+    def _bounds(self) -> str:
+        intervals = self.refit.candidate.intervals
+        if intervals is None:
+            return "forecasts have no bounds: the training of the exported trial is not accepted here"
+        return (
+            f"bounds of forecasts come from the errors of {self.refit.candidate.name} on "
+            f"{intervals.pooled.rows} validation rows, before this refit had seen those rows"
+        )
 
     def _unjudged(self) -> str:
         until = f"only rows after {self.refit.until} can judge this model"

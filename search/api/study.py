@@ -13,10 +13,15 @@ from search.errors import RequestError
 from search.selection.summary import Summary
 from storage import query
 from storage.engine import Store
+from storage.errors import StudyUnknown
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+
+_MOST_NAMES = 5
+"""How many studies of a store a message names."""
 
 
 @public_methods_with_python_messages
@@ -29,7 +34,12 @@ class Study:
     """
 
     def __init__(self, store: Store, name: str) -> None:
-        query.study(store, as_name("name", name))
+        try:
+            query.study(store, as_name("name", name))
+        except StudyUnknown:
+            names = ", ".join(repr(study.name) for study in query.studies(store)[:_MOST_NAMES])
+            holds = f"it holds {names}" if names else "it holds no study yet"
+            raise StudyUnknown(f"no study {name!r} in {store.shown_url}; {holds}") from None
         self._store, self._name = store, name
 
     def __repr__(self) -> str:

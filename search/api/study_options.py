@@ -43,6 +43,7 @@ class StudyOptions:
         else:
             found = self._resolved((self._keep_frame(defaults),), defaults)
         url = self.url_of(found)
+        found = found.with_frames_found(url)
         if url != found.file.storage.url:
             found = found.stored_at(url, "BALLAST_STORE" if self.store is None else "--store")
         return resolve_mlflow_uri(found)

@@ -78,7 +78,7 @@ def _reading(audit: "Audit") -> str:
 
 def _print(options: StudyOptions, resolved: "ResolvedStudy", found: "Readiness") -> None:
     from search.record.row_mapping import without_password
-    from search.terminal.result_tables import audit_table, clamp_table, console, setting_table
+    from search.terminal.result_tables import audit_table, clamp_table, console, coverage_table, setting_table
 
     screen, audit = console(), found.inspection.audit
     screen.print(setting_table(map(without_password, resolved.settings.values())))
@@ -94,6 +94,8 @@ def _print(options: StudyOptions, resolved: "ResolvedStudy", found: "Readiness")
         rows = ", ".join(f"{n} {split}" for split, n in audit.rows.items())
         folds = f"; folds: {len(audit.folds)}, train is that of the last" if len(audit.folds) > 1 else ""
         screen.print(f"rows: {rows}{folds}" if rows else "rows: none could be split", markup=False)
+        if audit.panel is not None:
+            screen.print(coverage_table(audit.panel))
         if audit.worked_row is not None:
             screen.print(audit.worked_row.sentence, markup=False)
     if not found.refusals:

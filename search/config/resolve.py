@@ -13,6 +13,7 @@ from search.config.files.shipped import CONFIGS, study_file
 from search.config.layer_values import LayerReading, layer_values_of_file, layer_values_of_sets
 from search.config.layers import Layer
 from search.config.leaves import format_value
+from search.config.one_hot import TextReader, read_texts
 from search.config.resolved_study import DEFAULTS_VERSION, ResolvedStudy, defaults_version
 from search.config.resolver import Resolver
 from search.config.safe_ranges import policy_from, policy_sources
@@ -22,6 +23,14 @@ from search.errors import ConfigError, Location, Problem
 _WATCHED = frozenset({Layer.STUDY, Layer.CLI})
 _Read = TypeVar("_Read")
 _From = ParamSpec("_From")
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """What expanding features needs to know of the table."""
+
+    columns: ColumnReader
+    texts: TextReader
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,8 @@ def resolve(
         ),
     )
     folder = study.parent if isinstance(study, Path) else Path()
-    columns = partial(read_columns, folder=folder) if wildcards else None
-    return _resolved(texts, folder, problems, defaults, columns)
+    reader = TableReader(partial(read_columns, folder=folder), partial(read_texts, folder=folder))
+    return _resolved(texts, folder, problems, defaults, reader if wildcards else None).with_frames_found()
 
 
 def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) -> ResolvedStudy:
@@ -84,9 +93,10 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
         warm_starts=tuple(ConfigSource(**source) for source in sources.get("warm_starts", ())),
     )
     folder = Path(sources["folder"]) if folder is None else folder
-    columns = sources.get("columns")
-    reader = None if columns is None else lambda _: columns
-    resolved = _resolved(texts, folder, [], defaults_version(sources), reader)
+    columns, read = sources.get("columns", ()), sources.get("texts", {})
+    reader = TableReader(lambda _: columns, lambda _, column: read[column or ""])
+    is_expanded = "columns" in sources or "texts" in sources
+    resolved = _resolved(texts, folder, [], defaults_version(sources), reader if is_expanded else None)
     if (stored := sources["stored_at"]) is not None:
         resolved = resolved.stored_at(stored["url"], stored["origin"])
     if (tracked := sources.get("tracked_at")) is not None:  # older records do not have it
@@ -95,10 +105,10 @@ def resolve_recorded(sources: Mapping[str, Any], *, folder: Path | None = None) 
 
 
 def _resolved(
-    texts: _Texts, folder: Path, problems: list[Problem], defaults: int, columns: ColumnReader | None
+    texts: _Texts, folder: Path, problems: list[Problem], defaults: int, table: TableReader | None
 ) -> ResolvedStudy:
-    """Resolve texts; `problems` are those found while reading them. `columns` gives the columns of the table
-    that wildcards in `data.features` stand for; None: they are no wildcards.
+    """Resolve texts; `problems` are those found while reading them. `table` gives what wildcards and one_hot
+    in `data.features` stand for; None: there are none.
     """
     safe = None if texts.policy is None else _or_problems(problems, policy_from, texts.policy)
     entries = _entries(texts.study, problems)
@@ -113,7 +123,7 @@ def _resolved(
     resolver = Resolver(
         reading.layer_values, safe, problems, _warm_starts(texts.warm_starts, problems), defaults
     )
-    expanded = None if columns is None else resolver.expand_wildcards(columns)
+    expanded = {} if table is None else resolver.expand_features(table.columns, table.texts)
     watched = frozenset({Layer.CLI}) if provenance else _WATCHED
     resolver.resolve(reading.broken, Location(texts.study.shown), watched)
     sources = {
@@ -126,7 +136,7 @@ def _resolved(
         "stored_at": None,
         "tracked_at": None,
         "defaults": defaults,
-    } | ({} if expanded is None else {"columns": expanded})
+    } | expanded
     return resolver.study(Path(texts.study.shown), folder, provenance, sources)
 
 

@@ -15,10 +15,12 @@ from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
+from search.kept_frames import frame_names, frames_found
 from storage.commands import masked_url
 from trainer.config import CsvConfig, TrialConfig
 
 _DEVICE = "training.device"
+_SOURCE = "data.source"
 DECIDES_NO_VALUE = frozenset({_DEVICE, "training.kernel", "training.max_seconds"})
 """Trial settings that do not change a loss: where and how it is computed, and how long it may run.
 
@@ -29,11 +31,13 @@ limit. Two devices, or two kernels, differ only in the last bits.
 _LATER_SETTINGS = frozenset(
     {
         *(f"data.split.{name}" for name in ("method", "folds", "window", "groups", "held_out")),
+        "data.split.unseen_series",
         "data.target.clip_follows_spread",
         *(f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")),
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
-        *(f"data.{name}" for name in ("series", "layout")),
+        *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
+        "training.batches",
         "training.kernel",
         "training.schedule",
     }
@@ -89,11 +93,14 @@ class ResolvedTrial:
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """`digest`, and the one in older records, if those distinguish spellings of a number."""
+        """`digest`, and those in older records, if they distinguish spellings of a number or folders of a
+        frame.
+        """
         decisive = {key: value for key, value in self.values.items() if key not in DECIDES_NO_VALUE}
         exact = _without_later_defaults(decisive)
         one = {key: canonical(value) for key, value in exact.items()}
-        return tuple(dict.fromkeys((_sha256(one), _sha256(exact))))
+        anywhere = one | {_SOURCE: frame_names(one[_SOURCE])}
+        return tuple(dict.fromkeys(map(_sha256, (anywhere, one, exact))))
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,23 @@ class ResolvedStudy:
     def tracked_at(self, uri: str, origin: str) -> "ResolvedStudy":
         """The same for the MLflow server that receives the study."""
         return self._with_url("tracking.mlflow.uri", "tracked_at", uri, origin)
+
+    def with_frames_found(self, url: str | None = None) -> "ResolvedStudy":
+        """The study with the kept frames of its data where they lie now, beside the store at `url` or in its
+        folder; see `search.kept_frames.frames_found`.
+        """
+        named = self.file.data.source
+        source = frames_found(named, self.folder, url, self.file.storage.files)
+        if source == named:
+            return self
+        data, setting = self.file.data.model_copy(update={"source": source}), self.settings[_SOURCE]
+        plain = source if isinstance(source, str) else list(source)
+        override = replace(setting.overrides[-1], effective=plain, reason="the folder of the frame was moved")
+        return replace(
+            self,
+            file=self.file.model_copy(update={"data": data}),
+            settings={**self.settings, _SOURCE: Setting(_SOURCE, (*setting.overrides, override))},
+        )
 
     def _with_url(self, key: str, source: str, url: str, origin: str) -> "ResolvedStudy":
         setting = self.settings[key]
@@ -276,7 +300,11 @@ def without_later_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def means_the_same(key: str, before: Any, after: Any) -> bool:
-    """Whether two values of a setting have the same effect: they are equal, or both equal its absence."""
+    """Whether two values of a setting have the same effect: they are equal, both equal its absence, or they
+    are paths of the same frame.
+    """
+    if key == _SOURCE and before is not None and after is not None:
+        before, after = frame_names(before), frame_names(after)
     known = _EQUAL_TO_ABSENT.get(key, ())
     return bool(before == after) or (before in known and after in known)
 

@@ -17,6 +17,7 @@ from search.config.enqueue import (
 from search.config.layer_values import LayerValue, section_problems
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, to_nested
+from search.config.one_hot import TextReader, expand_one_hot, has_one_hot
 from search.config.resolved_study import DECIDES_NO_VALUE, DEFAULTS_VERSION, ResolvedStudy, clamp_override
 from search.config.safe_ranges import ALWAYS_FALSE, EmptySafeRange, Policy, clamp_dimension, clamp_value
 from search.config.schema import LEAVES, SPACE, TRIAL_LEAVES, StudyFile
@@ -25,7 +26,7 @@ from search.config.space import Choices, Dimension, only_value
 from search.config.wildcards import FEATURES, ColumnReader, expand, has_wildcards
 from search.errors import ConfigError, Location, Problem
 from trainer.config import RETURN_CLIP
-from trainer.errors import SourceError
+from trainer.errors import DataError
 
 _DEFAULT_ORIGIN = "trainer.config"
 _STUDY_ORIGIN = "search.config.schema"
@@ -78,24 +79,43 @@ class Resolver:
         if self.problems:
             raise ConfigError(self.problems)
 
-    def expand_wildcards(self, columns: ColumnReader) -> list[str] | None:
-        """Replace wildcards in `data.features` by columns of the table, and return all of its columns.
+    def expand_features(self, columns: ColumnReader, texts: TextReader) -> dict[str, Any]:
+        """Replace wildcards and one_hot in `data.features` by what they stand for.
 
-        None if there are no wildcards, or if the table cannot be read, which is a problem.
+        Returns what was read of the table for it: its `columns`, and the `texts` of each column that is
+        one_hot. If the table cannot be read, that is a problem.
         """
-        if not {FEATURES, "data.source", "data.time"} <= set(self.values) or not has_wildcards(self.values):
-            return None
+        if not {FEATURES, "data.source", "data.time"} <= set(self.values):
+            return {}
+        read: dict[str, Any] = {}
+
+        def texts_of(column: str | None) -> list[str]:
+            found = texts(self.values, column)
+            read.setdefault("texts", {})[column or ""] = found
+            return found
+
         try:
-            names = columns(self.values)
-            effective = expand(self.values, names)
-        except (ValueError, SourceError) as error:
+            if has_wildcards(self.values):
+                read["columns"] = columns(self.values)
+                self._replace_features(
+                    expand(self.values, read["columns"]),
+                    "wildcards stand for the columns of the table that match",
+                )
+            if has_one_hot(self.values[FEATURES]):
+                self._replace_features(
+                    expand_one_hot(self.values[FEATURES], texts_of),
+                    "one_hot stands for an equals of each text of its column",
+                )
+        except (ValueError, DataError) as error:
             self.problems.append(Problem(self.top_values[FEATURES].node.location, f"{FEATURES}: {error}"))
-            return None
+            return {}
+        return read
+
+    def _replace_features(self, effective: Sequence[Mapping[str, Any]], reason: str) -> None:
         last = self.overrides[FEATURES][-1]
-        reason = "wildcards stand for the columns of the table that match"
+        reason = f"{last.reason}; {reason}" if last.reason else reason
         self.overrides[FEATURES][-1] = replace(last, effective=effective, reason=reason)
         self.values[FEATURES] = effective
-        return names
 
     def study(
         self, path: Path, folder: Path, provenance: Mapping[str, Any], sources: Mapping[str, Any]

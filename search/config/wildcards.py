@@ -34,7 +34,8 @@ def read_columns(values: Mapping[str, Any], folder: Path) -> list[str]:
 def expand(values: Mapping[str, Any], columns: Sequence[str]) -> list[Mapping[str, Any]]:
     """The features, each wildcard replaced by the matching columns in the table's order.
 
-    Columns of the time, of the target and of `data.where` are left out, and those that are features already.
+    Columns of the time, of the target, of the weights and of `data.where` are left out, and those that are
+    features already.
     A name that is a column as it stands is no wildcard. Raises ValueError for one that matches nothing.
     """
     features: Sequence[Mapping[str, Any]] = values[FEATURES]
@@ -70,10 +71,12 @@ def _pattern(feature: Mapping[str, Any]) -> re.Pattern[str] | None:
 
 
 def _used(values: Mapping[str, Any]) -> set[str]:
-    """The columns that are no inputs: of the time, the target and `data.where`."""
+    """The columns that are no inputs: of the time, the series, the target, the weights and `data.where`."""
     bar = {key for keys in BAR_COLUMNS.values() for key in keys}
     target = {values.get(f"data.target.{key}") for key in ("column", *bar)}
-    return {*_times(values), *(values.get("data.where") or ()), *(name for name in target if name)}
+    series = values.get("data.series")
+    named = {*target, values.get("data.weights"), series if isinstance(series, str) else None}
+    return {*_times(values), *(values.get("data.where") or ()), *(name for name in named if name)}
 
 
 def _times(values: Mapping[str, Any]) -> tuple[str, ...]:

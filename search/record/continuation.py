@@ -14,7 +14,7 @@ from storage import query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown
-from trainer.config import is_pattern
+from trainer.config import is_path, is_pattern
 
 MAY_CHANGE = (
     "study.trials",
@@ -102,12 +102,17 @@ def require_data(resolved: ResolvedStudy) -> None:
     """Raise RequestError if the file of the data is not on this machine, naming `--folder`."""
     for source in resolved.trial_config.data.sources:
         path = resolved.folder / source
-        is_file = not source.startswith("sample:") and not is_pattern(source)
+        is_file = is_path(source) and not is_pattern(source)
         if is_file and not path.is_file():
             name = resolved.file.study.name
+            advice = (
+                "copy the file there"
+                if Path(source).is_absolute()
+                else f"name the folder that {source} starts in: "
+                + ballast_command("worker", name, folder="FOLDER")
+            )
             raise RequestError(
-                f"the data of study {name!r} is not on this machine: there is no file {path}; "
-                f"name the folder that {source} starts in: {ballast_command('worker', name, folder='FOLDER')}"
+                f"the data of study {name!r} is not on this machine: there is no file {path}; {advice}"
             )
 
 
@@ -120,7 +125,8 @@ def recorded_defaults_version(store: Store, name: str) -> int:
 
 
 def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> ResolvedStudy:
-    """The study's settings from its record, without any file; relative paths of data start in `folder`.
+    """The study's settings from its record, without any file; relative paths of data start in `folder`, and
+    a kept frame is found beside the store.
 
     Raises RequestError for a study whose record has no sources.
     """
@@ -131,4 +137,4 @@ def resolve_from_store(store: Store, name: str, folder: Path | None = None) -> R
             "go on with it once from the file, and workers can join: "
             f"{ballast_command('run', 'STUDY.yaml', name=name)}"
         )
-    return resolve_recorded(sources, folder=folder)
+    return resolve_recorded(sources, folder=folder).with_frames_found(store.url)

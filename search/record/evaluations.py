@@ -21,7 +21,7 @@ from search.record.scored_panel import ScoredPanel, scored_panel, shared_panel_r
 from search.record.scored_series import target_origin_columns
 from storage import evaluations, tables
 from storage.engine import Store
-from trainer.config import DataConfig, move_source
+from trainer.config import DataConfig, is_path, move_source
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 
@@ -208,4 +208,4 @@ def evaluation_to_json(evaluation: tables.Evaluation) -> dict[str, Any]:
 
 def source_shown(source: str) -> str:
     """The name of the table in a sentence."""
-    return source if source.startswith("sample:") else Path(source).name
+    return Path(source).name if is_path(source) else source

@@ -20,6 +20,7 @@ from storage import query, record, tables
 from storage.commands import masked_url
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
+from trainer.text import place_in_training
 from trainer.training.result import EpochReport, Finding, TrialResult
 
 LEARNING_RATE = "models.gru.learning_rate"
@@ -228,7 +229,7 @@ def guard_rows(findings: Sequence[tables.FindingRow], position: int) -> list[tab
             key=LEARNING_RATE,
             position=position + i,
             layer=str(Layer.GUARD),
-            origin=f"guard: {f.kind} at epoch {f.epoch}, step {f.step}",
+            origin=f"guard: {f.kind} at {place_in_training(f.epoch, f.step)}",
             requested=f.lr_before,
             effective=f.lr_after,
             reason=f.message,

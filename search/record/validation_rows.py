@@ -19,7 +19,7 @@ from storage import query, tables
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
 from trainer.data.arrays import Rows
-from trainer.data.moments import Moments, moments_of, series_of_rows
+from trainer.data.moments import Moments, moments_of
 from trainer.data.windows import Dataset
 from trainer.losses import MSE, Loss
 from trainer.rivals.baselines import baseline_forecasts
@@ -164,6 +164,12 @@ def forecasts(store: Store, study: str) -> dict[int, Forecasts]:
     return {row.trial: _unpacked(row.forecasts) for row in query.forecasts(store, study)}
 
 
+def trial_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
+    """Forecasts (n,) of the validation rows by one trial; None if it completed no epoch."""
+    kept = query.forecast(store, study, trial)
+    return None if kept is None else _unpacked(kept.forecasts)
+
+
 def validation_rows_row(
     study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredPanel
 ) -> tables.StoredValidationRows:
@@ -171,12 +177,13 @@ def validation_rows_row(
     kept = rival_losses(folds, rivals, MSE).losses  # rivals that every fold has
     naive = [baseline_forecasts(data, data.validation, MSE) for data in folds]
     rows = [data.validation for data in folds]
+    units = [data.scaler.target_moments(data.series_numbers[data.validation]) for data in folds]
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "times": np.concatenate([data.times[part] for data, part in zip(folds, rows, strict=True)]),
         "folds": np.repeat(np.arange(len(folds)), [len(part) for part in rows]),
         "target": np.concatenate([d.target[part] for d, part in zip(folds, rows, strict=True)]).astype(float),
-        "unit_mean": np.repeat([data.scaler.target_mean for data in folds], [len(part) for part in rows]),
-        "unit_std": np.repeat([data.scaler.target_std for data in folds], [len(part) for part in rows]),
+        "unit_mean": np.concatenate([mean for mean, _ in units]),
+        "unit_std": np.concatenate([std for _, std in units]),
         **{f"{_BASELINE}{name}": np.concatenate([each[name] for each in naive]) for name in naive[0]},
         **{f"{_RIVAL}{name}": np.concatenate([each.forecasts[name] for each in rivals]) for name in kept},
     }
@@ -186,7 +193,7 @@ def validation_rows_row(
         ]
         arrays["offsets"] = np.concatenate(parts)
     if folds[0].series_names:
-        numbers = [series_of_rows(data.series_starts, part) for data, part in zip(folds, rows, strict=True)]
+        numbers = [data.series_numbers[part] for data, part in zip(folds, rows, strict=True)]
         arrays |= {"series": np.concatenate(numbers), _SERIES_NAMES: np.array(folds[0].series_names)}
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -7,6 +7,7 @@ import numpy as np
 from search.errors import RequestError
 from search.record.searched_rows import EarlierSearch, effective_configurations
 from search.record.validation_rows import Floats
+from search.selection.interval_coverage import interval_coverage
 from search.selection.panel_result import PanelResult, verified_panel
 from search.selection.statistics.conclusion import (
     ConclusionInput,
@@ -79,6 +80,7 @@ def score_candidate(
         comparisons=comparisons,
         rivals={name: float(each.mean()) for name, each in rival_rows.items()},
         rivals_absent=rivals.absent,
+        rivals_notes=rivals.notes,
         strongest_rival=_against_rivals(trained, losses, rival_rows, level),
         evaluation_number=attempt,
         searches=searches,
@@ -86,6 +88,7 @@ def score_candidate(
         conclusion=conclude(
             _conclusion_input(trained, baseline, reached, interval, comparisons, len(by_seed))
         ),
+        coverage=interval_coverage(trained),
     )
 
 

@@ -1,7 +1,7 @@
 """The configurations that are verified: the one of a file, and the best of its study on record."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ from search.record.continuation import resolve_from_store
 from search.record.evaluations import configuration_digest, decisive_values
 from search.selection.choice import SelectionRule, choose_trials
 from search.selection.export_provenance import export_provenance
-from search.selection.rerun import rerun, resolve_configuration
+from search.selection.rerun import Rerun, rerun, resolve_configuration
 from search.selection.skill_bound import LowerBound
+from search.selection.validation_intervals import recorded_intervals, trained_intervals
 from storage import query, tables
 from storage.commands import ballast_command
 from storage.engine import Store
 from storage.errors import StudyUnknown, TrialUnknown
+from trainer.inference.forecast_intervals import ForecastIntervals
 from trainer.training.result import Outcome
 
 
@@ -40,6 +42,8 @@ class Candidate:
     """The number of its trial; None for a configuration that no study chose."""
     skill_lower_bound: float | None = None
     """The lower bound of `skill` on the validation rows; None if there is none."""
+    intervals: ForecastIntervals | None = None
+    """Those of the trial's own training; None if it could not be repeated where it is not on record."""
 
     @property
     def decisive(self) -> dict[str, Any]:
@@ -56,44 +60,71 @@ def candidate_from_file(
     path: Path, policy: Path | None, should_stop: Callable[[], bool], store: Store | None = None
 ) -> Candidate:
     """The configuration of a file. A file that was not exported is trained once to find its best epoch, and
-    this evaluation of the validation rows is recorded in `store`, if one is given.
+    this evaluation of the validation rows is recorded in `store`, if one is given. An exported one is trained
+    once for its intervals if `store` does not have the forecasts of its trial.
 
     Raises RequestError if the file searches any setting, AnswerIsNo if that training was not accepted, and
     VerificationInterrupted if it was stopped.
     """
     resolved = resolve_configuration(path, policy=policy)
     exported = export_provenance(resolved)
-    if exported is None:
-        epochs, value, skill = _train_once(path, policy, should_stop, store)
-        number, bound = None, None
-    else:
-        epochs, value, skill, number = (
-            exported.best_epoch + 1,
-            exported.value,
-            exported.skill,
-            exported.trial,
-        )
-        bound = None if exported.lower_bound is None else exported.lower_bound.low
-    name = path.name if number is None else f"trial {number}"
     study = resolved.file.study.name if store is None else query.current_name(store, resolved.file.study.name)
-    return Candidate(name, resolved, resolved.trial({}), epochs, value, skill, study, number, bound)
+    if exported is None:
+        return _trained_candidate(path, resolved, study, _train_once(path, policy, should_stop, store))
+    bound = exported.lower_bound
+    candidate = Candidate(
+        name=f"trial {exported.trial}",
+        resolved=resolved,
+        trial=resolved.trial({}),
+        epochs=exported.best_epoch + 1,
+        value=exported.value,
+        skill=exported.skill,
+        study=study,
+        number=exported.trial,
+        skill_lower_bound=None if bound is None else bound.low,
+    )
+    known = None if store is None else _recorded_intervals(store, candidate)
+    if known is None:
+        again = _train_once(path, policy, should_stop, store)
+        known = trained_intervals(again, "trial") if again.trustworthy else None
+    return replace(candidate, intervals=known)
 
 
-def _train_once(
-    path: Path, policy: Path | None, should_stop: Callable[[], bool], store: Store | None
-) -> tuple[int, float, float]:
-    """Epochs up to the best one, validation loss and skill of one training of the file."""
-    record = None if store is None else (lambda: store)
-    found = rerun(path, policy=policy, should_stop=should_stop, store=record)
+def _recorded_intervals(store: Store, candidate: Candidate) -> ForecastIntervals | None:
+    if candidate.number is None or not is_on_record(store, candidate):
+        return None
+    return recorded_intervals(store, candidate.study, candidate.number, candidate.trial.config.data)
+
+
+def _trained_candidate(path: Path, resolved: ResolvedStudy, study: str, found: Rerun) -> Candidate:
+    """A configuration that no study chose, after its training."""
     result = found.result
-    if result.outcome is Outcome.INTERRUPTED:
-        raise VerificationInterrupted
     if not found.trustworthy or result.best_epoch is None or result.value is None or result.skill is None:
         raise AnswerIsNo(
             f"{path} is {found.judgement.verdict}: {found.judgement.message}; only what trains can be "
             f"verified, see: {ballast_command('train', path)}"
         )
-    return result.best_epoch + 1, result.value, result.skill
+    return Candidate(
+        name=path.name,
+        resolved=resolved,
+        trial=resolved.trial({}),
+        epochs=result.best_epoch + 1,
+        value=result.value,
+        skill=result.skill,
+        study=study,
+        number=None,
+        intervals=trained_intervals(found, "trial"),
+    )
+
+
+def _train_once(
+    path: Path, policy: Path | None, should_stop: Callable[[], bool], store: Store | None
+) -> Rerun:
+    record = None if store is None else (lambda: store)
+    found = rerun(path, policy=policy, should_stop=should_stop, store=record)
+    if found.result.outcome is Outcome.INTERRUPTED:
+        raise VerificationInterrupted
+    return found
 
 
 def require_unedited(store: Store, chosen: Candidate, path: Path) -> None:
@@ -128,7 +159,8 @@ def other_candidates(store: Store, chosen: Candidate, top: int, by: SelectionRul
     resolved = resolve_from_store(store, chosen.study)
     choices = choose_trials(store, chosen.study, top, by)
     others = [choice for choice in choices if choice.trial.number != chosen.number][: top - 1]
-    return [_candidate_from_trial(resolved, choice.trial, choice.why.bound) for choice in others]
+    found = [_candidate_from_trial(resolved, choice.trial, choice.why.bound) for choice in others]
+    return [replace(each, intervals=_recorded_intervals(store, each)) for each in found]
 
 
 def is_on_record(store: Store, chosen: Candidate) -> bool:

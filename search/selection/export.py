@@ -10,6 +10,8 @@ from typing import Any
 from search.atomic_text import write_text_atomically
 from search.config.layers import Layer
 from search.errors import RequestError
+from search.kept_frames import frames_found
+from search.record.continuation import recorded_value
 from search.record.evaluations import evaluation_to_json
 from search.record.row_mapping import clamp_to_json
 from search.selection.choice import ASKED_BY_NUMBER, ChoiceReason
@@ -61,7 +63,7 @@ def _content(store: Store, trial: tables.Trial, target: Path, why: ChoiceReason)
     summary = with_measured_floor(store, summarise(store, trial.study))
     layers = query.setting_layers(store, trial.study, trial.number)
     values, started_with = decisive_settings(layers)
-    values["data.source"] = _source_seen_from(values["data.source"], summary.study, target)
+    values["data.source"] = _source_seen_from(values["data.source"], store, layers, summary.study, target)
     verifications = [
         evaluation
         for evaluation in evaluations.verifications_of_study(store, trial.study)
@@ -116,13 +118,25 @@ def _json(content: _Content) -> str:
     return json.dumps(json_safe_number(whole), indent=2, allow_nan=False) + "\n"
 
 
-def _source_seen_from(source: Any, study: tables.StudyRow, target: Path) -> Any:
+def _source_seen_from(
+    source: Any,
+    store: Store,
+    layers: Mapping[str, Sequence[tables.SettingRow]],
+    study: tables.StudyRow,
+    target: Path,
+) -> Any:
+    """The source as a file at `target` names it; a frame is named where it lies now."""
+
+    folder = Path(study.study_file).parent
+
     def seen_from(path: str) -> str:
         if Path(path).is_absolute():
             return path
-        return os.path.relpath(Path(study.study_file).parent / path, target.parent.resolve())
+        return os.path.relpath(folder / path, target.parent.resolve())
 
-    return move_source(source, seen_from)
+    return move_source(
+        frames_found(source, folder, store.url, recorded_value("storage.files", layers)), seen_from
+    )
 
 
 def _provenance(

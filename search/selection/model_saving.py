@@ -9,6 +9,7 @@ from search.machine import machine_facts
 from search.record.row_mapping import package_versions
 from search.selection.refit import Refit
 from search.selection.rerun import Rerun
+from search.selection.validation_intervals import trained_intervals
 from storage.commands import ballast_command
 from trainer.data.windows import Dataset, prepare_refit
 
@@ -60,7 +61,10 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
         versions=package_versions(),
         machine=machine_facts(),
     )
-    save_model(folder, outcome.config, data, outcome.table, weights, provenance, onnx=onnx)
+    intervals = trained_intervals(outcome)
+    save_model(
+        folder, outcome.config, data, outcome.table, weights, provenance, intervals=intervals, onnx=onnx
+    )
 
 
 def save_refit(done: Refit, folder: Path) -> None:
@@ -84,7 +88,8 @@ def save_refit(done: Refit, folder: Path) -> None:
         machine=machine_facts(),
     )
     weights = [refit.weights for refit in done.finished if refit.weights is not None]
-    save_model(folder, candidate.trial.config, done.data, done.table, weights, provenance)
+    config, intervals = candidate.trial.config, candidate.intervals
+    save_model(folder, config, done.data, done.table, weights, provenance, intervals=intervals)
 
 
 def _train_final(outcome: Rerun, folder: Path) -> tuple[Dataset, Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from search.record.validation_rows import Floats, forecasts, validation_rows
 from search.selection.statistics.cross_section import CrossSection, cross_section
 from search.selection.statistics.panel_skill import PanelSkill, panel_skill
 from storage.engine import Store
+from trainer.inference.forecast_intervals import in_own_unit
 from trainer.losses import MSE
 from trainer.rivals.baselines import baseline_forecasts
 from trainer.rivals.effective_rows import effective_rows
@@ -63,8 +64,7 @@ def verified_panel(
     )
     across = None
     if data.kind == "return":
-        unit = data.scaler.target_std, data.scaler.target_mean
-        own = [values * unit[0] + unit[1] for values in (np.mean(told, axis=0), trained.target)]
+        own = [in_own_unit(data, data.test, values) for values in (np.mean(told, axis=0), trained.target)]
         across = cross_section(times, series, *own, horizon=trained.moments.horizon)
     return PanelResult(
         rows=effective_rows(trained.target - naive, times, series, data.horizon),

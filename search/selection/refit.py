@@ -85,6 +85,9 @@ class Refit:
             if self.unjudged is None
             else {"from": self.unjudged[0], "until": self.unjudged[1]},
             "verified": None if self.verified is None else self.verified.to_json(),
+            "intervals": None
+            if self.candidate.intervals is None
+            else self.candidate.intervals.model_dump(mode="json"),
         }
 
 

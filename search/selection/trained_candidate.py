@@ -14,7 +14,7 @@ from search.selection.candidates import Candidate, VerificationInterrupted
 from search.selection.statistics.stationary_bootstrap import min_interval_rows
 from search.verdict import settings_not_applied
 from trainer.data.arrays import Rows
-from trainer.data.moments import Moments, moments_of, series_of_rows
+from trainer.data.moments import Moments, moments_of
 from trainer.data.windows import Dataset, prepare_refit
 from trainer.losses import Loss
 from trainer.rivals.baselines import baseline_forecasts
@@ -56,7 +56,7 @@ class TrainedCandidate:
     @property
     def series(self) -> Rows:
         """The number of the series of each test row, (rows,)."""
-        return series_of_rows(self.data.series_starts, self.data.test)
+        return self.data.series_numbers[self.data.test]
 
     @property
     def target(self) -> Floats:
@@ -136,5 +136,4 @@ def naive_losses(data: Dataset, loss: Loss) -> dict[str, Floats]:
 
 def moments_of_test(data: Dataset) -> Moments:
     """The times of the test rows."""
-    series = series_of_rows(data.series_starts, data.test)
-    return moments_of(data.times[data.test], series, data.horizon)
+    return moments_of(data.times[data.test], data.series_numbers[data.test], data.horizon)

@@ -9,6 +9,7 @@ from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, ScoredRows, e
 from search.record.searched_rows import EarlierSearch
 from search.record.validation_rows import Floats
 from search.selection.candidates import Candidate
+from search.selection.interval_coverage import IntervalCoverage
 from search.selection.panel_result import PanelResult
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
@@ -54,6 +55,10 @@ class CandidateResult:
     conclusion: Conclusion
     panel: PanelResult | None = None
     """Figures by series and by date; None for a single series."""
+    coverage: IntervalCoverage | None = None
+    """How often the test rows lay within the bounds of their forecasts; None if there are no bounds."""
+    rivals_notes: Mapping[str, str] = field(default_factory=dict)
+    """For some rivals, which series are forecast by the fit to all series, and why."""
 
     @property
     def value(self) -> float | None:
@@ -100,6 +105,8 @@ class CandidateResult:
             "cross_section": None
             if self.panel is None or self.panel.cross_section is None
             else asdict(self.panel.cross_section),
+            "coverage": None if self.coverage is None else self.coverage.to_json(),
+            **({"rivals_notes": dict(self.rivals_notes)} if self.rivals_notes else {}),
         }
 
     def by_seed(self) -> list[tuple[RefitResult, float | None]]:

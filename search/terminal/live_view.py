@@ -10,7 +10,7 @@ from rich.text import Text
 
 from search.terminal.console import redraw_in_place
 from search.terminal.study_status import RUNNING_COLUMNS, best_trial_text, epoch_cells, epoch_count_text
-from search.terminal.styles import count_cells, trial_end_line
+from search.terminal.styles import count_cells, finding_line, trial_end_line
 from search.terminal.text_table import TableCell, key_value_table, make_table
 from search.workers.progress import TrialCounters, TrialEnd
 from storage import tables
@@ -19,7 +19,9 @@ from trainer.training.result import EpochReport
 
 _EVENTS = 4
 """How many of the trials that ended last are shown."""
-_FRAME = 8 + _EVENTS
+_FINDINGS = 3
+"""How many of the newest findings of the guard in running trials are shown."""
+_FRAME = 9 + _EVENTS + _FINDINGS
 """Roughly how many lines the live view needs besides those of the running trials."""
 
 
@@ -41,6 +43,7 @@ class LiveView:
         self._counters = TrialCounters({}, None, 0)
         self._running: dict[int, _LiveTrial] = {}
         self._events: tuple[Text, ...] = ()
+        self._findings: tuple[tables.FindingRow, ...] = ()
         self._stopping = False
         self._bar = Progress(
             TextColumn("trials"),
@@ -59,6 +62,7 @@ class LiveView:
     def __exit__(self, *exc: object) -> None:
         self._running = {}
         self._events = ()
+        self._findings = ()
         self._stopping = False
         self._open.close()
 
@@ -80,11 +84,16 @@ class LiveView:
         self._counters.epochs += 1
         self._running = {**self._running, number: _LiveTrial(self._running[number].epochs, report)}
 
+    def finding_made(self, found: tables.FindingRow) -> None:
+        """Show the finding, until its trial ends."""
+        self._findings = (*self._findings, found)
+
     def trial_ended(self, end: TrialEnd) -> None:
         """Count the trial, and show how it ended."""
         self._counters.add(end)
         self._bar.update(self._task, completed=self._counters.done)
         self._running = {number: row for number, row in self._running.items() if number != end.number}
+        self._findings = tuple(found for found in self._findings if found.trial != end.number)
         judgement = end.judgement
         line = trial_end_line(end.number, judgement.verdict, end.value, end.skill, judgement.message)
         self._events = (*self._events, line)[-_EVENTS:]
@@ -103,6 +112,8 @@ class LiveView:
             parts += [Text(""), _table(shown)]
         if len(running) > len(shown):
             parts.append(Text(f"and {len(running) - len(shown)} more are running", style="dim"))
+        if findings := self._findings:
+            parts += [Text(""), *map(finding_line, findings[-_FINDINGS:])]
         if events := self._events:
             parts += [Text(""), *events]
         if self._stopping:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -23,6 +23,9 @@ from search.watching.pages.trial_sections import change_text
 from storage import query, tables
 from storage.verdicts import Verdict
 from trainer.text import printable, printable_lines
+
+if TYPE_CHECKING:
+    from trainer.audit.panel_coverage import PanelCoverage
 
 
 class SafeConsole(Console):
@@ -76,6 +79,16 @@ def audit_table(findings: Iterable[Any]) -> TextTable:
         for f in findings
     ]
     return TextTable(columns, rows)
+
+
+def coverage_table(panel: "PanelCoverage") -> TextTable:
+    """The rows and series of each year, and how much of the table is filled."""
+    columns = [TableColumn(name, right=True) for name in ("year", "rows", "series", "filled")]
+    rows = [
+        (str(year), str(each.rows), str(each.series), f"{each.share:.0%}")
+        for year, each in panel.years.items()
+    ]
+    return make_table(columns, rows, f"{panel.series} series, {panel.times} times")
 
 
 def guard_finding_table(findings: Iterable[tables.FindingRow], shown: str | None = None) -> TextTable:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from rich.text import Text
 
 from search.config.layers import Layer
+from storage import tables
 from storage.verdicts import Verdict
-from trainer.text import printable
+from trainer.text import place_in_training, printable
 
 VERDICT_STYLE: dict[Verdict | None, str] = {
     Verdict.ACCEPTED: "#00956c",
@@ -77,3 +78,10 @@ def trial_end_line(
     if skill is not None:
         line.append(f", skill {skill:+.4f}")
     return line.append(f": {printable(message)}" if message else "")
+
+
+def finding_line(found: tables.FindingRow) -> Text:
+    """`12  running, epoch 3, step 41: loss_explosion, skip_and_cut: what was found`, on one line."""
+    place = place_in_training(found.epoch, found.step)
+    line = f"{found.trial}  running, {place}: {found.kind}, {found.action}: {found.message}"
+    return Text(printable(line), no_wrap=True, overflow="ellipsis")

@@ -11,7 +11,7 @@ from search.study.liveness import StallDetector, stall_message
 from search.terminal.console import redraw_in_place
 from search.terminal.result_tables import can_redraw, trial_table
 from search.terminal.study_status import StudyStatus, findings_text, read_study_status, status_rows
-from search.terminal.styles import plain_text, trial_end_line
+from search.terminal.styles import finding_line, plain_text, trial_end_line
 from search.terminal.text_table import key_value_table
 from storage import query, tables
 from storage.engine import Store
@@ -115,9 +115,7 @@ def _write(
     screen: Console, ended: Sequence[tables.Trial], findings: Sequence[tables.FindingRow] = ()
 ) -> None:
     for found in findings:
-        place = f"epoch {found.epoch}" + ("" if found.step is None else f", step {found.step}")
-        line = f"{found.trial}  running, {place}: {found.kind}, {found.action}: {found.message}"
-        screen.print(plain_text(line), soft_wrap=True)
+        screen.print(finding_line(found), soft_wrap=True)
     for row in ended:
         screen.print(
             trial_end_line(row.number, row.verdict, row.value, row.skill, row.message), soft_wrap=True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 
 from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, source_shown
-from search.record.rival_facts import describe_gain_over_rivals
+from search.record.rival_facts import describe_gain_over_rivals, rival_notes
 from search.record.searched_rows import EarlierSearch, effective_configurations
 from search.record.verification_answer import DOES_NOT_HOLD, refutation_sentence
 from search.selection.leak_warnings import leak_warning_sentence
@@ -21,11 +21,12 @@ from search.selection.selection_evidence import (
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
+from search.terminal.coverage_text import coverage_parts
 from search.terminal.panel_text import panel_sentences
 from search.terminal.result_tables import console, values_table
 from search.terminal.text import say
 from search.terminal.text_table import TextTable
-from search.text import short_value
+from search.text import p_text, short_value
 from storage import tables
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
         yield _rival_table(first)
     if first.panel is not None:
         yield from panel_sentences(first.panel)
+    yield from coverage_parts(first.coverage)
     if report.confidence_set is not None:
         yield _set_sentence(report)
     yield from _rows_sentences(report)
@@ -132,12 +134,14 @@ def _against_rivals(scored: "CandidateResult") -> Iterator[str]:
     ) is not None:
         yield f"{gain[0].upper()}{gain[1:]}."
     yield from (f"Rival {name} is missing: {reason}." for name, reason in scored.rivals_absent.items())
+    notes = rival_notes({"rivals": scored.rivals, "rivals_notes": scored.rivals_notes})
+    yield from (f"Of {names}, {note}." for names, note in notes.items())
 
 
 def _set_sentence(report: "VerificationReport") -> str:
     found = report.confidence_set
     assert found is not None
-    p_values = ", ".join(f"{name} (p {p:.3f})" for name, p in found.p_values.items())
+    p_values = ", ".join(f"{name} (p {p_text(p)})" for name, p in found.p_values.items())
     return (
         f"Model confidence set: with {100 * (1 - found.size):.4g} % confidence the best is among "
         f"{', '.join(found.included)}. All: {p_values}."
@@ -222,7 +226,7 @@ def _of_study(evidence: SelectionEvidence | str) -> Sequence[str]:
     sentences = [
         f"The study: luck alone reaches a validation skill of {evidence.noise_floor:.4f} by the formula, of "
         f"{evidence.measured_floor:.4f} as measured on the forecasts of its {evidence.trials} trials; p "
-        f"value of luck {_p(evidence.reality_check)}."
+        f"value of luck {p_text(evidence.reality_check)}."
     ]
     if evidence.overfitting is not None:
         found = evidence.overfitting
@@ -259,11 +263,6 @@ def _timing_sentence(name: str, found: MarketTiming) -> str:
         f"row, and the luckiest of {found.trials} trials reaches {found.expected_maximum:+.4f}; deflated "
         f"Sharpe ratio {found.probability:.3f}."
     )
-
-
-def _p(value: float) -> str:
-    """`0.012`, or `< 0.001`."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _quarantined_sentence(found: SuspiciousTrials) -> str:

@@ -231,6 +231,7 @@ def _fit(
     def on_finding(finding: Finding) -> None:
         state.findings.append(row_mapping.finding_row(study.name, state.row.number, finding))
         _flush(study, state, context.worker)
+        context.progress.finding_made(state.findings[-1])
 
     def on_epoch(report: EpochReport) -> bool:
         _record(study, state, report, context.worker)

@@ -74,7 +74,8 @@ def _interrupted(study: OpenStudy) -> RunEnd:
 class RecordFollower:
     """Reports to `progress`, from the record, what other processes do.
 
-    Each trial is reported once as begun, once for each epoch, and once as ended.
+    Each trial is reported once as begun, once for each epoch, once for each finding of the guard, and once
+    as ended.
     """
 
     def __init__(self, study: OpenStudy, progress: Progress) -> None:
@@ -82,6 +83,7 @@ class RecordFollower:
         self._max_epochs = max_epochs(study.resolved)
         self._reported_epochs: dict[int, int] = {}
         """How many epochs were reported of each running trial, by number."""
+        self._reported_findings: dict[int, int] = {}
         recorded = {row.number for row in query.trials(study.store, study.name)}
         self._next = max(recorded, default=-1) + 1
         self._missing = set(range(self._next)) - recorded
@@ -95,17 +97,26 @@ class RecordFollower:
                 self._begin(row.number)
             if row.number in self._reported_epochs:
                 self._follow(row)
+        self._follow_findings()
+
+    def _follow_findings(self) -> None:
+        """Report what the guard has found since the last call in the trials that still run."""
+        for number, found in query.findings_of_running_trials(self._study.store, self._study.name).items():
+            if number in self._reported_findings:
+                for one in found[self._reported_findings[number] :]:
+                    self._progress.finding_made(one)
+                self._reported_findings[number] = len(found)
 
     def _begin(self, number: int) -> None:
         self._missing |= set(range(self._next, number))
         self._missing.discard(number)
         self._next = max(self._next, number + 1)
-        self._reported_epochs[number] = 0
+        self._reported_epochs[number] = self._reported_findings[number] = 0
         self._progress.trial_began(number, self._max_epochs)
 
     def _follow(self, row: tables.Trial) -> None:
         if row.verdict is not None:
-            del self._reported_epochs[row.number]
+            del self._reported_epochs[row.number], self._reported_findings[row.number]
             judgement = Judgement(row.verdict, tuple(row.reasons), row.message or "")
             self._progress.trial_ended(TrialEnd(row.number, judgement, row.value, row.skill, row.started_at))
             return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from search.text import duration
+from search.text import duration, hourly
 from search.verdict import Judgement
 from storage import tables
 from storage.verdicts import CONCLUSIVE, Verdict
@@ -40,6 +40,9 @@ class Progress(Protocol):
     def epoch_passed(self, number: int, report: EpochReport) -> None:
         """An epoch has passed the guard."""
 
+    def finding_made(self, found: tables.FindingRow) -> None:
+        """The guard has found something in a running trial."""
+
     def trial_ended(self, end: TrialEnd) -> None:
         """A trial has its verdict, which is on record and told to Optuna."""
 
@@ -54,6 +57,9 @@ class NoProgress:
         """Do nothing."""
 
     def epoch_passed(self, number: int, report: EpochReport) -> None:
+        """Do nothing."""
+
+    def finding_made(self, found: tables.FindingRow) -> None:
         """Do nothing."""
 
     def trial_ended(self, end: TrialEnd) -> None:
@@ -88,12 +94,12 @@ class TrialCounters:
     def pace(self) -> str:
         """`700 trials an hour, 42 s left`; empty before the first trial has ended."""
         each = self._seconds_per_trial
-        return "" if each is None else f"{3600 / each:.0f} trials an hour, {self.time_left()} left"
+        return "" if each is None else f"{hourly(3600 / each)} trials an hour{self.time_left()}"
 
     def time_left(self) -> str:
-        """The time left at the present pace, such as `42 s`."""
-        each = self._seconds_per_trial
-        return duration(None if each is None else each * max(0, self.wanted - self.done))
+        """`, 42 s left` at the present pace; empty if nothing is left, or nothing has ended."""
+        each, left = self._seconds_per_trial, self.wanted - self.done
+        return "" if each is None or left <= 0 else f", {duration(each * left)} left"
 
     @property
     def _seconds_per_trial(self) -> float | None:
@@ -128,6 +134,9 @@ class LogProgress:
             report.skill,
         )
 
+    def finding_made(self, found: tables.FindingRow) -> None:
+        """Log nothing; the trainer logs it."""
+
     def trial_ended(self, end: TrialEnd) -> None:
         """Log verdict, value and the time left."""
         counters = self._counters
@@ -136,7 +145,7 @@ class LogProgress:
         if end.judgement.verdict is Verdict.SUSPICIOUS:
             value = ""  # the message has the refused number
         log.info(
-            "trial %d is %s%s (%s); %d of %d, %s left",
+            "trial %d is %s%s (%s); %d of %d%s",
             end.number,
             end.judgement.verdict,
             value,

@@ -1,10 +1,12 @@
 """What a program gives to `import ballast`: NumPy's numbers, wrong types, and what a notebook shows of it."""
 
+import json
 import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,12 @@ import pandas as pd
 import pytest
 
 import ballast
+from search.config.files.reader import ConfigSource
+from search.config.resolve import resolve
+from search.data.study_data import load_study_data
+from search.record.row_mapping import data_row, study_row
+from storage import record
+from storage.engine import Store, open_store
 from tests.ballast.studies import ROOT, frame, framed_data, small_study
 
 WRONG: dict[str, Callable[[Any], object]] = {
@@ -182,3 +190,19 @@ def test_a_file_in_the_place_of_a_package_is_named(code: str, tmp_path: Path) ->
     assert done.stderr.splitlines()[-1].startswith(
         f"ballast.packages.ShadowedPackage: {tmp_path}/search.py is imported in place of the package 'search'"
     )
+
+
+def test_a_study_that_the_store_lacks_is_answered_with_those_that_it_holds(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    with closing(open_store(url)) as store:
+        with pytest.raises(ballast.errors.StudyUnknown, match=r"; it holds no study yet$"):
+            ballast.load_study("nope", store=url)
+        begin_small_study(store)
+    with pytest.raises(ballast.errors.StudyUnknown, match=r"no study 'nope' in \S+; it holds 'small'$"):
+        ballast.load_study("nope", store=url)
+
+
+def begin_small_study(store: Store) -> None:
+    resolved = resolve(ConfigSource("study dict", json.dumps(small_study())))
+    data = load_study_data(resolved)
+    record.create_study(store, study_row(resolved, data), [], [], data_row("small", data))

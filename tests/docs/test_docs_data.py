@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from search.config.schema import TRIAL_LEAVES
-from trainer.config import DataConfig, DerivedColumn, Feature, TransformName
+from trainer.config import OF_TEXTS, DataConfig, DerivedColumn, Feature, TransformName
 from trainer.data.cross_section import CROSS
 from trainer.data.transforms import TRANSFORMS, ewm_reach, lookback
 
@@ -42,13 +42,13 @@ def test_every_key_of_a_feature_is_in_the_table() -> None:
 
 def test_every_transform_is_in_the_table_once() -> None:
     named = [name for cell in first_cells("Transforms") for name in cell]
-    assert sorted(named) == sorted(get_args(TransformName)) == sorted([*TRANSFORMS, *CROSS])
+    assert sorted(named) == sorted(get_args(TransformName)) == sorted([*TRANSFORMS, *CROSS, *OF_TEXTS])
 
 
 def test_the_defaults_in_the_table_are_those_of_the_settings() -> None:
     rows = re.findall(r"^\| `(data\.[\w.]+)` \|.*\| `?([\w.]+)`? \|$", PAGE, re.MULTILINE)
     known = {key: leaf.default for key, leaf in TRIAL_LEAVES.items() if not leaf.required}
-    plain = {"detected", "required", "all", "none", "three"}
+    plain = {"detected", "required", "all", "none", "three", "equal"}
     shown = {key: yaml.safe_load(value) for key, value in rows if value not in plain}
     assert shown == {key: known[key] for key in shown}
     assert len(shown) > 8

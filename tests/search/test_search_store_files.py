@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.store_files import folder_name, log_to_file, study_files
+from search.kept_frames import frames_found
+from search.store_files import folder_name, frame_file, log_to_file, study_files
 from storage import query
 from storage.engine import open_store
 
@@ -29,6 +30,26 @@ def test_files_of_a_server_lie_in_the_working_folder(tmp_path: Path, monkeypatch
 
 def test_storage_files_says_where_they_lie(tmp_path: Path) -> None:
     assert study_files("sqlite:///a.db", str(tmp_path / "x"), "small").folder.parent == tmp_path / "x"
+
+
+@pytest.mark.parametrize("configured", [None, "files"])
+def test_a_frame_whose_folder_was_moved_lies_beside_the_store(tmp_path: Path, configured: str | None) -> None:
+    before, moved, url = tmp_path / "before", tmp_path / "moved", f"sqlite:///{tmp_path}/moved/s.db"
+    files = None if configured is None else str(before / configured)
+    named = frame_file(f"sqlite:///{before}/s.db", files, "0a" * 32)
+    named.parent.mkdir(parents=True)
+    named.touch()
+    assert frames_found(str(named), tmp_path, url, files) == str(named)
+    before.rename(moved)
+    found = moved / named.relative_to(before)
+    assert frames_found(str(named), tmp_path, url, files) == str(found)
+    assert frames_found(["prices.csv", str(named)], tmp_path, url, files) == ["prices.csv", str(found)]
+    assert frames_found(str(named), moved, None, files) == str(found)
+
+
+@pytest.mark.parametrize("source", ["sample:sp500", "gone.csv", f"/gone/{'0a' * 32}.parquet"])
+def test_what_lies_nowhere_keeps_its_name(tmp_path: Path, source: str) -> None:
+    assert frames_found(source, tmp_path, f"sqlite:///{tmp_path}/s.db", None) == source
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from trainer.audit.check_series import (
 )
 from trainer.audit.check_split import count_findings, few_rows_findings, max_gap_findings, overlap_findings
 from trainer.audit.check_table import table_findings
+from trainer.audit.panel_coverage import panel_coverage, panel_findings
+from trainer.audit.series_findings import told_once
 from trainer.audit.worked_row import find_worked_row
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.arrays import Rows
@@ -66,13 +68,17 @@ def audit(
     if folds:
         findings += outlier_findings(built, folds[-1])
         findings += drift_findings(table, built, folds[-1])
-        found, believed, worth = _skill_findings(config, guard, folds, counts["validation"], ceiling, deep)
+        found, believed, worth = _skill_findings(config, guard, folds, ceiling, deep)
         findings += found
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
+    panel = panel_coverage(table, splits)
+    if panel is not None:
+        findings += panel_findings(table, splits, panel)
     train = splits[-1].train
     worked = find_worked_row(config, table, built, int(train[-1]) if len(train) else None)
-    return Audit(tuple(findings), counts, folds, worked, believed, table.detected, table.empty_rows, worth)
+    told = tuple(told_once(findings, len(table.series_starts)))
+    return Audit(told, counts, folds, worked, believed, table.detected, table.empty_rows, worth, panel)
 
 
 def _in_time_order(table: Table) -> Rows:
@@ -117,18 +123,21 @@ def _skill_findings(
     config: DataConfig,
     guard: GuardConfig,
     folds: Sequence[Dataset],
-    rows: int,
     exported: float | None,
     deep: bool,
 ) -> tuple[list[AuditFinding], float | None, EffectiveRows | None]:
     """Findings on whether skill can be measured, and on more skill than is believable; the ceiling of skill
     over the best naive forecast, None if there is none; and what the validation rows of a panel are worth.
 
-    `rows` is the number of validation rows of all folds, `exported` the ceiling of an exported study.
+    `exported` is the ceiling of an exported study. Moments are counted, not rows, because the rows of several
+    series at one moment are not independent.
     """
     found: list[AuditFinding] = []
     data, over_naive, worth = folds[-1], None, None
-    counted: tuple[float, int] = (rows, data.horizon)
+    counted: tuple[float, int] = (
+        len(np.unique(np.concatenate([fold.times[fold.validation] for fold in folds]))),
+        data.horizon,
+    )
     try:
         best = best_baseline(mean_baseline_losses(folds, MSE))
         naive, worth = best.loss, effective_validation_rows(folds, best.name, MSE)

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.audit.worked_row import WorkedRow
 from trainer.data.windows import Dataset
 from trainer.rivals.skill import EffectiveRows
+
+if TYPE_CHECKING:
+    from trainer.audit.panel_coverage import PanelCoverage
 
 Severity = Literal["error", "warning", "info"]
 """`error` blocks training; `warning` blocks it only with --strict; `info` never does."""
@@ -26,6 +29,8 @@ class AuditFinding:
     value: float | None
     threshold: float | None
     message: str
+    series: tuple[str, ...] = ()
+    """The series that it is about, the worst first; empty if it is about all, or they have no names."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Audit:
     """Rows without numbers that `data.drop_empty` left out."""
     effective: EffectiveRows | None = None
     """What the validation rows of a panel are worth; None for a single series, or if it is not known."""
+    panel: "PanelCoverage | None" = None
+    """How the table is filled, if its series have names."""
 
     @property
     def dataset(self) -> Dataset | None:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.series_findings import series_with
 from trainer.config import BAR_COLUMNS, DataConfig, DerivedColumn
 from trainer.data.arrays import Floats
 from trainer.data.features import FeaturesAndTarget
@@ -24,7 +25,8 @@ def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTa
     found: list[AuditFinding] = []
     for (name, made, values), inputs in zip(named, built.inputs, strict=True):
         fed = by_series(table.series_starts, partial(_fed, made, built.day_rows), *inputs)
-        broken = np.flatnonzero(fed & ~np.isfinite(values))
+        missing = built.missing if made is not config.target else built.missing_values
+        broken = np.flatnonzero(fed & ~np.isfinite(values) & ~missing)
         if len(broken):
             row = int(broken[0])
             cell = _cell_at_fault(made, inputs, row, built.day_rows)
@@ -34,7 +36,17 @@ def broken_value_findings(config: DataConfig, table: Table, built: FeaturesAndTa
                 f"{table.place(cell)}: {name} = {made.transform} of {columns} ({cells}) is {values[row]:g} "
                 f"at {table.when(row)} ({len(broken)} such rows, 0 allowed); {_advice(made, values, row)}"
             )
-            found.append(AuditFinding("nonfinite_series", "error", name, float(len(broken)), 0.0, message))
+            found.append(
+                AuditFinding(
+                    "nonfinite_series",
+                    "error",
+                    name,
+                    float(len(broken)),
+                    0.0,
+                    message,
+                    series_with(table, broken),
+                )
+            )
     return found
 
 

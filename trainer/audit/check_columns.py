@@ -14,6 +14,7 @@ import numpy as np
 from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_leads import HONEST_LEADS, made_of_target
 from trainer.audit.leads import asset_returns
+from trainer.audit.series_findings import in_series
 from trainer.audit.target_past import remove_daily_pattern
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats, Rows
@@ -197,7 +198,8 @@ def countdown_findings(table: Table) -> list[AuditFinding]:
     found = []
     for name, column in table.frame.items():
         cells = column.to_numpy(np.float64)
-        for values in (cells[span][np.isfinite(cells[span])] for span in table.spans):
+        for span in table.spans:
+            values = cells[span][np.isfinite(cells[span])]
             if not _counts_down(values):
                 continue
             message = (
@@ -206,7 +208,8 @@ def countdown_findings(table: Table) -> list[AuditFinding]:
                 "does that, and each row of it knows what follows: use what was known at each row, or leave "
                 "it out. Days left of a contract that ends with the table are honest"
             )
-            found.append(AuditFinding("counts_down", "warning", str(name), float(values[-1]), None, message))
+            finding = AuditFinding("counts_down", "warning", str(name), float(values[-1]), None, message)
+            found += in_series(table.series_of(span.start), [finding])
     return found
 
 

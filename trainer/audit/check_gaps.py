@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.audit.exchange_calendar import CalendarError, Sessions, read_sessions
+from trainer.audit.series_findings import in_series
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats, Rows
 from trainer.data.source import Table
@@ -65,14 +66,15 @@ def gap_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
         steps = _steps(table, span)
         if len(steps.rows) < 3:
             continue
+        name = table.series_of(span.start)
         if config.calendar is None:
-            found += _without_calendar(config, table, steps)
+            found += in_series(name, _without_calendar(config, table, steps))
             continue
         try:
             sessions = read_sessions(config.calendar, steps.moments[0], steps.moments[-1])
         except CalendarError as error:
             return [AuditFinding("no_calendar", "error", "time", None, None, str(error))]
-        found += _with_calendar(config, table, steps, sessions)
+        found += in_series(name, _with_calendar(config, table, steps, sessions))
     return found
 
 

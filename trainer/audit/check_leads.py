@@ -2,6 +2,7 @@
 
 from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.audit.leads import VALUES, Lead, find_leads
+from trainer.audit.series_findings import in_series
 from trainer.config import DataConfig, TargetKind
 from trainer.data.features import target_shift
 from trainer.data.source import columns_of
@@ -25,7 +26,8 @@ HONEST_LEADS: dict[TargetKind, str] = {
 def lead_findings(
     data: Dataset, ceiling: float, config: DataConfig, overlap: int | None
 ) -> list[AuditFinding]:
-    """Features whose surprises come before those of the target, by more than chance; one finding per feature.
+    """Features whose surprises come before those of the target, by more than chance; one finding per feature
+    and series.
 
     A finding is an error if the gain exceeds `ceiling`, the largest believable skill, `info` if `config` says
     that the feature may lead, else a warning. `overlap` is the number of rows over which `check_target` found
@@ -35,23 +37,32 @@ def lead_findings(
     tested = [feature for feature, name in enumerate(data.feature_names) if name not in own]
     # A target that is read from an already shifted column may extend over all rows up to its horizon.
     rows = 1 if target_shift(config.target) else overlap or data.horizon
-    strongest: dict[str, Lead] = {}
+    strongest: dict[tuple[str, str], Lead] = {}
     for lead in find_leads(data, tested, rows):
         any_counts = data.kind == "return" and lead.part != VALUES
         if any_counts or lead.gain >= MIN_REPORTED_GAIN:
-            before = strongest.get(lead.feature, lead)
-            strongest[lead.feature] = max(before, lead, key=lambda one: one.gain)
+            key = (lead.feature, lead.series)
+            strongest[key] = max(strongest.get(key, lead), lead, key=lambda one: one.gain)
     source = {feature.name: feature.of for feature in config.features}
 
     def is_covered(lead: Lead) -> bool:
         """Whether the finding of the feature that this one is computed from covers this lead."""
-        of = source[lead.feature]
-        return of in strongest and not strongest[of].gain <= ceiling < lead.gain
+        covering = strongest.get((source[lead.feature] or "", lead.series))
+        return covering is not None and not covering.gain <= ceiling < lead.gain
+
+    def is_told(lead: Lead) -> bool:
+        """Whether the finding on all series together says as much of the feature."""
+        pooled = strongest.get((lead.feature, ""))
+        return bool(lead.series) and pooled is not None and not pooled.gain <= ceiling < lead.gain
 
     return [
-        _finding(lead, ceiling, data.kind, lead.feature in config.leading)
+        finding
         for lead in strongest.values()
+        if not is_told(lead)
         if not is_covered(lead)
+        for finding in in_series(
+            lead.series, [_finding(lead, ceiling, data.kind, lead.feature in config.leading)]
+        )
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.series_findings import in_series
 from trainer.data.arrays import Floats, Rows
 from trainer.data.split import MIN_HELD_OUT, MIN_TRAIN
 from trainer.data.windows import Dataset
@@ -44,7 +45,7 @@ def _series_findings(data: Dataset) -> list[AuditFinding]:
     for target, features in ((y, x), (_changes(y), _changes(x))):
         own, around = _unexplained(data, target, features)
         if own <= MAX_UNEXPLAINED and own <= _DISTINCT * around:
-            return [_finding(data.horizon, own, around)]
+            return in_series(data.series_of(0), [_finding(data.horizon, own, around)])
     return []
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
+from trainer.audit.series_findings import in_series, series_with
 from trainer.config import DataConfig, GuardConfig
 from trainer.data.constant_columns import constant_message, constant_series
 from trainer.data.features import FeaturesAndTarget, build_features
@@ -55,7 +56,13 @@ def look_ahead_findings(config: DataConfig, table: Table, built: FeaturesAndTarg
                     f"without the rows after {shorter.when(last)}; it looks ahead, use a causal transform"
                 )
                 found[str(name)] = AuditFinding(
-                    "looks_ahead", "error", str(name), float(whole[at]), None, message
+                    "looks_ahead",
+                    "error",
+                    str(name),
+                    float(whole[at]),
+                    None,
+                    message,
+                    series_with(table, kept[differs]),
                 )
     return list(found.values())
 
@@ -87,7 +94,8 @@ def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFindi
     """Outliers of the standardised features before clipping, and the shares of clipped values."""
     held = np.concatenate([data.fitting, data.validation])
     values = built.features.to_numpy(np.float64)[built.rows][held]
-    scaled = np.abs(values - data.scaler.feature_mean) / data.scaler.feature_std
+    mean, std = data.scaler.feature_moments(data.series_numbers[held])
+    scaled = np.abs(values - mean) / std
     found: list[AuditFinding] = []
     for name, column in zip(data.feature_names, scaled.T, strict=True):
         row = int(np.argmax(column))
@@ -97,7 +105,8 @@ def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFindi
                 f"{data.when(int(held[row]))} (usual: at most {OUTLIER_STD:g}); check that cell "
                 "for a wrong unit or digit"
             )
-            found.append(AuditFinding("outlier", "warning", name, float(column[row]), OUTLIER_STD, message))
+            finding = AuditFinding("outlier", "warning", name, float(column[row]), OUTLIER_STD, message)
+            found += in_series(data.series_of(int(held[row])), [finding])
         found += _clip_finding(
             "feature_clipped",
             name,
@@ -124,18 +133,19 @@ def drift_findings(table: Table, built: FeaturesAndTarget, data: Dataset) -> lis
             odds = input_drifts(looks, spaced, features[:whole], times[usable.start :][:whole])
             found += [(usable.start, odd) for odd in odds]
     return [
-        AuditFinding(
-            "unlike_training",
-            "warning",
-            odd.feature,
-            odd.found,
-            odd.limit,
-            f"{odd.message} up to {table.place(first + odd.until)}; a column that changes its unit or "
-            "leaves its range makes forecasts of nothing, and predict would refuse this table for a model of "
-            "these training rows: correct the column, or use a return or a ratio of it",
-        )
+        finding
         for first, odd in found
+        for finding in in_series(table.series_of(first), [_unlike_training(table, first, odd)])
     ]
+
+
+def _unlike_training(table: Table, first: int, odd: InputDrift) -> AuditFinding:
+    message = (
+        f"{odd.message} up to {table.place(first + odd.until)}; a column that changes its unit or "
+        "leaves its range makes forecasts of nothing, and predict would refuse this table for a model of "
+        "these training rows: correct the column, or use a return or a ratio of it"
+    )
+    return AuditFinding("unlike_training", "warning", odd.feature, odd.found, odd.limit, message)
 
 
 def _clip_finding(code: str, where: str, share: float, bound: str) -> list[AuditFinding]:

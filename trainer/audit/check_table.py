@@ -6,10 +6,11 @@ import numpy.typing as npt
 from trainer.audit.audit_findings import AuditFinding
 from trainer.audit.check_gaps import gap_findings
 from trainer.audit.repeated_times import clock_advice, repetition_advice
+from trainer.audit.series_findings import in_series, series_with
 from trainer.config import DataConfig
 from trainer.data.arrays import Floats
 from trainer.data.features import count_leading_nan, target_shift
-from trainer.data.source import Table, columns_of
+from trainer.data.source import Table, columns_of, input_columns
 
 EXACT_LIMIT = float(2**53)
 """Above this a float64 cannot hold every whole number."""
@@ -21,10 +22,10 @@ def table_findings(config: DataConfig, table: Table) -> list[AuditFinding]:
     open_end = config.target.column if target_shift(config.target) == 0 else None
     inputs = {name for feature in config.features for name in columns_of(feature)}
     findings = _time_findings(config, table)
-    for name in table.frame:
+    for name in input_columns(config):
         values = table.frame[name].to_numpy(np.float64)
         tail = config.target.horizon if name == open_end and name not in inputs else 0
-        findings += _cell_findings(table, str(name), values, tail)
+        findings += _cell_findings(table, name, values, tail)
     return findings
 
 
@@ -61,7 +62,8 @@ def _order_findings(
     message = (
         f"{table.place(row)}: time {table.when(row)} {problem} ({len(rows)} such rows, 0 allowed); {advice}"
     )
-    return [AuditFinding(code, "error", "time", float(len(rows)), 0.0, message)]
+    named = series_with(table, rows)
+    return [AuditFinding(code, "error", "time", float(len(rows)), 0.0, message, named)]
 
 
 def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> list[AuditFinding]:
@@ -79,15 +81,18 @@ def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> l
                 f"{table.place(span.start)}: column {name} is empty in the first {head} rows, which are left "
                 "out of all splits; fill them in if that is not meant"
             )
-            found.append(AuditFinding("empty_head", "info", name, float(head), None, message))
+            finding = AuditFinding("empty_head", "info", name, float(head), None, message)
+            found += in_series(table.series_of(span.start), [finding])
     inside = np.concatenate(inner)
     nan, infinite = inside[np.isnan(values[inside])], inside[np.isinf(values[inside])]
     if len(nan):
         message = _cells_message(table, name, values, nan, "fill in or remove these rows")
-        found.append(AuditFinding("nan_cells", "error", name, float(len(nan)), 0.0, message))
+        named = series_with(table, nan)
+        found.append(AuditFinding("nan_cells", "error", name, float(len(nan)), 0.0, message, named))
     if len(infinite):
         message = _cells_message(table, name, values, infinite, "correct or remove these rows")
-        found.append(AuditFinding("infinite_cells", "error", name, float(len(infinite)), 0.0, message))
+        named, count = series_with(table, infinite), float(len(infinite))
+        found.append(AuditFinding("infinite_cells", "error", name, count, 0.0, message, named))
     sizes = np.where(np.isfinite(values), np.abs(values), 0.0)
     if sizes.max() > EXACT_LIMIT:
         row = int(sizes.argmax())
@@ -95,7 +100,8 @@ def _cell_findings(table: Table, name: str, values: Floats, open_tail: int) -> l
             f"{table.place(row)}: column {name} is {values[row]:g} at {table.when(row)}, and whole numbers "
             f"are exact up to {EXACT_LIMIT:.3g} only; correct the cell or change the unit of the column"
         )
-        found.append(AuditFinding("huge_values", "warning", name, float(sizes[row]), EXACT_LIMIT, message))
+        named, size = series_with(table, np.flatnonzero(sizes > EXACT_LIMIT)), float(sizes[row])
+        found.append(AuditFinding("huge_values", "warning", name, size, EXACT_LIMIT, message, named))
     return found
 
 

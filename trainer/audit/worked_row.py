@@ -19,20 +19,23 @@ class WorkedRow:
 
     `features_until` is the time of the row, the latest that its features are computed from. `target_at` is
     the time of its target, `horizon` rows later, None if the series ends before it. `target` is in its own
-    unit, before clipping; `made_of` names the cells that it is computed from.
+    unit, before clipping; `made_of` names the cells that it is computed from and `series` the name
+    of its series, if any.
     """
 
     features_until: str
     target_at: str | None
     target: float
     made_of: str
+    series: str = ""
 
     @property
     def sentence(self) -> str:
         """The whole row as one sentence."""
         at = "after the last row" if self.target_at is None else f"at {self.target_at}"
+        of = f" of {self.series}" if self.series else ""
         return (
-            f"worked row: what is known until {self.features_until} forecasts the target {at}, which is "
+            f"worked row{of}: what is known until {self.features_until} forecasts the target {at}, which is "
             f"{self.target:.6g} ({self.made_of})"
         )
 
@@ -55,6 +58,7 @@ def find_worked_row(
         target_at=day_or_time(table, at) if at < end else None,
         target=float(target[row]),
         made_of=_cells(config, table, row + target_shift(config.target), built.day_rows),
+        series=table.series_of(row),
     )
 
 

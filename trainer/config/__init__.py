@@ -9,6 +9,7 @@ from trainer.config.columns import (
     CALENDAR,
     CHANGES,
     CROSS_SECTION,
+    OF_TEXTS,
     RETURN_CLIP,
     DerivedColumn,
     Feature,
@@ -19,9 +20,10 @@ from trainer.config.columns import (
 )
 from trainer.config.data import DataConfig
 from trainer.config.section import Names, Section
-from trainer.config.source import CsvConfig, is_pattern, move_source
+from trainer.config.source import CsvConfig, is_path, is_pattern, is_remote, move_source
 from trainer.config.split import MOST_FOLDS, Fractions, Split, SplitMethod, end_of_date
 from trainer.config.training import (
+    BatchesName,
     GRUConfig,
     GuardConfig,
     InitName,
@@ -38,7 +40,9 @@ __all__ = [
     "CHANGES",
     "CROSS_SECTION",
     "MOST_FOLDS",
+    "OF_TEXTS",
     "RETURN_CLIP",
+    "BatchesName",
     "CsvConfig",
     "DataConfig",
     "DerivedColumn",
@@ -60,7 +64,9 @@ __all__ = [
     "TransformName",
     "TrialConfig",
     "end_of_date",
+    "is_path",
     "is_pattern",
+    "is_remote",
     "move_source",
     "return_clip",
 ]

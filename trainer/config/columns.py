@@ -36,6 +36,8 @@ TransformName = Literal[
     "cross_rank",
     "cross_zscore",
     "cross_demean",
+    "equals",
+    "one_hot",
 ]
 
 
@@ -64,6 +66,11 @@ CALENDAR: frozenset[str] = frozenset({"time_of_day", "day_of_week", "month"})
 
 CROSS_SECTION: frozenset[str] = frozenset({"cross_rank", "cross_zscore", "cross_demean"})
 """Transforms that compare a series of a panel with the others at one time."""
+
+
+OF_TEXTS: frozenset[str] = frozenset({"equals", "one_hot"})
+"""Transforms of a column of texts, such as the sector, or of the names of the series. In a study file
+`one_hot` stands for an `equals` of each value."""
 
 
 _WINDOWED: frozenset[str] = frozenset({"rolling_mean", "rolling_std", "zscore", "ewm_mean", "ewm_std", "lag"})
@@ -115,6 +122,11 @@ class DerivedColumn(Section):
         return tuple(name for name in named if name is not None)
 
     @property
+    def is_indicator(self) -> bool:
+        """Whether it is 1 or 0, and so needs no scale."""
+        return self.transform == "equals"
+
+    @property
     def fewest_series(self) -> int:
         """The fewest series at one moment that cross_* compare."""
         return self.min_series or MIN_SERIES
@@ -144,6 +156,12 @@ class DerivedColumn(Section):
             keys = " and ".join(self._bar_keys() or ["floor"])
             verb = "belong" if " and " in keys else "belongs"
             raise ValueError(f"{keys} {verb} to {', '.join(BAR_COLUMNS)}, not to {self.transform}")
+        if self.transform in OF_TEXTS:
+            if self.of is not None or self.window is not None:
+                raise ValueError(
+                    f"{self.transform} takes a column of texts, or nothing for the series' names"
+                )
+            return
         if self.transform in CALENDAR:
             if self.column is not None or self.of is not None or self.window is not None:
                 raise ValueError(
@@ -168,6 +186,8 @@ class Feature(DerivedColumn):
     may_lead: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Whether the feature may honestly lead the target. False is left out of a dump, so that records made
     before this key existed compare equal."""
+    value: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """For equals: the text that the column is compared with, or the name of the series."""
     part: Literal["sin", "cos"] | None = Field(default=None, exclude_if=lambda value: value is None)
     """Which of the two columns of time_of_day, day_of_week and month it is; null: both, called NAME_sin and
     NAME_cos."""
@@ -177,6 +197,17 @@ class Feature(DerivedColumn):
         if self.part is not None and self.transform not in CALENDAR:
             raise ValueError(f"part belongs to {', '.join(sorted(CALENDAR))}, not to {self.transform}")
         return self
+
+    @model_validator(mode="after")
+    def _value_of_an_equation(self) -> Self:
+        if (self.transform == "equals") != (self.value is not None):
+            raise ValueError("equals needs value, the text to compare with, and no other transform takes it")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the table's columns that are read directly; of `equals`, of the column that it makes."""
+        return (f"{self.column or 'series'}={self.value}",) if self.is_indicator else super().columns
 
     @property
     def columns_of_pair(self) -> tuple["Feature", ...]:
@@ -221,6 +252,12 @@ class Target(DerivedColumn):
         if values.get("clip_follows_spread") is None:
             values = {**values, "clip_follows_spread": True}
         return {**values, "clip": clip}
+
+    @model_validator(mode="after")
+    def _is_a_number(self) -> Self:
+        if self.transform in OF_TEXTS:
+            raise ValueError(f"{self.transform} says what a row is, which is no forecast; forecast a number")
+        return self
 
     @model_validator(mode="after")
     def _is_not_known_ahead(self) -> Self:

@@ -29,8 +29,9 @@ class DataConfig(Section):
     """The source of the rows, and the features, target and splits that are computed from them."""
 
     source: Annotated[Names, Field(min_length=1)]
-    """A CSV (also .gz or .zip), Parquet or Arrow file, `sample:sp500|nasdaq|wti`, a pattern such as
-    `prices/*.csv`, or a list of these."""
+    """A CSV (also .gz or .zip), Parquet or Arrow file, a sample such as `sample:sp500`, a pattern such as
+    `prices/*.csv`, an address such as https://host/prices.csv or s3://bucket/prices.parquet, or a list of
+    these."""
     time: Annotated[Names, Field(min_length=1)]
     """The column of times; or a list of two, those of dates and of times of day."""
     timezone: str | None = Field(default=None, exclude_if=is_default)
@@ -72,6 +73,12 @@ class DataConfig(Section):
     """Rows of the window of one forecast."""
     feature_clip: Annotated[float, Field(gt=0)] = 3.0
     """Bound of the standardised features, in training standard deviations."""
+    scale: Literal["pooled", "series"] = Field(default="pooled", exclude_if=lambda value: value == "pooled")
+    """What standardises features and target: the moments of the training rows of all series together, or of
+    each series' own."""
+    weights: str = Field(default="none", exclude_if=lambda value: value == "none")
+    """How much each training row counts in the training loss. none: all count the same; equal_per_time: all
+    dates count the same, however many series have a row at them; else the column that holds the weights."""
     split: Split
 
     @model_validator(mode="after")
@@ -104,6 +111,15 @@ class DataConfig(Section):
         if self.series_column in {*self.time_columns, *self.where}:
             raise ValueError(
                 f"series {self.series_column!r} is a column of times or of where; name another column"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_numbers(self) -> Self:
+        column = self.weight_column
+        if column is not None and column in {*self.time_columns, *self.where, self.series_column}:
+            raise ValueError(
+                f"weights {column!r} is a column of times, of series or of where; name one of numbers"
             )
         return self
 
@@ -140,6 +156,11 @@ class DataConfig(Section):
         return self.series if isinstance(self.series, str) and self.layout in (None, "long") else None
 
     @property
+    def weight_column(self) -> str | None:
+        """The column that holds the weights of the training rows; None if there is none."""
+        return None if self.weights in ("none", "equal_per_time") else self.weights
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The files, patterns or samples of the source, one or several."""
         return (self.source,) if isinstance(self.source, str) else self.source
@@ -155,6 +176,11 @@ class DataConfig(Section):
                 raise ValueError(
                     f"{who} reads {name!r}, the column of times, which holds no numbers; name another column"
                 )
+
+    @property
+    def texts_compared(self) -> tuple[Feature, ...]:
+        """The features that compare a column of texts, or the names of the series, with a value."""
+        return tuple(feature for feature in self.features if feature.transform == "equals")
 
     @property
     def leading(self) -> tuple[str, ...]:

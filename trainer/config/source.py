@@ -10,10 +10,20 @@ from trainer.config.section import Section, as_tuple
 
 
 def move_source(source: Any, moved: Callable[[str], str]) -> Any:
-    """A `data.source` with every path changed by `moved`; names of samples stay."""
+    """A `data.source` with every path changed by `moved`; names of samples and addresses stay."""
     if isinstance(source, str):
-        return source if source.startswith("sample:") else moved(source)
+        return moved(source) if is_path(source) else source
     return type(source)(move_source(each, moved) for each in source)
+
+
+def is_remote(source: str) -> bool:
+    """Whether a source is an address, such as `https://host/prices.csv`."""
+    return re.match(r"[A-Za-z][\w+.-]*:(//|:)", source) is not None
+
+
+def is_path(source: str) -> bool:
+    """Whether a source is a path, or a pattern of paths, on this machine; else a sample or an address."""
+    return not source.startswith("sample:") and not is_remote(source)
 
 
 def is_pattern(source: str) -> bool:

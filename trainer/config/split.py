@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from trainer.config.section import Section
+from trainer.config.section import Names, Section
 
 SplitMethod = Literal["holdout", "walk_forward", "cpcv"]
 
@@ -79,6 +79,11 @@ class Split(Section):
     """Blocks of the rows before the test, for `cpcv`."""
     held_out: Annotated[int, Field(ge=1)] = 2
     """Blocks that each fold of `cpcv` validates on."""
+    unseen_series: Annotated[float, Field(gt=0, lt=1)] | Names | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """Series of a panel that no trial trains or validates on, so that verify can score the model on them: a
+    share of them, or their names or patterns. null: none."""
 
     @field_validator("train_until", "validation_until")
     @classmethod

@@ -15,6 +15,9 @@ ScheduleName = Literal["constant", "cosine"]
 KernelName = Literal["auto", "torch", "fused"]
 
 
+BatchesName = Literal["rows", "times"]
+
+
 class GRUConfig(Section):
     """Shape, initialisation and optimiser of the GRU."""
 
@@ -49,6 +52,10 @@ class TrainingConfig(Section):
     """The learning rate over `epochs`. `constant`: unchanged, and the best epoch counts. `cosine`: falls to 0
     along half a cosine, and the last epoch counts, whatever `patience`.
     """
+    batches: BatchesName = Field(default="rows", exclude_if=lambda value: value == "rows")
+    """What a batch is drawn from. `rows`: the training rows of all series and times. `times`: whole dates,
+    with the rows of all series at each; as many dates as have about `models.gru.batch_size` rows, at least
+    one."""
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """The L2 norm of all gradients together is clipped to this."""
     max_seconds: Annotated[float, Field(gt=0)] | None = None

@@ -9,7 +9,22 @@ with a price outside its low and high, gives NaN, also with a floor.
 import numpy as np
 import numpy.typing as npt
 
+from trainer.config import DataConfig
 from trainer.data.arrays import Floats
+
+_LOG_VOLATILITY = frozenset(("log_parkinson", "garman_klass", "rogers_satchell"))
+"""Transforms that give the logarithm of the volatility of one row."""
+_LEVELS = frozenset(("raw", "lag", "rolling_mean"))
+"""Transforms that keep the unit of what they are computed from."""
+
+
+def is_log_volatility(config: DataConfig) -> bool:
+    """Whether the target is the logarithm of a volatility, or a mean or an earlier value of one."""
+    features = {feature.name: feature for feature in config.features}
+    series = config.target
+    while series.of is not None and series.transform in _LEVELS:
+        series = features[series.of]  # type: ignore[assignment]  # a feature is derived as a target is
+    return series.transform in _LOG_VOLATILITY
 
 
 def log_parkinson(high: Floats, low: Floats, floor: float | None = None) -> Floats:

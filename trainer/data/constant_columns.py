@@ -65,8 +65,8 @@ def constant_series(
 ) -> list[str | None]:
     """Names of the features that are constant in `rows` of the table (ascending); None names the target.
 
-    A series that is computed from constants counts as constant: its values may be rounding noise about 0, for
-    which a relative bound does not work.
+    One that is 1 or 0 is never constant: it has no scale. A series that is computed from constants counts as
+    constant: its values may be rounding noise about 0, for which a relative bound does not work.
     """
     constant: list[str | None] = []
     shift = target_shift(config.target)
@@ -75,6 +75,8 @@ def constant_series(
         (None, config.target, built.target),
     ]
     for (name, made, values), inputs in zip(series, built.inputs, strict=True):
+        if made.is_indicator:
+            continue
         read = _read_rows(built.spans, rows, shift if name is None else 0, lookback(made, built.day_rows)[-1])
         if (
             (made.of is not None and made.of in constant)

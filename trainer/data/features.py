@@ -15,6 +15,7 @@ from trainer.data.cross_section import CROSS, cross_demean, moment_numbers
 from trainer.data.panel import by_series
 from trainer.data.source import Table, columns_of
 from trainer.data.transforms import OF_THE_CLOCK, TRANSFORMS, lookback
+from trainer.data.unseen_series import unseen_series
 from trainer.errors import ColumnError
 
 if TYPE_CHECKING:
@@ -50,9 +51,13 @@ class FeaturesAndTarget:
     """Rows before t that the target of row t is computed from; none if it is not above 0."""
     warm_up: int
     """Rows before the first usable row, in the series with the longest warm-up; it may be shorter."""
+    unseen: frozenset[int]
+    """The positions of the series that `split.unseen_series` holds back."""
     missing: Mask
     """Rows (T,) with a feature or a target that compares series, at a moment with too few of them. They are
     in no split; windows that hold one have the feature's mean in its place."""
+    missing_values: Mask
+    """Rows (T,) at whose time `unshifted` has too few series to be compared with."""
 
     @property
     def rows(self) -> Rows:
@@ -106,11 +111,11 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
     target_reach = _reach(config.target, reaches, day_rows) - shift
     warm_ups = [_warm_up(config, _within(columns, span), reaches, target_reach) for span in table.spans]
     return FeaturesAndTarget(
-        features=pd.DataFrame(features, index=table.frame.index),
+        features=pd.DataFrame(features, index=table.frame.index, copy=False),
         target=pd.Series(target, index=table.frame.index, name="target"),
         spans=tuple(table.spans),
         usable=tuple(
-            slice(min(span.start + rows, span.stop), span.stop - _tail(config.target, target[span]))
+            _usable_rows(span, rows, _tail(config.target, target[span]))
             for span, rows in zip(table.spans, warm_ups, strict=True)
         ),
         target_reach=target_reach,
@@ -119,8 +124,16 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
         day_rows=day_rows,
         inputs=tuple(inputs),
         unshifted=unshifted,
+        unseen=unseen_series(config, table.source, table.series_names),
         missing=missing | (ahead == 1),
+        missing_values=target_missing,
     )
+
+
+def _usable_rows(span: slice, warm_up: int, tail: int) -> slice:
+    """The rows of a series without its warm-up and its last rows; an empty slice if none is left."""
+    start = min(span.start + warm_up, span.stop)
+    return slice(start, max(start, span.stop - tail))
 
 
 @dataclass(frozen=True)
@@ -146,9 +159,10 @@ def _moments(config: DataConfig, table: Table) -> Rows:
     if config.target.relative is not None:
         crossing.append(f"the target (relative: {config.target.relative})")
     if crossing and len(table.series_starts) < 2:
+        name = "the column of the series" if table.symbols is None else table.symbols[0]
         raise ColumnError(
-            f"{crossing[0]} compares the series of a panel, and {table.source} has one; name the column of "
-            "the series in data.series, or set data.layout"
+            f"{crossing[0]} compares the series of a panel, and {table.source} is read as one; set "
+            f"data.series: {name}, or data.layout"
         )
     return moment_numbers(table.times.asi8) if crossing else np.zeros(0, np.int64)
 
@@ -221,6 +235,8 @@ def _inputs(
 
 
 def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], rows: _TableRows) -> Floats:
+    if series.transform == "raw" or series.is_indicator:  # an indicator is compared when the table is read
+        return inputs[0]  # not copied, or a table of raw columns would be in memory twice
     if series.transform in CROSS:
         return CROSS[series.transform](inputs[0], rows.moments, series.fewest_series)
     keys = {key: getattr(series, key, None) for key in ("window", "floor", "part")}

@@ -5,6 +5,7 @@ unit, or at a level far outside the training range, makes every forecast meaning
 docs/models.md has the measurements behind the thresholds.
 """
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -49,6 +50,8 @@ class FeatureStatistics(Section):
     max: FiniteFloat
     quantiles: Mapping[str, FiniteFloat]
     quietest: FiniteFloat
+    is_indicator: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether the feature is 1 or 0 and not scaled: it may be the same in all rows, or another one."""
 
     @field_validator("quantiles")
     @classmethod
@@ -86,11 +89,14 @@ def feature_statistics(
         max=float(values.max()),
         quantiles={f"{q:g}": float(np.quantile(values, q)) for q in QUANTILES},
         quietest=min((float(_movement(part).min()) for part in parts if len(part) > MONTH), default=0.0),
+        is_indicator=mean == 0 and std == 1 and bool(np.isin(values, (0, 1)).all()),
     )
 
 
 def share_outside(look: FeatureStatistics, values: Floats) -> float:
     """Share of `values`, (n,), outside the range of the training rows; 0 to 1."""
+    if look.is_indicator:
+        return 0.0
     return float(((values < look.min) | (values > look.max)).mean())
 
 
@@ -121,6 +127,8 @@ def input_drifts(
 
 def feature_drift(look: FeatureStatistics, values: Floats) -> InputDrift | None:
     """Why the rows `values`, (n,), finite, are unlike the training rows; None if they are not."""
+    if look.is_indicator:
+        return None
     return _elsewhere(look, values) or _too_quiet(look, values)
 
 

@@ -73,8 +73,3 @@ def target_span(at: Rows, series: Rows, horizon: int) -> int:
     within = ends[0] == rows[0, : ends.shape[1]]
     spans = (ends[1] - rows[1, : ends.shape[1]])[within]
     return max(horizon, int(np.quantile(spans, SPAN_SHARE, method="higher"))) if len(spans) else horizon
-
-
-def series_of_rows(series_starts: Rows, rows: Rows) -> Rows:
-    """The number of the series of each of `rows`, from 0, given the first row of each series."""
-    return np.searchsorted(series_starts, rows, side="right") - 1

@@ -22,6 +22,7 @@ from trainer.data.panel import ONE_SERIES, series_spans
 if TYPE_CHECKING:
     import pandas as pd
 
+    from trainer.data.reading.content import SourceFile
     from trainer.data.reading.source_rows import SourceRows
 
 
@@ -114,8 +115,9 @@ class Table:
         return f"{file}, {self.counted_in} {self.positions[row]}{series}"
 
 
-def read_table(config: DataConfig, *, folder: Path) -> Table:
-    """Read `config.source`; a relative path is relative to `folder`.
+def read_table(config: DataConfig, *, folder: Path, first: "SourceFile | None" = None) -> Table:
+    """Read `config.source`; a relative path is relative to `folder`. `first` is its first file, if it is open
+    already.
 
     Raises `SourceError` if the source is missing, empty or not a table, and `ColumnError` if columns are
     missing or hold cells that are not times or numbers; the message names the line of the file.
@@ -124,15 +126,16 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
 
     from trainer.data.reading.source_columns import read_source
 
-    rows = read_source(config, number_columns(config), folder)
+    numbers = number_columns(config)
+    rows = read_source(config, numbers, folder, first)
     whole, empty_rows = rows, np.empty(0, np.int64)
     if config.drop_empty or any(name.startswith("sample:") for name in config.sources):
         # The samples have rows without numbers for holidays; they are not observations.
-        is_empty = np.all([np.isnan(values) for values in rows.numbers.values()], axis=0)
+        is_empty = np.all([np.isnan(rows.numbers[name]) for name in numbers], axis=0)
         rows, empty_rows = whole.take(~is_empty), np.flatnonzero(is_empty)
     offsets = rows.offsets if rows.offsets is not None and rows.offsets.any() else None
     table = Table(
-        frame=pd.DataFrame(dict(rows.numbers), index=rows.times),
+        frame=pd.DataFrame(dict(rows.numbers), index=rows.times, copy=False),
         source=config.shown_source,
         sha256=rows.sha256,
         rows=rows.rows_read,
@@ -147,7 +150,7 @@ def read_table(config: DataConfig, *, folder: Path) -> Table:
         if rows.series is None
         else np.searchsorted(rows.series, np.arange(len(rows.series_names))),
         series_names=rows.series_names,
-        symbols=_symbols(config, rows, folder),
+        symbols=_symbols(config, rows, folder, first),
     )
     return replace(table, empty_tail=_empty_tail(table, whole.take(empty_rows)))
 
@@ -167,12 +170,14 @@ def _empty_tail(table: Table, empty: "SourceRows") -> tuple[str, ...]:
     )
 
 
-def _symbols(config: DataConfig, rows: "SourceRows", folder: Path) -> tuple[str, tuple[str, ...]] | None:
+def _symbols(
+    config: DataConfig, rows: "SourceRows", folder: Path, first: "SourceFile | None"
+) -> tuple[str, tuple[str, ...]] | None:
     from trainer.data.reading.panel_column import find_panel_column
 
     if len(rows.files) > 1 or rows.series is not None or rows.times.is_unique:
         return None
-    return find_panel_column(config, folder, rows.times, rows.positions)
+    return find_panel_column(config, folder, rows.times, rows.positions, first)
 
 
 def source_sha256(config: DataConfig, *, folder: Path) -> str:
@@ -187,7 +192,14 @@ def columns_of(series: DerivedColumn) -> tuple[str, ...]:
     return series.columns
 
 
-def number_columns(config: DataConfig) -> tuple[str, ...]:
-    """Each column that the features and the target read, in order and without repetition."""
-    named = [name for series in (*config.features, config.target) for name in columns_of(series)]
+def input_columns(config: DataConfig) -> tuple[str, ...]:
+    """Each column of numbers that the features and the target read, in order and without repetition."""
+    numeric = [series for series in (*config.features, config.target) if not series.is_indicator]
+    named = [name for series in numeric for name in columns_of(series)]
     return tuple(dict.fromkeys(named))
+
+
+def number_columns(config: DataConfig) -> tuple[str, ...]:
+    """Each column that is read as numbers: `input_columns`, and then that of the weights."""
+    weights = () if config.weight_column is None else (config.weight_column,)
+    return tuple(dict.fromkeys([*input_columns(config), *weights]))

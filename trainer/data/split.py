@@ -4,7 +4,7 @@ A row is its position t in the table: the last row of a window, and the row whos
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -36,11 +36,13 @@ _DATE_ADVICE = {
     "train": "move train_until later, use a shorter seq_len or a longer series",
     "validation": "move validation_until later or train_until earlier, or lower the embargo",
     "test": "move validation_until earlier, or use a longer series",
+    "unseen": "move validation_until earlier, or hold back longer series",
 }
 _FRACTION_ADVICE = {
     "train": "raise fractions.train, use a shorter seq_len or a longer series",
     "validation": "raise fractions.validation, lower the embargo or use a longer series",
     "test": "lower the fractions or the embargo, or use a longer series",
+    "unseen": "lower the fractions or the embargo, or hold back longer series",
 }
 
 
@@ -53,13 +55,16 @@ class FoldRows:
     test: Rows
     fitting: Rows
     """Every row that training windows of any `seq_len` contain; scaler and baselines are fitted on these."""
+    unseen: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    """The test rows of the series that are held back whole; in no other part."""
     name: str = ""
     """Such as `fold 2 of 5, validation 2008-01-02 to 2010-12-31`; empty if there is only one fold."""
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of rows by name of the split."""
-        return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
+        counts = {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
+        return counts | ({"unseen": len(self.unseen)} if len(self.unseen) else {})
 
 
 def cut_folds(
@@ -79,7 +84,8 @@ def cut_folds(
     rows of every split whose window or target crosses a longer gap, so that with it all rows depend on
     `seq_len`.
     """
-    parts = _series_rows(config, times, built, offsets)
+    every = _series_rows(config, times, built, offsets)
+    parts, unseen = _seen_and_unseen(config, every, built)
     moments = times.asi8
     held_out = _held_out(config.split, np.unique(moments[_rows(part.held_out for part in parts)]))
     folds = []
@@ -87,7 +93,7 @@ def cut_folds(
         cuts = [_cut_series(config, built.reach, part, part.blocks(moments, blocks)) for part in parts]
         train, validation, test, fitting = (np.concatenate(rows) for rows in zip(*cuts, strict=True))
         name = _name(number, len(held_out), blocks, times, offsets) if len(held_out) > 1 else ""
-        folds.append(FoldRows(train, validation, test, fitting, name))
+        folds.append(FoldRows(train, validation, test, fitting, unseen, name))
     return tuple(_usable_parts(config, times, built, fold) for fold in folds)
 
 
@@ -114,6 +120,7 @@ def _among(fold: FoldRows, chosen: npt.NDArray[np.bool_]) -> FoldRows:
         validation=fold.validation[chosen[fold.validation]],
         test=fold.test[chosen[fold.test]],
         fitting=fold.fitting[chosen[fold.fitting]],
+        unseen=fold.unseen[chosen[fold.unseen]],
     )
 
 
@@ -153,6 +160,18 @@ def _series_rows(
     return parts
 
 
+def _seen_and_unseen(
+    config: DataConfig, parts: Sequence[_SeriesRows], built: FeaturesAndTarget
+) -> tuple[list[_SeriesRows], Rows]:
+    """The series that are trained on, and the test rows of those that are held back."""
+    unseen = [_test_rows(config, parts[number]) for number in sorted(built.unseen)]
+    return [part for number, part in enumerate(parts) if number not in built.unseen], _rows(unseen)
+
+
+def _test_rows(config: DataConfig, part: _SeriesRows) -> tuple[int, int]:
+    return max(part.test + config.split.embargo, part.first + config.seq_len - 1), part.stop
+
+
 def _cut_series(
     config: DataConfig, reach: int, part: _SeriesRows, blocks: list[tuple[int, int]]
 ) -> tuple[Rows, Rows, Rows, Rows]:
@@ -169,7 +188,7 @@ def _cut_series(
     return (
         _rows((start + config.seq_len - 1, end) for start, end in spans),
         _rows((max(start, whole, part.held_out[0]), end) for start, end in blocks),
-        _rows([(max(part.test + split.embargo, whole), part.stop)]),
+        _rows([_test_rows(config, part)]),
         _rows(spans),
     )
 
@@ -196,7 +215,7 @@ def cut_refit(
     config: DataConfig, times: "pd.DatetimeIndex", built: FeaturesAndTarget, offsets: Offsets = None
 ) -> FoldRows:
     """All rows before the test as training rows, and no validation rows: for a final model."""
-    parts = _series_rows(config, times, built, offsets)
+    parts, unseen = _seen_and_unseen(config, _series_rows(config, times, built, offsets), built)
     cuts = [_cut_series(config, built.reach, part, []) for part in parts]
     horizon, whole = config.target.horizon, config.seq_len - 1
     fold = FoldRows(
@@ -204,6 +223,7 @@ def cut_refit(
         validation=_rows([]),
         test=np.concatenate([test for _, _, test, _ in cuts]),
         fitting=_rows((part.first, part.test - horizon) for part in parts),
+        unseen=unseen,
     )
     return _usable_parts(config, times, built, fold)
 

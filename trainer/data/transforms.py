@@ -185,5 +185,7 @@ def lookback(series: DerivedColumn, day_rows: int) -> Sequence[int]:
             return (0,)
         case "time_of_day" | "day_of_week" | "month":
             return (0,)
+        case "equals" | "one_hot":
+            return (0,)
         case "cross_rank" | "cross_zscore" | "cross_demean":
             return (0,)

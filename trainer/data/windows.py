@@ -7,8 +7,10 @@ code that looks from row to row does so within one series, see `trainer.data.pan
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +21,17 @@ from trainer.data.constant_columns import constant_message, constant_series, is_
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.panel import ONE_SERIES, series_spans
 from trainer.data.source import Table
-from trainer.data.split import FoldRows, Offsets, cut_all_rows, cut_folds, cut_refit, require_enough_rows
+from trainer.data.split import (
+    MIN_TRAIN,
+    FoldRows,
+    Offsets,
+    cut_all_rows,
+    cut_folds,
+    cut_refit,
+    require_enough_rows,
+)
 from trainer.data.target_history import TargetHistory, target_history
+from trainer.data.weights import training_weights
 from trainer.errors import ColumnError, DataError
 
 CLIP_STDS = 6.0
@@ -33,11 +44,22 @@ clip stays, and the audit reports the share that is clipped."""
 
 
 @dataclass(frozen=True)
+class SeriesMoments:
+    """The moments of each of S series: of features (S, F), and of the target (S,)."""
+
+    feature_mean: Floats
+    feature_std: Floats
+    target_mean: Floats
+    target_std: Floats
+
+
+@dataclass(frozen=True)
 class Scaler:
     """Moments of the training rows, which standardise features and target, and the bounds of clipping.
 
     The standard deviations divide by n. `feature_clip` is in training standard deviations, `target_clip` in
-    the target's own unit, None if the target is not clipped.
+    the target's own unit, None if the target is not clipped. The moments are those of all series together;
+    with `data.scale: series` each series is standardised by its own, those in `series`.
     """
 
     feature_mean: Floats
@@ -46,6 +68,42 @@ class Scaler:
     target_std: float
     feature_clip: float
     target_clip: float | None
+    series: SeriesMoments | None = None
+
+    def feature_moments(self, series: Rows) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the features at rows of the series numbers (n,): (n, F), or (F,) if
+        they are the same for all.
+        """
+        if self.series is None:
+            return self.feature_mean, self.feature_std
+        return self.series.feature_mean[series], self.series.feature_std[series]
+
+    def moments_of(self, feature: int, series: Rows) -> tuple[Any, Any]:
+        """Mean and standard deviation of one feature, by its number, at rows of the series numbers (n,):
+        (n,), or numbers if they are the same for all.
+        """
+        if self.series is None:
+            return self.feature_mean[feature], self.feature_std[feature]
+        return self.series.feature_mean[series, feature], self.series.feature_std[series, feature]
+
+    def target_moments(self, series: Rows) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the target at rows of the series numbers (n,): (n,)."""
+        if self.series is None:
+            return np.full(len(series), self.target_mean), np.full(len(series), self.target_std)
+        return self.series.target_mean[series], self.series.target_std[series]
+
+    def of_one(self, number: int) -> "Scaler":
+        """The scaler of one series, by its number."""
+        if self.series is None:
+            return self
+        return replace(
+            self,
+            feature_mean=self.series.feature_mean[number],
+            feature_std=self.series.feature_std[number],
+            target_mean=float(self.series.target_mean[number]),
+            target_std=float(self.series.target_std[number]),
+            series=None,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,19 +142,29 @@ class Dataset:
     """The first row of each series, (S,); see `trainer.data.panel`."""
     series_names: tuple[str, ...] = ()
     """The names of the series, (S,); empty for one series without a name."""
+    unseen: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    """The test rows of the series that are held back whole."""
     fold: str = ""
     """The name of the fold, as `FoldRows.name`; empty if there is only one."""
     positions: npt.NDArray[np.int64] | None = None
     """Line of the file, or row of the Parquet file, of each row, (T,), 1-based; None if there is no file."""
     counted_in: str = "line"
     """What `positions` count: `line` or `row`."""
+    weights: npt.NDArray[np.float32] | None = None
+    """How much each row counts in the training loss, (T,): mean 1 over the training rows, 0 elsewhere; None
+    if all count the same."""
 
     def each_series(self) -> Iterator[tuple[int, "Dataset"]]:
         """The first row of each series that has rows, and the data of that series alone."""
-        names = self.series_names or ("",) * len(self.series_starts)
-        for name, span in zip(names, series_spans(self.series_starts, len(self.target)), strict=True):
+        for number, span in enumerate(series_spans(self.series_starts, len(self.target))):
             if span.start < span.stop:
-                yield span.start, self._of(span, name)
+                yield span.start, self._of(span, number)
+
+    @property
+    def series_numbers(self) -> Rows:
+        """The number of the series of each row, from 0, (T,)."""
+        spans = series_spans(self.series_starts, len(self.target))
+        return np.repeat(np.arange(len(spans)), [span.stop - span.start for span in spans])
 
     @property
     def seen(self) -> int:
@@ -104,12 +172,13 @@ class Dataset:
         rows = self.validation if len(self.validation) else self.fitting
         return int(rows[-1]) + 1 if len(rows) else 0
 
-    def _of(self, span: slice, name: str) -> "Dataset":
+    def _of(self, span: slice, number: int) -> "Dataset":
         if span == slice(0, len(self.target)):
             return self
 
         def inside(rows: Rows) -> Rows:
-            within: Rows = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+            first, last = np.searchsorted(rows, (span.start, span.stop))
+            within: Rows = rows[first:last] - span.start
             return within
 
         return replace(
@@ -121,11 +190,14 @@ class Dataset:
             validation=inside(self.validation),
             test=inside(self.test),
             fitting=inside(self.fitting),
+            unseen=inside(self.unseen),
             history=self.history.of(span),
             offsets=None if self.offsets is None else self.offsets[span],
             series_starts=ONE_SERIES.copy(),
-            series_names=(name,) if self.series_names else (),
+            series_names=self.series_names[number : number + 1],
+            scaler=self.scaler.of_one(number),
             positions=None if self.positions is None else self.positions[span],
+            weights=None if self.weights is None else self.weights[span],
         )
 
     def when(self, row: int) -> str:
@@ -154,7 +226,8 @@ def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
     training rows.
     """
     built, folds = _usable(config, table)
-    return tuple(_fold(config, table, built, split) for split in folds)
+    shared = _SharedRows.of(config, table, built)
+    return tuple(_fold(config, table, built, shared, split) for split in folds)
 
 
 def prepare_last_fold(config: DataConfig, table: Table) -> Dataset:
@@ -169,7 +242,8 @@ def prepare_refit(config: DataConfig, table: Table) -> Dataset:
     the test rows. Raises as `prepare_folds` does.
     """
     built, _ = _usable(config, table)
-    return _scaled(config, table, built, cut_refit(config, table.times, built, table.offsets))
+    split = cut_refit(config, table.times, built, table.offsets)
+    return _scaled(config, table, built, _SharedRows.of(config, table, built), split)
 
 
 def prepare_all_rows(config: DataConfig, table: Table) -> Dataset:
@@ -177,7 +251,8 @@ def prepare_all_rows(config: DataConfig, table: Table) -> Dataset:
     `prepare_folds` does.
     """
     built, _ = _usable(config, table)
-    return _scaled(config, table, built, cut_all_rows(config, table.times, built))
+    split = cut_all_rows(config, table.times, built)
+    return _scaled(config, table, built, _SharedRows.of(config, table, built), split)
 
 
 def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[FoldRows, ...]]:
@@ -190,10 +265,12 @@ def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[
     return built, folds
 
 
-def _fold(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
+def _fold(
+    config: DataConfig, table: Table, built: FeaturesAndTarget, shared: "_SharedRows", split: FoldRows
+) -> Dataset:
     """The data of one fold; a DataError names the fold."""
     try:
-        return _scaled(config, table, built, split)
+        return _scaled(config, table, built, shared, split)
     except DataError as error:
         raise with_fold_name(error, split.name) from None
 
@@ -203,28 +280,53 @@ def with_fold_name(error: DataError, name: str) -> DataError:
     return type(error)(f"{name}: {error}") if name else error
 
 
-def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
+@dataclass(frozen=True)
+class _SharedRows:
+    """What all folds have of the usable rows: one copy, whatever the number of folds."""
+
+    rows: Rows
+    series: Rows
+    """The number of the series of each."""
+    series_starts: Rows
+    times: npt.NDArray[np.datetime64]
+    offsets: Offsets
+    positions: npt.NDArray[np.int64]
+    history: TargetHistory
+
+    @classmethod
+    def of(cls, config: DataConfig, table: Table, built: FeaturesAndTarget) -> "_SharedRows":
+        """The usable rows of a table."""
+        rows, lengths = built.rows, [span.stop - span.start for span in built.usable]
+        return cls(
+            rows=rows,
+            series=np.repeat(np.arange(len(lengths)), lengths),
+            series_starts=np.cumsum([0, *lengths[:-1]]),
+            times=table.times.to_numpy()[rows],
+            offsets=None if table.offsets is None else table.offsets[rows],
+            positions=table.positions[rows],
+            history=target_history(config, table, built),
+        )
+
+
+def _scaled(
+    config: DataConfig, table: Table, built: FeaturesAndTarget, shared: _SharedRows, split: FoldRows
+) -> Dataset:
     """The data of one fold, standardised by its own training rows, then clipped."""
-    rows = built.rows
-    features = built.features.to_numpy(np.float64)[rows]  # (T, F)
+    rows = shared.rows
+    parts = (split.fitting, split.train, split.validation, split.test, split.unseen)
+    fitting, train, validation, test, unseen = (np.searchsorted(rows, part) for part in parts)
+    scaler = _fitted_scaler(config, built, split, shared.series[fitting])
+    missing, seen = np.flatnonzero(built.missing[rows]), np.concatenate([fitting, validation])
+    features, shares = _scaled_features(built, shared, scaler, missing, seen)
     target = built.target.to_numpy(np.float64)[rows]  # (T,)
-    fitting, train, validation, test = (
-        np.searchsorted(rows, part) for part in (split.fitting, split.train, split.validation, split.test)
-    )
-    scaler = _fitted_scaler(config, built, split, features[fitting], target[fitting])
-    scaled, bound = (features - scaler.feature_mean) / scaler.feature_std, scaler.target_clip
-    missing = np.flatnonzero(built.missing[rows])
-    scaled[missing] = np.nan_to_num(scaled[missing], nan=0.0)
-    target[missing] = np.nan_to_num(target[missing], nan=scaler.target_mean)
-    clipped_target = _clipped(target, bound)
-    names = tuple(feature.name for feature in config.features)
-    seen = np.concatenate([fitting, validation])
-    shares = (np.abs(scaled[seen]) > config.feature_clip).mean(axis=0)
+    target_mean, target_std = scaler.target_moments(shared.series)
+    target[missing] = np.where(np.isnan(target[missing]), target_mean[missing], target[missing])
+    bound = scaler.target_clip
     return Dataset(
-        features=np.clip(scaled, -config.feature_clip, config.feature_clip).astype(np.float32),
-        target=_to_float32((clipped_target - scaler.target_mean) / scaler.target_std, table, rows),
-        times=table.times.to_numpy()[rows],
-        feature_names=names,
+        features=features,
+        target=_to_float32((_clipped(target, bound) - target_mean) / target_std, table, rows),
+        times=shared.times,
+        feature_names=tuple(shares),
         seq_len=config.seq_len,
         horizon=config.target.horizon,
         kind=config.target.kind,
@@ -232,35 +334,84 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         validation=validation,
         test=test,
         fitting=fitting,
+        unseen=unseen,
         scaler=scaler,
-        feature_clipped=dict(zip(names, shares.tolist(), strict=True)),
+        feature_clipped=shares,
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
-        history=target_history(config, table, built),
+        history=shared.history,
         sha256=_fingerprint(table, split),
-        offsets=None if table.offsets is None else table.offsets[rows],
-        series_starts=np.cumsum([0, *(span.stop - span.start for span in built.usable[:-1])]),
+        offsets=shared.offsets,
+        series_starts=shared.series_starts,
         series_names=table.series_names,
         fold=split.name,
-        positions=table.positions[rows],
+        positions=shared.positions,
         counted_in=table.counted_in,
+        weights=training_weights(config, table, rows, split.train),
     )
 
 
-def _fitted_scaler(
-    config: DataConfig, built: FeaturesAndTarget, split: FoldRows, features: Floats, target: Floats
-) -> Scaler:
-    """The scaler of a fold, given its `fitting` rows of `features` (n, F) and `target` (n,).
+def _scaled_features(
+    built: FeaturesAndTarget, shared: _SharedRows, scaler: Scaler, missing: Rows, seen: Rows
+) -> tuple[npt.NDArray[np.float32], dict[str, float]]:
+    """The features (T, F), scaled and clipped, and the share of the `seen` rows that is clipped, by name.
+
+    One after the other, so that no more than one column is copied in float64.
+    """
+    clip, shares = scaler.feature_clip, {}
+    features = np.empty((len(shared.rows), len(built.features.columns)), np.float32)
+    for number, (name, values) in enumerate(built.features.items()):
+        mean, std = scaler.moments_of(number, shared.series)
+        column = values.to_numpy(np.float64)[shared.rows]
+        column -= mean
+        column /= std
+        column[missing] = np.nan_to_num(column[missing], nan=0.0)
+        shares[str(name)] = float((np.abs(column[seen]) > clip).mean())
+        features[:, number] = np.clip(column, -clip, clip, out=column)
+    return features, shares
+
+
+def _fitted_scaler(config: DataConfig, built: FeaturesAndTarget, split: FoldRows, series: Rows) -> Scaler:
+    """The scaler of a fold; `series` (n,) is the number of the series of each of its `fitting` rows.
 
     Raises ColumnError if a feature or the target cannot be standardised.
     """
-    bound = _clip_bound(config, target)
-    names = tuple(feature.name for feature in config.features)
     constant = set(constant_series(config, built, split.fitting))
-    feature_mean, feature_std = _moments(features, names, [name in constant for name in names])
-    target_mean, target_std = _moments(_clipped(target, bound)[:, None], ("the target",), [None in constant])
-    return Scaler(
-        feature_mean, feature_std, float(target_mean[0]), float(target_std[0]), config.feature_clip, bound
-    )
+    edges = np.searchsorted(series, np.arange(len(built.spans) + 1))
+    several = sum(not feature.is_indicator for feature in config.features) > 1
+    found, own = [], []
+    for feature in config.features:
+        column, pooled = built.features[feature.name].to_numpy(np.float64)[split.fitting], (0.0, 1.0)
+        if not feature.is_indicator:
+            pooled = _moments(column, feature.name, feature.name in constant, by_row=several)
+        found.append(pooled)
+        if config.scale == "series":
+            own.append(_moments_by_series(column, edges, pooled, is_indicator=feature.is_indicator))
+    target = built.target.to_numpy(np.float64)[split.fitting]
+    bound = _clip_bound(config, target)
+    mean, std = _moments(_clipped(target, bound), "the target", None in constant, by_row=False)
+    means, stds = np.array(found).T.copy()
+    scaler = Scaler(means, stds, mean, std, config.feature_clip, bound)
+    if config.scale == "pooled":
+        return scaler
+    own.append(_moments_by_series(_clipped(target, bound), edges, (mean, std), is_indicator=False))
+    all_means, all_stds = (np.column_stack(each) for each in zip(*own, strict=True))  # (S, F + 1)
+    moments = SeriesMoments(all_means[:, :-1], all_stds[:, :-1], all_means[:, -1], all_stds[:, -1])
+    return replace(scaler, series=moments)
+
+
+def _moments_by_series(
+    column: Floats, edges: Rows, pooled: tuple[float, float], *, is_indicator: bool
+) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (S,) of a column in the fitting rows of each series, which begin and end at
+    `edges` (S + 1,); the `pooled` ones for a series with fewer than `MIN_TRAIN` of them, for one in which the
+    column is constant, and for an indicator.
+    """
+    means, stds = (np.full(len(edges) - 1, each) for each in pooled)
+    for number, (start, stop) in enumerate(pairwise(edges.tolist())):
+        own = column[start:stop]
+        if len(own) >= MIN_TRAIN and not is_indicator and not is_constant(own):
+            means[number], stds[number] = _mean_and_std_by_row(own)
+    return means, stds
 
 
 def _clipped(target: Floats, bound: float | None) -> Floats:
@@ -308,22 +459,29 @@ def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) 
             )
 
 
-def _moments(
-    values: Floats, names: tuple[str, ...], made_of_constants: Sequence[bool]
-) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of each column. Raises ColumnError if a column cannot be standardised."""
+def _moments(values: Floats, name: str, is_made_of_constants: bool, *, by_row: bool) -> tuple[float, float]:
+    """Mean and standard deviation of a column (n,); see `_mean_and_std_by_row` for `by_row`.
+
+    Raises ColumnError if the column cannot be standardised.
+    """
     with np.errstate(all="ignore"):
-        mean, std = values.mean(axis=0), values.std(axis=0)
-    constant = is_constant(values) | np.array(made_of_constants)
-    for name, column, spread, one in zip(names, values.T, std, constant, strict=True):
-        if one or spread == 0:
-            raise ColumnError(f"{name} {constant_message(column)}")
-        if not np.isfinite(spread):
-            raise ColumnError(
-                f"{name} reaches {np.abs(column).max():g} in the training rows, too large to standardise; "
-                "correct the values or change the unit"
-            )
+        mean, std = _mean_and_std_by_row(values) if by_row else (float(values.mean()), float(values.std()))
+    if is_made_of_constants or bool(is_constant(values)) or std == 0:
+        raise ColumnError(f"{name} {constant_message(values)}")
+    if not np.isfinite(std):
+        raise ColumnError(
+            f"{name} reaches {np.abs(values).max():g} in the training rows, too large to standardise; "
+            "correct the values or change the unit"
+        )
     return mean, std
+
+
+def _mean_and_std_by_row(values: Floats) -> tuple[float, float]:
+    """Mean and standard deviation of (n,), added value by value as NumPy adds the rows of a table; of a
+    column alone it adds pairs, with other last bits.
+    """
+    mean = np.add.accumulate(values)[-1] / len(values)
+    return float(mean), float(np.sqrt(np.add.accumulate((values - mean) ** 2)[-1] / len(values)))
 
 
 def _to_float32(target: Floats, table: Table, rows: Rows) -> npt.NDArray[np.float32]:
@@ -348,6 +506,6 @@ def _fingerprint(table: Table, split: FoldRows) -> str:
     for name, values in table.frame.items():
         digest.update(str(name).encode() + b"\0")
         digest.update(values.to_numpy(np.float64).astype("<f8").tobytes())
-    for rows in (split.validation, split.test):
+    for rows in (split.validation, split.test, *([split.unseen] if len(split.unseen) else [])):
         digest.update(len(rows).to_bytes(8, "little") + rows.astype("<i8").tobytes())
     return digest.hexdigest()

@@ -1,7 +1,7 @@
 """Forecasts of new rows, and the columns in which files and frames give them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -9,16 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trainer.config import DataConfig
 from trainer.data.arrays import Floats
+from trainer.data.bar_volatility import is_log_volatility
+from trainer.inference.forecast_intervals import ForecastIntervals
 from trainer.inference.model_description import ModelDescription, TrainingPeriod
 from trainer.inference.unusable_rows import UnusableRow
 
 SplitName = Literal["train", "validation", "test", "unseen"]
-_LOG_VOLATILITY = frozenset(("log_parkinson", "garman_klass", "rogers_satchell"))
-"""Transforms that give the logarithm of the volatility of one row."""
-_LEVELS = frozenset(("raw", "lag", "rolling_mean"))
-"""Transforms that keep the unit of what they are computed from."""
 _YEAR = 365.25 * 86400
 
 
@@ -52,8 +49,20 @@ class Forecasts:
     """The split of each row, (n,), by the model's record; see `row_splits`."""
     left_out: tuple[UnusableRow, ...] = ()
     """The rows that no window may hold; with `last`, those that a window of the newest rows would hold."""
+    series: tuple[str, ...] = ()
+    """The name of the series of each row, (n,); empty for one series without a name."""
+    series_column: str = "series"
+    """What the column of these names is called."""
+    new: tuple[str, ...] = ()
+    """The series of the table that the model was not trained on."""
+    none: tuple[str, ...] = ()
+    """The series of the table that no row can be forecast of."""
+    old: tuple[str, ...] = ()
+    """The series that were left out because their newest row is too old."""
     bars_per_year: int | None = None
     """Rows of a year in training; None if the target is not the logarithm of a volatility."""
+    intervals: ForecastIntervals | None = None
+    """What the bounds are computed from; None for a folder of before, which has none."""
 
     @property
     def volatility(self) -> Floats | None:
@@ -81,20 +90,47 @@ class Forecasts:
 
         Times without a zone are taken as UTC.
         """
-        newest = self.times.max().tz_localize("UTC")
-        return float((pd.Timestamp(now or datetime.now(UTC)) - newest).total_seconds())
+        return self.age_of(int(self.times.argmax()), now)
+
+    def age_of(self, row: int, now: datetime | None = None) -> float:
+        """Seconds from a row to `now`; see `age`."""
+        time = self.times[row].tz_localize("UTC")
+        return float((pd.Timestamp(now or datetime.now(UTC)) - time).total_seconds())
+
+    def chosen(self, wanted: npt.NDArray[np.bool_]) -> "Forecasts":
+        """The same of the rows that are `wanted`, (n,)."""
+        rows = np.flatnonzero(wanted).tolist()
+        return replace(
+            self,
+            times=self.times[wanted],
+            values=self.values[wanted],
+            target_times=self.target_times[wanted],
+            times_text=tuple(self.times_text[row] for row in rows),
+            target_times_text=tuple(self.target_times_text[row] for row in rows),
+            offsets=None if self.offsets is None else self.offsets[wanted],
+            target_offsets=None if self.target_offsets is None else self.target_offsets[wanted],
+            splits=tuple(self.splits[row] for row in rows),
+            series=tuple(self.series[row] for row in rows),
+            unseen=int((self.times[wanted] > naive_utc(self.seen_until)).sum()),
+        )
+
+    def newest_rows(self) -> dict[str, int]:
+        """The position of the newest row of each series, by its name."""
+        return {name: row for row, name in enumerate(self.series)}
 
     def frame(self) -> pd.DataFrame:
         """Columns time, forecast, of (the time of the target), horizon, split; for the logarithm of a
-        volatility also volatility and annualised. Times are text if the source has a zone.
+        volatility also volatility and annualised; then `bounds`. In a panel the first column names the
+        series. Times are text if the source has a zone.
         """
         time, of = (
             (list(self.times_text), list(self.target_times_text))
             if self.offsets is not None
             else (self.times, self.target_times)
         )
-        columns = {"time": time, "forecast": self.values, "of": of, "horizon": self.horizon}
-        return pd.DataFrame({**columns, "split": list(self.splits), **self.in_units()})
+        named = {self.series_column: list(self.series)} if self.series else {}
+        columns = {**named, "time": time, "forecast": self.values, "of": of, "horizon": self.horizon}
+        return pd.DataFrame({**columns, "split": list(self.splits), **self.in_units(), **self.bounds()})
 
     def in_units(self) -> dict[str, Floats]:
         """The columns volatility and annualised, (n,) each; empty if the target is not the logarithm of a
@@ -104,37 +140,50 @@ class Forecasts:
             return {}
         return {"volatility": self.volatility, "annualised": self.annualised}
 
+    def bounds(self) -> dict[str, Floats]:
+        """The columns lower_80, upper_80, lower_95 and upper_95, (n,) each, in the unit of the forecast.
+
+        For the logarithm of a volatility the same of volatility and annualised follow, as
+        `volatility_lower_80`: exp keeps the order, so that they hold as often. Empty without intervals.
+        """
+        if self.intervals is None:
+            return {}
+        bounds = self.intervals.bounds(self.values, self.series)
+        if self.bars_per_year is None:
+            return bounds
+        year = np.sqrt(self.bars_per_year)
+        with np.errstate(over="ignore"):
+            volatility = {f"volatility_{name}": np.exp(each) for name, each in bounds.items()}
+            annualised = {f"annualised_{name}": np.exp(each) * year for name, each in bounds.items()}
+        return {**bounds, **volatility, **annualised}
+
 
 def row_splits(model: ModelDescription, times: pd.DatetimeIndex) -> tuple[SplitName, ...]:
     """The split of each row, by its time (naive UTC) and the model's record.
 
-    `train` and `validation` took part in training and choosing the model. After them comes `test`: the study
-    kept these rows for `verify`, and a folder does not know which of them came later. A refit was trained on
-    all rows, so that what comes after them is `unseen`.
+    `train` and `validation` took part in training and choosing the model. `test` rows are those that the
+    study kept for `verify`; a folder of an older version does not know where they end, and all later rows are
+    called so. What comes after them, or after all rows of a refit, is `unseen`.
     """
-    after: SplitName = "unseen" if model.is_refit else "test"
-    train, seen = (naive_utc(text) for text in (model.rows.train_until, model.rows.until))
-    return tuple("train" if time <= train else "validation" if time <= seen else after for time in times)
+    rows = model.rows
+    ends: list[tuple[str, SplitName]] = [(rows.train_until, "train"), (rows.until, "validation")]
+    if rows.test_until is not None:
+        ends.append((rows.test_until, "test"))
+    after: SplitName = "unseen" if model.is_refit or rows.test_until is not None else "test"
+    names: tuple[SplitName, ...] = (*(name for _, name in ends), after)
+    numbers = np.searchsorted(pd.DatetimeIndex([naive_utc(until) for until, _ in ends]), times, side="left")
+    return tuple(names[number] for number in numbers)
 
 
 def bars_per_year(model: ModelDescription) -> int | None:
     """The rows of a year among those that the model was trained and chosen on, as a whole number; None if its
     target is not the logarithm of a volatility.
     """
-    if not _is_log_volatility(model.data):
+    if not is_log_volatility(model.data):
         return None
     years = _seconds(model.rows) / _YEAR
-    rows = model.rows.train + model.rows.validation + model.data.seq_len - 1
+    rows = model.rows.moments or model.rows.train + model.rows.validation + model.data.seq_len - 1
     return max(1, round(rows / years)) if years > 0 else None
-
-
-def _is_log_volatility(config: DataConfig) -> bool:
-    """Whether the target is the logarithm of a volatility, or a mean or an earlier value of one."""
-    features = {feature.name: feature for feature in config.features}
-    series = config.target
-    while series.of is not None and series.transform in _LEVELS:
-        series = features[series.of]  # type: ignore[assignment]  # a feature is derived as a target is
-    return series.transform in _LOG_VOLATILITY
 
 
 def _seconds(rows: TrainingPeriod) -> float:
@@ -148,7 +197,11 @@ def naive_utc(moment: str) -> pd.Timestamp:
 
 
 def left_out_texts(rows: Sequence[UnusableRow], most: int = 10) -> list[str]:
-    """A line for each row that was left out, at most `most` of them, and one that counts the others."""
-    lines = [f"left out: {row}" for row in rows[-most:]]
-    others = len(rows) - len(lines)
-    return [*([f"left out: {others} earlier rows; --json names them all"] if others else []), *lines]
+    """A line for each row that was left out, at most `most` of them, and one that counts the others.
+
+    The newest rows are named, of whatever series.
+    """
+    newest = sorted(rows, key=lambda row: row.time)[-most:] if len(rows) > most else rows
+    others = len(rows) - len(newest)
+    told = [f"left out: {others} earlier rows; --json names them all"] if others else []
+    return [*told, *(f"left out: {row}" for row in newest)]

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from trainer.config import DataConfig, ModelsConfig, Section
+from trainer.config.section import as_tuple
 from trainer.data.input_drift import FeatureStatistics
+from trainer.inference.forecast_intervals import ForecastIntervals
 
-FORMAT: Final = 2
-"""Of a refit. The folder of one network has format 1, so that an older Ballast reads it."""
+FORMAT: Final = 3
+"""Of what is written. Folders of format 1 (one network) and 2 (a refit) have no intervals and no end of the
+test rows."""
 _MOST_ROWS = 2**31
 
 
@@ -32,6 +35,23 @@ class TargetScale(Section):
     unit: str
 
 
+_Tuple = BeforeValidator(as_tuple)
+
+
+class SeriesScale(Section):
+    """One series of the training rows. With `data.scale: series` it has moments of its own, of the features
+    in their order and of the target; without, none.
+    """
+
+    name: str
+    feature_mean: Annotated[tuple[float, ...], _Tuple] = Field(default=(), exclude_if=lambda v: not v)
+    feature_std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], _Tuple] = Field(
+        default=(), exclude_if=lambda v: not v
+    )
+    target_mean: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    target_std: Annotated[float, Field(gt=0)] | None = Field(default=None, exclude_if=lambda v: v is None)
+
+
 class TrainingPeriod(Section):
     """The rows that the model was trained and chosen on. Times are ISO text, with the offset of the source
     or in naive UTC. `spacing` is the median number of seconds between rows.
@@ -44,6 +64,10 @@ class TrainingPeriod(Section):
     until: IsoTime
     """The last row that was used to train or choose the model."""
     spacing: float
+    moments: int | None = Field(default=None, exclude_if=lambda count: count is None)
+    """The different times of these rows, of all series of a panel; None for one series without a name."""
+    test_until: IsoTime | None = Field(default=None, exclude_if=lambda until: until is None)
+    """The last row that the study kept for `verify`; None for a refit, and for a folder of before."""
 
 
 class ModelProvenance(Section):
@@ -71,7 +95,7 @@ class ModelProvenance(Section):
 class ModelDescription(Section):
     """The content of `model.json`."""
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     provenance: ModelProvenance
     target: TargetScale
     rows: TrainingPeriod
@@ -80,6 +104,12 @@ class ModelDescription(Section):
     """The data section of the configuration, with the source and split of the training."""
     models: ModelsConfig
     weights_sha256: str
+    series: Annotated[tuple[SeriesScale, ...], _Tuple] = Field(
+        default=(), exclude_if=lambda series: not series
+    )
+    """The series of a panel that the model was trained on; empty for one series without a name."""
+    intervals: ForecastIntervals | None = Field(default=None, exclude_if=lambda found: found is None)
+    """What the bounds of a forecast are computed from; None for a folder of before."""
 
     @property
     def is_refit(self) -> bool:
@@ -93,14 +123,23 @@ class ModelDescription(Section):
 
     @model_validator(mode="after")
     def _format_is_that_of_the_networks(self) -> Self:
-        if self.format != (FORMAT if self.is_refit else 1):
-            raise ValueError("a refit has seeds and format 2")
+        if self.format != FORMAT and self.format != (2 if self.is_refit else 1):
+            raise ValueError("in the formats 1 and 2 a refit has format 2")
         return self
 
     @model_validator(mode="after")
     def _features_are_those_of_the_data(self) -> Self:
         if [look.name for look in self.features] != [feature.name for feature in self.data.features]:
             raise ValueError("features are not those of data, in their order")
+        return self
+
+    @model_validator(mode="after")
+    def _series_have_the_moments_of_the_scale(self) -> Self:
+        lengths = {len(each) for one in self.series for each in (one.feature_mean, one.feature_std)}
+        has_target = {one.target_mean is not None and one.target_std is not None for one in self.series}
+        of_series = self.data.scale == "series" and bool(self.series)
+        if of_series and (lengths != {len(self.features)} or has_target != {True}):
+            raise ValueError("a series lacks its moments")
         return self
 
     @model_validator(mode="after")

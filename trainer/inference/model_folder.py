@@ -27,11 +27,13 @@ from trainer.data.input_drift import training_spacing, training_statistics
 from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
+from trainer.inference.forecast_intervals import ForecastIntervals
 from trainer.inference.gru_forward import Network
 from trainer.inference.model_description import (
     FORMAT,
     ModelDescription,
     ModelProvenance,
+    SeriesScale,
     TargetScale,
     TrainingPeriod,
 )
@@ -73,12 +75,13 @@ def save_model(
     weights: "Weights | Sequence[Weights]",
     provenance: ModelProvenance,
     *,
+    intervals: ForecastIntervals | None = None,
     onnx: bool = False,
 ) -> ModelDescription:
     """Write a model folder atomically; an existing one is replaced.
 
     `weights` are a state dict of GRUForecaster that was trained on `data`, which was prepared from `table`;
-    for a refit one for each of `provenance.seeds`.
+    for a refit one for each of `provenance.seeds`. Without `intervals` its forecasts have no bounds.
     Raises ModelFolderError if it cannot be written, and OnnxError if the ONNX extra is missing or the graph
     disagrees with the model.
     """
@@ -87,7 +90,7 @@ def save_model(
     if (large := too_large(config.models.gru, len(data.feature_names), len(networks))) is not None:
         raise ModelFolderError(f"cannot write {folder}: {large}")
     content = safetensors.numpy.save(_arrays(networks, stacked=bool(provenance.seeds)))
-    model = _described(config, data, table, provenance, content)
+    model = _described(config, data, table, provenance, content, intervals)
     text = json.dumps(model.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
     files = {WEIGHTS: content, MODEL: f"{text}\n".encode()}
     if onnx:
@@ -203,11 +206,16 @@ def _train_into(folder: Path) -> str:
 
 
 def _described(
-    config: TrialConfig, data: Dataset, table: Table, provenance: ModelProvenance, weights: bytes
+    config: TrialConfig,
+    data: Dataset,
+    table: Table,
+    provenance: ModelProvenance,
+    weights: bytes,
+    intervals: ForecastIntervals | None,
 ) -> ModelDescription:
     scaler = data.scaler
     return ModelDescription(
-        format=FORMAT if provenance.seeds else 1,
+        format=FORMAT,
         provenance=provenance,
         target=TargetScale(
             mean=scaler.target_mean, std=scaler.target_std, unit=_in_words(config.data.target)
@@ -217,17 +225,40 @@ def _described(
         data=config.data,
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
+        series=_trained_series(data),
+        intervals=intervals,
+    )
+
+
+def _trained_series(data: Dataset) -> tuple[SeriesScale, ...]:
+    """The series with training rows, by name."""
+    numbers = np.unique(data.series_numbers[data.fitting]).tolist() if data.series_names else []
+    moments = data.scaler.series
+    return tuple(
+        SeriesScale(name=data.series_names[number])
+        if moments is None
+        else SeriesScale(
+            name=data.series_names[number],
+            feature_mean=tuple(moments.feature_mean[number].tolist()),
+            feature_std=tuple(moments.feature_std[number].tolist()),
+            target_mean=float(moments.target_mean[number]),
+            target_std=float(moments.target_std[number]),
+        )
+        for number in numbers
     )
 
 
 def _training_period(data: Dataset) -> TrainingPeriod:
+    used = np.concatenate([data.train, data.validation])
     return TrainingPeriod(
         train_from=_iso(data, data.fitting[data.times[data.fitting].argmin()]),
         train_until=_iso(data, _last(data, data.train)),
         train=len(data.train),
         validation=len(data.validation),
-        until=_iso(data, _last(data, np.concatenate([data.train, data.validation]))),
+        until=_iso(data, _last(data, used)),
         spacing=training_spacing(data),
+        moments=len(np.unique(data.times[used])) + data.seq_len - 1 if data.series_names else None,
+        test_until=_iso(data, _last(data, data.test)) if len(data.test) else None,
     )
 
 

@@ -194,6 +194,18 @@ def squared_error(y: Array, work: Workspace) -> tuple[float, float]:
 
 
 @_compiled
+def weighted_squared_error(y: Array, weights: Array, work: Workspace) -> tuple[float, float]:
+    """The same with the squared error of each window multiplied by its weight, `weights` (B,)."""
+    _, largest = squared_error(y, work)
+    out, d_out, total = work.out, work.d_out, work.out.dtype.type(0)
+    for b in range(out.size):
+        miss = out[b] - y[b]
+        d_out[b] *= weights[b]
+        total += weights[b] * (miss * miss)
+    return total / out.dtype.type(out.size), largest
+
+
+@_compiled
 def backward(flat: Array, x: Array, work: Workspace, gradient: Array) -> None:
     """Compute the `gradient` of all weights, in the order of `flat`, from `work.d_out`."""
     layers, batch, hidden = work.hidden.shape[0], x.shape[1], work.hidden.shape[3]

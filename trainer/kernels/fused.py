@@ -12,7 +12,7 @@ from trainer.errors import TrainerError
 from trainer.kernels import compiled
 from trainer.kernels.kernel import Pass
 from trainer.kernels.self_test import compile_kernel
-from trainer.kernels.workspace import Array, Workspace, workspace
+from trainer.kernels.workspace import Array, Workspace, Workspaces
 from trainer.losses import Loss
 from trainer.models.network import GRUForecaster, flat_copy
 
@@ -46,15 +46,17 @@ class FusedKernel:
             parameter.data, parameter.grad = weight, gradient
         self._steps, self._norm = 0, 0.0
         compile_kernel()
-        self._workspaces: dict[tuple[int, int, bool], Workspace] = {}
+        self._workspaces = Workspaces()
 
-    def backward(self, x: Tensor, y: Tensor) -> Pass:
+    def backward(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Pass:
         """Compute the gradients; update nothing."""
         work = self._workspace(x, backward=True)
         self._draw_masks(work)
         flat, windows, gradient = self._flat.numpy(), x.contiguous().numpy(), self._gradient.numpy()
         compiled.forward(flat, windows, work)
-        loss, largest = compiled_loss(self._loss)(y.numpy(), work)
+        loss, largest = compiled_loss(self._loss)(
+            y.numpy(), work, None if weights is None else weights.numpy()
+        )
         compiled.backward(flat, windows, work, gradient)
         self._norm = compiled.norm(gradient)
         return Pass(loss, largest, self._norm)
@@ -108,16 +110,10 @@ class FusedKernel:
 
     def _workspace(self, x: Tensor, *, backward: bool) -> Workspace:
         steps, batch, _ = x.shape
-        key, gru = (steps, batch, backward), self._model.gru
-        if key not in self._workspaces:
-            self._workspaces[key] = workspace(
-                (steps, batch),
-                gru.hidden_size,
-                gru.num_layers,
-                dropout=backward and self._model.dropout.p > 0,
-                backward=backward,
-            )
-        return self._workspaces[key]
+        gru, dropout = self._model.gru, backward and self._model.dropout.p > 0
+        return self._workspaces.of(
+            (steps, batch), gru.hidden_size, gru.num_layers, dropout=dropout, backward=backward
+        )
 
     def _draw_masks(self, work: Workspace) -> None:
         """Draw the masks of dropout (0, or 1 / keep) in the order in which PyTorch's modules draw them."""
@@ -127,19 +123,26 @@ class FusedKernel:
                 torch.from_numpy(mask).bernoulli_(keep).div_(keep)
 
 
-def compiled_loss(loss: Loss) -> Callable[[Array, Workspace], tuple[float, float]]:
+def compiled_loss(loss: Loss) -> Callable[..., tuple[float, float]]:
     """The compiled code of `loss`.
 
     It maps targets (batch,) and the forecasts in a workspace to their mean loss and the largest |forecast|,
-    and leaves the gradient of the mean in the workspace.
+    and leaves the gradient of the mean in the workspace. A third argument has the weight of each loss
+    (batch,).
 
     Raises TrainerError for a loss that has no compiled code.
     """
     if loss.name == "mse":
-        return compiled.squared_error
+        return _squared_error
     raise TrainerError(
         f"training.kernel = 'fused' has no code for the loss {loss.name!r}; try --set training.kernel=torch"
     )
+
+
+def _squared_error(y: Array, work: Workspace, weights: Array | None = None) -> tuple[float, float]:
+    if weights is None:
+        return compiled.squared_error(y, work)
+    return compiled.weighted_squared_error(y, weights, work)
 
 
 def _parts(flat: Tensor, model: nn.Module) -> list[Tensor]:

@@ -31,8 +31,12 @@ class Kernel(Protocol):
     def weight_decay(self) -> float:
         """The weight decay that the update uses."""
 
-    def backward(self, x: Tensor, y: Tensor) -> Pass:
-        """Compute gradients for windows x (seq_len, batch, features), targets y (batch,); update nothing."""
+    def backward(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Pass:
+        """Compute gradients for windows x (seq_len, batch, features), targets y (batch,); update nothing.
+
+        The loss is the mean over the batch of each window's loss times its weight (batch,), without weights
+        of its loss alone.
+        """
 
     def apply(self, factor: float) -> None:
         """Clip the gradients of the last `backward` to `max_grad_norm` and update the weights.

@@ -16,7 +16,8 @@ log = logging.getLogger("ballast.trainer")
 
 FUNCTIONS: tuple[Any, ...] = (
     *(compiled._layer, compiled._rows, compiled._inputs, compiled._multiply, compiled._recur),
-    *(compiled.forward, compiled.squared_error, compiled._recur_back, compiled.backward),
+    *(compiled.forward, compiled.squared_error, compiled.weighted_squared_error),
+    *(compiled._recur_back, compiled.backward),
     *(compiled.norm, compiled.update),
 )
 """All compiled functions, each after those that it calls."""
@@ -33,6 +34,7 @@ EXPECTED = (
         0.2823289,
         1.184827,
         0.3473932,
+        4.209987,
     ),
     *(
         2.555744,
@@ -45,10 +47,12 @@ EXPECTED = (
         0.4970377,
         0.4035543,
         0.04837694,
+        4.354682,
     ),
 )
 """For training without dropout, then with dropout: loss, largest |forecast| and gradient norm of three steps,
-then the mean square of the forecasts. PyTorch computes the same numbers.
+then the mean square of the forecasts, and their loss weighted by 0, 1, 2 and 3. PyTorch computes the same
+numbers.
 """
 _CLOSE = 1e-4
 """Largest relative difference. Rounding in float32 gives 1e-6 on any processor, a wrong instruction more."""
@@ -101,7 +105,8 @@ def _trained(*, dropout: bool) -> list[float]:
         compiled.update(weights, gradient, averages, 1 / norm, 0.1, 0.01, step)
     work = workspace((_STEPS, _BATCH), _HIDDEN, _LAYERS, dropout=False, backward=False)
     compiled.forward(weights, x, work)
-    return [*signals, float(np.square(work.out).mean())]
+    weighted, _ = compiled.weighted_squared_error(y, np.arange(_BATCH, dtype=np.float32), work)
+    return [*signals, float(np.square(work.out).mean()), weighted]
 
 
 def _wave(*shape: int) -> Array:

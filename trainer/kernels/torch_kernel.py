@@ -42,17 +42,19 @@ class TorchKernel:
         """The weight decay, as the optimiser has it."""
         return float(self._optimizer.param_groups[0]["weight_decay"])
 
-    def backward(self, x: Tensor, y: Tensor) -> Pass:
+    def backward(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Pass:
         """Compute the gradients; update nothing."""
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
         out = self._model(x)  # (batch,)
         forecasts = out.detach()
-        out.backward(self._loss.gradient(forecasts, y) * (1 / len(y)))
+        gradient, losses = self._loss.gradient(forecasts, y), self._loss.value(forecasts, y)
+        if weights is not None:
+            gradient, losses = gradient * weights, losses * weights
+        out.backward(gradient * (1 / len(y)))
         self._norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         low, high = torch.aminmax(forecasts)  # one operation; abs and max would be two
-        loss = self._loss.value(forecasts, y).mean()
-        loss_value, low_value, high_value, norm = to_host(loss, low, high, self._norm)
+        loss_value, low_value, high_value, norm = to_host(losses.mean(), low, high, self._norm)
         return Pass(loss_value, max(-low_value, high_value), norm)
 
     def apply(self, factor: float) -> None:

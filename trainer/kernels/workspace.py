@@ -1,8 +1,10 @@
-"""The memory that the compiled kernel writes to: allocated once for each shape of batch, then used again.
+"""The memory that the compiled kernel writes to: allocated once for the largest batch, then used again.
 
 Shapes: S steps, B windows, H units, L layers.
 """
 
+from math import prod
+from operator import lt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+_NONE = [np.zeros(0, np.float32)]
 GATES = 3
 """A cell stacks the weights of its reset, update and new gates."""
 
@@ -57,22 +60,59 @@ def workspace(
     dtype: type = np.float32,
 ) -> Workspace:
     """Memory for batches of `shape` (S, B). `backward` says whether backward passes follow."""
+    lengths = _lengths(shape, hidden, layers, dropout=dropout, backward=backward)
+    return Workspace(*(np.zeros(each, dtype) for each in lengths))
+
+
+class Workspaces:
+    """The workspaces of one model. Those of all batch sizes lie in the memory of the largest: batches of
+    whole dates have hundreds of sizes.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[bool, list[Array]] = {}
+        self._made: dict[tuple[tuple[int, int], bool], Workspace] = {}
+
+    def of(
+        self, shape: tuple[int, int], hidden: int, layers: int, *, dropout: bool, backward: bool
+    ) -> Workspace:
+        """As `workspace`, in float32; it holds until the next call."""
+        key = (shape, backward)
+        if key not in self._made:
+            lengths = _lengths(shape, hidden, layers, dropout=dropout, backward=backward)
+            sizes = [prod(each) for each in lengths]
+            if any(map(lt, map(len, self._memory.get(backward, _NONE)), sizes)):
+                self._memory[backward] = [np.zeros(size, np.float32) for size in sizes]
+                self._made = {other: work for other, work in self._made.items() if other[1] != backward}
+            parts = zip(self._memory[backward], lengths, strict=True)
+            self._made[key] = Workspace(*(memory[: prod(each)].reshape(each) for memory, each in parts))
+        work = self._made[key]
+        work.hidden[:, 0] = 0  # other sizes have other numbers there
+        return work
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all of them together."""
+        return sum(each.nbytes for parts in self._memory.values() for each in parts)
+
+
+def _lengths(
+    shape: tuple[int, int], hidden: int, layers: int, *, dropout: bool, backward: bool
+) -> tuple[tuple[int, ...], ...]:
+    """The shape of each array of a workspace, in their order."""
     (steps, batch), inner = shape, layers - 1
-
-    def room(*lengths: int) -> Array:
-        return np.zeros(lengths, dtype)
-
-    return Workspace(
-        hidden=room(layers, steps + 1, batch, hidden),
-        gates=room(layers, steps if backward else 1, batch, 4 * hidden),
-        masks=room(inner if dropout else 0, steps, batch, hidden),
-        last_mask=room(batch if dropout else 0, hidden),
-        dropped=room(inner if dropout else 0, steps, batch, hidden),
-        projected=room(steps, batch, GATES * hidden),
-        recurrent=room(steps if backward else 1, batch, GATES * hidden),
-        above=room(steps if backward and inner else 0, batch, hidden),
-        turned=room(hidden, GATES * hidden),
-        state=room(2, batch, hidden),
-        out=room(batch),
-        d_out=room(batch),
-    )
+    by_name: dict[str, tuple[int, ...]] = {
+        "hidden": (layers, steps + 1, batch, hidden),
+        "gates": (layers, steps if backward else 1, batch, 4 * hidden),
+        "masks": (inner if dropout else 0, steps, batch, hidden),
+        "last_mask": (batch if dropout else 0, hidden),
+        "dropped": (inner if dropout else 0, steps, batch, hidden),
+        "projected": (steps, batch, GATES * hidden),
+        "recurrent": (steps if backward else 1, batch, GATES * hidden),
+        "above": (steps if backward and inner else 0, batch, hidden),
+        "turned": (hidden, GATES * hidden),
+        "state": (2, batch, hidden),
+        "out": (batch,),
+        "d_out": (batch,),
+    }
+    return tuple(by_name[name] for name in Workspace._fields)

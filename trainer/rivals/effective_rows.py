@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.data.arrays import Rows
-from trainer.data.moments import series_of_rows, target_span
+from trainer.data.moments import target_span
 from trainer.data.windows import Dataset
 from trainer.losses import Loss
 from trainer.rivals.baselines import baseline_forecasts
@@ -26,7 +26,7 @@ def effective_validation_rows(folds: Sequence[Dataset], baseline: str, loss: Los
     return effective_rows(
         np.concatenate(errors),
         np.concatenate([data.times[data.validation] for data in folds]),
-        np.concatenate([series_of_rows(data.series_starts, data.validation) for data in folds]),
+        np.concatenate([data.series_numbers[data.validation] for data in folds]),
         folds[0].horizon,
     )
 

@@ -111,7 +111,10 @@ def _replay(batch: Batch, model: nn.Module, loss: Loss) -> str | None:
     ):
         try:
             out = model(batch.x)
-            torch.autograd.grad(out, parameters, loss.gradient(out.detach(), batch.y))
+            gradient = loss.gradient(out.detach(), batch.y)
+            torch.autograd.grad(
+                out, parameters, gradient if batch.weights is None else gradient * batch.weights
+            )
         except RuntimeError as error:
             return str(error).splitlines()[0]
     return None

@@ -67,8 +67,8 @@ class Learner:
     def backward(self, batch: Batch) -> StepSignals:
         """Forward and backward pass; leaves the gradients and updates nothing."""
         if not self.effective:
-            self.effective = self._read_back(batch.x)
-        loss, output_max, grad_norm = self.kernel.backward(batch.x, batch.y)
+            self.effective = self._read_back(batch)
+        loss, output_max, grad_norm = self.kernel.backward(batch.x, batch.y, batch.weights)
         inputs = 0.0 if batch.known_finite else float(batch.x.sum() + batch.y.sum())
         return StepSignals(inputs, loss, output_max, grad_norm)
 
@@ -129,22 +129,22 @@ class Learner:
         """A copy of the state dict on the CPU."""
         return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
 
-    def _read_back(self, x: Tensor) -> dict[str, Any]:
+    def _read_back(self, batch: Batch) -> dict[str, Any]:
         """Effective settings by key, read from the kernel, the model and the tensors.
 
         Gains and the bound of the gradient norm cannot be read there; they are the values that the
         initialisation and the clipping received.
 
-        Called right before the forward pass of a full batch x (seq_len, batch, features), where an autocast
-        region would be active.
+        Called right before the forward pass of a full batch, where an autocast region would be active.
         """
+        x = batch.x
         kernel, model, requested = self.kernel, self.model, self._requested
         dtypes = {p.dtype for p in model.parameters()} | {x.dtype}
         is_requested = kernel.name == kernel_name(requested.kernel, x.device)
         return {
             "models.gru.learning_rate": kernel.lr,
             "models.gru.weight_decay": kernel.weight_decay,
-            "models.gru.batch_size": x.shape[1],
+            "models.gru.batch_size": batch.size,
             "models.gru.hidden_size": model.gru.hidden_size,
             "models.gru.num_layers": model.gru.num_layers,
             "models.gru.dropout": model.dropout.p,

@@ -181,7 +181,12 @@ def _result(trial: TrainingState, outcome: Outcome, seed: int, resumed_from: int
 
 
 def _fold(number: int, data: Dataset, config: TrialConfig, device: torch.device) -> Fold:
-    return Fold(number, data, Learner(data.features.shape[1], config, device), Batches(data, device))
+    return Fold(
+        number,
+        data,
+        Learner(data.features.shape[1], config, device),
+        Batches(data, device, config.training.batches),
+    )
 
 
 def _train(

@@ -14,6 +14,7 @@ from trainer.config import TrialConfig
 from trainer.data.windows import Dataset
 from trainer.rivals.skill import Baseline
 from trainer.runtime import random_state, set_random_state
+from trainer.text import place_in_training
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import Checkpoint, FoldState
 from trainer.training.learner import Learner, LearnerSnapshot
@@ -132,7 +133,7 @@ class TrainingState:
         if len(self.folds) > 1 and finding.kind is not FindingKind.SKILL_TOO_HIGH:  # skill is over all folds
             message = f"fold {fold.number}: {message}"
         finding = replace(finding, fold=fold.number, epoch=epoch, step=step, message=message)
-        log.info("epoch %d, step %s: %s; %s", epoch, step, message, finding.action)
+        log.info("%s: %s; %s", place_in_training(epoch, step), message, finding.action)
         self.findings.append(finding)
         called = perf_counter()
         self.on_finding(finding)

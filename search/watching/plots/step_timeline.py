@@ -9,7 +9,7 @@ from search.config.layers import Setting
 from search.data.study_data import FOLD_TRAINING_ROWS
 from storage import tables
 
-_BATCH_SIZE, _SEQ_LEN = "models.gru.batch_size", "data.seq_len"
+_BATCH_SIZE, _SEQ_LEN, _BATCHES = "models.gru.batch_size", "data.seq_len", "training.batches"
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def fold_steps(study: tables.StudyRow, trial: tables.Trial, settings: Sequence[S
     rows = study.facts.get(FOLD_TRAINING_ROWS)
     values = {setting.key: setting.value for setting in settings} | trial.params
     batch_size, seq_len = values.get(_BATCH_SIZE), values.get(_SEQ_LEN)
-    if rows is None or not batch_size or not seq_len:
-        return ()
+    if rows is None or not batch_size or not seq_len or values.get(_BATCHES, "rows") != "rows":
+        return ()  # a batch of whole dates has any number of rows
     more = rows["seq_len"] - seq_len
     return tuple(math.ceil((each + more) / batch_size) for each in rows["rows"])
 

@@ -111,13 +111,26 @@ def test_one_negative_price_makes_a_study_of_changes_and_a_flat_bar_has_a_floor(
     frame = bars()
     frame.iloc[200, :4] = [-30.0, -29.0, -40.0, -37.6]
     found, study = made("oil.csv", frame.to_csv())
-    assert study["data"]["target"]["transform"] == "difference"
-    assert check_study(StudyOptions(found.path)).ok
+    target = study["data"]["target"]
+    assert (target["transform"], target["kind"]) == ("difference", "return")
+    assert "guard" not in study  # changes have the usual ceiling of returns
+    checked = check_study(StudyOptions(found.path))
+    assert checked.ok
+    assert checked.resolved.trial_config.data.target.clip is None
     frame = bars()
     frame.loc[frame.index[50], "High"] = frame["Low"].iloc[50]
     found, study = made("flat.csv", frame.to_csv())
     assert study["data"]["target"]["floor"] == 1e-4
     assert check_study(StudyOptions(found.path)).ok
+
+
+def test_a_time_with_the_name_of_a_zone_is_told_with_the_option_to_give() -> None:
+    frame = bars()
+    frame.index = pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d 16:00 EST")
+    frame.index.name = "Date"
+    told = r"16:00 EST' in Date ends in 'EST'.*give --timezone America/New_York$"
+    with pytest.raises(ColumnError, match=told):
+        made("est.csv", frame.to_csv())
 
 
 def test_a_day_without_numbers_at_the_end_is_left_out() -> None:

@@ -35,7 +35,11 @@ def test_a_folder_alone_forecasts_every_row(model: Path, ballast: "Ballast") -> 
     told = ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv")
     assert told.code == 0, told.err
     rows, found = pd.read_csv("new.csv"), pd.read_csv("predictions.csv")
-    assert list(found) == ["time", "forecast", "of", "horizon", "split", "volatility", "annualised"]
+    bounds = ["lower_80", "upper_80", "lower_95", "upper_95"]
+    assert list(found) == [
+        *("time", "forecast", "of", "horizon", "split", "volatility", "annualised"),
+        *(f"{of}{bound}" for of in ("", "volatility_", "annualised_") for bound in bounds),
+    ]
     assert list(found["time"]) == list(rows["Date"][2:])
     assert list(found["of"][:-1]) == list(rows["Date"][3:])
     assert np.isnan(found["of"].iloc[-1])
@@ -48,12 +52,46 @@ def test_json_has_the_forecasts_and_what_was_said_of_them(model: Path, ballast: 
     assert ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv").code == 0
     shape = ballast("predict", model, "--data", "new.csv", "--json").json
     before = ["unit", "horizon", "rows", "unseen", "seen_until", "warnings", "forecasts"]
-    assert list(shape) == [*before, "bars_per_year", "left_out"]
+    assert list(shape) == [*before, "bars_per_year", "left_out", "intervals", "series"]
+    assert shape["series"] is None
     assert shape["rows"] == len(shape["forecasts"]) == 398
     assert 0 < shape["unseen"] < 398
     assert shape["forecasts"][-1]["of"] is None
     written = pd.read_csv("predictions.csv")["forecast"].tolist()
     assert [row["forecast"] for row in shape["forecasts"]] == written
+    assert list(shape["forecasts"][0])[-1] == "annualised_upper_95"
+
+
+def test_every_bound_encloses_its_forecast_in_each_unit(model: Path, ballast: "Ballast") -> None:
+    assert ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv").code == 0
+    found = pd.read_csv("predictions.csv")
+    for name, unit in (("forecast", ""), ("volatility", "volatility_"), ("annualised", "annualised_")):
+        columns = [*(f"{unit}lower_{level}" for level in (95, 80)), name]
+        columns += [f"{unit}upper_{level}" for level in (80, 95)]
+        assert (np.diff(found[columns].to_numpy(), axis=1) > 0).all()
+    np.testing.assert_allclose(np.log(found["volatility_lower_80"]), found["lower_80"])
+    year = found["annualised"] / found["volatility"]
+    np.testing.assert_allclose(found["annualised_upper_95"], year * found["volatility_upper_95"])
+
+
+def test_a_folder_of_before_forecasts_without_bounds(model: Path, ballast: "Ballast") -> None:
+    content = json.loads((model / "model.json").read_text())
+    del content["intervals"], content["rows"]["test_until"]
+    (model / "model.json").write_text(json.dumps({**content, "format": 1}))
+    told = ballast("predict", model, "--data", "new.csv", "--last", "2")
+    assert told.code == 0, told.err
+    assert told.out.splitlines()[0] == "time,forecast,of,horizon,split,volatility,annualised"
+    assert [line.split(",")[4] for line in told.out.splitlines()[1:]] == ["test", "test"]
+    shape = ballast("predict", model, "--data", "new.csv", "--last", "2", "--json").json
+    assert shape["intervals"] is None
+
+
+def test_rows_after_the_test_rows_are_unseen(model: Path, ballast: "Ballast") -> None:
+    splits = [
+        row["split"] for row in ballast("predict", model, "--data", "new.csv", "--json").json["forecasts"]
+    ]
+    assert list(dict.fromkeys(splits)) == ["train", "validation", "test", "unseen"]
+    assert splits.count("unseen") == 1, "the newest row, which had no target when the model was saved"
 
 
 def test_rows_unlike_those_of_the_training_are_refused_unless_allowed(

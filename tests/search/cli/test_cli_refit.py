@@ -39,7 +39,7 @@ def test_the_newest_forecast_comes_from_the_mean_of_its_networks(best: Path, bal
     told = ballast("predict", "live", "--data", "prices.csv", "--latest", "--json").json
     assert [row["split"] for row in told["forecasts"]] == ["unseen"]
     content = json.loads(Path("live/model.json").read_text())
-    assert (content["format"], content["provenance"]["seeds"]) == (2, seeds)
+    assert (content["format"], content["provenance"]["seeds"]) == (3, seeds)
     assert len(set(seeds)) == 3
 
 
@@ -47,6 +47,19 @@ def refit_json(ballast: "Ballast", best: Path, *options: str) -> Any:
     told = ballast("refit", best, "--save", "live", "--seeds", "3", *options, "--json")
     assert told.code == 0, told.err
     return told.json
+
+
+def test_bounds_come_from_the_validation_errors_of_a_training_before(best: Path, ballast: "Ballast") -> None:
+    told = ballast("refit", best, "--save", "live", "--seeds", "1")
+    assert told.code == 0, told.err
+    assert ballast("train", best, "--save", "model").code == 0
+    live, model = (load_model(Path(name))[0].intervals for name in ("live", "model"))
+    assert live is not None
+    assert model is not None
+    assert (live.source, model.source) == ("trial", "training")
+    assert live.pooled == model.pooled
+    rows = f"{live.pooled.rows} validation rows"
+    assert f"bounds of forecasts come from the errors of best.yaml on {rows}, before this" in told.out
 
 
 def test_it_says_which_rows_nobody_has_judged_and_that_no_verify_is_known(

@@ -85,9 +85,9 @@ def test_the_shape_of_check(write_study: "WriteStudy", ballast: "Ballast") -> No
     path = write_study(models={"gru": {"dropout": 0.9}}).name
     checked = ballast("check", path, "--json")
     assert checked.code == 0
-    known = ["ok", "findings", "refusals", "clamps", "rows", "worked_row", "detected"]
+    known = ["ok", "findings", "refusals", "clamps", "rows", "worked_row", "detected", "panel"]
     assert list(checked.json) == known
-    assert list(checked.json["worked_row"]) == ["features_until", "target_at", "target"]
+    assert list(checked.json["worked_row"]) == ["features_until", "target_at", "target", "series"]
     assert checked.json["ok"] is True
     assert list(checked.json["rows"]) == ["train", "validation", "test"]
     (clamp,) = checked.json["clamps"]
@@ -101,7 +101,9 @@ def test_a_failed_check_is_no_and_names_its_findings(write_study: "WriteStudy", 
     checked = ballast("check", path.name, "--json")
     assert checked.code == 1
     assert checked.json["ok"] is False
-    assert {"code", "severity", "where", "value", "threshold", "message"} == set(checked.json["findings"][0])
+    assert [*checked.json["findings"][0]] == [
+        *("code", "severity", "where", "value", "threshold", "message", "series")
+    ]
     refused = ballast("run", path.name)
     assert refused.code == 1
     assert refused.told[0] == "ballast: the data audit found what must not be trained on:"

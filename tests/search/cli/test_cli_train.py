@@ -86,6 +86,9 @@ def test_of_several_folds_the_model_kept_is_trained_on_every_row_before_the_test
     assert (told.code, told.told) == (0, [])
     seen = json.loads(Path("model/model.json").read_text())["rows"]
     assert (seen["validation"], seen["train_until"]) == (0, seen["until"])
+    assert seen["until"] < seen["test_until"]
+    intervals = json.loads(Path("model/model.json").read_text())["intervals"]
+    assert (intervals["source"], intervals["pooled"]["rows"]) == ("training", 99), "of both folds"
     fixed = ("--set", "models.gru.learning_rate=0.005", "--set", "data.split.method=holdout")
     fewer = ballast("train", path, *fixed, "--save", "other")
     assert fewer.code == 0

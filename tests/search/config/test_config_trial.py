@@ -46,7 +46,14 @@ def test_a_setting_that_older_records_lack_is_left_out_of_the_digest_at_its_defa
     unknown |= {"data.target.already_shifted", "data.target.clip_follows_spread"}
     unknown |= {f"data.target.{name}" for name in ("open", "close", "floor", "min_series", "relative")}
     unknown |= {f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")}
-    unknown |= {"data.series", "data.layout"}
+    unknown |= {
+        "data.series",
+        "data.layout",
+        "data.scale",
+        "data.weights",
+        "training.batches",
+        "data.split.unseen_series",
+    }
     unknown |= {key for key in trial.values if key.startswith("data.csv.")}
     known = {key: value for key, value in trial.values.items() if key not in unknown}
     text = json.dumps(known, sort_keys=True, separators=(",", ":"))

@@ -244,3 +244,27 @@ def test_data_that_is_not_on_this_machine_is_asked_for_by_folder(begin: Begin, t
         f"the data of study 'small' is not on this machine: there is no file {tmp_path / 'prices.csv'}; "
         "name the folder that prices.csv starts in: ballast worker small --folder FOLDER"
     )
+
+
+def test_the_copy_of_a_file_with_an_absolute_path_is_asked_for(begin: Begin, tmp_path: Path) -> None:
+    begun = begin(f"data.source={tmp_path / 'prices.csv'}")
+    (tmp_path / "prices.csv").unlink()
+    with pytest.raises(RequestError, match=r"there is no file \S+/prices.csv; copy the file there$"):
+        require_data(begun.resolved)
+
+
+def test_the_same_frame_in_another_folder_is_no_change_and_no_new_configuration(begin: Begin) -> None:
+    begun = begin()
+    path, name = begun.resolved.path, f"{'0a' * 32}.parquet"
+    here, there, other = (
+        resolve(path, [f"data.source={frame}"])
+        for frame in (f"/here/{name}", f"/there/{name}", f"/there/{'0b' * 32}.parquet")
+    )
+    rows = row_mapping.setting_rows(begun.name, [here.settings["data.source"]])
+    layers = {**begun.layers, "data.source": rows}
+    on_record = here.fingerprints() | {"content": ""}
+    assert changed_parts(there, on_record, layers, "") == []
+    (changed,) = changed_parts(other, on_record, layers, "")
+    assert "0b0b" in changed
+    values = dict.fromkeys(here.space, 0.001)
+    assert here.trial(values).digest == there.trial(values).digest != other.trial(values).digest

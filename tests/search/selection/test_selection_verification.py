@@ -17,6 +17,7 @@ from search.record.verification_answer import newest_verification
 from search.selection.candidates import VerificationInterrupted, candidate_from_file, other_candidates
 from search.selection.choice import best_trials
 from search.selection.export import write_export
+from search.selection.rerun import Rerun
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.trained_candidate import VerificationCallbacks
@@ -98,6 +99,55 @@ def test_an_evaluation_is_on_record_with_its_user_time_and_result(exported: Expo
     assert evaluation.report is not None
     assert evaluation.report["value"] == report.scored[0].value
     assert report.earlier == ()
+
+
+def test_the_bounds_of_the_forecasts_are_tested_on_the_test_rows(
+    exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, store = exported
+    report = verify(path, store, seeds=2)
+    (scored,) = report.scored
+    rows, told = validation_rows(store, "small"), forecasts(store, "small")
+    assert rows is not None
+    errors = np.abs((rows.target - told[scored.candidate.number or 0]) * rows.unit_std)
+    rank = -(-(len(errors) + 1) * 80 // 100)
+    assert scored.coverage is not None
+    assert scored.coverage.intervals.pooled.at_80 == pytest.approx(np.sort(errors)[rank - 1])
+    kept = report.to_json()["coverage"]
+    assert (kept["source"], kept["residuals"], kept["horizon"]) == ("trial", len(errors), 1)
+    first, second = kept["levels"]
+    assert (first["level"], second["level"], first["rows"]) == (0.8, 0.95, scored.rows["test"])
+    assert 0.5 < first["covered"] <= second["covered"] <= 1
+    assert 0 <= first["kupiec"]["p_value"] <= 1
+    (evaluation,) = evaluations.verifications_of_study(store, "small")
+    assert (evaluation.report or {})["coverage"] == kept
+    print_verification(report)
+    assert f"Forecast intervals, from {len(errors)} errors on validation rows" in capsys.readouterr().out
+
+
+def test_bounds_are_the_same_on_record_and_trained_again(exported: Exported, opened_elsewhere: Store) -> None:
+    path, store = exported
+    known, again = (
+        candidate_from_file(path, None, lambda: False, each).intervals for each in (store, opened_elsewhere)
+    )
+    assert known is not None
+    assert again is not None
+    assert known.pooled.rows == again.pooled.rows
+    assert known.pooled.at_95 == pytest.approx(again.pooled.at_95, rel=1e-5)
+    assert evaluations.verifications_of_study(opened_elsewhere, "small") == []
+
+
+def test_without_validation_errors_there_are_no_bounds_to_test(
+    exported: Exported,
+    opened_elsewhere: Store,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Rerun, "trustworthy", False)
+    report = verify(exported[0], opened_elsewhere, seeds=1)
+    assert report.to_json()["coverage"] is None
+    print_verification(report)
+    assert "Forecast intervals are not tested: no forecasts of validation rows" in capsys.readouterr().out
 
 
 @pytest.mark.slow

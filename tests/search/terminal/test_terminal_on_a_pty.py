@@ -428,10 +428,11 @@ from search.terminal.live_view import LiveView
 from search.terminal.result_tables import console
 from search.workers.progress import TrialEnd
 from search.verdict import Judgement
+from storage.tables import FindingRow
 from storage.verdicts import Verdict
 from trainer.training.result import EpochReport
 from datetime import datetime, UTC
-logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
+logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO)
 report = EpochReport(epoch=2, train_loss=.9, validation_loss=.4712, skill=.1412, learning_rate=.00013,
     grad_norm_mean=1., grad_norm_max=1., output_max=1., steps=9, skipped_steps=0, movement=1.,
     prediction_std_ratio=1., seconds=1.)
@@ -443,6 +444,12 @@ with LiveView(console(), lambda looks: .0112) as view:
     judgement = Judgement(Verdict.UNSTABLE, ("nonfinite_loss",), "the loss \\x1b[2J" + "and so on " * 20)
     view.trial_ended(TrialEnd(18, judgement, None, None, datetime.now(UTC)))
     view.trial_ended(TrialEnd(19, Judgement(Verdict.ACCEPTED, (), "trained"), .46, .16, datetime.now(UTC)))
+    for step in (6, 7, 8, None):
+        view.finding_made(FindingRow(
+            study="small", trial=20, fold=0, epoch=3, step=step, kind="loss_explosion",
+            action="skip_and_cut", value=9., threshold=1., message="the loss grew " * 20, lr_before=.1,
+            lr_after=.05, rows=[], parameter=None, cell=None))
+    logging.getLogger("ballast.trainer").info("epoch 3, step 8: " + "the loss grew " * 20)
     logging.getLogger("ballast").warning("a log line of somebody")
     time.sleep(0.6)
     view.show_stopping()
@@ -461,11 +468,16 @@ def test_the_live_view_fits_and_leaves_nothing_half_drawn(columns: int, rows: in
     assert "ballast: a log line of somebody" in seen.lines  # whole, on a line of its own
     assert "\x1b[2J" not in seen.text
     told = ESCAPE.sub("", seen.text)
+    (guard,) = [line for line in seen.lines if line.startswith("ballast.trainer: epoch 3, step 8")]
+    assert len(guard) == columns
+    assert guard.endswith("…")
     for wanted in (
         "3/15",
         "18 accepted, 2 unstable",
         "trial 18 unstable: the loss",
         "20/60",
+        "20  running, epoch 3, step 8: loss_",
+        "20  running, epoch 3: loss_",
         "0.00013",
         "stopping",
     ):

@@ -151,8 +151,8 @@ def test_a_setting_that_does_not_take_effect_fails_the_trial(
 ) -> None:
     genuine = Learner._read_back
 
-    def lies(learner: Learner, x: torch.Tensor) -> dict[str, Any]:
-        return {**genuine(learner, x), "models.gru.dropout": 0.5}
+    def lies(learner: Learner, batch: Batch) -> dict[str, Any]:
+        return {**genuine(learner, batch), "models.gru.dropout": 0.5}
 
     monkeypatch.setattr(Learner, "_read_back", lies)
     with pytest.raises(

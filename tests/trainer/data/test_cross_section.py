@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import rankdata
 
 from tests.trainer.panel_fixtures import config_of, one, panel_of
+from trainer.audit.check_broken_values import broken_value_findings
 from trainer.audit.check_series import look_ahead_findings
 from trainer.config import DataConfig
 from trainer.data.cross_section import CROSS, cross_demean, cross_rank, cross_zscore, moment_numbers
@@ -110,6 +111,13 @@ def test_rows_with_too_few_series_are_in_no_split_and_windows_hold_the_mean_in_t
     column = data.feature_names.index("rank")
     assert (data.features[missing, column] == 0).all()
     assert abs(data.features[data.fitting, column].mean()) < 0.01
+
+
+def test_the_audit_does_not_take_a_missing_cell_for_a_broken_one() -> None:
+    config = config_with({"name": "rank", "of": "ret", "transform": "cross_rank"}, relative=True)
+    built = build_features(config, PANEL)
+    assert built.missing_values.any()
+    assert broken_value_findings(config, PANEL, built) == []
 
 
 def test_a_bad_cell_is_not_taken_for_a_missing_one() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from trainer.config import DataConfig, TransformName
+from trainer.config import OF_TEXTS, DataConfig, TransformName
 from trainer.data.arrays import Floats
 from trainer.data.bar_volatility import log_parkinson
 from trainer.data.cross_section import CROSS
@@ -27,7 +27,7 @@ WINDOWED = ("log_return", "abs_log_return", "rolling_mean", "rolling_std", "lag"
 
 
 def test_every_transform_of_the_settings_exists() -> None:
-    assert set(TRANSFORMS) | set(CROSS) == set(get_args(TransformName))
+    assert set(TRANSFORMS) | set(CROSS) | OF_TEXTS == set(get_args(TransformName))
 
 
 def test_returns_are_logarithms_of_price_ratios() -> None:

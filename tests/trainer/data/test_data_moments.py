@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.data.moments import moments_of, series_of_rows
+from trainer.data.moments import moments_of
 
 DAY = np.timedelta64(1, "D")
 
@@ -46,7 +46,3 @@ def test_a_target_spans_more_moments_if_series_trade_at_different_times() -> Non
 def test_one_long_gap_of_one_series_does_not_decide_the_span() -> None:
     times = np.concatenate([days(*range(100)), days(*range(10), *range(90, 100))])
     assert moments_of(times, np.repeat([0, 1], [100, 20]), 1).horizon == 1
-
-
-def test_a_series_without_rows_has_no_row_of_its_own() -> None:
-    assert series_of_rows(np.array([0, 3, 3]), np.array([0, 2, 3, 5])).tolist() == [0, 0, 2, 2]

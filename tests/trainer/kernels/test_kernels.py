@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -117,6 +117,38 @@ def test_a_step_has_the_same_signals_and_gradients(shape: Shape, settings_of: Ma
     torch.testing.assert_close(its_gradient, gradient, rtol=0, atol=2e-6 * float(gradient.abs().max()))
 
 
+@pytest.mark.parametrize("shape", SHAPES[1:4], ids=str)
+def test_weights_count_the_same_in_both_kernels(shape: Shape, settings_of: MakeConfig) -> None:
+    told = []
+    counts = torch.rand(shape.batch, generator=torch.Generator().manual_seed(3)) * 2
+    for kernel in ("torch", "fused"):
+        with reproducible(1):
+            learner, batch = learner_of(shape, kernel, settings_of), batch_of(shape)
+            plain = learner.backward(batch)
+        with reproducible(1):
+            signals = learner.backward(replace(batch, weights=counts))
+            told.append((plain, signals, gradients(learner).clone()))
+    (plain, signals, gradient), (_, its_signals, its_gradient) = told
+    assert signals.loss != plain.loss
+    assert its_signals.loss == pytest.approx(signals.loss, rel=2e-6)
+    assert its_signals.grad_norm == pytest.approx(signals.grad_norm, rel=1e-5)
+    torch.testing.assert_close(its_gradient, gradient, rtol=0, atol=2e-6 * float(gradient.abs().max()))
+
+
+def test_batches_of_other_sizes_leave_nothing_behind(settings_of: MakeConfig) -> None:
+    """All sizes share the memory of the largest; what one leaves there is of no effect on the next."""
+    sizes = [replace(SHAPES[5], batch=batch) for batch in (7, 19, 3, 19, 12, 7)]
+    told = []
+    for kernel in ("torch", "fused"):
+        with reproducible(1):
+            learner = learner_of(SHAPES[5], kernel, settings_of)
+            for step, shape in enumerate(sizes):
+                learner.backward(batch_of(shape, step))
+                learner.apply()
+            told.append([flat_copy(learner.model), learner.forecast([batch_of(each) for each in sizes])])
+    torch.testing.assert_close(told[1], told[0], rtol=0, atol=2e-4)
+
+
 @pytest.mark.parametrize("max_grad_norm", [0.1, 1e6])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_ten_updates_leave_the_same_weights_and_forecasts(
@@ -134,8 +166,10 @@ def test_the_tolerance_of_ten_updates_would_see_another_optimiser(settings_of: M
     assert float((weights - nine).abs().max()) > 20 * 2e-4
 
 
-def loss_of(shape: Shape, batch: Batch, masks: Tensor) -> Any:
-    """The compiled loss as a function of the flat weights that autograd can check, in float64."""
+def loss_of(shape: Shape, batch: Batch, masks: Tensor, counts: Tensor | None = None) -> Any:
+    """The compiled loss, weighted by `counts`, as a function of the flat weights that autograd can check, in
+    float64.
+    """
     room = workspace(
         (shape.steps, shape.batch),
         shape.hidden,
@@ -149,19 +183,24 @@ def loss_of(shape: Shape, batch: Batch, masks: Tensor) -> Any:
         room.last_mask[:] = masks[-1, 0].numpy()
     x, y = batch.x.double().numpy(), batch.y.double().numpy()
 
+    def error() -> float:
+        if counts is None:
+            return compiled.squared_error(y, room)[0]
+        return compiled.weighted_squared_error(y, counts.double().numpy(), room)[0]
+
     class Loss(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, flat: Tensor) -> Tensor:
             ctx.save_for_backward(flat)
             compiled.forward(flat.detach().numpy(), x, room)
-            return torch.tensor(compiled.squared_error(y, room)[0], dtype=torch.float64)
+            return torch.tensor(error(), dtype=torch.float64)
 
         @staticmethod
         def backward(ctx: Any, *gradient: Tensor) -> Tensor:
             (flat,) = ctx.saved_tensors
             mine = torch.empty_like(flat)
             compiled.forward(flat.detach().numpy(), x, room)
-            compiled.squared_error(y, room)
+            error()
             compiled.backward(flat.detach().numpy(), x, room, mine.numpy())
             return gradient[0] * mine
 
@@ -169,16 +208,20 @@ def loss_of(shape: Shape, batch: Batch, masks: Tensor) -> Any:
 
 
 @pytest.mark.slow  # compiles everything once more, for float64
+@pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize(
     "shape",
     [Shape(1, 1, 1, 1), Shape(4, 3, 2, 3), Shape(3, 2, 2, 3, layers=3), Shape(3, 4, 2, 2, 2, dropout=0.5)],
     ids=str,
 )
-def test_the_gradients_are_those_of_the_loss(shape: Shape, settings_of: MakeConfig) -> None:
+def test_the_gradients_are_those_of_the_loss(
+    shape: Shape, is_weighted: bool, settings_of: MakeConfig
+) -> None:
     torch.manual_seed(0)
     weights = flat_copy(learner_of(shape, "torch", settings_of).model).double().requires_grad_()
     masks = (torch.rand(shape.layers, shape.steps, shape.batch, shape.hidden) > shape.dropout).double() * 2
-    function = loss_of(shape, batch_of(shape), masks)
+    counts = 3 * torch.rand(shape.batch) if is_weighted else None
+    function = loss_of(shape, batch_of(shape), masks, counts)
     assert torch.autograd.gradcheck(function, (weights,))
 
 

@@ -1,7 +1,10 @@
 """Reads the needed columns of a Parquet or Arrow file with pyarrow."""
 
 import math
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet
 
+from trainer.data.reading.arrow_messages import arrow_beginning, arrow_stream, unpacked_sizes
 from trainer.data.reading.columns import Columns
 from trainer.data.reading.content import FileKind, SourceFile, require_memory
 from trainer.errors import SourceError
@@ -23,19 +27,44 @@ def read_arrow_columns(file: SourceFile, needed: Sequence[str]) -> Columns:
 
     Raises SourceError for bytes that are no such file, and for a table that would not fit into memory.
     """
+    with _told(file):
+        found = (_parquet if file.kind == "parquet" else _arrow)(file, needed)
+        cells = {}
+        for name in found.wanted:  # one by one, so that no more than one column is in memory twice
+            cells[name] = _plain(file.shown, found.read(name))
+            pa.default_memory_pool().release_unused()
+    if not found.rows:
+        raise SourceError(f"{file.shown} holds no rows; it needs some")
+    return Columns(file.shown, found.names, cells, np.arange(1, found.rows + 1, dtype=np.int64), "row")
+
+
+class _Found(NamedTuple):
+    """The columns of a file: the names of all, those that are wanted, and how one of them is read."""
+
+    names: tuple[str, ...]
+    wanted: Sequence[str]
+    rows: int
+    read: Callable[[str], pa.ChunkedArray]
+
+
+def arrow_names(file: SourceFile) -> tuple[str, ...]:
+    """The names of all columns; of an Arrow file its beginning is enough. Raises SourceError."""
+    with _told(file):
+        if file.kind == "parquet":
+            return tuple(pyarrow.parquet.read_schema(pa.BufferReader(file.content)).names)
+        return tuple(pyarrow.ipc.open_stream(pa.BufferReader(arrow_beginning(file.content))).schema.names)
+
+
+@contextmanager
+def _told(file: SourceFile) -> Iterator[None]:
+    """Raise errors of pyarrow as a SourceError."""
     try:
-        names, table = (_parquet if file.kind == "parquet" else _arrow)(file, needed)
-        cells = {name: _plain(file.shown, table.column(name)) for name in table.column_names}
-    except SourceError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError, struct.error) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise SourceError(
             f"{file.shown} is not {_KINDS[file.kind]} ({reason}); save the table again"
         ) from None
-    if not table.num_rows:
-        raise SourceError(f"{file.shown} holds no rows; it needs some")
-    return Columns(file.shown, names, cells, np.arange(1, table.num_rows + 1, dtype=np.int64), "row")
 
 
 def _require_flat(shown: str, schema: pa.Schema, wanted: Sequence[str]) -> None:
@@ -51,7 +80,7 @@ def _require_flat(shown: str, schema: pa.Schema, wanted: Sequence[str]) -> None:
             )
 
 
-def _parquet(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa.Table]:
+def _parquet(file: SourceFile, needed: Sequence[str]) -> _Found:
     source = pa.BufferReader(file.content)
     schema = pyarrow.parquet.read_schema(source)
     names = tuple(schema.names)
@@ -71,23 +100,34 @@ def _parquet(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], 
             if column.path_in_schema in wanted
         ),
     )
-    return names, whole.read(columns=wanted)
+    return _Found(names, wanted, meta.num_rows, lambda name: whole.read(columns=[name]).column(name))
 
 
-def _arrow(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa.Table]:
-    source = pa.BufferReader(file.content)
-    is_file = file.content.startswith(b"ARROW1")
-    reader = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
-    names = tuple(reader.schema.names)
+def _arrow(file: SourceFile, needed: Sequence[str]) -> _Found:
+    stream = arrow_stream(file.content)
+    whole = pyarrow.ipc.open_stream(pa.BufferReader(stream)).schema
+    names = tuple(whole.names)
     wanted = _once(needed, names)
-    _require_flat(file.shown, reader.schema, wanted)
+    _require_flat(file.shown, whole, wanted)
+    _require_memory_for_batches(file.shown, stream)
+    options = pyarrow.ipc.IpcReadOptions(included_fields=[names.index(name) for name in wanted])
     batches, size = [], 0
-    for batch in map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader:
+    for batch in pyarrow.ipc.open_stream(pa.BufferReader(stream), options=options):
+        batch.validate(full=True)  # pyarrow ends the process when it counts the bytes of damaged cells
         batches.append(batch.select(wanted))
         size += batches[-1].nbytes
         require_memory(file.shown, size)
-    schema = pa.schema([reader.schema.field(name) for name in wanted])
-    return names, pa.Table.from_batches(batches, schema=schema)
+    schema = pa.schema([whole.field(name) for name in wanted])
+    table = pa.Table.from_batches(batches, schema=schema)
+    return _Found(names, wanted, table.num_rows, table.column)
+
+
+def _require_memory_for_batches(shown: str, stream: pa.Buffer) -> None:
+    """Raise SourceError if a batch, or all dictionaries together, would unpack to too much."""
+    dictionaries = 0
+    for kind, size in unpacked_sizes(stream):
+        dictionaries += size if kind == "dictionary" else 0
+        require_memory(shown, max(size, dictionaries))
 
 
 def _once(needed: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -101,13 +141,14 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _plain(shown: str, column: pa.ChunkedArray) -> pa.Array:
     """One array of a column; texts, whether encoded by a dictionary or not, as plain strings."""
+    # pyarrow reads bytes that are no UTF-8 as text.
+    column.validate(full=True)
     kind = column.type
     if pa.types.is_dictionary(kind):
         require_memory(shown, _decoded_bytes(column))
         column = column.cast(kind.value_type)
     if _is_text(column.type):
         column = column.cast(pa.string())
-        column.validate(full=True)  # pyarrow reads bytes that are no UTF-8 as text
     return column.combine_chunks()
 
 

@@ -6,7 +6,6 @@ occur at all.
 """
 
 from dataclasses import replace
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import pandas as pd
 
 from trainer.data.reading.integer_times import UnreadableTime
 from trainer.data.reading.time_texts import Times
+from trainer.data.reading.zone_names import zone_exists
 
 CLOCK_CHANGES = (
     *("America/New_York", "America/Chicago", "Europe/London", "Europe/Berlin", "Australia/Sydney"),
@@ -77,15 +77,6 @@ def _first_passes(
         else:
             unclear[start:stop] = True
     return is_first, unclear
-
-
-def zone_exists(name: str) -> bool:
-    """Whether the IANA database of this machine has a zone."""
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        return False
-    return True
 
 
 def clock_change_zones(clock: pd.DatetimeIndex) -> list[str]:

@@ -1,34 +1,37 @@
 """Finds the files of a source and reads their bytes: no endless file, and no more than memory holds."""
 
-import difflib
 import gzip
 import hashlib
-import importlib
-import importlib.util
 import io
 import lzma
 import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, Literal
+from urllib.parse import urlsplit
 
-from trainer.bounded_reading import NotARegularFile, read_file_or_pipe
-from trainer.config import is_pattern
+from trainer.bounded_reading import NotARegularFile, memory, read_file_or_pipe
+from trainer.config import is_path, is_pattern, is_remote
+from trainer.data.reading.remote import read_remote
+from trainer.data.reading.samples import sample_text
 from trainer.errors import SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SAMPLES = ("sp500", "nasdaq", "wti")
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".arrow", ".feather", ".ipc")
 PACKED_SUFFIXES = (".gz", ".zip")
 _SUFFIX_ADVICE = "save the table as .csv or .parquet"
+_GZIP_MARK, _ZIP_MARKS = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
+_GZIP = 31
+"""What zlib calls a gzip file."""
 _CHUNK = 1 << 20
+_HEAD = 1 << 20
+"""Bytes of a file that are enough for its header, if they hold `_HEAD_LINES` lines."""
+_HEAD_LINES = 100
 LONGEST_SHOWN = 60
 """Characters of a cell or a name in a message."""
 _MEMORY_SHARE = 0.25
@@ -47,24 +50,59 @@ class SourceFile:
     kind: FileKind
     sha256: str
 
-    @property
-    def stem(self) -> str:
-        """The file's name without folder and suffixes."""
-        return Path(self.shown).name.split(".", 1)[0]
 
-
-def open_source(source: str | Sequence[str], folder: Path) -> Iterator[SourceFile]:
+def open_source(
+    source: str | Sequence[str], folder: Path, first: SourceFile | None = None
+) -> Iterator[SourceFile]:
     """Yield the files of `data.source`, in the order given; those of a pattern by name.
 
-    A relative path is relative to `folder`. Raises SourceError for a file that is missing, empty, no table,
-    or too large for this machine's memory.
+    A relative path is relative to `folder`. `first` is the first file, if it is open already. Raises
+    SourceError for a file that is missing, empty, no table, or too large for this machine's memory.
     """
-    for shown, path in _paths(source, folder):
+    for number, (shown, path) in enumerate(_paths(source, folder)):
+        if first is not None and number == 0:
+            yield first
+            continue
         raw = _raw(shown, path)
         digest = hashlib.sha256(raw).hexdigest()
         content = _unpacked(raw, shown)
         _require_content(shown, content)
-        yield SourceFile(shown, content, "csv" if path is None else _kind(content, path), digest)
+        yield SourceFile(shown, content, _kind(content, path or Path(urlsplit(shown).path)), digest)
+
+
+def open_head(source: str | Sequence[str], folder: Path) -> SourceFile:
+    """The first file of a source, of a long text or Arrow file only its beginning, without a digest: enough
+    for the names of its columns. Raises as `open_source` does.
+    """
+    shown, path = next(_paths(source, folder))
+    if path is not None:
+        head = _read(path, shown, most=_HEAD)
+        content = _unpacked_head(head)
+        kind = _kind(content, path)
+        if len(head) > _HEAD and not head.startswith(_ZIP_MARKS) and kind != "parquet":
+            lines = _whole_lines(content) if kind == "csv" else content
+            if kind == "arrow" or lines.count(b"\n") >= _HEAD_LINES:
+                return SourceFile(shown, lines, kind, "")
+    return next(open_source(source, folder))
+
+
+def _unpacked_head(head: bytes) -> bytes:
+    """The beginning of what a gzip file holds, empty for a damaged one; other bytes as they are."""
+    if not head.startswith(_GZIP_MARK):
+        return head
+    with suppress(zlib.error):
+        return zlib.decompressobj(_GZIP).decompress(head, _HEAD)
+    return b""
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """The beginning of a text up to its last line end."""
+    end = content.rfind(b"\n") + 1
+    # In UTF-16 and UTF-32 with the low byte first, it begins at an even byte, and zeros complete it.
+    if end % 2:
+        while end % 4 and content[end : end + 1] == b"\0":
+            end += 1
+    return content[:end]
 
 
 def digest_of_source(source: str | Sequence[str], folder: Path) -> str:
@@ -79,27 +117,20 @@ def source_digest(digests: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """`; did you mean 'Close'?` for the most similar known name; empty if none is similar."""
-    by_fold = {entry.strip().casefold(): entry for entry in known}
-    close = difflib.get_close_matches(name.strip().casefold(), by_fold, n=1)
-    return f"; did you mean {by_fold[close[0]]!r}?" if close else ""
-
-
 def _paths(source: str | Sequence[str], folder: Path) -> Iterator[tuple[str, Path | None]]:
-    """The name in messages and the path of each file of a source; None for a sample."""
+    """The name in messages and the path of each file of a source; None for a sample and an address."""
     for name in [source] if isinstance(source, str) else source:
-        if name.startswith("sample:"):
-            yield name, None
-        else:
+        if is_path(name):
             yield from _matches(name, folder)
+        else:
+            yield name, None
 
 
 def _raw(shown: str, path: Path | None) -> bytes:
     """The bytes of a file as it lies there, or the CSV text of a sample."""
-    if path is None:
-        return _sample(shown)
-    content = _read(path, shown)
+    if path is None and not is_remote(shown):
+        return sample_text(shown)
+    content = read_remote(shown) if path is None else _read(path, shown)
     _require_content(shown, content)
     return content
 
@@ -127,23 +158,8 @@ def _matches(name: str, folder: Path) -> list[tuple[str, Path]]:
     return [(str(file if root != folder else file.relative_to(folder)), file) for file in found]
 
 
-def _sample(source: str) -> bytes:
-    """The CSV text of a sample, read from its file: importing all of `arch` takes longer than an epoch."""
-    name = source.removeprefix("sample:")
-    if name not in SAMPLES:
-        raise SourceError(f"data.source {source!r} is not a sample; there are {', '.join(SAMPLES)}")
-    spec = importlib.util.find_spec("arch")
-    if spec is None:
-        raise SourceError(f"{source} ships with the arch package, which is not here; run: pip install arch")
-    for root in spec.submodule_search_locations or ():
-        path = Path(root) / "data" / name / f"{name}.csv.gz"
-        if path.is_file():
-            return gzip.decompress(path.read_bytes())
-    frame: pd.DataFrame = importlib.import_module(f"arch.data.{name}").load()
-    return frame.to_csv().encode()
-
-
-def _read(path: Path, shown: str) -> bytes:
+def _read(path: Path, shown: str, *, most: int | None = None) -> bytes:
+    """The bytes of a file, or the first `most` and one more."""
     try:
         if path.is_dir():
             raise SourceError(f"data.source {shown!r} is a folder; name a CSV or Parquet file in it")
@@ -155,14 +171,13 @@ def _read(path: Path, shown: str) -> bytes:
     if not os.path.lexists(path):
         raise SourceError(f"data.source {shown!r} does not exist in {path.parent}{_nearest(path)}")
     _require_table_suffix(path, shown)
-    most = memory()
     try:
-        if path.stat().st_size > most:
+        if path.stat().st_size > memory():
             raise SourceError(
                 f"data.source {shown!r} has {path.stat().st_size / 1e9:.1f} GB, and this machine has "
-                f"{most / 1e9:.1f} GB of memory; take fewer rows or columns"
+                f"{memory() / 1e9:.1f} GB of memory; take fewer rows or columns"
             )
-        return read_file_or_pipe(path, most)
+        return read_file_or_pipe(path, most or memory())
     except NotARegularFile as error:
         raise SourceError(f"data.source {shown!r} {error.strerror}; save the table as a file") from None
     except OSError as error:
@@ -180,11 +195,6 @@ def _require_table_suffix(path: Path, shown: str) -> None:
         raise SourceError(f"data.source {shown!r} {told}; {_SUFFIX_ADVICE}")
 
 
-def memory() -> int:
-    """Bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
 def require_memory(shown: str, needed: float) -> None:
     """Raise SourceError if `needed` bytes are more than a source may take."""
     if needed > memory() * _MEMORY_SHARE:
@@ -196,9 +206,9 @@ def require_memory(shown: str, needed: float) -> None:
 
 def _unpacked(content: bytes, shown: str) -> bytes:
     """The bytes of the one table in a gzip or zip file; other bytes as they are."""
-    if content.startswith(b"\x1f\x8b"):
+    if content.startswith(_GZIP_MARK):
         return _bounded(lambda: gzip.GzipFile(fileobj=io.BytesIO(content)), shown)
-    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if content.startswith(_ZIP_MARKS):
         return _unzipped(content, shown)
     return content
 

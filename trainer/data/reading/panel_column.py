@@ -20,15 +20,19 @@ _MOST_COLUMNS = 50
 
 
 def find_panel_column(
-    config: DataConfig, folder: Path, times: pd.DatetimeIndex, positions: npt.NDArray[np.int64]
+    config: DataConfig,
+    folder: Path,
+    times: pd.DatetimeIndex,
+    positions: npt.NDArray[np.int64],
+    first: SourceFile | None = None,
 ) -> tuple[str, tuple[str, ...]] | None:
     """The first text column whose value differs between rows of one time, and its distinct values.
 
-    `times` and `positions` (T,) are those of the rows of a source of one file. None if there is no such
-    column, or the file cannot be read again.
+    `times` and `positions` (T,) are those of the rows of a source of one file, `first` if it is open
+    already. None if there is no such column, or the file cannot be read again.
     """
     try:
-        file = next(open_source(config.source, folder))
+        file = next(open_source(config.source, folder, first))
         columns = _text_columns(config, file)
     except (DataError, StopIteration):
         return None

@@ -24,13 +24,12 @@ from trainer.data.reading.content import (
     LONGEST_SHOWN,
     PACKED_SUFFIXES,
     TABLE_SUFFIXES,
-    did_you_mean,
     require_memory,
     source_digest,
 )
 from trainer.data.reading.source_rows import SourceRows
 from trainer.errors import ColumnError, SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
 MOST_SERIES = 20_000
 """Series that a panel may have; a column with more distinct values numbers the rows."""
@@ -59,6 +58,12 @@ def wide_cells(config: DataConfig, shown: str, names: Sequence[str], fields: Seq
     each column but those of times and of `data.where` is a series, and the one field stands for its cells.
     Raises ColumnError if there are no such columns.
     """
+    compared = [feature.name for feature in config.texts_compared if feature.column is not None]
+    if compared:
+        raise ColumnError(
+            f"{shown}: feature {compared[0]} compares a column of texts, and a wide table has none; save it "
+            "as a long table, or compare the names of the series: leave its column out"
+        )
     taken = {*config.time_columns, *config.where}
     columns = [name for name in names if name not in taken]
     by_cell = {}
@@ -239,7 +244,7 @@ def in_order(config: DataConfig, rows: SourceRows) -> SourceRows:
     series = np.zeros(len(rows.times), np.int64) if rows.series is None else rows.series
     times = rows.times.asi8 if config.sort else np.zeros(len(series), np.int64)
     order = np.lexsort((times, series))
-    return rows if np.array_equal(order, np.arange(len(order))) else rows.take(order)
+    return rows if np.array_equal(order, np.arange(len(order))) else rows.reordered(order)
 
 
 def _by_name(rows: SourceRows) -> SourceRows:
@@ -250,3 +255,21 @@ def _by_name(rows: SourceRows) -> SourceRows:
     at = {name: code for code, name in enumerate(names)}
     codes = np.array([at.get(name, -1) for name in rows.series_names], np.int64)
     return replace(rows, series=codes[rows.series], series_names=names)
+
+
+def with_series_compared(config: DataConfig, rows: SourceRows) -> SourceRows:
+    """The rows with a column for each feature that compares the names of the series: 1 where they are equal.
+
+    Raises ColumnError if there are no names.
+    """
+    compared = [feature for feature in config.texts_compared if feature.column is None]
+    if compared and rows.series is None:
+        raise ColumnError(
+            f"feature {compared[0].name} compares the names of the series, and {rows.files[0]} has none; set "
+            "data.series or data.layout"
+        )
+    made = {
+        feature.columns[0]: (np.array(rows.series_names) == feature.value)[rows.series].astype(np.float64)
+        for feature in compared
+    }
+    return replace(rows, numbers={**rows.numbers, **made}) if made else rows

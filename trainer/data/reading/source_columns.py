@@ -14,15 +14,23 @@ from trainer.config import CsvConfig, DataConfig
 from trainer.data.arrays import Rows
 from trainer.data.reading.clock import in_zone
 from trainer.data.reading.columns import Columns
-from trainer.data.reading.content import LONGEST_SHOWN, SourceFile, did_you_mean, open_source
+from trainer.data.reading.content import LONGEST_SHOWN, SourceFile, open_source
 from trainer.data.reading.integer_times import OUT_OF_RANGE, UnreadableTime
 from trainer.data.reading.numbers import read_numbers
-from trainer.data.reading.series import in_order, joined, named_series, stacked, wide_cells
+from trainer.data.reading.series import (
+    WideCells,
+    in_order,
+    joined,
+    named_series,
+    stacked,
+    wide_cells,
+    with_series_compared,
+)
 from trainer.data.reading.source_rows import SourceRows
 from trainer.data.reading.table_columns import column_names, read_columns
 from trainer.data.reading.time_texts import Times, read_times
 from trainer.errors import ColumnError, SourceError
-from trainer.text import shortened
+from trainer.text import did_you_mean, shortened
 
 MOST_TOLD = 10
 """Columns that one message names; more wrong columns usually have one common cause."""
@@ -30,29 +38,46 @@ _MOST_NAMES = 30
 _NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
 
 
-def read_source(config: DataConfig, numbers: Sequence[str], folder: Path) -> SourceRows:
+def read_source(
+    config: DataConfig, numbers: Sequence[str], folder: Path, first: SourceFile | None = None
+) -> SourceRows:
     """Read the times and the columns `numbers` of `config.source`; a relative path is relative to `folder`.
+    `first` is its first file, if it is open already.
 
     The rows of a panel are grouped by series, in the order of the names of the series. Raises SourceError if
     a file is missing, empty or no table, and ColumnError, which lists the problems of all columns, if columns
     are missing or hold cells that are not times or numbers.
     """
-    parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder)]
-    return in_order(config, joined(config, parts))
+    parts = [_file_rows(config, file, numbers) for file in open_source(config.source, folder, first)]
+    return with_series_compared(config, in_order(config, joined(config, parts)))
 
 
 def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> SourceRows:
     if config.layout == "wide":
         cells = wide_cells(config, file.shown, column_names(file, config.csv), numbers)
-        return stacked(_numbers_of_rows(config, file, tuple(cells.columns)), cells)
+        return stacked(_wide_numbers(config, file, cells), cells)
     return _numbers_of_rows(config, file, numbers)
+
+
+def _wide_numbers(config: DataConfig, file: SourceFile, cells: WideCells) -> SourceRows:
+    try:
+        return _numbers_of_rows(config, file, cells.columns)
+    except ColumnError as error:
+        if config.series is not None:
+            raise
+        raise ColumnError(
+            f"{error}; in a wide table every column but that of times is a series: name the series in "
+            "data.series if some are not"
+        ) from None
 
 
 def _numbers_of_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> SourceRows:
     """The times and the columns `numbers` of one file."""
     naming = () if config.series_column is None else (config.series_column,)
-    texts = {*config.time_columns, *config.where, *naming}
-    needed = tuple(dict.fromkeys([*config.time_columns, *config.where, *naming, *numbers]))
+    compared = [each.column for each in config.texts_compared if each.column is not None]
+    text_columns = [*config.time_columns, *config.where, *naming, *compared]
+    texts = set(text_columns)
+    needed = tuple(dict.fromkeys([*text_columns, *numbers]))
     columns = read_columns(file, config.csv, needed, texts)
     missing = [name for name in needed if name not in columns.cells]
     problems = [_unusable(name, columns.names) for name in missing[:MOST_TOLD]]
@@ -85,7 +110,7 @@ def _numbers_of_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str
     return SourceRows(
         times=times.times,
         offsets=times.offsets,
-        numbers=read.values,
+        numbers={**read.values, **_comparisons(config, columns)},
         positions=columns.positions,
         counted_in=columns.counted_in,
         files=(file.shown,),
@@ -97,6 +122,15 @@ def _numbers_of_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str
         series=series,
         series_names=series_names,
     )
+
+
+def _comparisons(config: DataConfig, columns: Columns) -> dict[str, npt.NDArray[np.float64]]:
+    """1 where the text of a column is the value that it is compared with, else 0, by feature."""
+    return {
+        feature.columns[0]: _equal(columns.cells[feature.column], str(feature.value)).astype(np.float64)
+        for feature in config.texts_compared
+        if feature.column is not None
+    }
 
 
 def _time_form(config: DataConfig, times: Times) -> dict[str, str]:

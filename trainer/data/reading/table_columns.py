@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from trainer.config import CsvConfig
-from trainer.data.reading.arrow_columns import read_arrow_columns
+from trainer.data.reading.arrow_columns import arrow_names, read_arrow_columns
 from trainer.data.reading.columns import Columns
-from trainer.data.reading.content import SourceFile, open_source
+from trainer.data.reading.content import SourceFile, open_head
 from trainer.data.reading.csv_columns import read_csv_columns
 from trainer.data.reading.csv_form import find_form
 
@@ -28,7 +28,7 @@ def column_names(file: SourceFile, csv: CsvConfig, needed: Sequence[str] = ()) -
     """
     if file.kind == "csv":
         return find_form(file.shown, file.content, csv, needed).names
-    return read_arrow_columns(file, ()).names
+    return arrow_names(file)
 
 
 def table_columns(
@@ -38,4 +38,4 @@ def table_columns(
 
     Raises SourceError if the file is missing, empty or no table.
     """
-    return column_names(next(open_source(source, folder)), csv, needed)
+    return column_names(open_head(source, folder), csv, needed)

@@ -21,6 +21,7 @@ from trainer.data.reading.integer_times import (
     read_integer_times,
     serial_date,
 )
+from trainer.data.reading.zone_names import zone_of_name
 
 _DATES = (
     *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%Y.%m.%d", "%Y/%m/%d", "%Y%m%d"),
@@ -34,6 +35,9 @@ _CLOCKS = (
 )
 _OFFSET = (
     r"^(?P<clock>.*:\d\d[\d.]*(?: ?[AaPp][Mm])?)\s*(?P<offset>Z|(?:UTC|GMT)?[+-]\d\d(?::?\d\d)?|UTC|GMT)$"
+)
+_NAMED_ZONE = (
+    r":\d\d[\d.]*(?: ?[AaPp][Mm])? ?[(\[]?(?P<name>[A-Za-z]{2,5}|[A-Za-z]+(?:/[A-Za-z_+\-\d]+)+)[)\]]?$"
 )
 ISO = "ISO 8601"
 _CLEAR = 10
@@ -76,6 +80,8 @@ def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
     first = texts[0].as_py()
     if config.date_format is None and is_number(first) and not (first.isdecimal() and len(first) <= 8):
         return _number_times(read_integer_times(texts))
+    if config.date_format is None and (named := _named_zone(first)):
+        return UnreadableTime(0, named)
     split = pc.extract_regex(texts, _OFFSET)
     has_offset = split.is_valid()
     if not bool(pc.any(has_offset).as_py()):
@@ -88,6 +94,19 @@ def read_times(column: pa.Array, config: CsvConfig) -> Times | UnreadableTime:
     offsets = _seconds(pc.struct_field(split, 1))
     times, form = read
     return Times(times - pd.to_timedelta(offsets, unit="s").as_unit("ns"), offsets, form)
+
+
+def _named_zone(text: str) -> str:
+    """Why a time with the name of a zone behind it is not read; empty for other texts."""
+    found = re.search(_NAMED_ZONE, text)
+    if found is None or found["name"].upper() in ("AM", "PM", "UTC", "GMT"):
+        return ""
+    zone = zone_of_name(found["name"])
+    told = f"set data.timezone: {zone}" if zone else "set data.timezone to its zone, such as America/New_York"
+    return (
+        f"ends in {found['name']!r}, the name of a zone, which is not read in a time; remove it from all "
+        f"times, and {told}"
+    )
 
 
 def _first(mask: pa.Array) -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.ipc
 import pytest
 
 from tests.trainer.data.reading.table_shapes import ReadText, config_of, values_of
@@ -203,6 +205,77 @@ def test_a_small_parquet_file_cannot_fill_the_memory(tmp_path: Path, monkeypatch
     assert (tmp_path / "t.parquet").stat().st_size < 1 << 20
     with pytest.raises(SourceError, match=r"unpacks to 0\.0 GB or more"):
         read_table(config_of("t.parquet", "Close", "Date"), folder=tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+@pytest.mark.parametrize("held", ["numbers", "dictionary", "another column"])
+def test_a_small_arrow_file_is_refused_before_a_batch_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, held: str
+) -> None:
+    monkeypatch.setattr("trainer.data.reading.content.memory", lambda: 64 << 20)
+    zeros = np.zeros(4_000_000)
+    days, close = pa.array(zeros.astype("datetime64[s]")), pa.array(zeros)
+    columns = {"Date": days, "Close": close}
+    if held == "dictionary":
+        close = pa.DictionaryArray.from_arrays(np.zeros(1000, np.int8), ["0" * (40 << 20)])
+        columns = {"Date": days[:1000], "Close": close}
+    if held == "another column":
+        columns = {"Date": days[:1], "Close": close[:1], "Curve": pa.array([zeros])}
+    table = pa.table(columns)
+    new = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+    with new(
+        tmp_path / "t.arrow", table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
+    ) as writer:
+        writer.write_table(table)
+    assert (tmp_path / "t.arrow").stat().st_size < 1 << 20
+    pool, usual = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        with pytest.raises(SourceError, match=r"unpacks to 0\.\d GB or more"):
+            read_table(config_of("t.arrow", "Close", "Date"), folder=tmp_path)
+    finally:
+        pa.set_memory_pool(usual)
+    assert pool.max_memory() < 16 << 20
+
+
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_packed_arrow_files_of_many_columns_and_batches_are_read(
+    tmp_path: Path, kind: str, compression: str | None
+) -> None:
+    columns = {
+        "Curve": pa.array([[1.0, 2.0]] * 1000),
+        "Symbol": pa.array(["A", "B"] * 500).dictionary_encode(),
+        "Date": pa.array(pd.date_range("2024-01-02", periods=1000)),
+        "Close": np.arange(1000) + 0.5,
+    }
+    table = pa.table(columns)
+    new = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with new(tmp_path / "t.arrow", table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=100)
+    config = config_of("t.arrow", "Close", "Date", where={"Symbol": "B"})
+    assert values_of(read_table(config, folder=tmp_path)) == [n + 0.5 for n in range(1, 1000, 2)]
+
+
+@pytest.mark.parametrize("cut", [9, 40, 200, 1000, -1, -11])
+def test_a_cut_arrow_file_is_told_so(tmp_path: Path, cut: int) -> None:
+    table = pa.table({"Date": pa.array(pd.date_range("2024-01-02", periods=50)), "Close": np.arange(50.0)})
+    with pa.ipc.new_file(tmp_path / "t.arrow", table.schema) as writer:
+        writer.write_table(table)
+    whole = (tmp_path / "t.arrow").read_bytes()
+    (tmp_path / "t.arrow").write_bytes(whole[:cut])
+    with pytest.raises(SourceError, match="is not an Arrow file"):
+        read_table(config_of("t.arrow", "Close", "Date"), folder=tmp_path)
+
+
+def test_a_dictionary_of_an_arrow_file_that_lacks_a_value_is_told(tmp_path: Path) -> None:
+    times = pa.DictionaryArray.from_arrays(pa.array([0, 100], pa.int8()), ["2024-01-02"], safe=False)
+    table = pa.table({"Date": times, "Close": [1.5, 1.6]})
+    with pa.ipc.new_file(tmp_path / "t.arrow", table.schema) as writer:
+        writer.write_table(table)
+    with pytest.raises(SourceError, match="is not an Arrow file"):
+        read_table(config_of("t.arrow", "Close", "Date"), folder=tmp_path)
 
 
 def test_arrow_files_are_read_as_parquet_is(tmp_path: Path) -> None:

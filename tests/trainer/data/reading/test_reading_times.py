@@ -133,3 +133,32 @@ def test_counts_since_1970_are_in_utc_and_compact_dates_on_the_clock_of_the_sour
     assert counts.offsets is not None
     assert counts.offsets.tolist() == [0, 0]
     assert dates.offsets is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "name", "zone"),
+    [
+        (["2024-01-01 09:30 EST", "2024-07-01 09:30 EDT"], "EST", "America/New_York"),
+        (["2024-01-01 09:30 ET"], "ET", "America/New_York"),
+        (["2024-01-01 09:30:00 CET"], "CET", "Europe/Berlin"),
+        (["01/31/2024 9:30 AM CST"], "CST", "America/Chicago"),
+        (["2024-01-01 09:30:00.500 (JST)"], "JST", "Asia/Tokyo"),
+        (["2024-01-01T09:30 bst"], "bst", "Europe/London"),
+        (["2024-01-01 09:30 Europe/Zurich"], "Europe/Zurich", "Europe/Zurich"),
+        (["2024-01-01 09:30[Asia/Tokyo]"], "Asia/Tokyo", "Asia/Tokyo"),
+    ],
+)
+def test_the_name_of_a_zone_after_a_time_is_refused_with_the_zone_to_set(
+    cells: list[str], name: str, zone: str
+) -> None:
+    assert _read(cells) == UnreadableTime(
+        0,
+        f"ends in {name!r}, the name of a zone, which is not read in a time; remove it from all times, and "
+        f"set data.timezone: {zone}",
+    )
+
+
+def test_an_unknown_name_after_a_time_is_refused_with_an_example_of_a_zone() -> None:
+    read = _read(["2024-01-01 09:30 XYZT"])
+    assert isinstance(read, UnreadableTime)
+    assert read.reason.endswith("set data.timezone to its zone, such as America/New_York")
