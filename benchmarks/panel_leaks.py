@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.leaks.leak import Floats, Random, moved, rolling, spread
+from benchmarks.leaks.leak import Random, moved, rolling, spread
 from trainer.audit.audit import audit
 from trainer.audit.audit_findings import AuditFinding
 from trainer.config import DataConfig, GuardConfig
+from trainer.data.arrays import Floats
 from trainer.data.source import Table
 
 HORIZON, SEQ_LEN = 5, 10

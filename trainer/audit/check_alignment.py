@@ -1,6 +1,6 @@
 """Finds series whose times are shifted: they move some rows before or after the other series."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -41,7 +41,8 @@ def alignment_findings(data: Dataset) -> list[AuditFinding]:
     """A warning for each series whose values come some rows before or after those of other series, on
     training and validation rows; the series that explains most such pairs is named first.
     """
-    if len(data.series_names) < 2:
+    names = [one.series_of(0) for _, one in data.each_series() if data.series_names]
+    if len(names) < 2:
         return []
     values = _values(data)  # (moments, S)
     shifts = _shifts(values)
@@ -52,19 +53,21 @@ def alignment_findings(data: Dataset) -> list[AuditFinding]:
         series = int(np.argmax(before + behind))
         leads = bool(before[series] >= behind[series])
         others = np.flatnonzero(pairs[series] if leads else pairs[:, series])
-        found.append(_finding(data, shifts, series, others, leads=leads))
+        found.append(_finding(names, shifts, series, others, leads=leads))
         pairs[series], pairs[:, series] = False, False
     return found
 
 
-def _finding(data: Dataset, shifts: _Shifts, series: int, others: Rows, *, leads: bool) -> AuditFinding:
+def _finding(
+    names: Sequence[str], shifts: _Shifts, series: int, others: Rows, *, leads: bool
+) -> AuditFinding:
     pair = (series, others) if leads else (others, series)
     ahead = int(np.median(shifts.ahead[pair]))
     correlation, same_row = (float(np.median(each[pair])) for each in (shifts.correlation, shifts.same_row))
-    name, rows = data.series_names[series], f"{ahead} row{'s' * (ahead > 1)}"
+    name, rows = names[series], f"{ahead} row{'s' * (ahead > 1)}"
     side, wrong = ("before", "early") if leads else ("after", "late")
     message = (
-        f"series {name}: it moves {rows} {side} {len(others)} of the {len(data.series_names) - 1} other "
+        f"series {name}: it moves {rows} {side} {len(others)} of the {len(names) - 1} other "
         f"series (correlation {correlation:+.2f}, and {same_row:+.2f} in the same row), as if its times were "
         f"{rows} too {wrong}: correct them, or the splits and every feature across series know the future. A "
         "market that closes earlier or later than the others does that honestly"
