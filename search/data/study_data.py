@@ -84,6 +84,7 @@ class StudyData:
             if strongest is None
             else {"name": strongest, "loss": rivals.losses[strongest]},
             "rivals_absent": dict(rivals.absent),
+            **({"rivals_notes": dict(rivals.notes)} if rivals.notes else {}),
             "skill_ceiling": self.ceiling,
             "feature_clipped": dict(base.feature_clipped),
             "target_clipped": base.target_clipped,

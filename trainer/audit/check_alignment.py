@@ -1,6 +1,6 @@
 """Finds series whose times are shifted: they move some rows before or after the other series."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -41,10 +41,10 @@ def alignment_findings(data: Dataset) -> list[AuditFinding]:
     """A warning for each series whose values come some rows before or after those of other series, on
     training and validation rows; the series that explains most such pairs is named first.
     """
-    names = [one.series_of(0) for _, one in data.each_series() if data.series_names]
-    if len(names) < 2:
+    names = tuple(one.series_of(0) for _, one in data.each_series())
+    if not data.series_names or len(names) < 2:
         return []
-    values = _values(data)  # (moments, S)
+    values = _values(data)  # (moments, S), of the series that have rows
     shifts = _shifts(values)
     pairs = shifts.correlation > 0
     found = []
@@ -59,7 +59,7 @@ def alignment_findings(data: Dataset) -> list[AuditFinding]:
 
 
 def _finding(
-    names: Sequence[str], shifts: _Shifts, series: int, others: Rows, *, leads: bool
+    names: tuple[str, ...], shifts: _Shifts, series: int, others: Rows, *, leads: bool
 ) -> AuditFinding:
     pair = (series, others) if leads else (others, series)
     ahead = int(np.median(shifts.ahead[pair]))

@@ -152,9 +152,11 @@ def _short_findings(table: Table, splits: Sequence[FoldRows], coverage: PanelCov
         "validation": (validation, there),
     }
     found = []
+    told = _counts(table, splits[-1].unseen) > 0
     for name, (rows, expected) in missing.items():
-        absent = (_counts(table, rows) == 0) & (_counts(table, splits[-1].unseen) == 0)
-        short = _named(table, absent & expected)
+        absent = (_counts(table, rows) == 0) & expected & ~told
+        told |= absent
+        short = _named(table, absent)
         if short and len(rows):
             message = (
                 f"{len(short)} of {coverage.series} series have no {name} rows: {name_some(short)}; they are "

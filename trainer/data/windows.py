@@ -167,7 +167,8 @@ class Dataset:
             return self
 
         def inside(rows: Rows) -> Rows:
-            within: Rows = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+            first, last = np.searchsorted(rows, (span.start, span.stop))
+            within: Rows = rows[first:last] - span.start
             return within
 
         return replace(

@@ -1,4 +1,4 @@
-"""The shipped studies of several series and of hours: `check` passes, a short `run` ends, and no test row decides."""
+"""The shipped studies of panels and of hourly bars: each says what its table holds, and trials of it run."""
 
 import json
 from typing import TYPE_CHECKING
