@@ -1,4 +1,4 @@
-"""The shipped studies of panels and of hourly bars: their recipe, splits of stocks, a check and a short run."""
+"""The shipped studies of panels and hourly bars: their recipe, splits of stocks, a check and a short run."""
 
 import json
 from typing import TYPE_CHECKING
