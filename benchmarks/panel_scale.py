@@ -2,7 +2,7 @@
 
     python benchmarks/panel_scale.py [--series 500] [--days 5000] [--features 20]
 
-The panel is made up: a long Parquet file, by date, of float64 numbers. Each part runs in a process of its own;
+The panel is made up: a long Parquet file, by date, of float64 numbers. Each part runs in its own process;
 seconds are of CPU. The time of an epoch is that of windows drawn from all over the panel, beside that of the
 windows of one series, in turns on one core; the least of five turns counts.
 """
@@ -23,8 +23,8 @@ SEQ_LEN, HIDDEN, BATCH = 22, 32, 64
 TURNS, WINDOWS = 5, 19_200
 KEY, IDENTITY = b"k" * 32, "0" * 64
 MOST_SECONDS, ROOM_MB, MOST_RATIO = 60, 500, 1.2
-"""The goals: CPU seconds of the preparation; megabytes beside three times the float32 arrays; the time of a window
-of the panel in that of one series."""
+"""The goals: CPU seconds of the preparation; megabytes beside three times the float32 arrays; the time of a
+window of the panel in that of one series."""
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def _print_table(asked: argparse.Namespace, folder: Path) -> None:
 
 
 def write_panel(path: Path, series: int, days: int, features: int) -> None:
-    """A long table, all series of a date one after the other; half of the return's square is in the features."""
+    """A long table of noise, all series of a date one after the other."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -248,13 +248,13 @@ def mapped_mb(name: str) -> str:
             shared += int(words[1])
         elif inside and words[0] in ("Shared_Dirty:", "Private_Dirty:"):
             private += int(words[1])
-    return json.dumps({"shared": shared / 1024, "private": private / 1024})
+    return json.dumps({"shared": shared * 1024 / 1e6, "private": private * 1024 / 1e6})
 
 
 def peak_mb() -> float:
     """The peak of this process's memory so far."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
 
 
 def _mapped(folder: Path, name: str) -> Any:

@@ -76,6 +76,7 @@ def score_candidate(
         comparisons=comparisons,
         rivals=rivals.losses(target, trained.loss),
         rivals_absent=rivals.absent,
+        rivals_notes=rivals.notes,
         strongest_rival=_against_rivals(losses, rivals.row_losses(target, trained.loss), data.horizon, level),
         evaluation_number=attempt,
         searches=searches,

@@ -54,6 +54,8 @@ class CandidateResult:
     conclusion: Conclusion
     coverage: IntervalCoverage | None = None
     """How often the test rows lay within the bounds of their forecasts; None if there are no bounds."""
+    rivals_notes: Mapping[str, str] = field(default_factory=dict)
+    """For some rivals, which series are forecast by the fit to all series, and why."""
 
     @property
     def value(self) -> float | None:
@@ -97,6 +99,7 @@ class CandidateResult:
             "searched_by": [search.to_json() for search in self.searches],
             "rows": dict(self.rows),
             "coverage": None if self.coverage is None else self.coverage.to_json(),
+            **({"rivals_notes": dict(self.rivals_notes)} if self.rivals_notes else {}),
         }
 
     def by_seed(self) -> list[tuple[RefitResult, float | None]]:

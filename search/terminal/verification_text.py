@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 
 from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, source_shown
-from search.record.rival_facts import describe_gain_over_rivals
+from search.record.rival_facts import describe_gain_over_rivals, rival_notes
 from search.record.searched_rows import EarlierSearch, effective_configurations
 from search.record.verification_answer import DOES_NOT_HOLD, refutation_sentence
 from search.selection.leak_warnings import leak_warning_sentence
@@ -131,6 +131,8 @@ def _against_rivals(scored: "CandidateResult") -> Iterator[str]:
     ) is not None:
         yield f"{gain[0].upper()}{gain[1:]}."
     yield from (f"Rival {name} is missing: {reason}." for name, reason in scored.rivals_absent.items())
+    notes = rival_notes({"rivals": scored.rivals, "rivals_notes": scored.rivals_notes})
+    yield from (f"Of {names}, {note}." for names, note in notes.items())
 
 
 def _set_sentence(report: "VerificationReport") -> str:

@@ -45,8 +45,9 @@ def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> F
     """
     if len(data.series_starts) == 1:
         return Forecast(forecaster.fit(data, loss)(rows))
+    reasons: dict[str, str] = {}
     if forecaster.pooled:
-        values, reasons = forecaster.fit(data, loss)(rows), dict[str, str]()
+        values = forecaster.fit(data, loss)(rows)
     else:
         values, reasons = _forecast_by_series(forecaster, data, rows, loss)
     constant = loss.best_constant(data.target[data.fitting].astype(np.float64))
@@ -57,7 +58,7 @@ def _forecast_by_series(
     forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss
 ) -> tuple[Floats, dict[str, str]]:
     """The forecasts (rows,) of a fit to each series, and why some series are forecast by a fit to all."""
-    values, reasons = np.empty(len(rows)), dict[str, str]()
+    values, reasons = np.empty(len(rows)), {}
     left: list[slice] = []
     for inside, start, one in _asked_series(data, rows):
         try:

@@ -52,7 +52,8 @@ def trailing_mean(values: Floats, span: int) -> Floats:
 def _sums_over(values: npt.NDArray[Any], span: int) -> Floats:
     """Sum of each `span` consecutive values of (n,): (n − span + 1,)."""
     sums: Floats = np.concatenate([[0.0], np.cumsum(values)])
-    return sums[span:] - sums[:-span]
+    differences: Floats = sums[span:] - sums[:-span]
+    return differences
 
 
 def trailing_means(data: Dataset, values: Floats, spans: Iterable[int]) -> list[Floats]:
@@ -89,8 +90,8 @@ def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
 
 def coefficients(terms: Floats, target: Floats) -> Floats:
     """Those of least squares on `terms` (n, K), without NaN, for `target` (n,): (K,)."""
-    found: Floats = np.linalg.lstsq(terms, target, rcond=None)[0].astype(np.float64, copy=False)
-    return found
+    found, *_ = np.linalg.lstsq(terms, target, rcond=None)
+    return np.asarray(found, dtype=np.float64)
 
 
 def rows_of_some_times(data: Dataset, rows: Rows, most: int) -> Rows:
@@ -101,8 +102,8 @@ def rows_of_some_times(data: Dataset, rows: Rows, most: int) -> Rows:
     if every <= 1 or len(data.series_starts) == 1:
         return rows
     times, numbers = np.unique(data.times[rows], return_inverse=True)
-    chosen: Rows = rows[(len(times) - 1 - numbers) % every == 0]
-    return chosen
+    kept: Rows = rows[(len(times) - 1 - numbers) % every == 0]
+    return kept
 
 
 def least_squares_with_fallback(
