@@ -22,6 +22,7 @@ from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
 from search.terminal.coverage_text import coverage_parts
+from search.terminal.panel_text import panel_sentences
 from search.terminal.result_tables import console, values_table
 from search.terminal.text import say
 from search.terminal.text_table import TextTable
@@ -72,6 +73,8 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
     yield _naive_table(first)
     if first.rivals:
         yield _rival_table(first)
+    if first.panel is not None:
+        yield from panel_sentences(first.panel)
     yield from coverage_parts(first.coverage)
     if report.confidence_set is not None:
         yield _set_sentence(report)
