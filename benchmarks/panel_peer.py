@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.panel_stocks import GRU, Options, Scored
-from trainer.data.arrays import Floats
+from trainer.data.arrays import Floats, Rows
 from trainer.data.panel import rows_since_start
 from trainer.losses import MSE
 
@@ -32,7 +32,8 @@ def write_panel(scored: Scored, series: np.ndarray, options: Options) -> None:
     last fold has.
     """
     data, model = scored.data, scored.chosen.trial.config
-    starts, rows = [], []
+    starts: list[int] = []
+    rows: list[Rows] = []
     for number, (start, one) in enumerate(data.each_series()):
         if number in series:
             starts.append(sum(map(len, rows)))
