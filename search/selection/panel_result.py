@@ -11,6 +11,7 @@ import numpy as np
 from search.record.validation_rows import Floats, forecasts, validation_rows
 from search.selection.statistics.cross_section import CrossSection, cross_section
 from search.selection.statistics.panel_skill import PanelSkill, panel_skill
+from search.selection.summary import Summary
 from storage.engine import Store
 from trainer.inference.forecast_intervals import in_own_unit
 from trainer.losses import MSE
@@ -107,6 +108,13 @@ def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
         ),
         cross_section=across,
     )
+
+
+def best_of_panel(store: Store, summary: Summary) -> PanelResult | None:
+    """`validated_panel` of the best trial; None if there is none, or the study is of a single series."""
+    if summary.best is None or summary.effective_rows is None:
+        return None
+    return validated_panel(store, summary.study.name, summary.best.number)
 
 
 def _mse(forecast: Floats, target: Floats) -> float:

@@ -94,7 +94,7 @@ def test_rows_at_which_too_few_series_can_be_compared_are_counted(
     frame = pd.read_csv(rows, parse_dates=["date"])
     frame.loc[frame["name"] == "B", "date"] += pd.Timedelta("3650D")
     frame.to_csv(rows, index=False)
-    told = ballast("predict", folder, "--data", rows, "--latest")
+    told = ballast("predict", folder, "--data", rows, "--latest", "--allow-range")
     assert told.code == 1
     assert "no row can be forecast: " in told.err
 
