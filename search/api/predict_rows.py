@@ -74,8 +74,8 @@ def _without_old_series(found: Forecasts, oldest: float, max_age: str) -> Foreca
         return found
     told = [f"{name} (newest row {found.times_text[row]})" for name, row in old.items()]
     warning = (
-        f"no forecast of {len(old)} of {len(newest)} series, which are older than --max-age {max_age} "
-        f"allows: {names_of(told)}"
+        f"no forecast of {len(old)} of {len(newest)} series, older than --max-age {max_age} allows: "
+        f"{names_of(told)}"
     )
     kept = found.chosen(~np.isin(found.series, list(old)))
     return replace(kept, warnings=(*kept.warnings, warning), old=tuple(old))

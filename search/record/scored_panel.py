@@ -74,7 +74,7 @@ def scored_panel(config: DataConfig, table: Table, first: np.datetime64, last: n
         own = table.times[span]
         rows = int(own.searchsorted(first)), int(own.searchsorted(last, side="right")) - 1
         if rows[0] <= rows[1]:
-            kept[name] = scored_series(config, table, *rows, span)
+            kept[name] = scored_series(config, table, *rows, span=span)
     return ScoredPanel(tuple(kept.values()), tuple(kept))
 
 

@@ -63,7 +63,7 @@ def target_origin_columns(config: DataConfig) -> tuple[str, ...]:
 
 
 def scored_series(
-    config: DataConfig, table: Table, first: int, last: int, span: slice = slice(None)
+    config: DataConfig, table: Table, first: int, last: int, *, span: slice = slice(None)
 ) -> ScoredSeries:
     """The rows whose values decide the targets of the rows `first` to `last` (both included) of the table, or
     of the `span` of one series in it.

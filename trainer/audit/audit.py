@@ -66,7 +66,7 @@ def audit(
         whole = cut_folds(config.model_copy(update={"max_gap": None}), times, built, offsets)
         findings += max_gap_findings(config, counts, _counts(whole))
     if folds:
-        findings += outlier_findings(built, folds[-1])
+        findings += outlier_findings(config, built, folds[-1])
         findings += drift_findings(table, built, folds[-1])
         found, believed, worth = _skill_findings(config, guard, folds, ceiling, deep)
         findings += found

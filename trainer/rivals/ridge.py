@@ -14,22 +14,26 @@ Read = Callable[[Rows], Floats]
 """Gives the regressors (n, p) of some rows (n,)."""
 
 PIECE_CELLS = 25_000_000
-"""Most regressors that are in memory at once: 200 MB. Those of more rows are read piece by piece."""
+"""Regressors of at most so many cells are in memory at once: 200 MB. More are read in pieces of 25 MB."""
 _PENALTIES = np.logspace(-4, 6, 21)
 """Penalties per row and standardised regressor that are tried."""
 
 
-def pieces(rows: Rows, columns: int) -> Iterator[Rows]:
-    """`rows` (n,) in order, in pieces whose regressors (rows, columns) fit in memory; at least one piece."""
-    size = max(1, PIECE_CELLS // columns)
+def piece_size(rows: int, columns: int) -> int:
+    """Rows whose regressors are read at once, of some `rows` with so many regressors: all, if they fit."""
+    return max(1, rows if rows * columns <= PIECE_CELLS else PIECE_CELLS // (8 * columns))
+
+
+def pieces(rows: Rows, size: int) -> Iterator[Rows]:
+    """`rows` (n,) in order, in pieces of at most `size`; at least one piece."""
     for start in range(0, max(len(rows), 1), size):
         yield rows[start : start + size]
 
 
 def in_pieces(predict: Callable[[Floats], Floats], read: Read, rows: Rows) -> Floats:
     """Forecasts (n,) of `rows` (n,) by `predict`, from the regressors that `read` gives."""
-    columns = read(rows[:1]).shape[1]
-    return np.concatenate([predict(read(part)) for part in pieces(rows, columns)])
+    size = piece_size(len(rows), read(rows[:1]).shape[1])
+    return np.concatenate([predict(read(part)) for part in pieces(rows, size)])
 
 
 class _Regressors:
@@ -38,6 +42,7 @@ class _Regressors:
     def __init__(self, read: Read, rows: int) -> None:
         self.read, every = read, np.arange(rows)
         self.columns = read(every[:1]).shape[1]
+        self._size = piece_size(rows, self.columns)
         constant, firsts, total = np.ones(self.columns, np.bool_), [], np.zeros(self.columns)
         for _, x in self._unscaled(every):
             constant &= is_constant(x)
@@ -49,8 +54,7 @@ class _Regressors:
             squares += ((x - self.mean) ** 2).sum(axis=0)
         self.std = np.sqrt(squares / rows)
         self.std[constant & is_constant(np.stack(firsts))] = 1.0
-        whole = rows * self.columns <= PIECE_CELLS
-        self._kept = self.standardised(read(every)) if whole else None
+        self._kept = self.standardised(read(every)) if self._size == rows else None
 
     def standardised(self, x: Floats) -> Floats:
         """Regressors (m, p) of any rows, standardised by the training rows."""
@@ -67,7 +71,7 @@ class _Regressors:
             yield part, self.standardised(x)
 
     def _unscaled(self, rows: Rows) -> Iterator[tuple[Rows, Floats]]:
-        for part in pieces(rows, self.columns):
+        for part in pieces(rows, self._size):
             yield part, self.read(part)
 
 

@@ -1,7 +1,7 @@
 """A study of a panel scores every trial on the same rows, and its facts tell what they are worth."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ SPLIT = {"train_until": "2001-12-31", "validation_until": "2002-06-28", "fractio
 SEARCHED = {"data.seq_len": {"choices": [3, 20]}}
 
 
-def written(write_study: "WriteStudy", folder: Path, first: int, **changes: object) -> Path:
+def written(write_study: "WriteStudy", folder: Path, first: int, **changes: Any) -> Path:
     """A study of two series, of which the second begins at row `first`, and the first on 2001-01-01."""
     days, parts = pd.bdate_range("2001-01-01", periods=500), []
     for number, begin in enumerate((0, first)):
