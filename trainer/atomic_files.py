@@ -33,7 +33,7 @@ _SOMEBODY_ELSE_WAS_FASTER = (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY)
 _ATTEMPTS = 100
 
 
-def write_file(path: Path, *parts: bytes, durable: bool = True, mode: int | None = None) -> None:
+def write_file(path: Path, *parts: bytes | memoryview, durable: bool = True, mode: int | None = None) -> None:
     """Write the concatenated `parts` to `path`. A link stays a link; a file keeps its mode unless `mode` is
     given.
 

@@ -11,6 +11,7 @@ no torch.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
@@ -39,16 +40,19 @@ class ChecksummedFormat:
         self,
         path: Path,
         identity: str,
-        payload: bytes,
+        payload: bytes | Sequence[bytes | memoryview],
         key: bytes | None = None,
         *,
         durable: bool = True,
         mode: int | None = None,
     ) -> None:
-        """Put `payload` at `path`, in one step. `durable` and `mode` as in `write_file`; raises OSError."""
-        digest = _digest(identity, payload, key)
+        """Put `payload`, or its parts in order, at `path`, in one step. `durable` and `mode` as in
+        `write_file`; raises OSError.
+        """
+        parts = [payload] if isinstance(payload, bytes) else payload
+        digest = _digest(identity, parts, key)
         head = b"\n".join([self.magic, identity.encode(), digest, b""])
-        write_file(path, head, payload, durable=durable, mode=mode)
+        write_file(path, head, *parts, durable=durable, mode=mode)
 
     def read(self, path: Path, identity: str, key: bytes | None = None) -> bytes:
         """The payload that was written for `identity` with `key`.
@@ -70,15 +74,14 @@ class ChecksummedFormat:
         if owner != identity.encode():
             raise ChecksumError(self.other_identity)
         start = sum(len(field) + 1 for field in (magic, owner, digest))
-        if not hmac.compare_digest(digest, _digest(identity, memoryview(content)[start:], key)):
+        if not hmac.compare_digest(digest, _digest(identity, [memoryview(content)[start:]], key)):
             raise ChecksumError(self.wrong_digest)
         return start
 
 
-def _digest(identity: str, payload: bytes | memoryview, key: bytes | None) -> bytes:
+def _digest(identity: str, parts: Sequence[bytes | memoryview], key: bytes | None) -> bytes:
     """The digest (hex). Without a key it covers the payload alone, as in files of versions before keys."""
-    if key is None:
-        return hashlib.sha256(payload).hexdigest().encode()
-    signed = hmac.new(key, identity.encode(), "sha256")
-    signed.update(payload)
+    signed = hashlib.sha256() if key is None else hmac.new(key, identity.encode(), "sha256")
+    for part in parts:
+        signed.update(part)
     return signed.hexdigest().encode()

@@ -28,6 +28,12 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def names_of(names: Sequence[str], most: int = 8) -> str:
+    """`AAPL, MSFT and 12 more`: at most `most` of the names."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
 def place_in_training(epoch: int, step: int | None) -> str:
     """`epoch 3, step 41`; `epoch 3` for what was found at its end (no step)."""
     return f"epoch {epoch}" if step is None else f"epoch {epoch}, step {step}"

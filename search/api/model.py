@@ -43,7 +43,13 @@ class Model:
         return self._loaded.description
 
     def predict(
-        self, data: Any, *, allow_range: bool = False, last: int | None = None, max_age: str | None = None
+        self,
+        data: Any,
+        *,
+        allow_range: bool = False,
+        allow_unseen: bool = False,
+        last: int | None = None,
+        max_age: str | None = None,
     ) -> "pd.DataFrame":
         """Forecast every row that has a whole window behind it, the newest rows included.
 
@@ -52,14 +58,20 @@ class Model:
 
         Args:
             data: A pandas or polars DataFrame or an Arrow table with the columns of the training, a row for
-                each time; or the path of a CSV or Parquet file, or `sample:NAME`.
+                each time, of a panel for each series and time; or the path of a CSV or Parquet file, a
+                pattern such as `"prices/*.csv"`, or `sample:NAME`.
             allow_range: Accept rows unlike the training rows, and log a warning.
-            last: Only so many forecasts, 1 or more, of the newest rows that can be forecast from.
+            allow_unseen: Forecast series that the model was not trained on too, by the moments of all trained
+                ones, and log a warning.
+            last: Only so many forecasts, 1 or more, of the newest rows of each series that can be forecast
+                from.
             max_age: The oldest that the newest of these rows may be, such as `"3d"` or `"90min"`; times
-                without a zone are taken as UTC.
+                without a zone are taken as UTC. Series of a panel that are older have no forecast, and a
+                warning is logged that names them.
 
         Returns:
-            A row for each forecast, in time order: time (on the clock of the data if they have a zone, else
+            A row for each forecast, in time order; of a panel series by series, whose name is in the first
+            column. Then time (on the clock of the data if they have a zone, else
             as they are; in UTC if the offset varies and `data.timezone` is not set), forecast
             (in the target's own unit), of (the time of the row that it speaks of; empty where the
             table ends before it), horizon (rows), split (`train`, `validation`, `test` or `unseen`); and, if
@@ -68,9 +80,9 @@ class Model:
             volatility_lower_80); a folder that an earlier Ballast wrote has none.
 
         Raises:
-            DataError: The table lacks a column, times do not ascend, the rows are too few for a window, or
-                they are not like those of the training.
-            AnswerIsNo: There is no forecast, or the newest row is older than `max_age`.
+            DataError: The table lacks a column, times do not ascend, the rows are too few for a window, they
+                are not like those of the training, or of a series that it did not have.
+            AnswerIsNo: There is no forecast, or the newest row of all is older than `max_age`.
             ModelFolderError: The model forecasts what is no finite number.
             RequestError: `data` is neither a frame nor a path, or another argument is out of range.
         """
@@ -82,6 +94,7 @@ class Model:
             self._loaded,
             data,
             allow_range=as_flag("allow_range", allow_range),
+            allow_unseen=as_flag("allow_unseen", allow_unseen),
             last=None if last is None else as_whole_number("last", last, 1),
             max_age=max_age,
         )

@@ -1,17 +1,23 @@
 """Forecasts new rows with a saved model; `ballast predict` and `Model.predict` call it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from search.atomic_text import write_text_atomically
 from search.errors import AnswerIsNo, RequestError
 from trainer.durations import duration_seconds
 from trainer.errors import DataError
 from trainer.inference.forecasts import Forecasts
+from trainer.inference.panel_checks import files_are_series
 from trainer.inference.prediction import LoadedModel, forecast_table
+from trainer.text import names_of
 
 
 def predict_rows(
@@ -19,31 +25,60 @@ def predict_rows(
     data: Any,
     *,
     allow_range: bool = False,
+    allow_unseen: bool = False,
     last: int | None = None,
     max_age: str | None = None,
 ) -> Forecasts:
     """Forecast the rows of `data` that have a whole window behind them: all, or the `last` ones.
 
-    `data` is the path of a file, `sample:NAME` or a frame. Raises what
+    `data` is the path of a file, a pattern of files, `sample:NAME` or a frame. Series of a panel whose newest
+    row is older than `max_age` have no forecast, and a warning names them. Raises what
     `trainer.inference.prediction.forecast_table` raises, RequestError for another type and for a `max_age`
-    that is no duration, and AnswerIsNo if there is no forecast, or if the newest is from a row older than
-    `max_age`.
+    that is no duration, and AnswerIsNo if there is no forecast, or if the newest of all series is from a row
+    older than `max_age`.
     """
     oldest = None if max_age is None else _seconds(max_age)
+    if not isinstance(data, str | Path) and files_are_series(model.description):
+        raise RequestError(
+            f"the model in {model.folder} was trained on a file for each series, and a frame does not say "
+            "which series a row is of; give the files, such as 'prices/*.csv'"
+        )
     with _as_source(data, model.description.data.time_columns[0]) as source:
         shown = source if isinstance(data, str | Path) else "data"
         try:
-            found = forecast_table(model, source, allow_range=allow_range, last=last)
+            found = forecast_table(
+                model, source, allow_range=allow_range, allow_unseen=allow_unseen, last=last
+            )
         except DataError as error:
             raise type(error)(str(error).replace(source, shown)) from None  # a frame's file is gone by then
     if not len(found.times):
         raise AnswerIsNo(_no_forecast(found, shown, model.description.data.seq_len).replace(source, shown))
-    if oldest is not None and (age := found.age()) > oldest:
+    if oldest is None:
+        return found
+    if (age := found.age()) > oldest:
+        newest = found.times_text[int(found.times.argmax())]
         raise AnswerIsNo(
-            f"{shown}: the newest row that can be forecast from is {found.times_text[-1]}, "
+            f"{shown}: the newest row that can be forecast from is {newest}, "
             f"{_age_text(age)} old, and --max-age allows {max_age}; get newer rows, then predict again"
         )
-    return found
+    return _without_old_series(found, oldest, str(max_age))
+
+
+def _without_old_series(found: Forecasts, oldest: float, max_age: str) -> Forecasts:
+    """The forecasts of the series whose newest row is at most `oldest` seconds old. Those of the others are
+    left out: such a series has ended, or its newest rows did not arrive.
+    """
+    newest = found.newest_rows()
+    old = {name: row for name, row in newest.items() if found.age_of(row) > oldest}
+    if not old:
+        return found
+    told = [f"{name} (newest row {found.times_text[row]})" for name, row in old.items()]
+    warning = (
+        f"no forecast of {len(old)} of {len(newest)} series, older than --max-age {max_age} allows: "
+        f"{names_of(told)}"
+    )
+    kept = found.chosen(~np.isin(found.series, list(old)))
+    return replace(kept, warnings=(*kept.warnings, warning), old=tuple(old))
 
 
 def _seconds(max_age: object) -> float:
@@ -55,6 +90,8 @@ def _seconds(max_age: object) -> float:
 
 def _no_forecast(found: Forecasts, shown: str, seq_len: int) -> str:
     count = len(found.left_out)
+    if not count:
+        return f"{shown}: no row can be forecast: {'; '.join(found.warnings)}"
     return (
         f"{shown}: no row can be forecast: every window of {seq_len} rows, with the rows that its features "
         f"need, holds a row that cannot be used, such as {found.left_out[-1]} ({count} such "
@@ -89,6 +126,7 @@ def forecasts_to_csv(found: Forecasts) -> str:
 def forecasts_to_json(found: Forecasts) -> dict[str, object]:
     """The shape that `predict --json` promises."""
     columns: dict[str, list[object]] = {
+        **({"series": [*found.series]} if found.series else {}),
         "time": [*found.times_text],
         "forecast": found.values.tolist(),
         "of": [*found.target_times_text],
@@ -106,6 +144,29 @@ def forecasts_to_json(found: Forecasts) -> dict[str, object]:
         "bars_per_year": found.bars_per_year,
         "left_out": [row.to_json() for row in found.left_out],
         "intervals": None if found.intervals is None else found.intervals.model_dump(mode="json"),
+        "series": _series_to_json(found),
+    }
+
+
+def _series_to_json(found: Forecasts) -> dict[str, object] | None:
+    """What was forecast of each series and what was not; None for one series without a name."""
+    if not found.series:
+        return None
+    counts = Counter(found.series)
+    newest = [
+        {
+            "name": name,
+            "rows": counts[name],
+            "newest": found.times_text[row],
+            "trained": name not in found.new,
+        }
+        for name, row in found.newest_rows().items()
+    ]
+    return {
+        "column": found.series_column,
+        "forecast": newest,
+        "none": list(found.none),
+        "old": list(found.old),
     }
 
 

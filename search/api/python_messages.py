@@ -21,7 +21,17 @@ from trainer.errors import TrainerError
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_FLAGS = {"onnx", "strict", "allow-range", "deep", "verify", "force", "day-first", "month-first"}
+_FLAGS = {
+    "onnx",
+    "strict",
+    "allow-range",
+    "allow-unseen",
+    "deep",
+    "verify",
+    "force",
+    "day-first",
+    "month-first",
+}
 _NAMES = {"symbol", "timezone", "time", "target", "decimal", "output", "csv", "sort"}
 _NAMES |= {"name", "engine", "continue-from", "format", "policy"}
 """Options whose value may be any word; after the others a plain word belongs to the sentence."""

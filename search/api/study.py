@@ -92,9 +92,10 @@ class Study:
         """What each trial forecast for the validation rows, beside naive forecasts and rivals.
 
         Returns:
-            A row for each validation row of each fold, in time order within a fold: time (naive UTC), fold
-            (0-based), target, a column for each naive forecast and each rival by name, and `trial_N` for
-            each trial that passed an epoch. Times are on the clock of the
+            A row for each validation row of each fold, in time order within a fold, of a panel series by
+            series: series (of a panel only), time (naive UTC), fold (0-based), target,
+            a column for each naive forecast and each rival by name, and `trial_N` for each trial that passed
+            an epoch. Times are on the clock of the
             source; target and forecasts are in the target's own unit. No row for an
             old study that did not keep them.
 

@@ -24,7 +24,9 @@ def predict(
     data: Annotated[
         str,
         typer.Option(
-            metavar="FILE", help="The new rows: CSV, Parquet, an address, or sample:NAME.", show_default=False
+            metavar="FILE",
+            help="The new rows: CSV, Parquet, a quoted pattern of files, an address, or sample:NAME.",
+            show_default=False,
         ),
     ],
     output: Annotated[
@@ -33,17 +35,27 @@ def predict(
     allow_range: Annotated[
         bool, typer.Option("--allow-range", help="Accept rows unlike the training rows.")
     ] = False,
+    allow_unseen: Annotated[
+        bool, typer.Option("--allow-unseen", help="Forecast also series that the model was not trained on.")
+    ] = False,
     latest: Annotated[
-        bool, typer.Option("--latest", help="Only the forecast of the newest whole row; same as --last 1.")
+        bool,
+        typer.Option(
+            "--latest", help="Only the forecast of the newest whole row of each series; same as --last 1."
+        ),
     ] = False,
     last: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only the N newest forecasts.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Only the N newest forecasts of each series.", show_default=False
+        ),
     ] = None,
     max_age: Annotated[
         str | None,
         typer.Option(
             metavar="AGE",
-            help="Refuse, with exit code 1, if the newest row is older, such as 3d or 90min.",
+            help="Refuse, with exit code 1, if the newest row is older, such as 3d or 90min; older series of "
+            "a panel are left out and named.",
             show_default=False,
         ),
     ] = None,
@@ -69,7 +81,14 @@ def predict(
     from trainer.inference.forecasts import left_out_texts
     from trainer.inference.prediction import read_model
 
-    found = predict_rows(read_model(model), data, allow_range=allow_range, last=last, max_age=max_age)
+    found = predict_rows(
+        read_model(model),
+        data,
+        allow_range=allow_range,
+        allow_unseen=allow_unseen,
+        last=last,
+        max_age=max_age,
+    )
     warnings = [f"warning: {warning}" for warning in found.warnings]
     for line in (*left_out_texts(found.left_out), *warnings):
         say(line, to_stderr=True)
@@ -84,5 +103,6 @@ def predict(
 
 
 def _summary(found: "Forecasts") -> str:
-    rows = f"{len(found.times)} forecasts of {found.unit}"
+    series = f" for {len(found.newest_rows())} series" if found.series else ""
+    rows = f"{len(found.times)} forecasts{series} of {found.unit}"
     return f"{rows}; {found.unseen} for rows after {found.seen_until}, the last that the model saw"

@@ -25,14 +25,15 @@ from search.version import version_of
 from trainer.bounded_reading import open_regular
 from trainer.checksummed_file import ChecksummedFormat
 from trainer.config import DataConfig
+from trainer.data.scaler import Scaler, SeriesMoments
 from trainer.data.target_history import TargetHistory
-from trainer.data.windows import Dataset, Scaler, SeriesMoments
+from trainer.data.windows import Dataset
 from trainer.errors import ChecksumError
 
 log = logging.getLogger("ballast.workers")
 
 FOLDS_FORMAT = ChecksummedFormat(
-    magic=b"ballast data 7".ljust(61),  # so that the payload begins at byte 192, on a cache line
+    magic=b"ballast data 8".ljust(61),  # so that the payload begins at byte 192, on a cache line
     largest=2**40,  # the file is mapped, and needs no memory of its own
     other_identity="it is of other data, another machine or other versions",
     wrong_digest="it is damaged, or no worker of this study wrote it: its digest is wrong",
@@ -108,20 +109,32 @@ def _mapped(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
-def _encode(folds: Sequence[Dataset]) -> bytes:
-    """A line of JSON, which gives the position of each array, and then the arrays, one after the other."""
-    arrays: list[bytes] = []
+def _encode(folds: Sequence[Dataset]) -> list[bytes | memoryview]:
+    """A line of JSON, which gives the position of each array, and then the arrays, one after the other, not
+    copied. Arrays that folds have in common are there once.
+    """
+    arrays: list[tuple[npt.NDArray[Any], dict[str, Any]]] = []
+    parts: list[bytes | memoryview] = []
 
     def place(array: npt.NDArray[Any]) -> dict[str, Any]:
-        entry = {"dtype": array.dtype.str, "shape": array.shape, "at": sum(map(len, arrays))}
-        arrays.append(_padded(array.tobytes()))
-        return entry
+        for other, entry in arrays:
+            if other is array or (_is_alike(other, array) and np.array_equal(other, array)):
+                return entry
+        content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        at = sum(map(len, parts))
+        parts.extend([content, b"\0" * (_aligned(len(content)) - len(content))])
+        arrays.append((array, {"dtype": array.dtype.str, "shape": array.shape, "at": at}))
+        return arrays[-1][1]
 
     plain = [
         {**vars(fold), "scaler": _plain_scaler(fold.scaler), "history": vars(fold.history)} for fold in folds
     ]
-    line = _padded(json.dumps(plain, default=place).encode() + b"\n")
-    return line + b"".join(arrays)
+    return [_padded(json.dumps(plain, default=place).encode() + b"\n"), *parts]
+
+
+def _is_alike(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    """Whether two arrays hold as many numbers of one type; -0.0 equals 0.0, so that of floats none is."""
+    return one.dtype == other.dtype and one.shape == other.shape and one.dtype.kind == "i"
 
 
 def _plain_scaler(scaler: Scaler) -> dict[str, Any]:
@@ -186,6 +199,7 @@ def _require_whole(fold: Dataset) -> None:
         history.begun,
         fold.offsets,
         fold.positions,
+        fold.weights,
     )
     by_feature = (fold.scaler.feature_mean, fold.scaler.feature_std)
     if any(each.shape != (rows,) for each in by_row if each is not None):

@@ -4,7 +4,7 @@ Studies of older versions have no rivals in their facts; then there are none her
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,14 @@ FORECASTS = {
     "garch": "the variance that GARCH(1,1) forecasts from past returns",
     "linear": "a ridge regression on the same windows of the same features",
     "boosted": "gradient-boosted trees on the same windows of the same features",
+    "train_mean_pooled": "the mean of the training rows of all series",
+    "har_pooled": "har, fitted to all series together",
+    "ar_pooled": "ar, fitted to all series together",
 }
 """The naive forecasts and the rivals in words; trainer/rivals/ defines them."""
+_POOLED = "_pooled"
+_OF_EACH_SERIES = {"train_mean", "seasonal", "har", "lhar", "ar", "ewma", "garch"}
+_OF_ALL_SERIES = {"linear", "boosted"}
 
 _SHORT = {
     "linear": "a ridge on these features",
@@ -58,6 +64,34 @@ def absent_rivals(facts: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: f"{reason}; {_INSTALL[name]}" if name in _INSTALL and "pip install" not in reason else reason
         for name, reason in (facts.get("rivals_absent") or {}).items()
+    }
+
+
+def shown_names(names: Iterable[str]) -> dict[str, str]:
+    """Each name of a naive forecast or rival as it is shown. In a study of several series, which has pooled
+    ones, it says whether each series has a fit of its own: `har (each series)`, `har (pooled)`.
+    """
+    listed = list(names)
+    if not any(name.endswith(_POOLED) for name in listed):
+        return {name: name for name in listed}
+    return {name: _shown_of_several(name) for name in listed}
+
+
+def _shown_of_several(name: str) -> str:
+    if name.endswith(_POOLED) or name in _OF_ALL_SERIES:
+        return f"{name.removesuffix(_POOLED)} (pooled)"
+    return f"{name} (each series)" if name in _OF_EACH_SERIES else name
+
+
+def rival_notes(facts: Mapping[str, Any]) -> dict[str, str]:
+    """For each rival of which some series could not have a fit of their own: which, and why. Rivals with the
+    same note are one entry, their names joined by commas.
+    """
+    notes: dict[str, str] = facts.get("rivals_notes") or {}
+    shown = shown_names([*(facts.get("rivals") or {}), *notes])
+    return {
+        ", ".join(shown[name] for name, its in notes.items() if its == note): note
+        for note in dict.fromkeys(notes.values())
     }
 
 

@@ -37,9 +37,10 @@ def interval_coverage(trained: TrainedCandidate) -> IntervalCoverage | None:
     finished = [refit.forecasts for refit in trained.refits if refit.forecasts is not None]
     if intervals is None or not finished:
         return None
-    forecast = in_own_unit(data, np.mean(finished, axis=0, dtype=np.float64))
-    target = in_own_unit(data, data.target[data.test])
-    bounds = intervals.bounds(forecast)
+    forecast = in_own_unit(data, data.test, np.mean(finished, axis=0, dtype=np.float64))
+    target = in_own_unit(data, data.test, data.target[data.test])
+    numbers = data.series_numbers[data.test].tolist() if data.series_names else []
+    bounds = intervals.bounds(forecast, [data.series_names[number] for number in numbers])
     levels = [
         coverage(
             (bounds[f"lower_{level}"] <= target) & (target <= bounds[f"upper_{level}"]),

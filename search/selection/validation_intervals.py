@@ -1,7 +1,5 @@
 """The forecast intervals of a configuration, from forecasts of validation rows that were made before."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from search.record.validation_rows import trial_forecasts, validation_rows
@@ -16,24 +14,23 @@ from trainer.inference.forecast_intervals import (
 )
 
 
-def trained_intervals(
-    outcome: Rerun, source: ResidualSource = "training", names: Sequence[str] = ()
-) -> ForecastIntervals:
+def trained_intervals(outcome: Rerun, source: ResidualSource = "training") -> ForecastIntervals:
     """From a training that was accepted: the validation rows of all its folds, each forecast by the network
-    of its fold. `names` are those of the series.
+    of its fold.
     """
     found = ValidationForecasts.of_folds(outcome.record.folds, outcome.result.forecasts)
-    return measure_intervals(outcome.config.data, found, source, names)
+    return measure_intervals(outcome.config.data, found, source)
 
 
 def recorded_intervals(store: Store, study: str, trial: int, config: DataConfig) -> ForecastIntervals | None:
-    """From the forecasts of a trial on record, of all series together; None if it is not there."""
+    """From the forecasts of a trial on record; None if it is not there."""
     rows, forecasts = validation_rows(store, study), trial_forecasts(store, study, trial)
     if rows is None or forecasts is None:
         return None
     found = ValidationForecasts(
         forecasts=forecasts.astype(np.float64) * rows.unit_std + rows.unit_mean,
         targets=rows.target * rows.unit_std + rows.unit_mean,
-        series=np.zeros(len(rows.target), np.int64),
+        series=np.zeros(len(rows.target), np.int64) if rows.series is None else rows.series,
+        names=rows.series_names,
     )
     return measure_intervals(config, found, "trial")

@@ -10,6 +10,7 @@ from search.record.searched_rows import EarlierSearch
 from search.record.validation_rows import Floats
 from search.selection.candidates import Candidate
 from search.selection.interval_coverage import IntervalCoverage
+from search.selection.panel_result import PanelResult
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.statistics.confidence_set import ConfidenceSet
@@ -52,8 +53,12 @@ class CandidateResult:
     searches: tuple[EarlierSearch, ...]
     """Studies that have searched on some of these rows before."""
     conclusion: Conclusion
+    panel: PanelResult | None = None
+    """Figures by series and by date; None for a single series."""
     coverage: IntervalCoverage | None = None
     """How often the test rows lay within the bounds of their forecasts; None if there are no bounds."""
+    rivals_notes: Mapping[str, str] = field(default_factory=dict)
+    """For some rivals, which series are forecast by the fit to all series, and why."""
 
     @property
     def value(self) -> float | None:
@@ -96,7 +101,12 @@ class CandidateResult:
             "look": self.evaluation_number,
             "searched_by": [search.to_json() for search in self.searches],
             "rows": dict(self.rows),
+            "panel": None if self.panel is None else self.panel.to_json(),
+            "cross_section": None
+            if self.panel is None or self.panel.cross_section is None
+            else asdict(self.panel.cross_section),
             "coverage": None if self.coverage is None else self.coverage.to_json(),
+            **({"rivals_notes": dict(self.rivals_notes)} if self.rivals_notes else {}),
         }
 
     def by_seed(self) -> list[tuple[RefitResult, float | None]]:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from search.process_identity import is_dead
-from search.record.rival_facts import absent_rivals, recorded_rival_losses
+from search.record.rival_facts import absent_rivals, recorded_rival_losses, rival_notes, shown_names
 from search.selection.summary import Summary
 from search.study.liveness import active_workers
 from search.terminal.styles import count_cells, plain_text
@@ -152,9 +152,16 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
         *_rival_rows(summary),
         ("pace", _pace(now)),
+        *_row_counts(summary),
         ("noise floor", summary.floors_text()),
         ("verified", _verified_text(summary)),
     ]
+
+
+def _row_counts(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The validation rows of a panel, and what they are worth; nothing for a single series."""
+    found = summary.effective_rows
+    return [] if found is None else [("validation", found.text)]
 
 
 def _trials_text(now: StudyStatus) -> str:
@@ -171,11 +178,17 @@ def _rival_rows(summary: Summary) -> list[tuple[str, TableCell]]:
     over the strongest.
     """
     losses, absent = recorded_rival_losses(summary.study.facts), absent_rivals(summary.study.facts)
+    shown, notes = shown_names([*losses, *absent]), rival_notes(summary.study.facts)
     rows: list[tuple[str, TableCell]] = []
     if losses:
-        rows.append(("rivals", tuple(plain_text(f"{name} {loss:.6f}") for name, loss in losses.items())))
+        texts = tuple(plain_text(f"{shown[name]} {loss:.6f}") for name, loss in losses.items())
+        rows.append(("rivals", texts))
     if absent:
-        rows.append(("not fitted", tuple(plain_text(f"{name}: {why}") for name, why in absent.items())))
+        rows.append(
+            ("not fitted", tuple(plain_text(f"{shown[name]}: {why}") for name, why in absent.items()))
+        )
+    if notes:
+        rows.append(("pooled fit", tuple(plain_text(f"{names}: {note}") for names, note in notes.items())))
     if summary.rival is not None and summary.skill_over_rival is not None:
         rows.append(("over rival", f"skill {summary.skill_over_rival:+.4f} over {summary.rival.name}"))
     return rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 
 from search.record.evaluations import UNRECORDED_EVALUATIONS_NOTE, source_shown
-from search.record.rival_facts import describe_gain_over_rivals
+from search.record.rival_facts import describe_gain_over_rivals, rival_notes
 from search.record.searched_rows import EarlierSearch, effective_configurations
 from search.record.verification_answer import DOES_NOT_HOLD, refutation_sentence
 from search.selection.leak_warnings import leak_warning_sentence
@@ -22,6 +22,7 @@ from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
 from search.terminal.coverage_text import coverage_parts
+from search.terminal.panel_text import panel_sentences
 from search.terminal.result_tables import console, values_table
 from search.terminal.text import say
 from search.terminal.text_table import TextTable
@@ -70,6 +71,8 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
     yield _naive_table(first)
     if first.rivals:
         yield _rival_table(first)
+    if first.panel is not None:
+        yield from panel_sentences(first.panel)
     yield from coverage_parts(first.coverage)
     if report.confidence_set is not None:
         yield _set_sentence(report)
@@ -129,6 +132,8 @@ def _against_rivals(scored: "CandidateResult") -> Iterator[str]:
     ) is not None:
         yield f"{gain[0].upper()}{gain[1:]}."
     yield from (f"Rival {name} is missing: {reason}." for name, reason in scored.rivals_absent.items())
+    notes = rival_notes({"rivals": scored.rivals, "rivals_notes": scored.rivals_notes})
+    yield from (f"Of {names}, {note}." for names, note in notes.items())
 
 
 def _set_sentence(report: "VerificationReport") -> str:

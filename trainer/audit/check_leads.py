@@ -50,9 +50,15 @@ def lead_findings(
         covering = strongest.get((source[lead.feature] or "", lead.series))
         return covering is not None and not covering.gain <= ceiling < lead.gain
 
+    def is_told(lead: Lead) -> bool:
+        """Whether the finding on all series together says as much of the feature."""
+        pooled = strongest.get((lead.feature, ""))
+        return bool(lead.series) and pooled is not None and not pooled.gain <= ceiling < lead.gain
+
     return [
         finding
         for lead in strongest.values()
+        if not is_told(lead)
         if not is_covered(lead)
         for finding in in_series(
             lead.series, [_finding(lead, ceiling, data.kind, lead.feature in config.leading)]

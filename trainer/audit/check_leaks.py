@@ -9,11 +9,13 @@ from collections.abc import Callable
 import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding
+from trainer.audit.check_alignment import alignment_findings
 from trainer.audit.check_columns import lift_findings
 from trainer.audit.check_leads import HONEST_LEADS, lead_findings
 from trainer.audit.check_own_row import own_row_findings
 from trainer.audit.check_target import check_target
 from trainer.audit.leak_probe import LeakProbe, leaking_features
+from trainer.audit.series_probe import series_probe_findings
 from trainer.config import DataConfig
 from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset
@@ -45,12 +47,21 @@ def leak_findings(
         *checks.findings,
         *own_row_findings(data),
         *_copy_findings(data),
+        *alignment_findings(data),
         *lead_findings(data, ceiling, config, checks.overlap),
     ]
     probe = LeakProbe.of(data, config.leading)
     if probe is None:
         return [*found, _unprobed(data)]
     found += _probe_findings(probe, ceiling, checks.overlap)
+    suspected = {name for finding in found if finding.severity != "info" for name in finding.series}
+    found += series_probe_findings(
+        data,
+        ceiling,
+        config.leading,
+        suspected,
+        lambda of_one, reached, bar: _probe_finding(of_one, reached, bar, checks.overlap),
+    )
     named = {name for finding in found if finding.severity != "info" for name in finding.where.split(", ")}
     found += [finding for finding in lift_findings(config, data) if finding.where not in named]
     return [*found, *_shifted_findings(probe, ceiling, on_refit)] if deep else found
@@ -69,12 +80,16 @@ def _probe_findings(probe: LeakProbe, ceiling: float, overlap: int | None) -> li
     reached = probe.skill(range(len(probe.data.feature_names)))
     if reached <= ceiling:
         return []
+    return [_probe_finding(probe, reached, ceiling, overlap)]
+
+
+def _probe_finding(probe: LeakProbe, reached: float, ceiling: float, overlap: int | None) -> AuditFinding:
     where, advice = _blamed(probe, ceiling, overlap)
     message = (
         f"{where}: a ridge regression reaches skill {reached:.3f} over the best forecast that is known to "
         f"be honest, more than is believable (ceiling {ceiling:.3f}); {advice}"
     )
-    return [AuditFinding("leak_probe", "error", where, reached, ceiling, message)]
+    return AuditFinding("leak_probe", "error", where, reached, ceiling, message)
 
 
 def _blamed(probe: LeakProbe, ceiling: float, overlap: int | None) -> tuple[str, str]:

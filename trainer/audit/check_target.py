@@ -55,16 +55,17 @@ class TargetChecks:
 
 def check_target(data: Dataset) -> TargetChecks:
     """All checks of the target, of each series with enough rows."""
-    checks = [_check_series(one) for _, one in data.each_series() if one.seen >= MIN_TRAIN]
+    long_enough = [one for _, one in data.each_series() if one.seen >= MIN_TRAIN]
+    checks = [_check_series(one, len(long_enough)) for one in long_enough]
     overlaps = [each.overlap for each in checks if each.overlap is not None]
     return TargetChecks(
         tuple(finding for each in checks for finding in each.findings), max(overlaps, default=None)
     )
 
 
-def _check_series(data: Dataset) -> TargetChecks:
+def _check_series(data: Dataset, among: int) -> TargetChecks:
     target = data.target[: data.seen].astype(np.float64)
-    overlap = overlap_beyond(target, data.horizon)
+    overlap = overlap_beyond(target, data.horizon, among)
     found = [*_repeated_findings(target, clipped=data.target_clipped > 0), *_order_findings(data, target)]
     if overlap is not None:
         found.append(_overlap_finding(overlap, data.horizon))
@@ -90,8 +91,9 @@ def _repeated_findings(target: Floats, *, clipped: bool) -> list[AuditFinding]:
     return [AuditFinding("repeated_target", severity, "target", repeated, MAX_REPEATED, message)]
 
 
-def overlap_beyond(target: Floats, horizon: int) -> int | None:
-    """Rows k > horizon over which a target (n,) extends; None if it shows no such overlap.
+def overlap_beyond(target: Floats, horizon: int, among: int = 1) -> int | None:
+    """Rows k > horizon over which a target (n,) extends; None if it shows no such overlap. With `among`
+    series the bar is as much higher as keeps the chance of a false alarm in any of them.
 
     The differences of a mean over k rows are (x[t+k] − x[t]) / k: their autocorrelation has one negative
     spike, at lag k. In an honest series the lowest value is at lag 1 (noise), occurs at several lags
@@ -100,7 +102,8 @@ def overlap_beyond(target: Floats, horizon: int) -> int | None:
     lags = min(4 * _LONGEST, len(target) // 4)
     correlations = np.array([_autocorrelation(np.diff(target), lag) for lag in range(1, lags + 1)])
     k = int(np.argmin(correlations)) + 1
-    spike = max(MIN_SPIKE, _SPIKE_ERRORS / math.sqrt(len(target)))
+    errors = math.sqrt(_SPIKE_ERRORS**2 + 2 * math.log(among))
+    spike = max(MIN_SPIKE, errors / math.sqrt(len(target)))
     if k <= max(horizon, 1) or k > _LONGEST or correlations[k - 1] > -spike:
         return None
     others = np.delete(correlations[: 4 * k], k - 1)

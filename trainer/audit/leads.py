@@ -9,13 +9,14 @@ Heteroskedasticity-Consistent Covariance Matrix Estimator".
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
+from dataclasses import dataclass, replace
+from statistics import NormalDist, fmean
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.audit.lead_scores import LeadScores, score_leads
+from trainer.audit.pooled_leads import score_pooled
 from trainer.audit.target_past import (
     is_predictable,
     known_basis,
@@ -98,8 +99,8 @@ class _View:
 
 
 def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list[Lead]:
-    """The strongest lead of each part of `features` (numbers of columns) in each series, on train and
-    validation rows.
+    """The strongest lead of each part of `features` (numbers of columns) in each series and, first, in all
+    series together, on train and validation rows.
 
     `overlap` is the number of rows that one value of `data.history.own` extends over: 1, unless only an
     overlapping series is known.
@@ -111,13 +112,48 @@ def find_leads(data: Dataset, features: Sequence[int], overlap: int = 1) -> list
         if view is not None
     ]
     tests = sum(len(parts) * (2 * view.ahead - 1) for view, parts in tested)
-    return [lead for view, parts in tested for lead in _leads(view, parts, tests, overlap)]
+    found = [lead for view, parts in tested for lead in _leads(view, parts, tests, overlap)]
+    return [*_pooled(tested), *found] if len(tested) > 1 else found
+
+
+_Tested = tuple[_View, Sequence[tuple[int, str, Floats]]]
+
+
+def _pooled(tested: Sequence[_Tested]) -> list[Lead]:
+    """The leads in all series together, of the parts that every series has."""
+    ahead, overlap = max(view.ahead for view, _ in tested), tested[0][0].overlap
+    tested = [each for each in tested if each[0].ahead == ahead and each[0].overlap == overlap]
+    held = [{(feature, part): values for feature, part, values in parts} for _, parts in tested]
+    common = [key for key in held[0] if all(key in each for each in held)]
+    if len(tested) < 2 or not common:
+        return []
+    views = [view for view, _ in tested]
+    horizon = min(views[0].data.horizon, ahead) if views[0].overlap == 1 else 1
+    scores = score_pooled(
+        [view.data.times[view.rows] for view in views],
+        [[each[key] for key in common] for each in held],
+        [_later(view) for view in views],
+        [residuals_of(_target(view) - _target(view).mean(), view.past) for view in views],
+        horizon,
+        overlapping=views[0].overlap > 1,
+    )
+    bar = NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * len(common) * (2 * ahead - 1)))
+    rows = sum(len(view.own) for view in views)
+    bar *= math.sqrt(rows / (rows - sum(view.past.shape[1] for view in views)))
+    leads = [_lead(views[0], score, *key, bar) for key, score in zip(common, scores, strict=True)]
+    return [_of_all(lead, views) for lead in leads if lead is not None]
+
+
+def _of_all(lead: Lead, views: Sequence[_View]) -> Lead:
+    feature = views[0].data.feature_names.index(lead.feature)
+    same_row = fmean(same_row_correlation(view.column(feature), view.own, view.past) for view in views)
+    return replace(lead, series="", same_row=same_row)
 
 
 def _leads(view: _View, parts: Sequence[tuple[int, str, Floats]], tests: int, overlap: int) -> list[Lead]:
     """The leads in one series, of `parts` of features (n,), beside `tests` relations in all series."""
     data = view.data
-    target = data.target[view.rows].astype(np.float64)
+    target = _target(view)
     scores = score_leads(
         np.column_stack([values for _, _, values in parts]),
         _later(view),
@@ -133,6 +169,11 @@ def _leads(view: _View, parts: Sequence[tuple[int, str, Floats]], tests: int, ov
         for (feature, part, _), score in zip(parts, scores, strict=True)
     ]
     return [lead for lead in leads if lead is not None]
+
+
+def _target(view: _View) -> Floats:
+    values: Floats = view.data.target[view.rows].astype(np.float64)
+    return values
 
 
 def _view(data: Dataset, overlap: int) -> _View | None:

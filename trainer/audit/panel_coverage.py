@@ -152,9 +152,11 @@ def _short_findings(table: Table, splits: Sequence[FoldRows], coverage: PanelCov
         "validation": (validation, there),
     }
     found = []
+    told = _counts(table, splits[-1].unseen) > 0
     for name, (rows, expected) in missing.items():
-        counts = np.histogram(rows, [*table.series_starts.tolist(), len(table.frame)])[0]
-        short = _named(table, (counts == 0) & expected)
+        absent = (_counts(table, rows) == 0) & expected & ~told
+        told |= absent
+        short = _named(table, absent)
         if short and len(rows):
             message = (
                 f"{len(short)} of {coverage.series} series have no {name} rows: {name_some(short)}; they are "
@@ -163,6 +165,12 @@ def _short_findings(table: Table, splits: Sequence[FoldRows], coverage: PanelCov
             where = "train" if name == "training" else name
             found.append(AuditFinding("short_series", "info", where, float(len(short)), None, message, short))
     return found
+
+
+def _counts(table: Table, rows: Rows) -> Rows:
+    """How many of the `rows` each series has, (S,)."""
+    numbers = np.searchsorted(table.series_starts, rows, "right") - 1
+    return np.bincount(numbers, minlength=len(table.series_names))
 
 
 def _calendar_findings(table: Table) -> list[AuditFinding]:

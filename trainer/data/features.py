@@ -111,7 +111,7 @@ def build_features(config: DataConfig, table: Table) -> FeaturesAndTarget:
     target_reach = _reach(config.target, reaches, day_rows) - shift
     warm_ups = [_warm_up(config, _within(columns, span), reaches, target_reach) for span in table.spans]
     return FeaturesAndTarget(
-        features=pd.DataFrame(features, index=table.frame.index),
+        features=pd.DataFrame(features, index=table.frame.index, copy=False),
         target=pd.Series(target, index=table.frame.index, name="target"),
         spans=tuple(table.spans),
         usable=tuple(
@@ -235,8 +235,8 @@ def _inputs(
 
 
 def _transform(series: DerivedColumn, inputs: tuple[Floats, ...], rows: _TableRows) -> Floats:
-    if series.is_indicator:
-        return inputs[0].copy()  # the comparison is made when the table is read
+    if series.transform == "raw" or series.is_indicator:  # an indicator is compared when the table is read
+        return inputs[0]  # not copied, or a table of raw columns would be in memory twice
     if series.transform in CROSS:
         return CROSS[series.transform](inputs[0], rows.moments, series.fewest_series)
     keys = {key: getattr(series, key, None) for key in ("window", "floor", "part")}

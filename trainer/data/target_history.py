@@ -56,10 +56,12 @@ class TargetHistory:
 
     def of(self, rows: slice | Rows) -> "TargetHistory":
         """The history at some of the rows."""
+        own = self.own[rows]
+        returns = own if self.returns is self.own else self.returns
         return replace(
             self,
-            own=self.own[rows],
-            returns=None if self.returns is None else self.returns[rows],
+            own=own,
+            returns=returns if returns is None or returns is own else returns[rows],
             slots=self.slots[rows],
             begun=None if self.begun is None else self.begun[rows],
         )

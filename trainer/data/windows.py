@@ -7,7 +7,7 @@ code that looks from row to row does so within one series, see `trainer.data.pan
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,12 +15,11 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, TargetKind
 from trainer.data.arrays import Floats, Rows
-from trainer.data.constant_columns import constant_message, constant_series, is_constant
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.panel import ONE_SERIES, series_spans
+from trainer.data.scaler import Scaler, clipped, fitted_scaler
 from trainer.data.source import Table
 from trainer.data.split import (
-    MIN_TRAIN,
     FoldRows,
     Offsets,
     cut_all_rows,
@@ -30,70 +29,7 @@ from trainer.data.split import (
 )
 from trainer.data.target_history import TargetHistory, target_history
 from trainer.data.weights import training_weights
-from trainer.errors import ColumnError, DataError
-
-CLIP_STDS = 6.0
-"""A clip that follows the spread is raised to this many robust standard deviations of the training target. Of
-the returns of S&P 500, NASDAQ and WTI over 1, 5, 10, 21 and 63 rows at most 0.5 % lie beyond them."""
-
-MAX_CLIP_RAISE = 10.0
-"""Largest factor by which a clip is raised. A target that needs more is in percent or another wrong unit: its
-clip stays, and the audit reports the share that is clipped."""
-
-
-@dataclass(frozen=True)
-class SeriesMoments:
-    """The moments of each of S series: of features (S, F), and of the target (S,)."""
-
-    feature_mean: Floats
-    feature_std: Floats
-    target_mean: Floats
-    target_std: Floats
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """Moments of the training rows, which standardise features and target, and the bounds of clipping.
-
-    The standard deviations divide by n. `feature_clip` is in training standard deviations, `target_clip` in
-    the target's own unit, None if the target is not clipped. The moments are those of all series together;
-    with `data.scale: series` each series is standardised by its own, those in `series`.
-    """
-
-    feature_mean: Floats
-    feature_std: Floats
-    target_mean: float
-    target_std: float
-    feature_clip: float
-    target_clip: float | None
-    series: SeriesMoments | None = None
-
-    def feature_moments(self, series: Rows) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the features at rows of the series numbers (n,): (n, F), or (F,) if
-        they are the same for all.
-        """
-        if self.series is None:
-            return self.feature_mean, self.feature_std
-        return self.series.feature_mean[series], self.series.feature_std[series]
-
-    def target_moments(self, series: Rows) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the target at rows of the series numbers (n,): (n,)."""
-        if self.series is None:
-            return np.full(len(series), self.target_mean), np.full(len(series), self.target_std)
-        return self.series.target_mean[series], self.series.target_std[series]
-
-    def of_one(self, number: int) -> "Scaler":
-        """The scaler of one series, by its number."""
-        if self.series is None:
-            return self
-        return replace(
-            self,
-            feature_mean=self.series.feature_mean[number],
-            feature_std=self.series.feature_std[number],
-            target_mean=float(self.series.target_mean[number]),
-            target_std=float(self.series.target_std[number]),
-            series=None,
-        )
+from trainer.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -167,7 +103,8 @@ class Dataset:
             return self
 
         def inside(rows: Rows) -> Rows:
-            within: Rows = rows[(rows >= span.start) & (rows < span.stop)] - span.start
+            first, last = np.searchsorted(rows, (span.start, span.stop))
+            within: Rows = rows[first:last] - span.start
             return within
 
         return replace(
@@ -215,7 +152,8 @@ def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
     training rows.
     """
     built, folds = _usable(config, table)
-    return tuple(_fold(config, table, built, split) for split in folds)
+    shared = _SharedRows.of(config, table, built)
+    return tuple(_fold(config, table, built, shared, split) for split in folds)
 
 
 def prepare_last_fold(config: DataConfig, table: Table) -> Dataset:
@@ -230,7 +168,8 @@ def prepare_refit(config: DataConfig, table: Table) -> Dataset:
     the test rows. Raises as `prepare_folds` does.
     """
     built, _ = _usable(config, table)
-    return _scaled(config, table, built, cut_refit(config, table.times, built, table.offsets))
+    split = cut_refit(config, table.times, built, table.offsets)
+    return _scaled(config, table, built, _SharedRows.of(config, table, built), split)
 
 
 def prepare_all_rows(config: DataConfig, table: Table) -> Dataset:
@@ -238,7 +177,8 @@ def prepare_all_rows(config: DataConfig, table: Table) -> Dataset:
     `prepare_folds` does.
     """
     built, _ = _usable(config, table)
-    return _scaled(config, table, built, cut_all_rows(config, table.times, built))
+    split = cut_all_rows(config, table.times, built)
+    return _scaled(config, table, built, _SharedRows.of(config, table, built), split)
 
 
 def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[FoldRows, ...]]:
@@ -251,10 +191,12 @@ def _usable(config: DataConfig, table: Table) -> tuple[FeaturesAndTarget, tuple[
     return built, folds
 
 
-def _fold(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
+def _fold(
+    config: DataConfig, table: Table, built: FeaturesAndTarget, shared: "_SharedRows", split: FoldRows
+) -> Dataset:
     """The data of one fold; a DataError names the fold."""
     try:
-        return _scaled(config, table, built, split)
+        return _scaled(config, table, built, shared, split)
     except DataError as error:
         raise with_fold_name(error, split.name) from None
 
@@ -264,31 +206,53 @@ def with_fold_name(error: DataError, name: str) -> DataError:
     return type(error)(f"{name}: {error}") if name else error
 
 
-def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: FoldRows) -> Dataset:
+@dataclass(frozen=True)
+class _SharedRows:
+    """What all folds have of the usable rows: one copy, whatever the number of folds."""
+
+    rows: Rows
+    series: Rows
+    """The number of the series of each."""
+    series_starts: Rows
+    times: npt.NDArray[np.datetime64]
+    offsets: Offsets
+    positions: npt.NDArray[np.int64]
+    history: TargetHistory
+
+    @classmethod
+    def of(cls, config: DataConfig, table: Table, built: FeaturesAndTarget) -> "_SharedRows":
+        """The usable rows of a table."""
+        rows, lengths = built.rows, [span.stop - span.start for span in built.usable]
+        return cls(
+            rows=rows,
+            series=np.repeat(np.arange(len(lengths)), lengths),
+            series_starts=np.cumsum([0, *lengths[:-1]]),
+            times=table.times.to_numpy()[rows],
+            offsets=None if table.offsets is None else table.offsets[rows],
+            positions=table.positions[rows],
+            history=target_history(config, table, built),
+        )
+
+
+def _scaled(
+    config: DataConfig, table: Table, built: FeaturesAndTarget, shared: _SharedRows, split: FoldRows
+) -> Dataset:
     """The data of one fold, standardised by its own training rows, then clipped."""
-    rows = built.rows
-    features = built.features.to_numpy(np.float64)[rows]  # (T, F)
-    target = built.target.to_numpy(np.float64)[rows]  # (T,)
+    rows = shared.rows
     parts = (split.fitting, split.train, split.validation, split.test, split.unseen)
     fitting, train, validation, test, unseen = (np.searchsorted(rows, part) for part in parts)
-    lengths = [span.stop - span.start for span in built.usable]
-    series = np.repeat(np.arange(len(lengths)), lengths)
-    scaler = _fitted_scaler(config, built, split, features[fitting], target[fitting], series[fitting])
-    feature_mean, feature_std = scaler.feature_moments(series)
-    target_mean, target_std = scaler.target_moments(series)
-    scaled, bound = (features - feature_mean) / feature_std, scaler.target_clip
-    missing = np.flatnonzero(built.missing[rows])
-    scaled[missing] = np.nan_to_num(scaled[missing], nan=0.0)
+    scaler = fitted_scaler(config, built, split, shared.series[fitting])
+    missing, seen = np.flatnonzero(built.missing[rows]), np.concatenate([fitting, validation])
+    features, shares = _scaled_features(built, shared, scaler, missing, seen)
+    target = built.target.to_numpy(np.float64)[rows]  # (T,)
+    target_mean, target_std = scaler.target_moments(shared.series)
     target[missing] = np.where(np.isnan(target[missing]), target_mean[missing], target[missing])
-    clipped_target = _clipped(target, bound)
-    names = tuple(feature.name for feature in config.features)
-    seen = np.concatenate([fitting, validation])
-    shares = (np.abs(scaled[seen]) > config.feature_clip).mean(axis=0)
+    bound = scaler.target_clip
     return Dataset(
-        features=np.clip(scaled, -config.feature_clip, config.feature_clip).astype(np.float32),
-        target=_to_float32((clipped_target - target_mean) / target_std, table, rows),
-        times=table.times.to_numpy()[rows],
-        feature_names=names,
+        features=features,
+        target=_to_float32((clipped(target, bound) - target_mean) / target_std, table, rows),
+        times=shared.times,
+        feature_names=tuple(shares),
         seq_len=config.seq_len,
         horizon=config.target.horizon,
         kind=config.target.kind,
@@ -298,94 +262,38 @@ def _scaled(config: DataConfig, table: Table, built: FeaturesAndTarget, split: F
         fitting=fitting,
         unseen=unseen,
         scaler=scaler,
-        feature_clipped=dict(zip(names, shares.tolist(), strict=True)),
+        feature_clipped=shares,
         target_clipped=0.0 if bound is None else float((np.abs(target[seen]) > bound).mean()),
-        history=target_history(config, table, built),
+        history=shared.history,
         sha256=_fingerprint(table, split),
-        offsets=None if table.offsets is None else table.offsets[rows],
-        series_starts=np.cumsum([0, *lengths[:-1]]),
+        offsets=shared.offsets,
+        series_starts=shared.series_starts,
         series_names=table.series_names,
         fold=split.name,
-        positions=table.positions[rows],
+        positions=shared.positions,
         counted_in=table.counted_in,
         weights=training_weights(config, table, rows, split.train),
     )
 
 
-def _fitted_scaler(
-    config: DataConfig,
-    built: FeaturesAndTarget,
-    split: FoldRows,
-    features: Floats,
-    target: Floats,
-    series: Rows,
-) -> Scaler:
-    """The scaler of a fold, given its `fitting` rows of `features` (n, F), `target` (n,) and the number of
-    their `series` (n,).
+def _scaled_features(
+    built: FeaturesAndTarget, shared: _SharedRows, scaler: Scaler, missing: Rows, seen: Rows
+) -> tuple[npt.NDArray[np.float32], dict[str, float]]:
+    """The features (T, F), scaled and clipped, and the share of the `seen` rows that is clipped, by name.
 
-    Raises ColumnError if a feature or the target cannot be standardised.
+    One after the other, so that no more than one column is copied in float64.
     """
-    bound = _clip_bound(config, target)
-    names = tuple(feature.name for feature in config.features)
-    constant = set(constant_series(config, built, split.fitting))
-    indicators = np.array([feature.is_indicator for feature in config.features])
-    feature_mean, feature_std = np.zeros(len(names)), np.ones(len(names))
-    scaled = [name for name, is_indicator in zip(names, indicators, strict=True) if not is_indicator]
-    feature_mean[~indicators], feature_std[~indicators] = _moments(
-        features[:, ~indicators] if indicators.any() else features,
-        tuple(scaled),
-        [name in constant for name in scaled],
-    )
-    target_mean, target_std = _moments(_clipped(target, bound)[:, None], ("the target",), [None in constant])
-    pooled = Scaler(
-        feature_mean, feature_std, float(target_mean[0]), float(target_std[0]), config.feature_clip, bound
-    )
-    if config.scale == "pooled":
-        return pooled
-    return replace(
-        pooled, series=_series_moments(pooled, indicators, built, features, _clipped(target, bound), series)
-    )
-
-
-def _series_moments(
-    pooled: Scaler,
-    indicators: npt.NDArray[np.bool_],
-    built: FeaturesAndTarget,
-    features: Floats,
-    target: Floats,
-    series: Rows,
-) -> SeriesMoments:
-    """The moments of each series in its own fitting rows; the pooled ones for a series with fewer than
-    `MIN_TRAIN` of them, for a column that is constant in them, and for `indicators` (F,).
-    """
-    values = np.column_stack([features, target])  # (n, F + 1)
-    count = len(built.spans)
-    mean = np.tile([*pooled.feature_mean, pooled.target_mean], (count, 1))
-    std = np.tile([*pooled.feature_std, pooled.target_std], (count, 1))
-    for number in range(count):
-        own = values[series == number]
-        if len(own) >= MIN_TRAIN:
-            varies = ~is_constant(own) & ~np.append(indicators, False)
-            mean[number, varies], std[number, varies] = own.mean(axis=0)[varies], own.std(axis=0)[varies]
-    return SeriesMoments(mean[:, :-1], std[:, :-1], mean[:, -1], std[:, -1])
-
-
-def _clipped(target: Floats, bound: float | None) -> Floats:
-    return target if bound is None else np.clip(target, -bound, bound)
-
-
-def _clip_bound(config: DataConfig, training: Floats) -> float | None:
-    """Clip bound of the target in its own unit, given its training rows; None if it is not clipped.
-
-    The spread is the interquartile range divided by that of a standard normal, so that bad ticks do not
-    change it.
-    """
-    clip = config.target.clip
-    if clip is None or not config.target.clip_follows_spread or not len(training):
-        return clip
-    low, high = np.percentile(training, [25, 75])
-    raised = CLIP_STDS * float(high - low) / 1.349
-    return raised if clip < raised <= MAX_CLIP_RAISE * clip else clip
+    clip, shares = scaler.feature_clip, {}
+    features = np.empty((len(shared.rows), len(built.features.columns)), np.float32)
+    for number, (name, values) in enumerate(built.features.items()):
+        mean, std = scaler.moments_of(number, shared.series)
+        column = values.to_numpy(np.float64)[shared.rows]
+        column -= mean
+        column /= std
+        column[missing] = np.nan_to_num(column[missing], nan=0.0)
+        shares[str(name)] = float((np.abs(column[seen]) > clip).mean())
+        features[:, number] = np.clip(column, -clip, clip, out=column)
+    return features, shares
 
 
 def require_ascending(table: Table) -> None:
@@ -413,24 +321,6 @@ def _require_finite(config: DataConfig, table: Table, built: FeaturesAndTarget) 
                 f"{table.place(row)}: {name} is {cells[bad[0]]} at {table.when(row)} ({len(bad)} such "
                 "rows); see the audit with ballast check, then correct or remove these rows"
             )
-
-
-def _moments(
-    values: Floats, names: tuple[str, ...], made_of_constants: Sequence[bool]
-) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of each column. Raises ColumnError if a column cannot be standardised."""
-    with np.errstate(all="ignore"):
-        mean, std = values.mean(axis=0), values.std(axis=0)
-    constant = is_constant(values) | np.array(made_of_constants)
-    for name, column, spread, one in zip(names, values.T, std, constant, strict=True):
-        if one or spread == 0:
-            raise ColumnError(f"{name} {constant_message(column)}")
-        if not np.isfinite(spread):
-            raise ColumnError(
-                f"{name} reaches {np.abs(column).max():g} in the training rows, too large to standardise; "
-                "correct the values or change the unit"
-            )
-    return mean, std
 
 
 def _to_float32(target: Floats, table: Table, rows: Rows) -> npt.NDArray[np.float32]:

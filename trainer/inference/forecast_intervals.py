@@ -84,53 +84,52 @@ class ForecastIntervals(Section):
 class ValidationForecasts:
     """Forecasts (n,) of the validation rows of all folds, and their targets (n,), in the target's unit.
 
-    `series` (n,) is the number of each row's series, in the order of the table.
+    `series` (n,) is the number of each row's series among `names`, which are empty for one without a name.
     """
 
     forecasts: Floats
     targets: Floats
     series: Rows
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of_folds(
         cls, folds: Sequence[Dataset], forecasts: Sequence[npt.NDArray[np.floating]]
     ) -> "ValidationForecasts":
         """Of standardised `forecasts`, (rows,) for each of `folds`."""
-        targets = [data.target[data.validation] for data in folds]
+        pairs = list(zip(folds, forecasts, strict=True))
         return cls(
-            forecasts=_in_own_unit(folds, forecasts),
-            targets=_in_own_unit(folds, targets),
-            series=np.concatenate(
-                [np.searchsorted(data.series_starts, data.validation, "right") - 1 for data in folds]
+            forecasts=np.concatenate([in_own_unit(data, data.validation, each) for data, each in pairs]),
+            targets=np.concatenate(
+                [in_own_unit(data, data.validation, data.target[data.validation]) for data in folds]
             ),
+            series=np.concatenate([data.series_numbers[data.validation] for data in folds]),
+            names=folds[0].series_names,
         )
 
 
-def _in_own_unit(folds: Sequence[Dataset], values: Sequence[npt.NDArray[np.floating]]) -> Floats:
-    return np.concatenate([in_own_unit(*pair) for pair in zip(folds, values, strict=True)])
-
-
-def in_own_unit(data: Dataset, values: npt.NDArray[np.floating]) -> Floats:
-    """Standardised `values` in the unit of the target."""
-    own: Floats = values.astype(np.float64) * data.scaler.target_std + data.scaler.target_mean
+def in_own_unit(data: Dataset, rows: Rows, values: npt.NDArray[np.floating]) -> Floats:
+    """Standardised `values` of `rows`, (n,) both, in the unit of the target."""
+    mean, std = data.scaler.target_moments(data.series_numbers[rows])
+    own: Floats = values.astype(np.float64) * std + mean
     return own
 
 
 def measure_intervals(
-    config: DataConfig, found: ValidationForecasts, source: ResidualSource, names: Sequence[str] = ()
+    config: DataConfig, found: ValidationForecasts, source: ResidualSource
 ) -> ForecastIntervals:
     """The intervals for `config.target` from at least 19 validation rows.
 
     If the target is a volatility and its forecasts are positive, residuals are relative to the forecast:
     errors grow with the volatility. The residuals of a log volatility do not, and those of another target are
     taken as they are: a table of new rows may lack the columns from which its past volatility would come.
-    `names` are those of the series; a series with 250 · horizon residuals gets quantiles of its own.
+    A series of a panel with 250 · horizon residuals gets quantiles of its own.
     """
     smallest = float(found.forecasts.min())
     is_level = config.target.kind == "volatility" and not is_log_volatility(config)
     is_scaled = is_level and smallest > 0 and float(found.targets.min()) >= 0
     scores = np.abs(found.targets - found.forecasts) / (found.forecasts if is_scaled else 1.0)
-    by_number = {name: scores[found.series == number] for number, name in enumerate(names)}
+    by_number = {name: scores[found.series == number] for number, name in enumerate(found.names)}
     enough = MIN_SERIES_ROWS * config.target.horizon
     return ForecastIntervals(
         source=source,

@@ -1,7 +1,7 @@
 """Forecasts of new rows, and the columns in which files and frames give them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -53,6 +53,12 @@ class Forecasts:
     """The name of the series of each row, (n,); empty for one series without a name."""
     series_column: str = "series"
     """What the column of these names is called."""
+    new: tuple[str, ...] = ()
+    """The series of the table that the model was not trained on."""
+    none: tuple[str, ...] = ()
+    """The series of the table that no row can be forecast of."""
+    old: tuple[str, ...] = ()
+    """The series that were left out because their newest row is too old."""
     bars_per_year: int | None = None
     """Rows of a year in training; None if the target is not the logarithm of a volatility."""
     intervals: ForecastIntervals | None = None
@@ -84,8 +90,33 @@ class Forecasts:
 
         Times without a zone are taken as UTC.
         """
-        newest = self.times.max().tz_localize("UTC")
-        return float((pd.Timestamp(now or datetime.now(UTC)) - newest).total_seconds())
+        return self.age_of(int(self.times.argmax()), now)
+
+    def age_of(self, row: int, now: datetime | None = None) -> float:
+        """Seconds from a row to `now`; see `age`."""
+        time = self.times[row].tz_localize("UTC")
+        return float((pd.Timestamp(now or datetime.now(UTC)) - time).total_seconds())
+
+    def chosen(self, wanted: npt.NDArray[np.bool_]) -> "Forecasts":
+        """The same of the rows that are `wanted`, (n,)."""
+        rows = np.flatnonzero(wanted).tolist()
+        return replace(
+            self,
+            times=self.times[wanted],
+            values=self.values[wanted],
+            target_times=self.target_times[wanted],
+            times_text=tuple(self.times_text[row] for row in rows),
+            target_times_text=tuple(self.target_times_text[row] for row in rows),
+            offsets=None if self.offsets is None else self.offsets[wanted],
+            target_offsets=None if self.target_offsets is None else self.target_offsets[wanted],
+            splits=tuple(self.splits[row] for row in rows),
+            series=tuple(self.series[row] for row in rows),
+            unseen=int((self.times[wanted] > naive_utc(self.seen_until)).sum()),
+        )
+
+    def newest_rows(self) -> dict[str, int]:
+        """The position of the newest row of each series, by its name."""
+        return {name: row for row, name in enumerate(self.series)}
 
     def frame(self) -> pd.DataFrame:
         """Columns time, forecast, of (the time of the target), horizon, split; for the logarithm of a
@@ -117,7 +148,7 @@ class Forecasts:
         """
         if self.intervals is None:
             return {}
-        bounds = self.intervals.bounds(self.values)
+        bounds = self.intervals.bounds(self.values, self.series)
         if self.bars_per_year is None:
             return bounds
         year = np.sqrt(self.bars_per_year)
@@ -151,7 +182,7 @@ def bars_per_year(model: ModelDescription) -> int | None:
     if not is_log_volatility(model.data):
         return None
     years = _seconds(model.rows) / _YEAR
-    rows = model.rows.train + model.rows.validation + model.data.seq_len - 1
+    rows = model.rows.moments or model.rows.train + model.rows.validation + model.data.seq_len - 1
     return max(1, round(rows / years)) if years > 0 else None
 
 
@@ -166,7 +197,11 @@ def naive_utc(moment: str) -> pd.Timestamp:
 
 
 def left_out_texts(rows: Sequence[UnusableRow], most: int = 10) -> list[str]:
-    """A line for each row that was left out, at most `most` of them, and one that counts the others."""
-    lines = [f"left out: {row}" for row in rows[-most:]]
-    others = len(rows) - len(lines)
-    return [*([f"left out: {others} earlier rows; --json names them all"] if others else []), *lines]
+    """A line for each row that was left out, at most `most` of them, and one that counts the others.
+
+    The newest rows are named, of whatever series.
+    """
+    newest = sorted(rows, key=lambda row: row.time)[-most:] if len(rows) > most else rows
+    others = len(rows) - len(newest)
+    told = [f"left out: {others} earlier rows; --json names them all"] if others else []
+    return [*told, *(f"left out: {row}" for row in newest)]

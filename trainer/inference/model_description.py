@@ -64,6 +64,8 @@ class TrainingPeriod(Section):
     until: IsoTime
     """The last row that was used to train or choose the model."""
     spacing: float
+    moments: int | None = Field(default=None, exclude_if=lambda count: count is None)
+    """The different times of these rows, of all series of a panel; None for one series without a name."""
     test_until: IsoTime | None = Field(default=None, exclude_if=lambda until: until is None)
     """The last row that the study kept for `verify`; None for a refit, and for a folder of before."""
 

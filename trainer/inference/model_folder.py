@@ -249,13 +249,15 @@ def _trained_series(data: Dataset) -> tuple[SeriesScale, ...]:
 
 
 def _training_period(data: Dataset) -> TrainingPeriod:
+    used = np.concatenate([data.train, data.validation])
     return TrainingPeriod(
         train_from=_iso(data, data.fitting[data.times[data.fitting].argmin()]),
         train_until=_iso(data, _last(data, data.train)),
         train=len(data.train),
         validation=len(data.validation),
-        until=_iso(data, _last(data, np.concatenate([data.train, data.validation]))),
+        until=_iso(data, _last(data, used)),
         spacing=training_spacing(data),
+        moments=len(np.unique(data.times[used])) + data.seq_len - 1 if data.series_names else None,
         test_until=_iso(data, _last(data, data.test)) if len(data.test) else None,
     )
 

@@ -3,13 +3,14 @@
 folder ──► what the model needs ──► new table ──► features ──► whole windows ──► do they fit? ──► forecasts
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from trainer.config import DataConfig, Target, is_path
+from trainer.config import DataConfig, Target, is_path, is_pattern
 from trainer.data.arrays import Floats, Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import YEAR, input_drifts, share_outside
@@ -18,14 +19,21 @@ from trainer.data.segments import segment_starts
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
-from trainer.inference.forecasts import Forecasts, bars_per_year, naive_utc, row_splits
+from trainer.inference.forecasts import Forecasts, SplitName, bars_per_year, naive_utc, row_splits
 from trainer.inference.gru_forward import Network, forecast_rows
 from trainer.inference.model_description import ModelDescription
 from trainer.inference.model_folder import load_model
+from trainer.inference.panel_checks import (
+    files_are_series,
+    new_series,
+    require_known_series,
+    require_series_to_compare,
+    series_warnings,
+)
 from trainer.inference.unusable_rows import Mask, UnusableRow, unusable_rows
 
 _MOST_NAMED = 10
-"""Rows without numbers that are named, the newest ones."""
+"""Rows without numbers that are named, the newest ones; and clauses on rows unlike those of the training."""
 
 
 @dataclass(frozen=True)
@@ -42,26 +50,43 @@ def read_model(folder: Path) -> LoadedModel:
     return LoadedModel(folder, *load_model(folder))
 
 
-def predict(folder: Path, source: str, *, allow_range: bool = False, last: int | None = None) -> Forecasts:
+def predict(
+    folder: Path,
+    source: str,
+    *,
+    allow_range: bool = False,
+    allow_unseen: bool = False,
+    last: int | None = None,
+) -> Forecasts:
     """Read a model folder and forecast once; see `forecast_table`."""
-    return forecast_table(read_model(folder), source, allow_range=allow_range, last=last)
+    loaded = read_model(folder)
+    return forecast_table(loaded, source, allow_range=allow_range, allow_unseen=allow_unseen, last=last)
 
 
 def forecast_table(
-    loaded: LoadedModel, source: str, *, allow_range: bool = False, last: int | None = None
+    loaded: LoadedModel,
+    source: str,
+    *,
+    allow_range: bool = False,
+    allow_unseen: bool = False,
+    last: int | None = None,
 ) -> Forecasts:
-    """Forecasts for the rows of `source`, a CSV or Parquet file or `sample:NAME`.
+    """Forecasts for the rows of `source`: a CSV or Parquet file, a pattern of files, or `sample:NAME`.
 
     A row whose window holds a cell that is not finite is not forecast, and `left_out` names the cell; there
     may be no forecast at all. With `last` ≥ 1 only so many forecasts are made, of the newest rows of each
     series that have one, and only their windows and the year before are compared with the training rows.
 
     Raises ModelFolderError if the model forecasts no finite number, and DataError if the table lacks a
-    column, times do not ascend, the rows are too few for a window, or they are unlike the training rows. With
-    `allow_range` the last of these is only a warning.
+    column, times do not ascend, the rows are too few for a window, or they are unlike the training rows, or
+    of a series that the model was not trained on. With `allow_range` and `allow_unseen` the last two are only
+    warnings.
     """
     model, folder = loaded.description, loaded.folder
     table = _read(model, folder, source)
+    if not allow_unseen:
+        require_known_series(model, folder, table)
+    require_series_to_compare(model, table)
     require_ascending(table)
     built = build_features(_inputs_alone(model.data, table.source), table)
     _require_a_window(model, table, built)
@@ -69,7 +94,7 @@ def forecast_table(
     odd = _drift_clauses(model, table, found)
     if odd and not allow_range:
         raise DataError(
-            f"{source} is not like what the model in {folder} was trained on: {'; '.join(odd)}; is a column "
+            f"{source} is not like what the model in {folder} was trained on: {_clauses(odd)}; is a column "
             "in another unit, or of another instrument? Correct it, train on rows like these, or go on: "
             "--allow-range"
         )
@@ -79,6 +104,7 @@ def forecast_table(
             f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
             "it again: ballast train best.yaml --save FOLDER"
         )
+    without = _without_forecast(table, found)
     rows, horizon = found.rows, model.data.target.horizon
     ahead = _rows_ahead(
         segment_starts(model.data, table.times, table.series_starts), len(table.frame), horizon
@@ -97,23 +123,47 @@ def forecast_table(
         unseen=int((table.times[rows] > naive_utc(model.rows.until)).sum()),
         seen_until=model.rows.until,
         warnings=(
+            *series_warnings(model, table, without),
             *odd,
             *_few_outside(model, found),
             *_crossing_clauses(model.data, found.crossing),
+            *_lonely_clauses(found.lonely),
             *(f"left out: {row}, which has no numbers" for row in table.empty_tail[-_MOST_NAMED:]),
         ),
-        splits=row_splits(model, table.times[rows]),
+        splits=_splits(model, table, rows),
         left_out=_left_out(model, table, built, found),
         series=tuple(table.series_of(row) for row in rows.tolist()) if table.series_names else (),
         series_column=model.data.series_column or "series",
+        new=new_series(model, table),
+        none=without,
         bars_per_year=bars_per_year(model),
         intervals=model.intervals,
     )
 
 
+def _splits(model: ModelDescription, table: Table, rows: Rows) -> tuple[SplitName, ...]:
+    """The split of each row, (n,); the rows of a series that was not trained on are all unseen."""
+    splits = row_splits(model, table.times[rows])
+    new = set(new_series(model, table))
+    if not new:
+        return splits
+    return tuple(
+        "unseen" if table.series_of(row) in new else split
+        for row, split in zip(rows.tolist(), splits, strict=True)
+    )
+
+
+def _without_forecast(table: Table, found: "_Windows") -> tuple[str, ...]:
+    """The names of the series that have no forecast."""
+    named = zip(table.series_names, found.by_series, strict=False)
+    return tuple(name for name, rows in named if not len(rows))
+
+
 def _read(model: ModelDescription, folder: Path, source: str) -> Table:
     config = _inputs_alone(model.data, source)
-    if is_path(source) and not Path(source).exists():
+    if files_are_series(model):  # one file does not show that it is a series
+        config = config.model_copy(update={"layout": "files"})
+    if is_path(source) and not is_pattern(source) and not Path(source).exists():
         raise SourceError(
             f"--data {source}: there is no such file; name a CSV or Parquet file, or sample:sp500"
         )
@@ -182,7 +232,7 @@ def moments_of_rows(model: ModelDescription, table: Table) -> RowMoments:
 class _Windows:
     """The rows with a whole window, and what their windows are cut from.
 
-    `cells` (T, F) are the features, `usable` (T,) the rows in which all are finite. `by_series` has the rows
+    `cells` (T, F) are the features, `usable` (T,) the rows whose own are all finite. `by_series` has the rows
     that are forecast of each of `spans`; if `is_limited`, only the newest ones.
     """
 
@@ -193,6 +243,8 @@ class _Windows:
     is_limited: bool
     crossing: int
     """Rows that have no forecast because their window crosses a gap longer than `max_gap`."""
+    lonely: int = 0
+    """Rows that have no forecast because a feature compares more series than have a row at their time."""
 
     @property
     def rows(self) -> Rows:
@@ -226,16 +278,37 @@ def _whole_windows(
     def whole_within(starts: Rows) -> Mask:
         return by_series(starts, lambda good: _run_length(good) >= seq_len, usable)
 
-    whole = whole_within(segment_starts(model.data, table.times, table.series_starts)) & ~built.missing
-    crossing = int((whole_within(table.series_starts) & ~whole).sum())
-    if crossing and not whole.any():
+    without_gaps = whole_within(segment_starts(model.data, table.times, table.series_starts))
+    crossing = int((whole_within(table.series_starts) & ~without_gaps).sum())
+    if crossing and not without_gaps.any():
         raise DataError(
             f"{table.source} has no {seq_len} rows without a gap longer than data.max_gap "
             f"{model.data.max_gap}, and the window of a forecast needs them; give rows without such gaps"
         )
+    whole = without_gaps & ~built.missing
     rows = (span.start + np.flatnonzero(whole[span]) for span in built.spans)
     newest = tuple(each if last is None else each[-last:] for each in rows)
-    return _Windows(cells, usable, built.spans, newest, last is not None, crossing if last is None else 0)
+    lonely = _after_the_first(newest, without_gaps & built.missing, built.spans, is_limited=last is not None)
+    return _Windows(
+        cells,
+        usable & ~built.missing,
+        built.spans,
+        newest,
+        last is not None,
+        crossing if last is None else 0,
+        lonely,
+    )
+
+
+def _after_the_first(forecast: Sequence[Rows], of: Mask, spans: Sequence[slice], *, is_limited: bool) -> int:
+    """How many rows are `of` a kind, (T,); if it is limited, those behind the first forecast of each series,
+    and all of a series without any.
+    """
+    starts = [
+        int(rows[0]) if is_limited and len(rows) else span.start
+        for span, rows in zip(spans, forecast, strict=True)
+    ]
+    return sum(int(of[start : span.stop].sum()) for start, span in zip(starts, spans, strict=True))
 
 
 def _run_length(good: Mask) -> Rows:
@@ -277,6 +350,11 @@ def _values(loaded: LoadedModel, table: Table, found: _Windows) -> Floats:
     return values
 
 
+def _clauses(clauses: list[str]) -> str:
+    more = f"; and {len(clauses) - _MOST_NAMED} more" if len(clauses) > _MOST_NAMED else ""
+    return f"{'; '.join(clauses[:_MOST_NAMED])}{more}"
+
+
 def _few_outside(model: ModelDescription, found: _Windows) -> list[str]:
     """A clause for each feature with single rows outside its training range, which is no reason to refuse."""
     features = found.cells[np.concatenate(found.judged(model.data.seq_len))]
@@ -298,6 +376,14 @@ def _crossing_clauses(config: DataConfig, rows: int) -> list[str]:
         return []
     told = "1 row has" if rows == 1 else f"{rows} rows have"
     return [f"{told} no forecast: the window crosses a gap longer than data.max_gap {config.max_gap}"]
+
+
+def _lonely_clauses(rows: int) -> list[str]:
+    """A clause on the rows at whose time too few series can be compared; none if there are none."""
+    if not rows:
+        return []
+    told = "1 row has" if rows == 1 else f"{rows} rows have"
+    return [f"{told} no forecast: a feature compares at least min_series series, and fewer have a row then"]
 
 
 def _rows_ahead(starts: Rows, length: int, rows: int) -> Rows:

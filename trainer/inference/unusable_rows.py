@@ -29,10 +29,13 @@ class UnusableRow:
     """`prices.csv, line 17`."""
     cells: tuple[str, ...]
     """Such as `column High is nan`, `feature vol is -inf (High 101.2, Low 101.2)`."""
+    series: str = ""
+    """The name of its series; empty if it has none."""
 
     def to_json(self) -> dict[str, Any]:
         """The row in `predict --json` and `refit --json`."""
-        return {"time": self.time, "place": self.place, "cells": list(self.cells)}
+        named = {"series": self.series} if self.series else {}
+        return {**named, "time": self.time, "place": self.place, "cells": list(self.cells)}
 
     def __str__(self) -> str:
         return f"{self.place}: {', '.join(self.cells)} at {self.time}"
@@ -46,7 +49,10 @@ def unusable_rows(config: DataConfig, table: Table, built: FeaturesAndTarget) ->
     cells: defaultdict[int, list[str]] = defaultdict(list)
     for row, cell in [*_bad_cells(table), *_bad_features(config, table, built)]:
         cells[row].append(cell)
-    return [UnusableRow(row, table.when(row), table.place(row), tuple(cells[row])) for row in sorted(cells)]
+    return [
+        UnusableRow(row, table.when(row), table.place(row), tuple(cells[row]), table.series_of(row))
+        for row in sorted(cells)
+    ]
 
 
 def without_unfinished_rows(config: DataConfig, table: Table) -> tuple[Table, list[UnusableRow]]:

@@ -2,11 +2,17 @@
 
 import numpy as np
 
-from trainer.data.arrays import Floats, lagged
+from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.windows import Dataset
 from trainer.losses import MSE, Loss, mean_loss
 from trainer.rivals.forecaster import Forecaster, Predict, everywhere
-from trainer.rivals.regressors import first_known, least_squares, partial_target_terms, with_intercept
+from trainer.rivals.regressors import (
+    MOST_PANEL_ROWS,
+    coefficients,
+    partial_target_terms,
+    rows_of_some_times,
+    with_intercept,
+)
 
 AR_ORDERS = (1, 2, 3, 5, 10, 22)
 """Numbers of lags that the autoregression chooses from."""
@@ -29,21 +35,44 @@ class Autoregression(Forecaster):
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Least squares, whatever the loss; the orders are compared on the same rows.
 
-        Targets over `horizon` rows overlap, so that n rows count as n / horizon independent ones.
+        Targets over `horizon` rows overlap, so that rows of n times count as n / horizon independent ones.
         """
-        own, target = data.history.own, data.target.astype(np.float64)
-        lags = [lagged(own, back) for back in range(max(AR_ORDERS))]
-        rows = data.fitting[data.fitting >= first_known(own) + max(AR_ORDERS) - 1]
-        independent = max(len(rows) / data.horizon, 2.0)
+        target = data.target.astype(np.float64)
+        chosen = rows_of_some_times(data, data.fitting, MOST_PANEL_ROWS)
+        terms = _fitting_terms(data, chosen)
+        complete = np.isfinite(terms).all(axis=1)
+        terms, rows = terms[complete], chosen[complete]
+        independent = max(len(np.unique(data.times[rows])) / data.horizon, 2.0)
 
-        def criterion(forecasts: Floats, order: int) -> float:
-            error = max(mean_loss(forecasts[rows], target[rows], MSE), np.finfo(np.float64).tiny)
-            return float(independent * np.log(error) + order * np.log(independent))
+        def fitted(order: int) -> tuple[float, Floats, int]:
+            kept = _up_to(terms, order)
+            found = coefficients(kept, target[rows])
+            error = max(mean_loss(kept @ found, target[rows], MSE), np.finfo(np.float64).tiny)
+            return float(independent * np.log(error) + order * np.log(independent)), found, order
 
-        def regression(order: int) -> Floats:
-            terms = with_intercept(*lags[:order], *partial_target_terms(data))
-            return least_squares(terms, target, rows)
+        _, best, order = min(map(fitted, AR_ORDERS), key=lambda fit: fit[0])
+        constant = loss.best_constant(target[data.fitting])
+        forecasts = np.concatenate([_up_to(_terms(one), order) @ best for _, one in data.each_series()])
+        return everywhere(np.where(np.isnan(forecasts), constant, forecasts))
 
-        fits = ((order, regression(order)) for order in AR_ORDERS)
-        _, best = min(fits, key=lambda fit: criterion(fit[1], fit[0]))
-        return everywhere(np.where(np.isnan(best), loss.best_constant(target[data.fitting]), best))
+
+def _terms(data: Dataset) -> Floats:
+    """Regressors of a single series, for the longest order: 1, the lags, the known part of the target."""
+    lags = [lagged(data.history.own, back) for back in range(max(AR_ORDERS))]
+    return with_intercept(*lags, *partial_target_terms(data))
+
+
+def _up_to(terms: Floats, order: int) -> Floats:
+    """The columns of `terms` (n, K) without the lags beyond `order`."""
+    longest = max(AR_ORDERS)
+    kept = [column for column in range(terms.shape[1]) if not order < column <= longest]
+    return np.take(terms, kept, axis=1)
+
+
+def _fitting_terms(data: Dataset, rows: Rows) -> Floats:
+    """The regressors of some ascending rows, (n, K)."""
+    parts = []
+    for start, one in data.each_series():
+        first, last = np.searchsorted(rows, (start, start + len(one.target)))
+        parts.append(_terms(one)[rows[first:last] - start])
+    return np.concatenate(parts)

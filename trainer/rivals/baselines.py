@@ -1,15 +1,17 @@
 """The naive forecasts of a study, and their losses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
 
 import numpy as np
 
 from trainer.data.arrays import Floats, Rows
+from trainer.data.split import MIN_TRAIN
 from trainer.data.windows import Dataset, with_fold_name
-from trainer.errors import DataError
+from trainer.errors import DataError, RivalError
 from trainer.losses import Loss, mean_loss
-from trainer.rivals.forecaster import Forecaster
+from trainer.rivals.forecaster import Forecaster, Predict
 from trainer.rivals.registry import forecasters
 
 
@@ -20,18 +22,71 @@ def baseline_forecasts(data: Dataset, rows: Rows, loss: Loss) -> dict[str, Float
     DataError if a row lacks the target history that a naive forecast needs.
     """
     require_history(data, rows)
-    return {each.name: forecast(each, data, rows, loss) for each in forecasters("baseline", data)}
+    return {each.name: forecast(each, data, rows, loss).values for each in forecasters("baseline", data)}
 
 
-def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> Floats:
-    """Fit on the training rows, of all series or of each by itself, and forecast `rows`: (len(rows),)."""
+@dataclass(frozen=True)
+class Forecast:
+    """Forecasts (rows,) of one forecaster, in units of the standardised target.
+
+    `pooled` gives the reason for each series that could not have a fit of its own, and is forecast by a fit
+    to all series.
+    """
+
+    values: Floats
+    pooled: Mapping[str, str] = field(default_factory=dict)
+
+
+def forecast(forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss) -> Forecast:
+    """Fit on the training rows, of all series or of each by itself, and forecast the ascending `rows`.
+
+    In data of several series, a row without the history that the forecaster needs gets the best constant of
+    all training rows: a series may begin just before it.
+    """
+    if len(data.series_starts) == 1:
+        return Forecast(forecaster.fit(data, loss)(rows))
+    reasons: dict[str, str] = {}
     if forecaster.pooled:
-        return forecaster.fit(data, loss)(rows)
-    forecasts = np.empty(len(rows))
+        values = forecaster.fit(data, loss)(rows)
+    else:
+        values, reasons = _forecast_by_series(forecaster, data, rows, loss)
+    constant = loss.best_constant(data.target[data.fitting].astype(np.float64))
+    return Forecast(np.where(np.isnan(values), constant, values), reasons)
+
+
+def _forecast_by_series(
+    forecaster: Forecaster, data: Dataset, rows: Rows, loss: Loss
+) -> tuple[Floats, dict[str, str]]:
+    """The forecasts (rows,) of a fit to each series, and why some series are forecast by a fit to all."""
+    values, reasons = np.empty(len(rows)), {}
+    left: list[slice] = []
+    for inside, start, one in _asked_series(data, rows):
+        try:
+            values[inside] = _fit_alone(forecaster, one, loss)(rows[inside] - start)
+        except (RivalError, np.linalg.LinAlgError) as error:
+            reasons[one.series_of(0)] = str(error)
+            left.append(inside)
+    if left:
+        predict = forecaster.fit(data, loss)
+        for inside in left:
+            values[inside] = predict(rows[inside])
+    return values, reasons
+
+
+def _fit_alone(forecaster: Forecaster, one: Dataset, loss: Loss) -> Predict:
+    if len(one.fitting) < MIN_TRAIN:
+        raise RivalError(f"fewer than {MIN_TRAIN} training rows")
+    return forecaster.fit(one, loss)
+
+
+def _asked_series(data: Dataset, rows: Rows) -> Iterator[tuple[slice, int, Dataset]]:
+    """For each series of which there are any in the ascending `rows`: their places in `rows`, its first row
+    in the data, and the data of that series alone.
+    """
     for start, one in data.each_series():
-        inside = (rows >= start) & (rows < start + len(one.target))
-        forecasts[inside] = forecaster.fit(one, loss)(rows[inside] - start)
-    return forecasts
+        first, last = np.searchsorted(rows, (start, start + len(one.target))).tolist()
+        if first < last:
+            yield slice(first, last), start, one
 
 
 def baseline_losses(data: Dataset, rows: Rows, loss: Loss) -> dict[str, float]:
@@ -55,13 +110,21 @@ def _fold_losses(data: Dataset, loss: Loss) -> dict[str, float]:
 
 
 def require_history(data: Dataset, rows: Rows) -> None:
-    """Raise DataError unless every naive forecast has the past values that it needs at all `rows`."""
-    for start, one in data.each_series():
-        earliest = max(each.first_row(one) for each in forecasters("baseline", one))
-        inside = rows[(rows >= start) & (rows < start + len(one.target))] - start
-        if len(rows) == 0 or (len(inside) and inside.min() < earliest):
-            found = "no rows" if len(rows) == 0 else f"row {inside.min()}"
-            raise DataError(
-                f"{found} to forecast, but a naive forecast needs rows from {earliest} on (horizon "
-                f"{data.horizon}); start the split later or shorten data.target.horizon"
-            )
+    """Raise DataError if the first of the ascending `rows` of every series lacks past values that a naive
+    forecast needs.
+    """
+    found, series = "no rows", next(one for _, one in data.each_series())
+    for inside, start, one in _asked_series(data, rows):
+        first = int(rows[inside.start]) - start
+        if first >= _earliest(one):
+            return
+        found, series = f"row {first}", one
+    raise DataError(
+        f"{found} to forecast, but a naive forecast needs rows from {_earliest(series)} on (horizon "
+        f"{data.horizon}); start the split later or shorten data.target.horizon"
+    )
+
+
+def _earliest(one: Dataset) -> int:
+    """The first row of a single series that every naive forecast can forecast."""
+    return max(each.first_row(one) for each in forecasters("baseline", one))

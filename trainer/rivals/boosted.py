@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from trainer.data.arrays import Floats
 from trainer.data.panel import rows_until_gap, starts_among, uncopied
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
 from trainer.losses import Loss
-from trainer.rivals.flat_windows import flat_windows, training_windows
+from trainer.rivals.flat_windows import flat_windows, latest_rows, window_columns
 from trainer.rivals.forecaster import Forecaster, Predict
+from trainer.rivals.ridge import PIECE_CELLS, in_pieces
 
 INSTALL = "pip install lightgbm"
 _MOST_ROUNDS = 500
@@ -35,10 +37,11 @@ _SETTINGS: dict[str, Any] = {
 
 
 class Boosted(Forecaster):
-    """Gradient-boosted trees on the flattened windows: LightGBM (Ke et al. 2017).
+    """Gradient-boosted trees on the flattened windows of all series: LightGBM (Ke et al. 2017).
 
     The number of trees is the best on the last fifth of the training times, `horizon` rows behind the others;
-    then all training rows are fitted with as many. The same data give the same bits on the same machine.
+    then all training rows are fitted with as many. If the windows of several series would take more than
+    200 MB, those of every k-th time are fitted. The same data give the same bits on the same machine.
     """
 
     name = "boosted"
@@ -51,7 +54,9 @@ class Boosted(Forecaster):
         Raises RivalError if LightGBM, or a library that it needs, is not installed.
         """
         lightgbm = _imported()
-        train, x = training_windows(data)
+        columns = window_columns(data)
+        train = latest_rows(data, data.train, columns, most=PIECE_CELLS // columns)
+        x = flat_windows(data, train)
         y = data.target[train].astype(np.float64)
         times, starts = data.times[train], starts_among(data.series_starts, train)
         moments = np.unique(times)
@@ -70,7 +75,11 @@ class Boosted(Forecaster):
             whole = lightgbm.train(_SETTINGS, lightgbm.Dataset(x, y), num_boost_round=rounds)
         except lightgbm.basic.LightGBMError as error:
             raise RivalError(f"LightGBM cannot be fitted: {error}") from None
-        return lambda rows: np.asarray(whole.predict(flat_windows(data, rows)), dtype=np.float64)
+
+        def predict(windows: Floats) -> Floats:
+            return np.asarray(whole.predict(windows), dtype=np.float64)
+
+        return lambda rows: in_pieces(predict, lambda part: flat_windows(data, part), rows)
 
 
 def _imported() -> Any:

@@ -6,15 +6,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from trainer.data.arrays import Floats, Rows
-from trainer.data.panel import newest_rows
 from trainer.data.windows import Dataset
+from trainer.rivals.regressors import MOST_PANEL_ROWS, rows_of_some_times
+from trainer.rivals.ridge import PIECE_CELLS
 
 MOST_COLUMNS = 1_000
 """Most regressors of one window; the decomposition of their matrix then takes one or two seconds."""
 MOST_ROWS = 50_000
-"""A regression is fitted on at most this many training rows, the latest ones."""
-_MOST_CELLS = 25_000_000
-"""Most numbers in the regressors of all training rows: 200 MB."""
+"""A regression is fitted on at most this many times, the latest ones; of one series these are rows."""
 
 
 def flat_windows(data: Dataset, rows: Rows, features: Sequence[int] | None = None) -> Floats:
@@ -30,12 +29,17 @@ def flat_windows(data: Dataset, rows: Rows, features: Sequence[int] | None = Non
     return thinned[rows - data.seq_len + 1].reshape(len(rows), -1).astype(np.float64)
 
 
-def latest_rows(data: Dataset, rows: Rows, columns: int) -> Rows:
-    """The latest of the ascending training `rows`, as many as fit in memory with `columns` regressors."""
-    return newest_rows(data.times, rows, min(MOST_ROWS, _MOST_CELLS // columns))
+def window_columns(data: Dataset) -> int:
+    """The number of regressors of one window."""
+    return int(flat_windows(data, data.train[-1:]).shape[1])
 
 
-def training_windows(data: Dataset) -> tuple[Rows, Floats]:
-    """The training rows that a rival is fitted on, and their flattened windows."""
-    rows = latest_rows(data, data.train, flat_windows(data, data.train[-1:]).shape[1])
-    return rows, flat_windows(data, rows)
+def latest_rows(data: Dataset, rows: Rows, columns: int, *, most: int = MOST_PANEL_ROWS) -> Rows:
+    """The rows, of the ascending training `rows`, that a regression on `columns` regressors is fitted on.
+
+    They are the rows of the latest `MOST_ROWS` times, or of fewer if the regressors of one series would not
+    fit in memory. If several series have more than `most` rows at these times, every k-th time is used, with
+    all its rows.
+    """
+    times = np.unique(data.times[rows])[-min(MOST_ROWS, PIECE_CELLS // columns) :]
+    return rows_of_some_times(data, rows[data.times[rows] >= times[0]], most)

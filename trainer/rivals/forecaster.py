@@ -11,15 +11,22 @@ from trainer.losses import Loss
 Predict = Callable[[Rows], Floats]
 """Maps rows of the data to forecasts (rows,), in units of the standardised target."""
 
+POOLED = "_pooled"
+"""How the name of a forecaster ends that is fitted to all series together, beside one for each series."""
+
 Role = Literal["baseline", "rival"]
 """Skill is measured against the best `baseline`; a `rival` is a competitor that is reported as well."""
 
 
 class Forecaster(ABC):
-    """One naive forecast or rival. A new one is a subclass and an entry in `registry.FORECASTERS`."""
+    """One naive forecast or rival. A new one is a subclass and an entry in `registry.FORECASTERS`.
 
-    name: ClassVar[str]
-    roles: ClassVar[frozenset[Role]]
+    `fit` takes the data of one or of several series. Of several, it fits one model to all of them, and looks
+    back within each series alone.
+    """
+
+    name: str
+    roles: frozenset[Role]
     pooled: ClassVar[bool] = False
     """Whether it is fitted on all series together. If False, each series is fitted and forecast by itself."""
 
@@ -35,8 +42,28 @@ class Forecaster(ABC):
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Fit on the training rows of `data`, for `loss` if the method can.
 
-        Raises RivalError or LinAlgError if it cannot be fitted.
+        A row without the history that the method needs is forecast as NaN. Raises RivalError or LinAlgError
+        if it cannot be fitted.
         """
+
+
+class Pooled(Forecaster):
+    """Another forecaster, fitted on all series together; for data of several series alone."""
+
+    pooled = True
+
+    def __init__(self, of: Forecaster) -> None:
+        self._of = of
+        self.name = f"{of.name}{POOLED}"
+        self.roles = of.roles
+
+    def suits(self, data: Dataset) -> bool:
+        """Whether there are several series that the other forecaster suits."""
+        return len(data.series_starts) > 1 and self._of.suits(data)
+
+    def fit(self, data: Dataset, loss: Loss) -> Predict:
+        """As the other forecaster does."""
+        return self._of.fit(data, loss)
 
 
 def everywhere(forecasts: Floats) -> Predict:

@@ -16,7 +16,7 @@ from trainer.rivals.regressors import (
     known_returns,
     least_squares_with_fallback,
     partial_target_terms,
-    trailing_mean,
+    trailing_means,
     with_intercept,
 )
 
@@ -64,10 +64,10 @@ class LeverageHar(Forecaster):
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Least squares, whatever the loss. Raises RivalError if no feature gives returns."""
-        falls = np.minimum(known_returns(data.history), 0.0)  # NaN stays NaN
+        falls = np.minimum(known_returns(data), 0.0)  # NaN stays NaN
 
         def terms(spans: tuple[int, ...]) -> Floats:
-            return np.column_stack([har_terms(data, spans), *(trailing_mean(falls, span) for span in spans)])
+            return np.column_stack([har_terms(data, spans), *trailing_means(data, falls, spans)])
 
         spans, target = har_spans(data.history, len(data.fitting)), data.target.astype(np.float64)
         return everywhere(least_squares_with_fallback(terms, spans, target, data.fitting))
@@ -75,5 +75,5 @@ class LeverageHar(Forecaster):
 
 def har_terms(data: Dataset, spans: tuple[int, ...]) -> Floats:
     """Regressors of HAR at every row, (T, K), NaN if the history is too short; the first is 1."""
-    means = [trailing_mean(data.history.own, span) for span in spans]
+    means = trailing_means(data, data.history.own, spans)
     return with_intercept(*means, *partial_target_terms(data), *bar_of_day_terms(data))

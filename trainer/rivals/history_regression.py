@@ -10,11 +10,11 @@ import numpy as np
 from trainer.data.arrays import Floats, Rows, lagged
 from trainer.data.panel import rows_since_start, starts_among
 from trainer.data.windows import Dataset
-from trainer.rivals.flat_windows import flat_windows, latest_rows
+from trainer.rivals.flat_windows import MOST_ROWS, flat_windows, latest_rows
 from trainer.rivals.har import har_terms
 from trainer.rivals.naive import seasonal_means
 from trainer.rivals.regressors import forward_steps, har_spans, partial_target_terms, trailing_mean
-from trainer.rivals.ridge import ridge
+from trainer.rivals.ridge import fit_ridge, in_pieces
 
 _LAGS = 10
 """Number of latest values of the one-row series that are regressors."""
@@ -87,12 +87,16 @@ def ridge_forecast(
     target: Floats | None = None,
 ) -> Floats:
     """Forecasts of `rows` by ridge regression on the history and the windows of some features, fitted on
-    `train`.
+    `train`; of several series on at most `MOST_ROWS` of them.
 
     `target` (T,) replaces the target of the data.
     """
     values = data.target.astype(np.float64) if target is None else target
-    train = latest_rows(data, train, history_and_windows(data, terms, features, rows[:1]).shape[1])
-    x, x_new = (history_and_windows(data, terms, features, each) for each in (train, rows))
+
+    def read(chosen: Rows) -> Floats:
+        return history_and_windows(data, terms, features, chosen)
+
+    train = latest_rows(data, train, read(rows[:1]).shape[1], most=MOST_ROWS)
     steps = forward_steps(data.times[train], starts_among(data.series_starts, train), data.horizon)
-    return ridge(x, values[train], x_new, steps)
+    predict = fit_ridge(lambda chosen: read(train[chosen]), values[train], steps)
+    return in_pieces(predict, read, rows)

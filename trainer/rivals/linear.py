@@ -5,14 +5,18 @@ import numpy as np
 from trainer.data.panel import starts_among
 from trainer.data.windows import Dataset
 from trainer.losses import Loss
-from trainer.rivals.flat_windows import flat_windows, training_windows
+from trainer.rivals.flat_windows import flat_windows, latest_rows, window_columns
 from trainer.rivals.forecaster import Forecaster, Predict
 from trainer.rivals.regressors import forward_steps
-from trainer.rivals.ridge import fit_ridge
+from trainer.rivals.ridge import fit_ridge, in_pieces
 
 
 class Linear(Forecaster):
-    """Ridge regression on the flattened windows; the penalty is chosen within the training rows."""
+    """Ridge regression on the flattened windows; the penalty is chosen within the training rows.
+
+    It is one regression for all series. If they have more than 200,000 training rows, those of every k-th
+    time are fitted.
+    """
 
     name = "linear"
     roles = frozenset({"rival"})
@@ -20,8 +24,8 @@ class Linear(Forecaster):
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Least squares, whatever the loss."""
-        train, windows = training_windows(data)
+        train = latest_rows(data, data.train, window_columns(data))
         target = data.target[train].astype(np.float64)
-        starts = starts_among(data.series_starts, train)
-        predict = fit_ridge(windows, target, forward_steps(data.times[train], starts, data.horizon))
-        return lambda rows: predict(flat_windows(data, rows))
+        steps = forward_steps(data.times[train], starts_among(data.series_starts, train), data.horizon)
+        predict = fit_ridge(lambda rows: flat_windows(data, train[rows]), target, steps)
+        return lambda rows: in_pieces(predict, lambda part: flat_windows(data, part), rows)

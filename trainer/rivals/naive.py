@@ -1,8 +1,11 @@
 """The naive forecasts, which need no model."""
 
+from functools import partial
+
 import numpy as np
 
-from trainer.data.arrays import Floats, lagged
+from trainer.data.arrays import Floats, Rows, lagged
+from trainer.data.panel import by_series
 from trainer.data.windows import Dataset
 from trainer.losses import Loss
 from trainer.rivals.forecaster import Forecaster, Predict, everywhere
@@ -47,7 +50,9 @@ class Persistence(Forecaster):
 
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Fits nothing."""
-        return everywhere(lagged(data.target.astype(np.float64), data.horizon))
+        return everywhere(
+            by_series(data.series_starts, partial(lagged, rows=data.horizon), data.target.astype(np.float64))
+        )
 
 
 class Seasonal(Forecaster):
@@ -68,12 +73,18 @@ class Seasonal(Forecaster):
 def seasonal_means(data: Dataset) -> Floats:
     """The forecasts of `Seasonal` at every row, from targets that are known there: (T,)."""
     target, slots = data.target.astype(np.float64), data.history.slots
-    forecasts = bar_of_day_means(target, slots, data.fitting)
-    for slot in range(int(slots.max()) + 1):
+    usual = bar_of_day_means(target, slots, data.fitting)
+    known = by_series(data.series_starts, partial(_means_of_bar, horizon=data.horizon), target, slots)
+    return np.where(np.isnan(known), usual, known)
+
+
+def _means_of_bar(target: Floats, slots: Rows, horizon: int) -> Floats:
+    """The mean of the last known targets (t,) of the same bar of the day; NaN if there are too few: (t,)."""
+    means = np.full(len(target), np.nan)
+    for slot in np.unique(slots).tolist():
         rows = np.flatnonzero(slots == slot)
-        means = trailing_mean(target[rows], _SEASONAL_DAYS)
+        of_bar = trailing_mean(target[rows], _SEASONAL_DAYS)
         # The mean that ends at the last row of this bar whose target is known, at least `horizon` rows back.
-        last = np.searchsorted(rows, rows - data.horizon, side="right") - 1
-        known = np.where(last >= 0, means[last], np.nan)
-        forecasts[rows] = np.where(np.isnan(known), forecasts[rows], known)
-    return forecasts
+        last = np.searchsorted(rows, rows - horizon, side="right") - 1
+        means[rows] = np.where(last >= 0, of_bar[last], np.nan)
+    return means

@@ -3,7 +3,7 @@
 from trainer.data.windows import Dataset
 from trainer.rivals.autoregression import Autoregression
 from trainer.rivals.boosted import Boosted
-from trainer.rivals.forecaster import Forecaster, Role
+from trainer.rivals.forecaster import Forecaster, Pooled, Role
 from trainer.rivals.garch import Garch
 from trainer.rivals.har import Har, LeverageHar
 from trainer.rivals.linear import Linear
@@ -22,6 +22,9 @@ FORECASTERS: tuple[Forecaster, ...] = (
     Garch(),
     Linear(),
     Boosted(),
+    Pooled(TrainMean()),
+    Pooled(Har()),
+    Pooled(Autoregression()),
 )
 
 

@@ -1,11 +1,14 @@
 """Regressors from the past values at each row, and least squares on them. Pure functions on arrays."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.data.arrays import Floats, Rows
-from trainer.data.panel import Times, rows_until_gap
+from trainer.data.panel import Times, by_series, rows_until_gap, series_spans
 from trainer.data.target_history import TargetHistory
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
@@ -16,6 +19,8 @@ HAR_DAYS = (1, 5, 22)
 _FEWEST_PER_SPAN = 4
 """If bars are shorter than days, a mean over n rows needs this times n fitting rows; else it is left out."""
 _BLOCKS, _SCORED = 5, 3
+MOST_PANEL_ROWS = 200_000
+"""Most rows of several series that a regression with many terms is fitted on; it then takes seconds."""
 
 
 def har_spans(history: TargetHistory, fitted: int) -> tuple[int, ...]:
@@ -32,15 +37,28 @@ def har_spans(history: TargetHistory, fitted: int) -> tuple[int, ...]:
 def trailing_mean(values: Floats, span: int) -> Floats:
     """Mean of the last `span` values at each row of (T,); NaN in the first rows, which have fewer.
 
-    Leading NaN of `values` count as rows that do not exist.
+    Leading NaN of `values` count as rows that do not exist; a mean over a later NaN is NaN.
     """
     start = first_known(values)
     means = np.full(len(values), np.nan)
     known = values[start:]
     if len(known) >= span:
-        sums = np.concatenate([[0.0], np.cumsum(known)])
-        means[start + span - 1 :] = (sums[span:] - sums[:-span]) / span
+        lacks = np.isnan(known)
+        sums, lacking = (_sums_over(each, span) for each in (np.where(lacks, 0.0, known), lacks))
+        means[start + span - 1 :] = np.where(lacking > 0, np.nan, sums / span)
     return means
+
+
+def _sums_over(values: npt.NDArray[Any], span: int) -> Floats:
+    """Sum of each `span` consecutive values of (n,): (n − span + 1,)."""
+    sums: Floats = np.concatenate([[0.0], np.cumsum(values)])
+    differences: Floats = sums[span:] - sums[:-span]
+    return differences
+
+
+def trailing_means(data: Dataset, values: Floats, spans: Iterable[int]) -> list[Floats]:
+    """`trailing_mean` of `values` (T,) within each series, for each of `spans`: (T,) each."""
+    return [by_series(data.series_starts, partial(trailing_mean, span=span), values) for span in spans]
 
 
 def first_known(values: Floats) -> int:
@@ -66,9 +84,26 @@ def bar_of_day_means(values: Floats, slots: Rows, fitting: Rows) -> Floats:
 def least_squares(terms: Floats, target: Floats, fitting: Rows) -> Floats:
     """Forecasts (T,) by least squares on `terms` (T, K), fitted on the rows of `fitting` without NaN."""
     fit = fitting[~np.isnan(terms[fitting]).any(axis=1)]
-    coefficients, *_ = np.linalg.lstsq(terms[fit], target[fit], rcond=None)
-    forecasts: Floats = terms @ coefficients
+    forecasts: Floats = terms @ coefficients(terms[fit], target[fit])
     return forecasts
+
+
+def coefficients(terms: Floats, target: Floats) -> Floats:
+    """Those of least squares on `terms` (n, K), without NaN, for `target` (n,): (K,)."""
+    found, *_ = np.linalg.lstsq(terms, target, rcond=None)
+    return np.asarray(found, dtype=np.float64)
+
+
+def rows_of_some_times(data: Dataset, rows: Rows, most: int) -> Rows:
+    """All `rows`, ascending, of a single series. Of several series with more than `most` rows, all rows of
+    every k-th time, counted back from the last, so that at most about `most` are left.
+    """
+    every = -(-len(rows) // most)
+    if every <= 1 or len(data.series_starts) == 1:
+        return rows
+    times, numbers = np.unique(data.times[rows], return_inverse=True)
+    kept: Rows = rows[(len(times) - 1 - numbers) % every == 0]
+    return kept
 
 
 def least_squares_with_fallback(
@@ -121,14 +156,22 @@ def best_least_squares(data: Dataset, terms: Iterable[Floats]) -> Floats:
     return min(fits, key=error)
 
 
-def known_returns(history: TargetHistory) -> Floats:
-    """The one-row log returns (T,), finite from the first known one on; RivalError if there are none."""
-    if history.returns is None:
+def known_returns(data: Dataset) -> Floats:
+    """The one-row log returns (T,), finite from the first known one of each series on; RivalError if there
+    are none.
+    """
+    returns = data.history.returns
+    if returns is None:
         raise RivalError("no feature is a log return")
-    known = history.returns[first_known(history.returns) :]
+    known = np.concatenate(
+        [
+            returns[span][first_known(returns[span]) :]
+            for span in series_spans(data.series_starts, len(returns))
+        ]
+    )
     if len(known) == 0 or not np.isfinite(known).all():
         raise RivalError("the returns are not finite in all rows")
-    return history.returns
+    return returns
 
 
 def decaying_sum(shocks: Floats, decay: float, *, before: float) -> Floats:

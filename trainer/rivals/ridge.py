@@ -1,6 +1,6 @@
-"""Ridge regression whose penalty is chosen on the training rows."""
+"""Ridge regression whose penalty is chosen on the training rows, which need not fit in memory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,69 @@ from trainer.data.constant_columns import is_constant
 from trainer.data.panel import uncopied
 from trainer.losses import MSE
 
+Read = Callable[[Rows], Floats]
+"""Gives the regressors (n, p) of some rows (n,)."""
+
+PIECE_CELLS = 25_000_000
+"""Regressors of at most so many cells are in memory at once: 200 MB. More are read in pieces of 25 MB."""
 _PENALTIES = np.logspace(-4, 6, 21)
 """Penalties per row and standardised regressor that are tried."""
+
+
+def piece_size(rows: int, columns: int) -> int:
+    """Rows whose regressors are read at once, of some `rows` with so many regressors: all, if they fit."""
+    return max(1, rows if rows * columns <= PIECE_CELLS else PIECE_CELLS // (8 * columns))
+
+
+def pieces(rows: Rows, size: int) -> Iterator[Rows]:
+    """`rows` (n,) in order, in pieces of at most `size`; at least one piece."""
+    for start in range(0, max(len(rows), 1), size):
+        yield rows[start : start + size]
+
+
+def in_pieces(predict: Callable[[Floats], Floats], read: Read, rows: Rows) -> Floats:
+    """Forecasts (n,) of `rows` (n,) by `predict`, from the regressors that `read` gives."""
+    size = piece_size(len(rows), read(rows[:1]).shape[1])
+    return np.concatenate([predict(read(part)) for part in pieces(rows, size)])
+
+
+class _Regressors:
+    """The regressors of n training rows, standardised. They stay in memory if they are a single piece."""
+
+    def __init__(self, read: Read, rows: int) -> None:
+        self.read, every = read, np.arange(rows)
+        self.columns = read(every[:1]).shape[1]
+        self._size = piece_size(rows, self.columns)
+        constant, firsts, total = np.ones(self.columns, np.bool_), [], np.zeros(self.columns)
+        for _, x in self._unscaled(every):
+            constant &= is_constant(x)
+            firsts.append(x[0])
+            total += x.sum(axis=0)
+        self.mean = total / rows
+        squares = np.zeros(self.columns)
+        for _, x in self._unscaled(every):
+            squares += ((x - self.mean) ** 2).sum(axis=0)
+        self.std = np.sqrt(squares / rows)
+        self.std[constant & is_constant(np.stack(firsts))] = 1.0
+        self._kept = self.standardised(read(every)) if self._size == rows else None
+
+    def standardised(self, x: Floats) -> Floats:
+        """Regressors (m, p) of any rows, standardised by the training rows."""
+        scaled: Floats = x - self.mean
+        scaled /= self.std
+        return scaled
+
+    def of(self, rows: Rows) -> Iterator[tuple[Rows, Floats]]:
+        """Some of the training rows and their standardised regressors, piece by piece."""
+        if self._kept is not None:
+            yield rows, self._kept[uncopied(rows)]
+            return
+        for part, x in self._unscaled(rows):
+            yield part, self.standardised(x)
+
+    def _unscaled(self, rows: Rows) -> Iterator[tuple[Rows, Floats]]:
+        for part in pieces(rows, self._size):
+            yield part, self.read(part)
 
 
 @dataclass(frozen=True)
@@ -29,17 +90,21 @@ class _Fit:
     """Rows per regressor."""
 
     @classmethod
-    def of(cls, x: Floats, y: Floats) -> "_Fit":
-        mean = float(y.mean())
-        rows, columns = x.shape
-        if rows < columns:
+    def of(cls, regressors: _Regressors, rows: Rows, y: Floats) -> "_Fit":
+        mean, columns = float(y[rows].mean()), regressors.columns
+        if len(rows) < columns:
             # The same solution from the smaller matrix: with X Xᵀ = U S Uᵀ it is Xᵀ U (S + λ)⁻¹ Uᵀ y.
+            x = np.concatenate([part for _, part in regressors.of(rows)])
             values, left = np.linalg.eigh(x @ x.T)  # (n,), (n, n)
-            vectors, projected = x.T @ left, left.T @ (y - mean)
+            vectors, projected = x.T @ left, left.T @ (y[rows] - mean)
         else:
-            values, vectors = np.linalg.eigh(x.T @ x)  # (p,), (p, p)
-            projected = vectors.T @ (x.T @ (y - mean))
-        return cls(mean, np.maximum(values, 0.0), vectors, projected, rows / columns)
+            squares, products = np.zeros((columns, columns)), np.zeros(columns)
+            for part, x in regressors.of(rows):
+                squares += x.T @ x
+                products += x.T @ (y[part] - mean)
+            values, vectors = np.linalg.eigh(squares)  # (p,), (p, p)
+            projected = vectors.T @ products
+        return cls(mean, np.maximum(values, 0.0), vectors, projected, len(rows) / columns)
 
     def coefficients(self) -> Floats:
         """Coefficients for each penalty, in the rotated space: (penalties, k)."""
@@ -54,27 +119,25 @@ class _Fit:
 
 
 def ridge(x: Floats, y: Floats, x_new: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Floats:
-    """Forecasts (m,) for `x_new` (m, p) of `fit_ridge`."""
-    return fit_ridge(x, y, steps)(x_new)
+    """Forecasts (m,) for `x_new` (m, p) of `fit_ridge` on the regressors `x` (n, p)."""
+    return fit_ridge(lambda rows: x[uncopied(rows)], y, steps)(x_new)
 
 
-def fit_ridge(x: Floats, y: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Callable[[Floats], Floats]:
-    """Ridge regression on `x` (n, p) and `y` (n,); from rows (m, p) to forecasts (m,).
+def fit_ridge(read: Read, y: Floats, steps: Iterable[tuple[Rows, Rows]]) -> Callable[[Floats], Floats]:
+    """Ridge regression on n training rows with the target `y` (n,); from regressors (m, p) to forecasts (m,).
 
-    Regressors are standardised by `x`. The penalty is the one with the lowest squared error on the held-out
-    rows of the `steps` of `forward_steps`, which are forecast from the earlier rows of their step: targets
-    over several rows overlap, so that rows must not be held out at random. Hoerl & Kennard (1970), "Ridge
-    Regression".
+    `read` gives the regressors of some of the rows 0 … n − 1. They are standardised by all n. The penalty is
+    the one with the lowest squared error on the held-out rows of the `steps` of `forward_steps`, which are
+    forecast from the earlier rows of their step: targets over several rows overlap, so that rows must not be
+    held out at random. Hoerl & Kennard (1970), "Ridge Regression".
     """
-    mean, std = x.mean(axis=0), x.std(axis=0)
-    std[is_constant(x)] = 1.0
-    x = (x - mean) / std
+    regressors = _Regressors(read, len(y))
     errors = np.zeros(len(_PENALTIES))
     for earlier, later in steps:
-        train, held = uncopied(earlier), uncopied(later)
-        fit = _Fit.of(x[train], y[train])
-        forecasts = fit.forecasts(x[held], fit.coefficients())
-        errors += MSE.value(forecasts, y[held, None]).sum(axis=0)
-    whole = _Fit.of(x, y)
+        fit = _Fit.of(regressors, earlier, y)
+        coefficients = fit.coefficients()
+        for held, x in regressors.of(later):
+            errors += MSE.value(fit.forecasts(x, coefficients), y[held, None]).sum(axis=0)
+    whole = _Fit.of(regressors, np.arange(len(y)), y)
     best = whole.coefficients()[int(errors.argmin())]
-    return lambda x_new: whole.forecasts((x_new - mean) / std, best)
+    return lambda x_new: whole.forecasts(regressors.standardised(x_new), best)

@@ -1,8 +1,11 @@
 """EWMA: an exponentially weighted mean of the one-row series."""
 
+from functools import partial
+
 import numpy as np
 
 from trainer.data.arrays import Floats
+from trainer.data.panel import by_series
 from trainer.data.windows import Dataset
 from trainer.errors import RivalError
 from trainer.losses import Loss
@@ -29,7 +32,14 @@ class WeightedMean(Forecaster):
     def fit(self, data: Dataset, loss: Loss) -> Predict:
         """Least squares, whatever the loss. Raises RivalError if the series has no known value."""
         history = data.history
-        means = (_weighted_mean(history.own, decay ** (1 / history.per_day)) for decay in _DECAYS)
+        if not np.isfinite(history.own).any():
+            raise RivalError("the series has no past")
+        means = (
+            by_series(
+                data.series_starts, partial(_weighted_mean, decay=decay ** (1 / history.per_day)), history.own
+            )
+            for decay in _DECAYS
+        )
         return everywhere(best_least_squares(data, means))
 
 
@@ -37,7 +47,5 @@ def _weighted_mean(values: Floats, decay: float) -> Floats:
     """Exponentially weighted mean at each row, (T,), from the first known value on."""
     start = first_known(values)
     known = values[start:]
-    if not len(known):
-        raise RivalError("the series has no past")
-    means = decaying_sum((1 - decay) * known, decay, before=known[0])
+    means = decaying_sum((1 - decay) * known, decay, before=known[0] if len(known) else 0.0)
     return np.concatenate([np.full(start, np.nan), means])

@@ -4,7 +4,13 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from search.record.rival_facts import FORECASTS, absent_rivals, recorded_rival_losses
+from search.record.rival_facts import (
+    FORECASTS,
+    absent_rivals,
+    recorded_rival_losses,
+    rival_notes,
+    shown_names,
+)
 from search.selection.summary import MeasuredFloor
 from search.text import short_value
 from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
@@ -98,16 +104,19 @@ def fitted_rivals(view: StudyView) -> list[Block]:
     rivals.
     """
     losses, absent = recorded_rival_losses(view.study.facts), absent_rivals(view.study.facts)
+    shown = shown_names([*losses, *absent])
     blocks: list[Block] = [_compared(view, "fitted rival", losses)] if losses else []
-    return [*blocks, *(Paragraph(f"Not fitted: {name}: {reason}.") for name, reason in absent.items())]
+    blocks += [Paragraph(f"Not fitted: {shown[name]}: {reason}.") for name, reason in absent.items()]
+    notes = rival_notes(view.study.facts)
+    return [*blocks, *(Paragraph(f"{names}: {note}.") for names, note in notes.items())]
 
 
 def _compared(view: StudyView, what: str, losses: Mapping[str, float]) -> TableBlock:
-    best = view.summary.best
+    best, shown = view.summary.best, shown_names(losses)
     value = None if best is None else best.value
     rows = [
         (
-            name,
+            shown[name],
             loss_text(other),
             None if value is None or not other else skill_text(1 - value / other),
             FORECASTS.get(name),
@@ -123,6 +132,7 @@ def data(view: StudyView) -> list[Block]:
     period = " to ".join(time.removesuffix(" 00:00:00") for time in (table.first_time, table.last_time))
     rows = [
         ("source", table.source),
+        *([] if view.panel is None else [("series", len(view.panel.skill.by_series))]),
         ("period", period),
         *((f"{split} rows", count) for split, count in facts["rows"].items()),
         ("target", f"{facts['kind']}, {facts['horizon']} ahead"),

@@ -52,7 +52,8 @@ def test_json_has_the_forecasts_and_what_was_said_of_them(model: Path, ballast: 
     assert ballast("predict", model, "--data", "new.csv", "-o", "predictions.csv").code == 0
     shape = ballast("predict", model, "--data", "new.csv", "--json").json
     before = ["unit", "horizon", "rows", "unseen", "seen_until", "warnings", "forecasts"]
-    assert list(shape) == [*before, "bars_per_year", "left_out", "intervals"]
+    assert list(shape) == [*before, "bars_per_year", "left_out", "intervals", "series"]
+    assert shape["series"] is None
     assert shape["rows"] == len(shape["forecasts"]) == 398
     assert 0 < shape["unseen"] < 398
     assert shape["forecasts"][-1]["of"] is None

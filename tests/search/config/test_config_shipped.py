@@ -51,13 +51,13 @@ def test_relative_paths_start_in_the_folder_before_the_name(tmp_path: Path) -> N
 def test_commands_that_take_a_study_file_name_what_is_there(command: str, ballast: "Ballast") -> None:
     told = ballast(command, "sample:none")
     assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
-    assert "nasdaq-volatility, smoke" in told.err
+    assert "there are eurusd-volatility, nasdaq-volatility, smoke" in told.err
 
 
 def test_check_names_the_run_that_it_answers_for(ballast: "Ballast") -> None:
     told = ballast("check", "sample:smoke")
     assert told.code == 0, told.err
-    assert told.out.splitlines()[-1] == "ready: ballast run sample:smoke"
+    assert told.out.splitlines()[0] == "ready: ballast run sample:smoke"
 
 
 @pytest.mark.slow

@@ -65,6 +65,34 @@ def test_folds_come_back_to_the_bit(kept: Path, folds: Sequence[Dataset]) -> Non
     assert all(fold.features.flags.aligned and fold.train.flags.aligned for fold in found)
 
 
+def test_arrays_that_folds_have_in_common_are_in_the_file_once(
+    tmp_path: Path, folds: Sequence[Dataset]
+) -> None:
+    sizes = []
+    for count in (1, 2, 3):
+        path = tmp_path / f"{count}.data"
+        one = folds[0]
+        many = [
+            one,
+            *(replace(one, features=one.features + 1, test=one.test.copy()) for _ in range(count - 1)),
+        ]
+        prepared_folds.write_folds(path, ID, many, KEY)
+        found = prepared_folds.map_folds(path, ID, KEY)
+        assert found is not None
+        assert [plain(fold) for fold in found] == [plain(fold) for fold in many]
+        sizes.append(path.stat().st_size)
+    of_one_fold = folds[0].features.nbytes
+    assert sizes[2] - sizes[1] < of_one_fold + 8192  # and a line that says where the arrays are
+
+
+def test_weights_come_back(tmp_path: Path, folds: Sequence[Dataset]) -> None:
+    weights = np.random.default_rng(1).random(len(folds[0].target), np.float32)
+    prepared_folds.write_folds(tmp_path / "folds.data", ID, [replace(folds[0], weights=weights)], KEY)
+    found = prepared_folds.map_folds(tmp_path / "folds.data", ID, KEY)
+    assert found is not None
+    np.testing.assert_array_equal(found[0].weights, weights)
+
+
 def test_folds_are_shared_whatever_the_umask(tmp_path: Path, folds: Sequence[Dataset]) -> None:
     path, before = tmp_path / "files" / "folds.data", os.umask(0o002)
     try:

@@ -5,6 +5,8 @@ from search.record.rival_facts import (
     FittedRival,
     absent_rivals,
     recorded_rival_losses,
+    rival_notes,
+    shown_names,
     strongest_rival,
 )
 
@@ -43,3 +45,23 @@ def test_a_rival_that_needs_a_package_says_how_to_install_it() -> None:
 def test_every_forecast_that_can_be_named_is_described() -> None:
     assert {"zero", "train_mean", "persistence", "seasonal", "har", "lhar", "ar"} <= FORECASTS.keys()
     assert {"linear", "boosted", "ewma", "garch"} <= FORECASTS.keys()
+
+
+def test_in_a_study_of_several_series_each_name_says_what_it_is_fitted_to() -> None:
+    assert shown_names(["har", "linear"]) == {"har": "har", "linear": "linear"}
+    assert shown_names(["har", "har_pooled", "linear", "zero"]) == {
+        "har": "har (each series)",
+        "har_pooled": "har (pooled)",
+        "linear": "linear (pooled)",
+        "zero": "zero",
+    }
+
+
+def test_rivals_with_the_same_note_are_named_together() -> None:
+    note = "1 of 4 series (late; fewer than 50 training rows) are forecast by the fit to all series"
+    facts = {
+        "rivals": {"har": 1.0, "har_pooled": 1.0, "lhar": 1.0},
+        "rivals_notes": {"har": note, "lhar": note},
+    }
+    assert rival_notes(facts) == {"har (each series), lhar (each series)": note}
+    assert rival_notes(FACTS) == {}

@@ -192,3 +192,12 @@ def test_a_column_is_constant_in_the_rows_that_its_own_series_reads() -> None:
     built = build_features(config, table)
     rows = np.r_[np.arange(40, 400), np.arange(640, 1040)]  # the first row of the second series reads back
     assert constant_series(config, built, rows) == ["ret", "size", "month", "before", None]
+
+
+def test_folds_share_what_they_have_in_common() -> None:
+    first, *others = prepare_folds(config_of(SPLITS["walk_forward"]), PANEL)
+    for fold in others:
+        assert fold.times is first.times
+        assert fold.positions is first.positions
+        assert fold.history is first.history
+        assert fold.features is not first.features

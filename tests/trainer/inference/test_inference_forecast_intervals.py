@@ -8,6 +8,7 @@ import pytest
 
 from tests.trainer.panel_fixtures import config_of
 from trainer.config import DataConfig
+from trainer.data.scaler import SeriesMoments
 from trainer.data.windows import Dataset
 from trainer.inference.forecast_intervals import (
     MIN_SERIES_ROWS,
@@ -28,9 +29,11 @@ RETURN = data_of(transform="log_return", kind="return")
 VOLATILITY = data_of(transform="abs_log_return", kind="volatility")
 
 
-def forecasts_of(forecasts: Floats, targets: Floats, series: Any = None) -> ValidationForecasts:
+def forecasts_of(
+    forecasts: Floats, targets: Floats, series: Any = None, names: tuple[str, ...] = ()
+) -> ValidationForecasts:
     numbers = np.zeros(len(targets), np.int64) if series is None else np.asarray(series)
-    return ValidationForecasts(np.asarray(forecasts, float), np.asarray(targets, float), numbers)
+    return ValidationForecasts(np.asarray(forecasts, float), np.asarray(targets, float), numbers, names)
 
 
 def test_a_margin_is_the_error_of_rank_n_plus_1_times_the_level() -> None:
@@ -96,12 +99,9 @@ def test_a_series_with_enough_rows_has_bounds_of_its_own_and_others_the_pooled_o
     rows, random = MIN_SERIES_ROWS * RETURN.target.horizon, np.random.default_rng(3)
     sizes = [rows, rows, rows - 1]
     spread, series = np.repeat([1.0, 9.0, 3.0], sizes), np.repeat([0, 1, 2], sizes)
-    found = measure_intervals(
-        RETURN,
-        forecasts_of(np.zeros(sum(sizes)), random.standard_normal(sum(sizes)) * spread, series),
-        "trial",
-        names=("calm", "wild", "short"),
-    )
+    errors = random.standard_normal(sum(sizes)) * spread
+    names = ("calm", "wild", "short")
+    found = measure_intervals(RETURN, forecasts_of(np.zeros(len(errors)), errors, series, names), "trial")
     assert found.by_series.keys() == {"calm", "wild"}
     upper = found.bounds(np.zeros(4), ("calm", "wild", "short", "new"))["upper_80"]
     assert upper[0] < upper[2] == upper[3] < upper[1]
@@ -123,3 +123,25 @@ def test_each_fold_is_taken_back_to_the_unit_of_the_target_by_its_own_moments(wh
     np.testing.assert_allclose(first, second, atol=1e-5)
     np.testing.assert_allclose(found.forecasts, scaler.target_mean, atol=1e-6)
     assert set(found.series.tolist()) == {0}
+
+
+def test_each_series_is_taken_back_by_its_own_moments(whole_market: Dataset) -> None:
+    rows = whole_market.validation
+    middle = int(rows[len(rows) // 2])
+    one = whole_market.scaler
+    moments = SeriesMoments(
+        feature_mean=np.tile(one.feature_mean, (2, 1)),
+        feature_std=np.tile(one.feature_std, (2, 1)),
+        target_mean=np.array([10.0, 20.0]),
+        target_std=np.array([1.0, 2.0]),
+    )
+    panel = replace(
+        whole_market,
+        series_starts=np.array([0, middle]),
+        series_names=("a", "b"),
+        scaler=replace(one, series=moments),
+    )
+    found = ValidationForecasts.of_folds((panel,), (np.ones(len(rows), np.float32),))
+    assert found.names == ("a", "b")
+    np.testing.assert_array_equal(found.forecasts, np.where(rows < middle, 11.0, 22.0))
+    np.testing.assert_array_equal(found.series, rows >= middle)

@@ -35,7 +35,7 @@ def test_a_row_is_forecast_alike_whatever_rows_are_asked_for(
     told = predict(rows)
     assert told.shape == rows.shape
     np.testing.assert_allclose(predict(rows[5:9]), told[5:9], rtol=1e-12)
-    np.testing.assert_array_equal(forecast(forecaster, data, rows, MSE), told)
+    np.testing.assert_array_equal(forecast(forecaster, data, rows, MSE).values, told)
 
 
 def test_every_forecaster_has_a_name_of_its_own_a_role_and_words_for_it() -> None:

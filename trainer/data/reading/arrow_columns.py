@@ -2,8 +2,9 @@
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +28,23 @@ def read_arrow_columns(file: SourceFile, needed: Sequence[str]) -> Columns:
     Raises SourceError for bytes that are no such file, and for a table that would not fit into memory.
     """
     with _told(file):
-        names, table = (_parquet if file.kind == "parquet" else _arrow)(file, needed)
-        cells = {name: _plain(file.shown, table.column(name)) for name in table.column_names}
-    if not table.num_rows:
+        found = (_parquet if file.kind == "parquet" else _arrow)(file, needed)
+        cells = {}
+        for name in found.wanted:  # one by one, so that no more than one column is in memory twice
+            cells[name] = _plain(file.shown, found.read(name))
+            pa.default_memory_pool().release_unused()
+    if not found.rows:
         raise SourceError(f"{file.shown} holds no rows; it needs some")
-    return Columns(file.shown, names, cells, np.arange(1, table.num_rows + 1, dtype=np.int64), "row")
+    return Columns(file.shown, found.names, cells, np.arange(1, found.rows + 1, dtype=np.int64), "row")
+
+
+class _Found(NamedTuple):
+    """The columns of a file: the names of all, those that are wanted, and how one of them is read."""
+
+    names: tuple[str, ...]
+    wanted: Sequence[str]
+    rows: int
+    read: Callable[[str], pa.ChunkedArray]
 
 
 def arrow_names(file: SourceFile) -> tuple[str, ...]:
@@ -67,7 +80,7 @@ def _require_flat(shown: str, schema: pa.Schema, wanted: Sequence[str]) -> None:
             )
 
 
-def _parquet(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa.Table]:
+def _parquet(file: SourceFile, needed: Sequence[str]) -> _Found:
     source = pa.BufferReader(file.content)
     schema = pyarrow.parquet.read_schema(source)
     names = tuple(schema.names)
@@ -87,10 +100,10 @@ def _parquet(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], 
             if column.path_in_schema in wanted
         ),
     )
-    return names, whole.read(columns=wanted)
+    return _Found(names, wanted, meta.num_rows, lambda name: whole.read(columns=[name]).column(name))
 
 
-def _arrow(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa.Table]:
+def _arrow(file: SourceFile, needed: Sequence[str]) -> _Found:
     stream = arrow_stream(file.content)
     whole = pyarrow.ipc.open_stream(pa.BufferReader(stream)).schema
     names = tuple(whole.names)
@@ -105,7 +118,8 @@ def _arrow(file: SourceFile, needed: Sequence[str]) -> tuple[tuple[str, ...], pa
         size += batches[-1].nbytes
         require_memory(file.shown, size)
     schema = pa.schema([whole.field(name) for name in wanted])
-    return names, pa.Table.from_batches(batches, schema=schema)
+    table = pa.Table.from_batches(batches, schema=schema)
+    return _Found(names, wanted, table.num_rows, table.column)
 
 
 def _require_memory_for_batches(shown: str, stream: pa.Buffer) -> None:

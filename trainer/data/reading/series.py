@@ -244,7 +244,7 @@ def in_order(config: DataConfig, rows: SourceRows) -> SourceRows:
     series = np.zeros(len(rows.times), np.int64) if rows.series is None else rows.series
     times = rows.times.asi8 if config.sort else np.zeros(len(series), np.int64)
     order = np.lexsort((times, series))
-    return rows if np.array_equal(order, np.arange(len(order))) else rows.take(order)
+    return rows if np.array_equal(order, np.arange(len(order))) else rows.reordered(order)
 
 
 def _by_name(rows: SourceRows) -> SourceRows:

@@ -18,6 +18,7 @@ from trainer.data.reading.content import LONGEST_SHOWN, SourceFile, open_source
 from trainer.data.reading.integer_times import OUT_OF_RANGE, UnreadableTime
 from trainer.data.reading.numbers import read_numbers
 from trainer.data.reading.series import (
+    WideCells,
     in_order,
     joined,
     named_series,
@@ -54,8 +55,20 @@ def read_source(
 def _file_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> SourceRows:
     if config.layout == "wide":
         cells = wide_cells(config, file.shown, column_names(file, config.csv), numbers)
-        return stacked(_numbers_of_rows(config, file, tuple(cells.columns)), cells)
+        return stacked(_wide_numbers(config, file, cells), cells)
     return _numbers_of_rows(config, file, numbers)
+
+
+def _wide_numbers(config: DataConfig, file: SourceFile, cells: WideCells) -> SourceRows:
+    try:
+        return _numbers_of_rows(config, file, cells.columns)
+    except ColumnError as error:
+        if config.series is not None:
+            raise
+        raise ColumnError(
+            f"{error}; in a wide table every column but that of times is a series: name the series in "
+            "data.series if some are not"
+        ) from None
 
 
 def _numbers_of_rows(config: DataConfig, file: SourceFile, numbers: Sequence[str]) -> SourceRows:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from trainer.data.arrays import Rows
 
@@ -21,7 +22,7 @@ class SourceRows:
 
     times: pd.DatetimeIndex
     offsets: npt.NDArray[np.int64] | None
-    numbers: Mapping[str, npt.NDArray[np.float64]]
+    numbers: dict[str, npt.NDArray[np.float64]]
     positions: npt.NDArray[np.int64]
     counted_in: Literal["line", "row"]
     files: tuple[str, ...]
@@ -34,6 +35,16 @@ class SourceRows:
     """For each row the position of its series in `series_names`, (T,); None if the source has one series
     without a name."""
     series_names: tuple[str, ...] = ()
+
+    def reordered(self, order: Rows) -> "SourceRows":
+        """All rows in another order. These rows give up their numbers column by column, so that no more than
+        one column is in memory twice.
+        """
+        numbers = {}
+        for name in list(self.numbers):
+            numbers[name] = self.numbers.pop(name)[order]
+            pa.default_memory_pool().release_unused()  # pyarrow keeps what is freed, NumPy cannot use it
+        return replace(self.take(order), numbers=numbers)
 
     def take(self, rows: npt.NDArray[Any]) -> "SourceRows":
         """The chosen rows, by position or by a mask."""

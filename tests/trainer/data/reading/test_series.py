@@ -146,6 +146,14 @@ def test_a_wide_series_that_is_missing_is_named(tmp_path: Path) -> None:
         read(tmp_path, "wide.csv", ("value",), layout="wide", series=["APPL"])
 
 
+def test_a_wide_column_of_texts_is_refused_with_the_key_that_leaves_it_out(tmp_path: Path) -> None:
+    wide = long_table().pivot(index="Date", columns="Ticker", values="Close")
+    wide.assign(Note="x").to_csv(tmp_path / "wide.csv")
+    with pytest.raises(DataError, match=r"column Note holds 'x', which is not a number .* in data.series if"):
+        read(tmp_path, "wide.csv", ("value",), layout="wide")
+    assert read(tmp_path, "wide.csv", ("value",), layout="wide", series=NAMES).series_names == NAMES
+
+
 def test_two_fields_of_a_wide_table_with_one_column_each_are_refused(tmp_path: Path) -> None:
     long_table().pivot(index="Date", columns="Ticker", values="Close").to_csv(tmp_path / "wide.csv")
     with pytest.raises(DataError, match="no column is named by Close or Volume and a series, as Close"):
