@@ -1,6 +1,6 @@
 """Measures what a large panel costs: its reading and preparation, an epoch, and two workers that share it.
 
-    python benchmarks/panel_scale.py [--series 500] [--days 5000] [--features 20]
+    python -m benchmarks.panel_scale [--series 500] [--days 5000] [--features 20]
 
 The panel is made up: a long Parquet file, by date, of float64 numbers. Each part runs in its own process;
 seconds are of CPU. The time of an epoch is that of windows drawn from all over the panel, beside that of the
@@ -39,10 +39,11 @@ def main() -> None:
         print(json.dumps(PARTS[name](Path(folder), asked.features)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        _print_table(asked, Path(folder))
+        sys.exit(0 if _print_table(asked, Path(folder)) else 1)
 
 
-def _print_table(asked: argparse.Namespace, folder: Path) -> None:
+def _print_table(asked: argparse.Namespace, folder: Path) -> bool:
+    """Print the table; whether every goal is met."""
     rows = asked.series * asked.days
     arrays = 4 * rows * (asked.features + 1) / 1e6
     for name, series in (("panel", asked.series), ("one", 1)):
@@ -60,6 +61,7 @@ def _print_table(asked: argparse.Namespace, folder: Path) -> None:
 
     print(f"{asked.series} series x {asked.days} days x {asked.features} features: {rows:,} rows")
     print(f"float32 arrays {arrays:.0f} MB, source {(folder / 'panel.parquet').stat().st_size / 1e6:.0f} MB")
+    met = True
     for name in ("panel", "one"):
         stages = run(f"prepare-{name}")
         if name == "panel":
@@ -69,6 +71,7 @@ def _print_table(asked: argparse.Namespace, folder: Path) -> None:
             print(f"preparation {seconds:.1f} s CPU (goal {MOST_SECONDS})")
             peak, most = max(stage["peak"] for stage in stages), 3 * arrays + ROOM_MB
             print(f"peak {peak:.0f} MB (goal {most:.0f})")
+            met = seconds <= MOST_SECONDS and peak <= most
     print(f"file of prepared folds {(folder / 'panel.folds').stat().st_size / 1e6:.0f} MB")
     epoch = run("epoch")
     print(
@@ -80,6 +83,7 @@ def _print_table(asked: argparse.Namespace, folder: Path) -> None:
         f"two workers that have trained: {shared['shared']:.0f} MB of the folds in memory once, "
         f"{shared['private']:.0f} MB of them copied by a worker"
     )
+    return met and epoch["panel"] <= MOST_RATIO * epoch["one"]
 
 
 def write_panel(path: Path, series: int, days: int, features: int) -> None:

@@ -229,4 +229,5 @@ def _lines(losses: Mapping[str, Floats], times: np.ndarray, horizon: int) -> lis
 def by_time(times: np.ndarray, losses: Floats) -> Floats:
     """The losses of each date, (dates,), weighted by its rows, so that their mean is that over rows."""
     _, counts = np.unique(times, return_counts=True)
-    return mean_by_moment(times, losses) * counts / counts.mean()
+    weighted: Floats = mean_by_moment(times, losses) * counts / counts.mean()
+    return weighted

@@ -2,17 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import yaml
 
 from search.config.files.shipped import CONFIGS
 from trainer.config import CsvConfig, DataConfig
 from trainer.data.reading.column_roles import Roles, find_roles
-
-if TYPE_CHECKING:
-    pass
-
 
 RECIPE = "sp500-volatility"
 """The shipped study whose settings are recommended."""
@@ -39,7 +35,11 @@ class TableFacts:
     sort: bool
     step: float
     ticker: str = ""
-    """What follows the names of the columns in a wide table, as in `Close AAPL`."""
+    """What follows the names of the columns of one series in a wide table, as in `Close AAPL`."""
+    series: str | None = None
+    """The column that names the series of each row; None if there is none."""
+    layout: Literal["wide", "files"] | None = None
+    """How several series are held without such a column."""
 
     @property
     def time_value(self) -> str | list[str]:
@@ -91,6 +91,8 @@ class StudyPlan:
     drop_empty: int = 0
     max_gap: str | None = None
     rows: int = 0
+    series: int = 0
+    """The number of series; 0 for one without a name."""
     span: tuple[str, str] = ("", "")
     detected: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
@@ -112,9 +114,14 @@ class StudyPlan:
     def sentence(self) -> str:
         """What the study is, in one sentence."""
         return (
-            f"a study of {self.forecast}, from {self.rows} rows of {self.facts.source}, {self.span[0]} to "
+            f"a study of {self.forecast}, from {self.counted} of {self.facts.source}, {self.span[0]} to "
             f"{self.span[1]}, {self.facts.spacing}"
         )
+
+    @property
+    def counted(self) -> str:
+        """`8000 rows`, or `8000 rows, 4 series,`."""
+        return f"{self.rows} rows, {self.series} series," if self.series else f"{self.rows} rows"
 
     def data(self, split: Mapping[str, Any]) -> DataConfig:
         """The data section with a split."""
@@ -126,6 +133,8 @@ class StudyPlan:
                 "timezone": facts.timezone,
                 "csv": facts.csv,
                 "sort": facts.sort,
+                "series": facts.series,
+                "layout": facts.layout,
                 "where": dict(facts.where),
                 "drop_empty": self.drop_empty > 0,
                 "features": self.features,

@@ -39,8 +39,11 @@ def plan_study(
         raise RequestError(f"--horizon {horizon} is too small; a forecast is 1 row ahead or more")
     draft = _with_target(facts, target, horizon, ask)
     table, draft = _read(draft, folder, file)
+    if table.series_names and facts.series is None and facts.layout is None:
+        draft = replace(draft, facts=replace(facts, layout="files"))
     draft = _for_its_clock(_for_its_values(draft, table), table)
-    return with_split(replace(draft, rows=len(table.frame), detected=table.detected), table)
+    counted = replace(draft, rows=len(table.frame), series=len(table.series_names), detected=table.detected)
+    return with_split(counted, table)
 
 
 def _with_target(facts: TableFacts, target: str | None, horizon: int, ask: "Ask") -> StudyPlan:
@@ -174,7 +177,9 @@ def _for_its_clock(draft: StudyPlan, table: "Table") -> StudyPlan:
     if draft.facts.step >= 0.8 * DAY_SECONDS:
         return draft
     clock = {"name": "clock", "transform": "time_of_day"}
-    gap = find_max_gap(table.times.asi8 / 1e9, draft.facts.step, draft.seq_len + draft.target["horizon"])
+    longest = max(table.spans, key=lambda span: span.stop - span.start)
+    seconds = table.times.asi8[longest] / 1e9
+    gap = find_max_gap(seconds, draft.facts.step, draft.seq_len + draft.target["horizon"])
     return replace(
         draft,
         features=(*draft.features, clock),

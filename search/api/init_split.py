@@ -9,9 +9,7 @@ from search.errors import RequestError
 from trainer.config import GuardConfig, Split
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from trainer.data.arrays import Floats
+    from trainer.data.arrays import Floats, Rows
     from trainer.data.features import FeaturesAndTarget
     from trainer.data.source import Table
 
@@ -100,12 +98,12 @@ def with_split(draft: StudyPlan, table: "Table") -> StudyPlan:
 
 def span_of(table: "Table") -> tuple[str, str]:
     """The days of the first and the last row, such as 2024-01-02."""
-    return table.when(0)[:10], table.when(len(table.frame) - 1)[:10]
+    return table.when(int(table.times.argmin()))[:10], table.when(int(table.times.argmax()))[:10]
 
 
 def _splits(draft: StudyPlan, table: "Table", built: "FeaturesAndTarget") -> Sequence[dict[str, Any]]:
     """Splits of the rows, the best first: the recipe's blocks, fewer blocks, one block."""
-    rows: np.ndarray[Any, Any] = built.rows
+    rows = _row_of_each_time(table, built)
     train = TRAIN_SHARE if TRAIN_SHARE * len(rows) >= _SHORT else LATE_TRAIN_SHARE
     last = [int(rows[int(share * len(rows)) - 1]) for share in (train, HELD_SHARE)]
     first, second = (_date(draft, table, row) for row in last)
@@ -116,14 +114,21 @@ def _splits(draft: StudyPlan, table: "Table", built: "FeaturesAndTarget") -> Seq
         *(
             {"method": "walk_forward", **dates, "folds": folds}
             for folds in _FOLDS
-            if (last[1] - last[0]) / folds >= _LEAST_BLOCK
+            if (HELD_SHARE - train) * len(rows) / folds >= _LEAST_BLOCK
         ),
         {"method": "holdout", **dates},
     ]
 
 
+def _row_of_each_time(table: "Table", built: "FeaturesAndTarget") -> "Rows":
+    """The usable rows in the order of time; of several at one time the first."""
+    import numpy as np
+
+    return built.rows[np.unique(table.times.asi8[built.rows], return_index=True)[1]]
+
+
 def _date(draft: StudyPlan, table: "Table", row: int) -> str:
     """The day of a row on the clock of the source; its time of day too if the table covers days only."""
-    days = (table.times[-1] - table.times[0]).days
+    days = (table.times.max() - table.times.min()).days
     shown = table.when(row)
     return shown[:10] if days > 60 or draft.facts.step >= 0.8 * DAY_SECONDS else shown[:19]

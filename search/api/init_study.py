@@ -1,16 +1,15 @@
 """Looks at a table and writes a study of it: `ballast init` and `ballast.init` call it.
 
-What the table shows is used. What it leaves open (which series, which number is the day, the zone of a clock)
-is asked, where somebody can answer, and refused otherwise.
+What the table shows is used: of several series all, if none is named. What it leaves open (which number is
+the day, the zone of a clock) is asked, where somebody can answer, and refused otherwise.
 """
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from search.errors import RequestError
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from trainer.data.reading.table_contents import TableContents
     from trainer.data.reading.time_texts import Times
 
-_MOST_TOLD = 8
 _ZONES = "America/New_York, Europe/London or UTC"
 
 
@@ -127,7 +125,8 @@ def _facts(options: InitOptions, file: "SourceFile", name: str, path: Path, ask:
     csv = _with_day_first(contents, time, csv, ask)
     csv = _with_decimal(contents, csv, ask)
     times = _times(contents, time, csv)
-    contents, where, names, ticker = _one_series(contents, times, options.symbol, ask)
+    found = _series(contents, times, options.symbol)
+    contents, where, names = found.contents, found.where, found.numbers
     times = _times(contents, time, csv) if where else times
     step = _step(times)
     return TableFacts(
@@ -138,9 +137,11 @@ def _facts(options: InitOptions, file: "SourceFile", name: str, path: Path, ask:
         csv=csv,
         timezone=_timezone(contents, time, times, step, options.timezone, ask),
         where=where,
-        sort=not times.times.is_monotonic_increasing,
+        sort=not _ascend(times, contents, found.column),
         step=step,
-        ticker=ticker,
+        ticker=found.ticker,
+        series=found.column,
+        layout=found.layout,
     )
 
 
@@ -227,8 +228,9 @@ def _time_columns(contents: "TableContents", given: tuple[str, ...]) -> tuple[st
 
 
 def _told(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
-    return f" among {', '.join(names[:_MOST_TOLD])}{more}" if names else ""
+    from trainer.text import names_of
+
+    return f" among {names_of(names)}" if names else ""
 
 
 def _with_day_first(contents: "TableContents", time: tuple[str, ...], csv: CsvConfig, ask: Ask) -> CsvConfig:
@@ -265,18 +267,30 @@ def _with_decimal(contents: "TableContents", csv: CsvConfig, ask: Ask) -> CsvCon
     return csv
 
 
-def _one_series(
-    contents: "TableContents", times: "Times", symbol: str | None, ask: Ask
-) -> tuple["TableContents", dict[str, str], tuple[str, ...], str]:
-    """The rows of one series, the `data.where` that chooses them, its columns of numbers, and what follows
-    the names of these in a wide table.
-    """
+@dataclass(frozen=True)
+class _Series:
+    """The rows that a study is of, and how the study file says it: all series of a table, or one of them."""
+
+    contents: "TableContents"
+    numbers: tuple[str, ...]
+    """The columns of numbers; of several series in a wide table, the names of their fields."""
+    where: dict[str, str] = field(default_factory=dict)
+    ticker: str = ""
+    column: str | None = None
+    layout: Literal["wide", "files"] | None = None
+
+
+def _series(contents: "TableContents", times: "Times", symbol: str | None) -> _Series:
+    """All series of a table, or the one that is called `symbol`."""
     from trainer.data.reading.column_roles import wide_series
     from trainer.data.reading.table_contents import series_column
 
     if wide := wide_series(contents.numbers):
-        chosen = _symbol(contents, "its columns", list(wide), symbol, ask)
-        return contents, {}, wide[chosen], chosen
+        if symbol is not None:
+            _require_symbol(contents, "its columns", list(wide), symbol)
+            return _Series(contents, wide[symbol], ticker=symbol)
+        fields = [name.removesuffix(f" {ticker}") for ticker, columns in wide.items() for name in columns]
+        return _Series(contents, tuple(dict.fromkeys(fields)), layout="wide")
     column = series_column(contents, times.times)
     if column is None:
         if symbol is not None:
@@ -284,31 +298,34 @@ def _one_series(
                 f"--symbol {symbol}: {contents.shown} has one series, a row for each time; leave the "
                 "option out"
             )
-        return contents, {}, contents.numbers, ""
-    chosen = _symbol(contents, f"column {column}", contents.values(column), symbol, ask)
+        return _Series(contents, contents.numbers)
     numbers = tuple(name for name in contents.numbers if name != column)
-    return contents.matching(column, chosen), {column: chosen}, numbers, ""
+    if symbol is None:
+        return _Series(contents, numbers, column=column)
+    _require_symbol(contents, f"column {column}", contents.values(column), symbol)
+    return _Series(contents.matching(column, symbol), numbers, where={column: symbol})
 
 
-def _symbol(contents: "TableContents", place: str, known: Sequence[str], given: str | None, ask: Ask) -> str:
-    from trainer.text import did_you_mean
+def _require_symbol(contents: "TableContents", place: str, known: Sequence[str], given: str) -> None:
+    from trainer.text import did_you_mean, names_of
 
-    more = f" and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
-    told = f"{', '.join(known[:_MOST_TOLD])}{more}"
-    if given is None:
-        question = Question(
-            f"{contents.shown} holds {len(known)} series in {place}: {told}; a study is of one",
-            "Which one?",
-            f"--symbol {shlex.quote(known[0])}",
-            tuple(known),
-        )
-        return ask(question)
     if given not in known:
         raise RequestError(
             f"--symbol {given}: there is no such series in {place} of {contents.shown}"
-            f"{did_you_mean(given, known) or f'; there are {told}'}"
+            f"{did_you_mean(given, known) or f'; there are {names_of(known)}'}"
         )
-    return given
+
+
+def _ascend(times: "Times", contents: "TableContents", column: str | None) -> bool:
+    """Whether times ascend; of several series, within each."""
+    if column is None:
+        return bool(times.times.is_monotonic_increasing)
+    import numpy as np
+
+    series = contents.codes(column)
+    order = np.argsort(series, kind="stable")
+    steps = np.diff(times.times.asi8[order])
+    return bool((steps[np.diff(series[order]) == 0] >= 0).all())
 
 
 def _times(contents: "TableContents", time: tuple[str, ...], csv: CsvConfig) -> "Times":

@@ -15,6 +15,8 @@ _MOST_NAMED = 12
 _QUOTED_DATE = re.compile(r"'(\d{4}-\d\d-\d\d)'")
 """A study file takes a date without quotes, too."""
 
+_HELD_BY = {"wide": "each series has columns of its own", "files": "each file is a series"}
+
 _Line = tuple[str, str]
 """A line of the data section, and the comment behind it."""
 
@@ -47,7 +49,8 @@ def _head(plan: StudyPlan, path: Path) -> list[str]:
     ]
     width = max(len(command) for command, _ in commands)
     return [
-        f"# {plan.forecast[0].upper()}{plan.forecast[1:]}, from {plan.facts.source}: {plan.rows} rows,",
+        f"# {plan.forecast[0].upper()}{plan.forecast[1:]},",
+        f"# from {plan.facts.source}: {plan.counted.rstrip(',')},",
         f"# {plan.span[0]} to {plan.span[1]}, {plan.facts.spacing}.",
         "#",
         *(f"#   {command:<{width}}   {what}" for command, what in commands),
@@ -67,6 +70,16 @@ def _source(plan: StudyPlan) -> list[_Line]:
         (True, f"time: {_flow(facts.time_value)}", "a date and a time of day" if several else ""),
         (facts.timezone, f"timezone: {facts.timezone}", "of the times, which have no offset from UTC"),
         (csv, f"csv: {_flow(csv)}", "the rest of the form is detected"),
+        (
+            facts.series,
+            f"series: {_flow(facts.series)}",
+            f"names the series of each row: one model for all {plan.series} series",
+        ),
+        (
+            facts.layout,
+            f"layout: {facts.layout}",
+            f"{_HELD_BY[facts.layout or 'files']}: one model for all {plan.series} series",
+        ),
         (facts.where, f"where: {_flow(dict(facts.where))}", "one series of the table, without the others"),
         (facts.sort, "sort: true", "the rows of the file are not in the order of time"),
         (plan.max_gap, f"max_gap: {plan.max_gap}", "no window crosses a longer gap in time"),
@@ -128,6 +141,9 @@ def _others(plan: StudyPlan) -> list[str]:
     if roles.volume is not None and roles.volume not in read:
         feature = _flow({"name": "volume", "column": roles.volume, "transform": "zscore", "window": 22})
         notes.append(f"- {feature}  # to try: is it much?")
+    if plan.series:
+        rank = _flow({"name": "rank", "of": plan.features[0]["name"], "transform": "cross_rank"})
+        notes.append(f"- {rank}  # to try: the place among all series at the same time")
     bar = {roles.open, roles.high, roles.low, roles.close, roles.adjusted, roles.volume}
     others = [name for name in plan.facts.numbers if name not in bar | read]
     if others:

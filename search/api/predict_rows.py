@@ -40,8 +40,8 @@ def predict_rows(
     oldest = None if max_age is None else _seconds(max_age)
     if not isinstance(data, str | Path) and files_are_series(model.description):
         raise RequestError(
-            f"the model in {model.folder} was trained on a file for each series, and a frame does not say which "
-            "series a row is of; give the files, such as 'prices/*.csv'"
+            f"the model in {model.folder} was trained on a file for each series, and a frame does not say "
+            "which series a row is of; give the files, such as 'prices/*.csv'"
         )
     with _as_source(data, model.description.data.time_columns[0]) as source:
         shown = source if isinstance(data, str | Path) else "data"
@@ -74,7 +74,7 @@ def _without_old_series(found: Forecasts, oldest: float, max_age: str) -> Foreca
         return found
     told = [f"{name} (newest row {found.times_text[row]})" for name, row in old.items()]
     warning = (
-        f"no forecast of {len(old)} of {len(newest)} series, which are older than --max-age {max_age} allows: "
+        f"no forecast of {len(old)} of {len(newest)} series, older than --max-age {max_age} allows: "
         f"{names_of(told)}"
     )
     kept = found.chosen(~np.isin(found.series, list(old)))

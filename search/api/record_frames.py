@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from search.config.layers import Setting
@@ -53,7 +54,9 @@ def settings_frame(settings: Iterable[Setting]) -> pd.DataFrame:
 
 
 def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
-    """The validation rows in the target's own unit, a column for each naive forecast, rival and trial."""
+    """The validation rows in the target's own unit, a column for each naive forecast, rival and trial; the
+    first column names the series of a panel.
+    """
     rows = validation_rows(store, study)
     if rows is None:
         return pd.DataFrame(columns=["time", "fold", "target"])
@@ -66,7 +69,8 @@ def forecasts_frame(store: Store, study: str) -> pd.DataFrame:
     own_unit = {name: values * rows.unit_std + rows.unit_mean for name, values in columns.items()}
     zone = recorded_value("data.timezone", query.setting_layers(store, study))
     time = on_clock(pd.DatetimeIndex(rows.times), rows.offsets, zone)
-    return pd.DataFrame({"time": time, "fold": rows.folds, **own_unit})
+    named = {} if rows.series is None else {"series": np.array(rows.series_names, object)[rows.series]}
+    return pd.DataFrame({**named, "time": time, "fold": rows.folds, **own_unit})
 
 
 def _rows_frame(rows: Iterable[Any], table: type[tables.Base]) -> pd.DataFrame:

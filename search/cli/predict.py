@@ -54,8 +54,8 @@ def predict(
         str | None,
         typer.Option(
             metavar="AGE",
-            help="Refuse, with exit code 1, if the newest row is older, such as 3d or 90min; older series of a "
-            "panel are left out and named.",
+            help="Refuse, with exit code 1, if the newest row is older, such as 3d or 90min; older series of "
+            "a panel are left out and named.",
             show_default=False,
         ),
     ] = None,

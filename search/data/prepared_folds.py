@@ -25,8 +25,9 @@ from search.version import version_of
 from trainer.bounded_reading import open_regular
 from trainer.checksummed_file import ChecksummedFormat
 from trainer.config import DataConfig
+from trainer.data.scaler import Scaler, SeriesMoments
 from trainer.data.target_history import TargetHistory
-from trainer.data.windows import Dataset, Scaler, SeriesMoments
+from trainer.data.windows import Dataset
 from trainer.errors import ChecksumError
 
 log = logging.getLogger("ballast.workers")

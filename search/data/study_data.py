@@ -6,9 +6,11 @@ record, if the table still has the same bytes; else it does all of this itself.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from typing import Any
+
+import numpy as np
 
 from search.config.resolved_study import ResolvedStudy
 from search.config.space import Choices, Dimension
@@ -22,6 +24,7 @@ from trainer.audit.worked_row import explain_already_shifted
 from trainer.config import DataConfig
 from trainer.data.features import build_features, is_raw_column
 from trainer.data.source import Table, read_table, source_sha256
+from trainer.data.split import cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError, TrainerError
 from trainer.losses import MSE
@@ -76,6 +79,7 @@ class StudyData:
             "horizon": base.horizon,
             "folds": len(self.base),
             "rows": self.audit.rows,
+            **({} if self.audit.effective is None else {"effective_rows": asdict(self.audit.effective)}),
             FOLD_TRAINING_ROWS: {"seq_len": base.seq_len, "rows": [len(fold.train) for fold in self.base]},
             "baselines": dict(self.baselines),
             "baseline": {"name": self.baseline.name, "loss": self.baseline.loss},
@@ -128,8 +132,15 @@ class DataInspection:
         )
 
 
-def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> DataInspection:
-    """Read and audit the data; `deep` adds refits, which take longer.
+def inspect_data(
+    resolved: ResolvedStudy,
+    *,
+    strict: bool = False,
+    deep: bool = False,
+    on_refit: Callable[[int, int], None] | None = None,
+) -> DataInspection:
+    """Read and audit the data; `deep` adds refits, which take longer: `on_refit` is called after each with
+    how many are done and how many there are.
 
     Raises nothing; returns what `load_study_data` would refuse.
     """
@@ -146,12 +157,13 @@ def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = 
     except (RequestError, DataError) as error:
         return DataInspection(table, None, (*refusals, error), config)
     ceiling = _exported_ceiling(resolved)
-    found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling)
+    found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling, on_refit=on_refit)
     if not found.ok(strict) or not found.folds:
         refusals.append(AnswerIsNo(blocking_findings(found, strict)))
     if found.folds:
         try:
             _require_a_full_batch(resolved, found.folds)
+            _require_the_same_rows_of_series(resolved, table, found.folds)
         except RequestError as error:
             refusals.append(error)
     return DataInspection(table, found, tuple(refusals), config)
@@ -263,6 +275,26 @@ def _require_the_same_rows(resolved: ResolvedStudy) -> None:
         )
 
 
+def _require_the_same_rows_of_series(resolved: ResolvedStudy, table: Table, folds: Sequence[Dataset]) -> None:
+    """Raise RequestError if a series that begins late has more validation rows with a shorter window, so that
+    trials would be scored on different rows; `folds` are those of the longest window.
+    """
+    key, config = "data.seq_len", resolved.trial_config.data
+    if key not in resolved.space or len(table.series_starts) == 1:
+        return
+    shortest = config.model_copy(update={"seq_len": _smallest(resolved.space[key])})
+    built = build_features(shortest, table)
+    cut = cut_folds(shortest, table.times, built, table.offsets)
+    scored = np.concatenate([built.rows[fold.validation] for fold in folds])
+    more = np.setdiff1d(np.concatenate([fold.validation for fold in cut]), scored)
+    if len(more):
+        raise RequestError(
+            f"{resolved.settings[key].origin}: {key} is searched, and series {table.series_of(int(more[0]))} "
+            f"begins so late that its first validation rows depend on it; fix it with --set {key}="
+            f"{config.seq_len}, or leave out series without a full window before the validation rows"
+        )
+
+
 def _require_already_shifted(resolved: ResolvedStudy, table: Table) -> None:
     """Raise RequestError if a new study does not say whether its raw target is already shifted."""
     config = resolved.trial_config.data
@@ -280,6 +312,10 @@ def _largest(dimension: Dimension | None, fixed: int) -> int:
     if dimension is None:
         return fixed
     return int(max(dimension.choices) if isinstance(dimension, Choices) else dimension.high)
+
+
+def _smallest(dimension: Dimension) -> int:
+    return int(min(dimension.choices) if isinstance(dimension, Choices) else dimension.low)
 
 
 def _most_demanding(resolved: ResolvedStudy) -> DataConfig:

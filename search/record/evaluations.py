@@ -16,8 +16,9 @@ import numpy as np
 from search.config.resolved_study import DECIDES_NO_VALUE, ResolvedStudy, without_later_settings
 from search.config.settings_without_effect import keys_without_effect
 from search.record.row_mapping import now
-from search.record.same_series import SharedRows, shared_rows
-from search.record.scored_series import ScoredSeries, scored_series, target_origin_columns
+from search.record.same_series import SharedRows
+from search.record.scored_panel import ScoredPanel, scored_panel, shared_panel_rows
+from search.record.scored_series import target_origin_columns
 from storage import evaluations, tables
 from storage.engine import Store
 from trainer.config import DataConfig, is_path, move_source
@@ -50,7 +51,7 @@ class ScoredRows:
     """The columns that the target is computed from."""
     first_time: datetime
     last_time: datetime
-    series: ScoredSeries = field(repr=False)
+    series: ScoredPanel = field(repr=False)
 
     def shared_with(self, evaluation: tables.Evaluation) -> SharedRows | None:
         """Which of these rows an evaluation scored; None for none.
@@ -59,7 +60,7 @@ class ScoredRows:
         columns and times.
         """
         if evaluation.series is not None:
-            return shared_rows(self.series, ScoredSeries.unpacked(evaluation.series))
+            return shared_panel_rows(self.series, ScoredPanel.unpacked(evaluation.series))
         same_table = evaluation.source == self.source or evaluation.content == self.content
         if not same_table or evaluation.target != self.target:
             return None
@@ -92,11 +93,24 @@ def _scored_rows(
     resolved: ResolvedStudy, config: DataConfig, table: Table, times: "np.ndarray[Any, Any]"
 ) -> ScoredRows:
     source = full_source(config.source, resolved.folder)
-    first, last = (int(row) for row in table.times.searchsorted([times.min(), times.max()]))
-    ends = (first, min(last + config.target.horizon, len(table.times) - 1))
-    begin, end = (table.moment(row) for row in ends)
+    first, last = times.min(), times.max()
+    bounds = [_bounds(config, table, span, first, last) for span in table.spans]
+    begin, end = min(each[0] for each in bounds), max(each[1] for each in bounds)
     columns = ", ".join(target_origin_columns(config))
-    return ScoredRows(source, table.sha256, columns, begin, end, scored_series(config, table, first, last))
+    panel = scored_panel(config, table, first, last)
+    return ScoredRows(source, table.sha256, columns, begin, end, panel)
+
+
+def _bounds(
+    config: DataConfig, table: Table, span: slice, first: np.datetime64, last: np.datetime64
+) -> tuple[datetime, datetime]:
+    """The times of the first row of a series from `first` on, and of the last target until `last`; if it has
+    no rows there, those of the rows that are nearest.
+    """
+    own = table.times[span]
+    rows = int(own.searchsorted(first)), int(own.searchsorted(last, side="right")) - 1 + config.target.horizon
+    begin, end = (table.moment(span.start + min(max(row, 0), len(own) - 1)) for row in rows)
+    return begin, end
 
 
 def full_source(source: str | Sequence[str], folder: Path) -> str:

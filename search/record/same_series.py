@@ -56,6 +56,17 @@ def shared_rows(mine: ScoredSeries, theirs: ScoredSeries) -> SharedRows | None:
     return None if offset is None else _part(mine, theirs, offset)
 
 
+def shared_part(mine: ScoredSeries, same: ScoredSeries) -> SharedRows | None:
+    """Which of my rows lie within the span of the same series elsewhere, at unchanged times."""
+    return _part(mine, same, 0)
+
+
+def same_at_common_times(mine: ScoredSeries, theirs: ScoredSeries) -> bool:
+    """Whether two series are the same at the times that both have."""
+    near = _near(mine, theirs)
+    return min(len(near[0].times), len(near[1].times)) > _MIN_CHANGES and _same_at_common_times(*near)
+
+
 def _part(mine: ScoredSeries, theirs: ScoredSeries, offset: int) -> SharedRows | None:
     """My rows within the span of their shifted times; None if there are none."""
     inside = (mine.times >= theirs.times[0] + offset) & (mine.times <= theirs.times[-1] + offset)

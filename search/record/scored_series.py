@@ -62,21 +62,24 @@ def target_origin_columns(config: DataConfig) -> tuple[str, ...]:
     return _root(config).columns
 
 
-def scored_series(config: DataConfig, table: Table, first: int, last: int) -> ScoredSeries:
-    """The rows whose values decide the targets of the rows `first` to `last` (both included) of the table.
+def scored_series(
+    config: DataConfig, table: Table, first: int, last: int, *, span: slice = slice(None)
+) -> ScoredSeries:
+    """The rows whose values decide the targets of the rows `first` to `last` (both included) of the table, or
+    of the `span` of one series in it.
 
     A target over h rows is decided by the h rows after its own. Cells that are not finite are left out.
     """
     root, horizon = _root(config), config.target.horizon
-    times = table.times.to_numpy().astype("datetime64[ns]").astype(np.int64)
+    times = table.times[span].to_numpy().astype("datetime64[ns]").astype(np.int64)
     if root.high is not None and root.low is not None:
         adds_up = False
-        values = log_parkinson(_cells(table, root.high), _cells(table, root.low))
+        values = log_parkinson(_cells(table, root.high)[span], _cells(table, root.low)[span])
         finite = np.isfinite(values)
         known_at, values = times[finite], values[finite]
     else:
         assert root.column is not None, "a series is made from columns"
-        cells = _cells(table, root.column)
+        cells = _cells(table, root.column)[span]
         finite = np.isfinite(cells)
         # A value of an already shifted column becomes known in a later row.
         known_at, values = _moved_down(times, horizon - target_shift(config.target))[finite], cells[finite]

@@ -13,8 +13,9 @@ from typing import Any
 
 from search.record.continuation import recorded_value
 from search.record.evaluations import ScoredRows, full_source
-from search.record.same_series import SharedRows, shared_rows
-from search.record.scored_series import ScoredSeries, to_utc
+from search.record.same_series import SharedRows
+from search.record.scored_panel import ScoredPanel, shared_panel_rows
+from search.record.scored_series import to_utc
 from search.record.validation_rows import validation_rows
 from storage import evaluations, query
 from storage.engine import Store
@@ -84,7 +85,7 @@ def _trainings(trials: Sequence[ConclusiveTrial], studies: Sequence[str]) -> Map
 def _searched_part(store: Store, rows: ScoredRows, searched: SearchedRows) -> SharedRows | None:
     """Which of the rows a study searched on."""
     if searched.series is not None:
-        return shared_rows(rows.series, ScoredSeries.unpacked(searched.series))
+        return shared_panel_rows(rows.series, ScoredPanel.unpacked(searched.series))
     return _searched_part_of_same_table(store, rows, searched)
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.record.scored_series import ScoredSeries
+from search.record.scored_panel import ScoredPanel
 from storage import query, tables
 from storage.driver_errors import damaged_if_unreadable
 from storage.engine import Store
 from trainer.data.arrays import Rows
-from trainer.data.moments import Moments, moments_of, series_of_rows
+from trainer.data.moments import Moments, moments_of
 from trainer.data.windows import Dataset
 from trainer.losses import MSE, Loss
 from trainer.rivals.baselines import baseline_forecasts
@@ -90,13 +90,19 @@ class ValidationRows:
         """
         return _mean_of_equal(self.moments.times, values)
 
+    @property
+    def strongest_rival(self) -> str | None:
+        """The rival with the lowest mean loss; None if no rival is on record."""
+        mean = {name: float(self.row_losses(each).mean()) for name, each in self.rivals.items()}
+        return min(mean, key=lambda name: mean[name]) if mean else None
+
     @cached_property
     def distinct_rows(self) -> "DistinctRows":
         """The rows without repetition: each series at each time once."""
         times, at = np.unique(self.times, return_inverse=True)
         keys = self._series * len(times) + at
         _, first, number = np.unique(keys, return_index=True, return_inverse=True)
-        return DistinctRows(number, moments_of(self.times[first], self._series[first], self.horizon))
+        return DistinctRows(first, number, moments_of(self.times[first], self._series[first], self.horizon))
 
     @property
     def _series(self) -> Rows:
@@ -105,8 +111,11 @@ class ValidationRows:
 
 @dataclass(frozen=True)
 class DistinctRows:
-    """Which of the distinct rows each validation row is, `number` (n,), and the moments of those."""
+    """Which of r distinct rows each validation row is, `number` (n,); the `first` validation row of each of
+    them, (r,); and their moments.
+    """
 
+    first: Rows
     number: Rows
     moments: Moments
 
@@ -162,7 +171,7 @@ def trial_forecasts(store: Store, study: str, trial: int) -> Forecasts | None:
 
 
 def validation_rows_row(
-    study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredSeries
+    study: str, folds: Sequence[Dataset], rivals: Sequence[Rivals], series: ScoredPanel
 ) -> tables.StoredValidationRows:
     """The stored validation rows of a new study, with their series; `rivals` has one entry per fold."""
     kept = rival_losses(folds, rivals, MSE).losses  # rivals that every fold has
@@ -184,7 +193,7 @@ def validation_rows_row(
         ]
         arrays["offsets"] = np.concatenate(parts)
     if folds[0].series_names:
-        numbers = [series_of_rows(data.series_starts, part) for data, part in zip(folds, rows, strict=True)]
+        numbers = [data.series_numbers[part] for data, part in zip(folds, rows, strict=True)]
         arrays |= {"series": np.concatenate(numbers), _SERIES_NAMES: np.array(folds[0].series_names)}
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.record.effective_rows import recorded_effective_rows, recorded_noise_floor
 from search.record.rival_facts import FittedRival, recorded_rival_losses, strongest_rival
 from search.record.verification_answer import HOLDS, VerificationAnswer, newest_verification
 from search.selection.leak_warnings import leak_warning_sentence, leak_warnings
 from storage import query, tables
 from storage.engine import Store
 from storage.verdicts import CONCLUSIVE, Verdict
-from trainer.rivals.skill import noise_floor
+from trainer.rivals.skill import EffectiveRows
 
 MEASURED_FLOOR = "measured_floor"
 """The key of the measured noise floor in a study's facts; see search/selection/selection_evidence.py."""
@@ -74,6 +75,11 @@ class Summary:
     def floor(self) -> float:
         """The higher of the two noise floors, by the formula and as measured."""
         return max(self.noise_floor, 0.0 if self.measured is None else self.measured.skill)
+
+    @property
+    def effective_rows(self) -> EffectiveRows | None:
+        """What the validation rows of a panel are worth; None for a single series."""
+        return recorded_effective_rows(self.study.facts)
 
     @property
     def rival(self) -> FittedRival | None:
@@ -178,6 +184,7 @@ class Summary:
             "rivals_losses": recorded_rival_losses(self.study.facts),
             "above_naive": self.above_naive,
             "leak_warnings": self.warnings,
+            "effective_rows": None if self.effective_rows is None else self.effective_rows.to_json(),
         }
 
 
@@ -190,7 +197,7 @@ def summarise(store: Store, name: str) -> Summary:
         study=study,
         verdicts={"running" if verdict is None else str(verdict): n for verdict, n in counts.items()},
         best=query.best_trial(store, name),
-        noise_floor=noise_floor(epochs, study.facts["rows"]["validation"], study.facts["horizon"]),
+        noise_floor=recorded_noise_floor(study.facts, epochs),
         seconds_per_trial=query.mean_duration(store, name),
         above_naive=query.count_above_naive(store, name),
         measured=_measured(study.facts),

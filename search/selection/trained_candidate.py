@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from search.seeds import fresh_seed
 from search.selection.candidates import Candidate, VerificationInterrupted
 from search.selection.statistics.stationary_bootstrap import min_interval_rows
 from search.verdict import settings_not_applied
+from trainer.data.arrays import Rows
+from trainer.data.moments import Moments, moments_of
 from trainer.data.windows import Dataset, prepare_refit
 from trainer.losses import Loss
 from trainer.rivals.baselines import baseline_forecasts
@@ -43,11 +46,35 @@ class TrainedCandidate:
         """What the candidate was trained by and is judged by."""
         return self.candidate.trial.config.loss
 
+    @cached_property
+    def moments(self) -> Moments:
+        """The times of the test rows: rows of one moment depend on one another, so that statistics take one
+        value per moment. The moments of one series are its rows.
+        """
+        return moments_of_test(self.data)
+
+    @property
+    def series(self) -> Rows:
+        """The number of the series of each test row, (rows,)."""
+        return self.data.series_numbers[self.data.test]
+
+    @property
+    def target(self) -> Floats:
+        """The targets (rows,) of the test rows, standardised."""
+        return self.data.target[self.data.test].astype(np.float64)
+
+    @property
+    def forecasts(self) -> list[Floats]:
+        """The forecasts (rows,) of each seed whose training the guard did not stop."""
+        return [refit.forecasts.astype(np.float64) for refit in self.refits if refit.forecasts is not None]
+
+    def row_losses_by_seed(self) -> list[Floats]:
+        """The losses (rows,) of each of these seeds."""
+        return [self.loss.value(each, self.target) for each in self.forecasts]
+
     def losses_by_seed(self) -> list[Floats]:
-        """The losses (rows,) of each seed whose training the guard did not stop."""
-        target, _ = judged_by(self.data, self.loss)
-        forecasts = [refit.forecasts for refit in self.refits if refit.forecasts is not None]
-        return [self.loss.value(each.astype(np.float64), target) for each in forecasts]
+        """The losses (moments,) of each of these seeds."""
+        return [self.moments.means(each) for each in self.row_losses_by_seed()]
 
 
 def train_candidate(
@@ -74,17 +101,24 @@ def train_candidate(
 
 def _require_rows(source: str, data: Dataset) -> None:
     """Raise RequestError if the test rows are too few for an interval: the evaluation would be wasted."""
-    needed = min_interval_rows(data.horizon)
-    if len(data.test) < needed:
+    moments = moments_of_test(data)
+    needed, found = min_interval_rows(moments.horizon), len(moments.times)
+    if found < needed:
+        has = f"{found} test rows at a horizon of {data.horizon}"
+        if len(data.series_starts) > 1:
+            has = (
+                f"{len(data.test)} test rows at {found} times, of which a target spans {moments.horizon} "
+                "(rows of one time depend on one another)"
+            )
         raise RequestError(
-            f"{source} has {len(data.test)} test rows at a horizon of {data.horizon}, and an interval needs "
-            f"{needed}; move data.split.validation_until earlier, or use a longer series"
+            f"{source} has {has}, and an interval needs {needed}; move data.split.validation_until earlier, "
+            "or use a longer series"
         )
 
 
 def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
     """Raise RequestError if a naive forecast is exact in every test row: no skill over it exists."""
-    _, naive = judged_by(data, loss)
+    naive = naive_losses(data, loss)
     exact = next((name for name, losses in naive.items() if float(losses.mean()) <= _EXACT), None)
     if exact is not None:
         raise RequestError(
@@ -93,8 +127,13 @@ def _require_naive_errors(source: str, data: Dataset, loss: Loss) -> None:
         )
 
 
-def judged_by(data: Dataset, loss: Loss) -> tuple[Floats, dict[str, Floats]]:
-    """The targets of the test rows (rows,), and the losses (rows,) of each naive forecast."""
+def naive_losses(data: Dataset, loss: Loss) -> dict[str, Floats]:
+    """The losses (rows,) of each naive forecast on the test rows."""
     target = data.target[data.test].astype(np.float64)
     naive = baseline_forecasts(data, data.test, loss)
-    return target, {name: loss.value(forecasts, target) for name, forecasts in naive.items()}
+    return {name: loss.value(forecasts, target) for name, forecasts in naive.items()}
+
+
+def moments_of_test(data: Dataset) -> Moments:
+    """The times of the test rows."""
+    return moments_of(data.times[data.test], data.series_numbers[data.test], data.horizon)

@@ -33,7 +33,7 @@ from search.selection.statistics.confidence_set import ConfidenceSet, confidence
 from search.selection.trained_candidate import (
     TrainedCandidate,
     VerificationCallbacks,
-    judged_by,
+    naive_losses,
     train_candidate,
 )
 from search.selection.verification_report import CandidateResult, VerificationReport
@@ -115,10 +115,10 @@ def _evaluation(unseen: ScoredRows, trained: TrainedCandidate) -> tables.Evaluat
 
 
 def _confidence_set(scored: Sequence[CandidateResult], first: TrainedCandidate) -> ConfidenceSet | None:
-    """Which of the candidates and the naive forecasts may be the best, on the same rows and in one unit."""
-    _, naive = judged_by(first.data, first.loss)
+    """Which of the candidates and the naive forecasts may be the best, at the same times and in one unit."""
+    naive = {name: first.moments.means(each) for name, each in naive_losses(first.data, first.loss).items()}
     losses = naive | {each.candidate.name: each.losses for each in scored if each.values}
-    return confidence_set(losses, horizon=first.data.horizon)
+    return confidence_set(losses, horizon=first.moments.horizon)
 
 
 def _evidence(store: Store, chosen: Candidate) -> SelectionEvidence | str:

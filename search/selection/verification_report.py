@@ -10,12 +10,14 @@ from search.record.searched_rows import EarlierSearch
 from search.record.validation_rows import Floats
 from search.selection.candidates import Candidate
 from search.selection.interval_coverage import IntervalCoverage
+from search.selection.panel_result import PanelResult
 from search.selection.selection_evidence import SelectionEvidence
 from search.selection.statistics.conclusion import Conclusion, SkillVerdict
 from search.selection.statistics.confidence_set import ConfidenceSet
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.interval import SkillInterval
 from search.selection.statistics.rival_comparison import RivalComparison
+from search.selection.unseen_series import UnseenSeries
 from storage import tables
 from trainer.rivals.skill import skill
 from trainer.training.result import RefitResult
@@ -52,8 +54,12 @@ class CandidateResult:
     searches: tuple[EarlierSearch, ...]
     """Studies that have searched on some of these rows before."""
     conclusion: Conclusion
+    panel: PanelResult | None = None
+    """Figures by series and by date; None for a single series."""
     coverage: IntervalCoverage | None = None
     """How often the test rows lay within the bounds of their forecasts; None if there are no bounds."""
+    unseen_series: UnseenSeries | None = None
+    """The figures of series that no trial trained on; None if none were held back."""
     rivals_notes: Mapping[str, str] = field(default_factory=dict)
     """For some rivals, which series are forecast by the fit to all series, and why."""
 
@@ -98,6 +104,11 @@ class CandidateResult:
             "look": self.evaluation_number,
             "searched_by": [search.to_json() for search in self.searches],
             "rows": dict(self.rows),
+            "panel": None if self.panel is None else self.panel.to_json(),
+            "cross_section": None
+            if self.panel is None or self.panel.cross_section is None
+            else asdict(self.panel.cross_section),
+            "unseen_series": None if self.unseen_series is None else self.unseen_series.to_json(),
             "coverage": None if self.coverage is None else self.coverage.to_json(),
             **({"rivals_notes": dict(self.rivals_notes)} if self.rivals_notes else {}),
         }

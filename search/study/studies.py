@@ -15,7 +15,7 @@ from search.data.study_data import DataInspection, StudyData, max_epochs
 from search.errors import RequestError, StudyChanged
 from search.record import continuation, row_mapping
 from search.record.evaluations import validated_rows
-from search.record.scored_series import ScoredSeries
+from search.record.scored_panel import ScoredPanel
 from search.record.validation_rows import validation_rows_row
 from search.sampling.configuration_ordinals import start_ordinals
 from search.sampling.optuna_storage import has_optuna_tables, optuna_storage
@@ -193,7 +193,7 @@ def _create(opened: OpenStudy) -> tables.StudyRow | None:
     return None
 
 
-def _validation_series(opened: OpenStudy) -> ScoredSeries:
+def _validation_series(opened: OpenStudy) -> ScoredPanel:
     """The series of the validation rows, on which the trials are judged."""
     config, data = opened.resolved.trial_config.data, opened.data
     return validated_rows(opened.resolved, config, data.base, data.table).series

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 
+from search.record.effective_rows import recorded_noise_floor
 from search.record.verification_answer import newest_verification
 from search.signals import StopRequest
 from search.study.studies import OpenStudy
@@ -14,7 +15,6 @@ from search.terminal.live_view import LiveView
 from search.terminal.result_tables import audit_table, can_redraw, clamp_table, console
 from search.workers.progress import LogProgress, NoProgress, Progress
 from storage import query
-from trainer.rivals.skill import noise_floor
 from trainer.text import PlainFormatter
 
 RunView = Callable[[OpenStudy, StopRequest], AbstractContextManager[Progress]]
@@ -67,7 +67,6 @@ def print_study_start(study: OpenStudy, screen: Console) -> None:
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
     screen.print(
-        f"study {study.name} in {study.store.shown_url}\n"
         f"data {data.table.source}: {rows['train']} training, {rows['validation']} validation, "
         f"{rows['test']} test rows; the best naive forecast is {data.baseline.name} "
         f"(loss {data.baseline.loss:.6f})",
@@ -87,5 +86,5 @@ def print_study_start(study: OpenStudy, screen: Console) -> None:
 def _noise_floor(study: OpenStudy) -> Callable[[int], float]:
     """A function: the noise floor after a number of further epochs."""
     facts = query.study(study.store, study.name).facts
-    before, rows = query.epoch_count(study.store, study.name), facts["rows"]["validation"]
-    return lambda epochs: noise_floor(max(1, before + epochs), rows, facts["horizon"])
+    before = query.epoch_count(study.store, study.name)
+    return lambda epochs: recorded_noise_floor(facts, max(1, before + epochs))

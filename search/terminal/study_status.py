@@ -152,9 +152,16 @@ def status_rows(now: StudyStatus) -> list[tuple[str, TableCell]]:
         ("best", "none yet" if best is None else f"{best_trial_text(best)} on validation rows"),
         *_rival_rows(summary),
         ("pace", _pace(now)),
+        *_row_counts(summary),
         ("noise floor", summary.floors_text()),
         ("verified", _verified_text(summary)),
     ]
+
+
+def _row_counts(summary: Summary) -> list[tuple[str, TableCell]]:
+    """The validation rows of a panel, and what they are worth; nothing for a single series."""
+    found = summary.effective_rows
+    return [] if found is None else [("validation", found.text)]
 
 
 def _trials_text(now: StudyStatus) -> str:

@@ -22,6 +22,7 @@ from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
 from search.terminal.coverage_text import coverage_parts
+from search.terminal.panel_text import panel_sentences, unseen_series_sentences
 from search.terminal.result_tables import console, values_table
 from search.terminal.text import say
 from search.terminal.text_table import TextTable
@@ -29,9 +30,7 @@ from search.text import p_text, short_value
 from storage import tables
 
 if TYPE_CHECKING:
-    from search.selection.candidates import Candidate
     from search.selection.verification_report import CandidateResult, VerificationReport
-    from trainer.training.result import RefitResult
 
 
 def print_verification(report: "VerificationReport") -> None:
@@ -72,6 +71,10 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
     yield _naive_table(first)
     if first.rivals:
         yield _rival_table(first)
+    if first.panel is not None:
+        yield from panel_sentences(first.panel)
+    if first.unseen_series is not None:
+        yield from unseen_series_sentences(first.unseen_series)
     yield from coverage_parts(first.coverage)
     if report.confidence_set is not None:
         yield _set_sentence(report)
@@ -273,11 +276,6 @@ def _quarantined_sentence(found: SuspiciousTrials) -> str:
         f"Quarantined in the study: {count} with a result too good to be believed{skill}. A leak that lifted "
         "them may lift this one as well."
     )
-
-
-def print_seed(candidate: "Candidate", refit: "RefitResult") -> None:
-    """Print how a training of a verification ended."""
-    say(f"{candidate.name}, seed {refit.seed}: {refit.outcome}")
 
 
 def print_notice(sentence: str) -> None:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from search.record.row_mapping import recorded_settings
+from search.selection.panel_result import best_of_panel
 from search.selection.summary import summarise
 from search.tracking import run_content
 from search.tracking.mlflow_client import MlflowRejected, as_mlflow_errors
@@ -123,9 +124,12 @@ class MlflowSender:
         store, name, run_id = self._store, self._name, self._parent.run_id
         ends = [row.finished_at for row in query.trials(store, name) if row.finished_at is not None]
         ended_at = max(ends, default=self._study.created_at)
+        summary = summarise(store, name)
         self._log(
             self._parent,
-            run_content.study_content(summarise(store, name), query.data_fingerprint(store, name), ended_at),
+            run_content.study_content(
+                summary, query.data_fingerprint(store, name), ended_at, best_of_panel(store, summary)
+            ),
         )
         if live and not is_complete(store, name):
             self._client.update_run(run_id, "RUNNING")

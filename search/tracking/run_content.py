@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from search.config.layers import Layer, Setting
 from search.config.schema import TRIAL_LEAVES
 from search.selection.commented_yaml import starting_layer
+from search.selection.panel_result import PanelResult
 from search.selection.summary import Summary
 from search.text import short_value
 from search.watching.publishing.trial_files import trial_yaml
@@ -190,13 +191,20 @@ def logged_tables_tag(*files: str) -> dict[str, str]:
     return {"mlflow.loggedArtifacts": json.dumps([{"path": file, "type": "table"} for file in files])}
 
 
-def study_content(summary: Summary, data: tables.DataFingerprint, ended_at: datetime | None) -> RunContent:
+def study_content(
+    summary: Summary,
+    data: tables.DataFingerprint,
+    ended_at: datetime | None,
+    panel: PanelResult | None = None,
+) -> RunContent:
     """Return the content of a study's run; `ended_at` is the end of its last trial, None if none ended."""
     ended = summary.trials - summary.verdicts.get("running", 0)
     at = milliseconds(summary.study.created_at if ended_at is None else ended_at)
     params = {key: _param(value) for key, value in _study_params(summary.study, data).items()}
     return RunContent(
-        params, _tags(_study_tags(summary)), _metric_points(_study_numbers(summary, ended), at, ended)
+        params,
+        _tags(_study_tags(summary)),
+        _metric_points(_study_numbers(summary, ended) | _panel_numbers(panel), at, ended),
     )
 
 
@@ -239,6 +247,27 @@ def _study_numbers(summary: Summary, ended: int) -> dict[str, float | None]:
         "trials_ended": ended,
         "trials_above_naive": summary.above_naive,
         **{f"trials_{verdict}": summary.verdicts.get(verdict, 0) for verdict in Verdict},
+    }
+
+
+def _panel_numbers(panel: PanelResult | None) -> dict[str, float | None]:
+    """The figures of a panel: of the best trial, on the validation rows."""
+    if panel is None:
+        return {}
+    numbers: dict[str, float | None] = {
+        "panel_series": panel.rows.series,
+        "panel_times": panel.rows.times,
+        "panel_independent_rows": panel.rows.independent,
+        "panel_share_of_series_better": panel.skill.share_better,
+    }
+    across = panel.cross_section
+    if across is None:
+        return numbers
+    return numbers | {
+        "panel_ic": across.ic.mean,
+        "panel_rank_ic": across.rank_ic.mean,
+        "panel_icir": across.icir,
+        "panel_long_short": across.long_short.net.mean,
     }
 
 

@@ -10,6 +10,7 @@ from search.config.space import Dimension
 from search.errors import RequestError
 from search.record.continuation import resolve_from_store
 from search.record.row_mapping import recorded_settings
+from search.selection.panel_result import PanelResult, best_of_panel
 from search.selection.summary import Summary, summarise
 from storage import evaluations, query, tables
 from storage.engine import Store
@@ -47,6 +48,8 @@ class StudyView:
     epochs: Mapping[int, Sequence[tables.Epoch]]
     evaluations: Sequence[tables.Evaluation] = ()
     """Evaluations of its configurations on test rows."""
+    panel: PanelResult | None = None
+    """The best trial on the validation rows of a panel; None for a single series or without a best trial."""
 
     @property
     def study(self) -> tables.StudyRow:
@@ -81,6 +84,7 @@ def study_view(store: Store, name: str) -> StudyView:
         findings=findings,
         epochs=query.epochs_by_trial(store, name, drawn_trials(trials, summary.best, findings)),
         evaluations=evaluations.verifications_of_study(store, name),
+        panel=best_of_panel(store, summary),
     )
 
 

@@ -1,6 +1,6 @@
 """The audit: lists everything that is wrong with the data of a study, before any training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -29,8 +29,9 @@ from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError
 from trainer.losses import MSE
 from trainer.rivals.baselines import mean_baseline_losses
+from trainer.rivals.effective_rows import effective_validation_rows
 from trainer.rivals.reference import equivalent_ceiling, mean_reference_loss
-from trainer.rivals.skill import best_baseline, skill_ceiling
+from trainer.rivals.skill import EffectiveRows, best_baseline, skill_ceiling
 
 
 def audit(
@@ -40,11 +41,13 @@ def audit(
     *,
     deep: bool = False,
     ceiling: float | None = None,
+    on_refit: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """Check the table, its features and target, the split, the baselines and leaks; bad data raise no error.
 
-    `deep` adds the refits on targets that are shifted in time. `ceiling` is the skill over the best naive
-    forecast above which the trials of an exported study were suspicious; None: that of `skill_ceiling`.
+    `deep` adds the refits on targets that are shifted in time; `on_refit` is as in `leak_findings`. `ceiling`
+    is the skill over the best naive forecast above which the trials of an exported study were suspicious;
+    None: that of `skill_ceiling`.
 
     If times are not in order, rows are counted as if they were sorted, so that too few rows are reported too.
     """
@@ -60,14 +63,14 @@ def audit(
         *_split_findings(config, guard, table, built, splits),
     ]
     folds, problem = _prepared(config, table)
-    counts, believed = _counts(splits), None
+    counts, believed, worth = _counts(splits), None, None
     if config.max_gap is not None:
         whole = cut_folds(config.model_copy(update={"max_gap": None}), times, built, offsets)
         findings += max_gap_findings(config, counts, _counts(whole))
     if folds:
-        findings += outlier_findings(built, folds[-1])
+        findings += outlier_findings(config, built, folds[-1])
         findings += drift_findings(table, built, folds[-1])
-        found, believed = _skill_findings(config, guard, folds, ceiling, deep)
+        found, believed, worth = _skill_findings(config, guard, folds, ceiling, deep, on_refit)
         findings += found
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
@@ -77,7 +80,7 @@ def audit(
     train = splits[-1].train
     worked = find_worked_row(config, table, built, int(train[-1]) if len(train) else None)
     told = tuple(told_once(findings, len(table.series_starts)))
-    return Audit(told, counts, folds, worked, believed, table.detected, table.empty_rows, panel)
+    return Audit(told, counts, folds, worked, believed, table.detected, table.empty_rows, worth, panel)
 
 
 def _in_time_order(table: Table) -> Rows:
@@ -124,31 +127,38 @@ def _skill_findings(
     folds: Sequence[Dataset],
     exported: float | None,
     deep: bool,
-) -> tuple[list[AuditFinding], float | None]:
-    """Findings on whether skill can be measured, and on more skill than is believable; and the ceiling of
-    skill over the best naive forecast, None if there is none.
+    on_refit: Callable[[int, int], None] | None,
+) -> tuple[list[AuditFinding], float | None, EffectiveRows | None]:
+    """Findings on whether skill can be measured, and on more skill than is believable; the ceiling of skill
+    over the best naive forecast, None if there is none; and what the validation rows of a panel are worth.
 
     `exported` is the ceiling of an exported study. Moments are counted, not rows, because the rows of several
     series at one moment are not independent.
     """
     found: list[AuditFinding] = []
-    data, over_naive = folds[-1], None
-    rows = len(np.unique(np.concatenate([fold.times[fold.validation] for fold in folds])))
+    data, over_naive, worth = folds[-1], None, None
+    counted: tuple[float, int] = (
+        len(np.unique(np.concatenate([fold.times[fold.validation] for fold in folds]))),
+        data.horizon,
+    )
     try:
-        naive = best_baseline(mean_baseline_losses(folds, MSE)).loss
+        best = best_baseline(mean_baseline_losses(folds, MSE))
+        naive, worth = best.loss, effective_validation_rows(folds, best.name, MSE)
+        if worth is not None:
+            counted = worth.uncorrelated, worth.horizon
     except DataError as error:
         found.append(AuditFinding("no_baseline", "error", "validation", None, None, str(error)))
     try:
-        ceiling = skill_ceiling(data.kind, rows=rows, horizon=data.horizon, max_skill=guard.max_skill)
+        ceiling = skill_ceiling(data.kind, rows=counted[0], horizon=counted[1], max_skill=guard.max_skill)
     except DataError as error:
         found.append(AuditFinding("no_skill_ceiling", "error", "target", None, None, str(error)))
     if found:
-        return found, None
+        return found, None, worth
     reference = mean_reference_loss(folds, naive, config.leading, MSE)
     if exported is None:
         over_naive = equivalent_ceiling(ceiling, reference, naive)
     else:
         over_naive, ceiling = exported, equivalent_ceiling(exported, naive, reference)
-    found += few_rows_findings(rows, data.horizon, ceiling)
-    found += leak_findings(data, ceiling, config, deep=deep)
-    return found, over_naive
+    found += few_rows_findings(*counted, ceiling)
+    found += leak_findings(data, ceiling, config, deep=deep, on_refit=on_refit)
+    return found, over_naive, worth

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.audit.worked_row import WorkedRow
 from trainer.data.windows import Dataset
+from trainer.rivals.skill import EffectiveRows
 
 if TYPE_CHECKING:
     from trainer.audit.panel_coverage import PanelCoverage
@@ -50,6 +51,8 @@ class Audit:
     """How the table is written, as far as `data.csv` does not say it: by key of `data.csv`."""
     empty_rows: int = 0
     """Rows without numbers that `data.drop_empty` left out."""
+    effective: EffectiveRows | None = None
+    """What the validation rows of a panel are worth; None for a single series, or if it is not known."""
     panel: "PanelCoverage | None" = None
     """How the table is filled, if its series have names."""
 

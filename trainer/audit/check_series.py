@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from trainer.audit.audit_findings import AuditFinding, Severity
 from trainer.audit.series_findings import in_series, series_with
-from trainer.config import DataConfig, GuardConfig
+from trainer.config import CHANGES, DataConfig, GuardConfig
+from trainer.data.arrays import Rows
 from trainer.data.constant_columns import constant_message, constant_series
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import InputDrift, input_drifts, training_spacing, training_statistics
@@ -20,6 +21,8 @@ from trainer.data.windows import Dataset
 
 OUTLIER_STD = 10.0
 """Training runs that diverged had inputs above 10."""
+MOST_OUTLIERS = 5
+"""Rows that a finding names besides the farthest."""
 MAX_CLIPPED = 0.05
 """At 3 standard deviations 0.3 % of a normal and 1 to 2 % of a heavy-tailed series are clipped. If more than
 5 % are, the bound or the unit is wrong."""
@@ -90,23 +93,28 @@ def constant_findings(
     return list(found.values())
 
 
-def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
+def outlier_findings(config: DataConfig, built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:
     """Outliers of the standardised features before clipping, and the shares of clipped values."""
     held = np.concatenate([data.fitting, data.validation])
     values = built.features.to_numpy(np.float64)[built.rows][held]
     mean, std = data.scaler.feature_moments(data.series_numbers[held])
     scaled = np.abs(values - mean) / std
+    of_prices = {each.name for each in config.features if each.transform in CHANGES and each.column}
     found: list[AuditFinding] = []
     for name, column in zip(data.feature_names, scaled.T, strict=True):
-        row = int(np.argmax(column))
-        if column[row] > OUTLIER_STD:
+        farthest = np.argsort(-column)[: int((column > OUTLIER_STD).sum())]
+        if len(farthest):
+            worst, value = int(held[farthest[0]]), float(column[farthest[0]])
+            advice = "check that cell for a wrong unit or digit"
+            if name in of_prices:
+                advice += ", or for prices that are not adjusted for a split"
             message = (
-                f"feature {name} is {column[row]:.1f} training standard deviations from its mean at "
-                f"{data.when(int(held[row]))} (usual: at most {OUTLIER_STD:g}); check that cell "
-                "for a wrong unit or digit"
+                f"feature {name} is {value:.1f} training standard deviations from its mean at "
+                f"{data.when(worst)} (usual: at most {OUTLIER_STD:g}"
+                f"{_further(data, held[farthest[1:]])}); {advice}"
             )
-            finding = AuditFinding("outlier", "warning", name, float(column[row]), OUTLIER_STD, message)
-            found += in_series(data.series_of(int(held[row])), [finding])
+            finding = AuditFinding("outlier", "warning", name, value, OUTLIER_STD, message)
+            found += in_series(data.series_of(worst), [finding])
         found += _clip_finding(
             "feature_clipped",
             name,
@@ -117,6 +125,15 @@ def outlier_findings(built: FeaturesAndTarget, data: Dataset) -> list[AuditFindi
         bound = f"±{data.scaler.target_clip:g}"
         found += _clip_finding("target_clipped", "target", data.target_clipped, bound)
     return found
+
+
+def _further(data: Dataset, rows: Rows) -> str:
+    """The other rows beyond the bound, the largest first."""
+    if not len(rows):
+        return ""
+    named = [data.where(int(row)) for row in rows[:MOST_OUTLIERS]]
+    more = len(rows) - len(named)
+    return f"; beyond it too: {', '.join(named)}" + (f" and {more} more" if more else "")
 
 
 def drift_findings(table: Table, built: FeaturesAndTarget, data: Dataset) -> list[AuditFinding]:

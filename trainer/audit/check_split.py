@@ -73,7 +73,7 @@ def overlap_findings(
     return found
 
 
-def few_rows_findings(rows: int, horizon: int, ceiling: float) -> list[AuditFinding]:
+def few_rows_findings(rows: float, horizon: int, ceiling: float) -> list[AuditFinding]:
     """A warning if there are so few validation rows for the horizon that chance alone exceeds the ceiling of
     skill.
     """
@@ -81,8 +81,9 @@ def few_rows_findings(rows: int, horizon: int, ceiling: float) -> list[AuditFind
     if reached <= ceiling:
         return []
     message = (
-        f"validation: these rows cannot tell a leak from luck: n/h = {rows}/{horizon} = {rows / horizon:.1f} "
-        f"independent rows, on which a useless forecast reaches a skill of {reached:.2f} once in twenty, "
-        f"above the ceiling of {ceiling:.2f}; use more validation rows or a shorter data.target.horizon"
+        f"validation: these rows cannot tell a leak from luck: n/h = {rows:.0f}/{horizon} = "
+        f"{rows / horizon:.1f} independent rows, on which a useless forecast reaches a skill of "
+        f"{reached:.2f} once in twenty, above the ceiling of {ceiling:.2f}; use more validation "
+        "rows or a shorter data.target.horizon"
     )
     return [AuditFinding("few_independent_rows", "warning", "validation", reached, ceiling, message)]

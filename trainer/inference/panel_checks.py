@@ -52,7 +52,8 @@ def series_warnings(model: ModelDescription, table: Table, without: Sequence[str
     if lacking and compares_series(model.data):
         warnings.append(
             f"the table lacks {len(lacking)} of the {len(model.series)} trained series "
-            f"({names_of(lacking)}), and features compare each series with all others: give the rows of all of them"
+            f"({names_of(lacking)}), and features compare each series with all others: give the rows of "
+            "all of them"
         )
     if without:
         warnings.append(f"no row can be forecast of {names_of(without)}; give more rows, or correct them")

@@ -232,7 +232,7 @@ def moments_of_rows(model: ModelDescription, table: Table) -> RowMoments:
 class _Windows:
     """The rows with a whole window, and what their windows are cut from.
 
-    `cells` (T, F) are the features, `usable` (T,) the rows in which all are finite. `by_series` has the rows
+    `cells` (T, F) are the features, `usable` (T,) the rows whose own are all finite. `by_series` has the rows
     that are forecast of each of `spans`; if `is_limited`, only the newest ones.
     """
 
@@ -290,7 +290,13 @@ def _whole_windows(
     newest = tuple(each if last is None else each[-last:] for each in rows)
     lonely = _after_the_first(newest, without_gaps & built.missing, built.spans, is_limited=last is not None)
     return _Windows(
-        cells, usable, built.spans, newest, last is not None, crossing if last is None else 0, lonely
+        cells,
+        usable & ~built.missing,
+        built.spans,
+        newest,
+        last is not None,
+        crossing if last is None else 0,
+        lonely,
     )
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.interval import SkillInterval
-from search.selection.statistics.stationary_bootstrap import few_rows_note
+from search.selection.statistics.stationary_bootstrap import rows_text
 
 BASE_CONFIDENCE = 0.95
 """Confidence level of the interval for the first configuration that the test rows judge."""
@@ -60,8 +60,11 @@ class ConclusionInput:
     seeds_stopped: int
     """The number of seeds whose training the guard stopped."""
     rows: int
+    """Test rows; of a panel, the moments at which it has some."""
     horizon: int = 1
-    """Rows that a target spans."""
+    """Rows that a target spans; of a panel, moments."""
+    panel_rows: int | None = None
+    """Test rows of a panel; None for a single series."""
 
 
 def confidence_level(number: int, candidates: float = 1.0) -> float:
@@ -93,8 +96,8 @@ def conclude(claim: ConclusionInput) -> Conclusion:
             "what it learnt once it does not learn again",
         )
     low, high, level = claim.interval.low, claim.interval.high, claim.interval.level
-    few = few_rows_note(claim.rows, claim.horizon)
-    reached = f"the skill over {claim.baseline} on {claim.rows} test rows{few} is {claim.skill:+.4f}"
+    rows = rows_text(claim.rows, claim.horizon, claim.panel_rows)
+    reached = f"the skill over {claim.baseline} on {rows} is {claim.skill:+.4f}"
     between = f"with {100 * level:.4g} % confidence between {low:+.4f} and {high:+.4f}"
     if claim.skill > claim.ceiling:
         return Conclusion(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from search.selection.statistics.conclusion import bootstrap_draws
 from search.selection.statistics.diebold_mariano import DieboldMariano, diebold_mariano
 from search.selection.statistics.interval import SkillInterval, skill_interval
-from search.selection.statistics.stationary_bootstrap import few_rows_note
+from search.selection.statistics.stationary_bootstrap import rows_text
 
 _EXACT_SHARE = 1e-12
 """Share of the model's loss below which a rival counts as exact, apart from rounding."""
@@ -55,6 +55,7 @@ def compare_with_strongest_rival(
     level: float = 0.95,
     seed: int = 0,
     draws: int | None = None,
+    panel_rows: int | None = None,
 ) -> RivalComparison:
     """Compare `losses` (n,) with those of each of m ≥ 1 `rivals`, name to (n,), on the same rows.
 
@@ -69,8 +70,10 @@ def compare_with_strongest_rival(
       acceptance sampling"). At a horizon of 1 the bootstrapped interval alone lies above 0 too often if both
       forecasts have large errors of their own.
 
-    `horizon` is in rows. `draws` is the number of bootstrap draws, by default enough for the level. The same
-    arguments give the same answer. Raises ValueError for no rivals and what `diebold_mariano` refuses.
+    `horizon` is in rows. Of a panel the n losses are those of its moments, `horizon` is in moments, and
+    `panel_rows` is the number of its rows. `draws` is the number of bootstrap draws, by default enough for
+    the level. The same arguments give the same answer. Raises ValueError for no rivals and what
+    `diebold_mariano` refuses.
     """
     if not rivals:
         raise ValueError("there are no rivals; give the losses of at least one")
@@ -78,7 +81,7 @@ def compare_with_strongest_rival(
     loss, value = float(np.mean(rivals[name])), float(np.mean(losses))
     strict = 1 - (1 - level) / len(rivals)
     comparisons = {each: diebold_mariano(losses, theirs, horizon=horizon) for each, theirs in rivals.items()}
-    rows = f"{len(losses)} test rows{few_rows_note(len(losses), horizon)}"
+    rows = rows_text(len(losses), horizon, panel_rows)
     if loss <= _EXACT_SHARE * value:
         verdict = RivalVerdict.NO if value > 0 else RivalVerdict.CANNOT_TELL
         does = "the model does" if value > 0 else "neither does the model"

@@ -28,6 +28,12 @@ def few_rows_note(rows: int, horizon: int) -> str:
     return f" (few independent rows: n/h = {independent:.3g})" if independent < MIN_BOOTSTRAP_ROWS else ""
 
 
+def rows_text(times: int, horizon: int, panel_rows: int | None = None) -> str:
+    """`600 test rows`, or of a panel `7000 test rows at 600 times`, with the remark of `few_rows_note`."""
+    rows = f"{times} test rows" if panel_rows is None else f"{panel_rows} test rows at {times} times"
+    return f"{rows}{few_rows_note(times, horizon)}"
+
+
 def require_finite_rows(
     name: str, values: NDArray[np.floating], fewest: int = MIN_BOOTSTRAP_ROWS
 ) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from search.watching.blocks import Block, Heading
-from search.watching.pages import study_sections, trial_sections
+from search.watching.pages import panel_sections, study_sections, trial_sections
 from search.watching.view import StudyView, TrialView
 
 
@@ -17,6 +17,7 @@ def study_note(view: StudyView, store: str | None = None) -> list[Block]:
         *study_sections.best(view, store),
         Heading("Skill", 3),
         *study_sections.skill_blocks(view),
+        *panel_sections.panel_blocks(view.panel, 3),
         Heading("On unseen rows", 3),
         *study_sections.evaluation_blocks(view, store),
         Heading("Data", 3),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from search.text import duration
 from search.watching.blocks import Block, CodeBlock, Heading, Paragraph, Plot, TableBlock
-from search.watching.pages import study_sections, trial_sections
+from search.watching.pages import panel_sections, study_sections, trial_sections
 from search.watching.view import StudyView
 from storage import tables
 from storage.commands import ballast_command
@@ -30,6 +30,7 @@ def report_blocks(view: StudyView, plots: Sequence[Plot], store: str | None = No
         *study_sections.best(view, store),
         Heading("Skill"),
         *study_sections.skill_blocks(view),
+        *panel_sections.panel_blocks(view.panel),
         Heading("On unseen rows"),
         *study_sections.evaluation_blocks(view, store),
         *(_figures(plots) if plots else []),

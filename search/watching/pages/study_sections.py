@@ -132,6 +132,7 @@ def data(view: StudyView) -> list[Block]:
     period = " to ".join(time.removesuffix(" 00:00:00") for time in (table.first_time, table.last_time))
     rows = [
         ("source", table.source),
+        *([] if view.panel is None else [("series", len(view.panel.skill.by_series))]),
         ("period", period),
         *((f"{split} rows", count) for split, count in facts["rows"].items()),
         ("target", f"{facts['kind']}, {facts['horizon']} ahead"),

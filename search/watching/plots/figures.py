@@ -4,6 +4,7 @@ from search.watching.blocks import Plot
 from search.watching.plots.interventions import plot_interventions
 from search.watching.plots.learning_curves import plot_learning_curves
 from search.watching.plots.safe_ranges import plot_safe_ranges
+from search.watching.plots.series_years import plot_series_years
 from search.watching.plots.skill import plot_skill
 from search.watching.plots.space import plot_space
 from search.watching.plots.trial_seconds import plot_trial_seconds
@@ -22,5 +23,9 @@ _PLOTS = (
 
 
 def figures(view: StudyView) -> list[Plot]:
-    """Draw every plot, as JSON values whose numbers are all finite. Pure."""
-    return [draw(view) for draw in _PLOTS]
+    """Draw every plot, as JSON values whose numbers are all finite; for a panel one more, of its series.
+
+    Pure.
+    """
+    drawn = [draw(view) for draw in _PLOTS]
+    return drawn if view.panel is None else [*drawn, plot_series_years(view.panel)]

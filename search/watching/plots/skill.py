@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from statistics import quantiles
 
+from search.record.effective_rows import recorded_noise_floor
 from search.text import COLOURS
 from search.watching.blocks import Plot
 from search.watching.plots.plotly_parts import (
@@ -22,7 +23,6 @@ from search.watching.plots.plotly_parts import (
 from search.watching.view import StudyView
 from storage import tables
 from storage.verdicts import Verdict
-from trainer.rivals.skill import noise_floor
 
 _MOST_STEPS = 200
 """Points of the noise floor's line, which grows slowly."""
@@ -118,10 +118,7 @@ def _floor(view: StudyView) -> Json:
     epochs_scored = list(accumulate(trial.epochs for trial in trials))
     stride = max(1, -(-len(trials) // _MOST_STEPS))
     chosen = sorted({*range(0, len(trials), stride), len(trials) - 1} - {-1})
-    floors = [
-        plot_number(noise_floor(max(1, epochs_scored[i]), facts["rows"]["validation"], facts["horizon"]))
-        for i in chosen
-    ]
+    floors = [plot_number(recorded_noise_floor(facts, max(1, epochs_scored[i]))) for i in chosen]
     x = [trials[i].number for i in chosen]
     return line_trace(
         "noise floor", x or [0, 1], floors or [plot_number(view.summary.noise_floor)] * 2, dash="dash"

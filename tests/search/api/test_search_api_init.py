@@ -173,7 +173,6 @@ def ambiguous_days() -> str:
 
 
 OPEN: dict[str, tuple[Callable[[], str | bytes], str, dict[str, Any]]] = {
-    "--symbol AAA": (SHAPES["long"][1], "holds 2 series in column Symbol: AAA, BBB", {"symbol": "BBB"}),
     "--day-first or --month-first": (
         ambiguous_days,
         "and no row tells",
@@ -212,12 +211,48 @@ def test_a_question_is_asked_where_somebody_answers() -> None:
 
     def ask(question: Question) -> str:
         asked.append(question)
-        return "BBB"
+        return "B"
 
-    path = write_table("long.csv", SHAPES["long"][1]())
+    path = write_table("open.csv", OPEN["--target A"][0]())
     found = init_study(InitOptions(str(path)), ask)
-    assert yaml.safe_load(found.path.read_text())["data"]["where"] == {"Symbol": "BBB"}
-    assert asked[0].choices == ("AAA", "BBB")
+    assert yaml.safe_load(found.path.read_text())["data"]["target"]["column"] == "B"
+    assert asked[0].choices == ("A", "B")
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [("long", {"series": "Symbol"}), ("yfinance of two tickers", {"layout": "wide"})],
+)
+def test_a_table_of_several_series_makes_a_study_of_all_unless_one_is_named(
+    shape: str, expected: dict[str, str]
+) -> None:
+    name, content, one = SHAPES[shape]
+    found, study = made(name, content())
+    assert {key: study["data"].get(key) for key in expected} == expected
+    assert "rows, 2 series, of" in found.sentence
+    assert check_study(StudyOptions(found.path)).ok
+    alone = made(f"one-{name}", content(), **one)[1]["data"]
+    assert not {"series", "layout"} & alone.keys()
+
+
+def test_a_long_table_by_series_needs_no_sorting_and_its_split_is_by_time() -> None:
+    late = bars(900)[300:].assign(Symbol="AAA")
+    by_series = pd.concat([late, bars(900).assign(Symbol="BBB")])
+    study = made("by.csv", by_series.to_csv())[1]["data"]
+    assert "sort" not in study
+    days = bars(900).index
+    assert days[0] < pd.Timestamp(study["split"]["train_until"]) < days[600]
+    assert pd.Timestamp(study["split"]["validation_until"]) < days[800]
+    backwards = made("back.csv", by_series[::-1].to_csv())[1]["data"]
+    assert backwards["sort"] is True
+
+
+def test_files_of_one_time_are_a_series_each() -> None:
+    for name in ("AAA", "BBB"):
+        write_table(f"{name}.csv", bars().to_csv())
+    found = init_study(InitOptions("[AB]*.csv", Path("both.yaml")))
+    assert yaml.safe_load(found.path.read_text())["data"]["layout"] == "files"
+    assert check_study(StudyOptions(found.path)).ok
 
 
 REFUSED: dict[str, tuple[str | bytes, type[Exception], str]] = {

@@ -38,34 +38,35 @@ def test_a_study_that_cannot_run_yet_says_why_and_how_to_check_it(ballast: "Ball
 
 
 def test_without_a_terminal_a_question_is_an_error_that_names_the_option(ballast: "Ballast") -> None:
-    write_table("long.csv", SHAPES["long"][1]())
-    done = ballast("init", "long.csv")
+    write_table("two.csv", bars()[["Open", "Close"]].set_axis(["A", "B"], axis=1).to_csv())
+    done = ballast("init", "two.csv")
     assert done.code == 2
     assert done.err.count("\n") == 1
-    assert "give --symbol AAA" in done.err
+    assert "give --target A" in done.err
+    write_table("long.csv", SHAPES["long"][1]())
     assert ballast("init", "long.csv", "--symbol", "BBB").code == 0
     wrong = ballast("init", "long.csv", "--csv", "sep=;", "--force")
     assert "--csv sep is not known; there are separator, decimal" in wrong.err
 
 
 @pytest.mark.slow
-def test_on_a_terminal_the_series_is_asked_until_it_is_one(ballast: "Ballast") -> None:
-    write_table("long.csv", SHAPES["long"][1]())
+def test_on_a_terminal_the_column_is_asked_until_it_is_one(ballast: "Ballast") -> None:
+    write_table("two.csv", bars()[["Open", "Close"]].set_axis(["A", "B"], axis=1).to_csv())
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "search.cli", "init", "long.csv"],
+        [sys.executable, "-m", "search.cli", "init", "two.csv"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=theirs,
     )
     os.close(theirs)
-    os.write(ours, b"CCC\nBBB\n")
+    os.write(ours, b"C\nB\n")
     out, _ = process.communicate(timeout=120)
     os.close(ours)
     assert process.returncode == 0
-    assert out.decode().splitlines()[-1] == "ballast run long.yaml"
-    assert "where: {Symbol: BBB}" in Path("long.yaml").read_text()
+    assert out.decode().splitlines()[-1] == "ballast run two.yaml"
+    assert "column: B" in Path("two.yaml").read_text()
 
 
 @pytest.mark.slow

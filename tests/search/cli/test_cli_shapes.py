@@ -87,7 +87,7 @@ def test_the_shape_of_check(write_study: "WriteStudy", ballast: "Ballast") -> No
     assert checked.code == 0
     known = ["ok", "findings", "refusals", "clamps", "rows", "worked_row", "detected", "panel"]
     assert list(checked.json) == known
-    assert list(checked.json["worked_row"]) == ["features_until", "target_at", "target", "series"]
+    assert list(checked.json["worked_row"]) == ["features_until", "target_at", "target"]
     assert checked.json["ok"] is True
     assert list(checked.json["rows"]) == ["train", "validation", "test"]
     (clamp,) = checked.json["clamps"]

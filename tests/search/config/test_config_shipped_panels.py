@@ -1,4 +1,4 @@
-"""The shipped studies of several series and of hours: their recipe, splits of stocks, `check` and a short `run`."""
+"""The shipped studies of panels and hourly bars: their recipe, splits of stocks, a check and a short run."""
 
 import json
 from typing import TYPE_CHECKING
@@ -69,7 +69,7 @@ def values_at(config: DataConfig, ticker: str, day: str) -> Floats:
 
 
 def test_no_level_of_an_adjusted_price_is_a_feature() -> None:
-    """A dividend of tomorrow lowers the adjusted prices of today: ratios do not know the future, levels do."""
+    """A dividend of tomorrow lowers the adjusted prices of today; their ratios stay what they are."""
     for name in ("us-stocks-volatility", "tech-returns"):
         config = config_of(name)
         adjusted = [

@@ -65,6 +65,7 @@ def test_a_study_without_an_accepted_trial_has_no_best(write_study: "WriteStudy"
         "best": None,
         "skill_shown": False,
         "verified": None,
+        "effective_rows": None,
         "rivals_losses": summary.study.facts["rivals"],
         "above_naive": 0,
         "leak_warnings": [],

@@ -218,6 +218,36 @@ def test_an_outlier_is_a_warning_with_its_time(settings: Settings, read: Read, l
     assert "at 2010-07-" in finding.message
 
 
+def test_the_other_jumps_of_an_outlier_are_named_with_it(
+    settings: Settings, read: Read, lines: Lines
+) -> None:
+    for first, shares in ((148, 4), (152, 10)):  # a share becomes four, and later ten
+        for line in lines[first:]:
+            line[3] = str(float(line[3]) / shares)
+    finding = _only(audit(settings(), GUARD, read(settings(), lines)), "outlier")
+    assert (
+        f"at {lines[152][0]} 00:00:00 (usual: at most 10; beyond it too: {lines[148][0]} 00:00:00 (line 149))"
+        in finding.message
+    )
+
+
+def test_the_splits_of_unadjusted_prices_are_named_by_stock_and_day() -> None:
+    study = {
+        "source": "sample:tech-ohlc",
+        "time": "Date",
+        "series": "Ticker",
+        "features": [{"name": "ret", "column": "Close", "transform": "log_return"}],
+        "target": {"column": "Close", "transform": "log_return", "kind": "return"},
+        "split": {"train_until": "2006-12-31", "validation_until": "2010-12-31"},
+    }
+    config = DataConfig.model_validate(study)
+    table = read_table(config, folder=Path())
+    finding = _only(audit(config, GUARD, table), "outlier")
+    for jump in ("AAPL at 2000-06-21", "AAPL at 2005-02-28", "MSFT at 2003-02-18"):
+        assert jump in finding.message
+    assert finding.message.endswith("or prices that are not adjusted for a split")
+
+
 def test_a_number_beyond_exactness_is_a_warning(settings: Settings, read: Read, lines: Lines) -> None:
     lines[60][3] = "1e17"
     result = audit(settings(), GUARD, read(settings(), lines))

@@ -1,26 +1,15 @@
-"""Rows of a panel by time: means that stay those of the rows, targets' spans, and what rows are worth."""
+"""Rows of a panel by time: means that stay those of the rows, and targets' spans."""
 
 import numpy as np
 import pytest
 
-from trainer.data.moments import effective_rows, moments_of, series_of_rows
+from trainer.data.moments import moments_of
 
 DAY = np.timedelta64(1, "D")
 
 
 def days(*numbers: int) -> np.ndarray:
     return np.datetime64("2000-01-03", "ns") + np.array(numbers) * DAY
-
-
-def panel(
-    correlation: float, series: int, length: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Errors, times and series of a balanced panel, series after series."""
-    random = np.random.default_rng(seed)
-    common = np.sqrt(correlation) * random.standard_normal(length)
-    errors = common + np.sqrt(1 - correlation) * random.standard_normal((series, length))
-    times = np.tile(days(*range(length)), series)
-    return errors.ravel(), times, np.repeat(np.arange(series), length)
 
 
 def test_the_rows_of_one_series_are_its_moments_bit_for_bit() -> None:
@@ -57,34 +46,3 @@ def test_a_target_spans_more_moments_if_series_trade_at_different_times() -> Non
 def test_one_long_gap_of_one_series_does_not_decide_the_span() -> None:
     times = np.concatenate([days(*range(100)), days(*range(10), *range(90, 100))])
     assert moments_of(times, np.repeat([0, 1], [100, 20]), 1).horizon == 1
-
-
-@pytest.mark.parametrize(
-    ("correlation", "low", "high"), [(0.0, 6_000, 10_000), (0.5, 900, 1_100), (1.0, 499, 501)]
-)
-def test_rows_are_worth_what_their_correlation_leaves(correlation: float, low: float, high: float) -> None:
-    found = effective_rows(*panel(correlation, 20, 500), horizon=1)
-    assert (found.series, found.rows, found.times) == (20, 10_000, 500)
-    assert low < found.uncorrelated < high
-
-
-def test_series_relative_to_the_cross_section_may_still_move_in_groups() -> None:
-    errors, times, series = panel(0.0, 20, 500)
-    factor = np.outer(np.repeat([1.0, -1.0], 10), np.random.default_rng(1).standard_normal(500))
-    assert effective_rows(errors + factor.ravel(), times, series, 1).uncorrelated < 1_100
-
-
-def test_a_short_volatile_series_does_not_decide_what_the_others_are_worth() -> None:
-    errors, times, series = panel(0.0, 20, 500)
-    more = np.concatenate([errors, [9.0, -9.0]]), np.concatenate([times, days(0, 1)])
-    assert effective_rows(*more, np.concatenate([series, [20, 20]]), 1).uncorrelated > 5_000
-
-
-def test_overlapping_targets_count_once() -> None:
-    found = effective_rows(*panel(1.0, 4, 300), horizon=5)
-    assert found.independent == pytest.approx(60, rel=0.01)
-    assert found.text == "1,200 rows of 4 series at 300 times, worth about 60 independent rows"
-
-
-def test_a_series_without_rows_has_no_row_of_its_own() -> None:
-    assert series_of_rows(np.array([0, 3, 3]), np.array([0, 2, 3, 5])).tolist() == [0, 0, 2, 2]

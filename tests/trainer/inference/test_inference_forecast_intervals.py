@@ -8,7 +8,8 @@ import pytest
 
 from tests.trainer.panel_fixtures import config_of
 from trainer.config import DataConfig
-from trainer.data.windows import Dataset, SeriesMoments
+from trainer.data.scaler import SeriesMoments
+from trainer.data.windows import Dataset
 from trainer.inference.forecast_intervals import (
     MIN_SERIES_ROWS,
     ValidationForecasts,

@@ -29,7 +29,7 @@ def test_new_rows_are_scaled_as_those_of_their_series_were_in_training(tmp_path:
 def test_a_series_that_the_model_never_saw_is_refused_by_name_unless_it_is_allowed(tmp_path: Path) -> None:
     folder, _ = saved(tmp_path, "series")
     new = rows_of("ABCDXY", tmp_path / "new.csv")
-    with pytest.raises(DataError, match="trained on 4 series, and not on X, Y; .*--allow-unseen"):
+    with pytest.raises(DataError, match=r"trained on 4 series, and not on X, Y; .*--allow-unseen"):
         predict(folder, new)
     found = predict(folder, new, allow_unseen=True, last=2)
     assert Counter(found.series) == dict.fromkeys("ABCDXY", 2)

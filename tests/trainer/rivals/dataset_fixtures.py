@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from trainer.data.scaler import Scaler
 from trainer.data.target_history import TargetHistory
-from trainer.data.windows import Dataset, Scaler
+from trainer.data.windows import Dataset
 
 Floats = npt.NDArray[np.float64]
 MakeData = Callable[..., Dataset]

@@ -36,12 +36,26 @@ def find_panel_column(
         columns = _text_columns(config, file)
     except (DataError, StopIteration):
         return None
-    rows = np.searchsorted(columns.positions, positions)
-    for name, values in _texts(columns.cells).items():
-        codes, known = pd.factorize(values.take(pa.array(rows)).to_numpy(zero_copy_only=False))
+    rows = pa.array(np.searchsorted(columns.positions, positions))
+    cells = {name: values.take(rows) for name, values in _texts(columns.cells).items()}
+    name = telling_column(cells, times)
+    return None if name is None else (name, tuple(map(str, pc.unique(cells[name]).to_pylist())))
+
+
+def telling_column(
+    cells: Mapping[str, pa.Array], times: pd.DatetimeIndex, most_repeated: float = 0.0
+) -> str | None:
+    """The first of the columns `cells`, (T,) each, that tells rows of one time apart; None if none does.
+
+    A share `most_repeated` of the rows may repeat a time within one series.
+    """
+    for name, column in cells.items():
+        encoded = column.dictionary_encode()
+        rows = pd.MultiIndex.from_arrays([times, encoded.indices.fill_null(-1).to_numpy()])
         # A column of as many values as rows numbers the rows.
-        if 1 < len(known) <= len(rows) // 2 and not pd.MultiIndex.from_arrays([times, codes]).has_duplicates:
-            return name, tuple(map(str, known))
+        is_of_series = 1 < len(encoded.dictionary) <= len(times) // 2
+        if is_of_series and rows.duplicated().mean() <= most_repeated:
+            return name
     return None
 
 

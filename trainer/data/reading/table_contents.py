@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +28,7 @@ from trainer.data.reading.columns import Columns
 from trainer.data.reading.content import SourceFile
 from trainer.data.reading.integer_times import UnreadableTime
 from trainer.data.reading.numbers import read_numbers
+from trainer.data.reading.panel_column import telling_column
 from trainer.data.reading.source_columns import column_times
 from trainer.data.reading.table_columns import column_names, read_columns
 from trainer.data.reading.time_texts import Times
@@ -39,7 +41,7 @@ _MOST_WRONG = 0.1
 _MOST_COLUMNS = 2000
 """Columns that are looked at; a table of more is a matrix, whose columns have no roles."""
 _MOST_REPEATED = 0.01
-"""Share of rows that may repeat a time within one series of a long table."""
+"""Share of rows that may repeat a time within one series of a long table, as an hour in autumn does."""
 _DIGITS = r"\d\D*\d\D*\d\D*\d"
 """A date has four digits at least: 1/2/24."""
 _YEARS = (1800, 2199)
@@ -80,6 +82,11 @@ class TableContents:
         return TableContents(
             self.shown, self.names, cells, self.times, self.numbers, self.texts, self.detected
         )
+
+    def codes(self, column: str) -> npt.NDArray[np.int64]:
+        """The number of the value of each row of a column of texts, (T,)."""
+        indices = _texts(self.cells[column]).dictionary_encode().indices
+        return np.asarray(indices.to_numpy(zero_copy_only=False), np.int64)
 
     def values(self, column: str) -> list[str]:
         """The distinct values of a column as text, in the order in which they occur."""
@@ -241,10 +248,5 @@ def series_column(contents: TableContents, times: pd.DatetimeIndex) -> str | Non
     if times.is_unique:
         return None
     named = [name for name in contents.cells if plain_name(name) in SERIES_NAMES]
-    for name in dict.fromkeys([*named, *contents.texts]):
-        encoded = _texts(contents.cells[name]).dictionary_encode()
-        rows = pd.MultiIndex.from_arrays([times, encoded.indices.to_numpy()])
-        # An hour that occurs twice in autumn repeats within a series too.
-        if 1 < len(encoded.dictionary) < contents.rows / 2 and rows.duplicated().mean() < _MOST_REPEATED:
-            return name
-    return None
+    cells = {name: _texts(contents.cells[name]) for name in (*named, *contents.texts)}
+    return telling_column(cells, times, _MOST_REPEATED)

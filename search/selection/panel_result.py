@@ -1,0 +1,121 @@
+"""Where in a panel a forecast has skill, and how well it orders the series of each date: figures to show.
+
+They stand beside the answer and decide nothing: that is the interval's part, which works by date.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search.record.validation_rows import Floats, forecasts, validation_rows
+from search.selection.statistics.cross_section import CrossSection, cross_section
+from search.selection.statistics.panel_skill import PanelSkill, panel_skill
+from search.selection.summary import Summary
+from storage.engine import Store
+from trainer.inference.forecast_intervals import in_own_unit
+from trainer.losses import MSE
+from trainer.rivals.baselines import baseline_forecasts
+from trainer.rivals.effective_rows import effective_rows
+from trainer.rivals.skill import EffectiveRows
+
+if TYPE_CHECKING:
+    from search.selection.trained_candidate import TrainedCandidate
+
+
+@dataclass(frozen=True)
+class PanelResult:
+    """The figures of one forecast of a panel. `cross_section` is None unless the target is a return and some
+    date has enough series.
+    """
+
+    rows: EffectiveRows
+    skill: PanelSkill
+    cross_section: CrossSection | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The value of `panel` in `verify --json`."""
+        skill = self.skill
+        return {
+            **self.rows.to_json(),
+            "reference": skill.reference,
+            "share_better": skill.share_better,
+            "by_series": [asdict(each) for each in skill.by_series],
+            "by_year": [asdict(each) for each in skill.by_year],
+            "by_series_and_year": [
+                {"series": series, "year": year, "skill": value}
+                for (series, year), value in skill.by_series_and_year.items()
+            ],
+        }
+
+
+def verified_panel(
+    trained: "TrainedCandidate", losses: Floats, reference: str, reference_losses: Floats
+) -> PanelResult | None:
+    """Of the test rows; `losses` and `reference_losses` are (rows,). None for a single series, or if the
+    guard stopped every seed.
+    """
+    data, told = trained.data, trained.forecasts
+    if len(data.series_starts) == 1 or not told:
+        return None
+    times, series = data.times[data.test], trained.series
+    names = data.series_names or tuple(str(number + 1) for number in range(len(data.series_starts)))
+    naive = min(
+        baseline_forecasts(data, data.test, MSE).values(), key=lambda each: _mse(each, trained.target)
+    )
+    across = None
+    if data.kind == "return":
+        own = [in_own_unit(data, data.test, values) for values in (np.mean(told, axis=0), trained.target)]
+        across = cross_section(times, series, *own, horizon=trained.moments.horizon)
+    return PanelResult(
+        rows=effective_rows(trained.target - naive, times, series, data.horizon),
+        skill=panel_skill(times, series, names, losses, reference_losses, reference),
+        cross_section=across,
+    )
+
+
+def validated_panel(store: Store, study: str, trial: int) -> PanelResult | None:
+    """Of the validation rows of a study, for the forecasts of one trial.
+
+    None for a single series, for a study of an older version, or if the trial's forecasts are not on record.
+    A row that several folds hold out counts once, with the mean of its forecasts and losses.
+    """
+    rows = validation_rows(store, study)
+    told = None if rows is None else forecasts(store, study).get(trial)
+    if rows is None or rows.series is None or told is None or len(rows.series_names) < 2:
+        return None
+    reference = rows.strongest_rival or rows.baseline
+    theirs = {**rows.baselines, **rows.rivals}[reference]
+    distinct, first = rows.distinct_rows, rows.distinct_rows.first
+    times, series, across = rows.times[first], rows.series[first], None
+    if rows.kind == "return":
+        own = [
+            distinct.means(values * rows.unit_std + rows.unit_mean)
+            for values in (told.astype(float), rows.target)
+        ]
+        across = cross_section(times, series, *own, horizon=distinct.moments.horizon)
+    return PanelResult(
+        rows=effective_rows(
+            rows.target - rows.baselines[rows.baseline], rows.times, rows.series, rows.horizon
+        ),
+        skill=panel_skill(
+            times,
+            series,
+            rows.series_names,
+            distinct.means(rows.row_losses(told)),
+            distinct.means(rows.row_losses(theirs)),
+            reference,
+        ),
+        cross_section=across,
+    )
+
+
+def best_of_panel(store: Store, summary: Summary) -> PanelResult | None:
+    """`validated_panel` of the best trial; None if there is none, or the study is of a single series."""
+    if summary.best is None or summary.effective_rows is None:
+        return None
+    return validated_panel(store, summary.study.name, summary.best.number)
+
+
+def _mse(forecast: Floats, target: Floats) -> float:
+    return float(np.square(target - forecast).mean())
