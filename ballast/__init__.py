@@ -18,7 +18,7 @@ from ballast.packages import require_own_packages
 if TYPE_CHECKING:
     __version__: str
     from ballast import errors as errors
-    from search.api.calls import check, init, load_model, load_study, refit, run, train, verify
+    from search.api.calls import check, compare, init, load_model, load_study, refit, run, train, verify
     from search.api.check_study import CheckResult
     from search.api.model import Model
     from search.api.refit_configuration import LiveModel
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from search.api.train_configuration import Training
     from search.selection.summary import Summary
     from search.selection.verification_report import VerificationReport
+    from search.study.comparison import Comparison
 
 __all__ = [
     "CheckResult",
+    "Comparison",
     "LiveModel",
     "Model",
     "Study",
@@ -37,6 +39,7 @@ __all__ = [
     "VerificationReport",
     "__version__",
     "check",
+    "compare",
     "errors",
     "init",
     "load_model",
@@ -49,9 +52,11 @@ __all__ = [
 
 _PLACES = {
     **dict.fromkeys(
-        ("check", "init", "load_model", "load_study", "refit", "run", "train", "verify"), "search.api.calls"
+        ("check", "compare", "init", "load_model", "load_study", "refit", "run", "train", "verify"),
+        "search.api.calls",
     ),
     "CheckResult": "search.api.check_study",
+    "Comparison": "search.study.comparison",
     "LiveModel": "search.api.refit_configuration",
     "Model": "search.api.model",
     "Study": "search.api.study",

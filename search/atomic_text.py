@@ -1,4 +1,4 @@
-"""Writes a text to a file that a user named; the file is written whole or not at all."""
+"""Writes a file that a user named; it is written whole or not at all."""
 
 import os
 from pathlib import Path
@@ -8,22 +8,30 @@ from trainer.atomic_files import write_file
 
 
 def write_text_atomically(text: str, target: Path, example: str) -> None:
-    """Write `text` (UTF-8) to `target`, replacing the old file; a link still points to the same file.
+    """As `write_bytes_atomically`, with a text, as UTF-8."""
+    write_bytes_atomically(text.encode(), target, example)
 
-    `example` is a file name for the advice in an error. Raises RequestError if it cannot be written.
+
+def write_bytes_atomically(content: bytes, target: Path, example: str, option: str = "-o") -> None:
+    """Write `content` to `target`, replacing the old file; a link still points to the same file.
+
+    `example` is a file name for the advice in an error, and `option` the option that names the file. Raises
+    RequestError if it cannot be written.
     """
     if os.path.isdir(target):
-        raise RequestError(f"cannot write {target}: it is a folder; name a file: -o {target / example}")
+        raise RequestError(f"cannot write {target}: it is a folder; name a file: {option} {target / example}")
     if _is_device(target):
-        raise RequestError(f"cannot write {target}: it is a device; name a file: -o {example}")
+        raise RequestError(f"cannot write {target}: it is a device; name a file: {option} {example}")
     if not os.path.exists(target.parent):
         raise RequestError(
             f"cannot write {target}: there is no folder {target.parent}; make it: mkdir -p {target.parent}"
         )
     try:
-        write_file(target, text.encode())
+        write_file(target, content)
     except OSError as error:
-        raise RequestError(f"cannot write {target}: {error.strerror}; choose another place with -o") from None
+        raise RequestError(
+            f"cannot write {target}: {error.strerror}; choose another place with {option}"
+        ) from None
 
 
 def _is_device(target: Path) -> bool:

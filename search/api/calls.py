@@ -28,6 +28,7 @@ from search.api.given import (
 from search.api.python_messages import with_python_messages
 from search.api.training_log import log_epoch, refit_with_log, shown_log, verify_with_log
 from search.errors import AnswerIsNo, RequestError
+from search.terminal.text import say
 from search.workers.executor import ExecutorKind, ExecutorOptions, make_executor
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from search.api.study import Study
     from search.api.train_configuration import Training
     from search.selection.verification_report import VerificationReport
+    from search.study.comparison import Comparison
 
 _Path = str | PathLike[str]
 
@@ -133,6 +135,8 @@ def run(
     )
     source = None if continue_from is None else as_name("continue_from", continue_from)
     view = run_view if as_flag("progress", progress) else no_view
+    if progress:
+        say(options.headline())
     with (
         shown_log(progress, verbose=as_flag("verbose", verbose)),
         run_study(options, executor, view, continue_from=source, proxy=proxy) as done,
@@ -390,6 +394,33 @@ def verify(
         policy=as_optional_path("policy", policy),
         progress=as_flag("progress", progress),
     )
+
+
+@with_python_messages
+def compare(a: str, b: str, *, store: str | None = None) -> "Comparison":
+    """Compare two trials of one store on the validation rows that both have, paired by time and series.
+
+    Args:
+        a: The name of a study (its accepted trial of the lowest loss), or `NAME:TRIAL`.
+        b: Another one, or another trial of the same study.
+        store: The URL of the store; None: BALLAST_STORE, `sqlite:///ballast.db`.
+
+    Returns:
+        Whether B forecasts better than A: `verdict` (`yes`, `no` or `cannot tell`), `skill` of B over A (1 −
+        loss of B / loss of A) with its 95 % `interval`, `rows`, `settings()` that differ, and `to_json()`,
+        the shape of `ballast compare --json`. The rows chose both trials; `verify` judges on others.
+
+    Raises:
+        StudyUnknown: The store has no such study.
+        TrialUnknown: The study has no trial of this number.
+        RequestError: The trials have different targets or losses, no common validation rows or no forecasts.
+        StoreError: The store cannot be read.
+    """
+    from search.api.stores import open_existing_store
+    from search.study.comparison import compare_trials
+
+    what = "NAME or NAME:TRIAL"
+    return compare_trials(open_existing_store(store), as_text("a", a, what), as_text("b", b, what))
 
 
 @with_python_messages

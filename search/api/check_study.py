@@ -1,6 +1,8 @@
 """Audits the data and settings of a study without training: `ballast check` and `ballast.check` call it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from search.api.python_messages import python_message
@@ -94,22 +96,26 @@ class CheckResult:
         }
 
 
-def check_study(options: StudyOptions, *, deep: bool = False) -> CheckResult:
+def check_study(
+    options: StudyOptions, *, deep: bool = False, on_refit: Callable[[int, int], None] | None = None
+) -> CheckResult:
     """Audit the data of a study, and find out whether `run` would refuse it.
 
-    The store is read if it exists. Raises ConfigError if the settings cannot be resolved.
+    The store is read if it exists. `on_refit` is called after each refit of `deep` with how many are done and
+    how many there are. Raises ConfigError if the settings cannot be resolved.
     """
+    check = partial(check_readiness, strict=options.strict, deep=deep, on_refit=on_refit)
     resolved, _ = options.resolve(DEFAULTS_VERSION)
     try:
         opened = open_store_if_exists(options.url_of(resolved))
     except StoreError as error:  # the data are audited anyway
-        found = check_readiness(resolved, None, strict=options.strict, deep=deep)
+        found = check(resolved, None)
         return CheckResult(resolved, replace(found, refusals=(*found.refusals, error)))
     try:
         if opened is not None:
             again = options.resolve_again(opened, resolved.file.study.name)
             resolved = resolved if again is None else again[0]
-        return CheckResult(resolved, check_readiness(resolved, opened, strict=options.strict, deep=deep))
+        return CheckResult(resolved, check(resolved, opened))
     finally:
         if opened is not None:
             opened.close()

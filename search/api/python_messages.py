@@ -32,11 +32,11 @@ _FLAGS = {
     "day-first",
     "month-first",
 }
-_NAMES = {"symbol", "timezone", "time", "target", "decimal", "output", "csv"}
+_NAMES = {"symbol", "timezone", "time", "target", "decimal", "output", "csv", "sort"}
 _NAMES |= {"name", "engine", "continue-from", "format", "policy"}
 """Options whose value may be any word; after the others a plain word belongs to the sentence."""
 _OTHERS = {"trials", "timeout", "workers", "devices", "address", "cpus", "gpus", "store", "warm-start"}
-_OTHERS |= {"horizon", "proxy", "save", "seeds", "top", "by", "trial", "data"}
+_OTHERS |= {"horizon", "proxy", "save", "seeds", "top", "by", "trial", "data", "best"}
 
 _QUOTED = r"'[^']*'" + r'|"(?:[^"\\]|\\.)*"'
 _WORD = r"[^\s,;'\"]*[^\s,;'\":.)]"

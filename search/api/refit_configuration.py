@@ -82,7 +82,7 @@ def refit_configuration(
     seeds: int = 5,
     policy: Path | None = None,
     store: str | None = None,
-    on_seed: Callable[[Candidate, RefitResult], None] = lambda candidate, refit: None,
+    on_seed: Callable[[Candidate, RefitResult], None] | None = None,
 ) -> LiveModel:
     """Train the configuration of `config` with `seeds` fresh seeds on every row up to the last whole one, and
     save the networks as one model.
@@ -99,7 +99,7 @@ def refit_configuration(
     try:
         with stop_request() as stop:
             done = refit_all_rows(
-                config, opened, seeds=seeds, policy=policy, on_seed=on_seed, should_stop=stop
+                config, opened, seeds=seeds, policy=policy, on_seed=on_seed or _ignore, should_stop=stop
             )
     except (RefitInterrupted, VerificationInterrupted):
         raise KeyboardInterrupt from None
@@ -117,3 +117,7 @@ def _opened(url: str, *, create: bool) -> Store | None:
         return open_store(url, create=create)
     except StoreMissing:
         return None
+
+
+def _ignore(candidate: Candidate, refit: RefitResult) -> None:
+    """Do nothing."""

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, SupportsIndex, overload
 
-from search.api.given import as_flag, as_name, as_path, as_whole_number, require_one_of
+from search.api.given import as_flag, as_name, as_path, as_text, as_whole_number, require_one_of
 from search.api.python_messages import public_methods_with_python_messages
 from search.api.stores import absolute_url, open_existing_store
 from search.api.training_log import verify_with_log
@@ -58,22 +58,35 @@ class Study:
         """The URL of its store, without a password."""
         return self._store.shown_url
 
-    def trials(self) -> "pd.DataFrame":
+    def trials(self, *, sort: str | None = None, best: SupportsIndex | None = None) -> "pd.DataFrame":
         """All trials, running ones included.
 
+        Args:
+            sort: The column that gives their order: `loss`, `skill`, `number`, `seconds`, `epochs`, or a
+                searched setting by its key or the end of it, such as `hidden_size`. Low values come first,
+                of `skill` high ones, and trials without a value last.
+            best: Only so many accepted trials, 1 or more, those of the lowest loss; in order of loss if
+                `sort` is None.
+
         Returns:
-            A row for each trial, in order of their numbers: number, verdict (None while it runs), value
-            (validation loss of the standardised target), skill (over the best naive forecast, at most 1),
-            epochs, best_epoch, duration_s (seconds), seed, started_at and finished_at (UTC), reasons,
-            message, retry_of, worker; then a column for each searched setting, such as
+            A row for each trial, in order of their numbers unless asked for otherwise: number, verdict (None
+            while it runs), value (validation loss of the standardised target), skill (over the best naive
+            forecast, at most 1), epochs, best_epoch, duration_s (seconds), seed, started_at and finished_at
+            (UTC), reasons, message, retry_of, worker; then a column for each searched setting, such as
             `models.gru.hidden_size`.
 
         Raises:
             StudyUnknown: The study was deleted.
+            RequestError: `sort` is no column of trials, or `best` no whole number.
         """
-        from search.api.record_frames import trials_frame
+        from search.api.trials_table import trials_table
 
-        return trials_frame(query.trials(self._store, self._name))
+        return trials_table(
+            self._store,
+            self._name,
+            sort=None if sort is None else as_text("sort", sort, "the name of a column"),
+            best=None if best is None else as_whole_number("best", best, 1),
+        )
 
     def forecasts(self) -> "pd.DataFrame":
         """What each trial forecast for the validation rows, beside naive forecasts and rivals.

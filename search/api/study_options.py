@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,29 @@ class StudyOptions:
     strict: bool = False
     data: Any = None
     """A frame in place of `data.source`; None: there is none."""
+    _found: "dict[int, tuple[ResolvedStudy, str | None]]" = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What `resolve` returned, by version of the defaults."""
 
     def resolve(self, defaults: int) -> "tuple[ResolvedStudy, str | None]":
         """The resolved study in its store, and the address of its MLflow, if it has one. `defaults` is the
-        version of a recorded study's defaults, else `search.config.resolved_study.DEFAULTS_VERSION`.
+        version of a recorded study's defaults, else `search.config.resolved_study.DEFAULTS_VERSION`. Only
+        the first call reads files.
         """
+        if defaults not in self._found:
+            self._found[defaults] = self._resolve(defaults)
+        return self._found[defaults]
+
+    def headline(self) -> str:
+        """`study NAME in STORE`, told before the modules that a run needs are imported, which takes 1 s."""
+        from search.config.resolved_study import DEFAULTS_VERSION
+        from storage.commands import masked_url
+
+        resolved, _ = self.resolve(DEFAULTS_VERSION)
+        return f"study {resolved.file.study.name} in {masked_url(self.url_of(resolved))}"
+
+    def _resolve(self, defaults: int) -> "tuple[ResolvedStudy, str | None]":
         from search.tracking.mlflow_uri import resolve_mlflow_uri
 
         if self.data is None:

@@ -1,4 +1,4 @@
-"""`ballast check`: audit the data and show the resolved configuration; train nothing."""
+"""`ballast check`: audit the data and say whether `run` would start; train nothing."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -42,17 +42,19 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Also refit on targets shifted in time.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Audit the data of a study, show its settings and clamps, and say whether `run` would refuse it.
+    """Audit the data of a study, say whether `run` would refuse it, and show its clamps and settings.
 
     Exit code 1 if the data must not be trained on, 2 if something else prevents the run. The store is read
     if it exists; nothing is written.
     """
     from search.api.check_study import check_study
+    from search.terminal.fit_progress import fit_progress
 
     options = StudyOptions(
         study, sets or (), name=name, warm_starts=warm_start or (), policy=policy, store=store, strict=strict
     )
-    found = check_study(options, deep=deep)
+    with fit_progress("refit", None, shown=deep and not as_json) as progress:
+        found = check_study(options, deep=deep, on_refit=progress.passed_of)
     if as_json:
         print_json(found.to_json())
     else:
@@ -81,11 +83,12 @@ def _print(options: StudyOptions, resolved: "ResolvedStudy", found: "Readiness")
     from search.terminal.result_tables import audit_table, clamp_table, console, coverage_table, setting_table
 
     screen, audit = console(), found.inspection.audit
-    screen.print(setting_table(map(without_password, resolved.settings.values())))
-    for note in resolved.notes:
-        screen.print(note, markup=False, soft_wrap=True)
-    if resolved.clamps:
-        screen.print(clamp_table(resolved.clamps))
+    if not found.refusals:
+        screen.print(f"ready: {options.run_command()}", markup=False, soft_wrap=True)
+    elif not found.other_refusals:
+        screen.print("this must not be trained on; mend what is found below", markup=False)
+    else:
+        screen.print("not ready: `run` would refuse this for the reasons at the end", markup=False)
     if audit is not None:
         if reading := _reading(audit):
             screen.print(reading, markup=False, soft_wrap=True)
@@ -98,7 +101,8 @@ def _print(options: StudyOptions, resolved: "ResolvedStudy", found: "Readiness")
             screen.print(coverage_table(audit.panel))
         if audit.worked_row is not None:
             screen.print(audit.worked_row.sentence, markup=False)
-    if not found.refusals:
-        screen.print(f"ready: {options.run_command()}", markup=False, soft_wrap=True)
-    elif not found.other_refusals:
-        screen.print("this must not be trained on; mend what is found above", markup=False)
+    for note in resolved.notes:
+        screen.print(note, markup=False, soft_wrap=True)
+    if resolved.clamps:
+        screen.print(clamp_table(resolved.clamps))
+    screen.print(setting_table(map(without_password, resolved.settings.values())))

@@ -28,6 +28,20 @@ def table_files(incomplete: str) -> list[str]:
 
 def study_names(context: typer.Context, incomplete: str) -> list[str]:
     """Studies of the store whose names begin with `incomplete`; none on a server, which may not answer."""
+    names = _read_sqlite(context, "SELECT name FROM ballast_studies ORDER BY name")
+    return [name for (name,) in names if name.startswith(incomplete)]
+
+
+def trial_columns(context: typer.Context, incomplete: str) -> list[str]:
+    """What `trials --sort` sorts by: columns, and the searched settings of a study in a SQLite file."""
+    columns = ["loss", "skill", "number", "seconds", "epochs"]
+    query = "SELECT DISTINCT key FROM ballast_trials, json_each(params) WHERE study = ? ORDER BY key"
+    found = [key for (key,) in _read_sqlite(context, query, context.params.get("name"))]
+    return [name for name in (*columns, *found) if name.startswith(incomplete)]
+
+
+def _read_sqlite(context: typer.Context, query: str, *values: object) -> list[tuple[str]]:
+    """The rows of a query; none if the store is a server, which may not answer, or cannot be read."""
     from search.api.stores import store_url
 
     url = store_url(context.params.get("store"))
@@ -36,10 +50,9 @@ def study_names(context: typer.Context, incomplete: str) -> list[str]:
         return []
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0.5)) as store:
-            names = [name for (name,) in store.execute("SELECT name FROM ballast_studies ORDER BY name")]
+            return store.execute(query, values).fetchall()
     except sqlite3.Error:
         return []
-    return [name for name in names if name.startswith(incomplete)]
 
 
 def _files(incomplete: str, suffixes: tuple[str, ...]) -> Iterator[str]:

@@ -60,23 +60,26 @@ def export(
     """Write the best accepted trial to a file, with the layer and origin of every setting."""
     from search.api.export_study import export_study, register_export
     from search.api.verify_configuration import verify_configuration
-    from search.terminal.verification_text import print_notice, print_seed
+    from search.terminal.fit_progress import shown_trainings
+    from search.terminal.verification_text import print_notice
     from search.tracking.mlflow_uri import mlflow_uri_of_study
 
     _require_compatible(by, top, trial, register, mlflow)
     opened = open_existing_store(store)
     uri = None if register is None else mlflow_uri_of_study(opened, name, mlflow)
-    on_seed, rule = None if as_json else print_seed, by or "robust"
-    score = partial(
-        verify_configuration,
-        seeds=seeds,
-        top=top,
-        by=rule,
-        store=store,
-        on_seed=on_seed,
-        on_notice=print_notice,
-    )
-    done = export_study(opened, name, output, by=by, top=top, trial=trial, verify=score if verify else None)
+    with shown_trainings(seeds * top, shown=verify and not as_json) as on_seed:
+        score = partial(
+            verify_configuration,
+            seeds=seeds,
+            top=top,
+            by=by or "robust",
+            store=store,
+            on_seed=on_seed,
+            on_notice=print_notice,
+        )
+        done = export_study(
+            opened, name, output, by=by, top=top, trial=trial, verify=score if verify else None
+        )
     model = {}
     if register is not None and uri is not None:
         model = {"name": register, "version": register_export(opened, done.trials[0], uri, register)}

@@ -19,6 +19,7 @@ from search.cli.options import (
     WarmStartOption,
     print_json,
 )
+from search.terminal.text import say
 from search.workers.executor import MAX_WORKERS, ExecutorKind, ExecutorOptions, make_executor
 
 if TYPE_CHECKING:
@@ -85,13 +86,15 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Start or continue a study, until it has all its trials. Ctrl-C loses nothing."""
+    executor = make_executor(ExecutorOptions(engine, workers, devices, address, cpus, gpus, proxy))
+    options = StudyOptions(study, sets or (), trials, timeout, name, warm_start or (), policy, store, strict)
+    if not as_json:
+        say(options.headline())
     from search.api.run_study import run_study
     from search.terminal.run_view import no_view, run_view
     from search.terminal.study_status import status_to_json
     from search.workers.progress import set_run_log_level
 
-    executor = make_executor(ExecutorOptions(engine, workers, devices, address, cpus, gpus, proxy))
-    options = StudyOptions(study, sets or (), trials, timeout, name, warm_start or (), policy, store, strict)
     set_run_log_level(verbose)
     view = no_view if as_json else run_view
     with run_study(options, executor, view, continue_from=continue_from, proxy=proxy) as done:

@@ -1,10 +1,12 @@
-"""`ballast trials`: lists trials with verdict and reasons, once or as they end."""
+"""`ballast trials`: lists trials with verdict and reasons, once or as they end, or writes them as a table."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.api.stores import open_existing_store
+from search.cli.completion import trial_columns
 from search.cli.options import AsJson, StoreUrl, StudyName, print_json
 from search.terminal.text import say
 from storage.verdicts import Verdict
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from storage.tables import Trial
 
 _EPILOG = "Example: ballast trials sp500-volatility --verdict unstable"
+_STDOUT = Path("-")
 _PATIENCE_S = 300.0
 """Seconds that a watch waits for a store that does not answer; the study waits as long."""
 
@@ -35,22 +38,85 @@ def trials(
     every: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="Read the store this often.")
     ] = 1.0,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Sort by loss, skill, number, seconds, epochs or a searched setting, such as hidden_size.",
+            show_default=False,
+            autocompletion=trial_columns,
+        ),
+    ] = None,
+    best: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Only the N accepted trials of the lowest loss.", show_default=False
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all columns as CSV; - prints them.", show_default=False),
+    ] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all columns as Parquet.", show_default=False)
+    ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the trials of a study, with verdict, reasons, value, skill and parameters."""
-    from search.terminal.result_tables import console, print_trials
+    """List the trials of a study, with verdict, reasons, value, skill and parameters.
+
+    With --csv and --parquet, which write the columns of `Study.trials()`, nothing is listed.
+    """
+    from search.selection.trial_order import ordered_trials
     from storage import query
 
+    if watch and (sort, best, csv, parquet) != (None, None, None, None):
+        raise typer.BadParameter(
+            "--watch shows trials as they end; leave out --sort, --best, --csv and --parquet"
+        )
+    if best is not None and verdict not in (None, Verdict.ACCEPTED):
+        raise typer.BadParameter(f"--best takes accepted trials alone; leave out --verdict {verdict}")
+    if as_json and (csv, parquet) != (None, None):
+        raise typer.BadParameter("--json prints the trials; leave it out, or --csv and --parquet")
     opened = open_existing_store(store)
     if watch:
         _watch(opened, name, verdict, every, as_json)
         return
-    rows, suspicions = query.list_trials(opened, name, verdict), query.suspicious_findings(opened, name)
+    if csv is not None or parquet is not None:
+        _write(opened, name, verdict, sort, best, csv, parquet)
+        return
+    from search.terminal.result_tables import console, print_trials
+
+    rows = ordered_trials(query.list_trials(opened, name, verdict), sort, best)
+    suspicions = query.suspicious_findings(opened, name)
     if as_json:
         print_json([_as_json(row, suspicions) for row in rows])
     else:
         print_trials(console(), rows, suspicions)
+
+
+def _write(
+    store: "Store",
+    name: str,
+    verdict: Verdict | None,
+    sort: str | None,
+    best: int | None,
+    csv: Path | None,
+    parquet: Path | None,
+) -> None:
+    """Write the trials as a table. If it is printed, nothing else is."""
+    from search.api.trials_table import table_to_csv, trials_table, write_csv, write_parquet
+
+    found = trials_table(store, name, verdict, sort=sort, best=best)
+    count = "1 trial" if len(found) == 1 else f"{len(found)} trials"
+    if parquet is not None:
+        write_parquet(found, parquet)
+        say(f"{parquet}: {count}", to_stderr=csv == _STDOUT)
+    if csv == _STDOUT:
+        print(table_to_csv(found), end="")
+    elif csv is not None:
+        write_csv(found, csv)
+        say(f"{csv}: {count}")
 
 
 def _watch(store: "Store", name: str, verdict: Verdict | None, every: float, as_json: bool) -> None:

@@ -34,17 +34,19 @@ def verify(
     holds. The evaluation is put on record.
     """
     from search.api.verify_configuration import verify_configuration
-    from search.terminal.verification_text import print_notice, print_seed, print_verification
+    from search.terminal.fit_progress import shown_trainings
+    from search.terminal.verification_text import print_notice, print_verification
 
-    report = verify_configuration(
-        config,
-        seeds=seeds,
-        top=top,
-        store=store,
-        policy=policy,
-        on_seed=None if as_json else print_seed,
-        on_notice=print_notice,
-    )
+    with shown_trainings(seeds * top, shown=not as_json) as on_seed:
+        report = verify_configuration(
+            config,
+            seeds=seeds,
+            top=top,
+            store=store,
+            policy=policy,
+            on_seed=on_seed,
+            on_notice=print_notice,
+        )
     if as_json:
         print_json(report.to_json())
     else:

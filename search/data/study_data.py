@@ -132,8 +132,15 @@ class DataInspection:
         )
 
 
-def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = False) -> DataInspection:
-    """Read and audit the data; `deep` adds refits, which take longer.
+def inspect_data(
+    resolved: ResolvedStudy,
+    *,
+    strict: bool = False,
+    deep: bool = False,
+    on_refit: Callable[[int, int], None] | None = None,
+) -> DataInspection:
+    """Read and audit the data; `deep` adds refits, which take longer: `on_refit` is called after each with
+    how many are done and how many there are.
 
     Raises nothing; returns what `load_study_data` would refuse.
     """
@@ -150,7 +157,7 @@ def inspect_data(resolved: ResolvedStudy, *, strict: bool = False, deep: bool = 
     except (RequestError, DataError) as error:
         return DataInspection(table, None, (*refusals, error), config)
     ceiling = _exported_ceiling(resolved)
-    found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling)
+    found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling, on_refit=on_refit)
     if not found.ok(strict) or not found.folds:
         refusals.append(AnswerIsNo(blocking_findings(found, strict)))
     if found.folds:

@@ -54,13 +54,15 @@ def check_readiness(
     continue_from: str | None = None,
     strict: bool = False,
     deep: bool = False,
+    on_refit: Callable[[int, int], None] | None = None,
 ) -> Readiness:
     """Check the data, the settings and the store of a study; `store` is None if it does not exist yet.
 
     `devices` are those of its workers (None: the study's own). `continue_from` names the study whose trials
-    are imported. `strict` and `deep` are options of the data audit. Refusals are returned, not raised.
+    are imported. `strict`, `deep` and `on_refit` are those of `inspect_data`. Refusals are returned, not
+    raised.
     """
-    inspection = inspect_data(resolved, strict=strict, deep=deep)
+    inspection = inspect_data(resolved, strict=strict, deep=deep, on_refit=on_refit)
     refusals: list[Refusal] = [*inspection.refusals]
 
     def collect(check: Callable[..., object], *arguments: Any) -> None:

@@ -26,12 +26,16 @@ class _GuardLinesOfOneRow(logging.Formatter):
 
 @contextmanager
 def redraw_in_place(
-    console: Console, draw: Callable[[], RenderableType], *, per_second: float | None = None
+    console: Console,
+    draw: Callable[[], RenderableType],
+    *,
+    per_second: float | None = None,
+    transient: bool = False,
 ) -> Iterator[Live]:
     """Redraw what `draw` returns `per_second` times a second; if that is None, whenever `refresh` is called.
 
-    At the end of the block, however it ends, the last drawing stays and the cursor is below it. Standard
-    error is redirected only if it is a terminal; a file gets its lines directly.
+    At the end of the block, however it ends, the last drawing stays and the cursor is below it; a `transient`
+    drawing is removed. Standard error is redirected only if it is a terminal; a file gets its lines directly.
     """
     before = sys.stderr
     live = Live(
@@ -41,6 +45,7 @@ def redraw_in_place(
         refresh_per_second=per_second or 1,
         redirect_stderr=before.isatty(),
         vertical_overflow="crop",
+        transient=transient,
     )
     with live:
         handlers = [

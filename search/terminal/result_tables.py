@@ -25,6 +25,7 @@ from storage.verdicts import Verdict
 from trainer.text import printable, printable_lines
 
 if TYPE_CHECKING:
+    from search.study.comparison import Comparison
     from trainer.audit.panel_coverage import PanelCoverage
 
 
@@ -188,6 +189,27 @@ def _cell(value: Any) -> TableCell:
 def params_table(title: str, trial: tables.Trial) -> TextTable:
     """The parameters of one trial."""
     return values_table(("setting", "value"), sorted(trial.params.items()), title)
+
+
+def comparison_tables(found: "Comparison") -> Iterator[TextTable]:
+    """The results of two trials side by side, and the settings that differ, if any do."""
+    sides = (found.a, found.b)
+    rows: list[tuple[Any, ...]] = [
+        ("verdict", *(verdict_cell(side.record.verdict) for side in sides)),
+        ("loss on all its rows", *(_decimals(side.record.value) for side in sides)),
+        ("skill over the best naive forecast", *(_decimals(side.record.skill, "+") for side in sides)),
+        (f"loss on {found.rows} common rows", *(_decimals(side.loss) for side in sides)),
+        ("epochs", *(side.record.epochs for side in sides)),
+        ("seed", *(side.record.seed for side in sides)),
+    ]
+    yield values_table(("result", *(side.name for side in sides)), rows)
+    if found.differences:
+        names = ("setting", *(side.name for side in sides))
+        yield values_table(names, ((each.key, each.a, each.b) for each in found.differences))
+
+
+def _decimals(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}.6f}"
 
 
 def setting_table(settings: Iterable[Setting]) -> TextTable:

@@ -67,7 +67,6 @@ def print_study_start(study: OpenStudy, screen: Console) -> None:
     data, resolved = study.data, study.resolved
     rows = data.audit.rows
     screen.print(
-        f"study {study.name} in {study.store.shown_url}\n"
         f"data {data.table.source}: {rows['train']} training, {rows['validation']} validation, "
         f"{rows['test']} test rows; the best naive forecast is {data.baseline.name} "
         f"(loss {data.baseline.loss:.6f})",

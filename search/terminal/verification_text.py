@@ -30,9 +30,7 @@ from search.text import p_text, short_value
 from storage import tables
 
 if TYPE_CHECKING:
-    from search.selection.candidates import Candidate
     from search.selection.verification_report import CandidateResult, VerificationReport
-    from trainer.training.result import RefitResult
 
 
 def print_verification(report: "VerificationReport") -> None:
@@ -278,11 +276,6 @@ def _quarantined_sentence(found: SuspiciousTrials) -> str:
         f"Quarantined in the study: {count} with a result too good to be believed{skill}. A leak that lifted "
         "them may lift this one as well."
     )
-
-
-def print_seed(candidate: "Candidate", refit: "RefitResult") -> None:
-    """Print how a training of a verification ended."""
-    say(f"{candidate.name}, seed {refit.seed}: {refit.outcome}")
 
 
 def print_notice(sentence: str) -> None:

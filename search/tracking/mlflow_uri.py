@@ -2,14 +2,15 @@
 
 import os
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from search.config.resolved_study import ResolvedStudy
 from search.errors import RequestError
-from search.record.continuation import recorded_value
-from storage import query
 from storage.commands import ballast_command, masked_url
-from storage.engine import Store
+
+if TYPE_CHECKING:
+    from storage.engine import Store
 
 MLFLOW_URI_VARIABLE = "BALLAST_MLFLOW_URI"
 MLFLOW_URI_KEY = "tracking.mlflow.uri"
@@ -37,11 +38,14 @@ def resolve_mlflow_uri(resolved: ResolvedStudy) -> tuple[ResolvedStudy, str | No
     return resolved, uri
 
 
-def mlflow_uri_of_study(store: Store, name: str, option: str | None) -> str:
+def mlflow_uri_of_study(store: "Store", name: str, option: str | None) -> str:
     """Return the MLflow address of a stored study: the option, else BALLAST_MLFLOW_URI, else as recorded.
 
     Raises StudyUnknown, and RequestError if there is no address or its password is not recorded.
     """
+    from search.record.continuation import recorded_value  # slow, and `run` needs its first line
+    from storage import query
+
     recorded = recorded_value(MLFLOW_URI_KEY, query.setting_layers(store, name))
     uri = option if option is not None else os.environ.get(MLFLOW_URI_VARIABLE) or recorded
     suggested = ballast_command("track", name, mlflow="http://127.0.0.1:5000")

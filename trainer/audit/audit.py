@@ -1,6 +1,6 @@
 """The audit: lists everything that is wrong with the data of a study, before any training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -41,11 +41,13 @@ def audit(
     *,
     deep: bool = False,
     ceiling: float | None = None,
+    on_refit: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """Check the table, its features and target, the split, the baselines and leaks; bad data raise no error.
 
-    `deep` adds the refits on targets that are shifted in time. `ceiling` is the skill over the best naive
-    forecast above which the trials of an exported study were suspicious; None: that of `skill_ceiling`.
+    `deep` adds the refits on targets that are shifted in time; `on_refit` is as in `leak_findings`. `ceiling`
+    is the skill over the best naive forecast above which the trials of an exported study were suspicious;
+    None: that of `skill_ceiling`.
 
     If times are not in order, rows are counted as if they were sorted, so that too few rows are reported too.
     """
@@ -68,7 +70,7 @@ def audit(
     if folds:
         findings += outlier_findings(config, built, folds[-1])
         findings += drift_findings(table, built, folds[-1])
-        found, believed, worth = _skill_findings(config, guard, folds, ceiling, deep)
+        found, believed, worth = _skill_findings(config, guard, folds, ceiling, deep, on_refit)
         findings += found
     elif problem is not None and not any(finding.severity == "error" for finding in findings):
         findings.append(AuditFinding("unprepared", "error", "data", None, None, problem))
@@ -125,6 +127,7 @@ def _skill_findings(
     folds: Sequence[Dataset],
     exported: float | None,
     deep: bool,
+    on_refit: Callable[[int, int], None] | None,
 ) -> tuple[list[AuditFinding], float | None, EffectiveRows | None]:
     """Findings on whether skill can be measured, and on more skill than is believable; the ceiling of skill
     over the best naive forecast, None if there is none; and what the validation rows of a panel are worth.
@@ -157,5 +160,5 @@ def _skill_findings(
     else:
         over_naive, ceiling = exported, equivalent_ceiling(exported, naive, reference)
     found += few_rows_findings(*counted, ceiling)
-    found += leak_findings(data, ceiling, config, deep=deep)
+    found += leak_findings(data, ceiling, config, deep=deep, on_refit=on_refit)
     return found, over_naive, worth

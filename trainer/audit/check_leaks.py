@@ -4,6 +4,8 @@ The probe compares the skill that it reaches with the skill that is believable. 
 that ceiling, so that a strong but honest feature passes.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from trainer.audit.audit_findings import AuditFinding
@@ -28,11 +30,17 @@ _REFITS = 9
 
 
 def leak_findings(
-    data: Dataset, ceiling: float, config: DataConfig, *, deep: bool = False
+    data: Dataset,
+    ceiling: float,
+    config: DataConfig,
+    *,
+    deep: bool = False,
+    on_refit: Callable[[int, int], None] | None = None,
 ) -> list[AuditFinding]:
     """All leak checks on data prepared by `config`; `ceiling` is the largest believable skill.
 
-    `deep` adds the refits on shifted targets. Raises DataError if no baseline exists.
+    `deep` adds the refits on shifted targets; `on_refit` is called after each with how many are done and how
+    many there are. Raises DataError if no baseline exists.
     """
     checks = check_target(data)
     found = [
@@ -56,7 +64,7 @@ def leak_findings(
     )
     named = {name for finding in found if finding.severity != "info" for name in finding.where.split(", ")}
     found += [finding for finding in lift_findings(config, data) if finding.where not in named]
-    return [*found, *_shifted_findings(probe, ceiling)] if deep else found
+    return [*found, *_shifted_findings(probe, ceiling, on_refit)] if deep else found
 
 
 def _unprobed(data: Dataset) -> AuditFinding:
@@ -131,14 +139,21 @@ def _copy_findings(data: Dataset) -> list[AuditFinding]:
     return found
 
 
-def _shifted_findings(probe: LeakProbe, ceiling: float) -> list[AuditFinding]:
+def _shifted_findings(
+    probe: LeakProbe, ceiling: float, on_refit: Callable[[int, int], None] | None
+) -> list[AuditFinding]:
     """A finding if refits on targets that are shifted in time still have skill. Skill then does not measure
     forecasting.
     """
     length, features = len(probe.data.target), range(len(probe.data.feature_names))
     shifts = np.random.default_rng(0).integers(length // 4, 3 * length // 4, size=_REFITS)
-    moved = [refit for refit in (probe.moved(int(shift)) for shift in shifts) if refit is not None]
-    reached = float(np.median([refit.skill(features) for refit in moved])) if moved else 0.0
+    skills = []
+    for done, shift in enumerate(shifts, start=1):
+        if (refit := probe.moved(int(shift))) is not None:
+            skills.append(refit.skill(features))
+        if on_refit is not None:
+            on_refit(done, len(shifts))
+    reached = float(np.median(skills)) if skills else 0.0
     if reached <= ceiling:
         return []
     return [

@@ -78,3 +78,33 @@ def test_workers_share_the_data_and_import_torch_for_themselves_alone(
     assert imported_by(url, "worker", "small") == "HEAVY ['torch']"  # it trains, and audits nothing
     assert [trial.verdict for trial in query.trials(store, "small")] == ["accepted"] * 3
     store.close()
+
+
+AT_FIRST_LINE = f"""
+import os, sys
+from search.cli.main import main
+
+class Reporting:
+    def write(self, text):
+        imported = sorted(set(sys.modules) & {{'sqlalchemy', 'optuna', 'numpy', *{HEAVY}}})
+        os.write(1, f"{{text.strip()}} {{imported}}".encode())
+        os._exit(0)
+
+    def flush(self):
+        pass
+
+sys.stdout = Reporting()
+main()
+"""
+
+
+def test_run_names_the_study_and_its_store_before_it_imports_anything_heavy(tmp_path: Path) -> None:
+    root = str(Path(search.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", AT_FIRST_LINE, "run", "sample:sp500-volatility"],
+        env={**os.environ, "PYTHONPATH": root, "BALLAST_STORE": "postgresql://ann:secret@db/ballast"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "study sp500-volatility in postgresql://ann:***@db/ballast []"

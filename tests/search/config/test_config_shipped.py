@@ -57,7 +57,7 @@ def test_commands_that_take_a_study_file_name_what_is_there(command: str, ballas
 def test_check_names_the_run_that_it_answers_for(ballast: "Ballast") -> None:
     told = ballast("check", "sample:smoke")
     assert told.code == 0, told.err
-    assert told.out.splitlines()[-1] == "ready: ballast run sample:smoke"
+    assert told.out.splitlines()[0] == "ready: ballast run sample:smoke"
 
 
 @pytest.mark.slow

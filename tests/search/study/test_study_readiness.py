@@ -291,7 +291,7 @@ def test_the_last_line_is_the_run_that_was_checked(
     ]
     checked = ballast("check", *options, "--", path.name)
     assert checked.code == 0, checked.err
-    line = checked.out.rstrip().splitlines()[-1].removeprefix("ready: ")
+    line = checked.out.splitlines()[0].removeprefix("ready: ")
     words = shlex.split(line)
     assert words[:2] == ["ballast", "run"]
     ran = ballast("run", "--json", *words[2:])
