@@ -185,7 +185,7 @@ def _judged_until(
     if split is not None and candidate.trial.config.data.split.fractions is not None:
         # A longer table moves these splits: the study may have validated on earlier rows.
         row = int(folds[-1].train[0]) + split.get("train", 0) + split.get("validation", 0) - 1
-        last = min(last, folds[-1].times[row])
+        last = min(last, np.sort(folds[-1].times)[row])  # in a panel the rows stand series by series
     moments = np.unique(table.times.to_numpy())
     for scored in () if store is None else evaluations.verifications_of_study(store, candidate.study):
         if scored.verdict in ANSWERS:

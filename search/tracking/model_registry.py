@@ -92,8 +92,14 @@ def _log(training: _RegisteredTraining, run_id: str, name: str, tags: dict[str, 
 
 
 def _metadata(training: _RegisteredTraining) -> dict[str, Any]:
-    """Return what a user needs to feed the model and to read its forecasts, as JSON values."""
+    """Return what a user needs to feed the model and to read its forecasts, as JSON values.
+
+    Of a panel also the trained series, with `data.scale: series` each with its moments.
+    """
+    from trainer.inference.model_folder import trained_series
+
     data, scaler = training.data, training.data.scaler
+    series = trained_series(data)
     return {
         "features": list(data.feature_names),
         "feature_mean": scaler.feature_mean.tolist(),
@@ -106,6 +112,7 @@ def _metadata(training: _RegisteredTraining) -> dict[str, Any]:
         "seq_len": data.seq_len,
         "horizon": data.horizon,
         "data_sha256": data.sha256,
+        **({"series": [each.model_dump(mode="json") for each in series]} if series else {}),
     }
 
 

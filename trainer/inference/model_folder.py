@@ -225,12 +225,12 @@ def _described(
         data=config.data,
         models=config.models,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
-        series=_trained_series(data),
+        series=trained_series(data),
         intervals=intervals,
     )
 
 
-def _trained_series(data: Dataset) -> tuple[SeriesScale, ...]:
+def trained_series(data: Dataset) -> tuple[SeriesScale, ...]:
     """The series with training rows, by name."""
     numbers = np.unique(data.series_numbers[data.fitting]).tolist() if data.series_names else []
     moments = data.scaler.series
