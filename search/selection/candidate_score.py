@@ -19,6 +19,7 @@ from search.selection.statistics.diebold_mariano import DieboldMariano, diebold_
 from search.selection.statistics.interval import SkillInterval, skill_interval
 from search.selection.statistics.rival_comparison import RivalComparison, compare_with_strongest_rival
 from search.selection.trained_candidate import TrainedCandidate, naive_losses
+from search.selection.unseen_series import score_unseen_series
 from search.selection.verification_report import CandidateResult
 from trainer.data.windows import Dataset
 from trainer.rivals.fitted import rival_forecasts
@@ -89,6 +90,7 @@ def score_candidate(
             _conclusion_input(trained, baseline, reached, interval, comparisons, len(by_seed))
         ),
         coverage=interval_coverage(trained),
+        unseen_series=score_unseen_series(trained, level),
     )
 
 

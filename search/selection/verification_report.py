@@ -17,6 +17,7 @@ from search.selection.statistics.confidence_set import ConfidenceSet
 from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.interval import SkillInterval
 from search.selection.statistics.rival_comparison import RivalComparison
+from search.selection.unseen_series import UnseenSeries
 from storage import tables
 from trainer.rivals.skill import skill
 from trainer.training.result import RefitResult
@@ -57,6 +58,8 @@ class CandidateResult:
     """Figures by series and by date; None for a single series."""
     coverage: IntervalCoverage | None = None
     """How often the test rows lay within the bounds of their forecasts; None if there are no bounds."""
+    unseen_series: UnseenSeries | None = None
+    """The figures of series that no trial trained on; None if none were held back."""
     rivals_notes: Mapping[str, str] = field(default_factory=dict)
     """For some rivals, which series are forecast by the fit to all series, and why."""
 
@@ -105,6 +108,7 @@ class CandidateResult:
             "cross_section": None
             if self.panel is None or self.panel.cross_section is None
             else asdict(self.panel.cross_section),
+            "unseen_series": None if self.unseen_series is None else self.unseen_series.to_json(),
             "coverage": None if self.coverage is None else self.coverage.to_json(),
             **({"rivals_notes": dict(self.rivals_notes)} if self.rivals_notes else {}),
         }

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from search.selection.panel_result import PanelResult
 from search.selection.statistics.cross_section import CrossSection, MeanByDate
 from search.selection.statistics.panel_skill import GroupSkill
+from search.selection.unseen_series import UnseenSeries
+from trainer.text import names_of
 
 _MOST_SERIES = 3
 """Series that are named at either end; `verify --json` has all of them."""
@@ -22,6 +24,21 @@ def panel_sentences(found: PanelResult) -> Iterator[str]:
     yield f"Skill over {skill.reference} by year: {_listed(skill.by_year)}."
     if found.cross_section is not None:
         yield from _cross_section_sentences(found.cross_section)
+
+
+def unseen_series_sentences(found: UnseenSeries) -> Iterator[str]:
+    """What the model shows on the series that no trial trained on."""
+    interval = found.interval
+    reach = (
+        f"too few dates for an interval ({found.times})"
+        if interval is None
+        else f"{100 * interval.level:g} % interval {interval.low:+.4f} to {interval.high:+.4f}, by date"
+    )
+    yield (
+        f"On {len(found.series)} series that no trial trained on ({names_of(found.series)}; {found.rows:,} "
+        f"test rows at {found.times:,} times): loss {found.loss:.6f}, skill {found.skill:+.4f} over "
+        f"{found.reference} ({reach}); {_extremes(found.by_series.by_series)}."
+    )
 
 
 def _extremes(series: Sequence[GroupSkill]) -> str:

@@ -22,7 +22,7 @@ from search.selection.statistics.diebold_mariano import DieboldMariano
 from search.selection.statistics.market_timing import MarketTiming
 from search.selection.statistics.stationary_bootstrap import MIN_BOOTSTRAP_ROWS
 from search.terminal.coverage_text import coverage_parts
-from search.terminal.panel_text import panel_sentences
+from search.terminal.panel_text import panel_sentences, unseen_series_sentences
 from search.terminal.result_tables import console, values_table
 from search.terminal.text import say
 from search.terminal.text_table import TextTable
@@ -73,6 +73,8 @@ def _parts(report: "VerificationReport") -> Iterator[RenderableType]:
         yield _rival_table(first)
     if first.panel is not None:
         yield from panel_sentences(first.panel)
+    if first.unseen_series is not None:
+        yield from unseen_series_sentences(first.unseen_series)
     yield from coverage_parts(first.coverage)
     if report.confidence_set is not None:
         yield _set_sentence(report)

@@ -6,6 +6,7 @@ A forecast takes milliseconds, and the import of torch more than a second. The f
 
 from collections.abc import Mapping, Sequence
 from itertools import count
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,20 @@ from threadpoolctl import threadpool_limits
 
 from trainer.data.arrays import Floats, Rows
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _BATCH = 256
 """Windows per forward pass, the same number in each: it changes the order of sums."""
 
 Array = npt.NDArray[np.float32]
 Network = Mapping[str, Array]
 """The weights of one GRUForecaster, by their names in its state dict."""
+
+
+def network_of(weights: "Mapping[str, Tensor]") -> Network:
+    """The weights of a trained network as arrays on the CPU."""
+    return {name: weight.detach().cpu().numpy() for name, weight in weights.items()}
 
 
 def forecast_rows(networks: Sequence[Network], features: Array, seq_len: int, rows: Rows) -> Floats:

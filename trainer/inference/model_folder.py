@@ -28,7 +28,7 @@ from trainer.data.source import Table
 from trainer.data.windows import Dataset
 from trainer.errors import ModelFolderError
 from trainer.inference.forecast_intervals import ForecastIntervals
-from trainer.inference.gru_forward import Network
+from trainer.inference.gru_forward import Network, network_of
 from trainer.inference.model_description import (
     FORMAT,
     ModelDescription,
@@ -104,9 +104,9 @@ def save_model(
 
 
 def _arrays(networks: "Sequence[Weights]", *, stacked: bool) -> dict[str, npt.NDArray[np.float32]]:
-    arrays = [{name: weight.detach().cpu().numpy() for name, weight in each.items()} for each in networks]
+    arrays = [network_of(each) for each in networks]
     if not stacked:
-        return arrays[0]
+        return dict(arrays[0])
     return {name: np.stack([each[name] for each in arrays]) for name in arrays[0]}
 
 
