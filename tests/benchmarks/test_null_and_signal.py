@@ -113,7 +113,9 @@ def test_the_oracle_is_judged_as_verify_judges_a_model_that_forecasts_the_plante
     told = (planted - final.scaler.target_mean) / final.scaler.target_std
     refit = RefitResult(Outcome.FINISHED, (), {}, seed=0, weights=None, forecasts=told.astype(np.float32))
     trial = SimpleNamespace(config=resolved.trial_config)  # its loss is the only setting that is read
-    candidate = cast(Candidate, SimpleNamespace(skill=0.04, skill_lower_bound=None, trial=trial))
+    candidate = cast(
+        Candidate, SimpleNamespace(skill=0.04, skill_lower_bound=None, trial=trial, intervals=None)
+    )
     scored = score_candidate(TrainedCandidate(candidate, final, study_data.ceiling, (refit,) * 3), 1)
     oracle = judged_oracle(data, resolved, study_data)
     assert scored.interval is not None

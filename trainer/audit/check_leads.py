@@ -15,6 +15,9 @@ volatility, honest features of the asset itself reach 0.009: the range says more
 target is computed from."""
 _NAMED_SAME_ROW = 0.2
 """Smallest correlation within the same row that the message mentions."""
+_OF_FEW = 4.0
+"""A lead in one series that explains so many times as much as that in all series together is its own: the
+column of that series knows more than those of the others."""
 HONEST_LEADS: dict[TargetKind, str] = {
     "return": "a market that closes later, the index of an illiquid asset or a spread that reverts",
     "volatility": "an implied volatility, a market that closes later or a calendar known ahead",
@@ -53,7 +56,9 @@ def lead_findings(
     def is_told(lead: Lead) -> bool:
         """Whether the finding on all series together says as much of the feature."""
         pooled = strongest.get((lead.feature, ""))
-        return bool(lead.series) and pooled is not None and not pooled.gain <= ceiling < lead.gain
+        if not lead.series or pooled is None or lead.gain > _OF_FEW * pooled.gain:
+            return False
+        return not pooled.gain <= ceiling < lead.gain
 
     return [
         finding
