@@ -5,8 +5,9 @@ from search.watching.blocks import Plot
 from search.watching.pages.panel_sections import listed_series
 from search.watching.plots.plotly_parts import axis, layout, plot_label, plot_number
 
-_COLOURS = [[0.0, "#b3261e"], [0.5, "rgba(128,128,128,0.12)"], [1.0, "#1b7f4b"]]
-"""Red for a loss above that of the reference, green for one below it; grey where they are equal."""
+_COLOURS = [[0.0, "#d55e00"], [0.5, "rgba(128,128,128,0.12)"], [1.0, "#0072b2"]]
+"""Orange for a loss above that of the reference, blue for one below it, which people who cannot tell red from
+green do tell apart (Okabe & Ito 2008); grey where they are equal."""
 _ROW, _FRAME = 18, 150
 """Pixels of one series, and of title and axes together."""
 
