@@ -1,7 +1,7 @@
 """A short slice of the real S&P 500 series, a trial on it, and a learner with faults at chosen steps."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.faults import tamper
 from benchmarks.market import SP500
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.source import Table, read_table
@@ -54,6 +55,20 @@ class Fit(Protocol):
         on_epoch: Callable[[EpochReport], bool] = ...,
         should_stop: Callable[[], bool] = ...,
     ) -> TrialResult: ...
+
+
+HEAD = "head.bias"
+
+
+def gradients_times(factor: float) -> Fault:
+    """The gradient of the head's bias alone, multiplied."""
+
+    @contextmanager
+    def struck(learner: Learner, batch: Batch) -> Iterator[None]:
+        with tamper.gradient(learner, HEAD, lambda gradient: gradient * factor):
+            yield
+
+    return struck
 
 
 @dataclass

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from benchmarks.faults import tamper
+from tests.trainer.fit_fixtures import HEAD, gradients_times
 from trainer.data.windows import Dataset
 from trainer.training.batches import Batch
 from trainer.training.learner import Learner
@@ -20,19 +21,6 @@ from trainer.training.result import Action, EpochReport, FindingKind, Outcome, T
 
 if TYPE_CHECKING:
     from tests.trainer.fit_fixtures import Fault, Fit, LearnerPatches, MakeConfig
-
-HEAD = "head.bias"
-
-
-def gradients_times(factor: float) -> Fault:
-    """The gradient of the head's bias alone, multiplied."""
-
-    @contextmanager
-    def struck(learner: Learner, batch: Batch) -> Iterator[None]:
-        with tamper.gradient(learner, HEAD, lambda gradient: gradient * factor):
-            yield
-
-    return struck
 
 
 @contextmanager

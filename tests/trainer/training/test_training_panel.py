@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainer.fit_fixtures import gradients_times
 from tests.trainer.panel_fixtures import PANEL, SPLITS, config_of
 from trainer.config import DataConfig, TrialConfig
 from trainer.data.windows import Dataset, prepare_folds
@@ -201,8 +202,6 @@ def test_a_bad_validation_value_is_found_in_its_series(kernel: str) -> None:
 
 
 def test_steps_are_skipped_and_rewound_on_whole_dates_as_on_rows(kernel: str, lab: LearnerPatches) -> None:
-    from tests.trainer.training.test_training_loop_faults import gradients_times
-
     lab.faults = {step: gradients_times(float("nan")) for step in (2, 20, 21, 22)}
     result = trained(config(kernel, "times"), panel())
     assert result.outcome is Outcome.FINISHED
