@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.config.kept_frames import frame_names, frames_found
 from search.config.layers import Clamp, Layer, Override, Setting
 from search.config.leaves import leaf_values, to_nested, validation_messages
 from search.config.safe_ranges import Policy, clamp_value
 from search.config.schema import LEAVES, TRIAL_LEAVES, StudyFile
 from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
-from search.kept_frames import frame_names, frames_found
 from storage.commands import masked_url
 from trainer.config import CsvConfig, TrialConfig
 
@@ -154,7 +154,7 @@ class ResolvedStudy:
 
     def with_frames_found(self, url: str | None = None) -> "ResolvedStudy":
         """The study with the kept frames of its data where they lie now, beside the store at `url` or in its
-        folder; see `search.kept_frames.frames_found`.
+        folder; see `search.config.kept_frames.frames_found`.
         """
         named = self.file.data.source
         source = frames_found(named, self.folder, url, self.file.storage.files)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from search.atomic_text import write_text_atomically
+from search.config.kept_frames import frames_found
 from search.config.layers import Layer
 from search.errors import RequestError
-from search.kept_frames import frames_found
 from search.record.continuation import recorded_value
 from search.record.evaluations import evaluation_to_json
 from search.record.row_mapping import clamp_to_json

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.kept_frames import frames_found
+from search.config.kept_frames import frames_found
 from search.store_files import folder_name, frame_file, log_to_file, study_files
 from storage import query
 from storage.engine import open_store

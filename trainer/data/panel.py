@@ -5,7 +5,7 @@ asset is a panel of one series, with `starts` [0]. Code that looks from one row 
 series, through `by_series` or `series_spans`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -44,6 +44,11 @@ def rows_since_start(starts: Rows, rows: int) -> Rows:
 def span_of_row(starts: Rows, rows: int, row: int) -> slice:
     """The rows of the series that `row` belongs to, of `rows` in all."""
     return next(span for span in series_spans(starts, rows) if row < span.stop)
+
+
+def name_of_row(names: Sequence[str], starts: Rows, row: int) -> str:
+    """The name of the series that `row` belongs to; empty if the series have no `names`."""
+    return names[int(np.searchsorted(starts, row, "right")) - 1] if names else ""
 
 
 def starts_among(starts: Rows, chosen: Rows) -> Rows:

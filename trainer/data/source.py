@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from trainer.config import DataConfig, DerivedColumn
 from trainer.data.arrays import Rows
-from trainer.data.panel import ONE_SERIES, series_spans
+from trainer.data.panel import ONE_SERIES, name_of_row, series_spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +99,7 @@ class Table:
 
     def series_of(self, row: int) -> str:
         """The name of the series of a row (0-based); empty if it has none."""
-        if not self.series_names:
-            return ""
-        return self.series_names[int(np.searchsorted(self.series_starts, row, "right")) - 1]
+        return name_of_row(self.series_names, self.series_starts, row)
 
     def place(self, row: int) -> str:
         """The location of a row (0-based) in the source, for messages: `prices.csv, line 17, series GOOG`."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from trainer.config import DataConfig, TargetKind
 from trainer.data.arrays import Floats, Rows
 from trainer.data.features import FeaturesAndTarget, build_features
-from trainer.data.panel import ONE_SERIES, series_spans
+from trainer.data.panel import ONE_SERIES, name_of_row, series_spans
 from trainer.data.scaler import Scaler, clipped, fitted_scaler
 from trainer.data.source import Table
 from trainer.data.split import (
@@ -139,9 +139,7 @@ class Dataset:
 
     def series_of(self, row: int) -> str:
         """The name of the series of a row of these arrays; empty if it has none."""
-        if not self.series_names:
-            return ""
-        return self.series_names[int(np.searchsorted(self.series_starts, row, "right")) - 1]
+        return name_of_row(self.series_names, self.series_starts, row)
 
 
 def prepare_folds(config: DataConfig, table: Table) -> tuple[Dataset, ...]:
