@@ -128,6 +128,13 @@ def test_on_ipv6_it_prints_an_address_that_can_be_opened(store: str) -> None:
     assert address.startswith("http://[::1]:")
 
 
+def test_a_static_file_needs_no_header_that_names_encodings(store: str) -> None:
+    with dashboard(store, host="127.0.0.1") as port:
+        status, told = answer(port, request("GET", "/static/bundle.js", "Host: localhost"))
+        assert status == 200
+        assert len(told) > 1_000_000
+
+
 def hold(port: int, sent: bytes, *, receive_buffer: int | None = None) -> socket.socket:
     """A client that has sent something and is silent then."""
     client = socket.socket()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bottle import request
 from optuna_dashboard import wsgi
 
 from search.errors import RequestError
@@ -43,7 +44,13 @@ def dashboard_application(store: Store, storage: DashboardStorage) -> "WSGIAppli
     served.install(StudyPagePlugin(storage))
     served.install(RefuseRenamePlugin(storage))
     served.install(ArtifactPlugin())
+    served.add_hook("before_request", _accept_any_encoding)
     return served  # type: ignore[no-any-return]
+
+
+def _accept_any_encoding() -> None:
+    """Give a request without `Accept-Encoding` one: optuna-dashboard answers 500 to a static file without."""
+    request.environ.setdefault("HTTP_ACCEPT_ENCODING", "identity")
 
 
 def serve_dashboard(

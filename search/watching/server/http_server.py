@@ -26,6 +26,10 @@ _MAX_WAIT_S = 20.0
 _LEAST_RATE = 10_000
 """Bytes per second below which the time of a client runs out: a tenth of a slow mobile connection."""
 _HEADER_BYTES = 65_536
+_SEND_BUFFER = 131_072
+"""Bytes of an answer that the kernel holds for a client. By default it takes megabytes, so that many clients
+that receive nothing would make the server copy gigabytes.
+"""
 
 
 class _Connection(HTTPChannel):  # type: ignore[misc] # waitress has no types
@@ -151,5 +155,9 @@ def make_server(application: "WSGIApplication", listening: socket.socket, most_b
         inbuf_overflow=_HEADER_BYTES,
         log_socket_errors=False,
     )
+    settings.socket_options = [
+        *settings.socket_options,
+        (socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER),
+    ]
     where = (listening.family, listening.type, listening.proto, listening.getsockname())
     return _Server(application, _sock=listening, adj=settings, sockinfo=where, bind_socket=False)
