@@ -192,8 +192,9 @@ class Study:
         """The figures of the report, as plotly figures that a notebook shows.
 
         Returns:
-            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`. Axes
-            name their units.
+            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`, and as
+            soon as the record has something for them `column-importance`, `setting-importance`, `slices`,
+            `parallel`, `contour`, `timeline`, and of a panel `series-years`. Axes name their units.
 
         Raises:
             StudyUnknown: The study was deleted.
