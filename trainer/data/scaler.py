@@ -72,7 +72,8 @@ class Scaler:
     def target_moments(self, series: Rows) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the target at rows of the series numbers (n,): (n,)."""
         if self.series is None:
-            return np.full(len(series), self.target_mean), np.full(len(series), self.target_std)
+            mean, std = (np.broadcast_to(each, len(series)) for each in (self.target_mean, self.target_std))
+            return mean, std
         return self.series.target_mean[series], self.series.target_std[series]
 
     def of_one(self, number: int) -> "Scaler":
