@@ -22,8 +22,9 @@ def write(path: Path) -> None:
     frame.to_csv(path, index=False, float_format="%.17g")
 
 
-def saved(tmp_path: Path, scale: str, min_series: int = 4) -> tuple[Path, Dataset]:
-    config = config_of().model_dump(mode="json") | {"scale": scale, "series": "name"}
+def saved(tmp_path: Path, scale: str, min_series: int = 4, layout: str | None = None) -> tuple[Path, Dataset]:
+    named = {"series": "name"} if layout is None else {"layout": layout}
+    config = config_of().model_dump(mode="json") | {"scale": scale} | named
     config["features"] += [{"name": "rank", "of": "ret", "transform": "cross_rank", "min_series": min_series}]
     trial = TrialConfig(
         data=DataConfig.model_validate(config),
