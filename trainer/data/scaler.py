@@ -140,8 +140,9 @@ def clipped(target: Floats, bound: float | None) -> Floats:
 
 
 def _widest_bound(config: DataConfig, target: Floats, edges: Rows) -> float | None:
-    """The largest of the clip bounds of the series, whose fitting rows begin and end at `edges` (S + 1,): that
-    of all rows together would cut the usual values of a series that moves more than the others.
+    """The largest of the clip bounds of the series, whose fitting rows begin and end at `edges` (S + 1,).
+
+    That of all rows together would cut the usual values of a series that moves more than the others.
     """
     own = [target[start:stop] for start, stop in pairwise(edges.tolist()) if stop - start >= MIN_TRAIN]
     bounds = [clip_bound(config, each) for each in own or [target]]
