@@ -1,6 +1,7 @@
 """The plots of a study, in the order in which the dashboard and the report show them."""
 
 from search.watching.blocks import Plot
+from search.watching.plots.calibration import plot_calibration
 from search.watching.plots.interventions import plot_interventions
 from search.watching.plots.learning_curves import plot_learning_curves
 from search.watching.plots.safe_ranges import plot_safe_ranges
@@ -23,9 +24,15 @@ _PLOTS = (
 
 
 def figures(view: StudyView) -> list[Plot]:
-    """Draw every plot, as JSON values whose numbers are all finite; for a panel one more, of its series.
+    """Draw every plot, as JSON values whose numbers are all finite; for a panel one more, of its series, and
+    one of the intervals once `verify` has tested them.
 
     Pure.
     """
     drawn = [draw(view) for draw in _PLOTS]
-    return drawn if view.panel is None else [*drawn, plot_series_years(view.panel)]
+    tested = plot_calibration(None if view.summary.verified is None else view.summary.verified.report)
+    return [
+        *drawn,
+        *([] if view.panel is None else [plot_series_years(view.panel)]),
+        *([] if tested is None else [tested]),
+    ]
