@@ -19,6 +19,7 @@ from trainer.data.segments import segment_starts
 from trainer.data.source import Table, read_table
 from trainer.data.windows import require_ascending
 from trainer.errors import ColumnError, DataError, ModelFolderError, SourceError
+from trainer.inference.error_sizes import absolute_errors, recent_sizes, rows_behind
 from trainer.inference.forecasts import Forecasts, SplitName, bars_per_year, naive_utc, row_splits
 from trainer.inference.gru_forward import Network, forecast_rows
 from trainer.inference.model_description import ModelDescription
@@ -108,7 +109,7 @@ def forecast_table(
         )
     without = _without_forecast(table, found)
     found = like
-    values = _values(loaded, table, found)
+    values = _values(loaded, table, found, found.rows)
     if not np.isfinite(values).all():
         raise ModelFolderError(
             f"the model in {folder} forecasts what is no finite number: it does not come of a training; save "
@@ -148,7 +149,24 @@ def forecast_table(
         none=_without_forecast(table, found),
         bars_per_year=bars_per_year(model),
         intervals=model.intervals,
+        error_sizes=_error_sizes(loaded, table, found, values),
     )
+
+
+def _error_sizes(loaded: LoadedModel, table: Table, found: "_Windows", values: Floats) -> Floats | None:
+    """How large the errors were that are known at each row of `found`, (n,), whose forecasts are `values`;
+    None if the bounds do not follow them.
+    """
+    model = loaded.description
+    if model.intervals is None or model.intervals.recent is None:
+        return None
+    before = np.concatenate(found.before)
+    rows = np.concatenate([before, found.rows])
+    forecasts = np.concatenate([_values(loaded, table, found, before), values])
+    target = build_features(model.data.model_copy(update={"source": table.source}), table).target
+    errors = absolute_errors(target.to_numpy(np.float64), model.data.target.clip, rows, forecasts)
+    errors[rows] /= model.intervals.scale(forecasts)
+    return recent_sizes(errors, table.series_starts, model.data.target.horizon)[found.rows]
 
 
 def _splits(model: ModelDescription, table: Table, rows: Rows) -> tuple[SplitName, ...]:
@@ -252,6 +270,9 @@ class _Windows:
     usable: Mask
     spans: tuple[slice, ...]
     by_series: tuple[Rows, ...]
+    before: tuple[Rows, ...]
+    """The rows with a whole window before those of `by_series` that the bounds of these may follow; none
+    unless it is limited."""
     is_limited: bool
     crossing: int
     """Rows that have no forecast because their window crosses a gap longer than `max_gap`."""
@@ -304,14 +325,20 @@ def _whole_windows(
             f"{model.data.max_gap}, and the window of a forecast needs them; give rows without such gaps"
         )
     whole = without_gaps & ~built.missing
-    rows = (span.start + np.flatnonzero(whole[span]) for span in built.spans)
+    rows = [span.start + np.flatnonzero(whole[span]) for span in built.spans]
     newest = tuple(each if last is None else each[-last:] for each in rows)
+    behind = rows_behind(model.data.target.horizon) + model.data.target.horizon
+    before = tuple(
+        each[max(len(each) - len(kept) - behind, 0) : len(each) - len(kept)]
+        for each, kept in zip(rows, newest, strict=True)
+    )
     lonely = _after_the_first(newest, without_gaps & built.missing, built.spans, is_limited=last is not None)
     return _Windows(
         cells,
         usable & ~built.missing,
         built.spans,
         newest,
+        before,
         last is not None,
         crossing if last is None else 0,
         lonely,
@@ -360,14 +387,14 @@ def _drift_clauses(model: ModelDescription, table: Table, found: _Windows) -> li
     ]
 
 
-def _values(loaded: LoadedModel, table: Table, found: _Windows) -> Floats:
-    """Forecasts in the target's unit for the rows of `found`, (n,)."""
+def _values(loaded: LoadedModel, table: Table, found: _Windows, rows: Rows) -> Floats:
+    """Forecasts in the target's unit for `rows` with whole windows, (n,)."""
     model = loaded.description
     moments = moments_of_rows(model, table)
     clip = model.data.feature_clip
     scaled = np.clip((found.cells - moments.mean) / moments.std, -clip, clip).astype(np.float32)
-    standardised = forecast_rows(loaded.networks, scaled, model.data.seq_len, found.rows)
-    values: Floats = standardised * moments.target_std[found.rows] + moments.target_mean[found.rows]
+    standardised = forecast_rows(loaded.networks, scaled, model.data.seq_len, rows)
+    values: Floats = standardised * moments.target_std[rows] + moments.target_mean[rows]
     return values
 
 
