@@ -1,6 +1,7 @@
 """The plots of a study, in the order in which the dashboard and the report show them."""
 
 from search.watching.blocks import Plot
+from search.watching.plots.calibration import plot_calibration
 from search.watching.plots.column_importance import plot_column_importance
 from search.watching.plots.contour import plot_contour
 from search.watching.plots.interventions import plot_interventions
@@ -16,9 +17,20 @@ from search.watching.plots.trial_seconds import plot_trial_seconds
 from search.watching.plots.trial_timeline import plot_trial_timeline
 from search.watching.view import StudyView
 
+
+def _plot_calibration(view: StudyView) -> Plot | None:
+    """The intervals, once `verify` has tested them."""
+    return plot_calibration(None if view.summary.verified is None else view.summary.verified.report)
+
+
+def _plot_series_years(view: StudyView) -> Plot | None:
+    """Skill by series and year of a panel."""
+    return None if view.panel is None else plot_series_years(view.panel)
+
+
 PLOT_IDS = (
     *("column-importance", "learning-curves", "skill", "setting-importance", "slices", "parallel", "contour"),
-    *("space", "safe-ranges", "interventions", "seconds", "timeline", "series-years"),
+    *("space", "safe-ranges", "interventions", "seconds", "timeline", "series-years", "calibration"),
 )
 """The ids of the plots, in the same order."""
 _PLOTS = (
@@ -34,14 +46,14 @@ _PLOTS = (
     plot_interventions,
     plot_trial_seconds,
     plot_trial_timeline,
+    _plot_series_years,
+    _plot_calibration,
 )
 
 
 def figures(view: StudyView) -> list[Plot]:
-    """Draw every plot that the record has something for, as JSON values whose numbers are all finite; for a
-    panel one more, of its series.
+    """Draw every plot that the record has something for, as JSON values whose numbers are all finite.
 
     Pure.
     """
-    drawn = [plot for draw in _PLOTS if (plot := draw(view)) is not None]
-    return drawn if view.panel is None else [*drawn, plot_series_years(view.panel)]
+    return [plot for draw in _PLOTS if (plot := draw(view)) is not None]
