@@ -24,9 +24,14 @@ def write(path: Path) -> None:
 
 
 def saved(
-    tmp_path: Path, scale: str, min_series: int = 4, intervals: ForecastIntervals | None = None
+    tmp_path: Path,
+    scale: str,
+    min_series: int = 4,
+    layout: str | None = None,
+    intervals: ForecastIntervals | None = None,
 ) -> tuple[Path, Dataset]:
-    config = config_of().model_dump(mode="json") | {"scale": scale, "series": "name"}
+    named = {"series": "name"} if layout is None else {"layout": layout}
+    config = config_of().model_dump(mode="json") | {"scale": scale} | named
     config["features"] += [{"name": "rank", "of": "ret", "transform": "cross_rank", "min_series": min_series}]
     trial = TrialConfig(
         data=DataConfig.model_validate(config),

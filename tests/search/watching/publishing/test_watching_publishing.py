@@ -45,6 +45,8 @@ from trainer.training.learner import Learner
 if TYPE_CHECKING:
     from tests.search_fixtures import Answer, Launch, Launched, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
 PLOTS = {"learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"}
 

@@ -28,6 +28,8 @@ from storage.engine import Store, open_store
 if TYPE_CHECKING:
     from tests.search_fixtures import Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 SHOWN: dict[str, Any] = {"tracking": {"dashboard": True}}
 
 
