@@ -80,7 +80,9 @@ def test_a_dict_is_run_and_read_again() -> None:
     assert {"time", "fold", "target", "trial_0", "trial_1", *bounds} <= set(best)
     middle = (other["lower_95"] + other["upper_95"]) / 2
     assert np.allclose(middle, other["trial_0"])
-    number = study.summary().best.number
+    chosen = study.summary().best
+    assert chosen is not None
+    number = chosen.number
     assert best[bounds].equals(again.forecasts(bounds_of=number)[bounds])
     inside = best["target"].between(best["lower_80"], best["upper_80"])
     assert 0.75 < inside.mean() < 0.85
