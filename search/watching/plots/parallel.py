@@ -36,8 +36,8 @@ from trainer.text import shortened
 MAX_LINES = 200
 """More lines cannot be told apart."""
 _BEST_SHARE, _MOST_BEST = 0.1, 30
-_ROW, _FRAME = 58, 130
-"""Pixels of a row, and of title and legend together."""
+_ROW, _FRAME, _LEAST = 36, 126, 450
+"""Pixels of a row, of title and legend together, and of a plot with up to nine rows: the dashboard's box."""
 _MOST_CHOICES, _LONGEST = 4, 18
 """Choices that a label names, and characters of a name."""
 _PALE, _STRONG = 0.3, 0.75
@@ -57,10 +57,8 @@ def plot_parallel(view: StudyView) -> Plot | None:
     losses = _Row("", DimensionAxis(*window), f"{window[0]:.4g} … {window[1]:.4g}")
     groups = group_by_verdict(others)
     traces = [_lines(verdict_text(v), v, trials, rows, losses) for v, trials in reversed(groups.items())]
-    traces.append(
-        _lines(f"best {len(best)} accepted", Verdict.ACCEPTED, best, rows, losses)
-        | {"opacity": 1.0, "legendrank": 1}
-    )
+    name = "best accepted trial" if len(best) == 1 else f"best {len(best)} accepted"
+    traces.append(_lines(name, Verdict.ACCEPTED, best, rows, losses) | {"opacity": 1.0, "legendrank": 1})
     traces[-1]["line"] |= {"width": 2.6}
     traces[-1]["marker"] |= {"size": 8}
     names = shortest_unique_names([row.key for row in rows])
@@ -68,7 +66,7 @@ def plot_parallel(view: StudyView) -> Plot | None:
     title = "Settings of a trial" + shown_of_all_text(drawn, len(view.trials))
     drawing = layout(
         title,
-        height=_FRAME + _ROW * len(labels),
+        height=max(_LEAST, _FRAME + _ROW * len(labels)),
         xaxis=axis("", range=[-0.03, 1.03], showticklabels=False, showgrid=False),
         yaxis=axis(
             "", range=[len(rows) + 0.4, -0.4], tickvals=list(range(len(labels))), ticktext=labels, ticks=""

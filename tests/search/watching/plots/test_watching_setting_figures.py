@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from statistics import median
@@ -13,10 +14,10 @@ import pytest
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from search.config.space import Choices, FloatRange, IntRange, to_distributions
-from search.selection.setting_importances import setting_importances
+from search.selection.setting_importances import MOST_TRIALS, setting_importances
 from search.watching.blocks import Plot
-from search.watching.plots.column_importance import MOST_COLUMNS
 from search.watching.plots.contour import cell_edges
+from search.watching.plots.dot_rows import MOST_ROWS
 from search.watching.plots.figures import figures
 from search.watching.plots.plotly_parts import SYMBOLS
 from search.watching.view import SearchedDimension, study_view
@@ -104,6 +105,19 @@ def test_a_setting_that_decides_is_filled_and_those_within_luck_are_hollow() -> 
     assert all(luck[name] >= share for name, share in dots(found, "no more than luck").items())
 
 
+def test_of_many_settings_the_most_important_have_a_panel() -> None:
+    others = [searched(f"data.x{i}", {}, FloatRange(0.0, 1.0)) for i in range(6)]
+    trials, drawn = some_trials(40), random.Random(1)
+    for trial in trials:
+        trial.params |= {each.key: drawn.random() for each in others}
+    found = plot(a_view(trials, space=[*others, *SPACE]), "slices")
+    names = [value["title"]["text"] for key, value in found.figure["layout"].items() if key[:5] == "xaxis"]
+    assert len(names) == 6
+    assert "learning_rate" in names
+    assert "Of 9 settings the 6 most important are drawn." in found.about
+    assert found.figure["layout"]["height"] <= 450
+
+
 def test_few_trials_show_no_importance_and_no_contour() -> None:
     ids = [found.id for found in figures(a_view(some_trials(15), space=SPACE))]
     assert "slices" in ids
@@ -145,7 +159,7 @@ def test_a_parallel_line_goes_through_the_places_of_its_values() -> None:
         a_trial(2, Verdict.SUSPICIOUS, params={RATE: 1e-2, UNITS: 64, LENGTH: 16}, value=0.01),
     ]
     found = plot(a_view(trials, space=SPACE), "parallel")
-    best = trace(found, "best 1 accepted")
+    best = trace(found, "best accepted trial")
     assert best["x"][:3] == [0.0, 0.5, 0.0]  # a log range, choices in their order, whole steps
     assert trace(found, "accepted")["x"][:3] == pytest.approx([2 / 3, 0.0, 1.0], abs=1e-4)
     assert trace(found, "suspicious")["x"] == [1.0, 1.0, pytest.approx(1 / 3, abs=1e-4), None, None]
@@ -213,14 +227,16 @@ def test_the_timeline_goes_from_start_to_end_and_a_running_trial_to_the_latest_m
     assert trace(found, "accepted")["y"] == [0]
 
 
-def test_ten_thousand_trials_give_figures_of_a_few_hundred_kilobytes() -> None:
+def test_ten_thousand_trials_give_figures_of_less_than_300_kilobytes() -> None:
     trials = some_trials(10_000)
     drawn = {each.id: each for each in figures(a_view(trials, epochs={}, space=SPACE))}
     for name in ("slices", "parallel", "contour", "timeline"):
         assert "of 10,000 trials" in drawn[name].title
-    assert "1,000 trials" in drawn["setting-importance"].figure["layout"]["title"]["text"]
+    told = re.search(r"over (\d+) trials", drawn["setting-importance"].figure["layout"]["title"]["text"])
+    assert told is not None
+    assert 500 < int(told[1]) <= MOST_TRIALS
     sizes = {name: len(json.dumps(each.figure)) for name, each in drawn.items()}
-    assert sum(sizes[name] for name in ("slices", "parallel", "contour", "timeline")) < 400_000
+    assert sum(sizes[name] for name in ("slices", "parallel", "contour", "timeline")) < 300_000
 
 
 def column(name: str, increase: float, low: float, high: float, *folds: float) -> dict[str, Any]:
@@ -254,8 +270,8 @@ def test_the_columns_of_another_trial_are_not_shown_and_of_many_the_first_alone(
     assert "column-importance" not in [found.id for found in figures(view)]
     view.study.facts |= recorded(1, *(column(f"x{i}", 0.01 * i, 0, 1, 0.01 * i) for i in range(50)))
     found = plot(view, "column-importance")
-    assert len(found.figure["layout"]["yaxis"]["categoryarray"]) == MOST_COLUMNS
-    assert "The 20 columns with the least are not drawn." in found.about
+    assert len(found.figure["layout"]["yaxis"]["categoryarray"]) == MOST_ROWS
+    assert "The 34 columns with the least are not drawn." in found.about
 
 
 @pytest.mark.parametrize("method", ["holdout", "walk_forward"])
