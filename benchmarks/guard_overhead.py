@@ -65,7 +65,7 @@ class BareLearner(Learner):
     def __init__(self, n_features: int, config: TrialConfig, device: torch.device) -> None:
         super().__init__(n_features, config, device)
         if config.training.kernel == "torch":
-            self.kernel = BareTorch(self.model, config)
+            self.kernel = BareTorch(self.model, config, self.loss)
 
     def step(self, batch: Batch) -> None:
         """Forward, backward, clip, update."""

@@ -18,6 +18,7 @@ from search.config.space import Dimension, canonical, clamp_to_space
 from search.errors import RequestError
 from storage.commands import masked_url
 from trainer.config import CsvConfig, TrialConfig
+from trainer.losses import Loss
 
 _DEVICE = "training.device"
 _SOURCE = "data.source"
@@ -37,7 +38,8 @@ _LATER_SETTINGS = frozenset(
         *(f"data.{name}" for name in ("timezone", "sort", "where", "drop_empty", "max_gap", "calendar")),
         *(f"data.{name}" for name in ("series", "layout", "scale", "weights")),
         *(f"data.csv.{name}" for name in CsvConfig.model_fields),
-        "training.batches",
+        "data.target.log_of",
+        *(f"training.{name}" for name in ("batches", "loss", "huber_delta")),
         "training.kernel",
         "training.schedule",
     }
@@ -140,6 +142,12 @@ class ResolvedStudy:
     def trial_config(self) -> TrialConfig:
         """The settings of a trial before anything is sampled."""
         return self.file.trial_config
+
+    @property
+    def metric(self) -> Loss:
+        """The loss by which trials are compared and judged: `study.metric`, else `training.loss`."""
+        config = self.trial_config
+        return config.loss_of(self.file.study.metric or config.training.loss)
 
     def stored_at(self, url: str, origin: str) -> "ResolvedStudy":
         """The study with the store at `url`; `origin` (an option or a variable) overrides the study file.

@@ -161,6 +161,7 @@ def rerun(
         folds,
         baseline=data.baseline,
         ceiling=data.ceiling,
+        metric=data.metric,
         seed=seed,
         on_epoch=on_epoch,
         should_stop=should_stop,

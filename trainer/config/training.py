@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from trainer.config.section import Section
+from trainer.losses import HUBER_DELTA, LossName
 
 InitName = Literal["gains", "torch"]
 
@@ -45,6 +46,14 @@ class ModelsConfig(Section):
 class TrainingConfig(Section):
     """How long to train, and how."""
 
+    loss: LossName = Field(default="mse", exclude_if=lambda value: value == "mse")
+    """What training minimises: `mse`, squared errors; `mae`, absolute errors; `huber`, squared up to
+    `huber_delta` and absolute above; `qlike`, of variances, for a target that is the logarithm of a
+    variance or a volatility. The study is judged by it too, unless `study.metric` says otherwise."""
+    huber_delta: Annotated[float, Field(gt=0)] = Field(
+        default=HUBER_DELTA, exclude_if=lambda value: value == HUBER_DELTA
+    )
+    """For `huber`: up to which error it is squared, in standard deviations of the training target."""
     epochs: Annotated[int, Field(ge=1)] = 15
     patience: Annotated[int, Field(ge=1)] = 4
     """Epochs without a better validation loss before training ends."""
