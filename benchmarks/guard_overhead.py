@@ -81,7 +81,7 @@ def step_of(learner: Learner, config: TrialConfig) -> Step:
         return learner.step
 
     def step(batch: Batch) -> None:
-        detection = detect_step(learner.backward(batch), config.guard)
+        detection = detect_step(learner.backward(batch), config.guard, learner.step_limits)
         if detection is not None:
             raise RuntimeError(f"a step was skipped, so nothing can be compared: {detection.message}")
         learner.apply()

@@ -276,8 +276,9 @@ class QLike:
         return 1 - _expm1((1 - share) * variance / 2) / _expm1(variance / 2)
 
     def to_json(self) -> dict[str, Any]:
-        """The name and the power."""
-        return {"name": self.name, "power": self.power}
+        """The name, the power and, if it is one number, the target's standard deviation."""
+        std = {"target_std": self.target_std} if isinstance(self.target_std, float) else {}
+        return {"name": self.name, "power": self.power, **std}
 
 
 MSE: Final[Loss] = SquaredError()
@@ -295,6 +296,17 @@ def recorded_loss(recorded: Mapping[str, Any] | None) -> Loss:
     parameters = {name: value for name, value in recorded.items() if name != "name"}
     kept = LOSSES[recorded["name"]]
     return replace(kept, **parameters) if parameters else kept  # type: ignore[type-var]
+
+
+def share_of_skill(skill: float, loss: Loss) -> float:
+    """The share of the squared error of which `Loss.skill_of_share` makes this skill, 0 … 1."""
+    if loss.name == MSE.name:
+        return skill
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if loss.skill_of_share(middle) < skill else (low, middle)
+    return high
 
 
 def mean_loss(forecast: Any, target: Any, loss: Loss) -> float:

@@ -27,7 +27,7 @@ from trainer.data.source import Table, read_table, source_sha256
 from trainer.data.split import cut_folds
 from trainer.data.windows import Dataset, prepare_folds
 from trainer.errors import DataError, TrainerError
-from trainer.losses import Loss
+from trainer.losses import MSE, Loss, share_of_skill
 from trainer.rivals.baselines import mean_baseline_losses
 from trainer.rivals.fitted import Rivals, rival_losses, rivals_of_folds
 from trainer.rivals.skill import Baseline, best_baseline
@@ -78,7 +78,7 @@ class StudyData:
         strongest = rivals.strongest
         return {
             "kind": base.kind,
-            "metric": self.metric.to_json(),
+            "metric": base.in_units(self.metric).to_json(),
             "horizon": base.horizon,
             "folds": len(self.base),
             "rows": self.audit.rows,
@@ -130,7 +130,7 @@ class DataInspection:
             audit=found,
             baselines=baselines,
             baseline=best_baseline(baselines),
-            ceiling=found.ceiling,
+            ceiling=found.folds[-1].in_units(self._metric).skill_of_share(found.ceiling),
             metric=self._metric,
             base=found.folds,
             _prepared={self._config.model_dump_json(): found.folds},
@@ -161,8 +161,7 @@ def inspect_data(
         _require_already_shifted(resolved, table)
     except (RequestError, DataError) as error:
         return DataInspection(table, None, (*refusals, error), config, resolved.metric)
-    ceiling = _exported_ceiling(resolved)
-    found = audit(config, resolved.trial_config.guard, table, deep=deep, ceiling=ceiling, on_refit=on_refit)
+    found = audit_study(resolved, config, table, deep=deep, on_refit=on_refit)
     if not found.ok(strict) or not found.folds:
         refusals.append(AnswerIsNo(blocking_findings(found, strict)))
     if found.folds:
@@ -172,6 +171,26 @@ def inspect_data(
         except RequestError as error:
             refusals.append(error)
     return DataInspection(table, found, tuple(refusals), config, resolved.metric)
+
+
+def audit_study(
+    resolved: ResolvedStudy,
+    config: DataConfig,
+    table: Table,
+    *,
+    deep: bool = False,
+    on_refit: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """The audit of the study's table. Its probes and its ceiling of skill are in squared errors, whatever the
+    metric of the study.
+    """
+    ceiling, guard, metric = _exported_ceiling(resolved), resolved.trial_config.guard, resolved.metric
+    if metric.name != MSE.name and (ceiling is not None or guard.max_skill is not None):
+        metric = metric.scaled(prepare_folds(config, table)[-1].scaler.target_std)
+        ceiling = None if ceiling is None else share_of_skill(ceiling, metric)
+        if guard.max_skill is not None:
+            guard = guard.model_copy(update={"max_skill": share_of_skill(guard.max_skill, metric)})
+    return audit(config, guard, table, deep=deep, ceiling=ceiling, on_refit=on_refit)
 
 
 def load_study_data(resolved: ResolvedStudy, *, strict: bool = False) -> StudyData:

@@ -26,6 +26,7 @@ from trainer.losses import (
     SquaredError,
     mean_loss,
     recorded_loss,
+    share_of_skill,
 )
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def test_a_forecast_that_removes_more_of_the_squared_error_shows_more_skill(loss
     assert skills == sorted(skills)
     assert skills[0] == 0
     assert skills[-1] < 1
+    assert [share_of_skill(skill, loss) for skill in skills] == pytest.approx(shares, abs=1e-9)
     errors = np.random.default_rng(1).standard_normal(400_000)
     loss_of = [mean_loss(size * errors, np.zeros(len(errors)), loss) for size in (1.0, 0.95**0.5)]
     assert skills[1] == pytest.approx(1 - loss_of[1] / loss_of[0], abs=0.004)

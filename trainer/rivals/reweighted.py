@@ -1,7 +1,6 @@
 """Coefficients of linear forecasts with the lowest loss, by least squares that are weighted anew in turn."""
 
 from collections.abc import Callable, Iterable
-from itertools import accumulate, repeat
 
 import numpy as np
 
@@ -32,36 +31,40 @@ def reweighted(pieces: Pieces, start: Floats, loss: Loss, penalty: Floats) -> Fl
     """The coefficients (K,) with the lowest Σ loss + ½ Σ penalty · c², from `start` on; `penalty` is (K,).
 
     Each iteration solves the least-squares problem that stands for the loss near the last coefficients, and
-    goes as much of the way as lowers the loss: Green (1984), "Iteratively Reweighted Least Squares".
+    goes as much of the way as lowers the loss: Green (1984), "Iteratively Reweighted Least Squares". If the
+    loss is not finite there, the coefficients stay.
     """
-    best, lowest, cells = start, np.inf, 0
+    best, lowest = start, _cost(pieces, start, loss, penalty)
     for number in range(_MOST_ITERATIONS):
-        gram, moments = np.diag(penalty), np.zeros(len(start))
-        cells = 0
+        gram, moments, cells = _problem(pieces, best, loss, penalty)
+        if not (np.isfinite(gram).all() and np.isfinite(moments).all()):
+            break
+        solved, *_ = np.linalg.lstsq(gram, moments, rcond=None)
+        tries = (best + 0.5**halving * (solved - best) for halving in range(_HALVINGS))
+        costs = ((each, _cost(pieces, each, loss, penalty)) for each in tries)
+        found = next(((each, cost) for each, cost in costs if cost < lowest), None)
+        if found is None:
+            break
+        before, (best, lowest) = lowest, found
+        is_long_enough = cells > _LARGE and number + 1 >= _MOST_ITERATIONS_OF_LARGE
+        if before - lowest < _LEAST_GAIN * before or is_long_enough:
+            break
+    return best
+
+
+def _problem(pieces: Pieces, near: Floats, loss: Loss, penalty: Floats) -> tuple[Floats, Floats, int]:
+    """The matrix (K, K) and the right side (K,) of the least-squares problem that stands for the loss near
+    some coefficients, and the number of cells of all terms.
+    """
+    gram, moments, cells = np.diag(penalty), np.zeros(len(near)), 0
+    with np.errstate(over="ignore", invalid="ignore"):
         for terms, target in pieces():
-            cells += terms.size
-            forecasts = terms @ best
+            forecasts = terms @ near
             curvature = loss.curvature(forecasts, target)
             gram = gram + terms.T @ (terms * curvature[:, None])
             moments += terms.T @ (curvature * forecasts - loss.gradient(forecasts, target))
-        if not (np.isfinite(gram).all() and np.isfinite(moments).all()):
-            return best
-        if number == 0:
-            lowest = _cost(pieces, best, loss, penalty)
-        solved, *_ = np.linalg.lstsq(gram, moments, rcond=None)
-        shares = accumulate(repeat(0.5, _HALVINGS), lambda share, half: share * half, initial=1.0)
-        tries = (best + share * (solved - best) for share in shares)
-        found = next(
-            ((each, cost) for each in tries if (cost := _cost(pieces, each, loss, penalty)) < lowest), None
-        )
-        if found is None:
-            return best
-        best, before, lowest = found[0], lowest, found[1]
-        if before - lowest < _LEAST_GAIN * before or (
-            cells > _LARGE and number + 1 >= _MOST_ITERATIONS_OF_LARGE
-        ):
-            break
-    return best
+            cells += terms.size
+    return gram, moments, cells
 
 
 def _cost(pieces: Pieces, found: Floats, loss: Loss, penalty: Floats) -> float:

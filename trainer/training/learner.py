@@ -16,7 +16,7 @@ from trainer.kernels.torch_kernel import to_host
 from trainer.losses import Loss
 from trainer.models.network import GRUForecaster, flat_copy, movement
 from trainer.training.batches import Batch
-from trainer.training.guard import StepSignals
+from trainer.training.guard import StepSignals, loss_limits
 
 
 class TrialLosses(NamedTuple):
@@ -64,6 +64,8 @@ class Learner:
         self.device = device
         self.model = GRUForecaster(n_features, config.models.gru).to(device)
         self.loss, self.metric = losses or TrialLosses(config.loss, config.loss)
+        self.step_limits = loss_limits(config.guard, self.loss)
+        self.epoch_limits = loss_limits(config.guard, self.metric)
         self.kernel = make_kernel(self.model, config, device, self.loss)
         self._requested = config.training
         self._start = flat_copy(self.model)

@@ -192,7 +192,7 @@ def _fold(number: int, data: Dataset, config: TrialConfig, metric: Loss | None, 
         number,
         data,
         Learner(data.features.shape[1], config, device, losses),
-        Batches(data, device, config.training.batches),
+        Batches(data, device, config.training.batches, config.training.half_life),
     )
 
 
