@@ -24,7 +24,7 @@ def incomparable_losses(values: Mapping[str, Any], space: Mapping[str, Dimension
             f"{DELTA} is searched, and Huber losses with different deltas cannot be compared; say by which "
             f"other loss all are judged: --set {METRIC}=mae"
         )
-    config = StudyFile.model_validate(to_nested({**values, LOSS: "mse"})).trial_config
+    config = StudyFile.model_validate(to_nested(values)).trial_config
     for key, names in ((LOSS, losses), (METRIC, () if metric is None else (metric,))):
         for name in names:
             try:

@@ -146,7 +146,7 @@ def test_qlike_is_refused_for_a_target_that_is_no_logarithm_of_a_variance(settin
         return TrialConfig.model_validate({**known, "data": data, "training": {"loss": "qlike"}})
 
     with pytest.raises(ValueError, match=r"qlike compares variances.*data\.target\.log_of"):
-        trial({"column": "Close", "transform": "log"})
+        _ = trial({"column": "Close", "transform": "log"}).loss
     assert trial({"column": "Close", "transform": "log", "log_of": "variance"}).loss == QLike(1.0)
     assert trial({"high": "High", "low": "Low", "transform": "log_parkinson"}).loss == QLike(2.0)
 

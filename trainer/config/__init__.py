@@ -4,10 +4,6 @@ Limits here are logical, such as a positive size. The safe ranges, which limit w
 (`configs/safe_ranges.yaml`) and belong to `search`.
 """
 
-from typing import Self
-
-from pydantic import model_validator
-
 from trainer.config.columns import (
     BAR_COLUMNS,
     CALENDAR,
@@ -86,7 +82,10 @@ class TrialConfig(Section):
 
     @property
     def loss(self) -> Loss:
-        """What the trial minimises; `Dataset.in_units` gives it the scale of the target."""
+        """What the trial minimises; `Dataset.in_units` gives it the scale of the target.
+
+        Raises ValueError if the target has no such loss.
+        """
         return self.loss_of(self.training.loss)
 
     def loss_of(self, name: LossName) -> Loss:
@@ -110,8 +109,3 @@ class TrialConfig(Section):
                 "loss"
             )
         return QLike(2.0 if self.data.target_is_log_of == "volatility" else 1.0)
-
-    @model_validator(mode="after")
-    def _loss_fits_target(self) -> Self:
-        self.loss_of(self.training.loss)
-        return self

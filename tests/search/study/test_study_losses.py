@@ -60,8 +60,11 @@ def test_a_study_is_searched_exported_trained_again_and_verified_by_its_loss(
 def test_trials_of_two_losses_are_compared_by_the_metric_of_the_study(
     write_study: WriteStudy, launch: Launch
 ) -> None:
-    losses = {LOSS: {"choices": ["mse", "mae", "qlike"]}}
-    path = write_study(space=losses, study={"sampler": "grid", "trials": 3, "metric": "mae"})
+    names = ["mse", "mae", "qlike"]
+    queue = [{LOSS: name} for name in names]
+    path = write_study(
+        space={LOSS: {"choices": names}}, study={"trials": 3, "metric": "mae", "enqueue": queue}
+    )
     done = launch(path)
     rows = validation_rows(done.store, "small")
     assert rows is not None
