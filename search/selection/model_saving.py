@@ -12,6 +12,7 @@ from search.selection.rerun import Rerun
 from search.selection.validation_intervals import trained_intervals
 from storage.commands import ballast_command
 from trainer.data.windows import Dataset, prepare_refit
+from trainer.losses import MSE
 
 
 def require_can_save(folder: Path, *, onnx: bool) -> None:
@@ -53,6 +54,7 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
         trial=outcome.trial,
         seed=result.seed,
         value=result.value,
+        metric=None if outcome.metric.name == MSE.name else outcome.metric.name,
         skill=result.skill,
         baseline=result.baseline,
         best_epoch=result.best_epoch,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from search.data.study_data import blocking_findings
+from search.data.study_data import audit_study, blocking_findings
 from search.errors import AnswerIsNo, RequestError
 from search.record.verification_answer import ANSWERS, VerificationAnswer, newest_verification
 from search.seeds import fresh_seed
@@ -21,7 +21,6 @@ from search.verdict import settings_not_applied
 from storage import evaluations
 from storage.commands import ballast_command
 from storage.engine import Store
-from trainer.audit.audit import audit
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare_all_rows
 from trainer.inference.unusable_rows import UnusableRow, without_unfinished_rows
@@ -135,10 +134,7 @@ def refit_all_rows(
 
 def _audited_folds(candidate: Candidate, table: Table) -> tuple[Dataset, ...]:
     """The folds of the study in this table; raises AnswerIsNo with what the audit finds."""
-    exported = export_provenance(candidate.resolved)
-    config = candidate.trial.config
-    ceiling = None if exported is None else exported.skill_ceiling
-    found = audit(config.data, config.guard, table, ceiling=ceiling)
+    found = audit_study(candidate.resolved, candidate.trial.config.data, table)
     if not found.ok(False) or not found.folds:
         raise AnswerIsNo(blocking_findings(found, False))
     return found.folds
