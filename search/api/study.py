@@ -88,23 +88,33 @@ class Study:
             best=None if best is None else as_whole_number("best", best, 1),
         )
 
-    def forecasts(self) -> "pd.DataFrame":
-        """What each trial forecast for the validation rows, beside naive forecasts and rivals.
+    def forecasts(self, split: Literal["validation", "test"] = "validation") -> "pd.DataFrame":
+        """What was forecast for the validation rows, or for the test rows, beside naive forecasts and rivals.
+
+        Args:
+            split: `validation`: the forecasts of every trial. `test`: those of the newest `ballast.verify`.
 
         Returns:
-            A row for each validation row of each fold, in time order within a fold, of a panel series by
-            series: series (of a panel only), time (naive UTC), fold (0-based), target,
-            a column for each naive forecast and each rival by name, and `trial_N` for each trial that passed
-            an epoch. Times are on the clock of the
-            source; target and forecasts are in the target's own unit. No row for an
-            old study that did not keep them.
+            A row for each row of each fold, in time order within a fold, of a panel series by series: series
+            (of a panel only), time (naive UTC), fold (0-based), target, a column for each naive forecast and
+            each rival by name, and `trial_N` for each trial that passed an epoch. Times are on the clock of
+            the source; target and forecasts are in the target's own unit. No row for an old study that did
+            not keep them.
+
+            Of test rows the columns are series (of a panel only), time, target, the strongest naive forecast
+            and rival there by name, `trial_N` (the mean over the seeds), `loss` (the mean of their losses, of
+            the standardised target), and, if the forecasts have bounds, `lower_80`, `upper_80`, `lower_95`
+            and `upper_95`. No row before a verification.
 
         Raises:
+            RequestError: `split` is neither of them.
             StudyUnknown: The study was deleted.
         """
-        from search.api.record_frames import forecasts_frame
+        from search.api.record_frames import forecasts_frame, verified_forecasts_frame
 
-        return forecasts_frame(self._store, self._name)
+        require_one_of("split", split, ("validation", "test"))
+        frame = forecasts_frame if split == "validation" else verified_forecasts_frame
+        return frame(self._store, self._name)
 
     def epochs(self, trial: SupportsIndex) -> "pd.DataFrame":
         """The signals of a trial, epoch by epoch.
@@ -192,8 +202,10 @@ class Study:
         """The figures of the report, as plotly figures that a notebook shows.
 
         Returns:
-            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`. Axes
-            name their units.
+            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`, and of a
+            study with forecasts on record those of its best or verified trial: `forecasts`,
+            `loss-difference`, `skill-by-year`, `residuals` and, of returns, `sign-strategy` or, of a panel,
+            `long-short`. One that has too few rows is missing. Axes name their units.
 
         Raises:
             StudyUnknown: The study was deleted.
