@@ -66,6 +66,7 @@ def score_candidate(
     naive_forecast = baseline_forecasts(data, data.test, trained.loss)[baseline]
     rival_rows = rivals.row_losses(trained.target, trained.loss)
     strongest = min(rival_rows, key=lambda name: float(rival_rows[name].mean()), default=None)
+    tested = interval_coverage(trained)
     reached, interval, comparisons = None, None, {}
     if by_seed:
         reached = skill(float(losses.mean()), float(naive[baseline].mean()))
@@ -93,12 +94,13 @@ def score_candidate(
         conclusion=conclude(
             _conclusion_input(trained, baseline, reached, interval, comparisons, len(by_seed))
         ),
-        coverage=interval_coverage(trained),
+        coverage=tested,
         unseen_series=score_unseen_series(trained, level),
         rows_kept=tested_forecasts(
             trained,
             (baseline, naive_forecast),
             None if strongest is None else (strongest, rivals.forecasts[strongest]),
+            {} if tested is None else tested.bounds,
         ),
     )
 

@@ -22,19 +22,16 @@ def tested_forecasts(
     trained: "TrainedCandidate",
     baseline: tuple[str, Floats],
     rival: tuple[str, Floats] | None,
+    bounds: Mapping[str, Floats],
 ) -> ScoredForecasts | None:
     """The test rows of a candidate, as `verify` keeps them; None if the guard stopped every seed.
 
     `baseline` and `rival` are the names of the strongest ones on these rows and their standardised forecasts
-    (rows,).
+    (rows,); `bounds` are in the target's own unit.
     """
     told, data, rows = trained.forecasts, trained.data, trained.data.test
     if not told:
         return None
-    forecast = in_own_unit(data, rows, np.mean(told, axis=0))
-    named = [data.series_names[number] for number in trained.series] if data.series_names else []
-    intervals = trained.candidate.intervals
-    bounds: Mapping[str, Floats] = {} if intervals is None else intervals.bounds(forecast, named)
     return ScoredForecasts(
         split="test",
         trial=trained.candidate.number,
@@ -45,7 +42,7 @@ def tested_forecasts(
         rival_name=None if rival is None else rival[0],
         times=data.times[rows],
         target=in_own_unit(data, rows, trained.target),
-        forecast=forecast,
+        forecast=in_own_unit(data, rows, np.mean(told, axis=0)),
         baseline=in_own_unit(data, rows, baseline[1]),
         loss=np.mean(trained.row_losses_by_seed(), axis=0),
         baseline_loss=trained.loss.value(baseline[1], trained.target),

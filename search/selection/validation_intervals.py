@@ -24,13 +24,19 @@ def trained_intervals(outcome: Rerun, source: ResidualSource = "training") -> Fo
 
 def recorded_intervals(store: Store, study: str, trial: int, config: DataConfig) -> ForecastIntervals | None:
     """From the forecasts of a trial on record; None if it is not there."""
+    found = recorded_forecasts(store, study, trial)
+    return None if found is None else measure_intervals(config, found, "trial")
+
+
+def recorded_forecasts(store: Store, study: str, trial: int) -> ValidationForecasts | None:
+    """The forecasts of a trial on record; None if it is not there."""
     rows, forecasts = validation_rows(store, study), trial_forecasts(store, study, trial)
     if rows is None or forecasts is None:
         return None
-    found = ValidationForecasts(
+    return ValidationForecasts(
         forecasts=forecasts.astype(np.float64) * rows.unit_std + rows.unit_mean,
         targets=rows.target * rows.unit_std + rows.unit_mean,
         series=np.zeros(len(rows.target), np.int64) if rows.series is None else rows.series,
+        times=rows.times,
         names=rows.series_names,
     )
-    return measure_intervals(config, found, "trial")

@@ -11,9 +11,9 @@ from trainer.config.section import as_tuple
 from trainer.data.input_drift import FeatureStatistics
 from trainer.inference.forecast_intervals import ForecastIntervals
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Of what is written. Folders of format 1 (one network) and 2 (a refit) have no intervals and no end of the
-test rows."""
+test rows; the intervals of format 3 do not follow the size of the last errors."""
 _MOST_ROWS = 2**31
 
 
@@ -95,7 +95,7 @@ class ModelProvenance(Section):
 class ModelDescription(Section):
     """The content of `model.json`."""
 
-    format: Literal[1, 2, 3]
+    format: Literal[1, 2, 3, 4]
     provenance: ModelProvenance
     target: TargetScale
     rows: TrainingPeriod
@@ -123,7 +123,7 @@ class ModelDescription(Section):
 
     @model_validator(mode="after")
     def _format_is_that_of_the_networks(self) -> Self:
-        if self.format != FORMAT and self.format != (2 if self.is_refit else 1):
+        if self.format < 3 and self.format != (2 if self.is_refit else 1):
             raise ValueError("in the formats 1 and 2 a refit has format 2")
         return self
 

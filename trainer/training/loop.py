@@ -176,6 +176,7 @@ def _result(trial: TrainingState, outcome: Outcome, seed: int, resumed_from: int
         seconds=trial.seconds,
         resumed_from=resumed_from,
         weights=None if best is None or len(trial.folds) > 1 else trial.folds[0].best_weights,
+        fold_weights=() if best is None else tuple(fold.best_weights for fold in trial.folds),
         forecasts=() if best is None else tuple(fold.best_forecasts.numpy() for fold in trial.folds),
     )
 

@@ -11,14 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from search.record.scored_forecasts import ScoredForecasts
-from search.text import COLOURS
-from search.watching.plots.plotly_parts import GREY, REFERENCE_COLOUR, Json, plot_number
+from search.watching.plots.plotly_parts import GREY, LINE_COLOURS, Json, plot_number
 from search.watching.view import StudyView
-from storage.verdicts import Verdict
 from trainer.data.arrays import Rows
 from trainer.data.times import on_clock
 
-MODEL_COLOUR, ACTUAL_COLOUR, RIVAL_COLOUR = COLOURS[Verdict.ACCEPTED], GREY, REFERENCE_COLOUR
+MODEL_COLOUR, RIVAL_COLOUR = LINE_COLOURS[:2]
+ACTUAL_COLOUR = GREY
 MOST_POINTS = 1_500
 """Points of one line: a screen has fewer pixels."""
 _LONG_STEP = 10

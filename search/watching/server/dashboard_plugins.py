@@ -6,7 +6,7 @@ from typing import Any
 from bottle import HTTPResponse, Route, response
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from search.watching.plots.figures import PLOT_ORDER
+from search.watching.plots.figures import PLOT_IDS
 from search.watching.server.dashboard_storage import DashboardStorage
 from search.watching.view import MAX_CURVES
 
@@ -53,7 +53,7 @@ class StudyPagePlugin:
 
 def _plot_order(plot: dict[str, Any]) -> tuple[int, str]:
     """Sort Ballast's plots in the order of the report, other plots after them."""
-    return (PLOT_ORDER.index(plot["id"]) if plot["id"] in PLOT_ORDER else len(PLOT_ORDER)), plot["id"]
+    return (PLOT_IDS.index(plot["id"]) if plot["id"] in PLOT_IDS else len(PLOT_IDS)), plot["id"]
 
 
 def _thin(trials: Sequence[dict[str, Any]]) -> None:

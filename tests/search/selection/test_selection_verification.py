@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from search.api.study import Study
+from search.data.study_data import load_study_data
 from search.errors import AnswerIsNo, RequestError
 from search.record.evaluations import configuration_number, earlier_evaluations
 from search.record.scored_panel import ScoredPanel
@@ -32,7 +33,11 @@ from search.watching.view import study_view
 from storage import evaluations, query, tables
 from storage.engine import Store, open_store
 from storage.verdicts import Verdict
-from trainer.data.windows import Dataset
+from tests.trainer.inference.model_fixtures import PROVENANCE
+from trainer.data.windows import Dataset, prepare_refit
+from trainer.inference.forecast_intervals import CALIBRATION_LEVELS, in_own_unit
+from trainer.inference.model_folder import save_model
+from trainer.inference.prediction import predict
 from trainer.training import loop
 from trainer.training.result import RefitResult
 
@@ -166,6 +171,46 @@ def test_the_bounds_of_the_forecasts_are_tested_on_the_test_rows(
     assert (evaluation.report or {})["coverage"] == kept
     print_verification(report)
     assert f"Forecast intervals, from {len(errors)} errors on validation rows" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_bounds_that_are_tested_are_those_that_predict_gives(
+    write_study: "WriteStudy", launch: "Launch", tmp_path: Path
+) -> None:
+    split = {"fractions": {"train": 0.4, "validation": 0.35}}
+    done = launch(write_study(rows=1000, data={"split": split}), "training.epochs=3")
+    path = tmp_path / "best.yaml"
+    write_export(done.store, best_trials(done.store, "small", 1)[0], path)
+    report = verify(path, done.store, seeds=1)
+    coverage = report.scored[0].coverage
+    assert coverage is not None
+    assert coverage.intervals.recent is not None
+    assert coverage.following == report.scored[0].rows["test"]
+    assert [level for level, _ in coverage.calibration.items()] == [*CALIBRATION_LEVELS]
+    assert list(coverage.calibration.values()) == sorted(coverage.calibration.values())
+    assert coverage.calibration[80] == coverage.levels[0].covered
+    told = report.to_json()["coverage"]
+    assert told["calibration"][7] == {"level": 0.8, "covered": coverage.calibration[80]}
+
+    study_data = load_study_data(report.scored[0].candidate.resolved)
+    config, (refit,) = report.scored[0].candidate.trial.config, report.scored[0].refits
+    data = prepare_refit(config.data, study_data.table)
+    assert refit.weights is not None
+    save_model(
+        tmp_path / "model",
+        config,
+        data,
+        study_data.table,
+        refit.weights,
+        PROVENANCE,
+        intervals=coverage.intervals,
+    )
+    frame = predict(tmp_path / "model", str(tmp_path / "prices.csv"), allow_range=True).frame()
+    target = pd.Series(in_own_unit(data, data.test, data.target[data.test]), data.times[data.test])
+    tested = frame.set_index("time").loc[target.index]
+    for level in (80, 95):
+        inside = (tested[f"lower_{level}"] <= target) & (target <= tested[f"upper_{level}"])
+        assert inside.mean() == coverage.calibration[level]
 
 
 def test_bounds_are_the_same_on_record_and_trained_again(exported: Exported, opened_elsewhere: Store) -> None:

@@ -9,6 +9,7 @@ from tests.trainer.inference.model_fixtures import PROVENANCE
 from tests.trainer.panel_fixtures import config_of, one, panel_of, with_names
 from trainer.config import DataConfig, GRUConfig, ModelsConfig, TrialConfig
 from trainer.data.windows import Dataset, prepare_last_fold
+from trainer.inference.forecast_intervals import ForecastIntervals
 from trainer.inference.model_folder import save_model
 from trainer.models.network import GRUForecaster
 
@@ -22,8 +23,15 @@ def write(path: Path) -> None:
     frame.to_csv(path, index=False, float_format="%.17g")
 
 
-def saved(tmp_path: Path, scale: str, min_series: int = 4) -> tuple[Path, Dataset]:
-    config = config_of().model_dump(mode="json") | {"scale": scale, "series": "name"}
+def saved(
+    tmp_path: Path,
+    scale: str,
+    min_series: int = 4,
+    layout: str | None = None,
+    intervals: ForecastIntervals | None = None,
+) -> tuple[Path, Dataset]:
+    named = {"series": "name"} if layout is None else {"layout": layout}
+    config = config_of().model_dump(mode="json") | {"scale": scale} | named
     config["features"] += [{"name": "rank", "of": "ret", "transform": "cross_rank", "min_series": min_series}]
     trial = TrialConfig(
         data=DataConfig.model_validate(config),
@@ -31,7 +39,7 @@ def saved(tmp_path: Path, scale: str, min_series: int = 4) -> tuple[Path, Datase
     )
     data = prepare_last_fold(trial.data, PANEL)
     weights = GRUForecaster(data.features.shape[1], trial.models.gru).state_dict()
-    save_model(tmp_path / "model", trial, data, PANEL, weights, PROVENANCE)
+    save_model(tmp_path / "model", trial, data, PANEL, weights, PROVENANCE, intervals=intervals)
     return tmp_path / "model", data
 
 

@@ -18,6 +18,7 @@ from search.config.space import Choices, Dimension, FloatRange, IntRange
 from search.selection.summary import Summary
 from search.text import COLOURS
 from search.watching.blocks import Plot
+from search.watching.plots.calibration import plot_calibration
 from search.watching.plots.dimension_axis import clamped_intervals, shortest_unique_names
 from search.watching.plots.figures import figures
 from search.watching.plots.plotly_parts import MAX_POINTS, thin_trials
@@ -34,6 +35,10 @@ NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 RATE, UNITS = "models.gru.learning_rate", "models.gru.hidden_size"
 IDS = ["learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"]
 ROWS = 1000
+
+
+CALIBRATION = [{"level": level / 100, "covered": level / 120} for level in (10, 50, 80, 95)]
+COVERAGE: dict[str, Any] = {"levels": [{"level": 0.8, "rows": 1005}], "calibration": CALIBRATION}
 
 
 def a_trial(number: int, verdict: Verdict | None = Verdict.ACCEPTED, **more: Any) -> tables.Trial:
@@ -538,21 +543,22 @@ def _intervened(verdicts: Sequence[Verdict], several: Sequence[int] = ()) -> lis
     return [t["name"] for t in found.figure["data"] if t.get("showlegend", True)]
 
 
-def test_interventions_show_the_best_and_the_latest_with_findings_eight_in_all() -> None:
+def test_interventions_show_the_best_and_the_latest_with_findings_six_in_all() -> None:
     names = _intervened([Verdict.UNSTABLE] * 13)
-    assert names == ["#0 best", *(f"#{n} unstable" for n in range(13, 6, -1))]
+    assert names == ["#0 best", *(f"#{n} unstable" for n in range(13, 8, -1))]
 
 
 def test_interventions_take_unstable_and_suspicious_trials_in_turn_then_others() -> None:
     names = _intervened([Verdict.ACCEPTED] * 4 + [Verdict.UNSTABLE] * 2 + [Verdict.SUSPICIOUS] * 3)
-    assert names[1:6] == [
+    assert names[1:] == [
         "#6 unstable",
         "#9 suspicious",
         "#5 unstable",
         "#8 suspicious",
         "#7 suspicious",
     ]
-    assert names[6:] == ["#4 accepted", "#3 accepted"]
+    names = _intervened([Verdict.ACCEPTED] * 4 + [Verdict.UNSTABLE])
+    assert names[1:] == ["#5 unstable", "#4 accepted", "#3 accepted", "#2 accepted", "#1 accepted"]
 
 
 def test_interventions_prefer_trials_with_several() -> None:
@@ -657,3 +663,18 @@ def test_the_best_trial_is_drawn_however_many_there_are(best: int) -> None:
     assert best in trace(plot(view, "skill"), "accepted")["x"]
     assert best in trace(plot(view, "seconds"), "accepted")["x"]
     assert best in plot(view, "space").figure["data"][0]["customdata"]
+
+
+def test_calibration_draws_the_share_of_test_rows_within_bounds_against_their_level() -> None:
+    drawn = plot_calibration({"coverage": COVERAGE})
+    assert drawn is not None
+    go.Figure(drawn.figure)
+    measured = drawn.figure["data"][-1]
+    assert measured["x"] == [10, 50, 80, 95]
+    assert measured["y"] == pytest.approx([8.3333, 41.667, 66.667, 79.167])
+    assert drawn.title == "Calibration of the intervals on 1,005 test rows"
+
+
+@pytest.mark.parametrize("report", [None, {}, {"coverage": None}, {"coverage": {"levels": []}}])
+def test_without_tested_bounds_there_is_no_calibration(report: dict[str, Any] | None) -> None:
+    assert plot_calibration(report) is None

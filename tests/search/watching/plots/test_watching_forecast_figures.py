@@ -13,8 +13,8 @@ from search.config.layers import Layer, Override, Setting
 from search.record.scored_forecasts import ScoredForecasts
 from search.selection.statistics.interval import skill_interval
 from search.watching.blocks import Plot
-from search.watching.plots.figures import PLOT_ORDER
-from search.watching.plots.forecast_figures import FORECAST_PLOT_IDS, forecast_figures
+from search.watching.plots.figures import PLOT_IDS
+from search.watching.plots.forecast_figures import FORECAST_PLOT_IDS, FORECAST_PLOTS
 from search.watching.plots.row_parts import MOST_POINTS, thin_rows
 from search.watching.view import StudyView
 from tests.search.record.test_record_scored_forecasts import rows
@@ -45,11 +45,11 @@ def view_of(*scored: ScoredForecasts, **settings: Any) -> StudyView:
 
 def drawn(view: StudyView) -> dict[str, Plot]:
     """All figures; each is plain JSON without NaN, and plotly knows all of it."""
-    found = forecast_figures(view)
+    found = [plot for draw in FORECAST_PLOTS if (plot := draw(view)) is not None]
     for plot in found:
         assert json.loads(json.dumps(plot.figure, allow_nan=False)) == plot.figure
         go.Figure(dict(plot.figure))
-    assert [plot.id for plot in found] == [name for name in PLOT_ORDER if name in {p.id for p in found}]
+    assert [plot.id for plot in found] == [name for name in PLOT_IDS if name in {p.id for p in found}]
     return {plot.id: plot for plot in found}
 
 
@@ -63,7 +63,7 @@ def points(trace: dict[str, Any]) -> list[Any]:
 
 def test_a_study_without_forecasts_on_record_has_none_of_these_figures() -> None:
     assert drawn(view_of()) == {}
-    assert set(FORECAST_PLOT_IDS) <= set(PLOT_ORDER)
+    assert PLOT_IDS[: len(FORECAST_PLOT_IDS)] == FORECAST_PLOT_IDS
 
 
 def test_too_few_rows_are_no_figure_rather_than_a_wrong_one() -> None:

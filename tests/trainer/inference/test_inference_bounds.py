@@ -1,0 +1,65 @@
+"""The bounds of forecasts on new rows follow the errors that a table shows, and nothing after a row."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.trainer.inference.panel_model import TABLES, rows_of, saved
+from trainer.inference.error_sizes import rows_behind
+from trainer.inference.forecast_intervals import ForecastIntervals, Margins, SeriesMargins
+from trainer.inference.forecasts import Forecasts
+from trainer.inference.prediction import predict
+
+USUAL, RECENT = Margins(rows=999, at_80=0.01, at_95=0.02), Margins(rows=999, at_80=1.5, at_95=3.0)
+INTERVALS = ForecastIntervals(
+    source="training", smallest_scale=None, pooled=USUAL, recent=SeriesMargins(pooled=RECENT)
+)
+HORIZON = 3
+BEHIND = rows_behind(HORIZON)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return saved(tmp_path, "pooled", intervals=INTERVALS)[0]
+
+
+def widths(found: Forecasts) -> pd.DataFrame:
+    frame = found.frame()
+    frame["width"] = frame["upper_80"] - frame["forecast"]
+    return frame.pivot(index="time", columns="name", values="width")
+
+
+def test_bounds_are_as_wide_as_the_errors_that_are_known_at_a_row(folder: Path, tmp_path: Path) -> None:
+    found = widths(predict(folder, rows_of("ABCD", tmp_path / "new.csv"), allow_range=True))
+    rows = predict(folder, str(tmp_path / "new.csv"), allow_range=True).frame()
+    forecasts = rows[rows["name"] == "B"].set_index("time")["forecast"]
+    days = TABLES[1].frame.index  # some of them have no forecast: too few series to rank
+    target = np.log(TABLES[1].frame["close"]).diff().abs().rolling(HORIZON).mean().shift(-HORIZON)
+    errors = (target - forecasts.reindex(days)).abs().to_numpy()
+    numbers = np.flatnonzero(days.isin(forecasts.index))
+    for row in numbers[[BEHIND // 2 + 60, 300, -1]]:
+        back = np.arange(row - HORIZON, max(row - HORIZON - BEHIND, -1), -1)
+        weights = 0.97 ** (100 / BEHIND * np.arange(len(back)))
+        known = np.isfinite(errors[back])
+        expected = 1.5 * np.average(errors[back][known], weights=weights[known])
+        assert found["B"].loc[days[row]] == pytest.approx(expected)
+    np.testing.assert_allclose(found["B"].loc[days[numbers[: BEHIND // 2]]], 0.01)
+
+
+def test_the_newest_row_has_the_same_bounds_alone_as_among_all(folder: Path, tmp_path: Path) -> None:
+    path = rows_of("ABCD", tmp_path / "new.csv")
+    every, last = (predict(folder, path, allow_range=True, last=n).frame() for n in (None, 2))
+    merged = last.merge(every, on=["name", "time"], suffixes=("", "_all"))
+    assert len(merged) == len(last) == 8
+    for name in ("lower_80", "upper_80", "lower_95", "upper_95"):
+        np.testing.assert_allclose(merged[name], merged[f"{name}_all"], rtol=1e-12)
+    assert (merged["upper_80"] - merged["forecast"] != 0.01).all()
+
+
+def test_later_rows_do_not_change_the_bounds(folder: Path, tmp_path: Path) -> None:
+    every = widths(predict(folder, rows_of("ABCD", tmp_path / "new.csv"), allow_range=True))
+    path = rows_of("ABCD", tmp_path / "new.csv", dict.fromkeys("ABCD", 500))
+    cut = widths(predict(folder, path, allow_range=True))
+    np.testing.assert_allclose(cut.to_numpy(), every.reindex(cut.index)[cut.columns].where(cut.notna()))
