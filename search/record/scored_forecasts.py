@@ -82,6 +82,11 @@ class ScoredForecasts:
         return self.series is not None and len(np.unique(self.series)) > 1
 
     @property
+    def has_own_rival(self) -> bool:
+        """Whether the strongest rival is another forecast than the best naive one; HAR can be both."""
+        return self.rival_name not in (None, self.baseline_name)
+
+    @property
     def series_numbers(self) -> Rows:
         """`series`, or zeros."""
         return np.zeros(len(self.times), np.int64) if self.series is None else self.series

@@ -18,7 +18,7 @@ _SPANS: Json = {
     "buttons": [
         {"count": 3, "step": "month", "stepmode": "backward", "label": "3 months"},
         {"count": 1, "step": "year", "stepmode": "backward", "label": "1 year"},
-        {"step": "all", "label": "all rows"},
+        {"step": "all", "label": "all"},
     ],
     "bgcolor": "rgba(128,128,128,0.12)",
     "activecolor": "rgba(128,128,128,0.35)",

@@ -76,6 +76,8 @@ _Compared = tuple[ScoredForecasts, str, LossDifference]
 
 def _against(scored: Sequence[ScoredForecasts], is_rival: bool) -> list[_Compared]:
     """The splits that have rows enough, with the name of their reference and the loss saved against it."""
+    if is_rival and not any(each.has_own_rival for each in scored):
+        return []
     found = []
     for each in scored:
         name, theirs = (

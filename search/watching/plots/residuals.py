@@ -13,6 +13,7 @@ from search.watching.plots import row_parts
 from search.watching.plots.plotly_parts import GREY, Json, axis, layout, line_trace, plot_number
 from search.watching.plots.row_parts import MODEL_COLOUR, RIVAL_COLOUR, Clock
 from search.watching.view import StudyView
+from trainer.data.arrays import Rows
 
 MIN_ROWS = 50
 """Fewer errors show neither a distribution nor an autocorrelation: its bounds would be ±0.28 and more."""
@@ -88,10 +89,7 @@ def _about(found: ScoredForecasts) -> str:
 
 def _note(errors: Floats) -> str:
     skew, kurtosis = skew_and_kurtosis(errors)
-    return (
-        f"mean {errors.mean():+.3g}, standard deviation {errors.std():.3g}, skew {skew:+.2f}, kurtosis "
-        f"{kurtosis:.1f} (normal: 3)"
-    )
+    return f"mean {errors.mean():+.2g}, skew {skew:+.2f}, kurtosis {kurtosis:.1f} (normal: 3)"
 
 
 def _mean_by_moment(found: ScoredForecasts, errors: Floats) -> Floats:
@@ -100,7 +98,7 @@ def _mean_by_moment(found: ScoredForecasts, errors: Floats) -> Floats:
     return means
 
 
-def _over_time(found: ScoredForecasts, errors: Floats, kept: Floats, clock: Clock) -> Json:
+def _over_time(found: ScoredForecasts, errors: Floats, kept: Rows, clock: Clock) -> Json:
     return {
         "type": "scatter",
         "mode": "markers",

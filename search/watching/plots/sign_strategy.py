@@ -44,12 +44,12 @@ def _simple(returns: Floats, transform: str) -> Floats:
 
 def _sign(found: ScoredForecasts, returns: Floats, clock: Clock) -> Plot:
     known = sign_strategy(found.forecast, returns, found.fold_numbers, found.horizon)
-    long = f"long in {np.mean(found.forecast > 0):.0%} of the rows, "
-    turnover = "" if known.turnover is None else f"{known.turnover:.1%} of the stake changes sides per row, "
+    long = f"long in {np.mean(found.forecast > 0):.0%} of rows"
+    turnover = "" if known.turnover is None else f", turnover {known.turnover:.1%} a row"
     even = (
-        "nothing is earned before costs"
+        "Nothing is earned before costs."
         if known.break_even is None
-        else f"nothing is left at a cost of {_rounded(known.break_even)} basis points"
+        else f"Nothing is left at a cost of {_rounded(known.break_even)} basis points."
     )
     lines = {
         "sign, after costs": (known.net, MODEL_COLOUR, "solid"),
@@ -65,13 +65,14 @@ def _sign(found: ScoredForecasts, returns: Floats, clock: Clock) -> Plot:
     return _plot(
         "sign-strategy",
         "Sign of the forecast against buy and hold",
-        f"{long}{turnover}{even}",
+        f"{long}{turnover}",
         (
             "The profit of a stake of 1 that is never raised (sums, nothing reinvested): long where the "
             f"forecast is above 0, short where it is below, {hold}, at the price of the row that it was "
             f"forecast from. {COST_BASIS_POINTS:g} basis points are paid on each value traded, which is an "
-            "assumption; closing the last positions, interest and borrowing cost nothing here. A return is "
-            "drawn at the row that opened its position. Returns are those of the target, of which extreme "
+            f"assumption; closing the last positions, interest and borrowing cost nothing here. {even} "
+            "Turnover is the share of the stake that changes sides. A return is drawn at the row that opened "
+            "its position. Returns are those of the target, of which extreme "
             "ones are clipped."
         ),
         lines,
@@ -109,7 +110,8 @@ def _long_short(found: ScoredForecasts, returns: Floats, clock: Clock, *, is_rel
         (
             "The profit of a stake of 1 in the series with the highest forecasts and of 1 against those "
             f"with the lowest, never raised (sums, nothing reinvested).{overlap} {COST_BASIS_POINTS:g} "
-            "basis points are paid on each value traded, which is an assumption. Dates with fewer than 5 "
+            "basis points are paid on each value traded, which is an assumption. Turnover is the share of "
+            "the positions that is replaced. Dates with fewer than 5 "
             "series are left out. A return is drawn at the date that opened its position. Returns are those "
             "of the target, of which extreme ones are clipped."
         ),
@@ -121,11 +123,9 @@ def _long_short(found: ScoredForecasts, returns: Floats, clock: Clock, *, is_rel
 
 
 def _turnover_text(known: LongShortByDate, horizon: int) -> str:
-    """As `LongShort.turnover`: two sides, each sold and bought."""
+    """The turnover as `LongShort` has it: two sides, each sold and bought."""
     later = known.traded[horizon:] / 4
-    return (
-        "" if not len(later) else f"{later.mean():.1%} of the positions is replaced per period of {horizon}"
-    )
+    return f"turnover {later.mean():.1%} per holding period" if len(later) else ""
 
 
 def _plot(

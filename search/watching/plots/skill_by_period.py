@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from search.record.scored_forecasts import ScoredForecasts
+from search.record.validation_rows import Floats
 from search.selection.statistics.grouped_skill import GroupedSkill, skill_by_group
 from search.selection.statistics.past_volatility import REGIMES, WINDOW, past_volatility, regimes
 from search.watching.blocks import Plot
@@ -15,6 +16,8 @@ from search.watching.view import StudyView
 from trainer.data.arrays import Rows
 
 _Groups = Callable[[ScoredForecasts], tuple[Rows, list[str]]]
+_STYLES = (("circle", MODEL_COLOUR), ("diamond-open", RIVAL_COLOUR))
+"""Symbol and colour of the best naive forecast and of the strongest rival."""
 _GAP = 0.22
 """Share of the height between the two parts, for the names of the groups."""
 
@@ -90,17 +93,20 @@ def _points(scored: Sequence[ScoredForecasts], groups: _Groups) -> list[Json]:
         numbers, names = groups(found)
         moments = found.moments
         model = moments.means(found.loss)
-        for name, theirs, symbol, colour in (
-            (found.baseline_name, found.baseline_loss, "circle", MODEL_COLOUR),
-            (found.rival_name, found.rival_loss, "diamond-open", RIVAL_COLOUR),
-        ):
-            if name is None or theirs is None:
-                continue
+        for (name, theirs), (symbol, colour) in zip(_references(found), _STYLES, strict=False):
             known = skill_by_group(model, moments.means(theirs), numbers, names, moments.horizon)
             if known:
                 shown = f"{found.split}, over {plot_label(name, 24)}"
                 traces.append(_trace(shown, known, symbol, colour))
     return traces
+
+
+def _references(found: ScoredForecasts) -> list[tuple[str, Floats]]:
+    """The best naive forecast, and the strongest rival if it is another one, with their losses (n,)."""
+    known = [(found.baseline_name, found.baseline_loss)]
+    if found.rival_name is not None and found.rival_loss is not None and found.has_own_rival:
+        known.append((found.rival_name, found.rival_loss))
+    return known
 
 
 def _trace(name: str, known: Sequence[GroupedSkill], symbol: str, colour: str) -> Json:

@@ -128,5 +128,6 @@ def test_the_validation_rows_of_a_trial_are_those_of_the_record_in_the_targets_o
     np.testing.assert_allclose(found.forecast, (told * kept.unit_std + kept.unit_mean)[order])
     np.testing.assert_allclose(found.loss, np.square(told - kept.target)[order])
     rival = kept.rivals[kept.strongest_rival or ""]
+    assert found.rival_loss is not None
     np.testing.assert_allclose(found.rival_loss, np.square(rival - kept.target)[order])
     assert len(np.unique(kept.folds)) == (1 if method == "holdout" else 3)

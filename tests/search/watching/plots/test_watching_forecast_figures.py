@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,6 @@ from search.watching.plots.row_parts import MOST_POINTS, thin_rows
 from search.watching.view import StudyView
 from tests.search.record.test_record_scored_forecasts import rows
 from tests.search.watching.plots.test_watching_figures import a_view
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DAYS = np.datetime64("2018-06-01", "ns") + np.arange(900) * np.timedelta64(1, "D")
 
@@ -172,6 +169,17 @@ def test_without_a_rival_there_is_one_part() -> None:
     assert {each["name"] for each in plot.figure["data"]} == {"luck, 95 %", "test, against zero"}
 
 
+def test_a_rival_that_is_the_best_naive_forecast_is_drawn_once() -> None:
+    found = days()
+    same = replace(found, rival_name="zero", rival=found.baseline, rival_loss=found.baseline_loss)
+    plots = drawn(view_of(same))
+    assert {each["name"] for each in plots["loss-difference"].figure["data"]} == {
+        "luck, 95 %",
+        "test, against zero",
+    }
+    assert {each["name"] for each in plots["skill-by-year"].figure["data"]} == {"test, over zero"}
+
+
 def test_skill_by_year_and_by_volatility_is_that_of_their_rows() -> None:
     found = days()
     plot = drawn(view_of(found))["skill-by-year"]
@@ -309,8 +317,8 @@ def test_two_hundred_thousand_rows_stay_below_a_megabyte_and_keep_their_extremes
 
 
 def test_thinned_rows_are_the_extremes_of_each_stretch_with_both_ends() -> None:
-    values: Sequence[np.ndarray] = np.random.default_rng(0).normal(size=(2, 100_000))
-    kept = thin_rows(values)
+    values = np.random.default_rng(0).normal(size=(2, 100_000))
+    kept = thin_rows(list(values))
     assert len(kept) <= MOST_POINTS + 2
     assert {0, 99_999, values[0].argmax(), values[1].argmin()} <= {*kept.tolist()}
     assert (np.diff(kept) > 0).all()
