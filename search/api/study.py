@@ -219,10 +219,11 @@ class Study:
         """The figures of the report, as plotly figures that a notebook shows.
 
         Returns:
-            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`, and of a
-            study with forecasts on record those of its best or verified trial: `forecasts`,
-            `loss-difference`, `skill-by-year`, `residuals` and, of returns, `sign-strategy` or, of a panel,
-            `long-short`. One that has too few rows is missing. Axes name their units.
+            By id: `learning-curves`, `skill`, `space`, `safe-ranges`, `interventions` and `seconds`, and as
+            soon as the record has something for them `column-importance`, `setting-importance`, `slices`,
+            `parallel`, `contour`, `timeline`, and of a panel `series-years`; of the forecasts of the best or
+            verified trial `forecasts`, `loss-difference`, `skill-by-year`, `residuals` and, of returns,
+            `sign-strategy` or, of a panel, `long-short`. Axes name their units.
 
         Raises:
             StudyUnknown: The study was deleted.

@@ -21,7 +21,7 @@ def plot_calibration(report: Mapping[str, Any] | None) -> Plot | None:
     points = [(100 * each["level"], 100 * each["covered"]) for each in coverage["calibration"]]
     levels, shares = ([plot_number(value) for value in values] for values in zip(*points, strict=True))
     rows = coverage["levels"][0]["rows"]
-    title = f"Calibration of the intervals on {rows:,} test rows"
+    title = "Calibration of the bounds"
     return Plot(
         id="calibration",
         title=title,
@@ -38,6 +38,7 @@ def plot_calibration(report: Mapping[str, Any] | None) -> Plot | None:
             ],
             "layout": layout(
                 title,
+                f"{rows:,} test rows",
                 xaxis=axis("level of the bounds (%)", range=[0, 100], dtick=20),
                 yaxis=axis("test rows within them (%)", range=[0, 100], dtick=20),
             ),

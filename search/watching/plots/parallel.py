@@ -16,6 +16,7 @@ from search.watching.plots.dimension_axis import (
 )
 from search.watching.plots.loss_window import accepted_losses, loss_window
 from search.watching.plots.plotly_parts import (
+    DASHES,
     SYMBOLS,
     Json,
     axis,
@@ -39,13 +40,8 @@ _ROW, _FRAME = 58, 130
 """Pixels of a row, and of title and legend together."""
 _MOST_CHOICES, _LONGEST = 4, 18
 """Choices that a label names, and characters of a name."""
-_STYLES: dict[Verdict | None, tuple[float, float, str]] = {
-    Verdict.ACCEPTED: (1.0, 0.3, "solid"),
-    Verdict.UNPROMISING: (0.8, 0.22, "solid"),
-    Verdict.UNSTABLE: (1.2, 0.7, "dot"),
-    Verdict.SUSPICIOUS: (1.2, 0.8, "dash"),
-}
-"""Width, opacity and dash of the lines of a verdict."""
+_PALE, _STRONG = 0.3, 0.75
+"""The opacity of lines: accepted and unpromising trials are many, the others few."""
 
 
 def plot_parallel(view: StudyView) -> Plot | None:
@@ -85,8 +81,8 @@ def plot_parallel(view: StudyView) -> Plot | None:
             "Each line is a trial: its values after clamping, from one end of the range in force to the "
             "other (log ranges on a log scale, choices in their order), and its validation loss at the "
             "bottom. Thick lines with large dots are the best tenth of the accepted trials. A line ends "
-            "early where its trial has no loss, or one beyond the axis. Suspicious trials are dashed with "
-            "diamonds: their loss is not believed."
+            "early where its trial has no loss, or one beyond the axis. The loss of suspicious trials "
+            "is not believed."
         ),
         figure={"data": traces, "layout": drawing},
     )
@@ -149,7 +145,7 @@ def _lines(
         x += [losses.position(trial.value), None]
         y += [*range(len(rows) + 1), None]
         told += [[trial.number, plot_label(value)] for value in (*values, trial.value)] + [None]
-    width, opacity, dash = _STYLES.get(verdict, (0.8, 0.6, "dashdot"))
+    is_frequent = verdict in (Verdict.ACCEPTED, Verdict.UNPROMISING)
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -157,9 +153,9 @@ def _lines(
         "x": x,
         "y": y,
         "customdata": told,
-        "line": {"color": COLOURS[verdict], "width": width, "dash": dash},
+        "line": {"color": COLOURS[verdict], "width": 1, "dash": DASHES[verdict]},
         "marker": {"color": COLOURS[verdict], "symbol": SYMBOLS[verdict], "size": 5},
-        "opacity": opacity,
+        "opacity": _PALE if is_frequent else _STRONG,
         "legendrank": 10 + list(COLOURS).index(verdict),
         "hovertemplate": "trial %{customdata[0]}: %{customdata[1]}",
     }

@@ -44,6 +44,8 @@ from trainer.training.result import RefitResult
 if TYPE_CHECKING:
     from tests.search_fixtures import Ballast, Launch, WriteStudy
 
+pytestmark = pytest.mark.slow
+
 Exported = tuple[Path, Store]
 
 

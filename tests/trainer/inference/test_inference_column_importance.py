@@ -154,9 +154,8 @@ def test_a_moved_column_changes_that_column_of_the_windows_alone(make_data: Make
 
 def test_the_work_is_bounded_by_using_every_nth_row_and_never_too_few(make_data: MakeData) -> None:
     data = make_data(noise(3000, 1)[:, 0], noise(3000, 2))
-    wide = linear_network([1.0, 0.0]) | {
-        "gru.weight_hh_l0": np.zeros((3 * 4096, 4096), np.float32)  # its size alone is looked at
-    }
+    size_alone = np.zeros((3 * 4096, 4096), np.float32)
+    wide = {**linear_network([1.0, 0.0]), "gru.weight_hh_l0": size_alone}
     used = used_rows([data], wide, 6)
     assert used is not None
     each = REPEATS * 2 * data.seq_len * 4096

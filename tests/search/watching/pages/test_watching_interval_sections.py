@@ -37,7 +37,7 @@ def test_the_note_and_the_figures_show_the_newest_answer_about_the_bounds(
     after = study_view(store, "small")
     note = to_markdown(study_note(after))
     assert "The bounds of its forecasts on 1005 test rows" in note
-    assert "| 80 % | 79.9 % | 0.55 (0.761) |" in note
+    assert "|80 %|79.9 %|0.55 (0.761)|" in note
     assert figures(after)[-1].id == "calibration"
 
 
