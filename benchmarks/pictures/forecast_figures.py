@@ -30,7 +30,6 @@ _SCHEMES = ("light", "dark")
 _IN_DOCS = {
     ("forecasts", "1280", "light"),
     ("loss-difference", "1280", "light"),
-    ("skill-by-year", "390", "dark"),
 }
 
 
