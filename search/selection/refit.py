@@ -183,7 +183,9 @@ def _judged_until(
         row = int(folds[-1].train[0]) + split.get("train", 0) + split.get("validation", 0) - 1
         last = min(last, np.sort(folds[-1].times)[row])  # in a panel the rows stand series by series
     moments = np.unique(table.times.to_numpy())
-    for scored in () if store is None else evaluations.verifications_of_study(store, candidate.study):
+    study = candidate.study
+    known = [] if store is None else evaluations.verifications_of_study(store, study, with_series=False)
+    for scored in known:
         if scored.verdict in ANSWERS:
             target = np.datetime64(scored.last_time.astimezone(UTC).replace(tzinfo=None), "ns")
             row = int(np.searchsorted(moments, target, "right")) - 1 - folds[-1].horizon
