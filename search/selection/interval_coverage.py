@@ -1,6 +1,6 @@
 """Whether the forecast intervals of a candidate hold on the test rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from search.record.validation_rows import Floats
 from search.selection.statistics.coverage import Coverage, coverage
 from search.selection.trained_candidate import TrainedCandidate
+from search.selection.validation_intervals import model_intervals
 from trainer.data.panel import series_spans
 from trainer.inference.error_sizes import absolute_errors, recent_sizes, rows_behind
 from trainer.inference.forecast_intervals import (
@@ -18,7 +19,7 @@ from trainer.inference.forecast_intervals import (
     ForecastIntervals,
     in_own_unit,
 )
-from trainer.inference.gru_forward import forecast_rows, network_of
+from trainer.inference.gru_forward import Network, forecast_rows, network_of
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,17 @@ def interval_coverage(trained: TrainedCandidate) -> IntervalCoverage | None:
     """The coverage of the mean forecast of all seeds, as `refit` saves it; None if there is no forecast or
     the candidate has no intervals.
     """
-    intervals, data = trained.candidate.intervals, trained.data
-    if intervals is None or not trained.forecasts:
+    found, data = trained.candidate.validated, trained.data
+    if found is None or not trained.forecasts:
         return None
+    networks = [network_of(each.weights) for each in trained.refits if each.weights is not None]
+    config = trained.candidate.trial.config.data
+    intervals = model_intervals(config, found, "trial", data, networks)
     forecast = in_own_unit(data, data.test, np.mean(trained.forecasts, axis=0))
     target = in_own_unit(data, data.test, trained.target)
     numbers = trained.series.tolist() if data.series_names else []
     names = [data.series_names[number] for number in numbers]
-    sizes = None if intervals.recent is None else _error_sizes(trained, intervals, forecast)
+    sizes = _error_sizes(trained, intervals, forecast, networks)
     bounds = intervals.bounds(forecast, names, sizes, CALIBRATION_LEVELS)
     inside = {
         level: (bounds[f"lower_{level}"] <= target) & (target <= bounds[f"upper_{level}"])
@@ -84,11 +88,15 @@ def _tested(trained: TrainedCandidate, inside: npt.NDArray[np.bool_], level: int
     )
 
 
-def _error_sizes(trained: TrainedCandidate, intervals: ForecastIntervals, forecast: Floats) -> Floats:
+def _error_sizes(
+    trained: TrainedCandidate, intervals: ForecastIntervals, forecast: Floats, networks: Sequence[Network]
+) -> Floats | None:
     """How large the errors were that are known at each test row, (n,), as `predict` finds it: the rows just
-    before the test rows, which the networks were trained on, count as well.
+    before the test rows, which the networks were trained on, count as well. None if bounds do not follow it.
     """
-    data, networks = trained.data, [network_of(each.weights) for each in trained.refits if each.weights]
+    if intervals.recent is None:
+        return None
+    data = trained.data
     behind, tested = rows_behind(data.horizon), np.isin(np.arange(len(data.target)), data.test)
     before = []
     for span in series_spans(data.series_starts, len(data.target)):
@@ -101,4 +109,5 @@ def _error_sizes(trained: TrainedCandidate, intervals: ForecastIntervals, foreca
     target = in_own_unit(data, np.arange(len(data.target)), data.target)
     errors = absolute_errors(target, None, rows, forecasts)
     errors[rows] /= intervals.scale(forecasts)
+    errors[earlier] /= intervals.recent.seen
     return recent_sizes(errors, data.series_starts, data.horizon)[data.test]

@@ -169,6 +169,7 @@ def _error_sizes(loaded: LoadedModel, table: Table, found: "_Windows", values: F
     past = build_features(model.data.model_copy(update={"source": table.source}), table).target
     errors = absolute_errors(past.to_numpy(np.float64), model.target.clip, rows, forecasts)
     errors[rows] /= model.intervals.scale(forecasts)
+    errors[table.times <= naive_utc(model.rows.until)] /= model.intervals.recent.seen
     return recent_sizes(errors, table.series_starts, target.horizon)[found.rows]
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from tests.trainer.inference.panel_model import TABLES, rows_of, saved
 from trainer.inference.error_sizes import rows_behind
-from trainer.inference.forecast_intervals import ForecastIntervals, Margins, SeriesMargins
+from trainer.inference.forecast_intervals import ForecastIntervals, Margins, RecentMargins
 from trainer.inference.forecasts import Forecasts
 from trainer.inference.prediction import predict, read_model
 
 USUAL, RECENT = Margins(rows=999, at_80=0.01, at_95=0.02), Margins(rows=999, at_80=1.5, at_95=3.0)
 INTERVALS = ForecastIntervals(
-    source="training", smallest_scale=None, pooled=USUAL, recent=SeriesMargins(pooled=RECENT)
+    source="training", smallest_scale=None, pooled=USUAL, recent=RecentMargins(pooled=RECENT)
 )
 HORIZON = 3
 BEHIND = rows_behind(HORIZON)
