@@ -11,7 +11,9 @@ from search.record.validation_rows import Floats
 from search.selection.statistics.coverage import Coverage, coverage
 from search.selection.trained_candidate import TrainedCandidate
 from search.selection.validation_intervals import model_intervals
+from trainer.data.arrays import Rows
 from trainer.data.panel import series_spans
+from trainer.data.windows import Dataset
 from trainer.inference.error_sizes import absolute_errors, recent_sizes, rows_behind
 from trainer.inference.forecast_intervals import (
     CALIBRATION_LEVELS,
@@ -97,17 +99,24 @@ def _error_sizes(
     if intervals.recent is None:
         return None
     data = trained.data
-    behind, tested = rows_behind(data.horizon), np.isin(np.arange(len(data.target)), data.test)
-    before = []
-    for span in series_spans(data.series_starts, len(data.target)):
-        ends = data.train[(data.train >= span.start) & (data.train < span.stop)]
-        before.append(ends[-behind:] if tested[span].any() else ends[:0])
-    earlier = np.concatenate(before)
+    earlier = np.concatenate(
+        [_rows_before(data, span) for span in series_spans(data.series_starts, len(data.target))]
+    )
     rows = np.concatenate([earlier, data.test])
     known = in_own_unit(data, earlier, forecast_rows(networks, data.features, data.seq_len, earlier))
     forecasts = np.concatenate([known, forecast])
     target = in_own_unit(data, np.arange(len(data.target)), data.target)
     errors = absolute_errors(target, None, rows, forecasts)
     errors[rows] /= intervals.scale(forecasts)
-    errors[earlier] /= intervals.recent.seen
+    errors[data.train] /= intervals.recent.seen
     return recent_sizes(errors, data.series_starts, data.horizon)[data.test]
+
+
+def _rows_before(data: Dataset, span: slice) -> Rows:
+    """The rows of a series just before its test rows whose errors count: training rows, and those between
+    that were left out because their targets reach into the test rows.
+    """
+    train, test = (rows[(rows >= span.start) & (rows < span.stop)] for rows in (data.train, data.test))
+    if not len(train) or not len(test):
+        return train[:0]
+    return np.concatenate([train[-rows_behind(data.horizon) :], np.arange(train[-1] + 1, test[0])])
