@@ -118,5 +118,6 @@ def _rows_before(data: Dataset, span: slice) -> Rows:
     """
     train, test = (rows[(rows >= span.start) & (rows < span.stop)] for rows in (data.train, data.test))
     if not len(train) or not len(test):
-        return train[:0]
-    return np.concatenate([train[-rows_behind(data.horizon) :], np.arange(train[-1] + 1, test[0])])
+        return np.empty(0, np.int64)
+    found: Rows = np.concatenate([train[-rows_behind(data.horizon) :], np.arange(train[-1] + 1, test[0])])
+    return found
