@@ -1,5 +1,6 @@
 """The bounds of forecasts on new rows follow the errors that a table shows, and nothing after a row."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,8 @@ def test_bounds_follow_errors_of_targets_that_are_clipped_as_in_training(tmp_pat
     returns = {"of": None, "column": "close", "transform": "log_return", "kind": "return", "window": None}
     folder, data = saved(tmp_path, "pooled", intervals=INTERVALS, target={**returns, "horizon": 1})
     bound = read_model(folder).description.target.clip
-    assert bound == data.scaler.target_clip is not None
+    assert bound is not None
+    assert bound == data.scaler.target_clip
     path = Path(rows_of("ABCD", tmp_path / "new.csv"))
     frame = pd.read_csv(path)
     last = frame["name"].eq("B") & frame["date"].ge(frame[frame["name"].eq("B")]["date"].iloc[-20])
@@ -89,3 +91,20 @@ def test_bounds_follow_errors_of_targets_that_are_clipped_as_in_training(tmp_pat
     found = predict(folder, str(path), allow_range=True)
     assert found.error_sizes is not None
     assert np.nanmax(found.error_sizes) < 2 * bound
+
+
+def test_a_folder_of_format_3_has_bounds_of_one_width_as_before(tmp_path: Path) -> None:
+    before = INTERVALS.model_copy(update={"recent": None})
+    folder, _ = saved(tmp_path, "pooled", intervals=before)
+    path = folder / "model.json"
+    content = json.loads(path.read_text())
+    assert content["format"] == 4
+    assert content["intervals"] == {
+        "pooled": {"rows": 999, "at_80": 0.01, "at_95": 0.02},
+        "by_series": {},
+        "source": "training",
+        "smallest_scale": None,
+    }
+    path.write_text(json.dumps(content | {"format": 3}))
+    found = predict(folder, rows_of("ABCD", tmp_path / "new.csv"), allow_range=True)
+    np.testing.assert_allclose(widths(found).stack().dropna(), 0.01)
