@@ -6,6 +6,7 @@ file ──► candidate ──► table up to its last whole row ──► audi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from search.record.verification_answer import ANSWERS, VerificationAnswer, newes
 from search.seeds import fresh_seed
 from search.selection.candidates import Candidate, candidate_from_file, require_unedited
 from search.selection.export_provenance import export_provenance
+from search.selection.validation_intervals import model_intervals
 from search.verdict import settings_not_applied
 from storage import evaluations
 from storage.commands import ballast_command
 from storage.engine import Store
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare_all_rows
+from trainer.inference.forecast_intervals import ForecastIntervals
+from trainer.inference.gru_forward import network_of
 from trainer.inference.unusable_rows import UnusableRow, without_unfinished_rows
 from trainer.training.result import Outcome, RefitResult
 
@@ -64,6 +68,13 @@ class Refit:
         """The time of the last row whose target was trained on."""
         return self.data.when(int(self.data.train[self.data.times[self.data.train].argmax()]))
 
+    @cached_property
+    def intervals(self) -> ForecastIntervals | None:
+        """What the bounds of its forecasts are computed from; None if there are no validation forecasts."""
+        found, config = self.candidate.validated, self.candidate.trial.config.data
+        networks = [network_of(each.weights) for each in self.finished if each.weights is not None]
+        return None if found is None else model_intervals(config, found, "trial", self.data, networks)
+
     def to_json(self) -> dict[str, Any]:
         """The shape of `refit --json`, without `saved`."""
         return {
@@ -84,9 +95,7 @@ class Refit:
             if self.unjudged is None
             else {"from": self.unjudged[0], "until": self.unjudged[1]},
             "verified": None if self.verified is None else self.verified.to_json(),
-            "intervals": None
-            if self.candidate.intervals is None
-            else self.candidate.intervals.model_dump(mode="json"),
+            "intervals": None if self.intervals is None else self.intervals.model_dump(mode="json"),
         }
 
 

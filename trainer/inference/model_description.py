@@ -33,6 +33,8 @@ class TargetScale(Section):
     mean: float
     std: Annotated[float, Field(gt=0)]
     unit: str
+    clip: Annotated[float, Field(gt=0)] | None = Field(default=None, exclude_if=lambda bound: bound is None)
+    """Targets of the training lie within ± this; None if they are not clipped, and in a folder of before."""
 
 
 _Tuple = BeforeValidator(as_tuple)

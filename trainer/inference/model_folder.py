@@ -219,7 +219,10 @@ def _described(
         format=FORMAT,
         provenance=provenance,
         target=TargetScale(
-            mean=scaler.target_mean, std=scaler.target_std, unit=_in_words(config.data.target)
+            mean=scaler.target_mean,
+            std=scaler.target_std,
+            unit=_in_words(config.data.target),
+            clip=scaler.target_clip,
         ),
         rows=_training_period(data),
         features=training_statistics(build_features(config.data, table), data),

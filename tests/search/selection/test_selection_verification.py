@@ -187,6 +187,7 @@ def test_the_bounds_that_are_tested_are_those_that_predict_gives(
     coverage = report.scored[0].coverage
     assert coverage is not None
     assert coverage.intervals.recent is not None
+    assert 0.5 < coverage.intervals.recent.seen <= 1
     assert coverage.following == report.scored[0].rows["test"]
     assert [level for level, _ in coverage.calibration.items()] == [*CALIBRATION_LEVELS]
     assert list(coverage.calibration.values()) == sorted(coverage.calibration.values())
