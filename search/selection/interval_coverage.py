@@ -1,7 +1,7 @@
 """Whether the forecast intervals of a candidate hold on the test rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class IntervalCoverage:
     """Test rows whose bounds follow the size of the last errors."""
     calibration: Mapping[int, float]
     """The share of test rows within bounds, by the level in percent, at CALIBRATION_LEVELS."""
+    bounds: Mapping[str, Floats] = field(default_factory=dict, repr=False)
+    """`lower_80`, `upper_80`, `lower_95` and `upper_95` of the test rows, (n,) each, in the target's unit."""
 
     def to_json(self) -> dict[str, Any]:
         """The key `coverage` of `verify --json`."""
@@ -78,6 +80,9 @@ def interval_coverage(trained: TrainedCandidate) -> IntervalCoverage | None:
         levels=tuple(_tested(trained, inside[level], level) for level in LEVELS),
         following=int(intervals.follows(sizes).sum()),
         calibration={level: float(each.mean()) for level, each in inside.items()},
+        bounds={
+            f"{side}_{level}": bounds[f"{side}_{level}"] for level in LEVELS for side in ("lower", "upper")
+        },
     )
 
 

@@ -13,6 +13,7 @@ from search.selection.validation_intervals import model_intervals, trained_forec
 from storage.commands import ballast_command
 from trainer.data.windows import Dataset, prepare_refit
 from trainer.inference.gru_forward import network_of
+from trainer.losses import MSE
 
 
 def require_can_save(folder: Path, *, onnx: bool) -> None:
@@ -54,6 +55,7 @@ def save_trained_model(outcome: Rerun, path: Path, folder: Path, *, onnx: bool) 
         trial=outcome.trial,
         seed=result.seed,
         value=result.value,
+        metric=None if outcome.metric.name == MSE.name else outcome.metric.name,
         skill=result.skill,
         baseline=result.baseline,
         best_epoch=result.best_epoch,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from search.data.study_data import blocking_findings
+from search.data.study_data import audit_study, blocking_findings
 from search.errors import AnswerIsNo, RequestError
 from search.record.verification_answer import ANSWERS, VerificationAnswer, newest_verification
 from search.seeds import fresh_seed
@@ -23,7 +23,6 @@ from search.verdict import settings_not_applied
 from storage import evaluations
 from storage.commands import ballast_command
 from storage.engine import Store
-from trainer.audit.audit import audit
 from trainer.data.source import Table, read_table
 from trainer.data.windows import Dataset, prepare_all_rows
 from trainer.inference.forecast_intervals import ForecastIntervals
@@ -144,10 +143,7 @@ def refit_all_rows(
 
 def _audited_folds(candidate: Candidate, table: Table) -> tuple[Dataset, ...]:
     """The folds of the study in this table; raises AnswerIsNo with what the audit finds."""
-    exported = export_provenance(candidate.resolved)
-    config = candidate.trial.config
-    ceiling = None if exported is None else exported.skill_ceiling
-    found = audit(config.data, config.guard, table, ceiling=ceiling)
+    found = audit_study(candidate.resolved, candidate.trial.config.data, table)
     if not found.ok(False) or not found.folds:
         raise AnswerIsNo(blocking_findings(found, False))
     return found.folds
@@ -196,7 +192,9 @@ def _judged_until(
         row = int(folds[-1].train[0]) + split.get("train", 0) + split.get("validation", 0) - 1
         last = min(last, np.sort(folds[-1].times)[row])  # in a panel the rows stand series by series
     moments = np.unique(table.times.to_numpy())
-    for scored in () if store is None else evaluations.verifications_of_study(store, candidate.study):
+    study = candidate.study
+    known = [] if store is None else evaluations.verifications_of_study(store, study, with_series=False)
+    for scored in known:
         if scored.verdict in ANSWERS:
             target = np.datetime64(scored.last_time.astimezone(UTC).replace(tzinfo=None), "ns")
             row = int(np.searchsorted(moments, target, "right")) - 1 - folds[-1].horizon

@@ -5,6 +5,7 @@ density of its values among the best tenth of the trials differs from that among
 settings that matter only together, and it tells of the values that were tried, not of the whole range.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,15 +57,19 @@ def setting_importances(
     trials: Sequence[tables.Trial], space: Mapping[str, Dimension]
 ) -> SettingImportances | None:
     """Of the settings of `space` that have several values; None with less than FEWEST_TRIALS scored trials
-    that have them all, or if all importances are 0. The same trials give the same numbers.
+    that have them all, or if nothing tells them apart. The same trials give the same numbers.
     """
     searched = {key: each for key, each in space.items() if only_value(each) is None}
     known = [t for t in scored_trials(trials) if all(_is_in(t.params, *each) for each in searched.items())]
     known = known[:: -(-len(known) // MOST_TRIALS) or 1]
     if len(known) < FEWEST_TRIALS or not searched:
         return None
-    evaluate = _evaluator(known, searched)
     losses = np.array([trial.value for trial in known], float)
+    cut = np.sort(losses)[math.ceil(_TOP * len(losses)) - 1]
+    top = int((losses <= cut).sum())
+    if top == len(known):  # all losses are the same
+        return None
+    evaluate = _evaluator(known, searched)
     found, total = evaluate(losses), sum(evaluate(losses).values())
     if total <= 0:
         return None
@@ -74,12 +79,11 @@ def setting_importances(
         SettingImportance(key, found[key] / total, max(each[key] for each in shuffled) / total)
         for key in sorted(found, key=lambda key: (-found[key], key))
     ]
-    cut = np.sort(losses)[int(np.ceil(_TOP * len(losses))) - 1]
-    return SettingImportances(tuple(settings), len(known), int((losses <= cut).sum()))
+    return SettingImportances(tuple(settings), len(known), top)
 
 
 def _is_in(params: Mapping[str, Any], key: str, dimension: Dimension) -> bool:
-    return key in params and dimension.contains(params[key])
+    return key in params and dimension.accepts_type(params[key]) and dimension.contains(params[key])
 
 
 def _evaluator(trials: Sequence[tables.Trial], space: Mapping[str, Dimension]) -> Any:

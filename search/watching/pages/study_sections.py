@@ -16,6 +16,7 @@ from search.text import short_value
 from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
 from search.watching.pages.interval_sections import coverage_blocks
 from search.watching.pages.next_step import StudyDesign, next_steps
+from search.watching.pages.range_ends import range_end_sentences
 from search.watching.pages.trial_sections import loss_text, skill_text
 from search.watching.view import StudyView
 from storage.commands import ballast_command, masked_url
@@ -188,6 +189,7 @@ def best(view: StudyView, store: str | None) -> list[Block]:
     return [
         Paragraph(text),
         TableBlock(("setting", "value"), sorted(trial.params.items())),
+        *map(Paragraph, range_end_sentences(view)),
         *(block for line in next_steps(view.summary, store, design) for block in _step(line, store)),
     ]
 

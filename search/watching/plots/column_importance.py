@@ -2,12 +2,9 @@
 
 from search.record.column_importances import TrialImportances, recorded_importances
 from search.watching.blocks import Plot
-from search.watching.plots.dot_rows import dots, row_layout, row_names, spans, ticks
+from search.watching.plots.dot_rows import MOST_ROWS, dots, row_layout, row_names, spans, ticks
 from search.watching.view import StudyView
 from trainer.inference.column_importance import ColumnImportance
-
-MOST_COLUMNS = 30
-"""The most important ones are drawn; a sentence says how many are not."""
 
 
 def plot_column_importance(view: StudyView) -> Plot | None:
@@ -20,7 +17,7 @@ def plot_column_importance(view: StudyView) -> Plot | None:
 def _drawn(known: TrialImportances) -> Plot:
     found = known.found
     ordered = sorted(found.columns, key=lambda column: -column.increase)
-    shown = ordered[:MOST_COLUMNS]
+    shown = ordered[:MOST_ROWS]
     rows = dict(zip(shown, row_names([column.name for column in shown]), strict=True))
     carrying = [column for column in shown if column.low > 0]
     others = [column for column in shown if column.low <= 0]
@@ -67,7 +64,7 @@ def _drawn(known: TrialImportances) -> Plot:
 
 def _about(known: TrialImportances, ordered: list[ColumnImportance]) -> str:
     found = known.found
-    left = len(ordered) - MOST_COLUMNS
+    left = len(ordered) - MOST_ROWS
     omitted = f" The {left} columns with the least are not drawn." if left > 0 else ""
     folds = " Upright marks are single folds." if len(ordered[0].by_fold) > 1 else ""
     return (

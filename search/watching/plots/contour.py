@@ -60,7 +60,6 @@ def plot_contour(view: StudyView) -> Plot | None:
             "data": [_cells(accepted, across, up, cells), *_points(drawn, across, up)],
             "layout": layout(
                 title,
-                height=520,
                 xaxis=_axis(across, names[across.key], cells),
                 yaxis=_axis(up, names[up.key], cells),
             ),

@@ -12,8 +12,8 @@ from search.watching.plots.plotly_parts import (
     plot_number,
 )
 
-_ROW, _FRAME, _LEAST = 26, 190, 420
-"""Pixels of one row, of title, axis and legend together, and of a plot with few rows."""
+MOST_ROWS = 16
+"""More do not fit into the box that the dashboard has for a plot."""
 _LONGEST = 18
 
 
@@ -80,7 +80,6 @@ def row_layout(title: str, note: str, rows: Sequence[str], across: str) -> Json:
     return layout(
         title,
         note,
-        max(_LEAST, _FRAME + _ROW * len(rows)),
         xaxis=axis(across, zeroline=True, zerolinecolor=GREY, rangemode="tozero"),
         yaxis=axis(
             "",

@@ -16,6 +16,7 @@ from search.watching.plots.dimension_axis import (
 )
 from search.watching.plots.loss_window import accepted_losses, loss_window
 from search.watching.plots.plotly_parts import (
+    DASHES,
     SYMBOLS,
     Json,
     axis,
@@ -35,17 +36,12 @@ from trainer.text import shortened
 MAX_LINES = 200
 """More lines cannot be told apart."""
 _BEST_SHARE, _MOST_BEST = 0.1, 30
-_ROW, _FRAME = 58, 130
-"""Pixels of a row, and of title and legend together."""
+_ROW, _FRAME, _LEAST = 36, 126, 450
+"""Pixels of a row, of title and legend together, and of a plot with up to nine rows: the dashboard's box."""
 _MOST_CHOICES, _LONGEST = 4, 18
 """Choices that a label names, and characters of a name."""
-_STYLES: dict[Verdict | None, tuple[float, float, str]] = {
-    Verdict.ACCEPTED: (1.0, 0.3, "solid"),
-    Verdict.UNPROMISING: (0.8, 0.22, "solid"),
-    Verdict.UNSTABLE: (1.2, 0.7, "dot"),
-    Verdict.SUSPICIOUS: (1.2, 0.8, "dash"),
-}
-"""Width, opacity and dash of the lines of a verdict."""
+_PALE, _STRONG = 0.3, 0.75
+"""The opacity of lines: accepted and unpromising trials are many, the others few."""
 
 
 def plot_parallel(view: StudyView) -> Plot | None:
@@ -61,10 +57,8 @@ def plot_parallel(view: StudyView) -> Plot | None:
     losses = _Row("", DimensionAxis(*window), f"{window[0]:.4g} … {window[1]:.4g}")
     groups = group_by_verdict(others)
     traces = [_lines(verdict_text(v), v, trials, rows, losses) for v, trials in reversed(groups.items())]
-    traces.append(
-        _lines(f"best {len(best)} accepted", Verdict.ACCEPTED, best, rows, losses)
-        | {"opacity": 1.0, "legendrank": 1}
-    )
+    name = "best accepted trial" if len(best) == 1 else f"best {len(best)} accepted"
+    traces.append(_lines(name, Verdict.ACCEPTED, best, rows, losses) | {"opacity": 1.0, "legendrank": 1})
     traces[-1]["line"] |= {"width": 2.6}
     traces[-1]["marker"] |= {"size": 8}
     names = shortest_unique_names([row.key for row in rows])
@@ -72,7 +66,7 @@ def plot_parallel(view: StudyView) -> Plot | None:
     title = "Settings of a trial" + shown_of_all_text(drawn, len(view.trials))
     drawing = layout(
         title,
-        height=_FRAME + _ROW * len(labels),
+        height=max(_LEAST, _FRAME + _ROW * len(labels)),
         xaxis=axis("", range=[-0.03, 1.03], showticklabels=False, showgrid=False),
         yaxis=axis(
             "", range=[len(rows) + 0.4, -0.4], tickvals=list(range(len(labels))), ticktext=labels, ticks=""
@@ -85,8 +79,8 @@ def plot_parallel(view: StudyView) -> Plot | None:
             "Each line is a trial: its values after clamping, from one end of the range in force to the "
             "other (log ranges on a log scale, choices in their order), and its validation loss at the "
             "bottom. Thick lines with large dots are the best tenth of the accepted trials. A line ends "
-            "early where its trial has no loss, or one beyond the axis. Suspicious trials are dashed with "
-            "diamonds: their loss is not believed."
+            "early where its trial has no loss, or one beyond the axis. The loss of suspicious trials "
+            "is not believed."
         ),
         figure={"data": traces, "layout": drawing},
     )
@@ -149,7 +143,7 @@ def _lines(
         x += [losses.position(trial.value), None]
         y += [*range(len(rows) + 1), None]
         told += [[trial.number, plot_label(value)] for value in (*values, trial.value)] + [None]
-    width, opacity, dash = _STYLES.get(verdict, (0.8, 0.6, "dashdot"))
+    is_frequent = verdict in (Verdict.ACCEPTED, Verdict.UNPROMISING)
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -157,9 +151,9 @@ def _lines(
         "x": x,
         "y": y,
         "customdata": told,
-        "line": {"color": COLOURS[verdict], "width": width, "dash": dash},
+        "line": {"color": COLOURS[verdict], "width": 1, "dash": DASHES[verdict]},
         "marker": {"color": COLOURS[verdict], "symbol": SYMBOLS[verdict], "size": 5},
-        "opacity": opacity,
+        "opacity": _PALE if is_frequent else _STRONG,
         "legendrank": 10 + list(COLOURS).index(verdict),
         "hovertemplate": "trial %{customdata[0]}: %{customdata[1]}",
     }

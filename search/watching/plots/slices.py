@@ -29,7 +29,10 @@ from storage.verdicts import Verdict
 
 MAX_POINTS_A_PANEL = 600
 """Each trial has a point in every panel."""
-_PANEL = 180
+MAX_PANELS = 6
+"""More do not fit into the box that the dashboard has for a plot."""
+_PANEL, _LEGEND = 112, 40
+"""Pixels of a panel with its ticks and name, and of the legend."""
 
 
 def plot_slices(view: StudyView) -> Plot | None:
@@ -41,11 +44,11 @@ def plot_slices(view: StudyView) -> Plot | None:
     baseline = view.study.facts["baseline"]["loss"]
     low, high = loss_window(view.trials, baseline)
     groups = group_by_verdict(drawn)
-    space = [in_force(searched) for searched in view.space]
-    names = shortest_unique_names([searched.key for searched in space])
-    grid = PanelGrid(len(space), _PANEL)
+    space = [in_force(searched) for searched in _most_important(view)]
+    names = shortest_unique_names([searched.key for searched in view.space])
+    grid = PanelGrid(len(space), _PANEL, least=450 - _LEGEND)
     title = "Loss by setting" + shown_of_all_text(len(drawn), len(view.trials))
-    drawing = layout(title, _note(drawn, low, high), grid.height + 40, shapes=[])
+    drawing = layout(title, _note(drawn, low, high), grid.height + _LEGEND, shapes=[])
     data: list[Json] = []
     for i, searched in enumerate(space):
         axes, place = f"{i + 1}" if i else "", grid.place(i)
@@ -69,10 +72,23 @@ def plot_slices(view: StudyView) -> Plot | None:
             "Validation loss of each trial by the value that it used, after clamping; an unpromising trial "
             "has its lowest loss until it was stopped. Below the dashed line a trial beats the best naive "
             "forecast. A suspicious trial keeps its own shape and colour, as its loss is not believed. "
-            "Choices stand in their order."
+            f"Choices stand in their order.{_omitted(len(space), len(view.space))}"
         ),
         figure={"data": data, "layout": drawing},
     )
+
+
+def _most_important(view: StudyView) -> list[SearchedDimension]:
+    """The settings that have a panel, in the order of the space: all, or the MAX_PANELS most important; the
+    first ones while no importance can be told.
+    """
+    found = view.setting_importances
+    keys = [each.key for each in view.space] if found is None else [each.key for each in found.settings]
+    return [searched for searched in view.space if searched.key in keys[:MAX_PANELS]]
+
+
+def _omitted(drawn: int, everything: int) -> str:
+    return "" if drawn == everything else f" Of {everything} settings the {drawn} most important are drawn."
 
 
 def _points(

@@ -13,6 +13,7 @@ from search.watching.plots.plotly_parts import (
     layout,
     line_trace,
     plot_label,
+    plot_number,
     scatter_trace,
     shown_of_all_text,
     thin_trials,
@@ -66,7 +67,7 @@ def _bars(verdict: Verdict | None, trials: Sequence[tables.Trial], now: datetime
     y = [at for number in numbers for at in (number, number, None)]
     marks = scatter_trace(verdict, list(map(_moment, ends)), numbers, numbers)
     marks["marker"]["opacity"] = 1
-    told = [f"{duration(trial.duration_s)}, {plot_label(trial.worker)}" for trial in trials]
+    told = [f"{duration(plot_number(trial.duration_s))}, {plot_label(trial.worker)}" for trial in trials]
     return [
         line_trace(name, x, y, COLOURS[verdict], width=3)
         | {"opacity": 0.6, "hoverinfo": "skip", "showlegend": False, "legendgroup": name},

@@ -1,4 +1,4 @@
-"""The six plots say what the record says, and plotly can read them, whatever the record holds."""
+"""The plots say what the record says, and plotly can read them, whatever the record holds."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from search.text import COLOURS
 from search.watching.blocks import Plot
 from search.watching.plots.calibration import plot_calibration
 from search.watching.plots.dimension_axis import clamped_intervals, shortest_unique_names
-from search.watching.plots.figures import figures
+from search.watching.plots.figures import PLOT_IDS, figures
 from search.watching.plots.plotly_parts import MAX_POINTS, thin_trials
 from search.watching.plots.step_timeline import step_timeline
 from search.watching.view import MAX_CURVES, SearchedDimension, StudyView, drawn_trials, study_view
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 RATE, UNITS = "models.gru.learning_rate", "models.gru.hidden_size"
-IDS = ["learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"]
+IDS = {"learning-curves", "skill", "space", "safe-ranges", "interventions", "seconds"}
+"""Those that every study has."""
 ROWS = 1000
 
 
@@ -141,9 +142,11 @@ def trace(found: Plot, name: str) -> dict[str, Any]:
 
 
 def assert_readable(view: StudyView) -> None:
-    """All six are JSON of plain values without NaN, and plotly finds nothing wrong with them."""
+    """All are JSON of plain values without NaN, in their order, and plotly finds nothing wrong with them."""
     drawn = figures(view)
-    assert [found.id for found in drawn] == IDS
+    ids = [found.id for found in drawn]
+    assert ids == [known for known in PLOT_IDS if known in ids]
+    assert set(ids) >= IDS
     for found in drawn:
         assert json.loads(json.dumps(found.figure, allow_nan=False)) == found.figure
         go.Figure(found.figure)  # raises for any name or value that plotly does not know
@@ -629,11 +632,11 @@ def _many(count: int) -> StudyView:
     return replace(view, epochs=losses)
 
 
-def test_two_thousand_trials_are_less_than_400_kilobytes() -> None:
+def test_two_thousand_trials_are_less_than_600_kilobytes() -> None:
     view = _many(2000)
     drawn = figures(view)
-    assert sum(len(json.dumps(found.figure, allow_nan=False)) for found in drawn) < 400_000
-    assert drawn[0].title == f"Learning curves: {len(view.epochs)} of 2,000 trials"
+    assert sum(len(json.dumps(found.figure, allow_nan=False)) for found in drawn) < 600_000
+    assert plot(view, "learning-curves").title == f"Learning curves: {len(view.epochs)} of 2,000 trials"
     assert len(view.epochs) <= MAX_CURVES
 
 
