@@ -9,6 +9,8 @@ import pandas as pd
 from search.config.layers import Setting
 from search.record.continuation import recorded_value, resolve_from_store
 from search.record.validation_rows import forecasts, validation_rows
+from search.selection.forecasts_on_record import verified_forecasts
+from search.selection.summary import summarise
 from search.selection.validation_intervals import recorded_forecasts
 from storage import query, tables
 from storage.engine import Store
@@ -94,6 +96,24 @@ def _bounds(store: Store, study: str, trial: tables.Trial) -> dict[str, Any]:
     sizes = found.sizes(intervals.smallest_scale, config.target.horizon)
     bounds: dict[str, Any] = intervals.bounds(found.forecasts, found.names_of_rows(), sizes)
     return bounds
+
+
+def verified_forecasts_frame(store: Store, study: str) -> pd.DataFrame:
+    """The test rows of the newest verification in the target's own unit; the first column names the series
+    of a panel. Raises StudyUnknown.
+    """
+    found = verified_forecasts(store, summarise(store, study))
+    if found is None:
+        return pd.DataFrame(columns=["time", "target"])
+    columns: dict[str, Any] = {"target": found.target, found.baseline_name: found.baseline}
+    if found.rival_name is not None:
+        columns[found.rival_name] = found.rival
+    columns |= {"forecast" if found.trial is None else f"trial_{found.trial}": found.forecast}
+    columns |= {"loss": found.loss, **found.bounds}
+    zone = recorded_value("data.timezone", query.setting_layers(store, study))
+    time = on_clock(pd.DatetimeIndex(found.times), found.offsets, zone)
+    named = {} if found.series is None else {"series": np.array(found.series_names, object)[found.series]}
+    return pd.DataFrame({**named, "time": time, **columns})
 
 
 def _rows_frame(rows: Iterable[Any], table: type[tables.Base]) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from search.config.space import Dimension
 from search.errors import RequestError
 from search.record.continuation import resolve_from_store
 from search.record.row_mapping import recorded_settings
+from search.record.scored_forecasts import ScoredForecasts
+from search.selection.forecasts_on_record import forecasts_on_record
 from search.selection.panel_result import PanelResult, best_of_panel
 from search.selection.setting_importances import SettingImportances, setting_importances
 from search.selection.summary import Summary, summarise
@@ -52,6 +54,8 @@ class StudyView:
     """Evaluations of its configurations on test rows."""
     panel: PanelResult | None = None
     """The best trial on the validation rows of a panel; None for a single series or without a best trial."""
+    scored: Sequence[ScoredForecasts] = ()
+    """Forecasts on validation rows and, after a verification, on test rows; see `forecasts_on_record`."""
 
     @cached_property
     def setting_importances(self) -> SettingImportances | None:
@@ -90,8 +94,9 @@ def study_view(store: Store, name: str) -> StudyView:
         trials=trials,
         findings=findings,
         epochs=query.epochs_by_trial(store, name, drawn_trials(trials, summary.best, findings)),
-        evaluations=evaluations.verifications_of_study(store, name),
+        evaluations=evaluations.verifications_of_study(store, name, with_series=False),
         panel=best_of_panel(store, summary),
+        scored=forecasts_on_record(store, summary),
     )
 
 

@@ -45,7 +45,7 @@ class BestNetworks:
         kept, best = self._kept, query.best_trial(study.store, study.name)
         if kept is None or best is None or best.number != kept.number:
             return
-        loss = kept.config.loss
+        loss = study.data.metric
         found = measure_column_importances(
             study.data.folds(kept.config.data), kept.networks, loss, seed=kept.seed, should_stop=should_stop
         )

@@ -249,6 +249,7 @@ def _fit(
         study.data.folds(resolved.config.data),
         baseline=study.data.baseline,
         ceiling=study.data.ceiling,
+        metric=study.data.metric,
         seed=state.row.seed,
         on_epoch=on_epoch,
         on_finding=on_finding,

@@ -16,7 +16,7 @@ import numpy as np
 from trainer.data.arrays import Floats, Rows
 from trainer.data.windows import Dataset
 from trainer.inference.gru_forward import Network, forecast_rows
-from trainer.losses import Loss
+from trainer.losses import Loss, mean_loss
 
 REPEATS = 19
 """How often each column is moved. If a column tells nothing, the true order is the best of 20 equally likely
@@ -136,7 +136,7 @@ def _loss(
     data: Dataset, network: Network, rows: Rows, loss: Loss, moved: tuple[int, Rows] | None = None
 ) -> float:
     told = forecast_rows([network], data.features, data.seq_len, rows, moved)
-    return float(loss.value(told, data.target[rows].astype(np.float64)).mean())
+    return mean_loss(told, data.target[rows].astype(np.float64), data.in_units(loss))
 
 
 def _importance(name: str, after: Floats, before: Floats) -> ColumnImportance:

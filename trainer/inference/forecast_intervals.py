@@ -67,6 +67,13 @@ class SeriesMargins(Section):
         return [self.by_series.get(name, self.pooled) for name in series] or [self.pooled]
 
 
+class RecentMargins(SeriesMargins):
+    """The quantiles of residuals that are divided by the size of the last errors."""
+
+    seen: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The errors of the model on rows that it was trained on, as a share of those on other rows."""
+
+
 class ForecastIntervals(SeriesMargins):
     """What bounds are computed from. The scale is 1 target unit; with `smallest_scale` it is the forecast,
     but at least that number. The quantiles of `recent` are of residuals that are divided by the size of the
@@ -75,7 +82,7 @@ class ForecastIntervals(SeriesMargins):
 
     source: ResidualSource
     smallest_scale: Annotated[float, Field(gt=0)] | None
-    recent: SeriesMargins | None = Field(default=None, exclude_if=lambda found: found is None)
+    recent: RecentMargins | None = Field(default=None, exclude_if=lambda found: found is None)
     """None if new rows may lack the target's columns, with too few validation rows, and in a folder of
     before."""
 
@@ -194,7 +201,7 @@ def measure_intervals(
         sizes = found.sizes(least, config.target.horizon)
         known = np.isfinite(sizes)
         if known.sum() >= enough:
-            recent = SeriesMargins(**_margins(scores[known] / sizes[known], found, known, enough))
+            recent = RecentMargins(**_margins(scores[known] / sizes[known], found, known, enough))
     everything = np.ones(len(scores), bool)
     return ForecastIntervals(
         source=source, smallest_scale=least, recent=recent, **_margins(scores, found, everything, enough)

@@ -33,6 +33,8 @@ class TargetScale(Section):
     mean: float
     std: Annotated[float, Field(gt=0)]
     unit: str
+    clip: Annotated[float, Field(gt=0)] | None = Field(default=None, exclude_if=lambda bound: bound is None)
+    """Targets of the training lie within ± this; None if they are not clipped, and in a folder of before."""
 
 
 _Tuple = BeforeValidator(as_tuple)
@@ -80,6 +82,8 @@ class ModelProvenance(Section):
     seed: int
     value: float | None
     """Validation loss of the best epoch, in units of the standardised target; None without validation."""
+    metric: str | None = Field(default=None, exclude_if=lambda metric: metric is None)
+    """The loss that this is; None: the squared error."""
     skill: float | None
     baseline: str | None
     best_epoch: int | None
@@ -108,6 +112,8 @@ class ModelDescription(Section):
         default=(), exclude_if=lambda series: not series
     )
     """The series of a panel that the model was trained on; empty for one series without a name."""
+    loss: Mapping[str, str | float] | None = Field(default=None, exclude_if=lambda loss: loss is None)
+    """What training minimised, as `Loss.to_json` says it; None: the squared error."""
     intervals: ForecastIntervals | None = Field(default=None, exclude_if=lambda found: found is None)
     """What the bounds of a forecast are computed from; None for a folder of before."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from trainer.config import DataConfig, Target, is_path, is_pattern
+from trainer.config import CROSS_SECTION, DataConfig, Target, is_path, is_pattern
 from trainer.data.arrays import Floats, Rows
 from trainer.data.features import FeaturesAndTarget, build_features
 from trainer.data.input_drift import YEAR, input_drifts, share_outside
@@ -160,13 +160,17 @@ def _error_sizes(loaded: LoadedModel, table: Table, found: "_Windows", values: F
     model = loaded.description
     if model.intervals is None or model.intervals.recent is None:
         return None
+    target = model.data.target
+    if len(table.series_starts) < 2 and (target.relative or target.transform in CROSS_SECTION):
+        return None  # the target compares series, so that one alone has no past
     before = np.concatenate(found.before)
     rows = np.concatenate([before, found.rows])
     forecasts = np.concatenate([_values(loaded, table, found, before), values])
-    target = build_features(model.data.model_copy(update={"source": table.source}), table).target
-    errors = absolute_errors(target.to_numpy(np.float64), model.data.target.clip, rows, forecasts)
+    past = build_features(model.data.model_copy(update={"source": table.source}), table).target
+    errors = absolute_errors(past.to_numpy(np.float64), model.target.clip, rows, forecasts)
     errors[rows] /= model.intervals.scale(forecasts)
-    return recent_sizes(errors, table.series_starts, model.data.target.horizon)[found.rows]
+    errors[table.times <= naive_utc(model.rows.until)] /= model.intervals.recent.seen
+    return recent_sizes(errors, table.series_starts, target.horizon)[found.rows]
 
 
 def _splits(model: ModelDescription, table: Table, rows: Rows) -> tuple[SplitName, ...]:

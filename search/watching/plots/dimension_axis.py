@@ -10,9 +10,6 @@ from search.config.space import Choices, Dimension
 from search.watching.plots.plotly_parts import Json, axis, is_number, log_axis, plot_label, plot_number
 from search.watching.view import SearchedDimension
 
-SPREAD = 7
-"""Levels over which the points of a row or of a choice are spread, so that they do not hide each other."""
-
 
 @dataclass(frozen=True)
 class DimensionAxis:
@@ -74,20 +71,12 @@ def setting_axis(searched: SearchedDimension, name: str, most: int = 3, **more: 
     return drawing | {"nticks": 5}
 
 
-def drawn_value(line: DimensionAxis, value: Any, trial: int | None = None) -> float | None:
+def drawn_value(line: DimensionAxis, value: Any) -> float | None:
     """Return what plotly draws for a value: the position of a choice, else the number itself, which plotly
-    places on a log axis. None if the value has no position. With the number of its `trial`, points of the
-    same choice are spread sideways, so that they do not hide each other.
+    places on a log axis. None if the value has no position.
     """
     place = line.position(value)
-    if place is None or line.choices is None:
-        return None if place is None else plot_number(value)
-    return place if trial is None else round(place + spread(trial // SPREAD), 1)
-
-
-def spread(trial: int) -> float:
-    """Return a shift from −0.3 to 0.3 that is always the same for a trial."""
-    return (trial % SPREAD - SPREAD // 2) / 10
+    return place if place is None or line.choices is not None else plot_number(value)
 
 
 def in_force(searched: SearchedDimension) -> SearchedDimension:

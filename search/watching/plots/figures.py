@@ -4,6 +4,7 @@ from search.watching.blocks import Plot
 from search.watching.plots.calibration import plot_calibration
 from search.watching.plots.column_importance import plot_column_importance
 from search.watching.plots.contour import plot_contour
+from search.watching.plots.forecast_figures import FORECAST_PLOT_IDS, FORECAST_PLOTS
 from search.watching.plots.interventions import plot_interventions
 from search.watching.plots.learning_curves import plot_learning_curves
 from search.watching.plots.parallel import plot_parallel
@@ -29,11 +30,13 @@ def _plot_series_years(view: StudyView) -> Plot | None:
 
 
 PLOT_IDS = (
+    *FORECAST_PLOT_IDS,
     *("column-importance", "learning-curves", "skill", "setting-importance", "slices", "parallel", "contour"),
     *("space", "safe-ranges", "interventions", "seconds", "timeline", "series-years", "calibration"),
 )
 """The ids of the plots, in the same order."""
 _PLOTS = (
+    *FORECAST_PLOTS,
     plot_column_importance,
     plot_learning_curves,
     plot_skill,

@@ -1,15 +1,15 @@
 """The search space: a strip per dimension with a row per verdict; the clamped part is shaded."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from search.watching.blocks import Plot
 from search.watching.plots.dimension_axis import (
+    DimensionAxis,
     clamped_intervals,
     dimension_axis,
-    drawn_value,
     setting_axis,
     shortest_unique_names,
-    spread,
 )
 from search.watching.plots.panel_grid import BOTTOM, Panel, PanelGrid
 from search.watching.plots.plotly_parts import (
@@ -30,6 +30,12 @@ from storage.verdicts import Verdict
 
 _STRIP = 94
 """Pixels of a strip with its ticks and its name, at least."""
+_BINS = 60
+"""Parts of a strip: points in one part lie above each other, so that they do not hide each other."""
+_ROW = 0.36
+"""How far a point may lie from the middle of its row, whose height is 1."""
+_LAYER = 0.12
+"""Distance between two points above each other; less where there are many."""
 _SHADE = "rgba(213,94,0,0.16)"
 
 
@@ -56,8 +62,9 @@ def plot_space(view: StudyView) -> Plot:
         id="space",
         title=title,
         about=(
-            "Every trial by the value it was given, one row per verdict. The shaded part was asked for and "
-            "clamped away: no trial can lie in it."
+            "Every trial at the value it was given, one row per verdict: trials of nearly the same value lie "
+            "above each other, and for choices the number is that of their trials. The shaded part was asked "
+            "for and clamped away: no trial can lie in it."
         ),
         figure={"data": data, "layout": drawing},
     )
@@ -66,18 +73,63 @@ def plot_space(view: StudyView) -> Plot:
 def _points(
     searched: SearchedDimension, groups: Mapping[Verdict | None, Sequence[tables.Trial]], axes: str
 ) -> list[Json]:
+    """Return the points of each verdict, or for choices a point a choice with the number of its trials."""
     line = dimension_axis(searched)
     traces = []
     for row, (verdict, trials) in enumerate(groups.items()):
-        placed = [t for t in trials if line.position(t.params.get(searched.key)) is not None]
-        numbers = [trial.number for trial in placed]
-        x = [drawn_value(line, trial.params[searched.key], trial.number) for trial in placed]
-        y = [round(row + spread(trial.number), 1) for trial in placed]
-        hover = "trial %{customdata}" + ("" if line.choices else ": %{x}")
-        trace = scatter_trace(verdict, x, y, numbers)
-        trace["marker"]["size"] = min(5, trace["marker"]["size"])
-        traces.append(trace | {"xaxis": f"x{axes}", "yaxis": f"y{axes}", "hovertemplate": hover})
+        found = [(trial, line.position(trial.params.get(searched.key))) for trial in trials]
+        placed = [(trial, place) for trial, place in found if place is not None]
+        if line.choices is None:
+            trace = _swarm(verdict, row, placed, line, searched.key)
+        else:
+            trace = _counts(verdict, row, [place for _, place in placed])
+        traces.append(trace | {"xaxis": f"x{axes}", "yaxis": f"y{axes}"})
     return traces
+
+
+def _swarm(
+    verdict: Verdict | None,
+    row: int,
+    placed: Sequence[tuple[tables.Trial, float]],
+    line: DimensionAxis,
+    key: str,
+) -> Json:
+    """Return each trial at its own value; those of nearly the same value lie above each other."""
+    span = (line.high - line.low) or 1.0
+    shifts = stacked([round(_BINS * min(2.0, max(-1.0, (at - line.low) / span))) for _, at in placed])
+    x = [plot_number(trial.params[key]) for trial, _ in placed]
+    y = [round(row + shift, 3) for shift in shifts]
+    trace = scatter_trace(verdict, x, y, [trial.number for trial, _ in placed])
+    trace["marker"]["size"] = min(5, trace["marker"]["size"])
+    return trace | {"hovertemplate": "trial %{customdata}: %{x}"}
+
+
+def stacked(bins: Sequence[int]) -> list[float]:
+    """Return a shift for each point from the middle of its row: 0, then up and down in turn in each bin."""
+    most = max(Counter(bins).values(), default=1)
+    layer = min(_LAYER, _ROW / max(1, most // 2))
+    seen: Counter[int] = Counter()
+    shifts = []
+    for place in bins:
+        n = seen[place]
+        seen[place] += 1
+        shifts.append(layer * ((n + 1) // 2) * (1 if n % 2 else -1))
+    return shifts
+
+
+def _counts(verdict: Verdict | None, row: int, places: Sequence[float]) -> Json:
+    """Return a point for each choice that trials were given, with their number beside it."""
+    found = sorted(Counter(map(round, places)).items())
+    trace = scatter_trace(verdict, [at for at, _ in found], [row] * len(found), [count for _, count in found])
+    trace["marker"] |= {"size": 5, "opacity": 0.85}
+    return trace | {
+        "mode": "markers+text",
+        "text": [f"{count:,}" for _, count in found],
+        "textposition": "middle right",
+        "textfont": {"size": 9, "color": GREY},
+        "cliponaxis": False,
+        "hovertemplate": f"{verdict_text(verdict)}: %{{customdata}} trials",
+    }
 
 
 def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: Panel) -> Json:

@@ -1,6 +1,7 @@
 """A saved model of a made-up panel of the series A, B, C and D, and tables to forecast from."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,10 +30,16 @@ def saved(
     min_series: int = 4,
     layout: str | None = None,
     intervals: ForecastIntervals | None = None,
+    *,
+    ranked: bool = True,
+    target: dict[str, Any] | None = None,
 ) -> tuple[Path, Dataset]:
     named = {"series": "name"} if layout is None else {"layout": layout}
     config = config_of().model_dump(mode="json") | {"scale": scale} | named
-    config["features"] += [{"name": "rank", "of": "ret", "transform": "cross_rank", "min_series": min_series}]
+    if ranked:
+        rank = {"name": "rank", "of": "ret", "transform": "cross_rank", "min_series": min_series}
+        config["features"] += [rank]
+    config["target"] |= target or {}
     trial = TrialConfig(
         data=DataConfig.model_validate(config),
         models=ModelsConfig(gru=GRUConfig(hidden_size=8, init="torch")),

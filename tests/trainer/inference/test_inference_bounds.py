@@ -1,5 +1,6 @@
 """The bounds of forecasts on new rows follow the errors that a table shows, and nothing after a row."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,13 @@ import pytest
 
 from tests.trainer.inference.panel_model import TABLES, rows_of, saved
 from trainer.inference.error_sizes import rows_behind
-from trainer.inference.forecast_intervals import ForecastIntervals, Margins, SeriesMargins
+from trainer.inference.forecast_intervals import ForecastIntervals, Margins, RecentMargins
 from trainer.inference.forecasts import Forecasts
-from trainer.inference.prediction import predict
+from trainer.inference.prediction import predict, read_model
 
 USUAL, RECENT = Margins(rows=999, at_80=0.01, at_95=0.02), Margins(rows=999, at_80=1.5, at_95=3.0)
 INTERVALS = ForecastIntervals(
-    source="training", smallest_scale=None, pooled=USUAL, recent=SeriesMargins(pooled=RECENT)
+    source="training", smallest_scale=None, pooled=USUAL, recent=RecentMargins(pooled=RECENT)
 )
 HORIZON = 3
 BEHIND = rows_behind(HORIZON)
@@ -63,3 +64,47 @@ def test_later_rows_do_not_change_the_bounds(folder: Path, tmp_path: Path) -> No
     path = rows_of("ABCD", tmp_path / "new.csv", dict.fromkeys("ABCD", 500))
     cut = widths(predict(folder, path, allow_range=True))
     np.testing.assert_allclose(cut.to_numpy(), every.reindex(cut.index)[cut.columns].where(cut.notna()))
+
+
+def test_one_series_of_a_relative_target_has_bounds_of_the_usual_width(tmp_path: Path) -> None:
+    relative = {"relative": "cross_section", "kind": "other"}
+    folder, _ = saved(tmp_path, "pooled", intervals=INTERVALS, ranked=False, target=relative)
+    alone = predict(folder, rows_of("A", tmp_path / "new.csv"), allow_range=True)
+    assert alone.error_sizes is None
+    np.testing.assert_allclose(widths(alone)["A"], 0.01)
+    together = predict(folder, rows_of("ABCD", tmp_path / "new.csv"), allow_range=True)
+    assert together.error_sizes is not None
+    assert np.isfinite(together.error_sizes).mean() > 0.5
+
+
+def test_bounds_follow_errors_of_targets_that_are_clipped_as_in_training(tmp_path: Path) -> None:
+    returns = {"of": None, "column": "close", "transform": "log_return", "kind": "return", "window": None}
+    folder, data = saved(tmp_path, "pooled", intervals=INTERVALS, target={**returns, "horizon": 1})
+    bound = read_model(folder).description.target.clip
+    assert bound is not None
+    assert bound == data.scaler.target_clip
+    path = Path(rows_of("ABCD", tmp_path / "new.csv"))
+    frame = pd.read_csv(path)
+    last = frame["name"].eq("B") & frame["date"].ge(frame[frame["name"].eq("B")]["date"].iloc[-20])
+    frame.loc[last, "close"] *= 100  # a split that nobody entered
+    frame.to_csv(path, index=False)
+    found = predict(folder, str(path), allow_range=True)
+    assert found.error_sizes is not None
+    assert np.nanmax(found.error_sizes) < 2 * bound
+
+
+def test_a_folder_of_format_3_has_bounds_of_one_width_as_before(tmp_path: Path) -> None:
+    before = INTERVALS.model_copy(update={"recent": None})
+    folder, _ = saved(tmp_path, "pooled", intervals=before)
+    path = folder / "model.json"
+    content = json.loads(path.read_text())
+    assert content["format"] == 4
+    assert content["intervals"] == {
+        "pooled": {"rows": 999, "at_80": 0.01, "at_95": 0.02},
+        "by_series": {},
+        "source": "training",
+        "smallest_scale": None,
+    }
+    path.write_text(json.dumps(content | {"format": 3}))
+    found = predict(folder, rows_of("ABCD", tmp_path / "new.csv"), allow_range=True)
+    np.testing.assert_allclose(widths(found).stack().dropna(), 0.01)

@@ -435,15 +435,28 @@ def test_each_trial_stands_in_the_row_of_its_verdict_at_its_own_value() -> None:
     for row, verdict in enumerate(verdicts):
         first, second = [t for t in found.figure["data"] if t["name"] == verdict.value]
         assert first["x"] == [10.0 ** (-3 - row)]
-        assert round(first["y"][0]) == row
-        assert round(second["x"][0]) == 2
+        assert first["y"] == [row]
+        assert (second["x"], second["y"], second["text"]) == ([2], [row], ["1"])
         assert first["marker"]["color"] == COLOURS[verdict]
 
 
 def test_a_trial_without_a_value_that_fits_is_left_out_of_the_strip() -> None:
     trials = [a_trial(0, params={}), a_trial(1, params={RATE: "fast", UNITS: 48}), a_trial(2)]
     first, second = plot(a_view(trials), "space").figure["data"]
-    assert first["customdata"] == second["customdata"] == [2]
+    assert first["customdata"] == [2]
+    assert second["text"] == ["1"]
+
+
+def test_no_point_is_moved_from_its_value_and_equal_values_lie_above_each_other() -> None:
+    trials = [
+        a_trial(n, params={RATE: 1e-3 if n < 9 else 1e-4, UNITS: 16 if n < 7 else 64}) for n in range(10)
+    ]
+    rates, units = plot(a_view(trials), "space").figure["data"]
+    assert rates["x"] == [1e-3] * 9 + [1e-4]
+    assert len(set(rates["y"][:9])) == 9
+    assert max(map(abs, rates["y"])) < 0.5
+    assert rates["y"][9] == 0
+    assert (units["x"], units["text"]) == ([0, 2], ["7", "3"])
 
 
 def _lines(found: Plot) -> list[str]:
