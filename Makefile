@@ -2,7 +2,8 @@
 # make demo-service: on PostgreSQL with three workers, one of them killed.  make test: all that is quick.
 # make test-service: real servers, real kills, and what is slow.  make test-ray: a real cluster; installs Ray.  make test-browser: the
 # pages in a real Chromium, skipped where there is none.  make pictures: the study that the README shows, and its
-# pictures.  make peers: the same trials by others' tools, which it installs.  CI checks all four tests.
+# pictures.  make peers: the same trials by others' tools, which it installs.  make docs: these pages as a site in
+# build/site, which needs no network.  make docs-reference: docs/reference/ anew.  CI checks all four tests.
 PYTHON ?= python3
 BIN := .venv/bin
 SLOWER := tests/service tests/chaos tests/ray tests/browser
@@ -10,7 +11,7 @@ SLOWER := tests/service tests/chaos tests/ray tests/browser
 SAMPLES := skfolio bokeh-sampledata backtesting
 DEMO_STORE := sqlite:///demo/ballast.db
 
-.PHONY: setup demo demo-service test test-service test-ray test-browser pictures peers lint imports types unit clean
+.PHONY: setup demo demo-service test test-service test-ray test-browser pictures peers docs docs-reference lint imports types unit clean
 
 setup: .venv/installed-test
 
@@ -52,7 +53,7 @@ test-service: setup
 test-ray: .venv/installed-ray
 	$(BIN)/pytest tests/ray
 
-test-browser: .venv/installed-browser
+test-browser: .venv/installed-browser .venv/installed-docs
 	$(BIN)/pytest tests/browser
 
 pictures: .venv/installed-browser
@@ -60,6 +61,15 @@ pictures: .venv/installed-browser
 
 peers: .venv/installed-peers
 	$(BIN)/python -m benchmarks.peers
+
+docs: .venv/installed-docs
+	rm -rf build/pages build/site && mkdir -p build/pages
+	cp -r *.md LICENSE docker-compose.yml configs docker docs build/pages && rm -r build/pages/docs/generate
+	$(BIN)/zensical build --strict
+	@echo open build/site/index.html
+
+docs-reference: setup
+	$(BIN)/python -m docs.generate
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"

@@ -170,7 +170,7 @@ def _docstrings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]
     for kind in reversed(
         [kind for kind in model.__mro__ if issubclass(kind, BaseModel) and kind is not BaseModel]
     ):
-        for name, text in _below_fields(kind):
+        for name, text in field_texts(kind):
             yield f"{prefix}{name}", text
     for name, field in model.model_fields.items():
         if isinstance(inside := field.annotation, type) and issubclass(inside, BaseModel):
@@ -178,7 +178,7 @@ def _docstrings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]
             yield from _docstrings(inside, f"{prefix}{name}.")
 
 
-def _below_fields(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+def field_texts(model: type) -> Iterator[tuple[str, str]]:
     """The docstrings below the fields of a class, read from its source: Python itself drops them."""
     (body,) = ast.parse(inspect.getsource(model)).body
     assert isinstance(body, ast.ClassDef)

@@ -21,7 +21,9 @@ class Fractions(Section):
     """Shares of the usable rows, in time order; the rest is the test split."""
 
     train: Annotated[float, Field(gt=0, lt=1)]
+    """The share of the first rows, which trials train on."""
     validation: Annotated[float, Field(gt=0, lt=1)]
+    """The share of the rows after them, which trials are judged on."""
 
     @model_validator(mode="after")
     def _something_is_left_for_testing(self) -> Self:

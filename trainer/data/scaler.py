@@ -107,7 +107,7 @@ def fitted_scaler(config: DataConfig, built: FeaturesAndTarget, split: FoldRows,
         if config.scale == "series":
             own.append(_moments_by_series(column, edges, pooled, is_indicator=feature.is_indicator))
     target = built.target.to_numpy(np.float64)[split.fitting]
-    bound = clip_bound(config, target)
+    bound = _widest_bound(config, target, edges)
     mean, std = _moments(clipped(target, bound), "the target", None in constant, by_row=False)
     means, stds = np.array(found).T.copy()
     scaler = Scaler(means, stds, mean, std, config.feature_clip, bound)
@@ -137,6 +137,16 @@ def _moments_by_series(
 def clipped(target: Floats, bound: float | None) -> Floats:
     """The target (n,) within ±`bound`; unchanged for None."""
     return target if bound is None else np.clip(target, -bound, bound)
+
+
+def _widest_bound(config: DataConfig, target: Floats, edges: Rows) -> float | None:
+    """The largest of the clip bounds of the series, whose fitting rows begin and end at `edges` (S + 1,).
+
+    That of all rows together would cut the usual values of a series that moves more than the others.
+    """
+    own = [target[start:stop] for start, stop in pairwise(edges.tolist()) if stop - start >= MIN_TRAIN]
+    bounds = [clip_bound(config, each) for each in own or [target]]
+    return max((bound for bound in bounds if bound is not None), default=None)
 
 
 def clip_bound(config: DataConfig, training: Floats) -> float | None:

@@ -31,6 +31,7 @@ from trainer.data.split import (
 from trainer.data.target_history import TargetHistory, target_history
 from trainer.data.weights import training_weights
 from trainer.errors import DataError
+from trainer.losses import Loss
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,10 @@ class Dataset:
         for number, span in enumerate(series_spans(self.series_starts, len(self.target))):
             if span.start < span.stop:
                 yield span.start, self._of(span, number)
+
+    def in_units(self, loss: Loss) -> Loss:
+        """The loss of forecasts that are standardised as the target of this fold is."""
+        return loss.scaled(self.scaler.target_std)
 
     @property
     def series_numbers(self) -> Rows:

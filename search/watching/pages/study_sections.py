@@ -14,7 +14,9 @@ from search.record.rival_facts import (
 from search.selection.summary import MeasuredFloor
 from search.text import short_value
 from search.watching.blocks import Block, CodeBlock, Paragraph, TableBlock
+from search.watching.pages.interval_sections import coverage_blocks
 from search.watching.pages.next_step import StudyDesign, next_steps
+from search.watching.pages.range_ends import range_end_sentences
 from search.watching.pages.trial_sections import loss_text, skill_text
 from search.watching.view import StudyView
 from storage.commands import ballast_command, masked_url
@@ -56,7 +58,9 @@ def _measured(found: MeasuredFloor) -> str:
 
 
 def evaluation_blocks(view: StudyView, store: str | None) -> list[Block]:
-    """Return what its configurations showed on test rows, one row for each evaluation."""
+    """Return what its configurations showed on test rows, one row for each evaluation, and how the bounds of
+    the newest answer held.
+    """
     if not view.evaluations and view.summary.best is None:
         return [Paragraph("Nothing of it was scored on the test rows: no trial was accepted.")]
     if not view.evaluations and not (view.summary.above_naive and view.summary.above_floor):
@@ -77,7 +81,9 @@ def evaluation_blocks(view: StudyView, store: str | None) -> list[Block]:
         )
         for each in view.evaluations
     ]
-    return [TableBlock(("looked at", "trial", "answer", "skill", "over the strongest rival", "reason"), rows)]
+    columns = ("looked at", "trial", "answer", "skill", "over the strongest rival", "reason")
+    newest = view.summary.verified
+    return [TableBlock(columns, rows), *coverage_blocks(None if newest is None else newest.report)]
 
 
 def _over_strongest(report: Mapping[str, Any] | None) -> str | None:
@@ -172,6 +178,7 @@ def best(view: StudyView, store: str | None) -> list[Block]:
     return [
         Paragraph(f"Trial {trial.number}: loss {loss}, skill {skill}, seed {trial.seed}."),
         TableBlock(("setting", "value"), sorted(trial.params.items())),
+        *map(Paragraph, range_end_sentences(view)),
         *(block for line in study_steps(view, store) for block in step_blocks(line, store)),
     ]
 

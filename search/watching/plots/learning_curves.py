@@ -22,6 +22,7 @@ from search.watching.plots.plotly_parts import (
 from search.watching.view import StudyView
 from storage import tables
 from storage.verdicts import Verdict
+from trainer.losses import MSE, Loss
 
 _BACK_TO_FRONT = (
     *(Verdict.UNPROMISING, Verdict.INTERRUPTED, Verdict.FAILED, None),
@@ -51,7 +52,7 @@ def plot_learning_curves(view: StudyView) -> Plot:
         id="learning-curves",
         title=title,
         about=(
-            "Validation loss, the mean squared error of the standardised target, by epoch, with the "
+            f"Validation loss, {_described(view.summary.metric)}, by epoch, with the "
             "colour, shape and dash of its verdict. Below the line of the baseline a trial beats the "
             "best naive forecast. A trial that ended in its first epoch has no curve; an epoch whose loss is "
             "not finite is a gap."
@@ -61,10 +62,16 @@ def plot_learning_curves(view: StudyView) -> Plot:
             "layout": layout(
                 title,
                 xaxis=count_axis("epoch", reach),
-                yaxis=log_or_linear_axis("validation loss (MSE)", losses),
+                yaxis=log_or_linear_axis(f"validation loss ({view.summary.metric.label})", losses),
             ),
         },
     )
+
+
+def _described(loss: Loss) -> str:
+    if loss.name == MSE.name:
+        return "the mean squared error of the standardised target"
+    return f"the mean {loss.label} of the standardised target, in {loss.unit}"
 
 
 def _curves(verdict: Verdict | None, trials: Sequence[tables.Trial], view: StudyView) -> Json:

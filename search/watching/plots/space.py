@@ -8,16 +8,16 @@ from search.watching.plots.dimension_axis import (
     DimensionAxis,
     clamped_intervals,
     dimension_axis,
+    setting_axis,
     shortest_unique_names,
 )
+from search.watching.plots.panel_grid import BOTTOM, Panel, PanelGrid
 from search.watching.plots.plotly_parts import (
     GREY,
     Json,
     axis,
     group_by_verdict,
     layout,
-    log_axis,
-    plot_label,
     plot_number,
     scatter_trace,
     shown_of_all_text,
@@ -28,14 +28,8 @@ from search.watching.view import SearchedDimension, StudyView
 from storage import tables
 from storage.verdicts import Verdict
 
-_ONE_COLUMN = 3
-"""Up to so many dimensions are in one column; more are in two columns, so that the plot fits a screen."""
-_HEIGHT, _STRIP = 450, 94
-_GAP = 46
-"""Pixels: _HEIGHT of the plot and _STRIP of a strip, at least; _GAP of a strip's ticks and name."""
-_FRAME = 72
-_BETWEEN = 0.12
-"""Share of the width between two columns: on a phone 35 pixels, enough for two halves of tick labels."""
+_STRIP = 94
+"""Pixels of a strip with its ticks and its name, at least."""
 _BINS = 60
 """Parts of a strip: points in one part lie above each other, so that they do not hide each other."""
 _ROW = 0.36
@@ -50,19 +44,18 @@ def plot_space(view: StudyView) -> Plot:
     drawn = thin_trials(view.trials, view.summary.best)
     groups = group_by_verdict(drawn)
     names = shortest_unique_names([searched.key for searched in view.space])
-    columns = 1 if len(view.space) <= _ONE_COLUMN else 2
-    rows = max(1, -(-len(view.space) // columns))
-    height = max(_HEIGHT, _FRAME + rows * _STRIP)
+    grid = PanelGrid(len(view.space), _STRIP)
     title = "Search space" + shown_of_all_text(len(drawn), len(view.trials))
     note = "" if view.space else "nothing is searched, or an older Ballast did not keep the space"
-    drawing = layout(title, note, height, showlegend=False, shapes=[], annotations=[])
-    drawing["margin"] |= {"b": 8}
+    drawing = layout(title, note, grid.height, showlegend=False, shapes=[], annotations=[])
+    drawing["margin"] |= {"b": BOTTOM}
     data: list[Json] = []
     for i, searched in enumerate(view.space):
         axes = f"{i + 1}" if i else ""
         data += _points(searched, groups, axes)
-        place = _StripPosition(i // columns, i % columns, rows, columns, height)
-        drawing[f"xaxis{axes}"] = _x_axis(searched, names[searched.key], axes) | {"domain": place.across}
+        place = grid.place(i)
+        more: Json = {"domain": place.across, "anchor": f"y{axes}"}
+        drawing[f"xaxis{axes}"] = setting_axis(searched, names[searched.key], **more)
         drawing[f"yaxis{axes}"] = _y_axis(list(groups), axes, place)
         _shade(drawing, searched, axes)
     return Plot(
@@ -75,20 +68,6 @@ def plot_space(view: StudyView) -> Plot:
         ),
         figure={"data": data, "layout": drawing},
     )
-
-
-class _StripPosition:
-    """The position of a strip as shares of the plot; its ticks and its name are below it."""
-
-    def __init__(self, row: int, column: int, rows: int, columns: int, height: int) -> None:
-        self.column = column
-        inner = height - _FRAME - 8
-        self.pixels = inner / rows - _GAP
-        top = 1 - row / rows
-        self.up = [round(top - 1 / rows + _GAP / inner, 4), round(top - 0.01, 4)]
-        width = (1 - _BETWEEN * (columns - 1)) / columns
-        left = column * (width + _BETWEEN)
-        self.across = [round(left, 4), round(left + width, 4)]
 
 
 def _points(
@@ -153,26 +132,7 @@ def _counts(verdict: Verdict | None, row: int, places: Sequence[float]) -> Json:
     }
 
 
-def _x_axis(searched: SearchedDimension, name: str, axes: str) -> Json:
-    line = dimension_axis(searched)
-    room = 0.5 if line.choices is not None else 0.04 * (line.high - line.low) or 0.5
-    more: Json = {
-        "range": [plot_number(line.low - room), plot_number(line.high + room)],
-        "anchor": f"y{axes}",
-    }
-    if line.choices is not None:
-        more |= {
-            "tickvals": list(range(len(line.choices))),
-            "ticktext": [plot_label(c) for c in line.choices],
-        }
-    drawing = (
-        log_axis(name, [10**line.low, 10**line.high], most=3, **more) if line.log else axis(name, **more)
-    )
-    drawing["title"]["standoff"] = 4
-    return drawing | {"nticks": 5}
-
-
-def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: _StripPosition) -> Json:
+def _y_axis(verdicts: Sequence[Verdict | None], axes: str, place: Panel) -> Json:
     row = place.pixels / max(1, len(verdicts))
     return axis(
         "",
